@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title The hub of a verifiable oracle
+/// @notice Many feeds, shared models. An answer becomes a round only if a quorum of reporters signed it, and a proof
+/// shows that the feed's model, fed with the feed's own accepted history, scores it as normal. An answer that is
+/// *proven* anomalous is not dropped: it puts the feed into `HELD`, where consumers can see it.
+/// @dev The hub derives the model's inputs and builds the proof's public instances itself. A caller supplies signed
+/// observations, claimed scores and a proof; nothing a caller supplies reaches a verifier as instances.
+interface IZkOracle {
+    /// @notice The stored status of a feed. Staleness is derived from time, a pause from `paused`.
+    enum Status {
+        EMPTY,
+        OK,
+        HELD
+    }
+
+    /// @notice How a move is measured. RELATIVE: against the smaller of the two answers (prices; answers above zero).
+    /// ABSOLUTE: in the answer's own units (metrics that may be zero or negative).
+    enum Kind {
+        RELATIVE,
+        ABSOLUTE
+    }
+
+    /// @notice One reporter's signed observation. EIP-712 type:
+    /// `Observation(bytes32 feedId,uint32 roundId,int128 answer,uint32 observedAt)`,
+    /// domain `{name: "ZkOracle", version: "1", chainId, verifyingContract: hub}`.
+    struct Observation {
+        int128 answer;
+        uint32 observedAt;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
+    }
+
+    /// @notice One feed's part of a submission. Observations are sorted by answer, ascending.
+    /// @param roundId The round that these observations were signed for: the feed's latest round + 1.
+    /// @param scores The model's integer scores, as many as the architecture has outputs.
+    struct FeedUpdate {
+        bytes32 feedId;
+        uint32 roundId;
+        Observation[] observations;
+        int256[] scores;
+    }
+
+    /// @notice What is fixed when a feed is made.
+    /// @param description For instance "ETH / USD"; the feed id is its keccak256.
+    /// @param sigma One standard deviation of a move over one heartbeat: ppm (RELATIVE) or answer units (ABSOLUTE).
+    /// @param heartbeat Seconds within which a new round is due.
+    /// @param maxAge Seconds that an observation may be old when it is submitted.
+    /// @param maxSkew Seconds that an observation may be ahead of the block's time.
+    /// @param confirmations Further reports near a held answer that accept it; 0: never.
+    /// @param confirmDelay Seconds that those reports must span, counted from the first held one.
+    /// @param tolerance How near "near" is, in thousandths of sigma of the move from the first held answer.
+    /// @param maxSpread Largest move between two reporters of a round, in thousandths of sigma; 0: unbounded.
+    /// @param quorum Signed observations that a round needs.
+    struct FeedConfig {
+        string description;
+        Kind kind;
+        uint8 decimals;
+        uint8 quorum;
+        uint8 confirmations;
+        uint32 heartbeat;
+        uint32 maxAge;
+        uint32 maxSkew;
+        uint32 confirmDelay;
+        uint32 tolerance;
+        uint32 maxSpread;
+        uint64 sigma;
+    }
+
+    /// @notice An accepted round, as stored in one slot.
+    /// @param observedAt Median of the reporters' observation times, unix seconds.
+    /// @param publishedAt The block's time, unix seconds.
+    /// @param modelNumber The model that accepted it.
+    /// @param scoreRatio The largest score in thousandths of the model's score unit, saturated to 48 bits.
+    struct Round {
+        int128 answer;
+        uint32 observedAt;
+        uint32 publishedAt;
+        uint16 modelNumber;
+        int48 scoreRatio;
+    }
+
+    /// @notice The answer that a feed holds back.
+    /// @param firstAnswer The answer that started the hold; later ones within tolerance of it confirm it.
+    /// @param confirmations How many reports have confirmed it so far.
+    struct Held {
+        int128 answer;
+        int128 firstAnswer;
+        uint32 firstObservedAt;
+        uint32 observedAt;
+        uint8 confirmations;
+        uint16 modelNumber;
+        int48 scoreRatio;
+    }
+
+    /// @notice Everything that a reporter needs to derive the next features.
+    /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
+    struct FeedState {
+        Status status;
+        bool paused;
+        uint32 roundId;
+        int128 answer;
+        uint32 observedAt;
+        uint32 publishedAt;
+        uint32 lastReportAt;
+        uint16 modelNumber;
+        int16[16] returns_;
+        Held held;
+    }
+
+    /// @notice Circuits that share a shape. Private models of one architecture share their verifiers.
+    /// @param features Length n of one feature vector: n − 1 moves, newest first, then the time gap.
+    /// @param outputs Scores per window.
+    /// @param bindsModel Whether the first instance is the model's hash (weights hashed in-circuit). If not, the
+    /// weights are in the verifying key, and the architecture is good for one model.
+    /// @param batchSizes Windows per proof, ascending; `verifiers[i]` verifies `batchSizes[i]`.
+    struct Architecture {
+        uint8 features;
+        uint8 outputs;
+        bool bindsModel;
+        uint16[] batchSizes;
+        address[] verifiers;
+        bytes32[] codeHashes;
+    }
+
+    /// @notice A model that feeds can use.
+    /// @param modelHash Poseidon hash of the weights, as a field element; 0 if the architecture does not bind one.
+    /// @param artifactHash Hash of the artifact's manifest, for auditors.
+    /// @param scoreUnit What a score of "one" is in the model's integers; used for `scoreRatio` only.
+    struct Model {
+        uint256 modelHash;
+        uint32 architectureId;
+        bytes32 artifactHash;
+        uint128 scoreUnit;
+    }
+
+    /// @notice A round was accepted. `confirmed` tells that the model called the answer anomalous and that repeated
+    /// reports over time confirmed it as a regime change.
+    event RoundAccepted(
+        bytes32 indexed feedId,
+        uint32 indexed roundId,
+        int128 answer,
+        uint32 observedAt,
+        uint16 modelNumber,
+        int256[] scores,
+        bool confirmed
+    );
+
+    /// @notice An answer was proven anomalous and is held. `roundId` is the round that it did not become.
+    event RoundHeld(
+        bytes32 indexed feedId,
+        uint32 indexed roundId,
+        int128 answer,
+        uint32 observedAt,
+        uint16 modelNumber,
+        int256[] scores,
+        uint8 confirmations
+    );
+
+    event FeedAdded(bytes32 indexed feedId, FeedConfig config, address[] reporters, uint16 modelNumber);
+    event AggregatorLinked(bytes32 indexed feedId, address aggregator);
+    event ArchitectureAdded(uint32 indexed architectureId, Architecture architecture);
+    event ModelAdded(uint16 indexed modelNumber, Model model);
+    event ModelProposed(bytes32 indexed feedId, uint16 indexed modelNumber, uint64 activeFrom);
+    event ModelActivated(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 previous);
+    event ModelProposalCancelled(bytes32 indexed feedId, uint16 indexed modelNumber);
+    event ModelRolledBack(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 abandoned);
+    event ReportersProposed(bytes32 indexed feedId, address[] reporters, uint8 quorum, uint64 activeFrom);
+    event ReportersActivated(bytes32 indexed feedId, address[] reporters, uint8 quorum);
+    event ReportersProposalCancelled(bytes32 indexed feedId);
+    event Paused(bytes32 indexed feedId);
+    event UnpauseProposed(bytes32 indexed feedId, uint64 activeFrom);
+    event Unpaused(bytes32 indexed feedId);
+
+    // Errors of a submission, in the order of the checks that raise them.
+    error NoUpdates();
+    error NoCircuitForBatch(uint256 updates);
+    error UnknownModel(uint16 modelNumber);
+    error UnknownFeed(bytes32 feedId);
+    error DuplicateFeed(bytes32 feedId);
+    error FeedPaused(bytes32 feedId);
+    error ModelNotActive(bytes32 feedId, uint16 modelNumber, uint16 active);
+    error WrongRound(bytes32 feedId, uint32 roundId, uint32 expected);
+    error QuorumNotMet(bytes32 feedId, uint256 observations, uint256 quorum);
+    error TooManyObservations(bytes32 feedId, uint256 observations);
+    error NotAReporter(bytes32 feedId, address signer);
+    error DuplicateReporter(bytes32 feedId, address signer);
+    error ObservationsNotSorted(bytes32 feedId);
+    error AnswerOutOfRange(bytes32 feedId, int128 answer);
+    error SpreadTooWide(bytes32 feedId, uint256 spread, uint256 maxSpread);
+    error ObservationNotNewer(bytes32 feedId, uint32 observedAt, uint32 lastReportAt);
+    error ObservationInFuture(bytes32 feedId, uint32 observedAt, uint256 latest);
+    error ObservationTooOld(bytes32 feedId, uint32 observedAt, uint256 earliest);
+    error WrongScoreCount(bytes32 feedId, uint256 scores, uint256 expected);
+    error ScoreOutOfRange(bytes32 feedId, int256 score);
+    error ProofRejected();
+
+    // Errors of administration.
+    error FeedExists(bytes32 feedId);
+    error InvalidConfig(string field);
+    error InvalidReporters();
+    error InvalidArchitecture(string field);
+    error UnknownArchitecture(uint32 architectureId);
+    error VerifierHasNoCode(address verifier);
+    error InvalidModel(string field);
+    error NothingProposed();
+    error TooEarly(uint64 activeFrom);
+    error NoPreviousModel();
+    error AggregatorMismatch(address aggregator);
+    error AggregatorAlreadyLinked(bytes32 feedId);
+
+    // Errors of reading.
+    error NoData(bytes32 feedId);
+    error FeedHeld(bytes32 feedId);
+    error PriceTooOld(bytes32 feedId, uint32 observedAt, uint256 age);
+
+    /// @notice Submits signed observations of up to B feeds with one proof. Anyone may call: the signatures carry
+    /// the authority, the proof the verdict.
+    /// @param modelNumber The model that is active for each of the feeds.
+    /// @param updates One per feed, no feed twice. A batch shorter than its circuit is padded with its last window.
+    /// @param proof The ezkl proof for exactly the statement that the hub writes down.
+    function submit(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
+
+    /// @notice The features that a candidate would be judged by now: n − 1 moves, newest first, then the gap.
+    function features(bytes32 feedId, int128 answer, uint32 observedAt) external view returns (int256[] memory);
+
+    function feedState(bytes32 feedId) external view returns (FeedState memory);
+    function feedConfig(bytes32 feedId) external view returns (FeedConfig memory);
+    function feedIds() external view returns (bytes32[] memory);
+    function reporters(bytes32 feedId) external view returns (address[] memory);
+    function aggregator(bytes32 feedId) external view returns (address);
+    function isStale(bytes32 feedId) external view returns (bool);
+
+    /// @notice A past round; all zero if there is none of this id.
+    function getRound(bytes32 feedId, uint32 roundId) external view returns (Round memory);
+
+    /// @notice The latest accepted round. Reverts with `NoData` if there is none.
+    function latestRound(bytes32 feedId) external view returns (uint32 roundId, Round memory round);
+
+    /// @notice The answer, if it is not older than `age` seconds, and the feed is neither held nor paused.
+    function getPriceNoOlderThan(bytes32 feedId, uint256 age) external view returns (int128 answer, uint32 observedAt);
+
+    function architectureCount() external view returns (uint32);
+    function architecture(uint32 architectureId) external view returns (Architecture memory);
+    function modelCount() external view returns (uint16);
+    function model(uint16 modelNumber) external view returns (Model memory);
+    /// @notice The EIP-712 digest that a reporter signs.
+    function observationDigest(bytes32 feedId, uint32 roundId, int128 answer, uint32 observedAt)
+        external
+        view
+        returns (bytes32);
+
+    // Administration. Additions are immediate, as they concern no existing consumer; changes of an existing feed are
+    // proposed, visible, and take effect after `changeDelay`. Nobody can set an answer.
+    function changeDelay() external view returns (uint32);
+    function addArchitecture(
+        uint8 features_,
+        uint8 outputs,
+        bool bindsModel,
+        uint16[] calldata batchSizes,
+        address[] calldata verifiers
+    ) external returns (uint32 architectureId);
+    function addModel(uint256 modelHash, uint32 architectureId, bytes32 artifactHash, uint128 scoreUnit)
+        external
+        returns (uint16 modelNumber);
+    function addFeed(FeedConfig calldata config, address[] calldata reporters_, uint16 modelNumber)
+        external
+        returns (bytes32 feedId);
+    /// @notice Links, once, the adapter that emits Chainlink's events for this feed.
+    function linkAggregator(bytes32 feedId, address aggregator_) external;
+    function proposeModel(bytes32 feedId, uint16 modelNumber) external;
+    function activateModel(bytes32 feedId) external;
+    function cancelModel(bytes32 feedId) external;
+    function rollbackModel(bytes32 feedId) external;
+    function proposeReporters(bytes32 feedId, address[] calldata reporters_, uint8 quorum) external;
+    function activateReporters(bytes32 feedId) external;
+    function cancelReporters(bytes32 feedId) external;
+    function pause(bytes32 feedId) external;
+    function proposeUnpause(bytes32 feedId) external;
+    function unpause(bytes32 feedId) external;
+}
