@@ -1,0 +1,134 @@
+"""The error tree. The daemon decides by type: a `Retryable` is tried again, a `Fatal` is not.
+
+    OracleError
+    ├── Retryable                      the same call may succeed later
+    │   ├── SourceUnavailable          a source did not answer, or not usefully
+    │   ├── ChainUnavailable           no RPC endpoint answers
+    │   ├── TransactionPending         sent, not yet mined within the deadline
+    │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
+    │   └── ProverUnavailable
+    │       ├── ProverCrashed          the child process died or panicked
+    │       └── ProverTimeout          a proof took longer than its deadline
+    └── Fatal                          a person has to change something
+        ├── UserError                  bad input; exit code 2
+        │   ├── ConfigError            a configuration file
+        │   ├── DataError              a data file or an observation
+        │   ├── KeystoreError          a key file or its password
+        │   └── ToolMissing            a program that is not installed, or of the wrong version
+        ├── CompileError               solc refused
+        ├── ArtifactError              a circuit artifact can't be built, is corrupt or does not fit
+        ├── InsecureSetup              a locally generated SRS outside a local chain
+        ├── WrongChain                 the RPC serves another chain than configured
+        ├── ContractRejected           the contract refused, with the decoded reason
+        ├── DeploymentError            what is deployed is not what the configuration says
+        ├── ProofInvalid               a proof, or a witness, that is not what was asked for
+        └── JournalError               the journal can't be read or written, or disagrees with the chain
+"""
+
+from __future__ import annotations
+
+
+class OracleError(Exception):
+    """Root of all errors that this package raises on purpose. The message is one readable line."""
+
+    exit_code = 1
+
+
+class Retryable(OracleError):
+    """The same call may succeed later."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
+class SourceUnavailable(Retryable):
+    """A source did not answer, or not usefully."""
+
+
+class ChainUnavailable(Retryable):
+    """No RPC endpoint answers."""
+
+
+class TransactionPending(Retryable):
+    """A transaction was sent and is not mined within the deadline."""
+
+
+class StateMoved(Retryable):
+    """The feed's on-chain state is no longer the one that the proof was made for."""
+
+
+class ProverUnavailable(Retryable):
+    """The prover can't take or finish a job now."""
+
+
+class ProverCrashed(ProverUnavailable):
+    """The proving child process died or panicked."""
+
+
+class ProverTimeout(ProverUnavailable):
+    """A proof took longer than its deadline."""
+
+
+class Fatal(OracleError):
+    """A person has to change something before this can work."""
+
+
+class UserError(Fatal):
+    """Input that a user can correct."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A configuration file is missing, unreadable or wrong."""
+
+
+class DataError(UserError):
+    """A data file or an observation is malformed."""
+
+
+class KeystoreError(UserError):
+    """A keystore is missing, or its password is wrong."""
+
+
+class ToolMissing(UserError):
+    """A needed program is not installed, or has the wrong version."""
+
+
+class CompileError(Fatal):
+    """The Solidity compiler refused."""
+
+
+class ArtifactError(Fatal):
+    """A circuit artifact can't be built, is corrupt, or does not fit what it is used for."""
+
+
+class InsecureSetup(Fatal):
+    """A locally generated SRS is about to be used outside a local chain."""
+
+
+class WrongChain(Fatal):
+    """The RPC endpoint serves another chain than the configuration names."""
+
+
+class ContractRejected(Fatal):
+    """The contract refused a call.
+
+    Attributes:
+        name: The custom error's name, or None if the revert carried none.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class DeploymentError(Fatal):
+    """What is deployed is not what the configuration says."""
+
+
+class ProofInvalid(Fatal):
+    """A proof or a witness is not what was asked for."""
+
+
+class JournalError(Fatal):
+    """The journal can't be read or written, or disagrees with the chain."""

@@ -1,0 +1,158 @@
+"""The types of one observation's way: Observed → Scored → Proven → Submitted → Confirmed. All frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+
+class Kind(IntEnum):
+    """How a move is measured; the values are the contract's."""
+
+    RELATIVE = 0
+    ABSOLUTE = 1
+
+
+class Status(IntEnum):
+    """A feed's stored status; the values are the contract's."""
+
+    EMPTY = 0
+    OK = 1
+    HELD = 2
+
+
+class Outcome(str, Enum):
+    """How an observation ended."""
+
+    ACCEPTED = "accepted"
+    HELD = "held"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAnswer:
+    """The answer that a feed holds back."""
+
+    answer: int
+    first_answer: int
+    first_observed_at: int
+    observed_at: int
+    confirmations: int
+    model_number: int
+    score_ratio: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """A feed as the hub has it, with the constants that features need.
+
+    Attributes:
+        feed_id: keccak256 of the description, 32 bytes.
+        round_id: Latest accepted round; 0 if there is none.
+        answer: Latest accepted answer, in answer units.
+        observed_at: Its observation time, unix seconds.
+        last_report_at: Time of the latest report, accepted or held, unix seconds.
+        returns: The last 16 accepted moves, newest first, in thousandths of sigma.
+    """
+
+    feed_id: bytes
+    status: Status
+    paused: bool
+    round_id: int
+    answer: int
+    observed_at: int
+    published_at: int
+    last_report_at: int
+    model_number: int
+    returns: tuple[int, ...]
+    held: HeldAnswer | None
+    kind: Kind
+    sigma: int
+    heartbeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A value that is due to be reported.
+
+    Attributes:
+        key: Identifies the observation for ever: a feed reports at most once per second.
+        feed: The feed's name in the configuration.
+        answer: In answer units.
+        observed_at: Unix seconds.
+    """
+
+    feed: str
+    feed_id: bytes
+    answer: int
+    observed_at: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.feed}@{self.observed_at}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedObservation:
+    """One reporter's EIP-712 signature over (feedId, roundId, answer, observedAt)."""
+
+    answer: int
+    observed_at: int
+    v: int
+    r: bytes
+    s: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An observation with the statement that is to be proven of it.
+
+    Attributes:
+        round_id: The round that it is signed for.
+        features: n integers, derived from the feed's state on-chain.
+        scores: The model's integer scores of the features.
+    """
+
+    observed: Observed
+    round_id: int
+    model_number: int
+    signed: tuple[SignedObservation, ...]
+    features: tuple[int, ...]
+    scores: tuple[int, ...]
+
+    @property
+    def anomalous(self) -> bool:
+        """Whether the gate will hold it."""
+        return any(score > 0 for score in self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A scored observation with a proof that was verified after it was made."""
+
+    scored: Scored
+    proof: bytes
+    artifact_hash: str
+    prove_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A proven observation with the signed transaction that carries it."""
+
+    proven: Proven
+    tx_hash: bytes
+    raw_transaction: bytes
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """How an observation ended on-chain, read from the receipt's events."""
+
+    submitted: Submitted
+    outcome: Outcome
+    block_number: int
+    gas_used: int
+    confirmed_at: float

@@ -1,0 +1,105 @@
+"""Write `tests/vectors/features.json`: the table that the Python and the Solidity tests share.
+
+    python scripts/make_vectors.py            # write it
+    python scripts/make_vectors.py --check    # exit 1 if it would change
+
+Columns are parallel arrays of decimal strings, which is what forge's JSON cheat codes read best.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+from oracle.encoding import FIELD_MODULUS, INT128_MAX, gap, move, score_ratio, to_field
+from oracle.types import Kind
+
+TARGET = Path(__file__).resolve().parents[1] / "tests" / "vectors" / "features.json"
+
+
+def _moves(rng: random.Random) -> list[tuple[int, ...]]:
+    edges = [
+        (Kind.RELATIVE, 10_000, 100_00000000, 100_00000000),
+        (Kind.RELATIVE, 10_000, 101_00000000, 100_00000000),
+        (Kind.RELATIVE, 10_000, 100_00000000, 101_00000000),
+        (Kind.RELATIVE, 10_000, 1000_00000000, 100_00000000),
+        (Kind.RELATIVE, 10_000, 10_00000000, 100_00000000),
+        (Kind.RELATIVE, 10_000, 0, 100_00000000),
+        (Kind.RELATIVE, 10_000, -1, 100_00000000),
+        (Kind.RELATIVE, 1, INT128_MAX, 1),
+        (Kind.RELATIVE, 1, 1, INT128_MAX),
+        (Kind.RELATIVE, 2**64 - 1, INT128_MAX, 1),
+        (Kind.RELATIVE, 10_000, -INT128_MAX - 1, INT128_MAX),
+        (Kind.RELATIVE, 7, 999_999, 1_000_000),
+        (Kind.RELATIVE, 60_000, 1_000_001, 1_000_000),
+        (Kind.RELATIVE, 60_000, 999_999, 1_000_000),
+        (Kind.ABSOLUTE, 3, -7, 0),
+        (Kind.ABSOLUTE, 3, 7, 0),
+        (Kind.ABSOLUTE, 2001, -1, 1),
+        (Kind.ABSOLUTE, 2001, 1, -1),
+        (Kind.ABSOLUTE, 1, INT128_MAX, -INT128_MAX - 1),
+        (Kind.ABSOLUTE, 1, -INT128_MAX - 1, INT128_MAX),
+        (Kind.ABSOLUTE, 2**64 - 1, INT128_MAX, 0),
+    ]
+    rows = [(int(kind), sigma, p, q, move(kind, sigma, p, q)) for kind, sigma, p, q in edges]
+    for _ in range(120):
+        kind = rng.choice(list(Kind))
+        sigma = rng.randint(1, 10 ** rng.randint(1, 9))
+        q = rng.randint(1, 10 ** rng.randint(1, 30))
+        p = q + rng.randint(-q, q) // 10 ** rng.randint(0, 8)
+        if kind is Kind.ABSOLUTE and rng.random() < 0.5:
+            p, q = -p, -q
+        rows.append((int(kind), sigma, p, q, move(kind, sigma, p, q)))
+    return rows
+
+
+def _gaps(rng: random.Random) -> list[tuple[int, ...]]:
+    rows = [(1, 0, 3600), (3600, 0, 3600), (3601, 0, 3600), (7199, 0, 3600), (2**32 - 1, 0, 1), (118_000, 0, 3600)]
+    for _ in range(40):
+        last = rng.randint(0, 2**31)
+        rows.append((last + rng.randint(1, 10 ** rng.randint(1, 8)), last, rng.randint(1, 100_000)))
+    return [(observed, last, heartbeat, gap(observed, last, heartbeat)) for observed, last, heartbeat in rows]
+
+
+def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
+    rows = [(0, 1), (1, 1), (-1, 1), (-1999, 1000), (INT128_MAX, 1), (-INT128_MAX, 1), (INT128_MAX, 2**128 - 1)]
+    rows += [(rng.randint(-(2**90), 2**90), rng.randint(1, 2**60)) for _ in range(40)]
+    return [(score, unit, score_ratio([score], unit)) for score, unit in rows]
+
+
+def _fields(rng: random.Random) -> list[tuple[int, int]]:
+    values = [0, 1, -1, 32_767, -32_767, INT128_MAX, -INT128_MAX]
+    values += [rng.randint(-INT128_MAX, INT128_MAX) for _ in range(20)]
+    return [(value, to_field(value)) for value in values]
+
+
+def render() -> str:
+    """The file's text."""
+    rng = random.Random(20081015)
+
+    def columns(names: str, rows: list[tuple[int, ...]]) -> dict[str, list[str]]:
+        return {name: [str(row[i]) for row in rows] for i, name in enumerate(names.split())}
+
+    table = {
+        "fieldModulus": str(FIELD_MODULUS),
+        "move": columns("kind sigma answer reference move", _moves(rng)),
+        "gap": columns("observedAt lastObservedAt heartbeat gap", _gaps(rng)),
+        "scoreRatio": columns("score unit ratio", _ratios(rng)),
+        "toField": columns("value element", _fields(rng)),
+    }
+    return json.dumps(table, indent=1) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the table; returns the exit code."""
+    text = render()
+    if "--check" in arguments:
+        return 0 if TARGET.exists() and TARGET.read_text() == text else 1
+    TARGET.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
