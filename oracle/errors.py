@@ -1,28 +1,28 @@
 """The error tree. The daemon decides by type: a `Retryable` is tried again, a `Fatal` is not.
 
-    OracleError
-    ├── Retryable                      the same call may succeed later
-    │   ├── SourceUnavailable          a source did not answer, or not usefully
-    │   ├── ChainUnavailable           no RPC endpoint answers
-    │   ├── TransactionPending         sent, not yet mined within the deadline
-    │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
-    │   └── ProverUnavailable
-    │       ├── ProverCrashed          the child process died or panicked
-    │       └── ProverTimeout          a proof took longer than its deadline
-    └── Fatal                          a person has to change something
-        ├── UserError                  bad input; exit code 2
-        │   ├── ConfigError            a configuration file
-        │   ├── DataError              a data file or an observation
-        │   ├── KeystoreError          a key file or its password
-        │   └── ToolMissing            a program that is not installed, or of the wrong version
-        ├── CompileError               solc refused
-        ├── ArtifactError              a circuit artifact can't be built, is corrupt or does not fit
-        ├── InsecureSetup              a locally generated SRS outside a local chain
-        ├── WrongChain                 the RPC serves another chain than configured
-        ├── ContractRejected           the contract refused, with the decoded reason
-        ├── DeploymentError            what is deployed is not what the configuration says
-        ├── ProofInvalid               a proof, or a witness, that is not what was asked for
-        └── JournalError               the journal can't be read or written, or disagrees with the chain
+OracleError
+├── Retryable                      the same call may succeed later
+│   ├── SourceUnavailable          a source did not answer, or not usefully
+│   ├── ChainUnavailable           no RPC endpoint answers
+│   ├── TransactionPending         sent, not yet mined within the deadline
+│   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
+│   └── ProverUnavailable
+│       ├── ProverCrashed          the child process died or panicked
+│       └── ProverTimeout          a proof took longer than its deadline
+└── Fatal                          a person has to change something
+    ├── UserError                  bad input; exit code 2
+    │   ├── ConfigError            a configuration file
+    │   ├── DataError              a data file or an observation
+    │   ├── KeystoreError          a key file or its password
+    │   └── ToolMissing            a program that is not installed, or of the wrong version
+    ├── CompileError               solc refused
+    ├── ArtifactError              a circuit artifact can't be built, is corrupt or does not fit
+    ├── InsecureSetup              a locally generated SRS outside a local chain
+    ├── WrongChain                 the RPC serves another chain than configured
+    ├── ContractRejected           the contract refused, with the decoded reason
+    ├── DeploymentError            what is deployed is not what the configuration says
+    ├── ProofInvalid               a proof, or a witness, that is not what was asked for
+    └── JournalError               the journal can't be read or written, or disagrees with the chain
 """
 
 from __future__ import annotations

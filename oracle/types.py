@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import TypeAlias
 
 
 class Kind(IntEnum):
@@ -92,6 +93,10 @@ class Observed:
     def key(self) -> str:
         return f"{self.feed}@{self.observed_at}"
 
+    @property
+    def observed(self) -> Observed:
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class SignedObservation:
@@ -136,6 +141,10 @@ class Proven:
     artifact_hash: str
     prove_seconds: float
 
+    @property
+    def observed(self) -> Observed:
+        return self.scored.observed
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -145,6 +154,10 @@ class Submitted:
     tx_hash: bytes
     raw_transaction: bytes
     nonce: int
+
+    @property
+    def observed(self) -> Observed:
+        return self.proven.observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +169,11 @@ class Confirmed:
     block_number: int
     gas_used: int
     confirmed_at: float
+
+    @property
+    def observed(self) -> Observed:
+        return self.submitted.observed
+
+
+Stage: TypeAlias = Observed | Scored | Proven | Submitted | Confirmed
+OpenStage: TypeAlias = Observed | Scored | Proven | Submitted

@@ -43,7 +43,9 @@ def _moves(rng: random.Random) -> list[tuple[int, ...]]:
         (Kind.ABSOLUTE, 1, -INT128_MAX - 1, INT128_MAX),
         (Kind.ABSOLUTE, 2**64 - 1, INT128_MAX, 0),
     ]
-    rows = [(int(kind), sigma, p, q, move(kind, sigma, p, q)) for kind, sigma, p, q in edges]
+    rows = [
+        (int(kind), sigma, p, q, move(kind, sigma, p, q)) for kind, sigma, p, q in edges
+    ]
     for _ in range(120):
         kind = rng.choice(list(Kind))
         sigma = rng.randint(1, 10 ** rng.randint(1, 9))
@@ -56,15 +58,39 @@ def _moves(rng: random.Random) -> list[tuple[int, ...]]:
 
 
 def _gaps(rng: random.Random) -> list[tuple[int, ...]]:
-    rows = [(1, 0, 3600), (3600, 0, 3600), (3601, 0, 3600), (7199, 0, 3600), (2**32 - 1, 0, 1), (118_000, 0, 3600)]
+    rows = [
+        (1, 0, 3600),
+        (3600, 0, 3600),
+        (3601, 0, 3600),
+        (7199, 0, 3600),
+        (2**32 - 1, 0, 1),
+        (118_000, 0, 3600),
+    ]
     for _ in range(40):
         last = rng.randint(0, 2**31)
-        rows.append((last + rng.randint(1, 10 ** rng.randint(1, 8)), last, rng.randint(1, 100_000)))
-    return [(observed, last, heartbeat, gap(observed, last, heartbeat)) for observed, last, heartbeat in rows]
+        rows.append(
+            (
+                last + rng.randint(1, 10 ** rng.randint(1, 8)),
+                last,
+                rng.randint(1, 100_000),
+            )
+        )
+    return [
+        (observed, last, heartbeat, gap(observed, last, heartbeat))
+        for observed, last, heartbeat in rows
+    ]
 
 
 def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
-    rows = [(0, 1), (1, 1), (-1, 1), (-1999, 1000), (INT128_MAX, 1), (-INT128_MAX, 1), (INT128_MAX, 2**128 - 1)]
+    rows = [
+        (0, 1),
+        (1, 1),
+        (-1, 1),
+        (-1999, 1000),
+        (INT128_MAX, 1),
+        (-INT128_MAX, 1),
+        (INT128_MAX, 2**128 - 1),
+    ]
     rows += [(rng.randint(-(2**90), 2**90), rng.randint(1, 2**60)) for _ in range(40)]
     return [(score, unit, score_ratio([score], unit)) for score, unit in rows]
 
@@ -80,7 +106,9 @@ def render() -> str:
     rng = random.Random(20081015)
 
     def columns(names: str, rows: list[tuple[int, ...]]) -> dict[str, list[str]]:
-        return {name: [str(row[i]) for row in rows] for i, name in enumerate(names.split())}
+        return {
+            name: [str(row[i]) for row in rows] for i, name in enumerate(names.split())
+        }
 
     table = {
         "fieldModulus": str(FIELD_MODULUS),
