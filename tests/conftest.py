@@ -1,0 +1,44 @@
+"""What all tests share. Tests that open sockets live in tests/integration and tests/contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from oracle import toolchain
+from oracle.chain.anvil import Anvil, load_anvil_config
+
+# Derandomised: a run that failed fails again. No deadline: the first example may load a library.
+settings.register_profile(
+    "project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The repository."""
+    return toolchain.project_root(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def anvil(project_root: Path) -> Iterator[Callable[..., Anvil]]:
+    """Starts local chains, each on a port of its own: `chain = anvil(start_time=1_600_000_000)`.
+
+    They are those of anvil.toml, with the given keys replaced, and stop with the session; stop one earlier by
+    using it as a context manager or with `chain.stop()`.
+    """
+    with ExitStack() as running:
+
+        def start(**overrides: Any) -> Anvil:
+            config = load_anvil_config(project_root / "anvil.toml", **{"port": 0, **overrides})
+            chain = Anvil(config)
+            running.callback(chain.stop)
+            return chain.start()
+
+        yield start
