@@ -1,0 +1,610 @@
+"""The one configuration: a TOML file to one frozen `Config`. Nothing is read before `load` is called.
+
+Every mistake is reported in one line: the file, the path of the key, what is wrong, and what would be right. Relative
+paths are meant from the configuration file's folder. `${NAME}` stands for an environment variable, in `url` and
+`rpc_url` and in header values only, so that keys of paid services need not be written down.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from oracle.errors import ConfigError
+from oracle.types import Kind
+
+__all__ = [
+    "ChainConfig",
+    "Config",
+    "DeployConfig",
+    "FeedConfig",
+    "HttpSourceConfig",
+    "JournalConfig",
+    "KeyConfig",
+    "KeysConfig",
+    "PackagedSourceConfig",
+    "ProverConfig",
+    "ReplaySourceConfig",
+    "SourceConfig",
+    "load",
+]
+
+UINT32_MAX = 2**32 - 1
+MAX_REPORTERS = 31
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_URL_KEYS = frozenset({"url", "rpc_url"})
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # The message is given as a value: braces in it, for instance of "${NAME}", are not placeholders.
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def _path(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value:
+        raise _wrong("must be a path: a string that is not empty")
+    base: Path | None = (info.context or {}).get("base")
+    path = Path(value).expanduser()
+    return path if base is None else base / path
+
+
+def _decimal(value: object) -> object:
+    # TOML floats arrive as Decimal (see `load`); a bool is an int to Python, but no number here.
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _duration(value: object) -> object:
+    return float(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
+
+
+def _date(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            raise _wrong(f"{value!r} is no date; write it as 2008-09-15") from None
+    if isinstance(value, dt.datetime):
+        raise _wrong("is a date with a time; write the date only, as 2008-09-15")
+    return value
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.match(value):
+        digits = value.removeprefix("0x")
+        hexadecimal = re.fullmatch(r"[0-9a-fA-F]*", digits) is not None
+        problem = f"has {len(digits)} digits" if hexadecimal else "has characters that are no digits"
+        if not value.startswith("0x"):
+            problem += " and no 0x in front"
+        raise _wrong(f"{value!r} is no address: it {problem}; an address is 0x and 40 hexadecimal digits")
+    if int(value, 16) == 0:
+        raise _wrong("is the zero address, which nobody controls")
+    from eth_utils.address import to_checksum_address
+
+    checksummed = to_checksum_address(value.lower())
+    body = value[2:]
+    if body not in (body.lower(), body.upper()) and value != checksummed:
+        raise _wrong(f"{value!r} fails its checksum: a digit or a letter's case is mistyped; check it at its source")
+    return str(checksummed)
+
+
+def _url(value: str) -> str:
+    # The address may hold credentials: no message repeats more of it than scheme and host.
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _wrong("is no valid URL; write it as https://host/path") from None
+    if parts.scheme not in ("http", "https") or not host or any(character.isspace() for character in value):
+        raise _wrong("is no valid URL; write it as https://host/path")
+    return value
+
+
+def _json_path(value: str) -> str:
+    import jsonpath
+
+    try:
+        jsonpath.compile(value, strict=True)
+    except jsonpath.JSONPathError as error:
+        reason = str(error).splitlines()[0]
+        raise _wrong(f"{value!r} is no JSONPath ({reason}); write it as $.data.price") from None
+    return value
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_path)]
+DecimalNumber = Annotated[Decimal, BeforeValidator(_decimal)]
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, le=86_400 * 365, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Field(ge=1, le=UINT32_MAX)]
+Day = Annotated[dt.date, BeforeValidator(_date)]
+Address = Annotated[str, AfterValidator(_address)]
+Url = Annotated[str, AfterValidator(_url), Field(repr=False)]
+JsonPath = Annotated[str, AfterValidator(_json_path)]
+Speed = Annotated[DecimalNumber, Field(gt=0)] | Literal["max"]
+
+
+class _Section(BaseModel):
+    """Base of all sections: frozen, no unknown keys, no conversions between types."""
+
+    # Input is hidden because it may be a secret; what is not is quoted by the validators above.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in known:
+                    near = difflib.get_close_matches(str(key), known, n=1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+                    raise PydanticCustomError("unknown_key", "{message}", {"message": f"unknown key; {hint}", "key": key})
+        return data
+
+
+class ChainConfig(_Section):
+    """The chain that is reported to.
+
+    Attributes:
+        deployment: The deployment file that `oracle deploy` writes and everything else reads.
+        confirmations: Blocks, the transaction's own included, after which it is taken as final.
+        tx_deadline_s: Seconds to wait for a transaction.
+    """
+
+    rpc_url: Url
+    chain_id: Annotated[int, Field(ge=1, lt=2**63)]
+    deployment: ConfigPath
+    confirmations: Annotated[int, Field(ge=1, le=1_000)] = 1
+    tx_deadline_s: Seconds = 120.0
+
+
+class KeyConfig(_Section):
+    """One signing key: an encrypted keystore with where its password is, or a well-known key of a local chain."""
+
+    keystore: ConfigPath | None = None
+    password_file: ConfigPath | None = None
+    password_env: Annotated[str, Field(min_length=1)] | None = None
+    anvil_account: Annotated[int, Field(ge=0, le=99)] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        passwords = (self.password_file is not None) + (self.password_env is not None)
+        if (self.keystore is None) == (self.anvil_account is None):
+            raise _wrong("needs exactly one of 'keystore' and 'anvil_account' (local chains only)")
+        if self.keystore is not None and passwords != 1:
+            raise _wrong("a keystore needs exactly one of 'password_file' and 'password_env'")
+        if self.anvil_account is not None and passwords:
+            raise _wrong("'anvil_account' takes no password")
+        return self
+
+
+class KeysConfig(_Section):
+    """The keys: `reporter` signs observations, `submitter` pays for transactions, `deployer` owns the hub.
+
+    The submitter is the reporter's key, and the deployer the submitter's, unless they are given.
+    """
+
+    reporter: KeyConfig
+    submitter: KeyConfig
+    deployer: KeyConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, data: object) -> object:
+        if isinstance(data, Mapping) and "reporter" in data:
+            submitter = data.get("submitter", data["reporter"])
+            return {"submitter": submitter, "deployer": data.get("deployer", submitter), **data}
+        return data
+
+
+def _cores() -> int:
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on macOS and Windows
+        return max(1, os.cpu_count() or 1)
+
+
+def _artifact_cache() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("verifiable-oracle") / "artifacts"
+
+
+class ProverConfig(_Section):
+    """The provers of this machine.
+
+    Attributes:
+        workers: Child processes; each proves with one thread.
+        deadline_s: Seconds that a proof may take.
+        artifacts: Folder of circuits, keys and verifiers, built once and found again by their hash.
+        disclosure: What a proof publishes of the scores: the exact values, or only which side of the gate.
+        visibility: Whether the model's weights are hidden (hashed in the circuit) or in the verifying key.
+        srs: Where the structured reference string comes from. Who made a local one can forge proofs: it is for
+            local chains only.
+    """
+
+    workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=_cores)
+    deadline_s: Seconds = 60.0
+    artifacts: ConfigPath = Field(default_factory=_artifact_cache)
+    disclosure: Literal["score", "verdict"] = "score"
+    visibility: Literal["private", "public"] = "private"
+    srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
+
+
+class JournalConfig(_Section):
+    """The journal of observations, from which a restarted daemon goes on."""
+
+    path: ConfigPath
+
+
+class DeployConfig(_Section):
+    """What `oracle deploy` needs beyond the feeds.
+
+    Attributes:
+        change_delay: Seconds between the proposal of a change and its taking effect.
+        guardian: May pause and roll back, never set a value. Default: the deployer.
+        admin: Owns the hub. Default: the deployer.
+    """
+
+    change_delay: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 172_800
+    guardian: Address | None = None
+    admin: Address | None = None
+
+
+class HttpSourceConfig(_Section):
+    """A JSON document on the web.
+
+    Attributes:
+        path: JSONPath (RFC 9535) of the value; it must match exactly one number.
+        headers: Sent with each request.
+        timeout: Seconds for the whole request, body included.
+        timestamp_path: JSONPath of the observation's time; without it, the time of the request counts.
+        timestamp_unit: How that time is written.
+        min: Smallest value to believe. A relative feed believes only values above zero in any case.
+        max: Largest value to believe.
+        max_age: Seconds that the observation's time may lie in the past.
+        allow_string: Accept a plain decimal number in a JSON string, as many exchanges send it.
+    """
+
+    type: Literal["http"]
+    name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    url: Url
+    path: JsonPath
+    headers: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
+    timeout: Seconds = 5.0
+    timestamp_path: JsonPath | None = None
+    timestamp_unit: Literal["s", "ms", "iso"] = "s"
+    min: DecimalNumber | None = None
+    max: DecimalNumber | None = None
+    max_age: Seconds | None = None
+    allow_string: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise _wrong(f"'min' ({self.min}) is above 'max' ({self.max})")
+        if self.max_age is not None and self.timestamp_path is None:
+            raise _wrong("'max_age' needs 'timestamp_path': without it there is no time to judge")
+        return self
+
+
+class ReplaySourceConfig(_Section):
+    """A recorded series in a CSV file.
+
+    Attributes:
+        time_column: Unix seconds, or ISO 8601 dates or times (UTC unless they say otherwise).
+        speed: Recorded seconds per real second; "max": one row at each read.
+        timestamps: "recorded" keeps the recorded times, for a chain that is at recorded time; "now" moves them so
+            that the first row is observed when the replay starts.
+    """
+
+    type: Literal["replay"]
+    name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    file: ConfigPath
+    value_column: str = "value"
+    time_column: str = "time"
+    speed: Speed = Decimal(1)
+    timestamps: Literal["recorded", "now"] = "recorded"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.speed == "max" and self.timestamps == "now":
+            raise _wrong("timestamps = 'now' needs a numeric 'speed': rows read at will have no real time of their own")
+        return self
+
+
+class PackagedSourceConfig(_Section):
+    """A recorded series that the installed `arch` package carries (daily; one reading at 21:00 UTC).
+
+    Attributes:
+        start: First day.
+        end: Last day.
+        speed: As for a replay.
+        timestamps: As for a replay.
+    """
+
+    type: Literal["packaged"]
+    name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    series: Literal["sp500", "nasdaq", "wti", "vix"]
+    start: Day | None = None
+    end: Day | None = None
+    speed: Speed = Decimal(1)
+    timestamps: Literal["recorded", "now"] = "recorded"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise _wrong(f"'start' ({self.start}) is after 'end' ({self.end})")
+        if self.speed == "max" and self.timestamps == "now":
+            raise _wrong("timestamps = 'now' needs a numeric 'speed': rows read at will have no real time of their own")
+        return self
+
+
+SourceConfig = Annotated[HttpSourceConfig | ReplaySourceConfig | PackagedSourceConfig, Field(discriminator="type")]
+
+
+class FeedConfig(_Section):
+    """One feed: what is fixed in the contract, and how this machine observes it.
+
+    The contract's part: `description` (the feed's id is its hash), `kind`, `decimals`, `sigma`, `heartbeat`,
+    `max_age`, `max_skew`, `quorum`, `reporters`, `confirmations`, `confirm_delay`, `tolerance`, `max_spread`.
+
+    Attributes:
+        name: The feed's name here: in the journal, in messages.
+        kind: "relative": moves count in proportion, answers are above zero; "absolute": in the feed's own units.
+        sigma: One standard deviation of a move over one heartbeat: ppm (relative) or answer units (absolute).
+        heartbeat: Seconds within which a report is due.
+        deviation_ppm: Move that makes a report due at once, ppm (relative feeds).
+        deviation: The same in answer units (absolute feeds).
+        max_age: Seconds that an observation may be old when it is submitted. Default: the heartbeat.
+        max_skew: Seconds that an observation may be ahead of the block's time.
+        quorum: Signed observations that a round needs.
+        reporters: Addresses that may sign. Empty: the reporter key's own.
+        confirmations: Further reports near a held answer that accept it; 0: never.
+        confirm_delay: Seconds that these must span. Default: the heartbeat.
+        tolerance: How near "near" is, in thousandths of sigma.
+        max_spread: Largest move between two reporters of a round, in thousandths of sigma; 0: unbounded.
+        strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
+        min_sources: Live sources that a value needs. Default: 1 if there is one source, else 2.
+        max_source_spread_ppm: How far a source may be from the median, in ppm of it (relative feeds).
+        max_source_spread: The same in the feed's own units, as a decimal (absolute feeds).
+        poll_interval: Seconds between two readings of the sources.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    description: Annotated[str, Field(min_length=1, max_length=64)]
+    kind: Literal["relative", "absolute"]
+    decimals: Annotated[int, Field(ge=0, le=18)]
+    sigma: Annotated[int, Field(ge=1, lt=2**64)]
+    heartbeat: WholeSeconds
+    deviation_ppm: Annotated[int, Field(ge=1)] | None = None
+    deviation: Annotated[int, Field(ge=1)] | None = None
+    max_age: WholeSeconds
+    max_skew: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 60
+    quorum: Annotated[int, Field(ge=1, le=MAX_REPORTERS)] = 1
+    reporters: Annotated[tuple[Address, ...], Field(max_length=MAX_REPORTERS)] = ()
+    confirmations: Annotated[int, Field(ge=0, le=255)] = 3
+    confirm_delay: Annotated[int, Field(ge=0, le=UINT32_MAX)]
+    tolerance: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 3_000
+    max_spread: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 0
+    strict_adapter: bool = False
+    min_sources: Annotated[int, Field(ge=1)]
+    max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None
+    max_source_spread: Annotated[DecimalNumber, Field(gt=0)] | None = None
+    poll_interval: Seconds = 10.0
+    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+
+    @property
+    def measure(self) -> Kind:
+        """How a move is measured, as the contract has it."""
+        return Kind.RELATIVE if self.kind == "relative" else Kind.ABSOLUTE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        filled: dict[str, Any] = dict(data)
+        if "heartbeat" in data:
+            filled.setdefault("max_age", data["heartbeat"])
+            filled.setdefault("confirm_delay", data["heartbeat"])
+        if isinstance(sources := data.get("sources"), tuple | list):
+            filled.setdefault("min_sources", min(2, len(sources)) or 1)
+        if data.get("kind") == "relative":
+            filled.setdefault("max_source_spread_ppm", 10_000)
+        return filled
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        own, other = ("_ppm", "") if self.kind == "relative" else ("", "_ppm")
+        if getattr(self, f"deviation{other}") is not None:
+            raise _wrong(f"'deviation{other}' does not fit a {self.kind} feed; use 'deviation{own}'")
+        if getattr(self, f"deviation{own}") is None:
+            raise _wrong(f"a {self.kind} feed needs 'deviation{own}'")
+        if getattr(self, f"max_source_spread{other}") is not None:
+            raise _wrong(f"'max_source_spread{other}' does not fit a {self.kind} feed; use 'max_source_spread{own}'")
+        if self.kind == "absolute" and len(self.sources) > 1 and self.max_source_spread is None:
+            raise _wrong("an absolute feed with several sources needs 'max_source_spread', in the feed's own units")
+        if self.min_sources > len(self.sources):
+            raise _wrong(f"'min_sources' is {self.min_sources}, but there are {len(self.sources)} sources")
+        if len(self.sources) > 1 and self.min_sources < 2:
+            raise _wrong("'min_sources' must be at least 2 where there are several sources: one alone can't be checked")
+        if len(set(self.reporters)) != len(self.reporters):
+            raise _wrong("'reporters' names an address twice")
+        if self.quorum > max(1, len(self.reporters)):
+            raise _wrong(f"'quorum' is {self.quorum}, but there are {max(1, len(self.reporters))} reporters")
+        return self
+
+
+class Config(_Section):
+    """The whole configuration."""
+
+    chain: ChainConfig
+    keys: KeysConfig
+    prover: ProverConfig = Field(default_factory=ProverConfig)
+    journal: JournalConfig
+    deploy: DeployConfig = Field(default_factory=DeployConfig)
+    feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _distinct_feeds(self) -> Self:
+        for key in ("name", "description"):
+            seen: dict[str, int] = {}
+            for index, feed in enumerate(self.feeds):
+                value = getattr(feed, key)
+                if value in seen:
+                    raise _wrong(f"feeds[{seen[value]}] and feeds[{index}] have the same {key} {value!r}")
+                seen[value] = index
+        return self
+
+    def feed(self, name: str) -> FeedConfig:
+        """The feed of this name.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        for feed in self.feeds:
+            if feed.name == name:
+                return feed
+        raise ConfigError(f"there is no feed {name!r}; configured are: {', '.join(feed.name for feed in self.feeds)}")
+
+
+def load(path: Path | str, env: Mapping[str, str]) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: A TOML file.
+        env: Environment variables for `${NAME}`; usually `os.environ`.
+
+    Raises:
+        ConfigError: The file can't be read, is no TOML, or is wrong.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file; config.example.toml is one to start from") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is no valid TOML: {error}") from None
+    except ArithmeticError:
+        raise ConfigError(f"{path}: a number in it is out of any range") from None
+    try:
+        expanded = _expand(data, env, ())
+        return Config.model_validate(expanded, context={"base": path.resolve().parent})
+    except _Expansion as error:
+        raise ConfigError(f"{path}: {_key_path(error.location)}: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_describe(error)}") from None
+
+
+class _Expansion(Exception):
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+def _expand(value: Any, env: Mapping[str, str], location: tuple[str | int, ...]) -> Any:
+    """`value` with lists as tuples, and variables replaced where they are allowed."""
+    if isinstance(value, dict):
+        return {key: _expand(item, env, (*location, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_expand(item, env, (*location, index)) for index, item in enumerate(value))
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    if location[-1] not in _URL_KEYS and location[-2:-1] != ("headers",):
+        raise _Expansion(location, "variables (${NAME}) are replaced in urls and header values only")
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if not env.get(name):
+            raise _Expansion(location, f"the environment variable {name} is not set")
+        return env[name]
+
+    replaced = _VARIABLE.sub(replace, value)
+    if "${" in _VARIABLE.sub("", value):
+        raise _Expansion(location, "has a '${' that is not of the form ${NAME}")
+    return replaced
+
+
+def _key_path(location: tuple[str | int, ...]) -> str:
+    text = ""
+    for index, part in enumerate(location):
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif isinstance(location[index - 1], int) and index > 1 and location[index - 2] == "sources":
+            continue  # the tag by which the kind of source was told, not a key
+        elif part in ("decimal", "literal['max']") or part.startswith(("function-", "constrained-")):
+            continue  # a branch of a union, not a key
+        else:
+            text += f".{part}" if text else part
+    return text or "the file"
+
+
+_PLAIN_MESSAGES = {
+    "missing": "is missing",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a string",
+    "date_type": "must be a date, as 2008-09-15",
+    "is_instance_of": "must be a number",
+    "decimal_type": "must be a number",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "union_tag_not_found": "needs 'type': one of 'http', 'replay', 'packaged'",
+}
+
+
+def _describe(error: ValidationError) -> str:
+    """The first problem in one line, and how many more there are."""
+    problems: dict[str, str] = {}
+    for details in error.errors(include_url=False, include_input=False):
+        where, message = _problem(details)
+        # Branches of a union each report on the same key.
+        problems[where] = f"{problems[where]}, or {message}" if where in problems else message
+    where, message = next(iter(problems.items()))
+    more = len(problems) - 1
+    also = "" if not more else f" (and {more} more problem{'s' if more > 1 else ''})"
+    return f"{where}: {message}{also}"
+
+
+def _problem(details: ErrorDetails) -> tuple[str, str]:
+    location, kind, context = details["loc"], details["type"], details.get("ctx") or {}
+    if kind == "unknown_key":
+        return _key_path((*location, context["key"])), context["message"]
+    if kind == "union_tag_invalid":
+        return _key_path((*location, "type")), f"{context['tag']!r} is not one of {context['expected_tags']}"
+    if kind == "literal_error":
+        return _key_path(location), f"must be {context['expected']}"
+    if kind == "string_pattern_mismatch":
+        return _key_path(location), "must be 1 to 40 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+    message = _PLAIN_MESSAGES.get(kind, details["msg"])
+    return _key_path(location), message.replace("Input should be", "must be").replace("\n", " ")
