@@ -15,11 +15,13 @@ OracleError
     │   ├── DataError              a data file or an observation
     │   ├── KeystoreError          a key file or its password
     │   └── ToolMissing            a program that is not installed, or of the wrong version
+    ├── SourceExhausted            a recorded series is at its end
     ├── CompileError               solc refused
     ├── ArtifactError              a circuit artifact can't be built, is corrupt or does not fit
     ├── InsecureSetup              a locally generated SRS outside a local chain
     ├── WrongChain                 the RPC serves another chain than configured
     ├── ContractRejected           the contract refused, with the decoded reason
+    ├── TransactionRejected        the node will not take a transaction: no funds, too much gas
     ├── DeploymentError            what is deployed is not what the configuration says
     ├── ProofInvalid               a proof, or a witness, that is not what was asked for
     └── JournalError               the journal can't be read or written, or disagrees with the chain
@@ -94,6 +96,10 @@ class ToolMissing(UserError):
     """A needed program is not installed, or has the wrong version."""
 
 
+class SourceExhausted(Fatal):
+    """A recorded series has no further reading: there is nothing left to report."""
+
+
 class CompileError(Fatal):
     """The Solidity compiler refused."""
 
@@ -120,6 +126,10 @@ class ContractRejected(Fatal):
     def __init__(self, message: str, name: str | None = None) -> None:
         super().__init__(message)
         self.name = name
+
+
+class TransactionRejected(Fatal):
+    """The node will not take a transaction: no funds, too much gas, malformed."""
 
 
 class DeploymentError(Fatal):
