@@ -43,9 +43,7 @@ class Verdict:
     confirmed: bool
 
 
-def empty_feed(
-    feed_id: bytes, kind: Kind, sigma: int, heartbeat: int, model_number: int
-) -> FeedState:
+def empty_feed(feed_id: bytes, kind: Kind, sigma: int, heartbeat: int, model_number: int) -> FeedState:
     """The state of a feed that was just added."""
     return FeedState(
         feed_id=feed_id,
@@ -87,11 +85,7 @@ def judge(
     """
     acceptable = state.kind is Kind.ABSOLUTE or answer > 0
     normal = acceptable and all(score <= 0 for score in scores)
-    held = (
-        None
-        if normal
-        else _hold(state, policy, answer, observed_at, scores, score_unit)
-    )
+    held = None if normal else _hold(state, policy, answer, observed_at, scores, score_unit)
     confirmed = (
         held is not None
         and acceptable
@@ -99,15 +93,9 @@ def judge(
         and observed_at - held.first_observed_at >= policy.confirm_delay
     )
     if held is not None and not confirmed:
-        after = replace(
-            state, status=Status.HELD, held=held, last_report_at=observed_at
-        )
+        after = replace(state, status=Status.HELD, held=held, last_report_at=observed_at)
         return Verdict(after, Outcome.HELD, confirmed=False)
-    newest = (
-        0
-        if state.round_id == 0
-        else encoding.move(state.kind, state.sigma, answer, state.answer)
-    )
+    newest = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
     after = replace(
         state,
         status=Status.OK,
@@ -132,19 +120,13 @@ def _hold(
 ) -> HeldAnswer:
     """The hold that a report starts, or goes on with if it is near the answer that started it."""
     previous = state.held
-    goes_on = previous is not None and _near(
-        state, policy, answer, previous.first_answer
-    )
+    goes_on = previous is not None and _near(state, policy, answer, previous.first_answer)
     return HeldAnswer(
         answer=answer,
         first_answer=previous.first_answer if previous and goes_on else answer,
-        first_observed_at=previous.first_observed_at
-        if previous and goes_on
-        else observed_at,
+        first_observed_at=previous.first_observed_at if previous and goes_on else observed_at,
         observed_at=observed_at,
-        confirmations=min(255, previous.confirmations + 1)
-        if previous and goes_on
-        else 0,
+        confirmations=min(255, previous.confirmations + 1) if previous and goes_on else 0,
         model_number=state.model_number,
         score_ratio=encoding.score_ratio(scores, score_unit),
     )
@@ -153,6 +135,4 @@ def _hold(
 def _near(state: FeedState, policy: HoldPolicy, answer: int, first: int) -> bool:
     if state.kind is Kind.RELATIVE and (answer <= 0 or first <= 0):
         return False
-    return (
-        abs(encoding.move(state.kind, state.sigma, answer, first)) <= policy.tolerance
-    )
+    return abs(encoding.move(state.kind, state.sigma, answer, first)) <= policy.tolerance

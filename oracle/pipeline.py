@@ -45,9 +45,7 @@ class Hub(Protocol):
 class Reporter(Protocol):
     """A key that signs observations."""
 
-    def sign_observation(
-        self, feed_id: bytes, round_id: int, answer: int, observed_at: int
-    ) -> SignedObservation: ...
+    def sign_observation(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignedObservation: ...
 
 
 class Submitter(Protocol):
@@ -72,6 +70,7 @@ class Journal(Protocol):
 
     def record(self, stage: Stage) -> None: ...
     def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
+    def unfinished(self) -> Sequence[OpenStage]: ...
 
 
 class Pipeline:
@@ -102,6 +101,10 @@ class Pipeline:
         self._watch = watch
         self._attempts = attempts
 
+    def unfinished(self, feed: str) -> list[OpenStage]:
+        """What the journal has open of a feed, oldest first: from before a restart, or after a failure."""
+        return [stage for stage in self._journal.unfinished() if stage.observed.feed == feed]
+
     async def report(self, observed: Observed) -> Outcome:
         """Take a fresh observation all the way.
 
@@ -119,14 +122,10 @@ class Pipeline:
         for _ in range(self._attempts):
             try:
                 if not isinstance(stage, Submitted):
-                    stage = await self._submit(
-                        await self._prove(await self._score(stage))
-                    )
+                    stage = await self._submit(await self._prove(await self._score(stage)))
                 return await self._confirm(stage)
             except StateMoved as error:
-                log.info(
-                    "state moved", observation=stage.observed.key, reason=str(error)
-                )
+                log.info("state moved", observation=stage.observed.key, reason=str(error))
                 stage = stage.observed
             except _Superseded as error:
                 return self._finish(stage.observed, Outcome.SUPERSEDED, str(error))
@@ -140,14 +139,10 @@ class Pipeline:
         observed = stage.observed
         state = await self._hub.feed_state(observed.feed_id)
         if observed.observed_at <= state.last_report_at:
-            raise _Superseded(
-                f"the feed has a report observed at {state.last_report_at}, not before this one"
-            )
+            raise _Superseded(f"the feed has a report observed at {state.last_report_at}, not before this one")
         model = self._model(state.model_number)
         round_id = state.round_id + 1
-        features = encoding.features(
-            state, observed.answer, observed.observed_at, model.features
-        )
+        features = encoding.features(state, observed.answer, observed.observed_at, model.features)
         if not isinstance(stage, Observed):
             scored = stage.scored if isinstance(stage, Proven) else stage
             if (scored.round_id, scored.model_number, scored.features) == (
@@ -157,13 +152,9 @@ class Pipeline:
             ):
                 return stage
         arguments = (observed.feed_id, round_id, observed.answer, observed.observed_at)
-        signed = tuple(
-            reporter.sign_observation(*arguments) for reporter in self._reporters
-        )
+        signed = tuple(reporter.sign_observation(*arguments) for reporter in self._reporters)
         scores = model.scores(features)
-        return self._keep(
-            Scored(observed, round_id, state.model_number, signed, features, scores)
-        )
+        return self._keep(Scored(observed, round_id, state.model_number, signed, features, scores))
 
     async def _prove(self, stage: Scored | Proven) -> Proven:
         """Prove the statement; the prover verifies its proof. A finished proof is never made again."""

@@ -1,0 +1,391 @@
+"""The command line: the only place that prints, and where a user's mistakes become one line and an exit code.
+
+Exit codes: 0 done; 1 something is wrong that a person has to look at; 2 bad input; 75 try again later.
+Everything heavy is imported inside the command that needs it, so that `oracle --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from oracle import __version__
+from oracle.errors import ConfigError, OracleError
+
+if TYPE_CHECKING:
+    from oracle.config import Config
+
+DEFAULT_CONFIG = Path("oracle.toml")
+
+config_option = click.option(
+    "--config",
+    "-c",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    envvar="ORACLE_CONFIG",
+    help="Configuration file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="oracle")
+@click.option("--verbose", "-v", is_flag=True, help="Log what happens to standard error.")
+def oracle(verbose: bool) -> None:
+    """An oracle whose every value was proven to pass a committed anomaly-detection model."""
+    from oracle.logs import configure
+
+    configure("info" if verbose else "warning")
+
+
+@oracle.command()
+@click.option(
+    "--ticks",
+    type=click.IntRange(min=1),
+    default=85,
+    show_default=True,
+    help="Ticks of each feed.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=2008,
+    show_default=True,
+    help="Seed of the injected faults.",
+)
+@click.option(
+    "--start",
+    default="2008-08-01",
+    show_default=True,
+    help="First recorded day (ISO date).",
+)
+@click.option(
+    "--public-model",
+    is_flag=True,
+    help="Weights in the verifying key: cheaper, but not private.",
+)
+@click.option(
+    "--disclosure",
+    type=click.Choice(["score", "verdict"]),
+    default="score",
+    show_default=True,
+    help="What a proof publishes: the exact score, or the verdict only.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Proving processes (default: one per core).",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/demo"),
+    show_default=True,
+    help="Folder for summary.json and the plot.",
+)
+@json_option
+def demo(as_json: bool, **options: Any) -> None:
+    """Replay recorded market data, with faults injected, on a real local chain."""
+    import asyncio
+
+    from oracle.demo import DemoOptions, run
+
+    code = asyncio.run(run(DemoOptions(**options), as_json=as_json))
+    sys.exit(code)
+
+
+@oracle.command()
+@click.option(
+    "--config",
+    "-c",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+)
+@json_option
+def doctor(config_path: Path | None, as_json: bool) -> None:
+    """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
+    from oracle.assembly import diagnose
+    from oracle.report import print_checks
+
+    if config_path is None and DEFAULT_CONFIG.exists():
+        config_path = DEFAULT_CONFIG
+    checks = diagnose(_load(config_path) if config_path else None)
+    print_checks(checks, as_json=as_json)
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+@oracle.group()
+def chain() -> None:
+    """The local chain that anvil.toml describes."""
+
+
+@chain.command("up")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("anvil.toml"),
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Another port than the file's; 0: a free one.",
+)
+def chain_up(path: Path, port: int | None) -> None:
+    """Start Anvil, wait until it answers, and stop it cleanly on Ctrl-C or SIGTERM."""
+    from oracle.assembly import chain_up as up
+
+    up(path, port, announce=click.echo)
+
+
+@oracle.command()
+@config_option
+@click.option(
+    "--public-model",
+    is_flag=True,
+    help="Weights in the verifying key: cheaper, but not private.",
+)
+def deploy(config_path: Path, public_model: bool) -> None:
+    """Deploy verifier, hub, model and feeds, and check what was deployed. Safe to run again."""
+    import asyncio
+
+    from oracle.assembly import deploy as run_deploy
+    from oracle.report import print_deployment
+
+    config = _load(config_path)
+    if public_model:
+        config = config.with_visibility("public")
+    print_deployment(asyncio.run(run_deploy(config, progress=lambda line: click.echo(line, err=True))))
+
+
+@oracle.command()
+@config_option
+def run(config_path: Path) -> None:
+    """Run the oracle: read sources, prove, submit. Stops cleanly on SIGTERM and goes on where it stopped."""
+    import asyncio
+
+    from oracle.assembly import run_daemon
+    from oracle.logs import configure
+
+    configure("info")
+    asyncio.run(run_daemon(_load(config_path)))
+
+
+@oracle.command()
+@config_option
+@json_option
+def status(config_path: Path, as_json: bool) -> None:
+    """Feeds as the chain has them, and what the journal has open."""
+    import asyncio
+
+    from oracle.assembly import status as read_status
+    from oracle.report import print_status
+
+    print_status(asyncio.run(read_status(_load(config_path))), as_json=as_json)
+
+
+@oracle.command()
+@click.argument("hub")
+@click.option("--rpc", "rpc_url", required=True, help="RPC endpoint of the chain.")
+@click.option(
+    "--artifacts",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    help="Folder with the artifacts of the models (verifying keys).",
+)
+@click.option("--from-block", type=click.IntRange(min=0), default=0, show_default=True)
+@json_option
+def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int, as_json: bool) -> None:
+    """Verify every round of the HUB at this address again, off-chain, from calldata and history alone."""
+    import asyncio
+
+    from oracle.assembly import audit as run_audit
+    from oracle.report import print_audit
+
+    report = asyncio.run(run_audit(hub, rpc_url, artifacts, from_block))
+    print_audit(report, as_json=as_json)
+    sys.exit(0 if report.ok else 1)
+
+
+@oracle.command()
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="Proofs per case.",
+)
+@click.option(
+    "--cold-setup",
+    is_flag=True,
+    help="Also time `make demo`'s set-up on a fresh clone.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/bench.json"),
+    show_default=True,
+)
+def bench(repeat: int, cold_setup: bool, out: Path) -> None:
+    """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
+    import asyncio
+
+    from oracle.bench import run as run_bench
+
+    asyncio.run(run_bench(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo))
+
+
+@oracle.group("config")
+def config_group() -> None:
+    """The configuration file."""
+
+
+@config_group.command("check")
+@config_option
+def config_check(config_path: Path) -> None:
+    """Read the configuration and say what is wrong with it."""
+    config = _load(config_path)
+    click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
+
+
+@oracle.group()
+def keys() -> None:
+    """Encrypted keystores for reporting and for paying gas."""
+
+
+@keys.command("new")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Default: prompt.",
+)
+def keys_new(path: Path, password_file: Path | None) -> None:
+    """Make a key and write it, encrypted, to PATH."""
+    from oracle.chain import keystore
+
+    click.echo(keystore.create(path, _new_password(password_file)))
+
+
+@keys.command("import")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Default: prompt.",
+)
+def keys_import(path: Path, password_file: Path | None) -> None:
+    """Encrypt a private key, which is asked for and never an argument, to PATH."""
+    from oracle.chain import keystore
+
+    secret = click.prompt("Private key (hex)", hide_input=True)
+    click.echo(keystore.import_key(path, secret, _new_password(password_file)))
+
+
+@keys.command("show")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def keys_show(path: Path) -> None:
+    """Print the address of the keystore at PATH; needs no password."""
+    from oracle.chain import keystore
+
+    click.echo(keystore.address_of(path))
+
+
+@oracle.group()
+def srs() -> None:
+    """The structured reference strings that circuits are keyed with."""
+
+
+@srs.command("list")
+@json_option
+def srs_list(as_json: bool) -> None:
+    """What is in the cache, and whether it is from the public ceremony."""
+    from oracle.assembly import srs_status
+    from oracle.report import print_srs
+
+    print_srs(srs_status(), as_json=as_json)
+
+
+@srs.command("fetch")
+@click.argument("k", type=click.IntRange(6, 26))
+def srs_fetch(k: int) -> None:
+    """Fetch the public ceremony's string for circuits of 2^K rows."""
+    from oracle.assembly import srs_fetch as fetch
+
+    click.echo(fetch(k))
+
+
+@srs.command("import")
+@click.argument("k", type=click.IntRange(6, 26))
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def srs_import(k: int, path: Path) -> None:
+    """Import the file at PATH as the public ceremony's string for 2^K rows; its hash is checked."""
+    from oracle.assembly import srs_import as import_file
+
+    click.echo(import_file(k, path))
+
+
+@oracle.group()
+def model() -> None:
+    """Models and their circuits."""
+
+
+@model.command("build")
+@config_option
+@click.option(
+    "--batch",
+    type=click.Choice(["1"]),
+    default="1",
+    show_default=True,
+    help="Windows per proof.",
+)
+def model_build(config_path: Path, batch: str) -> None:
+    """Build the artifact that the configuration asks for, or find it again."""
+    import asyncio
+
+    from oracle.assembly import build_artifact
+
+    click.echo(asyncio.run(build_artifact(_load(config_path), int(batch))))
+
+
+def _load(path: Path) -> Config:
+    import os
+
+    from oracle.config import load
+
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file; copy config.example.toml there, or name another with --config")
+    return load(path, os.environ)
+
+
+def _new_password(path: Path | None) -> str:
+    from oracle.chain import keystore
+
+    if path is not None:
+        return keystore.password_from_file(path)
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def main() -> NoReturn:
+    """Entry point: a user's mistake is one line and an exit code, never a traceback."""
+    try:
+        oracle.main(standalone_mode=False)
+    except OracleError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    sys.exit(0)
