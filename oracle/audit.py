@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from oracle import encoding
+from oracle.chain.contracts import FeedUpdate
 from oracle.gate import HoldPolicy, empty_feed, judge
 from oracle.types import FeedState, Kind, Outcome, SignedObservation
 
@@ -57,16 +58,6 @@ class ModelTerms:
 
 
 @dataclass(frozen=True)
-class Update:
-    """One feed's part of a submission, as in its calldata."""
-
-    feed_id: bytes
-    round_id: int
-    observations: tuple[SignedObservation, ...]
-    scores: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Event:
     """What the hub said that it did with an update."""
 
@@ -86,7 +77,7 @@ class Submission:
     block_number: int
     block_time: int
     model_number: int
-    updates: tuple[Update, ...]
+    updates: tuple[FeedUpdate, ...]
     proof: bytes
     events: tuple[Event, ...]
 
@@ -171,7 +162,7 @@ class Auditor:
     async def submission(self, submission: Submission) -> None:
         """Verify one submission and take over what it must have done."""
         proof_problem: str | None = None
-        judged: list[tuple[Update, int, int, tuple[int, ...]]] = []
+        judged: list[tuple[FeedUpdate, int, int, tuple[int, ...]]] = []
         problems: dict[int, str] = {}
         for index, update in enumerate(submission.updates):
             try:
@@ -195,7 +186,7 @@ class Auditor:
         """Each feed as it must be now."""
         return dict(self._states)
 
-    def _statement(self, submission: Submission, update: Update) -> tuple[int, int, tuple[int, ...]]:
+    def _statement(self, submission: Submission, update: FeedUpdate) -> tuple[int, int, tuple[int, ...]]:
         """Steps 1 to 4 of the hub: the answer, its time and the features that the proof must be about."""
         terms, state = self._terms.get(update.feed_id), self._states.get(update.feed_id)
         if terms is None or state is None:
@@ -221,8 +212,7 @@ class Auditor:
             raise _Unproven("a reporter signed twice")
         if strangers := sorted(set(signers) - terms.reporters):
             raise _Unproven(f"{strangers[0]} was no reporter")
-        spread = abs(encoding.move(terms.kind, terms.sigma, answers[-1], answers[0])) if min(answers) > 0 else None
-        if terms.max_spread and (spread is None or spread > terms.max_spread) and answers[0] != answers[-1]:
+        if terms.max_spread and _spread(terms, answers) > terms.max_spread:
             raise _Unproven("the reporters' answers were too far apart")
         # 3. Every observation is newer than the last report, and fresh.
         times = sorted(observation.observed_at for observation in update.observations)
@@ -252,7 +242,7 @@ class Auditor:
         return "" if await model.check_proof(batch, submission.proof, instances) else "the proof does not verify"
 
     def _outcome(
-        self, submission: Submission, update: Update, answer: int, observed_at: int, event: Event | None
+        self, submission: Submission, update: FeedUpdate, answer: int, observed_at: int, event: Event | None
     ) -> str:
         """Step 6: the hub did with it what the gate says. Takes the state over."""
         terms = self._terms[update.feed_id]
@@ -264,6 +254,7 @@ class Auditor:
             update.scores,
             score_unit=self._models[submission.model_number].score_unit,
             published_at=submission.block_time,
+            latest_observed_at=max(signed.observed_at for signed in update.observations),
         )
         self._states[update.feed_id] = verdict.state
         expected = Event(update.feed_id, update.round_id, verdict.outcome, answer, observed_at, verdict.confirmed)
@@ -271,7 +262,7 @@ class Auditor:
             return f"the hub emitted nothing, where {verdict.outcome.value} was due"
         return "" if event == expected else f"the hub said {_in_words(event)}, but it was {_in_words(expected)}"
 
-    def _find(self, submission: Submission, update: Update, event: Event | None, problem: str) -> None:
+    def _find(self, submission: Submission, update: FeedUpdate, event: Event | None, problem: str) -> None:
         terms = self._terms.get(update.feed_id)
         self.findings.append(
             Finding(
@@ -284,6 +275,16 @@ class Auditor:
                 problem=problem,
             )
         )
+
+
+def _spread(terms: FeedTerms, answers: Sequence[int]) -> int:
+    """How far apart the lowest and the highest of sorted answers are, in thousandths of sigma."""
+    lowest, highest = answers[0], answers[-1]
+    if lowest == highest:
+        return 0
+    if terms.kind is Kind.RELATIVE and lowest <= 0:
+        return encoding.CLIP
+    return abs(encoding.move(terms.kind, terms.sigma, highest, lowest))
 
 
 def _in_words(event: Event) -> str:

@@ -72,6 +72,7 @@ def judge(
     *,
     score_unit: int,
     published_at: int,
+    latest_observed_at: int | None = None,
 ) -> Verdict:
     """Apply one proven report to a feed.
 
@@ -82,7 +83,10 @@ def judge(
         scores: The model's proven scores; all ≤ 0 accepts.
         score_unit: Of the model, for the stored ratio.
         published_at: The block's time, unix seconds.
+        latest_observed_at: The latest time that a reporter signed, where several did: the next report's must all be
+            later.
     """
+    last_report_at = observed_at if latest_observed_at is None else latest_observed_at
     acceptable = state.kind is Kind.ABSOLUTE or answer > 0
     normal = acceptable and all(score <= 0 for score in scores)
     held = None if normal else _hold(state, policy, answer, observed_at, scores, score_unit)
@@ -93,7 +97,7 @@ def judge(
         and observed_at - held.first_observed_at >= policy.confirm_delay
     )
     if held is not None and not confirmed:
-        after = replace(state, status=Status.HELD, held=held, last_report_at=observed_at)
+        after = replace(state, status=Status.HELD, held=held, last_report_at=last_report_at)
         return Verdict(after, Outcome.HELD, confirmed=False)
     newest = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
     after = replace(
@@ -103,7 +107,7 @@ def judge(
         answer=answer,
         observed_at=observed_at,
         published_at=published_at,
-        last_report_at=observed_at,
+        last_report_at=last_report_at,
         returns=encoding.push_move(state.returns, newest),
         held=None,
     )
