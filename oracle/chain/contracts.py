@@ -1,0 +1,627 @@
+"""The hub's Python side: ABI words to frozen types, and back.
+
+Nothing is sent from here. `Interface` is pure (the audit reads calldata with it, offline); `Hub` reads the chain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from typing import Any, TypeAlias
+
+from oracle.chain.rpc import BlockTag, Log, Receipt, Revert, Rpc
+from oracle.errors import ChainUnavailable, DeploymentError
+from oracle.types import FeedState, HeldAnswer, Kind, Scored, SignedObservation, Status
+
+Abi: TypeAlias = Sequence[Mapping[str, Any]]
+
+
+# --- what the hub says ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """What was fixed when a feed was made. Units and meaning as in `IZkOracle.FeedConfig`.
+
+    Attributes:
+        sigma: ppm on relative feeds, answer units on absolute ones.
+        heartbeat: Seconds; so are `max_age`, `max_skew` and `confirm_delay`.
+        tolerance: Thousandths of sigma; so is `max_spread`.
+    """
+
+    description: str
+    kind: Kind
+    decimals: int
+    quorum: int
+    confirmations: int
+    heartbeat: int
+    max_age: int
+    max_skew: int
+    confirm_delay: int
+    tolerance: int
+    max_spread: int
+    sigma: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """An accepted round. Times in unix seconds; `score_ratio` in thousandths of the model's score unit."""
+
+    round_id: int
+    answer: int
+    observed_at: int
+    published_at: int
+    model_number: int
+    score_ratio: int
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Circuits that share a shape; `verifiers[i]` takes proofs of `batch_sizes[i]` windows."""
+
+    features: int
+    outputs: int
+    binds_model: bool
+    batch_sizes: tuple[int, ...]
+    verifiers: tuple[str, ...]
+    code_hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as the hub pins it. `model_hash` is a field element, 0 if the architecture binds none."""
+
+    model_hash: int
+    architecture_id: int
+    artifact_hash: bytes
+    score_unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundAccepted:
+    """A report became the round `round_id`; `confirmed` if the model calls it anomalous and reports confirmed it."""
+
+    feed_id: bytes
+    round_id: int
+    answer: int
+    observed_at: int
+    model_number: int
+    scores: tuple[int, ...]
+    confirmed: bool
+    block_number: int
+    tx_hash: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundHeld:
+    """A report was proven anomalous and did not become the round `round_id`."""
+
+    feed_id: bytes
+    round_id: int
+    answer: int
+    observed_at: int
+    model_number: int
+    scores: tuple[int, ...]
+    confirmations: int
+    block_number: int
+    tx_hash: bytes
+    log_index: int
+
+
+RoundEvent: TypeAlias = RoundAccepted | RoundHeld
+
+
+@dataclass(frozen=True, slots=True)
+class FeedUpdate:
+    """One feed's part of a submission."""
+
+    feed_id: bytes
+    round_id: int
+    observations: tuple[SignedObservation, ...]
+    scores: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The arguments of `submit`."""
+
+    model_number: int
+    updates: tuple[FeedUpdate, ...]
+    proof: bytes
+
+
+# --- the ABI -------------------------------------------------------------------------------------------------------
+
+
+class Interface:
+    """Encodes and decodes by one contract's ABI.
+
+    Structs come back as dicts by field name, several results as a dict, a single one bare; addresses are
+    checksummed.
+
+    Args:
+        abi: As solc writes it.
+        hints: Custom error name to a sentence with its arguments in braces.
+    """
+
+    def __init__(self, abi: Abi, hints: Mapping[str, str] | None = None) -> None:
+        self.abi = abi
+        self._hints = hints or {}
+
+    @cached_property
+    def _functions(self) -> dict[str, Mapping[str, Any]]:
+        return {entry["name"]: entry for entry in self.abi if entry["type"] == "function"}
+
+    @cached_property
+    def _by_selector(self) -> dict[bytes, Mapping[str, Any]]:
+        return {self.selector(name): entry for name, entry in self._functions.items()}
+
+    @cached_property
+    def _errors(self) -> dict[bytes, Mapping[str, Any]]:
+        return {_keccak(_signature(entry))[:4]: entry for entry in self.abi if entry["type"] == "error"}
+
+    @cached_property
+    def _events(self) -> dict[bytes, Mapping[str, Any]]:
+        return {_keccak(_signature(entry)): entry for entry in self.abi if entry["type"] == "event"}
+
+    def selector(self, function: str) -> bytes:
+        """The four bytes that call a function."""
+        return _keccak(_signature(self._functions[function]))[:4]
+
+    def topic(self, event: str) -> bytes:
+        """An event's first topic, 32 bytes."""
+        return next(topic for topic, entry in self._events.items() if entry["name"] == event)
+
+    def encode_call(self, function: str, *arguments: Any) -> bytes:
+        """Calldata. Structs are given as tuples."""
+        return self.selector(function) + _encode(self._functions[function]["inputs"], arguments)
+
+    def encode_constructor(self, *arguments: Any) -> bytes:
+        """What follows the creation code."""
+        inputs = next((entry["inputs"] for entry in self.abi if entry["type"] == "constructor"), ())
+        return _encode(inputs, arguments)
+
+    def decode_call(self, data: bytes) -> tuple[str, dict[str, Any]]:
+        """Name and arguments of a call.
+
+        Raises:
+            ValueError: It is no call of this contract, or not its arguments' canonical encoding.
+        """
+        entry = self._by_selector.get(data[:4])
+        if entry is None:
+            raise ValueError(f"0x{data[:4].hex()} is no function of the contract")
+        values = _decode(entry["inputs"], data[4:])
+        return entry["name"], values
+
+    def decode_output(self, function: str, data: bytes) -> Any:
+        """A function's result. Raises: ValueError."""
+        values = _decode(self._functions[function]["outputs"], data)
+        return next(iter(values.values())) if len(values) == 1 else values
+
+    def decode_log(self, log: Log) -> tuple[str, dict[str, Any]] | None:
+        """Name and arguments of an event; None if it is none of this contract's. Raises: ValueError."""
+        entry = self._events.get(log.topics[0]) if log.topics else None
+        if entry is None:
+            return None
+        indexed = [part for part in entry["inputs"] if part["indexed"]]
+        rest = [part for part in entry["inputs"] if not part["indexed"]]
+        values = _decode(indexed, b"".join(log.topics[1:])) | _decode(rest, log.data)
+        return entry["name"], values
+
+    def decode_error(self, data: bytes) -> Revert | None:
+        """A custom error in words; None if it is none of this contract's."""
+        entry = self._errors.get(data[:4])
+        if entry is None:
+            return None
+        name = entry["name"]
+        try:
+            values = _decode(entry["inputs"], data[4:])
+        except ValueError:
+            return Revert(name, f"{name}: with malformed arguments")
+        words = {key: _word(value) for key, value in values.items()}
+        hint = self._hints.get(name)
+        if hint is not None:
+            try:
+                return Revert(name, f"{name}: {hint.format(**words)}")
+            except KeyError:
+                pass  # the contract has renamed an argument: the plain form still says everything
+        arguments = ", ".join(f"{key} = {value}" for key, value in words.items())
+        return Revert(name, f"{name}({arguments})")
+
+
+_HINTS = {
+    "NoUpdates": "the submission has no updates",
+    "NoCircuitForBatch": "the model's architecture has no circuit for {updates} updates in one proof",
+    "UnknownModel": "the hub has no model number {modelNumber}",
+    "UnknownFeed": "the hub has no feed {feedId}",
+    "DuplicateFeed": "feed {feedId} appears twice in one submission",
+    "FeedPaused": "feed {feedId} is paused by its guardian",
+    "ModelNotActive": "proven with model {modelNumber}, the feed's active model is {active}",
+    "WrongRound": "signed for round {roundId}, the feed expects {expected}",
+    "QuorumNotMet": "{observations} signed observations, the feed needs {quorum}",
+    "TooManyObservations": "{observations} observations are more than the feed has reporters",
+    "NotAReporter": "the signature is of {signer}, no reporter of feed {feedId} (or it is of another statement)",
+    "DuplicateReporter": "reporter {signer} signed twice in one round",
+    "ObservationsNotSorted": "the observations are not sorted by answer",
+    "AnswerOutOfRange": "the answer {answer} can't be the feed's first one: a relative feed's answers are above zero",
+    "SpreadTooWide": "the reporters are {spread} thousandths of sigma apart, the feed allows {maxSpread}",
+    "ObservationNotNewer": "observed at {observedAt}, but the feed has a report observed at {lastReportAt}",
+    "ObservationInFuture": "observed at {observedAt}, the latest that the feed takes now is {latest}: check the clocks",
+    "ObservationTooOld": "observed at {observedAt}, the earliest that the feed still takes is {earliest}",
+    "WrongScoreCount": "{scores} scores, the model's architecture has {expected}",
+    "ScoreOutOfRange": "the score {score} is outside the circuit's integers",
+    "ProofRejected": "the verifier does not accept the proof of the statement that the hub wrote down",
+    "FeedExists": "the hub has feed {feedId} already",
+    "InvalidConfig": "the feed's {field} is not valid",
+    "InvalidReporters": "the reporters are not distinct, or too few or too many for the quorum",
+    "InvalidArchitecture": "the architecture's {field} is not valid",
+    "UnknownArchitecture": "the hub has no architecture {architectureId}",
+    "VerifierHasNoCode": "there is no contract at the verifier's address {verifier}",
+    "InvalidModel": "the model's {field} is not valid",
+    "NothingProposed": "nothing is proposed",
+    "TooEarly": "the change takes effect at {activeFrom} (unix seconds), not before",
+    "NoPreviousModel": "the feed has no previous model to roll back to",
+    "AggregatorMismatch": "the contract at {aggregator} is no aggregator of this feed of this hub",
+    "AggregatorAlreadyLinked": "feed {feedId} has an aggregator already",
+    "AccessControlUnauthorizedAccount": "{account} has not the role {neededRole} that this needs",
+}
+
+
+@cache
+def load_abi(name: str) -> Abi:
+    """A packaged ABI, for instance "ZkOracle".
+
+    Raises:
+        DeploymentError: The package has none of this name.
+    """
+    file = resources.files("oracle.chain").joinpath("abi", f"{name}.json")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeploymentError(f"the package has no readable ABI {name}: reinstall it ({error})") from error
+    abi: Abi = found["abi"] if isinstance(found, dict) else found
+    return abi
+
+
+@cache
+def hub_interface() -> Interface:
+    """The hub's."""
+    return Interface(load_abi("ZkOracle"), _HINTS)
+
+
+@cache
+def aggregator_interface() -> Interface:
+    """The Chainlink adapter's."""
+    return Interface(load_abi("ZkAggregator"), _HINTS)
+
+
+# --- submissions ---------------------------------------------------------------------------------------------------
+
+
+def encode_submission(scored: Sequence[Scored], proof: bytes) -> bytes:
+    """Calldata of `submit`.
+
+    Args:
+        scored: The statements that the proof is of, in the circuit's order, all of one model.
+    """
+    if len({each.model_number for each in scored}) != 1:
+        raise ValueError("one submission is of one model, and of at least one feed")
+    updates = [
+        (
+            each.observed.feed_id,
+            each.round_id,
+            [
+                (one.answer, one.observed_at, one.v, one.r, one.s)
+                for one in sorted(each.signed, key=lambda one: one.answer)
+            ],
+            list(each.scores),
+        )
+        for each in scored
+    ]
+    return hub_interface().encode_call("submit", scored[0].model_number, updates, proof)
+
+
+def decode_submission(calldata: bytes) -> Submission:
+    """The inverse of `encode_submission`, for auditors.
+
+    Raises:
+        ValueError: The calldata is not of `submit`, or malformed.
+    """
+    name, arguments = hub_interface().decode_call(calldata)
+    if name != "submit":
+        raise ValueError(f"the call is of {name}, not of submit")
+    updates = tuple(
+        FeedUpdate(
+            feed_id=update["feedId"],
+            round_id=update["roundId"],
+            observations=tuple(
+                SignedObservation(one["answer"], one["observedAt"], one["v"], one["r"], one["s"])
+                for one in update["observations"]
+            ),
+            scores=tuple(update["scores"]),
+        )
+        for update in arguments["updates"]
+    )
+    return Submission(arguments["modelNumber"], updates, arguments["proof"])
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+class Hub:
+    """Reads one hub.
+
+    Args:
+        address: Checksummed.
+    """
+
+    def __init__(self, rpc: Rpc, address: str) -> None:
+        self.rpc = rpc
+        self.address = address
+        self._configs: dict[bytes, FeedConfig] = {}
+
+    async def feed_state(self, feed_id: bytes, block: BlockTag = "latest") -> FeedState:
+        """A feed as it is on-chain, with the constants that features need.
+
+        Raises:
+            ContractRejected: The hub has no such feed.
+            ChainUnavailable: No answer.
+        """
+        config = await self.feed_config(feed_id)
+        found = await self.read("feedState", feed_id, block=block)
+        status = Status(found["status"])
+        held = found["held"]
+        return FeedState(
+            feed_id=feed_id,
+            status=status,
+            paused=found["paused"],
+            round_id=found["roundId"],
+            answer=found["answer"],
+            observed_at=found["observedAt"],
+            published_at=found["publishedAt"],
+            last_report_at=found["lastReportAt"],
+            model_number=found["modelNumber"],
+            returns=tuple(found["returns_"]),
+            held=None
+            if status is not Status.HELD
+            else HeldAnswer(
+                answer=held["answer"],
+                first_answer=held["firstAnswer"],
+                first_observed_at=held["firstObservedAt"],
+                observed_at=held["observedAt"],
+                confirmations=held["confirmations"],
+                model_number=held["modelNumber"],
+                score_ratio=held["scoreRatio"],
+            ),
+            kind=config.kind,
+            sigma=config.sigma,
+            heartbeat=config.heartbeat,
+        )
+
+    async def feed_config(self, feed_id: bytes) -> FeedConfig:
+        """What was fixed when the feed was made. Asked for once: only the quorum can ever change."""
+        if feed_id not in self._configs:
+            self._configs[feed_id] = await self.fresh_feed_config(feed_id)
+        return self._configs[feed_id]
+
+    async def fresh_feed_config(self, feed_id: bytes) -> FeedConfig:
+        """The feed's configuration as it is now, its current quorum included."""
+        found = await self.read("feedConfig", feed_id)
+        return FeedConfig(
+            description=found["description"],
+            kind=Kind(found["kind"]),
+            decimals=found["decimals"],
+            quorum=found["quorum"],
+            confirmations=found["confirmations"],
+            heartbeat=found["heartbeat"],
+            max_age=found["maxAge"],
+            max_skew=found["maxSkew"],
+            confirm_delay=found["confirmDelay"],
+            tolerance=found["tolerance"],
+            max_spread=found["maxSpread"],
+            sigma=found["sigma"],
+        )
+
+    async def feed_ids(self) -> tuple[bytes, ...]:
+        """All feeds, in the order in which they were added."""
+        return tuple(await self.read("feedIds"))
+
+    async def reporters(self, feed_id: bytes) -> tuple[str, ...]:
+        """Who may sign for a feed."""
+        return tuple(await self.read("reporters", feed_id))
+
+    async def aggregator(self, feed_id: bytes) -> str | None:
+        """The linked Chainlink adapter; None if there is none."""
+        found: str = await self.read("aggregator", feed_id)
+        return found if int(found, 16) else None
+
+    async def features(self, feed_id: bytes, answer: int, observed_at: int) -> tuple[int, ...]:
+        """The features by which the hub would judge a candidate now."""
+        return tuple(await self.read("features", feed_id, answer, observed_at))
+
+    async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
+        """The EIP-712 digest that a reporter signs, as the hub computes it."""
+        digest: bytes = await self.read("observationDigest", feed_id, round_id, answer, observed_at)
+        return digest
+
+    async def model_count(self) -> int:
+        """How many models the hub has; see `model` for their numbers."""
+        return int(await self.read("modelCount"))
+
+    async def model(self, number: int) -> Model:
+        """A model. Raises: ContractRejected if there is none of this number."""
+        found = await self.read("model", number)
+        return Model(found["modelHash"], found["architectureId"], found["artifactHash"], found["scoreUnit"])
+
+    async def architecture_count(self) -> int:
+        """How many architectures the hub has."""
+        return int(await self.read("architectureCount"))
+
+    async def architecture(self, architecture_id: int) -> Architecture:
+        """An architecture. Raises: ContractRejected if there is none of this id."""
+        found = await self.read("architecture", architecture_id)
+        return Architecture(
+            features=found["features"],
+            outputs=found["outputs"],
+            binds_model=found["bindsModel"],
+            batch_sizes=tuple(found["batchSizes"]),
+            verifiers=tuple(found["verifiers"]),
+            code_hashes=tuple(found["codeHashes"]),
+        )
+
+    async def round(self, feed_id: bytes, round_id: int, block: BlockTag = "latest") -> Round | None:
+        """A past round; None if there is none of this id."""
+        found = await self.read("getRound", feed_id, round_id, block=block)
+        if not found["publishedAt"]:
+            return None
+        return Round(
+            round_id=round_id,
+            answer=found["answer"],
+            observed_at=found["observedAt"],
+            published_at=found["publishedAt"],
+            model_number=found["modelNumber"],
+            score_ratio=found["scoreRatio"],
+        )
+
+    async def rounds(self, feed_id: bytes, first: int = 1, last: int | None = None) -> list[Round]:
+        """The rounds `first` to `last` (default: the latest), both included."""
+        if last is None:
+            last = (await self.feed_state(feed_id)).round_id
+        found = [await self.round(feed_id, round_id) for round_id in range(first, last + 1)]
+        return [each for each in found if each is not None]
+
+    async def logs(self, first: int, last: int) -> list[RoundEvent]:
+        """What became of every report in blocks `first` to `last`, both included, oldest first."""
+        interface = hub_interface()
+        topics = [[interface.topic("RoundAccepted"), interface.topic("RoundHeld")]]
+        return self._round_events(await self.rpc.logs(self.address, first, last, topics))
+
+    def decode_outcome(self, receipt: Receipt) -> list[RoundEvent]:
+        """What became of the reports that a transaction carried, in its order."""
+        return self._round_events(receipt.logs)
+
+    def _round_events(self, logs: Sequence[Log]) -> list[RoundEvent]:
+        return [event for log in logs if log.address == self.address and (event := round_event(log)) is not None]
+
+    async def read(self, function: str, *arguments: Any, block: BlockTag = "latest") -> Any:
+        """Call one of the hub's views.
+
+        Raises:
+            ContractRejected: It reverted, with the decoded reason.
+            DeploymentError: There is no hub at the address.
+            ChainUnavailable: No answer.
+        """
+        return await read(self.rpc, hub_interface(), self.address, function, *arguments, block=block)
+
+
+def round_event(log: Log) -> RoundEvent | None:
+    """A log of the hub as the event of a round; None if it is another one.
+
+    Raises:
+        ChainUnavailable: The node's log is malformed.
+    """
+    try:
+        found = hub_interface().decode_log(log)
+    except ValueError as error:
+        raise ChainUnavailable(f"the RPC endpoint answers a malformed log: {error}") from error
+    if found is None or found[0] not in ("RoundAccepted", "RoundHeld"):
+        return None
+    name, values = found
+    common = {
+        "feed_id": values["feedId"],
+        "round_id": values["roundId"],
+        "answer": values["answer"],
+        "observed_at": values["observedAt"],
+        "model_number": values["modelNumber"],
+        "scores": tuple(values["scores"]),
+        "block_number": log.block_number,
+        "tx_hash": log.tx_hash,
+        "log_index": log.log_index,
+    }
+    if name == "RoundAccepted":
+        return RoundAccepted(**common, confirmed=values["confirmed"])
+    return RoundHeld(**common, confirmations=values["confirmations"])
+
+
+async def read(
+    rpc: Rpc, interface: Interface, address: str, function: str, *arguments: Any, block: BlockTag = "latest"
+) -> Any:
+    """Call a view of any contract. Raises as `Hub.read` does."""
+    data = interface.encode_call(function, *arguments)
+    answer = await rpc.call(address, data, block=block, decode=interface.decode_error)
+    try:
+        return interface.decode_output(function, answer)
+    except ValueError:
+        what = (
+            "there is no contract" if not await rpc.code(address) else f"the contract has no {function}, or another one"
+        )
+        raise DeploymentError(
+            f"{address} on chain {await rpc.chain_id()}: {what}; check the address and the deployment file"
+        ) from None
+
+
+# --- ABI details ---------------------------------------------------------------------------------------------------
+
+
+def _keccak(text: str) -> bytes:
+    from eth_utils.crypto import keccak
+
+    return bytes(keccak(text=text))
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    """A parameter's canonical type, tuples spelt out."""
+    if not part["type"].startswith("tuple"):
+        return str(part["type"])
+    inner = ",".join(_type(component) for component in part["components"])
+    return f"({inner}){part['type'][5:]}"
+
+
+def _signature(entry: Mapping[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_type(part) for part in entry['inputs'])})"
+
+
+def _encode(parts: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> bytes:
+    from eth_abi.abi import encode
+
+    return encode([_type(part) for part in parts], values)
+
+
+def _decode(parts: Sequence[Mapping[str, Any]], data: bytes) -> dict[str, Any]:
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        values = decode([_type(part) for part in parts], data)
+    except (DecodingError, OverflowError) as error:
+        raise ValueError(f"malformed ABI encoding: {error}") from error
+    return {
+        part["name"] or str(i): _named(part, value) for i, (part, value) in enumerate(zip(parts, values, strict=True))
+    }
+
+
+def _named(part: Mapping[str, Any], value: Any, kind: str | None = None) -> Any:
+    """A decoded value with its structs as dicts, recursively."""
+    kind = part["type"] if kind is None else kind
+    if kind.endswith("]"):
+        inner = kind[: kind.rindex("[")]
+        return tuple(_named(part, each, inner) for each in value)
+    if kind == "tuple":
+        return {each["name"]: _named(each, item) for each, item in zip(part["components"], value, strict=True)}
+    if kind == "address":
+        from eth_utils.address import to_checksum_address
+
+        return str(to_checksum_address(value))
+    return value
+
+
+def _word(value: Any) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+Progress: TypeAlias = Callable[[str], None]
+"""Called with one line for each step of something that takes a while."""
