@@ -20,7 +20,7 @@ demo: setup ## recorded market data through model, prover and a local chain (ARG
 	@$(BIN)/oracle demo $(ARGS)
 
 test: setup ## all tests, Python and Solidity
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 	@if [ -d contracts/test ]; then set -x; $(FORGE) test; fi
 
 check: setup ## lint, types, layers, formatting

@@ -1,8 +1,8 @@
 """The one configuration: a TOML file to one frozen `Config`. Nothing is read before `load` is called.
 
-Every mistake is reported in one line: the file, the path of the key, what is wrong, and what would be right. Relative
-paths are meant from the configuration file's folder. `${NAME}` stands for an environment variable, in `url` and
-`rpc_url` and in header values only, so that keys of paid services need not be written down.
+Every mistake is reported in one line: the file, the path of the key, what is wrong, and what would be right.
+Relative paths are meant from the configuration file's folder. `${NAME}` stands for an environment variable,
+in `url` and `rpc_url` and in header values only, so that keys of paid services need not be written down.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _address(value: str) -> str:
     checksummed = to_checksum_address(value.lower())
     body = value[2:]
     if body not in (body.lower(), body.upper()) and value != checksummed:
-        raise _wrong(f"{value!r} fails its checksum: a digit or a letter's case is mistyped; check it at its source")
+        raise _wrong(f"{value!r} fails its checksum: a character is mistyped; copy it again from its source")
     return str(checksummed)
 
 
@@ -160,7 +160,8 @@ class _Section(BaseModel):
                 if key not in known:
                     near = difflib.get_close_matches(str(key), known, n=1)
                     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-                    raise PydanticCustomError("unknown_key", "{message}", {"message": f"unknown key; {hint}", "key": key})
+                    context = {"message": f"unknown key; {hint}", "key": key}
+                    raise PydanticCustomError("unknown_key", "{message}", context)
         return data
 
 
@@ -181,7 +182,7 @@ class ChainConfig(_Section):
 
 
 class KeyConfig(_Section):
-    """One signing key: an encrypted keystore with where its password is, or a well-known key of a local chain."""
+    """One signing key: an encrypted keystore and where its password is, or a local chain's well-known key."""
 
     keystore: ConfigPath | None = None
     password_file: ConfigPath | None = None
@@ -241,8 +242,8 @@ class ProverConfig(_Section):
         artifacts: Folder of circuits, keys and verifiers, built once and found again by their hash.
         disclosure: What a proof publishes of the scores: the exact values, or only which side of the gate.
         visibility: Whether the model's weights are hidden (hashed in the circuit) or in the verifying key.
-        srs: Where the structured reference string comes from. Who made a local one can forge proofs: it is for
-            local chains only.
+        srs: Where the structured reference string comes from. Whoever made a local one can forge proofs: it
+            is for local chains only.
     """
 
     workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=_cores)
@@ -316,8 +317,8 @@ class ReplaySourceConfig(_Section):
     Attributes:
         time_column: Unix seconds, or ISO 8601 dates or times (UTC unless they say otherwise).
         speed: Recorded seconds per real second; "max": one row at each read.
-        timestamps: "recorded" keeps the recorded times, for a chain that is at recorded time; "now" moves them so
-            that the first row is observed when the replay starts.
+        timestamps: "recorded" keeps the recorded times, for a chain that is at recorded time; "now" moves
+            them so that the first row is observed when the replay starts.
     """
 
     type: Literal["replay"]
@@ -331,7 +332,7 @@ class ReplaySourceConfig(_Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.speed == "max" and self.timestamps == "now":
-            raise _wrong("timestamps = 'now' needs a numeric 'speed': rows read at will have no real time of their own")
+            raise _wrong("timestamps = 'now' needs a numeric 'speed', from which the times follow")
         return self
 
 
@@ -358,7 +359,7 @@ class PackagedSourceConfig(_Section):
         if self.start is not None and self.end is not None and self.start > self.end:
             raise _wrong(f"'start' ({self.start}) is after 'end' ({self.end})")
         if self.speed == "max" and self.timestamps == "now":
-            raise _wrong("timestamps = 'now' needs a numeric 'speed': rows read at will have no real time of their own")
+            raise _wrong("timestamps = 'now' needs a numeric 'speed', from which the times follow")
         return self
 
 
@@ -373,7 +374,7 @@ class FeedConfig(_Section):
 
     Attributes:
         name: The feed's name here: in the journal, in messages.
-        kind: "relative": moves count in proportion, answers are above zero; "absolute": in the feed's own units.
+        kind: "relative": moves count in proportion, answers are above zero; "absolute": in the feed's units.
         sigma: One standard deviation of a move over one heartbeat: ppm (relative) or answer units (absolute).
         heartbeat: Seconds within which a report is due.
         deviation_ppm: Move that makes a report due at once, ppm (relative feeds).
@@ -444,13 +445,14 @@ class FeedConfig(_Section):
         if getattr(self, f"deviation{own}") is None:
             raise _wrong(f"a {self.kind} feed needs 'deviation{own}'")
         if getattr(self, f"max_source_spread{other}") is not None:
-            raise _wrong(f"'max_source_spread{other}' does not fit a {self.kind} feed; use 'max_source_spread{own}'")
+            use = f"use 'max_source_spread{own}'"
+            raise _wrong(f"'max_source_spread{other}' does not fit a {self.kind} feed; {use}")
         if self.kind == "absolute" and len(self.sources) > 1 and self.max_source_spread is None:
-            raise _wrong("an absolute feed with several sources needs 'max_source_spread', in the feed's own units")
+            raise _wrong("an absolute feed with several sources needs 'max_source_spread', in its own units")
         if self.min_sources > len(self.sources):
             raise _wrong(f"'min_sources' is {self.min_sources}, but there are {len(self.sources)} sources")
         if len(self.sources) > 1 and self.min_sources < 2:
-            raise _wrong("'min_sources' must be at least 2 where there are several sources: one alone can't be checked")
+            raise _wrong("'min_sources' must be at least 2 with several sources: one alone can't be checked")
         if len(set(self.reporters)) != len(self.reporters):
             raise _wrong("'reporters' names an address twice")
         if self.quorum > max(1, len(self.reporters)):
@@ -488,7 +490,12 @@ class Config(_Section):
         for feed in self.feeds:
             if feed.name == name:
                 return feed
-        raise ConfigError(f"there is no feed {name!r}; configured are: {', '.join(feed.name for feed in self.feeds)}")
+        names = ", ".join(feed.name for feed in self.feeds)
+        raise ConfigError(f"there is no feed {name!r}; configured are: {names}")
+
+    def with_visibility(self, visibility: Literal["private", "public"]) -> Config:
+        """This configuration with the model's weights hidden or not."""
+        return self.model_copy(update={"prover": self.prover.model_copy(update={"visibility": visibility})})
 
 
 def load(path: Path | str, env: Mapping[str, str]) -> Config:
@@ -605,6 +612,6 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
     if kind == "literal_error":
         return _key_path(location), f"must be {context['expected']}"
     if kind == "string_pattern_mismatch":
-        return _key_path(location), "must be 1 to 40 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+        return _key_path(location), "must be 1 to 40 of a-z, 0-9, '-' and '_', the first no '-' or '_'"
     message = _PLAIN_MESSAGES.get(kind, details["msg"])
     return _key_path(location), message.replace("Input should be", "must be").replace("\n", " ")

@@ -119,12 +119,13 @@ _FOUNDRY: dict[str, Callable[[], toolchain.Tool]] = {
 
 
 def _python() -> Check:
+    ok = sys.version_info[:2] >= MIN_PYTHON
     return Check(
         "python",
-        ok=sys.version_info[:2] >= MIN_PYTHON,
+        ok=ok,
         version=platform.python_version(),
         where=sys.executable,
-        remedy=f"use Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer",
+        remedy="" if ok else f"use Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer",
     )
 
 

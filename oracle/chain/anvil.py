@@ -141,7 +141,8 @@ class Anvil:
     # --- life -----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        return self.start()
+        """Start it, unless it runs already."""
+        return self if self._process is not None else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

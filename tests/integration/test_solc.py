@@ -1,0 +1,112 @@
+"""The pinned compilers, run as forge, py-solc-x and ezkl run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from oracle import toolchain
+from oracle.chain import solc as solc_module
+from oracle.chain.solc import compile_standard, solc, standard_input, svm_home
+from oracle.errors import CompileError, ToolMissing
+
+SOURCE = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
+SEVEN = {"Seven.sol": SOURCE + "contract Seven { function get() external pure returns (uint256) { return 7; } }"}
+
+VERSIONS = [toolchain.VERIFIER_SOLC, toolchain.contracts_solc_version()]
+
+
+def run(executable: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [str(executable), *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_executable_states_its_version(version: str) -> None:
+    done = run(solc(version), "--version")
+    assert done.returncode == 0
+    assert f"Version: {version}+commit." in done.stdout
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_contract_is_compiled(version: str) -> None:
+    output = compile_standard(SEVEN, version, use_cache=False)
+    contract = output["contracts"]["Seven.sol"]["Seven"]
+    assert contract["evm"]["methodIdentifiers"] == {"get()": "6d4ce63c"}
+    assert len(contract["evm"]["deployedBytecode"]["object"]) > 50
+    assert json.loads(contract["metadata"])["compiler"]["version"].startswith(version)
+
+
+def test_a_large_output_arrives_whole() -> None:
+    # Several megabytes, far more than a pipe holds.
+    functions = "".join(
+        f"function f{i}(uint256 a) external pure returns (uint256) {{ return a + {i}; }}" for i in range(600)
+    )
+    request = standard_input({"Big.sol": SOURCE + f"contract Big {{ {functions} }}"}, optimizer_runs=None)
+    request["settings"]["outputSelection"] = {"*": {"*": ["*"], "": ["ast"]}}
+    done = run(solc(toolchain.VERIFIER_SOLC), "--standard-json", stdin=json.dumps(request))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) > 1_000_000
+    assert "Big" in json.loads(done.stdout)["contracts"]["Big.sol"]
+
+
+def test_the_compilers_own_message_is_passed_on() -> None:
+    with pytest.raises(
+        CompileError, match=r"solc 0\.8\.20 refused: ParserError: Expected primary expression"
+    ) as caught:
+        compile_standard({"Bad.sol": SOURCE + "contract Bad { uint256 x = ; }"}, "0.8.20", use_cache=False)
+    assert "Bad.sol:3" in str(caught.value)
+    assert "stdout" not in str(caught.value)
+
+
+def test_a_missing_import_is_a_refusal_and_no_crash() -> None:
+    with pytest.raises(CompileError, match=r"not found.*Absent\.sol|Absent\.sol.*not found"):
+        compile_standard({"A.sol": SOURCE + 'import "./Absent.sol";'}, "0.8.20", use_cache=False)
+
+
+def test_no_sources_is_a_refusal() -> None:
+    with pytest.raises(CompileError, match="does not contain any sources"):
+        compile_standard({}, "0.8.20", use_cache=False)
+
+
+def test_a_second_compilation_does_not_start_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = compile_standard(SEVEN, "0.8.20", cache_dir=tmp_path)
+    monkeypatch.setattr(solc_module, "solc", lambda _: pytest.fail("the compiler was looked for"))
+    assert compile_standard(SEVEN, "0.8.20", cache_dir=tmp_path) == first
+
+
+def test_ezkl_finds_its_compiler_in_the_private_home(tmp_path: Path) -> None:
+    environment = svm_home(tmp_path / "home")
+    assert environment["HOME"] == str(tmp_path / "home")
+    executable = Path(environment["HOME"]) / ".svm" / "0.8.20" / "solc-0.8.20"
+    assert os.access(executable, os.X_OK)
+    assert "0.8.20+commit" in run(executable, "--version").stdout
+    assert svm_home(tmp_path / "home") == environment  # again, with everything in place
+
+
+def test_a_link_to_a_compiler_that_is_gone_is_replaced(tmp_path: Path) -> None:
+    link = tmp_path / ".svm" / "0.8.20" / "solc-0.8.20"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "gone")
+    svm_home(tmp_path)
+    assert link.exists()
+
+
+def test_a_damaged_executable_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(solc_module.CHOICE_VARIABLE, "npm")
+    executable = solc("0.8.20")
+    code = executable.with_name("solc.cjs")
+    whole = code.read_text()
+    code.write_text(whole[:100])
+    assert solc("0.8.20") == executable
+    assert code.read_text() == whole
+
+
+def test_a_release_that_is_nowhere_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(solc_module.CHOICE_VARIABLE, "npm")
+    with pytest.raises(ToolMissing, match=r"npm's solc 0\.8\.1 is missing.*make setup"):
+        solc("0.8.1")

