@@ -1,0 +1,196 @@
+"""From several readings to one value, and whether it is due: pure functions, no clock, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from oracle.errors import DataError, SourceUnavailable
+from oracle.sources.interface import Reading
+from oracle.types import FeedState, Kind
+
+__all__ = ["Aggregated", "AggregationPolicy", "Due", "DuePolicy", "aggregate", "decide", "is_due"]
+
+T = TypeVar("T", int, Decimal)
+
+PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationPolicy:
+    """When several readings make one value.
+
+    Attributes:
+        min_sources: Readings that must agree. There is never a value from fewer.
+        max_spread: How far a reading may be from the median: in ppm of it on RELATIVE feeds, else in the
+            feed's own units. None: unbounded.
+    """
+
+    kind: Kind
+    min_sources: int = 1
+    max_spread: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """The value of several sources.
+
+    Attributes:
+        value: The lower median: one that a source gave, not one in between.
+        observed_at: Lower median of the readings' times, unix seconds.
+        sources: Names of those that agree, in their order.
+        outliers: Readings that were too far from the median and were left out. For the log: it is not silent.
+        spread: Largest distance of an agreeing reading from the median, in the unit of the policy's.
+    """
+
+    value: Decimal
+    observed_at: int
+    sources: tuple[str, ...]
+    outliers: tuple[Reading, ...]
+    spread: Decimal
+
+
+def aggregate(
+    readings: Sequence[Reading],
+    policy: AggregationPolicy,
+    failures: Mapping[str, str] | None = None,
+) -> Aggregated:
+    """The median of the readings that agree.
+
+    Readings too far from the median are left out, if those that remain are a majority and at least as many
+    as the policy demands; so one source gone wrong neither moves the value nor stops the feed, and two that
+    contradict each other give none.
+
+    Args:
+        readings: At most one of each source.
+        failures: Why other sources gave none, by name: for the message.
+
+    Raises:
+        DataError: A reading is not finite.
+        SourceUnavailable: Too few sources answered, or too few agree.
+    """
+    for reading in readings:
+        if not reading.value.is_finite():
+            raise DataError(f"{reading.source}: {reading.value} is not a finite number")
+    if not readings or len(readings) < policy.min_sources:
+        reasons = "; ".join(dict.fromkeys((failures or {}).values()))
+        raise SourceUnavailable(
+            f"{len(readings)} of at least {policy.min_sources} sources answered" + (f": {reasons}" if reasons else "")
+        )
+    middle = _lower_median([reading.value for reading in readings])
+    distances = [_distance(policy.kind, reading.value, middle) for reading in readings]
+    agreeing = [
+        reading
+        for reading, distance in zip(readings, distances, strict=True)
+        if policy.max_spread is None or distance <= policy.max_spread
+    ]
+    outliers = tuple(reading for reading in readings if reading not in agreeing)
+    if len(agreeing) < policy.min_sources or 2 * len(agreeing) <= len(readings):
+        worst = max(range(len(readings)), key=distances.__getitem__)
+        unit = " ppm" if policy.kind is Kind.RELATIVE else ""
+        raise SourceUnavailable(
+            f"sources disagree: {readings[worst].source} says {readings[worst].value}, "
+            f"{distances[worst]:.0f}{unit} from the median {middle} (at most {policy.max_spread}{unit} is allowed); "
+            f"{len(agreeing)} of {len(readings)} agree"
+        )
+    return Aggregated(
+        value=_lower_median([reading.value for reading in agreeing]),
+        observed_at=_lower_median([reading.observed_at for reading in agreeing]),
+        sources=tuple(reading.source for reading in agreeing),
+        outliers=outliers,
+        spread=max(d for r, d in zip(readings, distances, strict=True) if r in agreeing),
+    )
+
+
+def _lower_median(values: Sequence[T]) -> T:
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def _distance(kind: Kind, value: Decimal, middle: Decimal) -> Decimal:
+    difference = abs(value - middle)
+    if kind is Kind.ABSOLUTE or not difference:
+        return difference
+    # Of prices, one that is not above zero is as far as can be from any other; it must not divide.
+    return difference * PPM / middle if middle > 0 and value > 0 else Decimal("Infinity")
+
+
+class Due(StrEnum):
+    """Why a value is to be reported now."""
+
+    FIRST = "first"
+    HEARTBEAT = "heartbeat"
+    DEVIATION = "deviation"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class DuePolicy:
+    """When a value is to be reported.
+
+    Attributes:
+        heartbeat: Seconds.
+        deviation: Least move that is reported at once: ppm on RELATIVE feeds, else answer units.
+        held_interval: While the feed is held: seconds between reports of the held level, which may confirm
+            it.
+    """
+
+    kind: Kind
+    heartbeat: int
+    deviation: int
+    held_interval: int = field(default=0)
+
+
+def is_due(
+    last_answer: int | None, last_observed_at: int, answer: int, observed_at: int, policy: DuePolicy
+) -> Due | None:
+    """Whether a value is to be reported after the last one.
+
+    A relative move is measured against the smaller of the two answers, as the contract does.
+
+    Args:
+        last_answer: In answer units; None if there is none.
+        last_observed_at: Unix seconds.
+        answer: The candidate, in answer units.
+        observed_at: Unix seconds.
+
+    Returns:
+        The reason, or None: it is not due, or not newer than the last one.
+    """
+    if last_answer is None:
+        return Due.FIRST
+    if observed_at <= last_observed_at:
+        return None
+    if _deviates(policy, last_answer, answer):
+        return Due.DEVIATION
+    return Due.HEARTBEAT if observed_at - last_observed_at >= policy.heartbeat else None
+
+
+def decide(state: FeedState, answer: int, observed_at: int, policy: DuePolicy) -> Due | None:
+    """Whether a value is to be reported to a feed in this state.
+
+    A held feed is reported to when the value leaves the held level (back to normal, or on to another), and
+    as often as `held_interval` while it stays, so that a lasting change is confirmed without a proof at each
+    reading.
+    """
+    if observed_at <= state.last_report_at:
+        return None
+    if state.held is None:
+        last = None if state.round_id == 0 else state.answer
+        return is_due(last, state.observed_at, answer, observed_at, policy)
+    if _deviates(policy, state.held.answer, answer):
+        return Due.DEVIATION
+    waited = observed_at - state.last_report_at
+    return Due.HELD if waited >= min(policy.heartbeat, max(1, policy.held_interval)) else None
+
+
+def _deviates(policy: DuePolicy, last: int, answer: int) -> bool:
+    difference = abs(answer - last)
+    if policy.kind is Kind.ABSOLUTE:
+        return difference >= policy.deviation
+    smaller = min(answer, last)
+    if smaller <= 0:
+        return difference > 0
+    return difference * PPM >= policy.deviation * smaller

@@ -1,0 +1,241 @@
+"""JSON over HTTP: one number of one document, with nothing believed that was not checked."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import logging
+import time
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import httpx
+import jsonpath
+
+from oracle.config import HttpSourceConfig
+from oracle.errors import DataError, SourceUnavailable
+from oracle.sources.interface import Reading, check_value, closed, mask_url, parse_decimal
+from oracle.types import Kind
+
+__all__ = ["MAX_BODY", "MAX_CLOCK_SKEW", "HttpSource"]
+
+MAX_BODY = 1 << 20
+"""Bytes of an answer that are read; prices are small."""
+
+MAX_CLOCK_SKEW = 60
+"""Seconds that a source's time may be ahead of this machine's clock."""
+
+_UNITS = {"s": Decimal(1), "ms": Decimal(1_000)}
+
+
+class HttpSource:
+    """A number in a JSON document.
+
+    Redirects are not followed: the host that was configured is the one that is believed. The whole request
+    has one deadline, so that a server that drips bytes can't hold a feed up. Messages name the host only.
+    """
+
+    def __init__(
+        self,
+        config: HttpSourceConfig,
+        *,
+        measure: Kind,
+        name: str,
+        client: httpx.AsyncClient | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare a source; nothing is requested before `read`.
+
+        Args:
+            config: Where the number is.
+            measure: The feed's kind: on RELATIVE feeds only values above zero are believed.
+            name: For messages.
+            client: A client to share; it is not closed by this source.
+            now: Clock, unix seconds.
+        """
+        self._config = config
+        self._positive = measure is Kind.RELATIVE
+        self._name = name
+        self._where = f"{name} ({mask_url(config.url)})"
+        self._value_path = jsonpath.compile(config.path, strict=True)
+        self._time_path = (
+            None if config.timestamp_path is None else jsonpath.compile(config.timestamp_path, strict=True)
+        )
+        self._client = client
+        self._owns_client = client is None
+        self._now = now
+        self._closed = False
+        # httpx logs whole URLs, which may hold keys, at INFO.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    @property
+    def name(self) -> str:
+        """See `Source.name`."""
+        return self._name
+
+    async def read(self) -> Reading:
+        """See `Source.read`."""
+        if self._closed:
+            raise closed(self._name)
+        requested_at = int(self._now())
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                body = await self._fetch()
+        except TimeoutError:
+            message = f"{self._where}: no complete answer within {self._config.timeout:g} s"
+            raise SourceUnavailable(message) from None
+        except httpx.InvalidURL as error:
+            raise DataError(f"{self._where}: the URL is invalid") from error
+        except httpx.HTTPError as error:
+            # The text of transport errors holds no URL; but their class says more than an empty text.
+            reason = str(error) or type(error).__name__
+            raise SourceUnavailable(f"{self._where}: can't be reached: {reason}") from error
+        document = self._parse(body)
+        value = self._number(document)
+        observed_at = requested_at if self._time_path is None else self._time(document)
+        return Reading(value, observed_at, self._name)
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None and self._owns_client:
+            await client.aclose()
+
+    async def _fetch(self) -> bytes:
+        if self._client is None:
+            # The deadline around the request is the only one; httpx's own are for each part of it.
+            self._client = httpx.AsyncClient(follow_redirects=False, timeout=None)
+        # Compressed answers are declined: a small one could unpack to gigabytes.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self._config.headers}
+        async with self._client.stream("GET", self._config.url, headers=headers) as response:
+            self._check_status(response)
+            encoding = response.headers.get("content-encoding", "identity").strip().lower()
+            if encoding not in ("", "identity"):
+                raise SourceUnavailable(f"{self._where}: answered {encoding!r} though asked for plain JSON")
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise SourceUnavailable(f"{self._where}: the answer is larger than {MAX_BODY} bytes")
+        return bytes(body)
+
+    def _check_status(self, response: httpx.Response) -> None:
+        if response.is_redirect:
+            target = mask_url(str(response.url.join(response.headers.get("location", ""))))
+            raise SourceUnavailable(
+                f"{self._where}: answered HTTP {response.status_code}, a redirect to {target}, "
+                "which is not followed; configure the final address"
+            )
+        if response.status_code != httpx.codes.OK:
+            status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
+            raise SourceUnavailable(f"{self._where}: answered {status}")
+
+    def _parse(self, body: bytes) -> Any:
+        text = body.lstrip()
+        if not text:
+            raise SourceUnavailable(f"{self._where}: answered nothing")
+        if text.startswith(b"<"):
+            raise SourceUnavailable(f"{self._where}: answered HTML or XML instead of JSON")
+        try:
+            return json.loads(body, parse_float=self._decimal, parse_int=self._decimal, parse_constant=self._refuse)
+        except json.JSONDecodeError as error:
+            reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
+            raise SourceUnavailable(f"{self._where}: answered no valid JSON: {reason}") from None
+        except UnicodeDecodeError:
+            raise SourceUnavailable(f"{self._where}: answered bytes that are no text") from None
+        except RecursionError:
+            raise SourceUnavailable(f"{self._where}: answered JSON that is nested too deep") from None
+
+    def _decimal(self, text: str) -> Decimal:
+        try:
+            return Decimal(text)
+        except InvalidOperation:
+            raise DataError(f"{self._where}: the number {text[:40]} is out of any range") from None
+
+    def _refuse(self, constant: str) -> Decimal:
+        raise DataError(f"{self._where}: answered {constant}, which is no number of JSON")
+
+    def _match(self, path: Any, text: str, document: Any) -> tuple[Any, str]:
+        where = f"{self._where}: {text}"
+        try:
+            found = path.findall(document)
+        except (jsonpath.JSONPathError, RecursionError) as error:
+            raise DataError(f"{where}: can't be looked up in the answer: {error}") from None
+        if not found:
+            raise DataError(f"{where}: there is no such value in the answer")
+        if len(found) > 1:
+            raise DataError(f"{where}: matches {len(found)} values in the answer; it must match one")
+        return found[0], where
+
+    def _number(self, document: Any) -> Decimal:
+        found, where = self._match(self._value_path, self._config.path, document)
+        if isinstance(found, str):
+            if not self._config.allow_string:
+                raise DataError(
+                    f"{where}: is the string {found[:40]!r}, not a number; "
+                    "set allow_string = true if this source writes its numbers so"
+                )
+            value = parse_decimal(found, where)
+        elif isinstance(found, Decimal):
+            value = check_value(found, where)
+        else:
+            raise DataError(f"{where}: is {_describe(found)}, not a number")
+        if self._positive and value <= 0:
+            raise DataError(f"{where}: is {value}; a relative feed's values are above zero")
+        if self._config.min is not None and value < self._config.min:
+            raise DataError(f"{where}: {value} is below the configured minimum {self._config.min}")
+        if self._config.max is not None and value > self._config.max:
+            raise DataError(f"{where}: {value} is above the configured maximum {self._config.max}")
+        return value
+
+    def _time(self, document: Any) -> int:
+        found, where = self._match(self._time_path, self._config.timestamp_path or "", document)
+        observed_at = self._seconds(found, where)
+        now = int(self._now())
+        if observed_at > now + MAX_CLOCK_SKEW:
+            raise SourceUnavailable(
+                f"{where}: the time is {observed_at - now} s ahead of this machine's clock; check both clocks"
+            )
+        if self._config.max_age is not None and now - observed_at > self._config.max_age:
+            raise SourceUnavailable(
+                f"{where}: the value is {now - observed_at} s old; at most {self._config.max_age:g} s are allowed"
+            )
+        return observed_at
+
+    def _seconds(self, found: Any, where: str) -> int:
+        unit = self._config.timestamp_unit
+        if unit == "iso":
+            if not isinstance(found, str):
+                raise DataError(f"{where}: is {_describe(found)}, not an ISO 8601 time")
+            try:
+                moment = dt.datetime.fromisoformat(found)
+            except ValueError:
+                raise DataError(f"{where}: {found[:40]!r} is not an ISO 8601 time") from None
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=dt.UTC)
+            return int(moment.timestamp())
+        if isinstance(found, str):
+            # A time is only ever compared; whether it is quoted is of no consequence.
+            found = parse_decimal(found, where)
+        if not isinstance(found, Decimal):
+            raise DataError(f"{where}: is {_describe(found)}, not a unix time")
+        seconds = check_value(found, where) / _UNITS[unit]
+        if not 0 < seconds < 2**32:
+            hint = "; is timestamp_unit right?"
+            raise DataError(f"{where}: {found} is no unix time in {'seconds' if unit == 's' else unit}{hint}")
+        return int(seconds)
+
+
+def _describe(found: Any) -> str:
+    if found is None:
+        return "null"
+    if isinstance(found, bool):
+        return "a boolean"
+    if isinstance(found, list):
+        return "a list"
+    if isinstance(found, dict):
+        return "an object"
+    return "a string" if isinstance(found, str) else "a number"

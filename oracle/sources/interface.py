@@ -1,0 +1,140 @@
+"""What a source is, and the checks that every value passes on its way in.
+
+Values are decimals end to end: no binary floating point touches them. A source raises `SourceUnavailable` if
+it did not answer usefully, which may pass, and `DataError` if it answered with something that is no value of
+the feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from oracle.errors import DataError, OracleError, SourceUnavailable
+
+__all__ = ["Collected", "Reading", "Source", "check_value", "collect", "mask_url", "parse_decimal"]
+
+MAX_EXPONENT = 39
+"""Values of 10^39 or more fit no int128, whatever the feed's decimals; nor are values below 10^-39 told from zero."""
+
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,80}(\.[0-9]{0,80})?([eE][+-]?[0-9]{1,4})?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one source.
+
+    Attributes:
+        value: In the feed's own units, as the source wrote it.
+        observed_at: Unix seconds.
+        source: The source's name.
+    """
+
+    value: Decimal
+    observed_at: int
+    source: str
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One place from which a feed's values come."""
+
+    @property
+    def name(self) -> str:
+        """For messages; holds no credentials."""
+
+    async def read(self) -> Reading:
+        """The present value.
+
+        Raises:
+            SourceUnavailable: No useful answer now, or the source is closed.
+            SourceExhausted: A recording is at its end.
+            DataError: The answer is no value of the feed.
+        """
+
+    async def close(self) -> None:
+        """Release what the source holds; may be called more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the sources of a feed gave.
+
+    Attributes:
+        readings: In the order of the sources.
+        failures: One line for each source that gave none, by its name.
+        errors: The errors themselves, in the order of the failures.
+    """
+
+    readings: tuple[Reading, ...]
+    failures: dict[str, str]
+    errors: tuple[OracleError, ...]
+
+
+async def collect(sources: Sequence[Source]) -> Collected:
+    """Read all sources side by side. One that fails does not hinder the others."""
+    results = await asyncio.gather(*(source.read() for source in sources), return_exceptions=True)
+    readings: list[Reading] = []
+    failures: dict[str, str] = {}
+    errors: list[OracleError] = []
+    for source, result in zip(sources, results, strict=True):
+        if isinstance(result, Reading):
+            readings.append(result)
+        elif isinstance(result, OracleError):
+            failures[source.name] = str(result)
+            errors.append(result)
+        else:
+            raise result
+    return Collected(tuple(readings), failures, tuple(errors))
+
+
+def parse_decimal(text: str, where: str) -> Decimal:
+    """A plain decimal number: digits, an optional sign, point and exponent; no blanks, separators or words.
+
+    Args:
+        text: What was found.
+        where: Put in front of the error's message.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if not text.strip():
+        raise DataError(f"{where}: is empty; a number is expected")
+    if not _PLAIN_NUMBER.match(text):
+        shown = text if len(text) <= 40 else text[:37] + "…"
+        raise DataError(f"{where}: {shown!r} is not a plain decimal number")
+    return check_value(Decimal(text), where)
+
+
+def check_value(value: Decimal, where: str) -> Decimal:
+    """`value`, if it is finite and of a size that a feed can have.
+
+    Raises:
+        DataError: It is not.
+    """
+    if not value.is_finite():
+        raise DataError(f"{where}: {value} is not a finite number")
+    if value and not -MAX_EXPONENT <= value.adjusted() < MAX_EXPONENT:
+        raise DataError(f"{where}: {value:.3g} is out of range (10^-{MAX_EXPONENT} to 10^{MAX_EXPONENT})")
+    return value
+
+
+def mask_url(url: str) -> str:
+    """Scheme and host of a URL: the rest, path included, may hold credentials."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an invalid URL"
+    rest = "/…" if parts.path not in ("", "/") or parts.query else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{rest}"
+
+
+def closed(name: str) -> SourceUnavailable:
+    """The error of reading a source that was closed."""
+    return SourceUnavailable(f"{name}: the source is closed")

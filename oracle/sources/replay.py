@@ -1,0 +1,202 @@
+"""Recorded series: a CSV file, checked as a whole before anything is started, and its replay at a chosen speed."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import difflib
+import re
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from oracle.errors import DataError, SourceExhausted
+from oracle.sources.interface import Reading, closed, parse_decimal
+
+__all__ = ["ReplaySource", "load_csv"]
+
+_UNIX_SECONDS = re.compile(r"[0-9]{1,10}\Z")
+UINT32_MAX = 2**32 - 1
+
+
+def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tuple[Reading, ...]:
+    """Read a recorded series.
+
+    Args:
+        path: A UTF-8 CSV file with a header line.
+        time_column: Header of the times: unix seconds, or ISO 8601 (UTC unless it says otherwise), strictly
+            rising.
+        value_column: Header of the values: plain decimal numbers.
+        name: The source's name in the readings.
+
+    Raises:
+        DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _read_rows(file, path, time_column, value_column, name)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def _read_rows(
+    lines: Iterator[str] | Sequence[str], path: Path, time_column: str, value_column: str, name: str
+) -> tuple[Reading, ...]:
+    rows = csv.reader(lines, strict=True)
+    readings: list[Reading] = []
+    blank: int | None = None
+    try:
+        header = next(rows, [])
+        time_index, value_index = (_column(header, column, path) for column in (time_column, value_column))
+        for row in rows:
+            where = f"{path}:{rows.line_num}"
+            if not row:
+                blank = blank or rows.line_num
+                continue
+            if blank is not None:
+                raise DataError(f"{path}:{blank}: the line is empty; a recording has no gaps")
+            if len(row) != len(header):
+                raise DataError(f"{where}: {len(row)} cells where the header has {len(header)}")
+            observed_at = _time(row[time_index], f"{where}: column {time_column!r}")
+            if readings and observed_at <= readings[-1].observed_at:
+                relation = "repeats" if observed_at == readings[-1].observed_at else "is before"
+                raise DataError(
+                    f"{where}: column {time_column!r}: {row[time_index]!r} {relation} the time of the row above; "
+                    "times must rise"
+                )
+            value = parse_decimal(row[value_index], f"{where}: column {value_column!r}")
+            readings.append(Reading(value, observed_at, name))
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: is no valid CSV: {error}") from None
+    if not readings:
+        raise DataError(f"{path}: has no rows below its header")
+    return tuple(readings)
+
+
+def _column(header: Sequence[str], wanted: str, path: Path) -> int:
+    if header.count(wanted) == 1:
+        return header.index(wanted)
+    if wanted in header:
+        raise DataError(f"{path}:1: the header has {header.count(wanted)} columns {wanted!r}; names must be distinct")
+    near = difflib.get_close_matches(wanted, header, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the header has: {', '.join(header) or 'nothing'}"
+    raise DataError(f"{path}:1: there is no column {wanted!r}; {hint}")
+
+
+def _time(text: str, where: str) -> int:
+    if _UNIX_SECONDS.match(text):
+        seconds = int(text)
+    else:
+        try:
+            moment = dt.datetime.fromisoformat(text)
+        except ValueError:
+            problem = f"{text!r} is neither unix seconds nor an ISO 8601 time" if text.strip() else "is empty"
+            raise DataError(f"{where}: {problem}") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=dt.UTC)
+        seconds = int(moment.timestamp())
+    if not 0 < seconds <= UINT32_MAX:
+        raise DataError(f"{where}: {text!r} is outside the years 1970 to 2106, which the contract's times cover")
+    return seconds
+
+
+class ReplaySource:
+    """Gives a recorded series again.
+
+    `ticks` gives every reading, as fast as it is asked. `read` gives the present one: at a numeric speed the
+    latest reading at or before recorded time, which starts with the first `read` and passes `speed` times as
+    fast as real time (readings in between are passed over, as they are by anyone who polls); at speed "max",
+    the next one.
+    """
+
+    def __init__(
+        self,
+        readings: Sequence[Reading],
+        *,
+        speed: Decimal | Literal["max"] = "max",
+        timestamps: Literal["recorded", "now"] = "recorded",
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare a replay.
+
+        Args:
+            readings: At least one; times rise strictly.
+            speed: Recorded seconds per real second, above zero, or "max".
+            timestamps: Whether readings keep their recorded times, or are moved to the present (numeric
+                speed only).
+            monotonic: Clock that `speed` refers to, seconds.
+            wall: Clock of the present, unix seconds.
+        """
+        if not readings:
+            raise ValueError("a replay needs readings")
+        if any(a.observed_at >= b.observed_at for a, b in pairwise(readings)):
+            raise ValueError("the times of a replay must rise strictly")
+        if speed == "max" and timestamps == "now":
+            raise ValueError("timestamps 'now' need a numeric speed")
+        self._readings = tuple(readings)
+        self._times = [reading.observed_at for reading in readings]
+        self._speed = speed
+        self._shift_to_now = timestamps == "now"
+        self._monotonic = monotonic
+        self._wall = wall
+        self._started: tuple[float, int] | None = None
+        self._next = 0
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The name that the readings carry."""
+        return self._readings[0].source
+
+    def __len__(self) -> int:
+        return len(self._readings)
+
+    def ticks(self) -> Iterator[Reading]:
+        """All readings from the first to the last, with their recorded times; independent of `read`."""
+        return iter(self._readings)
+
+    async def read(self) -> Reading:
+        """See `Source.read`."""
+        if self._closed:
+            raise closed(self.name)
+        if self._speed == "max":
+            index = self._next
+            if index >= len(self._readings):
+                raise self._exhausted()
+            self._next = index + 1
+            return self._readings[index]
+        return self._at_speed(self._speed)
+
+    def _at_speed(self, speed: Decimal) -> Reading:
+        now = self._monotonic()
+        if self._started is None:
+            self._started = (now, int(self._wall()))
+        started, started_wall = self._started
+        # Clocks are floats; the values are not touched by them.
+        recorded_now = self._times[0] + (now - started) * float(speed)
+        index = max(0, bisect_right(self._times, recorded_now) - 1)
+        if index == len(self._readings) - 1:
+            if self._next > index:  # the last one was given already
+                raise self._exhausted()
+            self._next = index + 1
+        reading = self._readings[index]
+        if not self._shift_to_now:
+            return reading
+        elapsed = int((reading.observed_at - self._times[0]) / float(speed))
+        return Reading(reading.value, started_wall + elapsed, reading.source)
+
+    def _exhausted(self) -> SourceExhausted:
+        return SourceExhausted(f"{self.name}: the recording has ended after {len(self._readings)} readings")
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        self._closed = True
