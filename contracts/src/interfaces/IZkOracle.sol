@@ -51,8 +51,10 @@ interface IZkOracle {
     /// @param maxSkew Seconds that an observation may be ahead of the block's time.
     /// @param confirmations Further reports near a held answer that accept it; 0: never.
     /// @param confirmDelay Seconds that those reports must span, counted from the first held one.
-    /// @param tolerance How near "near" is, in thousandths of sigma of the move from the first held answer.
-    /// @param maxSpread Largest move between two reporters of a round, in thousandths of sigma; 0: unbounded.
+    /// @param tolerance How near "near" is, in thousandths of sigma of the move from the first held answer; below the
+    /// clip of 32,767.
+    /// @param maxSpread Largest move between two reporters of a round, in thousandths of sigma, below the clip of
+    /// 32,767; 0: unbounded.
     /// @param quorum Signed observations that a round needs.
     struct FeedConfig {
         string description;
@@ -96,7 +98,10 @@ interface IZkOracle {
     }
 
     /// @notice Everything that a reporter needs to derive the next features.
+    /// @param lastReportAt The latest observation time that a reporter signed for the latest report, accepted or held.
+    /// The next report's must all be later, so that no signature counts twice.
     /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
+    /// @param held All zero unless the status is HELD.
     struct FeedState {
         Status status;
         bool paused;
@@ -176,8 +181,9 @@ interface IZkOracle {
 
     // Errors of a submission, in the order of the checks that raise them.
     error NoUpdates();
-    error NoCircuitForBatch(uint256 updates);
+    error ProofTooLong(uint256 length, uint256 longest);
     error UnknownModel(uint16 modelNumber);
+    error NoCircuitForBatch(uint256 updates);
     error UnknownFeed(bytes32 feedId);
     error DuplicateFeed(bytes32 feedId);
     error FeedPaused(bytes32 feedId);
@@ -185,6 +191,7 @@ interface IZkOracle {
     error WrongRound(bytes32 feedId, uint32 roundId, uint32 expected);
     error QuorumNotMet(bytes32 feedId, uint256 observations, uint256 quorum);
     error TooManyObservations(bytes32 feedId, uint256 observations);
+    /// @notice `signer` is zero if the signature is malformed or not canonical.
     error NotAReporter(bytes32 feedId, address signer);
     error DuplicateReporter(bytes32 feedId, address signer);
     error ObservationsNotSorted(bytes32 feedId);
@@ -206,6 +213,7 @@ interface IZkOracle {
     error VerifierHasNoCode(address verifier);
     error InvalidModel(string field);
     error NothingProposed();
+    error NotPaused(bytes32 feedId);
     error TooEarly(uint64 activeFrom);
     error NoPreviousModel();
     error AggregatorMismatch(address aggregator);
@@ -231,6 +239,8 @@ interface IZkOracle {
     function feedIds() external view returns (bytes32[] memory);
     function reporters(bytes32 feedId) external view returns (address[] memory);
     function aggregator(bytes32 feedId) external view returns (address);
+    /// @notice Whether a round is overdue: the latest observation is older than `heartbeat` + `maxAge`, an observation
+    /// being allowed `maxAge` on its way. True if there is no round yet.
     function isStale(bytes32 feedId) external view returns (bool);
 
     /// @notice A past round; all zero if there is none of this id.
@@ -239,11 +249,19 @@ interface IZkOracle {
     /// @notice The latest accepted round. Reverts with `NoData` if there is none.
     function latestRound(bytes32 feedId) external view returns (uint32 roundId, Round memory round);
 
+    /// @notice The latest round and all that says whether to use it, in one call. Round 0, all zero, if there is none.
+    function latestWithStatus(bytes32 feedId)
+        external
+        view
+        returns (uint32 roundId, Round memory round, Status status, bool paused, bool stale);
+
     /// @notice The answer, if it is not older than `age` seconds, and the feed is neither held nor paused.
     function getPriceNoOlderThan(bytes32 feedId, uint256 age) external view returns (int128 answer, uint32 observedAt);
 
+    /// @notice Architectures are numbered from 1.
     function architectureCount() external view returns (uint32);
     function architecture(uint32 architectureId) external view returns (Architecture memory);
+    /// @notice Models are numbered from 1.
     function modelCount() external view returns (uint16);
     function model(uint16 modelNumber) external view returns (Model memory);
     /// @notice The EIP-712 digest that a reporter signs.
@@ -253,7 +271,8 @@ interface IZkOracle {
         returns (bytes32);
 
     // Administration. Additions are immediate, as they concern no existing consumer; changes of an existing feed are
-    // proposed, visible, and take effect after `changeDelay`. Nobody can set an answer.
+    // proposed, visible, and take effect after `changeDelay`. Nobody can set an answer. The admin adds, proposes and
+    // activates; the admin or the guardian cancels, rolls back and pauses.
     function changeDelay() external view returns (uint32);
     function addArchitecture(
         uint8 features_,

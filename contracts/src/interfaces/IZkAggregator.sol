@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {AggregatorV2V3Interface} from "./AggregatorV2V3Interface.sol";
+import {IZkOracle} from "./IZkOracle.sol";
+
+/// @title One feed of the hub behind Chainlink's V2 and V3 interfaces
+/// @notice Consumers of Chainlink's feeds work unchanged: ids start at 1, `startedAt` is the observation's time,
+/// `updatedAt` the block's, `answeredInRound` the round itself. Where there is no data, V3 reverts with
+/// "No data present" and V2 returns 0.
+///
+/// A *strict* adapter is for consumers that check neither age nor status: while the feed is held, stale or paused its
+/// `latestRoundData` reverts with `AnswerUnavailable`, and V2's `latest…` return 0. Past rounds stay readable.
+interface IZkAggregator is AggregatorV2V3Interface {
+    /// @notice Why a strict adapter gives no answer.
+    error AnswerUnavailable(IZkOracle.Status status, bool paused, bool stale);
+    /// @notice `announce` is the hub's, on the adapter that is linked to the feed.
+    error OnlyHub(address caller);
+
+    function hub() external view returns (IZkOracle);
+    function feedId() external view returns (bytes32);
+    function strict() external view returns (bool);
+
+    /// @notice Emits Chainlink's events for a round that the hub has just written.
+    /// @param startedBy Who submitted it.
+    function announce(uint32 roundId, int128 answer, uint32 observedAt, address startedBy) external;
+}

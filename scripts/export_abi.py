@@ -1,0 +1,25 @@
+"""Compile the contracts and write what the package carries of them: `oracle/chain/abi/*.json`.
+
+Run after every change below `contracts/src`; `tests/contracts/test_abi.py` fails until it has been.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from oracle.chain.compiled import compile_contracts, to_json
+
+FOLDER = Path(__file__).resolve().parent.parent / "oracle" / "chain" / "abi"
+
+
+def main() -> None:
+    """Write one file per contract."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, contract in compile_contracts().items():
+        text = json.dumps(to_json(contract), indent=1) + "\n"
+        (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
