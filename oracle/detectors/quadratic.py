@@ -1,0 +1,327 @@
+"""The default model: a volatility-aware quadratic detector.
+
+With moves x_0 (now) … x_14 (oldest) in thousandths of the feed's sigma, and the gap g in thousandths of a heartbeat:
+
+    spike = x_0²             − g · (ω  + Σ_{i=1..14} a_i x_i²)
+    drift = (Σ_{i=0..14} x_i)² − g · (ω₂ + b · Σ_{i=1..14} x_i²)
+
+`spike` is an ARCH(14) test (Engle 1982): the squared move against the variance that the past moves predict, times a
+threshold, which is folded into ω and a. ω is also the floor under the prediction: without it the first move after a
+calm stretch is always an anomaly. Variance grows with the time since the last accepted value, so the limit is scaled by
+the gap. `drift` compares the square of the window's sum with the window's own variance: many small moves in one
+direction, each of which passes `spike`. Either is positive when the model objects to the value.
+
+Weights are integers over 2^p. This module computes with Python's integers only, and is what the circuit must equal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oracle.detectors.interface import Disclosure
+from oracle.encoding import CLIP, GAP_ONE
+from oracle.errors import DataError
+
+PAST = 14
+"""Past moves that the model looks at."""
+
+FEATURES = PAST + 2
+"""The move now, the past moves, the gap."""
+
+OUTPUTS = 2
+"""Spike and drift."""
+
+FORMAT = "quadratic-v1"
+
+MAX_SCORE_BITS = 126
+"""Witness values are i128: scores and all intermediates stay below this."""
+
+VERDICT_SCORE_BITS = 72
+"""Verdict circuits compare within 72 bits: fixed, so that all models share their circuits."""
+
+_FLOAT32_BITS = 24
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "quadratic-v1.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Where a model's weights come from.
+
+    Attributes:
+        command: Reproduces the model file byte for byte.
+        series: Sigma in ppm per training series, for feeds that are to be judged by this model.
+        ranges: First and last day of each series that was trained on.
+        thresholds: The thresholds that are folded into the weights.
+    """
+
+    command: str = ""
+    series: Mapping[str, int] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuadraticModel:
+    """Weights of the quadratic detector; see the module's text for the formula.
+
+    Attributes:
+        name: Letters, digits, hyphens.
+        past: a_1 … a_14, integers over 2^param_scale; not negative.
+        floor: ω, likewise; positive.
+        drift_past: b, likewise; not negative.
+        drift_floor: ω₂, likewise; positive.
+        param_scale: p.
+        disclosure: What the circuit publishes; not part of the model's identity.
+        training: Provenance.
+
+    Raises:
+        DataError: A weight is out of range, or is not exact as a 32-bit float, or scores could exceed the circuit.
+    """
+
+    name: str
+    past: tuple[int, ...]
+    floor: int
+    drift_past: int
+    drift_floor: int
+    param_scale: int = 20
+    disclosure: Disclosure = Disclosure.SCORE
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise DataError(f"model name {self.name!r} must be lower-case letters, digits and hyphens")
+        if not 0 <= self.param_scale <= 30:
+            raise DataError(f"model {self.name}: param_scale {self.param_scale} must be from 0 to 30")
+        if len(self.past) != PAST:
+            raise DataError(f"model {self.name} has {len(self.past)} weights for past moves; it needs {PAST}")
+        for label, weight, least in self._labelled():
+            if weight < least:
+                raise DataError(f"model {self.name}: weight {label} is {weight}; it must be at least {least}")
+            if weight.bit_length() - _trailing_zeros(weight) > _FLOAT32_BITS:
+                raise DataError(
+                    f"model {self.name}: weight {label} = {weight} needs more than {_FLOAT32_BITS} bits, so that "
+                    "ONNX's 32-bit floats would change it; round it to fewer significant bits"
+                )
+        bits = self.score_bound().bit_length()
+        limit = VERDICT_SCORE_BITS if self.disclosure is Disclosure.VERDICT else MAX_SCORE_BITS
+        if bits > limit:
+            raise DataError(f"model {self.name}: scores need {bits} bits; the circuit has {limit}. Use smaller weights")
+
+    def _labelled(self) -> list[tuple[str, int, int]]:
+        return [
+            *((f"past[{index}]", weight, 0) for index, weight in enumerate(self.past)),
+            ("floor", self.floor, 1),
+            ("drift_past", self.drift_past, 0),
+            ("drift_floor", self.drift_floor, 1),
+        ]
+
+    @property
+    def features(self) -> int:
+        return FEATURES
+
+    @property
+    def outputs(self) -> int:
+        return OUTPUTS
+
+    @property
+    def score_unit(self) -> int:
+        """The spike limit of a calm market after one heartbeat: a score of −1 unit is "nothing moved at all"."""
+        return 1 if self.disclosure is Disclosure.VERDICT else GAP_ONE * self.floor
+
+    def weights(self) -> tuple[int, ...]:
+        """The 17 weights a_1 … a_14, ω, ω₂, b, over 2^param_scale."""
+        return (*self.past, self.floor, self.drift_floor, self.drift_past)
+
+    def exact_scores(self, features: Sequence[int]) -> tuple[int, int]:
+        """Spike and drift at scale 2^param_scale, whatever the circuit publishes of them.
+
+        Args:
+            features: 16 integers within ±CLIP.
+
+        Raises:
+            ValueError: Another number of features, or one that is not clipped.
+        """
+        if len(features) != FEATURES:
+            raise ValueError(f"{len(features)} features; the quadratic model has {FEATURES}")
+        if any(abs(value) > CLIP for value in features):
+            raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
+        now, past, gap = features[0], features[1:-1], features[-1]
+        squares = [value * value for value in past]
+        predicted = self.floor + sum(weight * square for weight, square in zip(self.past, squares, strict=True))
+        spread = self.drift_floor + self.drift_past * sum(squares)
+        total = now + sum(past)
+        one = 1 << self.param_scale
+        return now * now * one - gap * predicted, total * total * one - gap * spread
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        """What the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
+        scores = self.exact_scores(features)
+        if self.disclosure is Disclosure.VERDICT:
+            return tuple(int(score > 0) for score in scores)
+        return scores
+
+    def score_bound(self) -> int:
+        """The sum of the magnitudes of all terms at their largest: bounds every score and every intermediate."""
+        square = CLIP * CLIP
+        one = 1 << self.param_scale
+        spike = square * one + CLIP * (self.floor + square * sum(self.past))
+        drift = (PAST + 1) ** 2 * square * one + CLIP * (self.drift_floor + square * PAST * self.drift_past)
+        return max(spike, drift)
+
+    def to_onnx(self, batch: int) -> bytes:
+        from oracle.detectors.export import quadratic_to_onnx
+
+        return quadratic_to_onnx(self, batch)
+
+    def explain(self, features: Sequence[int]) -> Mapping[str, float]:
+        """The two scores in score units, the predicted deviation in sigmas, and the move in predicted deviations."""
+        spike, drift = self.exact_scores(features)
+        unit = GAP_ONE * self.floor
+        now, squares, gap = features[0], [value * value for value in features[1:-1]], features[-1]
+        limit = (
+            gap * (self.floor + sum(w * s for w, s in zip(self.past, squares, strict=True))) / (1 << self.param_scale)
+        )
+        return {
+            "spike": spike / unit,
+            "drift": drift / unit,
+            "move_sigmas": now / 1_000,
+            "limit_sigmas": max(limit, 0.0) ** 0.5 / 1_000,
+        }
+
+    def publishing(self, disclosure: Disclosure) -> QuadraticModel:
+        """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
+        return QuadraticModel(
+            name=self.name,
+            past=self.past,
+            floor=self.floor,
+            drift_past=self.drift_past,
+            drift_floor=self.drift_floor,
+            param_scale=self.param_scale,
+            disclosure=disclosure,
+            training=self.training,
+        )
+
+    def to_json(self) -> str:
+        """The model file: the same bytes for the same model."""
+        document = {
+            "format": FORMAT,
+            "name": self.name,
+            "param_scale": self.param_scale,
+            "weights": {
+                "past": list(self.past),
+                "floor": self.floor,
+                "drift_past": self.drift_past,
+                "drift_floor": self.drift_floor,
+            },
+            "training": {
+                "command": self.training.command,
+                "sigma_ppm": dict(sorted(self.training.series.items())),
+                "ranges": {name: list(days) for name, days in sorted(self.training.ranges.items())},
+                "thresholds": dict(sorted(self.training.thresholds.items())),
+            },
+        }
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str, where: str = "model", disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
+        """Reads what `to_json` wrote.
+
+        Args:
+            text: The file's content.
+            where: The file's name, for error messages.
+            disclosure: What the circuit is to publish.
+
+        Raises:
+            DataError: Not JSON, a missing or unknown key, a wrong type, or weights that can't be used.
+        """
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{where} is not JSON: {error}") from error
+        root = _mapping(document, where, {"format", "name", "param_scale", "weights", "training"})
+        if root["format"] != FORMAT:
+            raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
+        weights = _mapping(root["weights"], f"{where}: weights", {"past", "floor", "drift_past", "drift_floor"})
+        if not isinstance(weights["past"], list):
+            raise DataError(f"{where}: weights.past must be a list of {PAST} integers")
+        return QuadraticModel(
+            name=_text(root["name"], f"{where}: name"),
+            past=tuple(_integer(value, f"{where}: weights.past") for value in weights["past"]),
+            floor=_integer(weights["floor"], f"{where}: weights.floor"),
+            drift_past=_integer(weights["drift_past"], f"{where}: weights.drift_past"),
+            drift_floor=_integer(weights["drift_floor"], f"{where}: weights.drift_floor"),
+            param_scale=_integer(root["param_scale"], f"{where}: param_scale"),
+            disclosure=disclosure,
+            training=_training(root["training"], f"{where}: training"),
+        )
+
+    @staticmethod
+    def load(path: Path, disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
+        """Reads a model file.
+
+        Raises:
+            DataError: The file can't be read, or its content is wrong.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"model file {path} can't be read: {error}") from error
+        return QuadraticModel.from_json(text, str(path), disclosure)
+
+    @staticmethod
+    def default(disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
+        """The trained model that ships with the package."""
+        return QuadraticModel.load(_DEFAULT_MODEL, disclosure)
+
+
+def _trailing_zeros(value: int) -> int:
+    return (value & -value).bit_length() - 1 if value else 0
+
+
+def _mapping(value: object, where: str, keys: set[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{where} must be an object with the keys {', '.join(sorted(keys))}")
+    wrong = sorted(keys.symmetric_difference(value))
+    if wrong:
+        kind = "missing" if wrong[0] in keys else "unknown"
+        raise DataError(f"{where}: {kind} key {wrong[0]!r}; expected {', '.join(sorted(keys))}")
+    return value
+
+
+def _integer(value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise DataError(f"{where}: {value!r} is not an integer")
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{where}: {value!r} is not a text")
+    return value
+
+
+def _training(value: object, where: str) -> Training:
+    document = _mapping(value, where, {"command", "sigma_ppm", "ranges", "thresholds"})
+    for key in ("sigma_ppm", "ranges", "thresholds"):
+        if not isinstance(document[key], dict):
+            raise DataError(f"{where}.{key} must be an object")
+    ranges: dict[str, tuple[str, str]] = {}
+    for name, days in document["ranges"].items():
+        if not isinstance(days, list) or len(days) != 2:
+            raise DataError(f"{where}.ranges.{name} must be a list of two days")
+        ranges[name] = (_text(days[0], f"{where}.ranges.{name}"), _text(days[1], f"{where}.ranges.{name}"))
+    thresholds: dict[str, float] = {}
+    for name, number in document["thresholds"].items():
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            raise DataError(f"{where}.thresholds.{name}: {number!r} is not a number")
+        thresholds[name] = number
+    series = {name: _integer(sigma, f"{where}.sigma_ppm.{name}") for name, sigma in document["sigma_ppm"].items()}
+    if any(sigma <= 0 for sigma in series.values()):
+        raise DataError(f"{where}.sigma_ppm: sigmas must be positive")
+    return Training(_text(document["command"], f"{where}.command"), series, ranges, thresholds)

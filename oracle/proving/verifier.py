@@ -1,0 +1,178 @@
+"""The Solidity verifier that ezkl generates: hardened, compiled, and recognised.
+
+The generated code reads its arguments at fixed calldata positions, so its soundness depends on canonical ABI encoding.
+The hardening makes it check that encoding itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from oracle.errors import ArtifactError, CompileError
+from oracle.proving.srs import CEREMONY_NEG_S_G2
+
+HARDENING_VERSION = 1
+SOLC_VERSION = "0.8.20"
+CONTRACT = "Halo2Verifier"
+SOURCE_NAME = "Verifier.sol"
+MAX_RUNTIME_BYTES = 24_576
+"""EIP-170."""
+
+Compiler: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes Solidity's standard JSON input, gives its output; runs solc `SOLC_VERSION`."""
+
+_LENGTH_CHECK = re.compile(
+    r"^(?P<indent>[ ]*)success := and\(success, eq\(0x(?P<length>[0-9a-f]+), proof\.length\)\)\n", re.MULTILINE
+)
+_NEG_S_G2 = re.compile(
+    r"mstore\(0x[0-9a-f]+, 0x(?P<value>[0-9a-f]{64})\) // neg_s_g2_(?P<name>[xy]_[12])$", re.MULTILINE
+)
+_SIGNATURE = """function verifyProof(
+        bytes calldata proof,
+        uint256[] calldata instances
+    ) public returns (bool)"""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledVerifier:
+    """A verifier, ready to be deployed.
+
+    Attributes:
+        abi: The contract's ABI.
+        bytecode: Creation code.
+        runtime: Deployed code; no immutables, so it is what the chain will have.
+    """
+
+    abi: list[dict[str, Any]]
+    bytecode: bytes
+    runtime: bytes
+
+    @property
+    def code_hash(self) -> bytes:
+        """keccak256 of the runtime code: what EXTCODEHASH gives."""
+        return keccak256(self.runtime)
+
+
+def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
+    """Makes the verifier check that its calldata is laid out as its fixed reads assume.
+
+    `proof.offset == 0x64`: selector (4), two heads (0x40), length word (0x20). `instances.offset` follows the proof,
+    with its own length word. Anything else is not what the contract that made the call encoded.
+
+    Args:
+        source: As ezkl generated it.
+        proof_bytes: The circuit's proof length, which the source must check for.
+        header: Written above the source as comments.
+
+    Raises:
+        ArtifactError: The source is not the one that this hardening was written for.
+    """
+    if _SIGNATURE not in source:
+        raise ArtifactError("the generated verifier's verifyProof has another signature than the hub calls")
+    checks = list(_LENGTH_CHECK.finditer(source))
+    if len(checks) != 1:
+        raise ArtifactError(
+            f"the generated verifier checks the proof's length {len(checks)} times, not once: it can't be hardened. "
+            "This package is written for ezkl 23.0.5"
+        )
+    if int(checks[0]["length"], 16) != proof_bytes or proof_bytes % 32:
+        raise ArtifactError(
+            f"the generated verifier expects proofs of {int(checks[0]['length'], 16)} bytes; "
+            f"the prover makes {proof_bytes}"
+        )
+    for reserved in ("calldatasize", "proof.offset, 0x64", "unchecked"):
+        if reserved in source:
+            raise ArtifactError(f"the generated verifier already contains {reserved!r}: is it hardened, or altered?")
+    indent = checks[0]["indent"]
+    end = 0x64 + proof_bytes + 0x20
+    inserted = (
+        f"{indent}// Hardening: canonical ABI encoding only, because calldata is read at fixed positions below.\n"
+        f"{indent}success := and(success, eq(proof.offset, 0x64))\n"
+        f"{indent}success := and(success, eq(instances.offset, {end:#06x}))\n"
+        f"{indent}success := and(success, eq(calldatasize(), add({end:#06x}, mul(0x20, instances.length))))\n"
+    )
+    at = checks[0].end()
+    text = "".join(f"// {name}: {_one_line(value)}\n" for name, value in header.items())
+    licence, _, body = source.partition("\n")
+    shift = at - len(licence) - 1
+    note = f"//\n// Generated; not to be edited. Hardening {HARDENING_VERSION}.\n"
+    return f"{licence}\n{note}{text}{body[:shift]}{inserted}{body[shift:]}"
+
+
+def standard_input(source: str) -> dict[str, Any]:
+    """The compiler's input: no metadata, so that comments don't change the code."""
+    return {
+        "language": "Solidity",
+        "sources": {SOURCE_NAME: {"content": source}},
+        "settings": {
+            "optimizer": {"enabled": True, "runs": 200},
+            "metadata": {"bytecodeHash": "none", "appendCBOR": False},
+            "evmVersion": "shanghai",
+            "outputSelection": {SOURCE_NAME: {CONTRACT: ["abi", "evm.bytecode", "evm.deployedBytecode"]}},
+        },
+    }
+
+
+def compile_verifier(source: str, compile_standard: Compiler) -> CompiledVerifier:
+    """Compiles a hardened verifier and asserts that it can be deployed.
+
+    Raises:
+        CompileError: solc refused, or gave something else.
+        ArtifactError: The runtime code is larger than a chain takes.
+    """
+    output = compile_standard(standard_input(source))
+    failures = [error for error in output.get("errors", []) if error.get("severity") == "error"]
+    if failures:
+        raise CompileError(f"the verifier does not compile: {failures[0].get('formattedMessage', failures[0])}")
+    try:
+        contract = output["contracts"][SOURCE_NAME][CONTRACT]
+        deployed = contract["evm"]["deployedBytecode"]
+        compiled = CompiledVerifier(
+            abi=contract["abi"],
+            bytecode=bytes.fromhex(contract["evm"]["bytecode"]["object"]),
+            runtime=bytes.fromhex(deployed["object"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise CompileError(f"solc's answer has no contract {CONTRACT}: {error!r}") from error
+    if deployed.get("immutableReferences"):
+        raise CompileError("the verifier has immutables: its code on-chain would not be the compiled one")
+    if not 0 < len(compiled.runtime) <= MAX_RUNTIME_BYTES:
+        raise ArtifactError(
+            f"the verifier's code is {len(compiled.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} (EIP-170). "
+            "Use a smaller circuit"
+        )
+    return compiled
+
+
+def is_public_ceremony(code: str | bytes) -> bool:
+    """Whether a verifier trusts the public ceremony's SRS.
+
+    Args:
+        code: Generated source, or runtime code as a chain has it.
+
+    Raises:
+        ArtifactError: A source without the SRS's constants.
+    """
+    if isinstance(code, bytes):
+        # Only what fills its 32 bytes is sure to be found: the compiler drops leading zeros of the others.
+        full = [value for value in CEREMONY_NEG_S_G2 if value.bit_length() > 248]
+        return all(value.to_bytes(32, "big") in code for value in full)
+    found = {match["name"]: int(match["value"], 16) for match in _NEG_S_G2.finditer(code)}
+    names = ("x_1", "x_2", "y_1", "y_2")
+    if set(found) != set(names):
+        raise ArtifactError("this is not a generated verifier: it has no constants neg_s_g2_x_1 to neg_s_g2_y_2")
+    return tuple(found[name] for name in names) == CEREMONY_NEG_S_G2
+
+
+def keccak256(data: bytes) -> bytes:
+    """Ethereum's hash."""
+    from eth_hash.auto import keccak
+
+    return bytes(keccak(data))
+
+
+def _one_line(value: str) -> str:
+    return " ".join(value.split())
