@@ -134,9 +134,7 @@ def _tool(name: str, find: Callable[[], toolchain.Tool], level: Level = "error")
         tool = find()
     except (OracleError, OSError) as error:
         what, _, remedy = str(error).partition(": ")
-        return Check(
-            name, ok=False, level=level, detail=what, remedy=remedy or "run `make setup` in the project"
-        )
+        return Check(name, ok=False, level=level, detail=what, remedy=remedy or "run `make setup` in the project")
     return Check(name, ok=True, level=level, version=tool.version, where=f"{tool.path} ({tool.origin})")
 
 
@@ -167,11 +165,7 @@ def _ezkl() -> Check:
             timeout=60,
             check=False,
         )
-        said = (
-            ""
-            if done.returncode == 0
-            else (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
-        )
+        said = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
     except subprocess.TimeoutExpired:
         said = "no answer after 60 s"
     return Check(
@@ -190,20 +184,14 @@ def _ezkl() -> Check:
 def _model() -> Check:
     folder = importlib.resources.files("oracle") / "models"
     remedy = "reinstall the package, or restore oracle/models from the repository"
-    found = (
-        sorted(item.name for item in folder.iterdir() if item.name.endswith(".json"))
-        if folder.is_dir()
-        else []
-    )
+    found = sorted(item.name for item in folder.iterdir() if item.name.endswith(".json")) if folder.is_dir() else []
     if not found:
         return Check("packaged model", ok=False, detail="there is none", where=str(folder), remedy=remedy)
     for name in found:
         try:
             json.loads((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            return Check(
-                "packaged model", ok=False, where=str(folder / name), detail=str(error), remedy=remedy
-            )
+            return Check("packaged model", ok=False, where=str(folder / name), detail=str(error), remedy=remedy)
     return Check("packaged model", ok=True, where=str(folder), detail=", ".join(found))
 
 
@@ -211,9 +199,7 @@ def _srs(status: SrsStatus | None) -> Iterator[Check]:
     try:
         in_use = list(status()) if status is not None else []
     except (OracleError, OSError) as error:
-        yield Check(
-            "SRS", ok=False, detail=str(error), remedy="remove the file that is named; it is made again"
-        )
+        yield Check("SRS", ok=False, detail=str(error), remedy="remove the file that is named; it is made again")
         return
     if not in_use:
         yield Check("SRS", ok=True, level="info", detail="none in use yet; it comes with the first circuit")
@@ -275,17 +261,13 @@ def _chain(rpc_url: str | None, chain_id: int | None) -> Check:
             software = str(client.post(rpc_url, json=call).json().get("result") or "")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         detail = f"does not answer: {str(error).replace(rpc_url, shown) or type(error).__name__}"
-        return Check(
-            "chain", ok=False, where=shown, detail=detail, remedy="check the URL; locally: `oracle chain up`"
-        )
+        return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL; locally: `oracle chain up`")
     except (KeyError, TypeError, ValueError, AttributeError):
         detail = "answers, but not as an Ethereum JSON-RPC endpoint does"
         return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL")
     if chain_id is not None and served != chain_id:
         detail = f"serves chain {served}, the configuration says {chain_id}"
-        return Check(
-            "chain", ok=False, version=software, where=shown, detail=detail, remedy="correct one of them"
-        )
+        return Check("chain", ok=False, version=software, where=shown, detail=detail, remedy="correct one of them")
     return Check("chain", ok=True, version=software, where=shown, detail=f"chain id {served}")
 
 

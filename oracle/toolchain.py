@@ -120,13 +120,9 @@ def contracts_solc_version(root: Path | None = None) -> str:
     try:
         version = tomllib.loads(path.read_text(encoding="utf-8"))["profile"]["default"]["solc"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f'{path}: no compiler release found; set `solc = "0.8.x"` in [profile.default]'
-        ) from error
+        raise ConfigError(f'{path}: no compiler release found; set `solc = "0.8.x"` in [profile.default]') from error
     if not isinstance(version, str) or parse_version(version) is None:
-        raise ConfigError(
-            f"{path}: profile.default.solc is {version!r}; it must be an exact release such as 0.8.30"
-        )
+        raise ConfigError(f"{path}: profile.default.solc is {version!r}; it must be an exact release such as 0.8.30")
     return version
 
 
@@ -149,9 +145,7 @@ def foundry(name: str) -> Tool:
         unfit = f" ({on_path} is {shown}, which does not fit)"
 
     system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64"}.get(
-        platform.machine().lower(), "arm64"
-    )
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
     suffix = ".exe" if system == "win32" else ""
     root = find_project_root()
     if root is not None:
@@ -160,8 +154,7 @@ def foundry(name: str) -> Tool:
         if binary.is_file():
             return Tool(name, _package_version(package), binary, "npm")
     raise ToolMissing(
-        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {_SET_UP}, "
-        f"or install Foundry {FOUNDRY_VERSION} on the PATH"
+        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {_SET_UP}, or install Foundry {FOUNDRY_VERSION} on the PATH"
     )
 
 

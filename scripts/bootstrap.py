@@ -36,9 +36,7 @@ def python_version(executable: str) -> tuple[int, ...] | None:
     """Version of a Python interpreter, or None if it does not run (a broken link, an inactive pyenv shim)."""
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
     try:
-        done = subprocess.run(
-            [executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=False
-        )
+        done = subprocess.run([executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)\s*", done.stdout)
@@ -69,9 +67,7 @@ def find_python() -> str:
 def node_major(executable: str) -> int | None:
     """Major version of a Node.js executable, or None if it does not run."""
     try:
-        done = subprocess.run(
-            [executable, "--version"], capture_output=True, text=True, timeout=20, check=False
-        )
+        done = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.match(r"v(\d+)\.", done.stdout)
@@ -114,9 +110,7 @@ def run(command: Sequence[str | Path], remedy: str, cwd: Path, *, quiet: bool = 
     if done.returncode != 0:
         lines = ((done.stdout or "") + (done.stderr or "")).strip().splitlines()
         said = "\n".join(lines if len(lines) <= 20 else [*lines[:8], "…", *lines[-10:]])
-        raise SetupError(
-            f"`{shown} …` failed (exit code {done.returncode}). {remedy}" + (f"\n{said}" if said else "")
-        )
+        raise SetupError(f"`{shown} …` failed (exit code {done.returncode}). {remedy}" + (f"\n{said}" if said else ""))
 
 
 @contextmanager
@@ -164,9 +158,7 @@ class Bootstrap:
 
     def is_current(self) -> bool:
         """True if every stamp fits its pins: nothing to do."""
-        return not self.force and all(
-            (self.python_is_current(), self.project_is_current(), self.npm_is_current())
-        )
+        return not self.force and all((self.python_is_current(), self.project_is_current(), self.npm_is_current()))
 
     # --- Python packages ------------------------------------------------------------------------------------
 
@@ -320,9 +312,7 @@ class Bootstrap:
                 self.pip_install(lock)
         wheel = self.wheel_node()
         if wheel is None:
-            raise SetupError(
-                f"Node.js is missing. Install version {MIN_NODE} or newer, then run `make setup` again."
-            )
+            raise SetupError(f"Node.js is missing. Install version {MIN_NODE} or newer, then run `make setup` again.")
         return [str(wheel), str(wheel.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
     def wheel_node(self) -> Path | None:

@@ -44,9 +44,7 @@ class AnvilConfig(BaseModel):
     balance: int = Field(10_000, ge=0, description="ether, each account")
     block_time: int = Field(0, ge=0, description="seconds between blocks; 0: a block for each transaction")
     gas_limit: int = Field(30_000_000, ge=1_000_000, description="of a block")
-    start_time: int | None = Field(
-        None, ge=0, lt=2**32, description="timestamp of the first block; None: now"
-    )
+    start_time: int | None = Field(None, ge=0, lt=2**32, description="timestamp of the first block; None: now")
     state_file: Path | None = Field(None, description="loaded at the start if it exists, written at the stop")
     allow_public_host: bool = Field(False, description="let others reach a chain whose keys everyone knows")
 
@@ -96,9 +94,7 @@ def load_anvil_config(path: Path | None = None, **overrides: Any) -> AnvilConfig
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"{path}: there is no such file; the repository's anvil.toml is a working example"
-        ) from error
+        raise ConfigError(f"{path}: there is no such file; the repository's anvil.toml is a working example") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -179,9 +175,7 @@ class Anvil:
             errors="replace",
             start_new_session=True,
         )
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process,), name="anvil-output", daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), name="anvil-output", daemon=True)
         self._reader.start()
         try:
             self._wait_until_it_answers(until)
@@ -326,9 +320,7 @@ def derive_accounts(mnemonic: str, count: int) -> tuple[DevAccount, ...]:
 
     Account.enable_unaudited_hdwallet_features()
     try:
-        found = [
-            Account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)
-        ]
+        found = [Account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)]
     except Exception as error:  # eth_account raises its own, and eth_utils', undocumented ones
         raise ConfigError(f"mnemonic: {error}") from error
     return tuple(DevAccount(account.address, "0x" + bytes(account.key).hex()) for account in found)
@@ -361,9 +353,7 @@ def _config(values: dict[str, Any], where: str) -> AnvilConfig:
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, AnvilConfig.model_fields, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(AnvilConfig.model_fields)}"
-            )
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(AnvilConfig.model_fields)}"
             raise ConfigError(f"{where}: unknown key {key!r}; {hint}{more}") from error
         message = first["msg"].removeprefix("Value error, ")
         if not key:

@@ -216,9 +216,7 @@ def _npm_executable(version: str, package: Path) -> Path:
         pass
     # Asked once and written down: loading the compiler only to hear its version takes most of a second.
     ask = f"process.stdout.write(require({json.dumps(str(package))}).version())"
-    done = subprocess.run(
-        [str(node), "-e", ask], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    done = subprocess.run([str(node), "-e", ask], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not done.stdout.startswith(version):
         raise ToolMissing(
             f"npm's solc {version} does not run ({done.stderr.strip()[-300:]}): "
