@@ -235,7 +235,7 @@ class Submitter:
             raise await self._why_reverted(submitted, receipt)
         observed = submitted.observed
         for event in self._hub.decode_outcome(receipt):
-            if (event.feed_id, event.observed_at) == (observed.feed_id, observed.observed_at):
+            if (event.feed_id, event.round_id) == (observed.feed_id, submitted.proven.scored.round_id):
                 return Confirmed(
                     submitted=submitted,
                     outcome=Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD,
