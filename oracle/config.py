@@ -53,6 +53,7 @@ UINT32_MAX = 2**32 - 1
 MAX_REPORTERS = 31
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
 _URL_KEYS = frozenset({"url", "rpc_url"})
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 
@@ -129,8 +130,8 @@ def _json_path(value: str) -> str:
     try:
         jsonpath.compile(value, strict=True)
     except jsonpath.JSONPathError as error:
-        reason = str(error).splitlines()[0]
-        raise _wrong(f"{value!r} is no JSONPath ({reason}); write it as $.data.price") from None
+        # Its text is a drawing of several lines, which fails for an empty path.
+        raise _wrong(f"{value!r} is no JSONPath ({error.args[0]}); write it as $.data.price") from None
     return value
 
 
@@ -564,7 +565,7 @@ def _key_path(location: tuple[str | int, ...]) -> str:
     for index, part in enumerate(location):
         if isinstance(part, int):
             text += f"[{part}]"
-        elif isinstance(location[index - 1], int) and index > 1 and location[index - 2] == "sources":
+        elif part in _SOURCE_TYPES and location[index - 2 : index - 1] == ("sources",):
             continue  # the tag by which the kind of source was told, not a key
         elif part in ("decimal", "literal['max']") or part.startswith(("function-", "constrained-")):
             continue  # a branch of a union, not a key
@@ -593,7 +594,12 @@ _PLAIN_MESSAGES = {
 def _describe(error: ValidationError) -> str:
     """The first problem in one line, and how many more there are."""
     problems: dict[str, str] = {}
-    for details in error.errors(include_url=False, include_input=False):
+    errors = error.errors(include_url=False, include_input=False)
+    locations = [details["loc"] for details in errors]
+    for details in errors:
+        length = len(details["loc"])
+        if any(len(other) > length and other[:length] == details["loc"] for other in locations):
+            continue  # a list that is too short only because an item of it is wrong
         where, message = _problem(details)
         # Branches of a union each report on the same key.
         problems[where] = f"{problems[where]}, or {message}" if where in problems else message
