@@ -5,13 +5,12 @@ Nothing is sent from here. `Interface` is pure (the audit reads calldata with it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
 from typing import Any, TypeAlias
 
+from oracle.chain import compiled
 from oracle.chain.rpc import BlockTag, Log, Receipt, Revert, Rpc
 from oracle.errors import ChainUnavailable, DeploymentError
 from oracle.types import FeedState, HeldAnswer, Kind, Scored, SignedObservation, Status
@@ -272,31 +271,15 @@ _HINTS = {
 
 
 @cache
-def load_abi(name: str) -> Abi:
-    """A packaged ABI, for instance "ZkOracle".
-
-    Raises:
-        DeploymentError: The package has none of this name.
-    """
-    file = resources.files("oracle.chain").joinpath("abi", f"{name}.json")
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DeploymentError(f"the package has no readable ABI {name}: reinstall it ({error})") from error
-    abi: Abi = found["abi"] if isinstance(found, dict) else found
-    return abi
-
-
-@cache
 def hub_interface() -> Interface:
     """The hub's."""
-    return Interface(load_abi("ZkOracle"), _HINTS)
+    return Interface(compiled.load("ZkOracle").abi, _HINTS)
 
 
 @cache
 def aggregator_interface() -> Interface:
     """The Chainlink adapter's."""
-    return Interface(load_abi("ZkAggregator"), _HINTS)
+    return Interface(compiled.load("ZkAggregator").abi, _HINTS)
 
 
 # --- submissions ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
+from oracle.chain import compiled
+from oracle.chain.compiled import Compiled
 from oracle.chain.contracts import FeedConfig, Hub, Progress, aggregator_interface, hub_interface, read
 from oracle.chain.rpc import Receipt, Rpc, describe_revert
 from oracle.chain.submit import Sender, SignedTransaction
@@ -119,12 +121,6 @@ class DeployPlan:
     change_delay: int
     admin: str | None = None
     guardian: str | None = None
-
-
-class Compiled(Protocol):
-    """A compiled contract; its key "bytecode" has the creation code in hex."""
-
-    def __getitem__(self, key: str, /) -> Any: ...
 
 
 # --- what was deployed ---------------------------------------------------------------------------------------------
@@ -300,10 +296,10 @@ async def deploy(
     plan: DeployPlan,
     rpc: Rpc,
     account: LocalAccount,
-    contracts: Mapping[str, Compiled],
     path: Path,
     progress: Progress = lambda line: None,
     *,
+    contracts: Mapping[str, Compiled] | None = None,
     deadline_s: float = 300.0,
     poll_s: float = 0.25,
 ) -> Deployment:
@@ -311,9 +307,9 @@ async def deploy(
 
     Args:
         account: The deployer; owns the hub while it is being set up.
-        contracts: Compiled "ZkOracle" and "ZkAggregator".
         path: The deployment file; for instance `deployments/31337.json`.
         progress: Called with a line for each step.
+        contracts: "ZkOracle" and "ZkAggregator"; default: the packaged ones.
         deadline_s: Seconds to wait for each transaction.
         poll_s: Seconds between two looks for a receipt.
 
@@ -326,6 +322,7 @@ async def deploy(
     """
     from filelock import FileLock, Timeout
 
+    contracts = contracts or {name: compiled.load(name) for name in compiled.SOURCES}
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
@@ -462,7 +459,8 @@ class _Run:
 
     async def _hub(self) -> Hub:
         arguments = hub_interface().encode_constructor(self.sender.address, self.guardian, self.plan.change_delay)
-        hub = Hub(self.rpc, await self._contract("hub", _bytecode(self.contracts, "ZkOracle") + arguments))
+        hub = Hub(self.rpc, await self._contract("hub", self.contracts["ZkOracle"].bytecode + arguments))
+        await self._require_code(hub.address, "ZkOracle")
         if (delay := await hub.read("changeDelay")) != self.plan.change_delay:
             raise DeploymentError(
                 f"the hub at {hub.address} has a change delay of {delay} s, the configuration says "
@@ -548,12 +546,20 @@ class _Run:
         interface = aggregator_interface()
         name = f"{'strict ' if strict else ''}aggregator of {feed.config.description}"
         arguments = interface.encode_constructor(hub.address, feed_id, strict)
-        address = await self._contract(name, _bytecode(self.contracts, "ZkAggregator") + arguments)
+        address = await self._contract(name, self.contracts["ZkAggregator"].bytecode + arguments)
+        await self._require_code(address, "ZkAggregator")
         expected = {"hub": hub.address, "feedId": feed_id, "strict": strict, "decimals": feed.config.decimals}
         for view, value in expected.items():
             if (found := await read(self.rpc, interface, address, view)) != value:
                 raise DeploymentError(f"{name} at {address}: {view} is {found}, not {value}")
         return address
+
+    async def _require_code(self, address: str, name: str) -> None:
+        if not self.contracts[name].matches(await self.rpc.code(address)):
+            raise DeploymentError(
+                f"the contract at {address} is not the {name} of this release: go on with the release that deployed "
+                f"it, or move {self.path} away to deploy anew"
+            )
 
     async def _hand_over(self, hub: Hub) -> None:
         """Give the hub to its admin, who has to accept: a mistyped address can't take it away."""
@@ -756,10 +762,6 @@ def _config_tuple(config: FeedConfig) -> tuple[Any, ...]:
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-
-def _bytecode(contracts: Mapping[str, Compiled], name: str) -> bytes:
-    return bytes.fromhex(_bare(contracts[name]["bytecode"]))
 
 
 def _bare(text: str) -> str:
