@@ -4,17 +4,35 @@ Input is what a chain can't take back: the calldata of each submission, in order
 were added with. The audit rebuilds each feed's history from them, derives the features and the instances itself,
 verifies each proof with the artifact's verifying key, and compares what the hub did with what it must have done.
 
-This module is pure but for the prover that verifies; `oracle/assembly.py` fetches.
+`Auditor` is pure but for the child process that verifies; `audit_hub` fetches what it needs.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from oracle import encoding
-from oracle.chain.contracts import FeedUpdate
+from oracle.chain import compiled, signer
+from oracle.chain.contracts import (
+    FeedUpdate,
+    Hub,
+    RoundAccepted,
+    RoundEvent,
+    decode_submission,
+    hub_interface,
+    round_event,
+)
+from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
+from oracle.chain.rpc import Log, Rpc
+from oracle.errors import ArtifactError, ChainUnavailable, DeploymentError
 from oracle.gate import HoldPolicy, empty_feed, judge
+from oracle.proving import artifact as artifacts
+from oracle.proving.local import LocalVerifier
 from oracle.types import FeedState, Kind, Outcome, SignedObservation
 
 
@@ -301,3 +319,225 @@ def differences(expected: FeedState, actual: FeedState) -> str:
     return ", ".join(
         f"{name} is {getattr(actual, name)} but must be {getattr(expected, name)}" for name in sorted(fields)
     )
+
+
+# --- fetching ------------------------------------------------------------------------------------------------------
+
+
+async def audit_hub(rpc: Rpc, hub: str, folder: Path, from_block: int = 0) -> AuditReport:
+    """Audit a hub: its code, its verifiers, and every report that it ever took.
+
+    Args:
+        folder: With the models' artifacts; what only a prover needs may be missing from them.
+        from_block: Not after the hub's deployment.
+
+    Raises:
+        DeploymentError: There is no hub at the address.
+        ChainUnavailable: The endpoint does not answer, or has not the history.
+    """
+    with ExitStack() as stack:
+        run = _Run(rpc, Hub(rpc, hub), folder, stack)
+        return await run(from_block)
+
+
+class _Run:
+    """One audit."""
+
+    def __init__(self, rpc: Rpc, hub: Hub, folder: Path, stack: ExitStack) -> None:
+        self.rpc = rpc
+        self.hub = hub
+        self.stack = stack
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.artifacts = _artifacts(folder, self.problems)
+        self.verifiers: dict[Path, LocalVerifier] = {}
+        self.architectures: dict[int, Mapping[str, Any]] = {}
+
+    async def __call__(self, from_block: int) -> AuditReport:
+        chain_id = await self.rpc.chain_id()
+        await self._check_hub_code()
+        self.auditor = Auditor(lambda *signed: signer.recover(chain_id, self.hub.address, *signed))
+        logs = await self.rpc.logs(self.hub.address, from_block, await self.rpc.block_number())
+        reports: dict[bytes, list[RoundEvent]] = {}
+        for log in logs:
+            if (event := round_event(log)) is not None:
+                reports.setdefault(log.tx_hash, []).append(event)
+        for log in logs:
+            if round_event(log) is None:
+                await self._administration(log)
+            elif (events := reports.pop(log.tx_hash, None)) is not None:
+                await self._transaction(log, events)
+        for feed_id, expected in self.auditor.expected_states().items():
+            if problem := differences(expected, await self.hub.feed_state(feed_id)):
+                self.problems.append(
+                    f"feed 0x{feed_id.hex()}: the hub's state is not what its history leads to: {problem}"
+                )
+        return AuditReport(
+            hub=self.hub.address,
+            chain_id=chain_id,
+            findings=tuple(self.auditor.findings),
+            problems=tuple(self.problems),
+            notes=tuple(self.notes),
+        )
+
+    async def _check_hub_code(self) -> None:
+        code = await self.rpc.code(self.hub.address)
+        if not code:
+            raise DeploymentError(f"there is no contract at {self.hub.address} on chain {await self.rpc.chain_id()}")
+        if not compiled.load("ZkOracle").matches(code):
+            self.problems.append(f"the code at {self.hub.address} is not this release's hub")
+
+    async def _administration(self, log: Log) -> None:
+        """An event that is not of a round."""
+        decoded = hub_interface().decode_log(log)
+        if decoded is None:
+            return
+        name, values = decoded
+        if name == "ArchitectureAdded":
+            self.architectures[values["architectureId"]] = values["architecture"]
+        elif name == "ModelAdded":
+            self.auditor.add_model(await self._model(values["modelNumber"], values["model"]))
+        elif name == "FeedAdded":
+            self.auditor.add_feed(_terms(values))
+        elif name in ("ModelActivated", "ModelRolledBack"):
+            self.auditor.change_model(values["feedId"], values["modelNumber"])
+        elif name == "ReportersActivated":
+            self.auditor.change_reporters(values["feedId"], values["reporters"], values["quorum"])
+
+    async def _model(self, number: int, model: Mapping[str, Any]) -> ModelTerms:
+        """A model with the artifacts whose verifiers are deployed for it."""
+        architecture = self.architectures[model["architectureId"]]
+        model_hash = model["modelHash"] if architecture["bindsModel"] else None
+        found: dict[int, LocalVerifier] = {}
+        problem = ""
+        circuits = zip(architecture["batchSizes"], architecture["verifiers"], architecture["codeHashes"], strict=True)
+        for batch, address, code_hash in circuits:
+            code = await self.rpc.code(address)
+            if _keccak(code) != code_hash:
+                self.problems.append(f"model {number}: the verifier at {address} has not the code that the hub pinned")
+            if srs_origin(code) != PUBLIC_CEREMONY:
+                text = f"model {number}: the verifier at {address} is keyed with a local SRS: whoever made it can forge"
+                (self.notes if await self.rpc.is_local() else self.problems).append(text)
+            artifact = self.artifacts.get((code_hash.hex(), model_hash))
+            if artifact is None:
+                problem = (
+                    f"no artifact here is of model {number} with {batch} windows (verifier code 0x{code_hash.hex()})"
+                )
+                self.problems.append(problem)
+            else:
+                found[batch] = self._verifier(artifact)
+
+        async def check_proof(batch: int, proof: bytes, instances: tuple[int, ...]) -> bool:
+            return (await asyncio.to_thread(found[batch].verify, proof, instances)).verified
+
+        return ModelTerms(
+            number=number,
+            features=architecture["features"],
+            outputs=architecture["outputs"],
+            model_hash=model_hash,
+            score_unit=model["scoreUnit"],
+            batches=tuple(architecture["batchSizes"]),
+            check_proof=None if problem else check_proof,
+            problem=problem,
+        )
+
+    def _verifier(self, artifact: artifacts.Artifact) -> LocalVerifier:
+        if artifact.path not in self.verifiers:
+            self.verifiers[artifact.path] = self.stack.enter_context(LocalVerifier(artifact))
+        return self.verifiers[artifact.path]
+
+    async def _transaction(self, log: Log, events: Sequence[RoundEvent]) -> None:
+        """All submissions of one transaction, in their order."""
+        block_time = (await self.rpc.block(log.block_number)).timestamp
+        tx_hash = "0x" + log.tx_hash.hex()
+        waiting = [_event(event) for event in events]
+        for calldata in await self._calls(log.tx_hash):
+            try:
+                submission = decode_submission(calldata)
+            except ValueError as error:
+                self.problems.append(f"transaction {tx_hash}: its calldata can't be read: {error}")
+                continue
+            count = len(submission.updates)
+            await self.auditor.submission(
+                Submission(
+                    tx_hash=tx_hash,
+                    block_number=log.block_number,
+                    block_time=block_time,
+                    model_number=submission.model_number,
+                    updates=submission.updates,
+                    proof=submission.proof,
+                    events=tuple(waiting[:count]),
+                )
+            )
+            del waiting[:count]
+        if waiting:
+            self.problems.append(f"transaction {tx_hash}: {len(waiting)} rounds without a submission that carries them")
+
+    async def _calls(self, tx_hash: bytes) -> list[bytes]:
+        """The calldata of each successful call of `submit` in a transaction; relayed ones are found in its trace."""
+        transaction = await self.rpc.transaction(tx_hash)
+        if transaction is None:
+            raise ChainUnavailable(f"{self.rpc.name} does not have transaction 0x{tx_hash.hex()}: use an archive node")
+        if transaction.to == self.hub.address:
+            return [transaction.data]
+        trace = await self.rpc.request("debug_traceTransaction", "0x" + tx_hash.hex(), {"tracer": "callTracer"})
+        return list(_submissions(trace, self.hub.address.lower()))
+
+
+def _submissions(call: Mapping[str, Any], hub: str) -> list[bytes]:
+    """Calldata of the calls of `submit` below a traced call that did not revert, in their order."""
+    if call.get("error"):
+        return []
+    data = bytes.fromhex(str(call.get("input", "0x")).removeprefix("0x"))
+    own = call.get("to") == hub and call.get("type") == "CALL" and data[:4] == hub_interface().selector("submit")
+    below = [found for inner in call.get("calls", ()) for found in _submissions(inner, hub)]
+    return [data, *below] if own else below
+
+
+def _artifacts(folder: Path, problems: list[str]) -> dict[tuple[str, int | None], artifacts.Artifact]:
+    """The artifacts in a folder, by their verifier's code hash and their model's hash."""
+    found = {}
+    for manifest in sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
+        try:
+            artifact = artifacts.load(manifest.parent, prover=False)
+        except ArtifactError as error:
+            problems.append(str(error))
+            continue
+        found[artifact.manifest.verifier_code_hash.removeprefix("0x"), artifact.model_hash] = artifact
+    return found
+
+
+def _terms(values: Mapping[str, Any]) -> FeedTerms:
+    config = values["config"]
+    return FeedTerms(
+        feed_id=values["feedId"],
+        description=config["description"],
+        kind=Kind(config["kind"]),
+        sigma=config["sigma"],
+        heartbeat=config["heartbeat"],
+        max_age=config["maxAge"],
+        max_skew=config["maxSkew"],
+        max_spread=config["maxSpread"],
+        quorum=config["quorum"],
+        policy=HoldPolicy(config["confirmations"], config["confirmDelay"], config["tolerance"]),
+        reporters=frozenset(values["reporters"]),
+        model_number=values["modelNumber"],
+    )
+
+
+def _event(event: RoundEvent) -> Event:
+    accepted = isinstance(event, RoundAccepted)
+    return Event(
+        feed_id=event.feed_id,
+        round_id=event.round_id,
+        outcome=Outcome.ACCEPTED if accepted else Outcome.HELD,
+        answer=event.answer,
+        observed_at=event.observed_at,
+        confirmed=isinstance(event, RoundAccepted) and event.confirmed,
+    )
+
+
+def _keccak(data: bytes) -> bytes:
+    from eth_utils.crypto import keccak
+
+    return bytes(keccak(data))

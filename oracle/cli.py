@@ -111,13 +111,14 @@ def demo(as_json: bool, **options: Any) -> None:
 def doctor(config_path: Path | None, as_json: bool) -> None:
     """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
     from oracle.assembly import diagnose
+    from oracle.doctor import failures
     from oracle.report import print_checks
 
     if config_path is None and DEFAULT_CONFIG.exists():
         config_path = DEFAULT_CONFIG
     checks = diagnose(_load(config_path) if config_path else None)
     print_checks(checks, as_json=as_json)
-    sys.exit(0 if all(check.ok for check in checks) else 1)
+    sys.exit(1 if failures(checks) else 0)
 
 
 @oracle.group()
@@ -156,11 +157,12 @@ def deploy(config_path: Path, public_model: bool) -> None:
     import asyncio
 
     from oracle.assembly import deploy as run_deploy
+    from oracle.assembly import with_prover
     from oracle.report import print_deployment
 
     config = _load(config_path)
     if public_model:
-        config = config.with_visibility("public")
+        config = with_prover(config, visibility="public")
     print_deployment(asyncio.run(run_deploy(config, progress=lambda line: click.echo(line, err=True))))
 
 
@@ -322,13 +324,12 @@ def srs_fetch(k: int) -> None:
 
 
 @srs.command("import")
-@click.argument("k", type=click.IntRange(6, 26))
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-def srs_import(k: int, path: Path) -> None:
-    """Import the file at PATH as the public ceremony's string for 2^K rows; its hash is checked."""
+def srs_import(path: Path) -> None:
+    """Import the public ceremony's string from the file at PATH; its hash is checked."""
     from oracle.assembly import srs_import as import_file
 
-    click.echo(import_file(k, path))
+    click.echo(import_file(path))
 
 
 @oracle.group()

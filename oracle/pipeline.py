@@ -59,7 +59,8 @@ class Submitter(Protocol):
 class Model(Protocol):
     """A model with a prover for its circuit."""
 
-    features: int
+    @property
+    def features(self) -> int: ...
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]: ...
     async def prove(self, scored: Scored) -> Proven: ...
@@ -127,8 +128,8 @@ class Pipeline:
             except StateMoved as error:
                 log.info("state moved", observation=stage.observed.key, reason=str(error))
                 stage = stage.observed
-            except _Superseded as error:
-                return self._finish(stage.observed, Outcome.SUPERSEDED, str(error))
+            except _Ended as ended:
+                return self._finish(stage.observed, ended.outcome, ended.reason)
             except ContractRejected as error:
                 return self._finish(stage.observed, Outcome.FAILED, str(error))
         reason = f"the feed moved under each of {self._attempts} proofs"
@@ -139,7 +140,7 @@ class Pipeline:
         observed = stage.observed
         state = await self._hub.feed_state(observed.feed_id)
         if observed.observed_at <= state.last_report_at:
-            raise _Superseded(f"the feed has a report observed at {state.last_report_at}, not before this one")
+            raise _Ended(*_relayed(observed, state))
         model = self._model(state.model_number)
         round_id = state.round_id + 1
         features = encoding.features(state, observed.answer, observed.observed_at, model.features)
@@ -192,5 +193,20 @@ class Pipeline:
         return outcome
 
 
-class _Superseded(Exception):
-    """The chain has a report that is not older: this observation will never be one."""
+class _Ended(Exception):
+    """The chain has a report that is not older: nothing is left to do for this observation."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+def _relayed(observed: Observed, state: FeedState) -> tuple[Outcome, str]:
+    """How an observation ended that we did not bring to an end: anyone may relay a signed report."""
+    mine = (observed.answer, observed.observed_at)
+    if (state.answer, state.observed_at) == mine:
+        return Outcome.ACCEPTED, "another's transaction carried it"
+    if state.held is not None and (state.held.answer, state.held.observed_at) == mine:
+        return Outcome.HELD, "another's transaction carried it"
+    return Outcome.SUPERSEDED, f"the feed has a report observed at {state.last_report_at}, not before this one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 
@@ -22,7 +22,7 @@ class Status(IntEnum):
     HELD = 2
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """How an observation ended."""
 
     ACCEPTED = "accepted"

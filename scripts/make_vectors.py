@@ -95,7 +95,7 @@ def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
     return [(score, unit, score_ratio([score], unit)) for score, unit in rows]
 
 
-def _fields(rng: random.Random) -> list[tuple[int, int]]:
+def _fields(rng: random.Random) -> list[tuple[int, ...]]:
     values = [0, 1, -1, 32_767, -32_767, INT128_MAX, -INT128_MAX]
     values += [rng.randint(-INT128_MAX, INT128_MAX) for _ in range(20)]
     return [(value, to_field(value)) for value in values]

@@ -1,0 +1,545 @@
+"""Where concrete parts meet: from a configuration to feeds, provers, keys, a hub and a pipeline that fit together.
+
+The command line, the demonstration, the benchmark and the tests all build their parts here, so what they run is the
+same oracle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oracle import encoding, toolchain
+from oracle.detectors.interface import Detector, Disclosure
+from oracle.errors import ArtifactError, ConfigError, DataError, SourceExhausted, SourceUnavailable
+from oracle.pipeline import Pipeline, Watch
+from oracle.proving.interface import ProofJob, Prover
+from oracle.types import FeedState, Observed, Proven, Scored
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from oracle.audit import AuditReport
+    from oracle.chain.contracts import Hub
+    from oracle.chain.deploy import Deployment
+    from oracle.chain.rpc import Rpc
+    from oracle.config import Config, FeedConfig, KeyConfig
+    from oracle.daemon import Feed
+    from oracle.doctor import Check
+    from oracle.journal import Journal
+    from oracle.proving.artifact import Artifact
+    from oracle.proving.srs import SrsCache, SrsStatus
+    from oracle.sources.interface import Source
+
+Progress = Callable[[str], None]
+
+
+# --- models and their circuits -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ProvenModel:
+    """A detector with a prover for its circuit: what the pipeline calls a model."""
+
+    detector: Detector
+    prover: Prover
+
+    @property
+    def features(self) -> int:
+        return self.detector.features
+
+    def scores(self, features: Sequence[int]) -> tuple[int, ...]:
+        """The integers that the circuit publishes."""
+        return self.detector.score_int(features)
+
+    async def prove(self, scored: Scored) -> Proven:
+        """A verified proof of the statement."""
+        proof = await self.prover.prove(ProofJob((scored.features,), (scored.scores,)))
+        return Proven(scored, proof.proof, proof.artifact_hash, proof.seconds)
+
+
+def srs_cache(artifacts: Path) -> SrsCache:
+    """The SRS files beside a folder of artifacts."""
+    from oracle.proving.srs import SrsCache
+
+    return SrsCache(artifacts.parent / "srs")
+
+
+def detector(config: Config) -> Detector:
+    """The detector that the configuration asks for."""
+    from oracle.detectors.quadratic import QuadraticModel
+
+    return QuadraticModel.default(Disclosure(config.prover.disclosure))
+
+
+def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda step: None) -> Artifact:
+    """The circuit that the configuration asks for; built if it is not in the artifacts folder yet."""
+    from oracle.chain.solc import compile_standard
+    from oracle.proving import artifact
+    from oracle.proving.srs import SrsOrigin
+    from oracle.proving.verifier import SOLC_VERSION
+
+    source = srs_cache(config.prover.artifacts).source(SrsOrigin(config.prover.srs))
+    return artifact.build(
+        detector(config),
+        batch,
+        visibility=artifact.Visibility(config.prover.visibility),
+        srs=source,
+        compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+        cache=config.prover.artifacts,
+        progress=progress,
+    )
+
+
+async def build_artifact(config: Config, batch: int) -> Path:
+    """Build or find the configured circuit; returns its folder."""
+    return (await asyncio.to_thread(find_artifact, config, batch)).path
+
+
+# --- keys and deployment -------------------------------------------------------------------------------------------
+
+
+async def account(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> LocalAccount:
+    """The signing key that the configuration names."""
+    from oracle.chain import keystore
+
+    if key.anvil_account is not None:
+        return await keystore.local_chain_key(key.anvil_account, rpc)
+    assert key.keystore is not None
+    if key.password_file is not None:
+        password = keystore.password_from_file(key.password_file)
+    else:
+        password = keystore.password_from_env(key.password_env or "", env)
+    # Decrypting takes a second on purpose.
+    return await asyncio.to_thread(keystore.load, key.keystore, password)
+
+
+def with_prover(config: Config, **prover: Any) -> Config:
+    """The same configuration with other prover settings, for instance `visibility="public"`."""
+    return config.model_copy(update={"prover": config.prover.model_copy(update=prover)})
+
+
+async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | None = None) -> Deployment:
+    """Build the circuit, deploy what is missing on the configured chain, and check all of it."""
+    import os
+
+    from oracle.chain.deploy import DeployPlan, FeedPlan
+    from oracle.chain.deploy import deploy as run
+    from oracle.chain.rpc import Rpc
+
+    environment = os.environ if env is None else env
+    artifact = await asyncio.to_thread(find_artifact, config, 1, progress)
+    async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+        deployer = await account(config.keys.deployer, rpc, environment)
+        reporter = await _address(config.keys.reporter, rpc, environment)
+        plan = DeployPlan(
+            feeds=tuple(
+                FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter)
+                for feed in config.feeds
+            ),
+            models={"default": [artifact]},
+            change_delay=config.deploy.change_delay,
+            admin=config.deploy.admin,
+            guardian=config.deploy.guardian,
+        )
+        return await run(plan, rpc, deployer, config.chain.deployment, progress)
+
+
+def terms(feed: FeedConfig) -> Any:
+    """A feed's part of the configuration that is fixed in the contract."""
+    from oracle.chain.contracts import FeedConfig as Terms
+
+    return Terms(
+        description=feed.description,
+        kind=feed.measure,
+        decimals=feed.decimals,
+        quorum=feed.quorum,
+        confirmations=feed.confirmations,
+        heartbeat=feed.heartbeat,
+        max_age=feed.max_age,
+        max_skew=feed.max_skew,
+        confirm_delay=feed.confirm_delay,
+        tolerance=feed.tolerance,
+        max_spread=feed.max_spread,
+        sigma=feed.sigma,
+    )
+
+
+async def _address(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> str:
+    """The address of a key; of a keystore it is known without its password."""
+    from oracle.chain import keystore
+
+    if key.keystore is not None:
+        return keystore.address_of(key.keystore)
+    return str((await account(key, rpc, env)).address)
+
+
+# --- a running oracle ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The parts of one running oracle."""
+
+    config: Config
+    deployment: Deployment
+    rpc: Rpc
+    hub: Hub
+    journal: Journal
+    pipeline: Pipeline
+    models: Mapping[int, ProvenModel]
+
+
+@contextlib.asynccontextmanager
+async def oracle(
+    config: Config,
+    *,
+    env: Mapping[str, str] | None = None,
+    watch: Watch = lambda stage, reason: None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Oracle]:
+    """Everything that takes observations to the chain, opened in order and closed in reverse.
+
+    Raises:
+        ArtifactError: The deployed model's artifact is not here, or another one.
+    """
+    import os
+
+    from oracle.chain.contracts import Hub
+    from oracle.chain.deploy import load_deployment
+    from oracle.chain.rpc import Rpc
+    from oracle.chain.signer import LocalReporter
+    from oracle.chain.submit import Sender, Submitter
+    from oracle.journal import Journal
+    from oracle.proving.local import LocalProver
+
+    environment = os.environ if env is None else env
+    async with contextlib.AsyncExitStack() as stack:
+        deployment = load_deployment(config.chain.deployment)
+        rpc = await stack.enter_async_context(Rpc(config.chain.rpc_url, config.chain.chain_id))
+        if deployment.chain_id != await rpc.chain_id():
+            raise ConfigError(
+                f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves "
+                f"{await rpc.chain_id()}: name that chain's deployment file in [chain] deployment"
+            )
+        journal = stack.enter_context(Journal(config.journal.path))
+        hub = Hub(rpc, deployment.hub)
+        reporter = await account(config.keys.reporter, rpc, environment)
+        payer = await account(config.keys.submitter, rpc, environment)
+        models: dict[int, ProvenModel] = {}
+        for number in deployment.models:
+            artifact = deployed_artifact(config, deployment, number)
+            prover = LocalProver(artifact, processes=config.prover.workers, deadline=config.prover.deadline_s)
+            stack.push_async_callback(prover.close)
+            models[number] = ProvenModel(_detector_of(artifact), prover)
+        submitter = Submitter(
+            hub,
+            Sender(rpc, payer, confirmations=config.chain.confirmations),
+            deadline_s=config.chain.tx_deadline_s,
+            clock=clock,
+        )
+        reporters = [LocalReporter(reporter, deployment.chain_id, deployment.hub)]
+        pipeline = Pipeline(hub, reporters, models, submitter, journal, watch)
+        yield Oracle(config, deployment, rpc, hub, journal, pipeline, models)
+
+
+def deployed_artifact(config: Config, deployment: Deployment, number: int) -> Artifact:
+    """The artifact of a deployed model: where it was deployed from, or in the artifacts folder."""
+    from oracle.proving import artifact
+
+    model = deployment.models[number]
+    hint = Path(next(iter(model.artifacts.values())))
+    for folder in (hint, config.prover.artifacts / hint.name):
+        if (folder / artifact.MANIFEST).is_file():
+            found = artifact.load(folder)
+            if found.artifact_hash != model.artifact_hash:
+                raise ArtifactError(
+                    f"{folder} is artifact {found.artifact_hash}, but model {number} was deployed from "
+                    f"{model.artifact_hash}: restore that one, or propose this one as a new model"
+                )
+            return found
+    raise ArtifactError(
+        f"the artifact of model {number} ({hint.name}) is neither at {hint} nor in {config.prover.artifacts}: "
+        "copy its folder there from the machine that deployed it"
+    )
+
+
+def _detector_of(artifact: Artifact) -> Detector:
+    """The integer reference of a circuit."""
+    from oracle.detectors.quadratic import QuadraticModel
+
+    found = QuadraticModel.default(Disclosure(artifact.manifest.disclosure))
+    if artifact.manifest.name != found.name:
+        raise ArtifactError(
+            f"{artifact.path} is of the model {artifact.manifest.name!r}; this release runs {found.name!r}"
+        )
+    return found
+
+
+class Observer:
+    """A feed's first three stages: its sources are read, their readings become one value, and it is due or not.
+
+    Args:
+        state: Reads the feed's state on-chain.
+        known: Whether the journal has an observation of this key.
+    """
+
+    def __init__(
+        self,
+        feed: FeedConfig,
+        feed_id: bytes,
+        sources: Sequence[Source],
+        state: Callable[[bytes], Awaitable[FeedState]],
+        known: Callable[[str], bool],
+    ) -> None:
+        from decimal import Decimal
+
+        from oracle.sources.aggregate import AggregationPolicy, DuePolicy
+
+        self._feed = feed
+        self._feed_id = feed_id
+        self._sources = sources
+        self._state = state
+        self._known = known
+        relative = feed.max_source_spread_ppm is not None
+        spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
+        deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
+        self._aggregation = AggregationPolicy(feed.measure, feed.min_sources, spread)
+        self._due = DuePolicy(
+            kind=feed.measure,
+            heartbeat=feed.heartbeat,
+            deviation=deviation or 1,
+            held_interval=feed.confirm_delay // max(1, feed.confirmations),
+        )
+
+    async def __call__(self) -> Observed | None:
+        """An observation that is due, or None.
+
+        Raises:
+            SourceUnavailable: Too few sources gave a value that can be believed.
+            SourceExhausted: All of them are at their end.
+        """
+        import structlog
+
+        from oracle.sources.aggregate import aggregate, decide
+        from oracle.sources.interface import collect
+
+        log = structlog.get_logger(__name__)
+        collected = await collect(self._sources)
+        for name, failure in collected.failures.items():
+            log.warning("source gave no value", source=name, error=failure)
+        if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
+            raise collected.errors[0]
+        try:
+            value = aggregate(collected.readings, self._aggregation, collected.failures)
+        except DataError as error:
+            # What a source says may be better next time.
+            raise SourceUnavailable(str(error)) from error
+        for outlier in value.outliers:
+            log.warning("outlier left out", source=outlier.source, value=str(outlier.value), median=str(value.value))
+        answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
+        observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
+        if self._known(observed.key):
+            return None
+        due = decide(await self._state(self._feed_id), answer, value.observed_at, self._due)
+        if due is None:
+            return None
+        log.info("due", reason=due.value, answer=answer, sources=len(value.sources))
+        return observed
+
+
+def source(feed: FeedConfig, index: int) -> Source:
+    """One of a feed's sources, checked but not yet read."""
+    from oracle.config import HttpSourceConfig, ReplaySourceConfig
+    from oracle.sources.http import HttpSource
+    from oracle.sources.packaged import load_series
+    from oracle.sources.replay import ReplaySource, load_csv
+
+    found = feed.sources[index]
+    name = found.name or f"{feed.name}/{index}"
+    if isinstance(found, HttpSourceConfig):
+        return HttpSource(found, measure=feed.measure, name=name)
+    if isinstance(found, ReplaySourceConfig):
+        readings = load_csv(found.file, found.time_column, found.value_column, name)
+    else:
+        readings = load_series(found.series, found.start, found.end, name)
+    return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps)
+
+
+async def run_daemon(config: Config, stop: asyncio.Event | None = None) -> None:
+    """Run the configured feeds until they end or are asked to stop."""
+    from oracle import daemon
+
+    async with contextlib.AsyncExitStack() as stack:
+        # Sources first: a recording with a mistake in it stops everything before anything is started.
+        sources = {feed.name: [source(feed, index) for index in range(len(feed.sources))] for feed in config.feeds}
+        for opened in sources.values():
+            for each in opened:
+                stack.push_async_callback(each.close)
+        parts = await stack.enter_async_context(oracle(config, watch=_Log()))
+        feeds: list[Feed] = []
+        for feed in config.feeds:
+            if feed.name not in parts.deployment.feeds:
+                raise ConfigError(f"feed {feed.name} is not in {config.chain.deployment}: run `oracle deploy` again")
+            feed_id = parts.deployment.feeds[feed.name].feed_id
+            observer = Observer(feed, feed_id, sources[feed.name], parts.hub.feed_state, parts.journal.has)
+            feeds.append(daemon.Feed(feed.name, observer, feed.poll_interval))
+        await daemon.run(feeds, parts.pipeline, stop)
+
+
+class _Log:
+    """Tells the log what becomes of each observation."""
+
+    def __call__(self, stage: Any, reason: str) -> None:
+        import structlog
+
+        from oracle.types import Confirmed
+
+        log = structlog.get_logger(__name__)
+        key = stage.observed.key
+        if isinstance(stage, Confirmed):
+            log.info(stage.outcome.value, observation=key, block=stage.block_number, gas=stage.gas_used)
+        elif reason:
+            log.warning("ended off-chain", observation=key, reason=reason)
+        elif isinstance(stage, Proven):
+            log.info("proven", observation=key, seconds=round(stage.prove_seconds, 3))
+        else:
+            log.debug(type(stage).__name__.lower(), observation=key)
+
+
+# --- looking -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FeedStatus:
+    """A feed for people: answers and times in words."""
+
+    name: str
+    status: str
+    round_id: int
+    answer: str
+    observed_at: str
+    held: str
+    open: int
+
+
+async def status(config: Config) -> list[FeedStatus]:
+    """Each feed as the chain has it, and what the journal has open."""
+    from oracle.chain.contracts import Hub
+    from oracle.chain.deploy import load_deployment
+    from oracle.chain.rpc import Rpc
+    from oracle.journal import Journal
+
+    deployment = load_deployment(config.chain.deployment)
+    journal = Journal(config.journal.path, read_only=True) if config.journal.path.exists() else None
+    with contextlib.ExitStack() as stack:
+        if journal is not None:
+            stack.enter_context(journal)
+        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+            hub = Hub(rpc, deployment.hub)
+            found = []
+            for name, feed in deployment.feeds.items():
+                state = await hub.feed_state(feed.feed_id)
+                paused = " (paused)" if state.paused else ""
+                held = f"{encoding.decimal_from_answer(state.held.answer, feed.decimals)}" if state.held else ""
+                found.append(
+                    FeedStatus(
+                        name=name,
+                        status=state.status.name + paused,
+                        round_id=state.round_id,
+                        answer=str(encoding.decimal_from_answer(state.answer, feed.decimals)),
+                        observed_at=_moment(state.observed_at),
+                        held=held,
+                        open=journal.counts(name)["open"] if journal is not None else 0,
+                    )
+                )
+            return found
+
+
+def _moment(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds") if seconds else ""
+
+
+def diagnose(config: Config | None) -> list[Check]:
+    """The doctor's findings for a configuration, or for the machine alone."""
+    from oracle import doctor
+
+    def in_use() -> list[doctor.SrsInUse]:
+        from oracle.proving.srs import SrsOrigin
+
+        found = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
+        return [
+            doctor.SrsInUse(each.k, each.path, each.origin is SrsOrigin.PUBLIC_CEREMONY, f"sha256 {each.sha256[:16]}…")
+            for each in found.status()
+        ]
+
+    return doctor.diagnose(
+        rpc_url=None if config is None else config.chain.rpc_url,
+        chain_id=None if config is None else config.chain.chain_id,
+        srs_status=in_use,
+    )
+
+
+def _default_srs_cache() -> SrsCache:
+    """The cache of a configuration that names no artifacts folder."""
+    from oracle.config import ProverConfig
+
+    return srs_cache(ProverConfig().artifacts)
+
+
+def srs_status(config: Config | None = None) -> list[SrsStatus]:
+    """What is in the SRS cache."""
+    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
+    return cache.status()
+
+
+def srs_fetch(k: int, config: Config | None = None) -> Path:
+    """Fetch the public ceremony's SRS for 2^k rows; returns its file."""
+    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
+    return cache.public_ceremony(k).path
+
+
+def srs_import(path: Path, config: Config | None = None) -> Path:
+    """Take the public ceremony's SRS from a file whose hash is checked; returns its place in the cache."""
+    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
+    return cache.import_file(path).path
+
+
+def chain_up(path: Path, port: int | None, announce: Callable[[str], None]) -> None:
+    """Run the local chain until it ends, or SIGINT or SIGTERM asks it to."""
+    import signal
+    import types
+
+    from oracle.chain.anvil import Anvil, load_anvil_config
+
+    def stop(number: int, frame: types.FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    overrides = {} if port is None else {"port": port}
+    with Anvil(load_anvil_config(path, **overrides)) as chain:
+        announce(f"chain {chain.chain_id} at {chain.rpc_url}, process {chain.pid}; Ctrl-C stops it")
+        with contextlib.suppress(KeyboardInterrupt):
+            chain.wait()
+    announce("stopped")
+
+
+# --- the audit -----------------------------------------------------------------------------------------------------
+
+
+async def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int = 0) -> AuditReport:
+    """Verify every round of a hub again. See `oracle.audit`."""
+    from oracle.audit import audit_hub
+    from oracle.chain.rpc import Rpc, checksum_address
+
+    async with Rpc(rpc_url) as rpc:
+        return await audit_hub(rpc, checksum_address(hub, "HUB"), artifacts, from_block)
+
+
+__all__ = ["FeedStatus", "Observer", "Oracle", "ProvenModel", "audit", "deploy", "oracle", "run_daemon", "toolchain"]

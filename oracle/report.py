@@ -1,0 +1,106 @@
+"""What the command line shows: tables for people, JSON for machines. Only this module and `cli` print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from oracle.assembly import FeedStatus
+    from oracle.audit import AuditReport
+    from oracle.chain.deploy import Deployment
+    from oracle.doctor import Check
+    from oracle.proving.srs import SrsStatus
+
+
+def print_json(value: Any) -> None:
+    """One JSON document to standard output."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    """The doctor's findings, with what to do about those that will not work."""
+    if as_json:
+        print_json([asdict(check) for check in checks])
+        return
+    table = _table("", "tool", "version", "where", "finding")
+    for check in checks:
+        mark = "[green]ok[/]" if check.ok else {"error": "[red]fails[/]"}.get(check.level, "[yellow]note[/]")
+        table.add_row(mark, check.name, check.version, check.where, check.detail)
+    console = Console()
+    console.print(table)
+    for check in checks:
+        if not check.ok and check.remedy:
+            console.print(f"{check.name}: {check.remedy}", markup=False, highlight=False)
+
+
+def print_deployment(deployment: Deployment) -> None:
+    """Where everything is."""
+    table = _table("what", "where")
+    table.add_row(f"hub on chain {deployment.chain_id}", deployment.hub)
+    for number, model in sorted(deployment.models.items()):
+        table.add_row(f"model {number}", model.artifact_hash)
+    for feed in deployment.feeds.values():
+        table.add_row(feed.description, feed.aggregator or "")
+    Console().print(table)
+
+
+def print_status(feeds: Sequence[FeedStatus], *, as_json: bool) -> None:
+    """Feeds as the chain has them, and what the journal has open."""
+    if as_json:
+        print_json([asdict(feed) for feed in feeds])
+        return
+    table = _table("feed", "status", "round", "answer", "observed", "held", "open")
+    for feed in feeds:
+        table.add_row(
+            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, feed.held, str(feed.open)
+        )
+    Console().print(table)
+
+
+def print_srs(entries: Sequence[SrsStatus], *, as_json: bool) -> None:
+    """The SRS cache."""
+    if as_json:
+        print_json([asdict(entry) for entry in entries])
+        return
+    table = _table("k", "origin", "file", "sha256")
+    for entry in entries:
+        table.add_row(str(entry.k), str(entry.origin), str(entry.path), entry.sha256)
+    Console().print(table)
+
+
+def print_audit(report: AuditReport, *, as_json: bool) -> None:
+    """Each round as verified or not, and what is wrong."""
+    if as_json:
+        document = asdict(report)
+        document |= {"verified": report.verified, "failed": report.failed, "ok": report.ok}
+        print_json(document)
+        return
+    console = Console()
+    table = _table("feed", "round", "outcome", "answer", "observed at", "verified")
+    for finding in report.findings:
+        mark = "[green]yes[/]" if finding.verified else f"[red]no: {finding.problem}[/]"
+        cells = (finding.round_id, finding.outcome.value, finding.answer, finding.observed_at)
+        table.add_row(finding.feed, *(str(cell) for cell in cells), mark)
+    console.print(table)
+    for note in report.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    for problem in report.problems:
+        console.print(f"[red]problem:[/] {problem}", highlight=False)
+    console.print(
+        f"{report.verified} of {len(report.findings)} reports verified, {report.failed} failed, "
+        f"{len(report.problems)} other problems: hub {report.hub} on chain {report.chain_id}",
+        highlight=False,
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
