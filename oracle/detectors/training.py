@@ -5,11 +5,11 @@ Steps, all on the training ranges only:
 1. Moves in units of each series' own standard deviation.
 2. ARCH(14) by quasi-maximum likelihood (`arch`), per series; the coefficients are averaged over the series.
 3. A floor of σ²/2 in place of the fitted constant: without one, calm stretches predict next to nothing.
-4. The two thresholds from a budget of false positives, on the integer features that the contract derives. They are folded
-   into the weights.
+4. The two thresholds from a budget of false positives, on the integer features that the contract derives. They are
+   folded into the weights.
 
-So that rounding differences between machines change nothing, the averaged coefficients are rounded to multiples of 1/200,
-thresholds up to multiples of 1/10, and weights to ten significant bits; all between is integer arithmetic.
+So that rounding differences between machines change nothing, the averaged coefficients are rounded to multiples of
+1/200, thresholds up to multiples of 1/10, and weights to ten significant bits; all between is exact arithmetic.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import csv
 import datetime as dt
 import gzip
 import importlib.util
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def read(name: str, column: str) -> Recorded:
                 times.append(int(day.timestamp()))
     except (OSError, KeyError, ValueError, ArithmeticError) as error:
         raise DataError(f"{path} can't be read as the series {name}: {error!r}") from error
-    if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
         raise DataError(f"{path}: dates do not increase")
     return Recorded(tuple(answers), tuple(times))
 
@@ -193,7 +194,7 @@ def train(progress: Callable[[str], None] = lambda step: None) -> QuadraticModel
         if series.fitted:
             progress(f"ARCH({PAST}) of {series.name}")
             answers, sigma = recorded[series].answers, sigmas[series.name] / 1_000_000
-            pairs = zip(answers, answers[1:], strict=False)
+            pairs = itertools.pairwise(answers)
             fits.append(arch_coefficients([(q - p) / min(p, q) / sigma for p, q in pairs]))
     averages = [math.fsum(column) / len(column) for column in zip(*fits, strict=True)]
     coefficients = [round(Fraction(average) / COEFFICIENT_STEP) * COEFFICIENT_STEP for average in averages]
