@@ -144,13 +144,13 @@ def checksum_address(text: str, where: str) -> str:
     Raises:
         ConfigError: It is no address, or one with a wrong checksum.
     """
-    from eth_utils.address import is_address, to_checksum_address
+    from eth_utils.address import is_hex_address, to_checksum_address
 
-    if not isinstance(text, str) or not text.startswith("0x") or not is_address(text):
-        raise ConfigError(
-            f"{where}: {text!r} is not an address: 0x and 40 hex digits (mixed case must be its checksum)"
-        )
-    return str(to_checksum_address(text))
+    if isinstance(text, str) and text.startswith("0x") and is_hex_address(text):
+        found = str(to_checksum_address(text))
+        if text == found or text[2:] in (text[2:].lower(), text[2:].upper()):
+            return found
+    raise ConfigError(f"{where}: {text!r} is not an address: 0x and 40 hex digits (mixed case must be its checksum)")
 
 
 def describe_revert(data: bytes, decode: ErrorDecoder | None = None) -> Revert:
@@ -427,12 +427,18 @@ class Rpc:
         return await self._retrying(method, list(params), decode)
 
     async def _retrying(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+        from tenacity import (
+            AsyncRetrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_exponential,
+            wait_random,
+        )
 
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(_Transport),
             stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1),
+            wait=wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1),
             reraise=True,
         )
         return await attempts(self._once, method, params, decode)
