@@ -19,7 +19,7 @@ from oracle import encoding, toolchain
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.errors import ArtifactError, ConfigError, DataError, SourceExhausted, SourceUnavailable
 from oracle.pipeline import Pipeline, Watch
-from oracle.proving.interface import ProofJob, Prover
+from oracle.proving.interface import ProofJob
 from oracle.types import FeedState, Observed, Proven, Scored
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from oracle.doctor import Check
     from oracle.journal import Journal
     from oracle.proving.artifact import Artifact
+    from oracle.proving.local import LocalProver
     from oracle.proving.srs import SrsCache, SrsStatus
     from oracle.sources.interface import Source
 
@@ -48,7 +49,7 @@ class ProvenModel:
     """A detector with a prover for its circuit: what the pipeline calls a model."""
 
     detector: Detector
-    prover: Prover
+    prover: LocalProver
 
     @property
     def features(self) -> int:
