@@ -1,0 +1,163 @@
+"""Fault injection: deterministic, marked truthfully, never overlapping, every kind what it says."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle.sources.faults import CATALOGUE, SPACING, Fault, Injection, inject
+from oracle.sources.interface import Reading
+
+LENGTHS = {fault.kind: fault.ticks for fault in CATALOGUE}
+Series = dict[str, list[Reading]]
+
+
+def walk(name: str, level: int, length: int = 600) -> list[Reading]:
+    """A series that never repeats a value, with two places."""
+    return [Reading(Decimal(level + i) + Decimal("0.25"), 1_000 + i, name) for i in range(length)]
+
+
+def two() -> Series:
+    return {"b": walk("b", 1_000), "a": walk("a", 50_000)}
+
+
+def test_the_same_seed_gives_the_same_faults() -> None:
+    assert inject(two(), 7, 0.1, 20) == inject(two(), 7, 0.1, 20)
+    assert inject(two(), 7, 0.1, 20) != inject(two(), 8, 0.1, 20)
+
+
+def test_the_faults_of_a_seed_are_the_same_for_ever() -> None:
+    # A change here changes every published figure of the demonstration.
+    _, injections = inject(two(), 2008, 0.05, 20)
+    starts = [(i.feed, i.index, i.kind) for i in injections if i.index == i.first]
+    assert starts[:4] == PINNED
+    assert len(starts) == PINNED_COUNT
+
+
+PINNED = [("a", 33, "spike_10"), ("a", 71, "wrong_asset"), ("a", 78, "spike_20"), ("a", 87, "stuck")]
+PINNED_COUNT = 40
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1), st.integers(1, 80), st.integers(1, 120))
+def test_what_is_marked_is_what_was_changed(seed: int, rate: float, warmup: int, length: int) -> None:
+    series = {"a": walk("a", 1_000, length), "b": walk("b", 5_000, length // 2)}
+    before = {name: list(readings) for name, readings in series.items()}
+    faulted, injections = inject(series, seed, rate, warmup)
+    assert series == before
+    assert list(faulted) == list(series)
+    marked = {(i.feed, i.index): i for i in injections}
+    assert len(marked) == len(injections)
+    for name, readings in series.items():
+        assert len(faulted[name]) == len(readings)
+        for index, (clean, seen) in enumerate(zip(readings, faulted[name], strict=True)):
+            assert (seen.observed_at, seen.source) == (clean.observed_at, clean.source)
+            injection = marked.get((name, index))
+            assert (injection is None) == (seen.value == clean.value)
+            if injection is not None:
+                assert (injection.original, injection.faulted) == (clean.value, seen.value)
+                assert index >= warmup
+
+
+@given(st.integers(0, 10**6))
+def test_faults_of_a_feed_are_apart_and_of_full_length(seed: int) -> None:
+    _, injections = inject(two(), seed, 1.0, 5)
+    for feed in ("a", "b"):
+        faults: dict[int, list[Injection]] = defaultdict(list)
+        for injection in injections:
+            if injection.feed == feed:
+                faults[injection.first].append(injection)
+        for first, ticks in faults.items():
+            assert [tick.index for tick in ticks] == list(range(first, first + LENGTHS[ticks[0].kind]))
+            assert len({tick.kind for tick in ticks}) == 1
+        for one, next_ in pairwise(sorted(faults)):
+            assert next_ - faults[one][-1].index > SPACING
+
+
+def test_every_kind_occurs_about_equally_often() -> None:
+    _, injections = inject(two(), 1, 1.0, 5)
+    counts = Counter(i.kind for i in injections if i.index == i.first)
+    assert set(counts) == {fault.kind for fault in CATALOGUE}
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1])
+def test_the_rate_is_about_kept(rate: float) -> None:
+    _, injections = inject({"a": walk("a", 1_000, 20_000)}, 3, rate, 1)
+    faults = [i for i in injections if i.index == i.first]
+    occupied = sum(LENGTHS[i.kind] + SPACING for i in faults) - len(faults)
+    assert abs(len(faults) / (20_000 - occupied) - rate) < rate / 5
+
+
+def only(kind: str, series: Series | None = None) -> list[Injection]:
+    catalogue = [fault for fault in CATALOGUE if fault.kind == kind]
+    _, injections = inject(series or two(), 11, 0.2, 10, catalogue)
+    assert len(injections) >= 10
+    return injections
+
+
+def test_decimal_shifts_move_the_point_both_ways() -> None:
+    factors = {i.faulted / i.original for i in only("decimal_shift")}
+    assert factors == {Decimal(10), Decimal("0.1")}
+
+
+def test_zero_is_zero_and_negative_is_negative() -> None:
+    assert {i.faulted for i in only("zero")} == {Decimal(0)}
+    assert all(i.faulted == -i.original for i in only("negative"))
+
+
+@pytest.mark.parametrize("percent", [3, 5, 10, 20])
+def test_spikes_are_of_their_size_both_ways(percent: int) -> None:
+    moves = {round((i.faulted / i.original - 1) * 100, 2) for i in only(f"spike_{percent}")}
+    assert moves == {Decimal(percent), Decimal(-percent)}
+
+
+def test_spikes_have_no_more_places_than_the_series() -> None:
+    assert all(i.faulted.as_tuple().exponent == -2 for i in only("spike_3"))
+
+
+def test_a_stuck_value_is_the_last_good_one() -> None:
+    series = two()
+    for i in only("stuck", series):
+        assert i.faulted == series[i.feed][i.first - 1].value
+
+
+def test_a_wrong_asset_is_the_other_series_at_the_same_tick() -> None:
+    series = two()
+    for i in only("wrong_asset", series):
+        assert i.faulted == series["b" if i.feed == "a" else "a"][i.index].value
+
+
+def test_a_drift_grows_in_one_direction() -> None:
+    ramps: dict[tuple[str, int], list[Decimal]] = defaultdict(list)
+    for i in only("drift"):
+        ramps[i.feed, i.first].append(round((i.faulted / i.original - 1) * 100, 1))
+    assert {tuple(ramp) for ramp in ramps.values()} == {
+        tuple(Decimal(tick) for tick in range(1, 9)),
+        tuple(Decimal(-tick) for tick in range(1, 9)),
+    }
+
+
+def test_one_series_has_no_wrong_asset() -> None:
+    _, injections = inject({"a": walk("a", 1_000)}, 5, 1.0, 5)
+    assert "wrong_asset" not in {i.kind for i in injections}
+    assert {"drift", "stuck", "zero"} <= {i.kind for i in injections}
+
+
+def test_series_too_short_for_any_fault_stay_clean() -> None:
+    assert inject({"a": walk("a", 10, 3)}, 1, 1.0, 10) == ({"a": walk("a", 10, 3)}, [])
+    assert inject({}, 1, 1.0, 10) == ({}, [])
+    assert inject(two(), 1, 0.0, 10) == (two(), [])
+
+
+@pytest.mark.parametrize(
+    ("rate", "warmup", "catalogue"),
+    [(1.5, 1, CATALOGUE), (-0.1, 1, CATALOGUE), (0.1, 0, CATALOGUE), (0.1, 1, ())],
+)
+def test_arguments_that_make_no_sense(rate: float, warmup: int, catalogue: tuple[Fault, ...]) -> None:
+    with pytest.raises(ValueError, match=r"rate|warm-up|no faults"):
+        inject(two(), 1, rate, warmup, catalogue)
