@@ -266,10 +266,10 @@ def summarise(
         else:
             act, fault = found
             caught.add((fault.kind, fault.feed, fault.first, act))
-    for fault in sorted(faults):
-        counted = kinds.setdefault(fault[0], {"injected": 0, "held": 0})
+    for marked_fault in sorted(faults):
+        counted = kinds.setdefault(marked_fault[0], {"injected": 0, "held": 0})
         counted["injected"] += 1
-        counted["held"] += fault in caught
+        counted["held"] += marked_fault in caught
     return {
         "observations": len(events),
         "accepted": len(events) - len(held),

@@ -43,9 +43,7 @@ def _moves(rng: random.Random) -> list[tuple[int, ...]]:
         (Kind.ABSOLUTE, 1, -INT128_MAX - 1, INT128_MAX),
         (Kind.ABSOLUTE, 2**64 - 1, INT128_MAX, 0),
     ]
-    rows = [
-        (int(kind), sigma, p, q, move(kind, sigma, p, q)) for kind, sigma, p, q in edges
-    ]
+    rows: list[tuple[int, ...]] = [(int(kind), sigma, p, q, move(kind, sigma, p, q)) for kind, sigma, p, q in edges]
     for _ in range(120):
         kind = rng.choice(list(Kind))
         sigma = rng.randint(1, 10 ** rng.randint(1, 9))
@@ -75,10 +73,7 @@ def _gaps(rng: random.Random) -> list[tuple[int, ...]]:
                 rng.randint(1, 100_000),
             )
         )
-    return [
-        (observed, last, heartbeat, gap(observed, last, heartbeat))
-        for observed, last, heartbeat in rows
-    ]
+    return [(observed, last, heartbeat, gap(observed, last, heartbeat)) for observed, last, heartbeat in rows]
 
 
 def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
@@ -106,9 +101,7 @@ def render() -> str:
     rng = random.Random(20081015)
 
     def columns(names: str, rows: list[tuple[int, ...]]) -> dict[str, list[str]]:
-        return {
-            name: [str(row[i]) for row in rows] for i, name in enumerate(names.split())
-        }
+        return {name: [str(row[i]) for row in rows] for i, name in enumerate(names.split())}
 
     table = {
         "fieldModulus": str(FIELD_MODULUS),
