@@ -149,6 +149,8 @@ class Sender:
             ChainUnavailable: No answer.
         """
         until = time.monotonic() + deadline_s
+        # The first looks are close together: a local chain mines at once.
+        pause = self._poll_s / 16
         while True:
             # Read anew each time: a reorganisation may take a receipt back.
             receipt = await self.rpc.receipt(tx_hash)
@@ -163,7 +165,8 @@ class Sender:
                 self._resync()
                 state = "not mined" if receipt is None else f"mined, without {self._confirmations} confirmations"
                 raise TransactionPending(f"transaction 0x{tx_hash.hex()} is {state} after {deadline_s:g} s")
-            await asyncio.sleep(min(self._poll_s, left))
+            await asyncio.sleep(min(pause, left))
+            pause = min(self._poll_s, 2 * pause)
 
     def _resync(self) -> None:
         self._next = None
