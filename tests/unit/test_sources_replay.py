@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.assembly import source
 from oracle.config import FeedConfig
 from oracle.errors import DataError, SourceExhausted, ToolMissing
-from oracle.sources import build_sources, packaged
+from oracle.sources import packaged
 from oracle.sources.interface import Reading, check_value, mask_url, parse_decimal
 from oracle.sources.packaged import SERIES, load_series
 from oracle.sources.replay import ReplaySource, load_csv
@@ -360,21 +361,20 @@ def feed(*sources: dict[str, Any]) -> FeedConfig:
 
 
 async def test_sources_are_built_as_configured(tmp_path: Path) -> None:
-    sources = build_sources(
-        feed(
-            {"type": "packaged", "series": "wti", "speed": "max", "start": "2008-01-02"},
-            {"type": "replay", "file": write(tmp_path, HEAD), "name": "mine"},
-            {"type": "http", "url": "https://prices.example/wti", "path": "$.price"},
-        )
+    configured = feed(
+        {"type": "packaged", "series": "wti", "speed": "max", "start": "2008-01-02"},
+        {"type": "replay", "file": write(tmp_path, HEAD), "name": "mine"},
+        {"type": "http", "url": "https://prices.example/wti", "path": "$.price", "name": "web"},
     )
-    assert [source.name for source in sources] == ["oil[0]", "mine", "oil[2]"]
+    sources = [source(configured, index) for index in range(3)]
+    assert [each.name for each in sources[1:]] == ["mine", "web"]
     assert (await sources[0].read()).value == Decimal("99.64")
     assert (await sources[1].read()).value == Decimal("1.5")
-    for source in sources:
-        await source.close()
+    for each in sources:
+        await each.close()
 
 
 def test_a_bad_recording_is_found_before_anything_starts(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "1200000001,NaN\n")
     with pytest.raises(DataError, match=r"series\.csv:3: column 'value'"):
-        build_sources(feed({"type": "replay", "file": path}))
+        source(feed({"type": "replay", "file": path}), 0)

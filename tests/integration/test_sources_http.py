@@ -1,0 +1,364 @@
+"""The HTTP source against a real server: what is no good answer is one clear line, and nothing is guessed."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
+
+from oracle.config import HttpSourceConfig
+from oracle.errors import DataError, OracleError, SourceUnavailable
+from oracle.sources.http import MAX_BODY, HttpSource
+from oracle.types import Kind
+from tests.conformance import check_source
+
+NOW = 1_700_000_000
+
+Make = Callable[..., HttpSource]
+
+
+@pytest.fixture
+def make(httpserver: HTTPServer) -> Make:
+    """Makes a source of the server's `/price`; its clock stands at NOW."""
+
+    def make(measure: Kind = Kind.RELATIVE, **options: Any) -> HttpSource:
+        settings = {
+            "type": "http",
+            "url": httpserver.url_for("/price"),
+            "path": "$.data.price",
+            **options,
+        }
+        config = HttpSourceConfig.model_validate(settings)
+        return HttpSource(config, measure=measure, name="venue", now=lambda: NOW + 0.9)
+
+    return make
+
+
+async def failure(source: HttpSource) -> OracleError:
+    """The error of one reading."""
+    try:
+        with pytest.raises(OracleError) as caught:
+            await source.read()
+    finally:
+        await source.close()
+    message = str(caught.value)
+    assert message.startswith("venue (http://localhost:")
+    assert "\n" not in message
+    return caught.value
+
+
+def answer(httpserver: HTTPServer, body: str | bytes, **options: Any) -> None:
+    httpserver.expect_request("/price").respond_with_data(body, **{"content_type": "application/json", **options})
+
+
+async def test_an_http_source_conforms(httpserver: HTTPServer, make: Make) -> None:
+    answer(httpserver, '{"data": {"price": 1.5}}')
+    await check_source(make)
+
+
+@pytest.mark.parametrize(
+    ("number", "exact"),
+    [
+        ("2345.67", "2345.67"),
+        ("0.1000000000000000055511151231257827", "0.1000000000000000055511151231257827"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("1e-8", "1E-8"),
+        ("7", "7"),
+    ],
+)
+async def test_a_number_is_read_exactly(httpserver: HTTPServer, make: Make, number: str, exact: str) -> None:
+    answer(httpserver, f'{{"data": {{"price": {number}, "other": [1, 2]}}}}')
+    source = make()
+    reading = await source.read()
+    await source.close()
+    assert str(reading.value) == exact
+    assert (reading.observed_at, reading.source) == (NOW, "venue")
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "what"),
+    [
+        ('{"data": {"price": "2345.67"}}', DataError, "$.data.price: is the string '2345.67', not a number"),
+        ('{"data": {"price": -1}}', DataError, "$.data.price: is -1; a relative feed's values are above zero"),
+        ('{"data": {"price": 0}}', DataError, "$.data.price: is 0; a relative feed's"),
+        ('{"data": {"price": -0.0}}', DataError, "a relative feed's values are above zero"),
+        ('{"data": {"price": 1e400}}', DataError, "$.data.price: 1e+400 is out of range"),
+        ('{"data": {"price": 1e-400}}', DataError, "$.data.price: 1e-400 is out of range"),
+        ('{"data": {"price": 1e99999999999999999999}}', DataError, "is out of any range"),
+        ('{"data": {"price": ' + "9" * 5_000 + "}}", DataError, "is out of range"),
+        ('{"data": {"price": NaN}}', DataError, "answered NaN, which is no number of JSON"),
+        ('{"data": {"price": Infinity}}', DataError, "answered Infinity"),
+        ('{"data": {"price": 1}, "other": -Infinity}', DataError, "answered -Infinity"),
+        ('{"data": {"price": true}}', DataError, "$.data.price: is a boolean, not a number"),
+        ('{"data": {"price": null}}', DataError, "$.data.price: is null, not a number"),
+        ('{"data": {"price": [1]}}', DataError, "$.data.price: is a list, not a number"),
+        ('{"data": {"price": {}}}', DataError, "$.data.price: is an object, not a number"),
+        ('{"data": {}}', DataError, "$.data.price: there is no such value in the answer"),
+        ("[1]", DataError, "there is no such value"),
+        ("1.5", DataError, "there is no such value"),
+        ('"text"', DataError, "there is no such value"),
+        ("null", DataError, "there is no such value"),
+        ("", SourceUnavailable, "answered nothing"),
+        ("  \n", SourceUnavailable, "answered nothing"),
+        ("<!doctype html><title>Sorry</title>", SourceUnavailable, "answered HTML or XML instead of JSON"),
+        ('{"data": {"price": 1.5', SourceUnavailable, "answered no valid JSON: "),
+        ('{"data": {"price": 1.5}} trailing', SourceUnavailable, "answered no valid JSON: Extra data"),
+        ("{'data': 1}", SourceUnavailable, "answered no valid JSON: "),
+        (b'{"data": "\xff\xfe\xfd"}', SourceUnavailable, "answered bytes that are no text"),
+        ("[" * 100_000, SourceUnavailable, "answered JSON that is nested too deep"),
+        (" " * (MAX_BODY + 1), SourceUnavailable, f"the answer is larger than {MAX_BODY} bytes"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+async def test_an_answer_that_is_no_value(
+    httpserver: HTTPServer, make: Make, body: str | bytes, error: type[OracleError], what: str
+) -> None:
+    answer(httpserver, body)
+    caught = await failure(make())
+    assert type(caught) is error
+    assert what in str(caught)
+
+
+@pytest.mark.parametrize("value", ["0", "-12.5"])
+async def test_absolute_feeds_may_be_zero_or_negative(httpserver: HTTPServer, make: Make, value: str) -> None:
+    answer(httpserver, f'{{"data": {{"price": {value}}}}}')
+    source = make(Kind.ABSOLUTE)
+    assert (await source.read()).value == Decimal(value)
+    await source.close()
+
+
+async def test_strings_are_read_where_they_are_allowed(httpserver: HTTPServer, make: Make) -> None:
+    answer(httpserver, '{"data": {"price": "2345.670"}}')
+    source = make(allow_string=True)
+    assert str((await source.read()).value) == "2345.670"
+    await source.close()
+
+
+@pytest.mark.parametrize("text", ["", " 1", "1,000", "NaN", "1 USD", "0x1", "1e400", "-1"])
+async def test_a_string_must_be_a_plain_number(httpserver: HTTPServer, make: Make, text: str) -> None:
+    answer(httpserver, f'{{"data": {{"price": "{text}"}}}}')
+    caught = await failure(make(allow_string=True))
+    assert type(caught) is DataError
+
+
+@pytest.mark.parametrize(("value", "what"), [("0.5", "below the configured minimum 1"), ("9.1", "above")])
+async def test_bounds(httpserver: HTTPServer, make: Make, value: str, what: str) -> None:
+    answer(httpserver, f'{{"data": {{"price": {value}}}}}')
+    assert what in str(await failure(make(min=1, max=9)))
+
+
+async def test_several_matches_are_refused(httpserver: HTTPServer, make: Make) -> None:
+    answer(httpserver, '{"data": [{"price": 1}, {"price": 1}]}')
+    caught = await failure(make(path="$.data[*].price"))
+    assert "$.data[*].price: matches 2 values in the answer; it must match one" in str(caught)
+
+
+async def test_a_filter_can_choose_one(httpserver: HTTPServer, make: Make) -> None:
+    answer(httpserver, '{"data": [{"s": "BTC", "p": 2.5}, {"s": "ETH", "p": 1.25}]}')
+    source = make(path="$.data[?@.s == 'ETH'].p")
+    assert (await source.read()).value == Decimal("1.25")
+    await source.close()
+
+
+# --- HTTP ---
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 404, 401, 204])
+async def test_any_other_status_is_no_answer(httpserver: HTTPServer, make: Make, status: int) -> None:
+    answer(httpserver, '{"data": {"price": 1.5}}', status=status)
+    caught = await failure(make())
+    assert type(caught) is SourceUnavailable
+    assert f"answered HTTP {status}" in str(caught)
+
+
+async def test_redirects_are_not_followed(httpserver: HTTPServer, make: Make) -> None:
+    location = {"location": "http://elsewhere.example/price?key=s3cret"}
+    httpserver.expect_request("/price").respond_with_data(status=302, headers=location)
+    caught = await failure(make())
+    assert "answered HTTP 302, a redirect to http://elsewhere.example/…" in str(caught)
+    assert "s3cret" not in str(caught)
+
+
+async def test_compressed_answers_are_declined(httpserver: HTTPServer, make: Make) -> None:
+    bomb = gzip.compress(b'{"data": {"price": 1.5}}' + b" " * 10_000_000)
+    answer(httpserver, bomb, headers={"Content-Encoding": "gzip"})
+    assert "answered 'gzip' though asked for plain JSON" in str(await failure(make()))
+
+
+async def test_headers_are_sent(httpserver: HTTPServer, make: Make) -> None:
+    seen: list[dict[str, str]] = []
+
+    def handler(request: Any) -> Response:
+        seen.append(dict(request.headers))
+        return Response('{"data": {"price": 1.5}}', content_type="application/json")
+
+    httpserver.expect_request("/price").respond_with_handler(handler)
+    source = make(headers={"X-Api-Key": "s3cret"})
+    await source.read()
+    await source.close()
+    assert seen[0]["X-Api-Key"] == "s3cret"
+    assert seen[0]["Accept-Encoding"] == "identity"
+
+
+async def test_secrets_are_in_neither_messages_nor_logs(
+    httpserver: HTTPServer, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    httpserver.expect_request("/s3cret/price").respond_with_data(status=500)
+    url = httpserver.url_for("/s3cret/price").replace("http://", "http://user:s3cret@")
+    caught = await failure(make(url=url + "?key=s3cret", headers={"X": "s3cret"}))
+    assert "s3cret" not in str(caught)
+    logged = [record.getMessage() for record in caplog.records if record.name.startswith("httpx")]
+    assert not any("s3cret" in line for line in logged)
+
+
+@asynccontextmanager
+async def raw_server(behave: Callable[[asyncio.StreamWriter], Any]) -> AsyncIterator[str]:
+    """A server that answers every connection with what `behave` writes; gives its URL."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await behave(writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://localhost:{port}/price"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+async def test_a_server_that_drips_is_cut_off(make: Make) -> None:
+    stopped = asyncio.Event()
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Content-Length: 1000000\r\n\r\n")
+        try:
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        finally:
+            stopped.set()
+
+    async with raw_server(drip) as url:
+        caught = await failure(make(url=url, timeout=0.2))
+        assert type(caught) is SourceUnavailable
+        assert "no complete answer within 0.2 s" in str(caught)
+        await asyncio.wait_for(stopped.wait(), 10)
+
+
+async def test_a_server_that_says_nothing_is_cut_off(make: Make) -> None:
+    async def silent(writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with raw_server(silent) as url:
+        assert "no complete answer within 0.1 s" in str(await failure(make(url=url, timeout=0.1)))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        HEAD + b'Content-Length: 100\r\n\r\n{"data": ',
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_a_broken_answer_is_no_answer(make: Make, sent: bytes) -> None:
+    async def broken(writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        await writer.drain()
+
+    async with raw_server(broken) as url:
+        caught = await failure(make(url=url))
+    assert type(caught) is SourceUnavailable
+    assert "can't be reached" in str(caught)
+
+
+async def test_a_closed_port_is_told(make: Make) -> None:
+    async with raw_server(lambda writer: asyncio.sleep(0)) as url:
+        pass
+    caught = await failure(make(url=url))
+    assert type(caught) is SourceUnavailable
+    assert "can't be reached" in str(caught)
+
+
+async def test_a_source_recovers(httpserver: HTTPServer, make: Make) -> None:
+    httpserver.expect_ordered_request("/price").respond_with_data("", status=500)
+    httpserver.expect_ordered_request("/price").respond_with_json({"data": {"price": 1.5}})
+    source = make()
+    with pytest.raises(SourceUnavailable):
+        await source.read()
+    assert (await source.read()).value == Decimal("1.5")
+    await source.close()
+
+
+# --- times ---
+
+
+@pytest.mark.parametrize(
+    ("unit", "written", "seconds"),
+    [
+        ("s", str(NOW - 5), NOW - 5),
+        ("s", f"{NOW - 5}.75", NOW - 5),
+        ("s", f'"{NOW - 5}"', NOW - 5),
+        ("ms", f"{NOW - 5}999", NOW - 5),
+        ("iso", '"2023-11-14T22:13:15Z"', NOW - 5),
+        ("iso", '"2023-11-14T23:13:15.5+01:00"', NOW - 5),
+        ("iso", '"2023-11-14 22:13:15"', NOW - 5),
+        ("s", str(NOW + 60), NOW + 60),
+    ],
+)
+async def test_the_sources_own_time_counts(
+    httpserver: HTTPServer, make: Make, unit: str, written: str, seconds: int
+) -> None:
+    answer(httpserver, f'{{"data": {{"price": 1.5, "time": {written}}}}}')
+    source = make(timestamp_path="$.data.time", timestamp_unit=unit, max_age=30)
+    assert (await source.read()).observed_at == seconds
+    await source.close()
+
+
+@pytest.mark.parametrize(
+    ("unit", "written", "error", "what"),
+    [
+        ("s", str(NOW - 31), SourceUnavailable, "the value is 31 s old; at most 30 s are allowed"),
+        ("s", str(NOW + 61), SourceUnavailable, "61 s ahead of this machine's clock"),
+        ("s", f"{NOW}000", DataError, "is no unix time in seconds; is timestamp_unit right?"),
+        ("ms", "0", DataError, "is no unix time in ms"),
+        ("s", "-1", DataError, "is no unix time in seconds"),
+        ("s", "true", DataError, "is a boolean, not a unix time"),
+        ("s", "null", DataError, "is null, not a unix time"),
+        ("s", '"now"', DataError, "'now' is not a plain decimal number"),
+        ("iso", str(NOW), DataError, "is a number, not an ISO 8601 time"),
+        ("iso", '"yesterday"', DataError, "'yesterday' is not an ISO 8601 time"),
+    ],
+)
+async def test_a_time_that_cannot_be_believed(
+    httpserver: HTTPServer, make: Make, unit: str, written: str, error: type[OracleError], what: str
+) -> None:
+    answer(httpserver, f'{{"data": {{"price": 1.5, "time": {written}}}}}')
+    source = make(timestamp_path="$.data.time", timestamp_unit=unit, max_age=30)
+    caught = await failure(source)
+    assert type(caught) is error
+    assert what in str(caught)
+
+
+async def test_a_missing_time_is_told(httpserver: HTTPServer, make: Make) -> None:
+    answer(httpserver, '{"data": {"price": 1.5}}')
+    caught = await failure(make(timestamp_path="$.data.time"))
+    assert "$.data.time: there is no such value" in str(caught)
