@@ -1,0 +1,334 @@
+"""Stand-ins for the chain and for circuits, behind the interfaces of the real ones.
+
+`FakeHub` is the hub's state machine in memory, `FakeSubmitter` the way to it; `StubArtifact` is a circuit whose
+verifier, real code on a real chain, believes any proof that does not start with a zero byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from eth_account import Account
+from eth_utils.crypto import keccak
+
+from oracle import encoding, gate
+from oracle.chain.contracts import (
+    FeedConfig,
+    Model,
+    Round,
+    RoundAccepted,
+    RoundEvent,
+    RoundHeld,
+    decode_submission,
+    encode_submission,
+)
+from oracle.chain.deploy import feed_id_of
+from oracle.chain.rpc import BlockTag
+from oracle.chain.signer import LocalReporter, observation_digest
+from oracle.errors import ContractRejected, StateMoved, TransactionPending
+from oracle.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
+
+CHAIN_ID = 31337
+HUB_ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+REPORTER_KEY = "0x" + "11" * 32
+
+
+def feed_config(description: str = "ETH / USD", **changes: object) -> FeedConfig:
+    """A relative feed with a sigma of 1 %, a heartbeat of an hour, and two confirmations."""
+    config = FeedConfig(
+        description=description,
+        kind=Kind.RELATIVE,
+        decimals=8,
+        quorum=1,
+        confirmations=2,
+        heartbeat=3_600,
+        max_age=3_600,
+        max_skew=60,
+        confirm_delay=7_200,
+        tolerance=3_000,
+        max_spread=0,
+        sigma=10_000,
+    )
+    return replace(config, **changes)  # type: ignore[arg-type]
+
+
+def reporter(key: str = REPORTER_KEY, chain_id: int = CHAIN_ID, hub: str = HUB_ADDRESS) -> LocalReporter:
+    """A reporter with a key of its own."""
+    return LocalReporter(Account.from_key(key), chain_id, hub)
+
+
+class FakeHub:
+    """A hub in memory: the reading side of `oracle.chain.contracts.Hub`, and `apply` in place of `submit`.
+
+    Attributes:
+        events: What became of each report, oldest first.
+    """
+
+    def __init__(self, *configs: FeedConfig, model_number: int = 1, score_unit: int = 1_000) -> None:
+        self.address = HUB_ADDRESS
+        self.configs = {feed_id_of(config.description): config for config in configs or (feed_config(),)}
+        self.states = {
+            feed_id: gate.empty_feed(feed_id, config.kind, config.sigma, config.heartbeat, model_number)
+            for feed_id, config in self.configs.items()
+        }
+        self.models = {model_number: Model(7, 1, b"\7" * 32, score_unit)}
+        self.events: list[RoundEvent] = []
+        self._rounds: dict[tuple[bytes, int], Round] = {}
+
+    async def feed_state(self, feed_id: bytes, block: BlockTag = "latest") -> FeedState:
+        self._require(feed_id)
+        return self.states[feed_id]
+
+    async def feed_config(self, feed_id: bytes) -> FeedConfig:
+        self._require(feed_id)
+        return self.configs[feed_id]
+
+    async def fresh_feed_config(self, feed_id: bytes) -> FeedConfig:
+        return await self.feed_config(feed_id)
+
+    async def feed_ids(self) -> tuple[bytes, ...]:
+        return tuple(self.configs)
+
+    async def features(self, feed_id: bytes, answer: int, observed_at: int) -> tuple[int, ...]:
+        return encoding.features(await self.feed_state(feed_id), answer, observed_at, encoding.RING_SIZE)
+
+    async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
+        return observation_digest(CHAIN_ID, self.address, feed_id, round_id, answer, observed_at)
+
+    async def model_count(self) -> int:
+        return len(self.models)
+
+    async def model(self, number: int) -> Model:
+        if number not in self.models:
+            raise ContractRejected(f"UnknownModel: the hub has no model number {number}", "UnknownModel")
+        return self.models[number]
+
+    async def round(self, feed_id: bytes, round_id: int, block: BlockTag = "latest") -> Round | None:
+        return self._rounds.get((feed_id, round_id))
+
+    async def rounds(self, feed_id: bytes, first: int = 1, last: int | None = None) -> list[Round]:
+        end = self.states[feed_id].round_id if last is None else last
+        return [self._rounds[feed_id, each] for each in range(first, end + 1) if (feed_id, each) in self._rounds]
+
+    async def logs(self, first: int, last: int) -> list[RoundEvent]:
+        return [event for event in self.events if first <= event.block_number <= last]
+
+    def pause(self, feed_id: bytes, paused: bool = True) -> None:
+        """As the guardian does."""
+        self.states[feed_id] = replace(self.states[feed_id], paused=paused)
+
+    def check(self, calldata: bytes) -> None:
+        """Raise as `submit` would, without doing anything.
+
+        Raises:
+            ContractRejected: With the hub's error.
+        """
+        submission = decode_submission(calldata)
+        for update in submission.updates:
+            self._require(update.feed_id)
+            state = self.states[update.feed_id]
+            if state.paused:
+                raise ContractRejected("FeedPaused: the feed is paused", "FeedPaused")
+            if submission.model_number != state.model_number:
+                raise ContractRejected("ModelNotActive: another model is active", "ModelNotActive")
+            if update.round_id != state.round_id + 1:
+                raise ContractRejected(
+                    f"WrongRound: signed for round {update.round_id}, the feed expects {state.round_id + 1}",
+                    "WrongRound",
+                )
+            if len(update.observations) < self.configs[update.feed_id].quorum:
+                raise ContractRejected("QuorumNotMet: too few observations", "QuorumNotMet")
+            if min(each.observed_at for each in update.observations) <= state.last_report_at:
+                raise ContractRejected("ObservationNotNewer: the feed has a later report", "ObservationNotNewer")
+            first_is_impossible = state.round_id == 0 and state.kind is Kind.RELATIVE
+            if first_is_impossible and _median(update.observations)[0] <= 0:
+                raise ContractRejected("AnswerOutOfRange: the first answer is not above zero", "AnswerOutOfRange")
+        if submission.proof[:1] == b"\0":
+            raise ContractRejected("ProofRejected: the verifier does not accept the proof", "ProofRejected")
+
+    def apply(self, calldata: bytes, *, block_number: int, tx_hash: bytes, now: int) -> list[RoundEvent]:
+        """What `submit` does. Raises: as `check`."""
+        self.check(calldata)
+        submission = decode_submission(calldata)
+        events = []
+        for index, update in enumerate(submission.updates):
+            state, config = self.states[update.feed_id], self.configs[update.feed_id]
+            answer, observed_at, latest = _median(update.observations)
+            verdict = gate.judge(
+                state,
+                gate.HoldPolicy(config.confirmations, config.confirm_delay, config.tolerance),
+                answer,
+                observed_at,
+                update.scores,
+                score_unit=self.models[submission.model_number].score_unit,
+                published_at=now,
+                latest_observed_at=latest,
+            )
+            self.states[update.feed_id] = verdict.state
+            about = (
+                update.feed_id,
+                update.round_id,
+                answer,
+                observed_at,
+                submission.model_number,
+                update.scores,
+            )
+            where = (block_number, tx_hash, index)
+            if verdict.outcome is Outcome.ACCEPTED:
+                ratio = encoding.score_ratio(update.scores, self.models[submission.model_number].score_unit)
+                self._rounds[update.feed_id, update.round_id] = Round(
+                    update.round_id, answer, observed_at, now, submission.model_number, ratio
+                )
+                events.append(RoundAccepted(*about, verdict.confirmed, *where))
+            else:
+                assert verdict.state.held is not None
+                events.append(RoundHeld(*about, verdict.state.held.confirmations, *where))
+        self.events.extend(events)
+        return events
+
+    def _require(self, feed_id: bytes) -> None:
+        if feed_id not in self.configs:
+            raise ContractRejected(f"UnknownFeed: the hub has no feed 0x{feed_id.hex()}", "UnknownFeed")
+
+
+@dataclass
+class FakeSubmitter:
+    """`oracle.chain.submit.Submitter` without a chain: a transaction is mined as soon as it is broadcast.
+
+    Attributes:
+        before: Called with "sign", "broadcast" or "confirm" at the start of each; raises what is to go wrong.
+        mined: Events of each mined transaction by its hash; the errors of those that reverted.
+        mines: False leaves broadcast transactions unmined.
+    """
+
+    hub: FakeHub
+    before: Callable[[str], None] = lambda step: None
+    clock: Callable[[], float] = lambda: 1_000_000.0
+    mines: bool = True
+    mined: dict[bytes, list[RoundEvent] | ContractRejected] = field(default_factory=dict)
+    broadcasts: list[bytes] = field(default_factory=list)
+    nonce: int = 0
+
+    async def sign(self, proven: Proven) -> Submitted:
+        self.before("sign")
+        calldata = encode_submission([proven.scored], proven.proof)
+        try:
+            self.hub.check(calldata)
+        except ContractRejected as error:
+            raise _moved(error) from None
+        nonce, self.nonce = self.nonce, self.nonce + 1
+        raw = nonce.to_bytes(4) + calldata
+        return Submitted(proven, hashlib.sha256(raw).digest(), raw, nonce)
+
+    async def broadcast(self, submitted: Submitted) -> None:
+        self.before("broadcast")
+        self.broadcasts.append(submitted.tx_hash)
+        if submitted.tx_hash in self.mined or not self.mines:
+            return
+        calldata = submitted.raw_transaction[4:]
+        block = len(self.mined) + 1
+        try:
+            self.mined[submitted.tx_hash] = self.hub.apply(
+                calldata, block_number=block, tx_hash=submitted.tx_hash, now=int(self.clock())
+            )
+        except ContractRejected as error:
+            self.mined[submitted.tx_hash] = error
+
+    async def confirm(self, submitted: Submitted) -> Confirmed:
+        self.before("confirm")
+        found = self.mined.get(submitted.tx_hash)
+        if found is None:
+            raise TransactionPending(f"transaction 0x{submitted.tx_hash.hex()} is not mined")
+        if isinstance(found, ContractRejected):
+            raise _moved(found)
+        event = next(each for each in found if each.feed_id == submitted.observed.feed_id)
+        outcome = Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD
+        return Confirmed(submitted, outcome, event.block_number, 500_000, self.clock())
+
+
+def _moved(error: ContractRejected) -> ContractRejected | StateMoved:
+    from oracle.chain.submit import STATE_ERRORS
+
+    return StateMoved(str(error)) if error.name in STATE_ERRORS else error
+
+
+def _median(observations: Sequence[SignedObservation]) -> tuple[int, int, int]:
+    """Answer, observation time and latest time of a round, as the hub takes them."""
+    times = sorted(each.observed_at for each in observations)
+    return observations[len(observations) // 2].answer, times[(len(times) - 1) // 2], times[-1]
+
+
+# --- circuits ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StubManifest:
+    """The part of a manifest that deployment reads."""
+
+    batch: int
+    features: int
+    outputs: int
+    score_unit: int
+    srs_origin: str
+    verifier_code_hash: str
+    artifact_hash: str
+
+
+@dataclass(frozen=True)
+class StubVerifier:
+    """Creation code, and the code that it leaves."""
+
+    bytecode: bytes
+    runtime: bytes
+
+
+@dataclass(frozen=True)
+class StubArtifact:
+    """A circuit for tests of everything but proving."""
+
+    path: Path
+    manifest: StubManifest
+    model_hash: int | None
+    compiled: StubVerifier
+
+    def verifier(self) -> StubVerifier:
+        return self.compiled
+
+
+def stub_artifact(
+    *,
+    model_hash: int | None = 7,
+    batch: int = 1,
+    features: int = 16,
+    outputs: int = 2,
+    tag: bytes = b"",
+    ceremony: bool = False,
+    name: str = "stub",
+) -> StubArtifact:
+    """A circuit with a verifier that answers whether the proof's first byte is not zero.
+
+    Args:
+        tag: Sets apart the code of verifiers that are to be different ones.
+        ceremony: Whether its code has the public ceremony's constant.
+    """
+    from oracle.chain.deploy import CEREMONY_CONSTANT
+
+    # CALLDATALOAD(0x64) >> 248 != 0: the proof's first byte in the canonical encoding.
+    answer = bytes.fromhex("60643560f81c15155f5260205ff3")
+    runtime = answer + b"\x00" + tag + batch.to_bytes(2) + (CEREMONY_CONSTANT if ceremony else b"")
+    creation = bytes.fromhex("61") + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
+    parts = [name, model_hash, batch, features, outputs, runtime.hex()]
+    manifest = StubManifest(
+        batch=batch,
+        features=features,
+        outputs=outputs,
+        score_unit=1_000,
+        srs_origin="public-ceremony" if ceremony else "insecure-local",
+        verifier_code_hash=keccak(runtime).hex(),
+        artifact_hash=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+    )
+    return StubArtifact(Path(f"/artifacts/{name}-b{batch}"), manifest, model_hash, StubVerifier(creation, runtime))

@@ -1,0 +1,398 @@
+"""Deployment on a real Anvil: complete, checked, safe to run again, and refused where it would be unsafe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from oracle.chain import keystore
+from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import Hub
+from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy, load_deployment
+from oracle.chain.rpc import Rpc
+from oracle.chain.submit import Sender
+from oracle.errors import (
+    ContractRejected,
+    DeploymentError,
+    InsecureSetup,
+    OracleError,
+    TransactionRejected,
+    WrongChain,
+)
+from tests.fakes import feed_config, reporter, stub_artifact
+
+REPORTER = reporter().address
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+Progress = Callable[[str], None]
+
+
+@pytest.fixture
+def chain(anvil: Callable[..., Anvil]) -> Iterator[Anvil]:
+    with anvil() as chain:
+        yield chain
+
+
+@pytest.fixture
+async def rpc(chain: Anvil) -> AsyncIterator[Rpc]:
+    async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
+        yield rpc
+
+
+@pytest.fixture
+async def account(rpc: Rpc) -> LocalAccount:
+    return await keystore.local_chain_key(0, rpc)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deployments" / "31337.json"
+
+
+def feeds(count: int = 1, **changes: Any) -> tuple[FeedPlan, ...]:
+    return tuple(
+        FeedPlan(f"feed-{i}", feed_config(f"FEED {i} / USD", **changes), (REPORTER,), strict=i == 0)
+        for i in range(count)
+    )
+
+
+def plan(**changes: Any) -> DeployPlan:
+    return replace(DeployPlan(feeds(), {"default": [stub_artifact()]}, change_delay=3_600), **changes)
+
+
+async def run(
+    plan: DeployPlan, rpc: Rpc, account: LocalAccount, path: Path, progress: Progress = lambda line: None
+) -> Deployment:
+    return await deploy(plan, rpc, account, path, progress, deadline_s=20, poll_s=0.01)
+
+
+def document(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def store(path: Path, found: dict[str, Any]) -> None:
+    path.write_text(json.dumps(found))
+
+
+def exists(path: Path) -> bool:
+    return path.exists()
+
+
+async def contents(deployment: Deployment, rpc: Rpc) -> tuple[int, int, int]:
+    """Architectures, models and feeds that the hub has."""
+    hub = Hub(rpc, deployment.hub)
+    return await hub.architecture_count(), await hub.model_count(), len(await hub.feed_ids())
+
+
+async def test_everything_is_there_and_as_planned(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    said: list[str] = []
+    wanted = plan(feeds=feeds(2), guardian=OTHER)
+    deployment = await run(wanted, rpc, account, path, said.append)
+
+    assert load_deployment(path) == deployment
+    hub = Hub(rpc, deployment.hub)
+    assert await contents(deployment, rpc) == (1, 1, 2)
+    artifact = wanted.models["default"][0]
+    model = await hub.model(1)
+    assert (model.model_hash, model.architecture_id, model.score_unit) == (7, 1, 1_000)
+    assert model.artifact_hash.hex() == artifact.manifest.artifact_hash == deployment.models[1].artifact_hash
+    architecture = await hub.architecture(1)
+    assert (architecture.features, architecture.outputs, architecture.binds_model) == (16, 2, True)
+    assert architecture.verifiers == (deployment.verifiers[0].address,)
+    assert architecture.code_hashes == (deployment.verifiers[0].code_hash,)
+    for planned in wanted.feeds:
+        feed = deployment.feeds[planned.name]
+        assert await hub.feed_config(feed.feed_id) == planned.config
+        assert await hub.reporters(feed.feed_id) == (REPORTER,)
+        assert await hub.aggregator(feed.feed_id) == feed.aggregator
+        assert (feed.strict_aggregator is not None) == planned.strict
+    assert deployment.verifiers[0].srs_origin == "insecure-local"
+    assert said[-1].startswith("done: hub ")
+    # No key, and no transaction that could still be sent.
+    assert all(step["raw"] is None for step in document(path)["steps"].values())
+    assert bytes(account.key).hex() not in json.dumps(document(path))
+
+
+async def test_a_second_run_sends_nothing(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    first = await run(plan(), rpc, account, path)
+    nonce = await rpc.nonce(account.address)
+    assert await run(plan(), rpc, account, path) == first
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_what_is_new_in_the_plan_is_added(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    first = await run(plan(), rpc, account, path)
+    # Another model of the same architecture: a hash, not a verifier.
+    models = {"default": [stub_artifact()], "new": [stub_artifact(model_hash=8)]}
+    more = (*feeds(1), FeedPlan("another", feed_config("NEW / USD"), (REPORTER,), model="new"))
+    second = await run(plan(feeds=more, models=models), rpc, account, path)
+    assert second.hub == first.hub
+    assert await contents(second, rpc) == (1, 2, 2)
+    assert len(second.verifiers) == 1
+    state = await Hub(rpc, second.hub).feed_state(second.feeds["another"].feed_id)
+    assert second.models[state.model_number].name == "new"
+    # A plan without the first feed does not take it out of the deployment.
+    third = await run(plan(feeds=more[1:], models=models), rpc, account, path)
+    assert third.feeds == second.feeds
+
+
+async def test_models_with_several_circuits(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    models = {"default": [stub_artifact(batch=4), stub_artifact(batch=1)]}
+    deployment = await run(plan(models=models), rpc, account, path)
+    found = await Hub(rpc, deployment.hub).architecture(1)
+    assert found.batch_sizes == (1, 4)
+    assert set(deployment.models[1].artifacts) == {1, 4}
+
+
+async def test_public_models_have_an_architecture_each(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    models = {name: [stub_artifact(model_hash=None, tag=name.encode(), name=name)] for name in ("a", "b")}
+    each = tuple(replace(feed, model=name) for feed, name in zip(feeds(2), models, strict=True))
+    deployment = await run(plan(feeds=each, models=models), rpc, account, path)
+    assert await contents(deployment, rpc) == (2, 2, 2)
+    assert not (await Hub(rpc, deployment.hub).architecture(2)).binds_model
+
+
+# --- interrupted ---------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """As good as SIGKILL: nothing of the deployment catches it."""
+
+
+async def test_killed_at_every_step(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """Each run dies at a later step than the one before; in the end there is one deployment, complete."""
+    chain_before = await rpc.nonce(account.address)
+    wanted = plan(feeds=feeds(2))
+    seen: list[str] = []
+    kills = 0
+
+    def die_at_the_first_new_step(line: str) -> None:
+        nonlocal kills
+        if line not in seen:
+            seen.append(line)
+            kills += 1
+            raise Killed
+
+    while True:
+        assert kills < 200
+        try:
+            deployment = await run(wanted, rpc, account, path, die_at_the_first_new_step)
+            break
+        except Killed:
+            if exists(path) and not seen[-1].startswith("done: "):
+                with pytest.raises(DeploymentError, match="not finished"):
+                    load_deployment(path)
+    assert kills > 30
+    assert await contents(deployment, rpc) == (1, 1, 2)
+    # Verifier, hub, architecture, model; feed, aggregator, link for each feed; one strict adapter: nothing twice.
+    assert await rpc.nonce(account.address) - chain_before == 4 + 2 * 3 + 1
+
+
+async def test_a_nonce_that_went_elsewhere(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """Signed and written down, but another transaction of the key came first: it is signed again."""
+
+    def die(line: str) -> None:
+        if line.startswith("hub: signed"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        await run(plan(), rpc, account, path, die)
+    other = Sender(rpc, account, poll_s=0.01)
+    transaction = await other.sign(OTHER, b"")
+    await other.broadcast(transaction)
+    await other.wait(transaction.tx_hash, 10)
+    deployment = await run(plan(), rpc, account, path)
+    assert await contents(deployment, rpc) == (1, 1, 1)
+
+
+async def test_two_at_once(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True)
+    with (
+        FileLock(path.with_name(f".{path.name}.lock"), thread_local=False),
+        pytest.raises(DeploymentError, match="another deployment"),
+    ):
+        await run(plan(), rpc, account, path)
+
+
+async def test_a_local_chain_that_was_reset(
+    chain: Anvil, rpc: Rpc, account: LocalAccount, path: Path, anvil: Callable[..., Anvil]
+) -> None:
+    await run(plan(), rpc, account, path)
+    said: list[str] = []
+    with anvil() as fresh:
+        async with Rpc(fresh.rpc_url, 31337) as other:
+            deployment = await run(plan(), other, account, path, said.append)
+            assert await contents(deployment, other) == (1, 1, 1)
+    assert any("reset" in line for line in said)
+
+
+async def test_a_real_chain_is_never_taken_for_reset(rpc: Rpc, account: LocalAccount, path: Path, real: None) -> None:
+    wanted = plan(models={"default": [stub_artifact(ceremony=True)]})
+    deployment = await run(wanted, rpc, account, path)
+    assert deployment.verifiers[0].srs_origin == "public-ceremony"
+    await rpc.request("anvil_setCode", deployment.hub, "0x")
+    with pytest.raises(DeploymentError, match="no contract at"):
+        await run(wanted, rpc, account, path)
+
+
+# --- refused -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(rpc: Rpc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain does not count as local."""
+
+    async def no() -> bool:
+        return False
+
+    monkeypatch.setattr(rpc, "is_local", no)
+
+
+@pytest.mark.attack
+async def test_a_local_srs_on_a_real_chain(rpc: Rpc, account: LocalAccount, path: Path, real: None) -> None:
+    nonce = await rpc.nonce(account.address)
+    with pytest.raises(InsecureSetup, match="can forge proofs"):
+        await run(plan(), rpc, account, path)
+    # A manifest that claims the ceremony, for code that is not of it.
+    lying = stub_artifact()
+    lying = replace(lying, manifest=replace(lying.manifest, srs_origin="public-ceremony"))
+    with pytest.raises(InsecureSetup):
+        await run(plan(models={"default": [lying]}), rpc, account, path)
+    # A constant in the code, for a manifest that says it is local.
+    careless = stub_artifact(ceremony=True)
+    careless = replace(careless, manifest=replace(careless.manifest, srs_origin="insecure-local"))
+    with pytest.raises(InsecureSetup):
+        await run(plan(models={"default": [careless]}), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+    assert not exists(path)
+
+
+async def test_a_verifier_that_is_not_the_manifest_s(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    artifact = stub_artifact()
+    artifact = replace(artifact, manifest=replace(artifact.manifest, verifier_code_hash="00" * 32))
+    with pytest.raises(DeploymentError, match="does not fit"):
+        await run(plan(models={"default": [artifact]}), rpc, account, path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"heartbeat": 60}, "heartbeat is 3600 on-chain, 60 here"),
+        ({"sigma": 5, "decimals": 9}, "decimals is 8 on-chain, 9 here; sigma is 10000 on-chain, 5 here"),
+    ],
+)
+async def test_feeds_do_not_change(
+    rpc: Rpc, account: LocalAccount, path: Path, changes: dict[str, Any], says: str
+) -> None:
+    await run(plan(), rpc, account, path)
+    nonce = await rpc.nonce(account.address)
+    with pytest.raises(DeploymentError, match=says):
+        await run(plan(feeds=feeds(1, **changes)), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_reporters_and_models_change_by_proposal_only(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    await run(plan(), rpc, account, path)
+    nonce = await rpc.nonce(account.address)
+    other = tuple(replace(feed, reporters=(OTHER,)) for feed in feeds())
+    with pytest.raises(DeploymentError, match="reporters are"):
+        await run(plan(feeds=other), rpc, account, path)
+    with pytest.raises(DeploymentError, match="changes by proposal"):
+        await run(plan(models={"default": [stub_artifact(model_hash=8)]}), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_the_hub_s_own_settings_do_not_change(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    await run(plan(), rpc, account, path)
+    with pytest.raises(DeploymentError, match="change delay of 3600 s, the configuration says 5"):
+        await run(plan(change_delay=5), rpc, account, path)
+    with pytest.raises(DeploymentError, match="is not guardian"):
+        await run(plan(guardian=OTHER), rpc, account, path)
+
+
+async def test_another_admin_has_to_accept(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    said: list[str] = []
+    deployment = await run(plan(admin=OTHER), rpc, account, path, said.append)
+    assert any("must call acceptDefaultAdminTransfer()" in line for line in said)
+    assert await Hub(rpc, deployment.hub).read("defaultAdmin") == account.address
+    nonce = await rpc.nonce(account.address)
+    await run(plan(admin=OTHER), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_a_deployer_without_the_role(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    first = await run(plan(guardian=OTHER), rpc, account, path)
+    other = await keystore.local_chain_key(2, rpc)
+    assert await run(plan(guardian=OTHER, admin=account.address), rpc, other, path) == first
+    with pytest.raises(ContractRejected, match="AccessControlUnauthorizedAccount"):
+        await run(plan(guardian=OTHER, admin=account.address, feeds=feeds(2)), rpc, other, path)
+
+
+async def test_a_deployer_without_funds(rpc: Rpc, path: Path) -> None:
+    with pytest.raises(TransactionRejected, match=r"(?i)insufficient funds"):
+        await run(plan(), rpc, Account.from_key("0x" + "42" * 32), path)
+
+
+async def test_a_file_of_another_chain(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    await run(plan(), rpc, account, path)
+    store(path, document(path) | {"chain_id": 1})
+    with pytest.raises(DeploymentError, match="is of chain 1, but"):
+        await run(plan(), rpc, account, path)
+
+
+async def test_another_chain_than_configured(chain: Anvil, account: LocalAccount, path: Path) -> None:
+    async with Rpc(chain.rpc_url, 5) as other:
+        with pytest.raises(WrongChain):
+            await run(plan(), other, account, path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (plan(feeds=(*feeds(), *feeds())), "same name"),
+        (plan(feeds=(*feeds(), replace(feeds()[0], name="b"))), "same description"),
+        (plan(feeds=(replace(feeds()[0], model="none"),)), "no model 'none'"),
+        (plan(models={"default": []}), "has no artifact"),
+        (plan(models={"default": [stub_artifact(), stub_artifact(batch=4, model_hash=9)]}), "not of one model"),
+    ],
+)
+async def test_plans_that_can_t_be(rpc: Rpc, account: LocalAccount, path: Path, wrong: DeployPlan, says: str) -> None:
+    with pytest.raises(DeploymentError, match=says):
+        await run(wrong, rpc, account, path)
+
+
+# --- the file ------------------------------------------------------------------------------------------------------
+
+
+async def test_damaged_files(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"no deployment file.*oracle deploy"):
+        load_deployment(path)
+    await run(plan(), rpc, account, path)
+    good = document(path)
+
+    def damage(change: Callable[[dict[str, Any]], object]) -> str:
+        found = json.loads(json.dumps(good))
+        change(found)
+        store(path, found)
+        with pytest.raises(OracleError) as caught:
+            load_deployment(path)
+        assert isinstance(caught.value, DeploymentError)
+        return str(caught.value)
+
+    assert "deployment.hub" in damage(lambda found: found["deployment"].update(hub="0x12"))
+    assert "deployment.hub" in damage(lambda found: found["deployment"].update(hub=good["deployment"]["hub"].lower()))
+    assert "format" in damage(lambda found: found.update(format=2))
+    assert "extra" in damage(lambda found: found["deployment"].update(extra=1))
+    assert "feed_id" in damage(lambda found: found["deployment"]["feeds"]["feed-0"].update(feed_id="0x00"))
+    assert "models" in damage(lambda found: found["deployment"].pop("models"))
+    assert "chain_id" in damage(lambda found: found.clear() or found.update(format=1))
