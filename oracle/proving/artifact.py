@@ -84,7 +84,8 @@ class Manifest:
         verifier_code_hash: keccak256 of the verifier's code on-chain, hex.
         circuit_hash: Of all that makes the verifier: the same for all private models of one architecture.
         files: SHA-256 by file name.
-        artifact_hash: SHA-256 of this manifest without this field, as canonical JSON.
+        artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
+            and tools.
     """
 
     schema: int
@@ -119,9 +120,13 @@ class Manifest:
         return document
 
     def computed_hash(self) -> str:
-        """What `artifact_hash` must be."""
+        """What `artifact_hash` must be.
+
+        The compiled circuit is left out: ezkl writes its maps in an order that differs from build to build.
+        """
         document = self.document()
         del document["artifact_hash"]
+        document["files"] = {name: digest for name, digest in self.files.items() if name != CIRCUIT}
         return _digest(document)
 
     @staticmethod
