@@ -252,24 +252,21 @@ class Submitter:
         )
 
     async def _why_reverted(self, submitted: Submitted, receipt: Receipt) -> ContractRejected | StateMoved:
-        """The reason of a mined revert: receipts carry none, so the call is replayed."""
+        """The reason of a mined revert: receipts carry none, so the call is replayed, after its block."""
         proven = submitted.proven
-        calldata = encode_submission([proven.scored], proven.proof)
-        # First with what else the block brought, which is most often the reason, then as the block began.
-        for block in (receipt.block_number, receipt.block_number - 1):
-            try:
-                await self._sender.rpc.call(
-                    self._hub.address,
-                    calldata,
-                    sender=self._sender.address,
-                    block=block,
-                    decode=hub_interface().decode_error,
-                )
-            except ContractRejected as error:
-                return _by_name(error)
-        return ContractRejected(
-            f"transaction 0x{submitted.tx_hash.hex()} reverted with {receipt.gas_used:,} gas used, "
-            "but not when it is replayed: it ran out of gas, or something in its block was in its way"
+        try:
+            await self._sender.rpc.call(
+                self._hub.address,
+                encode_submission([proven.scored], proven.proof),
+                sender=self._sender.address,
+                block=receipt.block_number,
+                decode=hub_interface().decode_error,
+            )
+        except ContractRejected as error:
+            return _by_name(error)
+        return StateMoved(
+            f"transaction 0x{submitted.tx_hash.hex()} reverted with {receipt.gas_used:,} gas used, but not when it is "
+            "replayed: what it met needed more gas than was estimated, or is gone"
         )
 
 

@@ -1,0 +1,464 @@
+"""Reading the hub and sending to it, on a real Anvil. The verifier is a stub: it believes any proof that starts so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from oracle import encoding, gate
+from oracle.chain import keystore
+from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import (
+    Hub,
+    RoundAccepted,
+    RoundHeld,
+    decode_submission,
+    encode_submission,
+    hub_interface,
+)
+from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
+from oracle.chain.rpc import Rpc
+from oracle.chain.signer import LocalReporter, observation_digest
+from oracle.chain.submit import Sender, Submitter
+from oracle.errors import (
+    ChainUnavailable,
+    ContractRejected,
+    DeploymentError,
+    StateMoved,
+    TransactionPending,
+    TransactionRejected,
+)
+from oracle.types import FeedState, Kind, Observed, Outcome, Proven, Scored, Status, Submitted
+from tests.fakes import FakeHub, feed_config, stub_artifact
+
+CALM, ANOMALOUS = (-1_000, -500), (-1_000, 2_500)
+PROOF, BAD_PROOF = b"\1proof", b"\0proof"
+START = 1_600_000_000
+DEPLOYER, PAYER, REPORTERS = 0, 1, (2, 3, 4)
+
+
+@dataclass
+class World:
+    """A chain at a time of its own, with a hub of three feeds."""
+
+    chain: Anvil
+    rpc: Rpc
+    hub: Hub
+    deployment: Deployment
+    reporters: Sequence[LocalReporter]
+    payer: LocalAccount
+    submitter: Submitter
+    now: int = START + 10_000
+
+    def feed(self, name: str) -> bytes:
+        return self.deployment.feeds[name].feed_id
+
+    def at(self, time: int) -> int:
+        """The next block is at this time."""
+        self.now = time
+        self.chain.rpc("evm_setNextBlockTimestamp", time)
+        return time
+
+    async def proven(
+        self,
+        name: str,
+        answer: int,
+        scores: tuple[int, ...] = CALM,
+        *,
+        proof: bytes = PROOF,
+        observed_at: int | None = None,
+        round_id: int | None = None,
+        model_number: int | None = None,
+        signers: int | None = None,
+    ) -> Proven:
+        """As the pipeline would come to it, with the given deviations."""
+        state = await self.hub.feed_state(self.feed(name))
+        observed = Observed(name, self.feed(name), answer, self.now if observed_at is None else observed_at)
+        number = state.round_id + 1 if round_id is None else round_id
+        count = (await self.hub.feed_config(self.feed(name))).quorum if signers is None else signers
+        signed = tuple(
+            reporter.sign_observation(observed.feed_id, number, answer, observed.observed_at)
+            for reporter in self.reporters[:count]
+        )
+        features = encoding.features(state, answer, observed.observed_at, 16)
+        model = state.model_number if model_number is None else model_number
+        return Proven(Scored(observed, number, model, signed, features, scores), proof, "00" * 32, 0.1)
+
+    async def submit(self, name: str, answer: int, scores: tuple[int, ...] = CALM, **deviations: Any) -> Submitted:
+        submitted = await self.submitter.sign(await self.proven(name, answer, scores, **deviations))
+        await self.submitter.broadcast(submitted)
+        return submitted
+
+
+async def _deploy(chain: Anvil, path: Path) -> Deployment:
+    async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
+        accounts = [await keystore.local_chain_key(index, rpc) for index in REPORTERS]
+        addresses = tuple(str(account.address) for account in accounts)
+        plans = (
+            FeedPlan("price", feed_config("ETH / USD"), addresses),
+            FeedPlan("metric", feed_config("TEMPERATURE", kind=Kind.ABSOLUTE, sigma=100), addresses),
+            FeedPlan("quorum", feed_config("BTC / USD", quorum=3), addresses),
+        )
+        plan = DeployPlan(plans, {"default": [stub_artifact()]}, change_delay=0)
+        return await deploy(plan, rpc, await keystore.local_chain_key(DEPLOYER, rpc), path, poll_s=0.01)
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    anvil: Callable[..., Anvil], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Anvil, Deployment]]:
+    """One chain for all tests here; each finds it as it was left by the deployment."""
+    with anvil(start_time=START) as chain:
+        yield chain, asyncio.run(_deploy(chain, tmp_path_factory.mktemp("chain") / "deployment.json"))
+
+
+@pytest.fixture
+async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
+    chain, deployment = deployed
+    snapshot = chain.rpc("evm_snapshot")
+    async with Rpc(chain.rpc_url, chain.chain_id, attempts=1) as rpc:
+        signers = [await keystore.local_chain_key(index, rpc) for index in REPORTERS]
+        payer = await keystore.local_chain_key(PAYER, rpc)
+        hub = Hub(rpc, deployment.hub)
+        reporters = [LocalReporter(signer, chain.chain_id, deployment.hub) for signer in signers]
+        submitter = Submitter(hub, Sender(rpc, payer, poll_s=0.01), deadline_s=10, clock=lambda: 5.0)
+        world = World(chain, rpc, hub, deployment, reporters, payer, submitter)
+        world.at(world.now)
+        yield world
+    chain.rpc("evm_setAutomine", True)
+    chain.rpc("anvil_dropAllTransactions")
+    assert chain.rpc("evm_revert", snapshot)
+
+
+async def confirmed(world: World, submitted: Submitted) -> Outcome:
+    return (await world.submitter.confirm(submitted)).outcome
+
+
+# --- the way to a round --------------------------------------------------------------------------------------------
+
+
+async def test_accepted(world: World) -> None:
+    state = await world.hub.feed_state(world.feed("price"))
+    assert state == gate.empty_feed(world.feed("price"), Kind.RELATIVE, 10_000, 3_600, 1)
+
+    submitted = await world.submit("price", 2_000)
+    result = await world.submitter.confirm(submitted)
+
+    assert result.outcome is Outcome.ACCEPTED
+    assert result.submitted == submitted
+    assert result.confirmed_at == 5.0
+    assert result.block_number == await world.rpc.block_number()
+    assert 100_000 < result.gas_used < 300_000
+    state = await world.hub.feed_state(world.feed("price"))
+    assert (state.status, state.round_id, state.answer, state.held) == (Status.OK, 1, 2_000, None)
+    assert (state.observed_at, state.published_at, state.last_report_at) == (world.now, world.now, world.now)
+    (written,) = await world.hub.rounds(world.feed("price"))
+    assert (written.answer, written.observed_at, written.model_number) == (2_000, world.now, 1)
+    assert written.score_ratio == -500
+    assert await world.hub.round(world.feed("price"), 2) is None
+
+
+async def test_held_and_confirmed(world: World) -> None:
+    await confirmed(world, await world.submit("price", 2_000))
+    for index, expected in enumerate((Outcome.HELD, Outcome.HELD, Outcome.ACCEPTED)):
+        world.at(world.now + 3_600)
+        assert await confirmed(world, await world.submit("price", 4_000 + index, ANOMALOUS)) is expected
+        state = await world.hub.feed_state(world.feed("price"))
+        if expected is Outcome.HELD:
+            assert state.status is Status.HELD
+            assert state.held is not None
+            assert (state.held.answer, state.held.first_answer, state.held.confirmations) == (
+                4_000 + index,
+                4_000,
+                index,
+            )
+            assert state.held.score_ratio == 2_500
+            assert (state.answer, state.round_id) == (2_000, 1)
+    assert (state.status, state.answer, state.round_id, state.held) == (Status.OK, 4_002, 2, None)
+    events = await world.hub.logs(0, await world.rpc.block_number())
+    assert [type(event) for event in events] == [RoundAccepted, RoundHeld, RoundHeld, RoundAccepted]
+    last, before = events[-1], events[-2]
+    assert isinstance(last, RoundAccepted)
+    assert isinstance(before, RoundHeld)
+    assert last.confirmed
+    assert last.scores == ANOMALOUS
+    assert before.confirmations == 1
+
+
+async def test_the_hub_and_its_mirrors_agree(world: World) -> None:
+    """Features and states, over a history with moves, a hold that ends by itself, a gap and a clipped move."""
+    name, feed_id = "price", world.feed("price")
+    policy = gate.HoldPolicy(2, 7_200, 3_000)
+    mirror: FeedState = gate.empty_feed(feed_id, Kind.RELATIVE, 10_000, 3_600, 1)
+    reports = [(2_000, CALM, 60), (2_020, CALM, 60), (1_999, CALM, 9_000), (3_999, ANOMALOUS, 60), (1, CALM, 60)]
+    reports += [(-5, CALM, 60), (1_000, CALM, 60), (2**100, CALM, 3_600)]
+    for answer, scores, later in reports:
+        world.at(world.now + later)
+        expected = encoding.features(mirror, answer, world.now, 16)
+        assert await world.hub.features(feed_id, answer, world.now) == expected
+        outcome = await confirmed(world, await world.submit(name, answer, scores))
+        verdict = gate.judge(mirror, policy, answer, world.now, scores, score_unit=1_000, published_at=world.now)
+        mirror = verdict.state
+        assert outcome is verdict.outcome
+        assert await world.hub.feed_state(feed_id) == mirror
+
+
+async def test_several_reporters(world: World) -> None:
+    answers = [2_030, 2_000, 2_010]
+    times = [world.now - 5, world.now, world.now - 9]
+    proven = await world.proven("quorum", 2_010, observed_at=times[0])
+    signed = tuple(
+        reporter.sign_observation(world.feed("quorum"), 1, answer, at)
+        for reporter, answer, at in zip(world.reporters, answers, times, strict=True)
+    )
+    submitted = await world.submitter.sign(replace(proven, scored=replace(proven.scored, signed=signed)))
+    await world.submitter.broadcast(submitted)
+    assert await confirmed(world, submitted) is Outcome.ACCEPTED
+    state = await world.hub.feed_state(world.feed("quorum"))
+    # The median answer, the median time; the next report has to be after the latest.
+    assert (state.answer, state.observed_at, state.last_report_at) == (2_010, world.now - 5, world.now)
+
+
+async def test_feeds_side_by_side(world: World) -> None:
+    """One key, several feeds at once: the nonces are its sender's business."""
+    names = ("price", "metric", "quorum")
+    provens = [await world.proven(name, 2_000 + index) for index, name in enumerate(names)]
+    world.chain.rpc("evm_setAutomine", False)
+    submitted = await asyncio.gather(*(world.submitter.sign(each) for each in provens))
+    await asyncio.gather(*(world.submitter.broadcast(each) for each in reversed(submitted)))
+    world.chain.rpc("evm_mine")
+    results = await asyncio.gather(*(world.submitter.confirm(each) for each in submitted))
+    assert [result.outcome for result in results] == [Outcome.ACCEPTED] * 3
+    assert sorted(each.nonce for each in submitted) == [0, 1, 2]
+    assert {result.submitted.observed.feed for result in results} == set(names)
+
+
+async def test_the_digest_that_is_signed_is_the_hub_s(world: World) -> None:
+    for answer, at in ((2_000, 1), (-1, 2**32 - 1), (-(2**127), 0)):
+        arguments = (world.feed("price"), 7, answer, at)
+        ours = observation_digest(world.chain.chain_id, world.hub.address, *arguments)
+        assert await world.hub.observation_digest(*arguments) == ours
+
+
+async def test_calldata_can_be_audited(world: World) -> None:
+    submitted = await world.submit("price", 2_000)
+    found = await world.rpc.transaction(submitted.tx_hash)
+    assert found is not None
+    assert (found.sender, found.to, found.nonce) == (world.payer.address, world.hub.address, submitted.nonce)
+    submission = decode_submission(found.data)
+    assert submission.proof == PROOF
+    assert submission.updates[0].observations == submitted.proven.scored.signed
+    assert await world.rpc.transaction(b"\0" * 32) is None
+
+
+# --- sent again, sent late -----------------------------------------------------------------------------------------
+
+
+async def test_signing_sends_nothing(world: World) -> None:
+    submitted = await world.submitter.sign(await world.proven("price", 2_000))
+    assert await world.rpc.nonce(world.payer.address, "pending") == 0
+    with pytest.raises(TransactionPending, match=r"not mined after 0\.05 s"):
+        await world.submitter.wait(submitted.tx_hash, 0.05)
+
+
+async def test_sending_again_is_harmless(world: World) -> None:
+    world.chain.rpc("evm_setAutomine", False)
+    submitted = await world.submit("price", 2_000)
+    await world.submitter.broadcast(submitted)  # known
+    world.chain.rpc("evm_mine")
+    await world.submitter.broadcast(submitted)  # mined
+    # And by a process that was started anew.
+    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
+    await other.broadcast(submitted)
+    assert (await other.confirm(submitted)).outcome is Outcome.ACCEPTED
+    assert (await world.hub.feed_state(world.feed("price"))).round_id == 1
+    assert await world.rpc.nonce(world.payer.address) == 1
+
+
+async def test_confirmations_are_waited_for(world: World) -> None:
+    patient = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01, confirmations=3), deadline_s=0.2)
+    submitted = await world.submit("price", 2_000)
+    with pytest.raises(TransactionPending, match="without 3 confirmations"):
+        await patient.confirm(submitted)
+    world.chain.rpc("anvil_mine", "0x2")
+    assert (await patient.confirm(submitted)).outcome is Outcome.ACCEPTED
+
+
+async def test_a_nonce_that_another_transaction_took(world: World) -> None:
+    submitted = await world.submitter.sign(await world.proven("price", 2_000))
+    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
+    rival = await other.sign(await world.proven("metric", 5))
+    await other.broadcast(rival)
+    await other.confirm(rival)
+    with pytest.raises(StateMoved, match="nonce 0 is used up"):
+        await world.submitter.broadcast(submitted)
+    # The sender has learned from it.
+    world.at(world.now + 1)
+    assert await confirmed(world, await world.submit("price", 2_000)) is Outcome.ACCEPTED
+
+
+async def test_a_rival_that_is_still_waiting(world: World) -> None:
+    world.chain.rpc("evm_setAutomine", False)
+    submitted = await world.submitter.sign(await world.proven("price", 2_000))
+    other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
+    await other.broadcast(await other.sign(await world.proven("metric", 5)))
+    with pytest.raises(StateMoved, match="another with nonce 0"):
+        await world.submitter.broadcast(submitted)
+
+
+async def test_the_feed_moves_under_a_sent_transaction(world: World) -> None:
+    """Two reports for one round, both good when they were signed: the second one reverts in the block."""
+    world.chain.rpc("evm_setAutomine", False)
+    first = await world.submitter.sign(await world.proven("price", 2_000))
+    rival_key = await keystore.local_chain_key(5, world.rpc)
+    other = Submitter(world.hub, Sender(world.rpc, rival_key, poll_s=0.01), deadline_s=10)
+    second = await other.sign(await world.proven("price", 2_001))
+    await world.submitter.broadcast(first)
+    await other.broadcast(second)
+    world.chain.rpc("evm_mine")
+    outcomes = await asyncio.gather(world.submitter.confirm(first), other.confirm(second), return_exceptions=True)
+    lost = [each for each in outcomes if isinstance(each, StateMoved)]
+    assert len(lost) == 1
+    assert str(lost[0]) == "WrongRound: signed for round 1, the feed expects 2"
+
+
+async def test_a_transaction_that_ran_out_of_gas(world: World) -> None:
+    proven = await world.proven("price", 2_000)
+    submitted = await world.submitter.sign(proven)
+    fields = {"to": world.hub.address, "data": "0x" + encode_submission([proven.scored], PROOF).hex(), "nonce": 0}
+    fees = (await world.rpc.fees()).fields()
+    signed = world.payer.sign_transaction(fields | fees | {"gas": 60_000, "chainId": world.chain.chain_id, "value": 0})
+    starved = replace(submitted, tx_hash=bytes(signed.hash), raw_transaction=bytes(signed.raw_transaction))
+    await world.submitter.broadcast(starved)
+    with pytest.raises(StateMoved, match="needed more gas than was estimated"):
+        await world.submitter.confirm(starved)
+
+
+async def test_an_endpoint_that_goes_away(world: World, anvil: Callable[..., Anvil]) -> None:
+    submitted = await world.submitter.sign(await world.proven("price", 2_000))
+    with anvil() as other:
+        url = other.rpc_url
+    async with Rpc(url, 31337, attempts=2) as gone:
+        with pytest.raises(ChainUnavailable, match="can't be reached"):
+            await Submitter(Hub(gone, world.hub.address), Sender(gone, world.payer)).broadcast(submitted)
+
+
+async def test_a_payer_without_funds(world: World) -> None:
+    poor = Submitter(world.hub, Sender(world.rpc, Account.from_key("0x" + "42" * 32)), deadline_s=1)
+    submitted = await poor.sign(await world.proven("price", 2_000))
+    with pytest.raises(TransactionRejected, match=r"(?i)insufficient funds"):
+        await poor.broadcast(submitted)
+
+
+# --- refused before it is sent -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("deviations", "error", "name"),
+    [
+        ({"round_id": 7}, StateMoved, "WrongRound: signed for round 7, the feed expects 1"),
+        ({"model_number": 9}, ContractRejected, "UnknownModel: the hub has no model number 9"),
+        ({"proof": BAD_PROOF}, ContractRejected, "ProofRejected"),
+        ({"answer": 0}, ContractRejected, "AnswerOutOfRange"),
+        ({"scores": (1,)}, ContractRejected, "WrongScoreCount: 1 scores, the model's architecture has 2"),
+        ({"scores": (0, 2**127)}, ContractRejected, "ScoreOutOfRange"),
+        ({"signers": 0}, ContractRejected, "QuorumNotMet: 0 signed observations, the feed needs 1"),
+        ({"observed_at": START + 20_000}, ContractRejected, "ObservationInFuture"),
+        ({"observed_at": START}, ContractRejected, "ObservationTooOld"),
+    ],
+)
+async def test_refused_with_the_reason(
+    world: World, deviations: dict[str, Any], error: type[Exception], name: str
+) -> None:
+    proven = await world.proven("price", **{"answer": 2_000, **deviations})
+    with pytest.raises(error, match=name):
+        await world.submitter.sign(proven)
+    assert await world.rpc.nonce(world.payer.address, "pending") == 0
+
+
+async def test_a_report_that_is_not_newer(world: World) -> None:
+    await confirmed(world, await world.submit("price", 2_000))
+    observed_at = world.now
+    world.at(world.now + 60)
+    with pytest.raises(StateMoved, match="ObservationNotNewer"):
+        await world.submitter.sign(await world.proven("price", 2_000, observed_at=observed_at))
+
+
+@pytest.mark.attack
+async def test_altered_after_signing(world: World) -> None:
+    proven = await world.proven("price", 2_000)
+    (good,) = proven.scored.signed
+    for bad in (
+        replace(good, answer=2_001),
+        replace(good, observed_at=good.observed_at - 1),
+        replace(good, s=bytes([good.s[0] ^ 1]) + good.s[1:]),
+    ):
+        altered = replace(proven, scored=replace(proven.scored, signed=(bad,)))
+        with pytest.raises(ContractRejected):
+            await world.submitter.sign(altered)
+
+
+async def test_a_paused_feed(world: World) -> None:
+    deployer = Sender(world.rpc, await keystore.local_chain_key(DEPLOYER, world.rpc), poll_s=0.01)
+    pause = await deployer.sign(world.hub.address, hub_interface().encode_call("pause", world.feed("price")))
+    await deployer.broadcast(pause)
+    await deployer.wait(pause.tx_hash, 10)
+    assert (await world.hub.feed_state(world.feed("price"))).paused
+    with pytest.raises(ContractRejected, match="paused by its guardian"):
+        await world.submitter.sign(await world.proven("price", 2_000))
+
+
+async def test_there_is_no_hub(world: World) -> None:
+    nowhere = Hub(world.rpc, "0x000000000000000000000000000000000000dEaD")
+    with pytest.raises(DeploymentError, match="there is no contract"):
+        await nowhere.feed_ids()
+    verifier = Hub(world.rpc, world.deployment.verifiers[0].address)
+    with pytest.raises(DeploymentError, match="has no feedIds"):
+        await verifier.feed_ids()
+    with pytest.raises(ContractRejected, match="UnknownFeed"):
+        await world.hub.feed_state(b"\0" * 32)
+
+
+# --- the fake ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_fake_hub_does_as_the_hub_does(world: World) -> None:
+    """The same reports to both: the same states, the same events."""
+    fake = FakeHub(*[await world.hub.feed_config(feed.feed_id) for feed in world.deployment.feeds.values()])
+    reports = [("price", 2_000, CALM), ("price", 2_900, ANOMALOUS), ("metric", -5, CALM), ("price", 2_010, CALM)]
+    reports += [("metric", 900, ANOMALOUS), ("metric", 901, ANOMALOUS), ("quorum", 7, CALM), ("metric", 902, ANOMALOUS)]
+    for name, answer, scores in reports:
+        world.at(world.now + 3_600)
+        submitted = await world.submit(name, answer, scores)
+        result = await world.submitter.confirm(submitted)
+        found = await world.rpc.transaction(submitted.tx_hash)
+        receipt = await world.rpc.receipt(submitted.tx_hash)
+        assert found is not None
+        assert receipt is not None
+        events = fake.apply(found.data, block_number=result.block_number, tx_hash=submitted.tx_hash, now=world.now)
+        real = world.hub.decode_outcome(receipt)
+        assert [replace(event, log_index=0) for event in events] == [replace(event, log_index=0) for event in real]
+        feed_id = world.feed(name)
+        assert await fake.feed_state(feed_id) == await world.hub.feed_state(feed_id)
+        assert await fake.rounds(feed_id) == await world.hub.rounds(feed_id)
+    assert await fake.feed_ids() == await world.hub.feed_ids()
+
+
+async def test_the_fake_hub_refuses_as_the_hub_does(world: World) -> None:
+    configs = [await world.hub.feed_config(feed.feed_id) for feed in world.deployment.feeds.values()]
+    fake = FakeHub(*configs)
+    deviations: list[dict[str, Any]] = [{"round_id": 7}, {"proof": BAD_PROOF}, {"answer": 0}, {"signers": 0}]
+    for each in deviations:
+        proven = await world.proven("price", **{"answer": 2_000, **each})
+        with pytest.raises((ContractRejected, StateMoved)) as real:
+            await world.submitter.sign(proven)
+        with pytest.raises(ContractRejected) as faked:
+            fake.check(encode_submission([proven.scored], proven.proof))
+        assert str(real.value).split(":")[0] == faked.value.name
