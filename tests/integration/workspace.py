@@ -1,0 +1,136 @@
+"""A user's folder: a configuration, recordings, and the command line run in it as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from oracle import toolchain
+from oracle.chain.anvil import Anvil
+from oracle.errors import JournalError
+from oracle.journal import Journal
+
+DEADLINE_S = 90.0
+
+
+def feed(name: str, sources: str, **changes: Any) -> str:
+    """A feed's part of a configuration, with a heartbeat of a second."""
+    keys: dict[str, Any] = {
+        "name": name,
+        "description": name.upper(),
+        "kind": "relative",
+        "decimals": 8,
+        "sigma": 10_000,
+        "heartbeat": 1,
+        "max_age": 600,
+        "max_skew": 600,
+        "deviation_ppm": 5_000,
+        "confirmations": 2,
+        "confirm_delay": 1,
+        "poll_interval": 0.01,
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in (keys | changes).items()]
+    return "\n".join(["[[feeds]]", *lines, f"sources = [{sources}]", ""])
+
+
+class Workspace:
+    """A folder with an `oracle.toml` for one chain."""
+
+    def __init__(self, folder: Path, chain: Anvil) -> None:
+        self.folder = folder
+        self.chain = chain
+
+    def configure(self, *feeds: str, **changes: Any) -> Path:
+        """Write the configuration; `changes` replace values of its sections."""
+        values: dict[str, Any] = {
+            "rpc_url": self.chain.rpc_url,
+            "chain_id": self.chain.chain_id,
+            "reporter": "{ anvil_account = 1 }",
+            "submitter": "{ anvil_account = 0 }",
+            "workers": 1,
+        } | changes
+        path = self.folder / "oracle.toml"
+        path.write_text(
+            f"""[chain]
+rpc_url = "{values["rpc_url"]}"
+chain_id = {values["chain_id"]}
+deployment = "deployment.json"
+tx_deadline_s = 30
+
+[keys]
+reporter = {values["reporter"]}
+submitter = {values["submitter"]}
+
+[prover]
+artifacts = "{toolchain.build_dir() / "artifacts"}"
+srs = "insecure-local"
+workers = {values["workers"]}
+
+[journal]
+path = "journal.db"
+
+[deploy]
+change_delay = 0
+
+"""
+            + "\n".join(feeds)
+        )
+        return path
+
+    def recording(self, name: str, values: Sequence[object]) -> str:
+        """Write a recording with a row each second, the first now; returns the source that gives a row at each look.
+
+        Its times are within the feed's skew, so nothing has to wait for them.
+        """
+        now = int(time.time())
+        rows = [f"{now + index},{value}" for index, value in enumerate(values)]
+        (self.folder / f"{name}.csv").write_text("\n".join(["time,value", *rows]) + "\n")
+        return f'{{ type = "replay", file = "{name}.csv", speed = "max" }}'
+
+    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self._command(*arguments),
+            cwd=self.folder,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command; its log goes to `log` in the folder."""
+        with (self.folder / "log").open("a") as log:
+            return subprocess.Popen(
+                self._command(*arguments), cwd=self.folder, stdout=log, stderr=log, text=True, stdin=subprocess.DEVNULL
+            )
+
+    def log(self) -> str:
+        """What started commands wrote."""
+        return (self.folder / "log").read_text()
+
+    def counts(self) -> dict[str, int]:
+        """The journal's counts, while a daemon may be writing it."""
+        try:
+            with Journal(self.folder / "journal.db", read_only=True) as journal:
+                return journal.counts()
+        except JournalError:
+            return {}  # the daemon has not begun it yet
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", "from oracle.cli import main; main()", *arguments]
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds; fails when it does not within the deadline."""
+    until = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < until, f"not within {DEADLINE_S:g} s: {what}"
+        time.sleep(0.05)

@@ -1,0 +1,242 @@
+"""The way of one observation, with the chain and the prover replaced behind their interfaces and a real journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from oracle.errors import (
+    ArtifactError,
+    ChainUnavailable,
+    JournalError,
+    ProofInvalid,
+    ProverCrashed,
+    StateMoved,
+    TransactionPending,
+)
+from oracle.journal import Journal
+from oracle.pipeline import Pipeline
+from oracle.types import Observed, Outcome, Proven, Scored, Stage, Submitted
+from tests.fakes import FakeHub, FakeSubmitter, reporter
+
+NORMAL, ANOMALOUS = 100_000_000, 900_000_000
+
+
+class FakeModel:
+    """Holds everything at or above five hundred million; proofs are made at once."""
+
+    features = 16
+
+    def __init__(self) -> None:
+        self.proofs = 0
+        self.fails: list[Exception] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def scores(self, features: Sequence[int]) -> tuple[int, ...]:
+        return (1 if abs(features[0]) > 20_000 else -1, 0)
+
+    async def prove(self, scored: Scored) -> Proven:
+        self.before()
+        if self.fails:
+            raise self.fails.pop(0)
+        self.proofs += 1
+        return Proven(scored, b"\1" + self.proofs.to_bytes(4), "artifact", 0.1)
+
+
+class World:
+    """Everything that a pipeline needs, and what it did."""
+
+    def __init__(self, path: Path) -> None:
+        self.hub = FakeHub()
+        self.feed_id = next(iter(self.hub.configs))
+        self.model = FakeModel()
+        self.submitter = FakeSubmitter(self.hub)
+        self.journal = Journal(path / "journal.db")
+        self.seen: list[tuple[Stage, str]] = []
+        self.path = path
+
+    def pipeline(self, model_number: int = 1) -> Pipeline:
+        return Pipeline(
+            self.hub,
+            [reporter()],
+            {model_number: self.model},
+            self.submitter,
+            self.journal,
+            watch=lambda stage, reason: self.seen.append((stage, reason)),
+        )
+
+    def observed(self, answer: int = NORMAL, at: int = 1_000) -> Observed:
+        return Observed("eth", self.feed_id, answer, at)
+
+    def restart(self) -> None:
+        """The process died: only the journal's file is left of it."""
+        self.journal.close()
+        self.journal = Journal(self.path / "journal.db")
+
+    @property
+    def reasons(self) -> list[str]:
+        return [reason for _, reason in self.seen if reason]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.journal.close()
+
+
+async def test_a_normal_value_becomes_a_round_and_every_stage_is_journalled(world: World) -> None:
+    assert await world.pipeline().report(world.observed()) is Outcome.ACCEPTED
+    assert (await world.hub.feed_state(world.feed_id)).round_id == 1
+    assert [type(stage).__name__ for stage, _ in world.seen] == [
+        "Observed",
+        "Scored",
+        "Proven",
+        "Submitted",
+        "Confirmed",
+    ]
+    assert world.journal.counts()["accepted"] == 1
+    assert world.journal.unfinished() == []
+
+
+async def test_an_anomalous_value_is_held_with_a_proof(world: World) -> None:
+    pipeline = world.pipeline()
+    await pipeline.report(world.observed())
+    assert await pipeline.report(world.observed(ANOMALOUS, 2_000)) is Outcome.HELD
+    assert world.model.proofs == 2
+    assert world.journal.counts()["held"] == 1
+    assert (await world.hub.feed_state(world.feed_id)).answer == NORMAL
+
+
+@pytest.mark.parametrize("step", ["sign", "broadcast", "confirm"])
+async def test_a_chain_that_fails_at_any_step_costs_no_second_proof_and_no_second_round(
+    world: World, step: str
+) -> None:
+    failures = [ChainUnavailable("down")]
+
+    def before(at: str) -> None:
+        if at == step and failures:
+            raise failures.pop()
+
+    world.submitter.before = before
+    with pytest.raises(ChainUnavailable):
+        await world.pipeline().report(world.observed())
+    world.restart()
+    (stage,) = world.journal.unfinished()
+    assert await world.pipeline().resume(stage) is Outcome.ACCEPTED
+    assert world.model.proofs == 1
+    assert len(world.hub.events) == 1
+    assert len(set(world.submitter.broadcasts)) == 1, "the same signed bytes, or it could be mined twice"
+
+
+async def test_a_prover_that_dies_is_asked_again_and_nothing_is_lost(world: World) -> None:
+    world.model.fails = [ProverCrashed("killed")]
+    with pytest.raises(ProverCrashed):
+        await world.pipeline().report(world.observed())
+    (stage,) = world.journal.unfinished()
+    assert isinstance(stage, Scored)
+    assert await world.pipeline().resume(stage) is Outcome.ACCEPTED
+
+
+async def test_a_transaction_that_is_not_mined_is_waited_for_not_replaced(world: World) -> None:
+    world.submitter.mines = False
+    with pytest.raises(TransactionPending):
+        await world.pipeline().report(world.observed())
+    world.restart()
+    world.submitter.mines = True
+    (stage,) = world.journal.unfinished()
+    assert await world.pipeline().resume(stage) is Outcome.ACCEPTED
+    assert len(set(world.submitter.broadcasts)) == 1
+
+
+async def test_a_feed_that_moves_under_the_proof_is_derived_and_proven_anew(world: World) -> None:
+    other = world.pipeline()
+    first = iter([True])
+
+    async def interfere() -> None:
+        await other.report(Observed("rival", world.feed_id, NORMAL + 1, 900))
+
+    async def prove(scored: Scored) -> Proven:
+        proven = Proven(scored, b"\1mine", "artifact", 0.1)
+        if scored.observed.feed == "eth" and next(first, False):
+            await interfere()
+        return proven
+
+    world.model.prove = prove  # type: ignore[method-assign]
+    assert await world.pipeline().report(world.observed()) is Outcome.ACCEPTED
+    state = await world.hub.feed_state(world.feed_id)
+    assert (state.round_id, state.answer) == (2, NORMAL)
+
+
+async def test_an_observation_older_than_the_feed_is_superseded(world: World) -> None:
+    pipeline = world.pipeline()
+    await pipeline.report(world.observed(at=2_000))
+    assert await pipeline.report(world.observed(NORMAL + 5, at=1_500)) is Outcome.SUPERSEDED
+    assert "not before this one" in world.reasons[0]
+    assert world.model.proofs == 1
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(NORMAL + 7, Outcome.ACCEPTED), (ANOMALOUS, Outcome.HELD)])
+async def test_a_report_that_another_relayed_ends_as_the_chain_has_it(
+    world: World, answer: int, outcome: Outcome
+) -> None:
+    await world.pipeline().report(world.observed())
+    observed = world.observed(answer, 2_000)
+
+    def front_run(at: str) -> None:
+        if at == "broadcast" and observed.key not in {stage.observed.key for stage, why in world.seen if why}:
+            submitted = world.journal.unfinished()[0]
+            calldata = submitted.raw_transaction[4:]  # type: ignore[union-attr]
+            world.submitter.before = lambda step: None
+            world.hub.apply(calldata, block_number=9, tx_hash=b"\xff" * 32, now=2_001)
+
+    world.submitter.before = front_run
+    assert await world.pipeline().report(observed) is outcome
+    assert world.reasons == ["another's transaction carried it"]
+    assert len(world.hub.events) == 2
+
+
+async def test_what_the_contract_refuses_for_good_fails_with_its_reason(world: World) -> None:
+    world.hub.pause(world.feed_id)
+    assert await world.pipeline().report(world.observed()) is Outcome.FAILED
+    assert "paused" in world.reasons[0]
+    assert world.journal.counts()["failed"] == 1
+
+
+async def test_a_feed_that_always_moves_is_given_up_after_some_attempts(world: World) -> None:
+    def before(at: str) -> None:
+        if at == "sign":
+            raise StateMoved("WrongRound")
+
+    world.submitter.before = before
+    assert await world.pipeline().report(world.observed()) is Outcome.FAILED
+    assert world.model.proofs == 3
+
+
+async def test_a_model_without_an_artifact_here_is_a_fatal_error_that_names_it(world: World) -> None:
+    with pytest.raises(ArtifactError, match="active model is number 1, but there are artifacts of model 2 only"):
+        await world.pipeline(model_number=2).report(world.observed())
+    assert len(world.journal.unfinished()) == 1
+
+
+async def test_an_invalid_proof_is_never_sent(world: World) -> None:
+    world.model.fails = [ProofInvalid("the witness disagrees")]
+    with pytest.raises(ProofInvalid):
+        await world.pipeline().report(world.observed())
+    assert world.submitter.broadcasts == []
+
+
+async def test_what_can_not_be_journalled_is_not_sent(world: World) -> None:
+    record = world.journal.record
+
+    def refuse(stage: Stage) -> None:
+        if isinstance(stage, Submitted):
+            raise JournalError("the disk is full")
+        record(stage)
+
+    world.journal.record = refuse  # type: ignore[method-assign]
+    with pytest.raises(JournalError):
+        await world.pipeline().report(world.observed())
+    assert world.submitter.broadcasts == []
