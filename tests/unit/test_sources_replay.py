@@ -296,6 +296,10 @@ def test_a_packaged_series_that_is_not_there(arguments: tuple[Any, ...], what: s
         load_series(*arguments)
 
 
+def packed(text: bytes) -> bytes:
+    return gzip.compress(text, mtime=0)
+
+
 def test_without_arch_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     with pytest.raises(ToolMissing, match=r'pip install "verifiable-oracle\[demo\]"'):
@@ -307,12 +311,13 @@ def test_without_arch_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (None, ToolMissing, "does not carry sp500/sp500.csv.gz"),
         (b"no gzip", DataError, "can't be read"),
-        (gzip.compress(b"Date,Adj Close\n1/4/1999,1\n")[:-9], DataError, "can't be read"),
-        (gzip.compress(b"Date,Adj Close\n1999-01-04,1\n"), DataError, ":2: column 'Date'"),
-        (gzip.compress(b"Date,Adj Close\n1/5/1999,1\n1/4/1999,1\n"), DataError, "times must rise"),
-        (gzip.compress(b"Date,Adj Close\n1/5/1999,.\n"), DataError, "not a plain decimal number"),
-        (gzip.compress(b"Date,Adj Close\n1/5/1999\n"), DataError, "1 cells where the header has 2"),
+        (packed(b"Date,Adj Close\n1/4/1999,1\n")[:-9], DataError, "can't be read"),
+        (packed(b"Date,Adj Close\n1999-01-04,1\n"), DataError, ":2: column 'Date'"),
+        (packed(b"Date,Adj Close\n1/5/1999,1\n1/4/1999,1\n"), DataError, "times must rise"),
+        (packed(b"Date,Adj Close\n1/5/1999,.\n"), DataError, "not a plain decimal number"),
+        (packed(b"Date,Adj Close\n1/5/1999\n"), DataError, "1 cells where the header has 2"),
     ],
+    ids=["absent", "no gzip", "cut off", "other dates", "backward", "missing", "too few cells"],
 )
 def test_a_damaged_package_is_one_clear_line(
     tmp_path: Path,
