@@ -62,14 +62,10 @@ def gap(observed_at: int, last_observed_at: int, heartbeat: int) -> int:
 
     It is never below one heartbeat: an early report is one that a large move triggered, and would always be held.
     """
-    return min(
-        CLIP, max(GAP_ONE, (observed_at - last_observed_at) * 1_000 // heartbeat)
-    )
+    return min(CLIP, max(GAP_ONE, (observed_at - last_observed_at) * 1_000 // heartbeat))
 
 
-def features(
-    state: FeedState, answer: int, observed_at: int, length: int
-) -> tuple[int, ...]:
+def features(state: FeedState, answer: int, observed_at: int, length: int) -> tuple[int, ...]:
     """The feature vector by which the hub judges a candidate.
 
     Args:
@@ -120,9 +116,7 @@ def from_field(element: int) -> int:
         raise ValueError(f"{element:#x} is not a reduced field element")
     value = element if element <= FIELD_MODULUS // 2 else element - FIELD_MODULUS
     if abs(value) > INT128_MAX:
-        raise ValueError(
-            f"{element:#x} stands for no integer of the circuit (|value| < 2^127)"
-        )
+        raise ValueError(f"{element:#x} stands for no integer of the circuit (|value| < 2^127)")
     return value
 
 
@@ -144,9 +138,7 @@ def instances(
         Field elements.
     """
     if not 1 <= len(windows) <= batch or len(scores) != len(windows):
-        raise ValueError(
-            f"{len(windows)} windows and {len(scores)} score vectors for a batch of {batch}"
-        )
+        raise ValueError(f"{len(windows)} windows and {len(scores)} score vectors for a batch of {batch}")
     padding = batch - len(windows)
     rows = [*windows, *[windows[-1]] * padding, *scores, *[scores[-1]] * padding]
     head = () if model_hash is None else (model_hash,)
@@ -162,19 +154,13 @@ def answer_from_decimal(value: Decimal, decimals: int) -> int:
     if not value.is_finite():
         raise DataError(f"observation {value} is not a finite number")
     if value.adjusted() + decimals > 40:
-        raise DataError(
-            f"observation {value:.6g} with {decimals} decimals does not fit the contract's int128"
-        )
+        raise DataError(f"observation {value:.6g} with {decimals} decimals does not fit the contract's int128")
     try:
         scaled = int(value.scaleb(decimals, _EXACT).to_integral_value(context=_EXACT))
     except InvalidOperation as error:
-        raise DataError(
-            f"observation {value} can't be scaled to {decimals} decimals"
-        ) from error
+        raise DataError(f"observation {value} can't be scaled to {decimals} decimals") from error
     if abs(scaled) > INT128_MAX:
-        raise DataError(
-            f"observation {value:.6g} with {decimals} decimals does not fit the contract's int128"
-        )
+        raise DataError(f"observation {value:.6g} with {decimals} decimals does not fit the contract's int128")
     return scaled
 
 
