@@ -14,7 +14,7 @@ import {IZkOracle} from "./interfaces/IZkOracle.sol";
 import {Features} from "./libraries/Features.sol";
 import {Instances} from "./libraries/Instances.sol";
 import {Median} from "./libraries/Median.sol";
-import {Slots} from "./libraries/Slots.sol";
+import {Circuit, CircuitSlot, Config, ConfigSlot, HeldSlots, Hot, PackedRound, RoundSlot} from "./libraries/Slots.sol";
 
 /// @title The hub of a verifiable oracle
 contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, ReentrancyGuardTransient {
@@ -47,8 +47,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @dev The first five are packed words: see `Slots` and `Features`. `heldAnswers` and `heldRest` mean something
     /// only while the feed is HELD: they are not cleared, since writing them again is then cheaper.
     struct Feed {
-        uint256 config;
-        uint256 hot;
+        Config config;
+        Hot hot;
         uint256 ring;
         uint256 heldAnswers;
         uint256 heldRest;
@@ -56,15 +56,23 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         string description;
         address[] reporters;
         address[] proposedReporters;
-        mapping(uint256 roundId => uint256 round) rounds;
+        mapping(uint256 roundId => PackedRound round) rounds;
         /// 1 + the index in `reporters`; 0: not a reporter.
         mapping(address reporter => uint256 position) positions;
     }
 
+    /// @dev `Model` in an order that leaves what a submission reads in two slots.
+    struct StoredModel {
+        uint256 modelHash;
+        bytes32 artifactHash;
+        uint128 scoreUnit;
+        uint32 architectureId;
+    }
+
     /// @dev One feed's part of a submission, between being read and being settled.
     struct Report {
-        Slots.Config config;
-        Slots.Hot hot;
+        Config config;
+        Hot hot;
         int128 answer;
         uint32 observedAt;
         uint32 latestObservedAt;
@@ -81,8 +89,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     uint16 public override modelCount;
 
     mapping(bytes32 feedId => Feed feed) private _feeds;
-    mapping(uint256 modelNumber => Model model) private _models;
-    mapping(uint256 architectureId => mapping(uint256 index => uint256 circuit)) private _circuits;
+    mapping(uint256 modelNumber => StoredModel model) private _models;
+    mapping(uint256 architectureId => mapping(uint256 index => Circuit circuit)) private _circuits;
     mapping(uint256 architectureId => mapping(uint256 index => bytes32 codeHash)) private _codeHashes;
     /// @dev Of an architecture whose verifying key holds the weights: the one model that it is good for.
     mapping(uint256 architectureId => uint256 modelNumber) private _onlyModels;
@@ -115,20 +123,20 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         if (updates.length == 0) revert NoUpdates();
         if (proof.length > MAX_PROOF_BYTES) revert ProofTooLong(proof.length, MAX_PROOF_BYTES);
         // 1  the model, and the smallest of its circuits that the batch fits
-        Model storage judge = _models[modelNumber];
-        uint128 scoreUnit = judge.scoreUnit;
+        StoredModel storage judge = _models[modelNumber];
+        (uint128 scoreUnit, uint32 judgeArchitecture) = (judge.scoreUnit, judge.architectureId);
         if (scoreUnit == 0) revert UnknownModel(modelNumber);
-        Slots.Circuit memory circuit = _circuitFor(judge.architectureId, updates.length);
+        Circuit circuit = _circuitFor(judgeArchitecture, updates.length);
         // 2–4  per feed: what was signed, when, and what the model is to see of it
         Report[] memory reports = new Report[](updates.length);
         for (uint256 i = 0; i < updates.length; ++i) {
             _requireNotAmong(updates[i].feedId, updates, i);
             reports[i] = _read(updates[i], modelNumber);
-            _requireScores(updates[i], circuit.outputs);
+            _requireScores(updates[i], circuit.outputs());
         }
         // 5  the statement is the hub's own; the proof is for it or for nothing
-        uint256[] memory instances = _statement(circuit, circuit.bindsModel ? judge.modelHash : 0, reports, updates);
-        _requireProof(circuit.verifier, proof, instances);
+        uint256[] memory instances = _statement(circuit, circuit.bindsModel() ? judge.modelHash : 0, reports, updates);
+        _requireProof(circuit.verifier(), proof, instances);
         // 6  write the rounds, or hold the answers
         for (uint256 i = 0; i < updates.length; ++i) {
             _settle(updates[i], reports[i], scoreUnit);
@@ -139,13 +147,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         }
     }
 
-    function _circuitFor(uint256 architectureId, uint256 updates) internal view returns (Slots.Circuit memory circuit) {
-        mapping(uint256 => uint256) storage circuits = _circuits[architectureId];
+    function _circuitFor(uint256 architectureId, uint256 updates) internal view returns (Circuit circuit) {
+        mapping(uint256 => Circuit) storage circuits = _circuits[architectureId];
         uint256 index = 0;
         do {
-            circuit = Slots.unpackCircuit(circuits[index++]);
-            if (updates <= circuit.batchSize) return circuit;
-        } while (index < circuit.count);
+            circuit = circuits[index++];
+            if (updates <= circuit.batchSize()) return circuit;
+        } while (index < circuit.count());
         revert NoCircuitForBatch(updates);
     }
 
@@ -158,23 +166,24 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     function _read(FeedUpdate calldata update, uint16 modelNumber) internal view returns (Report memory report) {
         bytes32 feedId = update.feedId;
         Feed storage feed = _feed(feedId);
-        Slots.Config memory config = Slots.unpackConfig(feed.config);
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        if (hot.paused) revert FeedPaused(feedId);
-        if (hot.modelNumber != modelNumber) revert ModelNotActive(feedId, modelNumber, hot.modelNumber);
-        if (update.roundId != hot.roundId + 1) revert WrongRound(feedId, update.roundId, hot.roundId + 1);
+        Config config = feed.config;
+        Hot hot = feed.hot;
+        if (hot.paused()) revert FeedPaused(feedId);
+        if (hot.modelNumber() != modelNumber) revert ModelNotActive(feedId, modelNumber, hot.modelNumber());
+        if (update.roundId != hot.roundId() + 1) revert WrongRound(feedId, update.roundId, hot.roundId() + 1);
         report.config = config;
         report.hot = hot;
         // 2  signatures, answer
-        report.answer = _answer(feed, update, config, hot.roundId == 0);
+        report.answer = _answer(feed, update, config, hot.roundId() == 0);
         // 3  freshness
-        (report.observedAt, report.latestObservedAt) = _time(update, config, hot.lastReportAt);
+        (report.observedAt, report.latestObservedAt) = _time(update, config, hot.lastReportAt());
         // 4  features
-        (report.move, report.ring, report.gap) = _features(feed, config, hot.roundId, report.answer, report.observedAt);
+        (report.move, report.ring, report.gap) =
+            _features(feed, config, hot.roundId(), report.answer, report.observedAt);
     }
 
     /// @dev The median of the signed answers: the element at k / 2 of k, as in Chainlink's OCR.
-    function _answer(Feed storage feed, FeedUpdate calldata update, Slots.Config memory config, bool isFirst)
+    function _answer(Feed storage feed, FeedUpdate calldata update, Config config, bool isFirst)
         internal
         view
         returns (int128 answer)
@@ -182,7 +191,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         bytes32 feedId = update.feedId;
         Observation[] calldata observations = update.observations;
         uint256 count = observations.length;
-        if (count < config.quorum) revert QuorumNotMet(feedId, count, config.quorum);
+        if (count < config.quorum()) revert QuorumNotMet(feedId, count, config.quorum());
         if (count > MAX_REPORTERS) revert TooManyObservations(feedId, count);
         uint256 seen = 0;
         for (uint256 i = 0; i < count; ++i) {
@@ -197,11 +206,12 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         }
         answer = observations[count / 2].answer;
         // A relative feed measures against its last accepted answer, which has to be above zero from the first one on.
-        if (isFirst && config.relative && answer <= 0) revert AnswerOutOfRange(feedId, answer);
-        if (config.maxSpread != 0) {
-            uint256 spread =
-                Features.spread(config.relative, config.sigma, observations[0].answer, observations[count - 1].answer);
-            if (spread > config.maxSpread) revert SpreadTooWide(feedId, spread, config.maxSpread);
+        if (isFirst && config.relative() && answer <= 0) revert AnswerOutOfRange(feedId, answer);
+        if (config.maxSpread() != 0) {
+            uint256 spread = Features.spread(
+                config.relative(), config.sigma(), observations[0].answer, observations[count - 1].answer
+            );
+            if (spread > config.maxSpread()) revert SpreadTooWide(feedId, spread, config.maxSpread());
         }
     }
 
@@ -220,7 +230,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// number, and no signature may confirm what it already said.
     /// @return median The lower median of the observation times.
     /// @return latest The latest of them.
-    function _time(FeedUpdate calldata update, Slots.Config memory config, uint32 lastReportAt)
+    function _time(FeedUpdate calldata update, Config config, uint32 lastReportAt)
         internal
         view
         returns (uint32 median, uint32 latest)
@@ -228,8 +238,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         bytes32 feedId = update.feedId;
         Observation[] calldata observations = update.observations;
         uint256 count = observations.length;
-        uint256 highest = block.timestamp + config.maxSkew;
-        uint256 lowest = block.timestamp > config.maxAge ? block.timestamp - config.maxAge : 0;
+        uint256 highest = block.timestamp + config.maxSkew();
+        uint256 lowest = block.timestamp > config.maxAge() ? block.timestamp - config.maxAge() : 0;
         uint256[] memory times = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
             uint32 observedAt = observations[i].observedAt;
@@ -242,17 +252,17 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         (median, latest) = (uint32(Median.lower(times)), uint32(times[count - 1]));
     }
 
-    function _features(Feed storage feed, Slots.Config memory config, uint32 roundId, int128 answer, uint32 observedAt)
+    function _features(Feed storage feed, Config config, uint32 roundId, int128 answer, uint32 observedAt)
         internal
         view
         returns (int256 move, uint256 ring, uint256 gap)
     {
         // Nothing to measure a first answer against. The ring is still empty: no need to load it.
         if (roundId == 0) return (0, 0, Features.GAP_ONE);
-        Round memory last = Slots.unpackRound(feed.rounds[roundId]);
-        move = Features.move(config.relative, config.sigma, answer, last.answer);
+        PackedRound last = feed.rounds[roundId];
+        move = Features.move(config.relative(), config.sigma(), answer, last.answer());
         ring = feed.ring;
-        gap = Features.gap(observedAt, last.observedAt, config.heartbeat);
+        gap = Features.gap(observedAt, last.observedAt(), config.heartbeat());
     }
 
     function _requireScores(FeedUpdate calldata update, uint256 outputs) internal pure {
@@ -264,20 +274,19 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     }
 
     /// @dev `[H(model)] ++ windows ++ scores`, the last feed's repeated until the circuit's batch is full.
-    function _statement(
-        Slots.Circuit memory circuit,
-        uint256 modelHash,
-        Report[] memory reports,
-        FeedUpdate[] calldata updates
-    ) internal pure returns (uint256[] memory instances) {
-        uint256 batch = circuit.batchSize;
-        uint256 head = circuit.bindsModel ? 1 : 0;
-        uint256 length = circuit.features;
-        uint256 outputs = circuit.outputs;
+    function _statement(Circuit circuit, uint256 modelHash, Report[] memory reports, FeedUpdate[] calldata updates)
+        internal
+        pure
+        returns (uint256[] memory instances)
+    {
+        uint256 batch = circuit.batchSize();
+        uint256 head = circuit.bindsModel() ? 1 : 0;
+        uint256 length = circuit.features();
+        uint256 outputs = circuit.outputs();
         uint256 count = reports.length;
         uint256 offset = head + batch * length;
         instances = new uint256[](offset + batch * outputs);
-        if (circuit.bindsModel) instances[0] = modelHash;
+        if (circuit.bindsModel()) instances[0] = modelHash;
         for (uint256 i = 0; i < count; ++i) {
             Report memory report = reports[i];
             Instances.writeWindow(instances, head + i * length, length, report.move, report.ring, report.gap);
@@ -300,13 +309,12 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         }
     }
 
-    /// @dev Writes a round or a hold. Leaves `report.hot.status` as the feed's new one.
+    /// @dev Writes a round or a hold. Leaves `report.hot.status()` as the feed's new one.
     function _settle(FeedUpdate calldata update, Report memory report, uint128 scoreUnit) internal {
         int256 score = _max(update.scores);
         int48 ratio = Instances.scoreRatio(score, scoreUnit);
-        report.hot.lastReportAt = report.latestObservedAt;
         // Whatever a model thinks of it: an answer that later moves can't be measured against is not written.
-        bool isWritable = !report.config.relative || report.answer > 0;
+        bool isWritable = !report.config.relative() || report.answer > 0;
         if (score <= 0 && isWritable) {
             _accept(update, report, ratio, false);
         } else if (_hold(update, report, ratio)) {
@@ -317,25 +325,17 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
 
     function _accept(FeedUpdate calldata update, Report memory report, int48 ratio, bool confirmed) internal {
         Feed storage feed = _feeds[update.feedId];
-        report.hot.roundId = update.roundId;
-        report.hot.status = Status.OK;
-        feed.hot = Slots.packHot(report.hot);
+        report.hot = report.hot.reported(Status.OK, update.roundId, report.latestObservedAt);
+        feed.hot = report.hot;
         feed.ring = Features.push(report.ring, report.move);
-        feed.rounds[update.roundId] = Slots.packRound(
-            Round({
-                answer: report.answer,
-                observedAt: report.observedAt,
-                publishedAt: uint32(block.timestamp),
-                modelNumber: report.hot.modelNumber,
-                scoreRatio: ratio
-            })
-        );
+        feed.rounds[update.roundId] =
+            RoundSlot.pack(report.answer, report.observedAt, block.timestamp, report.hot.modelNumber(), ratio);
         emit RoundAccepted(
             update.feedId,
             update.roundId,
             report.answer,
             report.observedAt,
-            report.hot.modelNumber,
+            report.hot.modelNumber(),
             update.scores,
             confirmed
         );
@@ -346,47 +346,48 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// written here.
     function _hold(FeedUpdate calldata update, Report memory report, int48 ratio) internal returns (bool isConfirmed) {
         Feed storage feed = _feeds[update.feedId];
-        Slots.Config memory config = report.config;
+        Config config = report.config;
         Held memory held = Held({
             answer: report.answer,
             firstAnswer: report.answer,
             firstObservedAt: report.observedAt,
             observedAt: report.observedAt,
             confirmations: 0,
-            modelNumber: report.hot.modelNumber,
+            modelNumber: report.hot.modelNumber(),
             scoreRatio: ratio
         });
-        if (report.hot.status == Status.HELD) {
-            Held memory before = Slots.unpackHeld(feed.heldAnswers, feed.heldRest);
-            if (Features.near(config.relative, config.sigma, report.answer, before.firstAnswer, config.tolerance)) {
+        if (report.hot.status() == Status.HELD) {
+            Held memory before = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
+            if (Features.near(config.relative(), config.sigma(), report.answer, before.firstAnswer, config.tolerance()))
+            {
                 held.firstAnswer = before.firstAnswer;
                 held.firstObservedAt = before.firstObservedAt;
                 // Saturates: a feed with 255 confirmations, or none, may be held for longer than it counts.
                 held.confirmations =
                     before.confirmations == type(uint8).max ? before.confirmations : before.confirmations + 1;
-                isConfirmed = config.confirmations != 0 && held.confirmations >= config.confirmations
-                    && report.observedAt - before.firstObservedAt >= config.confirmDelay;
+                isConfirmed = config.confirmations() != 0 && held.confirmations >= config.confirmations()
+                    && report.observedAt - before.firstObservedAt >= config.confirmDelay();
                 if (isConfirmed) return true;
             }
         }
-        report.hot.status = Status.HELD;
-        feed.hot = Slots.packHot(report.hot);
-        (feed.heldAnswers, feed.heldRest) = Slots.packHeld(held);
+        report.hot = report.hot.reported(Status.HELD, report.hot.roundId(), report.latestObservedAt);
+        feed.hot = report.hot;
+        (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held);
         emit RoundHeld(
             update.feedId,
             update.roundId,
             report.answer,
             report.observedAt,
-            report.hot.modelNumber,
+            report.hot.modelNumber(),
             update.scores,
             held.confirmations
         );
     }
 
     function _announce(Report memory report) internal {
-        address linked = report.hot.aggregator;
-        if (report.hot.status != Status.OK || linked == address(0)) return;
-        IZkAggregator(linked).announce(report.hot.roundId, report.answer, report.observedAt, msg.sender);
+        address linked = report.hot.aggregator();
+        if (report.hot.status() != Status.OK || linked == address(0)) return;
+        IZkAggregator(linked).announce(report.hot.roundId(), report.answer, report.observedAt, msg.sender);
     }
 
     function _max(int256[] calldata values) internal pure returns (int256 largest) {
@@ -406,10 +407,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         returns (int256[] memory vector)
     {
         Feed storage feed = _feed(feedId);
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        (int256 move, uint256 ring, uint256 gap) =
-            _features(feed, Slots.unpackConfig(feed.config), hot.roundId, answer, observedAt);
-        uint256 length = Slots.unpackCircuit(_circuits[_models[hot.modelNumber].architectureId][0]).features;
+        Hot hot = feed.hot;
+        (int256 move, uint256 ring, uint256 gap) = _features(feed, feed.config, hot.roundId(), answer, observedAt);
+        uint256 length = _circuits[_models[hot.modelNumber()].architectureId][0].features();
         vector = new int256[](length);
         vector[0] = move;
         for (uint256 i = 1; i < length - 1; ++i) {
@@ -422,41 +422,41 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @inheritdoc IZkOracle
     function feedState(bytes32 feedId) external view override returns (FeedState memory state) {
         Feed storage feed = _feed(feedId);
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        Round memory last = Slots.unpackRound(feed.rounds[hot.roundId]);
-        state.status = hot.status;
-        state.paused = hot.paused;
-        state.roundId = hot.roundId;
+        Hot hot = feed.hot;
+        Round memory last = feed.rounds[hot.roundId()].unpack();
+        state.status = hot.status();
+        state.paused = hot.paused();
+        state.roundId = hot.roundId();
         state.answer = last.answer;
         state.observedAt = last.observedAt;
         state.publishedAt = last.publishedAt;
-        state.lastReportAt = hot.lastReportAt;
-        state.modelNumber = hot.modelNumber;
+        state.lastReportAt = hot.lastReportAt();
+        state.modelNumber = hot.modelNumber();
         uint256 ring = feed.ring;
         for (uint256 i = 0; i < Features.RING_SIZE; ++i) {
             // forge-lint: disable-next-item(unsafe-typecast) -- stored as int16
             state.returns_[i] = int16(Features.at(ring, i));
         }
-        if (hot.status == Status.HELD) state.held = Slots.unpackHeld(feed.heldAnswers, feed.heldRest);
+        if (hot.status() == Status.HELD) state.held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
     }
 
     /// @inheritdoc IZkOracle
     function feedConfig(bytes32 feedId) external view override returns (FeedConfig memory) {
         Feed storage feed = _feed(feedId);
-        Slots.Config memory config = Slots.unpackConfig(feed.config);
+        Config config = feed.config;
         return FeedConfig({
             description: feed.description,
-            kind: config.relative ? Kind.RELATIVE : Kind.ABSOLUTE,
-            decimals: config.decimals,
-            quorum: config.quorum,
-            confirmations: config.confirmations,
-            heartbeat: config.heartbeat,
-            maxAge: config.maxAge,
-            maxSkew: config.maxSkew,
-            confirmDelay: config.confirmDelay,
-            tolerance: config.tolerance,
-            maxSpread: config.maxSpread,
-            sigma: config.sigma
+            kind: config.relative() ? Kind.RELATIVE : Kind.ABSOLUTE,
+            decimals: config.decimals(),
+            quorum: config.quorum(),
+            confirmations: config.confirmations(),
+            heartbeat: config.heartbeat(),
+            maxAge: config.maxAge(),
+            maxSkew: config.maxSkew(),
+            confirmDelay: config.confirmDelay(),
+            tolerance: config.tolerance(),
+            maxSpread: config.maxSpread(),
+            sigma: config.sigma()
         });
     }
 
@@ -472,7 +472,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
 
     /// @inheritdoc IZkOracle
     function aggregator(bytes32 feedId) external view override returns (address) {
-        return Slots.unpackHot(_feed(feedId).hot).aggregator;
+        return _feed(feedId).hot.aggregator();
     }
 
     /// @inheritdoc IZkOracle
@@ -482,15 +482,15 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
 
     /// @inheritdoc IZkOracle
     function getRound(bytes32 feedId, uint32 roundId) external view override returns (Round memory) {
-        return Slots.unpackRound(_feeds[feedId].rounds[roundId]);
+        return _feeds[feedId].rounds[roundId].unpack();
     }
 
     /// @inheritdoc IZkOracle
     function latestRound(bytes32 feedId) public view override returns (uint32 roundId, Round memory round) {
         Feed storage feed = _feed(feedId);
-        roundId = Slots.unpackHot(feed.hot).roundId;
+        roundId = feed.hot.roundId();
         if (roundId == 0) revert NoData(feedId);
-        round = Slots.unpackRound(feed.rounds[roundId]);
+        round = feed.rounds[roundId].unpack();
     }
 
     /// @inheritdoc IZkOracle
@@ -501,11 +501,11 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         returns (uint32 roundId, Round memory round, Status status, bool paused, bool stale)
     {
         Feed storage feed = _feed(feedId);
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        Slots.Config memory config = Slots.unpackConfig(feed.config);
-        (roundId, status, paused) = (hot.roundId, hot.status, hot.paused);
-        if (roundId != 0) round = Slots.unpackRound(feed.rounds[roundId]);
-        stale = roundId == 0 || block.timestamp > uint256(round.observedAt) + config.heartbeat + config.maxAge;
+        Hot hot = feed.hot;
+        Config config = feed.config;
+        (roundId, status, paused) = (hot.roundId(), hot.status(), hot.paused());
+        if (roundId != 0) round = feed.rounds[roundId].unpack();
+        stale = roundId == 0 || block.timestamp > uint256(round.observedAt) + config.heartbeat() + config.maxAge();
     }
 
     /// @inheritdoc IZkOracle
@@ -516,9 +516,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         returns (int128 answer, uint32 observedAt)
     {
         (, Round memory round) = latestRound(feedId);
-        Slots.Hot memory hot = Slots.unpackHot(_feeds[feedId].hot);
-        if (hot.paused) revert FeedPaused(feedId);
-        if (hot.status == Status.HELD) revert FeedHeld(feedId);
+        Hot hot = _feeds[feedId].hot;
+        if (hot.paused()) revert FeedPaused(feedId);
+        if (hot.status() == Status.HELD) revert FeedHeld(feedId);
         (answer, observedAt) = (round.answer, round.observedAt);
         // Within the allowed skew an observation may be ahead of the block: then it is of age 0.
         if (block.timestamp > observedAt && block.timestamp - observedAt > age) {
@@ -528,18 +528,18 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
 
     /// @inheritdoc IZkOracle
     function architecture(uint32 architectureId) external view override returns (Architecture memory result) {
-        Slots.Circuit memory circuit = _firstCircuit(architectureId);
-        uint256 count = circuit.count;
-        result.features = circuit.features;
-        result.outputs = circuit.outputs;
-        result.bindsModel = circuit.bindsModel;
+        Circuit circuit = _firstCircuit(architectureId);
+        uint256 count = circuit.count();
+        result.features = circuit.features();
+        result.outputs = circuit.outputs();
+        result.bindsModel = circuit.bindsModel();
         result.batchSizes = new uint16[](count);
         result.verifiers = new address[](count);
         result.codeHashes = new bytes32[](count);
         for (uint256 i = 0; i < count; ++i) {
-            circuit = Slots.unpackCircuit(_circuits[architectureId][i]);
-            result.batchSizes[i] = circuit.batchSize;
-            result.verifiers[i] = circuit.verifier;
+            circuit = _circuits[architectureId][i];
+            result.batchSizes[i] = circuit.batchSize();
+            result.verifiers[i] = circuit.verifier();
             result.codeHashes[i] = _codeHashes[architectureId][i];
         }
     }
@@ -547,7 +547,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @inheritdoc IZkOracle
     function model(uint16 modelNumber) external view override returns (Model memory) {
         _requireModel(modelNumber);
-        return _models[modelNumber];
+        StoredModel storage found = _models[modelNumber];
+        return Model({
+            modelHash: found.modelHash,
+            architectureId: found.architectureId,
+            artifactHash: found.artifactHash,
+            scoreUnit: found.scoreUnit
+        });
     }
 
     /// @notice What is proposed for a feed; a time of 0: nothing.
@@ -598,16 +604,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
             if (verifiers[i].code.length == 0) revert VerifierHasNoCode(verifiers[i]);
             codeHashes[i] = verifiers[i].codehash;
             _codeHashes[architectureId][i] = codeHashes[i];
-            _circuits[architectureId][i] = Slots.packCircuit(
-                Slots.Circuit({
-                    verifier: verifiers[i],
-                    bindsModel: bindsModel,
-                    features: features_,
-                    outputs: outputs,
-                    count: uint8(count),
-                    batchSize: batchSizes[i]
-                })
-            );
+            _circuits[architectureId][i] =
+                CircuitSlot.pack(verifiers[i], bindsModel, features_, outputs, uint8(count), batchSizes[i]);
         }
         emit ArchitectureAdded(
             architectureId,
@@ -629,7 +627,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         onlyRole(DEFAULT_ADMIN_ROLE)
         returns (uint16 modelNumber)
     {
-        bool bindsModel = _firstCircuit(architectureId).bindsModel;
+        bool bindsModel = _firstCircuit(architectureId).bindsModel();
         if (scoreUnit == 0) revert InvalidModel("scoreUnit");
         // Zero is no hash, and the verifier refuses what is not below the field's order.
         if (bindsModel != (modelHash != 0) || modelHash >= Instances.FIELD_MODULUS) revert InvalidModel("modelHash");
@@ -638,11 +636,15 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
             if (_onlyModels[architectureId] != 0) revert InvalidModel("architectureId");
             _onlyModels[architectureId] = modelNumber;
         }
-        Model memory added = Model({
-            modelHash: modelHash, architectureId: architectureId, artifactHash: artifactHash, scoreUnit: scoreUnit
+        _models[modelNumber] = StoredModel({
+            modelHash: modelHash, artifactHash: artifactHash, scoreUnit: scoreUnit, architectureId: architectureId
         });
-        _models[modelNumber] = added;
-        emit ModelAdded(modelNumber, added);
+        emit ModelAdded(
+            modelNumber,
+            Model({
+                modelHash: modelHash, architectureId: architectureId, artifactHash: artifactHash, scoreUnit: scoreUnit
+            })
+        );
     }
 
     /// @inheritdoc IZkOracle
@@ -663,27 +665,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         _requireModel(modelNumber);
         feedId = keccak256(bytes(config.description));
         Feed storage feed = _feeds[feedId];
-        if (feed.config != 0) revert FeedExists(feedId);
-        feed.config = Slots.packConfig(
-            Slots.Config({
-                relative: config.kind == Kind.RELATIVE,
-                decimals: config.decimals,
-                quorum: config.quorum,
-                confirmations: config.confirmations,
-                heartbeat: config.heartbeat,
-                maxAge: config.maxAge,
-                maxSkew: config.maxSkew,
-                confirmDelay: config.confirmDelay,
-                // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
-                tolerance: uint16(config.tolerance),
-                // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
-                maxSpread: uint16(config.maxSpread),
-                sigma: config.sigma
-            })
-        );
-        Slots.Hot memory hot;
-        hot.modelNumber = modelNumber;
-        feed.hot = Slots.packHot(hot);
+        if (!feed.config.isEmpty()) revert FeedExists(feedId);
+        feed.config = ConfigSlot.pack(config);
+        feed.hot = feed.hot.withModelNumber(modelNumber);
         feed.description = config.description;
         _setReporters(feed, reporters_);
         _feedIds.push(feedId);
@@ -693,15 +677,14 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @inheritdoc IZkOracle
     function linkAggregator(bytes32 feedId, address aggregator_) external override onlyRole(DEFAULT_ADMIN_ROLE) {
         Feed storage feed = _feed(feedId);
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        if (hot.aggregator != address(0)) revert AggregatorAlreadyLinked(feedId);
+        Hot hot = feed.hot;
+        if (hot.aggregator() != address(0)) revert AggregatorAlreadyLinked(feedId);
         IZkAggregator candidate = IZkAggregator(aggregator_);
         if (
             aggregator_.code.length == 0 || address(candidate.hub()) != address(this) || candidate.feedId() != feedId
                 || candidate.strict()
         ) revert AggregatorMismatch(aggregator_);
-        hot.aggregator = aggregator_;
-        feed.hot = Slots.packHot(hot);
+        feed.hot = hot.withAggregator(aggregator_);
         emit AggregatorLinked(feedId, aggregator_);
     }
 
@@ -710,7 +693,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         Feed storage feed = _feed(feedId);
         _requireModel(modelNumber);
         // Activating it would make it its own predecessor, and leave nothing to roll back to.
-        if (modelNumber == Slots.unpackHot(feed.hot).modelNumber) revert InvalidModel("modelNumber");
+        if (modelNumber == feed.hot.modelNumber()) revert InvalidModel("modelNumber");
         uint64 activeFrom = _activeFrom();
         feed.proposals.model = modelNumber;
         feed.proposals.modelFrom = activeFrom;
@@ -770,9 +753,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         uint8 quorum = feed.proposals.quorum;
         _clearReportersProposal(feed);
         _setReporters(feed, activated);
-        Slots.Config memory config = Slots.unpackConfig(feed.config);
-        config.quorum = quorum;
-        feed.config = Slots.packConfig(config);
+        feed.config = feed.config.withQuorum(quorum);
         emit ReportersActivated(feedId, activated, quorum);
     }
 
@@ -795,7 +776,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @inheritdoc IZkOracle
     function proposeUnpause(bytes32 feedId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
         Feed storage feed = _feed(feedId);
-        if (!Slots.unpackHot(feed.hot).paused) revert NotPaused(feedId);
+        if (!feed.hot.paused()) revert NotPaused(feedId);
         uint64 activeFrom = _activeFrom();
         feed.proposals.unpauseFrom = activeFrom;
         emit UnpauseProposed(feedId, activeFrom);
@@ -810,17 +791,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     }
 
     function _setPaused(Feed storage feed, bool paused) internal {
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        hot.paused = paused;
-        feed.hot = Slots.packHot(hot);
+        feed.hot = feed.hot.withPaused(paused);
         feed.proposals.unpauseFrom = 0;
     }
 
     function _setModel(Feed storage feed, uint16 modelNumber) internal returns (uint16 previous) {
-        Slots.Hot memory hot = Slots.unpackHot(feed.hot);
-        previous = hot.modelNumber;
-        hot.modelNumber = modelNumber;
-        feed.hot = Slots.packHot(hot);
+        previous = feed.hot.modelNumber();
+        feed.hot = feed.hot.withModelNumber(modelNumber);
     }
 
     function _clearModelProposal(Feed storage feed) internal {
@@ -848,12 +825,12 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @dev An unknown feed has an all-zero configuration; a known one has a heartbeat.
     function _feed(bytes32 feedId) internal view returns (Feed storage feed) {
         feed = _feeds[feedId];
-        if (feed.config == 0) revert UnknownFeed(feedId);
+        if (feed.config.isEmpty()) revert UnknownFeed(feedId);
     }
 
-    function _firstCircuit(uint32 architectureId) internal view returns (Slots.Circuit memory circuit) {
-        circuit = Slots.unpackCircuit(_circuits[architectureId][0]);
-        if (circuit.count == 0) revert UnknownArchitecture(architectureId);
+    function _firstCircuit(uint32 architectureId) internal view returns (Circuit circuit) {
+        circuit = _circuits[architectureId][0];
+        if (circuit.count() == 0) revert UnknownArchitecture(architectureId);
     }
 
     function _requireModel(uint16 modelNumber) internal view {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import { Test } from "forge-std/Test.sol";
+import {Test} from "forge-std/Test.sol";
 
-import { ZkAggregator } from "../src/ZkAggregator.sol";
-import { ZkOracle } from "../src/ZkOracle.sol";
-import { IZkOracle } from "../src/interfaces/IZkOracle.sol";
-import { StubVerifier } from "./mocks/StubVerifier.sol";
+import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
+import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
+import {IHub} from "./IHub.sol";
+import {StubVerifier} from "./mocks/StubVerifier.sol";
 
 /// @dev A hub with one model and two feeds, and what a reporter and a prover do off-chain. The statement is built here
 /// from the interface's description, not with the hub's code.
@@ -27,7 +27,7 @@ abstract contract OracleTest is Test {
     address internal immutable GUARDIAN = makeAddr("guardian");
     address internal immutable RELAYER = makeAddr("relayer");
 
-    ZkOracle internal hub;
+    IHub internal hub;
     StubVerifier internal verifier1;
     StubVerifier internal verifier4;
     uint32 internal architectureId;
@@ -38,7 +38,7 @@ abstract contract OracleTest is Test {
 
     function setUp() public virtual {
         vm.warp(1_700_000_000);
-        hub = new ZkOracle(ADMIN, GUARDIAN, DELAY);
+        hub = _newHub();
         verifier1 = new StubVerifier();
         verifier4 = new StubVerifier();
         for (uint256 i = 0; i < 3; ++i) {
@@ -51,6 +51,14 @@ abstract contract OracleTest is Test {
         modelNumber = hub.addModel(MODEL_HASH, architectureId, keccak256("artifact"), SCORE_UNIT);
         feedId = _addFeed("ETH / USD", IZkOracle.Kind.RELATIVE, 1);
         vm.stopPrank();
+    }
+
+    function _newHub() internal returns (IHub) {
+        return IHub(deployCode("ZkOracle.sol:ZkOracle", abi.encode(ADMIN, GUARDIAN, DELAY)));
+    }
+
+    function _newAdapter(bytes32 id, bool strict) internal returns (IZkAggregator) {
+        return IZkAggregator(deployCode("ZkAggregator.sol:ZkAggregator", abi.encode(hub, id, strict)));
     }
 
     function _addArchitecture(uint8 outputs, bool bindsModel) internal returns (uint32) {
@@ -93,7 +101,7 @@ abstract contract OracleTest is Test {
         returns (IZkOracle.Observation memory observation)
     {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, _digest(address(hub), id, roundId, answer, observedAt));
-        return IZkOracle.Observation({ answer: answer, observedAt: observedAt, v: v, r: r, s: s });
+        return IZkOracle.Observation({answer: answer, observedAt: observedAt, v: v, r: r, s: s});
     }
 
     function _digest(address verifyingContract, bytes32 id, uint32 roundId, int128 answer, uint32 observedAt)
@@ -120,7 +128,11 @@ abstract contract OracleTest is Test {
     }
 
     /// @dev One report of the first reporter, observed now, for the feed's next round.
-    function _update(bytes32 id, int128 answer, int256 score) internal view returns (IZkOracle.FeedUpdate memory update) {
+    function _update(bytes32 id, int128 answer, int256 score)
+        internal
+        view
+        returns (IZkOracle.FeedUpdate memory update)
+    {
         return _updateAt(id, answer, score, _now());
     }
 
@@ -227,8 +239,8 @@ abstract contract OracleTest is Test {
         _submit(_update(id, answer, score));
     }
 
-    function _linked(bytes32 id) internal returns (ZkAggregator adapter) {
-        adapter = new ZkAggregator(hub, id, false);
+    function _linked(bytes32 id) internal returns (IZkAggregator adapter) {
+        adapter = _newAdapter(id, false);
         vm.prank(ADMIN);
         hub.linkAggregator(id, address(adapter));
     }

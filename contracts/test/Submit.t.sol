@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import { IZkOracle } from "../src/interfaces/IZkOracle.sol";
-import { AggregatorInterface } from "../src/interfaces/AggregatorV2V3Interface.sol";
-import { ZkAggregator } from "../src/ZkAggregator.sol";
-import { OracleTest } from "./OracleTest.sol";
+import {AggregatorInterface} from "../src/interfaces/AggregatorV2V3Interface.sol";
+import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
+import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
+import {OracleTest} from "./OracleTest.sol";
 
 /// @dev One observation's way through the hub: accepted, held, confirmed; alone and in a batch.
 contract SubmitTest is OracleTest {
@@ -323,7 +323,9 @@ contract SubmitTest is OracleTest {
             updates[i] = _updateAt(ids[i], answers[i], i == 1 ? int256(3) : -int256(i), times[i]);
         }
         bytes memory proof = _proof(_instances(updates, answers, times, 4));
-        vm.expectCall(address(verifier4), abi.encodeCall(verifier4.verifyProof, (proof, _instances(updates, answers, times, 4))));
+        vm.expectCall(
+            address(verifier4), abi.encodeCall(verifier4.verifyProof, (proof, _instances(updates, answers, times, 4)))
+        );
         hub.submit(modelNumber, updates, proof);
         assertEq(hub.feedState(ids[0]).roundId, 2);
         assertEq(uint8(hub.feedState(ids[1]).status), uint8(IZkOracle.Status.HELD));
@@ -345,7 +347,7 @@ contract SubmitTest is OracleTest {
     }
 
     function test_chainlinkEventsComeFromTheLinkedAdapter() public {
-        ZkAggregator adapter = _linked(feedId);
+        IZkAggregator adapter = _linked(feedId);
         vm.expectEmit(address(adapter));
         emit AggregatorInterface.NewRound(1, RELAYER, _now() - 3);
         vm.expectEmit(address(adapter));
@@ -354,7 +356,7 @@ contract SubmitTest is OracleTest {
     }
 
     function test_heldReportAnnouncesNothing() public {
-        ZkAggregator adapter = _linked(feedId);
+        IZkAggregator adapter = _linked(feedId);
         _report(feedId, PRICE, -1);
         skip(60);
         vm.expectCall(address(adapter), abi.encodeWithSelector(adapter.announce.selector), 0);

@@ -128,8 +128,12 @@ def from_json(name: str, found: Mapping[str, Any]) -> Compiled:
 
 
 def _profile(root: Path) -> dict[str, Any]:
+    """The settings that deployed contracts are compiled with."""
     with (root / "foundry.toml").open("rb") as handle:
         profile: dict[str, Any] = tomllib.load(handle)["profile"]["default"]
+    for each in profile.get("additional_compiler_profiles", []):
+        if each["name"] == "deployed":
+            profile |= each
     missing = {"solc", "optimizer", "optimizer_runs", "via_ir", "evm_version", "bytecode_hash"} - profile.keys()
     if missing:
         raise CompileError(f"foundry.toml, [profile.default]: {', '.join(sorted(missing))} is missing")

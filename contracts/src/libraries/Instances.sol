@@ -27,6 +27,8 @@ library Instances {
 
     /// @notice Writes one feature vector of `length` into `instances` at `offset`: the candidate's move, the ring's
     /// newest length − 2, the gap.
+    /// @dev In assembly because this is the longest loop of a submission. The caller has made room:
+    /// offset + length ≤ instances.length, and 2 ≤ length ≤ Features.MAX_LENGTH.
     function writeWindow(
         uint256[] memory instances,
         uint256 offset,
@@ -35,18 +37,29 @@ library Instances {
         uint256 ring,
         uint256 gap
     ) internal pure {
-        instances[offset] = toField(move);
-        uint256 last = length - 1;
-        for (uint256 i = 1; i < last; ++i) {
-            instances[offset + i] = toField(Features.at(ring, i - 1));
+        uint256 modulus = FIELD_MODULUS;
+        assembly ("memory-safe") {
+            let target := add(instances, mul(add(offset, 1), 0x20))
+            let last := add(target, mul(sub(length, 1), 0x20))
+            mstore(target, add(move, mul(modulus, slt(move, 0))))
+            for { target := add(target, 0x20) } lt(target, last) { target := add(target, 0x20) } {
+                // The newest move is in the low 16 bits.
+                let value := signextend(1, ring)
+                mstore(target, add(value, mul(modulus, slt(value, 0))))
+                ring := shr(16, ring)
+            }
+            mstore(last, gap)
         }
-        instances[offset + last] = gap;
     }
 
-    /// @notice Copies `length` instances, from `source` on, to `target`.
+    /// @notice Copies `length` instances, from `source` on, to `target`. The caller has made room.
     function repeat(uint256[] memory instances, uint256 source, uint256 target, uint256 length) internal pure {
-        for (uint256 i = 0; i < length; ++i) {
-            instances[target + i] = instances[source + i];
+        assembly ("memory-safe") {
+            mcopy(
+                add(instances, mul(add(target, 1), 0x20)),
+                add(instances, mul(add(source, 1), 0x20)),
+                mul(length, 0x20)
+            )
         }
     }
 

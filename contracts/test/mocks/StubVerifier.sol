@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import { IHalo2Verifier } from "../../src/interfaces/IHalo2Verifier.sol";
+import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
 
 /// @title A verifier for tests: the "proof" of a statement is the hash of its instances
 /// @notice Like a real one it accepts a proof for one statement only. An empty proof gives false, a wrong one reverts

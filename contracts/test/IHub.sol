@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {
+    IAccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/IAccessControlDefaultAdminRules.sol";
+
+import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
+
+/// @dev All of the hub that tests call: they are not compiled with its code, which takes long.
+interface IHub is IZkOracle, IAccessControl, IAccessControlDefaultAdminRules {
+    struct Proposals {
+        uint64 modelFrom;
+        uint64 reportersFrom;
+        uint64 unpauseFrom;
+        uint16 model;
+        uint16 previousModel;
+        uint8 quorum;
+    }
+
+    function GUARDIAN_ROLE() external view returns (bytes32);
+    function proposals(bytes32 feedId) external view returns (Proposals memory, address[] memory);
+}
