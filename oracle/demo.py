@@ -42,6 +42,9 @@ FAULT_RATE = 0.07
 WARM_UP = 16
 """Clean ticks at the beginning of each series: the window of the model."""
 
+SECOND_ACT = dt.date(2017, 12, 4)
+SECOND_ACT_TICKS = 50
+
 BLOCK_DELAY = 2
 """Seconds of recorded time from an observation to the block that can first take it."""
 
@@ -51,7 +54,7 @@ class DemoOptions:
     """What `oracle demo` was asked for.
 
     Attributes:
-        ticks: Observations of each feed.
+        ticks: Observations of each feed; of the VIX at most SECOND_ACT_TICKS.
         seed: Of the injected faults.
         start: First recorded day of the first act, ISO.
         public_model: Weights in the verifying key.
@@ -100,12 +103,12 @@ def acts(options: DemoOptions) -> list[Act]:
     except ValueError:
         raise DataError(f"--start {options.start!r} is no date; write it as 2008-07-01") from None
     crisis = {name: _series(name, start, options.ticks) for name in ("sp500", "nasdaq", "wti")}
-    volatility = {"vix": _series("vix", dt.date(2017, 11, 15), options.ticks)}
+    second_ticks = min(options.ticks, SECOND_ACT_TICKS)
+    volatility = {"vix": _series("vix", SECOND_ACT, second_ticks)}
     # Only as a source of values of another asset.
-    other = {"sp500": _series("sp500", dt.date(2017, 11, 15), options.ticks)}
-    warm_up = min(WARM_UP, options.ticks)
-    first, first_faults = inject(crisis, options.seed, FAULT_RATE, warm_up)
-    second, second_faults = inject(volatility | other, options.seed + 1, FAULT_RATE, warm_up)
+    other = {"sp500": _series("sp500", SECOND_ACT, second_ticks)}
+    first, first_faults = inject(crisis, options.seed, FAULT_RATE, WARM_UP)
+    second, second_faults = inject(volatility | other, options.seed + 1, FAULT_RATE, WARM_UP)
     only_vix = [fault for fault in second_faults if fault.feed == "vix"]
     return [Act(first, first_faults), Act({"vix": second["vix"]}, only_vix)]
 

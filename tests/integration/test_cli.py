@@ -1,0 +1,133 @@
+"""The command line as a process: what a user does wrong is one line and an exit code, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oracle.chain.anvil import Anvil, free_port
+from tests.integration.workspace import Workspace, feed
+
+
+@pytest.fixture(scope="module")
+def chain(anvil: Callable[..., Anvil]) -> Anvil:
+    return anvil()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, chain: Anvil) -> Workspace:
+    return Workspace(tmp_path, chain)
+
+
+def refused(workspace: Workspace, *arguments: str, code: int, says: str) -> None:
+    """The command ends with one line that matches, this exit code, and no file but those that were there."""
+    before = {path.name for path in workspace.folder.iterdir()}
+    block = workspace.chain.rpc("eth_blockNumber")
+    done = workspace.run(*arguments)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert done.returncode == code, done.stderr
+    assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
+    assert re.search(says, lines[0]), lines[0]
+    assert "Traceback" not in done.stderr
+    left = {path.name for path in workspace.folder.iterdir() if not path.name.startswith(".")}
+    assert left == before
+    assert workspace.chain.rpc("eth_blockNumber") == block
+
+
+def test_a_missing_configuration(workspace: Workspace) -> None:
+    refused(workspace, "run", code=2, says=r"oracle\.toml: no such file; copy config\.example\.toml")
+
+
+def test_an_unknown_key(workspace: Workspace) -> None:
+    path = workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    path.write_text(path.read_text().replace("heartbeat =", "heartbeet ="))
+    refused(workspace, "deploy", code=2, says=r"feeds\[0\]\.heartbeet: unknown key; did you mean 'heartbeat'\?")
+
+
+def test_a_bad_address(workspace: Workspace) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2]), reporters=["0x1234"]))
+    refused(workspace, "deploy", code=2, says=r"reporters.*'0x1234' is no address")
+
+
+def test_an_unreachable_endpoint(workspace: Workspace) -> None:
+    workspace.configure(
+        feed("one", workspace.recording("one", [1, 2])), rpc_url=f"http://user:secret@127.0.0.1:{free_port()}/key"
+    )
+    refused(workspace, "deploy", code=75, says=r"http://127\.0\.0\.1:\d+(?!.*(secret|key))")
+
+
+def test_a_wrong_chain(workspace: Workspace) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])), chain_id=1)
+    refused(workspace, "deploy", code=1, says=r"31337.*\b1\b|\b1\b.*31337")
+
+
+def test_a_missing_keystore_and_a_wrong_password(workspace: Workspace) -> None:
+    (workspace.folder / "password").write_text("wrong\n")
+    (workspace.folder / "password").chmod(0o600)
+    key = '{ keystore = "key.json", password_file = "password" }'
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])), submitter=key)
+    refused(workspace, "deploy", code=2, says=r"key\.json: no such file; make one with `oracle keys new")
+    (workspace.folder / "right").write_text("right\n")
+    (workspace.folder / "right").chmod(0o600)
+    made = workspace.run("keys", "new", "key.json", "--password-file", "right")
+    assert made.returncode == 0 and re.fullmatch(r"0x[0-9a-fA-F]{40}\n", made.stdout), made.stderr
+    assert workspace.run("keys", "show", "key.json").stdout == made.stdout
+    refused(workspace, "deploy", code=2, says=r"key\.json: wrong password")
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("1000,100\n1060,nan", r"one\.csv:3: column 'value': 'nan' is not a plain decimal number"),
+        ("1000,100\n1060,many", r"one\.csv:3: column 'value': 'many' is not a plain decimal number"),
+        ("1000,100\n1060,", r"one\.csv:3: column 'value': is empty"),
+        ("1000,100\n\n1060,101", r"one\.csv:3: the line is empty"),
+        ("1000,100\n1000,101", r"one\.csv:3: column 'time': '1000' repeats"),
+        ("1000,100\n900,101", r"one\.csv:3: column 'time': '900' is before"),
+    ],
+)
+def test_a_recording_with_a_mistake_stops_the_run_before_it_begins(workspace: Workspace, rows: str, says: str) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    (workspace.folder / "one.csv").write_text(f"time,value\n{rows}\n")
+    refused(workspace, "run", code=2, says=says)
+
+
+def test_running_before_deploying(workspace: Workspace) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    refused(workspace, "run", code=1, says=r"there is no deployment file; make one with `oracle deploy`")
+
+
+def test_an_audit_of_nothing(workspace: Workspace) -> None:
+    rpc = workspace.chain.rpc_url
+    where = ("--rpc", rpc, "--artifacts", str(workspace.folder))
+    refused(workspace, "audit", "0x" + "11" * 20, *where, code=1, says="there is no contract at")
+    refused(workspace, "audit", "0x1234", *where, code=2, says="HUB.*is not an address")
+
+
+def test_a_demonstration_that_can_not_be(workspace: Workspace) -> None:
+    refused(workspace, "demo", "--start", "soon", code=2, says="'soon' is no date")
+    refused(workspace, "demo", "--ticks", "100000", code=2, says="recorded days from .* fewer than --ticks")
+
+
+def test_the_doctor_finds_everything_here(workspace: Workspace) -> None:
+    done = workspace.run("doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    names = {check["name"] for check in json.loads(done.stdout)}
+    assert {"python", "anvil", "forge", "ezkl"} <= names
+
+
+def test_the_doctor_says_what_will_not_work(workspace: Workspace) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])), rpc_url=f"http://127.0.0.1:{free_port()}")
+    done = workspace.run("doctor", "--config", "oracle.toml")
+    assert done.returncode == 1
+    assert "chain" in done.stdout
+
+
+def test_a_configuration_is_checked_without_anything_running(workspace: Workspace) -> None:
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    done = workspace.run("config", "check")
+    assert (done.returncode, done.stdout) == (0, "oracle.toml: 1 feed(s), no errors\n")
