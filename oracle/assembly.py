@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from oracle import encoding, toolchain
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.errors import ArtifactError, ConfigError, DataError, SourceExhausted, SourceUnavailable
+from oracle.metrics import Counter, Distribution, Metrics
 from oracle.pipeline import Pipeline, Watch
 from oracle.proving.interface import ProofJob
-from oracle.types import FeedState, Observed, Proven, Scored
+from oracle.types import Confirmed, FeedState, Observed, Outcome, Proven, Scored, Stage
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -119,11 +120,6 @@ async def account(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> LocalAcco
         password = keystore.password_from_env(key.password_env or "", env)
     # Decrypting takes a second on purpose.
     return await asyncio.to_thread(keystore.load, key.keystore, password)
-
-
-def with_prover(config: Config, **prover: Any) -> Config:
-    """The same configuration with other prover settings, for instance `visibility="public"`."""
-    return config.model_copy(update={"prover": config.prover.model_copy(update=prover)})
 
 
 async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | None = None) -> Deployment:
@@ -339,12 +335,12 @@ class Observer:
             raise collected.errors[0]
         try:
             value = aggregate(collected.readings, self._aggregation, collected.failures)
+            answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
         except DataError as error:
             # What a source says may be better next time.
             raise SourceUnavailable(str(error)) from error
         for outlier in value.outliers:
             log.warning("outlier left out", source=outlier.source, value=str(outlier.value), median=str(value.value))
-        answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
         observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
         if self._known(observed.key):
             return None
@@ -358,13 +354,14 @@ class Observer:
 def source(feed: FeedConfig, index: int) -> Source:
     """One of a feed's sources, checked but not yet read."""
     from oracle.config import HttpSourceConfig, ReplaySourceConfig
-    from oracle.sources.http import HttpSource
     from oracle.sources.packaged import load_series
     from oracle.sources.replay import ReplaySource, load_csv
 
     found = feed.sources[index]
     name = found.name or f"{feed.name}/{index}"
     if isinstance(found, HttpSourceConfig):
+        from oracle.sources.http import HttpSource
+
         return HttpSource(found, measure=feed.measure, name=name)
     if isinstance(found, ReplaySourceConfig):
         readings = load_csv(found.file, found.time_column, found.value_column, name)
@@ -375,6 +372,8 @@ def source(feed: FeedConfig, index: int) -> Source:
 
 async def run_daemon(config: Config, stop: asyncio.Event | None = None) -> None:
     """Run the configured feeds until they end or are asked to stop."""
+    import structlog
+
     from oracle import daemon
 
     async with contextlib.AsyncExitStack() as stack:
@@ -383,7 +382,8 @@ async def run_daemon(config: Config, stop: asyncio.Event | None = None) -> None:
         for opened in sources.values():
             for each in opened:
                 stack.push_async_callback(each.close)
-        parts = await stack.enter_async_context(oracle(config, watch=_Log()))
+        watch = _Watch(Metrics())
+        parts = await stack.enter_async_context(oracle(config, watch=watch))
         feeds: list[Feed] = []
         for feed in config.feeds:
             if feed.name not in parts.deployment.feeds:
@@ -391,27 +391,48 @@ async def run_daemon(config: Config, stop: asyncio.Event | None = None) -> None:
             feed_id = parts.deployment.feeds[feed.name].feed_id
             observer = Observer(feed, feed_id, sources[feed.name], parts.hub.feed_state, parts.journal.has)
             feeds.append(daemon.Feed(feed.name, observer, feed.poll_interval))
-        await daemon.run(feeds, parts.pipeline, stop)
+        try:
+            await daemon.run(feeds, parts.pipeline, stop)
+        finally:
+            structlog.get_logger(__name__).info("this run", **watch.summary())
 
 
-class _Log:
-    """Tells the log what becomes of each observation."""
+class _Watch:
+    """Tells log and metrics what becomes of each observation."""
 
-    def __call__(self, stage: Any, reason: str) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._began: dict[str, float] = {}
+
+    def __call__(self, stage: Stage, reason: str) -> None:
         import structlog
 
-        from oracle.types import Confirmed
-
         log = structlog.get_logger(__name__)
-        key = stage.observed.key
+        metrics, feed, key = self._metrics, stage.observed.feed, stage.observed.key
         if isinstance(stage, Confirmed):
             log.info(stage.outcome.value, observation=key, block=stage.block_number, gas=stage.gas_used)
+            metrics.count(Counter.ACCEPTED if stage.outcome is Outcome.ACCEPTED else Counter.HELD, feed)
+            metrics.observe(Distribution.GAS, feed, stage.gas_used)
+            if (began := self._began.pop(key, None)) is not None:
+                metrics.observe(Distribution.LATENCY_SECONDS, feed, time.monotonic() - began)
         elif reason:
             log.warning("ended off-chain", observation=key, reason=reason)
+            self._began.pop(key, None)
         elif isinstance(stage, Proven):
             log.info("proven", observation=key, seconds=round(stage.prove_seconds, 3))
-        else:
-            log.debug(type(stage).__name__.lower(), observation=key)
+            metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
+        elif isinstance(stage, Observed):
+            metrics.count(Counter.OBSERVATIONS, feed)
+            self._began[key] = time.monotonic()
+
+    def summary(self) -> dict[str, Any]:
+        """For the log's last line."""
+        told: dict[str, Any] = {
+            counter.name.lower(): self._metrics.counted(counter)
+            for counter in (Counter.OBSERVATIONS, Counter.ACCEPTED, Counter.HELD)
+        }
+        latency = self._metrics.summary(Distribution.LATENCY_SECONDS)
+        return told if latency is None else told | {"latency_p50_s": round(latency.p50, 3)}
 
 
 # --- looking -------------------------------------------------------------------------------------------------------

@@ -157,12 +157,11 @@ def deploy(config_path: Path, public_model: bool) -> None:
     import asyncio
 
     from oracle.assembly import deploy as run_deploy
-    from oracle.assembly import with_prover
     from oracle.report import print_deployment
 
     config = _load(config_path)
     if public_model:
-        config = with_prover(config, visibility="public")
+        config = config.with_visibility("public")
     print_deployment(asyncio.run(run_deploy(config, progress=lambda line: click.echo(line, err=True))))
 
 
