@@ -1,0 +1,401 @@
+"""A deployed oracle that is attacked: a real Anvil, the real hub, real proofs, and submissions that can be altered.
+
+What is sent is built here by hand, past `oracle.pipeline`: an attacker is not bound to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Coroutine, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+
+from oracle import encoding, toolchain
+from oracle.assembly import deploy, terms
+from oracle.chain import compiled
+from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import FeedUpdate, Hub, Submission, hub_interface
+from oracle.chain.deploy import Deployment, feed_id_of
+from oracle.chain.rpc import Rpc
+from oracle.chain.signer import LocalReporter
+from oracle.chain.solc import compile_standard
+from oracle.config import Config, load
+from oracle.detectors.interface import Disclosure
+from oracle.detectors.quadratic import PAST, QuadraticModel
+from oracle.encoding import GAP_ONE
+from oracle.errors import ContractRejected
+from oracle.proving import artifact
+from oracle.proving.artifact import Artifact, Visibility
+from oracle.proving.interface import ProofJob
+from oracle.proving.local import LocalProver
+from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin
+from oracle.proving.verifier import SOLC_VERSION
+from oracle.types import FeedState, SignedObservation
+
+T = TypeVar("T")
+Window = tuple[int, ...]
+
+GENESIS = 1_700_000_000
+HOURS = 3_600
+HEARTBEAT = 24 * HOURS
+SIGMA_PPM = 10_000
+UNIT = 10**8
+ANSWER = 100 * UNIT
+"""Of round 1 of each feed that has one."""
+NORMAL = ANSWER + ANSWER // 200
+"""Half a sigma higher: the model takes it."""
+ANOMALOUS = ANSWER + ANSWER // 2
+"""Fifty sigmas higher: it does not."""
+LEVEL_SIGMA = 1_000
+
+DEPLOYER, REPORTER, OUTSIDER = 0, 1, 9
+COMMITTEE = (2, 3, 4)
+STRANGER = 5
+
+MODEL = QuadraticModel.default()
+CALM: Window = (*(0,) * (PAST + 1), GAP_ONE)
+
+_GAS = 15_000_000
+
+
+class _SrsOf:
+    """The SRS of an artifact that there is: what is built from it shares that artifact's verifier."""
+
+    origin = SrsOrigin.INSECURE_LOCAL
+
+    def __init__(self, shared: Artifact, cache: Path) -> None:
+        self._shared = shared
+        self._others = SrsCache(cache).source(self.origin)
+
+    def file(self, k: int) -> SrsFile:
+        manifest = self._shared.manifest
+        if k != manifest.k:
+            return self._others.file(k)
+        return SrsFile(k, Path(self._shared.file(artifact.SRS)), manifest.srs_sha256, self.origin)
+
+
+class Proofs:
+    """Artifacts and proofs, each made once. Runs all that is asynchronous, on an event loop of its own."""
+
+    DETECTORS: ClassVar[dict[str, QuadraticModel]] = {
+        "private": MODEL,
+        "public": MODEL,
+        "verdict": MODEL.publishing(Disclosure.VERDICT),
+        # The same architecture with other weights.
+        "other": replace(MODEL, name="quadratic-other", floor=MODEL.floor * 2, drift_floor=MODEL.drift_floor * 2),
+    }
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._provers: dict[str, LocalProver] = {}
+        self._artifacts: dict[str, Artifact] = {}
+        self._made: dict[tuple[str, Window], bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for prover in self._provers.values():
+            self.run(prover.close())
+        self._runner.close()
+
+    def run(self, awaitable: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(awaitable)
+
+    def artifact(self, kind: str = "private") -> Artifact:
+        """The default model's circuit, or one that is alike: see `DETECTORS`."""
+        if kind not in self._artifacts:
+            build_dir = toolchain.build_dir()
+            srs = SrsCache(build_dir / "srs").source(SrsOrigin.INSECURE_LOCAL)
+            self._artifacts[kind] = artifact.build(
+                self.DETECTORS[kind],
+                1,
+                visibility=Visibility.PUBLIC if kind == "public" else Visibility.PRIVATE,
+                srs=srs if kind == "private" else _SrsOf(self.artifact(), build_dir / "srs"),
+                compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+                cache=build_dir / "artifacts" if kind == "private" else build_dir / "test-artifacts",
+            )
+        return self._artifacts[kind]
+
+    def scores(self, window: Window, kind: str = "private") -> tuple[int, ...]:
+        return self.DETECTORS[kind].score_int(window)
+
+    def prove(self, window: Window, kind: str = "private", *, anew: bool = False) -> bytes:
+        """A proof of a window's scores; one that was made before, unless `anew`."""
+        return self.run(self.proof(window, kind, anew=anew))
+
+    async def proof(self, window: Window, kind: str = "private", *, anew: bool = False) -> bytes:
+        """As `prove`, for callers on the event loop."""
+        if anew or (kind, window) not in self._made:
+            if kind not in self._provers:
+                self._provers[kind] = LocalProver(self.artifact(kind))
+            job = ProofJob((window,), (self.scores(window, kind),))
+            self._made[kind, window] = (await self._provers[kind].prove(job)).proof
+        return self._made[kind, window]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a reporter is to sign: seconds count from the rig's `start`."""
+
+    answer: int
+    after: int = 600
+    account: int = REPORTER
+
+
+class Rig:
+    """One hub on one chain, with a first round on each of its feeds: `solo`, `trio` (two of three reporters), `level`.
+
+    Attributes:
+        start: When the first rounds were observed, unix seconds. The chain's time is 6 hours later.
+    """
+
+    def __init__(
+        self, proofs: Proofs, chain: Anvil, config: Config, deployment: Deployment, rpc: Rpc | None = None
+    ) -> None:
+        self.proofs = proofs
+        self.chain = chain
+        self.config = config
+        self.deployment = deployment
+        self.rpc = rpc or Rpc(chain.rpc_url, chain.chain_id)
+        self.hub = Hub(self.rpc, deployment.hub)
+        self.start = 0
+
+    @classmethod
+    def build(cls, proofs: Proofs, chain: Anvil, folder: Path) -> Self:
+        """Deploy, and give some feeds their first round."""
+        config = configure(proofs, chain, folder)
+        rig = cls(proofs, chain, config, proofs.run(deploy(config, lambda line: None)))
+        try:
+            rig.start = rig.now()
+            for name, accounts in {"solo": (REPORTER,), "trio": COMMITTEE[:2], "level": (REPORTER,)}.items():
+                assert rig.accepts(rig.honest(name, *(Sighting(ANSWER, 0, account) for account in accounts)))
+            rig.wait_until(6 * HOURS)
+        except BaseException:
+            rig.close()
+            raise
+        return rig
+
+    def close(self) -> None:
+        self.run(self.rpc.close())
+
+    def second_hub(self) -> Rig:
+        """Another hub of the same code, with the same verifier, model and feed `solo`, but without rounds."""
+        arguments = hub_interface().encode_constructor(self.address(DEPLOYER), self.address(DEPLOYER), 0)
+        created = self.receipt(compiled.load("ZkOracle").bytecode + arguments, DEPLOYER, to="")
+        deployment = self.deployment.model_copy(update={"hub": to_checksum_address(created["contractAddress"])})
+        other = Rig(self.proofs, self.chain, self.config, deployment, self.rpc)
+        other.start = self.start
+        architecture, model = self.run(self.hub.architecture(1)), self.run(self.hub.model(1))
+        shape = (architecture.features, architecture.outputs, architecture.binds_model)
+        other.admin("addArchitecture", *shape, architecture.batch_sizes, architecture.verifiers)
+        other.admin("addModel", model.model_hash, 1, model.artifact_hash, model.score_unit)
+        other.add_feed("solo", like="solo", reporters=[self.address(REPORTER)])
+        return other
+
+    def fork(self, chain: Anvil) -> Rig:
+        """The same hub on a chain that starts from this one's state."""
+        assert chain.rpc("anvil_loadState", self.chain.rpc("anvil_dumpState"))
+        other = Rig(self.proofs, chain, self.config, self.deployment)
+        other.start = self.start
+        # A state has no clock.
+        other.wait_until(self.now() - self.start + 1)
+        return other
+
+    def run(self, awaitable: Coroutine[Any, Any, T]) -> T:
+        return self.proofs.run(awaitable)
+
+    # --- the chain ---------------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        return self.run(self.rpc.block()).timestamp
+
+    def wait_until(self, after: int) -> None:
+        """Mine a block `after` seconds from `start`."""
+        self.chain.rpc("evm_setNextBlockTimestamp", self.start + after)
+        self.chain.rpc("evm_mine")
+
+    def address(self, account: int) -> str:
+        return self.chain.accounts[account].address
+
+    def feed_id(self, name: str) -> bytes:
+        return feed_id_of(f"{name} / USD")
+
+    def add_feed(self, name: str, like: str, reporters: Sequence[str] = ()) -> None:
+        """A feed without rounds, with the terms of another one, and its reporters unless others are given."""
+        config = replace(terms(self.config.feed(like)), description=f"{name} / USD")
+        self.admin("addFeed", astuple(config), reporters or self.run(self.hub.reporters(self.feed_id(like))), 1)
+
+    def state(self, name: str) -> FeedState:
+        return self.run(self.hub.feed_state(self.feed_id(name)))
+
+    def storage(self) -> dict[str, str]:
+        """All that the hub has written: slot to word."""
+        # Not by eth_getProof's hash: Anvil counts slots that were only read.
+        dumped = gzip.decompress(bytes.fromhex(self.chain.rpc("anvil_dumpState").removeprefix("0x")))
+        slots: dict[str, str] = json.loads(dumped)["accounts"][self.hub.address.lower()]["storage"]
+        return {slot: word for slot, word in slots.items() if int(word, 16)}
+
+    def verifier(self) -> str:
+        return self.run(self.hub.architecture(1)).verifiers[0]
+
+    def send(self, data: bytes, account: int = OUTSIDER, to: str | None = None) -> bool:
+        """Mine a transaction, unasked whether it will revert. Whether it succeeded."""
+        return self.receipt(data, account, to)["status"] == "0x1"
+
+    def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None) -> dict[str, Any]:
+        target = {} if to == "" else {"to": to or self.hub.address}
+        sent = {"from": self.address(account), "data": "0x" + data.hex(), "gas": hex(_GAS), **target}
+        found: dict[str, Any] = self.chain.rpc("eth_sendTransactionSync", sent)
+        return found
+
+    def admin(self, function: str, *arguments: Any) -> None:
+        assert self.send(hub_interface().encode_call(function, *arguments), DEPLOYER), function
+
+    # --- submissions -------------------------------------------------------------------------------------------
+
+    def sign(
+        self, name: str, sighting: Sighting, *, round_id: int | None = None, hub: str | None = None
+    ) -> SignedObservation:
+        account = Account.from_key(self.chain.accounts[sighting.account].key)
+        signer = LocalReporter(account, self.chain.chain_id, hub or self.hub.address)
+        round_id = self.state(name).round_id + 1 if round_id is None else round_id
+        return signer.sign_observation(self.feed_id(name), round_id, sighting.answer, self.start + sighting.after)
+
+    def window(self, name: str, answer: int, after: int) -> Window:
+        return encoding.features(self.state(name), answer, self.start + after, MODEL.features)
+
+    def honest(self, name: str, *sightings: Sighting, kind: str = "private", model_number: int = 1) -> Submission:
+        """A submission as the pipeline would make it."""
+        ordered = sorted(sightings, key=lambda sighting: sighting.answer)
+        times = sorted(sighting.after for sighting in ordered)
+        answer, after = ordered[len(ordered) // 2].answer, times[(len(times) - 1) // 2]
+        window = self.window(name, answer, after)
+        update = FeedUpdate(
+            feed_id=self.feed_id(name),
+            round_id=self.state(name).round_id + 1,
+            observations=tuple(self.sign(name, sighting) for sighting in ordered),
+            scores=self.proofs.scores(window, kind),
+        )
+        return Submission(model_number, (update,), self.proofs.prove(window, kind))
+
+    def refusal(self, attack: Submission | bytes, account: int = OUTSIDER) -> str | None:
+        """The custom error that a submission, or another call of the hub, reverts with; None if it would succeed."""
+        data = attack if isinstance(attack, bytes) else encode(attack)
+        decode, sender = hub_interface().decode_error, self.address(account)
+        try:
+            self.run(self.rpc.call(self.hub.address, data, sender=sender, decode=decode))
+        except ContractRejected as error:
+            return error.name or str(error)
+        return None
+
+    def refuses(self, attack: Submission | bytes, error: str, account: int = OUTSIDER) -> None:
+        """Asserts that it reverts with this custom error, and that a transaction of it writes nothing."""
+        data = attack if isinstance(attack, bytes) else encode(attack)
+        assert self.refusal(data, account) == error
+        before = self.storage()
+        assert not self.send(data, account)
+        assert self.storage() == before
+
+    def accepts(self, submission: Submission, account: int = OUTSIDER) -> bool:
+        """Whether the hub takes a submission; it is sent. Accepted or held: see the feed's state."""
+        return self.send(encode(submission), account)
+
+
+def encode(submission: Submission) -> bytes:
+    """Calldata of a submission, in just the order that it has."""
+    updates = [
+        (
+            update.feed_id,
+            update.round_id,
+            [(one.answer, one.observed_at, one.v, one.r, one.s) for one in update.observations],
+            list(update.scores),
+        )
+        for update in submission.updates
+    ]
+    return hub_interface().encode_call("submit", submission.model_number, updates, submission.proof)
+
+
+def with_update(submission: Submission, **changes: Any) -> Submission:
+    """The submission with another first update."""
+    first, *rest = submission.updates
+    return replace(submission, updates=(replace(first, **changes), *rest))
+
+
+def with_observation(submission: Submission, **changes: Any) -> Submission:
+    """The submission with another first observation."""
+    first, *rest = submission.updates[0].observations
+    return with_update(submission, observations=(replace(first, **changes), *rest))
+
+
+def flipped(value: bytes, bit: int) -> bytes:
+    """`value` with one bit changed; bit 0 is the lowest of the last byte."""
+    return (int.from_bytes(value) ^ (1 << bit)).to_bytes(len(value))
+
+
+def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "") -> Config:
+    """A configuration file for a chain, and what it says.
+
+    Args:
+        keys: The section of keys; default: Anvil's.
+    """
+    keys = keys or f"reporter = {{ anvil_account = {REPORTER} }}\nsubmitter = {{ anvil_account = {DEPLOYER} }}"
+    committee = ", ".join(f'"{chain.accounts[each].address}"' for each in COMMITTEE)
+    relative = f'kind = "relative"\ndecimals = 8\nsigma = {SIGMA_PPM}\ndeviation_ppm = 1\n'
+    absolute = f'kind = "absolute"\ndecimals = 8\nsigma = {LEVEL_SIGMA}\ndeviation = 1\n'
+    feeds = {
+        "solo": relative,
+        "trio": f"{relative}quorum = 2\nreporters = [{committee}]\nmax_spread = 2000\n",
+        "level": absolute,
+    }
+    shared = f"""heartbeat = {HEARTBEAT}
+confirmations = 2
+confirm_delay = 60
+tolerance = 3000
+sources = [{{ type = "packaged", series = "sp500" }}]
+"""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "oracle.toml"
+    path.write_text(
+        f"""[chain]
+rpc_url = "{chain.rpc_url}"
+chain_id = {chain.chain_id}
+deployment = "deployment.json"
+
+[keys]
+{keys}
+
+[prover]
+artifacts = "{proofs.artifact().path.parent}"
+srs = "insecure-local"
+workers = 1
+
+[journal]
+path = "journal.db"
+
+[deploy]
+change_delay = 0
+"""
+        + "".join(
+            f'\n[[feeds]]\nname = "{name}"\ndescription = "{name} / USD"\n{own}{shared}' for name, own in feeds.items()
+        ),
+        encoding="utf-8",
+    )
+    return load(path, {})
+
+
+def audit_folder(folder: Path, *found: Artifact) -> Path:
+    """A folder of just these artifacts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in found:
+        (folder / each.path.name).symlink_to(each.path)
+    return folder

@@ -1,0 +1,112 @@
+"""Answers at the ends of an int128, and dust: each is proven and held, or refused by name, and no feed gets stuck."""
+
+from __future__ import annotations
+
+import pytest
+
+from oracle.encoding import CLIP, INT128_MAX
+from oracle.types import Status
+from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting, encode
+
+pytestmark = pytest.mark.attack
+
+EXTREMES = (INT128_MAX, INT128_MAX - 1, 10**30, 1, 0, -1, -ANSWER, -INT128_MAX, -INT128_MAX - 1)
+
+
+def name(answer: int) -> str:
+    return {INT128_MAX: "max", INT128_MAX - 1: "max-1", -INT128_MAX: "min+1", -INT128_MAX - 1: "min"}.get(
+        answer, f"{answer:.0e}" if abs(answer) > 1_000 else str(answer)
+    )
+
+
+def goes_on(rig: Rig, feed: str, answer: int, after: int) -> None:
+    """A normal report is accepted: at once, or after the confirmations that a far-off answer needs."""
+    round_id = rig.state(feed).round_id
+    for report in range(3):
+        assert rig.accepts(rig.honest(feed, Sighting(answer, after + 120 * report)))
+        if rig.state(feed).round_id > round_id:
+            break
+    state = rig.state(feed)
+    assert (state.status, state.answer) == (Status.OK, answer)
+
+
+@pytest.mark.parametrize("answer", EXTREMES, ids=name)
+@pytest.mark.parametrize("feed", ["solo", "level"])
+def test_an_extreme_answer_is_held(rig: Rig, feed: str, answer: int) -> None:
+    before = rig.state(feed)
+    assert rig.accepts(rig.honest(feed, Sighting(answer)))
+    state = rig.state(feed)
+    assert (state.status, state.round_id, state.answer) == (Status.HELD, 1, ANSWER)
+    assert state.returns == before.returns
+    assert state.held is not None and state.held.answer == answer
+    assert rig.accepts(rig.honest(feed, Sighting(NORMAL if feed == "solo" else ANSWER + 500, 700)))
+    state = rig.state(feed)
+    assert (state.status, state.round_id) == (Status.OK, 2)
+
+
+@pytest.mark.parametrize("answer", EXTREMES, ids=name)
+@pytest.mark.parametrize("like", ["solo", "level"])
+def test_an_extreme_first_answer(rig: Rig, like: str, answer: int) -> None:
+    """The first answer has nothing to be measured against; whatever it is, the truth comes through after it."""
+    feed = f"fresh {like}"
+    rig.add_feed(feed, like)
+    first = rig.honest(feed, Sighting(answer, 60))
+    if like == "solo" and answer <= 0:
+        rig.refuses(first, "AnswerOutOfRange")
+        assert rig.state(feed).status is Status.EMPTY
+    else:
+        assert rig.accepts(first)
+        assert (rig.state(feed).answer, rig.state(feed).status) == (answer, Status.OK)
+    goes_on(rig, feed, ANSWER, 600)
+    goes_on(rig, feed, ANSWER + 500, 1_800)
+
+
+@pytest.mark.parametrize("answer", [INT128_MAX, 1], ids=name)
+def test_a_confirmed_extreme_answer(rig: Rig, answer: int) -> None:
+    """Even if reporters confirm nonsense, which they can, the feed finds back: to them it is a regime change again."""
+    for report in range(3):
+        assert rig.accepts(rig.honest("solo", Sighting(answer, 600 + 60 * report)))
+    state = rig.state("solo")
+    assert (state.status, state.round_id, state.answer) == (Status.OK, 2, answer)
+    goes_on(rig, "solo", ANSWER, 1_200)
+    goes_on(rig, "solo", NORMAL, 2_400)
+
+
+@pytest.mark.parametrize("answer", [0, -1, -INT128_MAX - 1], ids=name)
+def test_what_is_not_above_zero_is_never_confirmed_on_a_relative_feed(rig: Rig, answer: int) -> None:
+    for report in range(4):
+        assert rig.accepts(rig.honest("solo", Sighting(answer, 600 + 600 * report)))
+        state = rig.state("solo")
+        assert (state.status, state.round_id) == (Status.HELD, 1)
+        assert state.held is not None and state.held.confirmations == 0
+    goes_on(rig, "solo", NORMAL, 3_600)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 2), (1, ANSWER), (ANSWER, INT128_MAX), (-ANSWER, ANSWER)])
+def test_a_committee_that_is_far_apart(rig: Rig, low: int, high: int) -> None:
+    """The spread is computed of extremes, too, and refused by its name."""
+    accounts = (2, 3)
+    submission = rig.honest("trio", Sighting(low, 600, accounts[0]), Sighting(high, 600, accounts[1]))
+    rig.refuses(submission, "SpreadTooWide")
+    assert rig.accepts(rig.honest("trio", Sighting(NORMAL, 700, 2), Sighting(NORMAL, 700, 3)))
+
+
+def test_an_answer_outside_an_int128_is_no_call(rig: Rig) -> None:
+    """Dirty high bits of an answer: the ABI decoder refuses them, whatever the low ones say."""
+    data = encode(rig.honest("solo", Sighting(NORMAL)))
+    answer = NORMAL.to_bytes(32)
+    assert data.count(answer) == 1
+    for dirty in (b"\1" + answer[1:], answer[:15] + b"\1" + answer[16:], b"\xff" * 16 + answer[16:]):
+        altered = data.replace(answer, dirty)
+        assert rig.refusal(altered) is not None
+        assert not rig.send(altered)
+    assert rig.send(data)
+
+
+def test_after_a_very_long_silence(rig: Rig) -> None:
+    """The gap is clipped: however late a report, there is a proof of it."""
+    for years in (1, 50):
+        silence = years * 365 * 24 * HOURS
+        rig.wait_until(silence)
+        assert rig.window("solo", ANOMALOUS, silence - HOURS)[-1] == CLIP
+        goes_on(rig, "solo", ANOMALOUS, silence - HOURS)

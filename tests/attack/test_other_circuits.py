@@ -1,0 +1,142 @@
+"""Good proofs, of something else: other weights, other circuits, other verifiers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from oracle import encoding
+from oracle.chain.contracts import Submission, hub_interface
+from oracle.proving.local import LocalVerifier
+from oracle.types import Status
+from tests.attack.rig import DEPLOYER, NORMAL, OUTSIDER, Proofs, Rig, Sighting, with_update
+
+pytestmark = pytest.mark.attack
+
+
+def accepted(rig: Rig, submission: Submission) -> None:
+    assert rig.accepts(submission)
+    state = rig.state("solo")
+    assert (state.round_id, state.answer, state.status) == (2, NORMAL, Status.OK)
+
+
+def add_other_model(rig: Rig) -> int:
+    """The other weights become a model of the same architecture; its number."""
+    other = rig.proofs.artifact("other")
+    unit = other.manifest.score_unit
+    rig.admin("addModel", other.model_hash, 1, bytes.fromhex(other.artifact_hash), unit)
+    return rig.run(rig.hub.model_count())
+
+
+def test_other_weights_share_the_verifier(proofs: Proofs) -> None:
+    """Or the tests below would show nothing: it is the model's hash alone that tells the proofs apart."""
+    ours, other = proofs.artifact().manifest, proofs.artifact("other").manifest
+    assert ours.verifier_code_hash == other.verifier_code_hash
+    assert ours.model_hash != other.model_hash
+
+
+def test_a_proof_of_other_weights(rig: Rig, normal: Submission) -> None:
+    """Whether or not the other model is known to the hub, and active on another feed."""
+    forged = rig.honest("solo", Sighting(NORMAL), kind="other")
+    assert forged.updates[0].scores != normal.updates[0].scores
+    rig.refuses(forged, "ProofRejected")
+    rig.refuses(with_update(forged, scores=normal.updates[0].scores), "ProofRejected")
+    number = add_other_model(rig)
+    rig.refuses(forged, "ProofRejected")
+    rig.refuses(replace(forged, model_number=number), "ModelNotActive")
+    rig.admin("proposeModel", rig.feed_id("level"), number)
+    rig.admin("activateModel", rig.feed_id("level"))
+    rig.refuses(replace(forged, model_number=number), "ModelNotActive")
+    accepted(rig, normal)
+
+
+def test_the_same_proof_is_good_for_its_own_model(rig: Rig, normal: Submission) -> None:
+    number = add_other_model(rig)
+    rig.admin("proposeModel", rig.feed_id("solo"), number)
+    rig.admin("activateModel", rig.feed_id("solo"))
+    rig.refuses(normal, "ModelNotActive")
+    rig.refuses(replace(normal, model_number=number), "ProofRejected")
+    accepted(rig, rig.honest("solo", Sighting(NORMAL), kind="other", model_number=number))
+
+
+def test_a_looser_model_does_not_pass_what_the_active_one_holds(rig: Rig) -> None:
+    """What someone who knows another model of the architecture would try."""
+    between = 4 * rig.state("solo").answer // 100 + rig.state("solo").answer
+    strict = rig.honest("solo", Sighting(between))
+    loose = rig.honest("solo", Sighting(between), kind="other")
+    assert max(strict.updates[0].scores) > 0 >= max(loose.updates[0].scores)
+    rig.refuses(loose, "ProofRejected")
+    rig.refuses(with_update(strict, scores=loose.updates[0].scores), "ProofRejected")
+    assert rig.accepts(strict)
+    assert rig.state("solo").status is Status.HELD
+
+
+@pytest.mark.parametrize("kind", ["verdict", "public"])
+def test_a_proof_of_another_circuit(rig: Rig, normal: Submission, kind: str) -> None:
+    """Of the same model on the same window: verdicts instead of scores, weights in the key instead of hashed."""
+    window = rig.window("solo", NORMAL, 600)
+    artifact = rig.proofs.artifact(kind)
+    forged = rig.honest("solo", Sighting(NORMAL), kind=kind)
+    with LocalVerifier(artifact) as verifier:
+        statement = encoding.instances(artifact.model_hash, [window], [forged.updates[0].scores], 1)
+        assert verifier.verify(forged.proof, statement).verified
+    rig.refuses(forged, "ProofRejected")
+    rig.refuses(with_update(forged, scores=normal.updates[0].scores), "ProofRejected")
+    accepted(rig, normal)
+
+
+def test_a_public_circuit_takes_its_own_proofs_only(rig: Rig, normal: Submission) -> None:
+    """As a second architecture of the same hub; its weights are in the key, so it is good for one model."""
+    public = rig.proofs.artifact("public")
+    created = rig.receipt(public.verifier().bytecode, to="")
+    manifest = public.manifest
+    rig.admin("addArchitecture", manifest.features, manifest.outputs, False, [1], [created["contractAddress"]])
+    rig.admin("addModel", 0, 2, bytes.fromhex(public.artifact_hash), manifest.score_unit)
+    number = rig.run(rig.hub.model_count())
+    rig.refuses(hub_interface().encode_call("addModel", 0, 2, bytes(32), 1), "InvalidModel", DEPLOYER)
+    rig.admin("proposeModel", rig.feed_id("solo"), number)
+    rig.admin("activateModel", rig.feed_id("solo"))
+    rig.refuses(replace(normal, model_number=number), "ProofRejected")
+    honest = rig.honest("solo", Sighting(NORMAL), kind="public", model_number=number)
+    rig.refuses(with_update(honest, scores=(-1, -1)), "ProofRejected")
+    accepted(rig, honest)
+
+
+def test_a_verifier_without_code_is_not_registered(rig: Rig) -> None:
+    """A call of an address without code succeeds: such a verifier would have no opinion at all."""
+    nobody = rig.address(OUTSIDER)
+    for verifiers in ([nobody], ["0x" + "00" * 20], ["0x" + "00" * 19 + "01"]):
+        data = hub_interface().encode_call("addArchitecture", 16, 2, True, [1], verifiers)
+        rig.refuses(data, "VerifierHasNoCode", DEPLOYER)
+    mixed = hub_interface().encode_call("addArchitecture", 16, 2, True, [1, 4], [rig.verifier(), nobody])
+    rig.refuses(mixed, "VerifierHasNoCode", DEPLOYER)
+    rig.admin("addArchitecture", 16, 2, True, [1], [rig.verifier()])
+
+
+def test_a_verifier_that_says_false_or_nothing(rig: Rig, normal: Submission) -> None:
+    """Whatever is at the pinned address: only `true` is a yes."""
+    answers = {
+        "false": "5f5f5260205ff3",
+        "nothing": "5f5ff3",
+        "two": "60025f5260205ff3",
+        "half a word": "60015f5260105ff3",
+        "reverts": "5f5ffd",
+        "is gone": "",
+    }
+    true = "60015f5260205ff3"
+    verifier = rig.verifier()
+    for name, code in answers.items():
+        rig.chain.rpc("anvil_setCode", verifier, "0x" + code)
+        assert rig.refusal(normal) is not None, name
+        before = rig.storage()
+        assert not rig.accepts(normal), name
+        assert rig.storage() == before
+    # The control: with a verifier that says yes to everything the same call goes through.
+    rig.chain.rpc("anvil_setCode", verifier, "0x" + true)
+    accepted(rig, normal)
+
+
+@pytest.mark.parametrize("model_hash", [0, encoding.FIELD_MODULUS, encoding.FIELD_MODULUS + 1, 2**256 - 1])
+def test_model_hashes_that_are_none(rig: Rig, model_hash: int) -> None:
+    rig.refuses(hub_interface().encode_call("addModel", model_hash, 1, bytes(32), 1), "InvalidModel", DEPLOYER)
