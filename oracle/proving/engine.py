@@ -7,11 +7,12 @@ are few on purpose: what this module imports, each proving process keeps in memo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,36 @@ def gen_settings(model: str, settings: str, run_args: Mapping[str, Any]) -> dict
             raise EngineError(f"this ezkl has no run argument {name!r}")
         setattr(arguments, name, tuple(value) if isinstance(value, list) else value)
     _check("gen_settings", ezkl.gen_settings(model, settings, py_run_args=arguments))
+    written: dict[str, Any] = json.loads(Path(settings).read_text())
+    return written
+
+
+def calibrate_settings(model: str, settings: str, windows: list[list[int]], target: str) -> dict[str, Any]:
+    """Lets ezkl choose scales and logrows from sample inputs, as its documentation proposes; returns the settings.
+
+    The default model needs no calibration: this is what it is compared with.
+
+    Args:
+        windows: Inputs of the circuit, one after the other.
+        target: "resources" or "accuracy".
+
+    Raises:
+        EngineError: No scales that ezkl tries fit the samples; with its reasons, which it only prints.
+    """
+    with _scratch() as folder:
+        data = Path(folder, "calibration.json")
+        data.write_text(json.dumps({"input_data": [[float(value) for window in windows for value in window]]}))
+        with _captured(Path(folder, "printed")) as printed:
+            try:
+                # ezkl's stub has no default values; the function has.
+                calibrated = ezkl.calibrate_settings(str(data), model, settings, target)  # type: ignore[call-arg]
+                _check("calibrate_settings", calibrated)
+                refusal = ""
+            except RuntimeError as error:
+                refusal = str(error)
+        if refusal:
+            reasons = [line.strip() for line in printed() if "reason:" in line]
+            raise EngineError("; ".join([refusal, *reasons[-2:]]))
     written: dict[str, Any] = json.loads(Path(settings).read_text())
     return written
 
@@ -191,6 +222,11 @@ def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -
 
 def peak_memory() -> dict[str, Any]:
     """Largest resident size of this process so far, in bytes; None where the platform does not tell."""
+    # Linux's ru_maxrss counts the parent's memory too, from before this process replaced it: HWM starts afresh.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return {"bytes": int(line.split()[1]) * 1024}
     try:
         import resource
     except ImportError:
@@ -205,6 +241,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         gen_settings,
+        calibrate_settings,
         compile_circuit,
         gen_srs,
         get_srs,
@@ -224,6 +261,22 @@ def _witness(folder: str, circuit: str, inputs: list[int]) -> dict[str, Any]:
     ezkl.gen_witness(str(data), circuit, str(target), None, None)
     written: dict[str, Any] = json.loads(target.read_text())
     return written
+
+
+@contextlib.contextmanager
+def _captured(path: Path) -> Iterator[Callable[[], list[str]]]:
+    """What native code writes to this process's outputs meanwhile; Python's own redirection does not see that."""
+    kept = [os.dup(1), os.dup(2)]
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield lambda: path.read_text(errors="replace").splitlines()
+    finally:
+        for number, descriptor in zip((1, 2), kept, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(target)
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
