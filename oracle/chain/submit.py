@@ -71,25 +71,19 @@ class Sender:
     def address(self) -> str:
         return str(self._account.address)
 
-    async def sign(
-        self, to: str | None, data: bytes, decode: ErrorDecoder | None = None, *, simulate: bool = True
-    ) -> SignedTransaction:
+    async def sign(self, to: str | None, data: bytes, decode: ErrorDecoder | None = None) -> SignedTransaction:
         """Simulate, estimate and sign; nothing is sent. The nonce is taken as the last step, once the rest has held.
 
         Args:
             to: None deploys `data`.
             decode: For the contract's custom errors.
-            simulate: Call it first, for its reason if it reverts; an estimate says no more than that it does.
 
         Raises:
             ContractRejected: It would revert, and why.
             TransactionRejected: It needs more gas than a block has.
             ChainUnavailable: No answer.
         """
-        # On the pending block: it has the time, and our own earlier transactions, that the next block will have.
-        if simulate and to is not None:
-            await self.rpc.call(to, data, sender=self.address, block="pending", decode=decode)
-        gas = await self._gas(to, data, decode)
+        gas = await self._simulate(to, data, decode)
         fees = await self.rpc.fees()
         chain_id = await self.rpc.chain_id()
         async with self._lock:
@@ -171,8 +165,18 @@ class Sender:
     def _resync(self) -> None:
         self._next = None
 
-    async def _gas(self, to: str | None, data: bytes, decode: ErrorDecoder | None) -> int:
-        estimate = await self.rpc.estimate_gas(to, data, sender=self.address, decode=decode)
+    async def _simulate(self, to: str | None, data: bytes, decode: ErrorDecoder | None) -> int:
+        """The gas limit of a transaction that succeeds on the pending block.
+
+        That block has the time, and our own earlier transactions, that the next one will have. The estimate is the
+        simulation: some nodes give no reason where it fails, and are then asked for one with a call.
+        """
+        try:
+            estimate = await self.rpc.estimate_gas(to, data, sender=self.address, decode=decode)
+        except ContractRejected as error:
+            if error.name is None and to is not None:
+                await self.rpc.call(to, data, sender=self.address, block="pending", decode=decode)
+            raise
         limit = (await self.rpc.block()).gas_limit
         if estimate > limit:
             raise TransactionRejected(f"the transaction needs {estimate:,} gas, more than a block has ({limit:,})")
