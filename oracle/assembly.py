@@ -469,13 +469,14 @@ async def status(config: Config) -> list[FeedStatus]:
             for name, feed in deployment.feeds.items():
                 state = await hub.feed_state(feed.feed_id)
                 paused = " (paused)" if state.paused else ""
-                held = f"{encoding.decimal_from_answer(state.held.answer, feed.decimals)}" if state.held else ""
+                answer = encoding.decimal_from_answer(state.answer, feed.decimals)
+                held = f"{encoding.decimal_from_answer(state.held.answer, feed.decimals):f}" if state.held else ""
                 found.append(
                     FeedStatus(
                         name=name,
                         status=state.status.name + paused,
                         round_id=state.round_id,
-                        answer=str(encoding.decimal_from_answer(state.answer, feed.decimals)),
+                        answer=f"{answer:f}" if state.round_id else "",
                         observed_at=_moment(state.observed_at),
                         held=held,
                         open=journal.counts(name)["open"] if journal is not None else 0,

@@ -157,12 +157,13 @@ def deploy(config_path: Path, public_model: bool) -> None:
     import asyncio
 
     from oracle.assembly import deploy as run_deploy
-    from oracle.report import print_deployment
+    from oracle.report import finished_steps, print_deployment
 
     config = _load(config_path)
     if public_model:
         config = config.with_visibility("public")
-    print_deployment(asyncio.run(run_deploy(config, progress=lambda line: click.echo(line, err=True))))
+    progress = finished_steps(lambda line: click.echo(line, err=True))
+    print_deployment(asyncio.run(run_deploy(config, progress)))
 
 
 @oracle.command()

@@ -30,7 +30,7 @@ from oracle.config import load
 from oracle.detectors.quadratic import QuadraticModel
 from oracle.errors import DataError
 from oracle.metrics import percentile
-from oracle.report import print_json
+from oracle.report import finished_steps, print_json
 from oracle.sources.faults import Injection, inject
 from oracle.sources.interface import Reading
 from oracle.sources.packaged import SERIES, load_series
@@ -138,7 +138,7 @@ async def run(options: DemoOptions, *, as_json: bool) -> int:
         path = out / "oracle.toml"
         path.write_text(_config(options, chain), encoding="utf-8")
         config = load(path, {})
-        deployment = await deploy(config, progress=lambda line: console.print(f"  {line}", highlight=False))
+        deployment = await deploy(config, finished_steps(lambda line: console.print(f"  {line}", highlight=False)))
         board = Board(console, sum(len(series) for act in played_acts for series in act.readings.values()))
         async with assemble(config, watch=board.stage) as parts:
             for model in parts.models.values():

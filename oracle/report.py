@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 def print_json(value: Any) -> None:
     """One JSON document to standard output."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def finished_steps(show: Callable[[str], None]) -> Callable[[str], None]:
+    """Of the lines that a deployment tells, those that a person wants to see: what is done, and what is special."""
+
+    def progress(line: str) -> None:
+        if not re.search(r": (sending|sent|signed 0x[0-9a-f]+|mined in block \d+)$", line):
+            show(line.removesuffix(": done"))
+
+    return progress
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
