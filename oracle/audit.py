@@ -21,12 +21,14 @@ from oracle.chain import compiled, signer
 from oracle.chain.contracts import (
     FeedUpdate,
     Hub,
+    Round,
     RoundAccepted,
     RoundEvent,
     decode_submission,
     hub_interface,
     round_event,
 )
+from oracle.chain.contracts import Submission as Call
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
 from oracle.chain.rpc import Log, Rpc
 from oracle.errors import ArtifactError, ChainUnavailable, DeploymentError
@@ -34,6 +36,9 @@ from oracle.gate import HoldPolicy, empty_feed, judge
 from oracle.proving import artifact as artifacts
 from oracle.proving.local import LocalVerifier
 from oracle.types import FeedState, Kind, Outcome, SignedObservation
+
+_MOST_ELEMENTS = 255
+"""Of any list in a submission that the hub can take."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class Auditor:
     """Replays submissions, in the order in which the chain has them.
 
     Args:
-        recover: Gives the address that signed an observation for (feed id, round).
+        recover: Gives the address that signed an observation for (feed id, round); ValueError if nobody did.
     """
 
     def __init__(self, recover: Callable[[bytes, int, SignedObservation], str]) -> None:
@@ -156,6 +161,7 @@ class Auditor:
         self._terms: dict[bytes, FeedTerms] = {}
         self._models: dict[int, ModelTerms] = {}
         self._states: dict[bytes, FeedState] = {}
+        self._rounds: dict[tuple[bytes, int], Round] = {}
         self.findings: list[Finding] = []
 
     def add_model(self, model: ModelTerms) -> None:
@@ -194,15 +200,21 @@ class Auditor:
         outcomes = {event.feed_id: event for event in submission.events}
         for index, update in enumerate(submission.updates):
             event = outcomes.get(update.feed_id)
-            problem = problems.get(index) or proof_problem or ""
-            if index not in problems:
+            problem = problems.get(index, "")
+            if not problem:
                 update, answer, observed_at, _ = next(item for item in judged if item[0] is update)
-                problem = problem or self._outcome(submission, update, answer, observed_at, event)
+                # Taken over even if the proof is bad: later proofs are of the history that the hub has.
+                outcome_problem = self._outcome(submission, update, answer, observed_at, event)
+                problem = proof_problem or outcome_problem
             self._find(submission, update, event, problem)
 
     def expected_states(self) -> Mapping[bytes, FeedState]:
         """Each feed as it must be now."""
         return dict(self._states)
+
+    def expected_rounds(self) -> Mapping[tuple[bytes, int], Round]:
+        """Each round as it must be stored, by feed and number."""
+        return dict(self._rounds)
 
     def _statement(self, submission: Submission, update: FeedUpdate) -> tuple[int, int, tuple[int, ...]]:
         """Steps 1 to 4 of the hub: the answer, its time and the features that the proof must be about."""
@@ -225,7 +237,10 @@ class Auditor:
             raise _Unproven(f"{len(answers)} observations where {terms.quorum} are the quorum")
         if answers != sorted(answers):
             raise _Unproven("the observations are not sorted")
-        signers = [self._recover(update.feed_id, update.round_id, signed) for signed in update.observations]
+        try:
+            signers = [self._recover(update.feed_id, update.round_id, signed) for signed in update.observations]
+        except ValueError as error:
+            raise _Unproven(str(error)) from None
         if len(set(signers)) != len(signers):
             raise _Unproven("a reporter signed twice")
         if strangers := sorted(set(signers) - terms.reporters):
@@ -264,17 +279,27 @@ class Auditor:
     ) -> str:
         """Step 6: the hub did with it what the gate says. Takes the state over."""
         terms = self._terms[update.feed_id]
+        score_unit = self._models[submission.model_number].score_unit
         verdict = judge(
             self._states[update.feed_id],
             terms.policy,
             answer,
             observed_at,
             update.scores,
-            score_unit=self._models[submission.model_number].score_unit,
+            score_unit=score_unit,
             published_at=submission.block_time,
             latest_observed_at=max(signed.observed_at for signed in update.observations),
         )
         self._states[update.feed_id] = verdict.state
+        if verdict.outcome is Outcome.ACCEPTED:
+            self._rounds[update.feed_id, update.round_id] = Round(
+                round_id=update.round_id,
+                answer=answer,
+                observed_at=observed_at,
+                published_at=submission.block_time,
+                model_number=submission.model_number,
+                score_ratio=encoding.score_ratio(update.scores, score_unit),
+            )
         expected = Event(update.feed_id, update.round_id, verdict.outcome, answer, observed_at, verdict.confirmed)
         if event is None:
             return f"the hub emitted nothing, where {verdict.outcome.value} was due"
@@ -372,6 +397,9 @@ class _Run:
                 self.problems.append(
                     f"feed 0x{feed_id.hex()}: the hub's state is not what its history leads to: {problem}"
                 )
+        for (feed_id, round_id), round_ in self.auditor.expected_rounds().items():
+            if (stored := await self.hub.round(feed_id, round_id)) != round_:
+                self.problems.append(f"feed 0x{feed_id.hex()}: round {round_id} is stored as {stored}, not {round_}")
         return AuditReport(
             hub=self.hub.address,
             chain_id=chain_id,
@@ -415,10 +443,12 @@ class _Run:
             code = await self.rpc.code(address)
             if _keccak(code) != code_hash:
                 self.problems.append(f"model {number}: the verifier at {address} has not the code that the hub pinned")
-            if srs_origin(code) != PUBLIC_CEREMONY:
+            artifact = self.artifacts.get((code_hash.hex(), model_hash))
+            origins = {srs_origin(code), *(() if artifact is None else (artifact.manifest.srs_origin,))}
+            # The constant may stand anywhere in the code; the artifact's own SRS is known by its whole hash.
+            if origins != {PUBLIC_CEREMONY}:
                 text = f"model {number}: the verifier at {address} is keyed with a local SRS: whoever made it can forge"
                 (self.notes if await self.rpc.is_local() else self.problems).append(text)
-            artifact = self.artifacts.get((code_hash.hex(), model_hash))
             if artifact is None:
                 problem = (
                     f"no artifact here is of model {number} with {batch} windows (verifier code 0x{code_hash.hex()})"
@@ -453,7 +483,7 @@ class _Run:
         waiting = [_event(event) for event in events]
         for calldata in await self._calls(log.tx_hash):
             try:
-                submission = decode_submission(calldata)
+                submission = read_submission(calldata)
             except ValueError as error:
                 self.problems.append(f"transaction {tx_hash}: its calldata can't be read: {error}")
                 continue
@@ -482,6 +512,60 @@ class _Run:
             return [transaction.data]
         trace = await self.rpc.request("debug_traceTransaction", "0x" + tx_hash.hex(), {"tracer": "callTracer"})
         return list(_submissions(trace, self.hub.address.lower()))
+
+
+def read_submission(calldata: bytes) -> Call:
+    """The arguments of `submit` as the hub reads them.
+
+    Whoever relays a submission chooses its encoding, and Solidity takes more than ABI libraries do: a list in calldata
+    may name elements that stand before it. What the hub took must not be unreadable to an auditor.
+
+    Raises:
+        ValueError: It is no call of `submit`, or one that the hub can't have taken.
+    """
+    try:
+        return decode_submission(calldata)
+    except ValueError:
+        if calldata[:4] != hub_interface().selector("submit"):
+            raise
+
+    def word(at: int) -> int:
+        # As CALLDATALOAD: positions are modulo 2^256, and what is not there is zero.
+        return int.from_bytes(calldata[at % 2**256 :][:32].ljust(32, b"\0"))
+
+    def signed(at: int) -> int:
+        return (word(at) + 2**255) % 2**256 - 2**255
+
+    def span(at: int) -> range:
+        if word(at) > _MOST_ELEMENTS:
+            raise ValueError(f"a list of {word(at)} elements")
+        return range(word(at))
+
+    arguments, updates = 4, []
+    table = arguments + word(arguments + 32) + 32
+    for index in span(table - 32):
+        at = table + word(table + 32 * index)
+        observations, scores = at + word(at + 64), at + word(at + 96)
+        fields = [observations + 32 + 160 * each for each in span(observations)]
+        updates.append(
+            FeedUpdate(
+                feed_id=word(at).to_bytes(32),
+                round_id=word(at + 32),
+                observations=tuple(
+                    SignedObservation(
+                        answer=signed(each),
+                        observed_at=word(each + 32),
+                        v=word(each + 64),
+                        r=word(each + 96).to_bytes(32),
+                        s=word(each + 128).to_bytes(32),
+                    )
+                    for each in fields
+                ),
+                scores=tuple(signed(scores + 32 + 32 * each) for each in span(scores)),
+            )
+        )
+    proof = arguments + word(arguments + 64)
+    return Call(word(arguments), tuple(updates), calldata[proof + 32 :][: word(proof)])
 
 
 def _submissions(call: Mapping[str, Any], hub: str) -> list[bytes]:

@@ -188,8 +188,8 @@ class Rig:
     def close(self) -> None:
         self.run(self.rpc.close())
 
-    def second_hub(self) -> Rig:
-        """Another hub of the same code, with the same verifier, model and feed `solo`, but without rounds."""
+    def second_hub(self, verifier: str | None = None) -> Rig:
+        """Another hub of the same code with the same model and feed `solo`, without rounds; its verifier may differ."""
         arguments = hub_interface().encode_constructor(self.address(DEPLOYER), self.address(DEPLOYER), 0)
         created = self.receipt(compiled.load("ZkOracle").bytecode + arguments, DEPLOYER, to="")
         deployment = self.deployment.model_copy(update={"hub": to_checksum_address(created["contractAddress"])})
@@ -197,7 +197,7 @@ class Rig:
         other.start = self.start
         architecture, model = self.run(self.hub.architecture(1)), self.run(self.hub.model(1))
         shape = (architecture.features, architecture.outputs, architecture.binds_model)
-        other.admin("addArchitecture", *shape, architecture.batch_sizes, architecture.verifiers)
+        other.admin("addArchitecture", *shape, architecture.batch_sizes, [verifier or self.verifier()])
         other.admin("addModel", model.model_hash, 1, model.artifact_hash, model.score_unit)
         other.add_feed("solo", like="solo", reporters=[self.address(REPORTER)])
         return other

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from eth_account import Account
 
 from oracle.assembly import audit, deploy
 from oracle.chain import keystore
 from oracle.chain.anvil import Anvil
+from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, srs_origin
+from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.rpc import Rpc
-from oracle.errors import InsecureSetup
-from tests.attack.rig import DEPLOYER, GENESIS, REPORTER, Proofs, Rig, audit_folder, configure
+from oracle.errors import ArtifactError, InsecureSetup
+from oracle.proving.artifact import COMPILED, MANIFEST, Artifact, Manifest
+from oracle.proving.artifact import load as load_artifact
+from oracle.proving.verifier import keccak256
+from tests.attack.rig import ANSWER, DEPLOYER, GENESIS, REPORTER, Proofs, Rig, Sighting, audit_folder, configure
 
 pytestmark = pytest.mark.attack
 
@@ -35,6 +45,36 @@ def encrypted(chain: Anvil, folder: Path) -> str:
         keystore.import_key(folder / f"{role}.json", chain.accounts[account].key, "secret", iterations=2)
         lines.append(f'{role} = {{ keystore = "{role}.json", password_file = "password" }}')
     return "\n".join(lines)
+
+
+def disguised(local: Artifact, folder: Path) -> Artifact:
+    """An artifact of a local SRS whose verifier carries the public ceremony's constant, where it is never executed."""
+    target = folder / "disguised"
+    shutil.copytree(local.path, target)
+    runtime = local.verifier().runtime + b"\0" + CEREMONY_CONSTANT
+    # PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN
+    creation = b"\x61" + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
+    compiled = json.loads((target / COMPILED).read_text(encoding="utf-8"))
+    compiled |= {"runtime": runtime.hex(), "bytecode": creation.hex()}
+    (target / COMPILED).write_text(json.dumps(compiled), encoding="utf-8")
+    digest = hashlib.sha256((target / COMPILED).read_bytes()).hexdigest()
+    return relabelled(
+        target,
+        verifier_code_hash="0x" + keccak256(runtime).hex(),
+        files={**local.manifest.files, COMPILED: digest},
+    )
+
+
+def relabelled(folder: Path, **changes: Any) -> Artifact:
+    """An artifact with another manifest, which fits itself."""
+    document = json.loads((folder / MANIFEST).read_text(encoding="utf-8")) | changes
+    document["artifact_hash"] = Manifest.from_document(document).computed_hash()
+    (folder / MANIFEST).write_text(json.dumps(document), encoding="utf-8")
+    return load_artifact(folder)
+
+
+async def yes(self: Rpc) -> bool:
+    return True
 
 
 def test_a_local_srs_is_not_deployed_elsewhere(proofs: Proofs, elsewhere: Anvil, tmp_path: Path) -> None:
@@ -66,10 +106,6 @@ def test_an_audit_elsewhere_reports_a_local_srs(
     proofs: Proofs, elsewhere: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deployed all the same, by a deployer whose copy of this package lets it through."""
-
-    async def yes(self: Rpc) -> bool:
-        return True
-
     with monkeypatch.context() as patched:
         patched.setattr(Rpc, "is_local", yes)
         rig = Rig.build(proofs, elsewhere, tmp_path)
@@ -80,3 +116,45 @@ def test_an_audit_elsewhere_reports_a_local_srs(
     assert [problem for problem in report.problems if "local SRS" in problem] == list(report.problems) != []
     assert (report.verified, report.failed) == (3, 0), "the proofs themselves hold; that says nothing here"
     assert not any("local SRS" in note for note in report.notes)
+
+
+# --- disguises ---
+
+
+def test_a_disguised_verifier_is_not_deployed_elsewhere(proofs: Proofs, elsewhere: Anvil, tmp_path: Path) -> None:
+    artifact = disguised(proofs.artifact(), tmp_path)
+    assert srs_origin(artifact.verifier().bytecode) == PUBLIC_CEREMONY, "or this test shows nothing"
+    plan = DeployPlan(feeds=(), models={"default": [artifact]}, change_delay=0)
+    payer = Account.from_key(elsewhere.accounts[DEPLOYER].key)
+
+    async def attempt() -> None:
+        async with Rpc(elsewhere.rpc_url) as rpc:
+            await deploy_plan(plan, rpc, payer, tmp_path / "deployment.json")
+
+    with pytest.raises(InsecureSetup, match="SRS is not the public ceremony's"):
+        proofs.run(attempt())
+    assert elsewhere.rpc("eth_blockNumber") == "0x0"
+
+
+def test_a_manifest_can_not_call_a_local_srs_the_ceremonys(proofs: Proofs, tmp_path: Path) -> None:
+    artifact = disguised(proofs.artifact(), tmp_path)
+    with pytest.raises(ArtifactError, match="not of the origin that the manifest states"):
+        relabelled(artifact.path, srs_origin=PUBLIC_CEREMONY)
+
+
+def test_an_audit_sees_through_a_disguised_verifier(
+    proofs: Proofs, elsewhere: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The constant alone is no evidence: the artifact's own SRS is."""
+    artifact = disguised(proofs.artifact(), tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Rpc, "is_local", yes)
+        rig = Rig.build(proofs, elsewhere, tmp_path)
+    created = rig.receipt(artifact.verifier().bytecode, to="")["contractAddress"]
+    other = rig.second_hub(created)
+    assert other.accepts(other.honest("solo", Sighting(ANSWER)))
+    report = proofs.run(audit(other.hub.address, elsewhere.rpc_url, audit_folder(tmp_path / "artifacts", artifact)))
+    rig.close()
+    assert report.verified == 1
+    assert ["local SRS" in problem for problem in report.problems] == [True]
+    assert not report.ok

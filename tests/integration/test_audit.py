@@ -1,0 +1,410 @@
+"""The audit of a real deployment: it verifies what is right, and says what is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eth_abi.abi import encode as abi_encode
+
+from oracle import toolchain
+from oracle.assembly import audit
+from oracle.audit import Auditor, AuditReport, FeedTerms, ModelTerms
+from oracle.audit import Submission as ToAudit
+from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import FeedUpdate, Submission
+from oracle.chain.signer import recover
+from oracle.chain.solc import compile_standard, standard_input
+from oracle.errors import DeploymentError
+from oracle.gate import HoldPolicy
+from oracle.proving.verifier import keccak256
+from oracle.types import Kind, Outcome, SignedObservation, Status
+from tests.attack.rig import (
+    ANOMALOUS,
+    ANSWER,
+    DEPLOYER,
+    GENESIS,
+    NORMAL,
+    Proofs,
+    Rig,
+    Sighting,
+    audit_folder,
+    encode,
+    with_update,
+)
+
+LOCAL_SRS = "local SRS"
+
+FORWARDER = """
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.0;
+
+contract Forwarder {
+    function forward(address to, bytes[] calldata calls) external returns (bool[] memory done) {
+        done = new bool[](calls.length);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            (done[i],) = to.call(calls[i]);
+        }
+    }
+}
+"""
+
+
+def word(value: int) -> bytes:
+    return (value % 2**256).to_bytes(32)
+
+
+@pytest.fixture(scope="module")
+def proofs() -> Iterator[Proofs]:
+    with Proofs() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Three feeds with a round each; then one goes on, and one is held."""
+    rig = Rig.build(proofs, anvil(start_time=GENESIS), tmp_path_factory.mktemp("audited"))
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL)))
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER * 2)))
+    assert (rig.state("solo").round_id, rig.state("level").status) == (2, Status.HELD)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def rig(deployed: Rig) -> Iterator[Rig]:
+    snapshot = deployed.chain.rpc("evm_snapshot")
+    yield deployed
+    assert deployed.chain.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture
+def folder(proofs: Proofs, tmp_path: Path) -> Path:
+    """What an auditor was given: the artifact of the deployed model."""
+    return audit_folder(tmp_path / "artifacts", proofs.artifact())
+
+
+def audited(rig: Rig, folder: Path) -> AuditReport:
+    return rig.run(audit(rig.hub.address, rig.chain.rpc_url, folder))
+
+
+def failures(report: AuditReport) -> list[str]:
+    return [finding.problem for finding in report.findings if not finding.verified]
+
+
+# --- what is right ---
+
+
+def test_all_is_verified(rig: Rig, folder: Path) -> None:
+    report = audited(rig, folder)
+    assert (report.verified, report.failed, report.problems) == (5, 0, ())
+    assert report.ok
+    assert (report.hub, report.chain_id) == (rig.hub.address, 31337)
+    assert [LOCAL_SRS in note for note in report.notes] == [True]
+    found = [(each.feed, each.round_id, each.outcome, each.answer) for each in report.findings]
+    assert found == [
+        ("solo / USD", 1, Outcome.ACCEPTED, ANSWER),
+        ("trio / USD", 1, Outcome.ACCEPTED, ANSWER),
+        ("level / USD", 1, Outcome.ACCEPTED, ANSWER),
+        ("solo / USD", 2, Outcome.ACCEPTED, NORMAL),
+        ("level / USD", 2, Outcome.HELD, 2 * ANSWER),
+    ]
+
+
+def test_an_auditor_needs_no_weights(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
+    given = tmp_path / "given" / "model"
+    ours = proofs.artifact().path
+    shutil.copytree(ours, given, ignore=shutil.ignore_patterns("model.onnx", "circuit.ezkl", "pk.key"))
+    assert audited(rig, given.parent).ok
+
+
+def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
+    """A confirmed regime change, another committee, another model and the way back, a pause."""
+    for report in range(3):
+        assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 60 * report)))
+    assert rig.state("solo").answer == ANOMALOUS
+    rig.admin("proposeReporters", rig.feed_id("trio"), [rig.address(3), rig.address(4)], 1)
+    rig.admin("activateReporters", rig.feed_id("trio"))
+    assert rig.accepts(rig.honest("trio", Sighting(NORMAL, 1_200, 4)))
+    other = rig.proofs.artifact("other")
+    rig.admin("addModel", other.model_hash, 1, bytes.fromhex(other.artifact_hash), other.manifest.score_unit)
+    rig.admin("proposeModel", rig.feed_id("level"), 2)
+    rig.admin("activateModel", rig.feed_id("level"))
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER + 500, 1_200), kind="other", model_number=2))
+    rig.admin("rollbackModel", rig.feed_id("level"))
+    assert rig.accepts(rig.honest("level", Sighting(ANSWER + 500, 1_300)))
+    rig.admin("pause", rig.feed_id("level"))
+    both = audit_folder(folder, other)
+    report = audited(rig, both)
+    assert (report.verified, failures(report), report.problems) == (11, [], ())
+    confirmed = [each for each in report.findings if (each.feed, each.answer) == ("solo / USD", ANOMALOUS)]
+    assert [each.outcome for each in confirmed] == [Outcome.HELD, Outcome.HELD, Outcome.ACCEPTED]
+
+
+# --- relayed submissions ---
+
+
+@pytest.fixture(scope="module")
+def forwarder() -> bytes:
+    """Creation code of a contract that calls others, and goes on if one of them reverts."""
+    source = {"Forwarder.sol": FORWARDER}
+    output = compile_standard(standard_input(source), toolchain.contracts_solc_version())
+    return bytes.fromhex(output["contracts"]["Forwarder.sol"]["Forwarder"]["evm"]["bytecode"]["object"])
+
+
+def forward(rig: Rig, forwarder: bytes, *calls: bytes) -> None:
+    created = rig.receipt(forwarder, to="")["contractAddress"]
+    data = keccak256(b"forward(address,bytes[])")[:4] + abi_encode(["address", "bytes[]"], [rig.hub.address, calls])
+    assert rig.send(data, to=created)
+
+
+def test_a_relayed_submission_is_found(rig: Rig, folder: Path, forwarder: bytes) -> None:
+    forward(rig, forwarder, encode(rig.honest("solo", Sighting(NORMAL, 1_200))))
+    assert rig.state("solo").round_id == 3
+    report = audited(rig, folder)
+    assert (report.verified, failures(report), report.problems) == (6, [], ())
+
+
+def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, forwarder: bytes) -> None:
+    """Two that the hub takes, of one feed even, among two that it refuses."""
+    first = rig.honest("solo", Sighting(NORMAL, 1_200))
+    trio = rig.honest("trio", Sighting(NORMAL, 600, 2), Sighting(NORMAL, 600, 3))
+    # Signed for the round after, on the state that the first one leaves.
+    snapshot = rig.chain.rpc("evm_snapshot")
+    assert rig.accepts(first)
+    second = rig.honest("solo", Sighting(NORMAL, 1_800))
+    assert rig.chain.rpc("evm_revert", snapshot)
+    forged = with_update(trio, scores=(-1, -1))
+    forward(rig, forwarder, *(encode(each) for each in (forged, first, first, trio, second)))
+    assert (rig.state("solo").round_id, rig.state("trio").round_id) == (4, 2)
+    report = audited(rig, folder)
+    assert (report.verified, failures(report), report.problems) == (8, [], ())
+
+
+def test_other_encodings_of_a_submission(rig: Rig, folder: Path) -> None:
+    """Whoever relays chooses the encoding; what the hub can read, the audit can."""
+    head, tail = slice(4, 100), slice(100, None)
+    for after, encoded in enumerate(("longer", "shifted", "proof first", "backwards")):
+        submission = rig.honest("solo", Sighting(NORMAL, 1_200 + 60 * after))
+        data = encode(submission)
+        model, updates, proof = (data[head][at : at + 32] for at in (0, 32, 64))
+        updates_at, proof_at = int.from_bytes(updates), int.from_bytes(proof)
+        update, proof_tail = data[4 + updates_at : 4 + proof_at], data[4 + proof_at :]
+        assert update[:64] == word(1) + word(32)
+        altered = {
+            "longer": data[4:] + b"more than it needs",
+            "shifted": model + word(updates_at + 32) + word(proof_at + 32) + word(0) + data[tail],
+            "proof first": model + word(0x60 + len(proof_tail)) + word(0x60) + proof_tail + update,
+            # The list of updates points to one that stands before it.
+            "backwards": model
+            + word(0x60 + len(update) - 64)
+            + word(0x60 + len(update))
+            + update[64:]
+            + word(1)
+            + word(-(len(update) - 32))
+            + proof_tail,
+        }[encoded]
+        assert rig.send(data[:4] + altered), encoded
+    report = audited(rig, folder)
+    assert (report.verified, failures(report), report.problems) == (9, [], ())
+
+
+# --- what the auditor lacks ---
+
+
+def test_without_the_artifact_nothing_is_verified(rig: Rig, tmp_path: Path) -> None:
+    report = audited(rig, audit_folder(tmp_path / "empty"))
+    assert (report.verified, report.failed) == (0, 5)
+    assert all("no artifact here is of model 1" in problem for problem in failures(report))
+    assert any("no artifact here is of model 1 with 1 windows" in problem for problem in report.problems)
+    assert not report.ok
+
+
+@pytest.mark.parametrize("kind", ["other", "verdict", "public"])
+def test_an_artifact_of_another_model(rig: Rig, proofs: Proofs, tmp_path: Path, kind: str) -> None:
+    """`other` has the very same verifier: it is the model's hash that tells them apart."""
+    report = audited(rig, audit_folder(tmp_path / "artifacts", proofs.artifact(kind)))
+    assert (report.verified, report.failed) == (0, 5)
+    assert all("no artifact here is of model 1" in problem for problem in failures(report))
+    assert not report.ok
+
+
+def test_a_damaged_artifact(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
+    given = tmp_path / "given" / "model"
+    shutil.copytree(proofs.artifact().path, given)
+    key = given / "vk.key"
+    key.write_bytes(key.read_bytes() + b"\0")
+    report = audited(rig, given.parent)
+    assert any("vk.key is corrupt" in problem for problem in report.problems)
+    assert (report.verified, report.failed) == (0, 5)
+
+
+def test_a_manifest_that_lies(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
+    """Another model's artifact, relabelled with the deployed model's hash: its own hash no longer fits."""
+    given = tmp_path / "given" / "model"
+    shutil.copytree(proofs.artifact("other").path, given)
+    manifest = json.loads((given / "manifest.json").read_text(encoding="utf-8"))
+    manifest["model_hash"] = proofs.artifact().manifest.document()["model_hash"]
+    (given / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    report = audited(rig, given.parent)
+    assert any("manifest.json was altered" in problem for problem in report.problems)
+    assert (report.verified, report.failed) == (0, 5)
+
+
+def test_there_is_no_hub(rig: Rig, folder: Path) -> None:
+    with pytest.raises(DeploymentError, match="no contract"):
+        rig.run(audit(rig.address(DEPLOYER), rig.chain.rpc_url, folder))
+
+
+# --- what is wrong on the chain ---
+
+
+def test_the_hub_has_other_code(rig: Rig, folder: Path) -> None:
+    code = rig.chain.rpc("eth_getCode", rig.hub.address, "latest")
+    rig.chain.rpc("anvil_setCode", rig.hub.address, code + "00")
+    report = audited(rig, folder)
+    assert [problem for problem in report.problems if "is not this release's hub" in problem]
+    assert (report.verified, report.ok) == (5, False)
+
+
+def test_a_verifier_has_other_code(rig: Rig, folder: Path) -> None:
+    rig.chain.rpc("anvil_setCode", rig.verifier(), YES)
+    report = audited(rig, folder)
+    assert any("has not the code that the hub pinned" in problem for problem in report.problems)
+    assert not report.ok
+
+
+YES = "0x60015f5260205ff3"
+"""Runtime code that answers `true` to everything."""
+
+
+def forged_round(rig: Rig, submission: Submission) -> None:
+    """The hub takes a submission that its verifier would have refused; afterwards all code is as it was."""
+    verifier = rig.verifier()
+    code = rig.chain.rpc("eth_getCode", verifier, "latest")
+    rig.chain.rpc("anvil_setCode", verifier, YES)
+    assert rig.accepts(submission)
+    rig.chain.rpc("anvil_setCode", verifier, code)
+
+
+@pytest.mark.parametrize("name", ["other proof", "lower scores", "of other weights", "no proof"])
+def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
+    """Rounds that a broken verifier let through, before a good one took its place."""
+    normal, anomalous = rig.honest("solo", Sighting(NORMAL, 1_200)), rig.honest("solo", Sighting(ANOMALOUS, 1_200))
+    forged = {
+        "other proof": replace(normal, proof=anomalous.proof),
+        "lower scores": with_update(anomalous, scores=(-1, -1)),
+        "of other weights": rig.honest("solo", Sighting(NORMAL, 1_200), kind="other"),
+        "no proof": replace(normal, proof=b""),
+    }[name]
+    forged_round(rig, forged)
+    assert rig.state("solo").round_id == 3
+    report = audited(rig, folder)
+    assert failures(report) == ["the proof does not verify"]
+    assert (report.verified, report.problems, report.ok) == (5, (), False)
+    # The history after it is audited all the same.
+    assert rig.accepts(rig.honest("solo", Sighting(rig.state("solo").answer, 1_800)))
+    assert audited(rig, folder).verified == 6
+
+
+async def test_a_signature_that_is_none() -> None:
+    """A finding as any other: one malformed report does not end the audit."""
+    feed_id = bytes(32)
+    signed = SignedObservation(1, GENESIS, 0, bytes(32), bytes(32))
+    update = FeedUpdate(feed_id, 1, (signed,), (0, 0))
+    auditor = Auditor(lambda feed, round_id, each: recover(31337, "0x" + "11" * 20, feed, round_id, each))
+    auditor.add_model(ModelTerms(1, 16, 2, 1, 1, (1,), None))
+    policy = HoldPolicy(0, 0, 0)
+    auditor.add_feed(FeedTerms(feed_id, "feed", Kind.RELATIVE, 1, 1, 1, 1, 0, 1, policy, frozenset(), model_number=1))
+    await auditor.submission(ToAudit("0x", 1, GENESIS, 1, (update,), b"", ()))
+    (finding,) = auditor.findings
+    assert "no valid signature" in finding.problem
+    assert auditor.expected_states()[feed_id].round_id == 0
+
+
+def slot_of(rig: Rig, name: str, matches: Callable[[int], bool], keys: tuple[int, ...] = ()) -> int:
+    """The slot of a feed's word, found by what it holds; `keys` are of a mapping in the feed."""
+    for position in range(24):
+        feed = int.from_bytes(keccak256(rig.feed_id(name) + position.to_bytes(32)))
+        for offset in range(24):
+            slot = (feed + offset) % 2**256
+            for key in keys:
+                slot = int.from_bytes(keccak256(key.to_bytes(32) + slot.to_bytes(32)))
+            if matches(int(rig.chain.rpc("eth_getStorageAt", rig.hub.address, hex(slot), "latest"), 16)):
+                return slot
+    raise AssertionError(f"no slot of {name} holds it")
+
+
+def tamper(rig: Rig, slot: int, change: Callable[[int], int]) -> None:
+    word = int(rig.chain.rpc("eth_getStorageAt", rig.hub.address, hex(slot), "latest"), 16)
+    rig.chain.rpc("anvil_setStorageAt", rig.hub.address, hex(slot), "0x" + change(word).to_bytes(32).hex())
+
+
+def is_round(answer: int) -> Callable[[int], bool]:
+    return lambda word: word % 2**128 == answer
+
+
+def test_the_ring_was_tampered_with(rig: Rig, folder: Path) -> None:
+    """Moves that never were would make a later anomaly look normal."""
+    moves = rig.state("solo").returns
+    ring = sum((move % 2**16) << (16 * index) for index, move in enumerate(moves))
+    assert ring
+    tamper(rig, slot_of(rig, "solo", lambda word: word == ring), lambda word: word | (20_000 << 240))
+    report = audited(rig, folder)
+    assert any("state is not what its history leads to: returns is" in problem for problem in report.problems)
+    assert not report.ok
+
+
+def test_the_latest_round_was_tampered_with(rig: Rig, folder: Path) -> None:
+    tamper(rig, slot_of(rig, "solo", is_round(NORMAL), (2,)), lambda word: word + 1)
+    report = audited(rig, folder)
+    assert rig.state("solo").answer == NORMAL + 1
+    wanted = f"answer is {NORMAL + 1} but must be {NORMAL}"
+    assert any(wanted in problem for problem in report.problems)
+    assert not report.ok
+
+
+def test_a_past_round_was_tampered_with(rig: Rig, folder: Path) -> None:
+    """Consumers read history, too: an average over time, or the round that a liquidation was settled by."""
+    tamper(rig, slot_of(rig, "solo", is_round(ANSWER), (1,)), lambda word: word + 1)
+    report = audited(rig, folder)
+    assert any("round 1" in problem and "is stored as" in problem for problem in report.problems)
+    assert not report.ok
+
+
+def test_a_round_after_the_tampering_fails(rig: Rig, folder: Path) -> None:
+    """What the hub then derives from the tampered history is not what the audit derives."""
+    tamper(rig, slot_of(rig, "solo", is_round(NORMAL), (2,)), lambda word: word - NORMAL // 100)
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200)))
+    report = audited(rig, folder)
+    assert failures(report) == ["the proof does not verify"]
+    assert not report.ok
+
+
+def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> None:
+    """A reporter who was none when the report came: his later admission does not make it good."""
+    reporters = rig.run(rig.hub.reporters(rig.feed_id("solo")))
+    stranger = rig.address(5)
+    slot = slot_of(rig, "solo", lambda word: word == 1, (int(reporters[0], 16),))
+    base = positions_of(rig, "solo", reporters[0], slot)
+    theirs = int.from_bytes(keccak256(int(stranger, 16).to_bytes(32) + base.to_bytes(32)))
+    tamper(rig, theirs, lambda word: 2)
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200, 5)))
+    report = audited(rig, folder)
+    assert failures(report) == [f"{stranger} was no reporter"]
+    assert not report.ok
+
+
+def positions_of(rig: Rig, name: str, reporter: str, slot: int) -> int:
+    """The mapping that a reporter's slot is in."""
+    for position in range(24):
+        feed = int.from_bytes(keccak256(rig.feed_id(name) + position.to_bytes(32)))
+        for offset in range(24):
+            base = (feed + offset) % 2**256
+            if int.from_bytes(keccak256(int(reporter, 16).to_bytes(32) + base.to_bytes(32))) == slot:
+                return base
+    raise AssertionError("no such mapping")
