@@ -28,7 +28,7 @@ check: setup ## lint, types, layers, formatting
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; $(FORGE) lint; fi
+	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
 
 fmt: setup ## format Python and Solidity
 	$(BIN)/ruff check --fix --select I .

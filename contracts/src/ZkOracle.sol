@@ -31,6 +31,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     uint256 public constant MAX_BATCH = 64;
     /// @notice Length of a proof in bytes, at most. ezkl's are 2 to 4 kB.
     uint256 public constant MAX_PROOF_BYTES = 16_384;
+    /// @notice Seconds that a feed may let observations be ahead of the block, at most. The next report has to be later
+    /// than the latest of them: by so much one reporter's wrong clock can delay the others.
+    uint256 public constant LONGEST_SKEW = 1 hours;
     /// @notice Bytes of a description, at most.
     uint256 public constant MAX_DESCRIPTION_BYTES = 64;
 
@@ -604,6 +607,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
             if (verifiers[i].code.length == 0) revert VerifierHasNoCode(verifiers[i]);
             codeHashes[i] = verifiers[i].codehash;
             _codeHashes[architectureId][i] = codeHashes[i];
+            // forge-lint: disable-next-item(unsafe-typecast) -- at most MAX_CIRCUITS
             _circuits[architectureId][i] =
                 CircuitSlot.pack(verifiers[i], bindsModel, features_, outputs, uint8(count), batchSizes[i]);
         }
@@ -659,6 +663,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         if (config.sigma == 0) revert InvalidConfig("sigma");
         if (config.heartbeat == 0) revert InvalidConfig("heartbeat");
         if (config.maxAge == 0) revert InvalidConfig("maxAge");
+        if (config.maxSkew > LONGEST_SKEW) revert InvalidConfig("maxSkew");
         if (int256(uint256(config.tolerance)) >= Features.CLIP) revert InvalidConfig("tolerance");
         if (int256(uint256(config.maxSpread)) >= Features.CLIP) revert InvalidConfig("maxSpread");
         _requireReporters(reporters_, config.quorum);

@@ -137,6 +137,9 @@ contract AdministrationTest is OracleTest {
         config.maxAge = 0;
         _expectInvalidConfig(config, "maxAge");
         config = _config("x", IZkOracle.Kind.RELATIVE, 1);
+        config.maxSkew = 3_601;
+        _expectInvalidConfig(config, "maxSkew");
+        config = _config("x", IZkOracle.Kind.RELATIVE, 1);
         config.tolerance = 32_767;
         _expectInvalidConfig(config, "tolerance");
         config = _config("x", IZkOracle.Kind.RELATIVE, 1);

@@ -36,8 +36,8 @@ contract Handler is OracleTest {
         skip(1 + wait % (2 * HEARTBEAT));
         Ghost storage ghost = ghosts[id];
         bool relative = which % 2 == 0;
-        if (ghost.accepted == 0 && relative && answer <= 0) answer = 1 - (answer + 1);
-        if (answer == 0 && ghost.accepted == 0) answer = 1;
+        // Else there would be no first round.
+        if (ghost.accepted == 0 && relative && answer <= 0) answer = 1;
         IZkOracle.FeedUpdate memory update = _update(id, answer, score);
         bytes memory proof = _proofOf(update);
         if (ghost.paused) {
@@ -70,6 +70,7 @@ contract Handler is OracleTest {
         bytes32 id = ids[which % 2];
         if (ghosts[id].paused) return;
         for (uint256 i = 0; i < times % 5; ++i) {
+            // forge-lint: disable-next-item(unsafe-typecast) -- 900 seconds
             this.report(which % 2, 777e8, 5, uint16(CONFIRM_DELAY));
         }
     }

@@ -170,6 +170,7 @@ abstract contract OracleTest is Test {
     // What a prover does
 
     function _field(int256 value) internal pure returns (uint256) {
+        // forge-lint: disable-next-item(unsafe-typecast) -- neither is negative
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 

@@ -190,6 +190,7 @@ contract RejectionsTest is OracleTest {
 
     /// @dev A positive score can't be passed off as the field element that stands for it, less r.
     function test_scoreModuloTheFieldIsOutOfRange() public {
+        // forge-lint: disable-next-item(unsafe-typecast) -- below 2^254
         int256 alias_ = int256(5) - int256(R);
         _refused(
             _update(feedId, PRICE, alias_), abi.encodeWithSelector(IZkOracle.ScoreOutOfRange.selector, feedId, alias_)

@@ -6,6 +6,8 @@ import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 
+// forge-lint: disable-start(unsafe-typecast) -- loop counters
+
 /// @dev One observation's way through the hub: accepted, held, confirmed; alone and in a batch.
 contract SubmitTest is OracleTest {
     function test_firstRound() public {
@@ -422,3 +424,5 @@ contract SubmitTest is OracleTest {
         scores[0] = score;
     }
 }
+
+// forge-lint: disable-end(unsafe-typecast)

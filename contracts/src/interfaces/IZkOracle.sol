@@ -48,7 +48,7 @@ interface IZkOracle {
     /// @param sigma One standard deviation of a move over one heartbeat: ppm (RELATIVE) or answer units (ABSOLUTE).
     /// @param heartbeat Seconds within which a new round is due.
     /// @param maxAge Seconds that an observation may be old when it is submitted.
-    /// @param maxSkew Seconds that an observation may be ahead of the block's time.
+    /// @param maxSkew Seconds that an observation may be ahead of the block's time; an hour at most.
     /// @param confirmations Further reports near a held answer that accept it; 0: never.
     /// @param confirmDelay Seconds that those reports must span, counted from the first held one.
     /// @param tolerance How near "near" is, in thousandths of sigma of the move from the first held answer; below the
