@@ -51,6 +51,9 @@ __all__ = [
 
 UINT32_MAX = 2**32 - 1
 MAX_REPORTERS = 31
+MAX_SKEW = 3_600
+MAX_MOVE = 32_766
+"""The contract's bounds: on reporters, on clocks, and on what is compared with a clipped move."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
@@ -404,13 +407,13 @@ class FeedConfig(_Section):
     deviation_ppm: Annotated[int, Field(ge=1)] | None = None
     deviation: Annotated[int, Field(ge=1)] | None = None
     max_age: WholeSeconds
-    max_skew: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 60
+    max_skew: Annotated[int, Field(ge=0, le=MAX_SKEW)] = 60
     quorum: Annotated[int, Field(ge=1, le=MAX_REPORTERS)] = 1
     reporters: Annotated[tuple[Address, ...], Field(max_length=MAX_REPORTERS)] = ()
     confirmations: Annotated[int, Field(ge=0, le=255)] = 3
     confirm_delay: Annotated[int, Field(ge=0, le=UINT32_MAX)]
-    tolerance: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 3_000
-    max_spread: Annotated[int, Field(ge=0, le=UINT32_MAX)] = 0
+    tolerance: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 3_000
+    max_spread: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 0
     strict_adapter: bool = False
     min_sources: Annotated[int, Field(ge=1)]
     max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None

@@ -235,6 +235,7 @@ class Interface:
 _HINTS = {
     "NoUpdates": "the submission has no updates",
     "NoCircuitForBatch": "the model's architecture has no circuit for {updates} updates in one proof",
+    "ProofTooLong": "a proof of {length} bytes, the hub reads {longest} at most",
     "UnknownModel": "the hub has no model number {modelNumber}",
     "UnknownFeed": "the hub has no feed {feedId}",
     "DuplicateFeed": "feed {feedId} appears twice in one submission",
@@ -262,6 +263,7 @@ _HINTS = {
     "VerifierHasNoCode": "there is no contract at the verifier's address {verifier}",
     "InvalidModel": "the model's {field} is not valid",
     "NothingProposed": "nothing is proposed",
+    "NotPaused": "feed {feedId} is not paused",
     "TooEarly": "the change takes effect at {activeFrom} (unix seconds), not before",
     "NoPreviousModel": "the feed has no previous model to roll back to",
     "AggregatorMismatch": "the contract at {aggregator} is no aggregator of this feed of this hub",
