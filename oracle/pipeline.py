@@ -32,14 +32,27 @@ log = structlog.get_logger(__name__)
 
 S = TypeVar("S", bound=Stage)
 
+ROUNDS_LOOKED_BACK = 100
+_BY_ANOTHER = "another's transaction carried it"
+
 Watch: TypeAlias = Callable[[Stage, str], None]
 """Called with each stage that is reached; an observation that ends off-chain comes again, with the reason."""
+
+
+class Round(Protocol):
+    """An accepted round."""
+
+    @property
+    def answer(self) -> int: ...
+    @property
+    def observed_at(self) -> int: ...
 
 
 class Hub(Protocol):
     """What the pipeline reads from the chain."""
 
     async def feed_state(self, feed_id: bytes) -> FeedState: ...
+    async def round(self, feed_id: bytes, round_id: int) -> Round | None: ...
 
 
 class Reporter(Protocol):
@@ -140,7 +153,7 @@ class Pipeline:
         observed = stage.observed
         state = await self._hub.feed_state(observed.feed_id)
         if observed.observed_at <= state.last_report_at:
-            raise _Ended(*_relayed(observed, state))
+            raise _Ended(*await self._relayed(observed, state))
         model = self._model(state.model_number)
         round_id = state.round_id + 1
         features = encoding.features(state, observed.answer, observed.observed_at, model.features)
@@ -156,6 +169,19 @@ class Pipeline:
         signed = tuple(reporter.sign_observation(*arguments) for reporter in self._reporters)
         scores = model.scores(features)
         return self._keep(Scored(observed, round_id, state.model_number, signed, features, scores))
+
+    async def _relayed(self, observed: Observed, state: FeedState) -> tuple[Outcome, str]:
+        """How an observation ended that we did not bring to an end: anyone may relay a signed report."""
+        mine = (observed.answer, observed.observed_at)
+        if state.held is not None and (state.held.answer, state.held.observed_at) == mine:
+            return Outcome.HELD, _BY_ANOTHER
+        for round_id in range(state.round_id, max(0, state.round_id - ROUNDS_LOOKED_BACK), -1):
+            found = await self._hub.round(observed.feed_id, round_id)
+            if found is None or found.observed_at < observed.observed_at:
+                break
+            if (found.answer, found.observed_at) == mine:
+                return Outcome.ACCEPTED, _BY_ANOTHER
+        return Outcome.SUPERSEDED, f"the feed has a report observed at {state.last_report_at}, not before this one"
 
     async def _prove(self, stage: Scored | Proven) -> Proven:
         """Prove the statement; the prover verifies its proof. A finished proof is never made again."""
@@ -200,13 +226,3 @@ class _Ended(Exception):
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
-
-
-def _relayed(observed: Observed, state: FeedState) -> tuple[Outcome, str]:
-    """How an observation ended that we did not bring to an end: anyone may relay a signed report."""
-    mine = (observed.answer, observed.observed_at)
-    if (state.answer, state.observed_at) == mine:
-        return Outcome.ACCEPTED, "another's transaction carried it"
-    if state.held is not None and (state.held.answer, state.held.observed_at) == mine:
-        return Outcome.HELD, "another's transaction carried it"
-    return Outcome.SUPERSEDED, f"the feed has a report observed at {state.last_report_at}, not before this one"

@@ -18,7 +18,7 @@ from oracle.errors import (
 )
 from oracle.journal import Journal
 from oracle.pipeline import Pipeline
-from oracle.types import Observed, Outcome, Proven, Scored, Stage, Submitted
+from oracle.types import Observed, OpenStage, Outcome, Proven, Scored, Stage, Submitted
 from tests.fakes import FakeHub, FakeSubmitter, reporter
 
 NORMAL, ANOMALOUS = 100_000_000, 900_000_000
@@ -196,6 +196,25 @@ async def test_a_report_that_another_relayed_ends_as_the_chain_has_it(
     assert await world.pipeline().report(observed) is outcome
     assert world.reasons == ["another's transaction carried it"]
     assert len(world.hub.events) == 2
+
+
+async def test_a_relayed_report_is_found_in_the_history_too(world: World) -> None:
+    """Another carried ours, and a further report landed before we asked."""
+    mine, later = world.observed(NORMAL + 7, 2_000), Observed("rival", world.feed_id, NORMAL + 9, 3_000)
+    rival = Pipeline(world.hub, [reporter()], {1: world.model}, FakeSubmitter(world.hub), _Forgetful())
+    await rival.report(Observed("rival", world.feed_id, mine.answer, mine.observed_at))
+    await rival.report(later)
+    assert await world.pipeline().report(mine) is Outcome.ACCEPTED
+    assert await world.pipeline().report(world.observed(NORMAL + 8, 2_500)) is Outcome.SUPERSEDED
+
+
+class _Forgetful:
+    """A journal that keeps nothing."""
+
+    def record(self, stage: Stage) -> None: ...
+    def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
+    def unfinished(self) -> list[OpenStage]:
+        return []
 
 
 async def test_what_the_contract_refuses_for_good_fails_with_its_reason(world: World) -> None:
