@@ -14,9 +14,7 @@ from oracle.types import FeedState, Kind, Outcome, Status
 
 POLICY = HoldPolicy(confirmations=2, confirm_delay=7_200, tolerance=1_000)
 NORMAL, ANOMALOUS = (-1, 0), (-1, 1)
-FEED = empty_feed(
-    b"\1" * 32, Kind.RELATIVE, sigma=10_000, heartbeat=3_600, model_number=1
-)
+FEED = empty_feed(b"\1" * 32, Kind.RELATIVE, sigma=10_000, heartbeat=3_600, model_number=1)
 
 
 def report(
@@ -128,9 +126,7 @@ def test_a_relative_feed_never_accepts_what_is_not_positive(answer: int) -> None
 
 
 def test_an_absolute_feed_accepts_zero_and_negative_answers() -> None:
-    feed = empty_feed(
-        b"\2" * 32, Kind.ABSOLUTE, sigma=50, heartbeat=3_600, model_number=1
-    )
+    feed = empty_feed(b"\2" * 32, Kind.ABSOLUTE, sigma=50, heartbeat=3_600, model_number=1)
     state = report(feed, 0, 100, NORMAL).state
     verdict = report(state, -25, 200, NORMAL)
     assert verdict.outcome is Outcome.ACCEPTED
@@ -166,9 +162,7 @@ def test_rounds_and_times_only_grow_and_history_has_one_round_an_acceptance(
     st.integers(1, 5),
     st.integers(0, 100_000),
 )
-def test_a_feed_can_not_freeze_while_reporters_agree(
-    old: int, new: int, confirmations: int, delay: int
-) -> None:
+def test_a_feed_can_not_freeze_while_reporters_agree(old: int, new: int, confirmations: int, delay: int) -> None:
     """Reports of one level, `delay / confirmations` apart, are accepted after at most confirmations + 1 of them."""
     policy = HoldPolicy(confirmations, delay, tolerance=0)
     state, now = report(FEED, old, 100, NORMAL, policy).state, 100
