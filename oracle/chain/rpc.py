@@ -8,6 +8,7 @@ requests. Results are parsed here, strictly, as a node's answer is input like an
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -172,6 +173,16 @@ def describe_revert(data: bytes, decode: ErrorDecoder | None = None) -> Revert:
     return Revert(None, f"unknown error 0x{data[:4].hex()}")
 
 
+def _restore_recursion_limit() -> None:
+    """Undo what importing web3 does: py_ecc, which it loads, raises the limit beyond what the stack bears.
+
+    With it raised, a hostile endpoint or source could end this process by an answer that is nested deep.
+    """
+    import py_ecc  # noqa: F401  # now, so that no later import raises it again
+
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+
+
 class Rpc:
     """One JSON-RPC endpoint of one chain.
 
@@ -204,6 +215,7 @@ class Rpc:
         self.expected_chain_id = expected_chain_id
         self._attempts = attempts
         self._chain_id: int | None = None
+        _restore_recursion_limit()
         self._provider = AsyncHTTPProvider(
             url, request_kwargs={"timeout": ClientTimeout(total=timeout)}, exception_retry_configuration=None
         )
@@ -457,7 +469,7 @@ class Rpc:
             raise self._unreachable("does not answer in time", again=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(f"can't be reached: {_reason(error)}", again=True) from None
-        except (json.JSONDecodeError, UnicodeDecodeError, Web3Exception, ValueError):
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, Web3Exception, ValueError):
             raise self._unreachable("answers something that is not JSON-RPC", again=False) from None
         if not isinstance(answer, Mapping) or ("result" not in answer and "error" not in answer):
             raise self._unreachable("answers something that is not JSON-RPC", again=False)
@@ -495,6 +507,8 @@ class _NodeError(ChainUnavailable):
         super().__init__(message)
         self.said = said
 
+
+_RECURSION_LIMIT = 1_000  # Python's own default
 
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 

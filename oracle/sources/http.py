@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -27,6 +28,11 @@ MAX_BODY = 1 << 20
 MAX_CLOCK_SKEW = 60
 """Seconds that a source's time may be ahead of this machine's clock."""
 
+MAX_NESTING = 64
+"""Levels of arrays and objects in an answer; prices lie flat."""
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
 _UNITS = {"s": Decimal(1), "ms": Decimal(1_000)}
 
 
@@ -134,20 +140,21 @@ class HttpSource:
             raise SourceUnavailable(f"{self._where}: answered {status}")
 
     def _parse(self, body: bytes) -> Any:
-        text = body.lstrip()
+        try:
+            text = body.decode("utf-8").lstrip()
+        except UnicodeDecodeError:
+            raise SourceUnavailable(f"{self._where}: answered bytes that are no text") from None
         if not text:
             raise SourceUnavailable(f"{self._where}: answered nothing")
-        if text.startswith(b"<"):
+        if text.startswith("<"):
             raise SourceUnavailable(f"{self._where}: answered HTML or XML instead of JSON")
+        if _nesting(text) > MAX_NESTING:
+            raise SourceUnavailable(f"{self._where}: answered JSON that is nested too deep")
         try:
-            return json.loads(body, parse_float=self._decimal, parse_int=self._decimal, parse_constant=self._refuse)
+            return json.loads(text, parse_float=self._decimal, parse_int=self._decimal, parse_constant=self._refuse)
         except json.JSONDecodeError as error:
             reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
             raise SourceUnavailable(f"{self._where}: answered no valid JSON: {reason}") from None
-        except UnicodeDecodeError:
-            raise SourceUnavailable(f"{self._where}: answered bytes that are no text") from None
-        except RecursionError:
-            raise SourceUnavailable(f"{self._where}: answered JSON that is nested too deep") from None
 
     def _decimal(self, text: str) -> Decimal:
         try:
@@ -227,6 +234,19 @@ class HttpSource:
             hint = "; is timestamp_unit right?"
             raise DataError(f"{where}: {found} is no unix time in {'seconds' if unit == 's' else unit}{hint}")
         return int(seconds)
+
+
+def _nesting(text: str) -> int:
+    """How deep brackets nest outside of strings.
+
+    Counted before parsing: the parser recurses on the machine's stack, and where Python's limit of recursion is raised,
+    as some libraries do, a hostile answer would end the process.
+    """
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _describe(found: Any) -> str:
