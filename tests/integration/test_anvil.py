@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,8 +66,17 @@ def test_contracts_over_the_size_limit_are_refused(anvil: StartAnvil) -> None:
         # PUSH2 size PUSH1 0 RETURN: a contract of `size` zero bytes
         code = f"0x61{size:04x}6000f3"
         call = {"from": chain.accounts[0].address, "data": code, "gas": hex(10_000_000)}
-        receipt = chain.rpc("eth_getTransactionReceipt", chain.rpc("eth_sendTransaction", call))
-        assert int(receipt["status"], 16) == status, size
+        assert int(mined(chain, call)["status"], 16) == status, size
+
+
+def mined(chain: Anvil, transaction: dict[str, Any]) -> dict[str, Any]:
+    """The receipt of a transaction; the block comes some time after the answer that it was sent."""
+    sent = chain.rpc("eth_sendTransaction", transaction)
+    until = time.monotonic() + 10
+    while (receipt := chain.rpc("eth_getTransactionReceipt", sent)) is None:
+        assert time.monotonic() < until, "not mined"
+    found: dict[str, Any] = receipt
+    return found
 
 
 def test_it_ends_with_its_context(anvil: StartAnvil) -> None:
@@ -112,7 +123,7 @@ def test_the_state_file_carries_the_chain_over(anvil: StartAnvil, tmp_path: Path
     state = tmp_path / "not" / "yet" / "state.json"
     with anvil(state_file=state) as chain:
         sender, receiver = chain.accounts[0].address, "0x00000000000000000000000000000000000000aa"
-        sent = chain.rpc("eth_sendTransaction", {"from": sender, "to": receiver, "value": "0x5"})
+        sent = mined(chain, {"from": sender, "to": receiver, "value": "0x5"})["transactionHash"]
     assert state.is_file()
     with anvil(state_file=state) as chain:
         assert int(chain.rpc("eth_getBalance", receiver, "latest"), 16) == 5
