@@ -60,7 +60,7 @@ def oracle(verbose: bool) -> None:
 )
 @click.option(
     "--start",
-    default="2008-08-01",
+    default="2008-07-01",
     show_default=True,
     help="First recorded day (ISO date).",
 )
