@@ -12,8 +12,15 @@ from pathlib import Path
 
 from oracle.detectors import training
 from oracle.errors import OracleError
+from oracle.sources.packaged import load_series
 
 TARGET = Path(__file__).resolve().parent.parent / "oracle" / "models" / f"{training.NAME}.json"
+
+
+def load(series: training.Series) -> training.Recorded:
+    """The whole series, as the `arch` package carries it."""
+    readings = load_series(series.name, column=series.column)
+    return training.recorded((reading.value, reading.observed_at) for reading in readings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with the file that ships instead of writing it")
     options = parser.parse_args(arguments)
     try:
-        trained = training.train(lambda step: print(step, file=sys.stderr)).to_json()
+        trained = training.train(load, lambda step: print(step, file=sys.stderr)).to_json()
     except OracleError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

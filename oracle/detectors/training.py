@@ -14,21 +14,17 @@ So that rounding differences between machines change nothing, the averaged coeff
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import gzip
-import importlib.util
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 
 from oracle import encoding
 from oracle.detectors.quadratic import PAST, QuadraticModel, Training
-from oracle.errors import DataError, ToolMissing
+from oracle.errors import ToolMissing
 from oracle.types import Kind
 
 NAME = "quadratic-v1"
@@ -88,33 +84,17 @@ class Recorded:
     times: tuple[int, ...]
 
 
-def read(name: str, column: str) -> Recorded:
-    """Reads one of arch's series, without arch or pandas being imported.
+def recorded(readings: Iterable[tuple[Decimal, int]]) -> Recorded:
+    """A series as the contract would have it.
+
+    Args:
+        readings: Value and observation time (unix seconds), oldest first.
 
     Raises:
-        ToolMissing: arch is not installed.
-        DataError: The file is not what it was.
+        DataError: A value does not fit the contract.
     """
-    found = importlib.util.find_spec("arch")
-    if found is None or not found.submodule_search_locations:
-        raise ToolMissing(
-            "training needs the arch package, which carries the data: pip install 'verifiable-oracle[train]'"
-        )
-    path = Path(found.submodule_search_locations[0], "data", name, f"{name}.csv.gz")
-    answers, times = [], []
-    try:
-        with gzip.open(path, "rt", encoding="ascii", newline="") as file:
-            for row in csv.DictReader(file):
-                if row[column] in ("", "."):
-                    continue  # a holiday, in either of the two notations
-                day = dt.datetime.strptime(row["Date"], "%m/%d/%Y").replace(tzinfo=dt.UTC)
-                answers.append(encoding.answer_from_decimal(Decimal(row[column]), DECIMALS))
-                times.append(int(day.timestamp()))
-    except (OSError, KeyError, ValueError, ArithmeticError) as error:
-        raise DataError(f"{path} can't be read as the series {name}: {error!r}") from error
-    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
-        raise DataError(f"{path}: dates do not increase")
-    return Recorded(tuple(answers), tuple(times))
+    pairs = [(encoding.answer_from_decimal(value, DECIMALS), observed_at) for value, observed_at in readings]
+    return Recorded(tuple(answer for answer, _ in pairs), tuple(observed_at for _, observed_at in pairs))
 
 
 def before(recorded: Recorded, day: dt.date) -> Recorded:
@@ -179,21 +159,21 @@ def significant(value: Fraction, bits: int = SIGNIFICANT_BITS) -> int:
     return round(value / (1 << shift)) << shift
 
 
-def train(progress: Callable[[str], None] = lambda step: None) -> QuadraticModel:
+def train(load: Callable[[Series], Recorded], progress: Callable[[str], None] = lambda step: None) -> QuadraticModel:
     """Fits the default model.
 
-    Raises:
-        ToolMissing: arch is not installed.
-        DataError: Its data is not what it was.
+    Args:
+        load: Gives a whole series; what is not trained on is cut off here.
+        progress: Told each step before it begins.
     """
-    recorded = {series: before(read(series.name, series.column), series.until) for series in SERIES}
-    sigmas = {series.name: sigma_ppm(recorded[series]) for series in SERIES}
-    featured = [window for series in SERIES for window in windows(recorded[series], sigmas[series.name])]
+    found = {series: before(load(series), series.until) for series in SERIES}
+    sigmas = {series.name: sigma_ppm(found[series]) for series in SERIES}
+    featured = [window for series in SERIES for window in windows(found[series], sigmas[series.name])]
     fits = []
     for series in SERIES:
         if series.fitted:
             progress(f"ARCH({PAST}) of {series.name}")
-            answers, sigma = recorded[series].answers, sigmas[series.name] / 1_000_000
+            answers, sigma = found[series].answers, sigmas[series.name] / 1_000_000
             pairs = itertools.pairwise(answers)
             fits.append(arch_coefficients([(q - p) / min(p, q) / sigma for p, q in pairs]))
     averages = [math.fsum(column) / len(column) for column in zip(*fits, strict=True)]
@@ -213,7 +193,7 @@ def train(progress: Callable[[str], None] = lambda step: None) -> QuadraticModel
         training=Training(
             command=COMMAND,
             series=sigmas,
-            ranges={series.name: _days(recorded[series]) for series in SERIES},
+            ranges={series.name: _days(found[series]) for series in SERIES},
             thresholds={"spike": float(spike), "drift": float(drift)},
         ),
     )

@@ -14,8 +14,8 @@ import pytest
 from oracle import encoding, gate
 from oracle.detectors import training
 from oracle.detectors.quadratic import QuadraticModel
-from oracle.errors import ToolMissing
 from oracle.types import Kind, Outcome
+from scripts.train_default_model import load
 
 MODEL = QuadraticModel.default()
 POLICY = gate.HoldPolicy(confirmations=3, confirm_delay=86_400, tolerance=3_000)
@@ -46,7 +46,7 @@ def test_threshold_keeps_the_budget_and_no_more() -> None:
 
 def test_windows_are_what_the_contract_derives() -> None:
     """The same vectors as from the encoding of a feed's state, observation by observation."""
-    series = training.read("sp500", "Close")
+    series = load(training.SERIES[0])
     recorded = training.Recorded(series.answers[:40], series.times[:40])
     sigma = MODEL.training.series["sp500"]
     state = gate.empty_feed(bytes(32), Kind.RELATIVE, sigma, training.HEARTBEAT, 1)
@@ -62,7 +62,7 @@ def test_training_looks_at_nothing_that_the_demonstration_replays() -> None:
     for name, (_, last) in MODEL.training.ranges.items():
         assert last < ("2015-01-01" if name == "vix" else "2007-01-01")
     for series in training.SERIES:
-        recorded = training.before(training.read(series.name, series.column), series.until)
+        recorded = training.before(load(series), series.until)
         assert dt.datetime.fromtimestamp(recorded.times[-1], dt.UTC).date() < series.until
         assert training.sigma_ppm(recorded) == MODEL.training.series[series.name]
 
@@ -74,7 +74,7 @@ def test_the_drift_threshold_is_below_a_pure_drifts_ratio() -> None:
 def test_the_fit_keeps_its_budget_on_the_training_ranges() -> None:
     spikes = drifts = seen = 0
     for series in training.SERIES:
-        recorded = training.before(training.read(series.name, series.column), series.until)
+        recorded = training.before(load(series), series.until)
         for window in training.windows(recorded, MODEL.training.series[series.name]):
             spike, drift = MODEL.score_int(window)
             spikes, drifts, seen = spikes + (spike > 0), drifts + (drift > 0), seen + 1
@@ -87,8 +87,7 @@ def test_the_fit_keeps_its_budget_on_the_training_ranges() -> None:
 @pytest.mark.parametrize("name", ["sp500", "nasdaq", "wti"])
 def test_the_crisis_of_2008_passes_and_faults_in_it_do_not(name: str) -> None:
     """Out of the training range, replayed with the history that the hub would have accepted."""
-    column = next(series.column for series in training.SERIES if series.name == name)
-    recorded = training.read(name, column)
+    recorded = load(next(series for series in training.SERIES if series.name == name))
     state = gate.empty_feed(bytes(32), Kind.RELATIVE, MODEL.training.series[name], training.HEARTBEAT, 1)
     crisis = (dt.datetime(2007, 1, 1, tzinfo=dt.UTC).timestamp(), dt.datetime(2010, 1, 1, tzinfo=dt.UTC).timestamp())
     false_holds = judged = 0
@@ -117,15 +116,9 @@ def test_the_crisis_of_2008_passes_and_faults_in_it_do_not(name: str) -> None:
 
 def test_dates_increase_and_values_are_positive() -> None:
     for series in training.SERIES:
-        recorded = training.read(series.name, series.column)
+        recorded = load(series)
         assert min(recorded.answers) > 0
         assert all(earlier < later for earlier, later in pairwise(recorded.times))
-
-
-def test_without_arch_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ToolMissing, match=r"\[train\]"):
-        training.read("sp500", "Close")
 
 
 @pytest.mark.slow
