@@ -496,10 +496,9 @@ def diagnose(config: Config | None) -> list[Check]:
     def in_use() -> list[doctor.SrsInUse]:
         from oracle.proving.srs import SrsOrigin
 
-        found = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
         return [
             doctor.SrsInUse(each.k, each.path, each.origin is SrsOrigin.PUBLIC_CEREMONY, f"sha256 {each.sha256[:16]}…")
-            for each in found.status()
+            for each in srs_status(config)
         ]
 
     return doctor.diagnose(
@@ -517,9 +516,10 @@ def _default_srs_cache() -> SrsCache:
 
 
 def srs_status(config: Config | None = None) -> list[SrsStatus]:
-    """What is in the SRS cache."""
-    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
-    return cache.status()
+    """What is in the SRS cache; without a configuration, in the user's and in the project's, which the demo uses."""
+    if config is not None:
+        return srs_cache(config.prover.artifacts).status()
+    return _default_srs_cache().status() + srs_cache(toolchain.build_dir() / "artifacts").status()
 
 
 def srs_fetch(k: int, config: Config | None = None) -> Path:

@@ -30,6 +30,14 @@ config_option = click.option(
     envvar="ORACLE_CONFIG",
     help="Configuration file.",
 )
+optional_config_option = click.option(
+    "--config",
+    "-c",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="ORACLE_CONFIG",
+    help=f"Configuration file (default: {DEFAULT_CONFIG}, if it is there).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -100,13 +108,7 @@ def demo(as_json: bool, **options: Any) -> None:
 
 
 @oracle.command()
-@click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-)
+@optional_config_option
 @json_option
 def doctor(config_path: Path | None, as_json: bool) -> None:
     """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
@@ -114,9 +116,7 @@ def doctor(config_path: Path | None, as_json: bool) -> None:
     from oracle.doctor import failures
     from oracle.report import print_checks
 
-    if config_path is None and DEFAULT_CONFIG.exists():
-        config_path = DEFAULT_CONFIG
-    checks = diagnose(_load(config_path) if config_path else None)
+    checks = diagnose(_load_optional(config_path))
     print_checks(checks, as_json=as_json)
     sys.exit(1 if failures(checks) else 0)
 
@@ -305,31 +305,34 @@ def srs() -> None:
 
 
 @srs.command("list")
+@optional_config_option
 @json_option
-def srs_list(as_json: bool) -> None:
+def srs_list(config_path: Path | None, as_json: bool) -> None:
     """What is in the cache, and whether it is from the public ceremony."""
     from oracle.assembly import srs_status
     from oracle.report import print_srs
 
-    print_srs(srs_status(), as_json=as_json)
+    print_srs(srs_status(_load_optional(config_path)), as_json=as_json)
 
 
 @srs.command("fetch")
 @click.argument("k", type=click.IntRange(6, 26))
-def srs_fetch(k: int) -> None:
+@optional_config_option
+def srs_fetch(k: int, config_path: Path | None) -> None:
     """Fetch the public ceremony's string for circuits of 2^K rows."""
     from oracle.assembly import srs_fetch as fetch
 
-    click.echo(fetch(k))
+    click.echo(fetch(k, _load_optional(config_path)))
 
 
 @srs.command("import")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-def srs_import(path: Path) -> None:
+@optional_config_option
+def srs_import(path: Path, config_path: Path | None) -> None:
     """Import the public ceremony's string from the file at PATH; its hash is checked."""
     from oracle.assembly import srs_import as import_file
 
-    click.echo(import_file(path))
+    click.echo(import_file(path, _load_optional(config_path)))
 
 
 @oracle.group()
@@ -363,6 +366,13 @@ def _load(path: Path) -> Config:
     if not path.exists():
         raise ConfigError(f"{path}: no such file; copy config.example.toml there, or name another with --config")
     return load(path, os.environ)
+
+
+def _load_optional(path: Path | None) -> Config | None:
+    """The named configuration, or the one that is there; None if there is none."""
+    if path is None and not DEFAULT_CONFIG.exists():
+        return None
+    return _load(path or DEFAULT_CONFIG)
 
 
 def _new_password(path: Path | None) -> str:

@@ -25,7 +25,7 @@ def workspace(tmp_path: Path, chain: Anvil) -> Workspace:
 
 def refused(workspace: Workspace, *arguments: str, code: int, says: str) -> None:
     """The command ends with one line that matches, this exit code, and no file but those that were there."""
-    before = {path.name for path in workspace.folder.iterdir()}
+    before = visible(workspace.folder)
     block = workspace.chain.rpc("eth_blockNumber")
     done = workspace.run(*arguments)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
@@ -33,9 +33,13 @@ def refused(workspace: Workspace, *arguments: str, code: int, says: str) -> None
     assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
     assert re.search(says, lines[0]), lines[0]
     assert "Traceback" not in done.stderr
-    left = {path.name for path in workspace.folder.iterdir() if not path.name.startswith(".")}
-    assert left == before
+    assert visible(workspace.folder) == before
     assert workspace.chain.rpc("eth_blockNumber") == block
+
+
+def visible(folder: Path) -> set[str]:
+    """The files there; locks, which begin with a dot, do not count."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 def test_a_missing_configuration(workspace: Workspace) -> None:
@@ -125,6 +129,19 @@ def test_the_doctor_says_what_will_not_work(workspace: Workspace) -> None:
     done = workspace.run("doctor", "--config", "oracle.toml")
     assert done.returncode == 1
     assert "chain" in done.stdout
+
+
+def test_the_srs_in_use_is_told_to_be_insecure(workspace: Workspace) -> None:
+    """The cache of the configuration is the one that is listed, and a local SRS is called what it is."""
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    assert workspace.run("deploy").returncode == 0
+    listed = json.loads(workspace.run("srs", "list", "--json").stdout)
+    assert {entry["origin"] for entry in listed} == {"insecure-local"}
+    found = [check for check in json.loads(workspace.run("doctor", "--json").stdout) if check["name"].startswith("SRS")]
+    assert found and not any(check["ok"] for check in found)
+    assert all(check["level"] == "warning" for check in found)
+    (workspace.folder / "other.srs").write_bytes(b"not a string of the ceremony")
+    refused(workspace, "srs", "import", "other.srs", code=2, says="is not the public ceremony's SRS")
 
 
 def test_a_configuration_is_checked_without_anything_running(workspace: Workspace) -> None:
