@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import json
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from oracle.chain.contracts import RoundAccepted, RoundEvent
 from oracle.config import load
 from oracle.detectors.quadratic import QuadraticModel
 from oracle.errors import DataError
+from oracle.journal import Entry
 from oracle.metrics import percentile
 from oracle.report import finished_steps, print_json
 from oracle.sources.faults import Injection, inject
@@ -150,15 +151,14 @@ async def run(options: DemoOptions, *, as_json: bool) -> int:
             gas = {event.tx_hash: await _gas(parts, event) for event in events}
             entries = parts.journal.confirmed()
             latencies = [entry.latency for entry in entries if entry.latency is not None]
-            journalled = {(entry.feed_id, entry.observed_at, entry.outcome, entry.answer) for entry in entries}
             open_ = [stage.observed.key for stage in parts.journal.unfinished()]
         report = await audit(deployment.hub, chain.rpc_url, config.prover.artifacts, deployment.block)
-    on_chain = {(event.feed_id, event.observed_at, _outcome(event), event.answer) for event in events}
-    agrees = on_chain == journalled and len(events) == len(board.played) and not open_
+    differing = disagreements(events, entries, open_)
     names = {feed.feed_id: name for name, feed in deployment.feeds.items()}
     summary = summarise(events, names, played_acts, latencies, list(gas.values()), report)
     summary |= {
-        "chain_agrees_with_journal": agrees,
+        "chain_agrees_with_journal": not differing,
+        "disagreements": differing,
         "seed": options.seed,
         "model": {"visibility": config.prover.visibility, "disclosure": config.prover.disclosure},
     }
@@ -168,7 +168,28 @@ async def run(options: DemoOptions, *, as_json: bool) -> int:
         print_json(summary)
     else:
         _print_summary(console, summary, out)
-    return 0 if agrees and report.ok else 1
+    return 1 if differing or not report.ok else 0
+
+
+def disagreements(events: Sequence[RoundEvent], entries: Sequence[Entry], open_: Sequence[str]) -> list[str]:
+    """Where chain and journal do not say the same, each report exactly once.
+
+    Args:
+        events: All that the hub emitted.
+        entries: What the journal has as accepted or held.
+        open_: Keys of observations that the journal has no end of.
+    """
+    on_chain: Counter[tuple[bytes, int, int, Outcome | None]] = Counter(
+        (event.feed_id, event.observed_at, event.answer, _outcome(event)) for event in events
+    )
+    journalled = Counter((entry.feed_id, entry.observed_at, entry.answer, entry.outcome) for entry in entries)
+    found = [f"{key} has not ended" for key in open_]
+    for where, only in (("chain", on_chain - journalled), ("journal", journalled - on_chain)):
+        found += [
+            f"only the {where} has 0x{feed_id.hex()[:8]}… of {observed_at}: {answer} {outcome}"
+            for feed_id, observed_at, answer, outcome in only.elements()
+        ]
+    return found
 
 
 async def _play(parts: Oracle, chain: Anvil, act: Act, board: Board) -> None:
@@ -388,7 +409,7 @@ def _print_summary(console: Console, summary: Mapping[str, Any], out: Path) -> N
     agreement = "agrees" if summary["chain_agrees_with_journal"] else "[red]DISAGREES[/]"
     console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed", end="; ")
     console.print(f"the chain {agreement} with the journal")
-    for problem in audited["problems"]:
+    for problem in [*summary["disagreements"], *audited["problems"]]:
         console.print(f"[red]{problem}[/]")
     console.print(f"{out / 'summary.json'}, {out / 'demo.png'}")
 

@@ -149,32 +149,6 @@ def compile_standard(
     return output
 
 
-def svm_home(directory: Path, version: str = toolchain.VERIFIER_SOLC) -> dict[str, str]:
-    """Prepare a private home folder in which ezkl finds its compiler, so that nobody's own is written to.
-
-    Args:
-        directory: Becomes the home folder; created if needed.
-        version: Release to put there.
-
-    Returns:
-        The environment variables to give to the child process that runs ezkl.
-
-    Raises:
-        ToolMissing: there is no such compiler.
-    """
-    home = directory.resolve()
-    link = home / ".svm" / version / f"solc-{version}"
-    target = solc(version)
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not (link.is_symlink() and Path(os.readlink(link)) == target):
-        # Replaced in one step: another process may be starting the compiler through it right now.
-        fresh = link.with_name(f".{link.name}.{os.getpid()}")
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(target)
-        os.replace(fresh, link)
-    return {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local" / "share")}
-
-
 # --- details ------------------------------------------------------------------------------------------------
 
 

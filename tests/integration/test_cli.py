@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from oracle.chain.anvil import Anvil, free_port
-from tests.integration.workspace import Workspace, feed
+from tests.integration.workspace import Workspace, eventually, feed
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,23 @@ def test_the_srs_in_use_is_told_to_be_insecure(workspace: Workspace) -> None:
     assert all(check["level"] == "warning" for check in found)
     (workspace.folder / "other.srs").write_bytes(b"not a string of the ceremony")
     refused(workspace, "srs", "import", "other.srs", code=2, says="is not the public ceremony's SRS")
+
+
+def test_the_chain_command_runs_a_chain_until_it_is_asked_to_stop(workspace: Workspace, project_root: Path) -> None:
+    running = workspace.start("chain", "up", "--file", str(project_root / "anvil.toml"), "--port", "0")
+    said = re.compile(r"chain 31337 at (http://127\.0\.0\.1:\d+), process (\d+)")
+    eventually(lambda: said.search(workspace.log()) is not None, "the chain's address")
+    found = said.search(workspace.log())
+    assert found is not None
+    question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
+    request = urllib.request.Request(found[1], question, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert json.load(answer)["result"] == hex(31337)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(20) == 0
+    assert workspace.log().endswith("stopped\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(found[2]), 0)
 
 
 def test_a_configuration_is_checked_without_anything_running(workspace: Workspace) -> None:

@@ -141,6 +141,31 @@ def test_deploying_again_changes_nothing(workspace: Workspace) -> None:
     assert workspace.chain.rpc("eth_blockNumber") == block
 
 
+def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> None:
+    (workspace.folder / "password").write_text("correct horse\n")
+    (workspace.folder / "password").chmod(0o600)
+    made = workspace.run("keys", "new", "reporter.json", "--password-file", "password")
+    assert made.returncode == 0, made.stderr
+    workspace.configure(
+        feed("one", workspace.recording("one", [100, 100.2, 100.1])),
+        reporter='{ keystore = "reporter.json", password_file = "password" }',
+    )
+    done = workspace.run("deploy", "--public-model")
+    assert done.returncode == 0, done.stderr
+    daemon = workspace.start("run")
+    assert daemon.wait(DEADLINE_S) == 0, workspace.log()
+    assert assert_chain_agrees(workspace) == 3
+    deployment = load_deployment(workspace.folder / "deployment.json")
+    assert {model.model_hash for model in deployment.models.values()} == {0}, "a public model's key is its identity"
+
+    async def reporters() -> tuple[str, ...]:
+        async with Rpc(workspace.chain.rpc_url) as rpc:
+            return await Hub(rpc, deployment.hub).reporters(deployment.feeds["one"].feed_id)
+
+    assert asyncio.run(reporters()) == (made.stdout.strip(),)
+    assert "correct horse" not in workspace.log()
+
+
 def test_what_a_first_run_prints_is_readable(workspace: Workspace) -> None:
     workspace.configure(feed("one", workspace.recording("one", [100, 101])))
     done: subprocess.CompletedProcess[str] = workspace.run("deploy")

@@ -26,7 +26,7 @@ def test_a_short_run_is_written_held_read_back_and_audited(tmp_path: Path) -> No
     assert code == 0, log
     assert summary["observations"] == 80 == summary["accepted"] + summary["held"]
     assert summary["audit"] == {"verified": 80, "failed": 0, "problems": []}
-    assert summary["chain_agrees_with_journal"] is True
+    assert summary["chain_agrees_with_journal"] is True and summary["disagreements"] == []
     assert summary["model"] == {"visibility": "public", "disclosure": "score"}
     injected = sum(kind["injected"] for kind in summary["faults"].values())
     assert injected >= 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from oracle import toolchain
 from oracle.chain import solc as solc_module
-from oracle.chain.solc import compile_standard, solc, standard_input, svm_home
+from oracle.chain.solc import compile_standard, solc, standard_input
 from oracle.errors import CompileError, ToolMissing
 
 SOURCE = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
@@ -77,23 +76,6 @@ def test_a_second_compilation_does_not_start_the_compiler(tmp_path: Path, monkey
     first = compile_standard(SEVEN, "0.8.20", cache_dir=tmp_path)
     monkeypatch.setattr(solc_module, "solc", lambda _: pytest.fail("the compiler was looked for"))
     assert compile_standard(SEVEN, "0.8.20", cache_dir=tmp_path) == first
-
-
-def test_ezkl_finds_its_compiler_in_the_private_home(tmp_path: Path) -> None:
-    environment = svm_home(tmp_path / "home")
-    assert environment["HOME"] == str(tmp_path / "home")
-    executable = Path(environment["HOME"]) / ".svm" / "0.8.20" / "solc-0.8.20"
-    assert os.access(executable, os.X_OK)
-    assert "0.8.20+commit" in run(executable, "--version").stdout
-    assert svm_home(tmp_path / "home") == environment  # again, with everything in place
-
-
-def test_a_link_to_a_compiler_that_is_gone_is_replaced(tmp_path: Path) -> None:
-    link = tmp_path / ".svm" / "0.8.20" / "solc-0.8.20"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(tmp_path / "gone")
-    svm_home(tmp_path)
-    assert link.exists()
 
 
 def test_a_damaged_executable_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
