@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from oracle import encoding, toolchain
 from oracle.detectors.interface import Detector, Disclosure
@@ -198,7 +198,7 @@ async def oracle(
     config: Config,
     *,
     env: Mapping[str, str] | None = None,
-    watch: Watch = lambda stage, reason: None,
+    watch: Watch = lambda stage, outcome, reason: None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Oracle]:
     """Everything that takes observations to the chain, opened in order and closed in reverse.
@@ -294,6 +294,7 @@ class Observer:
         sources: Sequence[Source],
         state: Callable[[bytes], Awaitable[FeedState]],
         known: Callable[[str], bool],
+        metrics: Metrics,
     ) -> None:
         from decimal import Decimal
 
@@ -304,6 +305,7 @@ class Observer:
         self._sources = sources
         self._state = state
         self._known = known
+        self._metrics = metrics
         relative = feed.max_source_spread_ppm is not None
         spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
         deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
@@ -331,6 +333,7 @@ class Observer:
         collected = await collect(self._sources)
         for name, failure in collected.failures.items():
             log.warning("source gave no value", source=name, error=failure)
+            self._metrics.count(Counter.SOURCE_FAILURES, self._feed.name)
         if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
             raise collected.errors[0]
         try:
@@ -382,55 +385,62 @@ async def run_daemon(config: Config, stop: asyncio.Event | None = None) -> None:
         for opened in sources.values():
             for each in opened:
                 stack.push_async_callback(each.close)
-        watch = _Watch(Metrics())
-        parts = await stack.enter_async_context(oracle(config, watch=watch))
+        metrics = Metrics()
+        recorder = Recorder(metrics)
+        parts = await stack.enter_async_context(oracle(config, watch=recorder))
         feeds: list[Feed] = []
         for feed in config.feeds:
             if feed.name not in parts.deployment.feeds:
                 raise ConfigError(f"feed {feed.name} is not in {config.chain.deployment}: run `oracle deploy` again")
             feed_id = parts.deployment.feeds[feed.name].feed_id
-            observer = Observer(feed, feed_id, sources[feed.name], parts.hub.feed_state, parts.journal.has)
+            observer = Observer(feed, feed_id, sources[feed.name], parts.hub.feed_state, parts.journal.has, metrics)
             feeds.append(daemon.Feed(feed.name, observer, feed.poll_interval))
         try:
             await daemon.run(feeds, parts.pipeline, stop)
         finally:
-            structlog.get_logger(__name__).info("this run", **watch.summary())
+            structlog.get_logger(__name__).info("this run", **recorder.summary())
 
 
-class _Watch:
+class Recorder:
     """Tells log and metrics what becomes of each observation."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    _COUNTED: ClassVar[Mapping[Outcome, Counter]] = {
+        Outcome.ACCEPTED: Counter.ACCEPTED,
+        Outcome.HELD: Counter.HELD,
+        Outcome.SUPERSEDED: Counter.SUPERSEDED,
+        Outcome.FAILED: Counter.FAILED,
+    }
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
+        self._clock = clock
         self._began: dict[str, float] = {}
 
-    def __call__(self, stage: Stage, reason: str) -> None:
+    def __call__(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
         import structlog
 
         log = structlog.get_logger(__name__)
         metrics, feed, key = self._metrics, stage.observed.feed, stage.observed.key
         if isinstance(stage, Confirmed):
             log.info(stage.outcome.value, observation=key, block=stage.block_number, gas=stage.gas_used)
-            metrics.count(Counter.ACCEPTED if stage.outcome is Outcome.ACCEPTED else Counter.HELD, feed)
             metrics.observe(Distribution.GAS, feed, stage.gas_used)
-            if (began := self._began.pop(key, None)) is not None:
-                metrics.observe(Distribution.LATENCY_SECONDS, feed, time.monotonic() - began)
-        elif reason:
-            log.warning("ended off-chain", observation=key, reason=reason)
-            self._began.pop(key, None)
+        elif outcome is not None:
+            log.warning(outcome.value, observation=key, reason=reason)
         elif isinstance(stage, Proven):
             log.info("proven", observation=key, seconds=round(stage.prove_seconds, 3))
             metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
         elif isinstance(stage, Observed):
             metrics.count(Counter.OBSERVATIONS, feed)
-            self._began[key] = time.monotonic()
+            self._began[key] = self._clock()
+        if outcome is not None:
+            metrics.count(self._COUNTED[outcome], feed)
+            began = self._began.pop(key, None)
+            if began is not None and isinstance(stage, Confirmed):
+                metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
 
     def summary(self) -> dict[str, Any]:
         """For the log's last line."""
-        told: dict[str, Any] = {
-            counter.name.lower(): self._metrics.counted(counter)
-            for counter in (Counter.OBSERVATIONS, Counter.ACCEPTED, Counter.HELD)
-        }
+        told: dict[str, Any] = {counter.name.lower(): self._metrics.counted(counter) for counter in Counter}
         latency = self._metrics.summary(Distribution.LATENCY_SECONDS)
         return told if latency is None else told | {"latency_p50_s": round(latency.p50, 3)}
 
@@ -563,6 +573,3 @@ async def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int = 0) ->
 
     async with Rpc(rpc_url) as rpc:
         return await audit_hub(rpc, checksum_address(hub, "HUB"), artifacts, from_block)
-
-
-__all__ = ["FeedStatus", "Observer", "Oracle", "ProvenModel", "audit", "deploy", "oracle", "run_daemon", "toolchain"]

@@ -343,7 +343,7 @@ class Board:
         """An observation is about to be reported."""
         self._waiting[observed.key] = {"injection": injection, "scores": (), "seconds": 0.0}
 
-    def stage(self, stage: Stage, reason: str) -> None:
+    def stage(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
         """What the pipeline reached."""
         entry = self._waiting[stage.observed.key]
         if isinstance(stage, Scored):

@@ -26,7 +26,6 @@ class Counter(StrEnum):
     SUPERSEDED = "oracle_superseded_total"
     FAILED = "oracle_failed_total"
     SOURCE_FAILURES = "oracle_source_failures_total"
-    RETRIES = "oracle_retries_total"
 
 
 class Distribution(StrEnum):

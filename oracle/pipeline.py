@@ -35,8 +35,8 @@ S = TypeVar("S", bound=Stage)
 ROUNDS_LOOKED_BACK = 100
 _BY_ANOTHER = "another's transaction carried it"
 
-Watch: TypeAlias = Callable[[Stage, str], None]
-"""Called with each stage that is reached; an observation that ends off-chain comes again, with the reason."""
+Watch: TypeAlias = Callable[[Stage, Outcome | None, str], None]
+"""Called with each stage that is reached, how the observation ended if it has, and why if that was off-chain."""
 
 
 class Round(Protocol):
@@ -104,7 +104,7 @@ class Pipeline:
         models: Mapping[int, Model],
         submitter: Submitter,
         journal: Journal,
-        watch: Watch = lambda stage, reason: None,
+        watch: Watch = lambda stage, outcome, reason: None,
         attempts: int = 3,
     ) -> None:
         self._hub = hub
@@ -210,12 +210,12 @@ class Pipeline:
 
     def _keep(self, stage: S) -> S:
         self._journal.record(stage)
-        self._watch(stage, "")
+        self._watch(stage, stage.outcome if isinstance(stage, Confirmed) else None, "")
         return stage
 
     def _finish(self, observed: Observed, outcome: Outcome, reason: str) -> Outcome:
         self._journal.finish(observed.key, outcome, reason)
-        self._watch(observed, reason)
+        self._watch(observed, outcome, reason)
         return outcome
 
 

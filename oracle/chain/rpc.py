@@ -468,7 +468,9 @@ class Rpc:
         except TimeoutError:
             raise self._unreachable("does not answer in time", again=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(f"can't be reached: {_reason(error)}", again=True) from None
+            raise self._unreachable(
+                f"can't be reached: {_reason(error)}; check the URL, and that the node is running", again=True
+            ) from None
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, Web3Exception, ValueError):
             raise self._unreachable("answers something that is not JSON-RPC", again=False) from None
         if not isinstance(answer, Mapping) or ("result" not in answer and "error" not in answer):

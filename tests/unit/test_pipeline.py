@@ -64,7 +64,7 @@ class World:
             {model_number: self.model},
             self.submitter,
             self.journal,
-            watch=lambda stage, reason: self.seen.append((stage, reason)),
+            watch=lambda stage, outcome, reason: self.seen.append((stage, reason)),
         )
 
     def observed(self, answer: int = NORMAL, at: int = 1_000) -> Observed:
