@@ -55,7 +55,7 @@ class Running:
             self._watch,
         )
 
-    def _watch(self, stage: Stage, reason: str) -> None:
+    def _watch(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
         self.stages.append(stage)
         self.reason = reason
         self.hook(stage)
