@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -255,8 +256,13 @@ class Rig:
     def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None) -> dict[str, Any]:
         target = {} if to == "" else {"to": to or self.hub.address}
         sent = {"from": self.address(account), "data": "0x" + data.hex(), "gas": hex(_GAS), **target}
-        found: dict[str, Any] = self.chain.rpc("eth_sendTransactionSync", sent)
-        return found
+        tx_hash = self.chain.rpc("eth_sendTransaction", sent)
+        # Asked for until it is there: waiting within the node's own call was seen to hang.
+        until = time.monotonic() + 30
+        while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
+            assert time.monotonic() < until, "not mined"
+        receipt: dict[str, Any] = found
+        return receipt
 
     def admin(self, function: str, *arguments: Any) -> None:
         assert self.send(hub_interface().encode_call(function, *arguments), DEPLOYER), function
