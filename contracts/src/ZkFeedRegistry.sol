@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+
+import {AggregatorV2V3Interface} from "./interfaces/AggregatorV2V3Interface.sol";
+import {FeedRegistryInterface, IZkFeedRegistry} from "./interfaces/IZkFeedRegistry.sol";
+
+/// @title A lookup of feeds by base and quote, in the manner of Chainlink's FeedRegistry
+contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
+    /// @dev Ids are the feed's own.
+    struct PhaseFeed {
+        AggregatorV2V3Interface feed;
+        uint64 startingRoundId;
+        uint64 endingRoundId;
+    }
+
+    /// @dev    255..240  239..176         175..160        159..0
+    ///         unused    confirmableFrom  currentPhaseId  proposed
+    struct Pair {
+        AggregatorV2V3Interface proposed;
+        uint16 currentPhaseId;
+        uint64 confirmableFrom;
+        mapping(uint256 phaseId => PhaseFeed phase) phases;
+    }
+
+    uint256 private constant PHASE_OFFSET = 64;
+
+    /// @inheritdoc IZkFeedRegistry
+    uint32 public immutable override changeDelay;
+
+    mapping(address base => mapping(address quote => Pair pair)) private _pairs;
+    /// @dev How many pairs have the feed as their current one.
+    mapping(AggregatorV2V3Interface feed => uint256 pairs) private _uses;
+
+    /// @param owner_ Proposes and confirms; a handover is in two steps.
+    /// @param changeDelay_ Seconds from a proposal to its earliest confirmation.
+    constructor(address owner_, uint32 changeDelay_) Ownable(owner_) {
+        changeDelay = changeDelay_;
+    }
+
+    // Changes
+
+    /// @inheritdoc FeedRegistryInterface
+    function proposeFeed(address base, address quote, address aggregator) external override onlyOwner {
+        Pair storage pair = _pairs[base][quote];
+        address current = address(_current(pair).feed);
+        if (aggregator == current) revert AlreadyCurrent(aggregator);
+        if (aggregator.code.length == 0) revert HasNoCode(aggregator);
+        pair.proposed = AggregatorV2V3Interface(aggregator);
+        pair.confirmableFrom = uint64(block.timestamp) + changeDelay;
+        emit FeedProposed(base, quote, aggregator, current, msg.sender);
+    }
+
+    /// @inheritdoc IZkFeedRegistry
+    function withdrawFeed(address base, address quote, address aggregator) external override onlyOwner {
+        Pair storage pair = _pairs[base][quote];
+        _requireProposed(pair, aggregator);
+        (pair.proposed, pair.confirmableFrom) = (AggregatorV2V3Interface(address(0)), 0);
+        emit FeedProposalWithdrawn(base, quote, aggregator, msg.sender);
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function confirmFeed(address base, address quote, address aggregator) external override onlyOwner {
+        Pair storage pair = _pairs[base][quote];
+        _requireProposed(pair, aggregator);
+        if (block.timestamp < pair.confirmableFrom) revert TooEarly(pair.confirmableFrom);
+        AggregatorV2V3Interface next = AggregatorV2V3Interface(aggregator);
+        PhaseFeed storage ended = _current(pair);
+        AggregatorV2V3Interface previous = ended.feed;
+        uint64 latest = _latestOf(next);
+        if (address(previous) != address(0)) {
+            _requireReplacement(next, previous);
+            ended.endingRoundId = _lastRoundId(previous, ended.startingRoundId);
+            --_uses[previous];
+        }
+        uint16 phaseId = ++pair.currentPhaseId;
+        (pair.proposed, pair.confirmableFrom) = (AggregatorV2V3Interface(address(0)), 0);
+        pair.phases[phaseId] = PhaseFeed({feed: next, startingRoundId: latest == 0 ? 1 : latest, endingRoundId: 0});
+        ++_uses[next];
+        emit FeedConfirmed(base, quote, aggregator, address(previous), phaseId, msg.sender);
+    }
+
+    function _requireProposed(Pair storage pair, address aggregator) internal view {
+        if (pair.confirmableFrom == 0 || aggregator != address(pair.proposed)) revert NotProposed(aggregator);
+    }
+
+    function _latestOf(AggregatorV2V3Interface feed) internal view returns (uint64) {
+        uint256 latest = feed.latestRound();
+        if (latest > type(uint64).max) revert RoundIdTooLarge(latest);
+        // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
+        return uint64(latest);
+    }
+
+    function _requireReplacement(AggregatorV2V3Interface next, AggregatorV2V3Interface previous) internal view {
+        uint8 proposed = next.decimals();
+        // A broken feed has to be replaceable: what it doesn't say can't be compared.
+        try previous.decimals() returns (uint8 current) {
+            if (proposed != current) revert DecimalsDiffer(proposed, current);
+        } catch {}
+        try next.latestRoundData() returns (uint80, int256, uint256, uint256 updatedAt, uint80) {
+            if (updatedAt == 0) revert NoAnswer(address(next));
+        } catch {
+            revert NoAnswer(address(next));
+        }
+    }
+
+    // The current feed
+
+    /// @inheritdoc FeedRegistryInterface
+    function decimals(address base, address quote) external view override returns (uint8) {
+        return getFeed(base, quote).decimals();
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function description(address base, address quote) external view override returns (string memory) {
+        return getFeed(base, quote).description();
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function version(address base, address quote) external view override returns (uint256) {
+        return getFeed(base, quote).version();
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function latestRoundData(address base, address quote)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        uint16 phaseId = _pairs[base][quote].currentPhaseId;
+        (roundId, answer, startedAt, updatedAt, answeredInRound) = getFeed(base, quote).latestRoundData();
+        return (_join(phaseId, roundId), answer, startedAt, updatedAt, _join(phaseId, answeredInRound));
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function latestAnswer(address base, address quote) external view override returns (int256) {
+        return getFeed(base, quote).latestAnswer();
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function latestTimestamp(address base, address quote) external view override returns (uint256) {
+        return getFeed(base, quote).latestTimestamp();
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function latestRound(address base, address quote) external view override returns (uint256) {
+        return _join(_pairs[base][quote].currentPhaseId, getFeed(base, quote).latestRound());
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getFeed(address base, address quote) public view override returns (AggregatorV2V3Interface feed) {
+        feed = _current(_pairs[base][quote]).feed;
+        require(address(feed) != address(0), "Feed not found");
+    }
+
+    // Rounds of any phase
+
+    /// @inheritdoc FeedRegistryInterface
+    function getRoundData(address base, address quote, uint80 roundId_)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        (uint16 phaseId, uint64 feedRoundId) = _split(roundId_);
+        AggregatorV2V3Interface feed = getPhaseFeed(base, quote, phaseId);
+        require(address(feed) != address(0), "Feed not found");
+        (roundId, answer, startedAt, updatedAt, answeredInRound) = feed.getRoundData(feedRoundId);
+        return (_join(phaseId, roundId), answer, startedAt, updatedAt, _join(phaseId, answeredInRound));
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getAnswer(address base, address quote, uint256 roundId) external view override returns (int256) {
+        (AggregatorV2V3Interface feed, uint64 feedRoundId) = _find(base, quote, roundId);
+        return address(feed) == address(0) ? int256(0) : feed.getAnswer(feedRoundId);
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getTimestamp(address base, address quote, uint256 roundId) external view override returns (uint256) {
+        (AggregatorV2V3Interface feed, uint64 feedRoundId) = _find(base, quote, roundId);
+        return address(feed) == address(0) ? 0 : feed.getTimestamp(feedRoundId);
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getRoundFeed(address base, address quote, uint80 roundId)
+        external
+        view
+        override
+        returns (AggregatorV2V3Interface feed)
+    {
+        (uint16 phaseId,) = _split(roundId);
+        feed = getPhaseFeed(base, quote, phaseId);
+        if (address(feed) != address(0)) {
+            (uint80 starting, uint80 ending) = _range(_pairs[base][quote], phaseId);
+            if (roundId < starting || roundId > ending) feed = AggregatorV2V3Interface(address(0));
+        }
+        require(address(feed) != address(0), "Feed not found for round");
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getPreviousRoundId(address base, address quote, uint80 roundId) external view override returns (uint80) {
+        Pair storage pair = _pairs[base][quote];
+        (uint16 phaseId,) = _split(roundId);
+        if (phaseId > pair.currentPhaseId) phaseId = pair.currentPhaseId;
+        for (; phaseId > 0; --phaseId) {
+            (uint80 starting, uint80 ending) = _range(pair, phaseId);
+            if (ending < starting || roundId <= starting) continue;
+            return roundId > ending ? ending : roundId - 1;
+        }
+        return 0;
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getNextRoundId(address base, address quote, uint80 roundId) external view override returns (uint80) {
+        Pair storage pair = _pairs[base][quote];
+        (uint256 phaseId,) = _split(roundId);
+        if (phaseId == 0) phaseId = 1;
+        for (; phaseId <= pair.currentPhaseId; ++phaseId) {
+            (uint80 starting, uint80 ending) = _range(pair, phaseId);
+            if (ending < starting || roundId >= ending) continue;
+            return roundId < starting ? starting : roundId + 1;
+        }
+        return 0;
+    }
+
+    // Phases
+
+    /// @inheritdoc FeedRegistryInterface
+    function getCurrentPhaseId(address base, address quote) external view override returns (uint16) {
+        return _pairs[base][quote].currentPhaseId;
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getPhaseFeed(address base, address quote, uint16 phaseId)
+        public
+        view
+        override
+        returns (AggregatorV2V3Interface)
+    {
+        return _pairs[base][quote].phases[phaseId].feed;
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getPhase(address base, address quote, uint16 phaseId) external view override returns (Phase memory) {
+        PhaseFeed memory phase = _pairs[base][quote].phases[phaseId];
+        require(address(phase.feed) != address(0), "Phase does not exist");
+        return Phase(phaseId, phase.startingRoundId, phase.endingRoundId);
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function getPhaseRange(address base, address quote, uint16 phaseId)
+        external
+        view
+        override
+        returns (uint80, uint80)
+    {
+        require(address(getPhaseFeed(base, quote, phaseId)) != address(0), "Phase does not exist");
+        return _range(_pairs[base][quote], phaseId);
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function isFeedEnabled(address aggregator) external view override returns (bool) {
+        return _uses[AggregatorV2V3Interface(aggregator)] != 0;
+    }
+
+    // Proposals
+
+    /// @inheritdoc FeedRegistryInterface
+    function getProposedFeed(address base, address quote) external view override returns (AggregatorV2V3Interface) {
+        return _pairs[base][quote].proposed;
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function proposedGetRoundData(address base, address quote, uint80 roundId)
+        external
+        view
+        override
+        returns (uint80, int256, uint256, uint256, uint80)
+    {
+        return _proposed(base, quote).getRoundData(roundId);
+    }
+
+    /// @inheritdoc FeedRegistryInterface
+    function proposedLatestRoundData(address base, address quote)
+        external
+        view
+        override
+        returns (uint80, int256, uint256, uint256, uint80)
+    {
+        return _proposed(base, quote).latestRoundData();
+    }
+
+    /// @inheritdoc IZkFeedRegistry
+    function confirmableFrom(address base, address quote) external view override returns (uint64) {
+        return _pairs[base][quote].confirmableFrom;
+    }
+
+    // Details
+
+    function _current(Pair storage pair) internal view returns (PhaseFeed storage) {
+        return pair.phases[pair.currentPhaseId];
+    }
+
+    function _proposed(address base, address quote) internal view returns (AggregatorV2V3Interface feed) {
+        feed = _pairs[base][quote].proposed;
+        require(address(feed) != address(0), "No proposed aggregator present");
+    }
+
+    /// @dev Zero where there is none. Ids beyond 80 bits are nobody's, not another round's.
+    function _find(address base, address quote, uint256 roundId)
+        internal
+        view
+        returns (AggregatorV2V3Interface feed, uint64 feedRoundId)
+    {
+        if (roundId > type(uint80).max) return (feed, 0);
+        uint16 phaseId;
+        // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
+        (phaseId, feedRoundId) = _split(uint80(roundId));
+        feed = getPhaseFeed(base, quote, phaseId);
+    }
+
+    /// @dev Of a phase that there is.
+    function _range(Pair storage pair, uint256 phaseId) internal view returns (uint80 starting, uint80 ending) {
+        PhaseFeed memory phase = pair.phases[phaseId];
+        if (phaseId == pair.currentPhaseId) phase.endingRoundId = _lastRoundId(phase.feed, phase.startingRoundId);
+        return (_join(phaseId, phase.startingRoundId), _join(phaseId, phase.endingRoundId));
+    }
+
+    /// @dev A feed's last round since `starting`, or `starting` − 1. A feed may withhold which one is the latest, or
+    /// revert. Its rounds are then asked for, in steps that double and then halve: ids have no gaps.
+    function _lastRoundId(AggregatorV2V3Interface feed, uint64 starting) internal view returns (uint64) {
+        try feed.latestRound() returns (uint256 latest) {
+            // forge-lint: disable-next-item(unsafe-typecast) -- bounded here
+            if (latest >= starting && latest <= type(uint64).max) return uint64(latest);
+        } catch {}
+        uint256 last = uint256(starting) - 1;
+        uint256 step = 1;
+        while (_hasRound(feed, last + step)) {
+            last += step;
+            step *= 2;
+        }
+        for (; step > 1; step /= 2) {
+            if (_hasRound(feed, last + step / 2)) last += step / 2;
+        }
+        // forge-lint: disable-next-item(unsafe-typecast) -- no larger id counts as a round
+        return uint64(last);
+    }
+
+    function _hasRound(AggregatorV2V3Interface feed, uint256 roundId) internal view returns (bool) {
+        if (roundId > type(uint64).max) return false;
+        try feed.getTimestamp(roundId) returns (uint256 timestamp) {
+            return timestamp != 0;
+        } catch {
+            return false;
+        }
+    }
+
+    function _join(uint256 phaseId, uint256 feedRoundId) internal pure returns (uint80) {
+        // forge-lint: disable-next-item(unsafe-typecast) -- a phase has 16 bits; feeds with larger ids are not confirmed
+        return uint80((phaseId << PHASE_OFFSET) | uint64(feedRoundId));
+    }
+
+    function _split(uint80 roundId) internal pure returns (uint16 phaseId, uint64 feedRoundId) {
+        // forge-lint: disable-next-item(unsafe-typecast) -- the parts of 80 bits
+        return (uint16(roundId >> PHASE_OFFSET), uint64(roundId));
+    }
+}
