@@ -9,12 +9,13 @@ import asyncio
 import gzip
 import json
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
+from eth_abi.abi import encode as abi_encode
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
@@ -23,7 +24,8 @@ from oracle.assembly import deploy, terms
 from oracle.chain import compiled
 from oracle.chain.anvil import Anvil
 from oracle.chain.contracts import FeedUpdate, Hub, Submission, hub_interface
-from oracle.chain.deploy import Deployment, feed_id_of
+from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, feed_id_of
+from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.rpc import Rpc
 from oracle.chain.signer import LocalReporter
 from oracle.chain.solc import compile_standard
@@ -37,7 +39,7 @@ from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.interface import ProofJob
 from oracle.proving.local import LocalProver
 from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin
-from oracle.proving.verifier import SOLC_VERSION
+from oracle.proving.verifier import SOLC_VERSION, keccak256
 from oracle.types import FeedState, SignedObservation
 
 T = TypeVar("T")
@@ -62,6 +64,10 @@ STRANGER = 5
 
 MODEL = QuadraticModel.default()
 CALM: Window = (*(0,) * (PAST + 1), GAP_ONE)
+BATCHES = (1, 4, 16)
+"""Windows of the circuits that there are of a model."""
+
+VERIFY = keccak256(b"verifyProof(bytes,uint256[])")[:4]
 
 _GAS = 15_000_000
 
@@ -95,9 +101,9 @@ class Proofs:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self._provers: dict[str, LocalProver] = {}
-        self._artifacts: dict[str, Artifact] = {}
-        self._made: dict[tuple[str, Window], bytes] = {}
+        self._provers: dict[tuple[str, int], LocalProver] = {}
+        self._artifacts: dict[tuple[str, int], Artifact] = {}
+        self._made: dict[tuple[str, int, tuple[Window, ...]], bytes] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -112,36 +118,36 @@ class Proofs:
     def run(self, awaitable: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(awaitable)
 
-    def artifact(self, kind: str = "private") -> Artifact:
-        """The default model's circuit, or one that is alike: see `DETECTORS`."""
-        if kind not in self._artifacts:
+    def artifact(self, kind: str = "private", batch: int = 1) -> Artifact:
+        """The default model's circuit for a batch size, or one that is alike: see `DETECTORS`."""
+        if (kind, batch) not in self._artifacts:
             build_dir = toolchain.build_dir()
             srs = SrsCache(build_dir / "srs").source(SrsOrigin.INSECURE_LOCAL)
-            self._artifacts[kind] = artifact.build(
+            self._artifacts[kind, batch] = artifact.build(
                 self.DETECTORS[kind],
-                1,
+                batch,
                 visibility=Visibility.PUBLIC if kind == "public" else Visibility.PRIVATE,
-                srs=srs if kind == "private" else _SrsOf(self.artifact(), build_dir / "srs"),
+                srs=srs if kind == "private" else _SrsOf(self.artifact("private", batch), build_dir / "srs"),
                 compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
                 cache=build_dir / "artifacts" if kind == "private" else build_dir / "test-artifacts",
             )
-        return self._artifacts[kind]
+        return self._artifacts[kind, batch]
 
     def scores(self, window: Window, kind: str = "private") -> tuple[int, ...]:
         return self.DETECTORS[kind].score_int(window)
 
-    def prove(self, window: Window, kind: str = "private", *, anew: bool = False) -> bytes:
-        """A proof of a window's scores; one that was made before, unless `anew`."""
-        return self.run(self.proof(window, kind, anew=anew))
+    def prove(self, *windows: Window, kind: str = "private", batch: int = 1, anew: bool = False) -> bytes:
+        """A proof of some windows' scores, the last one repeated to `batch`; one made before, unless `anew`."""
+        return self.run(self.proof(*windows, kind=kind, batch=batch, anew=anew))
 
-    async def proof(self, window: Window, kind: str = "private", *, anew: bool = False) -> bytes:
+    async def proof(self, *windows: Window, kind: str = "private", batch: int = 1, anew: bool = False) -> bytes:
         """As `prove`, for callers on the event loop."""
-        if anew or (kind, window) not in self._made:
-            if kind not in self._provers:
-                self._provers[kind] = LocalProver(self.artifact(kind))
-            job = ProofJob((window,), (self.scores(window, kind),))
-            self._made[kind, window] = (await self._provers[kind].prove(job)).proof
-        return self._made[kind, window]
+        if anew or (kind, batch, windows) not in self._made:
+            if (kind, batch) not in self._provers:
+                self._provers[kind, batch] = LocalProver(self.artifact(kind, batch))
+            job = ProofJob(windows, tuple(self.scores(window, kind) for window in windows))
+            self._made[kind, batch, windows] = (await self._provers[kind, batch].prove(job)).proof
+        return self._made[kind, batch, windows]
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,7 @@ class Rig:
 
     Attributes:
         start: When the first rounds were observed, unix seconds. The chain's time is 6 hours later.
+        batches: Windows of the circuits of the hub's model.
     """
 
     def __init__(
@@ -170,16 +177,49 @@ class Rig:
         self.rpc = rpc or Rpc(chain.rpc_url, chain.chain_id)
         self.hub = Hub(self.rpc, deployment.hub)
         self.start = 0
+        self.batches: tuple[int, ...] = (1,)
 
     @classmethod
     def build(cls, proofs: Proofs, chain: Anvil, folder: Path) -> Self:
-        """Deploy, and give some feeds their first round."""
+        """Deploy with circuits for single reports only, and give the feeds their first round."""
         config = configure(proofs, chain, folder)
         rig = cls(proofs, chain, config, proofs.run(deploy(config, lambda line: None)))
         try:
             rig.start = rig.now()
-            for name, accounts in {"solo": (REPORTER,), "trio": COMMITTEE[:2], "level": (REPORTER,)}.items():
-                assert rig.accepts(rig.honest(name, *(Sighting(ANSWER, 0, account) for account in accounts)))
+            for name in ("solo", "trio", "level"):
+                assert rig.accepts(rig.honest(name, *rig.seen(name, ANSWER, 0)))
+            rig.wait_until(6 * HOURS)
+        except BaseException:
+            rig.close()
+            raise
+        return rig
+
+    @classmethod
+    def build_batched(cls, proofs: Proofs, chain: Anvil, folder: Path, feeds: int) -> Self:
+        """Deploy with circuits for batches: feeds beyond the usual three are like `solo`. See `pairs`."""
+        config = configure(proofs, chain, folder, pairs=pairs(feeds - 3))
+        plan = DeployPlan(
+            feeds=tuple(
+                FeedPlan(feed.name, terms(feed), feed.reporters or (chain.accounts[REPORTER].address,))
+                for feed in config.feeds
+            ),
+            models={"default": [proofs.artifact(batch=batch) for batch in BATCHES]},
+            change_delay=0,
+        )
+        payer = Account.from_key(chain.accounts[DEPLOYER].key)
+
+        async def deployed() -> Deployment:
+            async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
+                return await deploy_plan(plan, rpc, payer, config.chain.deployment, poll_s=0.01)
+
+        rig = cls(proofs, chain, config, proofs.run(deployed()))
+        try:
+            rig.batches = BATCHES
+            rig.start = rig.now()
+            names = [feed.name for feed in config.feeds]
+            for at in range(0, len(names), BATCHES[-1]):
+                some = names[at : at + BATCHES[-1]]
+                assert rig.accepts(rig.together({name: rig.seen(name, ANSWER, 0) for name in some}))
             rig.wait_until(6 * HOURS)
         except BaseException:
             rig.close()
@@ -246,16 +286,17 @@ class Rig:
         slots: dict[str, str] = json.loads(dumped)["accounts"][self.hub.address.lower()]["storage"]
         return {slot: word for slot, word in slots.items() if int(word, 16)}
 
-    def verifier(self) -> str:
-        return self.run(self.hub.architecture(1)).verifiers[0]
+    def verifier(self, batch: int = 1) -> str:
+        found = self.run(self.hub.architecture(1))
+        return found.verifiers[found.batch_sizes.index(batch)]
 
-    def send(self, data: bytes, account: int = OUTSIDER, to: str | None = None) -> bool:
+    def send(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = _GAS) -> bool:
         """Mine a transaction, unasked whether it will revert. Whether it succeeded."""
-        return self.receipt(data, account, to)["status"] == "0x1"
+        return self.receipt(data, account, to, gas)["status"] == "0x1"
 
-    def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None) -> dict[str, Any]:
+    def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = _GAS) -> dict[str, Any]:
         target = {} if to == "" else {"to": to or self.hub.address}
-        sent = {"from": self.address(account), "data": "0x" + data.hex(), "gas": hex(_GAS), **target}
+        sent = {"from": self.address(account), "data": "0x" + data.hex(), "gas": hex(gas), **target}
         tx_hash = self.chain.rpc("eth_sendTransaction", sent)
         # Asked for until it is there: waiting within the node's own call was seen to hang.
         until = time.monotonic() + 30
@@ -266,6 +307,27 @@ class Rig:
 
     def admin(self, function: str, *arguments: Any) -> None:
         assert self.send(hub_interface().encode_call(function, *arguments), DEPLOYER), function
+
+    def add_model(self, kind: str) -> int:
+        """Other weights become a model of the same architecture; its number."""
+        other = self.proofs.artifact(kind)
+        unit = other.manifest.score_unit
+        self.admin("addModel", other.model_hash, 1, bytes.fromhex(other.artifact_hash), unit)
+        return self.run(self.hub.model_count())
+
+    def activate(self, name: str, model_number: int) -> None:
+        """A feed is judged by another model from now on."""
+        self.admin("proposeModel", self.feed_id(name), model_number)
+        self.admin("activateModel", self.feed_id(name))
+
+    def verifies(self, verifier: str, proof: bytes, instances: Sequence[int]) -> bool:
+        """Whether a verifier itself says yes. A revert and `false` are both a no."""
+        data = VERIFY + abi_encode(["bytes", "uint256[]"], [proof, list(instances)])
+        try:
+            answer = self.run(self.rpc.call(verifier, data, sender=self.address(OUTSIDER)))
+        except ContractRejected:
+            return False
+        return bool(answer == (1).to_bytes(32))
 
     # --- submissions -------------------------------------------------------------------------------------------
 
@@ -280,19 +342,42 @@ class Rig:
     def window(self, name: str, answer: int, after: int) -> Window:
         return encoding.features(self.state(name), answer, self.start + after, MODEL.features)
 
+    def seen(self, name: str, answer: int, after: int = 600) -> tuple[Sighting, ...]:
+        """The same answer from as many reporters as the feed needs."""
+        accounts = COMMITTEE[:2] if name == "trio" else (REPORTER,)
+        return tuple(Sighting(answer, after, account) for account in accounts)
+
     def honest(self, name: str, *sightings: Sighting, kind: str = "private", model_number: int = 1) -> Submission:
         """A submission as the pipeline would make it."""
-        ordered = sorted(sightings, key=lambda sighting: sighting.answer)
-        times = sorted(sighting.after for sighting in ordered)
-        answer, after = ordered[len(ordered) // 2].answer, times[(len(times) - 1) // 2]
-        window = self.window(name, answer, after)
-        update = FeedUpdate(
-            feed_id=self.feed_id(name),
-            round_id=self.state(name).round_id + 1,
-            observations=tuple(self.sign(name, sighting) for sighting in ordered),
-            scores=self.proofs.scores(window, kind),
-        )
-        return Submission(model_number, (update,), self.proofs.prove(window, kind))
+        return self.together({name: sightings}, kind=kind, model_number=model_number)
+
+    def together(
+        self,
+        reports: Mapping[str, Sequence[Sighting]],
+        *,
+        kind: str = "private",
+        model_number: int = 1,
+        batch: int | None = None,
+    ) -> Submission:
+        """One submission for several feeds, with a proof of the circuit that the hub will choose, or of another one."""
+        if batch is None:
+            batch = next(size for size in self.batches if size >= len(reports))
+        updates, windows = [], []
+        for name, sightings in reports.items():
+            ordered = sorted(sightings, key=lambda sighting: sighting.answer)
+            times = sorted(sighting.after for sighting in ordered)
+            window = self.window(name, ordered[len(ordered) // 2].answer, times[(len(times) - 1) // 2])
+            windows.append(window)
+            updates.append(
+                FeedUpdate(
+                    feed_id=self.feed_id(name),
+                    round_id=self.state(name).round_id + 1,
+                    observations=tuple(self.sign(name, sighting) for sighting in ordered),
+                    scores=self.proofs.scores(window, kind),
+                )
+            )
+        proof = self.proofs.prove(*windows, kind=kind, batch=batch)
+        return Submission(model_number, tuple(updates), proof)
 
     def refusal(self, attack: Submission | bytes, account: int = OUTSIDER) -> str | None:
         """The custom error that a submission, or another call of the hub, reverts with; None if it would succeed."""
@@ -348,11 +433,17 @@ def flipped(value: bytes, bit: int) -> bytes:
     return (int.from_bytes(value) ^ (1 << bit)).to_bytes(len(value))
 
 
-def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "") -> Config:
+def pairs(count: int) -> list[str]:
+    """Names of feeds that are like `solo`."""
+    return [f"pair{index:02}" for index in range(count)]
+
+
+def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "", pairs: Sequence[str] = ()) -> Config:
     """A configuration file for a chain, and what it says.
 
     Args:
         keys: The section of keys; default: Anvil's.
+        pairs: More feeds, which are like `solo`.
     """
     keys = keys or f"reporter = {{ anvil_account = {REPORTER} }}\nsubmitter = {{ anvil_account = {DEPLOYER} }}"
     committee = ", ".join(f'"{chain.accounts[each].address}"' for each in COMMITTEE)
@@ -362,6 +453,7 @@ def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "") -> Con
         "solo": relative,
         "trio": f"{relative}quorum = 2\nreporters = [{committee}]\nmax_spread = 2000\n",
         "level": absolute,
+        **dict.fromkeys(pairs, relative),
     }
     shared = f"""heartbeat = {HEARTBEAT}
 confirmations = 2

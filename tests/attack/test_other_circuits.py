@@ -21,14 +21,6 @@ def accepted(rig: Rig, submission: Submission) -> None:
     assert (state.round_id, state.answer, state.status) == (2, NORMAL, Status.OK)
 
 
-def add_other_model(rig: Rig) -> int:
-    """The other weights become a model of the same architecture; its number."""
-    other = rig.proofs.artifact("other")
-    unit = other.manifest.score_unit
-    rig.admin("addModel", other.model_hash, 1, bytes.fromhex(other.artifact_hash), unit)
-    return rig.run(rig.hub.model_count())
-
-
 def test_other_weights_share_the_verifier(proofs: Proofs) -> None:
     """Or the tests below would show nothing: it is the model's hash alone that tells the proofs apart."""
     ours, other = proofs.artifact().manifest, proofs.artifact("other").manifest
@@ -42,19 +34,17 @@ def test_a_proof_of_other_weights(rig: Rig, normal: Submission) -> None:
     assert forged.updates[0].scores != normal.updates[0].scores
     rig.refuses(forged, "ProofRejected")
     rig.refuses(with_update(forged, scores=normal.updates[0].scores), "ProofRejected")
-    number = add_other_model(rig)
+    number = rig.add_model("other")
     rig.refuses(forged, "ProofRejected")
     rig.refuses(replace(forged, model_number=number), "ModelNotActive")
-    rig.admin("proposeModel", rig.feed_id("level"), number)
-    rig.admin("activateModel", rig.feed_id("level"))
+    rig.activate("level", number)
     rig.refuses(replace(forged, model_number=number), "ModelNotActive")
     accepted(rig, normal)
 
 
 def test_the_same_proof_is_good_for_its_own_model(rig: Rig, normal: Submission) -> None:
-    number = add_other_model(rig)
-    rig.admin("proposeModel", rig.feed_id("solo"), number)
-    rig.admin("activateModel", rig.feed_id("solo"))
+    number = rig.add_model("other")
+    rig.activate("solo", number)
     rig.refuses(normal, "ModelNotActive")
     rig.refuses(replace(normal, model_number=number), "ProofRejected")
     accepted(rig, rig.honest("solo", Sighting(NORMAL), kind="other", model_number=number))
@@ -95,8 +85,7 @@ def test_a_public_circuit_takes_its_own_proofs_only(rig: Rig, normal: Submission
     rig.admin("addModel", 0, 2, bytes.fromhex(public.artifact_hash), manifest.score_unit)
     number = rig.run(rig.hub.model_count())
     rig.refuses(hub_interface().encode_call("addModel", 0, 2, bytes(32), 1), "InvalidModel", DEPLOYER)
-    rig.admin("proposeModel", rig.feed_id("solo"), number)
-    rig.admin("activateModel", rig.feed_id("solo"))
+    rig.activate("solo", number)
     rig.refuses(replace(normal, model_number=number), "ProofRejected")
     honest = rig.honest("solo", Sighting(NORMAL), kind="public", model_number=number)
     rig.refuses(with_update(honest, scores=(-1, -1)), "ProofRejected")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from eth_keys.backends.native.jacobian import fast_multiply
+from eth_keys.constants import SECPK1_G
 
 from oracle.chain.contracts import Submission, hub_interface
 from oracle.types import SignedObservation, Status
@@ -30,6 +32,19 @@ def mirrored(signed: SignedObservation) -> SignedObservation:
     """The other signature that stands for the same signer and statement."""
     s = CURVE_ORDER - int.from_bytes(signed.s)
     return replace(signed, v=55 - signed.v, s=s.to_bytes(32))
+
+
+def signed_anew(rig: Rig, feed: str, account: int, signed: SignedObservation, nonce: int) -> SignedObservation:
+    """Another canonical signature of the same statement: whoever has the key can make any number of them."""
+    state = rig.state(feed)
+    digest = rig.run(
+        rig.hub.observation_digest(rig.feed_id(feed), state.round_id + 1, signed.answer, signed.observed_at)
+    )
+    key = int(rig.chain.accounts[account].key, 16)
+    x, y = fast_multiply(SECPK1_G, nonce)
+    s = pow(nonce, -1, CURVE_ORDER) * (int.from_bytes(digest) + x * key) % CURVE_ORDER
+    again = replace(signed, v=27 + y % 2, r=x.to_bytes(32), s=s.to_bytes(32))
+    return again if s <= CURVE_ORDER // 2 else mirrored(again)
 
 
 def accepted(rig: Rig, submission: Submission, feed: str = "trio") -> None:
@@ -83,6 +98,32 @@ def test_mirrored_signatures(rig: Rig, normal: Submission, quorum: Submission) -
     accepted(rig, quorum)
 
 
+def test_signatures_made_anew(rig: Rig, normal: Submission, quorum: Submission) -> None:
+    """They are good, and good for the same as the first: one voice, of one round."""
+    one, two = quorum.updates[0].observations
+    others = [signed_anew(rig, "trio", COMMITTEE[1], two, nonce) for nonce in (7, 11, 13)]
+    assert len({each.s for each in (two, *others)}) == 4
+    for other in others:
+        assert rig.refusal(with_update(quorum, observations=(one, other))) is None
+        rig.refuses(with_update(quorum, observations=(two, other)), "DuplicateReporter")
+        rig.refuses(with_update(quorum, observations=(one, two, other)), "DuplicateReporter")
+    rig.refuses(with_update(quorum, observations=tuple(others)), "DuplicateReporter")
+    again = with_update(normal, observations=(signed_anew(rig, "solo", 1, normal.updates[0].observations[0], 7),))
+    accepted(rig, again, "solo")
+    rig.refuses(normal, "WrongRound")
+    rig.refuses(with_update(again, round_id=3), "NotAReporter")
+
+
+def test_a_held_report_signed_anew(rig: Rig, anomalous: Submission) -> None:
+    """The same statement under another signature is no further report, and confirms nothing."""
+    again = with_update(anomalous, observations=(signed_anew(rig, "solo", 1, anomalous.updates[0].observations[0], 7),))
+    assert rig.refusal(again) is None
+    assert rig.accepts(anomalous)
+    rig.refuses(again, "ObservationNotNewer")
+    held = rig.state("solo").held
+    assert held is not None and held.confirmations == 0
+
+
 def test_a_removed_reporter(rig: Rig, quorum: Submission) -> None:
     """With all that was signed before."""
     assert rig.refusal(quorum) is None
@@ -128,6 +169,16 @@ def test_unsorted_observations(rig: Rig, quorum: Submission) -> None:
     third = rig.sign("trio", Sighting(NORMAL - 1, account=COMMITTEE[2]))
     rig.refuses(with_update(quorum, observations=(one, two, third)), "ObservationsNotSorted")
     accepted(rig, quorum)
+
+
+def test_reporters_of_one_answer_in_either_order(rig: Rig) -> None:
+    """Where answers are equal two orders are sorted: either is good, for one and the same round."""
+    equal = rig.honest("trio", *rig.seen("trio", NORMAL))
+    turned = with_update(equal, observations=equal.updates[0].observations[::-1])
+    assert turned != equal
+    assert rig.refusal(equal) is None
+    accepted(rig, turned)
+    rig.refuses(equal, "WrongRound")
 
 
 def test_reporters_who_disagree(rig: Rig, quorum: Submission) -> None:

@@ -1,0 +1,425 @@
+"""One proof for several feeds: nobody's report passes on another's window, order, place or padding."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from oracle import encoding
+from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import Submission
+from oracle.encoding import FIELD_MODULUS
+from oracle.types import Status
+from tests.attack.rig import (
+    ANOMALOUS,
+    ANSWER,
+    BATCHES,
+    CALM,
+    COMMITTEE,
+    GENESIS,
+    NORMAL,
+    OUTSIDER,
+    Proofs,
+    Rig,
+    Sighting,
+    Window,
+    encode,
+    flipped,
+    pairs,
+)
+
+pytestmark = pytest.mark.attack
+
+FEEDS = 17
+"""One more than fit the largest circuit."""
+WORD = 32
+USUAL = ("solo", "trio", "level")
+PAIRS = tuple(pairs(FEEDS - len(USUAL)))
+SIXTEEN = (*USUAL, *PAIRS[: 16 - len(USUAL)])
+
+Reports = Mapping[str, Sequence[Sighting]]
+
+
+@pytest.fixture(scope="module")
+def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Circuits for 1, 4 and 16 windows, and 17 feeds with a first round: in place of the hub of the other files."""
+    chain = anvil(start_time=GENESIS)
+    rig = Rig.build_batched(proofs, chain, tmp_path_factory.mktemp("batched"), FEEDS)
+    yield rig
+    rig.close()
+
+
+def normal_answer(name: str, index: int) -> int:
+    """Another one for each feed, so that no two windows are the same."""
+    return ANSWER + 500 + index if name == "level" else NORMAL + index * ANSWER // 10_000
+
+
+def reports(rig: Rig, names: Sequence[str], anomalous: Sequence[str] = ()) -> dict[str, tuple[Sighting, ...]]:
+    return {
+        name: rig.seen(name, ANOMALOUS if name in anomalous else normal_answer(name, index))
+        for index, name in enumerate(names)
+    }
+
+
+def windows(rig: Rig, names: Sequence[str]) -> list[Window]:
+    """Of `reports` without anomalies."""
+    return [rig.window(name, normal_answer(name, index), 600) for index, name in enumerate(names)]
+
+
+def settled(rig: Rig, names: Sequence[str], anomalous: Sequence[str] = ()) -> None:
+    """The anomalous ones are held, and all others have their round 2."""
+    for index, name in enumerate(names):
+        state = rig.state(name)
+        if name in anomalous:
+            assert (state.status, state.round_id, state.answer) == (Status.HELD, 1, ANSWER), name
+            assert state.held is not None and state.held.answer == ANOMALOUS, name
+        else:
+            assert (state.status, state.round_id, state.answer) == (Status.OK, 2, normal_answer(name, index)), name
+
+
+def untouched(rig: Rig, names: Sequence[str]) -> None:
+    for name in names:
+        state = rig.state(name)
+        assert (state.status, state.round_id, state.answer) == (Status.OK, 1, ANSWER), name
+
+
+@pytest.fixture
+def four(rig: Rig) -> Submission:
+    """A full batch of four feeds of both kinds, one of them with two reporters."""
+    return rig.together(reports(rig, (*USUAL, PAIRS[0])))
+
+
+@pytest.fixture
+def two(rig: Rig) -> Submission:
+    """Two feeds in the circuit for four: the second window is repeated."""
+    return rig.together(reports(rig, PAIRS[:2]))
+
+
+# --- what a batch is for ---
+
+
+def test_one_model_in_circuits_of_all_sizes(rig: Rig, proofs: Proofs) -> None:
+    """The hash says which model it is, whatever the batch; the verifier says which circuit."""
+    artifacts = [proofs.artifact(batch=batch) for batch in BATCHES]
+    assert len({artifact.model_hash for artifact in artifacts}) == 1
+    assert len({artifact.manifest.verifier_code_hash for artifact in artifacts}) == len(BATCHES)
+    found = rig.run(rig.hub.architecture(1))
+    assert found.batch_sizes == BATCHES and len(set(found.verifiers)) == len(BATCHES)
+    assert rig.run(rig.hub.model(1)).model_hash == artifacts[0].model_hash
+
+
+@pytest.mark.parametrize(
+    ("names", "anomalous"),
+    [
+        ((*USUAL, PAIRS[0]), (PAIRS[0],)),
+        ((*USUAL, PAIRS[0]), ("solo",)),
+        ((*USUAL, PAIRS[0]), ("trio", "level")),
+        # The last window is the one that is repeated.
+        (PAIRS[:2], (PAIRS[1],)),
+        (PAIRS[:2], (PAIRS[0],)),
+        (PAIRS[:3], ()),
+        (SIXTEEN, ("level",)),
+        (SIXTEEN, SIXTEEN[1:]),
+        (SIXTEEN, SIXTEEN),
+        (PAIRS[:5], (PAIRS[4],)),
+    ],
+    ids=["4, last", "4, first", "4, two", "2, last", "2, first", "3", "16, one", "16, all but one", "16, all", "5"],
+)
+def test_anomalous_feeds_are_held_and_the_others_written(
+    rig: Rig, names: Sequence[str], anomalous: Sequence[str]
+) -> None:
+    """Neither does an anomaly hide among normal reports, nor do they suffer from it."""
+    assert rig.accepts(rig.together(reports(rig, names, anomalous)))
+    settled(rig, names, anomalous)
+    untouched(rig, [name for name in (*USUAL, *PAIRS) if name not in names])
+
+
+def test_more_feeds_than_any_circuit_takes(rig: Rig) -> None:
+    everyone = rig.together(reports(rig, SIXTEEN))
+    seventeenth = rig.honest(PAIRS[-1], *rig.seen(PAIRS[-1], NORMAL))
+    rig.refuses(replace(everyone, updates=(*everyone.updates, *seventeenth.updates)), "NoCircuitForBatch")
+    assert rig.accepts(everyone)
+    settled(rig, SIXTEEN)
+
+
+# --- padding ---
+
+
+@pytest.mark.parametrize("padding", ["the first window", "a calm one", "an anomalous one", "one that differs", "zeros"])
+def test_padding_with_another_window(rig: Rig, two: Submission, padding: str) -> None:
+    """A circuit's unused places are not free: the hub fills them, with the last window."""
+    first, second = windows(rig, PAIRS[:2])
+    filled: tuple[Window, ...] = {
+        "the first window": (first, second, first, first),
+        "a calm one": (first, second, CALM, CALM),
+        "an anomalous one": (first, second, second, rig.window("solo", ANOMALOUS, 600)),
+        "one that differs": (first, second, second, (second[0] + 1, *second[1:])),
+        "zeros": (first, second, (0,) * len(CALM), (0,) * len(CALM)),
+    }[padding]
+    proof = rig.proofs.prove(*filled, batch=4)
+    rig.refuses(replace(two, proof=proof), "ProofRejected")
+    assert rig.accepts(two)
+    settled(rig, PAIRS[:2])
+
+
+def test_padding_of_the_largest_circuit(rig: Rig) -> None:
+    names = PAIRS[:5]
+    five = rig.together(reports(rig, names))
+    filled = windows(rig, names)
+    proof = rig.proofs.prove(*filled, *[filled[0]] * 11, batch=16)
+    rig.refuses(replace(five, proof=proof), "ProofRejected")
+    assert rig.accepts(five)
+    settled(rig, names)
+
+
+def test_a_report_beyond_or_below_those_that_were_proven(rig: Rig, four: Submission, two: Submission) -> None:
+    """Nothing is smuggled into the padding, and nothing that was proven is left out."""
+    third = rig.honest(PAIRS[2], *rig.seen(PAIRS[2], NORMAL)).updates
+    anomalous = rig.honest(PAIRS[2], *rig.seen(PAIRS[2], ANOMALOUS)).updates
+    rig.refuses(replace(two, updates=(*two.updates, *third)), "ProofRejected")
+    rig.refuses(replace(two, updates=(*two.updates, *anomalous)), "ProofRejected")
+    copied = replace(anomalous[0], scores=two.updates[-1].scores)
+    rig.refuses(replace(two, updates=(*two.updates, copied)), "ProofRejected")
+    for left in (four.updates[:-1], four.updates[:2], four.updates[1:]):
+        rig.refuses(replace(four, updates=left), "ProofRejected")
+    assert [rig.refusal(each) for each in (four, two)] == [None, None], "as they were proven they are good"
+
+
+# --- order, and what belongs to whom ---
+
+
+def test_another_order_than_the_proven_one(rig: Rig, four: Submission) -> None:
+    """Of the reports, or of their scores only."""
+    chosen = random.Random(4)
+    orders = [four.updates[::-1], (*four.updates[1:], four.updates[0])]
+    orders += [tuple(chosen.sample(four.updates, 4)) for _ in range(4)]
+    for updates in (order for order in orders if order != four.updates):
+        rig.refuses(replace(four, updates=updates), "ProofRejected")
+        scores = [update.scores for update in updates]
+        relabelled = [replace(update, scores=row) for update, row in zip(four.updates, scores, strict=True)]
+        rig.refuses(replace(four, updates=tuple(relabelled)), "ProofRejected")
+    reverse = dict(reversed(reports(rig, (*USUAL, PAIRS[0])).items()))
+    rig.refuses(replace(four, proof=rig.together(reverse).proof), "ProofRejected")
+    assert rig.refusal(rig.together(reverse)) is None, "in its own order each proof is good"
+    assert rig.accepts(four)
+    settled(rig, (*USUAL, PAIRS[0]))
+
+
+def test_an_anomalous_feed_behind_a_normal_ones_scores(rig: Rig) -> None:
+    names = (*USUAL, PAIRS[0])
+    held = rig.together(reports(rig, names, ("level",)))
+    normal = held.updates[0].scores
+    assert max(held.updates[2].scores) > 0 >= max(normal)
+    for claimed in (normal, (-1, -1), (held.updates[2].scores[1], held.updates[2].scores[0])):
+        altered = [replace(update, scores=claimed) if at == 2 else update for at, update in enumerate(held.updates)]
+        rig.refuses(replace(held, updates=tuple(altered)), "ProofRejected")
+    swapped = list(held.updates)
+    swapped[0], swapped[2] = replace(swapped[0], scores=swapped[2].scores), replace(swapped[2], scores=normal)
+    rig.refuses(replace(held, updates=tuple(swapped)), "ProofRejected")
+    assert rig.accepts(held)
+    settled(rig, names, ("level",))
+
+
+def test_scores_that_run_over_into_the_next_report(rig: Rig, four: Submission) -> None:
+    """The same instances, cut elsewhere."""
+    first, second, *rest = four.updates
+    shifted = (replace(first, scores=first.scores[:1]), replace(second, scores=(first.scores[1], *second.scores)))
+    rig.refuses(replace(four, updates=(*shifted, *rest)), "WrongScoreCount")
+    shifted = (replace(first, scores=(*first.scores, *second.scores)), replace(second, scores=()))
+    rig.refuses(replace(four, updates=(*shifted, *rest)), "WrongScoreCount")
+    assert rig.accepts(four)
+
+
+def test_one_feed_twice(rig: Rig, four: Submission, two: Submission) -> None:
+    """Side by side or apart, as the same round or as the next one, seen once or twice."""
+    one = two.updates[0]
+    window = windows(rig, PAIRS[:1])[0]
+    padded = rig.proofs.prove(window, batch=4)
+    rig.refuses(Submission(1, (one, one), padded), "DuplicateFeed")
+    later = replace(one, observations=(rig.sign(PAIRS[0], Sighting(NORMAL, 700)),))
+    rig.refuses(Submission(1, (one, later), padded), "DuplicateFeed")
+    signed = (rig.sign(PAIRS[0], Sighting(NORMAL, 700), round_id=3),)
+    rig.refuses(Submission(1, (one, replace(one, round_id=3, observations=signed)), padded), "DuplicateFeed")
+    rig.refuses(replace(four, updates=(*four.updates[:3], four.updates[0])), "DuplicateFeed")
+    assert rig.accepts(two)
+    assert rig.state(PAIRS[0]).round_id == 2
+
+
+def test_one_proof_of_equal_windows(rig: Rig) -> None:
+    """A proof is of numbers, not of feeds: where the windows are equal it is good for each of them, in any order.
+
+    It takes nothing: the hub derives the windows, so the statement is true of every feed that it is used for, and what
+    is written is what each feed's reporters signed for that feed.
+    """
+    names = PAIRS[:4]
+    alike = rig.together({name: rig.seen(name, NORMAL) for name in names})
+    assert len({rig.window(name, NORMAL, 600) for name in names}) == 1
+    for count in (2, 3, 4):
+        assert rig.refusal(replace(alike, updates=alike.updates[:count])) is None
+    rig.refuses(replace(alike, updates=alike.updates[:1]), "ProofRejected")
+    first, second = alike.updates[:2]
+    crossed = (replace(first, observations=second.observations), replace(second, observations=first.observations))
+    rig.refuses(replace(alike, updates=crossed), "NotAReporter")
+    assert rig.accepts(replace(alike, updates=alike.updates[::-1]))
+    assert [rig.state(name).answer for name in names] == [NORMAL] * 4
+
+
+# --- circuits of other sizes ---
+
+
+@pytest.mark.parametrize(("count", "batch"), [(1, 4), (1, 16), (2, 16), (4, 16)])
+def test_a_proof_of_a_larger_circuit(rig: Rig, count: int, batch: int) -> None:
+    """Of the very same windows, padded as the hub would: the hub names the circuit, not the caller."""
+    chosen = reports(rig, PAIRS[:count])
+    rig.refuses(rig.together(chosen, batch=batch), "ProofRejected")
+    assert rig.accepts(rig.together(chosen))
+    settled(rig, PAIRS[:count])
+
+
+def test_a_proof_of_a_smaller_circuit(rig: Rig, two: Submission) -> None:
+    """Of one of two reports, and of four of five."""
+    for window in windows(rig, PAIRS[:2]):
+        rig.refuses(replace(two, proof=rig.proofs.prove(window)), "ProofRejected")
+    five = rig.together(reports(rig, PAIRS[:5]))
+    rig.refuses(replace(five, proof=rig.together(reports(rig, PAIRS[:4])).proof), "ProofRejected")
+    assert rig.accepts(five)
+
+
+# --- all or nothing ---
+
+
+def test_one_bad_report_takes_all_others_down(rig: Rig, four: Submission) -> None:
+    """Part of a batch is never written; who relays it without the bad one needs another proof."""
+    names = (*USUAL, PAIRS[0])
+
+    def altered(index: int, name: str, sighting: Sighting, round_id: int = 2) -> Submission:
+        observations = (rig.sign(name, sighting), *four.updates[index].observations[1:])
+        update = replace(four.updates[index], observations=observations, round_id=round_id)
+        return replace(four, updates=(*four.updates[:index], update, *four.updates[index + 1 :]))
+
+    answer = normal_answer(PAIRS[0], 3)
+    rig.refuses(altered(3, PAIRS[0], Sighting(answer, 600, OUTSIDER)), "NotAReporter")
+    rig.refuses(altered(3, PAIRS[0], Sighting(answer, 0)), "ObservationNotNewer")
+    rig.refuses(altered(3, PAIRS[0], Sighting(answer, 10**6)), "ObservationInFuture")
+    rig.refuses(altered(3, PAIRS[0], Sighting(answer), round_id=3), "WrongRound")
+    rig.refuses(altered(3, PAIRS[0], Sighting(answer + ANSWER // 100)), "ProofRejected")
+    rig.refuses(altered(1, "trio", Sighting(ANSWER, 600, COMMITTEE[0]), round_id=1), "WrongRound")
+    rig.admin("pause", rig.feed_id("level"))
+    rig.refuses(four, "FeedPaused")
+    untouched(rig, [name for name in names if name != "level"])
+    rest = [name for name in names if name != "level"]
+    assert rig.accepts(rig.together(reports(rig, rest)))
+    settled(rig, rest)
+
+
+def test_a_part_of_a_batch_that_someone_carried_alone(rig: Rig, four: Submission) -> None:
+    """The batch is then out of date as a whole: nothing is written twice, and the others come with a new proof.
+
+    Who does that pays for it, and has to prove: of a private model that takes the weights.
+    """
+    alone = rig.together({"solo": rig.seen("solo", normal_answer("solo", 0))})
+    assert alone.updates[0] == four.updates[0]
+    assert rig.accepts(alone)
+    rig.refuses(four, "WrongRound")
+    rest = {name: rig.seen(name, normal_answer(name, at)) for at, name in enumerate((*USUAL, PAIRS[0])) if at}
+    assert rig.accepts(rig.together(rest))
+    settled(rig, (*USUAL, PAIRS[0]))
+
+
+def test_a_batch_again_whole_and_in_parts(rig: Rig, four: Submission) -> None:
+    assert rig.accepts(four)
+    rig.refuses(four, "WrongRound")
+    for index, name in enumerate((*USUAL, PAIRS[0])):
+        window = (rig.window(name, normal_answer(name, index), 600),)
+        part = Submission(1, (four.updates[index],), rig.proofs.prove(*window))
+        rig.refuses(part, "WrongRound")
+    settled(rig, (*USUAL, PAIRS[0]))
+
+
+# --- the proof and its statement ---
+
+
+@pytest.mark.parametrize("count", [4, 16])
+def test_one_bit_in_each_word_of_a_batchs_proof(rig: Rig, count: int) -> None:
+    chosen = random.Random(count)
+    submission = rig.together(reports(rig, SIXTEEN[:count]))
+    proof = submission.proof
+    for word in range(len(proof) // WORD):
+        bit = 8 * WORD * word + chosen.randrange(8 * WORD)
+        assert rig.refusal(replace(submission, proof=flipped(proof, bit))) == "ProofRejected", f"bit {bit}"
+    for altered in (b"", proof[:-WORD], proof + bytes(WORD), proof[:-1], proof + b"\0"):
+        assert rig.refusal(replace(submission, proof=altered)) == "ProofRejected", len(altered)
+    rig.refuses(replace(submission, proof=flipped(proof, 0)), "ProofRejected")
+    assert rig.accepts(submission)
+    settled(rig, SIXTEEN[:count])
+
+
+def test_one_bit_in_each_word_of_a_batchs_calldata(rig: Rig, four: Submission) -> None:
+    """With four reports there are many offsets that could point into another one's part."""
+    chosen = random.Random(5)
+    data = encode(four)
+    for word in range((len(data) - 4) // WORD):
+        bit = 8 * WORD * word + chosen.randrange(8 * WORD)
+        assert rig.refusal(data[:4] + flipped(data[4:], bit)) is not None, f"bit {bit}"
+    assert rig.send(data)
+    settled(rig, (*USUAL, PAIRS[0]))
+
+
+@pytest.mark.parametrize("batch", [4, 16])
+def test_each_instance_of_a_batch_counts(rig: Rig, proofs: Proofs, batch: int) -> None:
+    """Asked of the verifier itself: the model, and each feature and score of each window."""
+    names = SIXTEEN[:batch]
+    submission = rig.together(reports(rig, names))
+    rows = [update.scores for update in submission.updates]
+    statement = encoding.instances(proofs.artifact().model_hash, windows(rig, names), rows, batch)
+    verifier = rig.verifier(batch)
+    assert rig.verifies(verifier, submission.proof, statement)
+    for index, value in enumerate(statement):
+        altered = (*statement[:index], (value + 1) % FIELD_MODULUS, *statement[index + 1 :])
+        assert not rig.verifies(verifier, submission.proof, altered), f"instance {index}"
+
+
+def test_a_batch_with_too_little_gas(rig: Rig, four: Submission) -> None:
+    """Wherever it runs out, all feeds are written or none."""
+    data = encode(four)
+    gas = int(rig.chain.rpc("eth_estimateGas", {"to": rig.hub.address, "data": "0x" + data.hex()}), 16)
+    for share in range(30, 100, 10):
+        before = rig.storage()
+        assert not rig.send(data, gas=gas * share // 100), f"{share} %"
+        assert rig.storage() == before
+    assert rig.send(data, gas=gas)
+    settled(rig, (*USUAL, PAIRS[0]))
+
+
+# --- other models ---
+
+
+def test_feeds_of_two_models(rig: Rig, proofs: Proofs, four: Submission) -> None:
+    """A proof is of one model; a feed that another one judges can't ride along, whichever model is named."""
+    names = (*USUAL, PAIRS[0])
+    number = rig.add_model("other")
+    rig.activate("level", number)
+    rig.refuses(four, "ModelNotActive")
+    rig.refuses(replace(four, model_number=number), "ModelNotActive")
+    theirs = rig.together(reports(rig, names), kind="other", model_number=number)
+    rig.refuses(theirs, "ModelNotActive")
+    rig.refuses(replace(theirs, model_number=1), "ModelNotActive")
+    rest = [name for name in names if name != "level"]
+    ours = rig.together(reports(rig, rest))
+    rig.refuses(replace(ours, proof=rig.together(reports(rig, rest), kind="other").proof), "ProofRejected")
+    assert rig.accepts(ours)
+    settled(rig, rest)
+    assert rig.accepts(rig.honest("level", *rig.seen("level", ANSWER + 500), kind="other", model_number=number))
+
+
+def test_a_batch_of_other_weights(rig: Rig, four: Submission) -> None:
+    """The other model's circuits are the same, so its proofs reach the same verifier: the hash refuses them."""
+    theirs = rig.together(reports(rig, (*USUAL, PAIRS[0])), kind="other")
+    rig.refuses(theirs, "ProofRejected")
+    scores = zip(theirs.updates, four.updates, strict=True)
+    claimed = tuple(replace(one, scores=ours.scores) for one, ours in scores)
+    rig.refuses(replace(theirs, updates=claimed), "ProofRejected")
+    assert rig.accepts(four)

@@ -1,0 +1,337 @@
+"""Around a submission: contracts that call back, calldata with more in it than there should be, gas that runs out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode as abi_encode
+
+from oracle import encoding
+from oracle.chain.contracts import FeedUpdate, Submission, aggregator_interface, hub_interface
+from oracle.encoding import FIELD_MODULUS
+from oracle.types import Status
+from tests.attack.rig import (
+    ANOMALOUS,
+    ANSWER,
+    CALM,
+    NORMAL,
+    OUTSIDER,
+    REPORTER,
+    VERIFY,
+    Rig,
+    Sighting,
+    encode,
+    with_update,
+)
+
+pytestmark = pytest.mark.attack
+
+WORD = 32
+
+
+def accepted(rig: Rig, feed: str = "solo", answer: int = NORMAL) -> None:
+    state = rig.state(feed)
+    assert (state.round_id, state.answer, state.status) == (2, answer, Status.OK)
+
+
+# --- contracts that call back ---
+
+
+def calling(target: str, data: bytes, *, bubbles: bool) -> bytes:
+    """Code that, whatever it is called with, calls a contract. A failure is its own, or it logs what came back."""
+    length = b"\x61" + len(data).to_bytes(2)  # PUSH2
+    call = b"\x5f\x5f" + length + b"\x5f\x5f\x73" + bytes.fromhex(target[2:]) + b"\x5a\xf1"
+    fetch = bytes.fromhex("3d5f5f3e")  # RETURNDATACOPY(0, 0, RETURNDATASIZE)
+    before = 2 * len(length) + 2 + len(call)
+    if bubbles:
+        revert = fetch + bytes.fromhex("3d5ffd")
+        after = before + 3 + len(revert)
+        rest = bytes([0x60, after, 0x57]) + revert + b"\x5b\x00"  # PUSH1, JUMPI, …, JUMPDEST, STOP
+    else:
+        rest = b"\x50" + fetch + bytes.fromhex("3d5fa000")  # POP, …, LOG0, STOP
+    offset = b"\x61" + (before + len(rest)).to_bytes(2)
+    return length + offset + b"\x5f\x39" + call + rest + data  # CODECOPY(0, offset, length)
+
+
+def logged(rig: Rig, receipt: dict[str, Any], address: str) -> list[bytes]:
+    return [bytes.fromhex(log["data"][2:]) for log in receipt["logs"] if log["address"] == address.lower()]
+
+
+@pytest.fixture
+def aggregator(rig: Rig) -> str:
+    """The one contract that the hub calls after its effects. Its code is put in place by force here."""
+    found = rig.run(rig.hub.aggregator(rig.feed_id("solo")))
+    assert found is not None
+    return found
+
+
+def test_a_submission_within_a_submission(rig: Rig, normal: Submission, quorum: Submission, aggregator: str) -> None:
+    """The inner call fails, with or without the outer one; afterwards the inner one is as good as before."""
+    data = encode(quorum)
+    assert rig.refusal(data) is None
+    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True).hex())
+    rig.refuses(normal, "ReentrancyGuardReentrantCall")
+    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=False).hex())
+    receipt = rig.receipt(encode(normal))
+    assert receipt["status"] == "0x1"
+    (answer,) = logged(rig, receipt, aggregator)
+    refused = hub_interface().decode_error(answer)
+    assert refused is not None and refused.name == "ReentrancyGuardReentrantCall"
+    accepted(rig)
+    assert rig.state("trio").round_id == 1
+    assert rig.accepts(quorum)
+    accepted(rig, "trio")
+
+
+def test_the_same_submission_within_itself(rig: Rig, normal: Submission, aggregator: str) -> None:
+    data = encode(normal)
+    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=False).hex())
+    receipt = rig.receipt(data)
+    assert receipt["status"] == "0x1"
+    (answer,) = logged(rig, receipt, aggregator)
+    refused = hub_interface().decode_error(answer)
+    assert refused is not None and refused.name == "ReentrancyGuardReentrantCall"
+    accepted(rig)
+
+
+def test_a_reader_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:
+    """Who reads in the midst of a submission sees what everyone will see after it: calls come after all effects."""
+    question = hub_interface().encode_call("latestRound", rig.feed_id("solo"))
+    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, question, bubbles=False).hex())
+    receipt = rig.receipt(encode(normal))
+    (seen,) = logged(rig, receipt, aggregator)
+    assert seen == rig.run(rig.rpc.call(rig.hub.address, question))
+    assert hub_interface().decode_output("latestRound", seen)["roundId"] == 2
+    accepted(rig)
+
+
+def test_a_verifier_that_calls_back(rig: Rig, normal: Submission, quorum: Submission) -> None:
+    """It is called statically: not even code that is not what was registered could write anything."""
+    verifier = rig.verifier()
+    for data in (encode(quorum), encode(normal)):
+        code = calling(rig.hub.address, data, bubbles=True)
+        rig.chain.rpc("anvil_setCode", verifier, "0x" + code.hex())
+        rig.refuses(normal, "ProofRejected")
+    for name in ("solo", "trio"):
+        assert (rig.state(name).round_id, rig.state(name).status) == (1, Status.OK)
+
+
+def test_a_consumer_that_submits_and_reads_at_once(rig: Rig, normal: Submission, aggregator: str) -> None:
+    """A consumer may carry the report that it is about to read; what it reads is what was proven, no more."""
+    outer = rig.receipt(_creation(calling(rig.hub.address, encode(normal), bubbles=True)), to="")["contractAddress"]
+    assert rig.send(b"", to=outer)
+    accepted(rig)
+    question = aggregator_interface().encode_call("latestRoundData")
+    reader = rig.receipt(_creation(calling(aggregator, question, bubbles=False)), to="")["contractAddress"]
+    (seen,) = logged(rig, rig.receipt(b"", to=reader), reader)
+    assert int.from_bytes(seen[WORD : 2 * WORD]) == NORMAL
+    assert not rig.send(b"", to=outer), "once"
+
+
+def _creation(runtime: bytes) -> bytes:
+    """PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN"""
+    return b"\x61" + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
+
+
+def test_nobody_but_the_hub_announces(rig: Rig, aggregator: str) -> None:
+    """An adapter's events are what off-chain consumers follow."""
+    data = aggregator_interface().encode_call("announce", 2, ANOMALOUS, rig.start + 600, rig.address(OUTSIDER))
+    for account in (0, REPORTER, OUTSIDER):
+        receipt = rig.receipt(data, account, aggregator)
+        assert receipt["status"] == "0x0" and receipt["logs"] == []
+
+
+# --- instances that a caller would like ---
+
+
+def instances(rig: Rig, scores: tuple[int, ...]) -> bytes:
+    """The array that would make an anomalous answer pass, as the verifier's ABI has it."""
+    window = rig.window("solo", ANOMALOUS, 600)
+    values = encoding.instances(rig.proofs.artifact().model_hash, [window], [scores], 1)
+    return abi_encode(["uint256[]"], [values])[WORD:]
+
+
+def test_instances_behind_the_calldata(rig: Rig, normal: Submission, anomalous: Submission) -> None:
+    """Whatever follows the arguments is nobody's: the verifier is sent what the hub wrote down."""
+    forged = instances(rig, (-1, -1))
+    claimed = encode(with_update(anomalous, scores=(-1, -1)))
+    calm = abi_encode(["uint256[]"], [[rig.proofs.artifact().model_hash, *CALM, *(1, 1)]])[WORD:]
+    for tail in (forged, calm, bytes(WORD) + forged, forged * 3):
+        rig.refuses(claimed + tail, "ProofRejected")
+    statement = VERIFY + abi_encode(["bytes", "uint256[]"], [anomalous.proof, [0]])
+    rig.refuses(claimed + statement, "ProofRejected")
+    assert rig.refusal(encode(anomalous) + forged) is None
+    assert rig.send(encode(anomalous) + forged)
+    assert rig.state("solo").status is Status.HELD, "the forged scores are not what was looked at"
+
+
+def test_instances_inside_the_proof(rig: Rig, normal: Submission, anomalous: Submission) -> None:
+    """The proof's own bytes can't reach over into the array that follows it."""
+    for scores in ((-1, -1), anomalous.updates[0].scores):
+        forged = instances(rig, scores)
+        claimed = with_update(anomalous, scores=(-1, -1))
+        for proof in (anomalous.proof + forged, anomalous.proof[: -len(forged)] + forged, forged + anomalous.proof):
+            rig.refuses(replace(claimed, proof=proof), "ProofRejected")
+            rig.refuses(replace(anomalous, proof=proof), "ProofRejected")
+    assert rig.accepts(normal)
+
+
+def test_another_encoding_of_the_same_call(rig: Rig, normal: Submission) -> None:
+    """The hub reads offsets as the ABI says, and encodes anew for the verifier, which reads fixed places."""
+    data = encode(normal)
+    head, updates, proof = _parts(data)
+    end = 3 * WORD
+    swapped = head + _word(end + len(proof)) + _word(end) + proof + updates
+    spaced = head + _word(end + WORD) + _word(end + 2 * WORD + len(updates)) + b"\xff" * WORD + updates + bytes(WORD)
+    for altered in (swapped, spaced + proof):
+        assert altered != data
+        assert rig.refusal(altered) is None
+    assert rig.send(swapped)
+    accepted(rig)
+
+
+def test_proof_and_updates_at_one_place(rig: Rig, normal: Submission, anomalous: Submission) -> None:
+    """Offsets that make one array of two."""
+    for submission in (normal, anomalous):
+        head, updates, proof = _parts(encode(submission))
+        end = 3 * WORD
+        for altered in (
+            head + _word(end) + _word(end) + updates + proof,
+            head + _word(end) + _word(end) + proof + updates,
+            head + _word(0) + _word(end) + updates + proof,
+            head + _word(2**256 - WORD) + _word(end) + updates + proof,
+        ):
+            assert rig.refusal(altered) is not None
+            before = rig.storage()
+            assert not rig.send(altered)
+            assert rig.storage() == before
+    assert rig.accepts(normal)
+
+
+def _parts(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Selector and model number, the updates, the proof."""
+    body = data[4:]
+    updates, proof = (int.from_bytes(body[at : at + WORD]) for at in (WORD, 2 * WORD))
+    assert updates < proof
+    return data[: 4 + WORD], body[updates:proof], body[proof:]
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(WORD)
+
+
+# --- gas ---
+
+
+def intrinsic(data: bytes) -> int:
+    """What a transaction costs before any code runs: EIP-2028, and at least EIP-7623's floor."""
+    zeros = data.count(0)
+    others = len(data) - zeros
+    return 21_000 + max(4 * zeros + 16 * others, 10 * zeros + 40 * others)
+
+
+def refused_within(rig: Rig, data: bytes, error: str, gas: int) -> None:
+    """Asserts that this is refused, by its name, with so much gas beyond the transaction's own."""
+    request = {"from": rig.address(OUTSIDER), "to": rig.hub.address, "data": "0x" + data.hex()}
+    limit = intrinsic(data) + gas
+    assert rig.refusal(data) == error
+    trace = rig.chain.rpc("debug_traceCall", {**request, "gas": hex(limit)}, "latest", {"tracer": "callTracer"})
+    answer = bytes.fromhex(trace.get("output", "0x")[2:])
+    said = hub_interface().decode_error(answer)
+    assert said is not None and said.name == error, f"{error} takes more than {gas:,} gas: {trace.get('error')}"
+
+
+def test_huge_arrays_are_refused_before_any_work(rig: Rig, normal: Submission) -> None:
+    """What a careless relayer could be made to pay for is the calldata itself."""
+    update = normal.updates[0]
+    observation = update.observations[0]
+    refused_within(rig, encode(replace(normal, updates=(update,) * 200)), "NoCircuitForBatch", 40_000)
+    crowd = with_update(normal, observations=(observation,) * 500)
+    refused_within(rig, encode(crowd), "TooManyObservations", 50_000)
+    refused_within(rig, encode(replace(normal, proof=b"\xff" * 50_000)), "ProofTooLong", 30_000)
+    # Behind one signature.
+    refused_within(rig, encode(with_update(normal, scores=(-1,) * 1_000)), "WrongScoreCount", 80_000)
+    for attack, error in ((crowd, "TooManyObservations"), (replace(normal, updates=()), "NoUpdates")):
+        rig.refuses(attack, error)
+    assert rig.accepts(normal)
+    accepted(rig)
+
+
+def test_a_crowd_of_signatures_stops_at_the_first_bad_one(rig: Rig, normal: Submission) -> None:
+    """No one makes the hub recover 31 signatures with one that is good."""
+    observation = normal.updates[0].observations[0]
+    twice = with_update(normal, observations=(observation,) * 31)
+    refused_within(rig, encode(twice), "DuplicateReporter", 60_000)
+    strangers = with_update(normal, observations=(replace(observation, r=bytes(32)), *(observation,) * 30))
+    refused_within(rig, encode(strangers), "NotAReporter", 50_000)
+
+
+@pytest.mark.parametrize("length", [2**32, 2**64 - 1, 2**64, 2**255, 2**256 - 1])
+def test_arrays_that_say_to_be_huge(rig: Rig, normal: Submission, length: int) -> None:
+    """A length with nothing behind it costs nothing to write, and nothing to refuse."""
+    data = encode(normal)
+    lengths = [
+        data.index(_word(len(normal.proof)) + normal.proof),
+        # The array of updates, of observations and of scores.
+        4 + 3 * WORD,
+        4 + 3 * WORD + 2 * WORD + 4 * WORD,
+        data.index(_word(len(normal.updates[0].scores)) + _signed(normal.updates[0].scores[0])),
+    ]
+    for at in lengths:
+        assert int.from_bytes(data[at : at + WORD]) in (1, 2, len(normal.proof)), "is where a length is"
+        altered = data[:at] + _word(length) + data[at + WORD :]
+        assert rig.refusal(altered) is not None
+        receipt = rig.receipt(altered)
+        assert receipt["status"] == "0x0"
+        assert int(receipt["gasUsed"], 16) < intrinsic(altered) + 100_000
+    assert rig.send(data)
+
+
+def _signed(value: int) -> bytes:
+    return (value % 2**256).to_bytes(WORD)
+
+
+@pytest.mark.parametrize("kind", ["normal", "anomalous"])
+def test_a_submission_with_too_little_gas(rig: Rig, kind: str, request: pytest.FixtureRequest) -> None:
+    """Wherever it runs out, in the verifier too, nothing is written: neither a round nor a hold."""
+    submission: Submission = request.getfixturevalue(kind)
+    data = encode(submission)
+    sent = {"to": rig.hub.address, "data": "0x" + data.hex()}
+    needed = int(rig.chain.rpc("eth_estimateGas", sent), 16)
+    least = intrinsic(data)
+    before = rig.storage()
+    for step in range(24):
+        gas = least + (needed - least) * step // 24
+        assert not rig.send(data, gas=gas), f"{gas:,} of {needed:,}"
+    assert rig.storage() == before
+    assert rig.send(data, gas=needed)
+    assert rig.state("solo").status is (Status.OK if kind == "normal" else Status.HELD)
+
+
+def test_the_cost_of_a_report_does_not_grow(rig: Rig) -> None:
+    """With the history, or with holds: no one can make a feed too expensive to be reported."""
+    used = []
+    for report in range(4):
+        submission = rig.honest("solo", Sighting(NORMAL + report * 1_000, 600 + 60 * report))
+        used.append(int(rig.receipt(encode(submission))["gasUsed"], 16))
+    assert rig.state("solo").round_id == 5
+    held = []
+    for report in range(4):
+        answer = (ANOMALOUS, 2 * ANOMALOUS)[report % 2]
+        submission = rig.honest("solo", Sighting(answer, 1_200 + 60 * report))
+        held.append(int(rig.receipt(encode(submission))["gasUsed"], 16))
+    assert rig.state("solo").status is Status.HELD
+    assert max(used[1:]) - min(used[1:]) < 5_000
+    # The first hold pays for its slots.
+    assert max(held[1:]) - min(held[1:]) < 5_000 and max(held[1:]) <= held[0]
+
+
+def test_reports_for_feeds_that_there_are_not(rig: Rig, normal: Submission) -> None:
+    """Refused before a signature is looked at."""
+    unknown = FeedUpdate(bytes(32), 1, normal.updates[0].observations, normal.updates[0].scores)
+    refused_within(rig, encode(replace(normal, updates=(unknown,))), "UnknownFeed", 30_000)
+    beyond = tuple(value + FIELD_MODULUS for value in normal.updates[0].scores)
+    refused_within(rig, encode(with_update(normal, scores=beyond)), "ScoreOutOfRange", 80_000)
+    assert rig.state("solo").answer == ANSWER
