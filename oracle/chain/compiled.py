@@ -10,7 +10,7 @@ import posixpath
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,44 @@ from oracle.errors import CompileError, DeploymentError
 SOURCES: Mapping[str, str] = {
     "ZkOracle": "contracts/src/ZkOracle.sol",
     "ZkAggregator": "contracts/src/ZkAggregator.sol",
+    "ZkAggregatorFactory": "contracts/src/ZkAggregatorFactory.sol",
+    "ZkFeedRegistry": "contracts/src/ZkFeedRegistry.sol",
+    "Models": "contracts/src/libraries/Models.sol",
+    "Changes": "contracts/src/libraries/Changes.sol",
+    "Shadows": "contracts/src/libraries/Shadows.sol",
 }
 
 MAX_RUNTIME_BYTES = 24_576
 """The largest code that a chain takes (EIP-170)."""
 
+_OUTPUTS = ("evm.bytecode.object", "evm.bytecode.linkReferences", "evm.deployedBytecode")
+
 _IMPORT = re.compile(r"""^\s*import\b(?:[^;"']*\bfrom)?\s*["']([^"']+)["']""", re.MULTILINE)
+
+
+_ADDRESS_BYTES = 20
+_NOWHERE = bytes(_ADDRESS_BYTES)
+
+_OWN_ADDRESS = slice(1, 1 + _ADDRESS_BYTES)
+_CALL_PROTECTION = b"\x73" + _NOWHERE + b"\x30\x14"
+"""How solc begins a library: PUSH20 its own address (written there when it is created), ADDRESS, EQ."""
+
+Links = Mapping[str, tuple[int, ...]]
+"""Library → where its address goes: offsets in bytes, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled contract.
+    """A compiled contract or library.
 
     Attributes:
-        abi: As solc writes it.
-        bytecode: Creation code, without the constructor's arguments.
-        runtime: Deployed code, zero where immutables go.
-        immutables: Where they go: (offset, length) in bytes, ascending.
+        abi: As solc writes it; empty for a library, which is called by the contracts that are linked with it only.
+        bytecode: Creation code, without the constructor's arguments; zero where libraries' addresses go.
+        runtime: Deployed code, zero where immutables and libraries' addresses go.
+        immutables: Where immutables go: (offset, length) in bytes, ascending.
+        links: Where libraries' addresses go in `bytecode`.
+        runtime_links: Where they go in `runtime`.
+        libraries: The addresses that were put there, if they were.
     """
 
     name: str
@@ -45,13 +66,71 @@ class Compiled:
     bytecode: bytes
     runtime: bytes
     immutables: tuple[tuple[int, int], ...]
+    links: Links = field(default_factory=dict)
+    runtime_links: Links = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
-    def matches(self, code: bytes) -> bool:
-        """Whether code found on a chain is this contract's, whatever its immutables are."""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The libraries that it has to be linked with before it can be deployed, sorted."""
+        return tuple(sorted({*self.links, *self.runtime_links} - {*self.libraries}))
+
+    @property
+    def is_library(self) -> bool:
+        """Whether it is a library."""
+        return self.runtime.startswith(_CALL_PROTECTION)
+
+    def link(self, libraries: Mapping[str, str]) -> Compiled:
+        """The same with the addresses of its libraries filled in; addresses of others are ignored.
+
+        Raises:
+            DeploymentError: One is missing, or no address.
+        """
+        needed = {*self.links, *self.runtime_links}
+        if missing := needed - libraries.keys():
+            raise DeploymentError(f"{self.name} needs the addresses of its libraries: {', '.join(sorted(missing))}")
+        used = {name: libraries[name] for name in sorted(needed)}
+        raw = {name: _address_bytes(name, address) for name, address in used.items()}
+        return replace(
+            self,
+            bytecode=_filled(self.bytecode, self.links, raw),
+            runtime=_filled(self.runtime, self.runtime_links, raw),
+            libraries=used,
+        )
+
+    def libraries_in(self, code: bytes) -> dict[str, str]:
+        """The addresses of the libraries that code found on a chain is linked with, if it is this contract's.
+
+        Raises:
+            DeploymentError: It is not of this contract's length, or names two addresses for one library.
+        """
+        from eth_utils.address import to_checksum_address
+
+        if len(code) != len(self.runtime):
+            raise DeploymentError(
+                f"the code is not that of {self.name}: {len(code):,} bytes, not {len(self.runtime):,}"
+            )
+        found: dict[str, str] = {}
+        for name, offsets in self.runtime_links.items():
+            addresses = {code[offset : offset + _ADDRESS_BYTES] for offset in offsets}
+            if len(addresses) != 1:
+                raise DeploymentError(f"the code is not that of {self.name}: it has two addresses for {name}")
+            found[name] = str(to_checksum_address(addresses.pop()))
+        return found
+
+    def matches(self, code: bytes, address: str | None = None) -> bool:
+        """Whether code found on a chain is this contract's, whatever its immutables are.
+
+        Args:
+            code: A linked contract's has the libraries' addresses in it: `link` first, or it does not match.
+            address: Where it was found. A library's code has it; None: whatever it has there.
+        """
         if len(code) != len(self.runtime):
             return False
+        if self.is_library and address is not None and code[_OWN_ADDRESS] != _address_bytes(self.name, address):
+            return False
         masked = bytearray(code)
-        for offset, length in self.immutables:
+        for offset, length in self.immutables:  # a library's own address is among them
             masked[offset : offset + length] = bytes(length)
         return bytes(masked) == self.runtime
 
@@ -94,9 +173,7 @@ def compile_contracts(sources: Mapping[str, str] = SOURCES) -> dict[str, Compile
             "evmVersion": profile["evm_version"],
             "metadata": {"bytecodeHash": profile["bytecode_hash"]},
             "remappings": list(profile.get("remappings", [])),
-            "outputSelection": {
-                file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode"]} for name, file in sources.items()
-            },
+            "outputSelection": {file: {name: ["abi", *_OUTPUTS]} for name, file in sources.items()},
         },
     }
     output = compile_standard(request, profile["solc"])
@@ -104,12 +181,14 @@ def compile_contracts(sources: Mapping[str, str] = SOURCES) -> dict[str, Compile
 
 
 def to_json(contract: Compiled) -> dict[str, Any]:
-    """What is packaged of a contract."""
+    """What is packaged of a contract, which is not linked yet."""
     return {
         "abi": list(contract.abi),
         "bytecode": "0x" + contract.bytecode.hex(),
         "runtime": "0x" + contract.runtime.hex(),
         "immutables": [list(each) for each in contract.immutables],
+        "links": {name: list(offsets) for name, offsets in contract.links.items()},
+        "runtime_links": {name: list(offsets) for name, offsets in contract.runtime_links.items()},
     }
 
 
@@ -121,6 +200,8 @@ def from_json(name: str, found: Mapping[str, Any]) -> Compiled:
         bytecode=bytes.fromhex(found["bytecode"].removeprefix("0x")),
         runtime=bytes.fromhex(found["runtime"].removeprefix("0x")),
         immutables=tuple((int(offset), int(length)) for offset, length in found["immutables"]),
+        links={name: tuple(offsets) for name, offsets in found["links"].items()},
+        runtime_links={name: tuple(offsets) for name, offsets in found["runtime_links"].items()},
     )
 
 
@@ -163,15 +244,50 @@ def _closure(root: Path, files: Iterable[str], remappings: Iterable[tuple[str, .
 
 
 def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
-    deployed = output["evm"]["deployedBytecode"]
+    created, deployed = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]
     spots = [spot for each in deployed["immutableReferences"].values() for spot in each]
+    runtime, runtime_links = _unlinked(deployed)
+    bytecode, links = _unlinked(created)
     contract = Compiled(
         name=name,
         abi=tuple(output["abi"]),
-        bytecode=bytes.fromhex(output["evm"]["bytecode"]["object"]),
-        runtime=bytes.fromhex(deployed["object"]),
+        bytecode=bytecode,
+        runtime=runtime,
         immutables=tuple(sorted((spot["start"], spot["length"]) for spot in spots)),
+        links=links,
+        runtime_links=runtime_links,
     )
     if len(contract.runtime) > MAX_RUNTIME_BYTES:
         raise CompileError(f"{name} is {len(contract.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} at most")
-    return contract
+    return replace(contract, abi=()) if contract.is_library else contract
+
+
+def _unlinked(output: Mapping[str, Any]) -> tuple[bytes, dict[str, tuple[int, ...]]]:
+    """Code with zeros where solc has placeholders of libraries, and where these are."""
+    digits: str = output["object"]
+    links: dict[str, tuple[int, ...]] = {}
+    for library, places in sorted(
+        (library, places) for file in output["linkReferences"].values() for library, places in file.items()
+    ):
+        links[library] = tuple(sorted(place["start"] for place in places))
+        for offset in links[library]:
+            digits = digits[: 2 * offset] + _NOWHERE.hex() + digits[2 * (offset + _ADDRESS_BYTES) :]
+    return bytes.fromhex(digits), links
+
+
+def _filled(code: bytes, links: Links, addresses: Mapping[str, bytes]) -> bytes:
+    filled = bytearray(code)
+    for name, offsets in links.items():
+        for offset in offsets:
+            filled[offset : offset + _ADDRESS_BYTES] = addresses[name]
+    return bytes(filled)
+
+
+def _address_bytes(name: str, address: str) -> bytes:
+    try:
+        raw = bytes.fromhex(address.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != _ADDRESS_BYTES or raw == _NOWHERE:
+        raise DeploymentError(f"{address!r} is no address of {name}")
+    return raw

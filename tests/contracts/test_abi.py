@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from oracle.chain import compiled
 from oracle.errors import DeploymentError
@@ -34,6 +35,79 @@ def test_code_matches_whatever_its_immutables_are() -> None:
     code[start + length] ^= 1
     assert not contract.matches(bytes(code))
     assert not contract.matches(bytes(code[:-1]))
+
+
+LIBRARIES = ("Changes", "Models", "Shadows")
+
+
+def addresses(seed: int = 1) -> dict[str, str]:
+    return {name: to_checksum_address((seed * 256 + index).to_bytes(20)) for index, name in enumerate(LIBRARIES)}
+
+
+def test_the_hub_is_linked_with_its_libraries() -> None:
+    hub = compiled.load("ZkOracle")
+    assert hub.needs == LIBRARIES
+    linked = hub.link({**addresses(), "Another": "0x"})
+    assert linked.needs == () and linked.libraries == addresses()
+    assert len(linked.bytecode) == len(hub.bytecode) and len(linked.runtime) == len(hub.runtime)
+    for code, links in ((linked.bytecode, hub.links), (linked.runtime, hub.runtime_links)):
+        for name, address in addresses().items():
+            assert links[name]
+            assert {code[offset : offset + 20].hex() for offset in links[name]} == {address[2:].lower()}
+    assert linked.matches(linked.runtime)
+    assert not linked.matches(hub.runtime)
+    assert not linked.matches(hub.link(addresses(2)).runtime)
+    assert not hub.matches(linked.runtime)
+    assert linked.libraries_in(linked.runtime) == addresses()
+
+
+def test_code_that_calls_two_libraries_of_one_name() -> None:
+    hub = compiled.load("ZkOracle").link(addresses())
+    code = bytearray(hub.runtime)
+    code[hub.runtime_links["Models"][-1]] ^= 1
+    assert not hub.matches(bytes(code))
+    with pytest.raises(DeploymentError, match="two addresses for Models"):
+        hub.libraries_in(bytes(code))
+    with pytest.raises(DeploymentError, match="not that of ZkOracle"):
+        hub.libraries_in(bytes(code[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, "needs the addresses of its libraries: Models"),
+        ({"Models": "0x12"}, "no address of Models"),
+        ({"Models": "0x" + "00" * 20}, "no address of Models"),
+        ({"Models": "nowhere"}, "no address of Models"),
+    ],
+)
+def test_links_that_are_none(change: dict[str, str], message: str) -> None:
+    known = {name: address for name, address in addresses().items() if name != "Models"}
+    with pytest.raises(DeploymentError, match=message):
+        compiled.load("ZkOracle").link({**known, **change})
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_library_matches_at_its_own_address_only(name: str) -> None:
+    library = compiled.load(name)
+    assert library.is_library and not library.needs and library.abi == ()
+    code = bytearray(library.runtime)
+    code[1:21] = bytes.fromhex(addresses()[name][2:])
+    assert library.matches(bytes(code), addresses()[name])
+    assert library.matches(bytes(code))
+    assert not library.matches(bytes(code), addresses(2)[name])
+    code[25] ^= 1
+    assert not library.matches(bytes(code), addresses()[name])
+
+
+def test_contracts_are_no_libraries() -> None:
+    for name in set(compiled.SOURCES) - set(LIBRARIES):
+        assert not compiled.load(name).is_library
+        assert compiled.load(name).abi
+
+
+def test_the_factory_carries_the_adapter() -> None:
+    assert compiled.load("ZkAggregator").bytecode in compiled.load("ZkAggregatorFactory").runtime
 
 
 def test_unknown_contract() -> None:
