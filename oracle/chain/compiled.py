@@ -39,9 +39,8 @@ _IMPORT = re.compile(r"""^\s*import\b(?:[^;"']*\bfrom)?\s*["']([^"']+)["']""", r
 _ADDRESS_BYTES = 20
 _NOWHERE = bytes(_ADDRESS_BYTES)
 
-_OWN_ADDRESS = slice(1, 1 + _ADDRESS_BYTES)
-_CALL_PROTECTION = b"\x73" + _NOWHERE + b"\x30\x14"
-"""How solc begins a library: PUSH20 its own address (written there when it is created), ADDRESS, EQ."""
+_OWN_ADDRESS = "library_deploy_address"
+"""What solc calls the word of a library's code that holds its own address, written there when it is created."""
 
 Links = Mapping[str, tuple[int, ...]]
 """Library → where its address goes: offsets in bytes, ascending."""
@@ -54,8 +53,9 @@ class Compiled:
     Attributes:
         abi: As solc writes it; empty for a library, which is called by the contracts that are linked with it only.
         bytecode: Creation code, without the constructor's arguments; zero where libraries' addresses go.
-        runtime: Deployed code, zero where immutables and libraries' addresses go.
+        runtime: Deployed code, zero where immutables and addresses go.
         immutables: Where immutables go: (offset, length) in bytes, ascending.
+        own_address: Likewise, where a library's own address goes; empty for a contract.
         links: Where libraries' addresses go in `bytecode`.
         runtime_links: Where they go in `runtime`.
         libraries: The addresses that were put there, if they were.
@@ -66,6 +66,7 @@ class Compiled:
     bytecode: bytes
     runtime: bytes
     immutables: tuple[tuple[int, int], ...]
+    own_address: tuple[tuple[int, int], ...] = ()
     links: Links = field(default_factory=dict)
     runtime_links: Links = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +79,7 @@ class Compiled:
     @property
     def is_library(self) -> bool:
         """Whether it is a library."""
-        return self.runtime.startswith(_CALL_PROTECTION)
+        return bool(self.own_address)
 
     def link(self, libraries: Mapping[str, str]) -> Compiled:
         """The same with the addresses of its libraries filled in; addresses of others are ignored.
@@ -127,11 +128,13 @@ class Compiled:
         """
         if len(code) != len(self.runtime):
             return False
-        if self.is_library and address is not None and code[_OWN_ADDRESS] != _address_bytes(self.name, address):
-            return False
         masked = bytearray(code)
-        for offset, length in self.immutables:  # a library's own address is among them
+        for offset, length in (*self.immutables, *self.own_address):
             masked[offset : offset + length] = bytes(length)
+        if address is not None:
+            own = _address_bytes(self.name, address)
+            if any(code[offset : offset + length] != own.rjust(length, b"\0") for offset, length in self.own_address):
+                return False
         return bytes(masked) == self.runtime
 
 
@@ -187,6 +190,7 @@ def to_json(contract: Compiled) -> dict[str, Any]:
         "bytecode": "0x" + contract.bytecode.hex(),
         "runtime": "0x" + contract.runtime.hex(),
         "immutables": [list(each) for each in contract.immutables],
+        "own_address": [list(each) for each in contract.own_address],
         "links": {name: list(offsets) for name, offsets in contract.links.items()},
         "runtime_links": {name: list(offsets) for name, offsets in contract.runtime_links.items()},
     }
@@ -200,6 +204,7 @@ def from_json(name: str, found: Mapping[str, Any]) -> Compiled:
         bytecode=bytes.fromhex(found["bytecode"].removeprefix("0x")),
         runtime=bytes.fromhex(found["runtime"].removeprefix("0x")),
         immutables=tuple((int(offset), int(length)) for offset, length in found["immutables"]),
+        own_address=tuple((int(offset), int(length)) for offset, length in found["own_address"]),
         links={name: tuple(offsets) for name, offsets in found["links"].items()},
         runtime_links={name: tuple(offsets) for name, offsets in found["runtime_links"].items()},
     )
@@ -245,7 +250,8 @@ def _closure(root: Path, files: Iterable[str], remappings: Iterable[tuple[str, .
 
 def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
     created, deployed = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]
-    spots = [spot for each in deployed["immutableReferences"].values() for spot in each]
+    spots = dict(deployed["immutableReferences"])
+    own_address = spots.pop(_OWN_ADDRESS, [])
     runtime, runtime_links = _unlinked(deployed)
     bytecode, links = _unlinked(created)
     contract = Compiled(
@@ -253,13 +259,18 @@ def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
         abi=tuple(output["abi"]),
         bytecode=bytecode,
         runtime=runtime,
-        immutables=tuple(sorted((spot["start"], spot["length"]) for spot in spots)),
+        immutables=_sorted(spot for each in spots.values() for spot in each),
+        own_address=_sorted(own_address),
         links=links,
         runtime_links=runtime_links,
     )
     if len(contract.runtime) > MAX_RUNTIME_BYTES:
         raise CompileError(f"{name} is {len(contract.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} at most")
     return replace(contract, abi=()) if contract.is_library else contract
+
+
+def _sorted(spots: Iterable[Mapping[str, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted((spot["start"], spot["length"]) for spot in spots))
 
 
 def _unlinked(output: Mapping[str, Any]) -> tuple[bytes, dict[str, tuple[int, ...]]]:
