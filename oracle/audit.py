@@ -35,7 +35,7 @@ from oracle.errors import ArtifactError, ChainUnavailable, DeploymentError
 from oracle.gate import HoldPolicy, empty_feed, judge
 from oracle.proving import artifact as artifacts
 from oracle.proving.local import LocalVerifier
-from oracle.types import FeedState, Kind, Outcome, SignedObservation
+from oracle.types import FeedState, HoldReason, Kind, Outcome, SignedObservation
 
 _MOST_ELEMENTS = 255
 """Of any list in a submission that the hub can take."""
@@ -82,7 +82,12 @@ class ModelTerms:
 
 @dataclass(frozen=True)
 class Event:
-    """What the hub said that it did with an update."""
+    """What the hub said that it did with an update.
+
+    Attributes:
+        reason: Why it was held; NONE if it was accepted.
+        confirmations: Of the hold that the update started or went on with; 0 if it was accepted.
+    """
 
     feed_id: bytes
     round_id: int
@@ -90,6 +95,8 @@ class Event:
     answer: int
     observed_at: int
     confirmed: bool
+    reason: HoldReason
+    confirmations: int
 
 
 @dataclass(frozen=True)
@@ -300,7 +307,17 @@ class Auditor:
                 model_number=submission.model_number,
                 score_ratio=encoding.score_ratio(update.scores, score_unit),
             )
-        expected = Event(update.feed_id, update.round_id, verdict.outcome, answer, observed_at, verdict.confirmed)
+        held = verdict.state.held
+        expected = Event(
+            feed_id=update.feed_id,
+            round_id=update.round_id,
+            outcome=verdict.outcome,
+            answer=answer,
+            observed_at=observed_at,
+            confirmed=verdict.confirmed,
+            reason=held.reason if held else HoldReason.NONE,
+            confirmations=held.confirmations if held else 0,
+        )
         if event is None:
             return f"the hub emitted nothing, where {verdict.outcome.value} was due"
         return "" if event == expected else f"the hub said {_in_words(event)}, but it was {_in_words(expected)}"
@@ -331,8 +348,10 @@ def _spread(terms: FeedTerms, answers: Sequence[int]) -> int:
 
 
 def _in_words(event: Event) -> str:
-    confirmed = " by confirmation" if event.confirmed else ""
-    return f"{event.outcome.value}{confirmed} {event.answer} of {event.observed_at}"
+    how = " by confirmation" if event.confirmed else ""
+    if event.outcome is Outcome.HELD:
+        how = f" as {event.reason.name.lower()} (confirmations: {event.confirmations})"
+    return f"{event.outcome.value}{how} {event.answer} of {event.observed_at}"
 
 
 def differences(expected: FeedState, actual: FeedState) -> str:
@@ -603,7 +622,12 @@ def _terms(values: Mapping[str, Any]) -> FeedTerms:
         max_skew=config["maxSkew"],
         max_spread=config["maxSpread"],
         quorum=config["quorum"],
-        policy=HoldPolicy(config["confirmations"], config["confirmDelay"], config["tolerance"]),
+        policy=HoldPolicy(
+            confirmations=config["confirmations"],
+            confirm_delay=config["confirmDelay"],
+            tolerance=config["tolerance"],
+            max_repeats=config["maxRepeats"],
+        ),
         reporters=frozenset(values["reporters"]),
         model_number=values["modelNumber"],
     )
@@ -618,6 +642,8 @@ def _event(event: RoundEvent) -> Event:
         answer=event.answer,
         observed_at=event.observed_at,
         confirmed=isinstance(event, RoundAccepted) and event.confirmed,
+        reason=HoldReason.NONE if isinstance(event, RoundAccepted) else event.reason,
+        confirmations=0 if isinstance(event, RoundAccepted) else event.confirmations,
     )
 
 

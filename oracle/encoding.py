@@ -17,9 +17,11 @@ from oracle.types import FeedState, Kind
 
 CLIP = 32_767
 GAP_ONE = 1_000
-RING_SIZE = 16
+RING_SIZE = 14
+UINT8_MAX = 2**8 - 1
 INT128_MAX = 2**127 - 1
-SCORE_RATIO_MAX = 2**47 - 1
+SCORE_RATIO_MAX = 2**23 - 1
+SCORE_UNIT_BITS = 40
 FIELD_MODULUS = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 """Order of BN254's scalar field, in which instances live."""
 
@@ -90,9 +92,26 @@ def push_move(returns: Sequence[int], newest: int) -> tuple[int, ...]:
 
 
 def score_ratio(scores: Sequence[int], score_unit: int) -> int:
-    """The largest score in thousandths of the model's score unit, saturated to 48 bits, as a round stores it."""
+    """The largest score in thousandths of the model's score unit, saturated to 24 bits, as a round stores it."""
     ratio = truncated_quotient(max(scores) * 1_000, score_unit)
     return max(-SCORE_RATIO_MAX - 1, min(SCORE_RATIO_MAX, ratio))
+
+
+def is_score_unit(unit: int) -> bool:
+    """Whether the hub takes a model's score unit: a positive uint128 of at most SCORE_UNIT_BITS significant bits.
+
+    The hub stores it exactly, as a mantissa and an exponent.
+    """
+    if not 0 < unit < 2**128:
+        return False
+    trailing_zeros = (unit & -unit).bit_length() - 1
+    return unit.bit_length() - trailing_zeros <= SCORE_UNIT_BITS
+
+
+def repeats(state: FeedState, answer: int) -> int:
+    """How many reports in a row have repeated the feed's latest answer exactly, a candidate included; at most 255."""
+    repeated = state.round_id != 0 and answer == state.answer
+    return min(UINT8_MAX, state.repeats + 1) if repeated else 0
 
 
 def to_field(value: int) -> int:

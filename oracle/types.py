@@ -22,6 +22,21 @@ class Status(IntEnum):
     HELD = 2
 
 
+class HoldReason(IntEnum):
+    """Why an answer is held; the values are the contract's.
+
+    Attributes:
+        ANOMALOUS: A score is above zero. Only such an answer can be confirmed as a new level.
+        NOT_POSITIVE: A relative feed has no measure for it.
+        REPEATED: It is the last answer again, more often than the feed allows.
+    """
+
+    NONE = 0
+    ANOMALOUS = 1
+    NOT_POSITIVE = 2
+    REPEATED = 3
+
+
 class Outcome(StrEnum):
     """How an observation ended."""
 
@@ -33,8 +48,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldAnswer:
-    """The answer that a feed holds back."""
+    """The answer that a feed holds back.
 
+    Attributes:
+        reason: Why. Only reports held for the same reason go on with a hold.
+        first_answer: The answer that started the hold; later ones near it confirm it.
+        confirmations: How many reports have confirmed it so far.
+        score_ratio: In thousandths of the model's score unit, saturated to 24 bits.
+    """
+
+    reason: HoldReason
     answer: int
     first_answer: int
     first_observed_at: int
@@ -54,7 +77,8 @@ class FeedState:
         answer: Latest accepted answer, in answer units.
         observed_at: Its observation time, unix seconds.
         last_report_at: Time of the latest report, accepted or held, unix seconds.
-        returns: The last 16 accepted moves, newest first, in thousandths of sigma.
+        repeats: How many reports in a row have repeated the latest answer exactly; at most 255.
+        returns: The last 14 accepted moves, newest first, in thousandths of sigma.
     """
 
     feed_id: bytes
@@ -66,6 +90,7 @@ class FeedState:
     published_at: int
     last_report_at: int
     model_number: int
+    repeats: int
     returns: tuple[int, ...]
     held: HeldAnswer | None
     kind: Kind
@@ -128,7 +153,7 @@ class Scored:
 
     @property
     def anomalous(self) -> bool:
-        """Whether the gate will hold it."""
+        """Whether the model calls it anomalous."""
         return any(score > 0 for score in self.scores)
 
 

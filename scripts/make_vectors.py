@@ -13,7 +13,7 @@ import random
 import sys
 from pathlib import Path
 
-from oracle.encoding import FIELD_MODULUS, INT128_MAX, gap, move, score_ratio, to_field
+from oracle.encoding import FIELD_MODULUS, INT128_MAX, SCORE_RATIO_MAX, gap, is_score_unit, move, score_ratio, to_field
 from oracle.types import Kind
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "vectors" / "features.json"
@@ -85,9 +85,22 @@ def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
         (INT128_MAX, 1),
         (-INT128_MAX, 1),
         (INT128_MAX, 2**128 - 1),
+        (SCORE_RATIO_MAX, 1_000),
+        (SCORE_RATIO_MAX + 1, 1_000),
+        (-SCORE_RATIO_MAX - 1, 1_000),
+        (-SCORE_RATIO_MAX - 2, 1_000),
     ]
-    rows += [(rng.randint(-(2**90), 2**90), rng.randint(1, 2**60)) for _ in range(40)]
+    for _ in range(40):
+        unit = rng.randint(1, 2 ** rng.randint(1, 90))
+        # On either side of where it saturates, at 8,389 units.
+        rows.append((rng.randint(-10_000 * unit, 10_000 * unit) // 10 ** rng.randint(0, 4), unit))
     return [(score, unit, score_ratio([score], unit)) for score, unit in rows]
+
+
+def _units(rng: random.Random) -> list[tuple[int, ...]]:
+    units = [0, 1, 2**40 - 1, 2**40, 2**40 + 1, 2**41 - 1, 2**41 - 2, 2**127, 2**128 - 1, (2**40 - 1) << 88]
+    units += [rng.getrandbits(rng.randint(30, 50)) << rng.randint(0, 78) for _ in range(30)]
+    return [(unit, int(is_score_unit(unit))) for unit in units]
 
 
 def _fields(rng: random.Random) -> list[tuple[int, ...]]:
@@ -108,6 +121,7 @@ def render() -> str:
         "move": columns("kind sigma answer reference move", _moves(rng)),
         "gap": columns("observedAt lastObservedAt heartbeat gap", _gaps(rng)),
         "scoreRatio": columns("score unit ratio", _ratios(rng)),
+        "scoreUnit": columns("unit fits", _units(rng)),
         "toField": columns("value element", _fields(rng)),
     }
     return json.dumps(table, indent=1) + "\n"

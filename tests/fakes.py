@@ -94,7 +94,7 @@ class FakeHub:
         return tuple(self.configs)
 
     async def features(self, feed_id: bytes, answer: int, observed_at: int) -> tuple[int, ...]:
-        return encoding.features(await self.feed_state(feed_id), answer, observed_at, encoding.RING_SIZE)
+        return encoding.features(await self.feed_state(feed_id), answer, observed_at, encoding.RING_SIZE + 2)
 
     async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
         return observation_digest(CHAIN_ID, self.address, feed_id, round_id, answer, observed_at)
@@ -160,7 +160,7 @@ class FakeHub:
             answer, observed_at, latest = _median(update.observations)
             verdict = gate.judge(
                 state,
-                gate.HoldPolicy(config.confirmations, config.confirm_delay, config.tolerance),
+                gate.HoldPolicy(config.confirmations, config.confirm_delay, config.tolerance, config.max_repeats),
                 answer,
                 observed_at,
                 update.scores,
@@ -185,8 +185,9 @@ class FakeHub:
                 )
                 events.append(RoundAccepted(*about, verdict.confirmed, *where))
             else:
-                assert verdict.state.held is not None
-                events.append(RoundHeld(*about, verdict.state.held.confirmations, *where))
+                held = verdict.state.held
+                assert held is not None
+                events.append(RoundHeld(*about, held.reason, held.confirmations, *where))
         self.events.extend(events)
         return events
 

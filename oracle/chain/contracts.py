@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from oracle.chain import compiled
 from oracle.chain.rpc import BlockTag, Log, Receipt, Revert, Rpc
 from oracle.errors import ChainUnavailable, DeploymentError
-from oracle.types import FeedState, HeldAnswer, Kind, Scored, SignedObservation, Status
+from oracle.types import FeedState, HeldAnswer, HoldReason, Kind, Scored, SignedObservation, Status
 
 Abi: TypeAlias = Sequence[Mapping[str, Any]]
 
@@ -29,6 +29,7 @@ class FeedConfig:
         sigma: ppm on relative feeds, answer units on absolute ones.
         heartbeat: Seconds; so are `max_age`, `max_skew` and `confirm_delay`.
         tolerance: Thousandths of sigma; so is `max_spread`.
+        max_repeats: Reports in a row that may repeat the last answer exactly; 0: any number.
     """
 
     description: str
@@ -43,6 +44,7 @@ class FeedConfig:
     tolerance: int
     max_spread: int
     sigma: int
+    max_repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,46 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposals:
+    """What is proposed for a feed; None: nothing is. Times are unix seconds from which a change may be activated.
+
+    Attributes:
+        previous_model: What a rollback returns to; None: nothing.
+        reporters: As `quorum`, of the proposed reporters; empty where none are.
+    """
+
+    model: int | None
+    model_from: int | None
+    reporters: tuple[str, ...]
+    quorum: int | None
+    reporters_from: int | None
+    unpause_from: int | None
+    previous_model: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowTally:
+    """What a proposed model said of reports, beside what became of them under the active one.
+
+    Attributes:
+        reports: Reports that it judged.
+        compared: How many of them the active model judged too.
+        disagreements: How many of those one of the two accepts and the other does not.
+        distance: How far apart the score ratios of the latest compared report are, in thousandths.
+        min_compared: Compared reports that an activation needs.
+        max_distance: The largest `distance` that an activation allows.
+    """
+
+    model_number: int
+    reports: int
+    compared: int
+    disagreements: int
+    distance: int
+    min_compared: int
+    max_distance: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoundAccepted:
     """A report became the round `round_id`; `confirmed` if the model calls it anomalous and reports confirmed it."""
 
@@ -97,7 +139,7 @@ class RoundAccepted:
 
 @dataclass(frozen=True, slots=True)
 class RoundHeld:
-    """A report was proven anomalous and did not become the round `round_id`."""
+    """A report did not become the round `round_id`, for the reason given: the model, or a rule of the feed."""
 
     feed_id: bytes
     round_id: int
@@ -105,6 +147,7 @@ class RoundHeld:
     observed_at: int
     model_number: int
     scores: tuple[int, ...]
+    reason: HoldReason
     confirmations: int
     block_number: int
     tx_hash: bytes
@@ -126,7 +169,7 @@ class FeedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The arguments of `submit`."""
+    """The arguments of `submit`, and of `submitShadow`."""
 
     model_number: int
     updates: tuple[FeedUpdate, ...]
@@ -241,6 +284,7 @@ _HINTS = {
     "DuplicateFeed": "feed {feedId} appears twice in one submission",
     "FeedPaused": "feed {feedId} is paused by its guardian",
     "ModelNotActive": "proven with model {modelNumber}, the feed's active model is {active}",
+    "ModelNotProposed": "proven with model {modelNumber}, the feed's proposed model is {proposed} (0: none is)",
     "WrongRound": "signed for round {roundId}, the feed expects {expected}",
     "QuorumNotMet": "{observations} signed observations, the feed needs {quorum}",
     "TooManyObservations": "{observations} observations are more than the feed has reporters",
@@ -266,7 +310,10 @@ _HINTS = {
     "NotPaused": "feed {feedId} is not paused",
     "TooEarly": "the change takes effect at {activeFrom} (unix seconds), not before",
     "NoPreviousModel": "the feed has no previous model to roll back to",
-    "AggregatorMismatch": "the contract at {aggregator} is no aggregator of this feed of this hub",
+    "ShadowTooShort": "the proposed model has {compared} compared reports, its proposal demands {minCompared}",
+    "ShadowTooFar": "the proposed model's latest score is {distance} thousandths from the active one's, its proposal "
+    "allows {maxDistance}",
+    "AggregatorNotDeployed": "there is no adapter yet at {aggregator}: the factory deploys it",
     "AggregatorAlreadyLinked": "feed {feedId} has an aggregator already",
     "AccessControlUnauthorizedAccount": "{account} has not the role {neededRole} that this needs",
 }
@@ -287,11 +334,12 @@ def aggregator_interface() -> Interface:
 # --- submissions ---------------------------------------------------------------------------------------------------
 
 
-def encode_submission(scored: Sequence[Scored], proof: bytes) -> bytes:
+def encode_submission(scored: Sequence[Scored], proof: bytes, *, shadow: bool = False) -> bytes:
     """Calldata of `submit`.
 
     Args:
         scored: The statements that the proof is of, in the circuit's order, all of one model.
+        shadow: Of `submitShadow` instead: the model is the one that is proposed for each of the feeds.
     """
     if len({each.model_number for each in scored}) != 1:
         raise ValueError("one submission is of one model, and of at least one feed")
@@ -307,7 +355,7 @@ def encode_submission(scored: Sequence[Scored], proof: bytes) -> bytes:
         )
         for each in scored
     ]
-    return hub_interface().encode_call("submit", scored[0].model_number, updates, proof)
+    return hub_interface().encode_call("submitShadow" if shadow else "submit", scored[0].model_number, updates, proof)
 
 
 def decode_submission(calldata: bytes) -> Submission:
@@ -370,10 +418,12 @@ class Hub:
             published_at=found["publishedAt"],
             last_report_at=found["lastReportAt"],
             model_number=found["modelNumber"],
+            repeats=found["repeats"],
             returns=tuple(found["returns_"]),
             held=None
             if status is not Status.HELD
             else HeldAnswer(
+                reason=HoldReason(held["reason"]),
                 answer=held["answer"],
                 first_answer=held["firstAnswer"],
                 first_observed_at=held["firstObservedAt"],
@@ -409,6 +459,7 @@ class Hub:
             tolerance=found["tolerance"],
             max_spread=found["maxSpread"],
             sigma=found["sigma"],
+            max_repeats=found["maxRepeats"],
         )
 
     async def feed_ids(self) -> tuple[bytes, ...]:
@@ -423,6 +474,35 @@ class Hub:
         """The linked Chainlink adapter; None if there is none."""
         found: str = await self.read("aggregator", feed_id)
         return found if int(found, 16) else None
+
+    async def proposals(self, feed_id: bytes) -> Proposals:
+        """What is proposed for a feed."""
+        found = await self.read("proposals", feed_id)
+        proposed = found["proposed"]
+        return Proposals(
+            model=proposed["model"] or None,
+            model_from=proposed["modelFrom"] or None,
+            reporters=tuple(found["proposedReporters"]),
+            quorum=proposed["quorum"] or None,
+            reporters_from=proposed["reportersFrom"] or None,
+            unpause_from=proposed["unpauseFrom"] or None,
+            previous_model=proposed["previousModel"] or None,
+        )
+
+    async def shadow(self, feed_id: bytes) -> ShadowTally | None:
+        """The tally of the proposed model; None if no model is proposed."""
+        found = await self.read("shadow", feed_id)
+        if not found["modelNumber"]:
+            return None
+        return ShadowTally(
+            model_number=found["modelNumber"],
+            reports=found["reports"],
+            compared=found["compared"],
+            disagreements=found["disagreements"],
+            distance=found["distance"],
+            min_compared=found["minCompared"],
+            max_distance=found["maxDistance"],
+        )
 
     async def features(self, feed_id: bytes, answer: int, observed_at: int) -> tuple[int, ...]:
         """The features by which the hub would judge a candidate now."""
@@ -529,7 +609,7 @@ def round_event(log: Log) -> RoundEvent | None:
     }
     if name == "RoundAccepted":
         return RoundAccepted(**common, confirmed=values["confirmed"])
-    return RoundHeld(**common, confirmations=values["confirmations"])
+    return RoundHeld(**common, reason=HoldReason(values["reason"]), confirmations=values["confirmations"])
 
 
 async def read(

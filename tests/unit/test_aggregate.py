@@ -20,7 +20,7 @@ from oracle.sources.aggregate import (
     is_due,
 )
 from oracle.sources.interface import Reading
-from oracle.types import FeedState, HeldAnswer, Kind, Status
+from oracle.types import FeedState, HeldAnswer, HoldReason, Kind, Status
 
 ONE_PERCENT = AggregationPolicy(Kind.RELATIVE, min_sources=2, max_spread=Decimal(10_000))
 ABSOLUTE = AggregationPolicy(Kind.ABSOLUTE, min_sources=2, max_spread=Decimal("0.5"))
@@ -177,7 +177,7 @@ def state(held: HeldAnswer | None = None) -> FeedState:
     return replace(empty, status=status, round_id=1, answer=10_000, observed_at=1_000, last_report_at=last, held=held)
 
 
-HELD = HeldAnswer(20_000, 20_000, 1_500, 1_500, 0, 1, 5_000)
+HELD = HeldAnswer(HoldReason.ANOMALOUS, 20_000, 20_000, 1_500, 1_500, 0, 1, 5_000)
 WITH_INTERVAL = replace(RELATIVE_DUE, held_interval=600)
 
 

@@ -7,12 +7,12 @@ import pytest
 from oracle.chain.contracts import RoundAccepted, RoundHeld
 from oracle.demo import disagreements
 from oracle.journal import Entry, StageName
-from oracle.types import Outcome
+from oracle.types import HoldReason, Outcome
 
 FEED = b"\7" * 32
 EVENTS = [
     RoundAccepted(FEED, 1, 100, 1_000, 1, (-1,), False, 5, b"\1" * 32, 0),
-    RoundHeld(FEED, 2, 900, 2_000, 1, (1,), 0, 6, b"\2" * 32, 0),
+    RoundHeld(FEED, 2, 900, 2_000, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
 ]
 
 

@@ -23,6 +23,7 @@ from oracle.encoding import (
     INT128_MAX,
     RING_SIZE,
     SCORE_RATIO_MAX,
+    SCORE_UNIT_BITS,
     answer_from_decimal,
     clip,
     decimal_from_answer,
@@ -30,8 +31,10 @@ from oracle.encoding import (
     from_field,
     gap,
     instances,
+    is_score_unit,
     move,
     push_move,
+    repeats,
     score_ratio,
     to_field,
     truncated_quotient,
@@ -104,6 +107,13 @@ def test_gaps_of_the_vectors(vectors: dict[str, Any]) -> None:
 def test_ratios_of_the_vectors(vectors: dict[str, Any]) -> None:
     for score, unit, expected in rows(vectors["scoreRatio"], "score", "unit", "ratio"):
         assert score_ratio([score], unit) == expected
+
+
+def test_score_units_of_the_vectors(vectors: dict[str, Any]) -> None:
+    table = rows(vectors["scoreUnit"], "unit", "fits")
+    for unit, fits in table:
+        assert is_score_unit(unit) is bool(fits)
+    assert {fits for _, fits in table} == {0, 1}
 
 
 def test_field_elements_of_the_vectors(vectors: dict[str, Any]) -> None:
@@ -183,9 +193,25 @@ def test_a_gap_is_its_definition(one: int, other: int, heartbeat: int) -> None:
 
 
 @given(st.lists(circuit_integers, min_size=1, max_size=4), st.integers(1, 2**128 - 1))
-def test_a_ratio_is_of_the_largest_score_and_fits_its_48_bits(scores: list[int], unit: int) -> None:
+def test_a_ratio_is_of_the_largest_score_and_fits_its_24_bits(scores: list[int], unit: int) -> None:
     exact = math.trunc(Fraction(max(scores) * 1_000, unit))
     assert score_ratio(scores, unit) == max(-SCORE_RATIO_MAX - 1, min(SCORE_RATIO_MAX, exact))
+
+
+@given(st.integers(0, 2**64), st.integers(0, 100))
+@example(2**SCORE_UNIT_BITS - 1, 128 - SCORE_UNIT_BITS)
+@example(2**SCORE_UNIT_BITS - 1, 129 - SCORE_UNIT_BITS)
+@example(2**SCORE_UNIT_BITS + 1, 0)
+def test_a_score_unit_is_what_40_bits_and_a_shift_can_say(mantissa: int, shift: int) -> None:
+    unit = mantissa << shift
+    as_the_hub = unit
+    while as_the_hub >= 2**SCORE_UNIT_BITS and as_the_hub % 2 == 0:
+        as_the_hub //= 2
+    assert is_score_unit(unit) == (0 < unit < 2**128 and as_the_hub < 2**SCORE_UNIT_BITS)
+
+
+def test_a_negative_score_unit_is_none() -> None:
+    assert not is_score_unit(-1)
 
 
 # --- features ---
@@ -195,7 +221,7 @@ def feed(**changes: Any) -> FeedState:
     return replace(empty_feed(b"\x01" * 32, Kind.RELATIVE, 10_000, 3_600, 1), **changes)
 
 
-@pytest.mark.parametrize("length", [3, 16, RING_SIZE + 2])
+@pytest.mark.parametrize("length", [3, 8, RING_SIZE + 2])
 def test_the_first_round_has_no_past(length: int) -> None:
     assert features(feed(), 5, 10**9, length) == (*(0,) * (length - 1), GAP_ONE)
 
@@ -218,6 +244,15 @@ def test_the_ring_has_the_newest_moves_first(pushed: list[int]) -> None:
     for value in pushed:
         ring = push_move(ring, value)
     assert ring == (*reversed(pushed), *(0,) * RING_SIZE)[:RING_SIZE]
+
+
+@pytest.mark.parametrize(
+    ("round_id", "answer", "before", "after"),
+    [(0, 0, 0, 0), (1, 7, 0, 1), (1, 7, 254, 255), (1, 7, 255, 255), (1, 8, 9, 0)],
+)
+def test_repeats_are_counted_up_to_a_byte(round_id: int, answer: int, before: int, after: int) -> None:
+    latest = 7 if round_id else 0
+    assert repeats(feed(round_id=round_id, answer=latest, repeats=before), answer) == after
 
 
 # --- the field ---
