@@ -164,6 +164,7 @@ def terms(feed: FeedConfig) -> Any:
         confirm_delay=feed.confirm_delay,
         tolerance=feed.tolerance,
         max_spread=feed.max_spread,
+        max_repeats=feed.max_repeats,
         sigma=feed.sigma,
     )
 

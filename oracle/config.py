@@ -53,7 +53,10 @@ UINT32_MAX = 2**32 - 1
 MAX_REPORTERS = 31
 MAX_SKEW = 3_600
 MAX_MOVE = 32_766
-"""The contract's bounds: on reporters, on clocks, and on what is compared with a clipped move."""
+SECONDS_A_DAY = 86_400
+MAX_AGE = 90 * SECONDS_A_DAY
+MAX_CONFIRM_DELAY = 7 * SECONDS_A_DAY
+"""The contract's bounds: on reporters, on clocks, on what is compared with a clipped move, and on two waits."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
@@ -113,6 +116,23 @@ def _address(value: str) -> str:
     if body not in (body.lower(), body.upper()) and value != checksummed:
         raise _wrong(f"{value!r} fails its checksum: a character is mistyped; copy it again from its source")
     return str(checksummed)
+
+
+def _at_most(most: int) -> AfterValidator:
+    """A number of seconds that the contract bounds by whole days."""
+
+    def check(seconds: int) -> int:
+        if seconds > most:
+            raise _wrong(f"is {seconds} seconds, but the contract allows {most} at most ({most // SECONDS_A_DAY} days)")
+        return seconds
+
+    return AfterValidator(check)
+
+
+def _can_thaw(confirmations: int) -> int:
+    if confirmations < 1:
+        raise _wrong("must be at least 1: without a confirmation, an answer that is held could stay so for ever")
+    return confirmations
 
 
 def _url(value: str) -> str:
@@ -374,7 +394,8 @@ class FeedConfig(_Section):
     """One feed: what is fixed in the contract, and how this machine observes it.
 
     The contract's part: `description` (the feed's id is its hash), `kind`, `decimals`, `sigma`, `heartbeat`,
-    `max_age`, `max_skew`, `quorum`, `reporters`, `confirmations`, `confirm_delay`, `tolerance`, `max_spread`.
+    `max_age`, `max_skew`, `quorum`, `reporters`, `confirmations`, `confirm_delay`, `max_repeats`, `tolerance`,
+    `max_spread`.
 
     Attributes:
         name: The feed's name here: in the journal, in messages.
@@ -383,12 +404,15 @@ class FeedConfig(_Section):
         heartbeat: Seconds within which a report is due.
         deviation_ppm: Move that makes a report due at once, ppm (relative feeds).
         deviation: The same in answer units (absolute feeds).
-        max_age: Seconds that an observation may be old when it is submitted. Default: the heartbeat.
+        max_age: Seconds that an observation may be old when it is submitted, 90 days at most. Default: the
+            heartbeat, or 90 days if that is less.
         max_skew: Seconds that an observation may be ahead of the block's time.
         quorum: Signed observations that a round needs.
         reporters: Addresses that may sign. Empty: the reporter key's own.
-        confirmations: Further reports near a held answer that accept it; 0: never.
-        confirm_delay: Seconds that these must span. Default: the heartbeat.
+        confirmations: Further reports near a held answer that accept it; at least 1, or the feed could freeze.
+        confirm_delay: Seconds that these must span, 7 days at most. Default: the heartbeat, or 7 days if that is less.
+        max_repeats: Reports in a row that may repeat the last answer exactly; one more is held until a report
+            differs. 0: any number.
         tolerance: How near "near" is, in thousandths of sigma.
         max_spread: Largest move between two reporters of a round, in thousandths of sigma; 0: unbounded.
         strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
@@ -406,12 +430,13 @@ class FeedConfig(_Section):
     heartbeat: WholeSeconds
     deviation_ppm: Annotated[int, Field(ge=1)] | None = None
     deviation: Annotated[int, Field(ge=1)] | None = None
-    max_age: WholeSeconds
+    max_age: Annotated[WholeSeconds, _at_most(MAX_AGE)]
     max_skew: Annotated[int, Field(ge=0, le=MAX_SKEW)] = 60
     quorum: Annotated[int, Field(ge=1, le=MAX_REPORTERS)] = 1
     reporters: Annotated[tuple[Address, ...], Field(max_length=MAX_REPORTERS)] = ()
-    confirmations: Annotated[int, Field(ge=0, le=255)] = 3
-    confirm_delay: Annotated[int, Field(ge=0, le=UINT32_MAX)]
+    confirmations: Annotated[int, Field(le=255), AfterValidator(_can_thaw)] = 3
+    confirm_delay: Annotated[int, Field(ge=0, le=UINT32_MAX), _at_most(MAX_CONFIRM_DELAY)]
+    max_repeats: Annotated[int, Field(ge=0, le=255)] = 0
     tolerance: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 3_000
     max_spread: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 0
     strict_adapter: bool = False
@@ -432,9 +457,9 @@ class FeedConfig(_Section):
         if not isinstance(data, Mapping):
             return data
         filled: dict[str, Any] = dict(data)
-        if "heartbeat" in data:
-            filled.setdefault("max_age", data["heartbeat"])
-            filled.setdefault("confirm_delay", data["heartbeat"])
+        if isinstance(heartbeat := data.get("heartbeat"), int):
+            filled.setdefault("max_age", min(heartbeat, MAX_AGE))
+            filled.setdefault("confirm_delay", min(heartbeat, MAX_CONFIRM_DELAY))
         if isinstance(sources := data.get("sources"), tuple | list):
             filled.setdefault("min_sources", min(2, len(sources)) or 1)
         if data.get("kind") == "relative":
