@@ -30,6 +30,7 @@ from oracle.chain.deploy import feed_id_of
 from oracle.chain.rpc import BlockTag
 from oracle.chain.signer import LocalReporter, observation_digest
 from oracle.errors import ContractRejected, StateMoved, TransactionPending
+from oracle.proving.interface import Probe
 from oracle.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
 
 CHAIN_ID = 31337
@@ -154,7 +155,7 @@ class FakeHub:
         """What `submit` does. Raises: as `check`."""
         self.check(calldata)
         submission = decode_submission(calldata)
-        events = []
+        events: list[RoundEvent] = []
         for index, update in enumerate(submission.updates):
             state, config = self.states[update.feed_id], self.configs[update.feed_id]
             answer, observed_at, latest = _median(update.observations)
@@ -295,9 +296,13 @@ class StubArtifact:
     manifest: StubManifest
     model_hash: int | None
     compiled: StubVerifier
+    evidence: Probe
 
     def verifier(self) -> StubVerifier:
         return self.compiled
+
+    def probe(self) -> Probe:
+        return self.evidence
 
 
 def stub_artifact(
@@ -332,4 +337,6 @@ def stub_artifact(
         verifier_code_hash=keccak(runtime).hex(),
         artifact_hash=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
     )
-    return StubArtifact(Path(f"/artifacts/{name}-b{batch}"), manifest, model_hash, StubVerifier(creation, runtime))
+    calm = Probe((0,) * (features - 1) + (encoding.GAP_ONE,), (-1_000,) * outputs, b"\1probe")
+    path = Path(f"/artifacts/{name}-b{batch}")
+    return StubArtifact(path, manifest, model_hash, StubVerifier(creation, runtime), calm)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache, cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from oracle.chain import compiled
 from oracle.chain.rpc import BlockTag, Log, Receipt, Revert, Rpc
@@ -16,6 +17,7 @@ from oracle.errors import ChainUnavailable, DeploymentError
 from oracle.types import FeedState, HeldAnswer, HoldReason, Kind, Scored, SignedObservation, Status
 
 Abi: TypeAlias = Sequence[Mapping[str, Any]]
+E = TypeVar("E", bound=IntEnum)
 
 
 # --- what the hub says ---------------------------------------------------------------------------------------------
@@ -406,7 +408,7 @@ class Hub:
         """
         config = await self.feed_config(feed_id)
         found = await self.read("feedState", feed_id, block=block)
-        status = Status(found["status"])
+        status = _member(Status, found["status"], self.address)
         held = found["held"]
         return FeedState(
             feed_id=feed_id,
@@ -423,7 +425,7 @@ class Hub:
             held=None
             if status is not Status.HELD
             else HeldAnswer(
-                reason=HoldReason(held["reason"]),
+                reason=_member(HoldReason, held["reason"], self.address),
                 answer=held["answer"],
                 first_answer=held["firstAnswer"],
                 first_observed_at=held["firstObservedAt"],
@@ -448,7 +450,7 @@ class Hub:
         found = await self.read("feedConfig", feed_id)
         return FeedConfig(
             description=found["description"],
-            kind=Kind(found["kind"]),
+            kind=_member(Kind, found["kind"], self.address),
             decimals=found["decimals"],
             quorum=found["quorum"],
             confirmations=found["confirmations"],
@@ -588,6 +590,7 @@ def round_event(log: Log) -> RoundEvent | None:
 
     Raises:
         ChainUnavailable: The node's log is malformed.
+        DeploymentError: The log is of another contract than this release's hub.
     """
     try:
         found = hub_interface().decode_log(log)
@@ -609,7 +612,19 @@ def round_event(log: Log) -> RoundEvent | None:
     }
     if name == "RoundAccepted":
         return RoundAccepted(**common, confirmed=values["confirmed"])
-    return RoundHeld(**common, reason=HoldReason(values["reason"]), confirmations=values["confirmations"])
+    reason = _member(HoldReason, values["reason"], log.address)
+    return RoundHeld(**common, reason=reason, confirmations=values["confirmations"])
+
+
+def _member(enum: type[E], value: int, address: str) -> E:
+    """A word as one of the contract's enums; another contract may answer what is none of them."""
+    try:
+        return enum(value)
+    except ValueError:
+        raise DeploymentError(
+            f"the contract at {address} answers {value} for a {enum.__name__}, which this release does not know: "
+            "check the address and the deployment file"
+        ) from None
 
 
 async def read(
