@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oracle.assembly import terms
 from oracle.config import (
     Config,
     HttpSourceConfig,
@@ -88,10 +90,27 @@ def test_a_minimal_configuration_has_sound_defaults(read: Load, tmp_path: Path) 
     feed = config.feed("eth-usd")
     assert feed.measure is Kind.RELATIVE
     assert (feed.quorum, feed.min_sources, feed.max_age, feed.confirm_delay) == (1, 1, 3_600, 3_600)
+    assert (feed.confirmations, feed.max_repeats) == (3, 0)
     assert feed.max_source_spread_ppm == 10_000
     [source] = feed.sources
     assert isinstance(source, HttpSourceConfig)
     assert source.allow_string is False
+
+
+def test_waits_default_to_the_heartbeat_as_far_as_the_contract_allows(read: Load) -> None:
+    [feed] = read(MINIMAL, ("heartbeat = 3600", "heartbeat = 10_000_000")).feeds
+    assert (feed.max_age, feed.confirm_delay) == (90 * 86_400, 7 * 86_400)
+    [feed] = read(MINIMAL, ("sigma", "max_age = 7_776_000\nconfirm_delay = 604_800\nmax_repeats = 255\nsigma")).feeds
+    assert (feed.max_age, feed.confirm_delay, feed.max_repeats) == (90 * 86_400, 7 * 86_400, 255)
+
+
+def test_what_is_configured_of_a_feed_is_what_the_contract_is_given(read: Load) -> None:
+    [feed] = read(MINIMAL, ("sigma", "max_repeats = 5\nconfirmations = 4\nmax_spread = 7\nsigma")).feeds
+    given = terms(feed)
+    assert given.kind is Kind.RELATIVE
+    for field in fields(given):
+        if field.name != "kind":
+            assert getattr(given, field.name) == getattr(feed, field.name), field.name
 
 
 def test_the_example_loads(project_root: Path) -> None:
@@ -220,6 +239,22 @@ SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\n
         ("sigma", "max_source_spread = 1\nsigma", "feeds[0]", "use 'max_source_spread_ppm'"),
         ("sigma", "min_sources = 2\nsigma", "feeds[0]", "'min_sources' is 2, but there are 1 sources"),
         ("sigma", "quorum = 2\nsigma", "feeds[0]", "'quorum' is 2, but there are 1 reporters"),
+        ("sigma", "confirmations = 0\nsigma", "feeds[0].confirmations", "could stay so for ever"),
+        ("sigma", "confirmations = 256\nsigma", "feeds[0].confirmations", "must be less than or equal to 255"),
+        (
+            "sigma",
+            "confirm_delay = 604_801\nsigma",
+            "feeds[0].confirm_delay",
+            "is 604801 seconds, but the contract allows 604800 at most (7 days)",
+        ),
+        (
+            "sigma",
+            "max_age = 7_776_001\nsigma",
+            "feeds[0].max_age",
+            "is 7776001 seconds, but the contract allows 7776000 at most (90 days)",
+        ),
+        ("sigma", "max_repeats = 256\nsigma", "feeds[0].max_repeats", "must be less than or equal to 255"),
+        ("sigma", "max_repeats = -1\nsigma", "feeds[0].max_repeats", "must be greater than or equal to 0"),
         ("sigma", "poll_interval = -1\nsigma", "feeds[0].poll_interval", "must be greater than 0"),
         (HTTP, HTTP + SECOND_SOURCE, "feeds[0]", ""),
         (KEY, "reporter = {}", "keys.reporter", "exactly one of 'keystore' and 'anvil_account'"),
