@@ -1,0 +1,252 @@
+"""A chain with our hub, feeds and adapters on it, and other people's contracts that read them.
+
+Proofs are tested elsewhere: the verifier here believes everything, so that a report is accepted or held as its scores
+say.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import posixpath
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+
+from oracle import toolchain
+from oracle.chain import compiled
+from oracle.chain.anvil import Anvil
+from oracle.chain.compiled import Compiled
+from oracle.chain.contracts import Interface
+from oracle.chain.deploy import feed_id_of
+from oracle.chain.rpc import Log
+from oracle.chain.signer import LocalReporter
+from oracle.chain.solc import compile_standard, standard_input
+
+START = 1_700_000_000
+HEARTBEAT, MAX_AGE, CONFIRM_DELAY = 3_600, 600, 900
+DECIMALS = 8
+NOBODY = "0x" + "00" * 20
+ADMIN, RELAYER, REPORTER = 0, 1, 2
+
+CALM, ANOMALOUS = -500, 2_500
+
+AAVE = "node_modules/@aave/core-v3/contracts"
+CHAINLINK = "node_modules/@chainlink/contracts"
+
+_IMPORT = re.compile(r"""^\s*import\b(?:[^;"']*\bfrom)?\s*["']([^"']+)["']""", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A deployed contract."""
+
+    address: str
+    interface: Interface
+
+
+class Reverted(Exception):
+    """A call reverted.
+
+    Attributes:
+        data: Its reason as the contract gave it.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__("0x" + data.hex())
+        self.data = data
+
+
+def compile_all() -> dict[str, Compiled]:
+    """Ours as packaged, our examples, and Aave's and Chainlink's, unmodified, with compilers that they ask for."""
+    extra = {"YesVerifier": "contracts/test/mocks/YesVerifier.sol", "MeanPrice": "contracts/examples/MeanPrice.sol"}
+    modern = {
+        "AaveOracle": f"{AAVE}/misc/AaveOracle.sol",
+        "PriceOracle": f"{AAVE}/mocks/oracle/PriceOracle.sol",
+        "DerivedPriceFeed": f"{CHAINLINK}/src/v0.8/dev/DerivedPriceFeed.sol",
+    }
+    old = {"EACAggregatorProxy": f"{CHAINLINK}/src/v0.6/EACAggregatorProxy.sol"}
+    return {
+        **{name: compiled.load(name) for name in compiled.SOURCES},
+        **compiled.compile_contracts(extra),
+        **_compile("0.8.30", modern),
+        **_compile("0.6.6", old),
+    }
+
+
+def _compile(version: str, sources: Mapping[str, str]) -> dict[str, Compiled]:
+    """Contracts of packages whose imports are relative."""
+    root = toolchain.project_root(Path(__file__).parent)
+    texts: dict[str, str] = {}
+    waiting = list(sources.values())
+    while waiting:
+        if (file := waiting.pop()) not in texts:
+            texts[file] = (root / file).read_text(encoding="utf-8")
+            folder = posixpath.dirname(file)
+            waiting += [posixpath.normpath(posixpath.join(folder, each)) for each in _IMPORT.findall(texts[file])]
+    output = compile_standard(standard_input(dict(sorted(texts.items()))), version)["contracts"]
+    found = {name: output[file][name] for name, file in sources.items()}
+    return {
+        name: Compiled(
+            name,
+            tuple(each["abi"]),
+            bytes.fromhex(each["evm"]["bytecode"]["object"]),
+            bytes.fromhex(each["evm"]["deployedBytecode"]["object"]),
+            (),
+        )
+        for name, each in found.items()
+    }
+
+
+def chainlink_abi(name: str) -> list[dict[str, Any]]:
+    """An ABI that Chainlink's package has: "AggregatorV2V3Interface" for instance."""
+    root = toolchain.project_root(Path(__file__).parent)
+    found: list[dict[str, Any]] = json.loads((root / CHAINLINK / "abi" / "v0.8" / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+class Market:
+    """A chain, what can be deployed on it, and a hub without feeds.
+
+    Attributes:
+        now: Time of the latest block that was mined on purpose, unix seconds.
+    """
+
+    def __init__(self, chain: Anvil, codes: Mapping[str, Compiled]) -> None:
+        self.chain = chain
+        self.codes = codes
+        self.now = START
+        self._libraries: dict[str, str] = {}
+        self.factory = self.deploy("ZkAggregatorFactory")
+        admin = chain.accounts[ADMIN].address
+        self.hub = self.deploy("ZkOracle", admin, NOBODY, 0, self.factory.address)
+        verifier = self.deploy("YesVerifier")
+        self.send(self.hub, "addArchitecture", 4, 1, True, [1], [verifier.address])
+        probe = {"window": [0, 0, 0, 1_000], "scores": [CALM], "proofs": [b"any"]}
+        self.send(self.hub, "addModel", 7, 1, b"\7" * 32, 1_000, self._struct("addModel", "probe", probe))
+
+    # --- feeds -------------------------------------------------------------------------------------------------
+
+    def add_feed(self, description: str, **changes: Any) -> Contract:
+        """A feed of one reporter; its adapter, linked."""
+        config = {
+            "description": description,
+            "kind": 0,
+            "decimals": DECIMALS,
+            "quorum": 1,
+            "confirmations": 2,
+            "maxRepeats": 0,
+            "heartbeat": HEARTBEAT,
+            "maxAge": MAX_AGE,
+            "maxSkew": 0,
+            "confirmDelay": CONFIRM_DELAY,
+            "tolerance": 2_000,
+            "maxSpread": 0,
+            "sigma": 10_000,
+        } | changes
+        reporter = self.chain.accounts[REPORTER].address
+        self.send(self.hub, "addFeed", self._struct("addFeed", "config", config), [reporter], 1)
+        adapter = self.adapter(description, strict=False)
+        self.send(self.hub, "linkAggregator", feed_id_of(description))
+        return adapter
+
+    def adapter(self, description: str, *, strict: bool) -> Contract:
+        """Deploy a feed's adapter."""
+        arguments = (self.hub.address, feed_id_of(description), strict)
+        self.send(self.factory, "deploy", *arguments)
+        return self.at("ZkAggregator", self.call(self.factory, "addressOf", *arguments))
+
+    def report(self, description: str, answer: int, score: int = CALM, *, after: int = 60, delay: int = 0) -> list[Log]:
+        """Submit a report, observed `after` seconds from now and mined `delay` seconds later; its logs."""
+        observed_at = self.now + after
+        self.now = observed_at + delay
+        feed_id = feed_id_of(description)
+        account = self.chain.accounts[REPORTER]
+        signer = LocalReporter(Account.from_key(account.key), self.chain.chain_id, self.hub.address)
+        round_id = self.call(self.hub, "feedState", feed_id)["roundId"] + 1
+        signed = signer.sign_observation(feed_id, round_id, answer, observed_at)
+        observation = (signed.answer, signed.observed_at, signed.v, signed.r, signed.s)
+        self.chain.rpc("evm_setNextBlockTimestamp", self.now)
+        update = (feed_id, round_id, [observation], [score])
+        return self.send(self.hub, "submit", 1, [update], b"proof", account=RELAYER)
+
+    def wait(self, seconds: int) -> None:
+        """Mine a block `seconds` from now."""
+        self.now += seconds
+        self.chain.rpc("evm_setNextBlockTimestamp", self.now)
+        self.chain.rpc("evm_mine")
+
+    # --- contracts ---------------------------------------------------------------------------------------------
+
+    def at(self, name: str, address: str) -> Contract:
+        """A contract that is there."""
+        return Contract(to_checksum_address(address), Interface(self.codes[name].abi))
+
+    def deploy(self, name: str, *arguments: Any) -> Contract:
+        """Deploy a contract, and the libraries that it is to be linked with."""
+        code = self.codes[name]
+        for library in code.needs:
+            if library not in self._libraries:
+                self._libraries[library] = self.deploy(library).address
+        interface = Interface(code.abi)
+        creation = code.link(self._libraries).bytecode + interface.encode_constructor(*arguments)
+        return self.at(name, self._mine(None, creation, ADMIN)["contractAddress"])
+
+    def call(self, contract: Contract, function: str, *arguments: Any) -> Any:
+        """What a function would say to the admin. Raises: Reverted."""
+        data = "0x" + contract.interface.encode_call(function, *arguments).hex()
+        sent = {"from": self.chain.accounts[ADMIN].address, "to": contract.address, "data": data}
+        answer = self._ask("eth_call", sent, "latest")
+        if "error" in answer:
+            raise Reverted(bytes.fromhex((answer["error"].get("data") or "0x")[2:]))
+        return contract.interface.decode_output(function, bytes.fromhex(answer["result"].removeprefix("0x")))
+
+    def send(self, contract: Contract, function: str, *arguments: Any, account: int = ADMIN) -> list[Log]:
+        """Mine a transaction that must succeed; its logs."""
+        receipt = self._mine(contract.address, contract.interface.encode_call(function, *arguments), account)
+        return [
+            Log(
+                address=to_checksum_address(log["address"]),
+                topics=tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]),
+                data=bytes.fromhex(log["data"][2:]),
+                block_number=int(log["blockNumber"], 16),
+                tx_hash=bytes.fromhex(log["transactionHash"][2:]),
+                log_index=int(log["logIndex"], 16),
+            )
+            for log in receipt["logs"]
+        ]
+
+    def _ask(self, method: str, *params: Any) -> dict[str, Any]:
+        """As `Anvil.rpc`, which keeps a refusal's message and not its data."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        connection = http.client.HTTPConnection(self.chain.config.host, self.chain.port, timeout=60)
+        try:
+            connection.request("POST", "/", body, {"Content-Type": "application/json"})
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return answer
+
+    def _mine(self, to: str | None, data: bytes, account: int) -> dict[str, Any]:
+        sent = {"from": self.chain.accounts[account].address, "data": "0x" + data.hex(), "gas": hex(15_000_000)}
+        tx_hash = self.chain.rpc("eth_sendTransaction", sent | ({"to": to} if to else {}), timeout=60)
+        # Asked for until it is there: a node mines when it likes.
+        until = time.monotonic() + 30
+        while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
+            assert time.monotonic() < until, "not mined"
+        receipt: dict[str, Any] = found
+        assert receipt["status"] == "0x1", self.chain.output
+        return receipt
+
+    def _struct(self, function: str, argument: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """A struct's fields in the order of the hub's ABI."""
+        (entry,) = [each for each in self.hub.interface.abi if each.get("name") == function]
+        (part,) = [each for each in entry["inputs"] if each["name"] == argument]
+        assert {each["name"] for each in part["components"]} == set(values)
+        return tuple(values[each["name"]] for each in part["components"])
