@@ -1,4 +1,4 @@
-"""Deployment: verifiers, hub, model, feeds and their adapters; written down step by step, so that it can be run again.
+"""Deployment: from the hub's libraries to the feeds' adapters; written down step by step, so that it can be run again.
 
 Each transaction is signed, written to the deployment file, and only then sent. Whatever ends a run in between, the next
 one sends the same bytes again, or finds them mined: nothing is deployed or added twice. What the chain has counts more
@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
-from oracle.chain.contracts import FeedConfig, Hub, Progress, aggregator_interface, hub_interface, read
+from oracle.chain.contracts import FeedConfig, Hub, Interface, Progress, aggregator_interface, hub_interface, read
 from oracle.chain.rpc import Receipt, Rpc, describe_revert
 from oracle.chain.submit import Sender, SignedTransaction
 from oracle.errors import ChainUnavailable, ContractRejected, DeploymentError, InsecureSetup, StateMoved
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 PUBLIC_CEREMONY = "public-ceremony"
 INSECURE_LOCAL = "insecure-local"
 
@@ -68,6 +69,17 @@ class CompiledVerifier(Protocol):
     def bytecode(self) -> bytes: ...
 
 
+class CircuitProbe(Protocol):
+    """A proof that shows a circuit to work, of one window and its scores, which fill the batch."""
+
+    @property
+    def window(self) -> tuple[int, ...]: ...
+    @property
+    def scores(self) -> tuple[int, ...]: ...
+    @property
+    def proof(self) -> bytes: ...
+
+
 class VerifierArtifact(Protocol):
     """A circuit as deployment sees it; `oracle.proving.artifact.Artifact` is one.
 
@@ -83,6 +95,7 @@ class VerifierArtifact(Protocol):
     @property
     def model_hash(self) -> int | None: ...
     def verifier(self) -> CompiledVerifier: ...
+    def probe(self) -> CircuitProbe: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +217,8 @@ class Deployment(_Part):
 
     Attributes:
         block: In which the hub was deployed: no event is older.
+        libraries: By name; their addresses are in the hub's code.
+        factory: Deploys the feeds' adapters.
         models: By the number that the hub gave them.
         feeds: By their names in the configuration.
     """
@@ -211,6 +226,8 @@ class Deployment(_Part):
     chain_id: int
     hub: Address
     hub_code_hash: Hash32
+    libraries: dict[str, Address]
+    factory: Address
     block: int
     deployer: Address
     verifiers: tuple[DeployedVerifier, ...]
@@ -231,7 +248,7 @@ class _Step(_Part):
 class _File(_Part):
     """The deployment file. `deployment` is what the latest finished run left, `steps` the way to the next one."""
 
-    format: Literal[1]
+    format: Literal[2]
     chain_id: int
     deployment: Deployment | None
     steps: dict[str, _Step]
@@ -309,7 +326,7 @@ async def deploy(
         account: The deployer; owns the hub while it is being set up.
         path: The deployment file; for instance `deployments/31337.json`.
         progress: Called with a line for each step.
-        contracts: "ZkOracle" and "ZkAggregator"; default: the packaged ones.
+        contracts: As compiled, by name; default: the packaged ones.
         deadline_s: Seconds to wait for each transaction.
         poll_s: Seconds between two looks for a receipt.
 
@@ -322,7 +339,7 @@ async def deploy(
     """
     from filelock import FileLock, Timeout
 
-    contracts = contracts or {name: compiled.load(name) for name in compiled.SOURCES}
+    contracts = contracts or _packaged()
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
@@ -363,13 +380,15 @@ class _Run:
         self.file = await self._open()
         if "hub" in self.file.steps and self.file.steps["hub"].address is not None:
             await self._check_existing_feeds(Hub(self.rpc, self.file.steps["hub"].address))
+        self.libraries = {name: await self._library(name) for name in self.contracts["ZkOracle"].needs}
+        self.factory = await self._factory()
         verifiers = {name: [await self._verifier(each) for each in found] for name, found in self._models()}
         hub = await self._hub()
         models: dict[str, int] = {}
         deployed_models: dict[int, DeployedModel] = {}
         for name, artifacts in self._models():
             architecture_id = await self._architecture(hub, artifacts, verifiers[name])
-            number = await self._model(hub, artifacts[0], architecture_id)
+            number = await self._model(hub, artifacts, architecture_id)
             models[name] = number
             deployed_models[number] = DeployedModel(
                 name=name,
@@ -439,6 +458,17 @@ class _Run:
 
     # --- the steps ---------------------------------------------------------------------------------------------
 
+    async def _library(self, name: str) -> str:
+        address = await self._contract(f"library {name}", self.contracts[name].bytecode)
+        await self._require_code(address, self.contracts[name])
+        return address
+
+    async def _factory(self) -> str:
+        contract = self.contracts["ZkAggregatorFactory"]
+        address = await self._contract("factory", contract.bytecode)
+        await self._require_code(address, contract)
+        return address
+
     async def _verifier(self, artifact: VerifierArtifact) -> DeployedVerifier:
         """Private models of one architecture share their verifier: it is found by its code's hash."""
         expected = bytes.fromhex(_bare(artifact.manifest.verifier_code_hash))
@@ -458,9 +488,17 @@ class _Run:
         )
 
     async def _hub(self) -> Hub:
-        arguments = hub_interface().encode_constructor(self.sender.address, self.guardian, self.plan.change_delay)
-        hub = Hub(self.rpc, await self._contract("hub", self.contracts["ZkOracle"].bytecode + arguments))
-        await self._require_code(hub.address, "ZkOracle")
+        contract = self.contracts["ZkOracle"].link(self.libraries)
+        arguments = hub_interface().encode_constructor(
+            self.sender.address, self.guardian, self.plan.change_delay, self.factory
+        )
+        hub = Hub(self.rpc, await self._contract("hub", contract.bytecode + arguments))
+        await self._require_code(hub.address, contract)
+        if (factory := await hub.read("aggregatorFactory")) != self.factory:
+            raise DeploymentError(
+                f"the hub at {hub.address} takes adapters of the factory {factory}, not of {self.factory}: "
+                f"the file {self.path} is not of this deployment"
+            )
         if (delay := await hub.read("changeDelay")) != self.plan.change_delay:
             raise DeploymentError(
                 f"the hub at {hub.address} has a change delay of {delay} s, the configuration says "
@@ -498,7 +536,8 @@ class _Run:
         data = hub_interface().encode_call("addArchitecture", *shape, batches, addresses)
         return await self._once(name, hub.address, data, find)
 
-    async def _model(self, hub: Hub, artifact: VerifierArtifact, architecture_id: int) -> int:
+    async def _model(self, hub: Hub, artifacts: Sequence[VerifierArtifact], architecture_id: int) -> int:
+        artifact = artifacts[0]
         artifact_hash = bytes.fromhex(_bare(artifact.manifest.artifact_hash))
         wanted = (artifact.model_hash or 0, architecture_id, artifact_hash, artifact.manifest.score_unit)
 
@@ -510,7 +549,8 @@ class _Run:
             return None
 
         name = f"model {artifact_hash.hex()[:16]} of architecture {architecture_id}"
-        return await self._once(name, hub.address, hub_interface().encode_call("addModel", *wanted), find)
+        data = hub_interface().encode_call("addModel", *wanted, _probe(artifacts))
+        return await self._once(name, hub.address, data, find)
 
     async def _feed(self, hub: Hub, feed: FeedPlan, model_number: int) -> DeployedFeed:
         feed_id = feed_id_of(feed.config.description)
@@ -526,7 +566,7 @@ class _Run:
         async def find_link() -> str | None:
             return await hub.aggregator(feed_id)
 
-        data = hub_interface().encode_call("linkAggregator", feed_id, aggregator)
+        data = hub_interface().encode_call("linkAggregator", feed_id)
         linked = await self._once(f"link of {feed.config.description}", hub.address, data, find_link)
         if linked != aggregator:
             raise DeploymentError(
@@ -543,22 +583,28 @@ class _Run:
         )
 
     async def _aggregator(self, hub: Hub, feed: FeedPlan, feed_id: bytes, *, strict: bool) -> str:
-        interface = aggregator_interface()
+        """The factory's adapter of this feed: its address follows from what it is, whoever deploys it."""
         name = f"{'strict ' if strict else ''}aggregator of {feed.config.description}"
-        arguments = interface.encode_constructor(hub.address, feed_id, strict)
-        address = await self._contract(name, self.contracts["ZkAggregator"].bytecode + arguments)
-        await self._require_code(address, "ZkAggregator")
+        arguments = (hub.address, feed_id, strict)
+        planned: str = await read(self.rpc, _factory_interface(), self.factory, "addressOf", *arguments)
+
+        async def find() -> str | None:
+            return planned if await self.rpc.code(planned) else None
+
+        address = await self._once(name, self.factory, _factory_interface().encode_call("deploy", *arguments), find)
+        await self._require_code(address, self.contracts["ZkAggregator"])
+        interface = aggregator_interface()
         expected = {"hub": hub.address, "feedId": feed_id, "strict": strict, "decimals": feed.config.decimals}
         for view, value in expected.items():
             if (found := await read(self.rpc, interface, address, view)) != value:
                 raise DeploymentError(f"{name} at {address}: {view} is {found}, not {value}")
         return address
 
-    async def _require_code(self, address: str, name: str) -> None:
-        if not self.contracts[name].matches(await self.rpc.code(address)):
+    async def _require_code(self, address: str, contract: Compiled) -> None:
+        if not contract.matches(await self.rpc.code(address), address):
             raise DeploymentError(
-                f"the contract at {address} is not the {name} of this release: go on with the release that deployed "
-                f"it, or move {self.path} away to deploy anew"
+                f"the contract at {address} is not the {contract.name} of this release: go on with the release that "
+                f"deployed it, or move {self.path} away to deploy anew"
             )
 
     async def _hand_over(self, hub: Hub) -> None:
@@ -597,6 +643,8 @@ class _Run:
             chain_id=await self.rpc.chain_id(),
             hub=hub.address,
             hub_code_hash=_keccak(await self.rpc.code(hub.address)),
+            libraries=self.libraries,
+            factory=self.factory,
             block=self.file.steps["hub"].block or 0,
             deployer=self.sender.address if before is None else before.deployer,
             verifiers=tuple({each.address: each for each in verifiers}.values()),
@@ -723,6 +771,37 @@ class _Run:
 # --- details -------------------------------------------------------------------------------------------------------
 
 
+async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | None = None) -> list[str]:
+    """What of a hub is not this release's code: its own, its libraries' (whose addresses are in it), its factory's.
+
+    Needs no deployment file. The adapters are not looked at: their code follows from the factory's.
+
+    Args:
+        contracts: As compiled, by name; default: the packaged ones.
+
+    Returns:
+        A sentence for each; none if all of it is.
+    """
+    contracts = contracts or _packaged()
+    contract = contracts["ZkOracle"]
+    code = await rpc.code(hub)
+    try:
+        libraries = contract.libraries_in(code)
+        is_hub = contract.link(libraries).matches(code, hub)
+    except DeploymentError:
+        is_hub = False
+    if not is_hub:
+        return [f"the code at {hub} is not this release's hub"]
+    problems = []
+    for name, address in libraries.items():
+        if not contracts[name].matches(await rpc.code(address), address):
+            problems.append(f"the code at {address} is not this release's {name}, a library of the hub")
+    factory = await Hub(rpc, hub).read("aggregatorFactory")
+    if not contracts["ZkAggregatorFactory"].matches(await rpc.code(factory), factory):
+        problems.append(f"the code at {factory} is not this release's factory of adapters")
+    return problems
+
+
 def srs_origin(code: bytes) -> Literal["public-ceremony", "insecure-local"]:
     """Where the SRS of a verifier is from, by the constant in its code (creation code or runtime code)."""
     return "public-ceremony" if CEREMONY_CONSTANT in code else "insecure-local"
@@ -749,9 +828,33 @@ def _check_plan(plan: DeployPlan) -> None:
         if not artifacts:
             raise DeploymentError(f"model {name} has no artifact")
         hashes = {artifact.model_hash for artifact in artifacts}
-        shapes = {(artifact.manifest.features, artifact.manifest.outputs) for artifact in artifacts}
+        manifests = [artifact.manifest for artifact in artifacts]
+        shapes = {(each.features, each.outputs, each.score_unit) for each in manifests}
         if len(hashes) > 1 or len(shapes) > 1:
             raise DeploymentError(f"model {name}: its artifacts are not of one model")
+        batches = [each.batch for each in manifests]
+        if len(set(batches)) != len(batches):
+            raise DeploymentError(f"model {name} has two artifacts of one batch size ({', '.join(map(str, batches))})")
+        probes = [artifact.probe() for artifact in artifacts]
+        if len({(probe.window, probe.scores) for probe in probes}) > 1:
+            raise DeploymentError(
+                f"model {name}: the probes of its artifacts are not of one window and its scores: build them again"
+            )
+
+
+def _probe(artifacts: Sequence[VerifierArtifact]) -> tuple[Sequence[int], Sequence[int], Sequence[bytes]]:
+    """The contract's `Probe` of one model's circuits, in their order."""
+    probes = [artifact.probe() for artifact in artifacts]
+    return probes[0].window, probes[0].scores, [probe.proof for probe in probes]
+
+
+def _packaged() -> dict[str, Compiled]:
+    return {name: compiled.load(name) for name in compiled.SOURCES}
+
+
+@cache
+def _factory_interface() -> Interface:
+    return Interface(compiled.load("ZkAggregatorFactory").abi)
 
 
 def _config_tuple(config: FeedConfig) -> tuple[Any, ...]:

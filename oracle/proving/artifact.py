@@ -4,7 +4,8 @@
 
 An artifact is complete in itself: it carries the SRS that its keys were made from, so a cache of SRS files can be
 emptied without orphaning a deployed verifier. `model.onnx`, `circuit.ezkl` and `pk.key` are the prover's; an auditor
-needs none of them, and the first two hold the weights.
+needs none of them, and the first two hold the weights. Beside the manifest is `probe.json`, a first proof, which the
+hub wants to see before it adds the model; no two proofs are the same, so no hash has it.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from oracle import encoding
 from oracle.errors import ArtifactError, OracleError, ProverUnavailable
 from oracle.proving import verifier
 from oracle.proving.child import EngineProcess
-from oracle.proving.interface import Provable
+from oracle.proving.interface import Probe, Provable
 from oracle.proving.srs import SrsFile, SrsOrigin, SrsSource, origin_of
 
-SCHEMA = 1
+SCHEMA = 2
 
 MODEL, SETTINGS, CIRCUIT = "model.onnx", "settings.json", "circuit.ezkl"
 VK, PK, SRS = "vk.key", "pk.key", "kzg.srs"
 SOLIDITY, COMPILED = "Verifier.sol", "verifier.json"
-MANIFEST = "manifest.json"
+MANIFEST, PROBE = "manifest.json", "probe.json"
 PROVER_FILES = (MODEL, CIRCUIT, PK)
 AUDIT_FILES = (SETTINGS, VK, SRS, SOLIDITY, COMPILED)
 
@@ -182,6 +183,14 @@ class Artifact:
             runtime=bytes.fromhex(document["runtime"]),
         )
 
+    def probe(self) -> Probe:
+        """The artifact's first proof, of the calmest window: what a feed's first report shows.
+
+        Raises:
+            ArtifactError: It is not there, or is none of this artifact's.
+        """
+        return _read_probe(self)
+
     def instances(self, windows: Sequence[Sequence[int]], scores: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """The instances of a statement in this circuit, as the hub builds them."""
         return encoding.instances(self.model_hash, windows, scores, self.manifest.batch)
@@ -215,13 +224,19 @@ def build(
         progress: Told each step before it begins.
 
     Raises:
-        ArtifactError: The circuit can't be built, differs from the detector, or the one that was found is corrupt.
+        ArtifactError: The circuit can't be built, differs from the detector, or has a score unit that the hub does not
+            take; or the one that was found is corrupt.
         CompileError: solc refused the verifier.
     """
     from filelock import FileLock
 
     if batch < 1:
         raise ArtifactError(f"batch {batch} must be at least 1")
+    if not encoding.is_score_unit(detector.score_unit):
+        raise ArtifactError(
+            f"detector {detector.name}: the hub takes no score unit of {detector.score_unit}: it must be positive, and "
+            f"have at most {encoding.SCORE_UNIT_BITS} significant bits; round it"
+        )
     onnx = detector.to_onnx(batch)
     run_args = _run_args(detector, visibility)
     key = _digest(
@@ -257,7 +272,7 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
 
     Args:
         path: The folder.
-        prover: False for an auditor's copy, which may lack `PROVER_FILES`.
+        prover: False for an auditor's copy, which may lack `PROVER_FILES` and the probe.
 
     Raises:
         ArtifactError: It is not there, incomplete, altered, or of another release.
@@ -288,6 +303,8 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
         raise ArtifactError(f"artifact {path}: the manifest names two hashes of one SRS. {_REMEDY}")
     if origin_of(manifest.k, manifest.srs_sha256) is not manifest.srs_origin:
         raise ArtifactError(f"artifact {path}: the SRS is not of the origin that the manifest states. {_REMEDY}")
+    if prover or (path / PROBE).exists():
+        artifact.probe()
     return artifact
 
 
@@ -299,6 +316,8 @@ def ezkl_version() -> str:
 
 
 _REMEDY = "Restore the folder, or delete it and build it again; a deployed verifier may then have to be replaced"
+
+_REBUILD = "Restore it, or delete the folder and build the artifact again: its verifier stays the same"
 
 
 def _run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
@@ -411,6 +430,38 @@ def _build_into(
     document = manifest.document()
     document["artifact_hash"] = manifest.computed_hash()
     _write_json(folder / MANIFEST, document)
+    # 6 The probe, which verified above.
+    calm = _calm(detector.features)
+    _write_json(
+        folder / PROBE,
+        {
+            "artifact_hash": document["artifact_hash"],
+            "window": calm,
+            "scores": detector.score_int(calm),
+            "proof": probe["proof"],
+        },
+    )
+
+
+def _read_probe(artifact: Artifact) -> Probe:
+    path, manifest = artifact.path / PROBE, artifact.manifest
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        window, scores = document["window"], document["scores"]
+        proof = bytes.fromhex(document["proof"])
+        if document["artifact_hash"] != manifest.artifact_hash:
+            raise ValueError("it is another artifact's")
+        if (len(window), len(scores), len(proof)) != (manifest.features, manifest.outputs, manifest.proof_bytes):
+            raise ValueError("its window, its scores or its proof is not of this circuit's size")
+        if not all(type(value) is int and abs(value) <= encoding.CLIP for value in window):
+            raise ValueError("its window is not of clipped integers")
+        if not all(type(value) is int and abs(value) <= encoding.INT128_MAX for value in scores):
+            raise ValueError("its scores are not integers of the circuit")
+    except OSError as error:
+        raise ArtifactError(f"artifact {artifact.path} lacks {PROBE}. {_REBUILD}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} is no probe of this artifact: {error}. {_REBUILD}") from error
+    return Probe(tuple(window), tuple(scores), proof)
 
 
 def _smallest_k(
@@ -426,7 +477,7 @@ def _smallest_k(
 ) -> tuple[SrsFile, dict[str, Any]]:
     """Compiles, makes keys and proves once with the least k that works. Returns the SRS and the proof."""
     refusal: OracleError | None = None
-    window = (0,) * (detector.features - 1) + (encoding.GAP_ONE,)
+    window = _calm(detector.features)
     outputs = [value for _ in range(batch) for value in detector.score_int(window)]
     for k in range(least, least + _K_ATTEMPTS):
         progress(f"SRS, k = {k}")
@@ -472,6 +523,11 @@ def _smallest_k(
             raise ArtifactError(f"the circuit of {detector.name} has other instances than the hub, or in another order")
         return srs, probe
     raise ArtifactError(f"no circuit of up to 2^{least + _K_ATTEMPTS - 1} rows works for {detector.name}: {refusal}")
+
+
+def _calm(features: int) -> tuple[int, ...]:
+    """Nothing moved, on time: what a feed's first report shows."""
+    return (0,) * (features - 1) + (encoding.GAP_ONE,)
 
 
 def _corners(features: int) -> list[tuple[int, ...]]:

@@ -80,6 +80,21 @@ class Proof:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Evidence that a circuit works: a proof of one window, which fills the batch. It goes with a model to the hub.
+
+    Attributes:
+        window: Clipped integers.
+        scores: What the circuit publishes of it.
+        proof: As the Solidity verifier takes it.
+    """
+
+    window: tuple[int, ...]
+    scores: tuple[int, ...]
+    proof: bytes
+
+
 class Prover(Protocol):
     """Makes proofs, several at once if it can."""
 

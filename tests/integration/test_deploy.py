@@ -12,10 +12,10 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oracle.chain import keystore
+from oracle.chain import compiled, keystore
 from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Hub
-from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy, load_deployment
+from oracle.chain.contracts import Hub, Interface
+from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems, deploy, feed_id_of, load_deployment
 from oracle.chain.rpc import Rpc
 from oracle.chain.submit import Sender
 from oracle.errors import (
@@ -30,6 +30,9 @@ from tests.fakes import feed_config, reporter, stub_artifact
 
 REPORTER = reporter().address
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+OTHER_PROBE = stub_artifact(batch=4)
+OTHER_PROBE = replace(OTHER_PROBE, evidence=replace(OTHER_PROBE.evidence, scores=(-1_000, -999)))
 
 Progress = Callable[[str], None]
 
@@ -115,6 +118,9 @@ async def test_everything_is_there_and_as_planned(rpc: Rpc, account: LocalAccoun
         assert await hub.aggregator(feed.feed_id) == feed.aggregator
         assert (feed.strict_aggregator is not None) == planned.strict
     assert deployment.verifiers[0].srs_origin == "insecure-local"
+    assert sorted(deployment.libraries) == ["Changes", "Models", "Shadows"]
+    assert await hub.read("aggregatorFactory") == deployment.factory
+    assert await code_problems(rpc, deployment.hub) == []
     assert said[-1].startswith("done: hub ")
     # No key, and no transaction that could still be sent.
     assert all(step["raw"] is None for step in document(path)["steps"].values())
@@ -192,8 +198,34 @@ async def test_killed_at_every_step(rpc: Rpc, account: LocalAccount, path: Path)
                     load_deployment(path)
     assert kills > 30
     assert await contents(deployment, rpc) == (1, 1, 2)
-    # Verifier, hub, architecture, model; feed, aggregator, link for each feed; one strict adapter: nothing twice.
-    assert await rpc.nonce(account.address) - chain_before == 4 + 2 * 3 + 1
+    # Three libraries, factory, verifier, hub, architecture, model; feed, aggregator, link for each feed; one strict
+    # adapter: nothing twice.
+    assert await rpc.nonce(account.address) - chain_before == 8 + 2 * 3 + 1
+
+
+async def test_adapters_that_somebody_else_deployed(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """They can only be ours: their addresses follow from what they are."""
+
+    def die(line: str) -> None:
+        if line.startswith("aggregator of FEED 0 / USD: sending"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        await run(plan(), rpc, account, path, die)
+    steps = document(path)["steps"]
+    other = Sender(rpc, await keystore.local_chain_key(2, rpc), poll_s=0.01)
+    factory = Interface(compiled.load("ZkAggregatorFactory").abi)
+    for strict in (False, True):
+        call = factory.encode_call("deploy", steps["hub"]["address"], feed_id_of("FEED 0 / USD"), strict)
+        transaction = await other.sign(steps["factory"]["address"], call)
+        await other.broadcast(transaction)
+        await other.wait(transaction.tx_hash, 10)
+    nonce = await rpc.nonce(account.address)
+    deployment = await run(plan(), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce + 1  # the link
+    assert (
+        await Hub(rpc, deployment.hub).aggregator(feed_id_of("FEED 0 / USD")) == deployment.feeds["feed-0"].aggregator
+    )
 
 
 async def test_a_nonce_that_went_elsewhere(rpc: Rpc, account: LocalAccount, path: Path) -> None:
@@ -284,6 +316,61 @@ async def test_a_verifier_that_is_not_the_manifest_s(rpc: Rpc, account: LocalAcc
         await run(plan(models={"default": [artifact]}), rpc, account, path)
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("part", ["Changes", "Models", "Shadows", "factory"])
+async def test_code_below_the_hub_that_is_not_ours(rpc: Rpc, account: LocalAccount, path: Path, part: str) -> None:
+    deployment = await run(plan(), rpc, account, path)
+    address = deployment.factory if part == "factory" else deployment.libraries[part]
+    name = "ZkAggregatorFactory" if part == "factory" else part
+    code = bytearray(await rpc.code(address))
+    code[-1] ^= 1
+    await rpc.request("anvil_setCode", address, "0x" + code.hex())
+    nonce = await rpc.nonce(account.address)
+    with pytest.raises(DeploymentError, match=f"{address} is not the {name} of this release"):
+        await run(plan(feeds=feeds(2)), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+    (problem,) = await code_problems(rpc, deployment.hub)
+    assert address in problem
+
+
+@pytest.mark.attack
+async def test_a_hub_that_is_linked_with_another_library(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """Its own code is right but for an address; what is there is a copy that still calls itself by the old one."""
+    deployment = await run(plan(), rpc, account, path)
+    hub, models, elsewhere = deployment.hub, deployment.libraries["Models"], OTHER
+    await rpc.request("anvil_setCode", elsewhere, "0x" + (await rpc.code(models)).hex())
+    code = (await rpc.code(hub)).replace(bytes.fromhex(models[2:]), bytes.fromhex(elsewhere[2:]))
+    await rpc.request("anvil_setCode", hub, "0x" + code.hex())
+    with pytest.raises(DeploymentError, match=f"{hub} is not the ZkOracle of this release"):
+        await run(plan(), rpc, account, path)
+    assert await code_problems(rpc, hub) == [
+        f"the code at {elsewhere} is not this release's Models, a library of the hub"
+    ]
+    await rpc.request("anvil_setCode", hub, "0x" + code[:-1].hex())
+    assert await code_problems(rpc, hub) == [f"the code at {hub} is not this release's hub"]
+
+
+async def test_another_factory_than_the_hub_s(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    await run(plan(), rpc, account, path)
+    found = document(path)
+    del found["steps"]["factory"]
+    store(path, found)
+    with pytest.raises(DeploymentError, match="takes adapters of the factory"):
+        await run(plan(), rpc, account, path)
+
+
+@pytest.mark.attack
+async def test_a_model_whose_circuit_shows_nothing(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """One circuit of two whose proof the verifier does not accept: the model is not added."""
+    bad = stub_artifact(batch=4)
+    bad = replace(bad, evidence=replace(bad.evidence, proof=b"\0probe"))
+    with pytest.raises(ContractRejected, match="ProofRejected") as caught:
+        await run(plan(models={"default": [stub_artifact(), bad]}), rpc, account, path)
+    assert caught.value.name == "ProofRejected"
+    deployment = await run(plan(models={"default": [stub_artifact(), stub_artifact(batch=4)]}), rpc, account, path)
+    assert await contents(deployment, rpc) == (1, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -364,6 +451,8 @@ async def test_another_chain_than_configured(chain: Anvil, account: LocalAccount
         (plan(feeds=(replace(feeds()[0], model="none"),)), "no model 'none'"),
         (plan(models={"default": []}), "has no artifact"),
         (plan(models={"default": [stub_artifact(), stub_artifact(batch=4, model_hash=9)]}), "not of one model"),
+        (plan(models={"default": [stub_artifact(), stub_artifact()]}), "two artifacts of one batch size"),
+        (plan(models={"default": [stub_artifact(), OTHER_PROBE]}), "not of one window and its scores"),
     ],
 )
 async def test_plans_that_can_t_be(rpc: Rpc, account: LocalAccount, path: Path, wrong: DeployPlan, says: str) -> None:
@@ -391,8 +480,9 @@ async def test_damaged_files(rpc: Rpc, account: LocalAccount, path: Path) -> Non
 
     assert "deployment.hub" in damage(lambda found: found["deployment"].update(hub="0x12"))
     assert "deployment.hub" in damage(lambda found: found["deployment"].update(hub=good["deployment"]["hub"].lower()))
-    assert "format" in damage(lambda found: found.update(format=2))
+    assert "format" in damage(lambda found: found.update(format=1))
+    assert "libraries.Models" in damage(lambda found: found["deployment"]["libraries"].update(Models="0x12"))
     assert "extra" in damage(lambda found: found["deployment"].update(extra=1))
     assert "feed_id" in damage(lambda found: found["deployment"]["feeds"]["feed-0"].update(feed_id="0x00"))
     assert "models" in damage(lambda found: found["deployment"].pop("models"))
-    assert "chain_id" in damage(lambda found: found.clear() or found.update(format=1))
+    assert "chain_id" in damage(lambda found: (found.clear(), found.update(format=2)))
