@@ -46,6 +46,7 @@ def feed_config(description: str = "ETH / USD", **changes: object) -> FeedConfig
         decimals=8,
         quorum=1,
         confirmations=2,
+        max_repeats=0,
         heartbeat=3_600,
         max_age=3_600,
         max_skew=60,

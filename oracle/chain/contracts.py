@@ -25,7 +25,7 @@ E = TypeVar("E", bound=IntEnum)
 
 @dataclass(frozen=True, slots=True)
 class FeedConfig:
-    """What was fixed when a feed was made. Units and meaning as in `IZkOracle.FeedConfig`.
+    """What was fixed when a feed was made. Order, units and meaning as in `IZkOracle.FeedConfig`.
 
     Attributes:
         sigma: ppm on relative feeds, answer units on absolute ones.
@@ -39,6 +39,7 @@ class FeedConfig:
     decimals: int
     quorum: int
     confirmations: int
+    max_repeats: int
     heartbeat: int
     max_age: int
     max_skew: int
@@ -46,7 +47,6 @@ class FeedConfig:
     tolerance: int
     max_spread: int
     sigma: int
-    max_repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +454,7 @@ class Hub:
             decimals=found["decimals"],
             quorum=found["quorum"],
             confirmations=found["confirmations"],
+            max_repeats=found["maxRepeats"],
             heartbeat=found["heartbeat"],
             max_age=found["maxAge"],
             max_skew=found["maxSkew"],
@@ -461,7 +462,6 @@ class Hub:
             tolerance=found["tolerance"],
             max_spread=found["maxSpread"],
             sigma=found["sigma"],
-            max_repeats=found["maxRepeats"],
         )
 
     async def feed_ids(self) -> tuple[bytes, ...]:

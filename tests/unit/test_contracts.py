@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from oracle.chain.contracts import (
+    FeedConfig,
     Hub,
     Proposals,
     RoundAccepted,
@@ -183,3 +184,9 @@ async def test_the_tally_of_a_shadow_period() -> None:
         model_number=4, reports=9, compared=8, disagreements=1, distance=250, min_compared=5, max_distance=300
     )
     assert await hub_that_answers("shadow", (0,) * 7).shadow(FEED) is None
+
+
+def test_a_feed_s_configuration_has_the_order_of_the_contract_s_struct() -> None:
+    entry = next(each for each in hub_interface().abi if each.get("name") == "addFeed")
+    theirs = [part["name"].lower() for part in entry["inputs"][0]["components"]]
+    assert [field.name.replace("_", "") for field in fields(FeedConfig)] == theirs
