@@ -53,10 +53,13 @@ UINT32_MAX = 2**32 - 1
 MAX_REPORTERS = 31
 MAX_SKEW = 3_600
 MAX_MOVE = 32_766
+MAX_CIRCUITS = 8
+MAX_BATCH = 64
 SECONDS_A_DAY = 86_400
 MAX_AGE = 90 * SECONDS_A_DAY
 MAX_CONFIRM_DELAY = 7 * SECONDS_A_DAY
-"""The contract's bounds: on reporters, on clocks, on what is compared with a clipped move, and on two waits."""
+"""The contract's bounds: on reporters, on clocks, on what is compared with a clipped move, on a model's circuits and
+their batches, and on two waits."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
@@ -244,6 +247,17 @@ class KeysConfig(_Section):
         return data
 
 
+def _batches(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(sizes)) != len(sizes):
+        raise _wrong("has a batch size twice")
+    if not all(1 <= size <= MAX_BATCH for size in sizes):
+        raise _wrong(f"must be of numbers from 1 to {MAX_BATCH}")
+    return tuple(sorted(sizes))
+
+
+BatchSizes = Annotated[tuple[int, ...], Field(min_length=1, max_length=MAX_CIRCUITS), AfterValidator(_batches)]
+
+
 def _cores() -> int:
     try:
         return max(1, len(os.sched_getaffinity(0)))
@@ -268,6 +282,8 @@ class ProverConfig(_Section):
         visibility: Whether the model's weights are hidden (hashed in the circuit) or in the verifying key.
         srs: Where the structured reference string comes from. Whoever made a local one can forge proofs: it
             is for local chains only.
+        batch_sizes: Feeds that one proof can be of: `oracle deploy` builds a circuit for each, all of one model, and
+            the hub takes the smallest that a submission fits. This daemon submits one feed at a time.
     """
 
     workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=_cores)
@@ -276,6 +292,7 @@ class ProverConfig(_Section):
     disclosure: Literal["score", "verdict"] = "score"
     visibility: Literal["private", "public"] = "private"
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
+    batch_sizes: BatchSizes = (1,)
 
 
 class JournalConfig(_Section):

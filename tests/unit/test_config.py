@@ -113,6 +113,25 @@ def test_what_is_configured_of_a_feed_is_what_the_contract_is_given(read: Load) 
             assert getattr(given, field.name) == getattr(feed, field.name), field.name
 
 
+def test_batch_sizes_are_ascending_and_what_the_contract_takes(read: Load) -> None:
+    def sizes(text: str) -> tuple[int, ...]:
+        return read(MINIMAL, ("[journal]", f"[prover]\nbatch_sizes = {text}\n[journal]")).prover.batch_sizes
+
+    assert read().prover.batch_sizes == (1,)
+    assert sizes("[16, 1, 4]") == (1, 4, 16)
+    for text, says in (
+        ("[]", "at least 1"),
+        ("[1, 1]", "has a batch size twice"),
+        ("[0]", "from 1 to 64"),
+        ("[65]", "from 1 to 64"),
+        ("[true]", "whole number"),
+        ("[1, 2, 3, 4, 5, 6, 7, 8, 9]", "at most 8"),
+        ("4", "list"),
+    ):
+        with pytest.raises(ConfigError, match=rf"prover\.batch_sizes.*{says}"):
+            sizes(text)
+
+
 def test_the_example_loads(project_root: Path) -> None:
     config = load(project_root / "config.example.toml", {})
     assert {type(source) for feed in config.feeds for source in feed.sources} == {
