@@ -123,7 +123,7 @@ async def account(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> LocalAcco
 
 
 async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | None = None) -> Deployment:
-    """Build the circuit, deploy what is missing on the configured chain, and check all of it."""
+    """Build the circuits, deploy what is missing on the configured chain, and check all of it."""
     import os
 
     from oracle.chain.deploy import DeployPlan, FeedPlan
@@ -131,7 +131,7 @@ async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | No
     from oracle.chain.rpc import Rpc
 
     environment = os.environ if env is None else env
-    artifact = await asyncio.to_thread(find_artifact, config, 1, progress)
+    artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in config.prover.batch_sizes]
     async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
         deployer = await account(config.keys.deployer, rpc, environment)
         reporter = await _address(config.keys.reporter, rpc, environment)
@@ -140,7 +140,7 @@ async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | No
                 FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter)
                 for feed in config.feeds
             ),
-            models={"default": [artifact]},
+            models={"default": artifacts},
             change_delay=config.deploy.change_delay,
             admin=config.deploy.admin,
             guardian=config.deploy.guardian,

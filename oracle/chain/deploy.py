@@ -561,6 +561,9 @@ class _Run:
         data = hub_interface().encode_call("addFeed", _config_tuple(feed.config), feed.reporters, model_number)
         await self._once(f"feed {feed.config.description}", hub.address, data, find)
         await self._check_feed(hub, feed)
+        active = (await hub.feed_state(feed_id)).model_number
+        if active != model_number:
+            self.progress(f"feed {feed.name} stays with model {active}: model {model_number} has to be proposed for it")
         aggregator = await self._aggregator(hub, feed, feed_id, strict=False)
 
         async def find_link() -> str | None:

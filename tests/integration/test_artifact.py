@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from oracle.proving.artifact import (
     MANIFEST,
     MODEL,
     PK,
+    PROBE,
     PROVER_FILES,
     VK,
     Artifact,
@@ -32,7 +33,7 @@ from oracle.proving.artifact import (
     load,
 )
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.local import LocalProver
+from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.srs import SrsCache, SrsOrigin
 
 DEFAULT = QuadraticModel.default()
@@ -160,6 +161,73 @@ def test_a_local_srs_can_not_be_passed_off_as_the_ceremonys(copy: Path) -> None:
     (copy / MANIFEST).write_text(json.dumps(document))
     with pytest.raises(ArtifactError, match="not of the origin"):
         load(copy)
+
+
+def test_the_probe_is_of_the_calmest_window(artifact: Artifact) -> None:
+    probe = artifact.probe()
+    assert probe.window == (0,) * (PAST + 1) + (GAP_ONE,)
+    assert probe.scores == DEFAULT.score_int(probe.window)
+    assert PROBE not in artifact.manifest.files
+    with LocalVerifier(artifact) as verify:
+        assert verify.verify(probe.proof, artifact.instances([probe.window], [probe.scores])).verified
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("artifact_hash", "00" * 32, "another artifact's"),
+        ("window", [0] * 15, "size"),
+        ("window", [0] * 15 + [CLIP + 1], "clipped integers"),
+        ("window", [0] * 15 + [1.0], "clipped integers"),
+        ("window", None, "no probe"),
+        ("scores", [0, 2**127], "integers of the circuit"),
+        ("scores", [0], "size"),
+        ("proof", "00", "size"),
+        ("proof", "zz", "no probe"),
+        ("proof", None, "no probe"),
+    ],
+)
+def test_a_probe_that_is_none_is_found(copy: Path, key: str, value: object, says: str) -> None:
+    document = json.loads((copy / PROBE).read_text())
+    (copy / PROBE).write_text(json.dumps(document | {key: value}))
+    with pytest.raises(ArtifactError, match=says):
+        load(copy)
+
+
+def test_without_a_probe_it_is_an_auditors_copy_at_best(copy: Path) -> None:
+    (copy / PROBE).unlink()
+    with pytest.raises(ArtifactError, match=r"lacks probe\.json.*build the artifact again"):
+        load(copy)
+    with pytest.raises(ArtifactError, match=r"lacks probe\.json"):
+        load(copy, prover=False).probe()
+    (copy / PROBE).write_text("[]")
+    with pytest.raises(ArtifactError, match="no probe"):
+        load(copy, prover=False)
+
+
+def test_an_artifact_of_an_earlier_release_is_told(copy: Path) -> None:
+    document = json.loads((copy / MANIFEST).read_text())
+    (copy / MANIFEST).write_text(json.dumps(document | {"schema": 1}))
+    with pytest.raises(ArtifactError, match="schema 1; this release reads 2"):
+        load(copy)
+
+
+@pytest.mark.parametrize("unit", [0, 2**40 + 1, 2**128])
+def test_a_score_unit_that_the_hub_does_not_take(tmp_path: Path, unit: int) -> None:
+    class Fine(QuadraticModel):
+        score_unit = unit
+
+    model = Fine(**{each.name: getattr(DEFAULT, each.name) for each in fields(DEFAULT)})
+    with pytest.raises(ArtifactError, match=r"no score unit .* 40 significant bits"):
+        build(
+            model,
+            1,
+            visibility=Visibility.PRIVATE,
+            srs=SrsCache(tmp_path / "srs").source(SrsOrigin.INSECURE_LOCAL),
+            compile_standard=lambda request: compile_standard(request, verifier.SOLC_VERSION),
+            cache=tmp_path / "artifacts",
+        )
+    assert not (tmp_path / "artifacts").exists()
 
 
 def test_no_artifact_is_one_clear_line(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,14 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from oracle import assembly
 from oracle.chain import compiled, keystore
 from oracle.chain.anvil import Anvil
 from oracle.chain.contracts import Hub, Interface
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems, deploy, feed_id_of, load_deployment
 from oracle.chain.rpc import Rpc
 from oracle.chain.submit import Sender
+from oracle.config import load as load_config
 from oracle.errors import (
     ContractRejected,
     DeploymentError,
@@ -26,7 +30,11 @@ from oracle.errors import (
     TransactionRejected,
     WrongChain,
 )
+from oracle.proving.artifact import PROBE
+from oracle.proving.artifact import load as load_artifact
 from tests.fakes import feed_config, reporter, stub_artifact
+from tests.integration.conftest import Circuits
+from tests.integration.workspace import Workspace, feed
 
 REPORTER = reporter().address
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -156,6 +164,20 @@ async def test_models_with_several_circuits(rpc: Rpc, account: LocalAccount, pat
     found = await Hub(rpc, deployment.hub).architecture(1)
     assert found.batch_sizes == (1, 4)
     assert set(deployment.models[1].artifacts) == {1, 4}
+
+
+async def test_circuits_that_come_later_are_another_model(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """Of the same weights: feeds of today keep theirs until the other one is proposed, feeds of tomorrow have it."""
+    await run(plan(), rpc, account, path)
+    said: list[str] = []
+    models = {"default": [stub_artifact(), stub_artifact(batch=4)]}
+    deployment = await run(plan(feeds=feeds(2), models=models), rpc, account, path, said.append)
+    assert await contents(deployment, rpc) == (2, 2, 2)
+    assert "feed feed-0 stays with model 1: model 2 has to be proposed for it" in said
+    hub = Hub(rpc, deployment.hub)
+    numbers = [(await hub.feed_state(each.feed_id)).model_number for each in deployment.feeds.values()]
+    assert numbers == [1, 2]
+    assert (await hub.model(1)).model_hash == (await hub.model(2)).model_hash
 
 
 async def test_public_models_have_an_architecture_each(rpc: Rpc, account: LocalAccount, path: Path) -> None:
@@ -460,6 +482,51 @@ async def test_plans_that_can_t_be(rpc: Rpc, account: LocalAccount, path: Path, 
         await run(wrong, rpc, account, path)
 
 
+# --- real circuits -------------------------------------------------------------------------------------------------
+
+
+async def test_the_configured_batch_sizes_are_one_model(
+    chain: Anvil, rpc: Rpc, circuits: Circuits, tmp_path: Path
+) -> None:
+    """Real circuits: the hub has verified a proof of each before it has the model."""
+    made = [await asyncio.to_thread(circuits, batch=batch) for batch in (1, 4)]
+    workspace = Workspace(tmp_path, chain)
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    config = load_config(tmp_path / "oracle.toml", {})
+    prover = config.prover.model_copy(update={"batch_sizes": (1, 4), "artifacts": made[0].path.parent})
+    config = config.model_copy(update={"prover": prover})
+    deployment = await assembly.deploy(config, lambda line: None)
+    hub = Hub(rpc, deployment.hub)
+    assert (await hub.architecture(1)).batch_sizes == (1, 4)
+    assert deployment.models[1].artifacts == {each.manifest.batch: str(each.path) for each in made}
+    assert (await hub.model(1)).model_hash == made[0].model_hash == made[1].model_hash
+    # What the daemon proves with is the circuit that the hub takes for one feed.
+    assert assembly.deployed_artifact(config, deployment, 1) == made[0]
+    assert await assembly.deploy(config, lambda line: None) == deployment
+
+
+@pytest.mark.attack
+async def test_a_real_probe_that_is_altered(
+    rpc: Rpc, account: LocalAccount, path: Path, circuits: Circuits, tmp_path: Path
+) -> None:
+    """In the larger of two circuits, and whole in form."""
+    good, damaged = [await asyncio.to_thread(circuits, batch=batch) for batch in (1, 4)]
+    copy = tmp_path / "copy"
+    await asyncio.to_thread(shutil.copytree, damaged.path, copy)
+    probe = json.loads((copy / PROBE).read_text())
+    proof = bytearray.fromhex(probe["proof"])
+    proof[100] ^= 1
+    store(copy / PROBE, probe | {"proof": proof.hex()})
+    with pytest.raises(ContractRejected, match="ProofRejected"):
+        await run(plan(models={"default": [good, load_artifact(copy)]}), rpc, account, path)
+    # Of another window, with the proof of that one: nothing is sent.
+    store(copy / PROBE, probe | {"window": [1, *probe["window"][1:]]})
+    nonce = await rpc.nonce(account.address)
+    with pytest.raises(DeploymentError, match="not of one window"):
+        await run(plan(models={"default": [good, load_artifact(copy)]}), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+
+
 # --- the file ------------------------------------------------------------------------------------------------------
 
 
@@ -485,4 +552,4 @@ async def test_damaged_files(rpc: Rpc, account: LocalAccount, path: Path) -> Non
     assert "extra" in damage(lambda found: found["deployment"].update(extra=1))
     assert "feed_id" in damage(lambda found: found["deployment"]["feeds"]["feed-0"].update(feed_id="0x00"))
     assert "models" in damage(lambda found: found["deployment"].pop("models"))
-    assert "chain_id" in damage(lambda found: (found.clear(), found.update(format=2)))
+    assert "chain_id" in damage(lambda found: found.pop("chain_id"))
