@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -23,7 +24,7 @@ from oracle import encoding, toolchain
 from oracle.assembly import deploy, terms
 from oracle.chain import compiled
 from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import FeedUpdate, Hub, Submission, hub_interface
+from oracle.chain.contracts import FeedConfig, FeedUpdate, Hub, Submission, hub_interface
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.rpc import Rpc
@@ -159,6 +160,15 @@ class Sighting:
     account: int = REPORTER
 
 
+@dataclass(frozen=True)
+class Probe:
+    """The hub's `Probe`."""
+
+    window: Window
+    scores: tuple[int, ...]
+    proofs: tuple[bytes, ...]
+
+
 class Rig:
     """One hub on one chain, with a first round on each of its feeds: `solo`, `trio` (two of three reporters), `level`.
 
@@ -231,17 +241,23 @@ class Rig:
 
     def second_hub(self, verifier: str | None = None) -> Rig:
         """Another hub of the same code with the same model and feed `solo`, without rounds; its verifier may differ."""
-        arguments = hub_interface().encode_constructor(self.address(DEPLOYER), self.address(DEPLOYER), 0)
-        created = self.receipt(compiled.load("ZkOracle").bytecode + arguments, DEPLOYER, to="")
-        deployment = self.deployment.model_copy(update={"hub": to_checksum_address(created["contractAddress"])})
+        owner, factory = self.address(DEPLOYER), self.create("ZkAggregatorFactory")
+        hub = self.create("ZkOracle", hub_interface().encode_constructor(owner, owner, 0, factory))
+        deployment = self.deployment.model_copy(update={"hub": hub})
         other = Rig(self.proofs, self.chain, self.config, deployment, self.rpc)
         other.start = self.start
         architecture, model = self.run(self.hub.architecture(1)), self.run(self.hub.model(1))
         shape = (architecture.features, architecture.outputs, architecture.binds_model)
         other.admin("addArchitecture", *shape, architecture.batch_sizes, [verifier or self.verifier()])
-        other.admin("addModel", model.model_hash, 1, model.artifact_hash, model.score_unit)
+        other.admin("addModel", model.model_hash, 1, model.artifact_hash, model.score_unit, astuple(self.probe()))
         other.add_feed("solo", like="solo", reporters=[self.address(REPORTER)])
         return other
+
+    def create(self, name: str, arguments: bytes = b"") -> str:
+        """Deploy one of our contracts, and before it the libraries that it is linked with; its address."""
+        contract = compiled.load(name)
+        contract = contract.link({library: self.create(library) for library in contract.needs})
+        return str(to_checksum_address(self.receipt(contract.bytecode + arguments, DEPLOYER, to="")["contractAddress"]))
 
     def fork(self, chain: Anvil) -> Rig:
         """The same hub on a chain that starts from this one's state."""
@@ -271,10 +287,10 @@ class Rig:
     def feed_id(self, name: str) -> bytes:
         return feed_id_of(f"{name} / USD")
 
-    def add_feed(self, name: str, like: str, reporters: Sequence[str] = ()) -> None:
-        """A feed without rounds, with the terms of another one, and its reporters unless others are given."""
-        config = replace(terms(self.config.feed(like)), description=f"{name} / USD")
-        self.admin("addFeed", astuple(config), reporters or self.run(self.hub.reporters(self.feed_id(like))), 1)
+    def add_feed(self, name: str, like: str, reporters: Sequence[str] = (), **changes: int) -> None:
+        """A feed without rounds, with the terms of another one but for `changes`; its reporters, too, unless given."""
+        config = replace(terms(self.config.feed(like)), description=f"{name} / USD", **changes)
+        self.admin("addFeed", in_order(config), reporters or self.run(self.hub.reporters(self.feed_id(like))), 1)
 
     def state(self, name: str) -> FeedState:
         return self.run(self.hub.feed_state(self.feed_id(name)))
@@ -308,16 +324,34 @@ class Rig:
     def admin(self, function: str, *arguments: Any) -> None:
         assert self.send(hub_interface().encode_call(function, *arguments), DEPLOYER), function
 
-    def add_model(self, kind: str) -> int:
-        """Other weights become a model of the same architecture; its number."""
-        other = self.proofs.artifact(kind)
-        unit = other.manifest.score_unit
-        self.admin("addModel", other.model_hash, 1, bytes.fromhex(other.artifact_hash), unit)
+    def probe(self, kind: str = "private", batches: Sequence[int] | None = None) -> Probe:
+        """What shows the hub that a model's circuits are of this model: a proof of a calm window by each."""
+        probes = [self.proofs.artifact(kind, batch).probe() for batch in batches or self.batches]
+        return Probe(probes[0].window, probes[0].scores, tuple(probe.proof for probe in probes))
+
+    def model_call(self, kind: str = "private", architecture: int = 1, **changes: Any) -> bytes:
+        """The call that adds a model, some of its arguments changed."""
+        found = self.proofs.artifact(kind)
+        arguments = {
+            "modelHash": found.model_hash or 0,
+            "architectureId": architecture,
+            "artifactHash": bytes.fromhex(found.artifact_hash),
+            "scoreUnit": found.manifest.score_unit,
+        }
+        probe = changes.pop("probe", None) or self.probe(kind)
+        return hub_interface().encode_call("addModel", *(arguments | changes).values(), astuple(probe))
+
+    def add_model(self, kind: str, architecture: int = 1) -> int:
+        """Other weights become a model of the same architecture, or another one's; its number."""
+        assert self.send(self.model_call(kind, architecture), DEPLOYER)
         return self.run(self.hub.model_count())
+
+    def propose(self, name: str, model_number: int, compared: int = 0, distance: int = 0) -> None:
+        self.admin("proposeModel", self.feed_id(name), model_number, compared, distance)
 
     def activate(self, name: str, model_number: int) -> None:
         """A feed is judged by another model from now on."""
-        self.admin("proposeModel", self.feed_id(name), model_number)
+        self.propose(name, model_number)
         self.admin("activateModel", self.feed_id(name))
 
     def verifies(self, verifier: str, proof: bytes, instances: Sequence[int]) -> bool:
@@ -402,7 +436,14 @@ class Rig:
         return self.send(encode(submission), account)
 
 
-def encode(submission: Submission) -> bytes:
+def in_order(config: FeedConfig) -> tuple[Any, ...]:
+    """A feed's terms in the order of the contract's struct."""
+    entry = next(each for each in hub_interface().abi if each.get("name") == "addFeed")
+    names = (part["name"] for part in entry["inputs"][0]["components"])
+    return tuple(getattr(config, re.sub("([A-Z])", r"_\1", name).lower()) for name in names)
+
+
+def encode(submission: Submission, function: str = "submit") -> bytes:
     """Calldata of a submission, in just the order that it has."""
     updates = [
         (
@@ -413,7 +454,7 @@ def encode(submission: Submission) -> bytes:
         )
         for update in submission.updates
     ]
-    return hub_interface().encode_call("submit", submission.model_number, updates, submission.proof)
+    return hub_interface().encode_call(function, submission.model_number, updates, submission.proof)
 
 
 def with_update(submission: Submission, **changes: Any) -> Submission:

@@ -39,12 +39,18 @@ def accepted(rig: Rig, feed: str = "solo", answer: int = NORMAL) -> None:
 # --- contracts that call back ---
 
 
-def calling(target: str, data: bytes, *, bubbles: bool) -> bytes:
-    """Code that, whatever it is called with, calls a contract. A failure is its own, or it logs what came back."""
+def calling(target: str, data: bytes, *, bubbles: bool, once: bool = False) -> bytes:
+    """Code that, whatever it is called with, calls a contract. A failure is its own, or it logs what came back.
+
+    Args:
+        once: The first time only: by a word of its storage.
+    """
+    # SLOAD(0), ISZERO, PUSH1 7, JUMPI, STOP, JUMPDEST, SSTORE(0, 1)
+    head = bytes.fromhex("5f5415600757005b60015f55") if once else b""
     length = b"\x61" + len(data).to_bytes(2)  # PUSH2
     call = b"\x5f\x5f" + length + b"\x5f\x5f\x73" + bytes.fromhex(target[2:]) + b"\x5a\xf1"
     fetch = bytes.fromhex("3d5f5f3e")  # RETURNDATACOPY(0, 0, RETURNDATASIZE)
-    before = 2 * len(length) + 2 + len(call)
+    before = len(head) + 2 * len(length) + 2 + len(call)
     if bubbles:
         revert = fetch + bytes.fromhex("3d5ffd")
         after = before + 3 + len(revert)
@@ -52,7 +58,7 @@ def calling(target: str, data: bytes, *, bubbles: bool) -> bytes:
     else:
         rest = b"\x50" + fetch + bytes.fromhex("3d5fa000")  # POP, …, LOG0, STOP
     offset = b"\x61" + (before + len(rest)).to_bytes(2)
-    return length + offset + b"\x5f\x39" + call + rest + data  # CODECOPY(0, offset, length)
+    return head + length + offset + b"\x5f\x39" + call + rest + data  # CODECOPY(0, offset, length)
 
 
 def logged(rig: Rig, receipt: dict[str, Any], address: str) -> list[bytes]:
@@ -67,33 +73,47 @@ def aggregator(rig: Rig) -> str:
     return found
 
 
-def test_a_submission_within_a_submission(rig: Rig, normal: Submission, quorum: Submission, aggregator: str) -> None:
-    """The inner call fails, with or without the outer one; afterwards the inner one is as good as before."""
+def test_another_submission_within_a_submission(
+    rig: Rig, normal: Submission, quorum: Submission, aggregator: str
+) -> None:
+    """It is as good as one that comes after it: the outer one is settled before it calls anyone."""
     data = encode(quorum)
-    assert rig.refusal(data) is None
-    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True).hex())
-    rig.refuses(normal, "ReentrancyGuardReentrantCall")
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=False).hex())
     receipt = rig.receipt(encode(normal))
     assert receipt["status"] == "0x1"
-    (answer,) = logged(rig, receipt, aggregator)
-    refused = hub_interface().decode_error(answer)
-    assert refused is not None and refused.name == "ReentrancyGuardReentrantCall"
+    assert logged(rig, receipt, aggregator) == [b""]
     accepted(rig)
-    assert rig.state("trio").round_id == 1
-    assert rig.accepts(quorum)
     accepted(rig, "trio")
+    for submission in (normal, quorum):
+        rig.refuses(submission, "WrongRound")
 
 
 def test_the_same_submission_within_itself(rig: Rig, normal: Submission, aggregator: str) -> None:
+    """It is out of date by then; whether the outer one fails with it or not, no round is written twice."""
     data = encode(normal)
+    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True).hex())
+    rig.refuses(normal, "WrongRound")
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=False).hex())
     receipt = rig.receipt(data)
     assert receipt["status"] == "0x1"
     (answer,) = logged(rig, receipt, aggregator)
     refused = hub_interface().decode_error(answer)
-    assert refused is not None and refused.name == "ReentrancyGuardReentrantCall"
+    assert refused is not None and refused.name == "WrongRound"
     accepted(rig)
+
+
+def test_the_next_submission_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:
+    """Proven on the history that the outer one leaves: two rounds in one transaction, in their order."""
+    before = rig.chain.rpc("evm_snapshot")
+    assert rig.accepts(normal)
+    data = encode(rig.honest("solo", Sighting(NORMAL + ANSWER // 1_000, 700)))
+    assert rig.chain.rpc("evm_revert", before)
+    rig.refuses(data, "WrongRound")
+    rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True, once=True).hex())
+    assert rig.accepts(normal)
+    assert (rig.state("solo").round_id, rig.state("solo").answer) == (3, NORMAL + ANSWER // 1_000)
+    second = rig.run(rig.hub.round(rig.feed_id("solo"), 2))
+    assert second is not None and second.answer == NORMAL
 
 
 def test_a_reader_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:

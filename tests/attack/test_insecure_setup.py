@@ -19,7 +19,7 @@ from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, 
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.rpc import Rpc
 from oracle.errors import ArtifactError, InsecureSetup
-from oracle.proving.artifact import COMPILED, MANIFEST, Artifact, Manifest
+from oracle.proving.artifact import COMPILED, MANIFEST, PROBE, Artifact, Manifest
 from oracle.proving.artifact import load as load_artifact
 from oracle.proving.verifier import keccak256
 from tests.attack.rig import ANSWER, DEPLOYER, GENESIS, REPORTER, Proofs, Rig, Sighting, audit_folder, configure
@@ -70,6 +70,8 @@ def relabelled(folder: Path, **changes: Any) -> Artifact:
     document = json.loads((folder / MANIFEST).read_text(encoding="utf-8")) | changes
     document["artifact_hash"] = Manifest.from_document(document).computed_hash()
     (folder / MANIFEST).write_text(json.dumps(document), encoding="utf-8")
+    probe = json.loads((folder / PROBE).read_text(encoding="utf-8")) | {"artifact_hash": document["artifact_hash"]}
+    (folder / PROBE).write_text(json.dumps(probe), encoding="utf-8")
     return load_artifact(folder)
 
 

@@ -82,9 +82,8 @@ def test_a_public_circuit_takes_its_own_proofs_only(rig: Rig, normal: Submission
     created = rig.receipt(public.verifier().bytecode, to="")
     manifest = public.manifest
     rig.admin("addArchitecture", manifest.features, manifest.outputs, False, [1], [created["contractAddress"]])
-    rig.admin("addModel", 0, 2, bytes.fromhex(public.artifact_hash), manifest.score_unit)
-    number = rig.run(rig.hub.model_count())
-    rig.refuses(hub_interface().encode_call("addModel", 0, 2, bytes(32), 1), "InvalidModel", DEPLOYER)
+    number = rig.add_model("public", 2)
+    rig.refuses(rig.model_call("public", 2), "InvalidModel", DEPLOYER)
     rig.activate("solo", number)
     rig.refuses(replace(normal, model_number=number), "ProofRejected")
     honest = rig.honest("solo", Sighting(NORMAL), kind="public", model_number=number)
@@ -128,4 +127,4 @@ def test_a_verifier_that_says_false_or_nothing(rig: Rig, normal: Submission) -> 
 
 @pytest.mark.parametrize("model_hash", [0, encoding.FIELD_MODULUS, encoding.FIELD_MODULUS + 1, 2**256 - 1])
 def test_model_hashes_that_are_none(rig: Rig, model_hash: int) -> None:
-    rig.refuses(hub_interface().encode_call("addModel", model_hash, 1, bytes(32), 1), "InvalidModel", DEPLOYER)
+    rig.refuses(rig.model_call(modelHash=model_hash), "InvalidModel", DEPLOYER)

@@ -149,8 +149,8 @@ def test_a_removed_reporter_by_a_lower_quorum(rig: Rig, quorum: Submission) -> N
 def test_nobody_but_the_admin_changes_reporters(rig: Rig, normal: Submission) -> None:
     calls: list[tuple[str, tuple[object, ...]]] = [
         ("proposeReporters", (rig.feed_id("solo"), [rig.address(STRANGER)], 1)),
-        ("proposeModel", (rig.feed_id("solo"), 1)),
-        ("addModel", (1, 1, bytes(32), 1)),
+        ("proposeModel", (rig.feed_id("solo"), 1, 0, 0)),
+        ("addModel", (1, 1, bytes(32), 1, (CALM, (0, 0), [b""]))),
         ("addArchitecture", (16, 2, True, [1], [rig.verifier()])),
         ("pause", (rig.feed_id("solo"),)),
     ]
