@@ -3,6 +3,7 @@
 Input is what a chain can't take back: the calldata of each submission, in order, and the terms that feeds and models
 were added with. The audit rebuilds each feed's history from them, derives the features and the instances itself,
 verifies each proof with the artifact's verifying key, and compares what the hub did with what it must have done.
+Submissions of a proposed model (`submitShadow`) are no rounds, and are not looked at.
 
 `Auditor` is pure but for the child process that verifies; `audit_hub` fetches what it needs.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle import encoding
-from oracle.chain import compiled, signer
+from oracle.chain import signer
 from oracle.chain.contracts import (
     FeedUpdate,
     Hub,
@@ -29,7 +30,7 @@ from oracle.chain.contracts import (
     round_event,
 )
 from oracle.chain.contracts import Submission as Call
-from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
+from oracle.chain.deploy import PUBLIC_CEREMONY, code_problems, srs_origin
 from oracle.chain.rpc import Log, Rpc
 from oracle.errors import ArtifactError, ChainUnavailable, DeploymentError
 from oracle.gate import HoldPolicy, empty_feed, judge
@@ -428,11 +429,9 @@ class _Run:
         )
 
     async def _check_hub_code(self) -> None:
-        code = await self.rpc.code(self.hub.address)
-        if not code:
+        if not await self.rpc.code(self.hub.address):
             raise DeploymentError(f"there is no contract at {self.hub.address} on chain {await self.rpc.chain_id()}")
-        if not compiled.load("ZkOracle").matches(code):
-            self.problems.append(f"the code at {self.hub.address} is not this release's hub")
+        self.problems += await code_problems(self.rpc, self.hub.address)
 
     async def _administration(self, log: Log) -> None:
         """An event that is not of a round."""

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_abi.abi import encode as abi_encode
@@ -16,13 +17,14 @@ from oracle.assembly import audit
 from oracle.audit import Auditor, AuditReport, FeedTerms, ModelTerms
 from oracle.audit import Submission as ToAudit
 from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import FeedUpdate, Submission
+from oracle.chain.contracts import FeedUpdate, RoundEvent, RoundHeld, Submission, hub_interface, round_event
+from oracle.chain.rpc import Log
 from oracle.chain.signer import recover
 from oracle.chain.solc import compile_standard, standard_input
 from oracle.errors import DeploymentError
 from oracle.gate import HoldPolicy
 from oracle.proving.verifier import keccak256
-from oracle.types import Kind, Outcome, SignedObservation, Status
+from oracle.types import HoldReason, Kind, Outcome, SignedObservation, Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,
@@ -124,25 +126,71 @@ def test_an_auditor_needs_no_weights(rig: Rig, proofs: Proofs, tmp_path: Path) -
 
 def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
     """A confirmed regime change, another committee, another model and the way back, a pause."""
-    for report in range(3):
-        assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 60 * report)))
+    for number in range(3):
+        assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 60 * number)))
     assert rig.state("solo").answer == ANOMALOUS
     rig.admin("proposeReporters", rig.feed_id("trio"), [rig.address(3), rig.address(4)], 1)
     rig.admin("activateReporters", rig.feed_id("trio"))
     assert rig.accepts(rig.honest("trio", Sighting(NORMAL, 1_200, 4)))
-    other = rig.proofs.artifact("other")
-    rig.admin("addModel", other.model_hash, 1, bytes.fromhex(other.artifact_hash), other.manifest.score_unit)
-    rig.admin("proposeModel", rig.feed_id("level"), 2)
-    rig.admin("activateModel", rig.feed_id("level"))
+    assert rig.add_model("other") == 2
+    rig.activate("level", 2)
     assert rig.accepts(rig.honest("level", Sighting(ANSWER + 500, 1_200), kind="other", model_number=2))
     rig.admin("rollbackModel", rig.feed_id("level"))
     assert rig.accepts(rig.honest("level", Sighting(ANSWER + 500, 1_300)))
     rig.admin("pause", rig.feed_id("level"))
-    both = audit_folder(folder, other)
+    both = audit_folder(folder, rig.proofs.artifact("other"))
     report = audited(rig, both)
     assert (report.verified, failures(report), report.problems) == (11, [], ())
     confirmed = [each for each in report.findings if (each.feed, each.answer) == ("solo / USD", ANOMALOUS)]
     assert [each.outcome for each in confirmed] == [Outcome.HELD, Outcome.HELD, Outcome.ACCEPTED]
+
+
+def test_repetitions_are_judged_as_the_hub_does(rig: Rig, folder: Path) -> None:
+    """Held for a rule of the feed, whatever the model says of them, until another answer comes."""
+    rig.add_feed("stuck", like="solo", max_repeats=1)
+    for after, answer in enumerate((ANSWER, ANSWER, ANSWER, ANSWER, NORMAL)):
+        assert rig.accepts(rig.honest("stuck", Sighting(answer, 1_200 + 60 * after)))
+    report = audited(rig, folder)
+    assert (report.verified, failures(report), report.problems) == (10, [], ())
+    outcomes = [each.outcome for each in report.findings if each.feed == "stuck / USD"]
+    accepted, held = Outcome.ACCEPTED, Outcome.HELD
+    assert outcomes == [accepted, accepted, held, held, accepted]
+
+
+@pytest.mark.parametrize("change", [{"reason": HoldReason.REPEATED}, {"confirmations": 7}], ids=["reason", "count"])
+def test_a_hold_for_another_reason_than_the_hub_says(
+    rig: Rig, folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    """The event is what consumers' monitors read."""
+
+    def lied(log: Log) -> RoundEvent | None:
+        event = round_event(log)
+        return replace(event, **change) if isinstance(event, RoundHeld) else event
+
+    monkeypatch.setattr("oracle.audit.round_event", lied)
+    (failure,) = failures(audited(rig, folder))
+    assert failure.endswith(f"but it was held as anomalous (confirmations: 0) {2 * ANSWER} of {rig.start + 600}")
+
+
+def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: bytes) -> None:
+    """Sent on their own, or with the report that they go beside; the model that they show is not active yet."""
+    assert rig.add_model("other") == 2
+    rig.propose("solo", 2, compared=1, distance=2**24)
+    plain = rig.honest("solo", Sighting(NORMAL, 1_200))
+    assert rig.send(shadowed(rig.honest("solo", Sighting(NORMAL, 1_200), kind="other", model_number=2)))
+    assert rig.accepts(plain)
+    later = rig.honest("solo", Sighting(NORMAL, 1_800), kind="other", model_number=2)
+    forward(rig, forwarder, shadowed(later), encode(rig.honest("solo", Sighting(NORMAL, 1_800))))
+    tally = rig.run(rig.hub.shadow(rig.feed_id("solo")))
+    assert tally is not None and (tally.reports, tally.compared) == (2, 1)
+    rig.admin("activateModel", rig.feed_id("solo"))
+    report = audited(rig, audit_folder(folder, rig.proofs.artifact("other")))
+    assert (report.verified, failures(report), report.problems) == (7, [], ())
+
+
+def shadowed(submission: Submission) -> bytes:
+    """The same for the proposed model."""
+    return hub_interface().selector("submitShadow") + encode(submission)[4:]
 
 
 # --- relayed submissions ---
@@ -271,6 +319,22 @@ def test_the_hub_has_other_code(rig: Rig, folder: Path) -> None:
     assert (report.verified, report.ok) == (5, False)
 
 
+@pytest.mark.parametrize("name", ["Models", "Changes", "Shadows"])
+def test_a_library_of_the_hub_has_other_code(rig: Rig, folder: Path, name: str) -> None:
+    address = rig.deployment.libraries[name]
+    rig.chain.rpc("anvil_setCode", address, rig.chain.rpc("eth_getCode", address, "latest") + "00")
+    report = audited(rig, folder)
+    assert report.problems == (f"the code at {address} is not this release's {name}, a library of the hub",)
+    assert (report.verified, report.ok) == (5, False)
+
+
+def test_the_factory_of_adapters_has_other_code(rig: Rig, folder: Path) -> None:
+    rig.chain.rpc("anvil_setCode", rig.deployment.factory, YES)
+    report = audited(rig, folder)
+    assert report.problems == (f"the code at {rig.deployment.factory} is not this release's factory of adapters",)
+    assert not report.ok
+
+
 def test_a_verifier_has_other_code(rig: Rig, folder: Path) -> None:
     rig.chain.rpc("anvil_setCode", rig.verifier(), YES)
     report = audited(rig, folder)
@@ -318,7 +382,7 @@ async def test_a_signature_that_is_none() -> None:
     update = FeedUpdate(feed_id, 1, (signed,), (0, 0))
     auditor = Auditor(lambda feed, round_id, each: recover(31337, "0x" + "11" * 20, feed, round_id, each))
     auditor.add_model(ModelTerms(1, 16, 2, 1, 1, (1,), None))
-    policy = HoldPolicy(0, 0, 0)
+    policy = HoldPolicy(1, 0, 0)
     auditor.add_feed(FeedTerms(feed_id, "feed", Kind.RELATIVE, 1, 1, 1, 1, 0, 1, policy, frozenset(), model_number=1))
     await auditor.submission(ToAudit("0x", 1, GENESIS, 1, (update,), b"", ()))
     (finding,) = auditor.findings
@@ -353,7 +417,8 @@ def test_the_ring_was_tampered_with(rig: Rig, folder: Path) -> None:
     moves = rig.state("solo").returns
     ring = sum((move % 2**16) << (16 * index) for index, move in enumerate(moves))
     assert ring
-    tamper(rig, slot_of(rig, "solo", lambda word: word == ring), lambda word: word | (20_000 << 240))
+    track = ring << 32 | rig.state("solo").round_id
+    tamper(rig, slot_of(rig, "solo", lambda word: word == track), lambda word: word | (20_000 << 240))
     report = audited(rig, folder)
     assert any("state is not what its history leads to: returns is" in problem for problem in report.problems)
     assert not report.ok
