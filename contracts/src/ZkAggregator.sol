@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {AggregatorInterface, AggregatorV3Interface} from "./interfaces/AggregatorV2V3Interface.sol";
 import {IZkAggregator} from "./interfaces/IZkAggregator.sol";
+import {IZkAggregatorFactory} from "./interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
 
 /// @title One feed of the hub behind Chainlink's V2 and V3 interfaces
@@ -18,14 +19,10 @@ contract ZkAggregator is IZkAggregator {
     /// @inheritdoc AggregatorV3Interface
     uint256 public constant override version = 1;
 
-    /// @param hub_ The hub that has the feed.
-    /// @param feedId_ An existing feed: what the adapter caches of it never changes.
-    /// @param strict_ Whether to give no latest answer while the feed is held, stale or paused.
-    constructor(IZkOracle hub_, bytes32 feedId_, bool strict_) {
-        hub = hub_;
-        feedId = feedId_;
-        strict = strict_;
-        decimals = hub_.feedConfig(feedId_).decimals;
+    /// @dev Deployed by the factory, which says for which feed: the creation code is the same for all.
+    constructor() {
+        (hub, feedId, strict) = IZkAggregatorFactory(msg.sender).parameters();
+        decimals = hub.feedConfig(feedId).decimals;
     }
 
     /// @inheritdoc IZkAggregator
@@ -49,6 +46,20 @@ contract ZkAggregator is IZkAggregator {
         IZkOracle.Round memory round = _round(roundId);
         if (round.publishedAt == 0) revert("No data present");
         return _roundData(roundId, round);
+    }
+
+    /// @inheritdoc IZkAggregator
+    function latestScored() external view override returns (ScoredRound memory scored) {
+        IZkOracle.Round memory round;
+        (scored.roundId, round, scored.status, scored.paused, scored.stale) = hub.latestWithStatus(feedId);
+        if (scored.roundId == 0) revert("No data present");
+        scored.answer = round.answer;
+        scored.observedAt = round.observedAt;
+        scored.publishedAt = round.publishedAt;
+        scored.scoreRatio = round.scoreRatio;
+        scored.modelNumber = round.modelNumber;
+        IZkOracle.Model memory judge = hub.model(round.modelNumber);
+        (scored.modelHash, scored.artifactHash) = (judge.modelHash, judge.artifactHash);
     }
 
     /// @inheritdoc AggregatorInterface

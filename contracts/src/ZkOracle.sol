@@ -4,100 +4,57 @@ pragma solidity 0.8.30;
 import {
     AccessControlDefaultAdminRules
 } from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {IZkAggregator} from "./interfaces/IZkAggregator.sol";
+import {IZkAggregatorFactory} from "./interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
+import {Adapters} from "./libraries/Adapters.sol";
+import {Changes} from "./libraries/Changes.sol";
 import {Features} from "./libraries/Features.sol";
 import {Instances} from "./libraries/Instances.sol";
 import {Median} from "./libraries/Median.sol";
-import {Circuit, CircuitSlot, Config, ConfigSlot, HeldSlots, Hot, PackedRound, RoundSlot} from "./libraries/Slots.sol";
+import {Models} from "./libraries/Models.sol";
+import {Shadows} from "./libraries/Shadows.sol";
+import {Circuit, Config, HeldSlots, PackedRound, RoundSlot, Track} from "./libraries/Slots.sol";
+import {Feed, Store} from "./libraries/Store.sol";
 
 /// @title The hub of a verifiable oracle
-contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, ReentrancyGuardTransient {
+/// @dev No reentrancy guard: verifiers are reached by STATICCALL, and the only other contracts that a submission calls
+/// are adapters, whose code follows from their address, after all effects.
+contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     /// @notice May pause, cancel proposals and roll a model back. Cannot unpause, nor set anything.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
     bytes32 public constant OBSERVATION_TYPEHASH =
         keccak256("Observation(bytes32 feedId,uint32 roundId,int128 answer,uint32 observedAt)");
 
-    /// @notice Reporters of a feed, at most. As in Chainlink's OCR.
-    uint256 public constant MAX_REPORTERS = 31;
-    /// @notice Circuits of an architecture, at most.
-    uint256 public constant MAX_CIRCUITS = 8;
-    /// @notice Windows of a circuit, at most.
-    uint256 public constant MAX_BATCH = 64;
     /// @notice Length of a proof in bytes, at most. ezkl's are 2 to 4 kB.
     uint256 public constant MAX_PROOF_BYTES = 16_384;
-    /// @notice Seconds that a feed may let observations be ahead of the block, at most. The next report has to be later
-    /// than the latest of them: by so much one reporter's wrong clock can delay the others.
-    uint256 public constant LONGEST_SKEW = 1 hours;
-    /// @notice Bytes of a description, at most.
-    uint256 public constant MAX_DESCRIPTION_BYTES = 64;
-
-    /// @dev Times after which a proposal may be activated; 0: nothing proposed. One word.
-    struct Proposals {
-        uint64 modelFrom;
-        uint64 reportersFrom;
-        uint64 unpauseFrom;
-        uint16 model;
-        uint16 previousModel;
-        uint8 quorum;
-    }
-
-    /// @dev The first five are packed words: see `Slots` and `Features`. `heldAnswers` and `heldRest` mean something
-    /// only while the feed is HELD: they are not cleared, since writing them again is then cheaper.
-    struct Feed {
-        Config config;
-        Hot hot;
-        uint256 ring;
-        uint256 heldAnswers;
-        uint256 heldRest;
-        Proposals proposals;
-        string description;
-        address[] reporters;
-        address[] proposedReporters;
-        mapping(uint256 roundId => PackedRound round) rounds;
-        /// 1 + the index in `reporters`; 0: not a reporter.
-        mapping(address reporter => uint256 position) positions;
-    }
-
-    /// @dev `Model` in an order that leaves what a submission reads in two slots.
-    struct StoredModel {
-        uint256 modelHash;
-        bytes32 artifactHash;
-        uint128 scoreUnit;
-        uint32 architectureId;
-    }
 
     /// @dev One feed's part of a submission, between being read and being settled.
     struct Report {
         Config config;
-        Hot hot;
+        Track track;
+        uint32 roundId;
         int128 answer;
         uint32 observedAt;
         uint32 latestObservedAt;
+        uint8 repeats;
         int256 move;
-        uint256 ring;
         uint256 gap;
+        int256 score;
+        bool accepted;
     }
 
     /// @inheritdoc IZkOracle
     uint32 public immutable override changeDelay;
     /// @inheritdoc IZkOracle
-    uint32 public override architectureCount;
-    /// @inheritdoc IZkOracle
-    uint16 public override modelCount;
+    IZkAggregatorFactory public immutable override aggregatorFactory;
+    bytes32 private immutable _aggregatorCodeHash;
 
-    mapping(bytes32 feedId => Feed feed) private _feeds;
-    mapping(uint256 modelNumber => StoredModel model) private _models;
-    mapping(uint256 architectureId => mapping(uint256 index => Circuit circuit)) private _circuits;
-    mapping(uint256 architectureId => mapping(uint256 index => bytes32 codeHash)) private _codeHashes;
-    /// @dev Of an architecture whose verifying key holds the weights: the one model that it is good for.
-    mapping(uint256 architectureId => uint256 modelNumber) private _onlyModels;
-    bytes32[] private _feedIds;
+    Store private _store;
 
     modifier onlyGuardianOrAdmin() {
         if (msg.sender != defaultAdmin()) _checkRole(GUARDIAN_ROLE);
@@ -107,297 +64,272 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     /// @param admin Holder of DEFAULT_ADMIN_ROLE; a handover is in two steps, `changeDelay_` apart.
     /// @param guardian Holder of GUARDIAN_ROLE; zero: none yet.
     /// @param changeDelay_ Seconds from the proposal of a change to its earliest activation.
-    constructor(address admin, address guardian, uint32 changeDelay_)
+    /// @param factory Deploys the feeds' adapters.
+    constructor(address admin, address guardian, uint32 changeDelay_, IZkAggregatorFactory factory)
         AccessControlDefaultAdminRules(changeDelay_, admin)
         EIP712("ZkOracle", "1")
     {
         changeDelay = changeDelay_;
+        aggregatorFactory = factory;
+        _aggregatorCodeHash = factory.initCodeHash();
         if (guardian != address(0)) _grantRole(GUARDIAN_ROLE, guardian);
     }
 
     // Submission
 
     /// @inheritdoc IZkOracle
-    function submit(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof)
-        external
-        override
-        nonReentrant
-    {
-        if (updates.length == 0) revert NoUpdates();
-        if (proof.length > MAX_PROOF_BYTES) revert ProofTooLong(proof.length, MAX_PROOF_BYTES);
-        // 1  the model, and the smallest of its circuits that the batch fits
-        StoredModel storage judge = _models[modelNumber];
-        (uint128 scoreUnit, uint32 judgeArchitecture) = (judge.scoreUnit, judge.architectureId);
-        if (scoreUnit == 0) revert UnknownModel(modelNumber);
-        Circuit circuit = _circuitFor(judgeArchitecture, updates.length);
-        // 2–4  per feed: what was signed, when, and what the model is to see of it
-        Report[] memory reports = new Report[](updates.length);
-        for (uint256 i = 0; i < updates.length; ++i) {
-            _requireNotAmong(updates[i].feedId, updates, i);
-            reports[i] = _read(updates[i], modelNumber);
-            _requireScores(updates[i], circuit.outputs());
-        }
-        // 5  the statement is the hub's own; the proof is for it or for nothing
-        uint256[] memory instances = _statement(circuit, circuit.bindsModel() ? judge.modelHash : 0, reports, updates);
-        _requireProof(circuit.verifier(), proof, instances);
+    function submit(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external override {
+        // 1–5
+        (Report[] memory reports, uint128 scoreUnit) = _judge(modelNumber, updates, proof, false);
         // 6  write the rounds, or hold the answers
         for (uint256 i = 0; i < updates.length; ++i) {
-            _settle(updates[i], reports[i], scoreUnit);
+            _settle(updates[i], reports[i], modelNumber, scoreUnit);
         }
         // 7  Chainlink's events, from the feeds' adapters: calls come after all effects
         for (uint256 i = 0; i < updates.length; ++i) {
-            _announce(reports[i]);
+            _announce(updates[i].feedId, reports[i]);
         }
     }
 
-    function _circuitFor(uint256 architectureId, uint256 updates) internal view returns (Circuit circuit) {
-        mapping(uint256 => Circuit) storage circuits = _circuits[architectureId];
+    /// @inheritdoc IZkOracle
+    function submitShadow(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external override {
+        (Report[] memory reports, uint128 scoreUnit) = _judge(modelNumber, updates, proof, true);
+        for (uint256 i = 0; i < updates.length; ++i) {
+            (bytes32 feedId, Report memory report) = (updates[i].feedId, reports[i]);
+            Shadows.record(
+                _store.feeds[feedId],
+                feedId,
+                report.roundId,
+                report.answer,
+                report.observedAt,
+                report.latestObservedAt,
+                Instances.scoreRatio(report.score, scoreUnit)
+            );
+            emit ShadowScored(feedId, report.roundId, report.answer, report.observedAt, modelNumber, updates[i].scores);
+        }
+    }
+
+    /// @dev Whether the updates are signed, fresh, and proven. Reverts if not.
+    /// @param isShadow Judged by the models that are proposed for the feeds, not by the active ones.
+    function _judge(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof, bool isShadow)
+        internal
+        view
+        returns (Report[] memory reports, uint128 scoreUnit)
+    {
+        if (updates.length == 0) revert NoUpdates();
+        if (proof.length > MAX_PROOF_BYTES) revert ProofTooLong(proof.length, MAX_PROOF_BYTES);
+        // 1  the smallest of the model's circuits that the batch fits
+        Circuit circuit = _circuitFor(modelNumber, updates.length);
+        (bytes memory data, uint256[] memory instances) =
+            Instances.openCall(circuit, circuit.bindsModel() ? _store.models[modelNumber].modelHash : 0, proof);
+        reports = new Report[](updates.length);
+        uint256 offset = Instances.head(circuit);
+        bytes32 previous = 0;
+        for (uint256 i = 0; i < updates.length; ++i) {
+            FeedUpdate calldata update = updates[i];
+            (bytes32 feedId, Report memory report) = (update.feedId, reports[i]);
+            if (feedId <= previous) revert FeedsNotAscending(feedId);
+            previous = feedId;
+            // 2–4  what was signed, when, and what the model is to see of it
+            _read(feedId, update, modelNumber, isShadow, report);
+            Instances.writeWindow(instances, offset, circuit.features(), report.move, report.track.ring(), report.gap);
+            offset += circuit.features();
+            report.score = Instances.writeScores(instances, circuit, i, feedId, update.scores);
+        }
+        Instances.pad(instances, circuit, updates.length);
+        // 5  the statement is the hub's own; the proof is for it or for nothing
+        Instances.requireAccepted(circuit.verifier(), data);
+        return (reports, circuit.scoreUnit());
+    }
+
+    function _circuitFor(uint16 modelNumber, uint256 updates) internal view returns (Circuit circuit) {
         uint256 index = 0;
         do {
-            circuit = circuits[index++];
+            circuit = _store.circuits[Models.key(modelNumber, index++)];
             if (updates <= circuit.batchSize()) return circuit;
         } while (index < circuit.count());
+        if (circuit.count() == 0) revert UnknownModel(modelNumber);
         revert NoCircuitForBatch(updates);
     }
 
-    function _requireNotAmong(bytes32 feedId, FeedUpdate[] calldata updates, uint256 count) internal pure {
-        for (uint256 i = 0; i < count; ++i) {
-            if (updates[i].feedId == feedId) revert DuplicateFeed(feedId);
-        }
-    }
-
-    function _read(FeedUpdate calldata update, uint16 modelNumber) internal view returns (Report memory report) {
-        bytes32 feedId = update.feedId;
-        Feed storage feed = _feed(feedId);
-        Config config = feed.config;
-        Hot hot = feed.hot;
-        if (hot.paused()) revert FeedPaused(feedId);
-        if (hot.modelNumber() != modelNumber) revert ModelNotActive(feedId, modelNumber, hot.modelNumber());
-        if (update.roundId != hot.roundId() + 1) revert WrongRound(feedId, update.roundId, hot.roundId() + 1);
-        report.config = config;
-        report.hot = hot;
-        // 2  signatures, answer
-        report.answer = _answer(feed, update, config, hot.roundId() == 0);
-        // 3  freshness
-        (report.observedAt, report.latestObservedAt) = _time(update, config, hot.lastReportAt());
-        // 4  features
-        (report.move, report.ring, report.gap) =
-            _features(feed, config, hot.roundId(), report.answer, report.observedAt);
-    }
-
-    /// @dev The median of the signed answers: the element at k / 2 of k, as in Chainlink's OCR.
-    function _answer(Feed storage feed, FeedUpdate calldata update, Config config, bool isFirst)
+    function _read(bytes32 feedId, FeedUpdate calldata update, uint16 modelNumber, bool isShadow, Report memory report)
         internal
         view
-        returns (int128 answer)
     {
-        bytes32 feedId = update.feedId;
+        Feed storage feed = _feed(feedId);
+        Config config = feed.config;
+        if (config.paused()) revert FeedPaused(feedId);
+        if (!isShadow) {
+            if (config.modelNumber() != modelNumber) revert ModelNotActive(feedId, modelNumber, config.modelNumber());
+        } else if (feed.proposals.modelFrom == 0 || feed.proposals.model != modelNumber) {
+            revert ModelNotProposed(feedId, modelNumber, feed.proposals.model);
+        }
+        Track track = feed.track;
+        uint32 roundId = track.roundId();
+        if (update.roundId != roundId + 1) revert WrongRound(feedId, update.roundId, roundId + 1);
+        (report.config, report.track, report.roundId) = (config, track, roundId + 1);
+        PackedRound last = feed.rounds[roundId];
+        // 2, 3  signatures, freshness, answer
+        uint32 lastReportAt = _lastReportAt(feed, config, last);
+        if (isShadow && feed.shadow.lastReportAt > lastReportAt) lastReportAt = feed.shadow.lastReportAt;
+        _readObservations(feed, feedId, update, report, lastReportAt);
+        // 4  features. There is nothing to measure a first answer against.
+        if (roundId == 0) {
+            if (config.relative() && report.answer <= 0) revert AnswerOutOfRange(feedId, report.answer);
+            report.gap = Features.GAP_ONE;
+            return;
+        }
+        report.move = Features.move(config.relative(), config.sigma(), report.answer, last.answer());
+        report.gap = Features.gap(report.observedAt, last.observedAt(), config.heartbeat());
+        if (report.answer == last.answer()) report.repeats = _saturated(last.repeats());
+    }
+
+    /// @dev Sets `answer` (the median: the element at k / 2 of k, as in Chainlink's OCR), `observedAt` (the lower median)
+    /// and `latestObservedAt`. Every observation is newer than every one of the last report: while a feed is held its
+    /// next round keeps its number, and no signature may confirm what it already said.
+    function _readObservations(
+        Feed storage feed,
+        bytes32 feedId,
+        FeedUpdate calldata update,
+        Report memory report,
+        uint32 lastReportAt
+    ) internal view {
         Observation[] calldata observations = update.observations;
+        Config config = report.config;
         uint256 count = observations.length;
         if (count < config.quorum()) revert QuorumNotMet(feedId, count, config.quorum());
-        if (count > MAX_REPORTERS) revert TooManyObservations(feedId, count);
+        if (count > Changes.MAX_REPORTERS) revert TooManyObservations(feedId, count);
+        uint256 highest = block.timestamp + config.maxSkew();
+        uint256 lowest = block.timestamp > config.maxAge() ? block.timestamp - config.maxAge() : 0;
+        uint256[] memory times = new uint256[](count);
         uint256 seen = 0;
+        int128 previous = type(int128).min;
         for (uint256 i = 0; i < count; ++i) {
-            address signer = _signer(feedId, update.roundId, observations[i]);
+            Observation calldata observation = observations[i];
+            (int128 answer, uint32 observedAt) = (observation.answer, observation.observedAt);
+            address signer = _signer(observationDigest(feedId, report.roundId, answer, observedAt), observation);
             uint256 position = feed.positions[signer];
             if (position == 0) revert NotAReporter(feedId, signer);
             if (seen & (1 << position) != 0) revert DuplicateReporter(feedId, signer);
             seen |= 1 << position;
-        }
-        for (uint256 i = 1; i < count; ++i) {
-            if (observations[i - 1].answer > observations[i].answer) revert ObservationsNotSorted(feedId);
-        }
-        answer = observations[count / 2].answer;
-        // A relative feed measures against its last accepted answer, which has to be above zero from the first one on.
-        if (isFirst && config.relative() && answer <= 0) revert AnswerOutOfRange(feedId, answer);
-        if (config.maxSpread() != 0) {
-            uint256 spread = Features.spread(
-                config.relative(), config.sigma(), observations[0].answer, observations[count - 1].answer
-            );
-            if (spread > config.maxSpread()) revert SpreadTooWide(feedId, spread, config.maxSpread());
-        }
-    }
-
-    /// @dev Zero for a signature that is malformed, or not the canonical one of the two that there are for each.
-    function _signer(bytes32 feedId, uint32 roundId, Observation calldata observation) internal view returns (address) {
-        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecover(
-            observationDigest(feedId, roundId, observation.answer, observation.observedAt),
-            observation.v,
-            observation.r,
-            observation.s
-        );
-        return failure == ECDSA.RecoverError.NoError ? signer : address(0);
-    }
-
-    /// @dev Every observation is newer than every one of the last report: while a feed is held its next round keeps its
-    /// number, and no signature may confirm what it already said.
-    /// @return median The lower median of the observation times.
-    /// @return latest The latest of them.
-    function _time(FeedUpdate calldata update, Config config, uint32 lastReportAt)
-        internal
-        view
-        returns (uint32 median, uint32 latest)
-    {
-        bytes32 feedId = update.feedId;
-        Observation[] calldata observations = update.observations;
-        uint256 count = observations.length;
-        uint256 highest = block.timestamp + config.maxSkew();
-        uint256 lowest = block.timestamp > config.maxAge() ? block.timestamp - config.maxAge() : 0;
-        uint256[] memory times = new uint256[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            uint32 observedAt = observations[i].observedAt;
+            if (answer < previous) revert ObservationsNotSorted(feedId);
+            previous = answer;
             if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
             if (observedAt > highest) revert ObservationInFuture(feedId, observedAt, highest);
             if (observedAt < lowest) revert ObservationTooOld(feedId, observedAt, lowest);
             times[i] = observedAt;
         }
         // forge-lint: disable-next-item(unsafe-typecast) -- they were uint32
-        (median, latest) = (uint32(Median.lower(times)), uint32(times[count - 1]));
-    }
-
-    function _features(Feed storage feed, Config config, uint32 roundId, int128 answer, uint32 observedAt)
-        internal
-        view
-        returns (int256 move, uint256 ring, uint256 gap)
-    {
-        // Nothing to measure a first answer against. The ring is still empty: no need to load it.
-        if (roundId == 0) return (0, 0, Features.GAP_ONE);
-        PackedRound last = feed.rounds[roundId];
-        move = Features.move(config.relative(), config.sigma(), answer, last.answer());
-        ring = feed.ring;
-        gap = Features.gap(observedAt, last.observedAt(), config.heartbeat());
-    }
-
-    function _requireScores(FeedUpdate calldata update, uint256 outputs) internal pure {
-        int256[] calldata scores = update.scores;
-        if (scores.length != outputs) revert WrongScoreCount(update.feedId, scores.length, outputs);
-        for (uint256 i = 0; i < outputs; ++i) {
-            if (!Instances.isScore(scores[i])) revert ScoreOutOfRange(update.feedId, scores[i]);
+        (report.observedAt, report.latestObservedAt) = (uint32(Median.lower(times)), uint32(times[count - 1]));
+        report.answer = observations[count / 2].answer;
+        if (config.maxSpread() != 0) {
+            uint256 spread = Features.spread(config.relative(), config.sigma(), observations[0].answer, previous);
+            if (spread > config.maxSpread()) revert SpreadTooWide(feedId, spread, config.maxSpread());
         }
     }
 
-    /// @dev `[H(model)] ++ windows ++ scores`, the last feed's repeated until the circuit's batch is full.
-    function _statement(Circuit circuit, uint256 modelHash, Report[] memory reports, FeedUpdate[] calldata updates)
-        internal
-        pure
-        returns (uint256[] memory instances)
-    {
-        uint256 batch = circuit.batchSize();
-        uint256 head = circuit.bindsModel() ? 1 : 0;
-        uint256 length = circuit.features();
-        uint256 outputs = circuit.outputs();
-        uint256 count = reports.length;
-        uint256 offset = head + batch * length;
-        instances = new uint256[](offset + batch * outputs);
-        if (circuit.bindsModel()) instances[0] = modelHash;
-        for (uint256 i = 0; i < count; ++i) {
-            Report memory report = reports[i];
-            Instances.writeWindow(instances, head + i * length, length, report.move, report.ring, report.gap);
-            int256[] calldata scores = updates[i].scores;
-            for (uint256 j = 0; j < outputs; ++j) {
-                instances[offset + i * outputs + j] = Instances.toField(scores[j]);
-            }
-        }
-        for (uint256 i = count; i < batch; ++i) {
-            Instances.repeat(instances, head + (count - 1) * length, head + i * length, length);
-            Instances.repeat(instances, offset + (count - 1) * outputs, offset + i * outputs, outputs);
-        }
+    /// @dev Zero for a signature that is malformed, or not the canonical one of the two that there are for each.
+    function _signer(bytes32 digest, Observation calldata observation) internal pure returns (address) {
+        (address signer, ECDSA.RecoverError failure,) =
+            ECDSA.tryRecover(digest, observation.v, observation.r, observation.s);
+        return failure == ECDSA.RecoverError.NoError ? signer : address(0);
     }
 
-    function _requireProof(address verifier, bytes calldata proof, uint256[] memory instances) internal view {
-        try IHalo2Verifier(verifier).verifyProof(proof, instances) returns (bool isValid) {
-            if (!isValid) revert ProofRejected();
-        } catch {
-            revert ProofRejected();
-        }
-    }
-
-    /// @dev Writes a round or a hold. Leaves `report.hot.status()` as the feed's new one.
-    function _settle(FeedUpdate calldata update, Report memory report, uint128 scoreUnit) internal {
-        int256 score = _max(update.scores);
-        int48 ratio = Instances.scoreRatio(score, scoreUnit);
-        // Whatever a model thinks of it: an answer that later moves can't be measured against is not written.
-        bool isWritable = !report.config.relative() || report.answer > 0;
-        if (score <= 0 && isWritable) {
-            _accept(update, report, ratio, false);
-        } else if (_hold(update, report, ratio)) {
-            // Never an unwritable answer: it is near nothing.
-            _accept(update, report, ratio, true);
-        }
-    }
-
-    function _accept(FeedUpdate calldata update, Report memory report, int48 ratio, bool confirmed) internal {
-        Feed storage feed = _feeds[update.feedId];
-        report.hot = report.hot.reported(Status.OK, update.roundId, report.latestObservedAt);
-        feed.hot = report.hot;
-        feed.ring = Features.push(report.ring, report.move);
-        feed.rounds[update.roundId] =
-            RoundSlot.pack(report.answer, report.observedAt, block.timestamp, report.hot.modelNumber(), ratio);
-        emit RoundAccepted(
-            update.feedId,
-            update.roundId,
+    /// @dev Writes a round or a hold.
+    function _settle(FeedUpdate calldata update, Report memory report, uint16 modelNumber, uint128 scoreUnit) internal {
+        int24 ratio = Instances.scoreRatio(report.score, scoreUnit);
+        HoldReason reason = _reasonToHold(report);
+        report.accepted = reason == HoldReason.NONE || _hold(update, report, modelNumber, ratio, reason);
+        if (!report.accepted) return;
+        Feed storage feed = _store.feeds[update.feedId];
+        if (report.config.held()) feed.config = report.config.withHeld(false);
+        feed.track = report.track.push(report.move, report.roundId);
+        feed.rounds[report.roundId] = RoundSlot.pack(
             report.answer,
             report.observedAt,
-            report.hot.modelNumber(),
-            update.scores,
-            confirmed
+            report.latestObservedAt,
+            block.timestamp,
+            modelNumber,
+            ratio,
+            report.repeats
         );
+        emit RoundAccepted(
+            update.feedId,
+            report.roundId,
+            report.answer,
+            report.observedAt,
+            modelNumber,
+            update.scores,
+            reason != HoldReason.NONE
+        );
+    }
+
+    /// @dev Whatever a model thinks of it: an answer that later moves can't be measured against is not written, nor one
+    /// that the feed has had too often.
+    function _reasonToHold(Report memory report) internal pure returns (HoldReason) {
+        if (report.config.relative() && report.answer <= 0) return HoldReason.NOT_POSITIVE;
+        uint256 maxRepeats = report.config.maxRepeats();
+        if (maxRepeats != 0 && report.repeats > maxRepeats) return HoldReason.REPEATED;
+        return report.score > 0 ? HoldReason.ANOMALOUS : HoldReason.NONE;
     }
 
     /// @dev Starts a hold, or goes on with it.
     /// @return isConfirmed Whether the answer has now been confirmed often enough and for long enough: then nothing is
     /// written here.
-    function _hold(FeedUpdate calldata update, Report memory report, int48 ratio) internal returns (bool isConfirmed) {
-        Feed storage feed = _feeds[update.feedId];
+    function _hold(FeedUpdate calldata update, Report memory report, uint16 modelNumber, int24 ratio, HoldReason reason)
+        internal
+        returns (bool isConfirmed)
+    {
+        Feed storage feed = _store.feeds[update.feedId];
         Config config = report.config;
         Held memory held = Held({
+            reason: reason,
             answer: report.answer,
             firstAnswer: report.answer,
             firstObservedAt: report.observedAt,
             observedAt: report.observedAt,
             confirmations: 0,
-            modelNumber: report.hot.modelNumber(),
+            modelNumber: modelNumber,
             scoreRatio: ratio
         });
-        if (report.hot.status() == Status.HELD) {
+        if (config.held()) {
             Held memory before = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
-            if (Features.near(config.relative(), config.sigma(), report.answer, before.firstAnswer, config.tolerance()))
-            {
+            bool goesOn = before.reason == reason
+                && Features.near(
+                    config.relative(), config.sigma(), report.answer, before.firstAnswer, config.tolerance()
+                );
+            if (goesOn) {
                 held.firstAnswer = before.firstAnswer;
                 held.firstObservedAt = before.firstObservedAt;
-                // Saturates: a feed with 255 confirmations, or none, may be held for longer than it counts.
-                held.confirmations =
-                    before.confirmations == type(uint8).max ? before.confirmations : before.confirmations + 1;
-                isConfirmed = config.confirmations() != 0 && held.confirmations >= config.confirmations()
+                held.confirmations = _saturated(before.confirmations);
+                // Only what a model calls anomalous can be a new level: the other reasons hold however often it is said.
+                isConfirmed = reason == HoldReason.ANOMALOUS && held.confirmations >= config.confirmations()
                     && report.observedAt - before.firstObservedAt >= config.confirmDelay();
                 if (isConfirmed) return true;
             }
+        } else {
+            feed.config = config.withHeld(true);
         }
-        report.hot = report.hot.reported(Status.HELD, report.hot.roundId(), report.latestObservedAt);
-        feed.hot = report.hot;
-        (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held);
+        (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held, report.latestObservedAt);
         emit RoundHeld(
             update.feedId,
-            update.roundId,
+            report.roundId,
             report.answer,
             report.observedAt,
-            report.hot.modelNumber(),
+            modelNumber,
             update.scores,
+            reason,
             held.confirmations
         );
     }
 
-    function _announce(Report memory report) internal {
-        address linked = report.hot.aggregator();
-        if (report.hot.status() != Status.OK || linked == address(0)) return;
-        IZkAggregator(linked).announce(report.hot.roundId(), report.answer, report.observedAt, msg.sender);
+    function _announce(bytes32 feedId, Report memory report) internal {
+        if (!report.accepted || !report.config.linked()) return;
+        IZkAggregator(_aggregatorOf(feedId)).announce(report.roundId, report.answer, report.observedAt, msg.sender);
     }
 
-    function _max(int256[] calldata values) internal pure returns (int256 largest) {
-        largest = values[0];
-        for (uint256 i = 1; i < values.length; ++i) {
-            if (values[i] > largest) largest = values[i];
-        }
+    function _saturated(uint8 count) internal pure returns (uint8) {
+        return count == type(uint8).max ? count : count + 1;
     }
 
     // Reading
@@ -410,62 +342,50 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         returns (int256[] memory vector)
     {
         Feed storage feed = _feed(feedId);
-        Hot hot = feed.hot;
-        (int256 move, uint256 ring, uint256 gap) = _features(feed, feed.config, hot.roundId(), answer, observedAt);
-        uint256 length = _circuits[_models[hot.modelNumber()].architectureId][0].features();
+        (Config config, Track track) = (feed.config, feed.track);
+        uint256 length = _store.circuits[Models.key(config.modelNumber(), 0)].features();
         vector = new int256[](length);
-        vector[0] = move;
+        vector[length - 1] = int256(Features.GAP_ONE);
+        if (track.roundId() == 0) return vector;
+        PackedRound last = feed.rounds[track.roundId()];
+        vector[0] = Features.move(config.relative(), config.sigma(), answer, last.answer());
         for (uint256 i = 1; i < length - 1; ++i) {
-            vector[i] = Features.at(ring, i - 1);
+            vector[i] = Features.at(track.ring(), i - 1);
         }
         // forge-lint: disable-next-item(unsafe-typecast) -- clipped
-        vector[length - 1] = int256(gap);
+        vector[length - 1] = int256(Features.gap(observedAt, last.observedAt(), config.heartbeat()));
     }
 
     /// @inheritdoc IZkOracle
     function feedState(bytes32 feedId) external view override returns (FeedState memory state) {
         Feed storage feed = _feed(feedId);
-        Hot hot = feed.hot;
-        Round memory last = feed.rounds[hot.roundId()].unpack();
-        state.status = hot.status();
-        state.paused = hot.paused();
-        state.roundId = hot.roundId();
-        state.answer = last.answer;
-        state.observedAt = last.observedAt;
-        state.publishedAt = last.publishedAt;
-        state.lastReportAt = hot.lastReportAt();
-        state.modelNumber = hot.modelNumber();
-        uint256 ring = feed.ring;
+        (Config config, Track track) = (feed.config, feed.track);
+        PackedRound last = feed.rounds[track.roundId()];
+        Round memory round = last.unpack();
+        state.status = _status(config, track);
+        state.paused = config.paused();
+        state.roundId = track.roundId();
+        state.answer = round.answer;
+        state.observedAt = round.observedAt;
+        state.publishedAt = round.publishedAt;
+        state.lastReportAt = _lastReportAt(feed, config, last);
+        state.modelNumber = config.modelNumber();
+        state.repeats = last.repeats();
         for (uint256 i = 0; i < Features.RING_SIZE; ++i) {
             // forge-lint: disable-next-item(unsafe-typecast) -- stored as int16
-            state.returns_[i] = int16(Features.at(ring, i));
+            state.returns_[i] = int16(Features.at(track.ring(), i));
         }
-        if (hot.status() == Status.HELD) state.held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
+        if (config.held()) state.held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
     }
 
     /// @inheritdoc IZkOracle
     function feedConfig(bytes32 feedId) external view override returns (FeedConfig memory) {
-        Feed storage feed = _feed(feedId);
-        Config config = feed.config;
-        return FeedConfig({
-            description: feed.description,
-            kind: config.relative() ? Kind.RELATIVE : Kind.ABSOLUTE,
-            decimals: config.decimals(),
-            quorum: config.quorum(),
-            confirmations: config.confirmations(),
-            heartbeat: config.heartbeat(),
-            maxAge: config.maxAge(),
-            maxSkew: config.maxSkew(),
-            confirmDelay: config.confirmDelay(),
-            tolerance: config.tolerance(),
-            maxSpread: config.maxSpread(),
-            sigma: config.sigma()
-        });
+        return Changes.feedConfig(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
     function feedIds() external view override returns (bytes32[] memory) {
-        return _feedIds;
+        return _store.feedIds;
     }
 
     /// @inheritdoc IZkOracle
@@ -475,7 +395,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
 
     /// @inheritdoc IZkOracle
     function aggregator(bytes32 feedId) external view override returns (address) {
-        return _feed(feedId).hot.aggregator();
+        return _feed(feedId).config.linked() ? _aggregatorOf(feedId) : address(0);
     }
 
     /// @inheritdoc IZkOracle
@@ -485,13 +405,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
 
     /// @inheritdoc IZkOracle
     function getRound(bytes32 feedId, uint32 roundId) external view override returns (Round memory) {
-        return _feeds[feedId].rounds[roundId].unpack();
+        return _store.feeds[feedId].rounds[roundId].unpack();
     }
 
     /// @inheritdoc IZkOracle
     function latestRound(bytes32 feedId) public view override returns (uint32 roundId, Round memory round) {
         Feed storage feed = _feed(feedId);
-        roundId = feed.hot.roundId();
+        roundId = feed.track.roundId();
         if (roundId == 0) revert NoData(feedId);
         round = feed.rounds[roundId].unpack();
     }
@@ -504,10 +424,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         returns (uint32 roundId, Round memory round, Status status, bool paused, bool stale)
     {
         Feed storage feed = _feed(feedId);
-        Hot hot = feed.hot;
-        Config config = feed.config;
-        (roundId, status, paused) = (hot.roundId(), hot.status(), hot.paused());
-        if (roundId != 0) round = feed.rounds[roundId].unpack();
+        (Config config, Track track) = (feed.config, feed.track);
+        (roundId, status, paused) = (track.roundId(), _status(config, track), config.paused());
+        round = feed.rounds[roundId].unpack();
         stale = roundId == 0 || block.timestamp > uint256(round.observedAt) + config.heartbeat() + config.maxAge();
     }
 
@@ -519,9 +438,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         returns (int128 answer, uint32 observedAt)
     {
         (, Round memory round) = latestRound(feedId);
-        Hot hot = _feeds[feedId].hot;
-        if (hot.paused()) revert FeedPaused(feedId);
-        if (hot.status() == Status.HELD) revert FeedHeld(feedId);
+        Config config = _store.feeds[feedId].config;
+        if (config.paused()) revert FeedPaused(feedId);
+        if (config.held()) revert FeedHeld(feedId);
         (answer, observedAt) = (round.answer, round.observedAt);
         // Within the allowed skew an observation may be ahead of the block: then it is of age 0.
         if (block.timestamp > observedAt && block.timestamp - observedAt > age) {
@@ -530,45 +449,39 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
     }
 
     /// @inheritdoc IZkOracle
-    function architecture(uint32 architectureId) external view override returns (Architecture memory result) {
-        Circuit circuit = _firstCircuit(architectureId);
-        uint256 count = circuit.count();
-        result.features = circuit.features();
-        result.outputs = circuit.outputs();
-        result.bindsModel = circuit.bindsModel();
-        result.batchSizes = new uint16[](count);
-        result.verifiers = new address[](count);
-        result.codeHashes = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            circuit = _circuits[architectureId][i];
-            result.batchSizes[i] = circuit.batchSize();
-            result.verifiers[i] = circuit.verifier();
-            result.codeHashes[i] = _codeHashes[architectureId][i];
-        }
+    function architectureCount() external view override returns (uint32) {
+        return _store.architectureCount;
+    }
+
+    /// @inheritdoc IZkOracle
+    function architecture(uint32 architectureId) external view override returns (Architecture memory) {
+        return Models.architecture(_store, architectureId);
+    }
+
+    /// @inheritdoc IZkOracle
+    function modelCount() external view override returns (uint16) {
+        return _store.modelCount;
     }
 
     /// @inheritdoc IZkOracle
     function model(uint16 modelNumber) external view override returns (Model memory) {
-        _requireModel(modelNumber);
-        StoredModel storage found = _models[modelNumber];
-        return Model({
-            modelHash: found.modelHash,
-            architectureId: found.architectureId,
-            artifactHash: found.artifactHash,
-            scoreUnit: found.scoreUnit
-        });
+        return Models.model(_store, modelNumber);
     }
 
-    /// @notice What is proposed for a feed; a time of 0: nothing.
-    /// @return proposed Times from which each change may be activated, and the proposed model and quorum.
-    /// @return proposedReporters The proposed reporters.
+    /// @inheritdoc IZkOracle
     function proposals(bytes32 feedId)
         external
         view
+        override
         returns (Proposals memory proposed, address[] memory proposedReporters)
     {
         Feed storage feed = _feed(feedId);
         return (feed.proposals, feed.proposedReporters);
+    }
+
+    /// @inheritdoc IZkOracle
+    function shadow(bytes32 feedId) external view override returns (ShadowTally memory) {
+        return Shadows.tally(_feed(feedId));
     }
 
     /// @inheritdoc IZkOracle
@@ -581,7 +494,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         return _hashTypedDataV4(keccak256(abi.encode(OBSERVATION_TYPEHASH, feedId, roundId, answer, observedAt)));
     }
 
-    // Administration
+    // Administration: who may; what is done is in `Models` and `Changes`
 
     /// @inheritdoc IZkOracle
     function addArchitecture(
@@ -590,65 +503,19 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         bool bindsModel,
         uint16[] calldata batchSizes,
         address[] calldata verifiers
-    ) external override onlyRole(DEFAULT_ADMIN_ROLE) returns (uint32 architectureId) {
-        if (features_ < Features.MIN_LENGTH || features_ > Features.MAX_LENGTH) {
-            revert InvalidArchitecture("features");
-        }
-        if (outputs == 0) revert InvalidArchitecture("outputs");
-        uint256 count = batchSizes.length;
-        if (count == 0 || count > MAX_CIRCUITS) revert InvalidArchitecture("batchSizes");
-        if (verifiers.length != count) revert InvalidArchitecture("verifiers");
-        architectureId = ++architectureCount;
-        uint256 previous = 0;
-        bytes32[] memory codeHashes = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            if (batchSizes[i] <= previous || batchSizes[i] > MAX_BATCH) revert InvalidArchitecture("batchSizes");
-            previous = batchSizes[i];
-            if (verifiers[i].code.length == 0) revert VerifierHasNoCode(verifiers[i]);
-            codeHashes[i] = verifiers[i].codehash;
-            _codeHashes[architectureId][i] = codeHashes[i];
-            // forge-lint: disable-next-item(unsafe-typecast) -- at most MAX_CIRCUITS
-            _circuits[architectureId][i] =
-                CircuitSlot.pack(verifiers[i], bindsModel, features_, outputs, uint8(count), batchSizes[i]);
-        }
-        emit ArchitectureAdded(
-            architectureId,
-            Architecture({
-                features: features_,
-                outputs: outputs,
-                bindsModel: bindsModel,
-                batchSizes: batchSizes,
-                verifiers: verifiers,
-                codeHashes: codeHashes
-            })
-        );
+    ) external override onlyRole(DEFAULT_ADMIN_ROLE) returns (uint32) {
+        return Models.addArchitecture(_store, features_, outputs, bindsModel, batchSizes, verifiers);
     }
 
     /// @inheritdoc IZkOracle
-    function addModel(uint256 modelHash, uint32 architectureId, bytes32 artifactHash, uint128 scoreUnit)
-        external
-        override
-        onlyRole(DEFAULT_ADMIN_ROLE)
-        returns (uint16 modelNumber)
-    {
-        bool bindsModel = _firstCircuit(architectureId).bindsModel();
-        if (scoreUnit == 0) revert InvalidModel("scoreUnit");
-        // Zero is no hash, and the verifier refuses what is not below the field's order.
-        if (bindsModel != (modelHash != 0) || modelHash >= Instances.FIELD_MODULUS) revert InvalidModel("modelHash");
-        modelNumber = ++modelCount;
-        if (!bindsModel) {
-            if (_onlyModels[architectureId] != 0) revert InvalidModel("architectureId");
-            _onlyModels[architectureId] = modelNumber;
-        }
-        _models[modelNumber] = StoredModel({
-            modelHash: modelHash, artifactHash: artifactHash, scoreUnit: scoreUnit, architectureId: architectureId
-        });
-        emit ModelAdded(
-            modelNumber,
-            Model({
-                modelHash: modelHash, architectureId: architectureId, artifactHash: artifactHash, scoreUnit: scoreUnit
-            })
-        );
+    function addModel(
+        uint256 modelHash,
+        uint32 architectureId,
+        bytes32 artifactHash,
+        uint128 scoreUnit,
+        Probe calldata probe
+    ) external override onlyRole(DEFAULT_ADMIN_ROLE) returns (uint16) {
+        return Models.addModel(_store, modelHash, architectureId, artifactHash, scoreUnit, probe);
     }
 
     /// @inheritdoc IZkOracle
@@ -656,83 +523,43 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         external
         override
         onlyRole(DEFAULT_ADMIN_ROLE)
-        returns (bytes32 feedId)
+        returns (bytes32)
     {
-        uint256 length = bytes(config.description).length;
-        if (length == 0 || length > MAX_DESCRIPTION_BYTES) revert InvalidConfig("description");
-        if (config.sigma == 0) revert InvalidConfig("sigma");
-        if (config.heartbeat == 0) revert InvalidConfig("heartbeat");
-        if (config.maxAge == 0) revert InvalidConfig("maxAge");
-        if (config.maxSkew > LONGEST_SKEW) revert InvalidConfig("maxSkew");
-        if (int256(uint256(config.tolerance)) >= Features.CLIP) revert InvalidConfig("tolerance");
-        if (int256(uint256(config.maxSpread)) >= Features.CLIP) revert InvalidConfig("maxSpread");
-        _requireReporters(reporters_, config.quorum);
-        _requireModel(modelNumber);
-        feedId = keccak256(bytes(config.description));
-        Feed storage feed = _feeds[feedId];
-        if (!feed.config.isEmpty()) revert FeedExists(feedId);
-        feed.config = ConfigSlot.pack(config);
-        feed.hot = feed.hot.withModelNumber(modelNumber);
-        feed.description = config.description;
-        _setReporters(feed, reporters_);
-        _feedIds.push(feedId);
-        emit FeedAdded(feedId, config, reporters_, modelNumber);
+        return Changes.addFeed(_store, config, reporters_, modelNumber);
     }
 
     /// @inheritdoc IZkOracle
-    function linkAggregator(bytes32 feedId, address aggregator_) external override onlyRole(DEFAULT_ADMIN_ROLE) {
+    function linkAggregator(bytes32 feedId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
         Feed storage feed = _feed(feedId);
-        Hot hot = feed.hot;
-        if (hot.aggregator() != address(0)) revert AggregatorAlreadyLinked(feedId);
-        IZkAggregator candidate = IZkAggregator(aggregator_);
-        if (
-            aggregator_.code.length == 0 || address(candidate.hub()) != address(this) || candidate.feedId() != feedId
-                || candidate.strict()
-        ) revert AggregatorMismatch(aggregator_);
-        feed.hot = hot.withAggregator(aggregator_);
-        emit AggregatorLinked(feedId, aggregator_);
+        if (feed.config.linked()) revert AggregatorAlreadyLinked(feedId);
+        address adapter = _aggregatorOf(feedId);
+        if (adapter.code.length == 0) revert AggregatorNotDeployed(adapter);
+        feed.config = feed.config.withLinked();
+        emit AggregatorLinked(feedId, adapter);
     }
 
     /// @inheritdoc IZkOracle
-    function proposeModel(bytes32 feedId, uint16 modelNumber) external override onlyRole(DEFAULT_ADMIN_ROLE) {
-        Feed storage feed = _feed(feedId);
-        _requireModel(modelNumber);
-        // Activating it would make it its own predecessor, and leave nothing to roll back to.
-        if (modelNumber == feed.hot.modelNumber()) revert InvalidModel("modelNumber");
-        uint64 activeFrom = _activeFrom();
-        feed.proposals.model = modelNumber;
-        feed.proposals.modelFrom = activeFrom;
-        emit ModelProposed(feedId, modelNumber, activeFrom);
+    function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDistance)
+        external
+        override
+        onlyRole(DEFAULT_ADMIN_ROLE)
+    {
+        Changes.proposeModel(_store, feedId, modelNumber, minCompared, maxDistance, _activeFrom());
     }
 
     /// @inheritdoc IZkOracle
     function activateModel(bytes32 feedId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
-        Feed storage feed = _feed(feedId);
-        _requireActive(feed.proposals.modelFrom);
-        uint16 modelNumber = feed.proposals.model;
-        uint16 previous = _setModel(feed, modelNumber);
-        feed.proposals.previousModel = previous;
-        _clearModelProposal(feed);
-        emit ModelActivated(feedId, modelNumber, previous);
+        Changes.activateModel(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
     function cancelModel(bytes32 feedId) external override onlyGuardianOrAdmin {
-        Feed storage feed = _feed(feedId);
-        if (feed.proposals.modelFrom == 0) revert NothingProposed();
-        uint16 modelNumber = feed.proposals.model;
-        _clearModelProposal(feed);
-        emit ModelProposalCancelled(feedId, modelNumber);
+        Changes.cancelModel(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
     function rollbackModel(bytes32 feedId) external override onlyGuardianOrAdmin {
-        Feed storage feed = _feed(feedId);
-        uint16 previous = feed.proposals.previousModel;
-        if (previous == 0) revert NoPreviousModel();
-        feed.proposals.previousModel = 0;
-        uint16 abandoned = _setModel(feed, previous);
-        emit ModelRolledBack(feedId, previous, abandoned);
+        Changes.rollbackModel(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
@@ -741,124 +568,56 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712, Reentran
         override
         onlyRole(DEFAULT_ADMIN_ROLE)
     {
-        Feed storage feed = _feed(feedId);
-        _requireReporters(reporters_, quorum);
-        uint64 activeFrom = _activeFrom();
-        feed.proposedReporters = reporters_;
-        feed.proposals.quorum = quorum;
-        feed.proposals.reportersFrom = activeFrom;
-        emit ReportersProposed(feedId, reporters_, quorum, activeFrom);
+        Changes.proposeReporters(_store, feedId, reporters_, quorum, _activeFrom());
     }
 
     /// @inheritdoc IZkOracle
     function activateReporters(bytes32 feedId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
-        Feed storage feed = _feed(feedId);
-        _requireActive(feed.proposals.reportersFrom);
-        address[] memory activated = feed.proposedReporters;
-        uint8 quorum = feed.proposals.quorum;
-        _clearReportersProposal(feed);
-        _setReporters(feed, activated);
-        feed.config = feed.config.withQuorum(quorum);
-        emit ReportersActivated(feedId, activated, quorum);
+        Changes.activateReporters(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
     function cancelReporters(bytes32 feedId) external override onlyGuardianOrAdmin {
-        Feed storage feed = _feed(feedId);
-        if (feed.proposals.reportersFrom == 0) revert NothingProposed();
-        _clearReportersProposal(feed);
-        emit ReportersProposalCancelled(feedId);
+        Changes.cancelReporters(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
-    /// @dev On a paused feed this cancels a proposed unpause.
     function pause(bytes32 feedId) external override onlyGuardianOrAdmin {
-        Feed storage feed = _feed(feedId);
-        _setPaused(feed, true);
-        emit Paused(feedId);
+        Changes.pause(_store, feedId);
     }
 
     /// @inheritdoc IZkOracle
     function proposeUnpause(bytes32 feedId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
-        Feed storage feed = _feed(feedId);
-        if (!feed.hot.paused()) revert NotPaused(feedId);
-        uint64 activeFrom = _activeFrom();
-        feed.proposals.unpauseFrom = activeFrom;
-        emit UnpauseProposed(feedId, activeFrom);
+        Changes.proposeUnpause(_store, feedId, _activeFrom());
     }
 
     /// @inheritdoc IZkOracle
     function unpause(bytes32 feedId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
-        Feed storage feed = _feed(feedId);
-        _requireActive(feed.proposals.unpauseFrom);
-        _setPaused(feed, false);
-        emit Unpaused(feedId);
-    }
-
-    function _setPaused(Feed storage feed, bool paused) internal {
-        feed.hot = feed.hot.withPaused(paused);
-        feed.proposals.unpauseFrom = 0;
-    }
-
-    function _setModel(Feed storage feed, uint16 modelNumber) internal returns (uint16 previous) {
-        previous = feed.hot.modelNumber();
-        feed.hot = feed.hot.withModelNumber(modelNumber);
-    }
-
-    function _clearModelProposal(Feed storage feed) internal {
-        feed.proposals.model = 0;
-        feed.proposals.modelFrom = 0;
-    }
-
-    function _clearReportersProposal(Feed storage feed) internal {
-        delete feed.proposedReporters;
-        feed.proposals.quorum = 0;
-        feed.proposals.reportersFrom = 0;
-    }
-
-    function _setReporters(Feed storage feed, address[] memory added) internal {
-        address[] memory removed = feed.reporters;
-        for (uint256 i = 0; i < removed.length; ++i) {
-            feed.positions[removed[i]] = 0;
-        }
-        for (uint256 i = 0; i < added.length; ++i) {
-            feed.positions[added[i]] = i + 1;
-        }
-        feed.reporters = added;
-    }
-
-    /// @dev An unknown feed has an all-zero configuration; a known one has a heartbeat.
-    function _feed(bytes32 feedId) internal view returns (Feed storage feed) {
-        feed = _feeds[feedId];
-        if (feed.config.isEmpty()) revert UnknownFeed(feedId);
-    }
-
-    function _firstCircuit(uint32 architectureId) internal view returns (Circuit circuit) {
-        circuit = _circuits[architectureId][0];
-        if (circuit.count() == 0) revert UnknownArchitecture(architectureId);
-    }
-
-    function _requireModel(uint16 modelNumber) internal view {
-        if (_models[modelNumber].scoreUnit == 0) revert UnknownModel(modelNumber);
-    }
-
-    function _requireReporters(address[] calldata reporters_, uint8 quorum) internal pure {
-        uint256 count = reporters_.length;
-        if (quorum == 0 || count < quorum || count > MAX_REPORTERS) revert InvalidReporters();
-        for (uint256 i = 0; i < count; ++i) {
-            if (reporters_[i] == address(0)) revert InvalidReporters();
-            for (uint256 j = 0; j < i; ++j) {
-                if (reporters_[j] == reporters_[i]) revert InvalidReporters();
-            }
-        }
-    }
-
-    function _requireActive(uint64 activeFrom) internal view {
-        if (activeFrom == 0) revert NothingProposed();
-        if (block.timestamp < activeFrom) revert TooEarly(activeFrom);
+        Changes.unpause(_store, feedId);
     }
 
     function _activeFrom() internal view returns (uint64) {
         return uint64(block.timestamp) + changeDelay;
+    }
+
+    /// @dev An unknown feed has an all-zero configuration; a known one has a heartbeat.
+    function _feed(bytes32 feedId) internal view returns (Feed storage feed) {
+        feed = _store.feeds[feedId];
+        if (feed.config.isEmpty()) revert UnknownFeed(feedId);
+    }
+
+    /// @dev The latest time that a reporter signed for the latest report, accepted or held.
+    function _lastReportAt(Feed storage feed, Config config, PackedRound last) internal view returns (uint32) {
+        return config.held() ? HeldSlots.lastReportAt(feed.heldRest) : last.latestObservedAt();
+    }
+
+    function _status(Config config, Track track) internal pure returns (Status) {
+        return config.held() ? Status.HELD : track.roundId() == 0 ? Status.EMPTY : Status.OK;
+    }
+
+    /// @dev Where the factory deploys the feed's adapter. Cheaper than to read a stored address.
+    function _aggregatorOf(bytes32 feedId) internal view returns (address) {
+        return
+            Create2.computeAddress(Adapters.salt(this, feedId, false), _aggregatorCodeHash, address(aggregatorFactory));
     }
 }

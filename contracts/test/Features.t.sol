@@ -3,9 +3,12 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {IHalo2Verifier} from "../src/interfaces/IHalo2Verifier.sol";
+import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {Features} from "../src/libraries/Features.sol";
 import {Instances} from "../src/libraries/Instances.sol";
 import {Median} from "../src/libraries/Median.sol";
+import {Circuit, CircuitSlot, Track} from "../src/libraries/Slots.sol";
 
 /// @dev The pure libraries: against the vectors that `oracle/encoding.py` is tested with, and against themselves.
 contract FeaturesTest is Test {
@@ -112,12 +115,12 @@ contract FeaturesTest is Test {
     }
 
     function testFuzz_ringKeepsTheNewestFirst(int16[20] memory moves) public pure {
-        uint256 ring = 0;
-        for (uint256 i = 0; i < moves.length; ++i) {
-            ring = Features.push(ring, moves[i]);
+        Track track;
+        for (uint32 i = 0; i < moves.length; ++i) {
+            track = track.push(moves[i], i);
         }
         for (uint256 i = 0; i < Features.RING_SIZE; ++i) {
-            assertEq(Features.at(ring, i), moves[moves.length - 1 - i]);
+            assertEq(Features.at(track.ring(), i), moves[moves.length - 1 - i]);
         }
     }
 
@@ -187,6 +190,53 @@ contract FeaturesTest is Test {
 
     function _ints(string memory path) internal view returns (int256[] memory) {
         return vm.parseJsonIntArray(vectors, path);
+    }
+
+    /// @dev The call that is made in place is the one that the compiler would make.
+    function testFuzz_callOfTheVerifierIsCanonical(bytes calldata proof, uint8 batch, uint8 outputs, bool binds)
+        public
+        pure
+    {
+        batch = uint8(bound(batch, 1, 16));
+        outputs = uint8(bound(outputs, 1, 3));
+        Circuit circuit = CircuitSlot.pack(address(1), binds, 5, outputs, 1, batch);
+        (bytes memory data, uint256[] memory instances) = Instances.openCall(circuit, 77, proof);
+        assertEq(instances.length, (binds ? 1 : 0) + uint256(batch) * (5 + outputs));
+        if (binds) assertEq(instances[0], 77);
+        for (uint256 i = binds ? 1 : 0; i < instances.length; ++i) {
+            assertEq(instances[i], 0);
+            instances[i] = uint256(keccak256(abi.encode(i)));
+        }
+        uint256[] memory copy = new uint256[](instances.length);
+        for (uint256 i = 0; i < copy.length; ++i) {
+            copy[i] = instances[i];
+        }
+        assertEq(data, abi.encodeCall(IHalo2Verifier.verifyProof, (proof, copy)));
+    }
+
+    function test_onlyAnAnswerOfExactlyOneWordAndOneIsAYes() public {
+        bytes[7] memory answers;
+        answers[0] = abi.encode(2);
+        answers[1] = abi.encode(0);
+        answers[2] = "";
+        answers[3] = abi.encode(1, 1);
+        answers[4] = hex"01";
+        answers[5] = abi.encode(type(uint256).max);
+        answers[6] = abi.encode(1);
+        for (uint256 i = 0; i < answers.length; ++i) {
+            vm.mockCall(address(0x1234), "", answers[i]);
+            if (i < 6) vm.expectRevert(IZkOracle.ProofRejected.selector);
+            this.requireAccepted(address(0x1234));
+        }
+        vm.mockCallRevert(address(0x1234), "", abi.encode(1));
+        vm.expectRevert(IZkOracle.ProofRejected.selector);
+        this.requireAccepted(address(0x1234));
+        vm.expectRevert(IZkOracle.ProofRejected.selector);
+        this.requireAccepted(address(0xdead)); // no code
+    }
+
+    function requireAccepted(address verifier) external view {
+        Instances.requireAccepted(verifier, "x");
     }
 
     function _uints(string memory path) internal view returns (uint256[] memory) {

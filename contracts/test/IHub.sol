@@ -10,15 +10,5 @@ import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 
 /// @dev All of the hub that tests call: they are not compiled with its code, which takes long.
 interface IHub is IZkOracle, IAccessControl, IAccessControlDefaultAdminRules {
-    struct Proposals {
-        uint64 modelFrom;
-        uint64 reportersFrom;
-        uint64 unpauseFrom;
-        uint16 model;
-        uint16 previousModel;
-        uint8 quorum;
-    }
-
     function GUARDIAN_ROLE() external view returns (bytes32);
-    function proposals(bytes32 feedId) external view returns (Proposals memory, address[] memory);
 }

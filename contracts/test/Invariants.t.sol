@@ -149,7 +149,7 @@ contract InvariantsTest is OracleTest {
             IZkOracle hub_ = handler.feedHub();
             IZkOracle.FeedState memory state = hub_.feedState(id);
             IZkOracle.Round memory later = hub_.getRound(id, state.roundId);
-            for (uint32 back = 0; back < 16 && back < state.roundId; ++back) {
+            for (uint32 back = 0; back < 14 && back < state.roundId; ++back) {
                 assertGt(later.publishedAt, 0);
                 assertGe(later.publishedAt, later.observedAt);
                 if (i == 0) assertGt(later.answer, 0);

@@ -2,8 +2,10 @@
 pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
+import {VmSafe} from "forge-std/Vm.sol";
 
 import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
+import {IZkAggregatorFactory} from "../src/interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {IHub} from "./IHub.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
@@ -27,6 +29,7 @@ abstract contract OracleTest is Test {
     address internal immutable GUARDIAN = makeAddr("guardian");
     address internal immutable RELAYER = makeAddr("relayer");
 
+    IZkAggregatorFactory internal factory;
     IHub internal hub;
     StubVerifier internal verifier1;
     StubVerifier internal verifier4;
@@ -48,17 +51,61 @@ abstract contract OracleTest is Test {
         }
         vm.startPrank(ADMIN);
         architectureId = _addArchitecture(1, true);
-        modelNumber = hub.addModel(MODEL_HASH, architectureId, keccak256("artifact"), SCORE_UNIT);
+        modelNumber = _addModel(MODEL_HASH, architectureId, keccak256("artifact"), SCORE_UNIT);
         feedId = _addFeed("ETH / USD", IZkOracle.Kind.RELATIVE, 1);
         vm.stopPrank();
     }
 
     function _newHub() internal returns (IHub) {
-        return IHub(deployCode("ZkOracle.sol:ZkOracle", abi.encode(ADMIN, GUARDIAN, DELAY)));
+        if (address(factory) == address(0)) {
+            factory = IZkAggregatorFactory(deployCode("ZkAggregatorFactory.sol:ZkAggregatorFactory"));
+        }
+        return IHub(deployCode("ZkOracle.sol:ZkOracle", abi.encode(ADMIN, GUARDIAN, DELAY, factory)));
     }
 
     function _newAdapter(bytes32 id, bool strict) internal returns (IZkAggregator) {
-        return IZkAggregator(deployCode("ZkAggregator.sol:ZkAggregator", abi.encode(hub, id, strict)));
+        return IZkAggregator(factory.deploy(hub, id, strict));
+    }
+
+    /// @dev By the admin, with a probe that is right.
+    function _addModel(uint256 modelHash, uint32 id, bytes32 artifactHash, uint128 unit) internal returns (uint16) {
+        IZkOracle.Probe memory probe = _probe(modelHash, id);
+        (VmSafe.CallerMode mode,,) = vm.readCallers();
+        if (mode == VmSafe.CallerMode.None) vm.prank(ADMIN);
+        return hub.addModel(modelHash, id, artifactHash, unit, probe);
+    }
+
+    /// @dev A calm window, and a proof of it for each of the architecture's circuits.
+    function _probe(uint256 modelHash, uint32 id) internal view returns (IZkOracle.Probe memory probe) {
+        IZkOracle.Architecture memory found = hub.architecture(id);
+        probe.window = new int256[](found.features);
+        probe.window[0] = -7;
+        probe.window[found.features - 1] = 1_000;
+        probe.scores = new int256[](found.outputs);
+        probe.scores[0] = -1;
+        probe.proofs = new bytes[](found.batchSizes.length);
+        for (uint256 i = 0; i < found.batchSizes.length; ++i) {
+            probe.proofs[i] = _proof(_probeInstances(modelHash, probe, found.batchSizes[i]));
+        }
+    }
+
+    function _probeInstances(uint256 modelHash, IZkOracle.Probe memory probe, uint256 batch)
+        internal
+        pure
+        returns (uint256[] memory instances)
+    {
+        uint256 head = modelHash == 0 ? 0 : 1;
+        (uint256 length, uint256 outputs) = (probe.window.length, probe.scores.length);
+        instances = new uint256[](head + batch * (length + outputs));
+        if (head == 1) instances[0] = modelHash;
+        for (uint256 i = 0; i < batch; ++i) {
+            for (uint256 j = 0; j < length; ++j) {
+                instances[head + i * length + j] = _field(probe.window[j]);
+            }
+            for (uint256 j = 0; j < outputs; ++j) {
+                instances[head + batch * length + i * outputs + j] = _field(probe.scores[j]);
+            }
+        }
     }
 
     function _addArchitecture(uint8 outputs, bool bindsModel) internal returns (uint32) {
@@ -79,6 +126,7 @@ abstract contract OracleTest is Test {
             decimals: 8,
             quorum: quorum,
             confirmations: 2,
+            maxRepeats: 0,
             heartbeat: HEARTBEAT,
             maxAge: MAX_AGE,
             maxSkew: MAX_SKEW,
@@ -159,6 +207,15 @@ abstract contract OracleTest is Test {
         update.observations = new IZkOracle.Observation[](answers.length);
         for (uint256 i = 0; i < answers.length; ++i) {
             update.observations[i] = _sign(keys[i], id, update.roundId, answers[i], times[i]);
+        }
+    }
+
+    /// @dev Feeds of a submission ascend.
+    function _sort(bytes32[] memory ids) internal pure {
+        for (uint256 i = 1; i < ids.length; ++i) {
+            for (uint256 j = i; j > 0 && ids[j - 1] > ids[j]; --j) {
+                (ids[j - 1], ids[j]) = (ids[j], ids[j - 1]);
+            }
         }
     }
 
@@ -243,6 +300,6 @@ abstract contract OracleTest is Test {
     function _linked(bytes32 id) internal returns (IZkAggregator adapter) {
         adapter = _newAdapter(id, false);
         vm.prank(ADMIN);
-        hub.linkAggregator(id, address(adapter));
+        hub.linkAggregator(id);
     }
 }

@@ -52,11 +52,20 @@ contract RejectionsTest is OracleTest {
         _refused(update, abi.encodeWithSelector(IZkOracle.UnknownFeed.selector, update.feedId));
     }
 
+    function test_feedsOutOfOrder() public {
+        vm.prank(ADMIN);
+        bytes32 other = _addFeed("BTC / USD", IZkOracle.Kind.RELATIVE, 1);
+        (bytes32 low, bytes32 high) = feedId < other ? (feedId, other) : (other, feedId);
+        IZkOracle.FeedUpdate[] memory updates = new IZkOracle.FeedUpdate[](2);
+        (updates[0], updates[1]) = (_update(high, PRICE, -1), _update(low, PRICE, -1));
+        _refused(updates, "x", abi.encodeWithSelector(IZkOracle.FeedsNotAscending.selector, low));
+    }
+
     function test_duplicateFeed() public {
         IZkOracle.FeedUpdate[] memory updates = new IZkOracle.FeedUpdate[](2);
         updates[0] = _update(feedId, PRICE, -1);
         updates[1] = _updateAt(feedId, PRICE, -1, _now() - 1);
-        _refused(updates, "x", abi.encodeWithSelector(IZkOracle.DuplicateFeed.selector, feedId));
+        _refused(updates, "x", abi.encodeWithSelector(IZkOracle.FeedsNotAscending.selector, feedId));
     }
 
     function test_feedPaused() public {
@@ -67,7 +76,7 @@ contract RejectionsTest is OracleTest {
 
     function test_modelNotActive() public {
         vm.prank(ADMIN);
-        uint16 other = hub.addModel(99, architectureId, bytes32(0), SCORE_UNIT);
+        uint16 other = _addModel(99, architectureId, bytes32(0), SCORE_UNIT);
         (uint16 active, bytes memory expected) = (modelNumber, "");
         expected = abi.encodeWithSelector(IZkOracle.ModelNotActive.selector, feedId, other, active);
         modelNumber = other;

@@ -4,7 +4,16 @@ pragma solidity 0.8.30;
 import {Test} from "forge-std/Test.sol";
 
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
-import {Circuit, CircuitSlot, Config, ConfigSlot, HeldSlots, Hot, RoundSlot} from "../src/libraries/Slots.sol";
+import {
+    Circuit,
+    CircuitSlot,
+    Config,
+    ConfigSlot,
+    HeldSlots,
+    PackedRound,
+    RoundSlot,
+    Track
+} from "../src/libraries/Slots.sol";
 
 /// @dev What goes into a packed word comes out of it, whatever its neighbours are.
 contract SlotsTest is Test {
@@ -14,13 +23,15 @@ contract SlotsTest is Test {
         uint8 decimals;
         uint8 quorum;
         uint8 confirmations;
+        uint8 maxRepeats;
         uint32 heartbeat;
-        uint32 maxAge;
-        uint32 maxSkew;
+        uint24 maxAge;
+        uint16 maxSkew;
         uint32 confirmDelay;
         uint16 tolerance;
         uint16 maxSpread;
         uint64 sigma;
+        uint16 modelNumber;
     }
 
     function testFuzz_config(Given memory given) public view {
@@ -29,6 +40,9 @@ contract SlotsTest is Test {
         assertEq(config.decimals(), given.decimals);
         assertEq(config.quorum(), given.quorum);
         assertEq(config.confirmations(), given.confirmations);
+        assertEq(config.maxRepeats(), given.maxRepeats);
+        assertEq(config.modelNumber(), given.modelNumber);
+        assertFalse(config.paused() || config.held() || config.linked());
         assertEq(config.heartbeat(), given.heartbeat);
         assertEq(config.maxAge(), given.maxAge);
         assertEq(config.maxSkew(), given.maxSkew);
@@ -44,24 +58,31 @@ contract SlotsTest is Test {
         assertEq(Config.unwrap(before.withQuorum(quorum)), Config.unwrap(_pack(given)));
     }
 
-    function testFuzz_hot(uint8 status, uint32 roundId, uint32 lastReportAt, uint16 model, address linked, bool paused)
-        public
-        pure
-    {
-        IZkOracle.Status state = IZkOracle.Status(bound(status, 0, 2));
-        // Written over a full word, each field stands on its own.
-        Hot hot = Hot.wrap((type(uint256).max >> 8 << 8) | uint256(IZkOracle.Status.HELD));
-        hot = hot.withAggregator(linked).withModelNumber(model).withPaused(paused);
-        assertEq(hot.roundId(), type(uint32).max);
-        assertEq(hot.lastReportAt(), type(uint32).max);
-        assertEq(uint8(hot.status()), uint8(IZkOracle.Status.HELD));
-        hot = hot.reported(state, roundId, lastReportAt);
-        assertEq(uint8(hot.status()), uint8(state));
-        assertEq(hot.paused(), paused);
-        assertEq(hot.roundId(), roundId);
-        assertEq(hot.lastReportAt(), lastReportAt);
-        assertEq(hot.modelNumber(), model);
-        assertEq(hot.aggregator(), linked);
+    function testFuzz_changesOfAConfigKeepTheRest(
+        Given memory given,
+        uint16 number,
+        bool paused,
+        bool held,
+        bool linked
+    ) public view {
+        Config before = _pack(given);
+        Config changed = before.withPaused(paused).withHeld(held).withModelNumber(number);
+        if (linked) changed = changed.withLinked();
+        assertEq(changed.paused(), paused);
+        assertEq(changed.held(), held);
+        assertEq(changed.linked(), linked);
+        assertEq(changed.modelNumber(), number);
+        Config back = changed.withPaused(false).withHeld(false).withModelNumber(given.modelNumber);
+        uint256 flag = linked ? 8 : 0;
+        assertEq(Config.unwrap(back), Config.unwrap(before) | flag);
+    }
+
+    function testFuzz_track(uint256 word, int16 move, uint32 roundId) public pure {
+        Track track = Track.wrap(word).push(move, roundId);
+        assertEq(track.roundId(), roundId);
+        // forge-lint: disable-next-item(unsafe-typecast) -- the low 16 bits
+        assertEq(int16(uint16(track.ring())), move);
+        assertEq(track.ring() >> 16, (word >> 32) & (2 ** 208 - 1));
     }
 
     function testFuzz_circuit(address verifier, bool binds, uint8 features, uint8 outputs, uint8 count, uint16 batch)
@@ -77,16 +98,76 @@ contract SlotsTest is Test {
         assertEq(circuit.batchSize(), batch);
     }
 
-    function testFuzz_round(IZkOracle.Round memory given) public pure {
-        IZkOracle.Round memory round = RoundSlot.pack(
-                given.answer, given.observedAt, given.publishedAt, given.modelNumber, given.scoreRatio
-            ).unpack();
-        assertEq(abi.encode(round), abi.encode(given));
+    function testFuzz_scoreUnit(Circuit circuit, uint128 unit) public pure {
+        circuit = Circuit.wrap(Circuit.unwrap(circuit) & (2 ** 208 - 1));
+        (Circuit with_, bool fits) = circuit.withScoreUnit(unit);
+        uint256 odd = unit;
+        while (odd != 0 && odd & 1 == 0) {
+            odd >>= 1;
+        }
+        assertEq(fits, odd != 0 && odd < 2 ** 40);
+        if (!fits) return;
+        assertEq(with_.scoreUnit(), unit);
+        assertEq(Circuit.unwrap(with_) & (2 ** 208 - 1), Circuit.unwrap(circuit));
     }
 
-    function testFuzz_held(IZkOracle.Held memory given) public pure {
-        (uint256 answers, uint256 rest) = HeldSlots.pack(given);
-        assertEq(abi.encode(HeldSlots.unpack(answers, rest)), abi.encode(given));
+    function testFuzz_round(
+        int128 answer,
+        uint32 observedAt,
+        uint24 latestAfter,
+        uint24 published,
+        uint16 model,
+        int24 ratio,
+        uint8 repeats
+    ) public pure {
+        observedAt = uint32(bound(observedAt, 1, type(uint32).max - 2 ** 24));
+        uint256 publishedAt = uint256(observedAt) + bound(published, 0, 90 days);
+        uint32 latest = observedAt + latestAfter;
+        PackedRound packed = RoundSlot.pack(answer, observedAt, latest, publishedAt, model, ratio, repeats);
+        assertFalse(packed.isEmpty());
+        assertEq(packed.latestObservedAt(), latest);
+        assertEq(packed.repeats(), repeats);
+        IZkOracle.Round memory round = packed.unpack();
+        assertEq(round.answer, answer);
+        assertEq(round.observedAt, observedAt);
+        assertEq(round.publishedAt, publishedAt);
+        assertEq(round.modelNumber, model);
+        assertEq(round.scoreRatio, ratio);
+    }
+
+    /// @dev An observation may be ahead of the block by the skew.
+    function test_roundObservedAheadOfTheBlock() public pure {
+        PackedRound packed = RoundSlot.pack(1, 10_000, 10_000, 6_400, 1, 0, 0);
+        assertEq(packed.unpack().publishedAt, 6_400);
+        assertEq(packed.unpack().observedAt, 10_000);
+    }
+
+    function test_noRoundIsAllZero() public pure {
+        IZkOracle.Round memory none;
+        assertEq(abi.encode(PackedRound.wrap(0).unpack()), abi.encode(none));
+    }
+
+    function testFuzz_held(
+        int128[2] memory answers,
+        uint32[3] memory times,
+        uint8 reason,
+        uint8 confirmations,
+        uint16 model,
+        int24 ratio
+    ) public pure {
+        IZkOracle.Held memory given = IZkOracle.Held({
+            reason: IZkOracle.HoldReason(bound(reason, 0, 3)),
+            answer: answers[0],
+            firstAnswer: answers[1],
+            firstObservedAt: times[0],
+            observedAt: times[1],
+            confirmations: confirmations,
+            modelNumber: model,
+            scoreRatio: ratio
+        });
+        (uint256 words, uint256 rest) = HeldSlots.pack(given, times[2]);
+        assertEq(abi.encode(HeldSlots.unpack(words, rest)), abi.encode(given));
+        assertEq(HeldSlots.lastReportAt(rest), times[2]);
     }
 
     function _pack(Given memory given) internal view returns (Config) {
@@ -95,6 +176,7 @@ contract SlotsTest is Test {
         config.decimals = given.decimals;
         config.quorum = given.quorum;
         config.confirmations = given.confirmations;
+        config.maxRepeats = given.maxRepeats;
         config.heartbeat = given.heartbeat;
         config.maxAge = given.maxAge;
         config.maxSkew = given.maxSkew;
@@ -102,11 +184,11 @@ contract SlotsTest is Test {
         config.tolerance = given.tolerance;
         config.maxSpread = given.maxSpread;
         config.sigma = given.sigma;
-        return this.pack(config);
+        return this.pack(config, given.modelNumber);
     }
 
     /// @dev The library takes calldata.
-    function pack(IZkOracle.FeedConfig calldata given) external pure returns (Config) {
-        return ConfigSlot.pack(given);
+    function pack(IZkOracle.FeedConfig calldata given, uint16 modelNumber) external pure returns (Config) {
+        return ConfigSlot.pack(given, modelNumber);
     }
 }

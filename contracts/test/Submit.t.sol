@@ -50,7 +50,7 @@ contract SubmitTest is OracleTest {
         assertEq(hub.getRound(feedId, 2).scoreRatio, -3);
     }
 
-    function test_ringKeepsSixteenMoves() public {
+    function test_ringKeepsFourteenMoves() public {
         int128 answer = PRICE;
         for (uint256 i = 0; i < 20; ++i) {
             _report(feedId, answer, 0);
@@ -58,7 +58,7 @@ contract SubmitTest is OracleTest {
             skip(HEARTBEAT);
         }
         IZkOracle.FeedState memory state = hub.feedState(feedId);
-        for (uint256 i = 0; i < 16; ++i) {
+        for (uint256 i = 0; i < 14; ++i) {
             int256 p = hub.getRound(feedId, uint32(20 - i)).answer;
             int256 q = hub.getRound(feedId, uint32(19 - i)).answer;
             assertEq(state.returns_[i], _move(hub.feedConfig(feedId), p, q));
@@ -78,7 +78,9 @@ contract SubmitTest is OracleTest {
         uint32 acceptedAt = _now();
         skip(60);
         vm.expectEmit(address(hub));
-        emit IZkOracle.RoundHeld(feedId, 2, 10e8, _now(), modelNumber, _scores(7_000_000), 0);
+        emit IZkOracle.RoundHeld(
+            feedId, 2, 10e8, _now(), modelNumber, _scores(7_000_000), IZkOracle.HoldReason.ANOMALOUS, 0
+        );
         _report(feedId, 10e8, 7_000_000);
 
         IZkOracle.FeedState memory state = hub.feedState(feedId);
@@ -177,18 +179,107 @@ contract SubmitTest is OracleTest {
         assertEq(hub.feedState(feedId).held.confirmations, 0);
     }
 
-    function test_confirmationsOffMeansNever() public {
-        IZkOracle.FeedConfig memory config = _config("never", IZkOracle.Kind.RELATIVE, 1);
-        config.confirmations = 0;
+    function test_confirmationsSaturate() public {
+        IZkOracle.FeedConfig memory config = _config("slow", IZkOracle.Kind.RELATIVE, 1);
+        config.confirmDelay = 7 days;
         vm.prank(ADMIN);
         bytes32 id = hub.addFeed(config, signers, modelNumber);
         _report(id, PRICE, -1);
         for (uint256 i = 0; i < 260; ++i) {
-            skip(CONFIRM_DELAY);
+            skip(1 minutes);
             _report(id, 50e8, 1);
         }
         assertEq(uint8(hub.feedState(id).status), uint8(IZkOracle.Status.HELD));
-        assertEq(hub.feedState(id).held.confirmations, 255); // saturated
+        assertEq(hub.feedState(id).held.confirmations, 255);
+        skip(7 days - 259 minutes);
+        _report(id, 50e8, 1);
+        assertEq(hub.feedState(id).answer, 50e8);
+    }
+
+    function test_repeatsBeyondTheLimitAreHeldAndNeverConfirmed() public {
+        bytes32 id = _addRepeatFeed(2);
+        _report(id, PRICE, -1);
+        for (uint256 i = 1; i <= 2; ++i) {
+            skip(60);
+            _report(id, PRICE, -1);
+            assertEq(hub.feedState(id).repeats, i);
+        }
+        for (uint256 i = 0; i < 5; ++i) {
+            skip(CONFIRM_DELAY);
+            vm.expectEmit(address(hub));
+            emit IZkOracle.RoundHeld(
+                // forge-lint: disable-next-item(unsafe-typecast) -- at most 4
+                id,
+                4,
+                PRICE,
+                _now(),
+                modelNumber,
+                _scores(-1),
+                IZkOracle.HoldReason.REPEATED,
+                uint8(i)
+            );
+            _report(id, PRICE, -1);
+        }
+        IZkOracle.FeedState memory state = hub.feedState(id);
+        assertEq(uint8(state.status), uint8(IZkOracle.Status.HELD));
+        assertEq(uint8(state.held.reason), uint8(IZkOracle.HoldReason.REPEATED));
+        assertEq(state.roundId, 3);
+        // An anomalous repetition is no regime change either.
+        skip(CONFIRM_DELAY);
+        _report(id, PRICE, 1);
+        assertEq(hub.feedState(id).roundId, 3);
+        // The smallest other answer ends it, and the count.
+        skip(60);
+        _report(id, PRICE + 1, -1);
+        state = hub.feedState(id);
+        assertEq(uint8(state.status), uint8(IZkOracle.Status.OK));
+        assertEq(state.roundId, 4);
+        assertEq(state.repeats, 0);
+    }
+
+    /// @dev Reports held for one reason say nothing about another.
+    function test_holdForAnotherReasonBeginsAgain() public {
+        bytes32 id = _addRepeatFeed(1);
+        _report(id, PRICE, -1);
+        skip(60);
+        _report(id, PRICE, -1);
+        for (uint256 i = 0; i < 3; ++i) {
+            skip(CONFIRM_DELAY);
+            _report(id, PRICE, -1);
+        }
+        assertEq(hub.feedState(id).held.confirmations, 2);
+        skip(CONFIRM_DELAY);
+        _report(id, PRICE + 1e6, 1);
+        IZkOracle.FeedState memory state = hub.feedState(id);
+        assertEq(uint8(state.held.reason), uint8(IZkOracle.HoldReason.ANOMALOUS));
+        assertEq(state.held.confirmations, 0);
+        assertEq(state.roundId, 2);
+    }
+
+    function test_repeatsSaturateWhereTheyAreNotLimited() public {
+        for (uint256 i = 0; i < 258; ++i) {
+            _report(feedId, PRICE, -1);
+            skip(60);
+        }
+        assertEq(hub.feedState(feedId).repeats, 255);
+        assertEq(hub.feedState(feedId).roundId, 258);
+        IZkOracle.FeedConfig memory config = _config("255", IZkOracle.Kind.RELATIVE, 1);
+        config.maxRepeats = 254;
+        vm.prank(ADMIN);
+        bytes32 id = hub.addFeed(config, signers, modelNumber);
+        for (uint256 i = 0; i < 256; ++i) {
+            _report(id, PRICE, -1);
+            skip(60);
+        }
+        assertEq(hub.feedState(id).roundId, 255);
+        assertEq(uint8(hub.feedState(id).status), uint8(IZkOracle.Status.HELD));
+    }
+
+    function _addRepeatFeed(uint8 maxRepeats) internal returns (bytes32) {
+        IZkOracle.FeedConfig memory config = _config("repeat", IZkOracle.Kind.RELATIVE, 1);
+        config.maxRepeats = maxRepeats;
+        vm.prank(ADMIN);
+        return hub.addFeed(config, signers, modelNumber);
     }
 
     function test_zeroOnARelativeFeedIsHeldWhateverTheModelSays() public {
@@ -247,7 +338,7 @@ contract SubmitTest is OracleTest {
     function test_anyScoreAboveZeroHolds() public {
         vm.startPrank(ADMIN);
         uint32 two = _addArchitecture(2, true);
-        modelNumber = hub.addModel(MODEL_HASH, two, bytes32(0), SCORE_UNIT);
+        modelNumber = _addModel(MODEL_HASH, two, bytes32(0), SCORE_UNIT);
         bytes32 id = _addFeed("two scores", IZkOracle.Kind.RELATIVE, 1);
         vm.stopPrank();
         IZkOracle.FeedUpdate memory update = _update(id, PRICE, 0);
@@ -266,14 +357,14 @@ contract SubmitTest is OracleTest {
 
     function test_extremeScoresSaturateTheRatio() public {
         vm.prank(ADMIN);
-        modelNumber = hub.addModel(MODEL_HASH, architectureId, bytes32(0), 1);
+        modelNumber = _addModel(MODEL_HASH, architectureId, bytes32(0), 1);
         vm.prank(ADMIN);
         bytes32 id = _addFeed("extreme", IZkOracle.Kind.RELATIVE, 1);
         _report(id, PRICE, -(2 ** 127 - 1));
-        assertEq(hub.getRound(id, 1).scoreRatio, type(int48).min);
+        assertEq(hub.getRound(id, 1).scoreRatio, type(int24).min);
         skip(60);
         _report(id, PRICE, 2 ** 127 - 1);
-        assertEq(hub.feedState(id).held.scoreRatio, type(int48).max);
+        assertEq(hub.feedState(id).held.scoreRatio, type(int24).max);
     }
 
     function test_medianOfAQuorum() public {
@@ -308,12 +399,13 @@ contract SubmitTest is OracleTest {
     }
 
     function test_batchOfThreeIsPaddedToFour() public {
-        bytes32[3] memory ids;
+        bytes32[] memory ids = new bytes32[](3);
         ids[0] = feedId;
         vm.startPrank(ADMIN);
         ids[1] = _addFeed("BTC / USD", IZkOracle.Kind.RELATIVE, 1);
         ids[2] = _addFeed("spread", IZkOracle.Kind.ABSOLUTE, 1);
         vm.stopPrank();
+        _sort(ids);
         for (uint256 i = 0; i < 3; ++i) {
             _report(ids[i], PRICE, -1);
         }
@@ -337,7 +429,7 @@ contract SubmitTest is OracleTest {
     function test_unboundArchitectureHasNoHashInTheStatement() public {
         vm.startPrank(ADMIN);
         uint32 public_ = _addArchitecture(1, false);
-        uint16 number = hub.addModel(0, public_, keccak256("public"), SCORE_UNIT);
+        uint16 number = _addModel(0, public_, keccak256("public"), SCORE_UNIT);
         bytes32 id = hub.addFeed(_config("public", IZkOracle.Kind.RELATIVE, 1), signers, number);
         vm.stopPrank();
         IZkOracle.FeedUpdate memory update = _update(id, PRICE, -7);

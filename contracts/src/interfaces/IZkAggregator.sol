@@ -12,14 +12,37 @@ import {IZkOracle} from "./IZkOracle.sol";
 /// A *strict* adapter is for consumers that check neither age nor status: while the feed is held, stale or paused its
 /// `latestRoundData` reverts with `AnswerUnavailable`, and V2's `latest…` return 0. Past rounds stay readable.
 interface IZkAggregator is AggregatorV2V3Interface {
+    /// @notice The latest round with what judged it, and whether to use it.
+    /// @param observedAt Median of the reporters' observation times, unix seconds; `publishedAt` is the block's.
+    /// @param scoreRatio The largest score in thousandths of the model's score unit: at most 0 if the model called the
+    /// answer normal, above it if a regime change was confirmed.
+    /// @param modelHash Hash of the model's weights, 0 if its verifying key holds them; `artifactHash` names the circuit.
+    struct ScoredRound {
+        uint32 roundId;
+        int128 answer;
+        uint32 observedAt;
+        uint32 publishedAt;
+        int24 scoreRatio;
+        uint16 modelNumber;
+        uint256 modelHash;
+        bytes32 artifactHash;
+        IZkOracle.Status status;
+        bool paused;
+        bool stale;
+    }
+
     /// @notice Why a strict adapter gives no answer.
     error AnswerUnavailable(IZkOracle.Status status, bool paused, bool stale);
-    /// @notice `announce` is the hub's, on the adapter that is linked to the feed.
+    /// @notice `announce` is the hub's.
     error OnlyHub(address caller);
 
     function hub() external view returns (IZkOracle);
     function feedId() external view returns (bytes32);
     function strict() external view returns (bool);
+
+    /// @notice The latest round with its score and the feed's status; also of a strict adapter, which withholds only
+    /// what consumers read blindly. Reverts with "No data present" if there is no round.
+    function latestScored() external view returns (ScoredRound memory);
 
     /// @notice Emits Chainlink's events for a round that the hub has just written.
     /// @param startedBy Who submitted it.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IZkAggregatorFactory} from "./IZkAggregatorFactory.sol";
+
 /// @title The hub of a verifiable oracle
 /// @notice Many feeds, shared models. An answer becomes a round only if a quorum of reporters signed it, and a proof
 /// shows that the feed's model, fed with the feed's own accepted history, scores it as normal. An answer that is
@@ -20,6 +22,15 @@ interface IZkOracle {
     enum Kind {
         RELATIVE,
         ABSOLUTE
+    }
+
+    /// @notice Why an answer is held. ANOMALOUS: a score is above zero. NOT_POSITIVE: a relative feed has no measure for
+    /// it. REPEATED: it is the last answer again, more often than the feed allows.
+    enum HoldReason {
+        NONE,
+        ANOMALOUS,
+        NOT_POSITIVE,
+        REPEATED
     }
 
     /// @notice One reporter's signed observation. EIP-712 type:
@@ -47,10 +58,12 @@ interface IZkOracle {
     /// @param description For instance "ETH / USD"; the feed id is its keccak256.
     /// @param sigma One standard deviation of a move over one heartbeat: ppm (RELATIVE) or answer units (ABSOLUTE).
     /// @param heartbeat Seconds within which a new round is due.
-    /// @param maxAge Seconds that an observation may be old when it is submitted.
+    /// @param maxAge Seconds that an observation may be old when it is submitted; 90 days at most.
     /// @param maxSkew Seconds that an observation may be ahead of the block's time; an hour at most.
-    /// @param confirmations Further reports near a held answer that accept it; 0: never.
-    /// @param confirmDelay Seconds that those reports must span, counted from the first held one.
+    /// @param confirmations Further reports near a held answer that accept it; at least one, or a feed could freeze.
+    /// @param confirmDelay Seconds that those reports must span, counted from the first held one; 7 days at most.
+    /// @param maxRepeats Reports in a row that may repeat the last answer exactly; one more is held, and no insisting
+    /// confirms it. 0: any number.
     /// @param tolerance How near "near" is, in thousandths of sigma of the move from the first held answer; below the
     /// clip of 32,767.
     /// @param maxSpread Largest move between two reporters of a round, in thousandths of sigma, below the clip of
@@ -62,6 +75,7 @@ interface IZkOracle {
         uint8 decimals;
         uint8 quorum;
         uint8 confirmations;
+        uint8 maxRepeats;
         uint32 heartbeat;
         uint32 maxAge;
         uint32 maxSkew;
@@ -75,31 +89,34 @@ interface IZkOracle {
     /// @param observedAt Median of the reporters' observation times, unix seconds.
     /// @param publishedAt The block's time, unix seconds.
     /// @param modelNumber The model that accepted it.
-    /// @param scoreRatio The largest score in thousandths of the model's score unit, saturated to 48 bits.
+    /// @param scoreRatio The largest score in thousandths of the model's score unit, saturated to 24 bits.
     struct Round {
         int128 answer;
         uint32 observedAt;
         uint32 publishedAt;
         uint16 modelNumber;
-        int48 scoreRatio;
+        int24 scoreRatio;
     }
 
     /// @notice The answer that a feed holds back.
+    /// @param reason Why. Only reports held for the same reason go on with a hold.
     /// @param firstAnswer The answer that started the hold; later ones within tolerance of it confirm it.
     /// @param confirmations How many reports have confirmed it so far.
     struct Held {
+        HoldReason reason;
         int128 answer;
         int128 firstAnswer;
         uint32 firstObservedAt;
         uint32 observedAt;
         uint8 confirmations;
         uint16 modelNumber;
-        int48 scoreRatio;
+        int24 scoreRatio;
     }
 
     /// @notice Everything that a reporter needs to derive the next features.
     /// @param lastReportAt The latest observation time that a reporter signed for the latest report, accepted or held.
     /// The next report's must all be later, so that no signature counts twice.
+    /// @param repeats How many reports in a row have repeated the latest answer exactly.
     /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
     /// @param held All zero unless the status is HELD.
     struct FeedState {
@@ -111,7 +128,8 @@ interface IZkOracle {
         uint32 publishedAt;
         uint32 lastReportAt;
         uint16 modelNumber;
-        int16[16] returns_;
+        uint8 repeats;
+        int16[14] returns_;
         Held held;
     }
 
@@ -133,12 +151,52 @@ interface IZkOracle {
     /// @notice A model that feeds can use.
     /// @param modelHash Poseidon hash of the weights, as a field element; 0 if the architecture does not bind one.
     /// @param artifactHash Hash of the artifact's manifest, for auditors.
-    /// @param scoreUnit What a score of "one" is in the model's integers; used for `scoreRatio` only.
+    /// @param scoreUnit What a score of "one" is in the model's integers, of 40 significant bits at most; used for
+    /// `scoreRatio` only.
     struct Model {
         uint256 modelHash;
         uint32 architectureId;
         bytes32 artifactHash;
         uint128 scoreUnit;
+    }
+
+    /// @notice Evidence that a model's circuits work and are of this model: proofs of one statement, one for each circuit
+    /// of the architecture, in its order.
+    /// @param window A feature vector, repeated until each circuit's batch is full; each feature within ±32,767.
+    /// @param scores The model's scores of it, the same in every circuit.
+    struct Probe {
+        int256[] window;
+        int256[] scores;
+        bytes[] proofs;
+    }
+
+    /// @notice What is proposed for a feed. Times are unix seconds after which a change may be activated; 0: nothing is
+    /// proposed. `previousModel` is what a rollback returns to; 0: nothing.
+    struct Proposals {
+        uint64 modelFrom;
+        uint64 reportersFrom;
+        uint64 unpauseFrom;
+        uint16 model;
+        uint16 previousModel;
+        uint8 quorum;
+    }
+
+    /// @notice What the proposed model said of reports, beside what became of them under the active one.
+    /// @param modelNumber The proposed model.
+    /// @param reports Reports that it judged.
+    /// @param compared How many of them the active model judged too.
+    /// @param disagreements How many of those one of the two accepts and the other does not.
+    /// @param distance How far apart the two score ratios of the latest compared report are, in thousandths.
+    /// @param minCompared Compared reports that an activation needs.
+    /// @param maxDistance The largest `distance` that an activation allows.
+    struct ShadowTally {
+        uint16 modelNumber;
+        uint32 reports;
+        uint32 compared;
+        uint32 disagreements;
+        uint32 distance;
+        uint32 minCompared;
+        uint32 maxDistance;
     }
 
     /// @notice A round was accepted. `confirmed` tells that the model called the answer anomalous and that repeated
@@ -153,7 +211,8 @@ interface IZkOracle {
         bool confirmed
     );
 
-    /// @notice An answer was proven anomalous and is held. `roundId` is the round that it did not become.
+    /// @notice An answer is held. `roundId` is the round that it did not become, `confirmations` how many reports have
+    /// confirmed it so far.
     event RoundHeld(
         bytes32 indexed feedId,
         uint32 indexed roundId,
@@ -161,14 +220,35 @@ interface IZkOracle {
         uint32 observedAt,
         uint16 modelNumber,
         int256[] scores,
+        HoldReason reason,
         uint8 confirmations
+    );
+
+    /// @notice The proposed model judged a report; nothing was written but the tally. `roundId` is the round that the
+    /// report is for.
+    event ShadowScored(
+        bytes32 indexed feedId,
+        uint32 indexed roundId,
+        int128 answer,
+        uint32 observedAt,
+        uint16 modelNumber,
+        int256[] scores
+    );
+
+    /// @notice A report that the proposed model had judged was found again under the active one.
+    /// @param agrees Whether both accept it, or neither does.
+    /// @param distance Between the score ratios, in thousandths.
+    event ShadowCompared(
+        bytes32 indexed feedId, uint32 indexed roundId, uint16 modelNumber, bool agrees, uint32 distance
     );
 
     event FeedAdded(bytes32 indexed feedId, FeedConfig config, address[] reporters, uint16 modelNumber);
     event AggregatorLinked(bytes32 indexed feedId, address aggregator);
     event ArchitectureAdded(uint32 indexed architectureId, Architecture architecture);
     event ModelAdded(uint16 indexed modelNumber, Model model);
-    event ModelProposed(bytes32 indexed feedId, uint16 indexed modelNumber, uint64 activeFrom);
+    event ModelProposed(
+        bytes32 indexed feedId, uint16 indexed modelNumber, uint64 activeFrom, uint32 minCompared, uint32 maxDistance
+    );
     event ModelActivated(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 previous);
     event ModelProposalCancelled(bytes32 indexed feedId, uint16 indexed modelNumber);
     event ModelRolledBack(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 abandoned);
@@ -185,9 +265,12 @@ interface IZkOracle {
     error UnknownModel(uint16 modelNumber);
     error NoCircuitForBatch(uint256 updates);
     error UnknownFeed(bytes32 feedId);
-    error DuplicateFeed(bytes32 feedId);
+    /// @notice A feed appears twice, or behind one of a larger id.
+    error FeedsNotAscending(bytes32 feedId);
     error FeedPaused(bytes32 feedId);
     error ModelNotActive(bytes32 feedId, uint16 modelNumber, uint16 active);
+    /// @notice `proposed` is 0 if no model is.
+    error ModelNotProposed(bytes32 feedId, uint16 modelNumber, uint16 proposed);
     error WrongRound(bytes32 feedId, uint32 roundId, uint32 expected);
     error QuorumNotMet(bytes32 feedId, uint256 observations, uint256 quorum);
     error TooManyObservations(bytes32 feedId, uint256 observations);
@@ -216,7 +299,12 @@ interface IZkOracle {
     error NotPaused(bytes32 feedId);
     error TooEarly(uint64 activeFrom);
     error NoPreviousModel();
-    error AggregatorMismatch(address aggregator);
+    /// @notice The proposed model has judged too few reports that the active one judged too.
+    error ShadowTooShort(uint32 compared, uint32 minCompared);
+    /// @notice The proposed model's latest compared score is too far from the active one's.
+    error ShadowTooFar(uint32 distance, uint32 maxDistance);
+    /// @notice There is nothing yet at the address that the factory gives the feed's adapter.
+    error AggregatorNotDeployed(address aggregator);
     error AggregatorAlreadyLinked(bytes32 feedId);
 
     // Errors of reading.
@@ -227,9 +315,17 @@ interface IZkOracle {
     /// @notice Submits signed observations of up to B feeds with one proof. Anyone may call: the signatures carry
     /// the authority, the proof the verdict.
     /// @param modelNumber The model that is active for each of the feeds.
-    /// @param updates One per feed, no feed twice. A batch shorter than its circuit is padded with its last window.
+    /// @param updates One per feed, ascending by feed id. A batch shorter than its circuit is padded with its last window.
     /// @param proof The ezkl proof for exactly the statement that the hub writes down.
     function submit(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
+
+    /// @notice As `submit`, for the model that is *proposed* for each of the feeds: the same checks, but no round and no
+    /// hold comes of it. The verdict is counted, and compared with what becomes of the same report under the active
+    /// model. Every observation has to be newer than those of the last such submission.
+    function submitShadow(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
+
+    /// @notice The tally of the proposed model; all zero if none is proposed.
+    function shadow(bytes32 feedId) external view returns (ShadowTally memory);
 
     /// @notice The features that a candidate would be judged by now: n − 1 moves, newest first, then the gap.
     function features(bytes32 feedId, int128 answer, uint32 observedAt) external view returns (int256[] memory);
@@ -238,7 +334,15 @@ interface IZkOracle {
     function feedConfig(bytes32 feedId) external view returns (FeedConfig memory);
     function feedIds() external view returns (bytes32[] memory);
     function reporters(bytes32 feedId) external view returns (address[] memory);
+    /// @notice The linked adapter; zero if none is.
     function aggregator(bytes32 feedId) external view returns (address);
+    /// @notice What deploys the adapters.
+    function aggregatorFactory() external view returns (IZkAggregatorFactory);
+    /// @notice What is proposed for a feed.
+    function proposals(bytes32 feedId)
+        external
+        view
+        returns (Proposals memory proposed, address[] memory proposedReporters);
     /// @notice Whether a round is overdue: the latest observation is older than `heartbeat` + `maxAge`, an observation
     /// being allowed `maxAge` on its way. True if there is no round yet.
     function isStale(bytes32 feedId) external view returns (bool);
@@ -281,15 +385,24 @@ interface IZkOracle {
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId);
-    function addModel(uint256 modelHash, uint32 architectureId, bytes32 artifactHash, uint128 scoreUnit)
-        external
-        returns (uint16 modelNumber);
+    /// @notice Adds a model whose proofs every circuit of the architecture accepts, as `probe` shows.
+    function addModel(
+        uint256 modelHash,
+        uint32 architectureId,
+        bytes32 artifactHash,
+        uint128 scoreUnit,
+        Probe calldata probe
+    ) external returns (uint16 modelNumber);
     function addFeed(FeedConfig calldata config, address[] calldata reporters_, uint16 modelNumber)
         external
         returns (bytes32 feedId);
-    /// @notice Links, once, the adapter that emits Chainlink's events for this feed.
-    function linkAggregator(bytes32 feedId, address aggregator_) external;
-    function proposeModel(bytes32 feedId, uint16 modelNumber) external;
+    /// @notice Links, once, the adapter that emits Chainlink's events for this feed: the factory's, not strict.
+    function linkAggregator(bytes32 feedId) external;
+    /// @notice Proposes a model, and says what it has to show in its shadow period.
+    /// @param minCompared Reports that both models have to have judged.
+    /// @param maxDistance How far apart the two score ratios of the latest of them may be, in thousandths; not looked at
+    /// where `minCompared` is 0.
+    function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDistance) external;
     function activateModel(bytes32 feedId) external;
     function cancelModel(bytes32 feedId) external;
     function rollbackModel(bytes32 feedId) external;

@@ -5,14 +5,11 @@ pragma solidity 0.8.30;
 /// @notice Mirrored, truncating division included, by `oracle/encoding.py`; `tests/vectors/features.json` is tested on
 /// both sides. A *move* is in thousandths of the feed's sigma, a *gap* in thousandths of its heartbeat; both are
 /// clipped to ±`CLIP`, so that a circuit has a proof for every vector there can be.
-/// @dev The ring of accepted moves is one word of 16 int16, the newest in the low bits:
-///
-///     | bits | 255 … 240 | … | 31 … 16 | 15 … 0 |
-///     | move |  oldest   | … |         | newest |
+/// @dev The ring of accepted moves is 14 int16, the newest in the low bits: see `Track`.
 library Features {
     int256 internal constant CLIP = 32_767;
     uint256 internal constant GAP_ONE = 1_000;
-    uint256 internal constant RING_SIZE = 16;
+    uint256 internal constant RING_SIZE = 14;
     /// @dev One move now, at least one past move, the gap.
     uint256 internal constant MIN_LENGTH = 3;
     uint256 internal constant MAX_LENGTH = RING_SIZE + 2;
@@ -66,12 +63,6 @@ library Features {
     function magnitude(int256 value) internal pure returns (uint256) {
         // forge-lint: disable-next-item(unsafe-typecast) -- not negative
         return uint256(value < 0 ? -value : value);
-    }
-
-    /// @notice The ring after one more accepted move.
-    function push(uint256 ring, int256 newest) internal pure returns (uint256) {
-        // forge-lint: disable-next-item(unsafe-typecast) -- moves are clipped to an int16
-        return (ring << 16) | uint16(int16(newest));
     }
 
     /// @notice The `index`-th last accepted move; 0 is the newest.

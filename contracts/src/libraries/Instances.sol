@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IHalo2Verifier} from "../interfaces/IHalo2Verifier.sol";
+import {IZkOracle} from "../interfaces/IZkOracle.sol";
 import {Features} from "./Features.sol";
+import {Circuit} from "./Slots.sol";
 
 /// @title The public instances of a proof
 /// @notice `[H(model)] ++ x[0] ++ … ++ x[B−1] ++ s[0] ++ … ++ s[B−1]`, integers as elements of BN254's scalar field.
@@ -20,9 +23,90 @@ library Instances {
         }
     }
 
-    /// @notice Whether a score is one of the circuit's integers, so that its field element means it and nothing else.
-    function isScore(int256 value) internal pure returns (bool) {
-        return -SCORE_BOUND < value && value < SCORE_BOUND;
+    /// @notice A call of `verifyProof` whose instances are still zero, but for the model's hash where the circuit binds
+    /// one. The instances are written where they lie in it.
+    /// @dev What a typed call would encode, made in place: for a batch of 16 the compiler's encoder copies 300 words one
+    /// by one. The layout is the one that a hardened verifier demands: the proof at 0x40, the instances behind it.
+    /// @return data selector ++ 0x40 ++ offset of the instances ++ proof, padded to words ++ instances.
+    /// @return instances Points into `data`.
+    function openCall(Circuit circuit, uint256 modelHash, bytes calldata proof)
+        internal
+        pure
+        returns (bytes memory data, uint256[] memory instances)
+    {
+        unchecked {
+            bool binds = circuit.bindsModel();
+            uint256 count = head(circuit) + circuit.batchSize() * (uint256(circuit.features()) + circuit.outputs());
+            uint256 padded = (proof.length + 0x1f) & ~uint256(0x1f);
+            data = new bytes(0x84 + padded + count * 0x20);
+            bytes4 selector = IHalo2Verifier.verifyProof.selector;
+            assembly ("memory-safe") {
+                let start := add(data, 0x20)
+                mstore(start, selector)
+                mstore(add(start, 0x04), 0x40)
+                mstore(add(start, 0x24), add(0x60, padded))
+                mstore(add(start, 0x44), proof.length)
+                calldatacopy(add(start, 0x64), proof.offset, proof.length)
+                instances := add(start, add(0x64, padded))
+                mstore(instances, count)
+                if binds { mstore(add(instances, 0x20), modelHash) }
+            }
+        }
+    }
+
+    /// @notice Reverts unless the verifier accepts the proof. A revert, a `false`, and no answer at all mean the same.
+    /// @param data Of `openCall`, the instances filled in.
+    function requireAccepted(address verifier, bytes memory data) internal view {
+        bool isValid;
+        assembly ("memory-safe") {
+            // An account without code answers nothing. `isValid` is the answer, if it is exactly one word of 1.
+            isValid := staticcall(gas(), verifier, add(data, 0x20), mload(data), 0x00, 0x20)
+            isValid := and(isValid, and(eq(returndatasize(), 0x20), eq(mload(0x00), 1)))
+        }
+        if (!isValid) revert IZkOracle.ProofRejected();
+    }
+
+    /// @notice Where the windows begin.
+    function head(Circuit circuit) internal pure returns (uint256) {
+        return circuit.bindsModel() ? 1 : 0;
+    }
+
+    /// @notice Repeats the last of `count` windows, and its scores, until the circuit's batch is full.
+    function pad(uint256[] memory instances, Circuit circuit, uint256 count) internal pure {
+        uint256 batch = circuit.batchSize();
+        if (count == batch) return;
+        uint256 length = circuit.features();
+        uint256 outputs = circuit.outputs();
+        uint256 windows = head(circuit);
+        uint256 scores = windows + batch * length;
+        for (uint256 i = count; i < batch; ++i) {
+            repeat(instances, windows + (count - 1) * length, windows + i * length, length);
+            repeat(instances, scores + (count - 1) * outputs, scores + i * outputs, outputs);
+        }
+    }
+
+    /// @notice Writes the scores of the `index`-th window. Reverts unless they are as many as the circuit has outputs,
+    /// and each is one of its integers, so that its field element means it and nothing else.
+    /// @return largest The largest of them.
+    function writeScores(
+        uint256[] memory instances,
+        Circuit circuit,
+        uint256 index,
+        bytes32 feedId,
+        int256[] calldata scores
+    ) internal pure returns (int256 largest) {
+        unchecked {
+            uint256 outputs = circuit.outputs();
+            if (scores.length != outputs) revert IZkOracle.WrongScoreCount(feedId, scores.length, outputs);
+            uint256 offset = head(circuit) + uint256(circuit.batchSize()) * circuit.features() + index * outputs;
+            largest = type(int256).min;
+            for (uint256 i = 0; i < outputs; ++i) {
+                int256 score = scores[i];
+                if (score >= SCORE_BOUND || score <= -SCORE_BOUND) revert IZkOracle.ScoreOutOfRange(feedId, score);
+                if (score > largest) largest = score;
+                instances[offset + i] = toField(score);
+            }
+        }
     }
 
     /// @notice Writes one feature vector of `length` into `instances` at `offset`: the candidate's move, the ring's
@@ -41,12 +125,15 @@ library Instances {
         assembly ("memory-safe") {
             let target := add(instances, mul(add(offset, 1), 0x20))
             let last := add(target, mul(sub(length, 1), 0x20))
-            mstore(target, add(move, mul(modulus, slt(move, 0))))
-            for { target := add(target, 0x20) } lt(target, last) { target := add(target, 0x20) } {
+            mstore(target, add(move, and(modulus, sar(255, move))))
+            // Two at a time; an odd one too many is written over by the gap.
+            for { target := add(target, 0x20) } lt(target, last) { target := add(target, 0x40) } {
                 // The newest move is in the low 16 bits.
                 let value := signextend(1, ring)
-                mstore(target, add(value, mul(modulus, slt(value, 0))))
-                ring := shr(16, ring)
+                mstore(target, add(value, and(modulus, sar(255, value))))
+                value := signextend(1, shr(16, ring))
+                mstore(add(target, 0x20), add(value, and(modulus, sar(255, value))))
+                ring := shr(32, ring)
             }
             mstore(last, gap)
         }
@@ -63,12 +150,12 @@ library Instances {
         }
     }
 
-    /// @notice The largest score in thousandths of the model's unit, saturated to 48 bits.
-    function scoreRatio(int256 score, uint128 unit) internal pure returns (int48) {
+    /// @notice The largest score in thousandths of the model's unit, saturated to 24 bits.
+    function scoreRatio(int256 score, uint128 unit) internal pure returns (int24) {
         int256 ratio = score * 1_000 / int256(uint256(unit));
-        if (ratio > type(int48).max) return type(int48).max;
-        if (ratio < type(int48).min) return type(int48).min;
+        if (ratio > type(int24).max) return type(int24).max;
+        if (ratio < type(int24).min) return type(int24).min;
         // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
-        return int48(ratio);
+        return int24(ratio);
     }
 }

@@ -6,42 +6,58 @@ import {IZkOracle} from "../interfaces/IZkOracle.sol";
 // The words that a submission reads and writes, packed by hand: each costs one SLOAD or SSTORE whatever the optimizer
 // makes of a struct, and no memory. Layouts are drawn from the high bits to the low ones.
 
-/// @dev What is fixed of a feed, but for its quorum.
+/// @dev What is fixed of a feed, and what changes rarely: quorum, model, pause and hold. A report that is accepted while
+/// nothing is held reads this word and does not write it.
 ///
-///     | sigma 64 | maxSpread 16 | tolerance 16 | confirmDelay 32 | maxSkew 32 | maxAge 32 | heartbeat 32 |
-///     | confirmations 8 | quorum 8 | decimals 8 | kind 8 |
-///
-/// `tolerance` and `maxSpread` are below Features.CLIP: moves are clipped, and a bound beyond that bounds nothing.
+///     | sigma 64 | maxSpread 16 | tolerance 16 | confirmDelay 32 | maxSkew 16 | maxAge 24 | heartbeat 32 |
+///     | modelNumber 16 | maxRepeats 8 | confirmations 8 | quorum 8 | decimals 8 |
+///     | empty 4 | linked 1 | held 1 | paused 1 | relative 1 |
 type Config is uint256;
 
-/// @dev What changes with each report.
+/// @dev Where a feed's history has come to: what each accepted report writes, beside its round.
 ///
-///     | aggregator 160 | modelNumber 16 | lastReportAt 32 | roundId 32 | paused 8 | status 8 |
-type Hot is uint256;
+///     | ring of the last accepted moves 224 | roundId 32 |
+///
+/// The ring is 14 int16, the newest in the low bits.
+type Track is uint256;
 
-/// @dev One circuit, with what it shares with the others of its architecture: `count`, how many there are, `outputs`,
-/// `features` and `bindsModel`. They are repeated in each so that a submission reads one word.
+/// @dev One circuit as a model uses it: all that a submission reads of a model, but for its hash. `count` (how many
+/// circuits there are), `outputs`, `features`, `bindsModel` and `scoreUnit` are repeated in each.
 ///
-///     | empty 48 | batchSize 16 | count 8 | outputs 8 | features 8 | bindsModel 8 | verifier 160 |
+///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | bindsModel 8 | verifier 160 |
+///
+/// `scoreUnit` is | mantissa 40 | exponent 8 |, exact: a unit of more significant bits is refused.
 type Circuit is uint256;
 
-/// @dev | scoreRatio 48 | modelNumber 16 | publishedAt 32 | observedAt 32 | answer 128 |
+/// @dev An accepted round. The two delays are counted from `observedAt`, the median of the observations' times:
+/// to the latest of them, and to the block's time (plus LONGEST_SKEW, so that it is not negative).
+///
+///     | scoreRatio 24 | modelNumber 16 | repeats 8 | latestAfter 24 | publishedAfter 24 | observedAt 32 | answer 128 |
 type PackedRound is uint256;
 
 using ConfigSlot for Config global;
-using HotSlot for Hot global;
+using TrackSlot for Track global;
 using CircuitSlot for Circuit global;
 using RoundSlot for PackedRound global;
 
-// All casts below take a field out of a word.
+// All casts below take a field out of a word, or put one in that the caller has bounded.
 // forge-lint: disable-start(unsafe-typecast)
 
 library ConfigSlot {
-    /// @dev `tolerance` and `maxSpread` have to fit 16 bits: the caller has checked them.
-    function pack(IZkOracle.FeedConfig calldata config) internal pure returns (Config) {
-        uint256 word = uint256(config.kind) | (uint256(config.decimals) << 8) | (uint256(config.quorum) << 16);
-        word |= (uint256(config.confirmations) << 24) | (uint256(config.heartbeat) << 32);
-        word |= (uint256(config.maxAge) << 64) | (uint256(config.maxSkew) << 96);
+    uint256 private constant RELATIVE = 1;
+    uint256 private constant PAUSED = 2;
+    uint256 private constant HELD = 4;
+    uint256 private constant LINKED = 8;
+    uint256 private constant QUORUM = 0xff << 16;
+    uint256 private constant MODEL_NUMBER = 0xffff << 40;
+
+    /// @dev The caller has checked that each field fits.
+    function pack(IZkOracle.FeedConfig calldata config, uint16 modelNumber_) internal pure returns (Config) {
+        uint256 word = config.kind == IZkOracle.Kind.RELATIVE ? RELATIVE : 0;
+        word |= (uint256(config.decimals) << 8) | (uint256(config.quorum) << 16);
+        word |= (uint256(config.confirmations) << 24) | (uint256(config.maxRepeats) << 32);
+        word |= (uint256(modelNumber_) << 40) | (uint256(config.heartbeat) << 56);
+        word |= (uint256(uint24(config.maxAge)) << 88) | (uint256(uint16(config.maxSkew)) << 112);
         word |= (uint256(config.confirmDelay) << 128) | (uint256(uint16(config.tolerance)) << 160);
         word |= (uint256(uint16(config.maxSpread)) << 176) | (uint256(config.sigma) << 192);
         return Config.wrap(word);
@@ -52,7 +68,19 @@ library ConfigSlot {
     }
 
     function relative(Config self) internal pure returns (bool) {
-        return uint8(Config.unwrap(self)) == uint8(IZkOracle.Kind.RELATIVE);
+        return Config.unwrap(self) & RELATIVE != 0;
+    }
+
+    function paused(Config self) internal pure returns (bool) {
+        return Config.unwrap(self) & PAUSED != 0;
+    }
+
+    function held(Config self) internal pure returns (bool) {
+        return Config.unwrap(self) & HELD != 0;
+    }
+
+    function linked(Config self) internal pure returns (bool) {
+        return Config.unwrap(self) & LINKED != 0;
     }
 
     function decimals(Config self) internal pure returns (uint8) {
@@ -63,24 +91,28 @@ library ConfigSlot {
         return uint8(Config.unwrap(self) >> 16);
     }
 
-    function withQuorum(Config self, uint8 changed) internal pure returns (Config) {
-        return Config.wrap((Config.unwrap(self) & ~(uint256(0xff) << 16)) | (uint256(changed) << 16));
-    }
-
     function confirmations(Config self) internal pure returns (uint8) {
         return uint8(Config.unwrap(self) >> 24);
     }
 
+    function maxRepeats(Config self) internal pure returns (uint8) {
+        return uint8(Config.unwrap(self) >> 32);
+    }
+
+    function modelNumber(Config self) internal pure returns (uint16) {
+        return uint16(Config.unwrap(self) >> 40);
+    }
+
     function heartbeat(Config self) internal pure returns (uint32) {
-        return uint32(Config.unwrap(self) >> 32);
+        return uint32(Config.unwrap(self) >> 56);
     }
 
-    function maxAge(Config self) internal pure returns (uint32) {
-        return uint32(Config.unwrap(self) >> 64);
+    function maxAge(Config self) internal pure returns (uint24) {
+        return uint24(Config.unwrap(self) >> 88);
     }
 
-    function maxSkew(Config self) internal pure returns (uint32) {
-        return uint32(Config.unwrap(self) >> 96);
+    function maxSkew(Config self) internal pure returns (uint16) {
+        return uint16(Config.unwrap(self) >> 112);
     }
 
     function confirmDelay(Config self) internal pure returns (uint32) {
@@ -98,60 +130,47 @@ library ConfigSlot {
     function sigma(Config self) internal pure returns (uint64) {
         return uint64(Config.unwrap(self) >> 192);
     }
+
+    function withPaused(Config self, bool flag) internal pure returns (Config) {
+        return _withFlag(self, PAUSED, flag);
+    }
+
+    function withHeld(Config self, bool flag) internal pure returns (Config) {
+        return _withFlag(self, HELD, flag);
+    }
+
+    function withLinked(Config self) internal pure returns (Config) {
+        return _withFlag(self, LINKED, true);
+    }
+
+    function withQuorum(Config self, uint8 changed) internal pure returns (Config) {
+        return Config.wrap((Config.unwrap(self) & ~QUORUM) | (uint256(changed) << 16));
+    }
+
+    function withModelNumber(Config self, uint16 changed) internal pure returns (Config) {
+        return Config.wrap((Config.unwrap(self) & ~MODEL_NUMBER) | (uint256(changed) << 40));
+    }
+
+    function _withFlag(Config self, uint256 mask, bool flag) private pure returns (Config) {
+        uint256 rest = Config.unwrap(self) & ~mask;
+        return Config.wrap(flag ? rest | mask : rest);
+    }
 }
 
-library HotSlot {
-    uint256 private constant STATUS = 0xff;
-    uint256 private constant PAUSED = 0xff << 8;
-    uint256 private constant ROUND_ID = 0xffffffff << 16;
-    uint256 private constant LAST_REPORT_AT = 0xffffffff << 48;
-    uint256 private constant MODEL_NUMBER = 0xffff << 80;
-    uint256 private constant AGGREGATOR = uint256(type(uint160).max) << 96;
-
-    function status(Hot self) internal pure returns (IZkOracle.Status) {
-        return IZkOracle.Status(uint8(Hot.unwrap(self)));
+library TrackSlot {
+    function roundId(Track self) internal pure returns (uint32) {
+        return uint32(Track.unwrap(self));
     }
 
-    function paused(Hot self) internal pure returns (bool) {
-        return Hot.unwrap(self) & PAUSED != 0;
+    /// @notice The moves alone, the newest in the low 16 bits.
+    function ring(Track self) internal pure returns (uint256) {
+        return Track.unwrap(self) >> 32;
     }
 
-    function roundId(Hot self) internal pure returns (uint32) {
-        return uint32(Hot.unwrap(self) >> 16);
-    }
-
-    function lastReportAt(Hot self) internal pure returns (uint32) {
-        return uint32(Hot.unwrap(self) >> 48);
-    }
-
-    function modelNumber(Hot self) internal pure returns (uint16) {
-        return uint16(Hot.unwrap(self) >> 80);
-    }
-
-    function aggregator(Hot self) internal pure returns (address) {
-        return address(uint160(Hot.unwrap(self) >> 96));
-    }
-
-    /// @notice After a report.
-    function reported(Hot self, IZkOracle.Status status_, uint32 roundId_, uint32 lastReportAt_)
-        internal
-        pure
-        returns (Hot)
-    {
-        uint256 rest = Hot.unwrap(self) & ~(STATUS | ROUND_ID | LAST_REPORT_AT);
-        return Hot.wrap(rest | uint256(status_) | (uint256(roundId_) << 16) | (uint256(lastReportAt_) << 48));
-    }
-
-    function withPaused(Hot self, bool paused_) internal pure returns (Hot) {
-        return Hot.wrap((Hot.unwrap(self) & ~PAUSED) | (paused_ ? 1 << 8 : 0));
-    }
-
-    function withModelNumber(Hot self, uint16 modelNumber_) internal pure returns (Hot) {
-        return Hot.wrap((Hot.unwrap(self) & ~MODEL_NUMBER) | (uint256(modelNumber_) << 80));
-    }
-
-    function withAggregator(Hot self, address aggregator_) internal pure returns (Hot) {
-        return Hot.wrap((Hot.unwrap(self) & ~AGGREGATOR) | (uint256(uint160(aggregator_)) << 96));
+    /// @notice After one more accepted move, which belongs to `roundId_`. The oldest move falls out at the top.
+    function push(Track self, int256 move, uint32 roundId_) internal pure returns (Track) {
+        uint256 older = (Track.unwrap(self) >> 32) << 48;
+        return Track.wrap(older | (uint256(uint16(int16(move))) << 32) | roundId_);
     }
 }
 
@@ -189,17 +208,53 @@ library CircuitSlot {
     function batchSize(Circuit self) internal pure returns (uint16) {
         return uint16(Circuit.unwrap(self) >> 192);
     }
+
+    function scoreUnit(Circuit self) internal pure returns (uint128) {
+        uint256 word = Circuit.unwrap(self);
+        return uint128((word >> 216) << uint8(word >> 208));
+    }
+
+    /// @return The circuit with a score unit, and whether the unit fits: it is not zero and has 40 significant bits at most.
+    function withScoreUnit(Circuit self, uint128 unit) internal pure returns (Circuit, bool) {
+        uint256 mantissa = unit;
+        uint256 exponent = 0;
+        while (mantissa >= 2 ** 40 && mantissa & 1 == 0) {
+            mantissa >>= 1;
+            ++exponent;
+        }
+        uint256 word = Circuit.unwrap(self) | (mantissa << 216) | (exponent << 208);
+        return (Circuit.wrap(word), mantissa != 0 && mantissa < 2 ** 40);
+    }
 }
 
 library RoundSlot {
-    function pack(int128 answer_, uint32 observedAt_, uint256 publishedAt_, uint16 modelNumber_, int48 scoreRatio_)
-        internal
-        pure
-        returns (PackedRound)
-    {
-        uint256 word = uint256(uint128(answer_)) | (uint256(observedAt_) << 128);
-        word |= (uint256(uint32(publishedAt_)) << 160) | (uint256(modelNumber_) << 192);
-        return PackedRound.wrap(word | (uint256(uint48(scoreRatio_)) << 208));
+    /// @notice Seconds that a feed may let observations be ahead of the block, at most. The next report has to be later
+    /// than the latest of them: by so much one reporter's wrong clock can delay the others.
+    uint256 internal constant LONGEST_SKEW = 1 hours;
+    /// @notice Seconds that an observation may be old, at most. With the skew, both delays stay below 2^24.
+    uint256 internal constant LONGEST_AGE = 90 days;
+
+    function pack(
+        int128 answer_,
+        uint32 observedAt_,
+        uint32 latestObservedAt_,
+        uint256 publishedAt_,
+        uint16 modelNumber_,
+        int24 scoreRatio_,
+        uint8 repeats_
+    ) internal pure returns (PackedRound) {
+        unchecked {
+            // The latest time is not before the median, nor the block's more than LONGEST_SKEW.
+            uint256 word = uint256(uint128(answer_)) | (uint256(observedAt_) << 128);
+            word |= (publishedAt_ + LONGEST_SKEW - observedAt_) << 160;
+            word |= uint256(latestObservedAt_ - observedAt_) << 184;
+            word |= (uint256(repeats_) << 208) | (uint256(modelNumber_) << 216);
+            return PackedRound.wrap(word | (uint256(uint24(scoreRatio_)) << 232));
+        }
+    }
+
+    function isEmpty(PackedRound self) internal pure returns (bool) {
+        return PackedRound.unwrap(self) == 0;
     }
 
     function answer(PackedRound self) internal pure returns (int128) {
@@ -210,36 +265,61 @@ library RoundSlot {
         return uint32(PackedRound.unwrap(self) >> 128);
     }
 
-    function unpack(PackedRound self) internal pure returns (IZkOracle.Round memory) {
+    /// @notice The latest time that a reporter signed for this round.
+    function latestObservedAt(PackedRound self) internal pure returns (uint32) {
+        return self.observedAt() + uint24(PackedRound.unwrap(self) >> 184);
+    }
+
+    function repeats(PackedRound self) internal pure returns (uint8) {
+        return uint8(PackedRound.unwrap(self) >> 208);
+    }
+
+    function scoreRatio(PackedRound self) internal pure returns (int24) {
+        return int24(uint24(PackedRound.unwrap(self) >> 232));
+    }
+
+    /// @notice All zero if there is no such round.
+    function unpack(PackedRound self) internal pure returns (IZkOracle.Round memory round) {
+        if (self.isEmpty()) return round;
         uint256 word = PackedRound.unwrap(self);
-        return IZkOracle.Round({
-            answer: self.answer(),
-            observedAt: self.observedAt(),
-            publishedAt: uint32(word >> 160),
-            modelNumber: uint16(word >> 192),
-            scoreRatio: int48(uint48(word >> 208))
-        });
+        round.answer = self.answer();
+        round.observedAt = self.observedAt();
+        round.publishedAt = uint32(round.observedAt + uint24(word >> 160) - LONGEST_SKEW);
+        round.modelNumber = uint16(word >> 216);
+        round.scoreRatio = self.scoreRatio();
     }
 }
 
 /// @dev A held answer takes two words: | firstAnswer 128 | answer 128 | and
-/// | empty 120 | scoreRatio 48 | modelNumber 16 | confirmations 8 | observedAt 32 | firstObservedAt 32 |
+/// | empty 112 | reason 8 | scoreRatio 24 | modelNumber 16 | confirmations 8 | lastReportAt 32 | observedAt 32 |
+/// | firstObservedAt 32 |
+/// They mean something only while the feed is held: they are not cleared, since writing them again is then cheaper.
 library HeldSlots {
-    function pack(IZkOracle.Held memory held) internal pure returns (uint256 answers, uint256 rest) {
+    function pack(IZkOracle.Held memory held, uint32 lastReportAt_)
+        internal
+        pure
+        returns (uint256 answers, uint256 rest)
+    {
         answers = uint256(uint128(held.answer)) | (uint256(uint128(held.firstAnswer)) << 128);
-        rest = uint256(held.firstObservedAt) | (uint256(held.observedAt) << 32) | (uint256(held.confirmations) << 64);
-        rest |= (uint256(held.modelNumber) << 72) | (uint256(uint48(held.scoreRatio)) << 88);
+        rest = uint256(held.firstObservedAt) | (uint256(held.observedAt) << 32) | (uint256(lastReportAt_) << 64);
+        rest |= (uint256(held.confirmations) << 96) | (uint256(held.modelNumber) << 104);
+        rest |= (uint256(uint24(held.scoreRatio)) << 120) | (uint256(held.reason) << 144);
+    }
+
+    function lastReportAt(uint256 rest) internal pure returns (uint32) {
+        return uint32(rest >> 64);
     }
 
     function unpack(uint256 answers, uint256 rest) internal pure returns (IZkOracle.Held memory) {
         return IZkOracle.Held({
+            reason: IZkOracle.HoldReason(uint8(rest >> 144)),
             answer: int128(uint128(answers)),
             firstAnswer: int128(uint128(answers >> 128)),
             firstObservedAt: uint32(rest),
             observedAt: uint32(rest >> 32),
-            confirmations: uint8(rest >> 64),
-            modelNumber: uint16(rest >> 72),
-            scoreRatio: int48(uint48(rest >> 88))
+            confirmations: uint8(rest >> 96),
+            modelNumber: uint16(rest >> 104),
+            scoreRatio: int24(uint24(rest >> 120))
         });
     }
 }

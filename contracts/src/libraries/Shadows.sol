@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IZkOracle} from "../interfaces/IZkOracle.sol";
+import {HeldSlots, PackedRound} from "./Slots.sol";
+import {Feed, Shadow} from "./Store.sol";
+
+/// @title The shadow period of a proposed model
+/// @notice The verdict of the proposed model on a report is kept until the next one, or the activation, and compared
+/// with what became of the same report under the active model: a round, or a hold. So the active model's submissions
+/// cost nothing more. A report that only the proposed model judged, or whose hold was followed by another, is counted,
+/// and not compared.
+library Shadows {
+    function begin(Feed storage feed, uint32 minCompared, uint32 maxDistance) internal {
+        delete feed.shadow;
+        (feed.shadow.minCompared, feed.shadow.maxDistance) = (minCompared, maxDistance);
+    }
+
+    /// @dev Counts a report that the proposed model has judged. `lastReportAt` is the latest time signed for it.
+    function record(
+        Feed storage feed,
+        bytes32 feedId,
+        uint32 roundId,
+        int128 answer,
+        uint32 observedAt,
+        uint32 lastReportAt,
+        int24 scoreRatio
+    ) external {
+        _compare(feed, feedId);
+        Shadow storage shadow = feed.shadow;
+        shadow.answer = answer;
+        shadow.observedAt = observedAt;
+        shadow.roundId = roundId;
+        shadow.scoreRatio = scoreRatio;
+        shadow.pending = true;
+        shadow.lastReportAt = lastReportAt;
+        ++shadow.reports;
+    }
+
+    /// @dev Reverts unless the proposed model has shown what its proposal demands.
+    function requireEnough(Feed storage feed, bytes32 feedId) internal {
+        _compare(feed, feedId);
+        Shadow storage shadow = feed.shadow;
+        if (shadow.minCompared == 0) return;
+        if (shadow.compared < shadow.minCompared) {
+            revert IZkOracle.ShadowTooShort(shadow.compared, shadow.minCompared);
+        }
+        if (shadow.distance > shadow.maxDistance) {
+            revert IZkOracle.ShadowTooFar(shadow.distance, shadow.maxDistance);
+        }
+    }
+
+    function tally(Feed storage feed) external view returns (IZkOracle.ShadowTally memory) {
+        Shadow storage shadow = feed.shadow;
+        return IZkOracle.ShadowTally({
+            modelNumber: feed.proposals.model,
+            reports: shadow.reports,
+            compared: shadow.compared,
+            disagreements: shadow.disagreements,
+            distance: shadow.distance,
+            minCompared: shadow.minCompared,
+            maxDistance: shadow.maxDistance
+        });
+    }
+
+    function _compare(Feed storage feed, bytes32 feedId) private {
+        Shadow storage shadow = feed.shadow;
+        if (!shadow.pending) return;
+        shadow.pending = false;
+        (bool isFound, int24 active) = _activeRatio(feed, shadow);
+        if (!isFound) return;
+        int256 difference = int256(shadow.scoreRatio) - active;
+        // forge-lint: disable-next-item(unsafe-typecast) -- a difference of two int24
+        shadow.distance = uint32(uint256(difference < 0 ? -difference : difference));
+        ++shadow.compared;
+        bool agrees = (shadow.scoreRatio > 0) == (active > 0);
+        if (!agrees) ++shadow.disagreements;
+        emit IZkOracle.ShadowCompared(feedId, shadow.roundId, feed.proposals.model, agrees, shadow.distance);
+    }
+
+    /// @dev What the active model made of the report: its score ratio is above zero where it called it anomalous.
+    function _activeRatio(Feed storage feed, Shadow storage shadow) private view returns (bool isFound, int24 ratio) {
+        (int128 answer, uint32 observedAt) = (shadow.answer, shadow.observedAt);
+        PackedRound round = feed.rounds[shadow.roundId];
+        if (round.observedAt() == observedAt && round.answer() == answer) return (true, round.scoreRatio());
+        if (!feed.config.held()) return (false, 0);
+        IZkOracle.Held memory held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
+        return (held.observedAt == observedAt && held.answer == answer, held.scoreRatio);
+    }
+}
