@@ -394,7 +394,9 @@ class _Run:
         self.stack = stack
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.artifacts = _artifacts(folder, self.problems)
+        self.unreadable: list[str] = []
+        self.lacking = False
+        self.artifacts = _artifacts(folder, self.unreadable)
         self.verifiers: dict[Path, LocalVerifier] = {}
         self.architectures: dict[int, Mapping[str, Any]] = {}
 
@@ -420,6 +422,8 @@ class _Run:
         for (feed_id, round_id), round_ in self.auditor.expected_rounds().items():
             if (stored := await self.hub.round(feed_id, round_id)) != round_:
                 self.problems.append(f"feed 0x{feed_id.hex()}: round {round_id} is stored as {stored}, not {round_}")
+        # A folder may have artifacts of other releases, or of no concern; where one is lacking they may be why.
+        (self.problems if self.lacking else self.notes).extend(self.unreadable)
         return AuditReport(
             hub=self.hub.address,
             chain_id=chain_id,
@@ -472,6 +476,7 @@ class _Run:
                     f"no artifact here is of model {number} with {batch} windows (verifier code 0x{code_hash.hex()})"
                 )
                 self.problems.append(problem)
+                self.lacking = True
             else:
                 found[batch] = self._verifier(artifact)
 
@@ -596,14 +601,14 @@ def _submissions(call: Mapping[str, Any], hub: str) -> list[bytes]:
     return [data, *below] if own else below
 
 
-def _artifacts(folder: Path, problems: list[str]) -> dict[tuple[str, int | None], artifacts.Artifact]:
+def _artifacts(folder: Path, unreadable: list[str]) -> dict[tuple[str, int | None], artifacts.Artifact]:
     """The artifacts in a folder, by their verifier's code hash and their model's hash."""
     found = {}
     for manifest in sorted(folder.glob(f"*/{artifacts.MANIFEST}")):
         try:
             artifact = artifacts.load(manifest.parent, prover=False)
         except ArtifactError as error:
-            problems.append(str(error))
+            unreadable.append(str(error))
             continue
         found[artifact.manifest.verifier_code_hash.removeprefix("0x"), artifact.model_hash] = artifact
     return found

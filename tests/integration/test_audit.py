@@ -291,6 +291,17 @@ def test_a_damaged_artifact(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
     assert (report.verified, report.failed) == (0, 5)
 
 
+def test_artifacts_of_another_release_beside_those_that_are_needed(rig: Rig, folder: Path, proofs: Proofs) -> None:
+    """They are in every cache that an earlier release has used."""
+    earlier = folder / "earlier"
+    earlier.mkdir()
+    document = json.loads((proofs.artifact().path / "manifest.json").read_text(encoding="utf-8"))
+    (earlier / "manifest.json").write_text(json.dumps({**document, "schema": 0}), encoding="utf-8")
+    report = audited(rig, folder)
+    assert report.ok
+    assert [note for note in report.notes if "earlier" in note and "is not a manifest of this release" in note]
+
+
 def test_a_manifest_that_lies(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
     """Another model's artifact, relabelled with the deployed model's hash: its own hash no longer fits."""
     given = tmp_path / "given" / "model"
