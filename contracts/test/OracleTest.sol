@@ -293,7 +293,7 @@ abstract contract OracleTest is Test {
     }
 
     /// @dev One report, observed and submitted now, with a proof of it.
-    function _report(bytes32 id, int128 answer, int256 score) internal {
+    function _report(bytes32 id, int128 answer, int256 score) internal virtual {
         _submit(_update(id, answer, score));
     }
 

@@ -384,6 +384,31 @@ contract SubmitTest is OracleTest {
         assertEq(state.publishedAt, _now());
     }
 
+    function testFuzz_answerIsWithinTheObservations(int64[3] memory raw, uint8 count) public {
+        count = uint8(bound(count, 1, 3));
+        vm.prank(ADMIN);
+        bytes32 id = _addFeed("range", IZkOracle.Kind.ABSOLUTE, 1);
+        (int128[] memory answers, uint32[] memory times) = (new int128[](count), new uint32[](count));
+        for (uint256 i = 0; i < count; ++i) {
+            answers[i] = raw[i];
+            times[i] = _now() - uint32(i);
+            for (uint256 j = i; j > 0 && answers[j - 1] > answers[j]; --j) {
+                (answers[j - 1], answers[j]) = (answers[j], answers[j - 1]);
+            }
+        }
+        IZkOracle.FeedUpdate[] memory updates = _one(_quorumUpdate(id, answers, times, -1));
+        // A first report's window is the same for every answer.
+        (int128[] memory median, uint32[] memory time) = (new int128[](1), new uint32[](1));
+        hub.submit(modelNumber, updates, _proof(_instances(updates, median, time, 1)));
+        IZkOracle.FeedState memory state = hub.feedState(id);
+        assertGe(state.answer, answers[0]);
+        assertLe(state.answer, answers[count - 1]);
+        assertEq(state.answer, answers[count / 2]);
+        assertLe(state.observedAt, times[0]);
+        assertGe(state.observedAt, times[count - 1]);
+        assertEq(state.lastReportAt, times[0]);
+    }
+
     function test_evenQuorumTakesTheUpperAnswerAndTheLowerTime() public {
         vm.prank(ADMIN);
         bytes32 id = _addFeed("pair", IZkOracle.Kind.RELATIVE, 2);

@@ -45,6 +45,34 @@ contract ZkAggregatorTest is OracleTest {
         }
     }
 
+    function test_latestScored() public {
+        vm.expectRevert("No data present");
+        plain.latestScored();
+        _submit(_updateAt(feedId, PRICE, -250_000, _now() - 5));
+        IZkAggregator.ScoredRound memory expected = IZkAggregator.ScoredRound({
+            roundId: 1,
+            answer: PRICE,
+            observedAt: _now() - 5,
+            publishedAt: _now(),
+            scoreRatio: -250,
+            modelNumber: modelNumber,
+            modelHash: MODEL_HASH,
+            artifactHash: keccak256("artifact"),
+            status: IZkOracle.Status.OK,
+            paused: false,
+            stale: false
+        });
+        assertEq(abi.encode(plain.latestScored()), abi.encode(expected));
+        // A strict adapter shows the round too, with what is wrong with it.
+        skip(60);
+        _report(feedId, 10e8, 1);
+        vm.prank(GUARDIAN);
+        hub.pause(feedId);
+        skip(HEARTBEAT + MAX_AGE);
+        (expected.status, expected.paused, expected.stale) = (IZkOracle.Status.HELD, true, true);
+        assertEq(abi.encode(strict.latestScored()), abi.encode(expected));
+    }
+
     function test_rounds() public {
         uint32 first = _now();
         _submit(_updateAt(feedId, PRICE, -1, first - 5));
