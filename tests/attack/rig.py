@@ -10,7 +10,7 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -226,7 +226,7 @@ class Rig:
         try:
             rig.batches = BATCHES
             rig.start = rig.now()
-            names = [feed.name for feed in config.feeds]
+            names = ascending([feed.name for feed in config.feeds])
             for at in range(0, len(names), BATCHES[-1]):
                 some = names[at : at + BATCHES[-1]]
                 assert rig.accepts(rig.together({name: rig.seen(name, ANSWER, 0) for name in some}))
@@ -393,7 +393,10 @@ class Rig:
         model_number: int = 1,
         batch: int | None = None,
     ) -> Submission:
-        """One submission for several feeds, with a proof of the circuit that the hub will choose, or of another one."""
+        """One submission for several feeds, with a proof of the circuit that the hub will choose, or of another one.
+
+        In the order of `reports`. The hub takes feeds in one order only: see `ascending`.
+        """
         if batch is None:
             batch = next(size for size in self.batches if size >= len(reports))
         updates, windows = [], []
@@ -472,6 +475,11 @@ def with_observation(submission: Submission, **changes: Any) -> Submission:
 def flipped(value: bytes, bit: int) -> bytes:
     """`value` with one bit changed; bit 0 is the lowest of the last byte."""
     return (int.from_bytes(value) ^ (1 << bit)).to_bytes(len(value))
+
+
+def ascending(names: Iterable[str]) -> tuple[str, ...]:
+    """Feeds in the order in which the hub takes them: by their ids."""
+    return tuple(sorted(names, key=lambda name: feed_id_of(f"{name} / USD")))
 
 
 def pairs(count: int) -> list[str]:

@@ -12,7 +12,7 @@ from oracle import encoding
 from oracle.chain.anvil import Anvil
 from oracle.chain.contracts import Submission
 from oracle.encoding import FIELD_MODULUS
-from oracle.types import Status
+from oracle.types import HoldReason, Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,
@@ -26,6 +26,7 @@ from tests.attack.rig import (
     Rig,
     Sighting,
     Window,
+    ascending,
     encode,
     flipped,
     pairs,
@@ -37,8 +38,9 @@ FEEDS = 17
 """One more than fit the largest circuit."""
 WORD = 32
 USUAL = ("solo", "trio", "level")
-PAIRS = tuple(pairs(FEEDS - len(USUAL)))
-SIXTEEN = (*USUAL, *PAIRS[: 16 - len(USUAL)])
+PAIRS = ascending(pairs(FEEDS - len(USUAL)))
+FOUR = ascending((*USUAL, PAIRS[0]))
+SIXTEEN = ascending((*USUAL, *PAIRS[: 16 - len(USUAL)]))
 
 Reports = Mapping[str, Sequence[Sighting]]
 
@@ -75,7 +77,8 @@ def settled(rig: Rig, names: Sequence[str], anomalous: Sequence[str] = ()) -> No
         state = rig.state(name)
         if name in anomalous:
             assert (state.status, state.round_id, state.answer) == (Status.HELD, 1, ANSWER), name
-            assert state.held is not None and state.held.answer == ANOMALOUS, name
+            assert state.held is not None, name
+            assert (state.held.answer, state.held.reason) == (ANOMALOUS, HoldReason.ANOMALOUS), name
         else:
             assert (state.status, state.round_id, state.answer) == (Status.OK, 2, normal_answer(name, index)), name
 
@@ -89,7 +92,7 @@ def untouched(rig: Rig, names: Sequence[str]) -> None:
 @pytest.fixture
 def four(rig: Rig) -> Submission:
     """A full batch of four feeds of both kinds, one of them with two reporters."""
-    return rig.together(reports(rig, (*USUAL, PAIRS[0])))
+    return rig.together(reports(rig, FOUR))
 
 
 @pytest.fixture
@@ -114,9 +117,9 @@ def test_one_model_in_circuits_of_all_sizes(rig: Rig, proofs: Proofs) -> None:
 @pytest.mark.parametrize(
     ("names", "anomalous"),
     [
-        ((*USUAL, PAIRS[0]), (PAIRS[0],)),
-        ((*USUAL, PAIRS[0]), ("solo",)),
-        ((*USUAL, PAIRS[0]), ("trio", "level")),
+        (FOUR, FOUR[-1:]),
+        (FOUR, FOUR[:1]),
+        (FOUR, ("trio", "level")),
         # The last window is the one that is repeated.
         (PAIRS[:2], (PAIRS[1],)),
         (PAIRS[:2], (PAIRS[0],)),
@@ -191,36 +194,64 @@ def test_a_report_beyond_or_below_those_that_were_proven(rig: Rig, four: Submiss
 # --- order, and what belongs to whom ---
 
 
-def test_another_order_than_the_proven_one(rig: Rig, four: Submission) -> None:
-    """Of the reports, or of their scores only."""
-    chosen = random.Random(4)
-    orders = [four.updates[::-1], (*four.updates[1:], four.updates[0])]
-    orders += [tuple(chosen.sample(four.updates, 4)) for _ in range(4)]
-    for updates in (order for order in orders if order != four.updates):
-        rig.refuses(replace(four, updates=updates), "ProofRejected")
-        scores = [update.scores for update in updates]
-        relabelled = [replace(update, scores=row) for update, row in zip(four.updates, scores, strict=True)]
-        rig.refuses(replace(four, updates=tuple(relabelled)), "ProofRejected")
-    reverse = dict(reversed(reports(rig, (*USUAL, PAIRS[0])).items()))
-    rig.refuses(replace(four, proof=rig.together(reverse).proof), "ProofRejected")
-    assert rig.refusal(rig.together(reverse)) is None, "in its own order each proof is good"
+@pytest.mark.parametrize("order", [(3, 2, 1, 0), (1, 2, 3, 0), (0, 1, 3, 2)], ids=["descending", "turned", "swapped"])
+def test_another_order(rig: Rig, four: Submission, order: Sequence[int]) -> None:
+    """Of the reports, even where it is the proven one; of what was proven; of the scores only."""
+    updates = tuple(four.updates[at] for at in order)
+    proven = [windows(rig, FOUR)[at] for at in order]
+    proof = rig.proofs.prove(*proven, batch=4)
+    rig.refuses(replace(four, updates=updates), "FeedsNotAscending")
+    rig.refuses(replace(four, updates=updates, proof=proof), "FeedsNotAscending")
+    rig.refuses(replace(four, proof=proof), "ProofRejected")
+    rows = zip(four.updates, updates, strict=True)
+    relabelled = replace(four, updates=tuple(replace(ours, scores=other.scores) for ours, other in rows))
+    rig.refuses(relabelled, "ProofRejected")
+    rig.refuses(replace(relabelled, proof=proof), "ProofRejected")
     assert rig.accepts(four)
-    settled(rig, (*USUAL, PAIRS[0]))
+    settled(rig, FOUR)
+
+
+def test_any_two_feeds_descending(rig: Rig, two: Submission) -> None:
+    """And that the first of a batch is no feed does not make room for others."""
+    rig.refuses(replace(two, updates=two.updates[::-1]), "FeedsNotAscending")
+    none = replace(two.updates[0], feed_id=bytes(32))
+    rig.refuses(replace(two, updates=(none, *two.updates)), "FeedsNotAscending")
+    rig.refuses(replace(two, updates=(*two.updates, none)), "FeedsNotAscending")
+    last = replace(two.updates[0], feed_id=b"\xff" * 32)
+    rig.refuses(replace(two, updates=(*two.updates, last)), "UnknownFeed")
+    rig.refuses(replace(two, updates=(last, *two.updates)), "UnknownFeed")
+    assert rig.accepts(two)
+    settled(rig, PAIRS[:2])
+
+
+def test_a_shadow_batch_in_another_order(rig: Rig) -> None:
+    """Or one report could count twice beside the active model's."""
+    number = rig.add_model("other")
+    for name in PAIRS[:2]:
+        rig.propose(name, number)
+    shadow = rig.together(reports(rig, PAIRS[:2]), kind="other", model_number=number)
+    first, second = shadow.updates
+    for updates in ((second, first), (first, first), (second, second), (first, second, first)):
+        rig.refuses(encode(replace(shadow, updates=updates), "submitShadow"), "FeedsNotAscending")
+    assert rig.send(encode(shadow, "submitShadow"))
+    assert [rig.run(rig.hub.read("shadow", rig.feed_id(name)))["reports"] for name in PAIRS[:2]] == [1, 1]
+    untouched(rig, PAIRS[:2])
 
 
 def test_an_anomalous_feed_behind_a_normal_ones_scores(rig: Rig) -> None:
-    names = (*USUAL, PAIRS[0])
-    held = rig.together(reports(rig, names, ("level",)))
-    normal = held.updates[0].scores
-    assert max(held.updates[2].scores) > 0 >= max(normal)
-    for claimed in (normal, (-1, -1), (held.updates[2].scores[1], held.updates[2].scores[0])):
-        altered = [replace(update, scores=claimed) if at == 2 else update for at, update in enumerate(held.updates)]
+    held = rig.together(reports(rig, FOUR, ("level",)))
+    level, other = FOUR.index("level"), FOUR.index("solo")
+    high, normal = held.updates[level].scores, held.updates[other].scores
+    assert max(high) > 0 >= max(normal)
+    for claimed in (normal, (-1, -1), high[::-1]):
+        altered = list(held.updates)
+        altered[level] = replace(altered[level], scores=claimed)
         rig.refuses(replace(held, updates=tuple(altered)), "ProofRejected")
-    swapped = list(held.updates)
-    swapped[0], swapped[2] = replace(swapped[0], scores=swapped[2].scores), replace(swapped[2], scores=normal)
-    rig.refuses(replace(held, updates=tuple(swapped)), "ProofRejected")
+    altered[level] = replace(altered[level], scores=normal)
+    altered[other] = replace(altered[other], scores=high)
+    rig.refuses(replace(held, updates=tuple(altered)), "ProofRejected")
     assert rig.accepts(held)
-    settled(rig, names, ("level",))
+    settled(rig, FOUR, ("level",))
 
 
 def test_scores_that_run_over_into_the_next_report(rig: Rig, four: Submission) -> None:
@@ -238,18 +269,19 @@ def test_one_feed_twice(rig: Rig, four: Submission, two: Submission) -> None:
     one = two.updates[0]
     window = windows(rig, PAIRS[:1])[0]
     padded = rig.proofs.prove(window, batch=4)
-    rig.refuses(Submission(1, (one, one), padded), "DuplicateFeed")
+    rig.refuses(Submission(1, (one, one), padded), "FeedsNotAscending")
     later = replace(one, observations=(rig.sign(PAIRS[0], Sighting(NORMAL, 700)),))
-    rig.refuses(Submission(1, (one, later), padded), "DuplicateFeed")
+    rig.refuses(Submission(1, (one, later), padded), "FeedsNotAscending")
     signed = (rig.sign(PAIRS[0], Sighting(NORMAL, 700), round_id=3),)
-    rig.refuses(Submission(1, (one, replace(one, round_id=3, observations=signed)), padded), "DuplicateFeed")
-    rig.refuses(replace(four, updates=(*four.updates[:3], four.updates[0])), "DuplicateFeed")
+    rig.refuses(Submission(1, (one, replace(one, round_id=3, observations=signed)), padded), "FeedsNotAscending")
+    for index in range(3):
+        rig.refuses(replace(four, updates=(*four.updates[:3], four.updates[index])), "FeedsNotAscending")
     assert rig.accepts(two)
     assert rig.state(PAIRS[0]).round_id == 2
 
 
 def test_one_proof_of_equal_windows(rig: Rig) -> None:
-    """A proof is of numbers, not of feeds: where the windows are equal it is good for each of them, in any order.
+    """A proof is of numbers, not of feeds: where the windows are equal it is good for each of them, and for fewer.
 
     It takes nothing: the hub derives the windows, so the statement is true of every feed that it is used for, and what
     is written is what each feed's reporters signed for that feed.
@@ -257,13 +289,14 @@ def test_one_proof_of_equal_windows(rig: Rig) -> None:
     names = PAIRS[:4]
     alike = rig.together({name: rig.seen(name, NORMAL) for name in names})
     assert len({rig.window(name, NORMAL, 600) for name in names}) == 1
-    for count in (2, 3, 4):
-        assert rig.refusal(replace(alike, updates=alike.updates[:count])) is None
+    for chosen in (alike.updates[:2], alike.updates[1:], alike.updates[::2]):
+        assert rig.refusal(replace(alike, updates=chosen)) is None
     rig.refuses(replace(alike, updates=alike.updates[:1]), "ProofRejected")
+    rig.refuses(replace(alike, updates=alike.updates[::-1]), "FeedsNotAscending")
     first, second = alike.updates[:2]
     crossed = (replace(first, observations=second.observations), replace(second, observations=first.observations))
     rig.refuses(replace(alike, updates=crossed), "NotAReporter")
-    assert rig.accepts(replace(alike, updates=alike.updates[::-1]))
+    assert rig.accepts(alike)
     assert [rig.state(name).answer for name in names] == [NORMAL] * 4
 
 
@@ -293,24 +326,24 @@ def test_a_proof_of_a_smaller_circuit(rig: Rig, two: Submission) -> None:
 
 def test_one_bad_report_takes_all_others_down(rig: Rig, four: Submission) -> None:
     """Part of a batch is never written; who relays it without the bad one needs another proof."""
-    names = (*USUAL, PAIRS[0])
 
-    def altered(index: int, name: str, sighting: Sighting, round_id: int = 2) -> Submission:
+    def altered(name: str, sighting: Sighting, round_id: int = 2) -> Submission:
+        index = FOUR.index(name)
         observations = (rig.sign(name, sighting), *four.updates[index].observations[1:])
         update = replace(four.updates[index], observations=observations, round_id=round_id)
         return replace(four, updates=(*four.updates[:index], update, *four.updates[index + 1 :]))
 
-    answer = normal_answer(PAIRS[0], 3)
-    rig.refuses(altered(3, PAIRS[0], Sighting(answer, 600, OUTSIDER)), "NotAReporter")
-    rig.refuses(altered(3, PAIRS[0], Sighting(answer, 0)), "ObservationNotNewer")
-    rig.refuses(altered(3, PAIRS[0], Sighting(answer, 10**6)), "ObservationInFuture")
-    rig.refuses(altered(3, PAIRS[0], Sighting(answer), round_id=3), "WrongRound")
-    rig.refuses(altered(3, PAIRS[0], Sighting(answer + ANSWER // 100)), "ProofRejected")
-    rig.refuses(altered(1, "trio", Sighting(ANSWER, 600, COMMITTEE[0]), round_id=1), "WrongRound")
+    answer = normal_answer("solo", FOUR.index("solo"))
+    rig.refuses(altered("solo", Sighting(answer, 600, OUTSIDER)), "NotAReporter")
+    rig.refuses(altered("solo", Sighting(answer, 0)), "ObservationNotNewer")
+    rig.refuses(altered("solo", Sighting(answer, 10**6)), "ObservationInFuture")
+    rig.refuses(altered("solo", Sighting(answer), round_id=3), "WrongRound")
+    rig.refuses(altered("solo", Sighting(answer + ANSWER // 100)), "ProofRejected")
+    rig.refuses(altered("trio", Sighting(ANSWER, 600, COMMITTEE[0]), round_id=1), "WrongRound")
     rig.admin("pause", rig.feed_id("level"))
     rig.refuses(four, "FeedPaused")
-    untouched(rig, [name for name in names if name != "level"])
-    rest = [name for name in names if name != "level"]
+    rest = [name for name in FOUR if name != "level"]
+    untouched(rig, rest)
     assert rig.accepts(rig.together(reports(rig, rest)))
     settled(rig, rest)
 
@@ -320,23 +353,24 @@ def test_a_part_of_a_batch_that_someone_carried_alone(rig: Rig, four: Submission
 
     Who does that pays for it, and has to prove: of a private model that takes the weights.
     """
-    alone = rig.together({"solo": rig.seen("solo", normal_answer("solo", 0))})
-    assert alone.updates[0] == four.updates[0]
+    index = FOUR.index("solo")
+    alone = rig.together({"solo": rig.seen("solo", normal_answer("solo", index))})
+    assert alone.updates[0] == four.updates[index]
     assert rig.accepts(alone)
     rig.refuses(four, "WrongRound")
-    rest = {name: rig.seen(name, normal_answer(name, at)) for at, name in enumerate((*USUAL, PAIRS[0])) if at}
+    rest = {name: rig.seen(name, normal_answer(name, at)) for at, name in enumerate(FOUR) if at != index}
     assert rig.accepts(rig.together(rest))
-    settled(rig, (*USUAL, PAIRS[0]))
+    settled(rig, FOUR)
 
 
 def test_a_batch_again_whole_and_in_parts(rig: Rig, four: Submission) -> None:
     assert rig.accepts(four)
     rig.refuses(four, "WrongRound")
-    for index, name in enumerate((*USUAL, PAIRS[0])):
+    for index, name in enumerate(FOUR):
         window = (rig.window(name, normal_answer(name, index), 600),)
         part = Submission(1, (four.updates[index],), rig.proofs.prove(*window))
         rig.refuses(part, "WrongRound")
-    settled(rig, (*USUAL, PAIRS[0]))
+    settled(rig, FOUR)
 
 
 # --- the proof and its statement ---
@@ -365,7 +399,7 @@ def test_one_bit_in_each_word_of_a_batchs_calldata(rig: Rig, four: Submission) -
         bit = 8 * WORD * word + chosen.randrange(8 * WORD)
         assert rig.refusal(data[:4] + flipped(data[4:], bit)) is not None, f"bit {bit}"
     assert rig.send(data)
-    settled(rig, (*USUAL, PAIRS[0]))
+    settled(rig, FOUR)
 
 
 @pytest.mark.parametrize("batch", [4, 16])
@@ -391,7 +425,7 @@ def test_a_batch_with_too_little_gas(rig: Rig, four: Submission) -> None:
         assert not rig.send(data, gas=gas * share // 100), f"{share} %"
         assert rig.storage() == before
     assert rig.send(data, gas=gas)
-    settled(rig, (*USUAL, PAIRS[0]))
+    settled(rig, FOUR)
 
 
 # --- other models ---
@@ -399,15 +433,14 @@ def test_a_batch_with_too_little_gas(rig: Rig, four: Submission) -> None:
 
 def test_feeds_of_two_models(rig: Rig, proofs: Proofs, four: Submission) -> None:
     """A proof is of one model; a feed that another one judges can't ride along, whichever model is named."""
-    names = (*USUAL, PAIRS[0])
     number = rig.add_model("other")
     rig.activate("level", number)
     rig.refuses(four, "ModelNotActive")
     rig.refuses(replace(four, model_number=number), "ModelNotActive")
-    theirs = rig.together(reports(rig, names), kind="other", model_number=number)
+    theirs = rig.together(reports(rig, FOUR), kind="other", model_number=number)
     rig.refuses(theirs, "ModelNotActive")
     rig.refuses(replace(theirs, model_number=1), "ModelNotActive")
-    rest = [name for name in names if name != "level"]
+    rest = [name for name in FOUR if name != "level"]
     ours = rig.together(reports(rig, rest))
     rig.refuses(replace(ours, proof=rig.together(reports(rig, rest), kind="other").proof), "ProofRejected")
     assert rig.accepts(ours)
@@ -417,7 +450,7 @@ def test_feeds_of_two_models(rig: Rig, proofs: Proofs, four: Submission) -> None
 
 def test_a_batch_of_other_weights(rig: Rig, four: Submission) -> None:
     """The other model's circuits are the same, so its proofs reach the same verifier: the hash refuses them."""
-    theirs = rig.together(reports(rig, (*USUAL, PAIRS[0])), kind="other")
+    theirs = rig.together(reports(rig, FOUR), kind="other")
     rig.refuses(theirs, "ProofRejected")
     scores = zip(theirs.updates, four.updates, strict=True)
     claimed = tuple(replace(one, scores=ours.scores) for one, ours in scores)

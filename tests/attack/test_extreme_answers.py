@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oracle.encoding import CLIP, INT128_MAX
-from oracle.types import Status
+from oracle.types import HoldReason, Status
 from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting, encode
 
 pytestmark = pytest.mark.attack
@@ -39,6 +39,9 @@ def test_an_extreme_answer_is_held(rig: Rig, feed: str, answer: int) -> None:
     assert (state.status, state.round_id, state.answer) == (Status.HELD, 1, ANSWER)
     assert state.returns == before.returns
     assert state.held is not None and state.held.answer == answer
+    # An absolute feed has answers of either sign.
+    positive = feed == "level" or answer > 0
+    assert state.held.reason is (HoldReason.ANOMALOUS if positive else HoldReason.NOT_POSITIVE)
     assert rig.accepts(rig.honest(feed, Sighting(NORMAL if feed == "solo" else ANSWER + 500, 700)))
     state = rig.state(feed)
     assert (state.status, state.round_id) == (Status.OK, 2)
@@ -79,6 +82,7 @@ def test_what_is_not_above_zero_is_never_confirmed_on_a_relative_feed(rig: Rig, 
         state = rig.state("solo")
         assert (state.status, state.round_id) == (Status.HELD, 1)
         assert state.held is not None and state.held.confirmations == 0
+        assert state.held.reason is HoldReason.NOT_POSITIVE
     goes_on(rig, "solo", NORMAL, 3_600)
 
 

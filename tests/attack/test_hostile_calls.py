@@ -350,8 +350,11 @@ def test_the_cost_of_a_report_does_not_grow(rig: Rig) -> None:
 
 def test_reports_for_feeds_that_there_are_not(rig: Rig, normal: Submission) -> None:
     """Refused before a signature is looked at."""
-    unknown = FeedUpdate(bytes(32), 1, normal.updates[0].observations, normal.updates[0].scores)
+    unknown = FeedUpdate(bytes(31) + b"\1", 1, normal.updates[0].observations, normal.updates[0].scores)
     refused_within(rig, encode(replace(normal, updates=(unknown,))), "UnknownFeed", 30_000)
+    # No feed's id: before the first of a submission there is as good as this one.
+    nothing = replace(unknown, feed_id=bytes(32))
+    refused_within(rig, encode(replace(normal, updates=(nothing,))), "FeedsNotAscending", 30_000)
     beyond = tuple(value + FIELD_MODULUS for value in normal.updates[0].scores)
     refused_within(rig, encode(with_update(normal, scores=beyond)), "ScoreOutOfRange", 80_000)
     assert rig.state("solo").answer == ANSWER

@@ -10,7 +10,7 @@ from oracle import encoding
 from oracle.chain.contracts import Submission, hub_interface
 from oracle.proving.local import LocalVerifier
 from oracle.types import Status
-from tests.attack.rig import DEPLOYER, NORMAL, OUTSIDER, Proofs, Rig, Sighting, with_update
+from tests.attack.rig import DEPLOYER, NORMAL, OUTSIDER, Proofs, Rig, Sighting, encode, with_update
 
 pytestmark = pytest.mark.attack
 
@@ -102,26 +102,47 @@ def test_a_verifier_without_code_is_not_registered(rig: Rig) -> None:
     rig.admin("addArchitecture", 16, 2, True, [1], [rig.verifier()])
 
 
-def test_a_verifier_that_says_false_or_nothing(rig: Rig, normal: Submission) -> None:
-    """Whatever is at the pinned address: only `true` is a yes."""
-    answers = {
-        "false": "5f5f5260205ff3",
-        "nothing": "5f5ff3",
-        "two": "60025f5260205ff3",
-        "half a word": "60015f5260105ff3",
-        "reverts": "5f5ffd",
-        "is gone": "",
-    }
-    true = "60015f5260205ff3"
-    verifier = rig.verifier()
-    for name, code in answers.items():
-        rig.chain.rpc("anvil_setCode", verifier, "0x" + code)
-        assert rig.refusal(normal) is not None, name
-        before = rig.storage()
-        assert not rig.accepts(normal), name
-        assert rig.storage() == before
-    # The control: with a verifier that says yes to everything the same call goes through.
-    rig.chain.rpc("anvil_setCode", verifier, "0x" + true)
+def answering(word: int, length: int = 32, *, reverts: bool = False) -> str:
+    """Code that answers with the first `length` bytes of a word, and of zeros behind it."""
+    # PUSH32 word, PUSH0, MSTORE, PUSH3 length, PUSH0, RETURN or REVERT
+    return f"0x7f{word:064x}5f5262{length:06x}5f{'fd' if reverts else 'f3'}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(answering(0), id="false"),
+        pytest.param(answering(2), id="2"),
+        pytest.param(answering(3), id="3"),
+        pytest.param(answering(2**255 + 1), id="dirty high bit"),
+        pytest.param(answering(1 << 248), id="1 in the first byte"),
+        pytest.param(answering(2**256 - 1), id="all bits"),
+        pytest.param(answering(0, 0), id="nothing"),
+        pytest.param(answering(1 << 248, 1), id="a byte"),
+        pytest.param(answering(1, 31), id="a byte less"),
+        pytest.param(answering(1, 33), id="a byte more"),
+        pytest.param(answering(1, 64), id="two words"),
+        # PUSH1 1, PUSH0, MSTORE, PUSH1 1, PUSH1 32, MSTORE, PUSH1 64, PUSH0, RETURN
+        pytest.param("0x60015f52600160205260405ff3", id="true twice"),
+        pytest.param(answering(1, 2**18), id="a quarter of a megabyte"),
+        pytest.param(answering(0, 0, reverts=True), id="reverts"),
+        pytest.param(answering(1, reverts=True), id="reverts with true"),
+        pytest.param(answering(2, 64, reverts=True), id="reverts with two words"),
+        pytest.param("0xfe", id="takes all gas"),
+        pytest.param("0x", id="is gone"),
+    ],
+)
+def test_a_verifier_that_does_not_say_true(rig: Rig, normal: Submission, code: str) -> None:
+    """Whatever is at the pinned address: one word of 1 is a yes, and nothing else; of a model's probe, too."""
+    shadow, model = encode(replace(normal, model_number=2), "submitShadow"), rig.model_call("other")
+    rig.propose("solo", rig.add_model("other"))
+    rig.chain.rpc("anvil_setCode", rig.verifier(), code)
+    rig.refuses(normal, "ProofRejected")
+    rig.refuses(shadow, "ProofRejected")
+    rig.refuses(model, "ProofRejected", DEPLOYER)
+    # The control: with a verifier that says yes to everything the same calls go through.
+    rig.chain.rpc("anvil_setCode", rig.verifier(), answering(1))
+    assert rig.refusal(shadow) is None and rig.refusal(model, DEPLOYER) is None
     accepted(rig, normal)
 
 
