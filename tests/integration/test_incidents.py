@@ -374,8 +374,8 @@ def test_a_wrong_price_that_lasts_is_accepted(
 
 
 # --- stale prices ----------------------------------------------------------------------------------------------------
-# 12 March 2020: Ethereum was congested while ETH fell from 194 to about 110 dollars, updates of feeds waited to be mined,
-# and who did not look at an answer's time used the old one. So it was with LUNA's feed when it had stopped.
+# 12 March 2020: Ethereum was congested while ETH fell from 194 to about 110 dollars, updates of feeds waited to be
+# mined, and who did not look at an answer's time used the old one. So it was with LUNA's feed when it had stopped.
 
 
 def test_reporters_stop(market: Callable[..., Market]) -> None:
