@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import Submission
 
 pytest.register_assert_rewrite("tests.attack.rig")
 
-from tests.attack.rig import ANOMALOUS, ANSWER, GENESIS, NORMAL, Proofs, Rig, Sighting, Submission  # noqa: E402
+from tests.attack.rig import ANOMALOUS, ANSWER, GENESIS, NORMAL, Proofs, Rig, Sighting  # noqa: E402
 
 
 @pytest.fixture(scope="session")

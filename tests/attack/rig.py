@@ -308,7 +308,7 @@ class Rig:
 
     def send(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = _GAS) -> bool:
         """Mine a transaction, unasked whether it will revert. Whether it succeeded."""
-        return self.receipt(data, account, to, gas)["status"] == "0x1"
+        return bool(self.receipt(data, account, to, gas)["status"] == "0x1")
 
     def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = _GAS) -> dict[str, Any]:
         target = {} if to == "" else {"to": to or self.hub.address}
