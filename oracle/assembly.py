@@ -137,7 +137,7 @@ async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | No
         reporter = await _address(config.keys.reporter, rpc, environment)
         plan = DeployPlan(
             feeds=tuple(
-                FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter)
+                FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter, pair=feed.pair)
                 for feed in config.feeds
             ),
             models={"default": artifacts},

@@ -344,18 +344,18 @@ def model() -> None:
 @config_option
 @click.option(
     "--batch",
-    type=click.Choice(["1"]),
-    default="1",
-    show_default=True,
-    help="Windows per proof.",
+    type=click.IntRange(1, 64),
+    help="Windows per proof; default: the configured batch sizes, each.",
 )
-def model_build(config_path: Path, batch: str) -> None:
-    """Build the artifact that the configuration asks for, or find it again."""
+def model_build(config_path: Path, batch: int | None) -> None:
+    """Build the artifacts that the configuration asks for, or find them again."""
     import asyncio
 
     from oracle.assembly import build_artifact
 
-    click.echo(asyncio.run(build_artifact(_load(config_path), int(batch))))
+    config = _load(config_path)
+    for size in config.prover.batch_sizes if batch is None else (batch,):
+        click.echo(asyncio.run(build_artifact(config, size)))
 
 
 def _load(path: Path) -> Config:

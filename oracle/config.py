@@ -61,6 +61,17 @@ MAX_CONFIRM_DELAY = 7 * SECONDS_A_DAY
 """The contract's bounds: on reporters, on clocks, on what is compared with a clipped move, on a model's circuits and
 their batches, and on two waits."""
 
+_FIAT = {
+    "USD": 840, "GBP": 826, "EUR": 978, "JPY": 392, "KRW": 410, "CNY": 156, "AUD": 36, "CAD": 124, "CHF": 756,
+    "ARS": 32, "PHP": 608, "NZD": 554, "SGD": 702, "NGN": 566, "ZAR": 710, "RUB": 643, "INR": 356, "BRL": 986,
+}  # fmt: skip
+DENOMINATIONS: Mapping[str, str] = {
+    "ETH": "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE",
+    "BTC": "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB",
+    **{name: f"0x{number:040x}" for name, number in _FIAT.items()},
+}
+"""Assets without a contract, as Chainlink's registry names them: two placeholders, and ISO 4217's numbers."""
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
 _URL_KEYS = frozenset({"url", "rpc_url"})
@@ -121,6 +132,18 @@ def _address(value: str) -> str:
     return str(checksummed)
 
 
+def _asset(value: str) -> str:
+    if not value.startswith("0x") and value not in DENOMINATIONS:
+        raise _wrong(f"{value!r} is neither an address nor one of {', '.join(DENOMINATIONS)}")
+    return _address(DENOMINATIONS.get(value, value))
+
+
+def _base_and_quote(pair: tuple[str, ...]) -> tuple[str, ...]:
+    if len(pair) != 2 or pair[0] == pair[1]:
+        raise _wrong('must be two different assets, base and quote, as ["ETH", "USD"]')
+    return pair
+
+
 def _at_most(most: int) -> AfterValidator:
     """A number of seconds that the contract bounds by whole days."""
 
@@ -167,6 +190,7 @@ Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, le=86_400 * 3
 WholeSeconds = Annotated[int, Field(ge=1, le=UINT32_MAX)]
 Day = Annotated[dt.date, BeforeValidator(_date)]
 Address = Annotated[str, AfterValidator(_address)]
+Asset = Annotated[str, AfterValidator(_asset)]
 Url = Annotated[str, AfterValidator(_url), Field(repr=False)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
 Speed = Annotated[DecimalNumber, Field(gt=0)] | Literal["max"]
@@ -433,6 +457,8 @@ class FeedConfig(_Section):
         tolerance: How near "near" is, in thousandths of sigma.
         max_spread: Largest move between two reporters of a round, in thousandths of sigma; 0: unbounded.
         strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
+        pair: Base and quote under which a registry lists the feed: addresses, or names of Chainlink's denominations
+            ("ETH", "BTC", "USD", …). Default: it is in no registry.
         min_sources: Live sources that a value needs. Default: 1 if there is one source, else 2.
         max_source_spread_ppm: How far a source may be from the median, in ppm of it (relative feeds).
         max_source_spread: The same in the feed's own units, as a decimal (absolute feeds).
@@ -457,6 +483,7 @@ class FeedConfig(_Section):
     tolerance: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 3_000
     max_spread: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 0
     strict_adapter: bool = False
+    pair: Annotated[tuple[Asset, ...], AfterValidator(_base_and_quote)] | None = None
     min_sources: Annotated[int, Field(ge=1)]
     max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None
     max_source_spread: Annotated[DecimalNumber, Field(gt=0)] | None = None

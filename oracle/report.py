@@ -58,6 +58,8 @@ def print_deployment(deployment: Deployment) -> None:
         table.add_row(f"model {number}", model.artifact_hash)
     for feed in deployment.feeds.values():
         table.add_row(feed.description, feed.aggregator or "")
+    if deployment.registry is not None:
+        table.add_row("registry of feeds by pair", deployment.registry)
     Console().print(table)
 
 

@@ -108,6 +108,7 @@ class FeedPlan:
         reporters: Checksummed addresses.
         strict: Also deploy the adapter that gives no answer while the feed is held, stale or paused.
         model: Which of the plan's models judges it.
+        pair: Base and quote under which the registry lists its adapter; None: it is not listed.
     """
 
     name: str
@@ -115,6 +116,7 @@ class FeedPlan:
     reporters: tuple[str, ...]
     strict: bool = False
     model: str = "default"
+    pair: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,7 @@ class Deployment(_Part):
         factory: Deploys the feeds' adapters.
         models: By the number that the hub gave them.
         feeds: By their names in the configuration.
+        registry: Where feeds are looked up by base and quote, if any of them is.
     """
 
     chain_id: int
@@ -233,6 +236,7 @@ class Deployment(_Part):
     verifiers: tuple[DeployedVerifier, ...]
     models: dict[int, DeployedModel]
     feeds: dict[str, DeployedFeed]
+    registry: Address | None = None
 
 
 class _Step(_Part):
@@ -398,9 +402,10 @@ class _Run:
                 artifacts={each.manifest.batch: str(each.path) for each in artifacts},
             )
         feeds = {feed.name: await self._feed(hub, feed, models[feed.model]) for feed in self.plan.feeds}
+        registry = await self._registry(feeds)
         await self._hand_over(hub)
         deployed = [each for found in verifiers.values() for each in found]
-        deployment = await self._finish(hub, deployed, deployed_models, feeds)
+        deployment = await self._finish(hub, deployed, deployed_models, feeds, registry)
         self.progress(f"done: hub {hub.address} on chain {deployment.chain_id}")
         return deployment
 
@@ -603,6 +608,63 @@ class _Run:
                 raise DeploymentError(f"{name} at {address}: {view} is {found}, not {value}")
         return address
 
+    async def _registry(self, feeds: Mapping[str, DeployedFeed]) -> str | None:
+        """Feeds by base and quote. A listing takes effect after the change delay: a later run confirms it."""
+        pairs = {feed.name: feed.pair for feed in self.plan.feeds if feed.pair is not None}
+        if not pairs:
+            return None
+        contract = self.contracts["ZkFeedRegistry"]
+        interface = _registry_interface()
+        arguments = interface.encode_constructor(self.sender.address, self.plan.change_delay)
+        address = await self._contract("registry", contract.bytecode + arguments)
+        await self._require_code(address, contract)
+        waiting = False
+        for name, pair in pairs.items():
+            waiting |= not await self._listing(address, name, pair, feeds[name].aggregator)
+        if not waiting and self.admin != self.sender.address:
+
+            async def find() -> bool | None:
+                found = [await read(self.rpc, interface, address, view) for view in ("owner", "pendingOwner")]
+                return True if self.admin in found else None
+
+            data = interface.encode_call("transferOwnership", self.admin)
+            await self._once(f"handover of the registry to {self.admin}", address, data, find)
+            if await read(self.rpc, interface, address, "owner") != self.admin:
+                self.progress(f"the registry waits for {self.admin} to call acceptOwnership()")
+        return address
+
+    async def _listing(self, registry: str, name: str, pair: Sequence[str], aggregator: str) -> bool:
+        """Propose a feed for its pair, or confirm it. Whether it is listed now."""
+        interface = _registry_interface()
+
+        async def at(view: str) -> str | None:
+            try:
+                return str(await read(self.rpc, interface, registry, view, *pair))
+            except ContractRejected:
+                return None  # "Feed not found"
+
+        async def listed() -> bool | None:
+            return True if await at("getFeed") == aggregator else None
+
+        async def proposed() -> bool | None:
+            return True if aggregator in (await at("getProposedFeed"), await at("getFeed")) else None
+
+        if await listed():
+            return True
+        arguments = (*pair, aggregator)
+        step = f"proposal of {name} as {pair[0]} / {pair[1]}"
+        await self._once(step, registry, interface.encode_call("proposeFeed", *arguments), proposed)
+        step = f"listing of {name} as {pair[0]} / {pair[1]}"
+        try:
+            await self._once(step, registry, interface.encode_call("confirmFeed", *arguments), listed)
+        except ContractRejected as error:
+            if error.name != "TooEarly":
+                raise
+            since = await read(self.rpc, interface, registry, "confirmableFrom", *pair)
+            self.progress(f"feed {name} can be listed from {since} (unix seconds) on: run again then")
+            return False
+        return True
+
     async def _require_code(self, address: str, contract: Compiled) -> None:
         if not contract.matches(await self.rpc.code(address), address):
             raise DeploymentError(
@@ -633,6 +695,7 @@ class _Run:
         verifiers: Sequence[DeployedVerifier],
         models: Mapping[int, DeployedModel],
         feeds: Mapping[str, DeployedFeed],
+        registry: str | None,
     ) -> Deployment:
         """Write the result down. What earlier runs deployed on this hub stays in it."""
         before = self.file.deployment
@@ -642,6 +705,7 @@ class _Run:
             feeds = {**kept, **feeds}
             models = {**before.models, **models}
             verifiers = [*before.verifiers, *verifiers]
+            registry = registry or before.registry
         deployment = Deployment(
             chain_id=await self.rpc.chain_id(),
             hub=hub.address,
@@ -653,6 +717,7 @@ class _Run:
             verifiers=tuple({each.address: each for each in verifiers}.values()),
             models=dict(models),
             feeds=dict(feeds),
+            registry=registry,
         )
         if before is not None and before.hub == hub.address and before.hub_code_hash != deployment.hub_code_hash:
             raise DeploymentError(f"the code of the hub at {hub.address} is not the one that was deployed")
@@ -856,6 +921,10 @@ def _packaged() -> dict[str, Compiled]:
 
 
 @cache
+def _registry_interface() -> Interface:
+    return Interface(compiled.load("ZkFeedRegistry").abi)
+
+
 def _factory_interface() -> Interface:
     return Interface(compiled.load("ZkAggregatorFactory").abi)
 

@@ -17,7 +17,7 @@ from eth_account.signers.local import LocalAccount
 from oracle import assembly
 from oracle.chain import compiled, keystore
 from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Hub, Interface
+from oracle.chain.contracts import Hub, Interface, read
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems, deploy, feed_id_of, load_deployment
 from oracle.chain.rpc import Rpc
 from oracle.chain.submit import Sender
@@ -37,6 +37,8 @@ from tests.integration.conftest import Circuits
 from tests.integration.workspace import Workspace, feed
 
 REPORTER = reporter().address
+ETH_USD = ("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE", "0x0000000000000000000000000000000000000348")
+REGISTRY = Interface(compiled.load("ZkFeedRegistry").abi)
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 OTHER_PROBE = stub_artifact(batch=4)
@@ -198,7 +200,8 @@ class Killed(BaseException):
 async def test_killed_at_every_step(rpc: Rpc, account: LocalAccount, path: Path) -> None:
     """Each run dies at a later step than the one before; in the end there is one deployment, complete."""
     chain_before = await rpc.nonce(account.address)
-    wanted = plan(feeds=feeds(2))
+    listed = replace(feeds(2)[1], pair=ETH_USD)
+    wanted = plan(feeds=(feeds(2)[0], listed), change_delay=0)
     seen: list[str] = []
     kills = 0
 
@@ -221,8 +224,52 @@ async def test_killed_at_every_step(rpc: Rpc, account: LocalAccount, path: Path)
     assert kills > 30
     assert await contents(deployment, rpc) == (1, 1, 2)
     # Three libraries, factory, verifier, hub, architecture, model; feed, aggregator, link for each feed; one strict
-    # adapter: nothing twice.
-    assert await rpc.nonce(account.address) - chain_before == 8 + 2 * 3 + 1
+    # adapter; registry, proposal, listing: nothing twice.
+    assert await rpc.nonce(account.address) - chain_before == 8 + 2 * 3 + 1 + 3
+
+
+async def test_a_listing_waits_for_its_delay(chain: Anvil, rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    said: list[str] = []
+    wanted = plan(feeds=(replace(feeds()[0], pair=ETH_USD),), admin=OTHER)
+    first = await run(wanted, rpc, account, path, said.append)
+    assert first.registry is not None
+    assert any("can be listed from" in line for line in said)
+
+    async def look(view: str, *arguments: Any) -> Any:
+        assert first.registry is not None
+        return await read(rpc, REGISTRY, first.registry, view, *arguments)
+
+    adapter = first.feeds["feed-0"].aggregator
+    assert await look("getProposedFeed", *ETH_USD) == adapter
+    with pytest.raises(ContractRejected, match="Feed not found"):
+        await look("getFeed", *ETH_USD)
+    # Until it is listed, the registry stays with the one who can confirm.
+    assert int(await look("pendingOwner"), 16) == 0
+
+    said.clear()
+    nonce = await rpc.nonce(account.address)
+    assert await run(wanted, rpc, account, path, said.append) == first
+    assert await rpc.nonce(account.address) == nonce
+    assert any("can be listed from" in line for line in said)
+
+    chain.rpc("evm_increaseTime", 3_600)
+    chain.rpc("evm_mine")
+    assert await run(wanted, rpc, account, path) == first
+    assert await look("getFeed", *ETH_USD) == adapter
+    assert await look("description", *ETH_USD) == "FEED 0 / USD"
+    assert await look("pendingOwner") == OTHER
+    nonce = await rpc.nonce(account.address)
+    assert await run(wanted, rpc, account, path) == first
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_a_plan_without_pairs_has_no_registry(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    assert (await run(plan(), rpc, account, path)).registry is None
+    # What an earlier run deployed is remembered.
+    wanted = plan(feeds=(replace(feeds()[0], pair=ETH_USD),))
+    registry = (await run(wanted, rpc, account, path)).registry
+    assert registry is not None
+    assert (await run(plan(), rpc, account, path)).registry == registry
 
 
 async def test_adapters_that_somebody_else_deployed(rpc: Rpc, account: LocalAccount, path: Path) -> None:

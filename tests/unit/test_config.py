@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from oracle.assembly import terms
 from oracle.config import (
+    DENOMINATIONS,
     Config,
     HttpSourceConfig,
     PackagedSourceConfig,
@@ -185,6 +187,36 @@ def test_addresses_are_checksummed(read: Load) -> None:
     for written in (ADDRESS, ADDRESS.lower(), "0x" + ADDRESS[2:].upper()):
         config = read(MINIMAL, ("sigma", f'reporters = ["{written}"]\nsigma'))
         assert config.feeds[0].reporters == (ADDRESS,)
+
+
+def test_a_pair_is_of_addresses_or_names(read: Load) -> None:
+    config = read(MINIMAL, ("sigma", 'pair = ["ETH", "USD"]\nsigma'))
+    assert config.feeds[0].pair == (DENOMINATIONS["ETH"], "0x0000000000000000000000000000000000000348")
+    config = read(MINIMAL, ("sigma", f'pair = ["{ADDRESS.lower()}", "BTC"]\nsigma'))
+    assert config.feeds[0].pair == (ADDRESS, "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB")
+    assert read(MINIMAL).feeds[0].pair is None
+
+
+@pytest.mark.parametrize(
+    ("pair", "where", "what"),
+    [
+        ('["ETH"]', "", "base and quote"),
+        ('["ETH", "USD", "EUR"]', "", "base and quote"),
+        ('["USD", "USD"]', "", "two different assets"),
+        ('["ETH", "Usd"]', r"\[1\]", "'Usd' is neither an address nor one of ETH, BTC, USD"),
+        ('["0x12", "USD"]', r"\[0\]", "has 2 digits"),
+    ],
+)
+def test_a_bad_pair_is_told(read: Load, pair: str, where: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=rf"feeds\[0\]\.pair{where}: .*{what}"):
+        read(MINIMAL, ("sigma", f"pair = {pair}\nsigma"))
+
+
+@pytest.mark.parametrize("name", [name for name in DENOMINATIONS if name != "USD"])
+def test_every_denomination_is_an_address(read: Load, name: str) -> None:
+    pair = read(MINIMAL, ("sigma", f'pair = ["{name}", "USD"]\nsigma')).feeds[0].pair
+    assert pair is not None
+    assert pair[0] == to_checksum_address(DENOMINATIONS[name])
 
 
 def test_variables_are_replaced_in_urls_and_headers(read: Load) -> None:
