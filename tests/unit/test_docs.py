@@ -1,4 +1,4 @@
-"""What the documentation says exists: commands, files, make targets, the public API."""
+"""What the documentation says: that commands, files, targets, tests and errors exist, and that its code compiles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 import pytest
 
 import oracle
+from oracle.chain.solc import compile_standard, standard_input
 from oracle.cli import oracle as command_line
 
 
@@ -45,6 +46,67 @@ def test_linked_files_exist(project_root: Path) -> None:
             assert (document.parent / link).exists(), f"{document.name}: {link}"
         for path in re.findall(r"`((?:oracle|contracts|tests|scripts|docs)/[\w./-]+)`", document.read_text()):
             assert (project_root / path).exists(), f"{document.name}: {path}"
+
+
+def test_named_tests_exist(project_root: Path) -> None:
+    """`path::name`, of Python's tests and of the contracts'."""
+    named = 0
+    for document in documents(project_root):
+        for path, name in re.findall(r"`([\w/.]+\.(?:py|t\.sol))::(\w+)`", document.read_text()):
+            keyword = "def" if path.endswith(".py") else "function"
+            assert re.search(rf"\b{keyword} {name}\(", (project_root / path).read_text()), (
+                f"{document.name}: {path}::{name}"
+            )
+            named += 1
+    assert named > 50
+
+
+def test_every_incident_is_listed_and_every_listed_one_is_executed(project_root: Path) -> None:
+    listed = set(re.findall(r"`(test_\w+)`", (project_root / "docs" / "contracts.md").read_text()))
+    executed = re.findall(
+        r"^def (test_\w+)\(", (project_root / "tests/integration/test_incidents.py").read_text(), re.M
+    )
+    assert listed == set(executed)
+
+
+def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
+    section = (project_root / "docs" / "contracts.md").read_text().split("## What you trust")[1].split("\n## ")[0]
+    assumptions = re.split(r"\n(?=\d+\. )", section)[1:]
+    assert [int(each.split(".")[0]) for each in assumptions] == list(range(1, len(assumptions) + 1))
+    assert [each.splitlines()[0] for each in assumptions if "::test" not in each and "::invariant" not in each] == []
+
+
+@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry"])
+def test_every_error_is_listed(project_root: Path, interface: str) -> None:
+    """In the order of the interface."""
+    source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()
+    text = (project_root / "docs" / "contracts.md").read_text()
+    table = text.split(f"<!-- errors {interface} -->")[1].split("<!-- /errors -->")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\S.*) \|$", table, re.MULTILINE)
+    assert [name for name, _ in rows] == re.findall(r"^    error (\w+)\(", source, re.MULTILINE)
+
+
+def test_documented_solidity_compiles(project_root: Path) -> None:
+    """Each piece is the body of a function, which has what the text around it names."""
+    interfaces = {
+        path.name: path.read_text().replace('"./', '"')
+        for path in (project_root / "contracts/src/interfaces").glob("*.sol")
+    }
+    imports = "".join(f'import "{name}";\n' for name in interfaces)
+    pieces = [
+        piece
+        for document in documents(project_root)
+        for piece in re.findall(r"^```solidity\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    assert len(pieces) >= 6
+    names = "address feed, address hub, bytes32 feedId, address registry, address base, address quote"
+    functions = "".join(
+        f"function piece{index}({names}) external view {{\n{piece}}}\n" for index, piece in enumerate(pieces)
+    )
+    source = (
+        f"// SPDX-License-Identifier: MIT\npragma solidity 0.8.30;\n{imports}contract Documented {{\n{functions}}}\n"
+    )
+    compile_standard(standard_input({**interfaces, "Documented.sol": source}, evm_version="cancun"), "0.8.30")
 
 
 def test_every_command_is_explained() -> None:
