@@ -53,13 +53,14 @@ UINT32_MAX = 2**32 - 1
 MAX_REPORTERS = 31
 MAX_SKEW = 3_600
 MAX_MOVE = 32_766
+MAX_DESCRIPTION_BYTES = 64
 MAX_CIRCUITS = 8
 MAX_BATCH = 64
 SECONDS_A_DAY = 86_400
 MAX_AGE = 90 * SECONDS_A_DAY
 MAX_CONFIRM_DELAY = 7 * SECONDS_A_DAY
-"""The contract's bounds: on reporters, on clocks, on what is compared with a clipped move, on a model's circuits and
-their batches, and on two waits."""
+"""The contract's bounds: on reporters, on clocks, on what is compared with a clipped move, on a feed's description, on
+a model's circuits and their batches, and on two waits."""
 
 _FIAT = {
     "USD": 840, "GBP": 826, "EUR": 978, "JPY": 392, "KRW": 410, "CNY": 156, "AUD": 36, "CAD": 124, "CHF": 756,
@@ -130,6 +131,12 @@ def _address(value: str) -> str:
     if body not in (body.lower(), body.upper()) and value != checksummed:
         raise _wrong(f"{value!r} fails its checksum: a character is mistyped; copy it again from its source")
     return str(checksummed)
+
+
+def _description(text: str) -> str:
+    if len(text.encode()) > MAX_DESCRIPTION_BYTES:
+        raise _wrong(f"takes {len(text.encode())} bytes, but the contract allows {MAX_DESCRIPTION_BYTES}")
+    return text
 
 
 def _asset(value: str) -> str:
@@ -466,7 +473,7 @@ class FeedConfig(_Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-    description: Annotated[str, Field(min_length=1, max_length=64)]
+    description: Annotated[str, Field(min_length=1), AfterValidator(_description)]
     kind: Literal["relative", "absolute"]
     decimals: Annotated[int, Field(ge=0, le=18)]
     sigma: Annotated[int, Field(ge=1, lt=2**64)]

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from oracle.errors import DataError, SourceUnavailable
 from oracle.sources.interface import Reading
-from oracle.types import FeedState, Kind
+from oracle.types import FeedState, HoldReason, Kind
 
 __all__ = ["Aggregated", "AggregationPolicy", "Due", "DuePolicy", "aggregate", "decide", "is_due"]
 
@@ -173,17 +173,20 @@ def decide(state: FeedState, answer: int, observed_at: int, policy: DuePolicy) -
 
     A held feed is reported to when the value leaves the held level (back to normal, or on to another), and
     as often as `held_interval` while it stays, so that a lasting change is confirmed without a proof at each
-    reading.
+    reading. A hold that no insisting confirms is repeated as often as the heartbeat asks.
     """
     if observed_at <= state.last_report_at:
         return None
     if state.held is None:
         last = None if state.round_id == 0 else state.answer
         return is_due(last, state.observed_at, answer, observed_at, policy)
-    if _deviates(policy, state.held.answer, answer):
+    repeated = state.held.reason is HoldReason.REPEATED
+    # Any other answer ends a repetition.
+    if _deviates(policy, state.held.answer, answer) or (repeated and answer != state.answer):
         return Due.DEVIATION
-    waited = observed_at - state.last_report_at
-    return Due.HELD if waited >= min(policy.heartbeat, max(1, policy.held_interval)) else None
+    confirmable = state.held.reason is HoldReason.ANOMALOUS
+    interval = min(policy.heartbeat, max(1, policy.held_interval)) if confirmable else policy.heartbeat
+    return Due.HELD if observed_at - state.last_report_at >= interval else None
 
 
 def _deviates(policy: DuePolicy, last: int, answer: int) -> bool:

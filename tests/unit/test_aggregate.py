@@ -216,3 +216,25 @@ def test_a_held_feed_is_reported_to_within_its_heartbeat() -> None:
     slow = replace(RELATIVE_DUE, held_interval=10**6)
     assert decide(state(HELD), 20_000, 5_099, slow) is None
     assert decide(state(HELD), 20_000, 5_100, slow) is Due.HELD
+
+
+REPEATED = replace(HELD, reason=HoldReason.REPEATED, answer=10_000, first_answer=10_000)
+
+
+@pytest.mark.parametrize(
+    ("answer", "observed_at", "reason"),
+    [
+        (10_000, 5_099, None),  # nothing confirms it: no more proofs than the heartbeat asks for
+        (10_000, 5_100, Due.HELD),
+        (10_001, 1_501, Due.DEVIATION),  # the smallest other answer ends it
+    ],
+)
+def test_a_repetition_that_is_held(answer: int, observed_at: int, reason: Due | None) -> None:
+    assert decide(state(REPEATED), answer, observed_at, WITH_INTERVAL) is reason
+
+
+def test_an_answer_that_is_not_positive_is_not_insisted_on() -> None:
+    held = state(replace(HELD, reason=HoldReason.NOT_POSITIVE, answer=0, first_answer=0))
+    assert decide(held, 0, 5_099, WITH_INTERVAL) is None
+    assert decide(held, 0, 5_100, WITH_INTERVAL) is Due.HELD
+    assert decide(held, 10_000, 1_501, WITH_INTERVAL) is Due.DEVIATION

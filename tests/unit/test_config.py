@@ -267,6 +267,7 @@ SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\n
         ("decimals = 8", "decimals = 19", "feeds[0].decimals", "must be less than or equal to 18"),
         ('"relative"', '"relativ"', "feeds[0].kind", "must be 'relative' or 'absolute'"),
         ('"ETH / USD"', "7", "feeds[0].description", "must be a string"),
+        ('"ETH / USD"', '"' + "€" * 22 + '"', "feeds[0].description", "takes 66 bytes"),
         ('"eth-usd"', '"ETH@USD"', "feeds[0].name", "must be 1 to 40 of a-z"),
         ('"http://127.0.0.1:8545"', '"127.0.0.1:8545"', "chain.rpc_url", "write it as https://host/path"),
         ('"http://127.0.0.1:8545"', '"ftp://h/"', "chain.rpc_url", "write it as https://host/path"),
