@@ -283,7 +283,7 @@ _HINTS = {
     "ProofTooLong": "a proof of {length} bytes, the hub reads {longest} at most",
     "UnknownModel": "the hub has no model number {modelNumber}",
     "UnknownFeed": "the hub has no feed {feedId}",
-    "DuplicateFeed": "feed {feedId} appears twice in one submission",
+    "FeedsNotAscending": "feed {feedId} appears twice in one submission, or behind one of a larger id",
     "FeedPaused": "feed {feedId} is paused by its guardian",
     "ModelNotActive": "proven with model {modelNumber}, the feed's active model is {active}",
     "ModelNotProposed": "proven with model {modelNumber}, the feed's proposed model is {proposed} (0: none is)",
@@ -342,9 +342,15 @@ def encode_submission(scored: Sequence[Scored], proof: bytes, *, shadow: bool = 
     Args:
         scored: The statements that the proof is of, in the circuit's order, all of one model.
         shadow: Of `submitShadow` instead: the model is the one that is proposed for each of the feeds.
+
+    Raises:
+        ValueError: They are of several models, or the feeds do not ascend by id.
     """
     if len({each.model_number for each in scored}) != 1:
         raise ValueError("one submission is of one model, and of at least one feed")
+    ids = [each.observed.feed_id for each in scored]
+    if ids != sorted(set(ids)):
+        raise ValueError("the feeds of one submission ascend by id: sort them before they are proven")
     updates = [
         (
             each.observed.feed_id,

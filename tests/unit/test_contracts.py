@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pytest
@@ -69,6 +69,21 @@ def log_of(event: str, *values: Any) -> Log:
 
 
 # --- submissions ---
+
+
+def test_feeds_of_a_submission_ascend() -> None:
+    other = replace(SCORED, observed=replace(SCORED.observed, feed_id=b"\6" * 32))
+    assert [update.feed_id for update in decode_submission(encode_submission([SCORED, other], b"")).updates] == [
+        FEED,
+        b"\6" * 32,
+    ]
+    for scored in ([other, SCORED], [SCORED, SCORED]):
+        with pytest.raises(ValueError, match="ascend by id"):
+            encode_submission(scored, b"")
+    with pytest.raises(ValueError, match="of one model"):
+        encode_submission([SCORED, replace(other, model_number=3)], b"")
+    with pytest.raises(ValueError, match="at least one feed"):
+        encode_submission([], b"")
 
 
 def test_a_submission_is_read_as_it_was_written() -> None:
