@@ -86,7 +86,7 @@ class Market:
 
     def withholds(self) -> bool:
         """Whether consumers that ask for a current answer get none, in each of the ways that there are to ask."""
-        answers = {
+        answers: set[bool] = {
             self.adapter("latestRoundData", strict=True) == "AnswerUnavailable",
             self.adapter("latestAnswer", strict=True) == 0,
             self.read("getPriceNoOlderThan", HOUR) in ("FeedHeld", "PriceTooOld"),
