@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from oracle import bench
+from oracle.bench import submissions
+from oracle.bench.submissions import Step
 from oracle.errors import ArtifactError
 from oracle.proving.child import EngineProcess
 
@@ -47,7 +49,7 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
     assert report["daemon_rss_mb"] > report["daemon_parent_rss_mb"] > 10
     assert report["cli_help_s"] > 0
     assert report["machine"]["cores"] >= 1 and report["versions"]["ezkl"] == "23.0.5"
-    assert not {"cold_setup_s", bench.DEFAULT, "quadratic-verdict-b1"} & report.keys()
+    assert not {"cold_setup_s", bench.DEFAULT, "quadratic-verdict-b1", *submissions.CASES} & report.keys()
 
     printed = "\n".join(said)
     for case in cases:
@@ -55,10 +57,98 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
     assert str(out) in said
 
 
+@pytest.mark.slow
+async def test_submissions(tmp_path: Path, said: list[str]) -> None:
+    """Batches of both models, with real proofs: one feed's share, and that its parts are all of it."""
+    cases = ("submit-private-b4", "submit-public-b1", "submit-public-b4")
+    out = tmp_path / "bench.json"
+    report = await bench.run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases)
+    assert not {"end_to_end", *set(bench.CASES) - set(cases)} & report.keys()
+    for case in cases:
+        found, batch = report[case], int(case.rpartition("b")[2])
+        assert found["floor_gas"] < found["verify_gas"] < found["gas"]
+        assert found["gas_per_feed"] == round(found["gas"] / batch)
+        # One submission: the parts that its gas was taken to pieces into are all of it.
+        parts = found["profile"]
+        pieces = (*parts["hub_per_feed"].values(), parts["adapter_per_feed"], parts["calldata_beyond_per_feed"])
+        bare = submissions.TRANSACTION_GAS + found["bare_calldata_gas"] + parts["verifier"]
+        assert bare + batch * sum(pieces) == pytest.approx(found["gas"], abs=batch * len(pieces))
+        assert found["verify_gas"] == pytest.approx(bare, abs=500)
+        # Chainlink's two events, and the account that emits them.
+        adapter = found["hub_gas_per_feed"] - found["hub_gas_per_feed_without_adapter"]
+        assert 2_600 + 2 * 1_756 < adapter < 9_000
+        # A round's slot was empty, the feed's track was not; configuration, track, last round and reporter are read.
+        assert parts["hub_per_feed"]["sstore"] == 22_100 + 2_900
+        assert parts["hub_per_feed"]["sload"] >= 4 * 2_100
+        assert parts["hub_per_feed"]["ecrecover"] == 3_100
+        # Each commitment is scaled once; so is the generator.
+        assert parts["precompiles"]["ecmul"] == sum(found["commitments"].values()) + 1
+        assert parts["precompiles"]["pairing"] == 1
+    private, public = report["submit-private-b4"], report["submit-public-b4"]
+    assert private["instances"] == public["instances"] + 1
+    assert private["floor_gas"] > public["floor_gas"]
+    assert public["gas_per_feed"] < report["submit-public-b1"]["gas_per_feed"] / 2
+    printed = "\n".join(said)
+    assert all(f"{report[case]['gas']:,}" in printed for case in cases)
+
+
+def test_profile_of_a_trace() -> None:
+    """A hub that reads, recovers a signer, has a proof verified, writes, and calls two adapters."""
+    steps = [
+        Step("SLOAD", 1_000_000, 1),
+        Step("STATICCALL", 997_900, 1),  # ecrecover
+        Step("ADD", 994_800, 1),
+        Step("STATICCALL", 994_797, 1),  # the verifier
+        Step("STATICCALL", 900_000, 2),  # ECMUL
+        Step("STATICCALL", 893_900, 2),  # ECADD
+        Step("STATICCALL", 893_650, 2),  # modular exponentiation
+        Step("STATICCALL", 892_000, 2),  # pairing
+        Step("RETURN", 778_900, 2),
+        Step("SSTORE", 871_097, 1),
+        Step("LOG3", 848_997, 1),
+        Step("EXTCODESIZE", 845_449, 1),
+        Step("CALL", 842_849, 1),  # an adapter
+        Step("LOG2", 800_000, 2),
+        Step("STOP", 798_244, 2),
+        Step("CALL", 840_993, 1),  # another
+        Step("LOG2", 800_000, 2),
+        Step("STOP", 798_244, 2),
+        Step("STOP", 839_137, 1),
+    ]
+    found = submissions.profile(steps, 21_000 + 5_000 + (1_000_000 - 839_137), 5_500)
+    assert found.verifier == 900_000 - 778_900
+    assert found.adapters == 2 * 1_756
+    assert found.calldata_beyond == -500
+    assert found.hub == {
+        "sload": 2_100,
+        "ecrecover": 3_100,
+        "computing": 3,
+        "sstore": 22_100,
+        "log": 3_548,
+        # 2,600 for the verifier's account and for the first adapter's, 100 for calls of known ones.
+        "accounts": 2_600 + 2_600 + 100 + 100,
+    }
+    assert found.precompiles == {"ecmul": 1, "ecadd": 1, "modexp": 1, "pairing": 1}
+
+
+def test_floor_of_a_verification() -> None:
+    assert submissions.calldata_gas(bytes([0, 0, 1, 255])) == 2 * 4 + 2 * 16
+    assert submissions.floor(bytes(10), 3) == 21_000 + 40 + 113_000 + 3 * 6_150
+
+
+def test_calm_stretches_are_never_held() -> None:
+    """Reported day after day to an empty feed, and each stretch is another one."""
+    model = bench._model("score")
+    found = submissions.calm_stretches(model, 3, 20)
+    assert [len(answers) for answers in found] == [20, 20, 20]
+    assert len(set(found)) == 3
+    assert not any(submissions._is_held(model, model.training.series["sp500"], found[0][:end]) for end in range(1, 21))
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"cases": ["quadratic"]}, {"cases": []}, {"repeat": 0}, {"observations": 4}],
-    ids=lambda wrong: next(iter(wrong)),
+    [{"cases": ["quadratic"]}, {"cases": []}, {"repeat": 0}, {"observations": 4}, {"observations": 61}],
+    ids=str,
 )
 async def test_nothing_is_measured_if_it_makes_no_sense(tmp_path: Path, said: list[str], wrong: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"repeat": 1, "cold_setup": False, "out": tmp_path / "bench.json", "echo": said.append}

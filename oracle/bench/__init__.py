@@ -2,7 +2,7 @@
 
 Everything is measured as it runs in earnest: proofs in warm child processes, gas of mined transactions on a real Anvil,
 latency and memory of a real `oracle run`. The proofs of the cases take turns, so that a machine that grows slower
-meanwhile does so for all of them.
+meanwhile does so for all of them. What batches cost on the chain is in `oracle.bench.submissions`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle import encoding, toolchain
+from oracle.bench import submissions
 from oracle.errors import ArtifactError, Fatal, ProverUnavailable, ToolMissing
 from oracle.metrics import percentile
 from oracle.types import Kind, Outcome
 
 if TYPE_CHECKING:
     from oracle.chain.anvil import Anvil
-    from oracle.chain.rpc import Receipt, Rpc
     from oracle.config import Config
     from oracle.detectors.quadratic import QuadraticModel
     from oracle.proving.child import EngineProcess
     from oracle.proving.verifier import CompiledVerifier
+    from oracle.sources.interface import Reading
 
 Echo = Callable[[str], None]
 
@@ -50,7 +51,7 @@ OWN = {
 """Our cases: visibility of the weights, and what a proof publishes."""
 
 DEFAULT = "ezkl-default-quadratic"
-CASES = (*OWN, DEFAULT)
+CASES = (*OWN, DEFAULT, *submissions.CASES)
 
 CALIBRATION_WINDOWS = 100
 MAX_DECOMP_LEGS = 8
@@ -61,7 +62,12 @@ _FEED_START = dt.date(2004, 1, 2)
 _WARM_ROUND = 4
 """From this round on, a report's gas is that of any later one: the first ones fill slots that were empty."""
 
+MAX_OBSERVATIONS = 60
+"""Trading days that the oldest observation's age stays within the 90 days that a feed may allow."""
+
 _GAS_OBSERVATIONS = 10
+_SUBMISSIONS = 3
+"""Gas is the same each time, but for zeros among the proof's bytes."""
 _SAMPLE_S = 0.05
 
 
@@ -128,7 +134,8 @@ async def run(
         out: The JSON file to write.
         echo: Takes lines for people.
         cases: Of `CASES`.
-        observations: That the daemon takes to the chain, at least 5; its latency and memory are taken meanwhile.
+        observations: That the daemon takes to the chain, 5 to `MAX_OBSERVATIONS`; its latency and memory are taken
+            meanwhile.
 
     Returns:
         The report as it was written.
@@ -139,10 +146,10 @@ async def run(
         Fatal: A step failed; the message has its last words.
     """
     unknown = sorted(set(cases) - set(CASES))
-    if unknown or not cases or repeat < 1 or observations <= _WARM_ROUND:
+    if unknown or not cases or repeat < 1 or not _WARM_ROUND < observations <= MAX_OBSERVATIONS:
         raise ValueError(
             f"cases {list(cases)} must be of {list(CASES)}, repeat {repeat} at least 1, "
-            f"observations {observations} more than {_WARM_ROUND}"
+            f"observations {observations} more than {_WARM_ROUND} and at most {MAX_OBSERVATIONS}"
         )
     report: dict[str, Any] = {
         "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -156,7 +163,7 @@ async def run(
     with tempfile.TemporaryDirectory(prefix="oracle-bench-") as folder:
         work = Path(folder)
         circuits: dict[str, Circuit] = {}
-        for case in cases:
+        for case in (case for case in cases if case not in submissions.CASES):
             echo(f"set-up of {case}")
             build = _build_default if case == DEFAULT else _build_own
             circuits[case] = await asyncio.to_thread(build, case, work / case, echo)
@@ -178,8 +185,14 @@ async def run(
                 echo("observation to confirmation with one prover of all cores")
                 alone = await _own_on_chain(work / case, case, circuit, proofs[case], number, workers=1)
                 report["end_to_end_one_worker"] = alone["end_to_end"] | alone["memory"]
+    if submitted := [case for case in cases if case in submissions.CASES]:
+        report |= await submissions.run(submitted, min(repeat, _SUBMISSIONS), echo)
     for case in set(cases) & set(OWN) if DEFAULT in cases else ():
         report[case]["default_over_prove"] = _ratio(report[DEFAULT]["prove_s_all"], report[case]["prove_s_all"])
+    for case in submitted if DEFAULT in cases else ():
+        report[case]["default_over_gas_per_feed"] = round(
+            report[DEFAULT]["consumer_gas"] / report[case]["gas_per_feed"], 2
+        )
     await asyncio.to_thread(_write, out, report)
     echo(table(report))
     echo(str(out))
@@ -401,7 +414,8 @@ async def _own_on_chain(
     from oracle.config import load
     from oracle.journal import Journal
 
-    with Anvil(load_anvil_config(port=0)) as chain:
+    last = _observed(observations)[-1].observed_at
+    with Anvil(load_anvil_config(port=0, start_time=last)) as chain:
         # A journal and a deployment file belong to one chain.
         place = folder / f"chain-{chain.port}"
         place.mkdir()
@@ -423,7 +437,9 @@ async def _own_on_chain(
         if not gas:
             raise Fatal(f"{case}: no report on a warm feed was accepted: {_tail(folder / 'daemon.log')}")
         async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
-            verified = await _verify_on_chain(rpc, deployment.verifiers[0].address, circuit, proofs)
+            calldata = submissions.bare_call(circuit.verifier.abi, proofs.proof, proofs.instances)
+            payer = await submissions.sender(rpc)
+            verified = await submissions.verify(payer, deployment.verifiers[0].address, calldata)
     latencies = [entry.latency for entry in entries if entry.latency is not None]
     return {
         "gas": {
@@ -443,50 +459,41 @@ async def _own_on_chain(
 
 
 async def _default_on_chain(circuit: Circuit, proofs: Proofs) -> dict[str, Any]:
-    """ezkl's verifier as it was generated, without our hardening: the gas of `verifyProof` alone."""
+    """ezkl's verifier as it was generated, without our hardening: `verifyProof` alone, and behind a consumer."""
     from oracle.chain.anvil import Anvil, load_anvil_config
     from oracle.chain.rpc import Rpc
 
     with Anvil(load_anvil_config(port=0)) as chain:
         async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
-            deployed = await _send(rpc, None, circuit.verifier.bytecode)
+            payer = await submissions.sender(rpc)
+            deployed = await submissions.send(payer, None, circuit.verifier.bytecode)
             assert deployed.contract_address is not None
-            verified = await _verify_on_chain(rpc, deployed.contract_address, circuit, proofs)
+            calldata = submissions.bare_call(circuit.verifier.abi, proofs.proof, proofs.instances)
+            verified = await submissions.verify(payer, deployed.contract_address, calldata)
+            consumer = await submissions.demo_consumer_gas(
+                payer, deployed.contract_address, proofs.proof, proofs.instances
+            )
     return {
         "gas": verified.gas_used,
         "gas_of": "verifyProof of ezkl's own, unhardened verifier: no feed, no signatures, no storage",
         "verify_gas": verified.gas_used,
+        "consumer_gas": consumer,
     }
 
 
-async def _verify_on_chain(rpc: Rpc, verifier: str, circuit: Circuit, proofs: Proofs) -> Receipt:
-    from oracle.chain.contracts import Interface
+def _observed(observations: int) -> Sequence[Reading]:
+    """What the daemon reports."""
+    from oracle.sources.packaged import load_series
 
-    calldata = Interface(circuit.verifier.abi).encode_call("verifyProof", proofs.proof, list(proofs.instances))
-    if int.from_bytes(await rpc.call(verifier, calldata), "big") != 1:
-        raise Fatal(f"the verifier at {verifier} refuses a proof that ezkl accepts")
-    return await _send(rpc, verifier, calldata)
-
-
-async def _send(rpc: Rpc, to: str | None, data: bytes) -> Receipt:
-    from oracle.chain.keystore import local_chain_key
-    from oracle.chain.submit import Sender
-
-    sender = Sender(rpc, await local_chain_key(0, rpc))
-    signed = await sender.sign(to, data)
-    await sender.broadcast(signed)
-    receipt = await sender.wait(signed.tx_hash, 60.0)
-    if not receipt.succeeded:
-        raise Fatal(f"transaction 0x{signed.tx_hash.hex()} reverted")
-    return receipt
+    return load_series("sp500", _FEED_START)[:observations]
 
 
 def _config(case: str, folder: Path, chain: Anvil, observations: int, workers: int | None) -> str:
-    """A configuration like a user's. `max_age` admits recorded times, so the chain's clock can be today's."""
-    from oracle.sources.packaged import load_series
+    """A configuration like a user's, for a chain whose time is the last recorded one."""
+    from oracle.config import MAX_AGE
 
     visibility, disclosure = OWN[case]
-    end = load_series("sp500", _FEED_START)[:observations][-1].observed_at
+    end = _observed(observations)[-1].observed_at
     return f"""# Written by `oracle bench`.
 [chain]
 rpc_url = "{chain.rpc_url}"
@@ -517,7 +524,7 @@ kind = "relative"
 decimals = 8
 sigma = {_model(disclosure).training.series["sp500"]}
 heartbeat = 86400
-max_age = {2**32 - 1}
+max_age = {MAX_AGE}
 deviation_ppm = 1
 poll_interval = 0.05
 sources = [{{ type = "packaged", series = "sp500", speed = "max", \
@@ -708,9 +715,7 @@ def table(report: Mapping[str, Any], width: int = 118) -> str:
     for column in ("prove", "with witness, verify", "gas", "verify gas", "proof", "peak memory", "set-up"):
         found.add_column(column, justify="right")
     default = report.get(DEFAULT)
-    for case in CASES:
-        if case not in report:
-            continue
+    for case in (case for case in (*OWN, DEFAULT) if case in report):
         of = report[case]
         less = f"  ({of['default_over_prove']:.0f}× less)" if "default_over_prove" in of else ""
         found.add_row(
@@ -725,7 +730,8 @@ def table(report: Mapping[str, Any], width: int = 118) -> str:
         )
     text = io.StringIO()
     console = Console(file=text, width=width, highlight=False)
-    console.print(found)
+    if found.row_count:
+        console.print(found)
     about = report["machine"]
     if default:
         console.print(f"* {default['gas_of']}")
@@ -735,6 +741,8 @@ def table(report: Mapping[str, Any], width: int = 118) -> str:
         console.print(
             f"  its scores are wrong by up to {default['score_error_max']} of a calm market's limit; ours are exact"
         )
+    if any(case in report for case in submissions.CASES):
+        console.print(submissions.table(report))
     if "end_to_end" in report:
         taken = report["end_to_end"]
         console.print(
