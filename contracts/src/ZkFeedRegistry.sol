@@ -98,6 +98,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         try previous.decimals() returns (uint8 current) {
             if (proposed != current) revert DecimalsDiffer(proposed, current);
         } catch {}
+        // slither-disable-next-line unused-return -- asked only whether there is an answer
         try next.latestRoundData() returns (uint80, int256, uint256, uint256 updatedAt, uint80) {
             if (updatedAt == 0) revert NoAnswer(address(next));
         } catch {
@@ -337,6 +338,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         } catch {}
         uint256 last = uint256(starting) - 1;
         uint256 step = 1;
+        // slither-disable-start divide-before-multiply -- nothing is lost: only powers of two are halved
         while (_hasRound(feed, last + step)) {
             last += step;
             step *= 2;
@@ -344,6 +346,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         for (; step > 1; step /= 2) {
             if (_hasRound(feed, last + step / 2)) last += step / 2;
         }
+        // slither-disable-end divide-before-multiply
         // forge-lint: disable-next-item(unsafe-typecast) -- no larger id counts as a round
         return uint64(last);
     }

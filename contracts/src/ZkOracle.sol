@@ -230,6 +230,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
 
     /// @dev Zero for a signature that is malformed, or not the canonical one of the two that there are for each.
     function _signer(bytes32 digest, Observation calldata observation) internal pure returns (address) {
+        // slither-disable-next-line unused-return -- the third explains the error
         (address signer, ECDSA.RecoverError failure,) =
             ECDSA.tryRecover(digest, observation.v, observation.r, observation.s);
         return failure == ECDSA.RecoverError.NoError ? signer : address(0);

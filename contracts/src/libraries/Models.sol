@@ -142,6 +142,7 @@ library Models {
         for (uint256 i = 0; i < probe.window.length; ++i) {
             instances[head + i] = Instances.toField(probe.window[i]);
         }
+        // slither-disable-next-line unused-return -- whatever the probe's verdict is, it has to be proven
         Instances.writeScores(instances, circuit, 0, 0, probe.scores);
         Instances.pad(instances, circuit, 1);
         Instances.requireAccepted(circuit.verifier(), data);
