@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from oracle import encoding
 from oracle.types import FeedState, HeldAnswer, HoldReason, Kind, Outcome, Status
 
+PATIENCE = 4
+"""A hold ends, whatever level its reports are of, after this many times the reports and the time that confirm one."""
+
 
 @dataclass(frozen=True, slots=True)
 class HoldPolicy:
@@ -20,7 +23,10 @@ class HoldPolicy:
     A feed can't freeze while its reporters agree. Let every report be within `tolerance` of the first held answer, and
     none be the last accepted answer once more than `max_repeats` allows: then the hold ends, with a report that the
     model accepts or with a confirmation, at the latest with the first report that is both the `confirmations`-th
-    further one and observed `confirm_delay` or more after the first held one, whatever the model says.
+    further one and observed `confirm_delay` or more after the first held one, whatever the model says. Where the
+    reports are not near each other, as in a crash, it ends at the latest with the anomalous report that is both the
+    `PATIENCE · (confirmations + 1)`-th since the last accepted one, and `PATIENCE · confirm_delay` or more after the
+    first.
 
     Attributes:
         confirmations: Further reports near the first held answer that accept it; at least 1.
@@ -101,13 +107,13 @@ def judge(
     """
     last_report_at = observed_at if latest_observed_at is None else latest_observed_at
     repeats = encoding.repeats(state, answer)
-    reason = _reason_to_hold(state, policy, answer, repeats, scores)
+    move = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
+    reason = _reason_to_hold(state, policy, answer, repeats, move, scores)
     if reason is not HoldReason.NONE:
         held = _hold(state, policy, answer, observed_at, scores, score_unit, reason)
         if not _is_confirmed(held, policy):
             after = replace(state, status=Status.HELD, held=held, last_report_at=last_report_at)
             return Verdict(after, Outcome.HELD, reason)
-    newest = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
     after = replace(
         state,
         status=Status.OK,
@@ -117,21 +123,22 @@ def judge(
         published_at=published_at,
         last_report_at=last_report_at,
         repeats=repeats,
-        returns=encoding.push_move(state.returns, newest),
+        returns=encoding.push_move(state.returns, move),
         held=None,
     )
     return Verdict(after, Outcome.ACCEPTED, reason)
 
 
 def _reason_to_hold(
-    state: FeedState, policy: HoldPolicy, answer: int, repeats: int, scores: Sequence[int]
+    state: FeedState, policy: HoldPolicy, answer: int, repeats: int, move: int, scores: Sequence[int]
 ) -> HoldReason:
-    """Whatever a model thinks of it: what later moves can't be measured against is held, and what came too often."""
+    """Whatever a model thinks of it: what later moves can't be measured against is held, what came too often, and what
+    is too far away to be measured itself."""
     if state.kind is Kind.RELATIVE and answer <= 0:
         return HoldReason.NOT_POSITIVE
     if policy.max_repeats and repeats > policy.max_repeats:
         return HoldReason.REPEATED
-    return HoldReason.ANOMALOUS if max(scores) > 0 else HoldReason.NONE
+    return HoldReason.ANOMALOUS if abs(move) == encoding.CLIP or max(scores) > 0 else HoldReason.NONE
 
 
 def _hold(
@@ -144,6 +151,10 @@ def _hold(
     reason: HoldReason,
 ) -> HeldAnswer:
     """The hold that a report starts, or goes on with: one of the same reason, begun by an answer that is near."""
+    before = state.held
+    anomalous = reason is HoldReason.ANOMALOUS
+    anomalies = before.anomalies if before else 0
+    since = before.anomalous_since if before else 0
     started = HeldAnswer(
         reason=reason,
         answer=answer,
@@ -153,8 +164,9 @@ def _hold(
         confirmations=0,
         model_number=state.model_number,
         score_ratio=encoding.score_ratio(scores, score_unit),
+        anomalies=min(encoding.UINT16_MAX, anomalies + anomalous),
+        anomalous_since=observed_at if anomalous and anomalies == 0 else since,
     )
-    before = state.held
     if before is None or before.reason is not reason or not _near(state, policy, answer, before.first_answer):
         return started
     return replace(
@@ -167,11 +179,13 @@ def _hold(
 
 def _is_confirmed(held: HeldAnswer, policy: HoldPolicy) -> bool:
     """Only what a model calls anomalous can be a new level: the other reasons hold however often it is said."""
-    return (
-        held.reason is HoldReason.ANOMALOUS
-        and held.confirmations >= max(1, policy.confirmations)
-        and held.observed_at - held.first_observed_at >= policy.confirm_delay
-    )
+    if held.reason is not HoldReason.ANOMALOUS:
+        return False
+    needed, delay = max(1, policy.confirmations), policy.confirm_delay
+    if held.confirmations >= needed and held.observed_at - held.first_observed_at >= delay:
+        return True
+    outlasted = held.observed_at - held.anomalous_since >= PATIENCE * delay
+    return held.anomalies >= PATIENCE * (needed + 1) and outlasted
 
 
 def _near(state: FeedState, policy: HoldPolicy, answer: int, first: int) -> bool:

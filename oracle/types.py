@@ -55,6 +55,8 @@ class HeldAnswer:
         first_answer: The answer that started the hold; later ones near it confirm it.
         confirmations: How many reports have confirmed it so far.
         score_ratio: In thousandths of the model's score unit, saturated to 24 bits.
+        anomalies: Anomalous reports, of whatever level, since the last accepted one.
+        anomalous_since: Time of the first of them, unix seconds.
     """
 
     reason: HoldReason
@@ -65,6 +67,8 @@ class HeldAnswer:
     confirmations: int
     model_number: int
     score_ratio: int
+    anomalies: int
+    anomalous_since: int
 
 
 @dataclass(frozen=True, slots=True)

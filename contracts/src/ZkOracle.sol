@@ -33,6 +33,10 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     /// @notice Length of a proof in bytes, at most. ezkl's are 2 to 4 kB.
     uint256 public constant MAX_PROOF_BYTES = 16_384;
 
+    /// @notice A hold ends, whatever level the reports are of, after this many times the reports and the time that would
+    /// confirm one level. Else an answer that keeps moving, as in a crash, would be held for as long as it moves.
+    uint256 public constant PATIENCE = 4;
+
     /// @dev One feed's part of a submission, between being read and being settled.
     struct Report {
         Config config;
@@ -266,12 +270,14 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     }
 
     /// @dev Whatever a model thinks of it: an answer that later moves can't be measured against is not written, nor one
-    /// that the feed has had too often.
+    /// that the feed has had too often. A clipped move tells the model only that it is large: after a volatile time, in
+    /// which it allows for large ones, it would take a thousandfold for one of them.
     function _reasonToHold(Report memory report) internal pure returns (HoldReason) {
         if (report.config.relative() && report.answer <= 0) return HoldReason.NOT_POSITIVE;
         uint256 maxRepeats = report.config.maxRepeats();
         if (maxRepeats != 0 && report.repeats > maxRepeats) return HoldReason.REPEATED;
-        return report.score > 0 ? HoldReason.ANOMALOUS : HoldReason.NONE;
+        bool isClipped = Features.magnitude(report.move) == uint256(Features.CLIP);
+        return isClipped || report.score > 0 ? HoldReason.ANOMALOUS : HoldReason.NONE;
     }
 
     /// @dev Starts a hold, or goes on with it.
@@ -283,34 +289,24 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     {
         Feed storage feed = _store.feeds[update.feedId];
         Config config = report.config;
-        Held memory held = Held({
-            reason: reason,
-            answer: report.answer,
-            firstAnswer: report.answer,
-            firstObservedAt: report.observedAt,
-            observedAt: report.observedAt,
-            confirmations: 0,
-            modelNumber: modelNumber,
-            scoreRatio: ratio
-        });
-        if (config.held()) {
-            Held memory before = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
-            bool goesOn = before.reason == reason
-                && Features.near(
-                    config.relative(), config.sigma(), report.answer, before.firstAnswer, config.tolerance()
-                );
-            if (goesOn) {
-                held.firstAnswer = before.firstAnswer;
-                held.firstObservedAt = before.firstObservedAt;
-                held.confirmations = _saturated(before.confirmations);
-                // Only what a model calls anomalous can be a new level: the other reasons hold however often it is said.
-                isConfirmed = reason == HoldReason.ANOMALOUS && held.confirmations >= config.confirmations()
-                    && report.observedAt - before.firstObservedAt >= config.confirmDelay();
-                if (isConfirmed) return true;
-            }
+        Held memory held;
+        if (config.held()) held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
+        bool goesOn = held.reason == reason
+            && Features.near(config.relative(), config.sigma(), report.answer, held.firstAnswer, config.tolerance());
+        if (goesOn) {
+            held.confirmations = _saturated(held.confirmations);
         } else {
-            feed.config = config.withHeld(true);
+            (held.firstAnswer, held.firstObservedAt, held.confirmations) = (report.answer, report.observedAt, 0);
         }
+        // Only what a model calls anomalous can be a new level: the other reasons hold however often it is said.
+        if (reason == HoldReason.ANOMALOUS) {
+            if (held.anomalies == 0) held.anomalousSince = report.observedAt;
+            if (held.anomalies != type(uint16).max) ++held.anomalies;
+            if (_isConfirmed(config, held, report.observedAt)) return true;
+        }
+        if (!config.held()) feed.config = config.withHeld(true);
+        (held.reason, held.answer, held.observedAt) = (reason, report.answer, report.observedAt);
+        (held.modelNumber, held.scoreRatio) = (modelNumber, ratio);
         (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held, report.latestObservedAt);
         emit RoundHeld(
             update.feedId,
@@ -322,6 +318,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             reason,
             held.confirmations
         );
+    }
+
+    /// @dev One level confirmed, or too many anomalies of any level for too long: then the market is what is anomalous.
+    function _isConfirmed(Config config, Held memory held, uint32 observedAt) internal pure returns (bool) {
+        (uint256 needed, uint256 delay) = (config.confirmations(), config.confirmDelay());
+        if (held.confirmations >= needed && observedAt - held.firstObservedAt >= delay) return true;
+        return held.anomalies >= PATIENCE * (needed + 1) && observedAt - held.anomalousSince >= PATIENCE * delay;
     }
 
     function _announce(bytes32 feedId, Report memory report) internal {

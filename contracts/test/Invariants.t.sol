@@ -18,6 +18,8 @@ contract Handler is OracleTest {
         int128 firstHeld;
         uint32 firstHeldAt;
         uint256 confirmations;
+        uint256 anomalies;
+        uint32 anomalousSince;
     }
 
     uint256 internal constant FEEDS = 3;
@@ -34,6 +36,7 @@ contract Handler is OracleTest {
     uint256 public confirmed;
     uint256 public heldReports;
     uint256 public repeatedReports;
+    uint256 public outlasted;
     uint256 public forgeries;
 
     function setUp() public override {
@@ -87,6 +90,21 @@ contract Handler is OracleTest {
         }
         bool isRepetition = id == ids[1] && g.answer == answer;
         require(g.accepted > before || isRepetition, "the feed froze");
+    }
+
+    /// @dev An answer that keeps falling, far enough that no report is near another: the feed follows all the same.
+    function fall(uint256 which, uint8 extra) external {
+        bytes32 id = ids[which % FEEDS];
+        Ghost storage g = _ghosts[id];
+        if (g.paused) return;
+        uint32 before = g.accepted;
+        int128 answer = 1e16;
+        for (uint256 i = 0; i < 12 + extra % 2; ++i) {
+            skip(CONFIRM_DELAY / 2);
+            answer = answer * 9 / 10;
+            _report(id, answer, 5);
+        }
+        require(g.accepted > before, "the feed froze");
     }
 
     // What others try
@@ -179,7 +197,7 @@ contract Handler is OracleTest {
         g.repeats = g.accepted > 0 && answer == g.answer ? (g.repeats == 255 ? 255 : g.repeats + 1) : 0;
         g.accepted += 1;
         g.answer = answer;
-        g.reason = IZkOracle.HoldReason.NONE;
+        (g.reason, g.anomalies) = (IZkOracle.HoldReason.NONE, 0);
         written[id][g.accepted] = keccak256(abi.encode(hub.getRound(id, g.accepted)));
     }
 
@@ -188,7 +206,9 @@ contract Handler is OracleTest {
         if (_isRelative(id) && answer <= 0) return IZkOracle.HoldReason.NOT_POSITIVE;
         bool isRepetition = g.accepted > 0 && answer == g.answer;
         if (id == ids[1] && isRepetition && g.repeats >= MAX_REPEATS) return IZkOracle.HoldReason.REPEATED;
-        return score > 0 ? IZkOracle.HoldReason.ANOMALOUS : IZkOracle.HoldReason.NONE;
+        int256 moved = g.accepted == 0 ? int256(0) : _move(hub.feedConfig(id), answer, g.answer);
+        bool isClipped = moved == 32_767 || moved == -32_767;
+        return isClipped || score > 0 ? IZkOracle.HoldReason.ANOMALOUS : IZkOracle.HoldReason.NONE;
     }
 
     /// @dev Goes on with the hold, or starts one.
@@ -198,11 +218,16 @@ contract Handler is OracleTest {
     {
         if (g.reason != reason || !_near(id, answer, g.firstHeld)) {
             (g.reason, g.firstHeld, g.firstHeldAt, g.confirmations) = (reason, answer, _now(), 0);
-            return false;
+        } else {
+            ++g.confirmations;
         }
-        ++g.confirmations;
-        return
-            reason == IZkOracle.HoldReason.ANOMALOUS && g.confirmations >= 2 && _now() - g.firstHeldAt >= CONFIRM_DELAY;
+        if (reason != IZkOracle.HoldReason.ANOMALOUS) return false;
+        if (g.anomalies == 0) g.anomalousSince = _now();
+        ++g.anomalies;
+        if (g.confirmations >= 2 && _now() - g.firstHeldAt >= CONFIRM_DELAY) return true;
+        if (g.anomalies < 12 || _now() - g.anomalousSince < 4 * CONFIRM_DELAY) return false;
+        ++outlasted;
+        return true;
     }
 
     function _near(bytes32 id, int128 answer, int128 first) internal view returns (bool) {
@@ -252,13 +277,14 @@ contract InvariantsTest is OracleTest {
         handler = new Handler();
         handler.setUp();
         targetContract(address(handler));
-        bytes4[] memory selectors = new bytes4[](6);
+        bytes4[] memory selectors = new bytes4[](7);
         // Reports weigh more.
         (selectors[0], selectors[1], selectors[2]) =
         (Handler.report.selector, Handler.report.selector, Handler.report.selector);
         selectors[3] = Handler.insist.selector;
         selectors[4] = Handler.forge.selector;
         selectors[5] = Handler.administer.selector;
+        selectors[6] = Handler.fall.selector;
         targetSelector(FuzzSelector({addr: address(handler), selectors: selectors}));
     }
 
@@ -278,6 +304,8 @@ contract InvariantsTest is OracleTest {
         handler.report(2, 0, -5, -1, 60);
         handler.report(2, 0, -5, -1, 60);
         assertEq(uint8(handler.ghost(handler.ids(2)).reason), uint8(IZkOracle.HoldReason.NOT_POSITIVE));
+        handler.fall(0, 0);
+        assertEq(handler.outlasted(), 1);
         handler.administer(0, 2);
         handler.report(0, 2, 3, -1, 60);
         handler.administer(0, 3);
@@ -285,7 +313,7 @@ contract InvariantsTest is OracleTest {
         handler.report(0, 2, 3, -1, 60);
         handler.administer(0, 1);
         handler.report(0, 2, 3, -1, 60);
-        assertEq(handler.ghost(handler.ids(0)).accepted, 4);
+        assertEq(handler.ghost(handler.ids(0)).accepted, 5);
         invariant_stateIsWhatTheQuorumMadeIt();
         afterInvariant();
     }
@@ -312,6 +340,12 @@ contract InvariantsTest is OracleTest {
             assertEq(uint8(state.status), uint8(expected), "status");
             if (g.reason == IZkOracle.HoldReason.ANOMALOUS) {
                 assertEq(state.held.firstAnswer, g.firstHeld, "first held");
+                assertEq(state.held.anomalies, g.anomalies, "anomalies");
+                assertEq(state.held.anomalousSince, g.anomalousSince, "anomalous since");
+                assertTrue(
+                    state.held.anomalies < 12 || state.held.observedAt - state.held.anomalousSince < 4 * CONFIRM_DELAY,
+                    "held beyond all patience"
+                );
                 // The bound: as many agreeing reports as the feed wants, over its delay, and it is held no more.
                 assertTrue(
                     state.held.confirmations < 2 || state.held.observedAt - state.held.firstObservedAt < CONFIRM_DELAY,

@@ -149,7 +149,8 @@ contract SlotsTest is Test {
 
     function testFuzz_held(
         int128[2] memory answers,
-        uint32[3] memory times,
+        uint32[4] memory times,
+        uint16 anomalies,
         uint8 reason,
         uint8 confirmations,
         uint16 model,
@@ -163,7 +164,9 @@ contract SlotsTest is Test {
             observedAt: times[1],
             confirmations: confirmations,
             modelNumber: model,
-            scoreRatio: ratio
+            scoreRatio: ratio,
+            anomalies: anomalies,
+            anomalousSince: times[3]
         });
         (uint256 words, uint256 rest) = HeldSlots.pack(given, times[2]);
         assertEq(abi.encode(HeldSlots.unpack(words, rest)), abi.encode(given));

@@ -196,6 +196,89 @@ contract SubmitTest is OracleTest {
         assertEq(hub.feedState(id).answer, 50e8);
     }
 
+    /// @dev A move beyond the clip is held even if the model lets it pass, and can be confirmed as any new level.
+    function test_clippedMoveIsHeldWhateverTheModelSays() public {
+        _report(feedId, PRICE, -1);
+        skip(60);
+        _report(feedId, PRICE * 13_276 / 10_000, -1); // 32.76 sigmas
+        assertEq(hub.feedState(feedId).roundId, 2);
+        int128 last = hub.feedState(feedId).answer;
+        for (int128 i = 0; i < 2; ++i) {
+            skip(60);
+            // A hundredfold, and a hundredth of it.
+            _report(feedId, i == 0 ? last * 100 : last / 100, -1);
+            IZkOracle.Held memory held = hub.feedState(feedId).held;
+            assertEq(uint8(held.reason), uint8(IZkOracle.HoldReason.ANOMALOUS));
+            assertEq(held.confirmations, 0);
+        }
+        for (uint256 i = 0; i < 2; ++i) {
+            skip(CONFIRM_DELAY);
+            _report(feedId, last / 100, -1);
+        }
+        assertEq(hub.feedState(feedId).answer, last / 100);
+        assertEq(hub.feedState(feedId).returns_[0], -32_767);
+    }
+
+    function test_firstAnswerHasNoMoveToBeClipped() public {
+        _report(feedId, type(int128).max, -1);
+        assertEq(hub.feedState(feedId).roundId, 1);
+    }
+
+    /// @dev In a crash no report is near the one before: the feed follows after PATIENCE times what confirms a level.
+    function test_fallingAnswerIsFollowed() public {
+        _report(feedId, PRICE, -1);
+        int128 answer = PRICE;
+        uint32 since = 0;
+        for (uint256 i = 1; i <= 12; ++i) {
+            skip(4 * CONFIRM_DELAY / 11 + 1);
+            if (since == 0) since = _now();
+            answer = answer * 85 / 100;
+            assertEq(hub.feedState(feedId).roundId, 1);
+            _report(feedId, answer, 1);
+            IZkOracle.Held memory held = hub.feedState(feedId).held;
+            if (i == 12) break;
+            assertEq(held.anomalies, i);
+            assertEq(held.anomalousSince, since);
+            assertEq(held.confirmations, 0);
+        }
+        IZkOracle.FeedState memory state = hub.feedState(feedId);
+        assertEq(state.answer, answer);
+        assertEq(uint8(state.status), uint8(IZkOracle.Status.OK));
+        // The count begins anew.
+        skip(60);
+        _report(feedId, PRICE, 1);
+        assertEq(hub.feedState(feedId).held.anomalies, 1);
+    }
+
+    function test_manyAnomaliesInAShortTimeAreHeld() public {
+        _report(feedId, PRICE, -1);
+        int128 answer = PRICE;
+        for (uint256 i = 1; i <= 30; ++i) {
+            skip(4 * CONFIRM_DELAY / 30);
+            answer = answer * 90 / 100;
+            _report(feedId, answer, 1);
+        }
+        assertEq(hub.feedState(feedId).held.anomalies, 30);
+        assertEq(hub.feedState(feedId).roundId, 1);
+    }
+
+    /// @dev A source that is now stuck, now wild, can't hold the feed for ever either; its repetitions count for nothing.
+    function test_anomaliesBetweenRepetitionsAreCounted() public {
+        bytes32 id = _addRepeatFeed(1);
+        _report(id, PRICE, -1);
+        skip(60);
+        _report(id, PRICE, -1);
+        for (uint256 i = 1; i <= 12; ++i) {
+            skip(CONFIRM_DELAY);
+            _report(id, PRICE, -1);
+            assertEq(hub.feedState(id).held.anomalies, i - 1);
+            skip(CONFIRM_DELAY);
+            assertEq(hub.feedState(id).roundId, 2);
+            _report(id, PRICE + 1e6, 1);
+        }
+        assertEq(hub.feedState(id).answer, PRICE + 1e6);
+    }
+
     function test_repeatsBeyondTheLimitAreHeldAndNeverConfirmed() public {
         bytes32 id = _addRepeatFeed(2);
         _report(id, PRICE, -1);

@@ -439,6 +439,8 @@ class Hub:
                 confirmations=held["confirmations"],
                 model_number=held["modelNumber"],
                 score_ratio=held["scoreRatio"],
+                anomalies=held["anomalies"],
+                anomalous_since=held["anomalousSince"],
             ),
             kind=config.kind,
             sigma=config.sigma,

@@ -177,7 +177,7 @@ def state(held: HeldAnswer | None = None) -> FeedState:
     return replace(empty, status=status, round_id=1, answer=10_000, observed_at=1_000, last_report_at=last, held=held)
 
 
-HELD = HeldAnswer(HoldReason.ANOMALOUS, 20_000, 20_000, 1_500, 1_500, 0, 1, 5_000)
+HELD = HeldAnswer(HoldReason.ANOMALOUS, 20_000, 20_000, 1_500, 1_500, 0, 1, 5_000, 1, 1_500)
 WITH_INTERVAL = replace(RELATIVE_DUE, held_interval=600)
 
 

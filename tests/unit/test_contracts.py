@@ -145,7 +145,7 @@ def test_what_a_shadow_period_emits_is_no_round_and_can_be_read() -> None:
 
 
 CONFIG = ("ETH / USD", 1, 8, 1, 2, 5, 3_600, 600, 60, 7_200, 3_000, 20, 10_000)
-HELD = (3, -6, -7, 800, 900, 2, 4, -9_000)
+HELD = (3, -6, -7, 800, 900, 2, 4, -9_000, 11, 650)
 STATE = (2, True, 6, 100, 700, 705, 950, 4, 254, tuple(range(14)), HELD)
 
 
@@ -170,6 +170,7 @@ async def test_a_held_feed_says_why_and_how_often_its_answer_was_repeated() -> N
     assert state.held.reason is HoldReason.REPEATED
     assert (state.held.answer, state.held.first_answer, state.held.score_ratio) == (-6, -7, -9_000)
     assert (state.held.first_observed_at, state.held.observed_at, state.held.confirmations) == (800, 900, 2)
+    assert (state.held.anomalies, state.held.anomalous_since) == (11, 650)
 
 
 async def test_what_was_held_once_is_nothing_while_the_feed_is_not() -> None:

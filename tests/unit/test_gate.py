@@ -141,7 +141,10 @@ def test_rounds_and_times_only_grow_and_history_has_one_round_an_acceptance(
         assert verdict.state.round_id == accepted
         assert verdict.state.last_report_at == now
         assert (verdict.state.held is not None) == (verdict.state.status is Status.HELD)
-        if normal:
+        clipped = (
+            state.round_id > 0 and abs(encoding.move(Kind.RELATIVE, 10_000, answer, state.answer)) == encoding.CLIP
+        )
+        if normal and not clipped:
             assert verdict.outcome is Outcome.ACCEPTED
         state = verdict.state
 
@@ -287,3 +290,66 @@ def test_what_is_not_positive_is_so_before_it_is_anything_else() -> None:
     # Nothing is near it: each report begins a hold of its own.
     state = report(state, -5, 300, ANOMALOUS, ONCE).state
     assert state.held is not None and (state.held.confirmations, state.held.first_observed_at) == (0, 300)
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.3276, Outcome.ACCEPTED), (1.33, Outcome.HELD), (100, Outcome.HELD)])
+def test_a_move_beyond_the_clip_is_held_whatever_the_model_says(factor: float, outcome: Outcome) -> None:
+    up = report(started(), int(1_000_000 * factor), 200, NORMAL)
+    down = report(started(), int(1_000_000 / factor), 200, NORMAL)
+    assert up.outcome is down.outcome is outcome
+    assert up.reason is (HoldReason.NONE if outcome is Outcome.ACCEPTED else HoldReason.ANOMALOUS)
+
+
+def test_a_first_answer_has_no_move_that_could_be_clipped() -> None:
+    assert report(FEED, 10**30, 100, NORMAL).outcome is Outcome.ACCEPTED
+
+
+def test_a_falling_answer_is_followed_in_the_end() -> None:
+    """No report is near the one before; 4 · (2 + 1) of them over 4 · 7,200 seconds are enough."""
+    state, answer = started(), 1_000_000
+    for step in range(12):
+        assert state.round_id == 1
+        answer = answer * 85 // 100
+        state = report(state, answer, 200 + step * 2_700, ANOMALOUS).state
+        if step < 11:
+            assert state.held is not None
+            assert (state.held.anomalies, state.held.anomalous_since) == (step + 1, 200)
+    assert (state.round_id, state.answer, state.held) == (2, answer, None)
+
+
+def test_many_anomalies_in_a_short_time_are_held() -> None:
+    state, answer = started(10**12), 10**12
+    for step in range(40):
+        answer = answer * 85 // 100
+        state = report(state, answer, 200 + step * 700, ANOMALOUS).state
+    assert state.held is not None and state.held.anomalies == 40
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**12), st.sampled_from(["anomalous", "repeated"]), st.integers(1, 20_000)),
+        min_size=60,
+        max_size=90,
+    ),
+    st.integers(0, 2),
+)
+def test_no_feed_freezes_while_anomalous_reports_come(reports: list[tuple[int, str, int]], max_repeats: int) -> None:
+    """Whatever levels they are of, and whatever repetitions come between."""
+    policy = replace(POLICY, max_repeats=max_repeats)
+    state, now = report(FEED, 1_000_000, 100, NORMAL, policy).state, 100
+    anomalies, since = 0, 0
+    for answer, what, seconds in reports:
+        now += seconds
+        repetition = what == "repeated"
+        before = state.round_id
+        verdict = report(
+            state, state.answer if repetition else answer, now, NORMAL if repetition else ANOMALOUS, policy
+        )
+        state = verdict.state
+        if state.round_id > before:
+            anomalies = 0
+            continue
+        if verdict.reason is HoldReason.ANOMALOUS:
+            since = since if anomalies else now
+            anomalies += 1
+        assert anomalies < 4 * 3 or now - since < 4 * 7_200 or verdict.reason is HoldReason.REPEATED

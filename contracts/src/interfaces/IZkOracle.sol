@@ -24,8 +24,9 @@ interface IZkOracle {
         ABSOLUTE
     }
 
-    /// @notice Why an answer is held. ANOMALOUS: a score is above zero. NOT_POSITIVE: a relative feed has no measure for
-    /// it. REPEATED: it is the last answer again, more often than the feed allows.
+    /// @notice Why an answer is held. ANOMALOUS: a score is above zero, or the move is clipped: too large for a model to
+    /// tell how large. NOT_POSITIVE: a relative feed has no measure for it. REPEATED: it is the last answer again, more
+    /// often than the feed allows.
     enum HoldReason {
         NONE,
         ANOMALOUS,
@@ -102,6 +103,8 @@ interface IZkOracle {
     /// @param reason Why. Only reports held for the same reason go on with a hold.
     /// @param firstAnswer The answer that started the hold; later ones within tolerance of it confirm it.
     /// @param confirmations How many reports have confirmed it so far.
+    /// @param anomalies Anomalous reports, of whatever level, since the last accepted one; `anomalousSince` is the time
+    /// of the first of them. When there are many of them over a long time, the feed follows: see `ZkOracle.PATIENCE`.
     struct Held {
         HoldReason reason;
         int128 answer;
@@ -111,6 +114,8 @@ interface IZkOracle {
         uint8 confirmations;
         uint16 modelNumber;
         int24 scoreRatio;
+        uint16 anomalies;
+        uint32 anomalousSince;
     }
 
     /// @notice Everything that a reporter needs to derive the next features.

@@ -291,8 +291,8 @@ library RoundSlot {
 }
 
 /// @dev A held answer takes two words: | firstAnswer 128 | answer 128 | and
-/// | empty 112 | reason 8 | scoreRatio 24 | modelNumber 16 | confirmations 8 | lastReportAt 32 | observedAt 32 |
-/// | firstObservedAt 32 |
+/// | empty 56 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 | modelNumber 16 | confirmations 8 |
+/// | lastReportAt 32 | observedAt 32 | firstObservedAt 32 |
 /// They mean something only while the feed is held: they are not cleared, since writing them again is then cheaper.
 library HeldSlots {
     function pack(IZkOracle.Held memory held, uint32 lastReportAt_)
@@ -304,6 +304,7 @@ library HeldSlots {
         rest = uint256(held.firstObservedAt) | (uint256(held.observedAt) << 32) | (uint256(lastReportAt_) << 64);
         rest |= (uint256(held.confirmations) << 96) | (uint256(held.modelNumber) << 104);
         rest |= (uint256(uint24(held.scoreRatio)) << 120) | (uint256(held.reason) << 144);
+        rest |= (uint256(held.anomalies) << 152) | (uint256(held.anomalousSince) << 168);
     }
 
     function lastReportAt(uint256 rest) internal pure returns (uint32) {
@@ -319,7 +320,9 @@ library HeldSlots {
             observedAt: uint32(rest >> 32),
             confirmations: uint8(rest >> 96),
             modelNumber: uint16(rest >> 104),
-            scoreRatio: int24(uint24(rest >> 120))
+            scoreRatio: int24(uint24(rest >> 120)),
+            anomalies: uint16(rest >> 152),
+            anomalousSince: uint32(rest >> 168)
         });
     }
 }
