@@ -138,6 +138,8 @@ class Bootstrap:
         scripts = "Scripts" if os.name == "nt" else "bin"
         self.python = self.venv / scripts / ("python.exe" if os.name == "nt" else "python")
         self.uv = self.venv / scripts / ("uv.exe" if os.name == "nt" else "uv")
+        self.slither_venv = root / ".venv-slither"
+        self.slither_python = self.slither_venv / scripts / self.python.name
 
     def run(self) -> bool:
         """Bring everything up to date. Returns True if something had to be done.
@@ -210,8 +212,12 @@ class Bootstrap:
             self.root,
         )
 
-    def uv_install(self, mode: Sequence[str], lock: Path, *extra: str) -> bool:
-        """Install `lock` with uv, fetched by pip at its pinned version. False if that failed."""
+    def uv_install(self, mode: Sequence[str], lock: Path, *extra: str, python: Path | None = None) -> bool:
+        """Install `lock` with uv, fetched by pip at its pinned version. False if that failed.
+
+        Args:
+            python: The interpreter to install for; default: the one of `.venv`.
+        """
         try:
             if not self.uv.exists() or self.force:
                 self.pip_install(self.root / "requirements-uv.lock")
@@ -222,7 +228,7 @@ class Bootstrap:
                 "--require-hashes",
                 "--quiet",
                 "--python",
-                self.python,
+                python or self.python,
                 *extra,
                 lock,
             ]
@@ -232,11 +238,11 @@ class Bootstrap:
             return False
         return True
 
-    def pip_install(self, lock: Path) -> None:
-        """Install `lock` with pip."""
+    def pip_install(self, lock: Path, python: Path | None = None) -> None:
+        """Install `lock` with pip, for `python` (default: the one of `.venv`)."""
         run(
             [
-                self.python,
+                python or self.python,
                 "-m",
                 "pip",
                 "install",
@@ -273,6 +279,39 @@ class Bootstrap:
             else:
                 run([self.python, "-m", "pip", *options], remedy, self.root)
             stamp, value = self._project_stamp()
+            stamp.write_text(value + "\n", encoding="ascii")
+        return True
+
+    # --- slither --------------------------------------------------------------------------------------------
+
+    def _slither_stamp(self) -> tuple[Path, str]:
+        try:
+            interpreter = (self.slither_venv / "pyvenv.cfg").read_text(encoding="utf-8")
+        except OSError:
+            interpreter = ""
+        return self.slither_venv / ".stamp", digest([self.root / "requirements-slither.lock"], interpreter)
+
+    def slither_is_current(self) -> bool:
+        """True if `.venv-slither` holds the locked packages."""
+        return self.slither_python.exists() and is_stamped(*self._slither_stamp())
+
+    def slither(self) -> bool:
+        """Install slither, in an environment of its own: it needs an older web3. Returns True if something was done.
+
+        Only the static checks need it: it is no part of `run`, which has to come first.
+
+        Raises:
+            SetupError: a step failed.
+        """
+        if not self.force and self.slither_is_current():
+            return False
+        with single_run(self.root), self.step("slither"):
+            lock = self.root / "requirements-slither.lock"
+            remedy = f"Check that {self.root} is writable and has space."
+            run([self.python, "-m", "venv", "--clear", self.slither_venv], remedy, self.root)
+            if not self.uv_install(["sync"], lock, python=self.slither_python):
+                self.pip_install(lock, self.slither_python)
+            stamp, value = self._slither_stamp()
             stamp.write_text(value + "\n", encoding="ascii")
         return True
 
@@ -339,10 +378,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--force", action="store_true", help="do every step again, from an empty environment")
+    parser.add_argument("--slither", action="store_true", help="install slither too, which `make check` needs")
     parser.add_argument("--verbose", action="store_true", help="show the installers' own output")
     options = parser.parse_args(argv)
     try:
-        Bootstrap(force=options.force, verbose=options.verbose).run()
+        bootstrap = Bootstrap(force=options.force, verbose=options.verbose)
+        bootstrap.run()
+        if options.slither:
+            bootstrap.slither()
     except SetupError as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 1
