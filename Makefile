@@ -8,10 +8,14 @@ BIN := .venv/bin
 export FOUNDRY_DISABLE_NIGHTLY_WARNING := 1
 FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.solc path contracts)" "$$($(BIN)/python -m oracle.toolchain path forge)"
 
-.PHONY: help setup demo test check fmt bench lock clean distclean
+# forge test, and the gas of submissions as it found it in MEASURED.
+MEASURED := build/forge/snapshots
+MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
+
+.PHONY: help setup demo test test-deep coverage snapshots check slither fmt bench lock clean distclean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 setup: ## create .venv and node_modules from the lock files; again only when a pin changes
 	@$(PYTHON) scripts/bootstrap.py
@@ -21,14 +25,35 @@ demo: setup ## recorded market data through model, prover and a local chain (ARG
 
 test: setup ## all tests, Python and Solidity
 	$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
-	@if [ -d contracts/test ]; then set -x; $(FORGE) test; fi
+	$(MEASURE)
+	@# Compared as a whole: forge's own check passes over a scenario that is new or gone.
+	@diff -ru contracts/snapshots $(MEASURED) || { echo 'gas has changed: if that is meant, `make snapshots`' >&2; exit 1; }
 
-check: setup ## lint, types, layers, formatting
+test-deep: setup coverage ## ten times the fuzzing and the calls of invariants, and the coverage of contracts/src
+	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test
+
+coverage: setup ## how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
+	@mkdir -p build/forge/coverage
+	FOUNDRY_PROFILE=coverage $(FORGE) coverage --ir-minimum --exclude-tests --no-match-coverage 'examples|node_modules' \
+		--no-match-path 'contracts/test/{Gas,Invariants}.t.sol' --no-match-test test_codeFitsTheChainsLimit \
+		--report lcov --report-file build/forge/coverage/lcov.info
+	$(BIN)/python -m scripts.coverage build/forge/coverage/lcov.info --lines 98 --branches 95
+
+snapshots: setup ## write contracts/snapshots anew: the gas of submissions, which `make test` compares
+	$(MEASURE) --match-path contracts/test/Gas.t.sol
+	@rm -rf contracts/snapshots && cp -R $(MEASURED) contracts/snapshots
+
+check: setup ## lint, types, layers, formatting, static analysis
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
+	@$(MAKE) --no-print-directory slither
+
+slither: setup ## static analysis of contracts/src; part of `make check`
+	@$(PYTHON) scripts/bootstrap.py --slither
+	$(BIN)/python -m scripts.slither
 
 fmt: setup ## format Python and Solidity
 	$(BIN)/ruff check --fix --select I .
@@ -46,10 +71,11 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) $(UPGRADE) --all-extras pyproject.toml -o requirements.lock
 	$(UV_COMPILE) requirements-uv.in -o requirements-uv.lock
 	$(UV_COMPILE) requirements-node.in -o requirements-node.lock
+	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
 
 clean: ## remove what was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too
-	rm -rf .venv node_modules
+	rm -rf .venv .venv-slither node_modules
