@@ -160,8 +160,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         internal
         view
     {
-        Feed storage feed = _feed(feedId);
+        Feed storage feed = _store.feeds[feedId];
         Config config = feed.config;
+        if (config.isEmpty()) revert UnknownFeed(feedId);
         if (config.paused()) revert FeedPaused(feedId);
         if (!isShadow) {
             if (config.modelNumber() != modelNumber) revert ModelNotActive(feedId, modelNumber, config.modelNumber());
@@ -205,7 +206,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (count > Changes.MAX_REPORTERS) revert TooManyObservations(feedId, count);
         uint256 highest = block.timestamp + config.maxSkew();
         uint256 lowest = block.timestamp > config.maxAge() ? block.timestamp - config.maxAge() : 0;
-        uint256[] memory times = new uint256[](count);
+        // One observation has no median to be found.
+        uint256[] memory times = new uint256[](count == 1 ? 0 : count);
         uint256 seen = 0;
         int128 previous = type(int128).min;
         for (uint256 i = 0; i < count; ++i) {
@@ -221,10 +223,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
             if (observedAt > highest) revert ObservationInFuture(feedId, observedAt, highest);
             if (observedAt < lowest) revert ObservationTooOld(feedId, observedAt, lowest);
-            times[i] = observedAt;
+            if (count != 1) times[i] = observedAt;
+            else (report.observedAt, report.latestObservedAt) = (observedAt, observedAt);
         }
-        // forge-lint: disable-next-item(unsafe-typecast) -- they were uint32
-        (report.observedAt, report.latestObservedAt) = (uint32(Median.lower(times)), uint32(times[count - 1]));
+        if (count != 1) {
+            // forge-lint: disable-next-item(unsafe-typecast) -- they were uint32
+            (report.observedAt, report.latestObservedAt) = (uint32(Median.lower(times)), uint32(times[count - 1]));
+        }
         report.answer = observations[count / 2].answer;
         if (config.maxSpread() != 0) {
             uint256 spread = Features.spread(config.relative(), config.sigma(), observations[0].answer, previous);

@@ -1,7 +1,8 @@
-"""The Solidity verifier that ezkl generates: hardened, compiled, and recognised.
+"""The Solidity verifier that ezkl generates: hardened, made cheaper where a feed pays most, compiled, and recognised.
 
 The generated code reads its arguments at fixed calldata positions, so its soundness depends on canonical ABI encoding.
-The hardening makes it check that encoding itself.
+The hardening makes it check that encoding itself. Two places are changed, each only if the text there is exactly the
+one that the change was written for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 from oracle.errors import ArtifactError, CompileError
 from oracle.proving.srs import CEREMONY_NEG_S_G2
 
-HARDENING_VERSION = 1
+HARDENING_VERSION = 2
 SOLC_VERSION = "0.8.20"
 CONTRACT = "Halo2Verifier"
 SOURCE_NAME = "Verifier.sol"
@@ -30,6 +31,60 @@ _LENGTH_CHECK = re.compile(
 _NEG_S_G2 = re.compile(
     r"mstore\(0x[0-9a-f]+, 0x(?P<value>[0-9a-f]{64})\) // neg_s_g2_(?P<name>[xy]_[12])$", re.MULTILINE
 )
+# Evaluation of the instances at the challenge x: Σ vᵢ·Lᵢ(x), with Lᵢ(x) = (xⁿ − 1)/n · ωⁱ/(x − ωⁱ). The generated code
+# keeps a word for each x − ωⁱ and inverts them all; a feed has 18 instances, at 760 gas each. As one fraction, which
+# grows by a term at a time, a/b + c/d = (ad + bc)/(bd), there is one inversion for all of them, at 300 gas each.
+_LAGRANGE_COUNT = """                let mptr_end := add(mptr, mul(0x20, add(mload(NUM_INSTANCES_MPTR), 6)))
+                if iszero(mload(NUM_INSTANCES_MPTR)) {
+                    mptr_end := add(mptr_end, 0x20)
+                }
+"""
+_FRACTION = """                // Only L_{-6} to L_0: the instances are evaluated as one fraction.
+                let mptr_end := add(mptr, 0xe0)
+                let instance_numer := 0
+                let instance_denom := 1
+                for
+                    {
+                        let instance_cptr := instances.offset
+                        let instance_cptr_end := add(instance_cptr, mul(0x20, mload(NUM_INSTANCES_MPTR)))
+                        let pow_of_omega := 1
+                    }
+                    lt(instance_cptr, instance_cptr_end)
+                    { instance_cptr := add(instance_cptr, 0x20) }
+                {
+                    let difference := addmod(x, sub(r, pow_of_omega), r)
+                    let term := mulmod(mulmod(calldataload(instance_cptr), pow_of_omega, r), instance_denom, r)
+                    instance_numer := addmod(mulmod(instance_numer, difference, r), term, r)
+                    instance_denom := mulmod(instance_denom, difference, r)
+                    pow_of_omega := mulmod(pow_of_omega, omega, r)
+                }
+"""
+_INVERSION = """                mstore(mptr_end, x_n_minus_1)
+                success := batch_invert(success, X_N_MPTR, add(mptr_end, 0x20))
+"""
+_FRACTION_INVERSION = """                mstore(mptr_end, x_n_minus_1)
+                mstore(add(mptr_end, 0x20), instance_denom)
+                success := batch_invert(success, X_N_MPTR, add(mptr_end, 0x40))
+"""
+_EVALUATION = """                let instance_eval := 0
+                for
+                    {
+                        let instance_cptr := instances.offset
+                        let instance_cptr_end := add(instance_cptr, mul(0x20, mload(NUM_INSTANCES_MPTR)))
+                    }
+                    lt(instance_cptr, instance_cptr_end)
+                    {
+                        instance_cptr := add(instance_cptr, 0x20)
+                        l_i_cptr := add(l_i_cptr, 0x20)
+                    }
+                {
+                    instance_eval := addmod(instance_eval, mulmod(mload(l_i_cptr), calldataload(instance_cptr), r), r)
+                }
+"""
+_FRACTION_EVALUATION = """                let instance_eval := mulmod(instance_numer, mload(add(mptr_end, 0x20)), r)
+                instance_eval := mulmod(l_i_common, instance_eval, r)
+"""
+
 _SIGNATURE = """function verifyProof(
         bytes calldata proof,
         uint256[] calldata instances
@@ -60,7 +115,8 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
     """Makes the verifier check that its calldata is laid out as its fixed reads assume.
 
     `proof.offset == 0x64`: selector (4), two heads (0x40), length word (0x20). `instances.offset` follows the proof,
-    with its own length word. Anything else is not what the contract that made the call encoded.
+    with its own length word. Anything else is not what the contract that made the call encoded. And the instances are
+    evaluated as one fraction.
 
     Args:
         source: As ezkl generated it.
@@ -99,16 +155,33 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
     licence, _, body = source.partition("\n")
     shift = at - len(licence) - 1
     note = f"//\n// Generated; not to be edited. Hardening {HARDENING_VERSION}.\n"
-    return f"{licence}\n{note}{text}{body[:shift]}{inserted}{body[shift:]}"
+    hardened = f"{licence}\n{note}{text}{body[:shift]}{inserted}{body[shift:]}"
+    for old, new in (
+        (_LAGRANGE_COUNT, _FRACTION),
+        (_INVERSION, _FRACTION_INVERSION),
+        (_EVALUATION, _FRACTION_EVALUATION),
+    ):
+        if hardened.count(old) != 1:
+            first = old.strip().splitlines()[0]
+            raise ArtifactError(
+                f"the generated verifier has {hardened.count(old)} places like {first!r}, not one: it evaluates its "
+                "instances in another way than this package knows, which is written for ezkl 23.0.5"
+            )
+        hardened = hardened.replace(old, new)
+    return hardened
 
 
-def standard_input(source: str) -> dict[str, Any]:
+OPTIMIZER_RUNS = (1_000_000, 200)
+"""A verifier runs often: it is optimised for that, unless its code is then too large to be deployed."""
+
+
+def standard_input(source: str, runs: int) -> dict[str, Any]:
     """The compiler's input: no metadata, so that comments don't change the code."""
     return {
         "language": "Solidity",
         "sources": {SOURCE_NAME: {"content": source}},
         "settings": {
-            "optimizer": {"enabled": True, "runs": 200},
+            "optimizer": {"enabled": True, "runs": runs},
             "metadata": {"bytecodeHash": "none", "appendCBOR": False},
             "evmVersion": "shanghai",
             "outputSelection": {SOURCE_NAME: {CONTRACT: ["abi", "evm.bytecode", "evm.deployedBytecode"]}},
@@ -123,7 +196,17 @@ def compile_verifier(source: str, compile_standard: Compiler) -> CompiledVerifie
         CompileError: solc refused, or gave something else.
         ArtifactError: The runtime code is larger than a chain takes.
     """
-    output = compile_standard(standard_input(source))
+    for runs in OPTIMIZER_RUNS:
+        compiled = _compiled(compile_standard(standard_input(source, runs)))
+        if len(compiled.runtime) <= MAX_RUNTIME_BYTES:
+            return compiled
+    raise ArtifactError(
+        f"the verifier's code is {len(compiled.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} (EIP-170). "
+        "Use a smaller circuit"
+    )
+
+
+def _compiled(output: dict[str, Any]) -> CompiledVerifier:
     failures = [error for error in output.get("errors", []) if error.get("severity") == "error"]
     if failures:
         raise CompileError(f"the verifier does not compile: {failures[0].get('formattedMessage', failures[0])}")
@@ -139,11 +222,8 @@ def compile_verifier(source: str, compile_standard: Compiler) -> CompiledVerifie
         raise CompileError(f"solc's answer has no contract {CONTRACT}: {error!r}") from error
     if deployed.get("immutableReferences"):
         raise CompileError("the verifier has immutables: its code on-chain would not be the compiled one")
-    if not 0 < len(compiled.runtime) <= MAX_RUNTIME_BYTES:
-        raise ArtifactError(
-            f"the verifier's code is {len(compiled.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} (EIP-170). "
-            "Use a smaller circuit"
-        )
+    if not compiled.runtime:
+        raise ArtifactError("the verifier has no code")
     return compiled
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
+from oracle.encoding import FIELD_MODULUS
 from oracle.errors import ArtifactError, CompileError
 from oracle.proving import verifier
 from oracle.proving.srs import CEREMONY_NEG_S_G2
@@ -37,6 +39,15 @@ contract Halo2Verifier {{
 {CHECK}
                 success := and(success, eq(0x13, instances.length))
 {constants}            }}
+            {{
+                let x_n := x
+{verifier._LAGRANGE_COUNT}
+                let x_n_minus_1 := addmod(x_n, sub(r, 1), r)
+{verifier._INVERSION}
+                let l_i_cptr := add(X_N_MPTR, 0x40)
+{verifier._EVALUATION}
+                let l_0 := mload(add(X_N_MPTR, 0xc0))
+            }}
         }}
     }}
 }}"""
@@ -59,8 +70,33 @@ def test_hardening_is_inserted_once_behind_the_length_check() -> None:
 def test_nothing_else_changes() -> None:
     original = generated()
     hardened = verifier.harden(original, LENGTH, {})
+    changed = ((verifier._LAGRANGE_COUNT, verifier._FRACTION), (verifier._INVERSION, verifier._FRACTION_INVERSION))
+    for old, new in (*changed, (verifier._EVALUATION, verifier._FRACTION_EVALUATION)):
+        assert hardened.count(new) == 1
+        hardened = hardened.replace(new, old)
     kept = [line for line in hardened.splitlines() if line in original.splitlines()]
     assert [line for line in kept if line.strip()] == [line for line in original.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("count", [1, 2, 19, 289])
+def test_the_fraction_is_the_evaluation_of_the_instances(count: int) -> None:
+    """Against the Lagrange polynomials of the domain, at points outside of it."""
+    order, log_n = FIELD_MODULUS, 10
+    omega = pow(pow(7, (order - 1) >> 28, order), 1 << (28 - log_n), order)
+    draw = random.Random(count)
+    for _ in range(5):
+        x, values = draw.randrange(order), [draw.randrange(order) for _ in range(count)]
+        common = (pow(x, 1 << log_n, order) - 1) * pow(1 << log_n, -1, order)
+        powers = [pow(omega, index, order) for index in range(count)]
+        expected = sum(
+            value * common * power * pow(x - power, -1, order) for value, power in zip(values, powers, strict=True)
+        )
+        numer, denom = 0, 1
+        for value, power in zip(values, powers, strict=True):
+            difference = (x - power) % order
+            numer = (numer * difference + value * power * denom) % order
+            denom = denom * difference % order
+        assert common * numer * pow(denom, -1, order) % order == expected % order
 
 
 @pytest.mark.parametrize(
@@ -72,6 +108,9 @@ def test_nothing_else_changes() -> None:
         (CHECK, CHECK.replace("0x0920", "0x0900"), "expects proofs of 2304"),
         ("uint256[] calldata instances", "uint256[] memory instances", "signature"),
         ("public returns (bool)", "public view returns (bool)", "signature"),
+        ("add(mload(NUM_INSTANCES_MPTR), 6)", "add(mload(NUM_INSTANCES_MPTR), 7)", "evaluates its instances"),
+        (verifier._INVERSION, verifier._INVERSION * 2, "2 places"),
+        ("mulmod(mload(l_i_cptr), calldataload(instance_cptr), r)", "calldataload(instance_cptr)", "0 places"),
     ],
 )
 def test_altered_text_is_refused(before: str, after: str, says: str) -> None:
@@ -129,8 +168,16 @@ def test_code_that_fits_is_taken() -> None:
 
 @pytest.mark.parametrize("size", [0, verifier.MAX_RUNTIME_BYTES + 1])
 def test_code_that_no_chain_takes_is_refused(size: int) -> None:
-    with pytest.raises(ArtifactError, match="EIP-170"):
+    with pytest.raises(ArtifactError, match="EIP-170" if size else "no code"):
         verifier.compile_verifier("", lambda request: compiled(b"\x01" * size))
+
+
+def test_code_that_is_too_large_optimised_for_speed_is_optimised_for_size() -> None:
+    def solc(request: dict[str, Any]) -> dict[str, Any]:
+        large = request["settings"]["optimizer"]["runs"] > 200
+        return compiled(b"\x01" * (verifier.MAX_RUNTIME_BYTES + large))
+
+    assert len(verifier.compile_verifier("", solc).runtime) == verifier.MAX_RUNTIME_BYTES
 
 
 def test_compiler_errors_are_told() -> None:
@@ -151,7 +198,7 @@ def test_immutables_are_refused() -> None:
 
 
 def test_comments_do_not_change_the_compilers_settings() -> None:
-    metadata = verifier.standard_input("x")["settings"]["metadata"]
+    metadata = verifier.standard_input("x", 200)["settings"]["metadata"]
     assert metadata == {"bytecodeHash": "none", "appendCBOR": False}
 
 

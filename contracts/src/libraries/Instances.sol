@@ -102,7 +102,11 @@ library Instances {
             largest = type(int256).min;
             for (uint256 i = 0; i < outputs; ++i) {
                 int256 score = scores[i];
-                if (score >= SCORE_BOUND || score <= -SCORE_BOUND) revert IZkOracle.ScoreOutOfRange(feedId, score);
+                // Within ±(2^127 − 1), in one comparison.
+                // forge-lint: disable-next-item(unsafe-typecast) -- wraps on purpose
+                if (uint256(score + SCORE_BOUND - 1) > 2 * uint256(SCORE_BOUND) - 2) {
+                    revert IZkOracle.ScoreOutOfRange(feedId, score);
+                }
                 if (score > largest) largest = score;
                 instances[offset + i] = toField(score);
             }
@@ -111,8 +115,10 @@ library Instances {
 
     /// @notice Writes one feature vector of `length` into `instances` at `offset`: the candidate's move, the ring's
     /// newest length − 2, the gap.
-    /// @dev In assembly because this is the longest loop of a submission. The caller has made room:
-    /// offset + length ≤ instances.length, and 2 ≤ length ≤ Features.MAX_LENGTH.
+    /// @dev In assembly because this is the longest loop of a submission, and unrolled for a whole ring, which is what
+    /// the default model sees. The sign bits of all moves are flipped at once: a move is then an unsigned number, 2^15
+    /// too large, and one ADDMOD takes it to the field. The caller has made room: offset + length ≤ instances.length,
+    /// and 2 ≤ length ≤ Features.MAX_LENGTH.
     function writeWindow(
         uint256[] memory instances,
         uint256 offset,
@@ -125,15 +131,32 @@ library Instances {
         assembly ("memory-safe") {
             let target := add(instances, mul(add(offset, 1), 0x20))
             let last := add(target, mul(sub(length, 1), 0x20))
+            let offset16 := sub(modulus, 0x8000)
             mstore(target, add(move, and(modulus, sar(255, move))))
-            // Two at a time; an odd one too many is written over by the gap.
-            for { target := add(target, 0x20) } lt(target, last) { target := add(target, 0x40) } {
-                // The newest move is in the low 16 bits.
-                let value := signextend(1, ring)
-                mstore(target, add(value, and(modulus, sar(255, value))))
-                value := signextend(1, shr(16, ring))
-                mstore(add(target, 0x20), add(value, and(modulus, sar(255, value))))
-                ring := shr(32, ring)
+            ring := xor(ring, 0x80008000800080008000800080008000800080008000800080008000)
+            switch eq(length, 16)
+            case 1 {
+                mstore(add(target, 0x20), addmod(and(ring, 0xffff), offset16, modulus))
+                mstore(add(target, 0x40), addmod(and(shr(16, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x60), addmod(and(shr(32, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x80), addmod(and(shr(48, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0xa0), addmod(and(shr(64, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0xc0), addmod(and(shr(80, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0xe0), addmod(and(shr(96, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x100), addmod(and(shr(112, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x120), addmod(and(shr(128, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x140), addmod(and(shr(144, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x160), addmod(and(shr(160, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x180), addmod(and(shr(176, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x1a0), addmod(and(shr(192, ring), 0xffff), offset16, modulus))
+                mstore(add(target, 0x1c0), addmod(and(shr(208, ring), 0xffff), offset16, modulus))
+            }
+            default {
+                for { target := add(target, 0x20) } lt(target, last) { target := add(target, 0x20) } {
+                    // The newest move is in the low 16 bits.
+                    mstore(target, addmod(and(ring, 0xffff), offset16, modulus))
+                    ring := shr(16, ring)
+                }
             }
             mstore(last, gap)
         }
