@@ -315,8 +315,10 @@ def test_luna_in_free_fall_with_a_wide_tolerance(market: Callable[..., Market]) 
 
 
 def test_after_a_confirmed_jump_a_decimal_error_is_held(market: Callable[..., Market]) -> None:
-    """The default model expects again what it has seen once, for 14 rounds. What is clipped is held all the same; a move
-    of 30 sigmas is not."""
+    """The default model expects again what it has seen once, for 14 rounds. What is clipped is held all the same.
+
+    A move of 30 sigmas is not.
+    """
     luna = market("luna", 17.38, **LUNA_TERMS)
     for _ in range(3):
         luna.report(4.46)
