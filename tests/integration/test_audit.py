@@ -369,7 +369,10 @@ def forged_round(rig: Rig, submission: Submission) -> None:
 @pytest.mark.parametrize("name", ["other proof", "lower scores", "of other weights", "no proof"])
 def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
     """Rounds that a broken verifier let through, before a good one took its place."""
-    normal, anomalous = rig.honest("solo", Sighting(NORMAL, 1_200)), rig.honest("solo", Sighting(ANOMALOUS, 1_200))
+    # Within the clip: the hub holds what is beyond it whatever the scores say.
+    anomalous = rig.honest("solo", Sighting(NORMAL * 5 // 4, 1_200))
+    normal = rig.honest("solo", Sighting(NORMAL, 1_200))
+    assert max(anomalous.updates[0].scores) > 0
     forged = {
         "other proof": replace(normal, proof=anomalous.proof),
         "lower scores": with_update(anomalous, scores=(-1, -1)),
