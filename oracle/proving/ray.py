@@ -4,6 +4,9 @@ Each actor runs the engine in a child process of its own, as a local prover does
 interpreter, and has to be killed when a job is over its deadline or its memory. A worker is believed nothing: this
 process verifies each proof.
 
+Ray ends a process whose cluster is gone for good (its head died, or the network did): a daemon is then started again,
+and goes on from its journal.
+
 An actor sees all that a prover needs, so a cluster is trusted with a private model's weights and with the features.
 """
 
@@ -13,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -317,6 +321,7 @@ class _Cluster:
                 else:
                     options |= {"address": address}
                 try:
+                    _knock(address)
                     ray.init(**options)
                 except (ConnectionError, OSError, RuntimeError, ValueError, TimeoutError) as error:
                     where = f"no Ray cluster answers at {address}" if address else "no local Ray cluster can be started"
@@ -338,6 +343,13 @@ class _Cluster:
             if not cls._users and cls._connected_here:
                 cls._connected_here = cls.ours = False
                 ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raises OSError if nothing listens: where no cluster answers, Ray ends the process that asks."""
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 
 
 def _require_ray() -> None:
