@@ -85,9 +85,8 @@ class PooledProver(abc.ABC):
         self._flights: dict[str, _Flight] = {}
         self._under_way: set[_Flight] = set()
         self._verifier = LocalVerifier(artifact, deadline=deadline)
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._warming = asyncio.Lock()
-        self._started = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -162,12 +161,14 @@ class PooledProver(abc.ABC):
             flight.closed = True
             self._cancel(flight)
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
         await self._stop()
         await asyncio.to_thread(self._verifier.close)
 
     @abc.abstractmethod
     async def _start(self) -> None:
-        """Makes ready what all workers need; called once, and again if it failed."""
+        """Makes ready what all workers need; called once, and again if it failed. Never cancelled."""
 
     @abc.abstractmethod
     async def _execute(
@@ -190,10 +191,11 @@ class PooledProver(abc.ABC):
         """Ends the workers."""
 
     async def _ready(self) -> None:
-        async with self._starting:
-            if not self._started:
-                await self._start()
-                self._started = True
+        starting = self._starting
+        if starting is None or (starting.done() and starting.exception() is not None):
+            starting = self._starting = asyncio.create_task(self._start())
+        # Who waits may be cancelled; a start that is half done could not be taken back.
+        await asyncio.shield(starting)
 
     def _take_off(self, statement: str, job: ProofJob, expected: tuple[int, ...], *, admitted: bool) -> _Flight:
         flight = _Flight(statement, time.perf_counter(), admitted)

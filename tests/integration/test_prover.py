@@ -19,12 +19,13 @@ from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
 from oracle.encoding import CLIP, FIELD_MODULUS, GAP_ONE
 from oracle.errors import ArtifactError, ProverCrashed, ProverUnavailable
-from oracle.proving.artifact import PK, Artifact, Visibility, load
+from oracle.proving.artifact import PK, SRS, Artifact, Visibility, load
 from oracle.proving.child import EngineProcess
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.pool import PooledProver
-from tests.proving_conformance import PATIENCE, ProverSuite
+from oracle.proving.staging import StagedFiles
+from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
 MODEL = QuadraticModel.default()
 CALM = (*(0,) * (PAST + 1), GAP_ONE)
@@ -193,6 +194,45 @@ async def test_keys_in_memory_are_the_artifacts_and_go_with_the_prover(artifact:
     async with LocalProver(artifact, tmpfs=tmp_path / "missing") as prover:
         with pytest.raises(ProverUnavailable, match="can't be staged"):
             await prover.prove(job(CALM))
+
+
+async def test_a_prover_that_is_closed_while_it_starts_leaves_nothing(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_go_on = threading.Event(), threading.Event()
+    stage = StagedFiles._stage
+
+    def slowly(*arguments: Any) -> None:
+        began.set()
+        assert may_go_on.wait(PATIENCE)
+        stage(*arguments)
+
+    monkeypatch.setattr(StagedFiles, "_stage", slowly)
+    prover = LocalProver(artifact, tmpfs=tmp_path)
+    running = asyncio.create_task(prover.prove(job(CALM)))
+    assert await asyncio.to_thread(began.wait, PATIENCE)
+    closing = asyncio.create_task(prover.close())
+    with pytest.raises(ProverUnavailable, match="closed"):
+        await running
+    may_go_on.set()
+    await closing
+    assert _files(tmp_path) == []
+
+
+@pytest.mark.chaos
+async def test_a_panic_is_a_crash_and_may_be_tried_again(artifact: Artifact, tmp_path: Path) -> None:
+    for path in artifact.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    loaded = load(tmp_path)
+    # An SRS for no rows at all, at which ezkl panics.
+    (tmp_path / SRS).write_bytes(bytes((artifact.path / SRS).stat().st_size))
+    events = Events()
+    async with LocalProver(loaded, retries=1, on_event=events) as prover:
+        with pytest.raises(ProverCrashed, match="ezkl panicked during prove"):
+            await prover.prove(job(CALM))
+        assert events.kinds() == ["queued", "started", "retried", "started", "failed"]
+        (tmp_path / SRS).write_bytes((artifact.path / SRS).read_bytes())
+        assert (await prover.prove(job(CALM))).proof
 
 
 def _files(folder: Path) -> list[Path]:

@@ -134,15 +134,19 @@ async def test_workers_of_another_release_are_refused(
 
 
 SCRIPT = """
-    import asyncio, json, psutil, ray, sys
+    import asyncio, json, psutil, ray, signal, sys
     from pathlib import Path
     from oracle.proving.artifact import load
     from oracle.proving.ray import RayProver
     from tests.proving_conformance import job
 
+    def stop(number, frame): ...
+
     async def main(address, *folders):
+        signal.signal(signal.SIGTERM, stop)
         provers = [RayProver(load(Path(folder)), address=address or None) for folder in folders]
         await asyncio.gather(*(prover.prove(job()) for prover in provers))
+        assert signal.getsignal(signal.SIGTERM) is stop
         started = [each.pid for each in psutil.Process().children(recursive=True)]
         names = [each.name() for each in psutil.Process().children(recursive=True)]
         assert ("raylet" in names) == (address == ""), names
