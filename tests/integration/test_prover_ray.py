@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -66,7 +67,11 @@ class RayRig:
         os.kill(state["pid"], signal.SIGKILL)
 
     async def begun(self, prover: PooledProver) -> None:
-        """A job that started was given to the actor, and an actor does its tasks in order."""
+        assert isinstance(prover, RayProver)
+        async with asyncio.timeout(PATIENCE):
+            # Each look is a round trip to the worker.
+            while not all(state["job"] for state in await prover.states()):
+                pass
 
 
 @pytest.fixture
