@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from oracle.doctor import Check
     from oracle.journal import Journal
     from oracle.proving.artifact import Artifact
-    from oracle.proving.local import LocalProver
+    from oracle.proving.interface import Prover, ProverEvent
     from oracle.proving.srs import SrsCache, SrsStatus
     from oracle.sources.interface import Source
 
@@ -50,7 +50,7 @@ class ProvenModel:
     """A detector with a prover for its circuit: what the pipeline calls a model."""
 
     detector: Detector
-    prover: LocalProver
+    prover: Prover
 
     @property
     def features(self) -> int:
@@ -97,6 +97,53 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
         cache=config.prover.artifacts,
         progress=progress,
     )
+
+
+def make_prover(config: Config, artifact: Artifact) -> Prover:
+    """The prover of one circuit that the configuration asks for.
+
+    Raises:
+        ToolMissing: It is on a Ray cluster, and Ray is not installed.
+    """
+    from oracle.proving.cache import ProofCache
+
+    prover = config.prover
+    cache = ProofCache(folder=prover.proof_cache)
+    if prover.backend == "ray":
+        from oracle.proving.ray import RayProver
+
+        return RayProver(
+            artifact,
+            address=prover.ray_address,
+            workers=prover.workers,
+            deadline=prover.deadline_s,
+            memory_mb=prover.memory_mb,
+            queue=prover.queue,
+            cache=cache,
+            on_event=_log_proving,
+        )
+    from oracle.proving.local import LocalProver
+
+    return LocalProver(
+        artifact,
+        processes=prover.workers,
+        deadline=prover.deadline_s,
+        memory_mb=prover.memory_mb,
+        queue=prover.queue,
+        cache=cache,
+        on_event=_log_proving,
+    )
+
+
+def _log_proving(event: ProverEvent) -> None:
+    import structlog
+
+    told: dict[str, Any] = {"running": event.running, "waiting": event.waiting, "seconds": round(event.seconds, 3)}
+    if event.detail:
+        told["detail"] = event.detail
+    level = "warning" if event.kind == "retried" else "debug"
+    # A failure is not told twice: it reaches whoever asked for the proof.
+    getattr(structlog.get_logger(__name__), level)(f"proof {event.kind}", statement=event.statement[:16], **told)
 
 
 async def build_artifact(config: Config, batch: int) -> Path:
@@ -215,7 +262,6 @@ async def oracle(
     from oracle.chain.signer import LocalReporter
     from oracle.chain.submit import Sender, Submitter
     from oracle.journal import Journal
-    from oracle.proving.local import LocalProver
 
     environment = os.environ if env is None else env
     async with contextlib.AsyncExitStack() as stack:
@@ -233,7 +279,7 @@ async def oracle(
         models: dict[int, ProvenModel] = {}
         for number in deployment.models:
             artifact = deployed_artifact(config, deployment, number)
-            prover = LocalProver(artifact, processes=config.prover.workers, deadline=config.prover.deadline_s)
+            prover = make_prover(config, artifact)
             stack.push_async_callback(prover.close)
             models[number] = ProvenModel(_detector_of(artifact), prover)
         submitter = Submitter(

@@ -303,10 +303,17 @@ def _artifact_cache() -> Path:
 
 
 class ProverConfig(_Section):
-    """The provers of this machine.
+    """The provers.
 
     Attributes:
-        workers: Child processes; each proves with one thread.
+        backend: Child processes of this machine, or actors on a Ray cluster (needs the `ray` extra).
+        ray_address: Of a running cluster, as `ray start` prints it; without it, one is started on this machine. Whoever
+            runs the cluster sees the model's weights.
+        workers: Proofs at once; each worker proves with one thread. On a cluster it reserves a core.
+        memory_mb: MiB that one worker may take. A job that takes more is ended, and fails for good; a cluster reserves
+            as much for each worker.
+        queue: Jobs that may wait for a worker.
+        proof_cache: Folder of proofs that were made. None is needed for the daemon, whose journal has them.
         deadline_s: Seconds that a proof may take.
         artifacts: Folder of circuits, keys and verifiers, built once and found again by their hash.
         disclosure: What a proof publishes of the scores: the exact values, or only which side of the gate.
@@ -317,13 +324,24 @@ class ProverConfig(_Section):
             the hub takes the smallest that a submission fits. This daemon submits one feed at a time.
     """
 
+    backend: Literal["local", "ray"] = "local"
+    ray_address: Annotated[str, Field(min_length=1)] | None = None
     workers: Annotated[int, Field(ge=1, le=1_024)] = Field(default_factory=_cores)
+    memory_mb: Annotated[int, Field(ge=64)] | None = None
+    queue: Annotated[int, Field(ge=0, le=1_000_000)] = 64
+    proof_cache: ConfigPath | None = None
     deadline_s: Seconds = 60.0
     artifacts: ConfigPath = Field(default_factory=_artifact_cache)
     disclosure: Literal["score", "verdict"] = "score"
     visibility: Literal["private", "public"] = "private"
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
     batch_sizes: BatchSizes = (1,)
+
+    @model_validator(mode="after")
+    def _address_of_a_cluster(self) -> Self:
+        if self.ray_address is not None and self.backend != "ray":
+            raise _wrong("'ray_address' is for backend = \"ray\"; this one proves on this machine")
+        return self
 
 
 class JournalConfig(_Section):

@@ -7,7 +7,8 @@ OracleError
 │   ├── TransactionPending         sent, not yet mined within the deadline
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
 │   └── ProverUnavailable
-│       ├── ProverCrashed          the child process died or panicked
+│       ├── ProverBusy             its queue is full, and the caller would not wait
+│       ├── ProverCrashed          the process that was proving died or panicked
 │       └── ProverTimeout          a proof took longer than its deadline
 └── Fatal                          a person has to change something
     ├── UserError                  bad input; exit code 2
@@ -24,6 +25,7 @@ OracleError
     ├── TransactionRejected        the node will not take a transaction: no funds, too much gas
     ├── DeploymentError            what is deployed is not what the configuration says
     ├── ProofInvalid               a proof, or a witness, that is not what was asked for
+    ├── MemoryExceeded             a job needs more memory than it may have
     └── JournalError               the journal can't be read or written, or disagrees with the chain
 """
 
@@ -62,8 +64,12 @@ class ProverUnavailable(Retryable):
     """The prover can't take or finish a job now."""
 
 
+class ProverBusy(ProverUnavailable):
+    """The prover's queue is full, and the caller asked not to wait."""
+
+
 class ProverCrashed(ProverUnavailable):
-    """The proving child process died or panicked."""
+    """The process that was proving died or panicked."""
 
 
 class ProverTimeout(ProverUnavailable):
@@ -138,6 +144,10 @@ class DeploymentError(Fatal):
 
 class ProofInvalid(Fatal):
     """A proof or a witness is not what was asked for."""
+
+
+class MemoryExceeded(Fatal):
+    """A job needs more memory than it may have. It would need as much the next time."""
 
 
 class JournalError(Fatal):

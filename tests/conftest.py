@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 from oracle import toolchain
 from oracle.chain.anvil import Anvil, load_anvil_config
 
+pytest.register_assert_rewrite("tests.proving_conformance")
+
 # Derandomised: a run that failed fails again. No deadline: the first example may load a library.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")

@@ -13,12 +13,15 @@ import time
 from types import TracebackType
 from typing import Any
 
-from oracle.errors import ArtifactError, ProverCrashed, ProverTimeout
+from oracle.errors import ArtifactError, MemoryExceeded, ProverCrashed, ProverTimeout
 
 DEFAULT_DEADLINE = 600.0
 """Seconds for one operation. Keys of large circuits take minutes."""
 
 _STDERR_LINES = 20
+
+_WATCH = 0.02
+"""Seconds between two looks at a child's memory: it can't touch more than some tens of MB meanwhile."""
 
 
 class EngineProcess:
@@ -28,13 +31,20 @@ class EngineProcess:
 
     Args:
         threads: ezkl's own threads (RAYON_NUM_THREADS); None lets it take all cores.
+        memory_mb: Resident size, in MiB, at which the child is killed while it works. Not RLIMIT_AS: that counts
+            addresses, of which allocators and threads reserve far more than they use, and the abort that follows a
+            failed allocation looks like any other crash.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, memory_mb: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads {threads} must be at least 1")
+        if memory_mb is not None and memory_mb < 1:
+            raise ValueError(f"memory_mb {memory_mb} must be at least 1")
         self._threads = threads
+        self._memory_mb = memory_mb
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: subprocess.Popen[bytes] | None = None
         self._words: collections.deque[str] = collections.deque(maxlen=_STDERR_LINES)
         self._listener: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -46,12 +56,22 @@ class EngineProcess:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
-    def call(self, op: str, /, *, deadline: float = DEFAULT_DEADLINE, **arguments: Any) -> Any:
+    def call(
+        self,
+        op: str,
+        /,
+        *,
+        deadline: float = DEFAULT_DEADLINE,
+        cancelled: threading.Event | None = None,
+        **arguments: Any,
+    ) -> Any:
         """Runs one operation of `oracle.proving.engine` in the child.
 
         Args:
             op: Name of the operation.
             deadline: Seconds until the child is killed.
+            cancelled: Nothing begins once it is set. Set it before `kill`, which alone misses a child that is just
+                being started.
             **arguments: The operation's; must be JSON.
 
         Returns:
@@ -61,12 +81,15 @@ class EngineProcess:
             ArtifactError: ezkl refused: a model, a setting or a file is wrong.
             ProverCrashed: The child died or panicked; the next call starts a new one.
             ProverTimeout: The deadline passed; likewise.
+            MemoryExceeded: It took more than `memory_mb`; likewise.
         """
         request = json.dumps({"op": op, "args": arguments}).encode() + b"\n"
         with self._lock:
             if self._closed:
                 raise ProverCrashed(f"{op}: the proving process was closed")
             process = self._running()
+            if cancelled is not None and cancelled.is_set():
+                raise ProverCrashed(f"{op} was cancelled before it began")
             assert process.stdin is not None
             try:
                 process.stdin.write(request)
@@ -88,6 +111,8 @@ class EngineProcess:
         """Ends the child at once; a waiting call raises ProverCrashed."""
         process = self._process
         if process is not None and process.poll() is None:
+            # It lives for a moment longer: the next call must not take it for a running one.
+            self._killed = process
             process.kill()
 
     def close(self) -> None:
@@ -108,7 +133,7 @@ class EngineProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None:
-            if self._process.poll() is None:
+            if self._process.poll() is None and self._process is not self._killed:
                 return self._process
             self._end(self._process)
         environment = dict(os.environ)
@@ -145,14 +170,35 @@ class EngineProcess:
             selector.register(process.stdout, selectors.EVENT_READ)
             while not received.endswith(b"\n"):
                 remaining = end - time.monotonic()
-                if remaining <= 0 or not selector.select(remaining):
+                if remaining <= 0:
+                    process.kill()
                     self._end(process)
                     raise ProverTimeout(f"{op} was not done within {deadline:g} s")
+                self._watch_memory(process, op)
+                if not selector.select(remaining if self._memory_mb is None else min(remaining, _WATCH)):
+                    continue
                 chunk = os.read(process.stdout.fileno(), 1 << 20)
                 if not chunk:
                     return b""
                 received += chunk
         return received
+
+    def _watch_memory(self, process: subprocess.Popen[bytes], op: str) -> None:
+        if self._memory_mb is None:
+            return
+        import psutil
+
+        try:
+            resident = psutil.Process(process.pid).memory_info().rss
+        except psutil.Error:
+            return  # it ended: its answers will say so
+        if resident > self._memory_mb << 20:
+            process.kill()
+            self._end(process)
+            raise MemoryExceeded(
+                f"{op} took {resident >> 20:,} MiB, more than its limit of {self._memory_mb:,} MiB: raise the limit "
+                "(memory_mb), or use a smaller circuit"
+            )
 
     def _end(self, process: subprocess.Popen[bytes]) -> str:
         """Reaps the child. Returns how it ended, and its last words."""

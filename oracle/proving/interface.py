@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, TypeAlias
 
 
 class Provable(Protocol):
@@ -95,19 +96,79 @@ class Probe:
     proof: bytes
 
 
-class Prover(Protocol):
-    """Makes proofs, several at once if it can."""
+class EventKind(StrEnum):
+    """What happens to a job. Each ends with one of the last four."""
 
-    async def prove(self, job: ProofJob) -> Proof:
+    QUEUED = "queued"
+    STARTED = "started"
+    RETRIED = "retried"
+    CACHED = "cached"
+    PROVEN = "proven"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ProverEvent:
+    """What a prover tells about itself, for progress and metrics.
+
+    Attributes:
+        kind: What happened.
+        statement: Names the statement: a hash of the artifact's and the instances.
+        running: Jobs that workers have now.
+        waiting: Jobs that wait for a worker, or for a place in the queue.
+        seconds: Of a job that ended: since it was asked for.
+        detail: Why it was tried again or failed.
+    """
+
+    kind: EventKind
+    statement: str
+    running: int
+    waiting: int
+    seconds: float = 0.0
+    detail: str = ""
+
+
+OnEvent: TypeAlias = Callable[[ProverEvent], None]
+"""Called on the event loop; must be quick, and must not raise."""
+
+
+class Prover(Protocol):
+    """Makes proofs of one circuit, several at once if it can.
+
+    What `tests/proving_conformance.py` asks of each implementation:
+
+    - A proof leaves it only after this machine verified it, and saw that its length and its instances are exact.
+    - A statement is proven once: a proof that was made is given again, and a job that is asked for while the same one
+      is under way joins it.
+    - A job whose worker dies is tried again `retries` times; the others don't notice.
+    - At most `queue` jobs wait for a worker. A further one waits for its place in order, or raises ProverBusy.
+    - A cancelled job frees its worker at once. So does one over its deadline, or over its memory.
+    """
+
+    async def prove(self, job: ProofJob, *, wait: bool = True) -> Proof:
         """Proves one statement.
 
+        Args:
+            job: The statement.
+            wait: Whether to wait if the queue is full.
+
         Raises:
-            ProverCrashed: The process died; a new one is started for the next job.
-            ProverTimeout: The deadline passed.
+            ValueError: The job does not fit the circuit.
+            ProverBusy: The queue is full, and `wait` is false.
+            ProverCrashed: The worker died, as often as it may; a new one is started for the next job.
+            ProverTimeout: A worker had it for longer than the deadline.
+            MemoryExceeded: It took more memory than it may have.
+            ProverUnavailable: The prover is closed, or can't start workers.
             ProofInvalid: The circuit disagrees with the job's scores, or the proof does not verify.
+            ArtifactError: A file of the artifact is gone or damaged.
         """
         ...
 
+    async def warm(self) -> int:
+        """Starts all workers. Returns the largest resident size of one so far, in bytes; 0 if unknown."""
+        ...
+
     async def close(self) -> None:
-        """Ends the processes. The prover can't be used afterwards."""
+        """Ends the workers; jobs under way raise ProverUnavailable. The prover can't be used afterwards."""
         ...

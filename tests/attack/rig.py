@@ -37,6 +37,7 @@ from oracle.encoding import GAP_ONE
 from oracle.errors import ContractRejected
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact, Visibility
+from oracle.proving.cache import ProofCache
 from oracle.proving.interface import ProofJob
 from oracle.proving.local import LocalProver
 from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin
@@ -145,7 +146,8 @@ class Proofs:
         """As `prove`, for callers on the event loop."""
         if anew or (kind, batch, windows) not in self._made:
             if (kind, batch) not in self._provers:
-                self._provers[kind, batch] = LocalProver(self.artifact(kind, batch))
+                # Without a cache: `anew` asks for another proof of the same statement.
+                self._provers[kind, batch] = LocalProver(self.artifact(kind, batch), cache=ProofCache(entries=0))
             job = ProofJob(windows, tuple(self.scores(window, kind) for window in windows))
             self._made[kind, batch, windows] = (await self._provers[kind, batch].prove(job)).proof
         return self._made[kind, batch, windows]

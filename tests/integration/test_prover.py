@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,10 +18,14 @@ from oracle import encoding
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
 from oracle.encoding import CLIP, FIELD_MODULUS, GAP_ONE
-from oracle.errors import ArtifactError, ProofInvalid, ProverCrashed, ProverTimeout, ProverUnavailable
-from oracle.proving.artifact import PK, Artifact, Visibility, load
+from oracle.errors import ArtifactError, ProverCrashed, ProverUnavailable
+from oracle.proving.artifact import PK, SRS, Artifact, Visibility, load
+from oracle.proving.child import EngineProcess
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.local import LocalProver, LocalVerifier
+from oracle.proving.pool import PooledProver
+from oracle.proving.staging import StagedFiles
+from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
 MODEL = QuadraticModel.default()
 CALM = (*(0,) * (PAST + 1), GAP_ONE)
@@ -35,12 +40,6 @@ def job(*windows: tuple[int, ...], model: QuadraticModel = MODEL) -> ProofJob:
 def artifact(circuits: Any) -> Artifact:
     made: Artifact = circuits()
     return made
-
-
-@pytest.fixture
-async def prover(artifact: Artifact) -> AsyncIterator[LocalProver]:
-    async with LocalProver(artifact) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -87,27 +86,6 @@ async def test_a_short_batch_repeats_its_last_window(circuits: Any) -> None:
     assert len(expected) == artifact.manifest.instance_count == 1 + 4 * 16 + 4 * 2
 
 
-async def test_scores_that_are_not_the_circuits_are_fatal(prover: LocalProver) -> None:
-    right = job(CALM)
-    wrong = replace(right, scores=((right.scores[0][0] + 1, right.scores[0][1]),))
-    with pytest.raises(ProofInvalid, match="another model"):
-        await prover.prove(wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        ProofJob((CALM[:-1],), ((0, 0),)),
-        ProofJob((CALM,), ((0,),)),
-        ProofJob((), ()),
-        ProofJob((CALM, CALM), ((0, 0), (0, 0))),
-    ],
-)
-async def test_jobs_that_do_not_fit_the_circuit_are_refused(prover: LocalProver, wrong: ProofJob) -> None:
-    with pytest.raises(ValueError, match=r"circuit|batch"):
-        await prover.prove(wrong)
-
-
 @pytest.mark.attack
 def test_every_changed_part_is_refused(proof: Proof, verifier: LocalVerifier) -> None:
     assert verifier.verify(proof.proof, proof.instances).verified
@@ -152,42 +130,6 @@ def test_an_auditor_needs_nothing_of_the_provers(artifact: Artifact, proof: Proo
 
 
 @pytest.mark.chaos
-async def test_a_killed_child_is_an_error_and_the_next_job_works(artifact: Artifact) -> None:
-    async with LocalProver(artifact) as prover:
-        await prover.warm()
-        (child,) = prover.pids
-        running = asyncio.create_task(prover.prove(job(CALM)))
-        await asyncio.wait({running}, timeout=0.1)
-        os.kill(child, signal.SIGKILL)
-        with pytest.raises(ProverCrashed, match="signal 9"):
-            await running
-        assert (await prover.prove(job(CALM))).instances == artifact.instances((CALM,), (MODEL.score_int(CALM),))
-        assert prover.pids != (child,)
-
-
-@pytest.mark.chaos
-async def test_a_deadline_is_kept(artifact: Artifact) -> None:
-    async with LocalProver(artifact, deadline=0.02) as prover:
-        with pytest.raises(ProverTimeout):
-            await prover.prove(job(CALM))
-        assert prover.pids == ()
-
-
-@pytest.mark.chaos
-async def test_a_cancelled_job_does_not_hold_up_the_next(artifact: Artifact) -> None:
-    async with LocalProver(artifact) as prover:
-        await prover.warm()
-        before = prover.pids
-        running = asyncio.create_task(prover.prove(job(CALM)))
-        await asyncio.wait({running}, timeout=0.05)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert (await prover.prove(job(ANOMALOUS))).proof
-        assert prover.pids != before
-
-
-@pytest.mark.chaos
 async def test_a_damaged_key_is_told(artifact: Artifact, tmp_path: Path) -> None:
     for path in artifact.path.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -200,28 +142,98 @@ async def test_a_damaged_key_is_told(artifact: Artifact, tmp_path: Path) -> None
         load(tmp_path)
 
 
-async def test_a_closed_prover_takes_no_jobs(artifact: Artifact) -> None:
-    prover = LocalProver(artifact)
-    await prover.close()
+class LocalRig:
+    """See `tests.proving_conformance.Rig`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._reached = threading.Semaphore(0)
+        line = EngineProcess._line
+
+        def spy(*arguments: Any) -> bytes:
+            if arguments[2] == "prove":
+                self._reached.release()
+            return line(*arguments)
+
+        monkeypatch.setattr(EngineProcess, "_line", spy)
+
+    def make(self, artifact: Artifact, *, workers: int = 1, **options: Any) -> LocalProver:
+        return LocalProver(artifact, processes=workers, **options)
+
+    async def engines(self, prover: PooledProver) -> list[int]:
+        assert isinstance(prover, LocalProver)
+        return list(prover.pids)
+
+    async def kill_worker(self, prover: PooledProver) -> None:
+        [child] = await self.engines(prover)
+        os.kill(child, signal.SIGKILL)
+
+    async def begun(self, prover: PooledProver) -> None:
+        assert await asyncio.to_thread(self._reached.acquire, timeout=PATIENCE)
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> LocalRig:
+    return LocalRig(monkeypatch)
+
+
+class TestLocalProver(ProverSuite):
+    """The suite of provers."""
+
+
+async def test_keys_in_memory_are_the_artifacts_and_go_with_the_prover(artifact: Artifact, tmp_path: Path) -> None:
+    async with LocalProver(artifact, tmpfs=tmp_path) as prover:
+        assert await prover.warm() > 0
+        staged = [path for path in _files(tmp_path) if path.name == PK]
+        assert [path.read_bytes() for path in staged] == [(artifact.path / PK).read_bytes()]
+        assert staged[0].parent.stat().st_mode & 0o077 == 0
+        # What is proven with is the copy.
+        (staged[0].parent / "circuit.ezkl").unlink()
+        with pytest.raises((ArtifactError, ProverCrashed)):
+            await prover.prove(job(CALM))
+    assert _files(tmp_path) == []
+    async with LocalProver(artifact, tmpfs=tmp_path / "missing") as prover:
+        with pytest.raises(ProverUnavailable, match="can't be staged"):
+            await prover.prove(job(CALM))
+
+
+async def test_a_prover_that_is_closed_while_it_starts_leaves_nothing(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_go_on = threading.Event(), threading.Event()
+    stage = StagedFiles._stage
+
+    def slowly(*arguments: Any) -> None:
+        began.set()
+        assert may_go_on.wait(PATIENCE)
+        stage(*arguments)
+
+    monkeypatch.setattr(StagedFiles, "_stage", slowly)
+    prover = LocalProver(artifact, tmpfs=tmp_path)
+    running = asyncio.create_task(prover.prove(job(CALM)))
+    assert await asyncio.to_thread(began.wait, PATIENCE)
+    closing = asyncio.create_task(prover.close())
     with pytest.raises(ProverUnavailable, match="closed"):
-        await prover.prove(job(CALM))
+        await running
+    may_go_on.set()
+    await closing
+    assert _files(tmp_path) == []
 
 
-async def test_children_end_with_the_prover(artifact: Artifact) -> None:
-    prover = LocalProver(artifact, processes=2)
-    await prover.warm()
-    children = prover.pids
-    assert len(set(children)) == 2
-    await prover.close()
-    for child in children:
-        with pytest.raises(ProcessLookupError):
-            os.kill(child, 0)
+@pytest.mark.chaos
+async def test_a_panic_is_a_crash_and_may_be_tried_again(artifact: Artifact, tmp_path: Path) -> None:
+    for path in artifact.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    loaded = load(tmp_path)
+    # An SRS for no rows at all, at which ezkl panics.
+    (tmp_path / SRS).write_bytes(bytes((artifact.path / SRS).stat().st_size))
+    events = Events()
+    async with LocalProver(loaded, retries=1, on_event=events) as prover:
+        with pytest.raises(ProverCrashed, match="ezkl panicked during prove"):
+            await prover.prove(job(CALM))
+        assert events.kinds() == ["queued", "started", "retried", "started", "failed"]
+        (tmp_path / SRS).write_bytes((artifact.path / SRS).read_bytes())
+        assert (await prover.prove(job(CALM))).proof
 
 
-async def test_jobs_run_side_by_side(artifact: Artifact) -> None:
-    async with LocalProver(artifact, processes=2) as prover:
-        windows = [(move, *(0,) * PAST, GAP_ONE) for move in range(4)]
-        proofs = await asyncio.gather(*(prover.prove(job(window)) for window in windows))
-    assert [made.instances for made in proofs] == [
-        artifact.instances((window,), (MODEL.score_int(window),)) for window in windows
-    ]
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]

@@ -134,6 +134,30 @@ def test_batch_sizes_are_ascending_and_what_the_contract_takes(read: Load) -> No
             sizes(text)
 
 
+def test_provers_are_on_this_machine_or_on_a_cluster(read: Load) -> None:
+    def prover(text: str) -> Any:
+        return read(MINIMAL, ("[journal]", f"[prover]\n{text}\n[journal]")).prover
+
+    default = read().prover
+    assert (default.backend, default.ray_address, default.memory_mb, default.queue) == ("local", None, None, 64)
+    assert default.proof_cache is None
+    cluster = prover('backend = "ray"\nray_address = "10.0.0.1:6379"\nmemory_mb = 2048\nqueue = 0')
+    assert (cluster.backend, cluster.ray_address, cluster.memory_mb, cluster.queue) == (
+        "ray",
+        "10.0.0.1:6379",
+        2_048,
+        0,
+    )
+    for text, says in (
+        ('ray_address = "10.0.0.1:6379"', "is for backend"),
+        ('backend = "cloud"', "'local' or 'ray'"),
+        ("memory_mb = 1", "64"),
+        ("queue = -1", "0"),
+    ):
+        with pytest.raises(ConfigError, match=rf"prover.*{says}"):
+            prover(text)
+
+
 def test_the_example_loads(project_root: Path) -> None:
     config = load(project_root / "config.example.toml", {})
     assert {type(source) for feed in config.feeds for source in feed.sources} == {

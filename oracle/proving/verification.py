@@ -1,0 +1,72 @@
+"""Verifying proofs off-chain, on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+
+from oracle.proving.artifact import SETTINGS, SRS, VK, Artifact
+from oracle.proving.child import EngineProcess
+
+DEADLINE = 60.0
+"""Seconds for one proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether a proof holds, and if not, why."""
+
+    verified: bool
+    reason: str = ""
+
+
+class LocalVerifier:
+    """Verifies proofs of one circuit off-chain, as an auditor does: with the verifying key and nothing of the prover's.
+
+    Args:
+        artifact: May lack the prover's files.
+        deadline: Seconds for one proof.
+    """
+
+    def __init__(self, artifact: Artifact, *, deadline: float = DEADLINE) -> None:
+        self._artifact = artifact
+        self._deadline = deadline
+        self._child = EngineProcess(threads=1)
+
+    def __enter__(self) -> LocalVerifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def verify(self, proof: bytes, instances: tuple[int, ...]) -> Verification:
+        """Verifies one proof against the instances that the hub built.
+
+        Raises:
+            ProverCrashed, ProverTimeout: The child failed; nothing is known of the proof.
+        """
+        manifest = self._artifact.manifest
+        if len(proof) != manifest.proof_bytes:
+            return Verification(False, f"it has {len(proof)} bytes instead of {manifest.proof_bytes}")
+        if len(instances) != manifest.instance_count:
+            return Verification(False, f"it has {len(instances)} instances instead of {manifest.instance_count}")
+        if self._artifact.model_hash is not None and instances[0] != self._artifact.model_hash:
+            return Verification(
+                False, f"it is of the model {instances[0]:#066x}, not {self._artifact.model_hash:#066x}"
+            )
+        result = self._child.call(
+            "verify",
+            deadline=self._deadline,
+            settings=self._artifact.file(SETTINGS),
+            vk=self._artifact.file(VK),
+            srs=self._artifact.file(SRS),
+            proof=proof.hex(),
+            instances=[hex(element) for element in instances],
+        )
+        return Verification(result["verified"], "" if result["verified"] else result["reason"] or "ezkl refuses it")
+
+    def close(self) -> None:
+        """Ends the child."""
+        self._child.close()
