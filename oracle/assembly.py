@@ -531,7 +531,9 @@ def srs_status(config: Config | None = None) -> list[SrsStatus]:
     """What is in the SRS cache; without a configuration, in the user's and in the project's, which the demo uses."""
     if config is not None:
         return srs_cache(config.prover.artifacts).status()
-    return _default_srs_cache().status() + srs_cache(toolchain.build_dir() / "artifacts").status()
+    caches = (_default_srs_cache(), srs_cache(toolchain.build_dir() / "artifacts"))
+    # Outside of a project they are one.
+    return [found for cache in {each.directory: each for each in caches}.values() for found in cache.status()]
 
 
 def srs_fetch(

@@ -107,9 +107,12 @@ class CostView:
         verifier_bytes_limit: EIP-170.
         commitments: Points that the verifier folds: of a proof, and of the verifying key.
         calldata_bytes: Of `verifyProof`.
-        calldata_gas: Of the first proof if it is there, else as if nothing in it were zero.
+        calldata_gas: At least: of the first proof, whose window is calm, if it is there; else of instances that
+            are all zero.
+        calldata_gas_most: At most: as if no byte were zero, which is near when all moves are negative.
         floor_gas: 21,000, calldata, one pairing check and the commitments: less is impossible. Computed.
         verify_gas_estimate: Floor and what verifiers of this kind spend beyond it. An estimate.
+        verify_gas_estimate_most: The same with the most calldata.
         measured: What the artifact's manifest or its tuning says was measured; None if nothing was.
     """
 
@@ -120,8 +123,10 @@ class CostView:
     commitments: Mapping[str, int]
     calldata_bytes: int
     calldata_gas: int
+    calldata_gas_most: int
     floor_gas: int
     verify_gas_estimate: int
+    verify_gas_estimate_most: int
     measured: Mapping[str, Any] | None
 
 
@@ -213,12 +218,14 @@ def inspect(path: Path) -> Inspection:
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # The hashes are right, so it was built like this: by another release, or by hand.
         raise DataError(
-            f"artifact {path} is not of the form that this release writes ({type(error).__name__}: {error}); build it again"
+            f"artifact {path} is not of the form that this release writes ({type(error).__name__}: {error}); build it "
+            "again"
         ) from error
 
 
 def _view(found: Artifact) -> Inspection:
     from oracle.proving import artifact
+    from oracle.proving.verifier import HARDENING_VERSION
 
     manifest, folder = found.manifest, found.path
     settings = _json(folder / artifact.SETTINGS)
@@ -249,6 +256,10 @@ def _view(found: Artifact) -> Inspection:
         warnings.append("published scores give the weights away to who collects enough of them: see docs/privacy.md")
     if visibility == "private" and not missing and folder.stat().st_mode & 0o077:
         warnings.append("this folder holds private weights, and others on this machine may read it: chmod 700")
+    if manifest.hardening != HARDENING_VERSION:
+        warnings.append(
+            f"the verifier's hardening is version {manifest.hardening}, not {HARDENING_VERSION}: estimates err"
+        )
     if manifest.ezkl != artifact.ezkl_version():
         warnings.append(f"built with ezkl {manifest.ezkl}; installed is {artifact.ezkl_version()}")
     return Inspection(
@@ -267,13 +278,20 @@ def _view(found: Artifact) -> Inspection:
         srs_means=_MEANING["srs", origin],
         graph=graph,
         circuit=_circuit(settings, source),
-        cost=_cost(found, source, facts.get("measured") or tuning.get("measured")),
+        cost=_cost(found, source, facts.get("measured") or _measured(tuning)),
         fidelity=facts.get("fidelity") or tuning.get("fidelity"),
         hashes=hashes,
         tools={"ezkl": manifest.ezkl, "solc": manifest.solc, "hardening": str(manifest.hardening)},
         files=tuple(_files(folder, manifest)),
         warnings=tuple(warnings),
     )
+
+
+def _measured(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What tuning measured of the chosen settings."""
+    chosen = [each for each in tuning.get("candidates") or () if each.get("chosen")]
+    names = ("seconds", "proof_bytes", "memory")
+    return {name: chosen[0][name] for name in names if chosen[0].get(name) is not None} or None if chosen else None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -362,13 +380,12 @@ def _cost(found: Artifact, source: str, measured: Mapping[str, Any] | None) -> C
     from oracle.proving.verifier import MAX_RUNTIME_BYTES
 
     manifest = found.manifest
-    proof, instances = b"\xff" * manifest.proof_bytes, [2**256 - 1] * manifest.instance_count
+    proof, instances = b"\xff" * manifest.proof_bytes, [0] * manifest.instance_count
+    calldata_most = _calldata(proof, [2**256 - 1] * manifest.instance_count)
     if (found.path / PROBE).is_file():
         probe = found.probe()
         proof, instances = probe.proof, list(found.instances([probe.window], [probe.scores]))
-    head = b"\xff" * 4 + b"".join(word.to_bytes(32, "big") for word in (0x40, 0x60 + len(proof), len(proof)))
-    tail = b"".join(word.to_bytes(32, "big") for word in (len(instances), *instances))
-    calldata = head + proof + tail
+    calldata = _calldata(proof, instances)
     in_proof, in_key = commitments(source)
     least = floor(calldata, in_proof + in_key)
     beyond = VERIFICATION_GAS + PROOF_BYTE_GAS * manifest.proof_bytes + INSTANCE_GAS * manifest.instance_count
@@ -380,10 +397,19 @@ def _cost(found: Artifact, source: str, measured: Mapping[str, Any] | None) -> C
         commitments={"in_proof": in_proof, "in_key": in_key},
         calldata_bytes=len(calldata),
         calldata_gas=calldata_gas(calldata),
+        calldata_gas_most=calldata_gas(calldata_most),
         floor_gas=least,
         verify_gas_estimate=100 * round((least + beyond) / 100),
+        verify_gas_estimate_most=100 * round((floor(calldata_most, in_proof + in_key) + beyond) / 100),
         measured=measured,
     )
+
+
+def _calldata(proof: bytes, instances: Sequence[int]) -> bytes:
+    """`verifyProof(proof, instances)` in its canonical encoding, with a selector without zeros."""
+    words = [0x40, 0x60 + len(proof), len(proof)]
+    head = b"\xff" * 4 + b"".join(word.to_bytes(32, "big") for word in words)
+    return head + proof + b"".join(word.to_bytes(32, "big") for word in (len(instances), *instances))
 
 
 def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
@@ -450,52 +476,61 @@ def check_srs(caches: Mapping[Path, SrsCache]) -> list[SrsFinding]:
 
     Args:
         caches: By the folder of artifacts that it serves.
+
+    Raises:
+        DataError: A file can't be read.
     """
+    try:
+        return [finding for folder, cache in caches.items() for finding in _checked(folder, cache)]
+    except OSError as error:
+        raise DataError(f"{error.filename} can't be read: {error.strerror}; give yourself the right to") from error
+
+
+def _checked(folder: Path, cache: SrsCache) -> list[SrsFinding]:
     from oracle.proving import artifact
     from oracle.proving.srs import origin_of, sha256_of
 
-    findings = []
-    for folder, cache in caches.items():
-        users: dict[str, list[tuple[Path, Manifest]]] = {}
-        for path in sorted(folder.glob(f"*/{artifact.MANIFEST}")):
-            try:
-                manifest = artifact.Manifest.from_document(_json(path))
-            except (OSError, KeyError, TypeError, ValueError):
-                continue  # No artifact of this release: nothing here uses it.
-            users.setdefault(manifest.srs_sha256, []).append((path.parent, manifest))
-        for cached in cache.status():
-            names = tuple(path.name for path, _ in users.get(cached.sha256, ()))
-            findings.append(
-                SrsFinding(
-                    k=cached.k,
-                    origin=cached.origin.value,
-                    path=str(cached.path),
-                    sha256=cached.sha256,
-                    cached=True,
-                    used_by=names,
-                    problem=cache.problem(cached),
-                )
+    findings: list[SrsFinding] = []
+    users: dict[str, list[tuple[Path, Manifest]]] = {}
+    for path in sorted(folder.glob(f"*/{artifact.MANIFEST}")):
+        try:
+            manifest = artifact.Manifest.from_document(_json(path))
+        except (OSError, KeyError, TypeError, ValueError):
+            continue  # No artifact of this release: nothing here uses it.
+        users.setdefault(manifest.srs_sha256, []).append((path.parent, manifest))
+    for cached in cache.status():
+        names = tuple(path.name for path, _ in users.get(cached.sha256, ()))
+        findings.append(
+            SrsFinding(
+                k=cached.k,
+                origin=cached.origin.value,
+                path=str(cached.path),
+                sha256=cached.sha256,
+                cached=True,
+                used_by=names,
+                problem=cache.problem(cached),
             )
-        known = {finding.sha256 for finding in findings}
-        for path, manifest in (each for used in users.values() for each in used):
-            own = path / artifact.SRS
-            digest = sha256_of(own) if own.is_file() else ""
-            damaged = None if digest == manifest.srs_sha256 else "is missing" if not digest else "is corrupt"
-            if damaged is None and manifest.srs_sha256 in known:
-                continue
-            remedy = f"; restore it, its SHA-256 is {manifest.srs_sha256}" if damaged else ""
-            known.add(manifest.srs_sha256)
-            findings.append(
-                SrsFinding(
-                    k=manifest.k,
-                    origin=origin_of(manifest.k, manifest.srs_sha256).value,
-                    path=str(own),
-                    sha256=digest,
-                    cached=False,
-                    used_by=_names([path] if damaged else [each for each, _ in users[manifest.srs_sha256]]),
-                    problem=None if damaged is None else f"{damaged} in {path.name}{remedy}",
-                )
+        )
+    known = {finding.sha256 for finding in findings}
+    for path, manifest in (each for used in users.values() for each in used):
+        own = path / artifact.SRS
+        digest = sha256_of(own) if own.is_file() else ""
+        damaged = None if digest == manifest.srs_sha256 else "is missing" if not digest else "is corrupt"
+        if damaged is None and manifest.srs_sha256 in known:
+            continue
+        remedy = f"; restore it, its SHA-256 is {manifest.srs_sha256}" if damaged else ""
+        known.add(manifest.srs_sha256)
+        findings.append(
+            SrsFinding(
+                k=manifest.k,
+                origin=origin_of(manifest.k, manifest.srs_sha256).value,
+                path=str(own),
+                sha256=digest,
+                cached=False,
+                used_by=_names([path] if damaged else [each for each, _ in users[manifest.srs_sha256]]),
+                problem=None if damaged is None else f"{damaged} in {path.name}{remedy}",
             )
+        )
     return findings
 
 

@@ -151,7 +151,7 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     row(
         "rows",
         f"{circuit.rows_used:,} of {circuit.rows_available:,} ({used:.0%}), k = {circuit.k}",
-        f"{circuit.rows_of_hash:,} of the weights' hash; the model fills {circuit.assignments:,} cells",
+        f"the weights' hash needs {circuit.rows_of_hash:,}; the model fills {circuit.assignments:,} cells",
     )
     columns = ", ".join(f"{count} {name}" for name, count in circuit.columns.items())
     row("columns", f"{circuit.inner_columns} inner; {columns}")
@@ -162,11 +162,11 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     row("scales", f"inputs 2^-{circuit.input_scale}, weights 2^-{circuit.param_scale}; score unit {found.score_unit:,}")
     row("proof", f"{cost.proof_bytes:,} bytes, {cost.instances} instances")
     row("verifier", f"{cost.verifier_bytes:,} bytes of code; a chain takes {cost.verifier_bytes_limit:,}")
-    row("calldata", f"{cost.calldata_bytes:,} bytes, {cost.calldata_gas:,} gas")
+    row("calldata", f"{cost.calldata_bytes:,} bytes, {cost.calldata_gas:,} to {cost.calldata_gas_most:,} gas")
     points = cost.commitments
     row(
         "gas of verifyProof",
-        f"about {cost.verify_gas_estimate:,} (estimated), as a transaction of its own",
+        f"about {cost.verify_gas_estimate:,} to {cost.verify_gas_estimate_most:,} (estimated), as its own transaction",
         f"at least {cost.floor_gas:,} (computed): calldata, a pairing check, "
         f"{points['in_proof']} + {points['in_key']} commitments",
     )

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 _BUSY = frozenset({408, 425, 429})
 _SLOWEST = 128 * 1024
-_ELSEWHERE = "name another source with --mirror"
+_ELSEWHERE = "name another source: `oracle srs fetch --mirror URL`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +239,8 @@ class _Download:
             self._again = True
             raise _Interrupted("what was put together is not the file that was asked for")
         raise ArtifactError(
-            f"what is at {self._shown} is another file: its SHA-256 is {digest} instead of {self._sha256}. Nothing of it "
-            f"is kept; {_ELSEWHERE}"
+            f"what is at {self._shown} is another file: its SHA-256 is {digest} instead of {self._sha256}. Nothing of "
+            f"it is kept; {_ELSEWHERE}"
         )
 
     def _have(self) -> int:

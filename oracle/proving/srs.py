@@ -175,8 +175,9 @@ class SrsCache:
                 )
             except (ArtifactError, SrsUnavailable) as error:
                 raise type(error)(
-                    f"the public ceremony's SRS for k = {k} can't be fetched: {error}.{wrong} Or download "
-                    f"{without_secrets(url)} elsewhere and `oracle srs import` it; a local chain can do with a local one"
+                    f"the public ceremony's SRS for k = {k} can't be fetched: {error}.{wrong} Or "
+                    f"download {without_secrets(url)} elsewhere and `oracle srs import` it; a local chain can do with "
+                    "a local one"
                 ) from error
             return SrsFile(k, path, expected, SrsOrigin.PUBLIC_CEREMONY)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import threading
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from oracle.chain.anvil import free_port
+from oracle.cli import oracle as command_line
 from oracle.errors import ArtifactError, SrsUnavailable
 from oracle.proving import download as downloading
 from oracle.proving import srs as strings
@@ -320,22 +323,38 @@ def test_a_silent_server_counts_as_cut(folder: Path, server: Server) -> None:
 
 
 def test_two_at_once_fetch_it_once(folder: Path, server: Server) -> None:
-    both, go = threading.Event(), threading.Event()
+    first_asked, second_asked, go = threading.Event(), threading.Event(), threading.Event()
 
     def held(request: Request) -> Response:
-        both.set()
+        (second_asked if first_asked.is_set() else first_asked).set()
         go.wait(10)
         return whole(request)
 
     server.script(held)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(fetch, folder, server)
-        assert both.wait(10)
+        assert first_asked.wait(10)
         second = pool.submit(fetch, folder, server)
+        # Time enough to ask, if nothing kept it from that.
+        asked = second_asked.wait(0.5)
         go.set()
+        assert not asked
         assert first.result(20) == second.result(20)
     assert len(server.ranges) == 1
     assert complete(folder)
+
+
+def test_the_command_fetches_from_a_mirror(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.script(cut, whole)
+    monkeypatch.chdir(tmp_path)
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "ORACLE_SRS_MIRROR": f"{server.url}/"}
+    done = CliRunner(env=environment).invoke(command_line, ["srs", "fetch", str(K), str(K)])
+    assert done.exit_code == 0, done.output
+    (path,) = done.output.split()
+    assert Path(path).is_relative_to(tmp_path) and Path(path).read_bytes() == CONTENT
+    verified = CliRunner(env=environment).invoke(command_line, ["srs", "verify", "--json"])
+    found = [each for each in json.loads(verified.output) if each["path"] == path]
+    assert [(each["origin"], each["problem"]) for each in found] == [("public-ceremony", None)]
 
 
 class FullDisk:
