@@ -388,6 +388,17 @@ def model() -> None:
     """Models and their circuits."""
 
 
+@model.command("inspect")
+@click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
+@json_option
+def model_inspect(path: Path, as_json: bool) -> None:
+    """What the ARTIFACT in this folder is: graph, circuit, cost, privacy, hashes; an auditor's copy will do."""
+    from oracle.inspection import inspect
+    from oracle.report import print_inspection
+
+    print_inspection(inspect(path), as_json=as_json)
+
+
 @model.command("build")
 @config_option
 @click.option(
@@ -404,17 +415,6 @@ def model_build(config_path: Path, batch: int | None) -> None:
     config = _load(config_path)
     for size in config.prover.batch_sizes if batch is None else (batch,):
         click.echo(asyncio.run(build_artifact(config, size)))
-
-
-@model.command("inspect")
-@click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
-@json_option
-def model_inspect(path: Path, as_json: bool) -> None:
-    """What the ARTIFACT in this folder is: graph, circuit, cost, privacy, hashes; an auditor's copy will do."""
-    from oracle.inspection import inspect
-    from oracle.report import print_inspection
-
-    print_inspection(inspect(path), as_json=as_json)
 
 
 def _load(path: Path) -> Config:
