@@ -79,17 +79,6 @@ def print_status(feeds: Sequence[FeedStatus], *, as_json: bool) -> None:
     Console().print(table)
 
 
-def print_srs(entries: Sequence[SrsStatus], *, as_json: bool) -> None:
-    """The SRS cache."""
-    if as_json:
-        print_json([asdict(entry) for entry in entries])
-        return
-    table = _table("k", "origin", "file", "sha256")
-    for entry in entries:
-        table.add_row(str(entry.k), str(entry.origin), str(entry.path), entry.sha256)
-    Console().print(table)
-
-
 def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None:
     """Each SRS as it was checked."""
     if as_json:
@@ -191,6 +180,17 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     console.print(table)
     for warning in found.warnings:
         console.print(f"note: {warning}", style="yellow", markup=False, highlight=False)
+
+
+def print_srs(entries: Sequence[SrsStatus], *, as_json: bool) -> None:
+    """The SRS cache."""
+    if as_json:
+        print_json([asdict(entry) for entry in entries])
+        return
+    table = _table("k", "origin", "file", "sha256")
+    for entry in entries:
+        table.add_row(str(entry.k), str(entry.origin), str(entry.path), entry.sha256)
+    Console().print(table)
 
 
 def print_audit(report: AuditReport, *, as_json: bool) -> None:
