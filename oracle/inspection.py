@@ -260,6 +260,8 @@ def _view(found: Artifact) -> Inspection:
         warnings.append(
             f"the verifier's hardening is version {manifest.hardening}, not {HARDENING_VERSION}: estimates err"
         )
+    if tuning:
+        warnings.append("what only tuning.json says was measured is covered by no hash")
     if manifest.ezkl != artifact.ezkl_version():
         warnings.append(f"built with ezkl {manifest.ezkl}; installed is {artifact.ezkl_version()}")
     return Inspection(
@@ -443,6 +445,12 @@ def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
     ):
         path = folder / name
         yield FileView(name, None, path.stat().st_size if path.is_file() else None, "anyone", reason)
+    known = {*artifact.PROVER_FILES, *artifact.AUDIT_FILES, artifact.PROBE, artifact.MANIFEST}
+    for path in sorted(folder.iterdir()):
+        if path.name not in known and path.is_file():
+            yield FileView(
+                path.name, None, path.stat().st_size, "prover", "not part of the artifact; no hash covers it"
+            )
 
 
 # --- the SRS cache ---------------------------------------------------------------------------------------------------

@@ -128,14 +128,21 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     copy = "with the prover's files" if found.complete else "a copy without all of the prover's files"
     row("artifact", found.name, found.path, copy)
     windows = "window" if found.batch == 1 else "windows"
-    row("statement", f"{found.batch} {windows} of {found.features} features, {found.outputs} {found.disclosure}s each")
+    row(
+        "statement", f"{found.batch} {windows} of {found.features} features, {found.outputs} {found.disclosure}(s) each"
+    )
     if graph is None:
         row("graph", "not in this copy: model.onnx is the prover's")
     else:
         row("inputs", *graph.inputs)
         row("outputs", *graph.outputs)
         row("operators", ", ".join(f"{count} {name}" for name, count in graph.operators.items()))
-        row("initializers", *graph.initializers, f"{graph.parameters:,} numbers in all, opset {graph.opset}")
+        weights = [each for each in graph.initializers if ": int" not in each]
+        others = len(graph.initializers) - len(weights)
+        more = f" and {others} of integers, for shapes and slices" if others else ""
+        row(
+            "initializers", *weights, f"{len(weights)} tensors{more}: {graph.parameters:,} numbers, opset {graph.opset}"
+        )
     used = circuit.rows_used / circuit.rows_available
     row(
         "rows",

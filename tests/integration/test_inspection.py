@@ -162,6 +162,10 @@ def test_fidelity_and_measurements_of_tuning_are_told(copy: Path) -> None:
     found = inspect(copy)
     assert found.fidelity == tuning["fidelity"]
     assert found.cost.measured == {"seconds": 0.25, "proof_bytes": 2_336}
+    assert any("covered by no hash" in warning for warning in found.warnings)
+    extra = [file for file in found.files if file.name == "tuning.json"]
+    assert [(file.readers, file.sha256) for file in extra] == [("prover", None)]
+    assert "seconds: 0.25" in run("model", "inspect", str(copy)).output
 
 
 def older(copy: Path) -> None:
