@@ -316,13 +316,61 @@ def srs_list(config_path: Path | None, as_json: bool) -> None:
 
 
 @srs.command("fetch")
-@click.argument("k", type=click.IntRange(6, 26))
+@click.argument("what", nargs=-1, metavar="[K|ARTIFACT]...")
+@click.option(
+    "--mirror",
+    envvar="ORACLE_SRS_MIRROR",
+    help="URL of a folder with the ceremony's files (kzg10.srs, …), in the place of ezkl's server.",
+)
+@click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for each file (default: 600, and more for large ones).",
+)
 @optional_config_option
-def srs_fetch(k: int, config_path: Path | None) -> None:
-    """Fetch the public ceremony's string for circuits of 2^K rows."""
-    from oracle.assembly import srs_fetch as fetch
+def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | None, config_path: Path | None) -> None:
+    """Fetch the public ceremony's string for circuits of 2^K rows, or for an artifact.
 
-    click.echo(fetch(k, _load_optional(config_path)))
+    Without either: for the circuits that the configuration asks for. What was cut goes on where it was.
+    """
+    from oracle.assembly import srs_fetch as fetch
+    from oracle.report import download_progress
+
+    config = _load_optional(config_path)
+    with download_progress() as progress:
+        found = fetch(what, config, mirror=mirror, deadline_s=deadline_s, progress=progress)
+    for path in found:
+        click.echo(path)
+
+
+@srs.command("generate")
+@click.argument("k", type=click.IntRange(1, 26))
+@click.option("--insecure", is_flag=True, help="Say that you know: whoever generates it can forge proofs.")
+@optional_config_option
+def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
+    """Generate a string for circuits of 2^K rows on this machine, for local chains only."""
+    from oracle.assembly import srs_generate as generate
+
+    if not insecure:
+        raise click.UsageError(
+            "whoever generates a reference string can forge proofs: say --insecure for a local chain, "
+            f"or use the public ceremony's: `oracle srs fetch {k}`"
+        )
+    click.echo(generate(k, _load_optional(config_path)))
+
+
+@srs.command("verify")
+@optional_config_option
+@json_option
+def srs_verify(config_path: Path | None, as_json: bool) -> None:
+    """Check each string's hash, and say which artifacts use it; exits with 1 if one is not what it says."""
+    from oracle.assembly import srs_verify as verify
+    from oracle.report import print_srs_findings
+
+    findings = verify(_load_optional(config_path))
+    print_srs_findings(findings, as_json=as_json)
+    sys.exit(1 if any(finding.problem for finding in findings) else 0)
 
 
 @srs.command("import")
@@ -338,6 +386,17 @@ def srs_import(path: Path, config_path: Path | None) -> None:
 @oracle.group()
 def model() -> None:
     """Models and their circuits."""
+
+
+@model.command("inspect")
+@click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
+@json_option
+def model_inspect(path: Path, as_json: bool) -> None:
+    """What the ARTIFACT in this folder is: graph, circuit, cost, privacy, hashes; an auditor's copy will do."""
+    from oracle.inspection import inspect
+    from oracle.report import print_inspection
+
+    print_inspection(inspect(path), as_json=as_json)
 
 
 @model.command("build")

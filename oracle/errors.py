@@ -4,6 +4,7 @@ OracleError
 ├── Retryable                      the same call may succeed later
 │   ├── SourceUnavailable          a source did not answer, or not usefully
 │   ├── ChainUnavailable           no RPC endpoint answers
+│   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
 │   ├── TransactionPending         sent, not yet mined within the deadline
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
 │   └── ProverUnavailable
@@ -50,6 +51,10 @@ class SourceUnavailable(Retryable):
 
 class ChainUnavailable(Retryable):
     """No RPC endpoint answers."""
+
+
+class SrsUnavailable(Retryable):
+    """The public ceremony's SRS did not arrive, or not completely."""
 
 
 class TransactionPending(Retryable):

@@ -83,15 +83,6 @@ def gen_srs(srs: str, logrows: int) -> None:
     ezkl.gen_srs(srs, logrows)
 
 
-def get_srs(srs: str, logrows: int) -> None:
-    """Downloads the public ceremony's SRS; ezkl checks its SHA-256."""
-
-    async def download() -> None:
-        _check("get_srs", await ezkl.get_srs(None, logrows, srs))
-
-    asyncio.run(download())
-
-
 def setup(circuit: str, vk: str, pk: str, srs: str) -> None:
     """Writes the verifying and the proving key."""
     _check("setup", ezkl.setup(circuit, vk, pk, srs, None, False))
@@ -244,7 +235,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         calibrate_settings,
         compile_circuit,
         gen_srs,
-        get_srs,
         setup,
         create_verifier,
         witness,

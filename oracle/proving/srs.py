@@ -7,21 +7,26 @@ and local chains, and marked wherever it goes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from oracle.errors import ArtifactError, DataError, OracleError
+from oracle.errors import ArtifactError, DataError, SrsUnavailable
 from oracle.proving.child import EngineProcess
+from oracle.proving.download import Patience, Progress, download, without_secrets
 
-CEREMONY_DEADLINE = 600.0
-"""Seconds for a download: 128 KiB at k = 10, 16 MiB at k = 17."""
+CEREMONY_URL = "https://kzg.ezkl.xyz"
+"""Where ezkl 23.0.5 fetches the public ceremony's files from: `kzg10.srs` for k = 10."""
+
+GENERATION_DEADLINE = 1_800.0
+"""Seconds. Eight on two cores at k = 15, and twice as long for each k more."""
 
 CEREMONY_NEG_S_G2 = (
     0x186282957DB913ABD99F91DB59FE69922E95040603EF44C0BD7AA3ADEEF8F5AC,
@@ -108,10 +113,28 @@ class SrsCache:
 
     Args:
         directory: Created when the first file is.
+        mirror: URL of a folder with the public ceremony's files, named as at `CEREMONY_URL`. It need not be trusted:
+            what it has is checked against the known hashes.
+        patience: With the ceremony's server.
+        progress: Told how much of a download is there.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        mirror: str | None = None,
+        patience: Patience | None = None,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
         self._directory = directory
+        self._base = (mirror or CEREMONY_URL).rstrip("/")
+        self._patience = patience or Patience()
+        self._progress = progress
+
+    @property
+    def directory(self) -> Path:
+        """Where the files are."""
+        return self._directory
 
     def source(self, origin: SrsOrigin) -> SrsSource:
         """All files of one origin."""
@@ -120,23 +143,43 @@ class SrsCache:
 
     def insecure_local(self, k: int) -> SrsFile:
         """An SRS that this machine generated, once per k. Whoever generated it can forge proofs."""
-        return self._cached(k, SrsOrigin.INSECURE_LOCAL, "gen_srs")
+        path = self._path(k, SrsOrigin.INSECURE_LOCAL)
+        with self._locked(path):
+            if not path.is_file():
+                self._place(path, lambda partial: _generate(k, partial))
+            return SrsFile(k, path, sha256_of(path), SrsOrigin.INSECURE_LOCAL)
 
     def public_ceremony(self, k: int) -> SrsFile:
-        """The public ceremony's SRS, downloaded once per k and checked against its known hash.
+        """The public ceremony's SRS, downloaded once per k and checked against its known hash each time.
+
+        A file that is there but is not the ceremony's is replaced by the right one.
 
         Raises:
-            ArtifactError: It can't be downloaded, or what came is something else.
+            SrsUnavailable: The server did not answer, or not in time.
+            ArtifactError: What came is something else, or can't be written.
         """
         if k not in CEREMONY_SHA256:
             raise ArtifactError(f"the public ceremony's SRS is known for k of 1 to {max(CEREMONY_SHA256)}, not {k}")
-        try:
-            return self._cached(k, SrsOrigin.PUBLIC_CEREMONY, "get_srs")
-        except OracleError as error:
-            raise ArtifactError(
-                f"the public ceremony's SRS for k = {k} can't be downloaded ({error}). Check the connection, or "
-                f"download kzg{k}.srs elsewhere and import it; a local chain can do with a local SRS"
-            ) from error
+        expected = CEREMONY_SHA256[k]
+        path = self._path(k, SrsOrigin.PUBLIC_CEREMONY)
+        with self._locked(path):
+            wrong = ""
+            if path.is_file():
+                if sha256_of(path) == expected:
+                    return SrsFile(k, path, expected, SrsOrigin.PUBLIC_CEREMONY)
+                wrong = f" {path} is not the ceremony's file and is not used."
+            url = f"{self._base}/{ceremony_name(k)}"
+            try:
+                download(
+                    url, path, size=srs_bytes(k), sha256=expected, patience=self._patience, progress=self._progress
+                )
+            except (ArtifactError, SrsUnavailable) as error:
+                raise type(error)(
+                    f"the public ceremony's SRS for k = {k} can't be fetched: {error}.{wrong} Or "
+                    f"download {without_secrets(url)} elsewhere and `oracle srs import` it; a local chain can do with "
+                    "a local one"
+                ) from error
+            return SrsFile(k, path, expected, SrsOrigin.PUBLIC_CEREMONY)
 
     def import_file(self, path: Path) -> SrsFile:
         """Takes the public ceremony's file from elsewhere.
@@ -147,7 +190,7 @@ class SrsCache:
         try:
             with path.open("rb") as file:
                 k = int.from_bytes(file.read(4), "little")
-            digest = _sha256(path)
+            digest = sha256_of(path)
         except OSError as error:
             raise DataError(f"SRS file {path} can't be read: {error}") from error
         if CEREMONY_SHA256.get(k) != digest:
@@ -156,7 +199,8 @@ class SrsCache:
                 "download it again"
             )
         target = self._path(k, SrsOrigin.PUBLIC_CEREMONY)
-        self._place(target, lambda partial: shutil.copyfile(path, partial))
+        with self._locked(target):
+            self._place(target, lambda partial: shutil.copyfile(path, partial))
         return SrsFile(k, target, digest, SrsOrigin.PUBLIC_CEREMONY)
 
     def status(self) -> list[SrsStatus]:
@@ -166,27 +210,42 @@ class SrsCache:
             for path in sorted(self._directory.glob(f"{origin.value}-k*.srs")):
                 digits = path.stem.rpartition("-k")[2]
                 if digits.isdecimal():
-                    digest = _sha256(path)
+                    digest = sha256_of(path)
                     found.append(SrsFile(int(digits), path, digest, origin_of(int(digits), digest)))
         return found
 
-    def _cached(self, k: int, origin: SrsOrigin, operation: str) -> SrsFile:
-        path = self._path(k, origin)
-        if not path.is_file():
-
-            def make(partial: Path) -> None:
-                with EngineProcess() as engine:
-                    engine.call(operation, deadline=CEREMONY_DEADLINE, srs=str(partial), logrows=k)
-
-            self._place(path, make)
-        digest = _sha256(path)
-        if origin is SrsOrigin.PUBLIC_CEREMONY and digest != CEREMONY_SHA256[k]:
-            path.unlink()
-            raise ArtifactError(f"{path} was not the public ceremony's file and is removed; try again")
-        return SrsFile(k, path, digest, origin)
+    def problem(self, srs: SrsFile) -> str | None:
+        """What is wrong with a cached file as it was found by `status`; None if it is what its name says."""
+        claimed = SrsOrigin(srs.path.stem.rpartition("-k")[0])
+        if claimed is SrsOrigin.PUBLIC_CEREMONY and srs.origin is not claimed:
+            return f"is not the public ceremony's file for k = {srs.k}; `oracle srs fetch {srs.k}` replaces it"
+        with srs.path.open("rb") as file:
+            k = int.from_bytes(file.read(4), "little")
+        size = srs.path.stat().st_size
+        if (k, size) != (srs.k, srs_bytes(srs.k)):
+            return f"is no SRS for k = {srs.k}: {size:,} bytes that begin with k = {k}; delete it, it is generated anew"
+        return None
 
     def _path(self, k: int, origin: SrsOrigin) -> Path:
         return self._directory / f"{origin.value}-k{k}.srs"
+
+    @contextlib.contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        """One process at a time fetches or makes a file; the others wait for it."""
+        from filelock import FileLock
+
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._directory / f".{path.name}.lock")
+            lock.acquire()
+        except OSError as error:
+            raise ArtifactError(
+                f"{self._directory} can't be written ({error.strerror or error}): check that it is a writable folder"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _place(self, target: Path, write: Callable[[Path], object]) -> None:
         """Writes a file completely or not at all."""
@@ -208,11 +267,27 @@ class _Source:
         return self.make(k)
 
 
+def ceremony_name(k: int) -> str:
+    """What the public ceremony's file is called at its source and at mirrors."""
+    return f"kzg{k}.srs"
+
+
+def srs_bytes(k: int) -> int:
+    """Size of an SRS file: k, 2^k points of G1 in monomial and 2^k in Lagrange form, [1]₂ and [τ]₂, uncompressed."""
+    return 4 + 2 * 64 * (1 << k) + 2 * 128
+
+
 def origin_of(k: int, sha256: str) -> SrsOrigin:
     """Whose SRS a file is: the ceremony's if it has the known hash, and nobody's to trust otherwise."""
     return SrsOrigin.PUBLIC_CEREMONY if CEREMONY_SHA256.get(k) == sha256 else SrsOrigin.INSECURE_LOCAL
 
 
-def _sha256(path: Path) -> str:
+def _generate(k: int, path: Path) -> None:
+    with EngineProcess() as engine:
+        engine.call("gen_srs", deadline=GENERATION_DEADLINE, srs=str(path), logrows=k)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

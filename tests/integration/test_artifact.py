@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.anvil import Anvil
+from oracle.chain.anvil import Anvil, free_port
 from oracle.chain.solc import compile_standard
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
 from oracle.encoding import CLIP, FIELD_MODULUS, GAP_ONE
-from oracle.errors import ArtifactError, ChainUnavailable, DataError
+from oracle.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
 from oracle.proving import verifier
 from oracle.proving.artifact import (
     AUDIT_FILES,
@@ -32,6 +32,7 @@ from oracle.proving.artifact import (
     build,
     load,
 )
+from oracle.proving.download import Patience
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.srs import SrsCache, SrsOrigin
@@ -287,9 +288,9 @@ def test_a_local_srs_is_not_imported_as_the_ceremonys(tmp_path: Path) -> None:
     renamed = local.path.with_name("public-ceremony-k6.srs")
     local.path.rename(renamed)
     assert [found.origin for found in cache.status()] == [SrsOrigin.INSECURE_LOCAL]
-    with pytest.raises(ArtifactError, match="was not the public ceremony"):
-        cache.public_ceremony(6)
-    assert not renamed.exists()
+    offline = SrsCache(cache.directory, f"http://127.0.0.1:{free_port()}", Patience(attempts=1))
+    with pytest.raises(SrsUnavailable, match="is not the ceremony's file and is not used"):
+        offline.public_ceremony(6)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x06\0\0\0", b"<html>"])
