@@ -127,13 +127,10 @@ def trees(count: int = 3, depth: int = 3) -> tuple[bytes, Samples]:
     """A gradient-boosted ensemble as skl2onnx writes it: one TreeEnsembleRegressor."""
     x = points(400, 5, 9)
     residual = np.where(x[:, 0] > 0.2, x[:, 1], -x[:, 2]) + 0.5 * (x[:, 3] > 1)
-    lists: dict[str, list[Any]] = {
-        name: []
-        for name in (
-            "nodes_treeids nodes_nodeids nodes_featureids nodes_values nodes_modes nodes_truenodeids "
-            "nodes_falsenodeids target_treeids target_nodeids target_ids target_weights"
-        ).split()
-    }
+    names = [f"nodes_{each}" for each in ("treeids", "nodeids", "featureids", "values", "modes")]
+    names += ["nodes_truenodeids", "nodes_falsenodeids"]
+    names += [f"target_{each}" for each in ("treeids", "nodeids", "ids", "weights")]
+    lists: dict[str, list[Any]] = {name: [] for name in names}
 
     def grow(tree: int, rows: np.ndarray, left: int, ids: list[int]) -> int:
         number = len(ids)

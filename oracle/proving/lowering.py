@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import ModelError
@@ -131,14 +131,19 @@ def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
         ModelError: It is none.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
+        # Of protobuf's errors, which differ by release, the message is all that matters.
         model = onnx.load_model_from_string(data)
+    except Exception as error:
+        raise ModelError(
+            f"{name} is not an ONNX file: {' '.join(str(error).split())[:200]}. Export it again"
+        ) from error
+    try:
         if not model.graph.node:
             raise ModelError(f"{name} has no nodes: is it an ONNX file?")
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+    except (onnx.checker.ValidationError, ValueError) as error:
         words = " ".join(str(error).split())[:300]
         raise ModelError(f"{name} is not a valid ONNX model: {words}. Export it again") from error
     return model
@@ -286,12 +291,14 @@ class _Lowering:
                 )
                 return None
         if dims[0] != 1:
-            self._problem(where, f"the batch of {text} is fixed to {dims[0]}", "export it with a batch of 1, or dynamic")
+            self._problem(
+                where, f"the batch of {text} is fixed to {dims[0]}", "export it with a batch of 1, or dynamic"
+            )
             return None
         return tuple(int(dim) for dim in dims)
 
     def _output(self, graph: onnx.GraphProto) -> str | None:
-        names = [each.name for each in graph.output]
+        names = [str(each.name) for each in graph.output]
         if self.wanted is not None:
             if self.wanted in names:
                 return self.wanted
@@ -343,7 +350,7 @@ class _Lowering:
         self.node = f"node {label} ({node.op_type})"
         arguments = [self.values.get(name) if name else None for name in node.input]
         if any(argument is _UNKNOWN for argument in arguments):
-            self.values.update({name: _UNKNOWN for name in node.output})
+            self.values.update(dict.fromkeys(node.output, _UNKNOWN))
             return
         try:
             if node.op_type == "Shape" and isinstance(arguments[0], _Var):
@@ -363,11 +370,11 @@ class _Lowering:
                 self.values[name] = _UNKNOWN
         except _Refused as refusal:
             self._problem(self.node, refusal.what, refusal.change)
-            self.values.update({name: _UNKNOWN for name in node.output})
+            self.values.update(dict.fromkeys(node.output, _UNKNOWN))
         except (IndexError, KeyError, TypeError, ValueError) as error:
             words = " ".join(str(error).split())[:200]
             self._problem(self.node, f"its attributes or shapes do not fit ({words})", "export the model again")
-            self.values.update({name: _UNKNOWN for name in node.output})
+            self.values.update(dict.fromkeys(node.output, _UNKNOWN))
 
     def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> None:
         from onnx import helper
@@ -377,7 +384,10 @@ class _Lowering:
         graph = helper.make_graph(
             [node],
             "constant",
-            [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for name, v in feeds.items()],
+            [
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+                for name, v in feeds.items()
+            ],
             [helper.make_value_info(name, helper.make_tensor_type_proto(1, None)) for name in node.output],
         )
         model = helper.make_model(graph, opset_imports=list(self.model.opset_import))
@@ -466,7 +476,7 @@ class _Lowering:
 
         (x0, y0), slope = points[0], left
         corners, changes = [], []
-        for (xa, ya), (xb, yb) in zip(points, points[1:], strict=False):
+        for (xa, ya), (xb, yb) in pairwise(points):
             steeper = (yb - ya) / (xb - xa)
             corners.append(xa)
             changes.append(steeper - slope)
@@ -776,9 +786,7 @@ def _windows(lowering: _Lowering, value: _Var, attributes: dict[str, Any]) -> tu
     flat = lowering.reshape(value, (1, grid.size))
     taps = []
     for offset in product(*(range(k) for k in kernel)):
-        cut = tuple(
-            slice(o, o + (count - 1) * s + 1, s) for o, count, s in zip(offset, spatial, strides, strict=True)
-        )
+        cut = tuple(slice(o, o + (count - 1) * s + 1, s) for o, count, s in zip(offset, spatial, strides, strict=True))
         taps.append(lowering.gather(flat, grid[(slice(None), *cut)].ravel(), 1))
     return taps, (1, channels, *spatial)
 
@@ -787,7 +795,9 @@ def _windows(lowering: _Lowering, value: _Var, attributes: dict[str, Any]) -> tu
 def _max_pool(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     taps, shape = _windows(lowering, arguments[0], attributes)
     while len(taps) > 1:
-        taps = [lowering.maximum(*taps[at : at + 2]) if at + 1 < len(taps) else taps[at] for at in range(0, len(taps), 2)]
+        taps = [
+            lowering.maximum(*taps[at : at + 2]) if at + 1 < len(taps) else taps[at] for at in range(0, len(taps), 2)
+        ]
     return lowering.reshape(taps[0], shape)
 
 
@@ -850,7 +860,9 @@ def _reduce_extreme(lowering: _Lowering, arguments: list[Any], attributes: dict[
 def _reshape(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     value = _as_var(lowering, arguments[0], "input")
     wanted = [int(dim) for dim in _as_constant(arguments[1], "shape")]
-    shape = [value.shape[axis] if dim == 0 and not attributes.get("allowzero") else dim for axis, dim in enumerate(wanted)]
+    shape = [
+        value.shape[axis] if dim == 0 and not attributes.get("allowzero") else dim for axis, dim in enumerate(wanted)
+    ]
     if -1 in shape:
         shape[shape.index(-1)] = math.prod(value.shape) // -math.prod(shape)
     return lowering.reshape(value, shape)
@@ -984,8 +996,8 @@ def _knots(function: Callable[[float], float], limit: float, segments: int) -> l
     share = np.concatenate([[0.0], np.cumsum(np.sqrt(bend[1:] + 1e-9))])
     at = np.interp(np.linspace(0, share[-1], segments + 1), share, grid)
     # Short binary fractions: the circuit has them exactly at every scale from 2^-6 on.
-    at = sorted({round(float(x) * 64) / 64 for x in at})
-    return [(x, function(x)) for x in at]
+    corners = sorted({round(float(x) * 64) / 64 for x in at})
+    return [(x, function(x)) for x in corners]
 
 
 def _sigmoid(x: float) -> float:
@@ -999,7 +1011,12 @@ _SMOOTH: dict[str, tuple[Callable[[float], float], float, float, float]] = {
     "Erf": (math.erf, 3.0, 0.0, 0.0),
     "Softplus": (lambda x: math.log1p(math.exp(x)), 8.0, 0.0, 1.0),
     "Elu": (lambda x: x if x > 0 else math.expm1(x), 8.0, 0.0, 1.0),
-    "Selu": (lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)), 8.0, 0.0, 1.0507009873554805),
+    "Selu": (
+        lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
+        8.0,
+        0.0,
+        1.0507009873554805,
+    ),
     "Gelu": (lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2, 5.0, 0.0, 1.0),
     "Mish": (lambda x: x * math.tanh(math.log1p(math.exp(x))), 8.0, 0.0, 1.0),
 }

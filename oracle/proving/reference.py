@@ -1,8 +1,8 @@
 """The integer model that a circuit computes: scales, arithmetic and bounds, in Python integers.
 
-A number x is the integer x · 2^scale. Inputs have the input's scale, constants the parameters'; a product adds scales; a
-sum, a comparison and a concatenation multiply the operand of the smaller scale up; nothing is ever divided. These are
-ezkl's rules when it never rebases, so the integers here are those of its witness, bit for bit.
+A number x is the integer x · 2^scale. Inputs have the input's scale, constants the parameters'; a product adds scales;
+a sum, a comparison and a concatenation multiply the operand of the smaller scale up; nothing is ever divided. These
+are ezkl's rules when it never rebases, so the integers here are those of its witness, bit for bit.
 
     Program + scales → Circuit → evaluate(windows), bounds over all clipped windows, to_onnx(batch)
 """
@@ -102,14 +102,15 @@ class Circuit:
 
         # Floats are exact below 2^53, and by far the fastest.
         kind: Any = np.float64 if self.bound < 2**53 else np.int64 if self.bound < 2**62 else object
-        result = self._run(np.asarray(windows, dtype=object), kind)
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), kind)
         return result.astype(np.int64) if kind is np.float64 else result
 
     def evaluate_exactly(self, windows: Any) -> np.ndarray:
         """Like `evaluate`, always in Python's integers: what the others are held against."""
         import numpy as np
 
-        return self._run(np.asarray(windows, dtype=object), object)
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object)
+        return result
 
     def quantise(self, samples: Any) -> np.ndarray:
         """Float inputs as windows: rounded to the input's scale, clipped."""
@@ -118,7 +119,7 @@ class Circuit:
         scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
         return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
 
-    def _run(self, windows: np.ndarray, kind: Any) -> np.ndarray:
+    def _run(self, windows: np.ndarray, kind: Any) -> Any:
         values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}
         values[self.program.input] = windows.astype(kind).reshape(len(windows), *self.program.input_shape)
         for step in self.steps:
@@ -240,7 +241,11 @@ def _scaled(
             if 0 < only < 1 << param_scale and only & (only - 1) == 0:
                 # A power of two below 1 costs nothing: only the scale changes.
                 halvings = param_scale - only.bit_length() + 1
-                return Op("Halve", (value,), op.output, op.node, op.shape, {"by": halvings}), scales[value] + halvings, (0,)
+                return (
+                    Op("Halve", (value,), op.output, op.node, op.shape, {"by": halvings}),
+                    scales[value] + halvings,
+                    (0,),
+                )
     if op.kind in _ALIGNED:
         most = max(given)
         return op, 0 if op.kind in COMPARISONS else most, tuple(most - each for each in given)
@@ -330,13 +335,11 @@ def _convolve(value: Any, kernel: Any, op: Op) -> Any:
 
 
 def _bounds(step: Step, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, int, int]:
-    """Interval arithmetic: the result's least and largest, the largest magnitude on the way, and what is taken apart."""
+    """Interval arithmetic: the least and largest result, the largest magnitude on the way, what is taken apart."""
     import numpy as np
 
     op = step.op
-    lows, highs = (
-        [side[at] * (1 << lift) for side, lift in zip(inputs, step.lifts, strict=True)] for at in (0, 1)
-    )
+    lows, highs = ([side[at] * (1 << lift) for side, lift in zip(inputs, step.lifts, strict=True)] for at in (0, 1))
     apart = 0
     sizes = [np.maximum(abs(low), abs(high)) for low, high in zip(lows, highs, strict=True)]
     way = max(int(size.max()) for size in sizes)
@@ -472,7 +475,9 @@ class _Writer:
                 bounds = [self.index(f"{name}_{key}", [given[key]]) for key in ("start", "end", "axis")]
                 return self.node("Slice", [*inputs, *bounds], name)
             case "Gather":
-                return self.node("Gather", [*inputs, self.index(f"{name}_at", given["indices"])], name, axis=given["axis"])
+                return self.node(
+                    "Gather", [*inputs, self.index(f"{name}_at", given["indices"])], name, axis=given["axis"]
+                )
             case "ReduceSum":
                 return self.node("ReduceSum", [*inputs, self.index(f"{name}_axes", given["axes"])], name, keepdims=1)
             case "Conv":
