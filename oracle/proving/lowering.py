@@ -215,7 +215,7 @@ class _Lowering:
 
         graph = self.model.graph
         for initializer in graph.initializer:
-            array = numpy_helper.to_array(initializer)
+            array: Any = numpy_helper.to_array(initializer)
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 self._problem(
@@ -223,6 +223,7 @@ class _Lowering:
                     f"{int((~np.isfinite(array)).sum())} of {array.size} are NaN or infinite, the first at {at}",
                     "train or export the model again",
                 )
+                array = _UNKNOWN
             self.values[initializer.name] = array
         names = set(self.values)
         inputs = [each for each in graph.input if each.name not in names]

@@ -585,12 +585,14 @@ def _runner(model: Any, name: str, wanted: str) -> Callable[[Any], Any]:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session: Any = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         return lambda sample: session.run([wanted], {name: sample})[0]
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
-        evaluator = ReferenceEvaluator(model)
+        evaluator: Any = ReferenceEvaluator(model)
         return lambda sample: evaluator.run([wanted], {name: sample})[0]
 
 
