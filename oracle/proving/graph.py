@@ -34,6 +34,12 @@ _PROOF_BYTES = {
     (True, True, 1): 2_912,
     (True, True, 2): 3_840,
 }
+FOLD_MARGIN = 19
+"""Rows that are to be free, if ezkl is not to fold columns."""
+
+MIN_K = 6
+"""A smaller circuit proves no faster, and is folded."""
+
 MAX_K = 26
 """The public ceremony's largest string."""
 
@@ -75,11 +81,11 @@ def estimate(
     """
     from oracle.proving.artifact import least_k
 
-    k = max(least_k(rows, table), k)
+    k = max(least_k(rows, table), MIN_K, k)
     size = _PROOF_BYTES[private, lookups, min(2, columns)] + (columns - 2) * 900 * (columns > 2)
-    if 1 << k < rows + 28:
-        # A full circuit folds its instances into more columns.
-        size += 1_000
+    if rows + FOLD_MARGIN > 1 << k:
+        # A circuit that is nearly full is folded into more columns.
+        size += 1_100
     wide = 1 + 0.25 * (columns - 1)
     return Estimate(
         rows,

@@ -329,7 +329,10 @@ def _convolve(value: Any, kernel: Any, op: Op) -> Any:
 
     top, left, bottom, right = op.attributes["pads"]
     down, across = op.attributes["strides"]
-    padded = np.pad(value, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    count, channels, height, width = value.shape
+    # Not np.pad: among Python's integers it puts NumPy's, which overflow.
+    padded = np.zeros((count, channels, height + top + bottom, width + left + right), dtype=value.dtype)
+    padded[:, :, top : top + height, left : left + width] = value
     views = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=(2, 3))[:, :, ::down, ::across]
     return np.tensordot(views, kernel, axes=([1, 4, 5], [1, 2, 3])).transpose(0, 3, 1, 2)
 

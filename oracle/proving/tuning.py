@@ -417,8 +417,9 @@ def _ranked(
                 "gen_settings", model=str(onnx), settings=str(folder / "candidate.json"), run_args=arguments
             )
             table = settings.base if circuit.decomposed else 0
-            least = artifact.least_k(written["num_rows"], table)
-            for k in (least, least + 1) if least < 8 else (least,):
+            least = max(artifact.least_k(written["num_rows"], table), graph.MIN_K)
+            folded = written["num_rows"] + graph.FOLD_MARGIN > 1 << least
+            for k in (least, least + 1) if folded else (least,):
                 cost = graph.estimate(
                     written["num_rows"],
                     instances=circuit.features + circuit.outputs + private,

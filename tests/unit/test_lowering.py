@@ -310,7 +310,7 @@ def test_a_classifier_of_trees_by_its_scores() -> None:
     renamed = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
     renamed["class_ids"] = [at % 2 for at in range(len(renamed["class_ids"]))]
     renamed["nodes_modes"] = [
-        mode if mode == b"LEAF" else (b"BRANCH_LT", b"BRANCH_GTE")[at % 2]
+        mode if mode == b"LEAF" else (b"BRANCH_LEQ", b"BRANCH_GTE", b"BRANCH_GT", b"BRANCH_LT")[at % 4]
         for at, mode in enumerate(renamed["nodes_modes"])
     ]
     ensemble = helper.make_node(
@@ -331,4 +331,4 @@ def test_a_classifier_of_trees_by_its_scores() -> None:
     assert "choose one with --output" in problems(data)[0]
     assert problems(data, output="label")
     error = np.abs(integers(data, samples, output="scores") - floats(data, samples, "scores")).max(axis=1)
-    assert (error < 0.02).sum() >= 57
+    assert (error < 0.02).sum() >= 57, (error > 0.02).sum()
