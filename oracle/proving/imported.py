@@ -11,6 +11,7 @@ from oracle import encoding
 from oracle.errors import ModelError
 
 if TYPE_CHECKING:
+    from oracle.proving.artifact import Artifact
     from oracle.proving.reference import Circuit
 
 
@@ -144,3 +145,28 @@ class ImportedModel:
             "piecewise_linear": list(program.approximated),
             **self.description,
         }
+
+
+def reference(artifact: Artifact) -> Circuit:
+    """The integer reference of an imported model's artifact, from its own graph.
+
+    Raises:
+        ModelError: The artifact is of a detector, or of a batch.
+    """
+    from dataclasses import replace
+
+    from oracle.proving.artifact import MODEL
+    from oracle.proving.lowering import lower, read_model
+    from oracle.proving.reference import instantiate
+
+    facts, manifest = artifact.manifest.imported, artifact.manifest
+    if facts is None:
+        raise ModelError(f"{artifact.path} is the circuit of a detector, not of an imported model")
+    if manifest.batch != 1:
+        raise ModelError(f"{artifact.path} has {manifest.batch} windows; take the artifact of one window")
+    program, problems = lower(read_model((artifact.path / MODEL).read_bytes(), str(artifact.path)))
+    if program is None:
+        raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
+    # The graph takes integers, and scales them itself; only `quantise` has to know by how much.
+    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]))
+    return replace(circuit, input_scale=int(facts["input_scale"]))

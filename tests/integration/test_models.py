@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -63,6 +67,16 @@ def witnessed(engine: EngineProcess, folder: Path, windows: Any) -> list[int]:
     inputs = [int(value) for row in windows for value in row]
     found: list[int] = engine.call("witness", circuit=str(folder / "circuit"), inputs=inputs)["outputs"]
     return found
+
+
+def has_witnesses(engine: EngineProcess, folder: Path, windows: Any) -> bool:
+    try:
+        witnessed(engine, folder, windows)
+    except ArtifactError as error:
+        if "General synthesis error" not in str(error):
+            raise
+        return False
+    return True
 
 
 def imported(circuit: Circuit, base: int = 16, **more: Any) -> ImportedModel:
@@ -205,7 +219,23 @@ def test_the_reference_is_the_witness(
         exact = circuit.evaluate_exactly(windows)
         assert (circuit.evaluate(windows) == exact).all()
         assert np.abs(exact).max() <= circuit.bound
+        if any(step.op.kind == "Concat" for step in circuit.steps) and not has_witnesses(engine, folder, windows):
+            # ezkl's own limit, which tuning and building refuse: see the test of it below.
+            reject()
         assert witnessed(engine, folder, windows) == [int(value) for value in exact.ravel()]
+
+
+def test_a_graph_without_a_witness_is_refused_before_any_key(folder: Path) -> None:
+    """Two branches with one bias, joined, then a layer: ezkl moves the bias behind the joint, and then stumbles."""
+    nodes = [node("MatMul", ["x", "a"], "p"), node("MatMul", ["x", "b"], "q")]
+    nodes += [node("Add", ["p", "e"], "p2"), node("Add", ["q", "e"], "q2")]
+    nodes += [node("Concat", ["q2", "p2"], "r", axis=1), node("MatMul", ["r", "c"])]
+    rng = np.random.default_rng(15)
+    shapes = {"a": (3, 2), "b": (3, 2), "c": (4, 1), "e": (1, 2)}
+    data = model(nodes, ["N", 3], [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()])
+    source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+    with pytest.raises(ModelError, match=r"no settings of joined can be proven: ezkl refused witness"):
+        tuning.tune(tuning.Request("joined", data, models.points(50, 3), visibility=Visibility.PUBLIC), source)
 
 
 @pytest.mark.parametrize("name", models.ALL)
@@ -371,6 +401,33 @@ def test_one_model_has_one_hash_whatever_the_batch(folder: Path) -> None:
         shared.append(built.manifest.circuit_hash)
     assert hashes[0] == hashes[1] != hashes[2]
     assert shared[0] != shared[1]
+
+
+@pytest.mark.slow
+def test_the_walk_through_as_written(
+    project_root: Path, tmp_path: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its Python in one interpreter, its commands as they stand; only the chain's port is another."""
+    text = (project_root / "docs" / "models.md").read_text().split("## The walk-through")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```python\n(.*?)^```|^    oracle (model build [^\n]*)$", text, re.MULTILINE | re.DOTALL)
+    assert [bool(code) for code, _ in blocks] == [True, False, False, True, True]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for code, command in blocks:
+        if code:
+            exec(compile(code.replace("http://127.0.0.1:8545", chain.url), "models.md", "exec"), names)
+            continue
+        done = subprocess.run(
+            [sys.executable, "-c", "from oracle.cli import main; main()", *shlex.split(command)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        if "--check" in command:
+            shown = [line.split() for line in text.split(command)[1].splitlines()[2:8]]
+            assert [line.split() for line in done.stdout.splitlines()] == shown
+    assert names["verifier"].functions.verifyProof(names["proof"].proof, list(names["proof"].instances)).call()
 
 
 # --- tuning ------------------------------------------------------------------------------------------------------
