@@ -415,7 +415,7 @@ def test_the_walk_through_as_written(
     names: dict[str, Any] = {}
     for code, command in blocks:
         if code:
-            exec(compile(code.replace("http://127.0.0.1:8545", chain.url), "models.md", "exec"), names)
+            exec(compile(code.replace("http://127.0.0.1:8545", chain.rpc_url), "models.md", "exec"), names)
             continue
         done = subprocess.run(
             [sys.executable, "-c", "from oracle.cli import main; main()", *shlex.split(command)],
@@ -495,3 +495,59 @@ def test_estimates_grow_with_the_circuit(rows: int, private: bool, k: int) -> No
     double = graph.estimate(2 * rows + 30, instances=9, private=private, lookups=True)
     assert cost.k == k and double.k == k + 1
     assert double.seconds > cost.seconds and double.memory > cost.memory
+
+
+# --- the command line --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["none.onnx", "--check"], 2, r"error: none\.onnx can't be read: No such file"),
+        (["bad.onnx", "--check"], 2, r"error: bad\.onnx is not an ONNX file"),
+        (["sine.onnx", "--data", "x.csv"], 2, r"error: sine can't be proven as it is, for 1 reason: \(1\) node y_Sin"),
+        (["good.onnx", "--data", "wide.csv"], 2, r"error: the samples have the shape \(1, 4\); the model takes 3"),
+        (["good.onnx", "--data", "none.csv"], 2, r"error: none\.csv can't be read"),
+        (["good.onnx", "--data", "x.csv", "--settings", "x.csv"], 2, r"error: x\.csv holds no settings of a model"),
+        (["good.onnx"], 2, "--data is missing"),
+        (["good.onnx", "--data", "x.csv", "--argmax", "--threshold", "1"], 2, "exclude each other"),
+    ],
+)
+def test_mistakes_are_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    says: str,
+) -> None:
+    from oracle.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    Path("bad.onnx").write_bytes(b"\xff")
+    Path("sine.onnx").write_bytes(model([node("Sin", ["x"])], ["N", 3]))
+    Path("good.onnx").write_bytes(model([node("MatMul", ["x", "w"])], ["N", 3], [weights("w", [[1.5], [2], [3]])]))
+    Path("x.csv").write_text("1,2,3\n")
+    Path("wide.csv").write_text("1,2,3,4\n")
+    monkeypatch.setattr(sys, "argv", ["oracle", "model", "build", *arguments, "--out", "out"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    shown = capsys.readouterr().err
+    assert ended.value.code == code and re.search(says, shown), shown
+    assert "Traceback" not in shown
+    assert not list(tmp_path.glob("out/*b1*")), "nothing is built"
+
+
+def test_a_check_of_what_can_not_be_proven_exits_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from oracle.cli import main
+
+    path = tmp_path / "sine.onnx"
+    path.write_bytes(model([node("Sin", ["x"])], ["N", 3]))
+    monkeypatch.setattr(sys, "argv", ["oracle", "model", "build", str(path), "--check", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    document = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 2
+    assert [problem["node"] for problem in document["problems"]] == ["node y_Sin (Sin)"]
