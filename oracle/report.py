@@ -144,9 +144,10 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     console.print(table)
     facts = manifest.imported or {}
     fidelity = facts["fidelity"]
+    error = fidelity["largest_error"]
     lines = [
         f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
-        f"{fidelity['value']:g}), largest error {fidelity['largest_error']:.2g}",
+        f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
         f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; outputs: integers y · "
         f"2^{facts['output_scale']}",
         f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",

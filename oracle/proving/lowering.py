@@ -41,7 +41,10 @@ KINDS = COMPARISONS | {
     "Gather",
 }
 
-MONOTONE = {"Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Erf", "HardSigmoid", "Softplus"}
+ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
+"""Final activations that keep which output is the largest, and nothing else."""
+
+MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "HardSigmoid", "Softplus"}
 """Final activations that change neither a sign about their midpoint nor which output is the largest."""
 
 DEFAULT_SEGMENTS = 16
@@ -99,6 +102,7 @@ class Program:
         constants: By name, float64.
         dropped: The final activation that was left off, or "".
         approximated: Activations that became piecewise linear, as "node (operator)".
+        order_only: Why only the order of the outputs is that of the model, or "".
     """
 
     input: str
@@ -109,6 +113,7 @@ class Program:
     constants: Mapping[str, Any]
     dropped: str = ""
     approximated: tuple[str, ...] = ()
+    order_only: str = ""
 
     @property
     def features(self) -> int:
@@ -204,6 +209,7 @@ class _Lowering:
         self.constants: dict[str, np.ndarray] = {}
         self.values: dict[str, Any] = {}
         self.approximated: list[str] = []
+        self.order_only = ""
         self.node = ""
         self.shared: dict[tuple[Any, ...], str] = {}
 
@@ -255,6 +261,7 @@ class _Lowering:
             {name: constant for name, constant in self.constants.items() if name in used},
             "" if dropped is None else dropped.op_type,
             tuple(self.approximated),
+            self.order_only or self._order_kept(dropped),
         )
         if not ops:
             self._problem(f"output {output!r}", "it is the input itself", "publish another output")
@@ -321,6 +328,12 @@ class _Lowering:
         while node is not None and node.op_type in ("Identity", "Cast", "ZipMap"):
             node = maker.get(node.input[0])
         return node if node is not None and node.op_type in MONOTONE else None
+
+    @staticmethod
+    def _order_kept(dropped: onnx.NodeProto | None) -> str:
+        if dropped is None or dropped.op_type not in ORDERING:
+            return ""
+        return f"the final {dropped.op_type} is left off"
 
     def _needed(self, graph: onnx.GraphProto, output: str | None) -> set[int]:
         """Indices of the nodes that the output depends on; all of them if it is not known."""
@@ -1057,21 +1070,41 @@ def _scaler(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any
     return lowering.binary("Mul", value, np.array(attributes.get("scale", [1.0]), dtype=float).reshape(1, -1))
 
 
-def _transform(attributes: dict[str, Any]) -> None:
-    if attributes.get("post_transform", b"NONE") not in (b"NONE", b"LOGISTIC", b"SOFTMAX"):
-        raise _Refused(f"post_transform {attributes['post_transform'].decode()}", "export it with NONE")
+def _transform(lowering: _Lowering, attributes: dict[str, Any]) -> None:
+    transform = attributes.get("post_transform", b"NONE").decode()
+    if transform not in ("NONE", "LOGISTIC", "SOFTMAX"):
+        raise _Refused(f"its post_transform is {transform}", "export it with NONE")
+    if transform != "NONE":
+        lowering.order_only = f"the {transform} of {lowering.node} is left off"
+
+
+def _two_classes(lowering: _Lowering, score: _Var, *, probability: bool) -> _Var:
+    """The scores of two classes, of a model that computes the second one's only."""
+    import numpy as np
+
+    if not lowering.order_only:
+        if not probability:
+            raise _Refused("it has one score for two classes, and no post_transform", "export it with LOGISTIC")
+        first = lowering.binary("Sub", np.ones(1), score)
+        return lowering.emit("Concat", first, score, shape=(1, 2), axis=1)
+    zero = lowering.binary("Sub", score, score)
+    opposite = lowering.binary("Sub", zero, score)
+    return lowering.emit("Concat", opposite, score, shape=(1, 2), axis=1)
 
 
 @_handles("LinearRegressor", "LinearClassifier")
 def _linear(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     import numpy as np
 
-    _transform(attributes)
+    _transform(lowering, attributes)
     classifier = "targets" not in attributes and any(name.startswith("classlabels") for name in attributes)
     coefficients = np.array(attributes["coefficients"], dtype=float).reshape(-1, arguments[0].shape[-1])
     result = _matmul(lowering, [arguments[0], coefficients.T], {})
     if attributes.get("intercepts"):
         result = lowering.binary("Add", result, np.array(attributes["intercepts"], dtype=float).reshape(1, -1))
+    labels = attributes.get("classlabels_ints") or attributes.get("classlabels_strings") or ()
+    if classifier and len(labels) == 2 and result.shape[1] == 1:
+        result = _two_classes(lowering, result, probability=False)
     # A classifier's first output is the label, which is not provable here; the second are its scores.
     return [_UNKNOWN, result] if classifier else result
 
@@ -1080,7 +1113,7 @@ def _linear(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any
 def _trees(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     import numpy as np
 
-    _transform(attributes)
+    _transform(lowering, attributes)
     classifier = "class_ids" in attributes
     prefix = "class" if classifier else "target"
     trees = _parse_trees(attributes, prefix)
@@ -1094,7 +1127,9 @@ def _trees(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]
     if base and any(base):
         result = lowering.binary("Add", result, np.array(base, dtype=float).reshape(1, -1))
     if classifier and len(labels) == 2 and width == 1:
-        lowering.approximated.append(f"{lowering.node}: the score of its second class only")
+        # Its one id, 0, stands for the second class. Scores that can't be negative are probabilities: so ONNX Runtime.
+        positive = min(attributes["class_weights"]) >= 0
+        result = _two_classes(lowering, result, probability=positive)
     return [_UNKNOWN, result] if classifier else result
 
 

@@ -271,6 +271,11 @@ class _Search:
         self.verdict = request.verdict or Verdict(
             Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, _MIDDLE.get(program.dropped, 0.0)
         )
+        if program.order_only and self.verdict.rule is not Rule.ARGMAX:
+            raise ModelError(
+                f"{request.name}: {program.order_only}, so that only the order of the outputs is that of the model: "
+                "state --argmax, or export the model without it"
+            )
         progress(f"float model on {len(self.samples)} samples")
         self.expected = _float_outputs(request, program, self.samples)
         self.threshold = _before(program.dropped, self.verdict.value)
@@ -358,7 +363,9 @@ class _Search:
 
         windows = circuit.quantise(self.samples)
         computed = circuit.evaluate(windows).astype(np.float64) / 2.0**circuit.output_scale
-        error = float(np.abs(computed - self.expected).max())
+        # Scores before an activation inside an operator can't be had from the float model.
+        comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
+        error = float(np.abs(computed - self.expected).max()) if comparable else None
         match self.verdict.rule:
             case Rule.ARGMAX:
                 flipped = computed.argmax(axis=1) != self.expected.argmax(axis=1)

@@ -483,6 +483,15 @@ def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
     assert tuning._Search(request("logistic"), lambda step: None).threshold == pytest.approx(0, abs=1e-9)
 
 
+def test_a_threshold_on_what_keeps_its_order_only_is_refused() -> None:
+    nodes = [node("MatMul", ["x", "w"], "z"), node("Softmax", ["z"], axis=1)]
+    data = model(nodes, ["N", 3], [weights("w", np.eye(3)[:, :2])])
+    asked = tuning.Request("soft", data, models.points(50, 3), verdict=tuning.Verdict(tuning.Rule.THRESHOLD, 0.7))
+    with pytest.raises(ModelError, match=r"only the order of the outputs .* --argmax"):
+        tuning._Search(asked, lambda step: None)
+    assert tuning._Search(replace(asked, verdict=None), lambda step: None).verdict.rule is tuning.Rule.ARGMAX
+
+
 def test_a_circuit_beyond_the_memory_is_not_keyed(folder: Path) -> None:
     source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
     with pytest.raises(ModelError, match="too large"):

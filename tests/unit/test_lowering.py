@@ -332,3 +332,54 @@ def test_a_classifier_of_trees_by_its_scores() -> None:
     assert problems(data, output="label")
     error = np.abs(integers(data, samples, output="scores") - floats(data, samples, "scores")).max(axis=1)
     assert (error < 0.02).sum() >= 57, (error > 0.02).sum()
+
+
+def classifier(**changes: Any) -> bytes:
+    """A forest's probability of the second of two classes, as skl2onnx writes it: one id, positive weights."""
+    proto = onnx.load_model_from_string(models.trees()[0])
+    attributes = {each.name: helper.get_attribute_value(each) for each in proto.graph.node[0].attribute}
+    renamed = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
+    renamed |= {"class_ids": [0] * len(renamed["class_ids"]), "classlabels_int64s": [0, 1], "post_transform": "NONE"}
+    renamed["class_weights"] = np.random.default_rng(16).uniform(0, 1 / 3, len(renamed["class_ids"])).tolist()
+    ensemble = helper.make_node(
+        "TreeEnsembleClassifier", ["x"], ["label", "p"], name="forest", domain="ai.onnx.ml", **(renamed | changes)
+    )
+    proto.graph.node[0].CopyFrom(ensemble)
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info("p", TensorProto.FLOAT, ["N", 2]))
+    return bytes(proto.SerializeToString())
+
+
+def test_one_probability_for_two_classes() -> None:
+    data, samples = classifier(), models.trees()[1][:100]
+    error = np.abs(integers(data, samples) - floats(data, samples)).max(axis=1)
+    assert (error < 0.01).sum() >= 97
+    assert not lowered(data).order_only
+
+
+def test_one_logit_for_two_classes_keeps_their_order_only() -> None:
+    data, samples = classifier(post_transform="LOGISTIC"), models.trees()[1][:100]
+    assert "LOGISTIC" in lowered(data).order_only
+    agree = integers(data, samples).argmax(axis=1) == floats(data, samples).argmax(axis=1)
+    assert agree.sum() >= 97
+
+
+def test_a_linear_classifier_of_three_classes() -> None:
+    rng = np.random.default_rng(17)
+    linear = helper.make_node(
+        "LinearClassifier",
+        ["x"],
+        ["label", "raw"],
+        name="linear",
+        domain="ai.onnx.ml",
+        coefficients=rng.normal(size=18).tolist(),
+        intercepts=rng.normal(size=3).tolist(),
+        classlabels_ints=[0, 1, 2],
+        post_transform="SOFTMAX",
+    )
+    data = model(
+        [linear, helper.make_node("Normalizer", ["raw"], ["y"], domain="ai.onnx.ml", norm="L1")], ["N", 6], ml=True
+    )
+    program = lowered(data)
+    assert program.dropped == "Normalizer" and "SOFTMAX" in program.order_only
+    assert (integers(data, SAMPLES).argmax(axis=1) == floats(data, SAMPLES).argmax(axis=1)).all()
