@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from oracle.inspection import SrsFinding
     from oracle.journal import Journal
     from oracle.proving.artifact import Artifact
+    from oracle.proving.graph import GraphReport
     from oracle.proving.interface import Prover, ProverEvent
     from oracle.proving.srs import SrsCache, SrsStatus
     from oracle.sources.interface import Source
@@ -150,6 +151,111 @@ def _log_proving(event: ProverEvent) -> None:
 async def build_artifact(config: Config, batch: int) -> Path:
     """Build or find the configured circuit; returns its folder."""
     return (await asyncio.to_thread(find_artifact, config, batch)).path
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What the command line says about a model of one's own. See `oracle model build --help`."""
+
+    onnx: Path
+    data: Path | None = None
+    batch: int = 1
+    rule: str | None = None
+    value: float = 0.0
+    max_flips: float = 1.0
+    objective: str = "time"
+    output: str | None = None
+    keep_activation: bool = False
+    clip: int = encoding.CLIP
+    public_model: bool = False
+    srs: str = "insecure-local"
+    settings: Path | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """An artifact of a brought model, and how its settings were chosen."""
+
+    artifact: Artifact
+    tuning: Mapping[str, Any]
+
+
+def inspect_model(options: ModelOptions) -> GraphReport:
+    """What is in an ONNX file, and what it would cost."""
+    from oracle.proving import graph
+
+    return graph.inspect(
+        graph.read_file(options.onnx),
+        options.onnx.name,
+        output=options.output,
+        keep_activation=options.keep_activation,
+    )
+
+
+def build_model(options: ModelOptions, progress: Progress = lambda step: None) -> BuiltModel:
+    """Tune, build and describe a brought model; found again if it was built before.
+
+    A choice is kept beside the artifacts, because it rests on times: the same model, samples and options give the same
+    artifact again.
+
+    Raises:
+        ModelError: The model can't be proven, or flips too many verdicts.
+        DataError: The samples do not fit.
+    """
+    import json
+
+    from oracle.chain.solc import compile_standard
+    from oracle.proving import artifact, graph, tuning
+    from oracle.proving.imported import model_name
+    from oracle.proving.samples import load
+    from oracle.proving.srs import SrsOrigin
+    from oracle.proving.verifier import SOLC_VERSION
+
+    if options.data is None:
+        raise DataError("tuning needs samples of the model's inputs")
+    out = options.out or toolchain.build_dir() / "artifacts"
+    request = tuning.Request(
+        name=model_name(options.onnx.stem),
+        data=graph.read_file(options.onnx),
+        samples=load(options.data),
+        verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
+        max_flips_per_10k=options.max_flips,
+        visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
+        objective=tuning.Objective(options.objective),
+        output=options.output,
+        keep_activation=options.keep_activation,
+        clip=options.clip,
+    )
+    source = srs_cache(out).source(SrsOrigin(options.srs))
+    kept = out / "tuned" / f"{request.digest()}.json"
+    known = options.settings or (kept if kept.exists() else None)
+    found: tuning.Tuning | None = None
+    if known is not None:
+        try:
+            document = json.loads(known.read_text(encoding="utf-8"))
+            model, _ = tuning.apply(request, document["chosen"], document["segments"])
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
+    else:
+        found = tuning.tune(request, source, progress)
+        document, model = found.document(), found.model
+    built = artifact.build(
+        model,
+        options.batch,
+        visibility=request.visibility,
+        srs=source,
+        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
+        cache=out,
+        progress=progress,
+    )
+    for path in (kept, built.path / "tuning.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if known is None or not path.exists():
+            path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if found is not None:
+        tuning.plot(found, built.path / "tuning.png")
+    return BuiltModel(built, document)
 
 
 # --- keys and deployment -------------------------------------------------------------------------------------------

@@ -400,21 +400,97 @@ def model_inspect(path: Path, as_json: bool) -> None:
 
 
 @model.command("build")
+@click.argument("onnx", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @config_option
 @click.option(
     "--batch",
     type=click.IntRange(1, 64),
-    help="Windows per proof; default: the configured batch sizes, each.",
+    help="Windows per proof (default: 1; without a file the configured batch sizes, each).",
 )
-def model_build(config_path: Path, batch: int | None) -> None:
-    """Build the artifacts that the configuration asks for, or find them again."""
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Samples for the model: .npy, .csv or .json, one row each.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(["time", "gas", "both"]),
+    default="time",
+    show_default=True,
+    help="What tuning makes small.",
+)
+@click.option(
+    "--max-flips",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Verdicts per 10,000 samples that may differ from the float model's.",
+)
+@click.option("--threshold", type=float, help="An output above this is a positive verdict (default for one output).")
+@click.option("--argmax", is_flag=True, help="The largest output is the verdict (default for several outputs).")
+@click.option("--tolerance", type=float, help="No verdict: outputs further than this from the float model's count.")
+@click.option("--output", help="Which of the model's outputs is published.")
+@click.option(
+    "--keep-activation", is_flag=True, help="Keep a final Sigmoid or the like, as a piecewise linear function."
+)
+@click.option("--clip", type=click.IntRange(1, 32_767), default=32_767, help="Largest integer of an input.")
+@click.option("--public-model", is_flag=True, help="Weights in the verifying key: cheaper, but not private.")
+@click.option(
+    "--srs",
+    type=click.Choice(["insecure-local", "public-ceremony"]),
+    default="insecure-local",
+    show_default=True,
+    help="Reference string of the keys; the local one is for local chains only.",
+)
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A tuning.json whose choice is taken over, instead of a search.",
+)
+@click.option("--check", "check_only", is_flag=True, help="Only say what is in the model, and what it would cost.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of artifacts (default: build/artifacts).",
+)
+@json_option
+def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json: bool, **options: Any) -> None:
+    """Build the circuit of the model in ONNX, tuned on samples of its inputs.
+
+    Without a file: build the artifacts that the configuration asks for, or find them again.
+    """
     import asyncio
 
+    if onnx is not None:
+        _model_build_file(onnx, batch or 1, as_json, options)
+        return
     from oracle.assembly import build_artifact
 
     config = _load(config_path)
     for size in config.prover.batch_sizes if batch is None else (batch,):
         click.echo(asyncio.run(build_artifact(config, size)))
+
+
+def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:
+    from oracle.assembly import ModelOptions, build_model, inspect_model
+    from oracle.report import print_graph, print_model
+
+    given = [name for name in ("threshold", "tolerance") if options[name] is not None]
+    given += ["argmax"] if options.pop("argmax") else []
+    if len(given) > 1:
+        raise click.UsageError(f"--{given[0]} and --{given[1]} exclude each other")
+    values = {name: options.pop(name) for name in ("threshold", "tolerance")}
+    rule = given[0] if given else None
+    check_only = options.pop("check_only")
+    chosen = ModelOptions(onnx=onnx, batch=batch, rule=rule, value=values.get(rule or "") or 0.0, **options)
+    if check_only:
+        report = inspect_model(chosen)
+        print_graph(report, as_json=as_json)
+        sys.exit(2 if report.problems else 0)
+    if chosen.data is None:
+        raise click.UsageError("--data is missing: tuning needs samples of the model's inputs")
+    built = build_model(chosen, lambda line: click.echo(line, err=True))
+    print_model(built, as_json=as_json)
 
 
 def _load(path: Path) -> Config:

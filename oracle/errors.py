@@ -15,6 +15,7 @@ OracleError
     ├── UserError                  bad input; exit code 2
     │   ├── ConfigError            a configuration file
     │   ├── DataError              a data file or an observation
+    │   ├── ModelError             a model that can't be proven as it is
     │   ├── KeystoreError          a key file or its password
     │   └── ToolMissing            a program that is not installed, or of the wrong version
     ├── SourceExhausted            a recorded series is at its end
@@ -97,6 +98,10 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A data file or an observation is malformed."""
+
+
+class ModelError(UserError):
+    """A model that can't be proven as it is."""
 
 
 class KeystoreError(UserError):

@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from oracle.assembly import FeedStatus
+    from oracle.assembly import BuiltModel, FeedStatus
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
     from oracle.inspection import Inspection, SrsFinding
+    from oracle.proving.graph import GraphReport
     from oracle.proving.srs import SrsStatus
 
 
@@ -198,6 +199,76 @@ def print_srs(entries: Sequence[SrsStatus], *, as_json: bool) -> None:
     for entry in entries:
         table.add_row(str(entry.k), str(entry.origin), str(entry.path), entry.sha256)
     Console().print(table)
+
+
+def print_graph(report: GraphReport, *, as_json: bool) -> None:
+    """What is in a model, what it would cost, and why it can't be proven."""
+    if as_json:
+        print_json(report.document())
+        return
+    console = Console()
+    operators = ", ".join(f"{count} {name}" for name, count in sorted(report.operators.items()))
+    console.print(f"{report.name}: {operators}", markup=False, highlight=False)
+    for problem in report.problems:
+        console.print(f"- {problem.node}: {problem.what}\n  {problem.change}", markup=False, highlight=False)
+    program = report.program
+    if program is None or report.public is None or report.private is None:
+        return
+    console.print(f"{program.features} features, {program.outputs} outputs, {program.weights} weights", highlight=False)
+    for line in program.approximated:
+        console.print(f"piecewise linear: {line}", markup=False, highlight=False)
+    if program.dropped:
+        console.print(f"left off: the final {program.dropped}; the value before it is published", highlight=False)
+    table = _table("weights", "rows, about", "k", "proof", "gas", "seconds", "memory")
+    for name, cost in (("public", report.public), ("private", report.private)):
+        table.add_row(
+            name,
+            f"{cost.rows:,}",
+            str(cost.k),
+            f"{cost.proof_bytes:,} B",
+            f"{cost.gas:,}",
+            f"{cost.seconds:.2g}",
+            f"{cost.memory / 2**20:,.0f} MiB",
+        )
+    console.print(table)
+
+
+def print_model(built: BuiltModel, *, as_json: bool) -> None:
+    """An artifact of a brought model, with the settings that were weighed."""
+    manifest, path = built.artifact.manifest, built.artifact.path
+    if as_json:
+        print_json({"path": path, "manifest": manifest.document(), "tuning": built.tuning})
+        return
+    console = Console()
+    table = _table("", "scales", "digits", "columns", "k", "gas, about", "seconds", "measured", "proof")
+    for each in built.tuning["candidates"]:
+        chosen, estimated = each["settings"], each["estimated"]
+        table.add_row(
+            "[green]chosen[/]" if each["chosen"] else "",
+            f"{chosen['input_scale']}/{chosen['param_scale']}",
+            f"{chosen['base']}^{chosen['legs']}" if chosen["base"] > 2 else "none",
+            str(chosen["columns"]),
+            str(estimated["k"]),
+            f"{each['gas']:,}",
+            f"{estimated['seconds']:.2g}",
+            "" if each["seconds"] is None else f"{each['seconds']:.2g}",
+            "" if each["proof_bytes"] is None else f"{each['proof_bytes']:,} B",
+        )
+    console.print(table)
+    facts = manifest.imported or {}
+    fidelity = facts["fidelity"]
+    error = fidelity["largest_error"]
+    lines = [
+        f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
+        f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
+        f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; outputs: integers y · "
+        f"2^{facts['output_scale']}",
+        f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",
+        f"artifact: {manifest.artifact_hash}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_audit(report: AuditReport, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ from oracle import encoding
 from oracle.errors import ArtifactError, OracleError, ProverUnavailable
 from oracle.proving import verifier
 from oracle.proving.child import EngineProcess
-from oracle.proving.interface import Probe, Provable
+from oracle.proving.interface import Probe, Provable, Tuned
 from oracle.proving.srs import SrsFile, SrsOrigin, SrsSource, origin_of
 
 SCHEMA = 2
@@ -87,6 +87,7 @@ class Manifest:
         files: SHA-256 by file name.
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
             and tools.
+        imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
     """
 
     schema: int
@@ -111,6 +112,7 @@ class Manifest:
     circuit_hash: str
     files: Mapping[str, str]
     artifact_hash: str = ""
+    imported: Mapping[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON: 256-bit numbers as hex, enumerations by their values."""
@@ -118,6 +120,8 @@ class Manifest:
         document["model_hash"] = f"{self.model_hash:#066x}"
         for key in ("visibility", "srs_origin"):
             document[key] = document[key].value
+        if self.imported is None:
+            del document["imported"]
         return document
 
     def computed_hash(self) -> str:
@@ -147,6 +151,8 @@ class Manifest:
         values["srs_origin"] = SrsOrigin(values["srs_origin"])
         if not isinstance(values["files"], dict):
             raise TypeError("files must be an object")
+        if not isinstance(values.get("imported"), dict | None):
+            raise TypeError("imported must be an object")
         return Manifest(**values)
 
 
@@ -238,13 +244,14 @@ def build(
             f"have at most {encoding.SCORE_UNIT_BITS} significant bits; round it"
         )
     onnx = detector.to_onnx(batch)
-    run_args = _run_args(detector, visibility)
+    arguments = run_args(detector, visibility)
     key = _digest(
-        {
+        _facts(detector)
+        | {
             "schema": SCHEMA,
             "onnx": hashlib.sha256(onnx).hexdigest(),
             "name": detector.name,
-            "run_args": run_args,
+            "run_args": arguments,
             "srs_origin": srs.origin.value,
             "ezkl": ezkl_version(),
             "solc": verifier.SOLC_VERSION,
@@ -262,7 +269,7 @@ def build(
             folder.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755)
             (folder / MODEL).write_bytes(onnx)
             with EngineProcess() as engine:
-                _build_into(folder, engine, detector, batch, visibility, run_args, srs, compile_standard, progress)
+                _build_into(folder, engine, detector, batch, visibility, arguments, srs, compile_standard, progress)
             os.replace(folder, target)
     return load(target)
 
@@ -320,10 +327,10 @@ _REMEDY = "Restore the folder, or delete it and build it again; a deployed verif
 _REBUILD = "Restore it, or delete the folder and build the artifact again: its verifier stays the same"
 
 
-def _run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
+def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
     """ezkl's run arguments. Integers in, exact products, no rebase, no lookup but the one of a comparison."""
     verdict = detector.disclosure == "verdict"
-    return {
+    arguments = {
         "input_scale": 0,
         "param_scale": detector.param_scale,
         # A rebase divides, and a division accepts floor and ceiling: the scores would not be exact.
@@ -339,6 +346,18 @@ def _run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
         "output_visibility": "public",
         "param_visibility": visibility.param_visibility,
     }
+    return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
+
+
+def _facts(detector: Provable) -> dict[str, Any]:
+    return {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
+
+
+def _windows(detector: Provable) -> list[tuple[int, ...]]:
+    """The probe's window, and then those that the circuit is held against the reference with."""
+    if isinstance(detector, Tuned):
+        return list(detector.windows())
+    return [_calm(detector.features), *_corners(detector.features)]
 
 
 def _build_into(
@@ -360,12 +379,12 @@ def _build_into(
     # 1 Settings: as small a k as holds the rows.
     progress("settings")
     settings = engine.call("gen_settings", model=file(MODEL), settings=file(SETTINGS), run_args=run_args)
-    least = (max(settings["num_rows"], run_args["decomp_base"]) + _RESERVED_ROWS - 1).bit_length()
+    least = max(least_k(settings["num_rows"], run_args["decomp_base"]), run_args.get("logrows", 0))
     # 2 Circuit, SRS and keys, and a first proof. Whether a k really holds the circuit shows there.
     srs, probe = _smallest_k(folder, engine, settings, least, source, detector, batch, visibility, progress)
     # 3 The circuit is the reference, at the corners too.
     progress("circuit against reference")
-    for window in _corners(detector.features):
+    for window in _windows(detector)[1:]:
         expected = [value for _ in range(batch) for value in detector.score_int(window)]
         seen = engine.call("witness", circuit=file(CIRCUIT), inputs=[*window] * batch)["outputs"]
         if seen != expected:
@@ -426,12 +445,13 @@ def _build_into(
         verifier_code_hash="0x" + compiled.code_hash.hex(),
         circuit_hash=circuit_hash,
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
+        imported=_facts(detector).get("imported"),
     )
     document = manifest.document()
     document["artifact_hash"] = manifest.computed_hash()
     _write_json(folder / MANIFEST, document)
     # 6 The probe, which verified above.
-    calm = _calm(detector.features)
+    calm = _windows(detector)[0]
     _write_json(
         folder / PROBE,
         {
@@ -464,6 +484,11 @@ def _read_probe(artifact: Artifact) -> Probe:
     return Probe(tuple(window), tuple(scores), proof)
 
 
+def least_k(rows: int, table: int) -> int:
+    """The least k that may hold a circuit of so many rows, with a lookup table of so many."""
+    return (max(rows, table) + _RESERVED_ROWS - 1).bit_length()
+
+
 def _smallest_k(
     folder: Path,
     engine: EngineProcess,
@@ -477,7 +502,7 @@ def _smallest_k(
 ) -> tuple[SrsFile, dict[str, Any]]:
     """Compiles, makes keys and proves once with the least k that works. Returns the SRS and the proof."""
     refusal: OracleError | None = None
-    window = _calm(detector.features)
+    window = _windows(detector)[0]
     outputs = [value for _ in range(batch) for value in detector.score_int(window)]
     for k in range(least, least + _K_ATTEMPTS):
         progress(f"SRS, k = {k}")

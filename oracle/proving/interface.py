@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 
 class Provable(Protocol):
@@ -48,6 +48,26 @@ class Provable(Protocol):
 
     def to_onnx(self, batch: int) -> bytes:
         """The ONNX graph for `batch` windows."""
+        ...
+
+
+@runtime_checkable
+class Tuned(Protocol):
+    """A model that brings its circuit's settings, and says what a window of it may be.
+
+    A detector has neither: its circuit has one shape, and its windows are a feed's.
+    """
+
+    def run_args(self) -> Mapping[str, Any]:
+        """ezkl's run arguments that differ from those of an exact circuit without comparisons."""
+        ...
+
+    def windows(self) -> Sequence[tuple[int, ...]]:
+        """The probe's window, then others that the circuit must have a witness for."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """For the manifest: JSON, the same for the same model, data and settings."""
         ...
 
 

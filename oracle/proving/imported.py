@@ -1,0 +1,172 @@
+"""A model that somebody brought, as proving takes it: an ONNX file, chosen scales, and the circuit's settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from oracle import encoding
+from oracle.errors import ModelError
+
+if TYPE_CHECKING:
+    from oracle.proving.artifact import Artifact
+    from oracle.proving.reference import Circuit
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Settings:
+    """What tuning chooses.
+
+    Attributes:
+        input_scale: A window's integer x means x / 2^input_scale.
+        param_scale: Weights are multiples of 2^-param_scale.
+        base: Of the digits into which ReLU and comparisons take a number; the lookup table has as many rows.
+        legs: Digits; base^legs exceeds everything that is taken apart.
+        columns: Inner columns: fewer rows, but a larger proof and more gas.
+        k: The circuit has at least 2^k rows. Where fewer would do, ezkl folds columns, and the proof grows.
+    """
+
+    input_scale: int
+    param_scale: int
+    base: int
+    legs: int
+    columns: int = 1
+    k: int = 0
+
+
+def legs_for(base: int, bound: int) -> int:
+    """The fewest digits of `base` that hold every magnitude up to `bound`; at least 2, as ezkl wants."""
+    legs = 2
+    while base**legs <= bound:
+        legs += 1
+    return legs
+
+
+def model_name(stem: str) -> str:
+    """A file's name as a model's: letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-").lower() or "model"
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A brought model at chosen scales: `Provable` and `Tuned`, so that `artifact.build` takes it.
+
+    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit.
+
+    Attributes:
+        name: Letters, digits and hyphens.
+        circuit: The integer reference.
+        settings: The circuit's.
+        description: More for the manifest: the source's hash, fidelity.
+    """
+
+    name: str
+    circuit: Circuit
+    settings: Settings
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+    disclosure = "score"
+
+    def __post_init__(self) -> None:
+        scales = (self.circuit.input_scale, self.circuit.param_scale)
+        if scales != (self.settings.input_scale, self.settings.param_scale):
+            raise ModelError(f"the circuit of {self.name} has the scales {scales}, its settings others")
+        if self.settings.base**self.settings.legs <= self.circuit.decomposed:
+            raise ModelError(
+                f"{self.settings.legs} digits of base {self.settings.base} do not hold what ReLU and comparisons of "
+                f"{self.name} take apart: up to 2^{self.circuit.decomposed.bit_length()}. Use more digits"
+            )
+        if self.circuit.clip > encoding.CLIP:
+            raise ModelError(f"clip {self.circuit.clip} exceeds {encoding.CLIP}, the largest that a window may have")
+
+    @property
+    def features(self) -> int:
+        return self.circuit.features
+
+    @property
+    def outputs(self) -> int:
+        return self.circuit.outputs
+
+    @property
+    def param_scale(self) -> int:
+        return self.settings.param_scale
+
+    @property
+    def score_unit(self) -> int:
+        return 1 << self.circuit.output_scale
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        """The integers that the circuit publishes for one window."""
+        if len(features) != self.features:
+            raise ValueError(f"{len(features)} features; {self.name} has {self.features}")
+        return tuple(int(value) for value in self.circuit.evaluate([list(features)])[0])
+
+    def score_bound(self) -> int:
+        """Bounds every intermediate value over all clipped windows."""
+        return self.circuit.bound
+
+    def to_onnx(self, batch: int) -> bytes:
+        """The graph for `batch` windows of integers."""
+        return self.circuit.to_onnx(batch)
+
+    def run_args(self) -> Mapping[str, Any]:
+        """Digits, columns and k."""
+        digits = {"decomp_base": self.settings.base, "decomp_legs": self.settings.legs}
+        room = {"logrows": self.settings.k} if self.settings.k else {}
+        return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {})
+
+    def windows(self) -> Sequence[tuple[int, ...]]:
+        """Zeros for the probe, which anyone may see, then corners of the box."""
+        most, count = self.circuit.clip, self.features
+        alternating = tuple(most if index % 2 else -most for index in range(count))
+        return [
+            (0,) * count,
+            (most,) * count,
+            (-most,) * count,
+            alternating,
+            tuple(-value for value in alternating),
+            (most, *(0,) * (count - 1)),
+            (*(0,) * (count - 1), -most),
+        ]
+
+    def facts(self) -> Mapping[str, Any]:
+        """For the manifest."""
+        program = self.circuit.program
+        return {
+            "input_scale": self.settings.input_scale,
+            "output_scale": self.circuit.output_scale,
+            "clip": self.circuit.clip,
+            "input_shape": list(program.input_shape),
+            "output_shape": list(program.output_shape),
+            "weights": self.circuit.weights,
+            "activation_left_off": program.dropped,
+            "piecewise_linear": list(program.approximated),
+            **self.description,
+        }
+
+
+def reference(artifact: Artifact) -> Circuit:
+    """The integer reference of an imported model's artifact, from its own graph.
+
+    Raises:
+        ModelError: The artifact is of a detector, or of a batch.
+    """
+    from dataclasses import replace
+
+    from oracle.proving.artifact import MODEL
+    from oracle.proving.lowering import lower, read_model
+    from oracle.proving.reference import instantiate
+
+    facts, manifest = artifact.manifest.imported, artifact.manifest
+    if facts is None:
+        raise ModelError(f"{artifact.path} is the circuit of a detector, not of an imported model")
+    if manifest.batch != 1:
+        raise ModelError(f"{artifact.path} has {manifest.batch} windows; take the artifact of one window")
+    program, problems = lower(read_model((artifact.path / MODEL).read_bytes(), str(artifact.path)))
+    if program is None:
+        raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
+    # The graph takes integers, and scales them itself; only `quantise` has to know by how much.
+    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]))
+    return replace(circuit, input_scale=int(facts["input_scale"]))

@@ -1,0 +1,495 @@
+"""The integer model that a circuit computes: scales, arithmetic and bounds, in Python integers.
+
+A number x is the integer x · 2^scale. Inputs have the input's scale, constants the parameters'; a product adds scales;
+a sum, a comparison and a concatenation multiply the operand of the smaller scale up; nothing is ever divided. These
+are ezkl's rules when it never rebases, so the integers here are those of its witness, bit for bit.
+
+    Program + scales → Circuit → evaluate(windows), bounds over all clipped windows, to_onnx(batch)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oracle.errors import ModelError
+from oracle.proving.lowering import COMPARISONS, Op, Program
+
+if TYPE_CHECKING:
+    import numpy as np
+
+OPSET = 13
+IR_VERSION = 8
+
+MAX_BITS = 126
+"""ezkl's integers are 128 bits wide, with a sign; one bit is kept in reserve."""
+
+_ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
+_DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation on integers.
+
+    Attributes:
+        op: What it does; its inputs are renamed where operations before it fell away.
+        scale: Of the result.
+        lifts: By how many bits each input is shifted left first.
+    """
+
+    op: Op
+    scale: int
+    lifts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A program at chosen scales.
+
+    Attributes:
+        program: What it was made from.
+        input_scale: Windows are integers, of this scale.
+        param_scale: Constants are multiples of 2^-param_scale.
+        output_scale: Of what is published.
+        clip: Every integer of a window is in [-clip, clip].
+        steps: In order.
+        constants: Integers, by name.
+        output: Name of the result.
+        bound: No intermediate value exceeds it, over all clipped windows.
+        decomposed: Nothing that a ReLU or a comparison takes apart exceeds it; 0 if there is none.
+        decompositions: Numbers that are taken apart, per window.
+    """
+
+    program: Program
+    input_scale: int
+    param_scale: int
+    output_scale: int
+    clip: int
+    steps: tuple[Step, ...]
+    constants: Mapping[str, Any]
+    output: str
+    bound: int
+    decomposed: int
+    decompositions: int
+
+    @property
+    def features(self) -> int:
+        return self.program.features
+
+    @property
+    def outputs(self) -> int:
+        return self.program.outputs
+
+    @property
+    def weights(self) -> int:
+        """Numbers that the circuit has as parameters."""
+        used = {name for step in self.steps for name in step.op.inputs}
+        return sum(constant.size for name, constant in self.constants.items() if name in used)
+
+    def evaluate(self, windows: Any) -> np.ndarray:
+        """The integers that the circuit publishes.
+
+        Args:
+            windows: Integers [count, features], within the clip.
+
+        Returns:
+            Integers [count, outputs]: int64 if all intermediate values fit, Python's own else.
+        """
+        import numpy as np
+
+        # Floats are exact below 2^53, and by far the fastest.
+        kind: Any = np.float64 if self.bound < 2**53 else np.int64 if self.bound < 2**62 else object
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), kind)
+        return result.astype(np.int64) if kind is np.float64 else result
+
+    def evaluate_exactly(self, windows: Any) -> np.ndarray:
+        """Like `evaluate`, always in Python's integers: what the others are held against."""
+        import numpy as np
+
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object)
+        return result
+
+    def quantise(self, samples: Any) -> np.ndarray:
+        """Float inputs as windows: rounded to the input's scale, clipped."""
+        import numpy as np
+
+        scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
+        return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
+
+    def _run(self, windows: np.ndarray, kind: Any) -> Any:
+        values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}
+        values[self.program.input] = windows.astype(kind).reshape(len(windows), *self.program.input_shape)
+        for step in self.steps:
+            values[step.op.output] = _compute(step, [values[name] for name in step.op.inputs])
+        return values[self.output].reshape(len(windows), self.outputs)
+
+    def to_onnx(self, batch: int) -> bytes:
+        """The graph for `batch` windows of integers: input `x` [batch, features], output `s` [batch, outputs]."""
+        return _Writer(self, batch).serialise()
+
+
+def instantiate(program: Program, input_scale: int, param_scale: int, clip: int) -> Circuit:
+    """Chooses scales, and bounds every value over all clipped windows.
+
+    Raises:
+        ModelError: Values can exceed the circuit's integers.
+    """
+    import numpy as np
+
+    if not (0 <= input_scale <= 20 and 1 <= param_scale <= 24 and clip >= 1):
+        raise ModelError(
+            f"input scale {input_scale}, parameter scale {param_scale}, clip {clip}: they must be 0 to 20, 1 to 24, "
+            "and at least 1"
+        )
+    integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
+    aliases: dict[str, str] = {}
+    scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
+    shapes: dict[str, tuple[int, ...]] = {program.input: (1, *program.input_shape)}
+    box = np.full((1, *program.input_shape), clip, dtype=object)
+    intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
+    intervals |= {name: (constant, constant) for name, constant in integers.items()}
+    steps: list[Step] = []
+    bound, decomposed, count = clip, 0, 0
+    for op in program.ops:
+        names = [aliases.get(name, name) for name in op.inputs]
+        kept = _neutral(op, names, integers, shapes, 1 << param_scale)
+        if kept is not None:
+            aliases[op.output] = kept
+            continue
+        op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
+        op, scale, lifts = _scaled(op, integers, scales, param_scale)
+        step = Step(op, scale, lifts)
+        low, high, largest, apart = _bounds(step, [intervals[name] for name in op.inputs])
+        bound = max(bound, largest)
+        if bound.bit_length() > MAX_BITS:
+            raise ModelError(
+                f"{op.node}: values can reach 2^{bound.bit_length()}, and a circuit's integers end at 2^{MAX_BITS} "
+                f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
+                "or a smaller clip; a model of many layers adds a parameter scale with each"
+            )
+        if op.kind in _DECOMPOSED:
+            decomposed = max(decomposed, apart)
+            count += math.prod(op.shape)
+        intervals[op.output], scales[op.output], shapes[op.output] = (low, high), scale, op.shape
+        steps.append(step)
+    output = aliases.get(program.output, program.output)
+    if not steps:
+        raise ModelError(f"at parameter scale {param_scale} the model is its own input; use a larger one")
+    return Circuit(
+        program,
+        input_scale,
+        param_scale,
+        scales[output],
+        clip,
+        tuple(steps),
+        integers,
+        output,
+        int(bound),
+        int(decomposed),
+        count,
+    )
+
+
+def _round(constant: Any, scale: int) -> Any:
+    """Multiples of 2^-scale, as integers: rounded half away from zero, as ezkl does.
+
+    The nearest 32-bit float comes first. A float of 2^23 or more at that scale is an integer already, a smaller one
+    rounds to less than 2^24: so the rounded constant is a 32-bit float again, and the graph has it exactly.
+    """
+    import numpy as np
+
+    scaled = constant.astype(np.float32).astype(np.float64) * 2.0**scale
+    rounded = np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)
+    flat = [int(value) for value in rounded.ravel()]
+    return np.array(flat, dtype=object).reshape(constant.shape)
+
+
+def _neutral(
+    op: Op,
+    names: Sequence[str],
+    integers: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    one: int,
+) -> str | None:
+    """The operand that a product with 1, or a sum with 0, returns: ezkl's reader of ONNX drops those, scale and all."""
+    if op.kind not in ("Add", "Sub", "Mul"):
+        return None
+    for value, constant in ((names[0], names[1]), (names[1], names[0])):
+        if constant not in integers or shapes.get(value) != op.shape or (op.kind == "Sub" and value != names[0]):
+            continue
+        neutral = one if op.kind == "Mul" else 0
+        if (integers[constant] == neutral).all():
+            return value
+    return None
+
+
+def _scaled(
+    op: Op, integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
+) -> tuple[Op, int, tuple[int, ...]]:
+    """The operation with the scale of its result, and what its inputs are shifted by."""
+    given = [scales[name] for name in op.inputs]
+    if op.kind == "Mul":
+        for value, constant in (op.inputs, op.inputs[::-1]):
+            if constant not in integers:
+                continue
+            if not integers[constant].any():
+                return Op("Sub", (value, value), op.output, op.node, op.shape), scales[value], (0, 0)
+            only = int(integers[constant].ravel()[0]) if integers[constant].size == 1 else 0
+            if 0 < only < 1 << param_scale and only & (only - 1) == 0:
+                # A power of two below 1 costs nothing: only the scale changes.
+                halvings = param_scale - only.bit_length() + 1
+                return (
+                    Op("Halve", (value,), op.output, op.node, op.shape, {"by": halvings}),
+                    scales[value] + halvings,
+                    (0,),
+                )
+    if op.kind in _ALIGNED:
+        most = max(given)
+        return op, 0 if op.kind in COMPARISONS else most, tuple(most - each for each in given)
+    if op.kind in ("Mul", "MatMul", "Conv"):
+        return op, sum(given), (0,) * len(given)
+    return op, given[0], (0,) * len(given)
+
+
+# --- arithmetic ----------------------------------------------------------------------------------------------------
+
+
+def _compute(step: Step, inputs: list[Any]) -> Any:
+    """One operation on arrays whose axis 0 is the windows."""
+    import numpy as np
+
+    op = step.op
+    values = [each * (1 << lift) if lift else each for each, lift in zip(inputs, step.lifts, strict=True)]
+    if op.kind in _STRUCTURAL:
+        return _STRUCTURAL[op.kind](op, values)
+    first = values[0]
+    match op.kind:
+        case "Add":
+            return first + values[1]
+        case "Sub":
+            return first - values[1]
+        case "Mul":
+            return first * values[1]
+        case "MatMul":
+            return np.matmul(first, values[1])
+        case "Conv":
+            return _convolve(first, values[1], op)
+        case "Relu":
+            return np.maximum(first, 0)
+        case "Abs":
+            return np.abs(first)
+        case "ReduceSum":
+            return first.sum(axis=op.attributes["axes"], keepdims=True)
+    answer = _COMPARE[op.kind](first, values[1])
+    return answer.astype(first.dtype) if first.dtype != object else np.where(answer.astype(bool), 1, 0).astype(object)
+
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "Greater": lambda a, b: a > b,
+    "Less": lambda a, b: a < b,
+    "GreaterOrEqual": lambda a, b: a >= b,
+    "LessOrEqual": lambda a, b: a <= b,
+}
+
+
+def _slice(op: Op, values: list[Any]) -> Any:
+    cut = [slice(None)] * values[0].ndim
+    cut[op.attributes["axis"]] = slice(op.attributes["start"], op.attributes["end"])
+    return values[0][tuple(cut)]
+
+
+def _take(op: Op, values: list[Any]) -> Any:
+    import numpy as np
+
+    return np.take(values[0], op.attributes["indices"], axis=op.attributes["axis"])
+
+
+def _join(op: Op, values: list[Any]) -> Any:
+    import numpy as np
+
+    return np.concatenate(values, axis=op.attributes["axis"])
+
+
+_STRUCTURAL: dict[str, Callable[[Op, list[Any]], Any]] = {
+    "Reshape": lambda op, values: values[0].reshape(len(values[0]), *op.shape[1:]),
+    "Transpose": lambda op, values: values[0].transpose(op.attributes["perm"]),
+    "Concat": _join,
+    "Slice": _slice,
+    "Gather": _take,
+    "Halve": lambda op, values: values[0],
+}
+
+
+def _convolve(value: Any, kernel: Any, op: Op) -> Any:
+    """Cross-correlation [count, C, H, W] ⋆ [O, C, h, w], padded with zeros."""
+    import numpy as np
+
+    top, left, bottom, right = op.attributes["pads"]
+    down, across = op.attributes["strides"]
+    count, channels, height, width = value.shape
+    # Not np.pad: among Python's integers it puts NumPy's, which overflow.
+    padded = np.zeros((count, channels, height + top + bottom, width + left + right), dtype=value.dtype)
+    padded[:, :, top : top + height, left : left + width] = value
+    views = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=(2, 3))[:, :, ::down, ::across]
+    return np.tensordot(views, kernel, axes=([1, 4, 5], [1, 2, 3])).transpose(0, 3, 1, 2)
+
+
+def _bounds(step: Step, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, int, int]:
+    """Interval arithmetic: the least and largest result, the largest magnitude on the way, what is taken apart."""
+    import numpy as np
+
+    op = step.op
+    lows, highs = ([side[at] * (1 << lift) for side, lift in zip(inputs, step.lifts, strict=True)] for at in (0, 1))
+    apart = 0
+    sizes = [np.maximum(abs(low), abs(high)) for low, high in zip(lows, highs, strict=True)]
+    way = max(int(size.max()) for size in sizes)
+    if op.kind in _STRUCTURAL:
+        low, high = _STRUCTURAL[op.kind](op, lows), _STRUCTURAL[op.kind](op, highs)
+    elif op.kind == "Add":
+        low, high = lows[0] + lows[1], highs[0] + highs[1]
+    elif op.kind == "Sub":
+        same = op.inputs[0] == op.inputs[1]
+        low, high = (lows[0] * 0, lows[0] * 0) if same else (lows[0] - highs[1], highs[0] - lows[1])
+    elif op.kind == "Mul":
+        corners = [a * b for a in (lows[0], highs[0]) for b in (lows[1], highs[1])]
+        low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
+        if op.inputs[0] == op.inputs[1]:
+            low = np.maximum(low, 0)
+    elif op.kind in ("MatMul", "Conv"):
+        multiply = np.matmul if op.kind == "MatMul" else lambda a, b: _convolve(a, b, op)
+        middle = _total(multiply, sizes)
+        way = max(way, middle)
+        if (lows[1] == highs[1]).all():
+            up, down = np.maximum(lows[1], 0), np.minimum(lows[1], 0)
+            low = multiply(lows[0], up) + multiply(highs[0], down)
+            high = multiply(highs[0], up) + multiply(lows[0], down)
+        else:
+            high = multiply(sizes[0], sizes[1])
+            low = -high
+    elif op.kind == "ReduceSum":
+        axes = op.attributes["axes"]
+        way = max(way, int(sizes[0].sum(axis=axes).max()))
+        low, high = lows[0].sum(axis=axes, keepdims=True), highs[0].sum(axis=axes, keepdims=True)
+    elif op.kind == "Relu":
+        low, high, apart = np.maximum(lows[0], 0), np.maximum(highs[0], 0), way
+    elif op.kind == "Abs":
+        straddles = (lows[0] < 0) & (highs[0] > 0)
+        low = np.where(straddles.astype(bool), 0, np.minimum(abs(lows[0]), abs(highs[0])))
+        high, apart = sizes[0], way
+    else:
+        apart = max(int(abs(highs[0] - lows[1]).max()), int(abs(lows[0] - highs[1]).max()))
+        way = max(way, apart)
+        low = np.zeros(op.shape, dtype=object)
+        high = low + 1
+    largest = max(way, int(abs(low).max()), int(abs(high).max()))
+    return low, high, largest, apart
+
+
+def _total(multiply: Callable[[Any, Any], Any], sizes: list[Any]) -> int:
+    """The largest sum of magnitudes: what a partial sum can reach."""
+    return int(multiply(sizes[0], abs(sizes[1])).max())
+
+
+# --- the graph that ezkl reads -------------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Writes a circuit as ONNX, with nothing in it that could be folded, rounded or dropped on the way."""
+
+    def __init__(self, circuit: Circuit, batch: int) -> None:
+        if batch < 1:
+            raise ValueError(f"batch {batch} must be at least 1")
+        self.circuit = circuit
+        self.batch = batch
+        self.nodes: list[Any] = []
+        self.initializers: dict[str, Any] = {}
+
+    def serialise(self) -> bytes:
+        import numpy as np
+        import onnx
+        from onnx import TensorProto, helper
+
+        circuit, program = self.circuit, self.circuit.program
+        value = "x"
+        if circuit.input_scale:
+            # Windows are integers: this is what they mean, and costs nothing in the circuit.
+            self.initializers["unit"] = np.array([[2.0**-circuit.input_scale]], dtype=np.float32)
+            value = self.node("Mul", [value, "unit"], "scaled")
+        if len(program.input_shape) != 1:
+            value = self.node("Reshape", [value, self.index("shape_x", (self.batch, *program.input_shape))], "shaped")
+        names = {program.input: value}
+        for step in circuit.steps:
+            names[step.op.output] = self.step(step, [names.get(name, name) for name in step.op.inputs])
+        result = names[circuit.output]
+        if len(program.output_shape) != 1:
+            result = self.node("Reshape", [result, self.index("shape_s", (self.batch, circuit.outputs))], "flat")
+        self.rename(result)
+        for name, constant in circuit.constants.items():
+            if any(name in node.input for node in self.nodes):
+                exact = constant.astype(np.float64) / 2.0**circuit.param_scale
+                self.initializers[name] = exact.astype(np.float32)
+        graph = helper.make_graph(
+            self.nodes,
+            "circuit",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, circuit.features])],
+            [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, circuit.outputs])],
+            [onnx.numpy_helper.from_array(array, name) for name, array in sorted(self.initializers.items())],
+        )
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(proto)
+        return bytes(proto.SerializeToString(deterministic=True))
+
+    def rename(self, result: str) -> None:
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                for at, name in enumerate(names):
+                    if name == result:
+                        names[at] = "s"
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def index(self, name: str, values: Any) -> str:
+        import numpy as np
+
+        self.initializers[name] = np.array(values, dtype=np.int64)
+        return name
+
+    def step(self, step: Step, inputs: list[str]) -> str:
+        import numpy as np
+
+        op = step.op
+        name, given = op.output, op.attributes
+        match op.kind:
+            case "Halve":
+                rank = len(op.shape)
+                self.initializers[f"{name}_by"] = np.full((1,) * rank, 2.0 ** -given["by"], dtype=np.float32)
+                return self.node("Mul", [*inputs, f"{name}_by"], name)
+            case "Reshape":
+                shape = self.index(f"{name}_shape", (self.batch, *op.shape[1:]))
+                return self.node("Reshape", [*inputs, shape], name)
+            case "Slice":
+                bounds = [self.index(f"{name}_{key}", [given[key]]) for key in ("start", "end", "axis")]
+                return self.node("Slice", [*inputs, *bounds], name)
+            case "Gather":
+                return self.node(
+                    "Gather", [*inputs, self.index(f"{name}_at", given["indices"])], name, axis=given["axis"]
+                )
+            case "ReduceSum":
+                return self.node("ReduceSum", [*inputs, self.index(f"{name}_axes", given["axes"])], name, keepdims=1)
+            case "Conv":
+                return self.node("Conv", inputs, name, strides=list(given["strides"]), pads=list(given["pads"]))
+            case "Transpose" | "Concat":
+                return self.node(op.kind, inputs, name, **{k: list(v) if k == "perm" else v for k, v in given.items()})
+            case _ if op.kind in COMPARISONS:
+                from onnx import TensorProto
+
+                compared = self.node(op.kind, inputs, f"{name}_bool")
+                return self.node("Cast", [compared], name, to=TensorProto.FLOAT)
+        return self.node(op.kind, inputs, name)

@@ -1,0 +1,68 @@
+"""Sample inputs of a model, from a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oracle.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def load(path: Path) -> np.ndarray:
+    """Reads samples, one row each.
+
+    Args:
+        path: `.npy`; `.csv`, with or without a line of names; or `.json`: a list of rows, or `{"input_data": rows}`.
+
+    Raises:
+        DataError: The file is missing, or no table of numbers.
+    """
+    import numpy as np
+
+    readers = {".npy": _npy, ".csv": _csv, ".json": _json}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: samples are read from .npy, .csv or .json")
+    try:
+        table = np.asarray(reader(path), dtype=np.float64)
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+    except (EOFError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is no table of numbers: {error}") from error
+    if table.size == 0:
+        raise DataError(f"{path} has no samples")
+    return np.atleast_2d(table)
+
+
+def _npy(path: Path) -> Any:
+    import numpy as np
+
+    return np.load(path, allow_pickle=False)
+
+
+def _csv(path: Path) -> list[list[float]]:
+    rows: list[list[float]] = []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            if not row:
+                continue
+            try:
+                values = [float(cell) for cell in row]
+            except ValueError:
+                if number == 1:
+                    continue
+                raise ValueError(f"line {number}: {', '.join(row)[:60]}") from None
+            if rows and len(values) != len(rows[0]):
+                raise ValueError(f"line {number} has {len(values)} columns, those before it {len(rows[0])}")
+            rows.append(values)
+    return rows
+
+
+def _json(path: Path) -> Any:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return document["input_data"] if isinstance(document, dict) else document
