@@ -490,13 +490,30 @@ def _measured(
 def _prove(
     search: _Search, circuit: Circuit, candidate: Candidate, engine: EngineProcess, folder: Path, srs: SrsSource
 ) -> Candidate:
+    """The candidate with what it measures, or with why it can't be proven. Keys show whether k is large enough."""
+    outcome = candidate
+    for k in (candidate.estimated.k, candidate.estimated.k + 1):
+        outcome = _prove_at(search, circuit, candidate, k, engine, folder, srs)
+        if not outcome.refused or "witness" in outcome.refused or "reference" in outcome.refused:
+            break
+    return outcome
+
+
+def _prove_at(
+    search: _Search,
+    circuit: Circuit,
+    candidate: Candidate,
+    k: int,
+    engine: EngineProcess,
+    folder: Path,
+    srs: SrsSource,
+) -> Candidate:
     model = ImportedModel(search.request.name, circuit, candidate.settings)
     paths = {name: str(folder / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
     Path(paths["model"]).write_bytes(model.to_onnx(1))
     arguments = artifact.run_args(model, search.request.visibility)
     try:
         settings = engine.call("gen_settings", model=paths["model"], settings=paths["settings"], run_args=arguments)
-        k = candidate.estimated.k
         settings["run_args"]["logrows"] = k
         Path(paths["settings"]).write_text(json.dumps(settings))
         shutil.copyfile(srs.file(k).path, paths["srs"])
@@ -519,6 +536,7 @@ def _prove(
         return replace(candidate, refused=str(error))
     return replace(
         candidate,
+        settings=replace(candidate.settings, k=k),
         seconds=min(sum(proof["seconds"].values()) for proof in proofs),
         proof_bytes=len(proofs[0]["proof"]) // 2,
         memory=memory,

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -481,6 +482,30 @@ def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
     search = tuning._Search(request("logistic", verdict=tuning.Verdict(tuning.Rule.THRESHOLD, 0.9)), lambda step: None)
     assert search.threshold == pytest.approx(np.log(9))
     assert tuning._Search(request("logistic"), lambda step: None).threshold == pytest.approx(0, abs=1e-9)
+
+
+class Refusing(EngineProcess):
+    """Refuses the first keys that it is asked for."""
+
+    refused = False
+
+    def call(self, op: str, /, **arguments: Any) -> Any:
+        if op == "setup" and not self.refused:
+            self.refused = True
+            raise ArtifactError("ezkl refused setup: not enough rows available")
+        return super().call(op, **arguments)
+
+
+def test_a_k_that_keys_refuse_is_raised(folder: Path) -> None:
+    """ezkl's count of rows may be short of what the circuit needs: then the next k is tried, and kept."""
+    source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+    search = tuning._Search(request("linear"), lambda step: None)
+    circuit, chosen, segments = search.candidates()[0]
+    cost = graph.estimate(26, instances=9, private=False, lookups=False)
+    with tempfile.TemporaryDirectory() as scratch, Refusing() as engine:
+        candidate = tuning.Candidate(replace(chosen, k=6), segments, cost)
+        outcome = tuning._prove(search, circuit, candidate, engine, Path(scratch), source)
+    assert (outcome.refused, outcome.k, outcome.settings.k) == ("", 7, 7)
 
 
 def test_a_threshold_on_what_keeps_its_order_only_is_refused() -> None:
