@@ -210,6 +210,8 @@ class ProverSuite:
         async with rig.make(artifact, on_event=events) as prover, held(rig, prover):
             running = asyncio.create_task(prover.prove(job()))
             await events.until(EventKind.STARTED)
+            # A job that has not reached its worker is cancelled without the engine, and this one is stopped.
+            await rig.begun(prover)
             waiting = asyncio.create_task(prover.prove(job(1)))
             await events.until(EventKind.QUEUED, 2)
             waiting.cancel()
