@@ -12,7 +12,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.solc path contracts)" "$$
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-deep coverage snapshots check slither fmt bench lock clean distclean
+.PHONY: help setup demo test test-ray test-deep coverage snapshots check slither fmt bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -23,13 +23,16 @@ setup: ## create .venv and node_modules from the lock files; again only when a p
 demo: setup ## recorded market data through model, prover and a local chain (ARGS="--ticks 400 --seed 7")
 	@$(BIN)/oracle demo $(ARGS)
 
-test: setup ## all tests, Python and Solidity
-	$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
+test: setup ## all tests, Python and Solidity, but those that start a Ray cluster
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not ray" $(ARGS)
 	$(MEASURE)
 	@# Compared as a whole: forge's own check passes over a scenario that is new or gone.
 	@diff -ru contracts/snapshots $(MEASURED) || { echo 'gas has changed: if that is meant, `make snapshots`' >&2; exit 1; }
 
-test-deep: setup coverage ## ten times the fuzzing and the calls of invariants, and the coverage of contracts/src
+test-ray: setup ## the provers' conformance suite on a Ray cluster of this machine; two minutes
+	$(BIN)/pytest -q -m ray tests/integration/test_prover_ray.py $(ARGS)
+
+test-deep: setup coverage test-ray ## ten times the fuzzing and the calls of invariants, Ray, and the coverage of contracts/src
 	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test
 
 coverage: setup ## how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
