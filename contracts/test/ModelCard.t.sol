@@ -30,7 +30,7 @@ contract ModelCardTest is OracleTest {
     function setUp() public override {
         super.setUp();
         cards = IModelCard(deployCode("ModelCard.sol:ModelCard"));
-        // Two full batches and one of a single window: 4 faults of 9, 3 of them caught, and a false hold.
+        // Two full batches and one of a single window: 4 faults, 2 of them caught; 5 normal windows, 2 of them held.
         _addBatch(hex"00010200", _scores(1, -1, 7, -3));
         _addBatch(hex"00000301", _scores(0, 2, 1, 0));
         _addBatch(hex"00", _scores(-5));

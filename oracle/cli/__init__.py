@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from oracle import __version__
+from oracle.cli.card import card_group
 from oracle.cli.detector import detector_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
 from oracle.errors import OracleError
@@ -28,6 +29,7 @@ def oracle(verbose: bool) -> None:
     configure("info" if verbose else "warning")
 
 
+oracle.add_command(card_group)
 oracle.add_command(detector_group)
 
 
