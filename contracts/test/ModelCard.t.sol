@@ -166,6 +166,7 @@ contract ModelCardTest is OracleTest {
         _submit(other, batch, _merkleProof(0), _proofFor(batch));
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_counts(uint256 seed) public {
         uint32 many = 5;
         delete batches;
@@ -202,9 +203,7 @@ contract ModelCardTest is OracleTest {
         batch.index = 1;
         _refuse(batch, _merkleProof(0), abi.encodeWithSelector(IModelCard.NotInBenchmark.selector, 1));
         batch.index = BATCHES;
-        _refuse(
-            batch, _merkleProof(0), abi.encodeWithSelector(IModelCard.BatchOutOfRange.selector, BATCHES, BATCHES)
-        );
+        _refuse(batch, _merkleProof(0), abi.encodeWithSelector(IModelCard.BatchOutOfRange.selector, BATCHES, BATCHES));
     }
 
     function test_otherLabels() public {
@@ -245,9 +244,7 @@ contract ModelCardTest is OracleTest {
         int256[3] memory outside = [int256(2 ** 127), -(2 ** 127), int256(R)];
         for (uint256 i = 0; i < outside.length; ++i) {
             batch.scores[3] = outside[i];
-            _refuse(
-                batch, _merkleProof(0), abi.encodeWithSelector(IZkOracle.ScoreOutOfRange.selector, id, outside[i])
-            );
+            _refuse(batch, _merkleProof(0), abi.encodeWithSelector(IZkOracle.ScoreOutOfRange.selector, id, outside[i]));
         }
     }
 
@@ -312,8 +309,7 @@ contract ModelCardTest is OracleTest {
     }
 
     function _refuseMalformed(bytes memory windows, bytes memory labels) internal {
-        Batch memory batch =
-            Batch({index: 0, windows: windows, labels: labels, scores: new int256[](labels.length)});
+        Batch memory batch = Batch({index: 0, windows: windows, labels: labels, scores: new int256[](labels.length)});
         bytes32 other = cards.open(hub, modelNumber, BATCH, _leaf(batch, 1), 1);
         vm.expectRevert(abi.encodeWithSelector(IModelCard.MalformedBatch.selector, 0));
         _submit(other, batch, new bytes32[](0), "");
