@@ -176,8 +176,9 @@ contract ModelCard is IModelCard {
     function _circuit(IZkOracle.Architecture memory found, uint16 batchSize) internal pure returns (Circuit) {
         for (uint256 i = 0; i < found.batchSizes.length; ++i) {
             if (found.batchSizes[i] == batchSize) {
-                return
-                    CircuitSlot.pack(found.verifiers[i], found.bindsModel, found.features, found.outputs, 1, batchSize);
+                return CircuitSlot.pack(
+                    found.verifiers[i], found.bindsModel, found.hasSpread, found.features, found.outputs, 1, batchSize
+                );
             }
         }
         revert NoSuchCircuit(batchSize);

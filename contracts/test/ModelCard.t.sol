@@ -323,7 +323,7 @@ contract ModelCardTest is OracleTest {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](1), new address[](1));
         (sizes[0], verifiers[0]) = (16, address(new YesVerifier()));
         vm.prank(ADMIN);
-        uint32 architecture = hub.addArchitecture(16, 2, true, sizes, verifiers);
+        uint32 architecture = hub.addArchitecture(16, 2, true, false, sizes, verifiers);
         uint16 number = _addModel(MODEL_HASH, architecture, keccak256("sixteen"), 1);
         Batch memory batch;
         (batch.windows, batch.labels, batch.scores) = (new bytes(512), new bytes(16), new int256[](32));

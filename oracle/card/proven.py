@@ -256,6 +256,11 @@ def require_fit(benchmark: Benchmark, artifact: Artifact) -> None:
             f"{artifact.path} is a circuit for {found[0]} windows of {found[1]} features, the benchmark has batches of "
             f"{wanted[0]} with {wanted[1]}: take the model's artifact for {wanted[0]}, or build the benchmark for it"
         )
+    if manifest.spread and benchmark.recipe is not None:
+        raise ArtifactError(
+            f"{artifact.path} is of a model that sees the spread between reporters, which recorded series do not "
+            "have: bring windows of your own"
+        )
 
 
 def find_circuit(model: CardModel, folders: Sequence[Path]) -> Artifact:

@@ -88,6 +88,7 @@ class Manifest:
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
             and tools.
         imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
+        spread: Whether the last feature but one is the spread between the reporters' answers.
     """
 
     schema: int
@@ -113,6 +114,7 @@ class Manifest:
     files: Mapping[str, str]
     artifact_hash: str = ""
     imported: Mapping[str, Any] | None = None
+    spread: bool = False
 
     def document(self) -> dict[str, Any]:
         """As JSON: 256-bit numbers as hex, enumerations by their values."""
@@ -122,6 +124,8 @@ class Manifest:
             document[key] = document[key].value
         if self.imported is None:
             del document["imported"]
+        if not self.spread:
+            del document["spread"]
         return document
 
     def computed_hash(self) -> str:
@@ -153,6 +157,8 @@ class Manifest:
             raise TypeError("files must be an object")
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
+        if not isinstance(values.get("spread", False), bool):
+            raise TypeError("spread must be true or false")
         return Manifest(**values)
 
 
@@ -350,7 +356,9 @@ def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
 
 
 def _facts(detector: Provable) -> dict[str, Any]:
-    return {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
+    """What the manifest says beyond the circuit; nothing for most detectors, so that their hashes stay."""
+    facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
+    return facts | ({"spread": True} if getattr(detector, "spread", False) else {})
 
 
 def _windows(detector: Provable) -> list[tuple[int, ...]]:
@@ -445,7 +453,7 @@ def _build_into(
         verifier_code_hash="0x" + compiled.code_hash.hex(),
         circuit_hash=circuit_hash,
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
-        imported=_facts(detector).get("imported"),
+        **_facts(detector),
     )
     document = manifest.document()
     document["artifact_hash"] = manifest.computed_hash()

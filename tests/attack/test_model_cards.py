@@ -232,7 +232,7 @@ def prepared(deployed: Rig, circuit: Artifact) -> Iterator[Rig]:
     for kind in ("verdict", "private"):
         found = deployed.proofs.artifact(kind, BATCH)
         address = deployed.receipt(found.verifier().bytecode, to="")["contractAddress"]
-        deployed.admin("addArchitecture", 16, 2, True, [BATCH], [address])
+        deployed.admin("addArchitecture", 16, 2, True, False, [BATCH], [address])
         number = deployed.run(deployed.hub.architecture_count())
         deployed.admin(
             "addModel",

@@ -162,6 +162,13 @@ library Instances {
         }
     }
 
+    /// @notice Writes the spread in the place of the oldest move of the window that ends before `end`.
+    function writeSpread(uint256[] memory instances, uint256 end, uint256 spread) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(instances, mul(sub(end, 1), 0x20)), spread)
+        }
+    }
+
     /// @notice Writes packed features, each an int16, big-endian, into `instances` from `offset` on. The caller has made
     /// room for `packed.length / 2` of them.
     /// @return fits Whether all of them are within ±Features.CLIP.
