@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from oracle import toolchain
 from oracle.chain.anvil import Anvil
@@ -40,11 +40,20 @@ def feed(name: str, sources: str, **changes: Any) -> str:
 
 
 class Workspace:
-    """A folder with an `oracle.toml` for one chain."""
+    """A folder with an `oracle.toml` for one chain. A context manager, which ends what was started and still runs."""
 
     def __init__(self, folder: Path, chain: Anvil) -> None:
         self.folder = folder
         self.chain = chain
+        self._started: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def configure(self, *feeds: str, **changes: Any) -> Path:
         """Write the configuration; `changes` replace values of its sections."""
@@ -78,6 +87,10 @@ path = "journal.db"
 [deploy]
 change_delay = 0
 
+[web]
+listen = "127.0.0.1:0"
+interval = 0.1
+
 """
             + "\n".join(feeds)
         )
@@ -108,9 +121,11 @@ change_delay = 0
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command; its log goes to `log` in the folder."""
         with (self.folder / "log").open("a") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._command(*arguments), cwd=self.folder, stdout=log, stderr=log, text=True, stdin=subprocess.DEVNULL
             )
+        self._started.append(process)
+        return process
 
     def log(self) -> str:
         """What started commands wrote."""
