@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import signal
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -222,7 +221,7 @@ def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> 
 
 def test_what_a_first_run_prints_is_readable(workspace: Workspace) -> None:
     workspace.configure(feed("one", workspace.recording("one", [100, 101])))
-    done: subprocess.CompletedProcess[str] = workspace.run("deploy")
+    done = workspace.run("deploy")
     assert "hub on chain" in done.stdout
     audit = workspace.run(
         "audit", load_deployment(workspace.folder / "deployment.json").hub,
