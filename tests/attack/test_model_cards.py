@@ -18,7 +18,7 @@ from oracle.card.proven import Card, CardReport, Summary, prove, verify
 from oracle.chain.contracts import read
 from oracle.cli import oracle
 from oracle.encoding import FIELD_MODULUS, INT128_MAX
-from oracle.errors import ArtifactError, ContractRejected, DeploymentError
+from oracle.errors import ArtifactError, ContractRejected, DeploymentError, ModelError
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST, Artifact
 from oracle.proving.local import LocalVerifier
@@ -171,6 +171,17 @@ def test_verified_by_command_from_public_files(card: Card, circuit: Artifact, tm
     assert code == 1 and "NOT what it says" in output
 
 
+def test_a_card_of_scores_is_not_made_by_accident(card: Card, proofs: Proofs, tmp_path: Path) -> None:
+    """They give the weights away, which the hash was to keep."""
+    benchmark = tmp_path / "benchmark.json"
+    card.benchmark.save(benchmark)
+    scores = proofs.artifact("private", BATCH)
+    arguments = ["card", "prove", str(benchmark), "--artifact", str(scores.path), "--out", str(tmp_path / "card.json")]
+    refused = CliRunner().invoke(oracle, arguments)
+    assert isinstance(refused.exception, ModelError) and "--publish-scores" in str(refused.exception)
+    assert not (tmp_path / "card.json").exists()
+
+
 # --- on-chain ---
 
 
@@ -282,6 +293,8 @@ def test_published_by_anyone(prepared: Rig, card: Card) -> None:
     assert prepared.run(prepared.rpc.block_number()) == block
     assert prepared.run(onchain.show(prepared.rpc, done.contract, root=found.root)) == [found]
     assert prepared.run(onchain.show(prepared.rpc, done.contract, root="0x" + "00" * 32)) == []
+    shown = CliRunner().invoke(oracle, ["card", "show", "--rpc", prepared.chain.rpc_url], catch_exceptions=False)
+    assert f"faults caught   {summary.caught} of {summary.faults}" in shown.output and "complete" in shown.output
     assert prepared.chain.rpc("evm_revert", snapshot)
 
 
