@@ -13,6 +13,7 @@ value that interval arithmetic allows.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import shutil
@@ -40,6 +41,9 @@ BASES = (64, 128, 256, 512, 1024)
 COLUMNS = (1, 2)
 SEGMENTS = (8, 16, 32)
 PARAM_SCALES = range(3, 15)
+REBASES = (2, 3, 4, 6, 8)
+"""Tried in this order where no scales fit without a division; the smaller, the fewer digits and the more slack."""
+
 FINALISTS = 3
 PROOFS = 3
 _HOPELESS = 1.5
@@ -89,9 +93,10 @@ class Fidelity:
         rule: The verdict's.
         value: Likewise.
         samples: How many.
-        flips: Verdicts that differ.
+        flips: Verdicts that differ, or that a prover could make differ where it may choose between two roundings.
         largest_error: Of an output, before a final activation that was left off; None if it can't be compared.
         clipped: Samples of which a feature was clipped.
+        undecided: Of the flips, those that only such a choice makes. 0 for circuits that divide nothing.
     """
 
     rule: str
@@ -100,6 +105,7 @@ class Fidelity:
     flips: int
     largest_error: float | None
     clipped: int
+    undecided: int = 0
 
     @property
     def flips_per_10k(self) -> float:
@@ -216,7 +222,7 @@ class Request:
             "objective": self.objective,
             "graph": [self.name, self.output, self.keep_activation, self.clip],
             "ezkl": artifact.ezkl_version(),
-            "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), FINALISTS],
+            "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), REBASES, FINALISTS],
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -250,7 +256,9 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
     except TypeError as error:
         raise ModelError(f"these are no settings: {error}") from error
     search = _Search(request, lambda step: None)
-    circuit = instantiate(search.program(segments), settings.input_scale, settings.param_scale, request.clip)
+    circuit = instantiate(
+        search.program(segments), settings.input_scale, settings.param_scale, request.clip, settings.rebase
+    )
     fidelity = search.fidelity(circuit)
     if fidelity.flips_per_10k > request.max_flips_per_10k:
         raise ModelError(search.refusal(fidelity, settings.input_scale, settings.param_scale))
@@ -325,21 +333,25 @@ class _Search:
         passing: list[tuple[Circuit, Fidelity, int]] = []
         nearest: tuple[Fidelity, int, int] | None = None
         words = ""
-        for count in segments:
-            for input_scale in input_scales:
-                self.progress(f"scales: input 2^-{input_scale}" + (f", {count} segments" if count else ""))
-                for param_scale in PARAM_SCALES:
-                    try:
-                        circuit = instantiate(self.program(count), input_scale, param_scale, clip)
-                    except ModelError as error:
-                        # Larger scales only make it worse.
-                        words = str(error)
-                        break
-                    fidelity = self.fidelity(circuit)
-                    if nearest is None or fidelity.flips < nearest[0].flips:
-                        nearest = (fidelity, input_scale, param_scale)
-                    if fidelity.flips_per_10k <= self.request.max_flips_per_10k:
-                        passing.append((circuit, fidelity, count))
+        for rebase, count, input_scale in itertools.product((0, *REBASES), segments, input_scales):
+            if passing and passing[0][0].rebase != rebase:
+                break  # what divides nothing, or less, is to be preferred
+            told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
+            self.progress(f"scales: input 2^-{input_scale}{told}")
+            for param_scale in PARAM_SCALES:
+                if rebase and rebase * param_scale < input_scale:
+                    continue
+                try:
+                    circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
+                except ModelError as error:
+                    # Larger scales only make it worse.
+                    words = words or str(error)
+                    break
+                fidelity = self.fidelity(circuit)
+                if nearest is None or fidelity.flips < nearest[0].flips:
+                    nearest = (fidelity, input_scale, param_scale)
+                if fidelity.flips_per_10k <= self.request.max_flips_per_10k:
+                    passing.append((circuit, fidelity, count))
         if not passing:
             if nearest is None:
                 raise ModelError(f"{self.request.name}: no scales fit: {words}")
@@ -353,7 +365,8 @@ class _Search:
         for base in BASES if passing[0][0].decomposed else (2,):
             fewest = min(legs_for(base, circuit.decomposed) for circuit, _, _ in passing)
             least = min((e for e in passing if legs_for(base, e[0].decomposed) == fewest), key=order)
-            settings = Settings(least[0].input_scale, least[0].param_scale, base, fewest)
+            chosen = least[0]
+            settings = Settings(chosen.input_scale, chosen.param_scale, base, fewest, rebase=chosen.rebase)
             found[base, 0] = (least[0], settings, least[2])
         return list(found.values())
 
@@ -366,16 +379,27 @@ class _Search:
         # Scores before an activation inside an operator can't be had from the float model.
         comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
         error = float(np.abs(computed - self.expected).max()) if comparable else None
+        slack = circuit.slack / 2.0**circuit.output_scale
         match self.verdict.rule:
             case Rule.ARGMAX:
                 flipped = computed.argmax(axis=1) != self.expected.argmax(axis=1)
+                ordered = np.sort(computed, axis=1)
+                undecided = (ordered[:, -1] - ordered[:, -2] <= 2 * slack) & (slack > 0)
             case Rule.THRESHOLD:
                 flipped = ((computed > self.threshold) != (self.expected > self.threshold)).any(axis=1)
+                undecided = ((np.abs(computed - self.threshold) <= slack) & (slack > 0)).any(axis=1)
             case Rule.TOLERANCE:
                 flipped = (np.abs(computed - self.expected) > self.verdict.value).any(axis=1)
+                undecided = (np.abs(computed - self.expected) + slack > self.verdict.value).any(axis=1)
         clipped = (np.abs(np.rint(self.samples * 2.0**circuit.input_scale)) > circuit.clip).any(axis=1)
         return Fidelity(
-            self.verdict.rule.value, self.verdict.value, len(windows), int(flipped.sum()), error, int(clipped.sum())
+            self.verdict.rule.value,
+            self.verdict.value,
+            len(windows),
+            int((flipped | undecided).sum()),
+            error,
+            int(clipped.sum()),
+            int((undecided & ~flipped).sum()),
         )
 
     def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:
@@ -383,7 +407,8 @@ class _Search:
         return (
             f"{self.request.name}: at best {fidelity.flips} of {fidelity.samples} verdicts flip against the float "
             f"model ({fidelity.flips_per_10k:.1f} per 10,000, at input scale {input_scale} and parameter scale "
-            f"{param_scale}; {fidelity.clipped} samples are clipped), and {allowed:g} are allowed. Normalise the "
+            f"{param_scale}; {fidelity.clipped} samples are clipped, {fidelity.undecided} verdicts are a prover's to "
+            f"choose), and {allowed:g} are allowed. Normalise the "
             "features, state another verdict (--threshold, --tolerance), or allow more (--max-flips)"
         )
 
@@ -553,7 +578,8 @@ def describe(candidate: Candidate) -> str:
     settings = candidate.settings
     digits = f", {settings.legs} digits of base {settings.base}" if settings.base > 2 else ""
     columns = f", {settings.columns} column{'s' * (settings.columns > 1)}"
-    return f"scales {settings.input_scale}/{settings.param_scale}{digits}{columns}, k = {candidate.estimated.k}"
+    rebase = f", rebase {settings.rebase}" if settings.rebase else ""
+    return f"scales {settings.input_scale}/{settings.param_scale}{rebase}{digits}{columns}, k = {candidate.estimated.k}"
 
 
 _MIDDLE = {"Sigmoid": 0.5, "HardSigmoid": 0.5, "Softplus": math.log(2)}
