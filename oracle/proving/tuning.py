@@ -380,6 +380,8 @@ class _Search:
         comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
         error = float(np.abs(computed - self.expected).max()) if comparable else None
         slack = circuit.slack / 2.0**circuit.output_scale
+        flipped: Any
+        undecided: Any
         match self.verdict.rule:
             case Rule.ARGMAX:
                 flipped = computed.argmax(axis=1) != self.expected.argmax(axis=1)
