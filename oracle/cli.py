@@ -457,6 +457,13 @@ def model_inspect(path: Path, as_json: bool) -> None:
 @click.option("--public-model", is_flag=True, help="Weights in the verifying key: cheaper, but not private.")
 @visibility_option
 @click.option(
+    "--disclosure",
+    type=click.Choice(["score", "verdict"]),
+    default="score",
+    show_default=True,
+    help="What a proof publishes: the exact outputs, or the verdict only.",
+)
+@click.option(
     "--srs",
     type=click.Choice(["insecure-local", "public-ceremony"]),
     default="insecure-local",

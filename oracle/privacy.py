@@ -34,7 +34,7 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     },
     "verdict": {
         "exact": False,
-        "means": "a proof publishes on which side of the gate each score is, and nothing of the distance",
+        "means": "a proof publishes the verdict alone: on which side of its limit a score is, or which is the largest",
     },
 }
 

@@ -530,6 +530,10 @@ def _smallest_k(
     refusal: OracleError | None = None
     window = _windows(detector)[0]
     outputs = [value for _ in range(batch) for value in detector.score_int(window)]
+    # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
+    # of one architecture have the same keys.
+    for listed in ("required_range_checks", "required_lookups"):
+        settings[listed] = sorted(settings[listed], key=json.dumps)
     for k in range(least, least + _K_ATTEMPTS):
         progress(f"SRS, k = {k}")
         srs = source.file(k)
