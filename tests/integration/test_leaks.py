@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oracle import logs
 from oracle.chain.anvil import Anvil
 from oracle.chain.deploy import load_deployment
+from oracle.detectors import quadratic
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
 from oracle.proving import artifact
@@ -54,11 +56,9 @@ class Own(Workspace):
     """The command line with another default model, which says all that it could ever log."""
 
     def _command(self, *arguments: str) -> list[str]:
-        path = self.folder / "model.json"
-        path.write_text(MODEL.to_json())
         before = (
             "from oracle import logs; from oracle.detectors import quadratic; from pathlib import Path; "
-            f"quadratic._DEFAULT_MODEL = Path({str(path)!r}); "
+            f"quadratic._DEFAULT_MODEL = Path({str(self.folder / 'model.json')!r}); "
             "configure = logs.configure; logs.configure = lambda level: configure('debug'); "
         )
         return [sys.executable, "-c", f"{before}from oracle.cli import main; main()", *arguments]
@@ -137,11 +137,19 @@ def test_the_weights_are_not_in_proofs(built: artifact.Artifact) -> None:
     assert leaks(json.dumps(made).encode(), WEIGHTS, SCALE) == {}
 
 
-def test_a_running_oracle_writes_the_weights_nowhere(
-    tmp_path: Path, anvil: Callable[..., Anvil], built: artifact.Artifact
-) -> None:
+@pytest.fixture
+def workspace(tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch) -> Iterator[Own]:
+    with Own(tmp_path, anvil()) as made:
+        # For the commands that run in this process.
+        (tmp_path / "model.json").write_text(MODEL.to_json())
+        monkeypatch.setattr(quadratic, "_DEFAULT_MODEL", tmp_path / "model.json")
+        configure = logs.configure
+        monkeypatch.setattr(logs, "configure", lambda level: configure("debug"))
+        yield made
+
+
+def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: Path, built: artifact.Artifact) -> None:
     """Logs of every level, the journal with its write-ahead log, the proof cache, the deployment file, the chain."""
-    workspace = Own(tmp_path, anvil())
     walk = [100 + (index % 7) * 0.3 for index in range(600)]
     workspace.configure(
         feed("one", workspace.recording("one", walk)),
