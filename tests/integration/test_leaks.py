@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +151,7 @@ def workspace(tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.M
 
 
 def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: Path, built: artifact.Artifact) -> None:
-    """Logs of every level, the journal with its write-ahead log, the proof cache, the deployment file, the chain."""
+    """Logs of all levels, the journal with its write-ahead log, proof cache, deployment file, metrics, the chain."""
     walk = [100 + (index % 7) * 0.3 for index in range(600)]
     workspace.configure(
         feed("one", workspace.recording("one", walk)),
@@ -161,6 +163,9 @@ def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: P
     daemon = workspace.start("-v", "run")
     try:
         eventually(lambda: workspace.counts().get("accepted", 0) >= 2, "two rounds")
+        ports = re.findall(r'"port": (\d+)', workspace.log())
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[-1]}/metrics") as answer:
+            (tmp_path / "metrics").write_bytes(answer.read())
     finally:
         # Not asked to stop: the write-ahead log stays as it was.
         daemon.kill()
@@ -170,7 +175,7 @@ def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: P
     (tmp_path / "chain").write_bytes(b"".join(on_chain(workspace.chain)))
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "model.json"]
     names = {str(path.relative_to(tmp_path)) for path in written}
-    assert {"journal.db", "journal.db-wal", "log", "deployment.json", "printed", "chain"} <= names
+    assert {"journal.db", "journal.db-wal", "log", "deployment.json", "printed", "chain", "metrics"} <= names
     assert any(name.startswith("proofs/") for name in names)
     assert '"level": "debug"' in workspace.log()
     assert leaking(written, WEIGHTS, SCALE) == {}
