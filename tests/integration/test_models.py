@@ -30,7 +30,8 @@ from oracle.errors import ArtifactError, ChainUnavailable, ModelError
 from oracle.proving import artifact, graph, reference, tuning, verifier
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.child import EngineProcess
-from oracle.proving.imported import ImportedModel, Settings, legs_for, reference
+from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.imported import reference as reference_of
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.lowering import lower, read_model
@@ -587,7 +588,7 @@ def test_private_models_of_one_architecture_share_all_but_their_hash(pair: list[
 @pytest.mark.attack
 def test_a_proof_of_one_private_model_passes_for_no_other(pair: list[Artifact], chain: Anvil) -> None:
     """Not even where both give the same verdict; off-chain and on the chain, where they share the verifier."""
-    references = [reference(built) for built in pair]
+    references = [reference_of(built) for built in pair]
     windows = references[0].quantise(models.points(40, 3, 13)).tolist()
     verdicts = [each.evaluate(windows).tolist() for each in references]
     assert verdicts[0] != verdicts[1]
@@ -696,6 +697,9 @@ def test_settings_from_elsewhere_pass_the_gate_too() -> None:
         tuning.apply(request("mlp"), chosen, 0)
     with pytest.raises(ModelError, match="no settings"):
         tuning.apply(request("mlp"), {"scale": 1}, 0)
+    rebased = {"input_scale": 8, "param_scale": 8, "base": 64, "legs": 6, "rebase": 2}
+    with pytest.raises(ModelError, match="a published verdict is exact"):
+        tuning.apply(request("mlp", disclosure="verdict"), rebased, 0)
 
 
 def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
