@@ -56,21 +56,22 @@ def model_name(stem: str) -> str:
 class ImportedModel:
     """A brought model at chosen scales: `Provable` and `Tuned`, so that `artifact.build` takes it.
 
-    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit.
+    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit. Of a circuit that
+    was made to publish verdicts (`disclosure.py`) those are 0 and 1.
 
     Attributes:
         name: Letters, digits and hyphens.
         circuit: The integer reference.
         settings: The circuit's.
         description: More for the manifest: the source's hash, fidelity.
+        disclosure: "score", or "verdict" if the circuit publishes that alone.
     """
 
     name: str
     circuit: Circuit
     settings: Settings
     description: Mapping[str, Any] = field(default_factory=dict)
-
-    disclosure = "score"
+    disclosure: str = "score"
 
     def __post_init__(self) -> None:
         scales = (self.circuit.input_scale, self.circuit.param_scale, self.circuit.rebase)

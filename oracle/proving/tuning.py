@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle import encoding
 from oracle.errors import ArtifactError, DataError, ModelError, ProverUnavailable
-from oracle.proving import artifact, graph
+from oracle.proving import artifact, disclosure, graph
 from oracle.proving.artifact import Visibility
 from oracle.proving.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
@@ -194,6 +194,7 @@ class Request:
         keep_activation: Keep a final monotone activation.
         clip: Of a window's integers.
         memory: Bytes that proving may take; None: as the machine has.
+        disclosure: "score", or "verdict": the circuit publishes that alone.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Request:
     keep_activation: bool = False
     clip: int = encoding.CLIP
     memory: int | None = None
+    disclosure: str = "score"
 
     def digest(self) -> str:
         """Of everything that the choice depends on."""
@@ -223,7 +225,7 @@ class Request:
             "graph": [self.name, self.output, self.keep_activation, self.clip],
             "ezkl": artifact.ezkl_version(),
             "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), REBASES, FINALISTS],
-        }
+        } | ({"disclosure": self.disclosure} if self.disclosure == "verdict" else {})
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
@@ -255,6 +257,8 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
         settings = Settings(**chosen)
     except TypeError as error:
         raise ModelError(f"these are no settings: {error}") from error
+    if settings.rebase and request.disclosure == "verdict":
+        raise ModelError(f"{request.name}: a published verdict is exact, and these settings rebase; tune again")
     search = _Search(request, lambda step: None)
     circuit = instantiate(
         search.program(segments), settings.input_scale, settings.param_scale, request.clip, settings.rebase
@@ -272,9 +276,10 @@ class _Search:
         self.request = request
         self.progress = progress
         self._programs: dict[int, Program] = {}
+        self._verdicts: dict[int, Program] = {}
         self._circuits: dict[tuple[int, int, int], tuple[Circuit, Fidelity] | str] = {}
         progress("checking the model")
-        program = self.program(SEGMENTS[-1])
+        program = self._scores(SEGMENTS[-1])
         self.samples = self._samples(program)
         self.verdict = request.verdict or Verdict(
             Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, _MIDDLE.get(program.dropped, 0.0)
@@ -287,8 +292,22 @@ class _Search:
         progress(f"float model on {len(self.samples)} samples")
         self.expected = _float_outputs(request, program, self.samples)
         self.threshold = _before(program.dropped, self.verdict.value)
+        if request.disclosure == "verdict" and self.verdict.rule is Rule.TOLERANCE:
+            raise ModelError(f"{request.name}: with --tolerance there is no verdict that could be published alone")
 
     def program(self, segments: int) -> Program:
+        """What the circuit computes."""
+        if self.request.disclosure == "score":
+            return self._scores(segments)
+        if segments not in self._verdicts:
+            scores = self._scores(segments)
+            argmax = self.verdict.rule is Rule.ARGMAX
+            self._verdicts[segments] = (
+                disclosure.largest(scores) if argmax else disclosure.above(scores, self.threshold)
+            )
+        return self._verdicts[segments]
+
+    def _scores(self, segments: int) -> Program:
         if segments not in self._programs:
             request = self.request
             report = graph.inspect(
@@ -333,7 +352,9 @@ class _Search:
         passing: list[tuple[Circuit, Fidelity, int]] = []
         nearest: tuple[Fidelity, int, int] | None = None
         words = ""
-        for rebase, count, input_scale in itertools.product((0, *REBASES), segments, input_scales):
+        # A published verdict is exact: a prover that may round could choose it.
+        rebases = (0,) if self.request.disclosure == "verdict" else (0, *REBASES)
+        for rebase, count, input_scale in itertools.product(rebases, segments, input_scales):
             if passing and passing[0][0].rebase != rebase:
                 break  # what divides nothing, or less, is to be preferred
             told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
@@ -378,7 +399,9 @@ class _Search:
         computed = circuit.evaluate(windows).astype(np.float64) / 2.0**circuit.output_scale
         # Scores before an activation inside an operator can't be had from the float model.
         comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
-        error = float(np.abs(computed - self.expected).max()) if comparable else None
+        published = self.request.disclosure == "verdict"
+        threshold = 0.5 if published else self.threshold
+        error = float(np.abs(computed - self.expected).max()) if comparable and not published else None
         slack = circuit.slack / 2.0**circuit.output_scale
         flipped: Any
         undecided: Any
@@ -388,8 +411,8 @@ class _Search:
                 ordered = np.sort(computed, axis=1)
                 undecided = (ordered[:, -1] - ordered[:, -2] <= 2 * slack) & (slack > 0)
             case Rule.THRESHOLD:
-                flipped = ((computed > self.threshold) != (self.expected > self.threshold)).any(axis=1)
-                undecided = ((np.abs(computed - self.threshold) <= slack) & (slack > 0)).any(axis=1)
+                flipped = ((computed > threshold) != (self.expected > self.threshold)).any(axis=1)
+                undecided = ((np.abs(computed - threshold) <= slack) & (slack > 0)).any(axis=1)
             case Rule.TOLERANCE:
                 flipped = (np.abs(computed - self.expected) > self.verdict.value).any(axis=1)
                 undecided = (np.abs(computed - self.expected) + slack > self.verdict.value).any(axis=1)
@@ -415,12 +438,16 @@ class _Search:
         )
 
     def model(self, circuit: Circuit, settings: Settings, segments: int, fidelity: Fidelity) -> ImportedModel:
-        description = {
+        description: dict[str, Any] = {
             "source_sha256": hashlib.sha256(self.request.data).hexdigest(),
             "segments": segments,
             "fidelity": asdict(fidelity) | {"flips_per_10k": fidelity.flips_per_10k},
         }
-        return ImportedModel(self.request.name, circuit, settings, description)
+        if self.request.disclosure == "verdict":
+            description["verdict"] = {"rule": self.verdict.rule.value}
+            if self.verdict.rule is Rule.THRESHOLD:
+                description["verdict"]["threshold"] = disclosure.limit(circuit)
+        return ImportedModel(self.request.name, circuit, settings, description, self.request.disclosure)
 
     def result(self, candidates: Sequence[tuple[Circuit, Candidate]], chosen: int) -> Tuning:
         circuit, candidate = candidates[chosen]
@@ -445,7 +472,8 @@ def _ranked(
         onnx = folder / "candidate.onnx"
         onnx.write_bytes(circuit.to_onnx(1))
         for columns in COLUMNS:
-            model = ImportedModel(request.name, circuit, replace(settings, columns=columns))
+            tried = replace(settings, columns=columns)
+            model = ImportedModel(request.name, circuit, tried, disclosure=request.disclosure)
             arguments = artifact.run_args(model, request.visibility)
             written = engine.call(
                 "gen_settings", model=str(onnx), settings=str(folder / "candidate.json"), run_args=arguments
@@ -535,7 +563,7 @@ def _prove_at(
     folder: Path,
     srs: SrsSource,
 ) -> Candidate:
-    model = ImportedModel(search.request.name, circuit, candidate.settings)
+    model = ImportedModel(search.request.name, circuit, candidate.settings, disclosure=search.request.disclosure)
     paths = {name: str(folder / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
     Path(paths["model"]).write_bytes(model.to_onnx(1))
     arguments = artifact.run_args(model, search.request.visibility)

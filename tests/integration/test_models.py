@@ -31,12 +31,14 @@ from oracle.proving import artifact, graph, reference, tuning, verifier
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.imported import reference as reference_of
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.local import LocalProver
+from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.lowering import lower, read_model
 from oracle.proving.reference import Circuit, instantiate
 from oracle.proving.srs import SrsCache, SrsOrigin
 from tests import models
+from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
 
 
@@ -513,6 +515,116 @@ def test_one_model_has_one_hash_whatever_the_batch(folder: Path) -> None:
     assert shared[0] != shared[1]
 
 
+# --- private models of one architecture, which publish verdicts ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "same"), [("logistic", None, True), ("mlp", None, True), ("logistic", 0.9, False)]
+)
+def test_a_verdict_circuit_is_of_the_same_model(
+    engine: EngineProcess, tmp_path: Path, name: str, threshold: float | None, same: bool
+) -> None:
+    """It has the hash of the circuit with scores, unless the threshold is one of its constants; and is exact."""
+    verdict = None if threshold is None else tuning.Verdict(tuning.Rule.THRESHOLD, threshold)
+    hashes = []
+    for disclosure in ("score", "verdict"):
+        search = tuning._Search(request(name, verdict=verdict, disclosure=disclosure), lambda step: None)
+        circuit = instantiate(search.program(0), 8, 9, CLIP)
+        compiled(engine, replace(imported(circuit, 128), disclosure=disclosure), tmp_path)
+        windows = circuit.quantise(search.samples[:6]).tolist()
+        for window, expected in zip(windows, circuit.evaluate_exactly(windows).tolist(), strict=True):
+            seen = engine.call("witness", circuit=str(tmp_path / "circuit"), inputs=window)
+            assert seen["outputs"] == expected
+        hashes.append(seen["model_hash"])
+        assert search.fidelity(circuit).flips <= 1
+    assert {value for row in circuit.evaluate(windows).tolist() for value in row} <= {0, 1}
+    assert (hashes[0] == hashes[1]) is same
+
+
+SCALE = 20
+CLASSES = [np.random.default_rng(seed).integers(2**20, 2**21, size=(4, 3)) * 2 + 1 for seed in (20, 21)]
+"""Weights over 2^20, of 22 bits: what they are can't be there by chance."""
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> list[Artifact]:
+    """Two private models of one architecture: three classes of three features, with a bias."""
+    signs = np.array([[1, -1, 1], [-1, 1, 1], [1, 1, -1], [1, -1, -1]])
+    (folder / "chosen.json").write_text(
+        json.dumps({"chosen": {"input_scale": 4, "param_scale": SCALE, "base": 512, "legs": 5}, "segments": 0})
+    )
+    np.save(folder / "classes.npy", np.rint(16 * models.points(60, 3, 12)) / 16)
+    made = []
+    for name, integers in zip(("first", "second"), CLASSES, strict=True):
+        exact = signs * integers / 2.0**SCALE
+        nodes = [node("Gemm", ["x", "w", "b"], "z"), node("Softmax", ["z"], axis=1)]
+        data = model(nodes, ["N", 3], [weights("w", exact[:3]), weights("b", exact[3])])
+        (folder / f"{name}.onnx").write_bytes(data)
+        chosen = ModelOptions(
+            folder / f"{name}.onnx",
+            folder / "classes.npy",
+            disclosure="verdict",
+            clip=1_000,
+            settings=folder / "chosen.json",
+            out=folder / "artifacts",
+        )
+        made.append(build_model(chosen).artifact)
+    return made
+
+
+def test_private_models_of_one_architecture_share_all_but_their_hash(pair: list[Artifact]) -> None:
+    first, second = (built.manifest for built in pair)
+    assert first.circuit_hash == second.circuit_hash and first.verifier_code_hash == second.verifier_code_hash
+    for name in (artifact.VK, artifact.PK, artifact.SETTINGS):
+        assert first.files[name] == second.files[name]
+    assert first.model_hash != second.model_hash and first.artifact_hash != second.artifact_hash
+    checks = json.loads((pair[0].path / artifact.SETTINGS).read_text())["required_range_checks"]
+    assert len(checks) == 2 and checks == sorted(checks), "ezkl's order is a matter of chance, and decides on the keys"
+    assert (first.disclosure, first.score_unit, first.outputs) == ("verdict", 1, 3)
+    assert first.imported is not None and first.imported["verdict"] == {"rule": "argmax"}
+    assert not first.privacy()["outputs"]["exact"]
+
+
+@pytest.mark.attack
+def test_a_proof_of_one_private_model_passes_for_no_other(pair: list[Artifact], chain: Anvil) -> None:
+    """Not even where both give the same verdict; off-chain and on the chain, where they share the verifier."""
+    references = [reference_of(built) for built in pair]
+    windows = references[0].quantise(models.points(40, 3, 13)).tolist()
+    verdicts = [each.evaluate(windows).tolist() for each in references]
+    assert verdicts[0] != verdicts[1]
+    at = next(at for at in range(40) if verdicts[0][at] == verdicts[1][at])
+    window, verdict = tuple(windows[at]), tuple(verdicts[0][at])
+    assert sorted(verdict) == [0, 0, 1]
+    proofs = [prove(built, window, verdict) for built in pair]
+    assert proofs[0].instances[1:] == proofs[1].instances[1:] and proofs[0].instances[0] != proofs[1].instances[0]
+    verifying = Deployed(chain, pair[0])
+    for mine, other in ((0, 1), (1, 0)):
+        with LocalVerifier(pair[mine]) as verifier_:
+            assert verifier_.verify(proofs[mine].proof, proofs[mine].instances).verified
+            assert not verifier_.verify(proofs[mine].proof, proofs[other].instances).verified
+            assert not verifier_.verify(proofs[other].proof, proofs[mine].instances).verified
+            for false in ((0, 0, 0), (1, 1, 1), (*verdict[1:], verdict[0])):
+                statement = pair[mine].instances([window], [false])
+                assert not verifier_.verify(proofs[mine].proof, statement).verified
+        assert verifying.accepts(proofs[mine].proof, proofs[mine].instances)
+        assert not verifying.accepts(proofs[mine].proof, proofs[other].instances)
+    for integers in CLASSES:
+        assert leaks(b"".join(proof.proof for proof in proofs), sorted({*integers.ravel().tolist()}), SCALE) == {}
+
+
+@pytest.mark.attack
+def test_a_brought_private_models_weights_are_in_the_provers_files_only(pair: list[Artifact]) -> None:
+    for built, integers in zip(pair, CLASSES, strict=True):
+        both = [sign * int(value) for value in integers.ravel() for sign in (1, -1)]
+        files = sorted(path for path in built.path.iterdir() if path.is_file())
+        assert {"tuning.json", artifact.PROBE, artifact.MANIFEST, *artifact.AUDIT_FILES} <= {
+            each.name for each in files
+        }
+        found = leaking(files, both, SCALE)
+        assert set(found) == {artifact.MODEL, artifact.CIRCUIT}
+        assert len(set().union(*found[artifact.MODEL].values())) >= integers.size
+
+
 @pytest.mark.slow
 def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch
@@ -585,6 +697,9 @@ def test_settings_from_elsewhere_pass_the_gate_too() -> None:
         tuning.apply(request("mlp"), chosen, 0)
     with pytest.raises(ModelError, match="no settings"):
         tuning.apply(request("mlp"), {"scale": 1}, 0)
+    rebased = {"input_scale": 8, "param_scale": 8, "base": 64, "legs": 6, "rebase": 2}
+    with pytest.raises(ModelError, match="a published verdict is exact"):
+        tuning.apply(request("mlp", disclosure="verdict"), rebased, 0)
 
 
 def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
@@ -653,6 +768,12 @@ def test_estimates_grow_with_the_circuit(rows: int, private: bool, k: int) -> No
         (["good.onnx", "--data", "none.csv"], 2, r"error: none\.csv can't be read"),
         (["good.onnx", "--data", "x.csv", "--settings", "x.csv"], 2, r"error: x\.csv holds no settings of a model"),
         (["good.onnx"], 2, "--data is missing"),
+        (["good.onnx", "--visibility", "polycommit", "--check"], 2, "error: --visibility: 'polycommit' is refused"),
+        (
+            ["good.onnx", "--data", "x.csv", "--disclosure", "verdict", "--tolerance", "1"],
+            2,
+            "error: good: with --tolerance there is no verdict",
+        ),
         (["good.onnx", "--data", "x.csv", "--argmax", "--threshold", "1"], 2, "exclude each other"),
     ],
 )
