@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import ModelError
@@ -47,12 +47,18 @@ class Step:
         scale: Of the result.
         lifts: By how many bits each input is shifted left first.
         drop: The result is divided by 2^drop last, and rounded.
+        reach: No element of the result exceeds it, over all clipped windows.
+        largest: Nor does anything on the way to it.
+        apart: Nor anything that is taken apart for it; 0 if nothing is.
     """
 
     op: Op
     scale: int
     lifts: tuple[int, ...]
     drop: int = 0
+    reach: int = 0
+    largest: int = 0
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,9 @@ class Circuit:
         return _Writer(self, batch).serialise()
 
 
-def instantiate(program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0) -> Circuit:
+def instantiate(
+    program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0, *, most_bits: int = MAX_BITS
+) -> Circuit:
     """Chooses scales, and bounds every value over all clipped windows.
 
     Args:
@@ -155,6 +163,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
         param_scale: Constants are rounded to multiples of 2^-param_scale.
         clip: Of a window's integers.
         rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is.
+        most_bits: That a value may have; more only where other bounds are known than those of a box.
 
     Raises:
         ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
@@ -177,7 +186,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
     intervals |= {name: (constant, constant) for name, constant in integers.items()}
     slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
     steps: list[Step] = []
-    bound, decomposed, count = clip, 0, 0
+    bound = clip
     for op in program.ops:
         names = [aliases.get(name, name) for name in op.inputs]
         kept = _neutral(op, names, integers, shapes, 1 << param_scale)
@@ -185,7 +194,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
             aliases[op.output] = kept
             continue
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
-        op, scale, lifts = _scaled(op, integers, scales, param_scale)
+        op, scale, lifts = _scaled(op, program.constants, integers, scales, param_scale)
         # A product with a power of two is a matter of scale alone to ezkl, and never divided.
         drop = max(0, scale - rebase * param_scale) if rebase and op.kind != "Halve" else 0
         step = Step(op, scale - drop, lifts, drop)
@@ -205,17 +214,16 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
             # The remainder is taken apart, and the quotient too.
             apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
         bound = max(bound, largest)
-        if bound.bit_length() > MAX_BITS:
+        if bound.bit_length() > most_bits:
             raise ModelError(
                 f"{op.node}: values can reach 2^{bound.bit_length()}, and a circuit's integers end at 2^{MAX_BITS} "
                 f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
                 "or a smaller clip; a model of many layers adds a parameter scale with each"
             )
-        decomposed = max(decomposed, apart)
-        count += math.prod(op.shape) * ((op.kind in _DECOMPOSED) + (drop > 0))
         intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
         slacks[op.output] = slack
-        steps.append(step)
+        reach = max(int(abs(low).max()), int(abs(high).max()))
+        steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart)))
     output = aliases.get(program.output, program.output)
     if not steps:
         raise ModelError(f"at parameter scale {param_scale} the model is its own input; use a larger one")
@@ -229,11 +237,21 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
         integers,
         output,
         int(bound),
-        int(decomposed),
-        count,
+        decomposed(steps),
+        decompositions(steps),
         rebase,
         int(slacks[output].max()),
     )
+
+
+def decomposed(steps: Sequence[Step]) -> int:
+    """Bounds what is taken apart in these steps; 0 if nothing is."""
+    return max((step.apart for step in steps), default=0)
+
+
+def decompositions(steps: Sequence[Step]) -> int:
+    """Numbers that these steps take apart, per window."""
+    return sum(math.prod(step.op.shape) * ((step.op.kind in _DECOMPOSED) + (step.drop > 0)) for step in steps)
 
 
 def _round(constant: Any, scale: int) -> Any:
@@ -270,7 +288,7 @@ def _neutral(
 
 
 def _scaled(
-    op: Op, integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
+    op: Op, constants: Mapping[str, Any], integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
 ) -> tuple[Op, int, tuple[int, ...]]:
     """The operation with the scale of its result, and what its inputs are shifted by."""
     given = [scales[name] for name in op.inputs]
@@ -278,23 +296,36 @@ def _scaled(
         for value, constant in (op.inputs, op.inputs[::-1]):
             if constant not in integers:
                 continue
-            if not integers[constant].any():
-                return Op("Sub", (value, value), op.output, op.node, op.shape), scales[value], (0, 0)
-            only = int(integers[constant].ravel()[0]) if integers[constant].size == 1 else 0
-            if 0 < only < 1 << param_scale and only & (only - 1) == 0:
+            halvings = _halvings(constants[constant], integers[constant], param_scale)
+            if halvings:
                 # A power of two below 1 costs nothing: only the scale changes.
-                halvings = param_scale - only.bit_length() + 1
                 return (
                     Op("Halve", (value,), op.output, op.node, op.shape, {"by": halvings}),
                     scales[value] + halvings,
                     (0,),
                 )
+            if not integers[constant].any():
+                return Op("Sub", (value, value), op.output, op.node, op.shape), scales[value], (0, 0)
     if op.kind in _ALIGNED:
         most = max(given)
         return op, 0 if op.kind in COMPARISONS else most, tuple(most - each for each in given)
     if op.kind in ("Mul", "MatMul", "Conv"):
         return op, sum(given), (0,) * len(given)
     return op, given[0], (0,) * len(given)
+
+
+def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
+    """h, if a product with this constant is one with 2^-h, h > 0; else 0.
+
+    ezkl sees it before it rounds the constant: a power that is too small for the parameters' scale is exact, too.
+    """
+    if integers.size != 1:
+        return 0
+    only = int(integers.ravel()[0])
+    if 0 < only < 1 << param_scale and only & (only - 1) == 0:
+        return param_scale - only.bit_length() + 1
+    mantissa, exponent = math.frexp(float(constant.ravel()[0]))
+    return 1 - exponent if mantissa == 0.5 and exponent < 1 - param_scale else 0
 
 
 # --- arithmetic ----------------------------------------------------------------------------------------------------
