@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import ModelError
-from oracle.proving.lowering import COMPARISONS, Op, Program
+from oracle.proving.lowering import COMPARISONS, DECOMPOSED, Op, Program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,6 @@ EXACT_QUOTIENT_BITS = 52
 """ezkl divides as 64-bit floats do: what is divided must be exact among them, and its half too."""
 
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
-_DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ class Circuit:
         """Like `evaluate`, always in Python's integers: what the others are held against."""
         import numpy as np
 
-        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object)
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object, np.matmul)
         return result
 
     def quantise(self, samples: Any) -> np.ndarray:
@@ -139,11 +138,11 @@ class Circuit:
         scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
         return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
 
-    def _run(self, windows: np.ndarray, kind: Any) -> Any:
+    def _run(self, windows: np.ndarray, kind: Any, multiply: Callable[[Any, Any], Any] | None = None) -> Any:
         values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}
         values[self.program.input] = windows.astype(kind).reshape(len(windows), *self.program.input_shape)
         for step in self.steps:
-            result = _compute(step, [values[name] for name in step.op.inputs])
+            result = _compute(step, [values[name] for name in step.op.inputs], multiply or _product)
             values[step.op.output] = _quotient(result, step.drop) if step.drop else result
         return values[self.output].reshape(len(windows), self.outputs)
 
@@ -251,7 +250,7 @@ def decomposed(steps: Sequence[Step]) -> int:
 
 def decompositions(steps: Sequence[Step]) -> int:
     """Numbers that these steps take apart, per window."""
-    return sum(math.prod(step.op.shape) * ((step.op.kind in _DECOMPOSED) + (step.drop > 0)) for step in steps)
+    return sum(math.prod(step.op.shape) * ((step.op.kind in DECOMPOSED) + (step.drop > 0)) for step in steps)
 
 
 def _round(constant: Any, scale: int) -> Any:
@@ -331,7 +330,7 @@ def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
 # --- arithmetic ----------------------------------------------------------------------------------------------------
 
 
-def _compute(step: Step, inputs: list[Any]) -> Any:
+def _compute(step: Step, inputs: list[Any], multiply: Callable[[Any, Any], Any]) -> Any:
     """One operation on arrays whose axis 0 is the windows."""
     import numpy as np
 
@@ -348,7 +347,7 @@ def _compute(step: Step, inputs: list[Any]) -> Any:
         case "Mul":
             return first * values[1]
         case "MatMul":
-            return np.matmul(first, values[1])
+            return multiply(first, values[1])
         case "Conv":
             return _convolve(first, values[1], op)
         case "Relu":
@@ -369,6 +368,35 @@ def _quotient(value: Any, drop: int) -> Any:
         return np.copysign(np.floor(np.abs(value) / 2.0**drop + 0.5), value)
     return np.where(value < 0, -1, 1) * ((np.abs(value) + (1 << (drop - 1))) >> drop)
 
+
+def _product(left: Any, right: Any) -> Any:
+    """A matrix product; of Python's integers by way of floats, digit by digit, so that each sum is exact below 2^53."""
+    import numpy as np
+
+    if left.dtype != object or left.size < _FEW * left.shape[-1]:
+        return np.matmul(left, right)
+    bits = (53 - left.shape[-1].bit_length()) // 2
+    result: Any = 0
+    for at, digits in enumerate(_digits(left, bits)):
+        for over, others in enumerate(_digits(right, bits)):
+            result = result + np.matmul(digits, others).astype(np.int64).astype(object) * (1 << bits * (at + over))
+    return result
+
+
+def _digits(values: Any, bits: int) -> list[Any]:
+    """Floats d₀, d₁, … with values = Σ dᵢ 2^(i · bits), each of its value's sign."""
+    import numpy as np
+
+    sign, rest = np.where((values < 0).astype(bool), -1.0, 1.0), abs(values)
+    found: list[Any] = []
+    while not found or (rest > 0).any():
+        found.append((rest & ((1 << bits) - 1)).astype(np.float64) * sign)
+        rest = rest >> bits
+    return found
+
+
+_FEW = 8
+"""Rows for which taking a matrix apart into digits takes longer than the product."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "Greater": lambda a, b: a > b,
