@@ -270,6 +270,7 @@ class _Planner:
             self.rows.append(graph.op_rows(step.op, shapes))
         self.width = {0: circuit.features, len(circuit.steps): circuit.outputs}
         self.width |= {at: math.prod(shapes[_crossing(circuit, at)]) for at in self.places[1:-1]}
+        self.factor = 1.0
         self.estimates: dict[tuple[int, int], tuple[Settings, graph.Estimate] | None] = {}
 
     def ends(self, start: int, end: int) -> tuple[str, ...]:
@@ -298,7 +299,7 @@ class _Planner:
         for base in BASES if apart else (2,):
             legs = legs_for(base, apart)
             for columns in COLUMNS:
-                rows = -(-(arithmetic + count * graph.digit_rows(legs)) // columns)
+                rows = math.ceil(self.factor * (arithmetic + count * graph.digit_rows(legs)) / columns)
                 settings = Settings(scale, self.circuit.param_scale, base, legs, columns)
                 found.append((settings, self.estimate(start, end, settings, rows, weights if private else 0)))
         found.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))
@@ -333,11 +334,17 @@ class _Planner:
         onnx, written = folder / "segment.onnx", folder / "segment.json"
         onnx.write_bytes(part.to_onnx(1))
         counted = []
-        for settings, _ in self.candidates(start, end)[:_ASKED]:
+        factor = self.factor
+        for settings, guess in self.candidates(start, end)[:_ASKED]:
             model = SegmentModel(self.name, part, settings, hashed=self.ends(start, end))
             arguments = artifact.run_args(model, self.visibility)
             told = engine.call("gen_settings", model=str(onnx), settings=str(written), run_args=arguments)
             counted.append((settings, self.estimate(start, end, settings, told["num_rows"])))
+            factor = max(factor, self.factor * told["num_rows"] / guess.rows)
+        if factor > self.factor:
+            # It counts more than was thought: so it will elsewhere.
+            self.factor = factor
+            self.estimates.clear()
         counted.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))
         self.known[start, end] = counted[0]
 
@@ -407,26 +414,31 @@ class _Planner:
         return estimate.memory <= memory and estimate.k <= graph.MAX_K
 
     def refusal(self) -> str:
-        """Names the part that does not fit."""
-        for start, end in pairwise(self.places):
-            chosen = self.best(start, end)
-            if chosen is None or self.fits(chosen[1], self.memory):
-                continue
-            cost = chosen[1]
-            largest = max(range(start, end), key=lambda at: self.rows[at][0] + self.weights_of(at))
-            step = self.circuit.steps[largest]
-            private = self.visibility is Visibility.PRIVATE
-            change = "allow more with --memory-limit, or make it smaller"
-            if end - start > 3:
-                change += " (several values cross between its steps: it can only be cut where one does)"
-            if private:
-                change += f"; a private weight costs {graph.HASH_ROWS} rows, with --public-model about one"
-            return (
-                f"{self.name}: {step.op.node} can't be cut further, and alone it takes {cost.rows:,} rows "
-                f"(k = {cost.k}), about {cost.memory / 2**30:.1f} GiB and {cost.seconds:,.0f} s a proof; the limit is "
-                f"{self.memory / 2**30:.1f} GiB: {change}"
-            )
-        return f"{self.name} can't be cut so that every segment has weights whose hash binds it"
+        """Names the layer that fits no segment: the largest of the smallest one that would hold it."""
+        reached = [True] + [False] * (len(self.places) - 1)
+        for at in range(1, len(self.places)):
+            within = [before for before in range(at) if reached[before]]
+            chosen = [self.best(self.places[before], self.places[at]) for before in within]
+            reached[at] = any(each is not None and self.fits(each[1], self.memory) for each in chosen)
+        first = max(at for at, each in enumerate(reached) if each)
+        holding = [
+            (found[1].memory, found[1], self.places[before], self.places[at])
+            for before in range(first + 1)
+            for at in range(first + 1, len(self.places))
+            if (found := self.best(self.places[before], self.places[at])) is not None
+        ]
+        if not holding:
+            return f"{self.name} can't be cut so that every segment has weights whose hash binds it"
+        _, cost, start, end = min(holding, key=lambda each: (each[0], each[2:]))
+        largest = max(range(start, end), key=lambda at: self.rows[at][0] + self.weights_of(at))
+        change = "allow more with --memory-limit, or make it smaller"
+        if self.visibility is Visibility.PRIVATE:
+            change += f"; a private weight costs {graph.HASH_ROWS} rows, with --public-model about one"
+        return (
+            f"{self.name}: {self.circuit.steps[largest].op.node} fits no segment: the smallest that holds it takes "
+            f"{cost.rows:,} rows (k = {cost.k}), about {cost.memory / 2**30:.2f} GiB and {cost.seconds:,.0f} s a "
+            f"proof; the limit is {self.memory / 2**30:.2f} GiB: {change}"
+        )
 
     def weights_of(self, at: int) -> int:
         if self.visibility is Visibility.PUBLIC:

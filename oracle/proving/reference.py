@@ -320,11 +320,11 @@ def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
     """
     if integers.size != 1:
         return 0
-    only = int(integers.ravel()[0])
-    if 0 < only < 1 << param_scale and only & (only - 1) == 0:
-        return param_scale - only.bit_length() + 1
     mantissa, exponent = math.frexp(float(constant.ravel()[0]))
-    return 1 - exponent if mantissa == 0.5 and exponent < 1 - param_scale else 0
+    if mantissa == 0.5 and exponent < 1:
+        return 1 - exponent
+    only = int(integers.ravel()[0])
+    return param_scale - only.bit_length() + 1 if 0 < only < 1 << param_scale and only & (only - 1) == 0 else 0
 
 
 # --- arithmetic ----------------------------------------------------------------------------------------------------
