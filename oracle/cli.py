@@ -262,15 +262,30 @@ def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int, as_json: boo
     help="Also time `make demo`'s set-up on a fresh clone.",
 )
 @click.option(
+    "--growth",
+    is_flag=True,
+    help="Instead: how proofs grow from 100 to 1,000,000 weights, and a split model. Long.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --growth: the plot's file.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("build/bench.json"),
     show_default=True,
 )
-def bench(repeat: int, cold_setup: bool, out: Path) -> None:
+def bench(repeat: int, cold_setup: bool, growth: bool, plot: Path | None, out: Path) -> None:
     """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
     import asyncio
 
+    if growth:
+        from oracle.bench.growth import run as run_growth
+
+        run_growth(out=out, echo=click.echo, plot=plot)
+        return
     from oracle.bench import run as run_bench
 
     asyncio.run(run_bench(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo))

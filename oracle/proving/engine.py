@@ -256,8 +256,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 def _witness(folder: str, circuit: str, inputs: list[int]) -> dict[str, Any]:
     data, target = Path(folder, "input.json"), Path(folder, "witness.json")
-    # A float holds integers up to 2^53. Beyond that ezkl takes them as field elements, which no scale changes.
-    exact = [float(v) if abs(v) <= 1 << 53 else _little_endian(v % FIELD_MODULUS) for v in inputs]
+    # ezkl reads numbers as 32-bit floats, whatever is written: integers up to 2^24 are exact. Others it takes as field
+    # elements, which no scale changes.
+    exact = [float(v) if abs(v) <= 1 << 24 else _little_endian(v % FIELD_MODULUS) for v in inputs]
     data.write_text(json.dumps({"input_data": [exact]}))
     ezkl.gen_witness(str(data), circuit, str(target), None, None)
     written: dict[str, Any] = json.loads(target.read_text())

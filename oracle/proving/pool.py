@@ -297,7 +297,7 @@ class PooledProver(abc.ABC):
             raise ValueError(f"a score vector has not the circuit's {manifest.outputs} outputs")
         for end, given in (("input", job.input_hash), ("output", job.output_hash)):
             if (given is not None) != (end in manifest.hashed):
-                raise ValueError(f"the circuit publishes {'' if given is None else 'no '}hash of its {end}")
+                raise ValueError(f"the circuit publishes {'a' if given is None else 'no'} hash of its {end}")
         return self._artifact.instances(job.windows, job.scores, job.input_hash, job.output_hash)
 
     def _checked(self, answer: Mapping[str, Any], expected: tuple[int, ...], job: ProofJob) -> Proof:
