@@ -121,6 +121,7 @@ contract SplitVerifier is ISplitVerifier {
         view
         returns (bool)
     {
+        // slither-disable-next-line low-level-calls -- a typed call would revert where the answer is no word
         (bool isOk, bytes memory answer) =
             address(verifier).staticcall(abi.encodeCall(IHalo2Verifier.verifyProof, (proof, instances)));
         return isOk && answer.length == 32 && abi.decode(answer, (uint256)) == 1;
