@@ -31,6 +31,7 @@ from oracle import encoding
 from oracle.errors import ArtifactError, DataError, MemoryExceeded
 from oracle.proving import artifact, cutting, graph, imported, verifier
 from oracle.proving.artifact import Artifact, Visibility
+from oracle.proving.cache import ProofCache
 from oracle.proving.child import EngineProcess
 from oracle.proving.interface import Proof, ProofJob, Prover
 from oracle.proving.local import LocalProver
@@ -561,6 +562,8 @@ class ChainProver:
             )
         self._lanes = cutting.lanes_within([each.memory for each in self._costs], self._memory, self._cores)
         self._engine = EngineProcess(threads=1)
+        # If one segment fails, those that were proven are not proven again.
+        self._cache = ProofCache()
         self._references: list[Circuit] = []
 
     async def __aenter__(self) -> Self:
@@ -659,7 +662,8 @@ class ChainProver:
                 await prover.close()
 
     def _local(self, found: Artifact, threads: int, deadline: float) -> Prover:
-        return LocalProver(found, threads=threads, deadline=deadline, memory_mb=max(1, self._memory >> 20))
+        memory_mb = max(1, self._memory >> 20)
+        return LocalProver(found, threads=threads, deadline=deadline, memory_mb=memory_mb, cache=self._cache)
 
 
 def default_memory() -> int:
