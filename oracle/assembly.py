@@ -280,6 +280,16 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     return SplitModel(chain, plan)
 
 
+def _chain(path: Path, *, prover: bool = True) -> Chain:
+    """A whole model's artifact that a user named: what is wrong with it is no verdict on a proof."""
+    from oracle.proving.split import load_chain
+
+    try:
+        return load_chain(path, prover=prover)
+    except ArtifactError as error:
+        raise DataError(str(error)) from error
+
+
 def _bytes(gib: float | None) -> int | None:
     return None if gib is None else int(gib * 2**30)
 
@@ -314,7 +324,7 @@ async def prove_model(
     rows = load(data)
     if not 0 <= row < len(rows):
         raise DataError(f"{data} has {len(rows)} rows; there is no row {row}, they are counted from 0")
-    chain = await asyncio.to_thread(split.load_chain, path)
+    chain = await asyncio.to_thread(_chain, path)
     async with split.ChainProver(chain, cores=cores, memory=_bytes(memory_limit), deadline=deadline_s) as prover:
         return chain, await prover.prove(prover.quantise(rows[row]), progress)
 
@@ -323,7 +333,7 @@ def verify_model(path: Path, proof: Path, deadline_s: float | None = None) -> tu
     """Verify one inference against a model's artifact, of which an auditor's copy will do."""
     from oracle.proving import split
 
-    chain = split.load_chain(path, prover=False)
+    chain = _chain(path, prover=False)
     found = split.read_proof(proof)
     deadline = {} if deadline_s is None else {"deadline": deadline_s}
     return chain, found, split.verify(chain, found, **deadline)

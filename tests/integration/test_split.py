@@ -20,7 +20,7 @@ from oracle.chain import compiled
 from oracle.chain.anvil import Anvil
 from oracle.chain.solc import compile_standard
 from oracle.cli import oracle
-from oracle.errors import ArtifactError, MemoryExceeded, ProofInvalid, ProverTimeout
+from oracle.errors import ArtifactError, DataError, MemoryExceeded, ProofInvalid, ProverTimeout
 from oracle.inspection import inspect
 from oracle.proving import artifact, cutting, split
 from oracle.proving.artifact import Artifact, Visibility
@@ -257,6 +257,10 @@ def test_the_command_line(built: Built, tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as ended:
         run("model", "verify", built.chain.path, proof)
     assert ended.value.code == 1 and "does not hold: segment 3 of 3" in capsys.readouterr().err
+    with pytest.raises(DataError, match="proves nothing alone"):
+        run("model", "verify", built.chain.artifacts[0].path, proof)
+    with pytest.raises(DataError, match="there is no row 99"):
+        run("model", "prove", built.chain.path, "--input", tmp_path / "x.npy", "--row", 99, "--out", proof)
     shown = json.loads(run("model", "inspect", built.chain.path, "--json"))
     assert shown["manifest"]["model_hash"] == built.chain.model_hash and len(shown["estimated"]) == 3
     assert "36 private weights in 3 segments" in run("model", "inspect", built.chain.path)
