@@ -64,7 +64,12 @@ def piece(circuit: Circuit, start: int, end: int) -> Circuit:
         circuit: The whole.
         start: 0, or one of `cuts`.
         end: One of `cuts`, or the number of steps.
+
+    Raises:
+        ModelError: It rebases: what a prover may choose in one segment is not bounded in the next.
     """
+    if circuit.rebase:
+        raise ModelError("a circuit that is rebased can't be cut: choose scales with which nothing is divided")
     steps = circuit.steps[start:end]
     program = circuit.program
     scales = {program.input: circuit.input_scale} | {step.op.output: step.scale for step in circuit.steps}
