@@ -57,6 +57,7 @@ contract SplitVerifierTest is Test {
     }
 
     function _field(int256 value) internal pure returns (uint256) {
+        // forge-lint: disable-next-line(unsafe-typecast) -- of a magnitude
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 
@@ -94,7 +95,7 @@ contract SplitVerifierTest is Test {
         one[0] = ISplitVerifier.Segment(stub, true, HASH);
         verifier = new SplitVerifier(one, 2, 1, CLIP);
         uint256[] memory instances = new uint256[](4);
-        (instances[0], instances[1], instances[2], instances[3]) = (HASH, R - 5, uint256(CLIP), R - 1);
+        (instances[0], instances[1], instances[2], instances[3]) = (HASH, R - 5, _field(CLIP), R - 1);
         bytes[] memory only = new bytes[](1);
         only[0] = _proof(instances);
         assertTrue(verifier.verify(inputs, outputs, new uint256[](0), only));
