@@ -351,7 +351,7 @@ def _check_settings(artifact: Artifact) -> None:
     path, manifest = artifact.path / SETTINGS, artifact.manifest
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        problem = privacy.settings_problem(settings, manifest.visibility.value)
+        problem = privacy.settings_problem(settings, manifest.visibility.value, manifest.hashed)
     except (OSError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
     private = manifest.visibility is Visibility.PRIVATE

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from oracle import privacy
 from oracle.errors import ModelError
 from oracle.proving import cutting, graph
 from oracle.proving.artifact import Visibility
@@ -214,3 +215,15 @@ def test_settings_of_a_segment_are_at_its_own_scale(tmp_path: Path) -> None:
     found = plan(circuit, tmp_path, 4, at=[2])
     assert [each.settings.input_scale for each in found.segments] == [6, 11]
     assert isinstance(found.segments[0].settings, Settings)
+
+
+def test_the_ends_that_a_manifest_calls_hashed_are_those_of_the_circuit() -> None:
+    """And their hash is public: any other form of it binds nothing."""
+    hashed, loose = ({"Hashed": {"hash_is_public": public, "outlets": []}} for public in (True, False))
+    arguments = {"input_visibility": hashed, "output_visibility": "Public", "param_visibility": "Fixed"}
+    settings = {"run_args": arguments}
+    assert not privacy.settings_problem(settings, "public", ("input",))
+    assert "not Public" in privacy.settings_problem(settings, "public")
+    assert "calls it hashed" in privacy.settings_problem(settings, "public", ("input", "output"))
+    arguments["input_visibility"] = loose
+    assert "calls it hashed" in privacy.settings_problem(settings, "public", ("input",))
