@@ -355,7 +355,9 @@ def _check_settings(artifact: Artifact) -> None:
     except (OSError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
     private = manifest.visibility is Visibility.PRIVATE
-    count = manifest.batch * (manifest.features + manifest.outputs) + private
+    # One hash stands for all of an end that is hashed.
+    ends = {"input": manifest.features, "output": manifest.outputs}
+    count = private + sum(1 if end in manifest.hashed else manifest.batch * width for end, width in ends.items())
     if not problem and manifest.instance_count != count:
         problem = f"its circuit has {manifest.instance_count} instances; the contract builds {count}"
     if problem:
