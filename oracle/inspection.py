@@ -19,6 +19,7 @@ from oracle.proving.srs import SrsCache, SrsOrigin
 
 if TYPE_CHECKING:
     from oracle.proving.artifact import Artifact, Manifest
+    from oracle.proving.split import Chain
 
 BLINDING_ROWS = 6
 """Rows of a circuit's 2^k that blind its columns and hold nothing."""
@@ -29,16 +30,9 @@ INSTANCE_GAS = 300
 """What hardened verifiers spend beyond the floor: a constant, and per byte of proof (transcript, evaluations) and per
 instance. Fitted to measured transactions of private and public circuits of 18 to 289 instances, within 2 %."""
 
-_MEANING = {
-    ("visibility", "private"): "hashed: the weights are blinded, and their Poseidon hash is the first instance",
-    (
-        "visibility",
-        "public",
-    ): "fixed: the weights are in the verifying key, and proofs reveal them to who collects them",
-    ("disclosure", "score"): "a proof publishes the exact scores; each is one equation in the weights",
-    ("disclosure", "verdict"): "a proof publishes on which side of the gate each score is, and nothing of the distance",
-    ("srs", "public-ceremony"): "its secret is known to nobody, if one participant of the ceremony was honest",
-    ("srs", "insecure-local"): "INSECURE: whoever generated it can forge proofs; for local chains only",
+_SRS_MEANING = {
+    "public-ceremony": "its secret is known to nobody, if one participant of the ceremony was honest",
+    "insecure-local": "INSECURE: whoever generated it can forge proofs; for local chains only",
 }
 
 
@@ -165,6 +159,7 @@ class Inspection:
         visibility_means: In words.
         disclosure: "score" or "verdict".
         disclosure_means: In words.
+        privacy: The same for machines, as the manifest has it.
         srs_origin: Who knew its secret.
         srs_means: In words.
         graph: None in a copy without the model.
@@ -188,6 +183,7 @@ class Inspection:
     visibility_means: str
     disclosure: str
     disclosure_means: str
+    privacy: Mapping[str, Any]
     srs_origin: str
     srs_means: str
     graph: GraphView | None
@@ -198,6 +194,27 @@ class Inspection:
     tools: Mapping[str, str]
     files: tuple[FileView, ...]
     warnings: tuple[str, ...] = field(default=())
+
+
+def is_split(path: Path) -> bool:
+    """Whether there is a split model at this path: each of its segments is an artifact of its own."""
+    from oracle.proving.split import SPLIT
+
+    return (path / SPLIT).is_file()
+
+
+def inspect_split(path: Path) -> Chain:
+    """Reads a split model, all of it or an auditor's copy, and checks its hashes.
+
+    Raises:
+        DataError: It is damaged, or of another release.
+    """
+    from oracle.proving.split import load_chain
+
+    try:
+        return load_chain(path, prover=False)
+    except ArtifactError as error:
+        raise DataError(str(error)) from error
 
 
 def inspect(path: Path) -> Inspection:
@@ -236,6 +253,7 @@ def _view(found: Artifact) -> Inspection:
     missing = [name for name in artifact.PROVER_FILES if not (folder / name).is_file()]
     source = found.verifier_source()
     visibility, disclosure, origin = manifest.visibility.value, manifest.disclosure, manifest.srs_origin.value
+    privacy = manifest.privacy()
     hashes = {
         "artifact": manifest.artifact_hash,
         "model": document["model_hash"] if found.model_hash is not None else "in the verifying key",
@@ -248,6 +266,8 @@ def _view(found: Artifact) -> Inspection:
         "verifying key": manifest.files[artifact.VK],
     }
     warnings = []
+    if manifest.hashed:
+        warnings.append("a segment of a split model: its proofs say nothing without those of the others")
     if manifest.srs_origin is not SrsOrigin.PUBLIC_CEREMONY:
         warnings.append(
             "the SRS was generated locally: whoever did that can forge proofs; refused outside local chains"
@@ -273,11 +293,12 @@ def _view(found: Artifact) -> Inspection:
         score_unit=manifest.score_unit,
         complete=not missing,
         visibility=visibility,
-        visibility_means=_MEANING["visibility", visibility],
+        visibility_means=privacy["weights"]["means"],
         disclosure=disclosure,
-        disclosure_means=_MEANING["disclosure", disclosure],
+        disclosure_means=privacy["outputs"]["means"],
+        privacy=privacy,
         srs_origin=origin,
-        srs_means=_MEANING["srs", origin],
+        srs_means=_SRS_MEANING[origin],
         graph=graph,
         circuit=_circuit(settings, source),
         cost=_cost(found, source, facts.get("measured") or _measured(tuning)),
@@ -440,7 +461,7 @@ def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
             why=why[name],
         )
     for name, reason in (
-        (artifact.PROBE, "the first proof, which the hub is shown"),
+        *(() if manifest.hashed else ((artifact.PROBE, "the first proof, which the hub is shown"),)),
         (artifact.MANIFEST, "all of this"),
     ):
         path = folder / name

@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oracle import encoding
+from oracle import encoding, privacy
 from oracle.errors import ArtifactError, OracleError, ProverUnavailable
 from oracle.proving import verifier
 from oracle.proving.child import EngineProcess
@@ -56,7 +56,7 @@ class Visibility(StrEnum):
     @property
     def param_visibility(self) -> str:
         """ezkl's word: `hashed` blinds the weights and publishes their Poseidon hash; `fixed` has them in the key."""
-        return "hashed" if self is Visibility.PRIVATE else "fixed"
+        return privacy.VISIBILITIES[self.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Manifest:
             and tools.
         imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
         spread: Whether the last feature but one is the spread between the reporters' answers.
+        hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
     """
 
     schema: int
@@ -115,6 +116,12 @@ class Manifest:
     artifact_hash: str = ""
     imported: Mapping[str, Any] | None = None
     spread: bool = False
+    hashed: tuple[str, ...] = ()
+
+    @property
+    def model_hash_at(self) -> int:
+        """Where the model's hash is among the instances, if they have it."""
+        return 1 if "input" in self.hashed else 0
 
     def document(self) -> dict[str, Any]:
         """As JSON: 256-bit numbers as hex, enumerations by their values."""
@@ -126,6 +133,10 @@ class Manifest:
             del document["imported"]
         if not self.spread:
             del document["spread"]
+        if self.hashed:
+            document["hashed"] = list(self.hashed)
+        else:
+            del document["hashed"]
         return document
 
     def computed_hash(self) -> str:
@@ -136,7 +147,11 @@ class Manifest:
         document = self.document()
         del document["artifact_hash"]
         document["files"] = {name: digest for name, digest in self.files.items() if name != CIRCUIT}
-        return _digest(document)
+        return digest(document)
+
+    def privacy(self) -> dict[str, Any]:
+        """What the weights' visibility and the disclosure mean: follows from the two, so no hash has it."""
+        return privacy.statement(self.visibility.value, self.disclosure)
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Manifest:
@@ -155,11 +170,18 @@ class Manifest:
         values["srs_origin"] = SrsOrigin(values["srs_origin"])
         if not isinstance(values["files"], dict):
             raise TypeError("files must be an object")
+        stated = values.pop("privacy", None)
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
         if not isinstance(values.get("spread", False), bool):
             raise TypeError("spread must be true or false")
-        return Manifest(**values)
+        values["hashed"] = tuple(values.get("hashed", ()))
+        if values["hashed"] not in ((), ("input",), ("output",), ("input", "output")):
+            raise ValueError(f"hashed {list(values['hashed'])} is none of input, output, or both in this order")
+        manifest = Manifest(**values)
+        if stated not in (None, manifest.privacy()):
+            raise ValueError("its statement on privacy is not that of its visibility and disclosure")
+        return manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +225,17 @@ class Artifact:
         """
         return _read_probe(self)
 
-    def instances(self, windows: Sequence[Sequence[int]], scores: Sequence[Sequence[int]]) -> tuple[int, ...]:
-        """The instances of a statement in this circuit, as the hub builds them."""
-        return encoding.instances(self.model_hash, windows, scores, self.manifest.batch)
+    def instances(
+        self,
+        windows: Sequence[Sequence[int]],
+        scores: Sequence[Sequence[int]],
+        input_hash: int | None = None,
+        output_hash: int | None = None,
+    ) -> tuple[int, ...]:
+        """The instances of a statement in this circuit, as the hub builds them; with hashes for a segment's ends."""
+        return encoding.instances(
+            self.model_hash, windows, scores, self.manifest.batch, input_hash=input_hash, output_hash=output_hash
+        )
 
     def padded(self, windows: Sequence[Sequence[int]]) -> list[int]:
         """The circuit's input: the windows, the last one repeated to B, flattened."""
@@ -251,7 +281,7 @@ def build(
         )
     onnx = detector.to_onnx(batch)
     arguments = run_args(detector, visibility)
-    key = _digest(
+    key = digest(
         _facts(detector)
         | {
             "schema": SCHEMA,
@@ -310,15 +340,36 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
         if _sha256(file) != expected:
             raise ArtifactError(f"artifact {path}: {name} is corrupt, its SHA-256 is not the manifest's. {_REMEDY}")
     artifact = Artifact(path, manifest)
+    _check_settings(artifact)
     if artifact.verifier().code_hash.hex() != manifest.verifier_code_hash.removeprefix("0x"):
         raise ArtifactError(f"artifact {path}: the verifier's code hash is not the manifest's. {_REMEDY}")
     if manifest.files[SRS] != manifest.srs_sha256:
         raise ArtifactError(f"artifact {path}: the manifest names two hashes of one SRS. {_REMEDY}")
     if origin_of(manifest.k, manifest.srs_sha256) is not manifest.srs_origin:
         raise ArtifactError(f"artifact {path}: the SRS is not of the origin that the manifest states. {_REMEDY}")
-    if prover or (path / PROBE).exists():
+    if not manifest.hashed and (prover or (path / PROBE).exists()):
         artifact.probe()
     return artifact
+
+
+def _check_settings(artifact: Artifact) -> None:
+    """Hashes that fit say that a folder is whole, not that its circuit is one that a feed can rest on."""
+    path, manifest = artifact.path / SETTINGS, artifact.manifest
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        problem = privacy.settings_problem(settings, manifest.visibility.value, manifest.hashed)
+    except (OSError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
+    private = manifest.visibility is Visibility.PRIVATE
+    # One hash stands for all of an end that is hashed.
+    ends = {"input": manifest.features, "output": manifest.outputs}
+    count = private + sum(1 if end in manifest.hashed else manifest.batch * width for end, width in ends.items())
+    if not problem and manifest.instance_count != count:
+        problem = f"its circuit has {manifest.instance_count} instances; the contract builds {count}"
+    if problem:
+        raise ArtifactError(
+            f"artifact {artifact.path} is refused, though its hashes fit: {problem}. Build it with `oracle model build`"
+        )
 
 
 def ezkl_version() -> str:
@@ -355,6 +406,11 @@ def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
     return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
 
 
+def _hashed(run_args: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ends of a circuit that it publishes as hashes."""
+    return tuple(end for end in ("input", "output") if run_args[f"{end}_visibility"] == "hashed")
+
+
 def _facts(detector: Provable) -> dict[str, Any]:
     """What the manifest says beyond the circuit; nothing for most detectors, so that their hashes stay."""
     facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
@@ -388,8 +444,9 @@ def _build_into(
     progress("settings")
     settings = engine.call("gen_settings", model=file(MODEL), settings=file(SETTINGS), run_args=run_args)
     least = max(least_k(settings["num_rows"], run_args["decomp_base"]), run_args.get("logrows", 0))
+    hashed = _hashed(run_args)
     # 2 Circuit, SRS and keys, and a first proof. Whether a k really holds the circuit shows there.
-    srs, probe = _smallest_k(folder, engine, settings, least, source, detector, batch, visibility, progress)
+    srs, probe = _smallest_k(folder, engine, settings, least, source, detector, batch, visibility, hashed, progress)
     # 3 The circuit is the reference, at the corners too.
     progress("circuit against reference")
     for window in _windows(detector)[1:]:
@@ -400,12 +457,12 @@ def _build_into(
                 f"the circuit of {detector.name} computes {seen} for {list(window)}, its integer reference {expected}"
             )
     proof_bytes = len(probe["proof"]) // 2
-    model_hash = int(probe["instances"][0], 16) if visibility is Visibility.PRIVATE else 0
+    model_hash = int(probe["instances"]["input" in hashed], 16) if visibility is Visibility.PRIVATE else 0
     # 4 The verifier.
     progress("verifier")
     engine.call("create_verifier", vk=file(VK), settings=file(SETTINGS), srs=file(SRS), source=file(SOLIDITY))
     generated = (folder / SOLIDITY).read_text(encoding="utf-8")
-    circuit_hash = _digest(
+    circuit_hash = digest(
         {
             "vk": _sha256(folder / VK),
             "srs": srs.sha256,
@@ -454,10 +511,13 @@ def _build_into(
         circuit_hash=circuit_hash,
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
         **_facts(detector),
+        hashed=hashed,
     )
-    document = manifest.document()
-    document["artifact_hash"] = manifest.computed_hash()
+    document = manifest.document() | {"artifact_hash": manifest.computed_hash(), "privacy": manifest.privacy()}
     _write_json(folder / MANIFEST, document)
+    if hashed:
+        # A segment is no feed's model, and its window and scores are what the whole model does not publish.
+        return
     # 6 The probe, which verified above.
     calm = _windows(detector)[0]
     _write_json(
@@ -506,12 +566,17 @@ def _smallest_k(
     detector: Provable,
     batch: int,
     visibility: Visibility,
+    hashed: tuple[str, ...],
     progress: Callable[[str], None],
 ) -> tuple[SrsFile, dict[str, Any]]:
     """Compiles, makes keys and proves once with the least k that works. Returns the SRS and the proof."""
     refusal: OracleError | None = None
     window = _windows(detector)[0]
     outputs = [value for _ in range(batch) for value in detector.score_int(window)]
+    # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
+    # of one architecture have the same keys.
+    for listed in ("required_range_checks", "required_lookups"):
+        settings[listed] = sorted(settings[listed], key=json.dumps)
     for k in range(least, least + _K_ATTEMPTS):
         progress(f"SRS, k = {k}")
         srs = source.file(k)
@@ -551,8 +616,10 @@ def _smallest_k(
         if _sha256(folder / SRS) != srs.sha256:
             raise ArtifactError(f"SRS file {srs.path} changed while it was used")
         instances = tuple(int(element, 16) for element in probe["instances"])
-        model_hash = instances[0] if visibility is Visibility.PRIVATE else None
-        if instances != encoding.instances(model_hash, [window], [detector.score_int(window)], batch):
+        model_hash = instances["input" in hashed] if visibility is Visibility.PRIVATE else None
+        ends = {"input": [*window] * batch, "output": outputs}
+        hashes = {f"{end}_hash": int(engine.call("poseidon", vectors=[ends[end]])[0], 16) for end in hashed}
+        if instances != encoding.instances(model_hash, [window], [detector.score_int(window)], batch, **hashes):
             raise ArtifactError(f"the circuit of {detector.name} has other instances than the hub, or in another order")
         return srs, probe
     raise ArtifactError(f"no circuit of up to 2^{least + _K_ATTEMPTS - 1} rows works for {detector.name}: {refusal}")
@@ -577,7 +644,7 @@ def _corners(features: int) -> list[tuple[int, ...]]:
     ]
 
 
-def _digest(document: object) -> str:
+def digest(document: object) -> str:
     """SHA-256 of canonical JSON, hex."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

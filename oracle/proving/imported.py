@@ -26,6 +26,8 @@ class Settings:
         legs: Digits; base^legs exceeds everything that is taken apart.
         columns: Inner columns: fewer rows, but a larger proof and more gas.
         k: The circuit has at least 2^k rows. Where fewer would do, ezkl folds columns, and the proof grows.
+        rebase: t: whatever gets a larger scale than t · param_scale is divided, and a prover may choose between two
+            roundings. 0: nothing is divided, and there is nothing to choose.
     """
 
     input_scale: int
@@ -34,6 +36,7 @@ class Settings:
     legs: int
     columns: int = 1
     k: int = 0
+    rebase: int = 0
 
 
 def legs_for(base: int, bound: int) -> int:
@@ -53,33 +56,41 @@ def model_name(stem: str) -> str:
 class ImportedModel:
     """A brought model at chosen scales: `Provable` and `Tuned`, so that `artifact.build` takes it.
 
-    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit.
+    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit. Of a circuit that
+    was made to publish verdicts (`disclosure.py`) those are 0 and 1.
 
     Attributes:
         name: Letters, digits and hyphens.
         circuit: The integer reference.
         settings: The circuit's.
         description: More for the manifest: the source's hash, fidelity.
+        disclosure: "score", or "verdict" if the circuit publishes that alone.
     """
 
     name: str
     circuit: Circuit
     settings: Settings
     description: Mapping[str, Any] = field(default_factory=dict)
-
-    disclosure = "score"
+    disclosure: str = "score"
 
     def __post_init__(self) -> None:
-        scales = (self.circuit.input_scale, self.circuit.param_scale)
-        if scales != (self.settings.input_scale, self.settings.param_scale):
+        scales = (self.circuit.input_scale, self.circuit.param_scale, self.circuit.rebase)
+        if scales != (self.settings.input_scale, self.settings.param_scale, self.settings.rebase):
             raise ModelError(f"the circuit of {self.name} has the scales {scales}, its settings others")
         if self.settings.base**self.settings.legs <= self.circuit.decomposed:
             raise ModelError(
                 f"{self.settings.legs} digits of base {self.settings.base} do not hold what ReLU and comparisons of "
                 f"{self.name} take apart: up to 2^{self.circuit.decomposed.bit_length()}. Use more digits"
             )
-        if self.circuit.clip > encoding.CLIP:
-            raise ModelError(f"clip {self.circuit.clip} exceeds {encoding.CLIP}, the largest that a window may have")
+        if self.circuit.clip > self.largest_input:
+            raise ModelError(
+                f"clip {self.circuit.clip} exceeds {self.largest_input}, the largest that a window may have"
+            )
+
+    @property
+    def largest_input(self) -> int:
+        """No integer of a window exceeds it."""
+        return encoding.CLIP
 
     @property
     def features(self) -> int:
@@ -115,21 +126,12 @@ class ImportedModel:
         """Digits, columns and k."""
         digits = {"decomp_base": self.settings.base, "decomp_legs": self.settings.legs}
         room = {"logrows": self.settings.k} if self.settings.k else {}
-        return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {})
+        rebase = {"scale_rebase_multiplier": self.settings.rebase} if self.settings.rebase else {}
+        return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {}) | rebase
 
     def windows(self) -> Sequence[tuple[int, ...]]:
         """Zeros for the probe, which anyone may see, then corners of the box."""
-        most, count = self.circuit.clip, self.features
-        alternating = tuple(most if index % 2 else -most for index in range(count))
-        return [
-            (0,) * count,
-            (most,) * count,
-            (-most,) * count,
-            alternating,
-            tuple(-value for value in alternating),
-            (most, *(0,) * (count - 1)),
-            (*(0,) * (count - 1), -most),
-        ]
+        return corners(self.circuit)
 
     def facts(self) -> Mapping[str, Any]:
         """For the manifest."""
@@ -138,6 +140,8 @@ class ImportedModel:
             "input_scale": self.settings.input_scale,
             "output_scale": self.circuit.output_scale,
             "clip": self.circuit.clip,
+            "rebase": self.circuit.rebase,
+            "slack": self.circuit.slack,
             "input_shape": list(program.input_shape),
             "output_shape": list(program.output_shape),
             "weights": self.circuit.weights,
@@ -145,6 +149,21 @@ class ImportedModel:
             "piecewise_linear": list(program.approximated),
             **self.description,
         }
+
+
+def corners(circuit: Circuit) -> list[tuple[int, ...]]:
+    """Zeros, then corners of the box that a circuit's windows are in."""
+    most, count = circuit.clip, circuit.features
+    alternating = tuple(most if index % 2 else -most for index in range(count))
+    return [
+        (0,) * count,
+        (most,) * count,
+        (-most,) * count,
+        alternating,
+        tuple(-value for value in alternating),
+        (most, *(0,) * (count - 1)),
+        (*(0,) * (count - 1), -most),
+    ]
 
 
 def reference(artifact: Artifact) -> Circuit:
@@ -157,7 +176,7 @@ def reference(artifact: Artifact) -> Circuit:
 
     from oracle.proving.artifact import MODEL
     from oracle.proving.lowering import lower, read_model
-    from oracle.proving.reference import instantiate
+    from oracle.proving.reference import MAX_BITS, instantiate
 
     facts, manifest = artifact.manifest.imported, artifact.manifest
     if facts is None:
@@ -168,5 +187,8 @@ def reference(artifact: Artifact) -> Circuit:
     if program is None:
         raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
     # The graph takes integers, and scales them itself; only `quantise` has to know by how much.
-    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]))
+    # A segment's bounds come from the whole model, and are narrower than those of the box of its inputs.
+    bits = 1 << 20 if "input" in manifest.hashed else MAX_BITS
+    rebase = int(facts["rebase"])
+    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]), rebase, most_bits=bits)
     return replace(circuit, input_scale=int(facts["input_scale"]))
