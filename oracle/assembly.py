@@ -59,6 +59,10 @@ class ProvenModel:
     def features(self) -> int:
         return self.detector.features
 
+    @property
+    def spread(self) -> bool:
+        return bool(getattr(self.detector, "spread", False))
+
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:
         """The integers that the circuit publishes."""
         return self.detector.score_int(features)

@@ -69,6 +69,7 @@ class ModelTerms:
         batches: Batch sizes that the architecture has verifiers for, ascending.
         check_proof: Verifies a proof for a batch size; None if there is no artifact here whose verifier has the
             deployed code.
+        has_spread: Whether it sees how far apart the reporters' answers are.
     """
 
     number: int
@@ -79,6 +80,7 @@ class ModelTerms:
     batches: tuple[int, ...]
     check_proof: Callable[[int, bytes, tuple[int, ...]], Awaitable[bool]] | None
     problem: str = ""
+    has_spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,8 @@ class Auditor:
             raise _Unproven("a reporter signed twice")
         if strangers := sorted(set(signers) - terms.reporters):
             raise _Unproven(f"{strangers[0]} was no reporter")
-        if terms.max_spread and _spread(terms, answers) > terms.max_spread:
+        spread = encoding.spread(terms.kind, terms.sigma, answers[0], answers[-1])
+        if terms.max_spread and spread > terms.max_spread:
             raise _Unproven("the reporters' answers were too far apart")
         # 3. Every observation is newer than the last report, and fresh.
         times = sorted(observation.observed_at for observation in update.observations)
@@ -265,7 +268,8 @@ class Auditor:
             raise _Unproven("an observation was too old")
         # 4. The features follow from the accepted history.
         answer, observed_at = answers[len(answers) // 2], times[(len(times) - 1) // 2]
-        return answer, observed_at, encoding.features(state, answer, observed_at, model.features)
+        seen = spread if model.has_spread else None
+        return answer, observed_at, encoding.features(state, answer, observed_at, model.features, seen)
 
     async def _check_proof(self, submission: Submission, windows: Sequence[tuple[int, ...]]) -> str:
         """Step 5: the proof is valid for the instances that the hub must have built."""
@@ -336,16 +340,6 @@ class Auditor:
                 problem=problem,
             )
         )
-
-
-def _spread(terms: FeedTerms, answers: Sequence[int]) -> int:
-    """How far apart the lowest and the highest of sorted answers are, in thousandths of sigma."""
-    lowest, highest = answers[0], answers[-1]
-    if lowest == highest:
-        return 0
-    if terms.kind is Kind.RELATIVE and lowest <= 0:
-        return encoding.CLIP
-    return abs(encoding.move(terms.kind, terms.sigma, highest, lowest))
 
 
 def _in_words(event: Event) -> str:
@@ -492,6 +486,7 @@ class _Run:
             batches=tuple(architecture["batchSizes"]),
             check_proof=None if problem else check_proof,
             problem=problem,
+            has_spread=architecture["hasSpread"],
         )
 
     def _verifier(self, artifact: artifacts.Artifact) -> LocalVerifier:

@@ -79,6 +79,10 @@ class Model(Protocol):
     @property
     def features(self) -> int: ...
 
+    @property
+    def spread(self) -> bool:
+        """Whether it sees how far apart the reporters' answers are."""
+
     def scores(self, features: Sequence[int]) -> tuple[int, ...]: ...
     async def prove(self, scored: Scored) -> Proven: ...
 
@@ -160,7 +164,10 @@ class Pipeline:
             raise _Ended(*await self._relayed(observed, state))
         model = self._model(state.model_number)
         round_id = state.round_id + 1
-        features = encoding.features(state, observed.answer, observed.observed_at, model.features)
+        arguments = (observed.feed_id, round_id, observed.answer, observed.observed_at)
+        signed = tuple(reporter.sign_observation(*arguments) for reporter in self._reporters)
+        spread = _spread(state, signed) if model.spread else None
+        features = encoding.features(state, observed.answer, observed.observed_at, model.features, spread)
         if not isinstance(stage, Observed):
             scored = stage.scored if isinstance(stage, Proven) else stage
             if (scored.round_id, scored.model_number, scored.features) == (
@@ -169,8 +176,6 @@ class Pipeline:
                 features,
             ):
                 return stage
-        arguments = (observed.feed_id, round_id, observed.answer, observed.observed_at)
-        signed = tuple(reporter.sign_observation(*arguments) for reporter in self._reporters)
         scores = model.scores(features)
         return self._keep(Scored(observed, round_id, state.model_number, signed, features, scores))
 
@@ -221,6 +226,12 @@ class Pipeline:
         self._journal.finish(observed.key, outcome, reason)
         self._watch(observed, outcome, reason)
         return outcome
+
+
+def _spread(state: FeedState, signed: Sequence[SignedObservation]) -> int:
+    """How far apart the answers of a report are, as the hub will see it."""
+    answers = [each.answer for each in signed]
+    return encoding.spread(state.kind, state.sigma, min(answers), max(answers))
 
 
 class _Ended(Exception):

@@ -13,7 +13,17 @@ import random
 import sys
 from pathlib import Path
 
-from oracle.encoding import FIELD_MODULUS, INT128_MAX, SCORE_RATIO_MAX, gap, is_score_unit, move, score_ratio, to_field
+from oracle.encoding import (
+    FIELD_MODULUS,
+    INT128_MAX,
+    SCORE_RATIO_MAX,
+    gap,
+    is_score_unit,
+    move,
+    score_ratio,
+    spread,
+    to_field,
+)
 from oracle.types import Kind
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "vectors" / "features.json"
@@ -109,6 +119,29 @@ def _fields(rng: random.Random) -> list[tuple[int, ...]]:
     return [(value, to_field(value)) for value in values]
 
 
+def _spreads(rng: random.Random) -> list[tuple[int, ...]]:
+    rows = [
+        (Kind.RELATIVE, 10_000, 100, 100),
+        (Kind.RELATIVE, 10_000, -5, -5),
+        (Kind.RELATIVE, 10_000, 0, 100),
+        (Kind.RELATIVE, 10_000, -100, 100),
+        (Kind.RELATIVE, 10_000, 1, INT128_MAX),
+        (Kind.RELATIVE, 10_000, 100_00000000, 100_00000001),
+        (Kind.RELATIVE, 10_000, 100_00000000, 132_76700000),
+        (Kind.RELATIVE, 10_000, 100_00000000, 132_76600000),
+        (Kind.ABSOLUTE, 3, -7, 7),
+        (Kind.ABSOLUTE, 3, 0, 0),
+        (Kind.ABSOLUTE, 1, -INT128_MAX - 1, INT128_MAX),
+        (Kind.ABSOLUTE, 2**64 - 1, -1, 0),
+    ]
+    for _ in range(60):
+        kind = rng.choice(list(Kind))
+        lowest = rng.randint(1, 10 ** rng.randint(1, 30)) * (-1 if kind is Kind.ABSOLUTE and rng.random() < 0.5 else 1)
+        highest = lowest + abs(lowest) // 10 ** rng.randint(0, 6)
+        rows.append((kind, rng.randint(1, 10 ** rng.randint(1, 9)), lowest, highest))
+    return [(int(kind), sigma, p, q, spread(kind, sigma, p, q)) for kind, sigma, p, q in rows]
+
+
 def render() -> str:
     """The file's text."""
     rng = random.Random(20081015)
@@ -123,6 +156,7 @@ def render() -> str:
         "scoreRatio": columns("score unit ratio", _ratios(rng)),
         "scoreUnit": columns("unit fits", _units(rng)),
         "toField": columns("value element", _fields(rng)),
+        "spread": columns("kind sigma lowest highest spread", _spreads(rng)),
     }
     return json.dumps(table, indent=1) + "\n"
 

@@ -95,7 +95,7 @@ class FakeHub:
     async def feed_ids(self) -> tuple[bytes, ...]:
         return tuple(self.configs)
 
-    async def features(self, feed_id: bytes, answer: int, observed_at: int) -> tuple[int, ...]:
+    async def features(self, feed_id: bytes, answer: int, observed_at: int, spread: int = 0) -> tuple[int, ...]:
         return encoding.features(await self.feed_state(feed_id), answer, observed_at, encoding.RING_SIZE + 2)
 
     async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
@@ -279,6 +279,7 @@ class StubManifest:
     srs_origin: str
     verifier_code_hash: str
     artifact_hash: str
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -315,6 +316,7 @@ def stub_artifact(
     tag: bytes = b"",
     ceremony: bool = False,
     name: str = "stub",
+    spread: bool = False,
 ) -> StubArtifact:
     """A circuit with a verifier that answers whether the proof's first byte is not zero.
 
@@ -336,7 +338,8 @@ def stub_artifact(
         score_unit=1_000,
         srs_origin="public-ceremony" if ceremony else "insecure-local",
         verifier_code_hash=keccak(runtime).hex(),
-        artifact_hash=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+        artifact_hash=hashlib.sha256(json.dumps([*parts, "spread"] if spread else parts).encode()).hexdigest(),
+        spread=spread,
     )
     calm = Probe((0,) * (features - 1) + (encoding.GAP_ONE,), (-1_000,) * outputs, b"\1probe")
     path = Path(f"/artifacts/{name}-b{batch}")

@@ -47,6 +47,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         uint32 latestObservedAt;
         uint8 repeats;
         int256 move;
+        uint256 spread;
         uint256 gap;
         int256 score;
         bool accepted;
@@ -138,6 +139,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             _read(feedId, update, modelNumber, isShadow, report);
             Instances.writeWindow(instances, offset, circuit.features(), report.move, report.track.ring(), report.gap);
             offset += circuit.features();
+            if (circuit.hasSpread()) Instances.writeSpread(instances, offset, report.spread);
             report.score = Instances.writeScores(instances, circuit, i, feedId, update.scores);
         }
         Instances.pad(instances, circuit, updates.length);
@@ -226,15 +228,14 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             if (count != 1) times[i] = observedAt;
             else (report.observedAt, report.latestObservedAt) = (observedAt, observedAt);
         }
-        if (count != 1) {
-            // forge-lint: disable-next-item(unsafe-typecast) -- they were uint32
-            (report.observedAt, report.latestObservedAt) = (uint32(Median.lower(times)), uint32(times[count - 1]));
-        }
         report.answer = observations[count / 2].answer;
-        if (config.maxSpread() != 0) {
-            uint256 spread = Features.spread(config.relative(), config.sigma(), observations[0].answer, previous);
-            if (spread > config.maxSpread()) revert SpreadTooWide(feedId, spread, config.maxSpread());
-        }
+        if (count == 1) return;
+        // forge-lint: disable-next-item(unsafe-typecast) -- they were uint32
+        (report.observedAt, report.latestObservedAt) = (uint32(Median.lower(times)), uint32(times[count - 1]));
+        uint256 spread = Features.spread(config.relative(), config.sigma(), observations[0].answer, previous);
+        report.spread = spread;
+        uint256 maxSpread = config.maxSpread();
+        if (maxSpread != 0 && spread > maxSpread) revert SpreadTooWide(feedId, spread, maxSpread);
     }
 
     /// @dev Zero for a signature that is malformed, or not the canonical one of the two that there are for each.
@@ -344,25 +345,13 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     // Reading
 
     /// @inheritdoc IZkOracle
-    function features(bytes32 feedId, int128 answer, uint32 observedAt)
+    function features(bytes32 feedId, int128 answer, uint32 observedAt, uint16 spread)
         external
         view
         override
-        returns (int256[] memory vector)
+        returns (int256[] memory)
     {
-        Feed storage feed = _feed(feedId);
-        (Config config, Track track) = (feed.config, feed.track);
-        uint256 length = _store.circuits[Models.key(config.modelNumber(), 0)].features();
-        vector = new int256[](length);
-        vector[length - 1] = int256(Features.GAP_ONE);
-        if (track.roundId() == 0) return vector;
-        PackedRound last = feed.rounds[track.roundId()];
-        vector[0] = Features.move(config.relative(), config.sigma(), answer, last.answer());
-        for (uint256 i = 1; i < length - 1; ++i) {
-            vector[i] = Features.at(track.ring(), i - 1);
-        }
-        // forge-lint: disable-next-item(unsafe-typecast) -- clipped
-        vector[length - 1] = int256(Features.gap(observedAt, last.observedAt(), config.heartbeat()));
+        return Changes.features(_store, feedId, answer, observedAt, spread);
     }
 
     /// @inheritdoc IZkOracle
@@ -510,10 +499,11 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         uint8 features_,
         uint8 outputs,
         bool bindsModel,
+        bool hasSpread,
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external override onlyRole(DEFAULT_ADMIN_ROLE) returns (uint32) {
-        return Models.addArchitecture(_store, features_, outputs, bindsModel, batchSizes, verifiers);
+        return Models.addArchitecture(_store, features_, outputs, bindsModel, hasSpread, batchSizes, verifiers);
     }
 
     /// @inheritdoc IZkOracle

@@ -56,7 +56,7 @@ contract AdministrationTest is OracleTest {
         vm.expectRevert(expected);
         hub.feedConfig(id);
         vm.expectRevert(expected);
-        hub.features(id, 1, 1);
+        hub.features(id, 1, 1, 0);
         vm.expectRevert(expected);
         hub.latestRound(id);
         vm.expectRevert(expected);
@@ -75,29 +75,29 @@ contract AdministrationTest is OracleTest {
         for (uint8 n = 0; n < 20; ++n) {
             if (n >= 3 && n <= 16) continue;
             _expectInvalidArchitecture("features");
-            hub.addArchitecture(n, 1, true, sizes, verifiers);
+            hub.addArchitecture(n, 1, true, false, sizes, verifiers);
         }
         _expectInvalidArchitecture("outputs");
-        hub.addArchitecture(3, 0, true, sizes, verifiers);
+        hub.addArchitecture(3, 0, true, false, sizes, verifiers);
         _expectInvalidArchitecture("batchSizes");
-        hub.addArchitecture(3, 1, true, new uint16[](0), new address[](0));
+        hub.addArchitecture(3, 1, true, false, new uint16[](0), new address[](0));
         _expectInvalidArchitecture("batchSizes");
-        hub.addArchitecture(3, 1, true, new uint16[](9), new address[](9));
+        hub.addArchitecture(3, 1, true, false, new uint16[](9), new address[](9));
         _expectInvalidArchitecture("verifiers");
-        hub.addArchitecture(3, 1, true, sizes, new address[](2));
+        hub.addArchitecture(3, 1, true, false, sizes, new address[](2));
         sizes[0] = 65;
         _expectInvalidArchitecture("batchSizes");
-        hub.addArchitecture(3, 1, true, sizes, verifiers);
+        hub.addArchitecture(3, 1, true, false, sizes, verifiers);
         sizes[0] = 0;
         _expectInvalidArchitecture("batchSizes");
-        hub.addArchitecture(3, 1, true, sizes, verifiers);
+        hub.addArchitecture(3, 1, true, false, sizes, verifiers);
         (sizes, verifiers) = (new uint16[](2), new address[](2));
         (sizes[0], sizes[1], verifiers[0], verifiers[1]) = (4, 4, address(verifier1), address(verifier4));
         _expectInvalidArchitecture("batchSizes");
-        hub.addArchitecture(3, 1, true, sizes, verifiers);
+        hub.addArchitecture(3, 1, true, false, sizes, verifiers);
         (sizes[1], verifiers[1]) = (5, address(0xdead));
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.VerifierHasNoCode.selector, address(0xdead)));
-        hub.addArchitecture(3, 1, true, sizes, verifiers);
+        hub.addArchitecture(3, 1, true, false, sizes, verifiers);
         assertEq(hub.architectureCount(), 1);
     }
 
@@ -475,7 +475,7 @@ contract AdministrationTest is OracleTest {
     function test_onlyTheAdmin() public {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](1), new address[](1));
         bytes[] memory calls = new bytes[](10);
-        calls[0] = abi.encodeCall(hub.addArchitecture, (3, 1, true, sizes, verifiers));
+        calls[0] = abi.encodeCall(hub.addArchitecture, (3, 1, true, false, sizes, verifiers));
         calls[1] = abi.encodeCall(hub.addModel, (1, 1, bytes32(0), 1, _probe(1, 1)));
         calls[2] = abi.encodeCall(hub.addFeed, (_config("x", IZkOracle.Kind.RELATIVE, 1), signers, 1));
         calls[3] = abi.encodeCall(hub.linkAggregator, (feedId));

@@ -7,7 +7,7 @@ import {OracleTest} from "./OracleTest.sol";
 /// @dev What the other suites have no occasion for.
 contract CoverageTest is OracleTest {
     function test_anEmptyFeedHasNoMovesAndOneHeartbeat() public view {
-        int256[] memory window = hub.features(feedId, PRICE, uint32(block.timestamp));
+        int256[] memory window = hub.features(feedId, PRICE, uint32(block.timestamp), 0);
         assertEq(window.length, LENGTH);
         for (uint256 i = 0; i + 1 < LENGTH; ++i) {
             assertEq(window[i], 0);

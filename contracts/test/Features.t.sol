@@ -43,6 +43,18 @@ contract FeaturesTest is Test {
         }
     }
 
+    function test_spreadVectors() public view {
+        uint256[] memory kinds = _uints(".spread.kind");
+        uint256[] memory sigmas = _uints(".spread.sigma");
+        int256[] memory lowest = _ints(".spread.lowest");
+        int256[] memory highest = _ints(".spread.highest");
+        uint256[] memory spreads = _uints(".spread.spread");
+        assertGt(spreads.length, 50);
+        for (uint256 i = 0; i < spreads.length; ++i) {
+            assertEq(Features.spread(kinds[i] == 0, sigmas[i], lowest[i], highest[i]), spreads[i], vm.toString(i));
+        }
+    }
+
     function test_scoreRatioVectors() public view {
         int256[] memory scores = _ints(".scoreRatio.score");
         uint256[] memory units = _uints(".scoreRatio.unit");
@@ -210,7 +222,7 @@ contract FeaturesTest is Test {
     {
         batch = uint8(bound(batch, 1, 16));
         outputs = uint8(bound(outputs, 1, 3));
-        Circuit circuit = CircuitSlot.pack(address(1), binds, 5, outputs, 1, batch);
+        Circuit circuit = CircuitSlot.pack(address(1), binds, false, 5, outputs, 1, batch);
         (bytes memory data, uint256[] memory instances) = Instances.openCall(circuit, 77, proof);
         assertEq(instances.length, (binds ? 1 : 0) + uint256(batch) * (5 + outputs));
         if (binds) assertEq(instances[0], 77);

@@ -69,7 +69,7 @@ contract GasTest is OracleTest {
         }
         uint256[] memory instances = new uint256[](1 + FULL + 1);
         instances[0] = uint256(keccak256("model")) % R;
-        int256[] memory window = hub.features(id, PRICE + 2e7, _now() + HEARTBEAT);
+        int256[] memory window = hub.features(id, PRICE + 2e7, _now() + HEARTBEAT, 0);
         for (uint256 i = 0; i < FULL; ++i) {
             instances[1 + i] = _field(window[i]);
         }
@@ -121,7 +121,7 @@ contract GasTest is OracleTest {
         (sizes[0], sizes[1], sizes[2]) = (1, 4, 16);
         (verifiers[0], verifiers[1], verifiers[2]) = (verifier, verifier, verifier);
         vm.prank(ADMIN);
-        uint32 id = hub.addArchitecture(FULL, 1, modelHash != 0, sizes, verifiers);
+        uint32 id = hub.addArchitecture(FULL, 1, modelHash != 0, false, sizes, verifiers);
         return _addModel(modelHash, id, keccak256("artifact"), SCORE_UNIT);
     }
 

@@ -112,7 +112,7 @@ abstract contract OracleTest is Test {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](2), new address[](2));
         (sizes[0], sizes[1]) = (1, 4);
         (verifiers[0], verifiers[1]) = (address(verifier1), address(verifier4));
-        return hub.addArchitecture(LENGTH, outputs, bindsModel, sizes, verifiers);
+        return hub.addArchitecture(LENGTH, outputs, bindsModel, false, sizes, verifiers);
     }
 
     function _config(string memory description, IZkOracle.Kind kind, uint8 quorum)

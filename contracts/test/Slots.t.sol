@@ -85,13 +85,19 @@ contract SlotsTest is Test {
         assertEq(track.ring() >> 16, (word >> 32) & (2 ** 208 - 1));
     }
 
-    function testFuzz_circuit(address verifier, bool binds, uint8 features, uint8 outputs, uint8 count, uint16 batch)
-        public
-        pure
-    {
-        Circuit circuit = CircuitSlot.pack(verifier, binds, features, outputs, count, batch);
+    function testFuzz_circuit(
+        address verifier,
+        bool binds,
+        bool spread,
+        uint8 features,
+        uint8 outputs,
+        uint8 count,
+        uint16 batch
+    ) public pure {
+        Circuit circuit = CircuitSlot.pack(verifier, binds, spread, features, outputs, count, batch);
         assertEq(circuit.verifier(), verifier);
         assertEq(circuit.bindsModel(), binds);
+        assertEq(circuit.hasSpread(), spread);
         assertEq(circuit.features(), features);
         assertEq(circuit.outputs(), outputs);
         assertEq(circuit.count(), count);

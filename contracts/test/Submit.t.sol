@@ -34,7 +34,7 @@ contract SubmitTest is OracleTest {
     function test_secondRoundMeasuresTheMove() public {
         _report(feedId, PRICE, -500);
         skip(2 * HEARTBEAT);
-        int256[] memory window = hub.features(feedId, 102e8, _now());
+        int256[] memory window = hub.features(feedId, 102e8, _now(), 0);
         assertEq(window.length, LENGTH);
         assertEq(window[0], 2_000); // 2 % at a sigma of 1 %
         assertEq(window[LENGTH - 1], 2_000);
@@ -70,7 +70,7 @@ contract SubmitTest is OracleTest {
         skip(HEARTBEAT);
         _report(feedId, 99e8, -1);
         skip(5 * HEARTBEAT);
-        assertEq(hub.features(feedId, 97e8, _now()), _window(feedId, 97e8, _now()));
+        assertEq(hub.features(feedId, 97e8, _now(), 0), _window(feedId, 97e8, _now()));
     }
 
     function test_anomalyIsHeldAndTheAnswerStays() public {

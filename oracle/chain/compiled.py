@@ -23,6 +23,7 @@ SOURCES: Mapping[str, str] = {
     "ZkAggregator": "contracts/src/ZkAggregator.sol",
     "ZkAggregatorFactory": "contracts/src/ZkAggregatorFactory.sol",
     "ZkFeedRegistry": "contracts/src/ZkFeedRegistry.sol",
+    "ModelCard": "contracts/src/ModelCard.sol",
     "Models": "contracts/src/libraries/Models.sol",
     "Changes": "contracts/src/libraries/Changes.sol",
     "Shadows": "contracts/src/libraries/Shadows.sol",

@@ -63,11 +63,16 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Circuits that share a shape; `verifiers[i]` takes proofs of `batch_sizes[i]` windows."""
+    """Circuits that share a shape; `verifiers[i]` takes proofs of `batch_sizes[i]` windows.
+
+    Attributes:
+        has_spread: Whether the last feature but one is the spread between the reporters' answers.
+    """
 
     features: int
     outputs: int
     binds_model: bool
+    has_spread: bool
     batch_sizes: tuple[int, ...]
     verifiers: tuple[str, ...]
     code_hashes: tuple[bytes, ...]
@@ -514,9 +519,13 @@ class Hub:
             max_distance=found["maxDistance"],
         )
 
-    async def features(self, feed_id: bytes, answer: int, observed_at: int) -> tuple[int, ...]:
-        """The features by which the hub would judge a candidate now."""
-        return tuple(await self.read("features", feed_id, answer, observed_at))
+    async def features(self, feed_id: bytes, answer: int, observed_at: int, spread: int = 0) -> tuple[int, ...]:
+        """The features by which the hub would judge a candidate now.
+
+        Args:
+            spread: Of the reporters' answers, in thousandths of sigma; unused by a model that does not see it.
+        """
+        return tuple(await self.read("features", feed_id, answer, observed_at, spread))
 
     async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
         """The EIP-712 digest that a reporter signs, as the hub computes it."""
@@ -543,6 +552,7 @@ class Hub:
             features=found["features"],
             outputs=found["outputs"],
             binds_model=found["bindsModel"],
+            has_spread=found["hasSpread"],
             batch_sizes=tuple(found["batchSizes"]),
             verifiers=tuple(found["verifiers"]),
             code_hashes=tuple(found["codeHashes"]),

@@ -53,6 +53,8 @@ class Manifest(Protocol):
     @property
     def outputs(self) -> int: ...
     @property
+    def spread(self) -> bool: ...
+    @property
     def score_unit(self) -> int: ...
     @property
     def srs_origin(self) -> str: ...
@@ -522,14 +524,14 @@ class _Run:
     ) -> int:
         first = artifacts[0]
         binds = first.model_hash is not None
-        shape = (first.manifest.features, first.manifest.outputs, binds)
+        shape = (first.manifest.features, first.manifest.outputs, binds, first.manifest.spread)
         batches = tuple(each.batch for each in verifiers)
         addresses = tuple(each.address for each in verifiers)
 
         async def find() -> int | None:
             for number in range(1, await hub.architecture_count() + 1):
                 found = await hub.architecture(number)
-                same = (found.features, found.outputs, found.binds_model) == shape
+                same = (found.features, found.outputs, found.binds_model, found.has_spread) == shape
                 if not same or (found.batch_sizes, found.verifiers) != (batches, addresses):
                     continue
                 if found.code_hashes != tuple(each.code_hash for each in verifiers):
@@ -897,7 +899,7 @@ def _check_plan(plan: DeployPlan) -> None:
             raise DeploymentError(f"model {name} has no artifact")
         hashes = {artifact.model_hash for artifact in artifacts}
         manifests = [artifact.manifest for artifact in artifacts]
-        shapes = {(each.features, each.outputs, each.score_unit) for each in manifests}
+        shapes = {(each.features, each.outputs, each.spread, each.score_unit) for each in manifests}
         if len(hashes) > 1 or len(shapes) > 1:
             raise DeploymentError(f"model {name}: its artifacts are not of one model")
         batches = [each.batch for each in manifests]

@@ -29,6 +29,9 @@ class Detector(Protocol):
         param_scale: p; every weight is a multiple of 2^-p, and scores are integers at that scale.
         score_unit: What a score is divided by when it is shown: the contract's `scoreUnit`.
         disclosure: What the circuit publishes.
+
+    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers, in
+    thousandths of sigma, in the place of the oldest move. Then it has 4 features at least.
     """
 
     @property

@@ -88,6 +88,7 @@ class Manifest:
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
             and tools.
         imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
+        spread: Whether the last feature but one is the spread between the reporters' answers.
         hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
     """
 
@@ -114,6 +115,7 @@ class Manifest:
     files: Mapping[str, str]
     artifact_hash: str = ""
     imported: Mapping[str, Any] | None = None
+    spread: bool = False
     hashed: tuple[str, ...] = ()
 
     @property
@@ -129,6 +131,8 @@ class Manifest:
             document[key] = document[key].value
         if self.imported is None:
             del document["imported"]
+        if not self.spread:
+            del document["spread"]
         if self.hashed:
             document["hashed"] = list(self.hashed)
         else:
@@ -169,6 +173,8 @@ class Manifest:
         stated = values.pop("privacy", None)
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
+        if not isinstance(values.get("spread", False), bool):
+            raise TypeError("spread must be true or false")
         values["hashed"] = tuple(values.get("hashed", ()))
         if values["hashed"] not in ((), ("input",), ("output",), ("input", "output")):
             raise ValueError(f"hashed {list(values['hashed'])} is none of input, output, or both in this order")
@@ -406,7 +412,9 @@ def _hashed(run_args: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _facts(detector: Provable) -> dict[str, Any]:
-    return {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
+    """What the manifest says beyond the circuit; nothing for most detectors, so that their hashes stay."""
+    facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
+    return facts | ({"spread": True} if getattr(detector, "spread", False) else {})
 
 
 def _windows(detector: Provable) -> list[tuple[int, ...]]:
@@ -502,7 +510,7 @@ def _build_into(
         verifier_code_hash="0x" + compiled.code_hash.hex(),
         circuit_hash=circuit_hash,
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
-        imported=_facts(detector).get("imported"),
+        **_facts(detector),
         hashed=hashed,
     )
     document = manifest.document() | {"artifact_hash": manifest.computed_hash(), "privacy": manifest.privacy()}

@@ -18,6 +18,8 @@ class Provable(Protocol):
         param_scale: p; weights are multiples of 2^-p.
         score_unit: For the manifest.
         disclosure: "score", or "verdict" if the graph compares.
+
+    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers.
     """
 
     @property

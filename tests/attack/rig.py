@@ -249,7 +249,7 @@ class Rig:
         other = Rig(self.proofs, self.chain, self.config, deployment, self.rpc)
         other.start = self.start
         architecture, model = self.run(self.hub.architecture(1)), self.run(self.hub.model(1))
-        shape = (architecture.features, architecture.outputs, architecture.binds_model)
+        shape = (architecture.features, architecture.outputs, architecture.binds_model, architecture.has_spread)
         other.admin("addArchitecture", *shape, architecture.batch_sizes, [verifier or self.verifier()])
         other.admin("addModel", model.model_hash, 1, model.artifact_hash, model.score_unit, astuple(self.probe()))
         other.add_feed("solo", like="solo", reporters=[self.address(REPORTER)])

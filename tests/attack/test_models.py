@@ -41,7 +41,7 @@ SIZES = (1, 4)
 def architecture(rig: Rig) -> int:
     """Circuits for one window and for four, without a model."""
     larger = rig.receipt(rig.proofs.artifact(batch=4).verifier().bytecode, to="")["contractAddress"]
-    rig.admin("addArchitecture", 16, 2, True, SIZES, [rig.verifier(), larger])
+    rig.admin("addArchitecture", 16, 2, True, False, SIZES, [rig.verifier(), larger])
     return rig.run(rig.hub.architecture_count())
 
 
@@ -127,7 +127,7 @@ def test_a_probe_without_a_proof(rig: Rig, refused: Callable[..., None]) -> None
 
 def test_a_verifier_in_another_ones_place(rig: Rig) -> None:
     """The circuit for one window registered as one for four: no model gets in, since its statements are shorter."""
-    rig.admin("addArchitecture", 16, 2, True, SIZES, [rig.verifier(), rig.verifier()])
+    rig.admin("addArchitecture", 16, 2, True, False, SIZES, [rig.verifier(), rig.verifier()])
     number = rig.run(rig.hub.architecture_count())
     good = rig.probe("private", SIZES)
     for proofs in (good.proofs, good.proofs[:1] * 2):
@@ -137,7 +137,7 @@ def test_a_verifier_in_another_ones_place(rig: Rig) -> None:
 @pytest.mark.parametrize(("features", "outputs"), [(16, 1), (16, 3), (15, 2), (14, 4)])
 def test_a_circuit_of_another_shape(rig: Rig, features: int, outputs: int) -> None:
     """Registered with a wrong number of features or scores, 16 and 2 being right: found out by the probe."""
-    rig.admin("addArchitecture", features, outputs, True, (1,), [rig.verifier()])
+    rig.admin("addArchitecture", features, outputs, True, False, (1,), [rig.verifier()])
     number = rig.run(rig.hub.architecture_count())
     good = rig.probe()
     probe = replace(good, window=CALM[-features:], scores=(good.scores * 2)[:outputs])

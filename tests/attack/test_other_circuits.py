@@ -81,7 +81,7 @@ def test_a_public_circuit_takes_its_own_proofs_only(rig: Rig, normal: Submission
     public = rig.proofs.artifact("public")
     created = rig.receipt(public.verifier().bytecode, to="")
     manifest = public.manifest
-    rig.admin("addArchitecture", manifest.features, manifest.outputs, False, [1], [created["contractAddress"]])
+    rig.admin("addArchitecture", manifest.features, manifest.outputs, False, False, [1], [created["contractAddress"]])
     number = rig.add_model("public", 2)
     rig.refuses(rig.model_call("public", 2), "InvalidModel", DEPLOYER)
     rig.activate("solo", number)
@@ -95,11 +95,11 @@ def test_a_verifier_without_code_is_not_registered(rig: Rig) -> None:
     """A call of an address without code succeeds: such a verifier would have no opinion at all."""
     nobody = rig.address(OUTSIDER)
     for verifiers in ([nobody], ["0x" + "00" * 20], ["0x" + "00" * 19 + "01"]):
-        data = hub_interface().encode_call("addArchitecture", 16, 2, True, [1], verifiers)
+        data = hub_interface().encode_call("addArchitecture", 16, 2, True, False, [1], verifiers)
         rig.refuses(data, "VerifierHasNoCode", DEPLOYER)
-    mixed = hub_interface().encode_call("addArchitecture", 16, 2, True, [1, 4], [rig.verifier(), nobody])
+    mixed = hub_interface().encode_call("addArchitecture", 16, 2, True, False, [1, 4], [rig.verifier(), nobody])
     rig.refuses(mixed, "VerifierHasNoCode", DEPLOYER)
-    rig.admin("addArchitecture", 16, 2, True, [1], [rig.verifier()])
+    rig.admin("addArchitecture", 16, 2, True, False, [1], [rig.verifier()])
 
 
 def answering(word: int, length: int = 32, *, reverts: bool = False) -> str:

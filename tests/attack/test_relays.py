@@ -24,6 +24,7 @@ class CachedModel:
     """The model with proofs that are made once for all tests."""
 
     features = MODEL.features
+    spread = False
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig

@@ -151,7 +151,7 @@ def test_nobody_but_the_admin_changes_reporters(rig: Rig, normal: Submission) ->
         ("proposeReporters", (rig.feed_id("solo"), [rig.address(STRANGER)], 1)),
         ("proposeModel", (rig.feed_id("solo"), 1, 0, 0)),
         ("addModel", (1, 1, bytes(32), 1, (CALM, (0, 0), [b""]))),
-        ("addArchitecture", (16, 2, True, [1], [rig.verifier()])),
+        ("addArchitecture", (16, 2, True, False, [1], [rig.verifier()])),
         ("pause", (rig.feed_id("solo"),)),
     ]
     for function, arguments in calls:

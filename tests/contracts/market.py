@@ -127,7 +127,7 @@ class Market:
         admin = chain.accounts[ADMIN].address
         self.hub = self.deploy("ZkOracle", admin, NOBODY, 0, self.factory.address)
         verifier = self.deploy("YesVerifier")
-        self.send(self.hub, "addArchitecture", 4, 1, True, [1], [verifier.address])
+        self.send(self.hub, "addArchitecture", 4, 1, True, False, [1], [verifier.address])
         probe = {"window": [0, 0, 0, 1_000], "scores": [CALM], "proofs": [b"any"]}
         self.send(self.hub, "addModel", 7, 1, b"\7" * 32, 1_000, self._struct("addModel", "probe", probe))
 

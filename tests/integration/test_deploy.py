@@ -190,6 +190,20 @@ async def test_public_models_have_an_architecture_each(rpc: Rpc, account: LocalA
     assert not (await Hub(rpc, deployment.hub).architecture(2)).binds_model
 
 
+async def test_a_model_that_sees_the_spread_has_an_architecture_of_its_own(
+    rpc: Rpc, account: LocalAccount, path: Path
+) -> None:
+    """Though circuits and verifiers are the same."""
+    models = {name: [stub_artifact(name=name, spread=name == "b")] for name in ("a", "b")}
+    each = tuple(replace(feed, model=name) for feed, name in zip(feeds(2), models, strict=True))
+    deployment = await run(plan(feeds=each, models=models), rpc, account, path)
+    hub = Hub(rpc, deployment.hub)
+    found = [await hub.architecture(number) for number in (1, 2)]
+    assert [architecture.has_spread for architecture in found] == [False, True]
+    assert found[0].verifiers == found[1].verifiers
+    assert await run(plan(feeds=each, models=models), rpc, account, path) == deployment
+
+
 # --- interrupted ---------------------------------------------------------------------------------------------------
 
 

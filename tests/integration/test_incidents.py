@@ -117,7 +117,7 @@ def deployed(
     try:
         public = proofs.artifact("public")
         created = rig.receipt(public.verifier().bytecode, to="")
-        shape = (public.manifest.features, public.manifest.outputs, False, [1], [created["contractAddress"]])
+        shape = (public.manifest.features, public.manifest.outputs, False, False, [1], [created["contractAddress"]])
         rig.admin("addArchitecture", *shape)
         yield rig, rig.add_model("public", 2)
     finally:

@@ -77,7 +77,7 @@ def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
     assert [each.splitlines()[0] for each in assumptions if "::test" not in each and "::invariant" not in each] == []
 
 
-@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry"])
+@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard"])
 def test_every_error_is_listed(project_root: Path, interface: str) -> None:
     """In the order of the interface."""
     source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()
@@ -101,6 +101,7 @@ def test_documented_solidity_compiles(project_root: Path) -> None:
     ]
     assert len(pieces) >= 6
     names = "address feed, address hub, bytes32 feedId, address registry, address base, address quote"
+    names += ", address cards, bytes32 root"
     functions = "".join(
         f"function piece{index}({names}) external view {{\n{piece}}}\n" for index, piece in enumerate(pieces)
     )

@@ -36,6 +36,7 @@ from oracle.encoding import (
     push_move,
     repeats,
     score_ratio,
+    spread,
     to_field,
     truncated_quotient,
 )
@@ -236,6 +237,32 @@ def test_features_are_the_move_the_past_and_the_gap(past: list[int], length: int
     assert vector[-1] == 2_000
     # The circuit has a proof for all of them: each fits the box.
     assert all(-CLIP <= value <= CLIP for value in vector)
+
+
+@given(
+    st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE), st.integers(4, RING_SIZE + 2), prices, st.integers(0, CLIP)
+)
+def test_a_spread_takes_the_place_of_the_oldest_move(past: list[int], length: int, answer: int, apart: int) -> None:
+    state = feed(round_id=9, answer=100_00000000, observed_at=1_000, returns=tuple(past))
+    vector, without = features(state, answer, 8_200, length, apart), features(state, answer, 8_200, length)
+    assert (*vector[:-2], vector[-1]) == (*without[:-2], without[-1])
+    assert vector[-2] == apart
+    assert features(feed(), 5, 10**9, length, apart) == (*(0,) * (length - 2), apart, GAP_ONE)
+
+
+def test_spreads_are_those_of_the_table(vectors: dict[str, Any]) -> None:
+    columns = [[int(value) for value in vectors["spread"][name]] for name in ("kind", "sigma", "lowest", "highest")]
+    found = [spread(Kind(kind), sigma, low, high) for kind, sigma, low, high in zip(*columns, strict=True)]
+    assert found == [int(value) for value in vectors["spread"]["spread"]]
+
+
+@given(st.sampled_from(Kind), sigmas, answers, answers)
+def test_a_spread_is_no_caller_s_choice_of_order_and_fits_the_box(kind: Kind, sigma: int, a: int, b: int) -> None:
+    apart = spread(kind, sigma, min(a, b), max(a, b))
+    assert 0 <= apart <= CLIP
+    assert spread(kind, sigma, a, a) == 0
+    if kind is Kind.ABSOLUTE:
+        assert apart == min(CLIP, abs(a - b) * 1_000 // sigma)
 
 
 @given(st.lists(moves, max_size=40))

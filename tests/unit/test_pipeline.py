@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oracle import encoding
 from oracle.errors import (
     ArtifactError,
     ChainUnavailable,
@@ -18,7 +19,7 @@ from oracle.errors import (
 )
 from oracle.journal import Journal
 from oracle.pipeline import Pipeline
-from oracle.types import Observed, OpenStage, Outcome, Proven, Scored, Stage, Submitted
+from oracle.types import Observed, OpenStage, Outcome, Proven, Scored, SignedObservation, Stage, Submitted
 from tests.fakes import FakeHub, FakeSubmitter, reporter
 
 NORMAL, ANOMALOUS = 100_000_000, 900_000_000
@@ -28,6 +29,7 @@ class FakeModel:
     """Holds everything at or above five hundred million; proofs are made at once."""
 
     features = 16
+    spread = False
 
     def __init__(self) -> None:
         self.proofs = 0
@@ -108,6 +110,30 @@ async def test_an_anomalous_value_is_held_with_a_proof(world: World) -> None:
     assert world.model.proofs == 2
     assert world.journal.counts()["held"] == 1
     assert (await world.hub.feed_state(world.feed_id)).answer == NORMAL
+
+
+class Biased:
+    """A reporter that sees another price than the one it is asked to sign."""
+
+    def __init__(self, bias: int) -> None:
+        self._bias, self._reporter = bias, reporter()
+
+    def sign_observation(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignedObservation:
+        return self._reporter.sign_observation(feed_id, round_id, answer + self._bias, observed_at)
+
+
+async def test_a_model_that_sees_the_spread_is_given_that_of_the_signed_answers(world: World) -> None:
+    world.model.spread = True
+    await world.pipeline().report(world.observed())
+    reporters = [Biased(-NORMAL // 100), Biased(0), Biased(NORMAL // 50)]
+    models = {1: world.model}
+    state = await world.hub.feed_state(world.feed_id)
+    pipeline = Pipeline(world.hub, reporters, models, world.submitter, world.journal, world.pipeline()._watch)
+    await pipeline.report(world.observed(at=2_000))
+    alone, together = [stage.features for stage, _ in world.seen if isinstance(stage, Scored)]
+    assert alone[-2] == 0
+    assert together[-2] == encoding.spread(state.kind, state.sigma, NORMAL * 99 // 100, NORMAL * 102 // 100) > 0
+    assert (*together[1:-2], together[-1]) == (*state.returns[:13], together[-1])
 
 
 @pytest.mark.parametrize("step", ["sign", "broadcast", "confirm"])

@@ -139,15 +139,19 @@ interface IZkOracle {
     }
 
     /// @notice Circuits that share a shape. Private models of one architecture share their verifiers.
-    /// @param features Length n of one feature vector: n − 1 moves, newest first, then the time gap.
+    /// @param features Length n of one feature vector: n − 1 moves, newest first, then the time gap; with a spread n − 2
+    /// moves, the spread, the gap.
     /// @param outputs Scores per window.
     /// @param bindsModel Whether the first instance is the model's hash (weights hashed in-circuit). If not, the
     /// weights are in the verifying key, and the architecture is good for one model.
+    /// @param hasSpread Whether the model sees how far apart the quorum's lowest and highest answer are, in thousandths of
+    /// sigma, clipped to 32,767: 0 where one reporter is the quorum. It is the hub's own, from the signed observations.
     /// @param batchSizes Windows per proof, ascending; `verifiers[i]` verifies `batchSizes[i]`.
     struct Architecture {
         uint8 features;
         uint8 outputs;
         bool bindsModel;
+        bool hasSpread;
         uint16[] batchSizes;
         address[] verifiers;
         bytes32[] codeHashes;
@@ -369,8 +373,13 @@ interface IZkOracle {
     /// @notice The tally of the proposed model; all zero if none is proposed.
     function shadow(bytes32 feedId) external view returns (ShadowTally memory);
 
-    /// @notice The features that a candidate would be judged by now: n − 1 moves, newest first, then the gap.
-    function features(bytes32 feedId, int128 answer, uint32 observedAt) external view returns (int256[] memory);
+    /// @notice The features that a candidate would be judged by now: n − 1 moves, newest first, then the gap; see
+    /// `Architecture.hasSpread`.
+    /// @param spread What the reporters' answers would be apart, in thousandths of sigma; unused by a model without it.
+    function features(bytes32 feedId, int128 answer, uint32 observedAt, uint16 spread)
+        external
+        view
+        returns (int256[] memory);
 
     function feedState(bytes32 feedId) external view returns (FeedState memory);
     function feedConfig(bytes32 feedId) external view returns (FeedConfig memory);
@@ -424,6 +433,7 @@ interface IZkOracle {
         uint8 features_,
         uint8 outputs,
         bool bindsModel,
+        bool hasSpread,
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId);

@@ -5,10 +5,10 @@ import {IZkOracle} from "../interfaces/IZkOracle.sol";
 import {Features} from "./Features.sol";
 import {Models} from "./Models.sol";
 import {Shadows} from "./Shadows.sol";
-import {Config, ConfigSlot, RoundSlot} from "./Slots.sol";
+import {Circuit, Config, ConfigSlot, PackedRound, RoundSlot, Track} from "./Slots.sol";
 import {Feed, Store} from "./Store.sol";
 
-/// @title Feeds, as they are made and changed
+/// @title Feeds, as they are made, changed and looked at
 /// @notice Deployed apart and linked, as `Models` is. Who may call what is the hub's matter.
 library Changes {
     /// @dev As in Chainlink's OCR.
@@ -157,6 +157,30 @@ library Changes {
             maxSpread: config.maxSpread(),
             sigma: config.sigma()
         });
+    }
+
+    /// @dev See `IZkOracle.features`. What a submission sees is written by `Instances.writeWindow`: a test compares them.
+    function features(Store storage store, bytes32 feedId, int128 answer, uint32 observedAt, uint16 spread)
+        external
+        view
+        returns (int256[] memory vector)
+    {
+        Feed storage feed = _feed(store, feedId);
+        (Config config, Track track) = (feed.config, feed.track);
+        Circuit circuit = store.circuits[Models.key(config.modelNumber(), 0)];
+        uint256 length = circuit.features();
+        vector = new int256[](length);
+        vector[length - 1] = int256(Features.GAP_ONE);
+        if (track.roundId() != 0) {
+            PackedRound last = feed.rounds[track.roundId()];
+            vector[0] = Features.move(config.relative(), config.sigma(), answer, last.answer());
+            for (uint256 i = 1; i < length - 1; ++i) {
+                vector[i] = Features.at(track.ring(), i - 1);
+            }
+            // forge-lint: disable-next-item(unsafe-typecast) -- clipped
+            vector[length - 1] = int256(Features.gap(observedAt, last.observedAt(), config.heartbeat()));
+        }
+        if (circuit.hasSpread()) vector[length - 2] = int256(uint256(spread));
     }
 
     function _requireConfig(IZkOracle.FeedConfig calldata config) private pure {

@@ -162,6 +162,36 @@ library Instances {
         }
     }
 
+    /// @notice Writes the spread in the place of the oldest move of the window that ends before `end`.
+    function writeSpread(uint256[] memory instances, uint256 end, uint256 spread) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(instances, mul(sub(end, 1), 0x20)), spread)
+        }
+    }
+
+    /// @notice Writes packed features, each an int16, big-endian, into `instances` from `offset` on. The caller has made
+    /// room for `packed.length / 2` of them.
+    /// @return fits Whether all of them are within ±Features.CLIP.
+    function writePacked(uint256[] memory instances, uint256 offset, bytes calldata packed)
+        internal
+        pure
+        returns (bool fits)
+    {
+        uint256 modulus = FIELD_MODULUS;
+        fits = true;
+        assembly ("memory-safe") {
+            let target := add(instances, mul(add(offset, 1), 0x20))
+            let end := add(packed.offset, packed.length)
+            for { let source := packed.offset } lt(source, end) { source := add(source, 2) } {
+                let value := signextend(1, shr(240, calldataload(source)))
+                // −2^15 is the one int16 that is not.
+                fits := and(fits, iszero(eq(value, not(0x7fff))))
+                mstore(target, add(value, and(modulus, sar(255, value))))
+                target := add(target, 0x20)
+            }
+        }
+    }
+
     /// @notice Copies `length` instances, from `source` on, to `target`. The caller has made room.
     function repeat(uint256[] memory instances, uint256 source, uint256 target, uint256 length) internal pure {
         assembly ("memory-safe") {

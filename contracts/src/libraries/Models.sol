@@ -25,10 +25,12 @@ library Models {
         uint8 features,
         uint8 outputs,
         bool bindsModel,
+        bool hasSpread,
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId) {
-        if (features < Features.MIN_LENGTH || features > Features.MAX_LENGTH) {
+        // The spread takes the place of a past move, and one of those there must be.
+        if (features < Features.MIN_LENGTH + (hasSpread ? 1 : 0) || features > Features.MAX_LENGTH) {
             revert IZkOracle.InvalidArchitecture("features");
         }
         if (outputs == 0) revert IZkOracle.InvalidArchitecture("outputs");
@@ -46,7 +48,7 @@ library Models {
             store.codeHashes[key(architectureId, i)] = verifiers[i].codehash;
             // forge-lint: disable-next-item(unsafe-typecast) -- at most MAX_CIRCUITS
             store.shapes[key(architectureId, i)] =
-                CircuitSlot.pack(verifiers[i], bindsModel, features, outputs, uint8(count), batchSizes[i]);
+                CircuitSlot.pack(verifiers[i], bindsModel, hasSpread, features, outputs, uint8(count), batchSizes[i]);
         }
         emit IZkOracle.ArchitectureAdded(architectureId, architecture(store, architectureId));
     }
@@ -91,6 +93,7 @@ library Models {
         found.features = circuit.features();
         found.outputs = circuit.outputs();
         found.bindsModel = circuit.bindsModel();
+        found.hasSpread = circuit.hasSpread();
         found.batchSizes = new uint16[](count);
         found.verifiers = new address[](count);
         found.codeHashes = new bytes32[](count);

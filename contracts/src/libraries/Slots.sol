@@ -22,9 +22,10 @@ type Config is uint256;
 type Track is uint256;
 
 /// @dev One circuit as a model uses it: all that a submission reads of a model, but for its hash. `count` (how many
-/// circuits there are), `outputs`, `features`, `bindsModel` and `scoreUnit` are repeated in each.
+/// circuits there are), `outputs`, `features`, the two flags and `scoreUnit` are repeated in each.
 ///
-///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | bindsModel 8 | verifier 160 |
+///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | empty 6 | hasSpread 1 | bindsModel 1 |
+///     | verifier 160 |
 ///
 /// `scoreUnit` is | mantissa 40 | exponent 8 |, exact: a unit of more significant bits is refused.
 type Circuit is uint256;
@@ -175,12 +176,20 @@ library TrackSlot {
 }
 
 library CircuitSlot {
-    function pack(address verifier_, bool bindsModel_, uint8 features_, uint8 outputs_, uint8 count_, uint16 batchSize_)
-        internal
-        pure
-        returns (Circuit)
-    {
-        uint256 word = uint256(uint160(verifier_)) | (bindsModel_ ? 1 << 160 : 0) | (uint256(features_) << 168);
+    uint256 private constant BINDS_MODEL = 1 << 160;
+    uint256 private constant HAS_SPREAD = 1 << 161;
+
+    function pack(
+        address verifier_,
+        bool bindsModel_,
+        bool hasSpread_,
+        uint8 features_,
+        uint8 outputs_,
+        uint8 count_,
+        uint16 batchSize_
+    ) internal pure returns (Circuit) {
+        uint256 word = uint256(uint160(verifier_)) | (uint256(features_) << 168);
+        word |= (bindsModel_ ? BINDS_MODEL : 0) | (hasSpread_ ? HAS_SPREAD : 0);
         word |= (uint256(outputs_) << 176) | (uint256(count_) << 184) | (uint256(batchSize_) << 192);
         return Circuit.wrap(word);
     }
@@ -190,7 +199,12 @@ library CircuitSlot {
     }
 
     function bindsModel(Circuit self) internal pure returns (bool) {
-        return uint8(Circuit.unwrap(self) >> 160) != 0;
+        return Circuit.unwrap(self) & BINDS_MODEL != 0;
+    }
+
+    /// @notice Whether the last feature but one is the spread between the reporters.
+    function hasSpread(Circuit self) internal pure returns (bool) {
+        return Circuit.unwrap(self) & HAS_SPREAD != 0;
     }
 
     function features(Circuit self) internal pure returns (uint8) {

@@ -13,31 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from oracle import __version__
+from oracle.cli.card import card_group
+from oracle.cli.detector import detector_group
+from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
 from oracle.errors import ConfigError, OracleError
 
 if TYPE_CHECKING:
     from oracle.config import Config
-
-DEFAULT_CONFIG = Path("oracle.toml")
-
-config_option = click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    envvar="ORACLE_CONFIG",
-    help="Configuration file.",
-)
-optional_config_option = click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="ORACLE_CONFIG",
-    help=f"Configuration file (default: {DEFAULT_CONFIG}, if it is there).",
-)
 
 
 def _chosen_visibility(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -55,7 +37,6 @@ visibility_option = click.option(
     callback=_chosen_visibility,
     help="Whether the weights are hashed in the circuit, or in the verifying key.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
 memory_option = click.option(
@@ -79,6 +60,10 @@ def oracle(verbose: bool) -> None:
     from oracle.logs import configure
 
     configure("info" if verbose else "warning")
+
+
+oracle.add_command(card_group)
+oracle.add_command(detector_group)
 
 
 @oracle.command()
@@ -146,7 +131,7 @@ def doctor(config_path: Path | None, as_json: bool) -> None:
     from oracle.doctor import failures
     from oracle.report import print_checks
 
-    checks = diagnose(_load_optional(config_path))
+    checks = diagnose(load_optional(config_path))
     print_checks(checks, as_json=as_json)
     sys.exit(1 if failures(checks) else 0)
 
@@ -190,7 +175,7 @@ def deploy(config_path: Path, public_model: bool, visibility: str | None) -> Non
     from oracle.assembly import deploy as run_deploy
     from oracle.report import finished_steps, print_deployment
 
-    config = _load(config_path)
+    config = load_config(config_path)
     config = _with_visibility(config, public_model, visibility)
     progress = finished_steps(lambda line: click.echo(line, err=True))
     print_deployment(asyncio.run(run_deploy(config, progress)))
@@ -209,7 +194,7 @@ def run(config_path: Path) -> None:
     from oracle.service import run_daemon
 
     configure("info")
-    asyncio.run(run_daemon(_load(config_path), reread=lambda: _load(config_path)))
+    asyncio.run(run_daemon(load_config(config_path), reread=lambda: load_config(config_path)))
 
 
 @oracle.command()
@@ -222,7 +207,7 @@ def status(config_path: Path, as_json: bool) -> None:
     from oracle.assembly import status as read_status
     from oracle.report import print_status
 
-    print_status(asyncio.run(read_status(_load(config_path))), as_json=as_json)
+    print_status(asyncio.run(read_status(load_config(config_path))), as_json=as_json)
 
 
 @oracle.command()
@@ -300,7 +285,7 @@ def config_group() -> None:
 @config_option
 def config_check(config_path: Path) -> None:
     """Read the configuration and say what is wrong with it."""
-    config = _load(config_path)
+    config = load_config(config_path)
     click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
 
 
@@ -360,7 +345,7 @@ def srs_list(config_path: Path | None, as_json: bool) -> None:
     from oracle.assembly import srs_status
     from oracle.report import print_srs
 
-    print_srs(srs_status(_load_optional(config_path)), as_json=as_json)
+    print_srs(srs_status(load_optional(config_path)), as_json=as_json)
 
 
 @srs.command("fetch")
@@ -385,7 +370,7 @@ def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | Non
     from oracle.assembly import srs_fetch as fetch
     from oracle.report import download_progress
 
-    config = _load_optional(config_path)
+    config = load_optional(config_path)
     with download_progress() as progress:
         found = fetch(what, config, mirror=mirror, deadline_s=deadline_s, progress=progress)
     for path in found:
@@ -405,7 +390,7 @@ def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
             "whoever generates a reference string can forge proofs: say --insecure for a local chain, "
             f"or use the public ceremony's: `oracle srs fetch {k}`"
         )
-    click.echo(generate(k, _load_optional(config_path)))
+    click.echo(generate(k, load_optional(config_path)))
 
 
 @srs.command("verify")
@@ -416,7 +401,7 @@ def srs_verify(config_path: Path | None, as_json: bool) -> None:
     from oracle.assembly import srs_verify as verify
     from oracle.report import print_srs_findings
 
-    findings = verify(_load_optional(config_path))
+    findings = verify(load_optional(config_path))
     print_srs_findings(findings, as_json=as_json)
     sys.exit(1 if any(finding.problem for finding in findings) else 0)
 
@@ -428,7 +413,7 @@ def srs_import(path: Path, config_path: Path | None) -> None:
     """Import the public ceremony's string from the file at PATH; its hash is checked."""
     from oracle.assembly import srs_import as import_file
 
-    click.echo(import_file(path, _load_optional(config_path)))
+    click.echo(import_file(path, load_optional(config_path)))
 
 
 @oracle.group()
@@ -588,7 +573,7 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
         return
     from oracle.assembly import build_artifact
 
-    config = _load(config_path)
+    config = load_config(config_path)
     config = _with_visibility(config, options["public_model"], options["visibility"])
     for size in config.prover.batch_sizes if batch is None else (batch,):
         click.echo(asyncio.run(build_artifact(config, size)))
@@ -637,23 +622,6 @@ def _with_visibility(config: Config, public_model: bool, visibility: str | None)
     if not public_model and visibility is None:
         return config
     return config.with_visibility("public" if _is_public(public_model, visibility) else "private")
-
-
-def _load(path: Path) -> Config:
-    import os
-
-    from oracle.config import load
-
-    if not path.exists():
-        raise ConfigError(f"{path}: no such file; copy config.example.toml there, or name another with --config")
-    return load(path, os.environ)
-
-
-def _load_optional(path: Path | None) -> Config | None:
-    """The named configuration, or the one that is there; None if there is none."""
-    if path is None and not DEFAULT_CONFIG.exists():
-        return None
-    return _load(path or DEFAULT_CONFIG)
 
 
 def _new_password(path: Path | None) -> str:

@@ -1,0 +1,417 @@
+"""Model cards: real verdicts, verified by anyone, off-chain and by `ModelCard`; and whoever would have them better."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from eth_account import Account
+
+from oracle.card import onchain
+from oracle.card.benchmark import Benchmark, Recipe, build
+from oracle.card.proven import Card, CardReport, Summary, prove, verify
+from oracle.chain.contracts import read
+from oracle.cli import oracle
+from oracle.encoding import FIELD_MODULUS, INT128_MAX
+from oracle.errors import ArtifactError, ContractRejected, DeploymentError, ModelError
+from oracle.proving import artifact as artifacts
+from oracle.proving.artifact import AUDIT_FILES, MANIFEST, Artifact
+from oracle.proving.local import LocalVerifier
+from tests.attack.rig import OUTSIDER, Proofs, Rig, flipped
+
+pytestmark = pytest.mark.attack
+
+BATCH = 4
+RECIPE = Recipe(series=("sp500",), normals=3, per_kind=1)
+"""Seven windows: a full batch, and one of three."""
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Benchmark:
+    return build(RECIPE, BATCH)
+
+
+@pytest.fixture(scope="module")
+def circuit(proofs: Proofs) -> Artifact:
+    return proofs.artifact("verdict", BATCH)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("card")
+
+
+@pytest.fixture(scope="module")
+def card(proofs: Proofs, benchmark: Benchmark, circuit: Artifact, folder: Path) -> Card:
+    return proofs.run(prove(benchmark, circuit, folder / "proofs"))
+
+
+# --- off-chain ---
+
+
+@pytest.fixture(scope="module")
+def verifier(circuit: Artifact) -> Iterator[LocalVerifier]:
+    with LocalVerifier(circuit) as opened:
+        yield opened
+
+
+def problems(card: Card, circuit: Artifact, verifier: LocalVerifier) -> Sequence[str]:
+    """What anyone finds who has the circuit's verifying key and the public series."""
+    report: CardReport = verify(card, circuit, verifier, build(RECIPE, BATCH))
+    assert report.ok == (not report.problems)
+    return report.problems
+
+
+def with_batch(card: Card, index: int, **changes: Any) -> Card:
+    altered = replace(card.batches[index], **changes)
+    return replace(card, batches=(*card.batches[:index], altered, *card.batches[index + 1 :]))
+
+
+def test_a_card_is_verified(card: Card, circuit: Artifact, verifier: LocalVerifier, proofs: Proofs) -> None:
+    report = verify(card, circuit, verifier, build(RECIPE, BATCH))
+    assert (report.ok, report.verified, report.batches) == (True, 2, 2)
+    assert report.summary == card.summary
+    # The verdicts are the model's.
+    held = [max(proofs.scores(window, "verdict")) for window in card.benchmark.windows]
+    assert [max(row) for batch in card.batches for row in batch.scores] == held
+    assert (report.summary.normals, report.summary.faults) == (3, 4)
+    assert report.summary.caught == sum(held) - report.summary.false_holds > 0
+
+
+def test_nothing_is_proven_twice(
+    proofs: Proofs, card: Card, benchmark: Benchmark, circuit: Artifact, folder: Path
+) -> None:
+    """No two proofs of a statement are the same: these are. What was lost is proven again, and only that."""
+    assert proofs.run(prove(benchmark, circuit, folder / "proofs")) == card
+    lost = next(path for path in (folder / "proofs").iterdir() if card.batches[1].proof.hex() in path.read_text())
+    lost.unlink()
+    again = proofs.run(prove(benchmark, circuit, folder / "proofs"))
+    assert again.batches[0] == card.batches[0]
+    assert again.batches[1].proof != card.batches[1].proof and again.batches[1].scores == card.batches[1].scores
+
+
+def test_a_better_card_than_the_proven_one(card: Card, circuit: Artifact, verifier: LocalVerifier) -> None:
+    """Every claim of a card altered, each seen for what it is."""
+    benchmark = card.benchmark
+    first, second = card.batches
+    better = tuple(tuple(1 - score for score in row) for row in first.scores)
+    altered = {
+        "verdicts": with_batch(card, 0, scores=better),
+        "a verdict": with_batch(
+            card, 1, scores=((*second.scores[0][:-1], 1 - second.scores[0][-1]), *second.scores[1:])
+        ),
+        "a proof of another batch": with_batch(card, 0, proof=second.proof),
+        "a bit of a proof": with_batch(card, 0, proof=flipped(first.proof, 77)),
+        "a long proof": with_batch(card, 0, proof=first.proof + bytes(32)),
+        "a short proof": with_batch(card, 0, proof=first.proof[:-32]),
+        "batches in another order": replace(card, batches=(second, first)),
+        "a batch dropped": replace(card, batches=(first,)),
+        "a batch twice": replace(card, batches=(first, second, second)),
+        "too many scores": with_batch(card, 0, scores=(*first.scores, first.scores[-1])),
+        "a score more": with_batch(card, 0, scores=tuple((*row, 0) for row in first.scores)),
+        "the summary": replace(card, summary=replace(card.summary, caught=card.summary.caught + 1)),
+        "the summary's kinds": replace(card, summary=replace(card.summary, by_kind={})),
+        "the model": replace(card, model=replace(card.model, model_hash=5)),
+        "a window": replace(card, benchmark=replace(benchmark, windows=(benchmark.windows[1], *benchmark.windows[1:]))),
+        "a label": replace(
+            card, benchmark=replace(benchmark, labels=(1 - min(1, benchmark.labels[0]), *benchmark.labels[1:]))
+        ),
+        "kinds named better": replace(card, benchmark=replace(benchmark, kinds=("a", "b", "c", "d"))),
+    }
+    assert {
+        name: problems(each, circuit, verifier)
+        for name, each in altered.items()
+        if not problems(each, circuit, verifier)
+    } == {}
+    assert problems(card, circuit, verifier) == ()
+
+
+def test_a_benchmark_of_ones_own_choice(card: Card, circuit: Artifact, verifier: LocalVerifier) -> None:
+    """A card of other windows is a card of another root; without a benchmark to compare with, that is said."""
+    report = verify(card, circuit, verifier, build(replace(RECIPE, seed=2), BATCH))
+    assert not report.ok and report.problems[0].startswith("the benchmark's root is 0x")
+    unknown = verify(card, circuit, verifier, None)
+    assert unknown.ok and "compares the root 0x" + card.benchmark.root.hex() in unknown.notes[0]
+
+
+def test_another_models_circuit(card: Card, proofs: Proofs) -> None:
+    other = proofs.artifact("private", BATCH)
+    with LocalVerifier(other) as opened:
+        found = verify(card, other, opened, card.benchmark).problems
+    assert found[0].startswith("the card's model is not the artifact's") and len(found) == 3
+    with pytest.raises(ArtifactError, match="batches of 4 with 16: take the model's artifact for 4"):
+        proofs.run(prove(card.benchmark, proofs.artifact(), Path("nowhere")))
+
+
+def test_verified_by_command_from_public_files(card: Card, circuit: Artifact, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in (*AUDIT_FILES, MANIFEST):
+        (copy / name).symlink_to(circuit.path / name)
+    assert artifacts.load(copy, prover=False).artifact_hash == circuit.artifact_hash
+    path = tmp_path / "card.json"
+    card.save(path)
+
+    def run(*options: str) -> tuple[int, str]:
+        arguments = ["card", "verify", str(path), "--artifact", str(copy), *options]
+        done = CliRunner().invoke(oracle, arguments, catch_exceptions=False)
+        return done.exit_code, done.output
+
+    code, output = run("--model-hash", hex(circuit.model_hash or 0))
+    assert code == 0 and "2 of 2 verified" in output and "the card is what it says" in output
+    code, output = run("--model-hash", "0x5", "--json")
+    assert code == 1 and json.loads(output)["problems"] == ["the model is not the one of hash 0x5"]
+    replace(card, summary=replace(card.summary, false_holds=0, caught=4)).save(path)
+    code, output = run()
+    assert code == 1 and "NOT what it says" in output
+
+
+def test_a_card_of_scores_is_not_made_by_accident(card: Card, proofs: Proofs, tmp_path: Path) -> None:
+    """They give the weights away, which the hash was to keep."""
+    benchmark = tmp_path / "benchmark.json"
+    card.benchmark.save(benchmark)
+    scores = proofs.artifact("private", BATCH)
+    arguments = ["card", "prove", str(benchmark), "--artifact", str(scores.path), "--out", str(tmp_path / "card.json")]
+    refused = CliRunner().invoke(oracle, arguments)
+    assert isinstance(refused.exception, ModelError) and "--publish-scores" in str(refused.exception)
+    assert not (tmp_path / "card.json").exists()
+
+
+# --- on-chain ---
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A card on the chain, and what is sent to it."""
+
+    rig: Rig
+    card: Card
+    contract: str
+    card_id: bytes
+
+    def call(self, at: int, **changes: Any) -> bytes:
+        """What submits a batch, some of its arguments changed."""
+        windows, labels = self.card.benchmark.packed(at)
+        batch = self.card.batches[at]
+        arguments = {
+            "cardId": self.card_id,
+            "index": at,
+            "windows": windows,
+            "labels": labels,
+            "scores": [score for row in batch.scores for score in row],
+            "merkleProof": self.card.benchmark.tree().proof(at),
+            "proof": batch.proof,
+        }
+        assert changes.keys() <= arguments.keys()
+        return onchain.card_interface().encode_call("submitBatch", *(arguments | changes).values())
+
+    def refuses(self, error: str, at: int = 0, **changes: Any) -> None:
+        """Reverts with this error, and counts nothing."""
+        data, before = self.call(at, **changes), self.read("card", self.card_id)
+        decode, sender = onchain.card_interface().decode_error, self.rig.address(OUTSIDER)
+        with pytest.raises(ContractRejected) as refused:
+            self.rig.run(self.rig.rpc.call(self.contract, data, sender=sender, decode=decode))
+        assert refused.value.name == error
+        assert not self.rig.send(data, to=self.contract)
+        assert self.read("card", self.card_id) == before
+
+    def counts(self, index: int) -> bool:
+        return self.rig.send(self.call(index), to=self.contract)
+
+    def read(self, view: str, *arguments: Any) -> Any:
+        return self.rig.run(read(self.rig.rpc, onchain.card_interface(), self.contract, view, *arguments))
+
+    def opened(
+        self, model_number: int, card: Card, *, batches: int | None = None, root: bytes | None = None
+    ) -> Counter:
+        """Another card on the same contract."""
+        benchmark = card.benchmark
+        arguments = (self.rig.hub.address, model_number, BATCH, root or benchmark.root, batches or benchmark.batches)
+        assert self.rig.send(onchain.card_interface().encode_call("open", *arguments), to=self.contract)
+        return replace(self, card=card, card_id=self.read("cardIdOf", *arguments))
+
+
+@pytest.fixture(scope="module")
+def prepared(deployed: Rig, circuit: Artifact) -> Iterator[Rig]:
+    """The hub has the verdict model as number 2, and the same weights with scores as number 3."""
+    snapshot = deployed.chain.rpc("evm_snapshot")
+    for kind in ("verdict", "private"):
+        found = deployed.proofs.artifact(kind, BATCH)
+        address = deployed.receipt(found.verifier().bytecode, to="")["contractAddress"]
+        deployed.admin("addArchitecture", 16, 2, True, False, [BATCH], [address])
+        number = deployed.run(deployed.hub.architecture_count())
+        deployed.admin(
+            "addModel",
+            found.model_hash,
+            number,
+            bytes.fromhex(found.artifact_hash),
+            found.manifest.score_unit,
+            _tuple(deployed.probe(kind, [BATCH])),
+        )
+    yield deployed
+    assert deployed.chain.rpc("evm_revert", snapshot)
+
+
+def _tuple(probe: Any) -> tuple[Any, ...]:
+    return probe.window, probe.scores, probe.proofs
+
+
+@pytest.fixture
+def counter(prepared: Rig, card: Card) -> Iterator[Counter]:
+    """The card is open, and nothing counted; what a test does is undone."""
+    rig, snapshot = prepared, prepared.chain.rpc("evm_snapshot")
+    contract = rig.create("ModelCard")
+    yield Counter(rig, card, contract, b"").opened(2, card)
+    assert rig.chain.rpc("evm_revert", snapshot)
+
+
+def publish(rig: Rig, card: Card, contract: str | None = None) -> onchain.Publication:
+    payer = Account.from_key(rig.chain.accounts[OUTSIDER].key)
+    return rig.run(onchain.publish(card, rig.rpc, rig.hub.address, payer, contract=contract, poll_s=0.01))
+
+
+def test_published_by_anyone(prepared: Rig, card: Card) -> None:
+    """Into the contract at the address that follows from its code; a second time nothing is sent."""
+    snapshot = prepared.chain.rpc("evm_snapshot")
+    done = publish(prepared, card)
+    found, summary = done.card, card.summary
+    assert done.contract == onchain.contract_address()
+    assert (found.hub, found.model_number, found.batch_size) == (prepared.hub.address, 2, BATCH)
+    assert (found.model_hash, found.root) == (card.model.model_hash, "0x" + card.benchmark.root.hex())
+    assert (found.complete, found.counted, found.batches) == (True, 2, 2)
+    assert (found.faults, found.caught) == (summary.faults, summary.caught)
+    assert (found.normals, found.false_holds) == (summary.normals, summary.false_holds)
+    assert any("local reference string" in note for note in found.notes)
+    assert len(done.gas) == 2 and max(done.gas) < 800_000
+    block = prepared.run(prepared.rpc.block_number())
+    assert replace(publish(prepared, card), gas=done.gas) == done
+    assert prepared.run(prepared.rpc.block_number()) == block
+    assert prepared.run(onchain.show(prepared.rpc, done.contract, root=found.root)) == [found]
+    assert prepared.run(onchain.show(prepared.rpc, done.contract, root="0x" + "00" * 32)) == []
+    shown = CliRunner().invoke(oracle, ["card", "show", "--rpc", prepared.chain.rpc_url], catch_exceptions=False)
+    assert f"faults caught   {summary.caught} of {summary.faults}" in shown.output and "complete" in shown.output
+    assert prepared.chain.rpc("evm_revert", snapshot)
+
+
+def test_publishing_goes_on_where_it_was(counter: Counter) -> None:
+    assert counter.counts(1)
+    done = publish(counter.rig, counter.card, counter.contract)
+    assert len(done.gas) == 1 and done.card.complete
+
+
+def test_what_can_not_be_published(counter: Counter, proofs: Proofs) -> None:
+    rig, card = counter.rig, counter.card
+    with pytest.raises(DeploymentError, match="is not this release's ModelCard"):
+        publish(rig, card, rig.hub.address)
+    with pytest.raises(DeploymentError, match=r"has no model of hash 0x0*5 with the card's circuit for 4 windows"):
+        publish(rig, replace(card, model=replace(card.model, model_hash=5)), counter.contract)
+    better = with_batch(card, 0, scores=tuple(tuple(1 - each for each in row) for row in card.batches[0].scores))
+    with pytest.raises(ContractRejected, match="batch 1 of 2: ProofRejected"):
+        publish(rig, better, counter.contract)
+    with pytest.raises(DeploymentError, match=r"has counted .* the card says"):
+        publish(rig, replace(card, summary=Summary(4, 4, 3, 0, {})), counter.contract)
+
+
+def test_an_incomplete_card_is_seen(counter: Counter) -> None:
+    """The batch that went badly, never submitted."""
+    assert counter.counts(0)
+    assert not counter.read("isComplete", counter.card_id)
+    (shown,) = counter.rig.run(onchain.show(counter.rig.rpc, counter.contract))
+    assert (shown.complete, shown.counted, shown.batches) == (False, 1, 2)
+
+
+def test_a_batch_twice(counter: Counter) -> None:
+    assert counter.counts(0)
+    counter.refuses("BatchAlreadyCounted", 0)
+    # Nor in another batch's place.
+    counter.refuses("NotInBenchmark", 0, index=1)
+    counter.refuses("BatchOutOfRange", 0, index=2)
+
+
+def test_a_label_altered(counter: Counter) -> None:
+    _, labels = counter.card.benchmark.packed(0)
+    for at in range(len(labels)):
+        for label in {0, 1, 2} - {labels[at]}:
+            counter.refuses("NotInBenchmark", labels=labels[:at] + bytes([label]) + labels[at + 1 :])
+    counter.refuses("NotInBenchmark", labels=labels[:-1])
+
+
+def test_a_window_altered(counter: Counter) -> None:
+    windows, _ = counter.card.benchmark.packed(0)
+    for bit in (0, 511, 1023):
+        counter.refuses("NotInBenchmark", windows=flipped(windows, bit))
+    counter.refuses("NotInBenchmark", windows=windows[32:] + windows[:32])
+    counter.refuses("NotInBenchmark", windows=windows + bytes(32))
+
+
+def test_a_verdict_altered(counter: Counter) -> None:
+    scores = [score for row in counter.card.batches[0].scores for score in row]
+    for at, score in enumerate(scores):
+        for claimed in {0, 1, -1, 2, INT128_MAX} - {score}:
+            counter.refuses("ProofRejected", scores=[*scores[:at], claimed, *scores[at + 1 :]])
+        for claimed in (score + FIELD_MODULUS, score - FIELD_MODULUS):
+            counter.refuses("ScoreOutOfRange", scores=[*scores[:at], claimed, *scores[at + 1 :]])
+        if at == 1:
+            break
+    counter.refuses("MalformedBatch", scores=scores[:-1])
+    counter.refuses("MalformedBatch", scores=[*scores, 0])
+
+
+def test_a_proof_of_another_batch(counter: Counter) -> None:
+    """With its own scores, and with those that it proves."""
+    other = counter.card.batches[1]
+    counter.refuses("ProofRejected", proof=other.proof)
+    scores = [score for row in (*other.scores, other.scores[-1]) for score in row]
+    counter.refuses("ProofRejected", proof=other.proof, scores=scores)
+
+
+def test_proofs_of_another_form(counter: Counter) -> None:
+    """Of another length; a bit flipped; a word beyond its field, which stands for the same number."""
+    proof = counter.card.batches[0].proof
+    for altered in (b"", proof[:-1], proof[:-32], proof + b"\0", proof + bytes(32), bytes(len(proof)), proof * 2):
+        counter.refuses("ProofRejected", proof=altered)
+    words = [int.from_bytes(proof[at : at + 32]) for at in range(0, len(proof), 32)]
+    for at in range(0, len(words), 9):
+        aliased = [*words[:at], words[at] + FIELD_MODULUS, *words[at + 1 :]]
+        counter.refuses("ProofRejected", proof=b"".join(word.to_bytes(32) for word in aliased))
+        counter.refuses("ProofRejected", proof=flipped(proof, 256 * at + 3))
+
+
+def test_a_benchmark_of_another_root(counter: Counter) -> None:
+    """Of another root, or opened for the batches that its owner likes: it counts nothing."""
+    card = counter.card
+    for other in (
+        counter.opened(2, card, root=build(replace(RECIPE, seed=2), BATCH).root),
+        counter.opened(2, card, batches=1),
+        counter.opened(2, card, batches=3),
+    ):
+        other.refuses("NotInBenchmark")
+    # Inner nodes and leaves as something else than they are.
+    counter.refuses("NotInBenchmark", merkleProof=())
+    counter.refuses("NotInBenchmark", merkleProof=card.benchmark.tree().proof(1))
+    counter.refuses("NotInBenchmark", merkleProof=(*card.benchmark.tree().proof(0), bytes(32)))
+
+
+def test_another_models_proof(counter: Counter, proofs: Proofs) -> None:
+    """Other weights in the same circuit, with their scores or with ours; and another circuit of the same weights."""
+    windows = counter.card.benchmark.windows_of(0)
+    ours = [score for window in windows for score in proofs.scores(window)]
+    theirs = [score for window in windows for score in proofs.scores(window, "other")]
+    assert ours != theirs
+    proof, other = (proofs.prove(*windows, kind=kind, batch=BATCH) for kind in ("private", "other"))
+    scored = counter.opened(3, counter.card)
+    for scores in (ours, theirs):
+        scored.refuses("ProofRejected", proof=other, scores=scores)
+    scored.refuses("ProofRejected")
+    counter.refuses("ProofRejected", proof=proof)
+    counter.refuses("ProofRejected", proof=proof, scores=ours)
+    assert counter.rig.send(scored.call(0, proof=proof, scores=ours), to=counter.contract)
+    assert scored.read("card", scored.card_id)["counted"] == 1
+    # The same verdicts from either circuit.
+    verdicts = tuple(tuple(int(score > 0) for score in proofs.scores(window)) for window in windows)
+    assert counter.card.batches[0].scores == verdicts
