@@ -1,9 +1,9 @@
 """Trainers: what fits each kind of detector to windows of accepted moves. A training extra: not needed to run.
 
 A polynomial detector is fitted in two steps. Estimation gives *shapes*: gates in sigmas, whose limit is right up to a
-factor. Calibration sets the factors from the budget of false positives: all gates give up the same share of the
-calibration windows, the largest at which together they object to no more than the budget. Factors are folded into the
-weights, so they are part of the model's hash.
+factor. Calibration sets the factors from the budget of false positives: the gates in turn give up a window each, until
+together they object to as many as the budget has. Factors are folded into the weights, so they are part of the model's
+hash.
 
 So that rounding differences between machines change nothing, fitted coefficients are rounded to coarse multiples,
 factors up to three significant digits, and weights to twelve significant bits; all between is exact arithmetic.
@@ -104,9 +104,9 @@ def in_sigmas(windows: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def factors(shapes: Sequence[Shape], windows: Sequence[Sequence[int]], budget: Fraction) -> list[float]:
-    """The least factors, to three digits, at which all gates together object to at most the budget.
+    """The factors, to three digits, at which all gates together object to at most the budget.
 
-    Every gate objects to as many windows by itself.
+    From limits to which nothing objects, the gates in turn give up one window more each, while the budget lasts.
     """
     import numpy as np
 
@@ -114,16 +114,29 @@ def factors(shapes: Sequence[Shape], windows: Sequence[Sequence[int]], budget: F
     ratios = [shape.ratios(table) for shape in shapes]
     ordered = [np.sort(ratio)[::-1] for ratio in ratios]
     allowed = int(len(windows) * budget)
-    for each in range(allowed, -1, -1):
-        found = [
-            max(shape.least, _rounded_up(float(order[each]))) for shape, order in zip(shapes, ordered, strict=True)
+
+    def at(given_up: Sequence[int]) -> list[float]:
+        return [
+            max(shape.least, _rounded_up(float(order[count])))
+            for shape, order, count in zip(shapes, ordered, given_up, strict=True)
         ]
-        objecting = np.zeros(len(windows), dtype=bool)
+
+    def objecting(found: Sequence[float]) -> int:
+        union = np.zeros(len(windows), dtype=bool)
         for ratio, factor in zip(ratios, found, strict=True):
-            objecting |= ratio > factor
-        if int(objecting.sum()) <= allowed:
-            break
-    return found
+            union |= ratio > factor
+        return int(union.sum())
+
+    given_up = [0] * len(shapes)
+    growing = set(range(len(shapes)))
+    while growing:
+        for gate in sorted(growing):
+            more = [count + (index == gate) for index, count in enumerate(given_up)]
+            if more[gate] < len(windows) and objecting(at(more)) <= allowed:
+                given_up = more
+            else:
+                growing.discard(gate)
+    return at(given_up)
 
 
 def _rounded_up(value: float) -> float:
