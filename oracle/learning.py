@@ -84,7 +84,7 @@ def read(data: TrainingDataConfig) -> Learnt:
     if data.file.suffix.lower() in (".parquet", ".pq"):
         rows: Sequence[tuple[int, tuple[Decimal | None, ...]]] = _parquet(data.file, data)
     else:
-        rows = load_table(data.file, data.time_column, data.value_columns)
+        rows = load_table(data.file, data.time_column, data.value_columns, keep_last=data.repeated_times == "last")
     needed = min(2, len(data.value_columns))
     kept = [(time, sorted(value for value in values if value is not None)) for time, values in rows]
     for time, values in kept:
@@ -165,6 +165,8 @@ def _parquet(path: Path, data: TrainingDataConfig) -> list[tuple[int, tuple[Deci
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
         if not isinstance(moment, int | float) or not 0 < moment < 2**32:
             raise DataError(f"{where}: column {data.time_column!r}: {moment!r} is no time in unix seconds")
+        if rows and data.repeated_times == "last" and int(moment) == rows[-1][0]:
+            rows.pop()
         if rows and int(moment) <= rows[-1][0]:
             relation = "repeats" if int(moment) == rows[-1][0] else "is before"
             raise DataError(
@@ -276,7 +278,7 @@ def train(config: TrainingConfig, learnt: Learnt | None = None, progress: Progre
         raise DataError(f"{learnt.source}: too few rows: {rows}, and at least {LEAST_ROWS} are needed")
     heartbeat = config.data.heartbeat or lessons.heartbeat_of(recording, train_end)
     check(learnt, config.data, heartbeat)
-    sigma = config.data.sigma or lessons.sigma_of(recording, train_end)
+    sigma = config.data.sigma or lessons.sigma_of(recording, train_end, heartbeat)
     if sigma == 0:
         raise DataError(f"{learnt.source}: no value of the training split differs from the one before it, or hardly")
     terms = Terms(sigma, heartbeat)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from oracle.assembly import BuiltModel, FeedStatus
+    from oracle.assembly import BuiltModel, OracleStatus
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
@@ -92,17 +92,27 @@ def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: b
         print(path)
 
 
-def print_status(feeds: Sequence[FeedStatus], *, as_json: bool) -> None:
-    """Feeds as the chain has them, and what the journal has open."""
+def print_status(status: OracleStatus, *, as_json: bool) -> None:
+    """The chain, the payer, the journal, and each feed."""
     if as_json:
-        print_json([asdict(feed) for feed in feeds])
+        print_json(asdict(status))
         return
-    table = _table("feed", "status", "round", "answer", "observed", "held", "open")
-    for feed in feeds:
+    console = Console()
+    left = "" if status.reports_left is None else f", enough for {status.reports_left:,} reports at the present price"
+    console.print(
+        f"chain {status.chain_id}, block {status.head:,} of {status.head_at}; hub {status.hub}", highlight=False
+    )
+    console.print(f"payer {status.payer} has {status.balance} ether{left}", highlight=False)
+    if status.journal:
+        ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
+        console.print(f"journal: {ends}", highlight=False)
+    table = _table("feed", "status", "round", "answer", "observed", "age", "held", "open")
+    for feed in status.feeds:
+        age = "" if feed.age_s is None else f"{feed.age_s:,} s"
         table.add_row(
-            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, feed.held, str(feed.open)
+            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, age, feed.held, str(feed.open)
         )
-    Console().print(table)
+    console.print(table)
 
 
 def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None:

@@ -149,21 +149,24 @@ def deploy(config_path: Path, public_model: bool) -> None:
 @oracle.command()
 @config_option
 def run(config_path: Path) -> None:
-    """Run the oracle: read sources, prove, submit. Stops cleanly on SIGTERM and goes on where it stopped."""
+    """Run the oracle: read sources, prove, submit. Stops cleanly on SIGTERM and goes on where it stopped.
+
+    SIGHUP reads the feeds' sources again.
+    """
     import asyncio
 
-    from oracle.assembly import run_daemon
     from oracle.logs import configure
+    from oracle.service import run_daemon
 
     configure("info")
-    asyncio.run(run_daemon(load_config(config_path)))
+    asyncio.run(run_daemon(load_config(config_path), reread=lambda: load_config(config_path)))
 
 
 @oracle.command()
 @config_option
 @json_option
 def status(config_path: Path, as_json: bool) -> None:
-    """Feeds as the chain has them, and what the journal has open."""
+    """Feeds as the chain has them, the payer's balance, and what the journal has open."""
     import asyncio
 
     from oracle.assembly import status as read_status
