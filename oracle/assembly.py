@@ -407,7 +407,7 @@ async def oracle(
             artifact = deployed_artifact(config, deployment, number)
             prover = make_prover(config, artifact, on_proof)
             stack.push_async_callback(prover.close)
-            models[number] = ProvenModel(_detector_of(artifact), prover)
+            models[number] = ProvenModel(detector_of(artifact), prover)
         submitter = Submitter(
             hub,
             Sender(rpc, payer, confirmations=config.chain.confirmations),
@@ -452,7 +452,7 @@ def _keep_detector(detector: Detector, artifact: Artifact) -> None:
         path.chmod(0o600)
 
 
-def _detector_of(artifact: Artifact) -> Detector:
+def detector_of(artifact: Artifact) -> Detector:
     """The integer reference of a circuit.
 
     Raises:

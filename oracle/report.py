@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
+    from oracle.explaining import Account
     from oracle.inspection import Inspection, SrsFinding
     from oracle.proving.graph import GraphReport
     from oracle.proving.srs import SrsStatus
@@ -66,6 +67,15 @@ def print_deployment(deployment: Deployment) -> None:
     if deployment.registry is not None:
         table.add_row("registry of feeds by pair", deployment.registry)
     Console().print(table)
+
+
+def print_account(account: Account, *, as_json: bool) -> None:
+    """Why a report was accepted or is held: a line for each thing to know."""
+    if as_json:
+        print_json(asdict(account))
+        return
+    for line in account.lines:
+        print(line)
 
 
 def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
