@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from oracle.doctor import Check
     from oracle.explaining import Account
     from oracle.inspection import Inspection, SrsFinding
+    from oracle.monitoring import Finding
     from oracle.proving.graph import GraphReport
     from oracle.proving.srs import SrsStatus
 
@@ -76,6 +77,23 @@ def print_account(account: Account, *, as_json: bool) -> None:
         return
     for line in account.lines:
         print(line)
+
+
+def print_monitor(finding: Finding, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
+    """Whether a model should be retrained, and where the proposed one is."""
+    from oracle.monitoring import lines
+
+    if as_json:
+        print_json({**asdict(finding), "retrain": finding.retrain, "proposed": files})
+        return
+    for line in lines(finding):
+        print(line)
+    if files is not None:
+        print(f"proposed, and not active: {files['model']}; its card: {files['text']}")
+        print(
+            f'next: compare the cards; then set model = "{files["model"]}" in [prover], and run `oracle deploy`, which '
+            "adds the model to the hub; the hub's admin proposes it for the feed"
+        )
 
 
 def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
