@@ -426,9 +426,8 @@ class Autoencoder:
         factor = _rounded_up(float(np.sort(errors / allowed)[::-1][permitted]) / (1 - self.guard))
         while True:
             onnx = self._onnx(parts, factor * (1 - self.guard) / scale)
-            network_ = self.lower(name, onnx, self.input_scale, self.param_scale)
             told: dict[str, int | float | str] = {"factor": factor, "guard": self.guard}
-            model = ImportedDetector(name, onnx, self.input_scale, self.param_scale, network_, False, told)
+            model = ImportedDetector(name, onnx, self.input_scale, self.param_scale, self.lower, training=told)
             scores = model.score_many(cut(lesson.calibrate, self.features, False))
             if int((scores > 0).any(axis=1).sum()) <= permitted:
                 return model
@@ -539,8 +538,9 @@ class Imported:
             output.name = "oracle_scores"
             data = bytes(proto.SerializeToString(deterministic=True))
             told = {f"limit_{index}": float(limit) for index, limit in enumerate(single[0])}
-        network = self.lower(name, data, self.input_scale, self.param_scale)
-        return ImportedDetector(name, data, self.input_scale, self.param_scale, network, spread, told)
+        return ImportedDetector(
+            name, data, self.input_scale, self.param_scale, self.lower, spread=spread, training=told
+        )
 
 
 def _missing() -> ToolMissing:

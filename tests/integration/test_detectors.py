@@ -48,7 +48,7 @@ def test_the_witness_is_the_reference(
     assert check_circuit(fitted(kind), engine, tmp_path, batch) <= most_rows
 
 
-@pytest.mark.parametrize("kind", ["arch-window", "mahalanobis"])
+@pytest.mark.parametrize("kind", ["arch-window", "mahalanobis", "autoencoder", "imported"])
 def test_the_witness_of_verdicts_is_the_reference(engine: EngineProcess, tmp_path: Path, kind: str) -> None:
     check_circuit(fitted(kind).publishing(Disclosure.VERDICT), engine, tmp_path)
 

@@ -198,8 +198,6 @@ def test_what_a_network_is_not(tmp_path: Any) -> None:
         parse(text)
     with pytest.raises(DataError, match="base64"):
         load(json.dumps({**json.loads(text), "onnx": "%"}), Disclosure.SCORE)
-    with pytest.raises(DataError, match="publishes scores only"):
-        load(text, Disclosure.VERDICT)
     with pytest.raises(DataError, match="can't be read"):
         trainers.Imported(at_scales, b"no network").fit("n", lesson())
     path = tmp_path / "m.json"
