@@ -436,6 +436,7 @@ def _calldata(proof: bytes, instances: Sequence[int]) -> bytes:
 
 
 def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
+    from oracle.assembly import DETECTOR
     from oracle.proving import artifact
 
     private = manifest.visibility is artifact.Visibility.PRIVATE
@@ -468,7 +469,10 @@ def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
         yield FileView(name, None, path.stat().st_size if path.is_file() else None, "anyone", reason)
     known = {*artifact.PROVER_FILES, *artifact.AUDIT_FILES, artifact.PROBE, artifact.MANIFEST}
     for path in sorted(folder.iterdir()):
-        if path.name not in known and path.is_file():
+        if path.name == DETECTOR:
+            readers, reason = "prover, secret" if private else "prover", "running the model: its weights, as trained"
+            yield FileView(path.name, None, path.stat().st_size, readers, reason)
+        elif path.name not in known and path.is_file():
             yield FileView(
                 path.name, None, path.stat().st_size, "prover", "not part of the artifact; no hash covers it"
             )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
+    from oracle.explaining import Account
     from oracle.inspection import Inspection, SrsFinding
+    from oracle.monitoring import Finding
     from oracle.proving.cutting import Plan
     from oracle.proving.graph import GraphReport
     from oracle.proving.split import Chain, ModelProof
@@ -67,6 +70,56 @@ def print_deployment(deployment: Deployment) -> None:
     if deployment.registry is not None:
         table.add_row("registry of feeds by pair", deployment.registry)
     Console().print(table)
+
+
+def print_account(account: Account, *, as_json: bool) -> None:
+    """Why a report was accepted or is held: a line for each thing to know."""
+    if as_json:
+        print_json(asdict(account))
+        return
+    for line in account.lines:
+        print(line)
+
+
+def print_monitor(finding: Finding, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
+    """Whether a model should be retrained, and where the proposed one is."""
+    from oracle.monitoring import lines
+
+    if as_json:
+        print_json({**asdict(finding), "retrain": finding.retrain, "proposed": files})
+        return
+    for line in lines(finding):
+        print(line)
+    if files is not None:
+        print(f"proposed, and not active: {files['model']}; its card: {files['text']}")
+        print(
+            f'next: compare the cards; then set model = "{files["model"]}" in [prover], and run `oracle deploy`, which '
+            "adds the model to the hub; the hub's admin proposes it for the feed"
+        )
+
+
+def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
+    """What a trained detector does on each split, and where its files are."""
+    if as_json:
+        print_json({"card": card, "files": files})
+        return
+    table = _table("split", "reports", "objections / 10,000", "interval", "holds / 10,000", "longest hold")
+    for name, each in card["splits"].items():
+        low, high = each["objections"]["interval_per_10k"]
+        table.add_row(
+            name,
+            str(each["holds"]["reports"]),
+            f"{each['objections']['per_10k']:g}",
+            f"{low:.3g} to {high:.3g}",
+            f"{each['holds']['per_10k']:g}",
+            str(each["longest_hold"]),
+        )
+    console = Console()
+    console.print(table)
+    data = card["data"]
+    console.print(f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}", markup=False, highlight=False)
+    for path in files.values():
+        print(path)
 
 
 def print_status(status: OracleStatus, *, as_json: bool) -> None:

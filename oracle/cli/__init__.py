@@ -211,6 +211,24 @@ def status(config_path: Path, as_json: bool) -> None:
 
 
 @oracle.command()
+@click.argument("feed")
+@click.argument("round_id", metavar="[ROUND]", required=False, type=click.IntRange(min=1))
+@config_option
+@json_option
+def explain(feed: str, round_id: int | None, config_path: Path, as_json: bool) -> None:
+    """Say why a round of the FEED was accepted, or why its latest report is held: in sigmas and in words.
+
+    Without a ROUND: the hold, if there is one, else the latest round.
+    """
+    import asyncio
+
+    from oracle.explaining import explain_feed
+    from oracle.report import print_account
+
+    print_account(asyncio.run(explain_feed(load_config(config_path), feed, round_id)), as_json=as_json)
+
+
+@oracle.command()
 @click.argument("hub")
 @click.option("--rpc", "rpc_url", required=True, help="RPC endpoint of the chain.")
 @click.option(

@@ -12,15 +12,21 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, TypeVar
 
 from oracle.errors import DataError, SourceExhausted
 from oracle.sources.interface import Reading, closed, parse_decimal
 
-__all__ = ["ReplaySource", "load_csv"]
+__all__ = ["ReplaySource", "header", "load_csv", "load_table"]
 
 _UNIX_SECONDS = re.compile(r"[0-9]{1,10}\Z")
 UINT32_MAX = 2**32 - 1
+
+
+Row: TypeAlias = tuple[int, tuple[Decimal | None, ...]]
+"""A time, and a value of each column; None where a cell is empty."""
+
+T = TypeVar("T")
 
 
 def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tuple[Reading, ...]:
@@ -36,26 +42,59 @@ def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tupl
     Raises:
         DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
     """
+    rows = load_table(path, time_column, (value_column,))
+    return tuple(Reading(value, time, name) for time, (value,) in rows if value is not None)
+
+
+def load_table(
+    path: Path, time_column: str, value_columns: Sequence[str], *, keep_last: bool = False
+) -> tuple[Row, ...]:
+    """Read a recorded series of one or more sources.
+
+    Args:
+        path: A UTF-8 CSV file with a header line.
+        time_column: As for `load_csv`.
+        value_columns: Headers of the values. With several, a cell may be empty: that source gave none.
+        keep_last: Of rows with the same time take the last, instead of refusing them.
+
+    Raises:
+        DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
+    """
+    return _opened(path, lambda file: _read_rows(file, path, time_column, value_columns, keep_last=keep_last))
+
+
+def header(path: Path) -> tuple[str, ...]:
+    """The headers of a CSV file.
+
+    Raises:
+        DataError: The file can't be read.
+    """
+    return tuple(_opened(path, lambda file: next(csv.reader(file, strict=True), [])))
+
+
+def _opened(path: Path, read: Callable[[Iterator[str]], T]) -> T:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read_rows(file, path, time_column, value_column, name)
+            return read(file)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: is no valid CSV: {error}") from None
 
 
 def _read_rows(
-    lines: Iterator[str] | Sequence[str], path: Path, time_column: str, value_column: str, name: str
-) -> tuple[Reading, ...]:
+    lines: Iterator[str], path: Path, time_column: str, value_columns: Sequence[str], *, keep_last: bool
+) -> tuple[Row, ...]:
     rows = csv.reader(lines, strict=True)
-    readings: list[Reading] = []
+    read: list[Row] = []
     blank: int | None = None
     try:
         header = next(rows, [])
-        time_index, value_index = (_column(header, column, path) for column in (time_column, value_column))
+        time_index, *value_indices = (_column(header, column, path) for column in (time_column, *value_columns))
         for row in rows:
             where = f"{path}:{rows.line_num}"
             if not row:
@@ -66,19 +105,26 @@ def _read_rows(
             if len(row) != len(header):
                 raise DataError(f"{where}: {len(row)} cells where the header has {len(header)}")
             observed_at = _time(row[time_index], f"{where}: column {time_column!r}")
-            if readings and observed_at <= readings[-1].observed_at:
-                relation = "repeats" if observed_at == readings[-1].observed_at else "is before"
+            if read and keep_last and observed_at == read[-1][0]:
+                read.pop()
+            if read and observed_at <= read[-1][0]:
+                relation = "repeats" if observed_at == read[-1][0] else "is before"
                 raise DataError(
                     f"{where}: column {time_column!r}: {row[time_index]!r} {relation} the time of the row above; "
                     "times must rise"
                 )
-            value = parse_decimal(row[value_index], f"{where}: column {value_column!r}")
-            readings.append(Reading(value, observed_at, name))
+            values = tuple(
+                None
+                if len(value_columns) > 1 and not row[index].strip()
+                else parse_decimal(row[index], f"{where}: column {column!r}")
+                for column, index in zip(value_columns, value_indices, strict=True)
+            )
+            read.append((observed_at, values))
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num}: is no valid CSV: {error}") from None
-    if not readings:
+    if not read:
         raise DataError(f"{path}: has no rows below its header")
-    return tuple(readings)
+    return tuple(read)
 
 
 def _column(header: Sequence[str], wanted: str, path: Path) -> int:
