@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import fnmatch
 import io
 import json
 import os
@@ -21,42 +22,80 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import encoding, toolchain
-from oracle.bench import submissions
-from oracle.errors import ArtifactError, Fatal, ProverUnavailable, ToolMissing
+from oracle import toolchain
+from oracle.bench import circuits, estimates, submissions
+from oracle.errors import ConfigError, Fatal, ToolMissing
 from oracle.metrics import percentile
-from oracle.types import Kind, Outcome
+from oracle.types import Outcome
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from oracle.chain.anvil import Anvil
     from oracle.config import Config
-    from oracle.detectors.quadratic import QuadraticModel
-    from oracle.proving.child import EngineProcess
-    from oracle.proving.verifier import CompiledVerifier
     from oracle.sources.interface import Reading
 
 Echo = Callable[[str], None]
 
-OWN = {
-    "quadratic-private-b1": ("private", "score"),
-    "quadratic-public-b1": ("public", "score"),
-    "quadratic-verdict-b1": ("private", "verdict"),
+QUADRATIC = {
+    **{
+        f"quadratic-{visibility}-b{batch}": (visibility, "score", batch)
+        for visibility in ("private", "public")
+        for batch in circuits.BATCHES
+    },
+    "quadratic-verdict-b1": ("private", "verdict", 1),
 }
-"""Our cases: visibility of the weights, and what a proof publishes."""
+"""Circuits of the default detector: visibility of the weights, what a proof publishes, windows."""
+
+OWN = {case: facts[:2] for case, facts in QUADRATIC.items() if facts[2] == 1}
+"""Those that a daemon takes to the chain, one window at a time."""
+
+TUNED = {
+    **{f"tuned-{model}": model for model in circuits.MODELS},
+    **{f"tuned-{model}-private": model for model in circuits.MODELS if model not in circuits.PUBLIC_ONLY},
+}
 
 DEFAULT = "ezkl-default-quadratic"
-CASES = (*OWN, DEFAULT, *submissions.CASES)
+DEFAULTS = {
+    DEFAULT: 1,
+    f"{DEFAULT}-b{circuits.BATCHES[-1]}": circuits.BATCHES[-1],
+    **{f"ezkl-default-{model}": 1 for model in circuits.MODELS},
+}
+"""ezkl's pipeline as it is documented, on the same graphs: windows in one circuit."""
 
-CALIBRATION_WINDOWS = 100
-MAX_DECOMP_LEGS = 8
-_CALIBRATION_START = dt.date(2008, 7, 1)
-"""The crisis is in it: scales that were chosen from calm days alone would fail on the first that is not."""
+THROUGHPUT = {
+    "throughput-public-b1": ("public", 1),
+    "throughput-private-b1": ("private", 1),
+    "throughput-private-b16": ("private", 16),
+}
+_THROUGHPUT_S = 10.0
+
+GROUPS = {
+    **dict.fromkeys((*QUADRATIC, *(case for case in DEFAULTS if case.startswith(DEFAULT))), "quadratic"),
+    **TUNED,
+    **{f"ezkl-default-{model}": model for model in circuits.MODELS},
+}
+"""The model of each case whose proofs are timed."""
+
+BESIDE = {
+    **{
+        case: DEFAULT if batch == 1 else f"{DEFAULT}-b{batch}"
+        for case, (_, _, batch) in QUADRATIC.items()
+        if batch in (1, circuits.BATCHES[-1])
+    },
+    **{case: f"ezkl-default-{model}" for case, model in TUNED.items()},
+}
+"""With which of ezkl's each of ours is compared: of the same model and as many windows."""
+
+CASES = (*GROUPS, *THROUGHPUT, *submissions.CASES)
+
+_BROUGHT_PROOFS = 3
 
 _FEED_START = dt.date(2004, 1, 2)
 _WARM_ROUND = 4
@@ -71,50 +110,20 @@ _SUBMISSIONS = 3
 _SAMPLE_S = 0.05
 
 
-@dataclass(frozen=True)
-class Circuit:
-    """A circuit that is ready to prove.
+def matching(patterns: Sequence[str]) -> list[str]:
+    """The cases that are named, or match a pattern, in the order of `CASES`.
 
-    Attributes:
-        files: Arguments of the engine's `prove`: circuit, settings, vk, pk, srs.
-        verifier: Compiled, for the chain.
-        outputs: What the circuit must publish for a window; None: not known exactly.
-        setup_s: Seconds from the ONNX graph to the compiled verifier, SRS included.
-        facts: Further keys of the case in the report.
+    Args:
+        patterns: Names or globs; one may hold several, with commas between them.
+
+    Raises:
+        ConfigError: One matches no case.
     """
-
-    files: Mapping[str, str]
-    verifier: CompiledVerifier
-    outputs: Callable[[Sequence[int]], list[int]] | None
-    setup_s: float
-    facts: dict[str, Any]
-
-
-@dataclass
-class Proofs:
-    """What a case's proving child did, warm-up left out."""
-
-    witness: list[float] = field(default_factory=list)
-    prove: list[float] = field(default_factory=list)
-    verify: list[float] = field(default_factory=list)
-    published: list[tuple[tuple[int, ...], list[int]]] = field(default_factory=list)
-    proof: bytes = b""
-    instances: tuple[int, ...] = ()
-    peak_bytes: int = 0
-
-    def report(self) -> dict[str, Any]:
-        """Medians in seconds, sizes in bytes and MB."""
-        totals = [sum(steps) for steps in zip(self.witness, self.prove, self.verify, strict=True)]
-        return {
-            "prove_s": round(statistics.median(self.prove), 4),
-            "witness_s": round(statistics.median(self.witness), 4),
-            "verify_s": round(statistics.median(self.verify), 4),
-            "total_s": round(statistics.median(totals), 4),
-            "prove_s_all": [round(seconds, 4) for seconds in self.prove],
-            "proof_bytes": len(self.proof),
-            "instances": len(self.instances),
-            "rss_mb": _megabytes(self.peak_bytes),
-        }
+    wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    for each in wanted:
+        if not fnmatch.filter(CASES, each):
+            raise ConfigError(f"--cases {each} matches none of: {', '.join(CASES)}")
+    return [case for case in CASES if any(fnmatch.fnmatch(case, each) for each in wanted)]
 
 
 async def run(
@@ -129,7 +138,8 @@ async def run(
     """Measure, print a table, and write the report.
 
     Args:
-        repeat: Proofs per case, after one that warms up.
+        repeat: Proofs per case, after one that warms up; of models that were brought, and of batches through ezkl's
+            defaults, at most `_BROUGHT_PROOFS`.
         cold_setup: Also time the set-up and the demonstration in a fresh clone of the committed state.
         out: The JSON file to write.
         echo: Takes lines for people.
@@ -151,6 +161,7 @@ async def run(
             f"cases {list(cases)} must be of {list(CASES)}, repeat {repeat} at least 1, "
             f"observations {observations} more than {_WARM_ROUND} and at most {MAX_OBSERVATIONS}"
         )
+    began = time.perf_counter()
     report: dict[str, Any] = {
         "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "repeat": repeat,
@@ -162,250 +173,110 @@ async def run(
         report |= await asyncio.to_thread(_cold_setup, echo)
     with tempfile.TemporaryDirectory(prefix="oracle-bench-") as folder:
         work = Path(folder)
-        circuits: dict[str, Circuit] = {}
-        for case in (case for case in cases if case not in submissions.CASES):
-            echo(f"set-up of {case}")
-            build = _build_default if case == DEFAULT else _build_own
-            circuits[case] = await asyncio.to_thread(build, case, work / case, echo)
-        proofs = await asyncio.to_thread(_prove_in_turns, circuits, _windows(repeat + 1, dt.date(2008, 9, 1)), echo)
-        for case, circuit in circuits.items():
-            echo(f"gas of {case}")
-            report[case] = proofs[case].report() | {"setup_s": round(circuit.setup_s, 2)} | circuit.facts
-            if case == DEFAULT:
-                report[case] |= await _default_on_chain(circuit, proofs[case])
-                report[case] |= _fidelity(circuit, proofs[case])
+        srs = circuits.SharedSrs(work)
+        # A group's proofs take turns; the next group begins when its processes have ended.
+        for model in ("quadratic", *circuits.MODELS):
+            chosen = [case for case in cases if GROUPS.get(case) == model]
+            if not chosen:
                 continue
-            first = "end_to_end" not in report
-            number = observations if first else max(_WARM_ROUND + 1, min(observations, _GAS_OBSERVATIONS))
-            measured = await _own_on_chain(work / case, case, circuit, proofs[case], number)
-            report[case] |= measured["gas"]
-            if first:
-                report["end_to_end"] = measured["end_to_end"]
-                report |= measured["memory"]
-                echo("observation to confirmation with one prover of all cores")
-                alone = await _own_on_chain(work / case, case, circuit, proofs[case], number, workers=1)
-                report["end_to_end_one_worker"] = alone["end_to_end"] | alone["memory"]
+            turns = 1 + (repeat if model == "quadratic" else min(repeat, _BROUGHT_PROOFS))
+            found = await _group(model, chosen, turns, work, srs, observations, echo)
+            report |= found
+        for case in (case for case in cases if case in THROUGHPUT):
+            echo(f"throughput of {case}")
+            report[case] = await _throughput(case, work)
     if submitted := [case for case in cases if case in submissions.CASES]:
         report |= await submissions.run(submitted, min(repeat, _SUBMISSIONS), echo)
-    for case in set(cases) & set(OWN) if DEFAULT in cases else ():
-        report[case]["default_over_prove"] = _ratio(report[DEFAULT]["prove_s_all"], report[case]["prove_s_all"])
     for case in submitted if DEFAULT in cases else ():
         report[case]["default_over_gas_per_feed"] = round(
             report[DEFAULT]["consumer_gas"] / report[case]["gas_per_feed"], 2
         )
+    estimates.compare(report)
+    report["seconds"] = round(time.perf_counter() - began)
     await asyncio.to_thread(_write, out, report)
     echo(table(report))
     echo(str(out))
     return report
 
 
-# --- set-up --------------------------------------------------------------------------------------------------------
-
-
-def _build_own(case: str, folder: Path, echo: Echo) -> Circuit:
-    """One of our circuits, built from nothing: no artifact, SRS or compilation of an earlier run is used."""
-    from oracle.chain.solc import compile_standard
-    from oracle.proving import artifact
-    from oracle.proving.srs import SrsCache, SrsOrigin
-    from oracle.proving.verifier import SOLC_VERSION
-
-    visibility, disclosure = OWN[case]
-    model = _model(disclosure)
-    began = time.perf_counter()
-    built = artifact.build(
-        model,
-        1,
-        visibility=artifact.Visibility(visibility),
-        srs=SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL),
-        compile_standard=lambda request: compile_standard(request, SOLC_VERSION, use_cache=False),
-        cache=folder / "artifacts",
-    )
-    seconds = time.perf_counter() - began
-    names = {
-        "circuit": artifact.CIRCUIT,
-        "settings": artifact.SETTINGS,
-        "vk": artifact.VK,
-        "pk": artifact.PK,
-        "srs": artifact.SRS,
-    }
-    return Circuit(
-        files={argument: built.file(name) for argument, name in names.items()},
-        verifier=built.verifier(),
-        outputs=lambda window: list(model.score_int(window)),
-        setup_s=seconds,
-        facts={"k": built.manifest.k, "verifier_bytes": len(built.verifier().runtime)},
-    )
-
-
-def _build_default(case: str, folder: Path, echo: Echo) -> Circuit:
-    """The same graph through ezkl's documented pipeline: default arguments, then calibration on recorded windows.
-
-    With exactly the defaults, the calibration refuses this graph: its scores do not fit the two limbs of a range check.
-    So the number of limbs, and nothing else, is raised until the circuit takes the recorded windows. What was refused
-    is in the report.
-    """
-    from oracle.chain.solc import compile_standard
-    from oracle.proving.child import EngineProcess
-    from oracle.proving.verifier import SOLC_VERSION, compile_verifier
-
-    folder.mkdir(parents=True)
-    model = folder / "model.onnx"
-    model.write_bytes(_model("score").to_onnx(1))
-    windows = _windows(CALIBRATION_WINDOWS, _CALIBRATION_START)
-    files = {name: str(folder / name) for name in ("circuit", "settings", "vk", "pk", "srs")}
-    refused: list[dict[str, Any]] = []
-    with EngineProcess() as engine:
-        for legs in range(2, MAX_DECOMP_LEGS + 1):
-            began = time.perf_counter()
-            try:
-                steps, settings = _default_pipeline(engine, str(model), files, windows, {"decomp_legs": legs})
-                break
-            except (ArtifactError, ProverUnavailable) as error:
-                seconds = round(time.perf_counter() - began, 2)
-                refused.append({"decomp_legs": legs, "seconds": seconds, "refusal": str(error)[:600]})
-                echo(f"  ezkl refuses decomp_legs = {legs}: {_reason(str(error))}")
-        else:
-            raise Fatal(f"ezkl's defaults don't take this graph with up to {MAX_DECOMP_LEGS} limbs: {refused[-1]}")
-        source = folder / "Verifier.sol"
-        mark = time.perf_counter()
-        engine.call("create_verifier", source=str(source), **_some(files, "vk", "settings", "srs"))
-        compiled = compile_verifier(
-            source.read_text(encoding="utf-8"),
-            lambda request: compile_standard(request, SOLC_VERSION, use_cache=False),
-        )
-        steps["verifier"] = round(time.perf_counter() - mark, 2)
-        seconds = time.perf_counter() - began
-        peak = int(engine.call("peak_memory")["bytes"] or 0)
-    chosen = ("input_scale", "param_scale", "scale_rebase_multiplier", "decomp_base", "decomp_legs", "num_inner_cols")
-    return Circuit(
-        files=files,
-        verifier=compiled,
-        outputs=None,
-        setup_s=seconds,
-        facts={
-            "k": settings["run_args"]["logrows"],
-            "verifier_bytes": len(compiled.runtime),
-            "changed_run_args": {"decomp_legs": legs} if refused else {},
-            "run_args": _some(settings["run_args"], *chosen),
-            "output_scale": settings["model_output_scales"][0],
-            "calibration_windows": len(windows),
-            "refused": refused,
-            "setup_steps_s": steps,
-            "setup_rss_mb": _megabytes(peak),
-        },
-    )
-
-
-def _default_pipeline(
-    engine: EngineProcess,
+async def _group(
     model: str,
-    files: Mapping[str, str],
-    windows: list[list[int]],
-    run_args: Mapping[str, Any],
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Settings, calibration, SRS, keys. Returns the seconds of each step, and the settings."""
-    steps: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def step(name: str) -> Iterator[None]:
-        mark = time.perf_counter()
-        yield
-        steps[name] = round(time.perf_counter() - mark, 2)
-
-    with step("settings"):
-        engine.call("gen_settings", model=model, settings=files["settings"], run_args=dict(run_args))
-    with step("calibration"):
-        settings = engine.call(
-            "calibrate_settings", model=model, settings=files["settings"], windows=windows, target="resources"
-        )
-    with step("compilation"):
-        engine.call("compile_circuit", model=model, **_some(files, "circuit", "settings"))
-        # Before minutes go into keys: does the circuit take what it was calibrated on?
-        for window in windows:
-            engine.call("witness", circuit=files["circuit"], inputs=window)
-    with step("srs"):
-        engine.call("gen_srs", srs=files["srs"], logrows=settings["run_args"]["logrows"])
-    with step("keys"):
-        engine.call("setup", **_some(files, "circuit", "vk", "pk", "srs"))
-    return steps, settings
-
-
-def _model(disclosure: str) -> QuadraticModel:
-    from oracle.detectors.interface import Disclosure
-    from oracle.detectors.quadratic import QuadraticModel
-
-    return QuadraticModel.default(Disclosure(disclosure))
-
-
-def _windows(count: int, start: dt.date) -> list[list[int]]:
-    """Feature vectors of the recorded S&P 500, as the hub would derive them if it had accepted every day."""
-    from oracle.detectors.quadratic import PAST
-    from oracle.sources.packaged import load_series
-
-    sigma = _model("score").training.series["sp500"]
-    readings = load_series("sp500", start)[: count + PAST + 1]
-    answers = [encoding.answer_from_decimal(reading.value, 8) for reading in readings]
-    times = [reading.observed_at for reading in readings]
-    moves = [encoding.move(Kind.RELATIVE, sigma, now, before) for before, now in pairwise(answers)]
-    return [
-        [moves[i], *reversed(moves[i - PAST : i]), encoding.gap(times[i + 1], times[i], 86_400)]
-        for i in range(PAST, len(moves))
-    ]
+    cases: Sequence[str],
+    turns: int,
+    work: Path,
+    srs: circuits.SharedSrs,
+    observations: int,
+    echo: Echo,
+) -> dict[str, Any]:
+    """The cases of one model: set up, proven in turns, verified on a chain, and held against ezkl's defaults."""
+    make = circuits.quadratic_subject if model == "quadratic" else partial(circuits.brought_subject, model)
+    subject = await asyncio.to_thread(make, turns)
+    built: dict[str, circuits.Circuit] = {}
+    for case in cases:
+        echo(f"set-up of {case}")
+        built[case] = await asyncio.to_thread(_build, case, subject, turns, work / case, srs, echo)
+    proofs = await asyncio.to_thread(circuits.prove_in_turns, built, turns, echo)
+    report: dict[str, Any] = {}
+    for case, circuit in built.items():
+        report[case] = proofs[case].report() | {"setup_s": round(circuit.setup_s, 2)} | circuit.facts
+        if circuit.estimated:
+            report[case]["estimated"] = {name: asdict(cost) for name, cost in circuit.estimated.items()}
+    if DEFAULT in report:
+        report[DEFAULT] |= circuits.score_errors(built[DEFAULT], proofs[DEFAULT])
+    bare = {case: circuit for case, circuit in built.items() if case not in OWN}
+    echo(f"gas of {model}")
+    for case, measured in (await circuits.verified_on_chain(bare, proofs, [DEFAULT])).items():
+        report[case] |= measured
+    for case in (case for case in cases if case in OWN):
+        echo(f"gas of {case}")
+        first = "end_to_end" not in report
+        number = observations if first else max(_WARM_ROUND + 1, min(observations, _GAS_OBSERVATIONS))
+        measured = await _own_on_chain(work / case, case, built[case], proofs[case], number)
+        report[case] |= measured["gas"]
+        if first:
+            report["end_to_end"] = measured["end_to_end"]
+            report |= measured["memory"]
+            echo("observation to confirmation with one prover of all cores")
+            alone = await _own_on_chain(work / case, case, built[case], proofs[case], number, workers=1)
+            report["end_to_end_one_worker"] = alone["end_to_end"] | alone["memory"]
+    for case, default in BESIDE.items():
+        if case in report and default in report:
+            ratio = _ratio(report[default]["prove_s_all"], report[case]["prove_s_all"])
+            report[case]["default_over_prove"] = ratio
+            report[case]["beside"] = default
+    return report
 
 
-# --- proofs --------------------------------------------------------------------------------------------------------
+def _build(
+    case: str, subject: circuits.Subject, turns: int, folder: Path, srs: circuits.SharedSrs, echo: Echo
+) -> circuits.Circuit:
+    if case in DEFAULTS:
+        return circuits.build_default(subject, DEFAULTS[case], turns, folder, srs, echo)
+    if case in QUADRATIC:
+        visibility, disclosure, batch = QUADRATIC[case]
+        return circuits.build_quadratic(subject, visibility, disclosure, batch, turns, folder)
+    return circuits.build_tuned(subject, "private" if case.endswith("-private") else "public", folder, echo)
 
 
-def _prove_in_turns(circuits: Mapping[str, Circuit], windows: list[list[int]], echo: Echo) -> dict[str, Proofs]:
-    """A proof of each case, then the next of each: what the machine does meanwhile, it does to all of them."""
-    from oracle.proving.child import EngineProcess
-
-    found = {case: Proofs() for case in circuits}
-    with contextlib.ExitStack() as stack:
-        engines = {case: stack.enter_context(EngineProcess()) for case in circuits}
-        for turn, window in enumerate(windows):
-            echo(f"proofs, round {turn} of {len(windows) - 1}" + ("" if turn else " (warm-up)"))
-            for case, circuit in circuits.items():
-                expected = None if circuit.outputs is None else circuit.outputs(window)
-                result = engines[case].call("prove", inputs=window, outputs=expected, **dict[str, Any](circuit.files))
-                if not result.get("verified"):
-                    raise Fatal(f"{case}: a proof of {window} does not verify, or is of other scores than {expected}")
-                proofs = found[case]
-                proofs.proof = bytes.fromhex(result["proof"])
-                proofs.instances = tuple(int(element, 16) for element in result["instances"])
-                if turn:
-                    proofs.witness.append(result["seconds"]["witness"])
-                    proofs.prove.append(result["seconds"]["prove"])
-                    proofs.verify.append(result["seconds"]["verify"])
-                    proofs.published.append((tuple(window), result["outputs"]))
-        for case, engine in engines.items():
-            found[case].peak_bytes = int(engine.call("peak_memory")["bytes"] or 0)
-    return found
-
-
-def _fidelity(circuit: Circuit, proofs: Proofs) -> dict[str, Any]:
-    """How far the calibrated circuit's scores are from the model's. Ours are exact by construction.
-
-    Returns:
-        The largest error in score units (a calm market's limit is one), and the verdicts that it changes.
-    """
-    model = _model("score")
-    scale, one = circuit.facts["output_scale"], 1 << model.param_scale
-    errors = []
-    changed = 0
-    for window, outputs in proofs.published:
-        scores = model.score_int(window)
-        for output, score in zip(outputs, scores, strict=True):
-            errors.append(abs(output / 2**scale - score / one) / (model.score_unit / one))
-        changed += any(output > 0 for output in outputs) != any(score > 0 for score in scores)
-    return {"score_error_max": round(max(errors), 4), "verdicts_changed": changed, "windows": len(proofs.published)}
+async def _throughput(case: str, work: Path) -> dict[str, Any]:
+    """Proofs per second, of an artifact that was built for another case if there was one."""
+    visibility, batch = THROUGHPUT[case]
+    folder = work / f"quadratic-{visibility}-b{batch}"
+    built = await asyncio.to_thread(circuits.throughput_artifact, visibility, batch, folder)
+    windows = await asyncio.to_thread(circuits.recorded_windows, None, None)
+    return await circuits.throughput(built, windows, _THROUGHPUT_S)
 
 
 # --- on the chain --------------------------------------------------------------------------------------------------
 
 
 async def _own_on_chain(
-    folder: Path, case: str, circuit: Circuit, proofs: Proofs, observations: int, workers: int | None = None
+    folder: Path,
+    case: str,
+    circuit: circuits.Circuit,
+    proofs: circuits.Proofs,
+    observations: int,
+    workers: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Deploys a case on a fresh chain and lets the daemon report to it; None: as many workers as by default."""
     from oracle.assembly import deploy
@@ -454,30 +325,7 @@ async def _own_on_chain(
             "observations": len(entries),
             "workers": config.prover.workers,
         },
-        "memory": {"daemon_rss_mb": _megabytes(total), "daemon_parent_rss_mb": _megabytes(parent)},
-    }
-
-
-async def _default_on_chain(circuit: Circuit, proofs: Proofs) -> dict[str, Any]:
-    """ezkl's verifier as it was generated, without our hardening: `verifyProof` alone, and behind a consumer."""
-    from oracle.chain.anvil import Anvil, load_anvil_config
-    from oracle.chain.rpc import Rpc
-
-    with Anvil(load_anvil_config(port=0)) as chain:
-        async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
-            payer = await submissions.sender(rpc)
-            deployed = await submissions.send(payer, None, circuit.verifier.bytecode)
-            assert deployed.contract_address is not None
-            calldata = submissions.bare_call(circuit.verifier.abi, proofs.proof, proofs.instances)
-            verified = await submissions.verify(payer, deployed.contract_address, calldata)
-            consumer = await submissions.demo_consumer_gas(
-                payer, deployed.contract_address, proofs.proof, proofs.instances
-            )
-    return {
-        "gas": verified.gas_used,
-        "gas_of": "verifyProof of ezkl's own, unhardened verifier: no feed, no signatures, no storage",
-        "verify_gas": verified.gas_used,
-        "consumer_gas": consumer,
+        "memory": {"daemon_rss_mb": circuits.megabytes(total), "daemon_parent_rss_mb": circuits.megabytes(parent)},
     }
 
 
@@ -522,7 +370,7 @@ name = "sp500"
 description = "S&P 500"
 kind = "relative"
 decimals = 8
-sigma = {_model(disclosure).training.series["sp500"]}
+sigma = {circuits.quadratic(disclosure).training.series["sp500"]}
 heartbeat = 86400
 max_age = {MAX_AGE}
 deviation_ppm = 1
@@ -705,42 +553,58 @@ def _cold_setup(echo: Echo) -> dict[str, Any]:
 # --- the report ----------------------------------------------------------------------------------------------------
 
 
-def table(report: Mapping[str, Any], width: int = 118) -> str:
+def table(report: Mapping[str, Any], width: int = 150) -> str:
     """The report for people."""
     from rich.console import Console
     from rich.table import Table
 
     found = Table(box=None, pad_edge=False, header_style="bold")
     found.add_column("case")
-    for column in ("prove", "with witness, verify", "gas", "verify gas", "proof", "peak memory", "set-up"):
+    columns = ("k", "prove", "with witness, verify", "gas", "verify gas", "proof", "memory", "set-up", "flips/10,000")
+    for column in columns:
         found.add_column(column, justify="right")
     default = report.get(DEFAULT)
-    for case in (case for case in (*OWN, DEFAULT) if case in report):
+    for case in (case for case in GROUPS if case in report):
         of = report[case]
-        less = f"  ({of['default_over_prove']:.0f}× less)" if "default_over_prove" in of else ""
+        less = f"  ({of['default_over_prove']:.1f}× less)" if "default_over_prove" in of else ""
+        flips = f"{of['flips_per_10k']:g}" if "flips_per_10k" in of else ""
         found.add_row(
             case,
+            str(of["k"]),
             f"{of['prove_s']:.3f} s{less}",
             f"{of['total_s']:.3f} s",
-            f"{of['gas']:,}" + ("*" if case == DEFAULT else ""),
+            f"{of['gas']:,}" + ("" if case in OWN else "*"),
             f"{of['verify_gas']:,}",
             f"{of['proof_bytes']:,} B",
             f"{of['rss_mb']:.0f} MB",
             f"{of['setup_s']:.1f} s",
+            flips,
         )
     text = io.StringIO()
     console = Console(file=text, width=width, highlight=False)
     if found.row_count:
         console.print(found)
     about = report["machine"]
+    if found.row_count:
+        console.print("* verifyProof alone: no feed, no signatures, no storage", markup=False)
+    for case in (case for case in DEFAULTS if case in report):
+        for refusal in report[case]["refused"]:
+            why = circuits.reason(refusal["refusal"])
+            told = f"  {case}: with decomp_legs = {refusal['decomp_legs']} ezkl refuses it: {why}"
+            console.print(told, markup=False)
     if default:
-        console.print(f"* {default['gas_of']}")
-        for refusal in default["refused"]:
-            why = _reason(refusal["refusal"])
-            console.print(f"  with decomp_legs = {refusal['decomp_legs']} ezkl refuses it: {why}", markup=False)
         console.print(
-            f"  its scores are wrong by up to {default['score_error_max']} of a calm market's limit; ours are exact"
+            f"  the scores of {DEFAULT} are wrong by up to {default['score_error_max']} of a calm market's limit; "
+            "ours are exact"
         )
+    for case in (case for case in THROUGHPUT if case in report):
+        of = report[case]
+        console.print(
+            f"{case}: {of['proofs_per_s']} proofs, {of['windows_per_s']} windows a second "
+            f"({of['processes']} processes, {of['proofs']} proofs in {of['seconds']} s)"
+        )
+    if "estimator" in report:
+        console.print(_estimator_table(report["estimator"]))
     if any(case in report for case in submissions.CASES):
         console.print(submissions.table(report))
     if "end_to_end" in report:
@@ -767,27 +631,30 @@ def table(report: Mapping[str, Any], width: int = 118) -> str:
     return text.getvalue().rstrip()
 
 
+def _estimator_table(estimator: Mapping[str, Any]) -> Table:
+    """The cost model's errors."""
+    from rich.table import Table
+
+    title = f"the cost model's errors: largest (median), of {estimator['cases']} cases"
+    found = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    found.add_column("estimated from")
+    for name in ("k", *estimates.QUANTITIES):
+        found.add_column(name.replace("_", " "), justify="right")
+    for stage in estimates.STAGES:
+        of = estimator[stage]
+        shares = (f"{of[name]['max']:.0%} ({of[name]['median']:.0%})" for name in estimates.QUANTITIES)
+        found.add_row(stage, f"{of['k']['max']} ({of['k']['median']:g})", *shares)
+    return found
+
+
 def _ratio(over: Sequence[float], under: Sequence[float]) -> float:
     """Median of the ratios of each round: on a machine whose speed changes, only proofs of one round compare."""
     return round(statistics.median(a / b for a, b in zip(over, under, strict=True)), 1)
 
 
-def _reason(refusal: str) -> str:
-    """The last of ezkl's reasons: of the scales that it tried last."""
-    return refusal.rpartition("reason: ")[2]
-
-
 def _write(out: Path, report: Mapping[str, Any]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-
-
-def _megabytes(size: int) -> float:
-    return round(size / 1e6, 1)
-
-
-def _some(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: values[name] for name in names}
 
 
 def _tail(path: Path) -> str:

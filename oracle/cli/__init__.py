@@ -255,9 +255,16 @@ def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int, as_json: boo
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
-    default=7,
+    default=5,
     show_default=True,
     help="Proofs per case.",
+)
+@click.option(
+    "--cases",
+    "patterns",
+    multiple=True,
+    metavar="NAME",
+    help="Only these cases, or what matches, as 'tuned-*'; all by default. May be repeated, and have commas.",
 )
 @click.option(
     "--cold-setup",
@@ -280,7 +287,7 @@ def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int, as_json: boo
     default=Path("build/bench.json"),
     show_default=True,
 )
-def bench(repeat: int, cold_setup: bool, growth: bool, plot: Path | None, out: Path) -> None:
+def bench(repeat: int, patterns: tuple[str, ...], cold_setup: bool, growth: bool, plot: Path | None, out: Path) -> None:
     """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
     import asyncio
 
@@ -289,9 +296,11 @@ def bench(repeat: int, cold_setup: bool, growth: bool, plot: Path | None, out: P
 
         run_growth(out=out, echo=click.echo, plot=plot)
         return
+    from oracle.bench import CASES, matching
     from oracle.bench import run as run_bench
 
-    asyncio.run(run_bench(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo))
+    cases = matching(patterns) if patterns else CASES
+    asyncio.run(run_bench(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo, cases=cases))
 
 
 @oracle.group("config")

@@ -1,7 +1,8 @@
 """What a model will cost and why it can't be proven, told before any key is made.
 
-The counts of rows are those of the circuit without its keys; times and memory are estimates, from measurements on two
-cores of a machine of 2024 (`docs/performance.md`). They rank settings well, and promise nothing about another machine.
+The counts of rows are those of the circuit without its keys; times and memory are estimates, from measurements on a
+machine of 2024. They rank settings well, and promise nothing about another machine: `oracle bench` measures how far off
+they are (`docs/performance.md`).
 """
 
 from __future__ import annotations
@@ -19,23 +20,69 @@ from oracle.proving.lowering import DECOMPOSED, DEFAULT_SEGMENTS, Op, Problem, P
 HASH_ROWS = 41
 """Rows of the hash per private weight; they lie beside the model's own rows."""
 
-_LIMB_ROWS, _DECOMPOSITION_ROWS = 4, 6
-_SECONDS, _SECONDS_PER_ROW = 0.02, 1.5e-4
-_BYTES, _BYTES_PER_ROW = 35 << 20, 6_500
-_GAS, _GAS_PER_BYTE, _GAS_PER_INSTANCE, _GAS_OF_HASH = 166_000, 117, 1_000, 31_000
-_PROOF_BYTES = {
-    # (private, lookups, columns): measured
-    (False, False, 1): 1_856,
-    (False, False, 2): 2_112,
-    (False, True, 1): 1_952,
-    (False, True, 2): 3_072,
-    (True, False, 1): 2_336,
-    (True, False, 2): 2_752,
-    (True, True, 1): 2_912,
-    (True, True, 2): 3_840,
+_DIGIT_ROWS = 3
+_DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5, "Greater": 18, "Less": 18, "GreaterOrEqual": 19, "LessOrEqual": 19}
+"""Rows of a number that is taken apart: as many per digit, and these beside them. Counted in ezkl's settings."""
+
+_BYTES = 37 << 20
+_SECONDS = 4.5e-4
+_GROWTH = 0.85
+"""Time grows with 2^k to this power, from k = 6 to 14: multi-scalar multiplication is cheaper per point if there are
+many."""
+
+_GAS, _GAS_PER_BYTE, _GAS_PER_INSTANCE, _GAS_OF_HASH = 136_000, 128, 650, 18_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a kind of circuit costs: measured with one thread, in processor time, on models of `oracle.bench.zoo`.
+
+    Attributes:
+        proof_bytes: Of its proofs.
+        folded_bytes: What they have in addition if ezkl folds the circuit's columns.
+        work: Of a proof, per (2^k)^`_GROWTH`: a public circuit without digits, of one column, is 1.
+        row_bytes: Memory per row.
+    """
+
+    proof_bytes: int
+    folded_bytes: int
+    work: float
+    row_bytes: int
+
+
+_SHAPES = {
+    # (private, digits): with one inner column, two and three
+    (False, False): (
+        _Shape(1_856, 1_088, 1.0, 6_000),
+        _Shape(2_112, 1_472, 1.4, 8_000),
+        _Shape(2_560, 1_856, 1.7, 10_000),
+    ),
+    (False, True): (
+        _Shape(1_952, 1_184, 1.33, 6_500),
+        _Shape(3_072, 2_112, 2.0, 9_900),
+        _Shape(4_160, 3_392, 2.65, 13_300),
+    ),
+    (True, False): (
+        _Shape(2_336, 1_088, 1.9, 14_000),
+        _Shape(2_752, 1_472, 2.2, 17_500),
+        _Shape(3_328, 1_856, 2.5, 21_000),
+    ),
+    (True, True): (
+        _Shape(2_912, 1_184, 2.6, 16_300),
+        _Shape(3_840, 2_112, 3.5, 21_700),
+        _Shape(4_928, 3_392, 4.2, 27_000),
+    ),
 }
-FOLD_MARGIN = 19
-"""Rows that are to be free, if ezkl is not to fold columns."""
+"""A fourth column raises the degree of the circuit, and doubles all of it."""
+
+_FOLDED = 0.6
+"""What folding adds to time and memory: a second column's share."""
+
+FOLD_MARGIN = 6
+"""More rows than so many must be free, if ezkl is not to fold columns."""
+
+LARGEST_PROOF = 6_500
+"""Bytes. A verifier of 7,552 has 26 kB of code, more than a chain takes (EIP-170); of 4,928 it has 21 kB."""
 
 MIN_K = 6
 """A smaller circuit proves no faster, and is folded."""
@@ -82,18 +129,17 @@ def estimate(
     from oracle.proving.artifact import least_k
 
     k = max(least_k(rows, table), MIN_K, k)
-    size = _PROOF_BYTES[private, lookups, min(2, columns)] + (columns - 2) * 900 * (columns > 2)
-    if rows + FOLD_MARGIN > 1 << k:
-        # A circuit that is nearly full is folded into more columns.
-        size += 1_100
-    wide = 1 + 0.25 * (columns - 1)
+    shape = _SHAPES[private, lookups][min(columns, len(_SHAPES[private, lookups])) - 1]
+    # A circuit that is nearly full is folded into twice the columns.
+    folded = rows + FOLD_MARGIN >= 1 << k
+    size = shape.proof_bytes + folded * shape.folded_bytes
     return Estimate(
         rows,
         k,
         size,
         _GAS + _GAS_PER_BYTE * size + _GAS_PER_INSTANCE * instances + _GAS_OF_HASH * private,
-        _SECONDS + _SECONDS_PER_ROW * (1 << k) * wide * (1.65 if private else 1.0),
-        int(_BYTES + _BYTES_PER_ROW * (1 << k) * wide * (2.5 if private else 1.0)),
+        _SECONDS * shape.work * (1 + _FOLDED * folded) * float(1 << k) ** _GROWTH,
+        int(_BYTES + shape.row_bytes * (1 + _FOLDED * folded) * (1 << k)),
     )
 
 
@@ -102,35 +148,50 @@ def gas_of_bytes(count: int) -> int:
     return _GAS_PER_BYTE * count
 
 
-def approximate_rows(program: Program, *, private: bool, legs: int = 4) -> int:
-    """Rows without asking ezkl, which needs memory itself for a large model: good to about a fifth."""
+def approximate_rows(
+    program: Program, *, private: bool, legs: int = 4, columns: int = 1, windows: int = 1, scaled: bool = True
+) -> int:
+    """Rows without asking ezkl, which needs memory itself for a large model: good to about a tenth.
+
+    Args:
+        program: The lowered model.
+        private: Whether the weights' hash is in the circuit.
+        legs: Digits of what is taken apart.
+        columns: Inner columns, on which the model's rows are spread; the hash is beside them.
+        windows: In one circuit.
+        scaled: Whether inputs have a scale above 0.
+    """
     shapes: dict[str, tuple[int, ...]] = {name: array.shape for name, array in program.constants.items()}
     shapes[program.input] = (1, *program.input_shape)
-    rows = 0
+    # Each input and output has a row; so has the scaling of each input.
+    rows = (1 + scaled) * program.features + program.outputs
     for op in program.ops:
         shapes[op.output] = op.shape
         arithmetic, apart = op_rows(op, shapes)
         rows += arithmetic + apart * digit_rows(legs)
-    return max(rows, HASH_ROWS * program.weights if private else 0)
+    return max(math.ceil(rows * windows / columns), HASH_ROWS * program.weights if private else 0)
 
 
 def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
-    """Rows of one operation's arithmetic, and how many numbers it takes apart."""
+    """Rows of one operation, less the digits', and how many numbers it takes apart."""
     size = math.prod(op.shape)
     if op.kind == "MatMul":
         return size * shapes[op.inputs[0]][-1], 0
     if op.kind == "Conv":
-        return size * math.prod(shapes[op.inputs[1]][1:]), 0
-    if op.kind == "ReduceSum":
+        return size * (1 + math.prod(shapes[op.inputs[1]][1:])), 0
+    if op.kind in ("ReduceSum", "Slice"):
+        # What it reads.
         return math.prod(shapes[op.inputs[0]]), 0
     if op.kind in ("Add", "Sub", "Mul"):
         return size, 0
-    return 0, size if op.kind in DECOMPOSED else 0
+    if op.kind in DECOMPOSED:
+        return size * _DECOMPOSITION_ROWS[op.kind], size
+    return 0, 0
 
 
 def digit_rows(legs: int) -> int:
-    """Rows that one number takes that is taken apart."""
-    return _DECOMPOSITION_ROWS + _LIMB_ROWS * legs
+    """Rows of the digits of one number."""
+    return _DIGIT_ROWS * legs
 
 
 @dataclass(frozen=True, slots=True)

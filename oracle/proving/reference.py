@@ -553,7 +553,7 @@ class _Writer:
         circuit, program = self.circuit, self.circuit.program
         value = "x"
         if circuit.input_scale:
-            # Windows are integers: this is what they mean, and costs nothing in the circuit.
+            # Windows are integers: this is what they mean. It costs a row each in the circuit.
             self.initializers["unit"] = np.array([[2.0**-circuit.input_scale]], dtype=np.float32)
             value = self.node("Mul", [value, "unit"], "scaled")
         if len(program.input_shape) != 1:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BASES = (64, 128, 256, 512, 1024)
-COLUMNS = (1, 2)
+COLUMNS = (1, 2, 3)
 SEGMENTS = (8, 16, 32)
 PARAM_SCALES = range(3, 15)
 REBASES = (2, 3, 4, 6, 8)
@@ -46,7 +46,10 @@ REBASES = (2, 3, 4, 6, 8)
 
 FINALISTS = 3
 PROOFS = 3
-_HOPELESS = 1.5
+_ENOUGH_S = 30.0
+"""Proofs of a candidate that have taken so long are not repeated."""
+
+_HOPELESS = 1.3
 """How much dearer than the best a candidate may be estimated and still be measured."""
 
 WITNESSED_SAMPLES = 16
@@ -83,6 +86,28 @@ class Verdict:
 
     rule: Rule
     value: float = 0.0
+
+
+def flips(verdict: Verdict, computed: np.ndarray, expected: np.ndarray, threshold: float | None = None) -> np.ndarray:
+    """Which verdicts differ between two models' outputs [count, outputs]: booleans [count].
+
+    Args:
+        verdict: How outputs are read.
+        computed: A model's.
+        expected: The other's.
+        threshold: Of those computed, if it is another.
+    """
+    import numpy as np
+
+    computed_at = verdict.value if threshold is None else threshold
+    match verdict.rule:
+        case Rule.ARGMAX:
+            differ: np.ndarray = computed.argmax(axis=1) != expected.argmax(axis=1)
+        case Rule.THRESHOLD:
+            differ = ((computed > computed_at) != (expected > verdict.value)).any(axis=1)
+        case Rule.TOLERANCE:
+            differ = (np.abs(computed - expected) > verdict.value).any(axis=1)
+    return differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +336,15 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
     return circuit, fidelity, search.model(circuit, settings, count, fidelity)
 
 
+def held_out(request: Request, model: ImportedModel, segments: int, samples: Any) -> Fidelity:
+    """The fidelity of a tuned model on other samples than it was tuned on."""
+    search = _Search(replace(request, samples=samples), lambda step: None)
+    chosen = model.settings
+    return search.fidelity(
+        instantiate(search.program(segments), chosen.input_scale, chosen.param_scale, request.clip, chosen.rebase)
+    )
+
+
 class _Search:
     """Programs, float outputs and the gate of one request."""
 
@@ -333,9 +367,11 @@ class _Search:
             )
         progress(f"float model on {len(self.samples)} samples")
         self.expected = _float_outputs(request, program, self.samples)
-        self.threshold = _before(program.dropped, self.verdict.value)
         if request.disclosure == "verdict" and self.verdict.rule is Rule.TOLERANCE:
             raise ModelError(f"{request.name}: with --tolerance there is no verdict that could be published alone")
+        # Of a tolerance there is no other side of an activation.
+        tolerance = self.verdict.rule is Rule.TOLERANCE
+        self.threshold = self.verdict.value if tolerance else _before(program.dropped, self.verdict.value)
 
     def program(self, segments: int) -> Program:
         """What the circuit computes."""
@@ -450,19 +486,16 @@ class _Search:
         published = self.request.disclosure == "verdict"
         threshold = 0.5 if published else self.threshold
         error = float(np.abs(computed - self.expected).max()) if comparable and not published else None
+        flipped = flips(replace(self.verdict, value=self.threshold), computed, self.expected, threshold)
         slack = circuit.slack / 2.0**circuit.output_scale
-        flipped: Any
         undecided: Any
         match self.verdict.rule:
             case Rule.ARGMAX:
-                flipped = computed.argmax(axis=1) != self.expected.argmax(axis=1)
                 ordered = np.sort(computed, axis=1)
                 undecided = (ordered[:, -1] - ordered[:, -2] <= 2 * slack) & (slack > 0)
             case Rule.THRESHOLD:
-                flipped = ((computed > threshold) != (self.expected > self.threshold)).any(axis=1)
                 undecided = ((np.abs(computed - threshold) <= slack) & (slack > 0)).any(axis=1)
             case Rule.TOLERANCE:
-                flipped = (np.abs(computed - self.expected) > self.verdict.value).any(axis=1)
                 undecided = (np.abs(computed - self.expected) + slack > self.verdict.value).any(axis=1)
         clipped = (np.abs(np.rint(self.samples * 2.0**circuit.input_scale)) > circuit.clip).any(axis=1)
         return Fidelity(
@@ -528,7 +561,7 @@ def _ranked(
             )
             table = settings.base if circuit.decomposed else 0
             least = max(artifact.least_k(written["num_rows"], table), graph.MIN_K)
-            folded = written["num_rows"] + graph.FOLD_MARGIN > 1 << least
+            folded = written["num_rows"] + graph.FOLD_MARGIN >= 1 << least
             for k in (least, least + 1) if folded else (least,):
                 cost = graph.estimate(
                     written["num_rows"],
@@ -539,6 +572,8 @@ def _ranked(
                     table=table,
                     k=k,
                 )
+                if cost.proof_bytes > graph.LARGEST_PROOF:
+                    continue
                 chosen = replace(settings, columns=columns, k=k)
                 ranked.append((circuit, Candidate(chosen, segments, cost)))
     # Of equal cost, the one nearest to the float model comes first.
@@ -634,9 +669,13 @@ def _prove_at(
             for _ in range(PROOFS):
                 files = _chosen(paths, "circuit", "settings", "vk", "pk", "srs")
                 proofs.append(prover.call("prove", inputs=windows[0], **files))
+                if sum(sum(proof["seconds"].values()) for proof in proofs) > _ENOUGH_S:
+                    break
             memory = prover.call("peak_memory")["bytes"]
     except (ArtifactError, ProverUnavailable) as error:
         return replace(candidate, refused=str(error))
+    if len(proofs[0]["proof"]) // 2 > graph.LARGEST_PROOF:
+        return replace(candidate, refused="no chain takes the verifier of so long a proof as its code")
     return replace(
         candidate,
         settings=replace(candidate.settings, k=k),
@@ -686,13 +725,20 @@ def _before(activation: str, value: float) -> float:
     return round(high, 12)
 
 
+def float_outputs(data: bytes, samples: np.ndarray) -> np.ndarray:
+    """The float model's outputs as they are: samples [count, …] → [count, outputs]."""
+    import onnx
+
+    model = onnx.load_model_from_string(data)
+    return _outputs(model, str(model.graph.output[0].name), samples)
+
+
 def _float_outputs(request: Request, program: Program, samples: np.ndarray) -> np.ndarray:
     """The float model's outputs, without a final activation that was left off."""
-    import numpy as np
     import onnx
 
     model = onnx.load_model_from_string(request.data)
-    wanted = request.output or model.graph.output[0].name
+    wanted = request.output or str(model.graph.output[0].name)
     if program.dropped:
         maker = {str(name): node for node in model.graph.node for name in node.output}
         while maker[wanted].op_type != program.dropped:
@@ -700,12 +746,15 @@ def _float_outputs(request: Request, program: Program, samples: np.ndarray) -> n
         wanted = str(maker[wanted].input[0])
         del model.graph.output[:]
         model.graph.output.append(onnx.helper.make_tensor_value_info(wanted, onnx.TensorProto.FLOAT, None))
+    return _outputs(model, wanted, samples.reshape(len(samples), *program.input_shape))
+
+
+def _outputs(model: Any, wanted: str, samples: np.ndarray) -> np.ndarray:
+    import numpy as np
+
     names = {each.name for each in model.graph.initializer}
-    name = next(each.name for each in model.graph.input if each.name not in names)
-    run = _runner(model, name, wanted)
-    rows = []
-    for sample in samples.astype(np.float32).reshape(len(samples), 1, *program.input_shape):
-        rows.append(np.asarray(run(sample), dtype=np.float64).reshape(program.outputs))
+    run = _runner(model, next(each.name for each in model.graph.input if each.name not in names), wanted)
+    rows = [np.asarray(run(sample[None]), dtype=np.float64).ravel() for sample in samples.astype(np.float32)]
     return np.array(rows)
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oracle import bench
-from oracle.bench import growth, submissions
+from oracle.bench import circuits, growth, submissions, zoo
 from oracle.bench.submissions import Step
 from oracle.errors import ArtifactError, DataError
+from oracle.proving import tuning
+from oracle.proving.artifact import Visibility
 from oracle.proving.child import EngineProcess
+from tests.integration.conftest import Circuits
 
 NUMBERS = ("prove_s", "witness_s", "verify_s", "total_s", "setup_s", "gas", "verify_gas", "rss_mb", "proof_bytes", "k")
+
+
+@pytest.fixture
+def circuits_of(request: pytest.FixtureRequest) -> Circuits:
+    """The session's circuits: `circuits` is the benchmark's module here."""
+    made: Circuits = request.getfixturevalue("circuits")
+    return made
 
 
 @pytest.fixture
@@ -47,6 +58,12 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
         assert report[name]["case"] == "quadratic-private-b1"
     assert report["end_to_end_one_worker"]["workers"] == 1
     assert report["daemon_rss_mb"] > report["daemon_parent_rss_mb"] > 10
+    for case in cases:
+        # The graph alone says how many rows there will be; the digits of nothing are to be counted.
+        assert report[case]["estimate_error"]["graph"]["rows"] == pytest.approx(0, abs=0.15)
+        assert report[case]["estimate_error"]["settings"]["gas"] == pytest.approx(0, abs=0.1)
+        assert (report[case]["flips_per_10k"], report[case]["unprovable_per_10k"]) == (0, 0)
+        assert report[case]["flips_samples"] >= 10_000
     assert report["cli_help_s"] > 0
     assert report["machine"]["cores"] >= 1 and report["versions"]["ezkl"] == "23.0.5"
     assert not {"cold_setup_s", bench.DEFAULT, "quadratic-verdict-b1", *submissions.CASES} & report.keys()
@@ -55,6 +72,49 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
     for case in cases:
         assert f"{report[case]['gas']:,}" in printed
     assert str(out) in said
+
+
+async def test_a_brought_model_is_tuned_proven_and_verified(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "FINALISTS", 1)
+    monkeypatch.setattr(tuning, "PROOFS", 1)
+    report = await bench.run(
+        repeat=1, cold_setup=False, out=tmp_path / "bench.json", echo=said.append, cases=["tuned-logistic"]
+    )
+    found = report["tuned-logistic"]
+    assert all(found[name] > 0 for name in NUMBERS), found
+    # As many rows as there are features times three, and what is published.
+    assert found["k"] == 6 and found["estimate_error"]["graph"]["rows"] == 0
+    assert (found["flips_samples"], found["unprovable_per_10k"]) == (zoo.HELD_OUT, 0)
+    assert found["flips_per_10k"] <= 10
+    assert "end_to_end" not in report and "default_over_prove" not in found
+    assert report["estimator"]["cases"] == 1
+
+
+def test_ezkls_verdicts_are_its_circuits(tmp_path: Path) -> None:
+    """Many windows at once in a circuit for so many, of the integers of the circuit for one; none without a verdict."""
+    subject = replace(circuits.brought_subject("linear", 1), name="cnn")
+    files = {name: str(tmp_path / name) for name in ("model", "settings", "circuit")}
+    Path(files["model"]).write_bytes(subject.graph(1))
+    with EngineProcess(threads=1) as engine:
+        settings = engine.call("gen_settings", model=files["model"], settings=files["settings"], run_args={})
+        engine.call("compile_circuit", **circuits.some(files, "model", "settings", "circuit"))
+        found = circuits._default_flips(engine, subject, settings, files["circuit"], tmp_path)
+        assert found["flips_samples"] == 1_000 and found["flips_per_10k"] < 500 and found["unprovable_per_10k"] == 0
+        # A window that no circuit of these limbs takes: its neighbours keep their verdicts.
+        wild = subject.judged.copy()
+        wild[7] = 1e9
+        found = circuits._default_flips(engine, replace(subject, judged=wild), settings, files["circuit"], tmp_path)
+        assert found["unprovable_per_10k"] == 10
+
+
+async def test_throughput_of_a_real_prover(circuits_of: Circuits) -> None:
+    built = circuits_of(batch=1, visibility=Visibility.PUBLIC)
+    windows = circuits.recorded_windows(300, None)
+    found = await circuits.throughput(built, windows, 0.5)
+    assert found["proofs"] >= found["processes"] and found["seconds"] >= 0.5
+    assert found["proofs_per_s"] == found["windows_per_s"] > 0
 
 
 @pytest.mark.slow
@@ -138,7 +198,7 @@ def test_floor_of_a_verification() -> None:
 
 def test_calm_stretches_are_never_held() -> None:
     """Reported day after day to an empty feed, and each stretch is another one."""
-    model = bench._model("score")
+    model = circuits.quadratic("score")
     found = submissions.calm_stretches(model, 3, 20)
     assert [len(answers) for answers in found] == [20, 20, 20]
     assert len(set(found)) == 3
@@ -160,8 +220,8 @@ async def test_nothing_is_measured_if_it_makes_no_sense(tmp_path: Path, said: li
 def test_ezkls_defaults_refuse_the_graph_and_say_why(tmp_path: Path) -> None:
     """The one argument that the comparison changes has to be changed, and more limbs are what was missing."""
     model, settings = str(tmp_path / "model.onnx"), str(tmp_path / "settings.json")
-    Path(model).write_bytes(bench._model("score").to_onnx(1))
-    windows = bench._windows(5, bench._CALIBRATION_START)
+    Path(model).write_bytes(circuits.quadratic("score").to_onnx(1))
+    windows = circuits.recorded_windows(5, circuits.CALIBRATION_START)
     with EngineProcess(threads=1) as engine:
 
         def calibrate(**run_args: int) -> dict[str, Any]:
@@ -177,7 +237,7 @@ def test_ezkls_defaults_refuse_the_graph_and_say_why(tmp_path: Path) -> None:
 
 
 def test_windows_are_the_hubs_features() -> None:
-    windows = bench._windows(3, bench._CALIBRATION_START)
+    windows = circuits.recorded_windows(3, circuits.CALIBRATION_START)
     assert [len(window) for window in windows] == [16, 16, 16]
     # Each day's move is the next day's newest accepted one.
     assert [window[1:3] for window in windows[1:]] == [window[:2] for window in windows[:2]]

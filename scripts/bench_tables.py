@@ -1,0 +1,211 @@
+"""Writes the benchmark's tables into documents, from `build/bench.json`, so that no figure is copied by hand.
+
+    python -m scripts.bench_tables build/bench.json docs/performance.md
+
+A document has a line `<!-- bench:NAME -->` before each table and `<!-- /bench:NAME -->` after it; NAME is one of
+`TABLES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from oracle.bench import DEFAULTS, GROUPS, THROUGHPUT, TUNED, circuits, estimates
+
+Report = Mapping[str, Any]
+
+
+class TablesError(Exception):
+    """A document has no such markers, or a report has nothing for them."""
+
+
+def rows_of(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown.
+
+    Args:
+        columns: Alignment by title: `---` or `--:`.
+        rows: Cells.
+    """
+    lines = ["| " + " | ".join(columns) + " |", "|" + "|".join(columns.values()) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def machine(report: Report) -> str:
+    """What it was measured on, with what, and how to do it again."""
+    about, versions = report["machine"], report["versions"]
+    busy = about["load_before"] > 0.5
+    return (
+        f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, {about['system']}; "
+        f"Python {versions['python']}, ezkl {versions['ezkl']}, Anvil {versions['anvil']}, solc {versions['solc']}; "
+        f"commit {versions.get('commit', 'unknown')}, {report['measured_at'][:10]}, "
+        f'`make bench ARGS="--repeat {report["repeat"]}"`, {report["seconds"] / 60:.0f} minutes. '
+        + (
+            f"Other work was running (load {about['load_before']} at the start): ratios hold, seconds are too long."
+            if busy
+            else "Nothing else was running."
+        )
+    )
+
+
+def proving(report: Report) -> str:
+    """Each circuit beside ezkl's defaults."""
+    columns = {"case": "---"} | dict.fromkeys(
+        ("k", "prove", "of ezkl's", "gas to verify", "proof", "memory", "set-up", "flips in 10,000"), "--:"
+    )
+    rows = []
+    for case in _in_groups(report):
+        of = report[case]
+        ratio = f"1/{of['default_over_prove']:g}" if "default_over_prove" in of else "1" if case in DEFAULTS else "–"
+        rows.append(
+            [
+                f"`{case}`",
+                str(of["k"]),
+                f"{of['prove_s']:.3f} s",
+                ratio,
+                f"{of['verify_gas']:,}",
+                f"{of['proof_bytes']:,} B",
+                f"{of['rss_mb']:.0f} MB",
+                f"{of['setup_s']:.1f} s",
+                _flips(of),
+            ]
+        )
+    return rows_of(columns, rows)
+
+
+def _in_groups(report: Report) -> list[str]:
+    """Ours of a model, then ezkl's of it; then the next model's."""
+    found = []
+    for model in ("quadratic", *circuits.MODELS):
+        cases = [case for case in GROUPS if GROUPS[case] == model and case in report]
+        found += sorted(cases, key=lambda case: case in DEFAULTS)
+    return found
+
+
+def _flips(of: Report) -> str:
+    if "flips_per_10k" not in of:
+        return "–"
+    text = f"{of['flips_per_10k']:g}"
+    if of["flips_samples"] < 10_000:
+        text += f" (of {of['flips_samples']:,})"
+    if of["unprovable_per_10k"]:
+        text += f"; {of['unprovable_per_10k']:g} without a proof"
+    return text
+
+
+def settings(report: Report) -> str:
+    """What tuning chose, and what ezkl's calibration did."""
+    columns = {"case": "---"} | dict.fromkeys(
+        ("rows", "k", "input scale", "parameter scale", "digits", "columns", "rebased"), "--:"
+    )
+    rows = []
+    for case in _in_groups(report):
+        of = report[case]
+        if case in TUNED:
+            chosen = of["settings"]
+            digits = f"{chosen['legs']} of base {chosen['base']}" if chosen["base"] > 2 else "none"
+            scales = (chosen["input_scale"], chosen["param_scale"], digits, chosen["columns"], "no")
+        elif case in DEFAULTS:
+            chosen = of["run_args"]
+            digits = f"{chosen['decomp_legs']} of base {chosen['decomp_base']}"
+            rebased = "yes" if chosen["scale_rebase_multiplier"] < _NEVER else "no"
+            scales = (chosen["input_scale"], chosen["param_scale"], digits, chosen["num_inner_cols"], rebased)
+        else:
+            continue
+        rows.append([f"`{case}`", f"{of['rows']:,}", str(of["k"]), *map(str, scales)])
+    return rows_of(columns, rows)
+
+
+_NEVER = 1_000
+
+
+def throughput(report: Report) -> str:
+    """Proofs per second."""
+    columns = {"case": "---"} | dict.fromkeys(("proofs per second", "windows per second", "processes", "memory"), "--:")
+    rows = [
+        [
+            f"`{case}`",
+            f"{of['proofs_per_s']:g}",
+            f"{of['windows_per_s']:g}",
+            str(of["processes"]),
+            f"{of['rss_mb']:.0f} MB each",
+        ]
+        for case, of in ((case, report[case]) for case in THROUGHPUT if case in report)
+    ]
+    return rows_of(columns, rows)
+
+
+def estimator(report: Report) -> str:
+    """The cost model's errors, case by case, and the largest."""
+    columns = {"case": "---", "k, estimated and measured": "--:"} | dict.fromkeys(
+        ("rows", "proof", "gas", "memory", "seconds"), "--:"
+    )
+    rows = []
+    for case in _in_groups(report):
+        of = report[case]
+        if "estimate_error" not in of:
+            continue
+        by_graph, by_rows = (of["estimate_error"][stage] for stage in estimates.STAGES)
+        cells = [f"{by_graph['rows']:+.0%}", *(f"{by_rows[name]:+.0%}" for name in list(estimates.QUANTITIES)[1:])]
+        rows.append([f"`{case}`", f"{of['estimated']['graph']['k']} {of['k']}", *cells])
+    of = report["estimator"]
+    largest = [f"{of['graph']['rows']['max']:.0%}"]
+    largest += [f"{of['settings'][name]['max']:.0%}" for name in list(estimates.QUANTITIES)[1:]]
+    rows.append(["**largest**", "", *(f"**{cell}**" for cell in largest)])
+    return rows_of(columns, rows)
+
+
+TABLES: dict[str, Callable[[Report], str]] = {
+    each.__name__: each for each in (machine, proving, settings, throughput, estimator)
+}
+
+
+def fill(text: str, report: Report, name: str = "the document") -> str:
+    """The document with its tables written anew.
+
+    Raises:
+        TablesError: A marker is unknown or has no end, or the report lacks what a table shows.
+    """
+    opened = re.findall(r"^<!-- bench:(\w+) -->$", text, re.MULTILINE)
+    if not opened:
+        raise TablesError(f"{name} has no line <!-- bench:NAME -->; NAME is one of {', '.join(TABLES)}")
+    for table in opened:
+        if table not in TABLES:
+            raise TablesError(f"{name}: there is no table {table!r}, only {', '.join(TABLES)}")
+        start, end = f"<!-- bench:{table} -->\n", f"<!-- /bench:{table} -->"
+        before, _, rest = text.partition(start)
+        _, closed, after = rest.partition(end)
+        if not closed:
+            raise TablesError(f"{name}: {start.strip()} has no {end}")
+        try:
+            written = TABLES[table](report)
+        except KeyError as error:
+            raise TablesError(f"the report lacks {error}, which the table {table!r} shows: run all cases") from error
+        text = f"{before}{start}{written}\n{end}{after}"
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Write the benchmark's tables into documents.")
+    parser.add_argument("report", type=Path, help="build/bench.json")
+    parser.add_argument("documents", type=Path, nargs="+")
+    given = parser.parse_args(arguments)
+    try:
+        report = json.loads(given.report.read_text(encoding="utf-8"))
+        for document in given.documents:
+            text = document.read_text(encoding="utf-8")
+            document.write_text(fill(text, report, str(document)), encoding="utf-8")
+    except (OSError, ValueError, TablesError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
