@@ -440,10 +440,13 @@ async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | No
     from oracle.chain.rpc import Rpc
 
     environment = os.environ if env is None else env
-    artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in config.prover.batch_sizes]
     async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+        # What a person may have to put right comes before the minute that circuits take.
         deployer = await account(config.keys.deployer, rpc, environment)
         reporter = await _address(config.keys.reporter, rpc, environment)
+        await rpc.chain_id()
+        batches = config.prover.batch_sizes
+        artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
         plan = DeployPlan(
             feeds=tuple(
                 FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter, pair=feed.pair)

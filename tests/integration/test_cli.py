@@ -61,8 +61,11 @@ def test_a_bad_address(workspace: Workspace) -> None:
 
 
 def test_an_unreachable_endpoint(workspace: Workspace) -> None:
+    """It is said before a circuit is built, which takes a minute."""
     workspace.configure(
-        feed("one", workspace.recording("one", [1, 2])), rpc_url=f"http://user:secret@127.0.0.1:{free_port()}/key"
+        feed("one", workspace.recording("one", [1, 2])),
+        rpc_url=f"http://user:secret@127.0.0.1:{free_port()}/key",
+        artifacts="not-built-yet",
     )
     refused(workspace, "deploy", code=75, says=r"http://127\.0\.0\.1:\d+(?!.*(secret|key))")
 

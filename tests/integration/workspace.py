@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-import structlog
 
 from oracle import toolchain
 from oracle.chain.anvil import Anvil
@@ -136,8 +135,6 @@ interval = 0.1
                 patch.setenv(name, value)
             stack.enter_context(contextlib.redirect_stdout(out))
             stack.enter_context(contextlib.redirect_stderr(errors))
-            # A command may configure the log for itself.
-            stack.callback(structlog.reset_defaults)
             with pytest.raises(SystemExit) as ended:
                 main()
         code = ended.value.code
