@@ -8,19 +8,33 @@ import difflib
 import re
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from oracle.errors import DataError, SourceExhausted
 from oracle.sources.interface import Reading, closed, parse_decimal
 
-__all__ = ["ReplaySource", "load_csv"]
+__all__ = ["ReplaySource", "Table", "header", "load_csv", "load_table"]
 
 _UNIX_SECONDS = re.compile(r"[0-9]{1,10}\Z")
 UINT32_MAX = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Several columns of a recording, side by side.
+
+    Attributes:
+        times: Unix seconds, strictly rising.
+        columns: By header, a value for each time; None where the cell is blank.
+    """
+
+    times: tuple[int, ...]
+    columns: Mapping[str, tuple[Decimal | None, ...]]
 
 
 def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tuple[Reading, ...]:
@@ -36,26 +50,69 @@ def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tupl
     Raises:
         DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
     """
+    read = _load(path, time_column, (value_column,), blanks=False, keep_last=False)
+    return tuple(Reading(value, time, name) for time, (value,) in read if value is not None)
+
+
+def load_table(path: Path, time_column: str, value_columns: Sequence[str], *, keep_last: bool = False) -> Table:
+    """Read several columns of a recording, for instance those of several venues.
+
+    Args:
+        path: See `load_csv`.
+        time_column: See `load_csv`.
+        value_columns: Headers of the values. Blank cells are allowed if there are several: a venue may be silent.
+        keep_last: Of rows with the same time take the last, instead of refusing them.
+
+    Raises:
+        DataError: See `load_csv`.
+    """
+    read = _load(path, time_column, value_columns, blanks=len(value_columns) > 1, keep_last=keep_last)
+    columns = zip(*(values for _, values in read), strict=True)
+    return Table(tuple(time for time, _ in read), dict(zip(value_columns, columns, strict=True)))
+
+
+def header(path: Path) -> tuple[str, ...]:
+    """The headers of a CSV file.
+
+    Raises:
+        DataError: The file can't be read.
+    """
+    return tuple(_opened(path, lambda file: next(csv.reader(file, strict=True), [])))
+
+
+Row = tuple[int, tuple[Decimal | None, ...]]
+T = TypeVar("T")
+
+
+def _opened(path: Path, read: Callable[[Iterator[str]], T]) -> T:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read_rows(file, path, time_column, value_column, name)
+            return read(file)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: is no valid CSV: {error}") from None
+
+
+def _load(path: Path, time_column: str, value_columns: Sequence[str], *, blanks: bool, keep_last: bool) -> list[Row]:
+    return _opened(
+        path, lambda file: _read_rows(file, path, time_column, value_columns, blanks=blanks, keep_last=keep_last)
+    )
 
 
 def _read_rows(
-    lines: Iterator[str] | Sequence[str], path: Path, time_column: str, value_column: str, name: str
-) -> tuple[Reading, ...]:
+    lines: Iterator[str], path: Path, time_column: str, value_columns: Sequence[str], *, blanks: bool, keep_last: bool
+) -> list[Row]:
     rows = csv.reader(lines, strict=True)
-    readings: list[Reading] = []
+    read: list[Row] = []
     blank: int | None = None
     try:
         header = next(rows, [])
-        time_index, value_index = (_column(header, column, path) for column in (time_column, value_column))
+        time_index, *value_indices = (_column(header, column, path) for column in (time_column, *value_columns))
         for row in rows:
             where = f"{path}:{rows.line_num}"
             if not row:
@@ -66,19 +123,24 @@ def _read_rows(
             if len(row) != len(header):
                 raise DataError(f"{where}: {len(row)} cells where the header has {len(header)}")
             observed_at = _time(row[time_index], f"{where}: column {time_column!r}")
-            if readings and observed_at <= readings[-1].observed_at:
-                relation = "repeats" if observed_at == readings[-1].observed_at else "is before"
+            if read and keep_last and observed_at == read[-1][0]:
+                read.pop()
+            if read and observed_at <= read[-1][0]:
+                relation = "repeats" if observed_at == read[-1][0] else "is before"
                 raise DataError(
                     f"{where}: column {time_column!r}: {row[time_index]!r} {relation} the time of the row above; "
                     "times must rise"
                 )
-            value = parse_decimal(row[value_index], f"{where}: column {value_column!r}")
-            readings.append(Reading(value, observed_at, name))
+            values = tuple(
+                None if blanks and not row[index].strip() else parse_decimal(row[index], f"{where}: column {column!r}")
+                for column, index in zip(value_columns, value_indices, strict=True)
+            )
+            read.append((observed_at, values))
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num}: is no valid CSV: {error}") from None
-    if not readings:
+    if not read:
         raise DataError(f"{path}: has no rows below its header")
-    return tuple(readings)
+    return read
 
 
 def _column(header: Sequence[str], wanted: str, path: Path) -> int:

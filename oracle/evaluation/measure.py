@@ -1,0 +1,614 @@
+"""What is made of replays and trials: rates with intervals, real shocks, flips, a curve, the cap beside each detector."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from oracle import encoding
+from oracle.detectors.interface import Explanation
+from oracle.errors import DataError
+from oracle.evaluation.recording import Feed, Prepared, Tick
+from oracle.evaluation.replay import Judge, Scoring, Step, replay
+from oracle.evaluation.trials import Trial, TrialResult, place, try_all
+from oracle.metrics import percentile
+from oracle.sources.faults import Fault
+from oracle.types import HoldReason, Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from oracle.detectors.interface import Detector
+
+__all__ = ["Comparison", "Evaluation", "FaultRate", "Rate", "StaticCap", "compare", "severity", "wilson"]
+
+SHOCKS = 20
+"""The largest real moves that are listed."""
+
+SHOCK_SPACING = encoding.RING_SIZE
+"""Ticks between two that are listed: a crash is one shock."""
+
+_FOLLOWS = 2
+"""Ticks after a shock within which a hold is counted as its own."""
+
+FACTORS = tuple(round(2 ** (step / 4), 4) for step in range(-6, 7))
+"""By which limits are scaled for the curve: from about a third to about three times."""
+
+CURVE_SPIKES = "spike"
+
+PER = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share with its 95 % interval."""
+
+    hits: int
+    of: int
+    share: float | None
+    low: float
+    high: float
+
+
+def wilson(hits: int, of: int, z: float = 1.959964) -> Rate:
+    """A share with Wilson's score interval, which is good for few hits too.
+
+    Args:
+        hits: At most `of`.
+        of: 0: the share is not known, and anything is possible.
+        z: Quantile of the normal distribution.
+    """
+    if of == 0:
+        return Rate(0, 0, None, 0.0, 1.0)
+    share = hits / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    low = 0.0 if hits == 0 else max(0.0, middle - half)
+    high = 1.0 if hits == of else min(1.0, middle + half)
+    return Rate(hits, of, share, low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRate:
+    """What became of the faults of one kind.
+
+    Attributes:
+        tried: Places that were not disturbed by a hold of the recording itself.
+        disturbed: Those that were.
+        recall: Caught of tried. Of real shocks: those that were held at all.
+        latency: Median of the ticks until the first hold, of those that were caught.
+        latency_p95: Likewise.
+        latency_s: Median, in seconds.
+        written: Mean of the faulty answers that became rounds.
+        worst: 95th percentile of the largest written error; relative, on absolute feeds in sigmas.
+        held: Mean of the held reports.
+        held_max: The most of them.
+        held_s_max: The longest hold, in seconds.
+        after: Mean of the true reports held afterwards.
+        cleared: Those after which a true report was accepted within the bound.
+        silent: Mean of the ticks without a report.
+    """
+
+    kind: str
+    group: str
+    size: float
+    ticks: int
+    real: bool
+    tried: int
+    disturbed: int
+    recall: Rate
+    latency: float | None
+    latency_p95: float | None
+    latency_s: float | None
+    written: float
+    worst: float
+    held: float
+    held_max: int
+    held_s_max: int
+    after: float
+    cleared: Rate
+    silent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shock:
+    """A real move, one of the largest.
+
+    Attributes:
+        move: Relative, or on absolute feeds in sigmas.
+        sigmas: The move against what the time gap allows.
+        held: Reports held in a row from it on.
+        held_s: Seconds from the first of them to the first accepted one.
+    """
+
+    index: int
+    time: int
+    move: float
+    sigmas: float
+    held: int
+    held_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """False holds and recall with all limits scaled by a factor."""
+
+    factor: float
+    false_holds: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One detector on one recording.
+
+    Attributes:
+        matched: Name of the detector whose false holds this cap was given; None for what was to be evaluated.
+        clean: The recording's own replay.
+        false_holds: Held reports of it.
+        episodes: Holds, of one or more reports each.
+        longest: Reports of the longest one.
+        longest_s: Seconds of the longest one.
+        reasons: Held reports by reason.
+        silent: Ticks without a report.
+        flips: Verdicts that the float formula gives otherwise; None where that can't be told.
+        severities: How near each report was to its limit: above 1 the detector objects.
+    """
+
+    name: str
+    matched: str | None
+    clean: Sequence[Step | None]
+    false_holds: Rate
+    episodes: int
+    longest: int
+    longest_s: int
+    reasons: dict[str, int]
+    silent: int
+    shocks: tuple[Shock, ...]
+    faults: tuple[FaultRate, ...]
+    flips: Rate | None
+    curve: tuple[CurvePoint, ...]
+    severities: Sequence[float]
+    samples: dict[str, Trial] = field(default_factory=dict)
+
+    def fault(self, kind: str) -> FaultRate | None:
+        return next((fault for fault in self.faults if fault.kind == kind), None)
+
+    def pooled(self, group: str) -> Rate:
+        """Recall over all kinds of a group."""
+        of = [fault.recall for fault in self.faults if fault.group == group]
+        return wilson(sum(rate.hits for rate in of), sum(rate.of for rate in of))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Detectors on one recording, each with the cap that has as many false holds.
+
+    Attributes:
+        skipped: Faults that could not be tried, and why.
+    """
+
+    prepared: Prepared
+    seed: int
+    evaluations: tuple[Evaluation, ...]
+    caps: tuple[Evaluation, ...]
+    skipped: dict[str, str]
+
+    def cap_of(self, evaluation: Evaluation) -> Evaluation:
+        return next(cap for cap in self.caps if cap.matched == evaluation.name)
+
+    @property
+    def all(self) -> tuple[Evaluation, ...]:
+        return tuple(each for pair in zip(self.evaluations, self.caps, strict=True) for each in pair)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticCap:
+    """The honest baseline: no move above a limit, whatever the market does.
+
+    Attributes:
+        limit: In thousandths of sigma.
+    """
+
+    limit: int
+    name: str = "cap"
+    features: int = 3
+    spread: bool = False
+
+    @property
+    def score_unit(self) -> int:
+        return self.limit
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        return (abs(features[0]) - self.limit,)
+
+    def score_many(self, windows: Sequence[Sequence[int]]) -> Iterable[Iterable[int]]:
+        return [self.score_int(window) for window in windows]
+
+    def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
+        score = abs(features[0]) / self.limit - 1
+        return (Explanation("cap", score, {}, abs(features[0]) / 1_000, self.limit / 1_000, "the move now"),)
+
+
+@dataclass(slots=True)
+class _Scaled:
+    """A detector whose limits are all scaled: it objects where the severity is above the factor."""
+
+    inner: Scoring
+    factor: float
+    known: dict[tuple[int, ...], float]
+    score_unit: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def features(self) -> int:
+        return self.inner.features
+
+    @property
+    def spread(self) -> bool:
+        return self.inner.spread
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        window = tuple(features)
+        if window not in self.known:
+            self.known[window] = severity(self.inner, window)
+        return (1 if self.known[window] > self.factor else -1,)
+
+    def score_many(self, windows: Sequence[Sequence[int]]) -> Iterable[Iterable[int]]:
+        return [self.score_int(window) for window in windows]
+
+    def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
+        return self.inner.explain(features)
+
+
+def severity(detector: Scoring, window: Sequence[int]) -> float:
+    """What the detector measures, in parts of what it allows: the largest of its outputs; above 1 it objects.
+
+    Where an output has no such measure, 1 more than its score in score units is taken.
+    """
+    return max(_severity(part) for part in detector.explain(window))
+
+
+def _severity(part: Explanation) -> float:
+    if part.measured is not None and part.limit is not None and part.limit > 0:
+        return part.measured / part.limit
+    return 1 + part.score
+
+
+def compare(
+    detectors: Sequence[Detector],
+    prepared: Prepared,
+    faults: Sequence[Fault],
+    *,
+    count: int,
+    seed: int,
+    curve: bool = True,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Comparison:
+    """Evaluate detectors on a recording, and beside each the cap that has as many false holds.
+
+    Args:
+        detectors: Of distinct names.
+        prepared: The recording.
+        faults: What to inject.
+        count: Places for each fault.
+        seed: Of the places, and of what a fault draws.
+        curve: Whether to scale limits for the curve of recall against false holds, which takes longest.
+        progress: Told each step before it begins.
+
+    Raises:
+        DataError: Two detectors of a name, or one that needs features which the recording can't give.
+    """
+    names = [detector.name for detector in detectors]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"two models are called {name!r}; give one of them another name")
+    progress(f"{len(faults)} kinds of fault at {count} places each")
+    trials: list[Trial] = []
+    skipped: dict[str, str] = {}
+    for fault in faults:
+        placed = place(prepared, fault, count, seed)
+        trials += placed
+        if not placed:
+            skipped[fault.kind] = _why_skipped(fault, prepared)
+    evaluations, caps = [], []
+    for detector in detectors:
+        if detector.spread and len(prepared.recording.venues) < 2:
+            raise DataError(
+                f"model {detector.name} judges the spread between venues; {prepared.recording.name} has one only"
+            )
+        progress(f"{detector.name}: replay and faults")
+        found = evaluate(detector, prepared, trials, curve=curve, flips=detector)
+        progress(f"{detector.name}: the cap with as many false holds")
+        cap = matching_cap(prepared, found.false_holds.hits)
+        evaluations.append(found)
+        caps.append(evaluate(cap, prepared, trials, curve=curve, matched=found.name))
+    return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped)
+
+
+def _why_skipped(fault: Fault, prepared: Prepared) -> str:
+    if fault.needs_others and not prepared.recording.others:
+        return "needs another asset's series (--other)"
+    if fault.source and len(prepared.recording.venues) < 2:
+        return "needs several venues (--value-column, more than once)"
+    return f"fits nowhere: it lasts {fault.ticks} ticks, or changes nothing"
+
+
+def evaluate(
+    detector: Scoring,
+    prepared: Prepared,
+    trials: Sequence[Trial],
+    *,
+    curve: bool,
+    matched: str | None = None,
+    flips: Detector | None = None,
+) -> Evaluation:
+    """Replay the recording and each trial."""
+    judge = Judge(detector, prepared.feed)
+    clean = replay(judge, prepared)
+    steps = [step for step in clean if step is not None]
+    held = sum(step.held for step in steps)
+    episodes = _episodes(steps)
+    results = try_all(judge, prepared, clean, trials)
+    # Windows of the curve share their severities between all factors.
+    known: dict[tuple[int, ...], float] = {}
+    for step in steps:
+        known[step.window] = severity(detector, step.window)
+    return Evaluation(
+        name=detector.name,
+        matched=matched,
+        clean=clean,
+        false_holds=wilson(held, len(steps)),
+        episodes=len(episodes),
+        longest=max((rounds for rounds, _ in episodes), default=0),
+        longest_s=max((seconds for _, seconds in episodes), default=0),
+        reasons=dict(Counter(step.reason.name.lower() for step in steps if step.held)),
+        silent=len(clean) - len(steps),
+        shocks=shocks(prepared, clean),
+        faults=tuple(_fault_rates(trials, results)),
+        flips=None if flips is None else count_flips(flips, prepared, clean, trials),
+        curve=_curve(detector, prepared, trials, known) if curve else (),
+        severities=[math.nan if step is None else known[step.window] for step in clean],
+        samples={trial.fault.kind: trial for trial in reversed(trials)},
+    )
+
+
+def _episodes(steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """Holds of the recording: reports and seconds of each, until the first accepted report."""
+    found = []
+    started: int | None = None
+    for index, step in enumerate(steps):
+        if step.held and started is None:
+            started = index
+        if not step.held and started is not None:
+            found.append((index - started, step.tick.time - steps[started].tick.time))
+            started = None
+    if started is not None:
+        found.append((len(steps) - started, steps[-1].tick.time - steps[started].tick.time))
+    return found
+
+
+def shocks(prepared: Prepared, clean: Sequence[Step | None]) -> tuple[Shock, ...]:
+    """The SHOCKS largest moves of the recording against what their time gap allows, SHOCK_SPACING ticks apart."""
+    feed = prepared.feed
+    moves: list[tuple[float, float, int]] = []
+    told = [
+        index for index in range(max(0, prepared.begin - 1), len(prepared.ticks)) if prepared.ticks[index].answer is not None
+    ]
+    for before, index in pairwise(told):
+        earlier, later = prepared.ticks[before], prepared.ticks[index]
+        assert earlier.answer is not None and later.answer is not None
+        if index < prepared.begin:
+            continue
+        sigmas, move = _move(feed, earlier.answer, later.answer)
+        gap = encoding.gap(later.time, earlier.time, feed.heartbeat) / encoding.GAP_ONE
+        moves.append((abs(sigmas) / math.sqrt(gap), move, index))
+    chosen: list[tuple[float, float, int]] = []
+    for sigmas, move, index in sorted(moves, key=lambda item: (-item[0], item[2])):
+        if len(chosen) == SHOCKS:
+            break
+        if all(abs(index - other) >= SHOCK_SPACING for _, _, other in chosen):
+            chosen.append((sigmas, move, index))
+    found = []
+    for sigmas, move, index in chosen:
+        rounds, seconds = _hold_after(clean, index - prepared.begin)
+        found.append(Shock(index, prepared.ticks[index].time, move, sigmas, rounds, seconds))
+    return tuple(found)
+
+
+def _move(feed: Feed, earlier: int, later: int) -> tuple[float, float]:
+    """In sigmas, and relative (absolute feeds: in sigmas again)."""
+    difference = later - earlier
+    if feed.kind is Kind.ABSOLUTE:
+        return difference / feed.sigma, difference / feed.sigma
+    relative = difference / min(earlier, later)
+    return relative * 1_000_000 / feed.sigma, difference / earlier
+
+
+def _hold_after(clean: Sequence[Step | None], index: int) -> tuple[int, int]:
+    """The longest hold that begins at a shock or right after it: reports, and seconds until one is accepted."""
+    longest = (0, 0)
+    for start in range(index, min(index + _FOLLOWS + 1, len(clean))):
+        first = clean[start]
+        if first is None or not first.held:
+            continue
+        reports, end = 0, first.tick.time
+        for step in clean[start:]:
+            if step is None:
+                continue
+            end = step.tick.time
+            if not step.held:
+                break
+            reports += 1
+        longest = max(longest, (reports, end - first.tick.time))
+    return longest
+
+
+def _fault_rates(trials: Sequence[Trial], results: Sequence[TrialResult | None]) -> Iterable[FaultRate]:
+    by_kind: dict[str, list[tuple[Trial, TrialResult | None]]] = {}
+    for trial, result in zip(trials, results, strict=True):
+        by_kind.setdefault(trial.fault.kind, []).append((trial, result))
+    for kind, found in by_kind.items():
+        fault = found[0][0].fault
+        good = [result for _, result in found if result is not None]
+        latencies = [result.latency for result in good if result.latency is not None]
+        seconds = [result.latency_s for result in good if result.latency_s is not None]
+        of = max(1, len(good))
+        # A shock that looks real is not to be caught: what is told of it is how often it is held at all.
+        caught = sum(result.held > 0 if fault.real else result.caught for result in good)
+        yield FaultRate(
+            kind=kind,
+            group=fault.group,
+            size=fault.size,
+            ticks=fault.ticks,
+            real=fault.real,
+            tried=len(good),
+            disturbed=len(found) - len(good),
+            recall=wilson(caught, len(good)),
+            latency=percentile(latencies, 50) if latencies else None,
+            latency_p95=percentile(latencies, 95) if latencies else None,
+            latency_s=percentile(seconds, 50) if seconds else None,
+            written=sum(result.written for result in good) / of,
+            worst=percentile([result.worst for result in good], 95) if good else 0.0,
+            held=sum(result.held for result in good) / of,
+            held_max=max((result.held for result in good), default=0),
+            held_s_max=max((result.held_s for result in good), default=0),
+            after=sum(result.after for result in good) / of,
+            cleared=wilson(sum(result.cleared for result in good), len(good)),
+            silent=sum(result.silent for result in good) / of,
+        )
+
+
+def matching_cap(prepared: Prepared, holds: int) -> StaticCap:
+    """The lowest cap with at most so many held reports on the same ticks: no cap does better at these."""
+    low, high = 1, encoding.CLIP
+    while low < high:
+        middle = (low + high) // 2
+        steps = replay(Judge(StaticCap(middle), prepared.feed), prepared)
+        if sum(step is not None and step.held for step in steps) <= holds:
+            high = middle
+        else:
+            low = middle + 1
+    return StaticCap(low)
+
+
+def _curve(
+    detector: Scoring, prepared: Prepared, trials: Sequence[Trial], known: dict[tuple[int, ...], float]
+) -> tuple[CurvePoint, ...]:
+    spikes = [trial for trial in trials if trial.fault.group == CURVE_SPIKES]
+    if not spikes:
+        return ()
+    points = []
+    for factor in FACTORS:
+        judge = Judge(_Scaled(detector, factor, known), prepared.feed)
+        clean = replay(judge, prepared)
+        steps = [step for step in clean if step is not None]
+        # Of a spike only its tick matters here, so nothing after it is replayed.
+        windows, reports = [], []
+        state = judge.empty()
+        states = []
+        for step in clean:
+            states.append(state)
+            if step is not None:
+                state = step.state
+        for trial in spikes:
+            before = states[trial.first - prepared.begin]
+            windows.append(judge.window(before, trial.ticks[0]))
+            reports.append((before, trial.ticks[0]))
+        scored = judge.score(windows)
+        caught = sum(
+            judge.step(before, tick, window, scores).held
+            for (before, tick), window, scores in zip(reports, windows, scored, strict=True)
+        )
+        held = sum(step.held for step in steps)
+        points.append(CurvePoint(factor, held / len(steps) * PER, caught / len(spikes)))
+    return tuple(points)
+
+
+def count_flips(
+    detector: Detector, prepared: Prepared, clean: Sequence[Step | None], trials: Sequence[Trial]
+) -> Rate | None:
+    """Verdicts of the integer model that its graph, in 64-bit floats on moves that are not rounded, gives otherwise.
+
+    Looked at are all reports of the recording, and the first of each trial that can be scored.
+
+    Returns:
+        None where the graph can't be evaluated so.
+    """
+    exact, rounded = _float_windows(detector, prepared, clean, trials)
+    if not exact:
+        return None
+    import numpy as np
+
+    try:
+        given = run_in_float64(detector, exact)
+    except Exception:  # what a graph of an unknown origin makes of 64-bit floats is not known
+        return None
+    integers = np.array([max(scores) > 0 for scores in Judge(detector, prepared.feed).score(rounded)])
+    floats = (given.reshape(len(exact), -1) > 0).any(axis=1)
+    return wilson(int((integers != floats).sum()), len(exact))
+
+
+def _float_windows(
+    detector: Detector, prepared: Prepared, clean: Sequence[Step | None], trials: Sequence[Trial]
+) -> tuple[list[list[float]], list[tuple[int, ...]]]:
+    """Features without rounding, and the integers beside them."""
+    judge = Judge(detector, prepared.feed)
+    feed = prepared.feed
+    past = detector.features - (3 if detector.spread else 2)
+    # The accepted reports, from which moves follow: newest last. What was accepted before the first is not known.
+    accepted: list[Tick] = []
+    exact: list[list[float]] = []
+    rounded: list[tuple[int, ...]] = []
+    wanted: dict[int, list[Tick]] = {}
+    for trial in trials:
+        if trial.ticks[0].answer is not None:
+            wanted.setdefault(trial.first - prepared.begin, []).append(trial.ticks[0])
+    state = judge.empty()
+    for index, step in enumerate(clean):
+        if len(accepted) > past:
+            reports = [*wanted.get(index, ()), *([step.tick] if step is not None else [])]
+            for tick in reports:
+                exact.append(_float_window(feed, accepted[-past - 1 :], tick, spread=detector.spread))
+                rounded.append(judge.window(state, tick))
+        if step is not None:
+            state = step.state
+            if not step.held:
+                accepted.append(step.tick)
+    return exact, rounded
+
+
+def _float_window(feed: Feed, accepted: Sequence[Tick], tick: Tick, *, spread: bool) -> list[float]:
+    moves = [_float_move(feed, later, earlier) for earlier, later in pairwise([*accepted, tick])]
+    gap = (tick.time - accepted[-1].time) * encoding.GAP_ONE / feed.heartbeat
+    window = [*reversed(moves)]
+    if spread:
+        window.append(float(tick.spread))
+    return [*window, min(float(encoding.CLIP), max(float(encoding.GAP_ONE), gap))]
+
+
+def _float_move(feed: Feed, later: Tick, earlier: Tick) -> float:
+    assert later.answer is not None and earlier.answer is not None
+    if feed.kind is Kind.RELATIVE and later.answer <= 0:
+        return float(-encoding.CLIP)
+    thousandths = _move(feed, earlier.answer, later.answer)[0] * encoding.GAP_ONE
+    return max(float(-encoding.CLIP), min(float(encoding.CLIP), thousandths))
+
+
+def run_in_float64(detector: Detector, windows: Sequence[Sequence[float]]) -> np.ndarray:
+    """The detector's ONNX graph in 64-bit floats: [count, outputs]."""
+    import numpy as np
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    model = onnx.load_from_string(detector.to_onnx(len(windows)))
+    evaluator = ReferenceEvaluator(model)
+    (given,) = evaluator.run(None, {model.graph.input[0].name: np.array(windows, dtype=np.float64)})
+    return np.asarray(given)
