@@ -75,11 +75,27 @@ def srs_cache(artifacts: Path) -> SrsCache:
     return SrsCache(artifacts.parent / "srs")
 
 
+def load_detector(path: Path, disclosure: Disclosure = Disclosure.SCORE) -> Detector:
+    """Reads a model file of any kind, networks included.
+
+    Raises:
+        DataError: The file can't be read, its content is wrong, or it can't publish that.
+        ModelError: Its network can't be proven.
+    """
+    from oracle import detectors
+    from oracle.proving.imported import at_scales
+
+    return detectors.load(path, disclosure, at_scales)
+
+
 def detector(config: Config) -> Detector:
     """The detector that the configuration asks for."""
     from oracle.detectors.quadratic import QuadraticModel
 
-    return QuadraticModel.default(Disclosure(config.prover.disclosure))
+    disclosure = Disclosure(config.prover.disclosure)
+    if config.prover.model is not None:
+        return load_detector(config.prover.model, disclosure)
+    return QuadraticModel.default(disclosure)
 
 
 def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda step: None) -> Artifact:
@@ -90,8 +106,9 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
     from oracle.proving.verifier import SOLC_VERSION
 
     source = srs_cache(config.prover.artifacts).source(SrsOrigin(config.prover.srs))
-    return artifact.build(
-        detector(config),
+    wanted = detector(config)
+    found = artifact.build(
+        wanted,
         batch,
         visibility=artifact.Visibility(config.prover.visibility),
         srs=source,
@@ -99,6 +116,9 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
         cache=config.prover.artifacts,
         progress=progress,
     )
+    if config.prover.model is not None:
+        _keep_detector(wanted, found)
+    return found
 
 
 def make_prover(config: Config, artifact: Artifact) -> Prover:
@@ -421,16 +441,44 @@ def deployed_artifact(config: Config, deployment: Deployment, number: int) -> Ar
     )
 
 
-def _detector_of(artifact: Artifact) -> Detector:
-    """The integer reference of a circuit."""
-    from oracle.detectors.quadratic import QuadraticModel
+DETECTOR = "detector.json"
+"""The model file in the folder of its artifact: what runs a deployed model, whatever is configured by now."""
 
-    found = QuadraticModel.default(Disclosure(artifact.manifest.disclosure))
-    if artifact.manifest.name != found.name:
+
+def _keep_detector(detector: Detector, artifact: Artifact) -> None:
+    path = artifact.path / DETECTOR
+    text = detector.to_json()
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+
+
+def _detector_of(artifact: Artifact) -> Detector:
+    """The integer reference of a circuit.
+
+    Raises:
+        ArtifactError: There is no model file beside it, or one of another model.
+    """
+    import hashlib
+
+    from oracle.detectors.quadratic import QuadraticModel
+    from oracle.proving.artifact import MODEL
+
+    manifest = artifact.manifest
+    disclosure = Disclosure(manifest.disclosure)
+    path = artifact.path / DETECTOR
+    if path.is_file():
+        found = load_detector(path, disclosure)
+        if hashlib.sha256(found.to_onnx(manifest.batch)).hexdigest() != manifest.files[MODEL]:
+            raise ArtifactError(f"{path} is another model than its circuit's: restore the file, or build it again")
+        return found
+    default = QuadraticModel.default(disclosure)
+    if manifest.name != default.name:
         raise ArtifactError(
-            f"{artifact.path} is of the model {artifact.manifest.name!r}; this release runs {found.name!r}"
+            f"{artifact.path} is of the model {manifest.name!r}, and its {DETECTOR} is missing: copy it from the "
+            "machine that deployed it"
         )
-    return found
+    return default
 
 
 class Observer:

@@ -320,6 +320,7 @@ class ProverConfig(_Section):
         visibility: Whether the model's weights are hidden (hashed in the circuit) or in the verifying key.
         srs: Where the structured reference string comes from. Whoever made a local one can forge proofs: it
             is for local chains only.
+        model: A model file, as `oracle detector train` writes it. Default: the trained model of the package.
         batch_sizes: Feeds that one proof can be of: `oracle deploy` builds a circuit for each, all of one model, and
             the hub takes the smallest that a submission fits. This daemon submits one feed at a time.
     """
@@ -335,6 +336,7 @@ class ProverConfig(_Section):
     disclosure: Literal["score", "verdict"] = "score"
     visibility: Literal["private", "public"] = "private"
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
+    model: ConfigPath | None = None
     batch_sizes: BatchSizes = (1,)
 
     @model_validator(mode="after")

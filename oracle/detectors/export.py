@@ -7,11 +7,14 @@ model's hash would depend on the batch, or on what the circuit publishes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oracle.detectors.interface import Disclosure
 
 if TYPE_CHECKING:
+    import onnx
+
+    from oracle.detectors.polynomial import Output, PolynomialModel
     from oracle.detectors.quadratic import QuadraticModel
 
 OPSET = 13
@@ -99,3 +102,143 @@ def quadratic_to_onnx(model: QuadraticModel, batch: int) -> bytes:
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     onnx.checker.check_model(proto)
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def polynomial_to_onnx(model: PolynomialModel, batch: int) -> bytes:
+    """The polynomial detector's graph.
+
+    Args:
+        model: Its `disclosure` decides what `s` is: scores, or 1 where a score is positive and 0 where not.
+        batch: B, the number of windows.
+
+    Returns:
+        A serialised ONNX model: input `x` float32 [B, n], output `s` float32 [B, outputs].
+
+    Raises:
+        ValueError: batch is below 1.
+    """
+    if batch < 1:
+        raise ValueError(f"batch {batch} must be at least 1")
+    return _PolynomialWriter(model, batch).serialise()
+
+
+class _PolynomialWriter:
+    """Writes the graph; parts that several outputs use are written once."""
+
+    def __init__(self, model: PolynomialModel, batch: int) -> None:
+        self.model = model
+        self.batch = batch
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+        self.written: set[str] = set()
+
+    def serialise(self) -> bytes:
+        import onnx
+        from onnx import TensorProto, helper
+
+        model = self.model
+        scores = [self.score(index, output) for index, output in enumerate(model.gates)]
+        publishes_scores = model.disclosure is Disclosure.SCORE
+        if len(scores) > 1:
+            self.node("Concat", scores, "s" if publishes_scores else "scores", axis=1)
+        else:
+            self.nodes[-1].output[0] = "s" if publishes_scores else "scores"
+        if not publishes_scores:
+            # Zero is computed: a zero constant would be hashed with the weights, and change the model's identity.
+            self.node("Sub", ["scores", "scores"], "zero")
+            self.node("Greater", ["scores", "zero"], "anomalous")
+            self.node("Cast", ["anomalous"], "s", to=TensorProto.FLOAT)
+        graph = helper.make_graph(
+            self.nodes,
+            "polynomial",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, model.features])],
+            [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, model.outputs])],
+            list(self.constants.values()),
+        )
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(proto)
+        return bytes(proto.SerializeToString(deterministic=True))
+
+    def score(self, index: int, output: Output) -> str:
+        """One output's score, [B, 1]."""
+        from oracle.detectors.polynomial import Sum
+
+        measured: list[str] = []
+        for at, form in enumerate(output.measured):
+            if isinstance(form, Sum):
+                measured.append(self.square(self.total(form.first, form.end)))
+            else:
+                weights = self.weights(f"l{index}_{at}", form.weights)
+                values = self.cut(0, self.model.features - 1)
+                measured.append(self.square(self.node("MatMul", [values, weights], f"form{index}_{at}")))
+        allowed: list[str] = []
+        for at, each in enumerate(output.allowed):
+            weights = self.weights(f"a{index}_{at}", each.weights)
+            if each.summed:
+                square = self.square(self.total(each.first, each.end))
+            elif len(each.weights) == 1:
+                square = self.sum_of_squares(each.first, each.end)
+            else:
+                square = self.square(self.cut(each.first, each.end))
+            # MatMul for a single weight too: a product with 1, or with a power of two, would be simplified away.
+            allowed.append(self.node("MatMul", [square, weights], f"allowed{index}_{at}"))
+        limit = self.weights(f"floor{index}", (output.floor,))
+        for at, part in enumerate(allowed):
+            limit = self.node("Add", [part, limit], f"limit{index}_{at}")
+        if output.gap and not allowed:
+            # MatMul here too.
+            gap = self.cut(self.model.features - 1, self.model.features)
+            limit = self.node("MatMul", [gap, limit], f"scaled{index}")
+        elif output.gap:
+            limit = self.node("Mul", [self.cut(self.model.features - 1, self.model.features), limit], f"scaled{index}")
+        total = measured[0]
+        for at, part in enumerate(measured[1:]):
+            total = self.node("Add", [total, part], f"measured{index}_{at}")
+        return self.node("Sub", [total, limit], f"score{index}")
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        from onnx import helper
+
+        if output not in self.written:
+            self.written.add(output)
+            self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def cut(self, first: int, end: int) -> str:
+        """Features first to end − 1, [B, end − first]."""
+        return self.node("Slice", ["x", self.index(first), self.index(end), self.index(1)], f"x{first}_{end}")
+
+    def total(self, first: int, end: int) -> str:
+        """Their sum, [B, 1]."""
+        part = self.cut(first, end)
+        return part if end - first == 1 else self.node("ReduceSum", [part, self.index(1)], f"sum_{part}", keepdims=1)
+
+    def square(self, value: str) -> str:
+        return self.node("Mul", [value, value], f"sq_{value}")
+
+    def sum_of_squares(self, first: int, end: int) -> str:
+        """The sum of their squares, [B, 1]."""
+        squares = self.square(self.cut(first, end))
+        if end - first == 1:
+            return squares
+        return self.node("ReduceSum", [squares, self.index(1)], f"sum_{squares}", keepdims=1)
+
+    def index(self, value: int) -> str:
+        import numpy as np
+        from onnx import numpy_helper
+
+        name = f"i{value}"
+        self.constants.setdefault(name, numpy_helper.from_array(np.array([value], dtype=np.int64), name))
+        return name
+
+    def weights(self, name: str, values: tuple[int, ...]) -> str:
+        """A column of weights, [count, 1]."""
+        import numpy as np
+        from onnx import numpy_helper
+
+        exact = np.array([value / (1 << self.model.param_scale) for value in values], dtype=np.float64)
+        single = exact.astype(np.float32)
+        if not np.array_equal(exact, single.astype(np.float64)):
+            raise ValueError(f"weights {name} of model {self.model.name} are not exact as 32-bit floats")
+        self.constants[name] = numpy_helper.from_array(single.reshape(-1, 1), name)
+        return name

@@ -21,11 +21,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from oracle.detectors.interface import Disclosure
+from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of, verdicts
+from oracle.detectors.interface import Disclosure, Explanation
 from oracle.encoding import CLIP, GAP_ONE
 from oracle.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PAST = 14
 """Past moves that the model looks at."""
@@ -122,6 +126,14 @@ class QuadraticModel:
         ]
 
     @property
+    def format(self) -> str:
+        return FORMAT
+
+    @property
+    def spread(self) -> bool:
+        return False
+
+    @property
     def features(self) -> int:
         return FEATURES
 
@@ -166,6 +178,19 @@ class QuadraticModel:
             return tuple(int(score > 0) for score in scores)
         return scores
 
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        """`score_int` of many windows at once: integers [count, 2] of dtype object."""
+        import numpy as np
+
+        table = clipped_table(windows, FEATURES)
+        squares = table[:, 1:-1] ** 2
+        now, gap, total = table[:, 0], table[:, -1], table[:, :-1].sum(axis=1)
+        one = 1 << self.param_scale
+        spike = now * now * one - gap * (squares @ np.array(self.past, dtype=object) + self.floor)
+        drift = total * total * one - gap * (squares.sum(axis=1) * self.drift_past + self.drift_floor)
+        scores = np.stack([spike, drift], axis=1)
+        return verdicts(scores) if self.disclosure is Disclosure.VERDICT else scores
+
     def score_bound(self) -> int:
         """The sum of the magnitudes of all terms at their largest: bounds every score and every intermediate."""
         square = CLIP * CLIP
@@ -179,20 +204,40 @@ class QuadraticModel:
 
         return quadratic_to_onnx(self, batch)
 
-    def explain(self, features: Sequence[int]) -> Mapping[str, float]:
-        """The two scores in score units, the predicted deviation in sigmas, and the move in predicted deviations."""
+    def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
+        """Spike: the move now against what past moves predict; drift: the window's sum against its variance."""
         spike, drift = self.exact_scores(features)
-        unit = GAP_ONE * self.floor
         now, squares, gap = features[0], [value * value for value in features[1:-1]], features[-1]
-        limit = (
-            gap * (self.floor + sum(w * s for w, s in zip(self.past, squares, strict=True))) / (1 << self.param_scale)
+        one, unit = 1 << self.param_scale, GAP_ONE * self.floor
+        total = now + sum(features[1:-1])
+        arch = [gap * weight * square for weight, square in zip(self.past, squares, strict=True)]
+        spread = gap * self.drift_past * sum(squares)
+        return (
+            Explanation(
+                "spike",
+                spike / unit,
+                {
+                    "the move now": now * now * one / unit,
+                    "allowed in a calm market": -gap * self.floor / unit,
+                    **{f"allowed for move {-age}": -part / unit for age, part in enumerate(arch, 1)},
+                },
+                abs(now) / 1_000,
+                max(0, gap * self.floor + sum(arch)) ** 0.5 / one**0.5 / 1_000,
+                "the move now",
+            ),
+            Explanation(
+                "drift",
+                drift / unit,
+                {
+                    "the sum of all moves": total * total * one / unit,
+                    "allowed in a calm market": -gap * self.drift_floor / unit,
+                    "allowed for the past moves": -spread / unit,
+                },
+                abs(total) / 1_000,
+                max(0, gap * self.drift_floor + spread) ** 0.5 / one**0.5 / 1_000,
+                "the sum of the last 15 moves",
+            ),
         )
-        return {
-            "spike": spike / unit,
-            "drift": drift / unit,
-            "move_sigmas": now / 1_000,
-            "limit_sigmas": max(limit, 0.0) ** 0.5 / 1_000,
-        }
 
     def publishing(self, disclosure: Disclosure) -> QuadraticModel:
         """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
@@ -244,19 +289,19 @@ class QuadraticModel:
             document = json.loads(text)
         except ValueError as error:
             raise DataError(f"{where} is not JSON: {error}") from error
-        root = _mapping(document, where, {"format", "name", "param_scale", "weights", "training"})
+        root = checked_mapping(document, where, {"format", "name", "param_scale", "weights", "training"})
         if root["format"] != FORMAT:
             raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
-        weights = _mapping(root["weights"], f"{where}: weights", {"past", "floor", "drift_past", "drift_floor"})
+        weights = checked_mapping(root["weights"], f"{where}: weights", {"past", "floor", "drift_past", "drift_floor"})
         if not isinstance(weights["past"], list):
             raise DataError(f"{where}: weights.past must be a list of {PAST} integers")
         return QuadraticModel(
-            name=_text(root["name"], f"{where}: name"),
-            past=tuple(_integer(value, f"{where}: weights.past") for value in weights["past"]),
-            floor=_integer(weights["floor"], f"{where}: weights.floor"),
-            drift_past=_integer(weights["drift_past"], f"{where}: weights.drift_past"),
-            drift_floor=_integer(weights["drift_floor"], f"{where}: weights.drift_floor"),
-            param_scale=_integer(root["param_scale"], f"{where}: param_scale"),
+            name=text_of(root["name"], f"{where}: name"),
+            past=tuple(integer(value, f"{where}: weights.past") for value in weights["past"]),
+            floor=integer(weights["floor"], f"{where}: weights.floor"),
+            drift_past=integer(weights["drift_past"], f"{where}: weights.drift_past"),
+            drift_floor=integer(weights["drift_floor"], f"{where}: weights.drift_floor"),
+            param_scale=integer(root["param_scale"], f"{where}: param_scale"),
             disclosure=disclosure,
             training=_training(root["training"], f"{where}: training"),
         )
@@ -284,30 +329,8 @@ def _trailing_zeros(value: int) -> int:
     return (value & -value).bit_length() - 1 if value else 0
 
 
-def _mapping(value: object, where: str, keys: set[str]) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError(f"{where} must be an object with the keys {', '.join(sorted(keys))}")
-    wrong = sorted(keys.symmetric_difference(value))
-    if wrong:
-        kind = "missing" if wrong[0] in keys else "unknown"
-        raise DataError(f"{where}: {kind} key {wrong[0]!r}; expected {', '.join(sorted(keys))}")
-    return value
-
-
-def _integer(value: object, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise DataError(f"{where}: {value!r} is not an integer")
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise DataError(f"{where}: {value!r} is not a text")
-    return value
-
-
 def _training(value: object, where: str) -> Training:
-    document = _mapping(value, where, {"command", "sigma_ppm", "ranges", "thresholds"})
+    document = checked_mapping(value, where, {"command", "sigma_ppm", "ranges", "thresholds"})
     for key in ("sigma_ppm", "ranges", "thresholds"):
         if not isinstance(document[key], dict):
             raise DataError(f"{where}.{key} must be an object")
@@ -315,13 +338,13 @@ def _training(value: object, where: str) -> Training:
     for name, days in document["ranges"].items():
         if not isinstance(days, list) or len(days) != 2:
             raise DataError(f"{where}.ranges.{name} must be a list of two days")
-        ranges[name] = (_text(days[0], f"{where}.ranges.{name}"), _text(days[1], f"{where}.ranges.{name}"))
+        ranges[name] = (text_of(days[0], f"{where}.ranges.{name}"), text_of(days[1], f"{where}.ranges.{name}"))
     thresholds: dict[str, float] = {}
     for name, number in document["thresholds"].items():
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise DataError(f"{where}.thresholds.{name}: {number!r} is not a number")
         thresholds[name] = number
-    series = {name: _integer(sigma, f"{where}.sigma_ppm.{name}") for name, sigma in document["sigma_ppm"].items()}
+    series = {name: integer(sigma, f"{where}.sigma_ppm.{name}") for name, sigma in document["sigma_ppm"].items()}
     if any(sigma <= 0 for sigma in series.values()):
         raise DataError(f"{where}.sigma_ppm: sigmas must be positive")
-    return Training(_text(document["command"], f"{where}.command"), series, ranges, thresholds)
+    return Training(text_of(document["command"], f"{where}.command"), series, ranges, thresholds)

@@ -103,6 +103,10 @@ class ImportedModel:
             raise ValueError(f"{len(features)} features; {self.name} has {self.features}")
         return tuple(int(value) for value in self.circuit.evaluate([list(features)])[0])
 
+    def score_many(self, windows: Any) -> Any:
+        """`score_int` of many windows at once: an array of integers [count, outputs]."""
+        return self.circuit.evaluate(windows)
+
     def score_bound(self) -> int:
         """Bounds every intermediate value over all clipped windows."""
         return self.circuit.bound
@@ -145,6 +149,29 @@ class ImportedModel:
             "piecewise_linear": list(program.approximated),
             **self.description,
         }
+
+
+DIGITS = 256
+"""Base of the digits of a network that was not tuned: a table of so many rows fits beside the hash of its weights."""
+
+
+def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int) -> ImportedModel:
+    """A brought model at given scales, with digits that hold all that it takes apart.
+
+    Raises:
+        ModelError: It can't be proven, or its values can exceed the circuit's integers.
+    """
+    import hashlib
+
+    from oracle.proving.lowering import lower, read_model
+    from oracle.proving.reference import instantiate
+
+    program, problems = lower(read_model(onnx, name))
+    if program is None:
+        raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
+    circuit = instantiate(program, input_scale, param_scale, encoding.CLIP)
+    settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
+    return ImportedModel(name, circuit, settings, {"source_sha256": hashlib.sha256(onnx).hexdigest()})
 
 
 def reference(artifact: Artifact) -> Circuit:

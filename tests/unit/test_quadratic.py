@@ -99,10 +99,11 @@ def test_the_default_model_judges_what_it_should() -> None:
 
 def test_explain_speaks_of_the_same_limit() -> None:
     model = QuadraticModel.default()
-    told = model.explain(calm(now=4_000))
-    assert told["move_sigmas"] == 4.0
-    assert (told["spike"] > 0) == (told["move_sigmas"] > told["limit_sigmas"])
-    assert told["spike"] == model.score_int(calm(now=4_000))[0] / model.score_unit
+    spike, drift = model.explain(calm(now=4_000))
+    assert spike.measured == drift.measured == 4.0
+    assert spike.limit is not None
+    assert spike.objects == (spike.limit < 4.0)
+    assert spike.score == model.score_int(calm(now=4_000))[0] / model.score_unit
 
 
 def test_json_round_trip() -> None:

@@ -1,0 +1,224 @@
+"""A network over a feed's features: whatever ONNX lowers to exact integers, as a detector.
+
+The file holds the float network, thresholds included: each output is positive where it objects. What turns it into
+integers is `oracle.proving`; detectors and proving do not know each other, so `oracle.assembly` hands the function in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of
+from oracle.detectors.interface import Disclosure, Explanation
+from oracle.encoding import CLIP, GAP_ONE, RING_SIZE
+from oracle.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+FORMAT = "imported-v1"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Network(Protocol):
+    """A network in integers: what `oracle.proving.imported.ImportedModel` is."""
+
+    @property
+    def features(self) -> int: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    @property
+    def score_unit(self) -> int: ...
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]: ...
+
+    def score_many(self, windows: Any) -> np.ndarray: ...
+
+    def score_bound(self) -> int: ...
+
+    def to_onnx(self, batch: int) -> bytes: ...
+
+    def run_args(self) -> Mapping[str, Any]: ...
+
+    def windows(self) -> Sequence[tuple[int, ...]]: ...
+
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+Lower: TypeAlias = "Callable[[str, bytes, int, int], Network]"
+"""Name, ONNX, input scale and parameter scale to a network in integers; raises ModelError."""
+
+
+@dataclass(frozen=True)
+class ImportedDetector:
+    """A network as a detector. It publishes scores only.
+
+    Attributes:
+        name: Letters, digits, hyphens.
+        onnx: The float network: input [batch, n] of features / 2^input_scale, outputs positive where they object.
+        input_scale: A window's integer x means x / 2^input_scale to the network: at 10, about sigmas.
+        param_scale: Weights are rounded to multiples of 2^-param_scale.
+        network: The same in integers.
+        spread: Whether the vector's last but one feature is the spread of the round's answers.
+        training: Provenance, for people: numbers and texts by name.
+
+    Raises:
+        DataError: Its number of inputs is not one that a feed has.
+    """
+
+    name: str
+    onnx: bytes
+    input_scale: int
+    param_scale: int
+    network: Network
+    spread: bool = False
+    training: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    disclosure = Disclosure.SCORE
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise DataError(f"model name {self.name!r} must be lower-case letters, digits and hyphens")
+        least = 4 if self.spread else 3
+        if not least <= self.network.features <= RING_SIZE + 2:
+            raise DataError(
+                f"model {self.name} takes {self.network.features} inputs; a feed's window has {least} to "
+                f"{RING_SIZE + 2}: the move now, past moves, the gap"
+            )
+
+    @property
+    def format(self) -> str:
+        return FORMAT
+
+    @property
+    def features(self) -> int:
+        return self.network.features
+
+    @property
+    def outputs(self) -> int:
+        return self.network.outputs
+
+    @property
+    def score_unit(self) -> int:
+        return self.network.score_unit
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        """The integers that the circuit publishes for one window."""
+        if len(features) == self.features and any(abs(value) > CLIP for value in features):
+            raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
+        return self.network.score_int(features)
+
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        """`score_int` of many windows at once: integers [count, outputs] of dtype object."""
+        table = clipped_table(windows, self.features)
+        scores: np.ndarray = self.network.score_many(table).astype(object) if len(table) else table[:, : self.outputs]
+        return scores
+
+    def score_bound(self) -> int:
+        return self.network.score_bound()
+
+    def to_onnx(self, batch: int) -> bytes:
+        """The graph for `batch` windows of integers."""
+        return self.network.to_onnx(batch)
+
+    def run_args(self) -> Mapping[str, Any]:
+        """ezkl's run arguments that differ from an exact circuit's without comparisons."""
+        return self.network.run_args()
+
+    def windows(self) -> Sequence[tuple[int, ...]]:
+        """A calm window for the probe, then those that the circuit is held against the network with."""
+        return [(*(0,) * (self.features - 1), GAP_ONE), *self.network.windows()]
+
+    def facts(self) -> Mapping[str, Any]:
+        """For the manifest."""
+        return self.network.facts()
+
+    def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
+        """What each feature changes, put in one after the other into a calm window, the newest first."""
+        if len(features) != self.features:
+            raise ValueError(f"{len(features)} features; the model has {self.features}")
+        count = self.features
+        steps = [(*features[:known], *(0,) * (count - 1 - known), features[-1]) for known in range(count)]
+        scores = self.score_many(steps).tolist()
+        names = ["the move now", *(f"move −{age}" for age in range(1, count - 1))]
+        if self.spread:
+            names[-1] = "the spread of the sources"
+        return tuple(
+            Explanation(
+                "score" if self.outputs == 1 else f"score{output}",
+                scores[-1][output] / self.score_unit,
+                {
+                    "a window without moves": scores[0][output] / self.score_unit,
+                    **{
+                        name: (after[output] - before[output]) / self.score_unit
+                        for name, before, after in zip(names, scores, scores[1:], strict=False)
+                    },
+                },
+                None,
+                None,
+                "what the network makes of the window",
+            )
+            for output in range(self.outputs)
+        )
+
+    def publishing(self, disclosure: Disclosure) -> ImportedDetector:
+        """Itself: a network has no circuit that publishes verdicts."""
+        if disclosure is not Disclosure.SCORE:
+            raise DataError(f'model {self.name} is a network: it publishes scores only; set disclosure = "score"')
+        return replace(self)
+
+    def to_json(self) -> str:
+        """The model file: the same bytes for the same model."""
+        document = {
+            "format": FORMAT,
+            "name": self.name,
+            "spread": self.spread,
+            "input_scale": self.input_scale,
+            "param_scale": self.param_scale,
+            "onnx": base64.b64encode(self.onnx).decode(),
+            "training": dict(sorted(self.training.items())),
+        }
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(
+        text: str, where: str = "model", disclosure: Disclosure = Disclosure.SCORE, lower: Lower | None = None
+    ) -> ImportedDetector:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            DataError: Not JSON, a missing or unknown key, a wrong type.
+            ModelError: The network can't be proven.
+        """
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{where} is not JSON: {error}") from error
+        keys = {"format", "name", "spread", "input_scale", "param_scale", "onnx", "training"}
+        root = checked_mapping(document, where, keys)
+        if root["format"] != FORMAT:
+            raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
+        if not isinstance(root["spread"], bool):
+            raise DataError(f"{where}: spread must be true or false")
+        if not isinstance(root["training"], dict):
+            raise DataError(f"{where}: training must be an object")
+        name = text_of(root["name"], f"{where}: name")
+        scales = [integer(root[key], f"{where}: {key}") for key in ("input_scale", "param_scale")]
+        try:
+            onnx = base64.b64decode(text_of(root["onnx"], f"{where}: onnx"), validate=True)
+        except ValueError as error:
+            raise DataError(f"{where}: onnx is not base64: {error}") from error
+        if lower is None:
+            raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.assembly")
+        network = lower(name, onnx, scales[0], scales[1])
+        found = ImportedDetector(name, onnx, scales[0], scales[1], network, root["spread"], root["training"])
+        return found.publishing(disclosure)

@@ -1,0 +1,466 @@
+"""A general exact detector: squares of sums of moves against what squares of earlier moves allow.
+
+With values v_0 (the move now), v_1 … (past moves, newest first; with `spread` the spread of the round's answers last)
+in thousandths of sigma, and the gap g in thousandths of a heartbeat, each output is
+
+    Σ_j (form_j · v)²  −  g · (ω + Σ_t a_t · square_t)
+
+and objects to the window where it is positive. A *form* is a plain sum of neighbouring values, or one with weights. A
+*square* is the sum of squares of neighbouring values, or the square of their sum. A static output leaves g out. That is
+
+    a cap                 x_0²                       − g · ω
+    ARCH (Engle 1982)     x_0²                       − g · (ω + Σ a_i x_i²)
+    HARCH (Müller 1997)   x_0²                       − g · (ω + Σ a_k (x_1 + … + x_k)²)
+    drift over k moves    (x_0 + … + x_{k−1})²       − g · (ω + b Σ x_i²)
+    Mahalanobis           Σ_j (L_j · x)²             − g · ω
+    spread of sources     s²                         − (ω + b Σ x_i²)
+
+Weights are integers over 2^p. This module computes with Python's integers only, and is what the circuit must equal: a
+weight costs about forty rows of it if it is private, everything else next to nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from oracle.detectors.files import checked_mapping, clipped_table, integer, integers, text_of, verdicts
+from oracle.detectors.interface import Disclosure, Explanation
+from oracle.encoding import CLIP, GAP_ONE, RING_SIZE
+from oracle.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMAT = "polynomial-v1"
+
+MAX_SCORE_BITS = 126
+"""Witness values are i128: scores and all intermediates stay below this."""
+
+VERDICT_SCORE_BITS = 72
+"""Verdict circuits compare within 72 bits."""
+
+MOST_OUTPUTS = 8
+FLOAT32_BITS = 24
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """v_first + … + v_(end−1): a form without weights."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Σ w_i v_i over all values, integers over 2^p."""
+
+    weights: tuple[int, ...]
+
+
+Form: TypeAlias = Sum | Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What earlier moves add to the limit.
+
+    Attributes:
+        first: Index of the first value.
+        end: Index after the last one.
+        weights: Over 2^p, positive or 0: one for all, or one for each value.
+        summed: Whether it is the square of the values' sum, not the sum of their squares; takes one weight.
+    """
+
+    first: int
+    end: int
+    weights: tuple[int, ...]
+    summed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One score.
+
+    Attributes:
+        name: For people: letters, digits and hyphens.
+        measured: Forms whose squares are added up.
+        floor: ω over 2^p; positive.
+        allowed: What adds to it.
+        gap: Whether the limit grows with the time since the last accepted value.
+    """
+
+    name: str
+    measured: tuple[Form, ...]
+    floor: int
+    allowed: tuple[Allowance, ...] = ()
+    gap: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PolynomialModel:
+    """A detector of one or more such outputs.
+
+    Attributes:
+        name: Letters, digits, hyphens.
+        features: n; 3 to 16.
+        gates: The outputs, in order; each is a gate of its own.
+        param_scale: p.
+        spread: Whether the last value is the spread of the round's answers.
+        disclosure: What the circuit publishes; not part of the model's identity.
+        training: Provenance, for people: numbers and texts by name.
+
+    Raises:
+        DataError: A weight is out of range, or is not exact as a 32-bit float, or scores could exceed the circuit.
+    """
+
+    name: str
+    features: int
+    gates: tuple[Output, ...]
+    param_scale: int = 12
+    spread: bool = False
+    disclosure: Disclosure = Disclosure.SCORE
+    training: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        least = 4 if self.spread else 3
+        if not _NAME.fullmatch(self.name):
+            raise DataError(f"model name {self.name!r} must be lower-case letters, digits and hyphens")
+        if not 0 <= self.param_scale <= 30:
+            raise DataError(f"model {self.name}: param_scale {self.param_scale} must be from 0 to 30")
+        if not least <= self.features <= RING_SIZE + 2:
+            raise DataError(f"model {self.name}: {self.features} features; it must be from {least} to {RING_SIZE + 2}")
+        if not 1 <= len(self.gates) <= MOST_OUTPUTS:
+            raise DataError(f"model {self.name} has {len(self.gates)} outputs; it needs 1 to {MOST_OUTPUTS}")
+        if len({output.name for output in self.gates}) != len(self.gates):
+            raise DataError(f"model {self.name}: two outputs have the same name")
+        for output in self.gates:
+            self._check(output)
+        bits = self.score_bound().bit_length()
+        limit = VERDICT_SCORE_BITS if self.disclosure is Disclosure.VERDICT else MAX_SCORE_BITS
+        if bits > limit:
+            raise DataError(f"model {self.name}: scores need {bits} bits; the circuit has {limit}. Use smaller weights")
+
+    def _check(self, output: Output) -> None:
+        where, values = f"model {self.name}: output {output.name}", self.features - 1
+        if not _NAME.fullmatch(output.name):
+            raise DataError(f"{where}: its name must be lower-case letters, digits and hyphens")
+        if not output.measured:
+            raise DataError(f"{where} measures nothing")
+        for form in output.measured:
+            if isinstance(form, Sum):
+                _check_range(form.first, form.end, values, where)
+            elif len(form.weights) != values:
+                raise DataError(f"{where}: {len(form.weights)} weights in a form of {values} values")
+            else:
+                if not any(form.weights):
+                    raise DataError(f"{where}: all weights of a form are 0")
+                for weight in form.weights:
+                    _check_weight(weight, where, None)
+        _check_weight(output.floor, where, 1)
+        for allowance in output.allowed:
+            _check_range(allowance.first, allowance.end, values, where)
+            count = len(allowance.weights)
+            if count != 1 and (allowance.summed or count != allowance.end - allowance.first):
+                raise DataError(f"{where}: {count} weights for the values {allowance.first} to {allowance.end - 1}")
+            for weight in allowance.weights:
+                _check_weight(weight, where, 0)
+            if not any(allowance.weights):
+                raise DataError(f"{where}: an allowance has the weight 0; leave it out")
+
+    @property
+    def format(self) -> str:
+        return FORMAT
+
+    @property
+    def outputs(self) -> int:
+        return len(self.gates)
+
+    @property
+    def score_scale(self) -> int:
+        """Scores are integers over 2^score_scale: a squared form of weights has twice the weights' scale."""
+        squared = any(isinstance(form, Linear) for output in self.gates for form in output.measured)
+        return self.param_scale * (2 if squared else 1)
+
+    @property
+    def score_unit(self) -> int:
+        """The first output's limit in a calm market after one heartbeat."""
+        return 1 if self.disclosure is Disclosure.VERDICT else self._unit(self.gates[0])
+
+    def _unit(self, output: Output) -> int:
+        return (GAP_ONE if output.gap else 1) * output.floor << (self.score_scale - self.param_scale)
+
+    def weights(self) -> tuple[int, ...]:
+        """All weights, over 2^param_scale: what is hashed."""
+        return tuple(
+            weight
+            for output in self.gates
+            for weight in (
+                *(weight for form in output.measured if isinstance(form, Linear) for weight in form.weights),
+                *(weight for allowance in output.allowed for weight in allowance.weights),
+                output.floor,
+            )
+        )
+
+    def exact_scores(self, features: Sequence[int]) -> tuple[int, ...]:
+        """The scores at scale 2^score_scale, whatever the circuit publishes of them.
+
+        Raises:
+            ValueError: Another number of features, or one that is not clipped.
+        """
+        if len(features) != self.features:
+            raise ValueError(f"{len(features)} features; the model has {self.features}")
+        if any(abs(value) > CLIP for value in features):
+            raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
+        values, gap = features[:-1], features[-1]
+        return tuple(self._measured(output, values) - self._limit(output, values, gap) for output in self.gates)
+
+    def _measured(self, output: Output, values: Sequence[int]) -> int:
+        one = 1 << self.score_scale
+        total = 0
+        for form in output.measured:
+            if isinstance(form, Sum):
+                total += sum(values[form.first : form.end]) ** 2 * one
+            else:
+                # A model with such a form has the scale 2p: its square is at that scale as it is.
+                total += sum(weight * value for weight, value in zip(form.weights, values, strict=True)) ** 2
+        return total
+
+    def _limit(self, output: Output, values: Sequence[int], gap: int) -> int:
+        allowed = output.floor + sum(_allowed(allowance, values) for allowance in output.allowed)
+        return (gap if output.gap else 1) * allowed << (self.score_scale - self.param_scale)
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        """What the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
+        scores = self.exact_scores(features)
+        if self.disclosure is Disclosure.VERDICT:
+            return tuple(int(score > 0) for score in scores)
+        return scores
+
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        """`score_int` of many windows at once: integers [count, outputs] of dtype object."""
+        import numpy as np
+
+        table = clipped_table(windows, self.features)
+        squares, gap = table**2, table[:, -1]
+        lift, one = 1 << (self.score_scale - self.param_scale), 1 << self.score_scale
+        columns = []
+        for output in self.gates:
+            measured = np.zeros(len(table), dtype=object)
+            for form in output.measured:
+                if isinstance(form, Sum):
+                    measured = measured + table[:, form.first : form.end].sum(axis=1) ** 2 * one
+                else:
+                    measured = measured + (table[:, :-1] @ np.array(form.weights, dtype=object)) ** 2
+            limit = np.full(len(table), output.floor, dtype=object)
+            for allowance in output.allowed:
+                at = slice(allowance.first, allowance.end)
+                if len(allowance.weights) > 1:
+                    limit = limit + squares[:, at] @ np.array(allowance.weights, dtype=object)
+                else:
+                    added = table[:, at].sum(axis=1) ** 2 if allowance.summed else squares[:, at].sum(axis=1)
+                    limit = limit + added * allowance.weights[0]
+            columns.append(measured - limit * (gap if output.gap else 1) * lift)
+        scores = np.stack(columns, axis=1)
+        return verdicts(scores) if self.disclosure is Disclosure.VERDICT else scores
+
+    def score_bound(self) -> int:
+        """The largest sum of the magnitudes of an output's terms: bounds every score and every intermediate."""
+        one, lift = 1 << self.score_scale, self.score_scale - self.param_scale
+        most = 0
+        for output in self.gates:
+            measured = 0
+            for form in output.measured:
+                if isinstance(form, Sum):
+                    measured += ((form.end - form.first) * CLIP) ** 2 * one
+                else:
+                    measured += (sum(abs(weight) for weight in form.weights) * CLIP) ** 2
+            allowed = output.floor
+            for allowance in output.allowed:
+                count = allowance.end - allowance.first
+                if len(allowance.weights) > 1:
+                    allowed += sum(allowance.weights) * CLIP**2
+                else:
+                    allowed += allowance.weights[0] * CLIP**2 * (count**2 if allowance.summed else count)
+            most = max(most, measured + ((CLIP if output.gap else 1) * allowed << lift))
+        return most
+
+    def to_onnx(self, batch: int) -> bytes:
+        from oracle.detectors.export import polynomial_to_onnx
+
+        return polynomial_to_onnx(self, batch)
+
+    def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
+        """Each output's measured square, its calm allowance, and what each allowance adds."""
+        self.exact_scores(features)
+        values, gap = features[:-1], features[-1]
+        lift, one = self.score_scale - self.param_scale, 1 << self.score_scale
+        found = []
+        for output in self.gates:
+            unit, scale = self._unit(output), (gap if output.gap else 1) << lift
+            measured, limit = self._measured(output, values), self._limit(output, values, gap)
+            parts = {self._meaning(output): measured / unit, "allowed in a calm market": -output.floor * scale / unit}
+            for allowance in output.allowed:
+                for name, value in self._allowances(allowance, values):
+                    parts[name] = parts.get(name, 0.0) - value * scale / unit
+            found.append(
+                Explanation(
+                    output.name,
+                    (measured - limit) / unit,
+                    parts,
+                    (measured / one) ** 0.5 / 1_000,
+                    (max(0, limit) / one) ** 0.5 / 1_000,
+                    self._meaning(output),
+                )
+            )
+        return tuple(found)
+
+    def _meaning(self, output: Output) -> str:
+        if len(output.measured) > 1 or isinstance(output.measured[0], Linear):
+            return "the distance of the moves from their usual shape"
+        return self._range(output.measured[0].first, output.measured[0].end, "the sum of ")
+
+    def _range(self, first: int, end: int, several: str) -> str:
+        if self.spread and first == self.features - 2:
+            return "the spread of the sources"
+        if end - first == 1:
+            return f"move −{first}" if first else "the move now"
+        return f"{several}the last {end} moves" if first == 0 else f"{several}moves −{first} to −{end - 1}"
+
+    def _allowances(self, allowance: Allowance, values: Sequence[int]) -> list[tuple[str, int]]:
+        first, end, weights = allowance.first, allowance.end, allowance.weights
+        if len(weights) > 1:
+            return [
+                (f"allowed for {self._range(at, at + 1, '')}", weight * values[at] ** 2)
+                for at, weight in zip(range(first, end), weights, strict=True)
+            ]
+        several = "the sum of " if allowance.summed else ""
+        return [(f"allowed for {self._range(first, end, several)}", _allowed(allowance, values))]
+
+    def publishing(self, disclosure: Disclosure) -> PolynomialModel:
+        """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
+        return replace(self, disclosure=disclosure)
+
+    def to_json(self) -> str:
+        """The model file: the same bytes for the same model."""
+        document = {
+            "format": FORMAT,
+            "name": self.name,
+            "features": self.features,
+            "spread": self.spread,
+            "param_scale": self.param_scale,
+            "outputs": [_output_document(output) for output in self.gates],
+            "training": dict(sorted(self.training.items())),
+        }
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str, where: str = "model", disclosure: Disclosure = Disclosure.SCORE) -> PolynomialModel:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            DataError: Not JSON, a missing or unknown key, a wrong type, or weights that can't be used.
+        """
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{where} is not JSON: {error}") from error
+        keys = {"format", "name", "features", "spread", "param_scale", "outputs", "training"}
+        root = checked_mapping(document, where, keys)
+        if root["format"] != FORMAT:
+            raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
+        if not isinstance(root["spread"], bool):
+            raise DataError(f"{where}: spread must be true or false")
+        if not isinstance(root["outputs"], list):
+            raise DataError(f"{where}: outputs must be a list")
+        if not isinstance(root["training"], dict):
+            raise DataError(f"{where}: training must be an object")
+        return PolynomialModel(
+            name=text_of(root["name"], f"{where}: name"),
+            features=integer(root["features"], f"{where}: features"),
+            gates=tuple(_output(output, f"{where}: outputs") for output in root["outputs"]),
+            param_scale=integer(root["param_scale"], f"{where}: param_scale"),
+            spread=root["spread"],
+            disclosure=disclosure,
+            training=root["training"],
+        )
+
+
+def _allowed(allowance: Allowance, values: Sequence[int]) -> int:
+    """Σ a · square, over 2^p."""
+    inside = values[allowance.first : allowance.end]
+    if len(allowance.weights) > 1:
+        return sum(weight * value * value for weight, value in zip(allowance.weights, inside, strict=True))
+    square: int = sum(inside) ** 2 if allowance.summed else sum(value * value for value in inside)
+    return allowance.weights[0] * square
+
+
+def _check_range(first: int, end: int, values: int, where: str) -> None:
+    if not 0 <= first < end <= values:
+        raise DataError(f"{where}: values {first} to {end} (exclusive) are not among the {values} that there are")
+
+
+def _check_weight(weight: int, where: str, least: int | None) -> None:
+    if least is not None and weight < least:
+        raise DataError(f"{where}: weight {weight} must be at least {least}")
+    magnitude = abs(weight)
+    zeros = (magnitude & -magnitude).bit_length() - 1 if magnitude else 0
+    if magnitude.bit_length() - zeros > FLOAT32_BITS:
+        raise DataError(
+            f"{where}: weight {weight} needs more than {FLOAT32_BITS} bits, so that ONNX's 32-bit floats would change "
+            "it; round it to fewer significant bits"
+        )
+
+
+def _output_document(output: Output) -> dict[str, Any]:
+    return {
+        "name": output.name,
+        "measured": [
+            {"sum": [form.first, form.end]} if isinstance(form, Sum) else {"weights": list(form.weights)}
+            for form in output.measured
+        ],
+        "gap": output.gap,
+        "floor": output.floor,
+        "allowed": [
+            {"sum" if each.summed else "squares": [each.first, each.end], "weights": list(each.weights)}
+            for each in output.allowed
+        ],
+    }
+
+
+def _output(document: object, where: str) -> Output:
+    root = checked_mapping(document, where, {"name", "measured", "gap", "floor", "allowed"})
+    if not isinstance(root["gap"], bool):
+        raise DataError(f"{where}: gap must be true or false")
+    if not isinstance(root["measured"], list) or not isinstance(root["allowed"], list):
+        raise DataError(f"{where}: measured and allowed must be lists")
+    forms: list[Form] = []
+    for form in root["measured"]:
+        key = "sum" if isinstance(form, dict) and "sum" in form else "weights"
+        found = integers(checked_mapping(form, f"{where}.measured", {key})[key], f"{where}.measured.{key}")
+        forms.append(Sum(*_pair(found, f"{where}.measured")) if key == "sum" else Linear(found))
+    allowed = []
+    for each in root["allowed"]:
+        key = "sum" if isinstance(each, dict) and "sum" in each else "squares"
+        inner = checked_mapping(each, f"{where}.allowed", {key, "weights"})
+        first, end = _pair(integers(inner[key], f"{where}.allowed.{key}"), f"{where}.allowed")
+        weights = integers(inner["weights"], f"{where}.allowed.weights")
+        allowed.append(Allowance(first, end, weights, summed=key == "sum"))
+    return Output(
+        text_of(root["name"], f"{where}: name"),
+        tuple(forms),
+        integer(root["floor"], f"{where}: floor"),
+        tuple(allowed),
+        root["gap"],
+    )
+
+
+def _pair(values: tuple[int, ...], where: str) -> tuple[int, int]:
+    if len(values) != 2:
+        raise DataError(f"{where}: a range is a list of two integers, [first, end]")
+    return values[0], values[1]
