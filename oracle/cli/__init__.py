@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from oracle import __version__
-from oracle.cli.detector import detector_group
+from oracle.cli.evaluation import detector_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
 from oracle.errors import OracleError
 

@@ -1,4 +1,4 @@
-"""What is made of replays and trials: rates with intervals, real shocks, flips, a curve, the cap beside each detector."""
+"""What is made of replays and trials: rates with intervals, real shocks, flips, a curve, and a cap to compare with."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from oracle import encoding
 from oracle.detectors.interface import Explanation
 from oracle.errors import DataError
 from oracle.evaluation.recording import Feed, Prepared, Tick
-from oracle.evaluation.replay import Judge, Scoring, Step, replay
+from oracle.evaluation.replay import Judge, Replay, Scoring, replay
 from oracle.evaluation.trials import Trial, TrialResult, place, try_all
 from oracle.metrics import percentile
 from oracle.sources.faults import Fault
-from oracle.types import HoldReason, Kind
+from oracle.types import Kind
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
 
     from oracle.detectors.interface import Detector
 
@@ -156,12 +157,12 @@ class Evaluation:
         reasons: Held reports by reason.
         silent: Ticks without a report.
         flips: Verdicts that the float formula gives otherwise; None where that can't be told.
-        severities: How near each report was to its limit: above 1 the detector objects.
+        severities: How near each report that counts was to its limit: above 1 the detector objects.
     """
 
     name: str
     matched: str | None
-    clean: Sequence[Step | None]
+    clean: Replay
     false_holds: Rate
     episodes: int
     longest: int
@@ -255,11 +256,13 @@ class _Scaled:
     def spread(self) -> bool:
         return self.inner.spread
 
-    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        window = tuple(features)
+    def severity(self, window: tuple[int, ...]) -> float:
         if window not in self.known:
             self.known[window] = severity(self.inner, window)
-        return (1 if self.known[window] > self.factor else -1,)
+        return self.known[window]
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        return (1 if self.severity(tuple(features)) > self.factor else -1,)
 
     def score_many(self, windows: Sequence[Sequence[int]]) -> Iterable[Iterable[int]]:
         return [self.score_int(window) for window in windows]
@@ -353,74 +356,64 @@ def evaluate(
     """Replay the recording and each trial."""
     judge = Judge(detector, prepared.feed)
     clean = replay(judge, prepared)
-    steps = [step for step in clean if step is not None]
-    held = sum(step.held for step in steps)
-    episodes = _episodes(steps)
+    episodes = _episodes(clean)
     results = try_all(judge, prepared, clean, trials)
-    # Windows of the curve share their severities between all factors.
-    known: dict[tuple[int, ...], float] = {}
-    for step in steps:
-        known[step.window] = severity(detector, step.window)
+    severities = [severity(detector, clean.window(number)) for number in clean.numbers]
     return Evaluation(
         name=detector.name,
         matched=matched,
         clean=clean,
-        false_holds=wilson(held, len(steps)),
+        false_holds=wilson(clean.holds(), len(clean.numbers)),
         episodes=len(episodes),
         longest=max((rounds for rounds, _ in episodes), default=0),
         longest_s=max((seconds for _, seconds in episodes), default=0),
-        reasons=dict(Counter(step.reason.name.lower() for step in steps if step.held)),
-        silent=len(clean) - len(steps),
+        reasons=dict(Counter(clean.reason(number).name.lower() for number in clean.numbers if clean.held(number))),
+        silent=prepared.evaluated - len(clean.numbers),
         shocks=shocks(prepared, clean),
         faults=tuple(_fault_rates(trials, results)),
-        flips=None if flips is None else count_flips(flips, prepared, clean, trials),
-        curve=_curve(detector, prepared, trials, known) if curve else (),
-        severities=[math.nan if step is None else known[step.window] for step in clean],
+        flips=None if flips is None else count_flips(flips, clean, trials),
+        curve=_curve(detector, prepared, clean, trials) if curve else (),
+        severities=severities,
         samples={trial.fault.kind: trial for trial in reversed(trials)},
     )
 
 
-def _episodes(steps: Sequence[Step]) -> list[tuple[int, int]]:
+def _episodes(clean: Replay) -> list[tuple[int, int]]:
     """Holds of the recording: reports and seconds of each, until the first accepted report."""
     found = []
     started: int | None = None
-    for index, step in enumerate(steps):
-        if step.held and started is None:
-            started = index
-        if not step.held and started is not None:
-            found.append((index - started, step.tick.time - steps[started].tick.time))
+    for number in clean.numbers:
+        if clean.held(number) and started is None:
+            started = number
+        if started is not None and not clean.held(number):
+            found.append((number - started, _seconds(clean, started, number)))
             started = None
     if started is not None:
-        found.append((len(steps) - started, steps[-1].tick.time - steps[started].tick.time))
+        found.append((len(clean.history) - started, _seconds(clean, started, len(clean.history) - 1)))
     return found
 
 
-def shocks(prepared: Prepared, clean: Sequence[Step | None]) -> tuple[Shock, ...]:
-    """The SHOCKS largest moves of the recording against what their time gap allows, SHOCK_SPACING ticks apart."""
-    feed = prepared.feed
+def _seconds(clean: Replay, start: int, end: int) -> int:
+    return clean.history.ticks[end].time - clean.history.ticks[start].time
+
+
+def shocks(prepared: Prepared, clean: Replay) -> tuple[Shock, ...]:
+    """The SHOCKS largest moves of the recording against what their time gap allows, SHOCK_SPACING reports apart."""
+    feed, history = prepared.feed, clean.history
     moves: list[tuple[float, float, int]] = []
-    told = [
-        index for index in range(max(0, prepared.begin - 1), len(prepared.ticks)) if prepared.ticks[index].answer is not None
-    ]
-    for before, index in pairwise(told):
-        earlier, later = prepared.ticks[before], prepared.ticks[index]
-        assert earlier.answer is not None and later.answer is not None
-        if index < prepared.begin:
-            continue
-        sigmas, move = _move(feed, earlier.answer, later.answer)
-        gap = encoding.gap(later.time, earlier.time, feed.heartbeat) / encoding.GAP_ONE
-        moves.append((abs(sigmas) / math.sqrt(gap), move, index))
+    for number in clean.numbers:
+        sigmas, move = _move(feed, history.answers[number - 1], history.answers[number])
+        moves.append((abs(sigmas) / math.sqrt(history.gaps[number] / encoding.GAP_ONE), move, number))
     chosen: list[tuple[float, float, int]] = []
-    for sigmas, move, index in sorted(moves, key=lambda item: (-item[0], item[2])):
+    for sigmas, move, number in sorted(moves, key=lambda item: (-item[0], item[2])):
         if len(chosen) == SHOCKS:
             break
-        if all(abs(index - other) >= SHOCK_SPACING for _, _, other in chosen):
-            chosen.append((sigmas, move, index))
-    found = []
-    for sigmas, move, index in chosen:
-        rounds, seconds = _hold_after(clean, index - prepared.begin)
-        found.append(Shock(index, prepared.ticks[index].time, move, sigmas, rounds, seconds))
-    return tuple(found)
+        if all(abs(number - other) >= SHOCK_SPACING for _, _, other in chosen):
+            chosen.append((sigmas, move, number))
+    return tuple(
+        Shock(history.indices[number], history.ticks[number].time, move, sigmas, *_hold_after(clean, number))
+        for sigmas, move, number in chosen
+    )
 
 
 def _move(feed: Feed, earlier: int, later: int) -> tuple[float, float]:
@@ -432,22 +425,15 @@ def _move(feed: Feed, earlier: int, later: int) -> tuple[float, float]:
     return relative * 1_000_000 / feed.sigma, difference / earlier
 
 
-def _hold_after(clean: Sequence[Step | None], index: int) -> tuple[int, int]:
-    """The longest hold that begins at a shock or right after it: reports, and seconds until one is accepted."""
+def _hold_after(clean: Replay, number: int) -> tuple[int, int]:
+    """The longest hold that is on at a shock or begins right after it: reports from the shock on, and seconds."""
     longest = (0, 0)
-    for start in range(index, min(index + _FOLLOWS + 1, len(clean))):
-        first = clean[start]
-        if first is None or not first.held:
-            continue
-        reports, end = 0, first.tick.time
-        for step in clean[start:]:
-            if step is None:
-                continue
-            end = step.tick.time
-            if not step.held:
-                break
-            reports += 1
-        longest = max(longest, (reports, end - first.tick.time))
+    for start in range(number, min(number + _FOLLOWS + 1, len(clean.history))):
+        end = start
+        while end < len(clean.history) and clean.held(end):
+            end += 1
+        if end > start:
+            longest = max(longest, (end - start, _seconds(clean, start, min(end, len(clean.history) - 1))))
     return longest
 
 
@@ -491,97 +477,79 @@ def matching_cap(prepared: Prepared, holds: int) -> StaticCap:
     low, high = 1, encoding.CLIP
     while low < high:
         middle = (low + high) // 2
-        steps = replay(Judge(StaticCap(middle), prepared.feed), prepared)
-        if sum(step is not None and step.held for step in steps) <= holds:
+        objections = [abs(move) > middle for move in prepared.history.moves]
+        if replay(Judge(StaticCap(middle), prepared.feed), prepared, objections).holds() <= holds:
             high = middle
         else:
             low = middle + 1
     return StaticCap(low)
 
 
-def _curve(
-    detector: Scoring, prepared: Prepared, trials: Sequence[Trial], known: dict[tuple[int, ...], float]
-) -> tuple[CurvePoint, ...]:
+def _curve(detector: Scoring, prepared: Prepared, clean: Replay, trials: Sequence[Trial]) -> tuple[CurvePoint, ...]:
     spikes = [trial for trial in trials if trial.fault.group == CURVE_SPIKES]
     if not spikes:
         return ()
+    # Windows share their severities between all factors.
+    known: dict[tuple[int, ...], float] = {}
+    scaled = _Scaled(detector, 1.0, known)
+    history = clean.history
+    plain = [clean.judge.plain_window(history, number) for number in range(clean.first, len(history))]
+    severities = [0.0] * clean.first + [scaled.severity(window) for window in plain]
     points = []
     for factor in FACTORS:
         judge = Judge(_Scaled(detector, factor, known), prepared.feed)
-        clean = replay(judge, prepared)
-        steps = [step for step in clean if step is not None]
-        # Of a spike only its tick matters here, so nothing after it is replayed.
-        windows, reports = [], []
-        state = judge.empty()
-        states = []
-        for step in clean:
-            states.append(state)
-            if step is not None:
-                state = step.state
+        played = replay(judge, prepared, [value > factor for value in severities])
+        # Of a spike only its own tick matters here, so nothing after it is replayed.
+        caught = 0
         for trial in spikes:
-            before = states[trial.first - prepared.begin]
-            windows.append(judge.window(before, trial.ticks[0]))
-            reports.append((before, trial.ticks[0]))
-        scored = judge.score(windows)
-        caught = sum(
-            judge.step(before, tick, window, scores).held
-            for (before, tick), window, scores in zip(reports, windows, scored, strict=True)
-        )
-        held = sum(step.held for step in steps)
-        points.append(CurvePoint(factor, held / len(steps) * PER, caught / len(spikes)))
+            state = played.state(history.number(trial.first))
+            window = judge.window(state, trial.ticks[0])
+            caught += judge.step(state, trial.ticks[0], window, judge.score([window])[0]).held
+        points.append(CurvePoint(factor, played.holds() / len(played.numbers) * PER, caught / len(spikes)))
     return tuple(points)
 
 
-def count_flips(
-    detector: Detector, prepared: Prepared, clean: Sequence[Step | None], trials: Sequence[Trial]
-) -> Rate | None:
+def count_flips(detector: Detector, clean: Replay, trials: Sequence[Trial]) -> Rate | None:
     """Verdicts of the integer model that its graph, in 64-bit floats on moves that are not rounded, gives otherwise.
 
-    Looked at are all reports of the recording, and the first of each trial that can be scored.
+    Looked at are the reports of the recording that follow on accepted ones only, and each trial's first report there.
 
     Returns:
         None where the graph can't be evaluated so.
     """
-    exact, rounded = _float_windows(detector, prepared, clean, trials)
+    exact, rounded = _float_windows(detector, clean, trials)
     if not exact:
         return None
     import numpy as np
 
     try:
         given = run_in_float64(detector, exact)
-    except Exception:  # what a graph of an unknown origin makes of 64-bit floats is not known
+    except Exception:  # what a graph of unknown origin makes of 64-bit floats is not known
         return None
-    integers = np.array([max(scores) > 0 for scores in Judge(detector, prepared.feed).score(rounded)])
+    integers = np.array([max(scores) > 0 for scores in clean.judge.score(rounded)])
     floats = (given.reshape(len(exact), -1) > 0).any(axis=1)
     return wilson(int((integers != floats).sum()), len(exact))
 
 
 def _float_windows(
-    detector: Detector, prepared: Prepared, clean: Sequence[Step | None], trials: Sequence[Trial]
+    detector: Detector, clean: Replay, trials: Sequence[Trial]
 ) -> tuple[list[list[float]], list[tuple[int, ...]]]:
     """Features without rounding, and the integers beside them."""
-    judge = Judge(detector, prepared.feed)
-    feed = prepared.feed
+    judge, history, feed = clean.judge, clean.history, clean.judge.feed
     past = detector.features - (3 if detector.spread else 2)
-    # The accepted reports, from which moves follow: newest last. What was accepted before the first is not known.
-    accepted: list[Tick] = []
-    exact: list[list[float]] = []
-    rounded: list[tuple[int, ...]] = []
     wanted: dict[int, list[Tick]] = {}
     for trial in trials:
         if trial.ticks[0].answer is not None:
-            wanted.setdefault(trial.first - prepared.begin, []).append(trial.ticks[0])
-    state = judge.empty()
-    for index, step in enumerate(clean):
-        if len(accepted) > past:
-            reports = [*wanted.get(index, ()), *([step.tick] if step is not None else [])]
-            for tick in reports:
-                exact.append(_float_window(feed, accepted[-past - 1 :], tick, spread=detector.spread))
-                rounded.append(judge.window(state, tick))
-        if step is not None:
-            state = step.state
-            if not step.held:
-                accepted.append(step.tick)
+            wanted.setdefault(history.number(trial.first), []).append(trial.ticks[0])
+    exact: list[list[float]] = []
+    rounded: list[tuple[int, ...]] = []
+    for number in clean.numbers:
+        if number in clean.steps or number - 1 in clean.steps:
+            continue
+        state = history.state(number)
+        for tick in (history.ticks[number], *wanted.get(number, ())):
+            exact.append(_float_window(feed, history.ticks[number - past - 1 : number], tick, spread=detector.spread))
+            rounded.append(judge.window(state, tick))
     return exact, rounded
 
 
@@ -609,6 +577,26 @@ def run_in_float64(detector: Detector, windows: Sequence[Sequence[float]]) -> np
     from onnx.reference import ReferenceEvaluator
 
     model = onnx.load_from_string(detector.to_onnx(len(windows)))
-    evaluator = ReferenceEvaluator(model)
-    (given,) = evaluator.run(None, {model.graph.input[0].name: np.array(windows, dtype=np.float64)})
+    _widen(model)
+    (given,) = ReferenceEvaluator(model).run(None, {model.graph.input[0].name: np.array(windows, dtype=np.float64)})
     return np.asarray(given)
+
+
+def _widen(model: onnx.ModelProto) -> None:
+    """Make 64-bit floats of all 32-bit ones in a graph."""
+    from onnx import TensorProto, numpy_helper
+
+    for initializer in model.graph.initializer:
+        if initializer.data_type == TensorProto.FLOAT:
+            wide = numpy_helper.to_array(initializer).astype("float64")
+            initializer.CopyFrom(numpy_helper.from_array(wide, initializer.name))
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.DOUBLE
+            if attribute.HasField("t") and attribute.t.data_type == TensorProto.FLOAT:
+                wide = numpy_helper.to_array(attribute.t).astype("float64")
+                attribute.t.CopyFrom(numpy_helper.from_array(wide, attribute.t.name))
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,16 +12,26 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from oracle import encoding
+from oracle import encoding, gate
 from oracle.errors import DataError, SourceUnavailable
 from oracle.gate import HoldPolicy
 from oracle.sources.aggregate import AggregationPolicy, aggregate
 from oracle.sources.interface import Reading
 from oracle.sources.packaged import load_series
 from oracle.sources.replay import header, load_table
-from oracle.types import Kind
+from oracle.types import FeedState, Kind, Status
 
-__all__ = ["Feed", "FeedOptions", "Recording", "Tick", "load_packaged", "load_recording"]
+__all__ = [
+    "Feed",
+    "FeedOptions",
+    "History",
+    "Prepared",
+    "Recording",
+    "Tick",
+    "load_packaged",
+    "load_recording",
+    "prepare",
+]
 
 TIME_COLUMNS = ("time", "timestamp", "unix", "updated_at", "observed_at", "date", "datetime")
 VALUE_COLUMNS = ("value", "answer", "price", "close")
@@ -127,6 +138,74 @@ class Prepared:
     @cached_property
     def values(self) -> tuple[Decimal | None, ...]:
         return tuple(tick.value for tick in self.ticks)
+
+    @cached_property
+    def history(self) -> History:
+        return History(self.feed, self.ticks)
+
+
+class History:
+    """The feed as it would be had each report so far been accepted: what most of a replay is, known in advance.
+
+    Reports are counted: number k is that of the k-th tick with an answer, from 0.
+    """
+
+    def __init__(self, feed: Feed, ticks: Sequence[Tick]) -> None:
+        self.feed = feed
+        self.indices = [index for index, tick in enumerate(ticks) if tick.answer is not None]
+        self.ticks = [ticks[index] for index in self.indices]
+        self.answers = [tick.answer for tick in self.ticks if tick.answer is not None]
+        self.moves, self.gaps, self.repeats = [0], [encoding.GAP_ONE], [0]
+        for earlier, later in pairwise(range(len(self.ticks))):
+            before, now = self.answers[earlier], self.answers[later]
+            self.moves.append(encoding.move(feed.kind, feed.sigma, now, before))
+            self.gaps.append(encoding.gap(self.ticks[later].time, self.ticks[earlier].time, feed.heartbeat))
+            self.repeats.append(min(encoding.UINT8_MAX, self.repeats[-1] + 1) if now == before else 0)
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    def number(self, index: int) -> int:
+        """Of the first report at or after a tick."""
+        return bisect_left(self.indices, index)
+
+    def returns(self, number: int) -> tuple[int, ...]:
+        """The ring of moves before a report."""
+        newest = self.moves[max(0, number - encoding.RING_SIZE) : number][::-1]
+        return (*newest, *(0,) * (encoding.RING_SIZE - len(newest)))
+
+    def window(self, number: int, past: int, *, spread: bool) -> tuple[int, ...]:
+        """The features of a report, with so many past moves."""
+        said = (self.ticks[number].spread,) if spread else ()
+        return (self.moves[number], *self.returns(number)[:past], *said, self.gaps[number])
+
+    def state(self, number: int) -> FeedState:
+        """The feed before a report."""
+        empty = gate.empty_feed(bytes(32), self.feed.kind, self.feed.sigma, self.feed.heartbeat, model_number=1)
+        if number == 0:
+            return empty
+        last = self.ticks[number - 1]
+        return replace(
+            empty,
+            status=Status.OK,
+            round_id=number,
+            answer=self.answers[number - 1],
+            observed_at=last.time,
+            published_at=last.time,
+            last_report_at=last.time,
+            repeats=self.repeats[number - 1],
+            returns=self.returns(number),
+        )
+
+    def is_at(self, state: FeedState, number: int) -> bool:
+        """Whether the feed is as it would be here, but for the count of its rounds."""
+        return (
+            state.held is None
+            and state.answer == self.answers[number - 1]
+            and state.observed_at == self.ticks[number - 1].time
+            and state.repeats == self.repeats[number - 1]
+            and state.returns == self.returns(number)
+        )
 
 
 def load_recording(

@@ -1,22 +1,24 @@
 """A detector behind the gate of a feed, replayed: accepted-only history, holds, confirmations, patience, repeat rule.
 
-Each verdict is `oracle.gate.judge`'s own. What is fast here is the scoring: many runs go side by side, tick by tick,
-and their windows are scored at once; and those of a history in which nothing is held are scored before it begins.
+Each verdict is `oracle.gate.judge`'s own, but for those that it can't but accept: reports that the model accepts, to a
+feed that has accepted all reports of late. These are most of a recording. They are scored at once, and only where one
+is held is the gate played, report by report, until the feed is as if nothing had been. Faults are played side by side,
+so that their windows too are scored at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from oracle import encoding, gate
 from oracle.detectors.interface import Explanation
 from oracle.errors import DataError
-from oracle.evaluation.recording import WARM_UP, Feed, Prepared, Tick
+from oracle.evaluation.recording import WARM_UP, Feed, History, Prepared, Tick
 from oracle.types import FeedState, HoldReason, Outcome
 
-__all__ = ["Judge", "Run", "Scoring", "Step", "replay", "replay_all", "windows_of"]
+__all__ = ["Judge", "Replay", "Run", "Scoring", "Step", "replay", "replay_all"]
 
 _FEW = 24
 """Windows up to which one by one is faster than at once."""
@@ -107,6 +109,15 @@ class Judge:
                 self._known[window] = tuple(int(score) for score in scores)
         return [self._known[window] for window in windows]
 
+    def plain_window(self, history: History, number: int) -> Window:
+        """The features of a report, had all before it been accepted."""
+        return history.window(number, self._past, spread=self.detector.spread)
+
+    def objections(self, history: History, first: int) -> list[bool]:
+        """Whether the detector objects to each report, had all before it been accepted; those before `first`: no."""
+        windows = [self.plain_window(history, number) for number in range(first, len(history))]
+        return [False] * first + [max(scores) > 0 for scores in self.score(windows)]
+
     def step(self, state: FeedState, tick: Tick, window: Window, scores: tuple[int, ...]) -> Step:
         """Apply a scored report."""
         assert tick.answer is not None
@@ -166,28 +177,87 @@ def replay_all(judge: Judge, runs: Sequence[Run]) -> None:
         going = [run for run in going if not run.ended]
 
 
-def windows_of(judge: Judge, ticks: Sequence[Tick]) -> list[Window]:
-    """The window of each tick, had all before it been accepted."""
-    state = judge.empty()
-    windows = []
-    for tick in ticks:
-        if tick.answer is None:
-            continue
-        window = judge.window(state, tick)
-        windows.append(window)
-        step = judge.step(state, tick, window, (-1,))
-        state = step.state if not step.held else state
-    return windows
+@dataclass(frozen=True)
+class Replay:
+    """A recording behind the gate.
 
-
-def replay(judge: Judge, prepared: Prepared) -> list[Step | None]:
-    """The recording as it is: one step for each tick from the first that counts on.
-
-    The ticks before give the feed its history.
+    Attributes:
+        first: Number of the first report that was played.
+        begin: Number of the first report that counts.
+        steps: By report number, where the feed was not as it would be had all before been accepted, or where this
+            report was held; all others were accepted by the model.
     """
-    first = max(0, prepared.begin - WARM_UP)
-    ticks = prepared.ticks[first:]
-    judge.score(windows_of(judge, ticks))
-    run = Run(judge.empty(), ticks, len(ticks))
-    replay_all(judge, [run])
-    return run.steps[prepared.begin - first :]
+
+    judge: Judge
+    history: History
+    first: int
+    begin: int
+    steps: Mapping[int, Step]
+
+    @property
+    def numbers(self) -> range:
+        """Of the reports that count."""
+        return range(self.begin, len(self.history))
+
+    def held(self, number: int) -> bool:
+        step = self.steps.get(number)
+        return step is not None and step.held
+
+    def reason(self, number: int) -> HoldReason:
+        """Why it is held, or why it was until it was confirmed."""
+        step = self.steps.get(number)
+        return HoldReason.NONE if step is None else step.reason
+
+    def window(self, number: int) -> Window:
+        step = self.steps.get(number)
+        return self.judge.plain_window(self.history, number) if step is None else step.window
+
+    def state(self, number: int) -> FeedState:
+        """The feed before a report."""
+        step = self.steps.get(number - 1)
+        return self.history.state(number) if step is None else step.state
+
+    def holds(self) -> int:
+        """Held reports, of those that count."""
+        return sum(step.held for number, step in self.steps.items() if number >= self.begin)
+
+
+def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None = None) -> Replay:
+    """The recording as it is.
+
+    Args:
+        judge: The detector behind the gate.
+        prepared: The recording. WARM_UP ticks before the part that counts are played too, from a feed that has accepted
+            all before them.
+        objections: Whether the detector objects to each report, had all before it been accepted; None: it is asked.
+    """
+    history = prepared.history
+    first = history.number(max(0, prepared.begin - WARM_UP))
+    if objections is None:
+        objections = judge.objections(history, first)
+    policy = judge.feed.policy
+    suspect = [
+        number
+        for number in range(first, len(history))
+        if objections[number]
+        or abs(history.moves[number]) == encoding.CLIP
+        or (policy.max_repeats and history.repeats[number] > policy.max_repeats)
+    ]
+    steps: dict[int, Step] = {}
+    done = first
+    for number in suspect:
+        # Up to here all were accepted, or were played below.
+        if number < done:
+            continue
+        state = history.state(number)
+        while number < len(history):
+            tick = history.ticks[number]
+            window = judge.window(state, tick)
+            step = judge.step(state, tick, window, judge.score([window])[0])
+            steps[number] = step
+            state = step.state
+            number += 1
+            if not step.held and history.is_at(state, number):
+                break
+        done = number
+    return Replay(judge, history, first, history.number(prepared.begin), steps)

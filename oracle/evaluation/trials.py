@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from oracle import encoding, gate
 from oracle.evaluation.recording import Prepared, Tick, readings_at, tick_of, with_spread
-from oracle.evaluation.replay import Judge, Run, Step, replay_all
+from oracle.evaluation.replay import Judge, Replay, Run, replay_all
 from oracle.sources.faults import FAULTS, Fault, Surroundings
-from oracle.types import FeedState, HoldReason, Kind
+from oracle.types import HoldReason, Kind
 
 __all__ = ["Trial", "TrialResult", "fitted", "place", "standard", "try_all"]
 
@@ -164,9 +164,7 @@ def _trial(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> 
     return Trial(fault, first, lied, true, tuple(honest))
 
 
-def try_all(
-    judge: Judge, prepared: Prepared, clean: Sequence[Step | None], trials: Sequence[Trial]
-) -> list[TrialResult | None]:
+def try_all(judge: Judge, prepared: Prepared, clean: Replay, trials: Sequence[Trial]) -> list[TrialResult | None]:
     """Replay each trial from the feed's state at its place.
 
     Args:
@@ -178,33 +176,21 @@ def try_all(
     Returns:
         None where the recording itself is held at the place: what happens there is not the fault's.
     """
-    before = _states(judge, clean)
     policy = judge.feed.policy
     longest = bound(policy) + policy.max_repeats + 2
     runs: list[Run] = []
     for trial in trials:
         after = prepared.ticks[trial.first + len(trial.ticks) :][:longest]
-        runs.append(Run(before[trial.first - prepared.begin], [*trial.ticks, *after], len(trial.ticks)))
-    alive = [_undisturbed(trial, prepared, clean) for trial in trials]
+        state = clean.state(clean.history.number(trial.first))
+        runs.append(Run(state, [*trial.ticks, *after], len(trial.ticks)))
+    alive = [_undisturbed(trial, clean) for trial in trials]
     replay_all(judge, [run for run, good in zip(runs, alive, strict=True) if good])
     return [_result(trial, run, judge) if good else None for trial, run, good in zip(trials, runs, alive, strict=True)]
 
 
-def _states(judge: Judge, clean: Sequence[Step | None]) -> list[FeedState]:
-    """The feed before each tick."""
-    states = []
-    state = judge.empty()
-    for step in clean:
-        states.append(state)
-        if step is not None:
-            state = step.state
-    return states
-
-
-def _undisturbed(trial: Trial, prepared: Prepared, clean: Sequence[Step | None]) -> bool:
-    begin = trial.first - prepared.begin
-    around = clean[begin - 1 : begin + len(trial.ticks) + 1]
-    return not any(step is not None and step.held for step in around)
+def _undisturbed(trial: Trial, clean: Replay) -> bool:
+    first = clean.history.number(trial.first)
+    return not any(clean.held(number) for number in range(first - 1, first + len(trial.ticks) + 1))
 
 
 def _result(trial: Trial, run: Run, judge: Judge) -> TrialResult:
