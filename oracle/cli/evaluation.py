@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.detector import detector_group
 from oracle.cli.options import json_option
 from oracle.errors import DataError
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _existing = click.Path(path_type=Path, dir_okay=False)
 
 
-@detector_group.command("evaluate")
+@click.command("evaluate")
 @click.argument("models", metavar="MODEL...", nargs=-1)
 @click.option("--data", type=_existing, help="Recording: a CSV file with a header.")
 @click.option("--series", help="Instead of a file, a series that comes with the demo extra: sp500, nasdaq, wti, vix.")
@@ -176,3 +175,8 @@ def _detector(model: str) -> Detector:
     if not path.exists():
         raise DataError(f'{path}: no such model file; "default" is the one that is shipped')
     return load_detector(path)
+
+
+def add_to(group: click.Group) -> None:
+    """Puts this module's commands into a group."""
+    group.add_command(evaluate)

@@ -175,7 +175,7 @@ def _clean_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         flips = evaluation.flips
         rows.append(
             [
-                f"  cap beside {evaluation.matched}" if evaluation.matched else evaluation.name,
+                "  cap" if evaluation.matched else evaluation.name,
                 _per(evaluation),
                 str(evaluation.episodes),
                 f"{_rounds(evaluation.longest)}, {duration(evaluation.longest_s)}" if evaluation.longest else "–",
@@ -220,7 +220,7 @@ def _fault_text(fault: FaultRate) -> str:
     if not fault.real:
         return recall_text(fault.recall)
     cleared = "–" if fault.cleared.share is None else f"{fault.cleared.share:.0%}"
-    return f"{fault.held:.1f} rounds, {cleared} clear"
+    return f"{fault.held:.1f} held, {cleared} clear"
 
 
 def _latency(fault: FaultRate) -> str:
@@ -274,14 +274,12 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    faults = Table(
-        title="Faults that are held, % (95 % interval); last three columns: of the first", title_justify="left"
-    )
+    title = "Faults that are held, % (95 % interval); last three columns: of the first"
+    faults = Table(title=title, title_justify="left")
     for index, name in enumerate(_fault_header(comparison)):
-        faults.add_column(name, justify="left" if index == 0 else "right")
-    for group, lines in _fault_rows(comparison):
+        faults.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    for _, lines in _fault_rows(comparison):
         faults.add_section()
-        faults.add_row(f"[bold]{group}[/bold]")
         for line in lines:
             faults.add_row(*line)
     console.print(faults)
@@ -317,7 +315,8 @@ p.about { color: #555; margin-top: 0; } figure { margin: 1rem 0; } img { max-wid
 div.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #e6e6e6; white-space: nowrap; }
 th { white-space: normal; vertical-align: bottom; border-bottom: 2px solid #999; }
-th:first-child, td:first-child { text-align: left; white-space: pre; } tr.group td { font-weight: 600; padding-top: .8rem; }
+th:first-child, td:first-child { text-align: left; white-space: pre; }
+tr.group td { font-weight: 600; padding-top: .8rem; }
 td.bad { background: #fbe3e1; } td.good { background: #e5f3e8; }
 """
 
