@@ -177,6 +177,46 @@ def _detector(model: str) -> Detector:
     return load_detector(path)
 
 
+@click.command("nab")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--detector", "models", multiple=True, help='A model file, or "default"; more than once (default: default).'
+)
+@click.option("--out", type=_existing, help="Write the figures to this JSON file too.")
+@json_option
+def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Run detectors over Numenta's benchmark at PATH (its folder, or a tar archive), scored by its own rules.
+
+    The data is not shipped: github.com/numenta/NAB has it. Beside the detectors stands a cap on the size of a move.
+    """
+    import json
+
+    from rich.console import Console
+
+    from oracle.evaluation import nab as benchmark
+    from oracle.evaluation.measure import StaticCap
+    from oracle.evaluation.output import nab_document, print_nab
+
+    detectors = [_detector(model) for model in models or ("default",)]
+    for detector in detectors:
+        if detector.spread:
+            raise DataError(f"model {detector.name} judges the spread between venues; the benchmark's series have one")
+    files = benchmark.load_corpus(path)
+    results = {}
+    for each in (StaticCap(1_000), *detectors):
+        click.echo(f"  {each.name}: {len(files)} series", err=True)
+        results[each.name] = benchmark.run(each, files)
+    document = nab_document(results)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        print_nab(results, Console())
+
+
 def add_to(group: click.Group) -> None:
     """Puts this module's commands into a group."""
     group.add_command(evaluate)
+    group.add_command(nab)

@@ -7,7 +7,7 @@ import datetime as dt
 import html
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from oracle.evaluation import plots
+from oracle.evaluation import nab, plots
 from oracle.evaluation.measure import PER, Comparison, Evaluation, FaultRate, Rate
 from oracle.types import Kind
 
-__all__ = ["document", "duration", "print_comparison", "recall_text", "to_html", "write"]
+__all__ = ["document", "duration", "nab_document", "print_comparison", "print_nab", "recall_text", "to_html", "write"]
 
 FORMAT = "detector-evaluation-v1"
 
@@ -34,6 +34,12 @@ GROUPS = {
     "own": "Your own",
     "real": "Looks like the market: must pass, or clear",
 }
+
+_LAST = 3
+"""Columns of a table of faults that are of the first detector only."""
+
+_ROOM = 80
+"""Characters that the other columns take."""
 
 _PICTURES = {
     "series": "The series with its largest real moves (circles), and below each report that was held.",
@@ -267,24 +273,64 @@ def _venues(comparison: Comparison) -> str:
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """The tables, on a terminal."""
     console.print(f"[bold]{comparison.prepared.recording.name}[/bold]: {_headline(comparison)}", highlight=False)
-    header, rows = _clean_rows(comparison)
+    columns, rows = _clean_rows(comparison)
     table = Table(title="The recording as it is: all of it must pass", title_justify="left")
-    for index, name in enumerate(header):
+    for index, name in enumerate(columns):
         table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    title = "Faults that are held, % (95 % interval); last three columns: of the first"
-    faults = Table(title=title, title_justify="left")
-    for index, name in enumerate(_fault_header(comparison)):
+    faults = Table(title="Faults that are held, in % (95 % interval)", title_justify="left")
+    header = _fault_header(comparison)
+    # What a narrow terminal has no room for is in the report.
+    shown = len(header) if console.width >= _ROOM + 14 * len(comparison.all) else len(header) - _LAST
+    for index, name in enumerate(header[:shown]):
         faults.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for _, lines in _fault_rows(comparison):
         faults.add_section()
         for line in lines:
-            faults.add_row(*line)
+            faults.add_row(*line[:shown])
     console.print(faults)
     for kind, why in comparison.skipped.items():
         console.print(f"not tried: {kind}: {why}", highlight=False)
+
+
+def nab_document(results: Mapping[str, Sequence[nab.Score]]) -> dict[str, Any]:
+    """Scores on Numenta's benchmark, for machines."""
+    return {
+        "format": "nab-scores-v1",
+        "detectors": {
+            name: {
+                score.profile: {
+                    "score": _rounded(score.score),
+                    "threshold": None if math.isinf(score.threshold) else _rounded(score.threshold),
+                    "windows_found": score.found,
+                    "windows": score.windows,
+                    "false_positives": score.false_positives,
+                }
+                for score in scores
+            }
+            for name, scores in results.items()
+        },
+        "published": {name: list(scores) for name, scores in nab.PUBLISHED.items()},
+    }
+
+
+def print_nab(results: Mapping[str, Sequence[nab.Score]], console: Console) -> None:
+    """Scores on Numenta's benchmark among the published ones, best first."""
+    table = Table(title="Numenta Anomaly Benchmark: 0 is a silent detector, 100 a perfect one", title_justify="left")
+    table.add_column("detector")
+    for profile in nab.PROFILES:
+        table.add_column(profile.name.replace("_", " "), justify="right")
+    table.add_column("windows found", justify="right")
+    rows: list[tuple[tuple[float, ...], str, str]] = [(scores, name, "") for name, scores in nab.PUBLISHED.items()]
+    for name, given in results.items():
+        scores = tuple(score.score for score in given)
+        rows.append((scores, f"[bold]{name}[/bold]", f"{given[0].found} of {given[0].windows}"))
+    for scores, name, found in sorted(rows, key=lambda row: -row[0][0]):
+        table.add_row(name, *(f"{score:.1f}" for score in scores), found)
+    console.print(table)
+    console.print("Published: NAB's own scoreboard, version 1.0. Bold: run here.", highlight=False)
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:
