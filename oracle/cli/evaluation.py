@@ -14,6 +14,7 @@ from oracle.errors import DataError
 if TYPE_CHECKING:
     from oracle.detectors.interface import Detector
     from oracle.evaluation.recording import FeedOptions, Recording
+    from oracle.evaluation.replay import Scoring
     from oracle.sources.faults import Fault
 
 _existing = click.Path(path_type=Path, dir_okay=False)
@@ -203,7 +204,8 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
             raise DataError(f"model {detector.name} judges the spread between venues; the benchmark's series have one")
     files = benchmark.load_corpus(path)
     results = {}
-    for each in (StaticCap(1_000), *detectors):
+    judged: list[Scoring] = [StaticCap(1_000), *detectors]
+    for each in judged:
         click.echo(f"  {each.name}: {len(files)} series", err=True)
         results[each.name] = benchmark.run(each, files)
     document = nab_document(results)

@@ -233,8 +233,9 @@ def load_recording(
     values = tuple(value_columns) or (
         _find([name for name in headers if name != times], VALUE_COLUMNS, path, "values", "--value-column"),
     )
-    table = load_table(path, times, values, keep_last=keep_last)
-    return Recording(name or path.stem, table.times, table.columns)
+    rows = load_table(path, times, values, keep_last=keep_last)
+    columns = zip(*(said for _, said in rows), strict=True)
+    return Recording(name or path.stem, tuple(time for time, _ in rows), dict(zip(values, columns, strict=True)))
 
 
 def _find(headers: Sequence[str], known: Sequence[str], path: Path, what: str, option: str) -> str:

@@ -8,33 +8,25 @@ import difflib
 import re
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from oracle.errors import DataError, SourceExhausted
 from oracle.sources.interface import Reading, closed, parse_decimal
 
-__all__ = ["ReplaySource", "Table", "header", "load_csv", "load_table"]
+__all__ = ["ReplaySource", "header", "load_csv", "load_table"]
 
 _UNIX_SECONDS = re.compile(r"[0-9]{1,10}\Z")
 UINT32_MAX = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Several columns of a recording, side by side.
+Row: TypeAlias = tuple[int, tuple[Decimal | None, ...]]
+"""A time, and a value of each column; None where a cell is empty."""
 
-    Attributes:
-        times: Unix seconds, strictly rising.
-        columns: By header, a value for each time; None where the cell is blank.
-    """
-
-    times: tuple[int, ...]
-    columns: Mapping[str, tuple[Decimal | None, ...]]
+T = TypeVar("T")
 
 
 def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tuple[Reading, ...]:
@@ -50,25 +42,25 @@ def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tupl
     Raises:
         DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
     """
-    read = _load(path, time_column, (value_column,), blanks=False, keep_last=False)
-    return tuple(Reading(value, time, name) for time, (value,) in read if value is not None)
+    rows = load_table(path, time_column, (value_column,))
+    return tuple(Reading(value, time, name) for time, (value,) in rows if value is not None)
 
 
-def load_table(path: Path, time_column: str, value_columns: Sequence[str], *, keep_last: bool = False) -> Table:
-    """Read several columns of a recording, for instance those of several venues.
+def load_table(
+    path: Path, time_column: str, value_columns: Sequence[str], *, keep_last: bool = False
+) -> tuple[Row, ...]:
+    """Read a recorded series of one or more sources.
 
     Args:
-        path: See `load_csv`.
-        time_column: See `load_csv`.
-        value_columns: Headers of the values. Blank cells are allowed if there are several: a venue may be silent.
+        path: A UTF-8 CSV file with a header line.
+        time_column: As for `load_csv`.
+        value_columns: Headers of the values. With several, a cell may be empty: that source gave none.
         keep_last: Of rows with the same time take the last, instead of refusing them.
 
     Raises:
-        DataError: See `load_csv`.
+        DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
     """
-    read = _load(path, time_column, value_columns, blanks=len(value_columns) > 1, keep_last=keep_last)
-    columns = zip(*(values for _, values in read), strict=True)
-    return Table(tuple(time for time, _ in read), dict(zip(value_columns, columns, strict=True)))
+    return _opened(path, lambda file: _read_rows(file, path, time_column, value_columns, keep_last=keep_last))
 
 
 def header(path: Path) -> tuple[str, ...]:
@@ -78,10 +70,6 @@ def header(path: Path) -> tuple[str, ...]:
         DataError: The file can't be read.
     """
     return tuple(_opened(path, lambda file: next(csv.reader(file, strict=True), [])))
-
-
-Row = tuple[int, tuple[Decimal | None, ...]]
-T = TypeVar("T")
 
 
 def _opened(path: Path, read: Callable[[Iterator[str]], T]) -> T:
@@ -98,15 +86,9 @@ def _opened(path: Path, read: Callable[[Iterator[str]], T]) -> T:
         raise DataError(f"{path}: is no valid CSV: {error}") from None
 
 
-def _load(path: Path, time_column: str, value_columns: Sequence[str], *, blanks: bool, keep_last: bool) -> list[Row]:
-    return _opened(
-        path, lambda file: _read_rows(file, path, time_column, value_columns, blanks=blanks, keep_last=keep_last)
-    )
-
-
 def _read_rows(
-    lines: Iterator[str], path: Path, time_column: str, value_columns: Sequence[str], *, blanks: bool, keep_last: bool
-) -> list[Row]:
+    lines: Iterator[str], path: Path, time_column: str, value_columns: Sequence[str], *, keep_last: bool
+) -> tuple[Row, ...]:
     rows = csv.reader(lines, strict=True)
     read: list[Row] = []
     blank: int | None = None
@@ -132,7 +114,9 @@ def _read_rows(
                     "times must rise"
                 )
             values = tuple(
-                None if blanks and not row[index].strip() else parse_decimal(row[index], f"{where}: column {column!r}")
+                None
+                if len(value_columns) > 1 and not row[index].strip()
+                else parse_decimal(row[index], f"{where}: column {column!r}")
                 for column, index in zip(value_columns, value_indices, strict=True)
             )
             read.append((observed_at, values))
@@ -140,7 +124,7 @@ def _read_rows(
         raise DataError(f"{path}:{rows.line_num}: is no valid CSV: {error}") from None
     if not read:
         raise DataError(f"{path}: has no rows below its header")
-    return read
+    return tuple(read)
 
 
 def _column(header: Sequence[str], wanted: str, path: Path) -> int:
