@@ -576,9 +576,17 @@ def run_in_float64(detector: Detector, windows: Sequence[Sequence[float]]) -> np
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    model = onnx.load_from_string(detector.to_onnx(len(windows)))
+    from oracle.detectors.imported import ImportedDetector
+
+    table = np.array(windows, dtype=np.float64)
+    if isinstance(detector, ImportedDetector):
+        # The network as it was before it was taken to integers.
+        model = onnx.load_from_string(detector.onnx)
+        table /= 2**detector.input_scale
+    else:
+        model = onnx.load_from_string(detector.to_onnx(len(windows)))
     _widen(model)
-    (given,) = ReferenceEvaluator(model).run(None, {model.graph.input[0].name: np.array(windows, dtype=np.float64)})
+    (given,) = ReferenceEvaluator(model).run(None, {model.graph.input[0].name: table})
     return np.asarray(given)
 
 

@@ -24,7 +24,7 @@ import math
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from statistics import median
@@ -36,6 +36,7 @@ from oracle.evaluation.recording import Feed, History, Tick
 from oracle.evaluation.replay import Judge, Scoring
 from oracle.gate import HoldPolicy
 from oracle.sources.aggregate import AggregationPolicy
+from oracle.sources.interface import parse_decimal
 from oracle.types import Kind
 
 __all__ = ["PROFILES", "PUBLISHED", "File", "Profile", "Score", "load_corpus", "run", "score_corpus", "sigmoid"]
@@ -335,10 +336,12 @@ def _file(name: str, content: bytes, windows: Sequence[Sequence[str]], where: st
         rows = csv.reader(io.StringIO(content.decode("utf-8")))
         if next(rows, None) != ["timestamp", "value"]:
             raise DataError(f"{where}: expected the columns timestamp and value")
-        for row in rows:
+        for number, row in enumerate(rows, 1):
+            if len(row) != 2:
+                raise DataError(f"{where}: row {number} has {len(row)} cells, not a time and a number")
             times.append(_time(row[0]))
-            values.append(Decimal(row[1]))
-    except (ValueError, IndexError, InvalidOperation) as error:
+            values.append(parse_decimal(row[1], f"{where}: row {number}"))
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{where}: row {len(times) + 1} is no time and number: {error}") from None
     if len(times) < encoding.RING_SIZE:
         raise DataError(f"{where}: {len(times)} rows are too few")
