@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -46,7 +46,9 @@ __all__ = [
     "ProverConfig",
     "ReplaySourceConfig",
     "SourceConfig",
+    "TrainingConfig",
     "load",
+    "load_training",
 ]
 
 UINT32_MAX = 2**32 - 1
@@ -598,6 +600,146 @@ class Config(_Section):
         return self.model_copy(update={"prover": self.prover.model_copy(update={"visibility": visibility})})
 
 
+DETECTOR_KEYS: Mapping[str, frozenset[str]] = {
+    "cap": frozenset({"gap_scaled"}),
+    "arch": frozenset(),
+    "arch+window": frozenset({"drift"}),
+    "cross-source": frozenset(),
+    "mahalanobis": frozenset({"features"}),
+    "autoencoder": frozenset({"features", "hidden", "guard", "input_scale", "param_scale"}),
+    "imported": frozenset({"onnx", "input_scale", "param_scale"}),
+}
+"""The kinds of detector that can be trained, and which keys each of them takes."""
+
+
+class TrainingDataConfig(_Section):
+    """What a detector learns from: a recording, or the journal of a feed that runs.
+
+    Attributes:
+        file: A CSV file with a header, or a Parquet file.
+        journal: A journal, as `oracle run` writes it.
+        feed: The feed's name in the journal.
+        time_column: Unix seconds, or ISO 8601.
+        value_columns: One for each source: with several the answer is their median, and their spread can be a feature.
+        kind: As of a feed.
+        decimals: As of a feed.
+        sigma: As of the feed that is to be judged. Default: estimated on the training split.
+        heartbeat: Likewise, in seconds. Default: the median time between two rows of the training split.
+        max_gap: Heartbeats between two rows that are still taken for one recording.
+    """
+
+    file: ConfigPath | None = None
+    journal: ConfigPath | None = None
+    feed: Annotated[str, Field(min_length=1)] | None = None
+    time_column: str = "time"
+    value_columns: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_REPORTERS)] = ("value",)
+    kind: Literal["relative", "absolute"] = "relative"
+    decimals: Annotated[int, Field(ge=0, le=18)] = 8
+    sigma: Annotated[int, Field(ge=1, lt=2**64)] | None = None
+    heartbeat: WholeSeconds | None = None
+    max_gap: Annotated[int, Field(ge=1)] = 100
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (self.journal is None):
+            raise _wrong("needs exactly one of 'file' and 'journal'")
+        if (self.journal is None) != (self.feed is None):
+            raise _wrong("'feed' goes with 'journal': the name of the feed in it")
+        if len(set(self.value_columns)) != len(self.value_columns):
+            raise _wrong("'value_columns' names a column twice")
+        return self
+
+    @property
+    def measure(self) -> Kind:
+        """How a move is measured, as the contract has it."""
+        return Kind.RELATIVE if self.kind == "relative" else Kind.ABSOLUTE
+
+
+class DetectorConfig(_Section):
+    """The kind of detector, and what it takes; see docs/detectors.md.
+
+    Attributes:
+        type: The kind.
+        name: Of the model: letters, digits, hyphens.
+        features: n, of the kinds that let one choose.
+        gap_scaled: Whether a cap grows with the time since the last accepted value.
+        drift: Whether the window's sum has a gate of its own.
+        hidden: Units of the autoencoder's hidden layer.
+        guard: The autoencoder's guard band, as a share of the limit.
+        onnx: The network of the kind "imported".
+        input_scale: A network's input is a feature over 2^input_scale.
+        param_scale: A network's weights are rounded to multiples of 2^-param_scale.
+    """
+
+    type: Literal["cap", "arch", "arch+window", "cross-source", "mahalanobis", "autoencoder", "imported"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    features: Annotated[int, Field(ge=4, le=16)] | None = None
+    gap_scaled: bool | None = None
+    drift: bool | None = None
+    hidden: Annotated[int, Field(ge=1, le=16)] | None = None
+    guard: Annotated[DecimalNumber, Field(ge=0, lt=1)] | None = None
+    onnx: ConfigPath | None = None
+    input_scale: Annotated[int, Field(ge=0, le=20)] | None = None
+    param_scale: Annotated[int, Field(ge=1, le=20)] | None = None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        given = {key for key in self.model_fields_set if getattr(self, key) is not None} - {"type", "name"}
+        if strange := sorted(given - DETECTOR_KEYS[self.type]):
+            takes = ", ".join(sorted(DETECTOR_KEYS[self.type])) or "nothing else"
+            raise _wrong(f"a detector of type {self.type!r} has no {strange[0]!r}; it takes {takes}")
+        if self.type == "imported" and self.onnx is None:
+            raise _wrong("a detector of type 'imported' needs 'onnx', the network's file")
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """What was given beyond type and name."""
+        keys = DETECTOR_KEYS[self.type]
+        return {key: getattr(self, key) for key in sorted(keys) if getattr(self, key) is not None}
+
+
+class SplitConfig(_Section):
+    """Shares of the rows, in time order; the test split has what is left."""
+
+    train: Annotated[DecimalNumber, Field(gt=0, lt=1)] = Decimal("0.6")
+    validation: Annotated[DecimalNumber, Field(gt=0, lt=1)] = Decimal("0.2")
+
+    @model_validator(mode="after")
+    def _leaves_a_test(self) -> Self:
+        if self.train + self.validation >= 1:
+            raise _wrong(f"'train' and 'validation' are {self.train + self.validation}: nothing is left for the test")
+        return self
+
+
+class BudgetConfig(_Section):
+    """What false holds may cost.
+
+    Attributes:
+        false_holds_per_10k: Reports without a fault, of 10,000, that the model may object to.
+        confidence: Of the interval that is given with each rate.
+    """
+
+    false_holds_per_10k: Annotated[DecimalNumber, Field(gt=0, lt=500)] = Decimal(5)
+    confidence: Annotated[DecimalNumber, Field(ge=Decimal("0.5"), lt=1)] = Decimal("0.95")
+
+
+class TrainingConfig(_Section):
+    """How a detector is trained: what `oracle detector train` reads.
+
+    Attributes:
+        seed: Of whatever is drawn.
+    """
+
+    data: TrainingDataConfig
+    detector: DetectorConfig
+    split: SplitConfig = Field(default_factory=SplitConfig)
+    budget: BudgetConfig = Field(default_factory=BudgetConfig)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+
+
+Section = TypeVar("Section", bound=_Section)
+
+
 def load(path: Path | str, env: Mapping[str, str]) -> Config:
     """Read a configuration file.
 
@@ -608,11 +750,23 @@ def load(path: Path | str, env: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: The file can't be read, is no TOML, or is wrong.
     """
-    path = Path(path)
+    return _read(Path(path), env, Config, "config.example.toml is one to start from")
+
+
+def load_training(path: Path) -> TrainingConfig:
+    """Read a file that says how a detector is trained.
+
+    Raises:
+        ConfigError: The file can't be read, is no TOML, or is wrong.
+    """
+    return _read(path, {}, TrainingConfig, "docs/detectors.md has one to start from")
+
+
+def _read(path: Path, env: Mapping[str, str], section: type[Section], hint: str) -> Section:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file; config.example.toml is one to start from") from None
+        raise ConfigError(f"{path}: no such configuration file; {hint}") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -623,7 +777,7 @@ def load(path: Path | str, env: Mapping[str, str]) -> Config:
         raise ConfigError(f"{path}: a number in it is out of any range") from None
     try:
         expanded = _expand(data, env, ())
-        return Config.model_validate(expanded, context={"base": path.resolve().parent})
+        return section.model_validate(expanded, context={"base": path.resolve().parent})
     except _Expansion as error:
         raise ConfigError(f"{path}: {_key_path(error.location)}: {error}") from None
     except ValidationError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -65,6 +66,30 @@ def print_deployment(deployment: Deployment) -> None:
     if deployment.registry is not None:
         table.add_row("registry of feeds by pair", deployment.registry)
     Console().print(table)
+
+
+def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
+    """What a trained detector does on each split, and where its files are."""
+    if as_json:
+        print_json({"card": card, "files": files})
+        return
+    table = _table("split", "reports", "objections / 10,000", "interval", "holds / 10,000", "longest hold")
+    for name, each in card["splits"].items():
+        low, high = each["objections"]["interval_per_10k"]
+        table.add_row(
+            name,
+            str(each["holds"]["reports"]),
+            f"{each['objections']['per_10k']:g}",
+            f"{low:.3g} to {high:.3g}",
+            f"{each['holds']['per_10k']:g}",
+            str(each["longest_hold"]),
+        )
+    console = Console()
+    console.print(table)
+    data = card["data"]
+    console.print(f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}", markup=False, highlight=False)
+    for path in files.values():
+        print(path)
 
 
 def print_status(feeds: Sequence[FeedStatus], *, as_json: bool) -> None:

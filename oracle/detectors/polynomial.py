@@ -141,6 +141,10 @@ class PolynomialModel:
             raise DataError(f"model {self.name}: two outputs have the same name")
         for output in self.gates:
             self._check(output)
+        groups = self.groups()
+        if len(set(groups)) != len(groups):
+            # ezkl's reader merges equal constants, and a merged constant can't be hashed: there is no witness.
+            raise DataError(f"model {self.name}: two groups of weights are equal; change one of them by the least bit")
         bits = self.score_bound().bit_length()
         limit = VERDICT_SCORE_BITS if self.disclosure is Disclosure.VERDICT else MAX_SCORE_BITS
         if bits > limit:
@@ -195,15 +199,15 @@ class PolynomialModel:
     def _unit(self, output: Output) -> int:
         return (GAP_ONE if output.gap else 1) * output.floor << (self.score_scale - self.param_scale)
 
-    def weights(self) -> tuple[int, ...]:
-        """All weights, over 2^param_scale: what is hashed."""
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The weights, over 2^param_scale, as the graph has them: each group is one constant."""
         return tuple(
-            weight
+            weights
             for output in self.gates
-            for weight in (
-                *(weight for form in output.measured if isinstance(form, Linear) for weight in form.weights),
-                *(weight for allowance in output.allowed for weight in allowance.weights),
-                output.floor,
+            for weights in (
+                *(form.weights for form in output.measured if isinstance(form, Linear)),
+                *(allowance.weights for allowance in output.allowed),
+                (output.floor,),
             )
         )
 

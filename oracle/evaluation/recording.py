@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from oracle import encoding, gate
+from oracle.detectors import lessons
 from oracle.errors import DataError, SourceUnavailable
 from oracle.gate import HoldPolicy
 from oracle.sources.aggregate import AggregationPolicy, aggregate
@@ -289,8 +289,19 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
                 )
     half = len(bare) // 2
     past = [tick for tick in bare[:half] if tick.answer is not None]
-    heartbeat = options.heartbeat or _median([b.time - a.time for a, b in pairwise(past)])
-    sigma = options.sigma or find_sigma(past, options.kind, heartbeat, recording.name)
+    # As a detector's trainer finds them.
+    learnt = lessons.Recording(
+        options.kind,
+        options.decimals,
+        tuple(tick.time for tick in past),
+        tuple(tick.answer for tick in past if tick.answer is not None),
+    )
+    heartbeat = options.heartbeat or lessons.heartbeat_of(learnt, len(past))
+    sigma = options.sigma or lessons.sigma_of(learnt, len(past))
+    if sigma < 1:
+        raise DataError(
+            f"{recording.name}: its first half does not move, so there is no sigma; give --sigma, or more --decimals"
+        )
     repeats = find_max_repeats(past) if options.max_repeats is None else options.max_repeats
     delay = heartbeat if options.confirm_delay is None else options.confirm_delay
     feed = Feed(
@@ -366,27 +377,6 @@ def with_spread(
     return replace(tick, spread=encoding.move(feed.kind, feed.sigma, greatest, least))
 
 
-def find_sigma(past: Sequence[Tick], kind: Kind, heartbeat: int, name: str) -> int:
-    """Root mean square of the moves over one heartbeat: ppm, or answer units.
-
-    Moves over longer gaps are scaled down as the gap feature scales limits up.
-
-    Raises:
-        DataError: Nothing moves.
-    """
-    squares = []
-    for earlier, later in pairwise(past):
-        assert earlier.answer is not None and later.answer is not None
-        step: float = later.answer - earlier.answer
-        if kind is Kind.RELATIVE:
-            step = step / min(later.answer, earlier.answer) * 1_000_000
-        squares.append(step * step * encoding.GAP_ONE / encoding.gap(later.time, earlier.time, heartbeat))
-    sigma = round(math.sqrt(math.fsum(squares) / len(squares)))
-    if sigma < 1:
-        raise DataError(f"{name}: its first half does not move, so there is no sigma; give --sigma, or more --decimals")
-    return sigma
-
-
 def find_max_repeats(past: Sequence[Tick]) -> int:
     """What the first half never did: two more exact repetitions than its longest run; at most 255."""
     longest = run = 0
@@ -394,7 +384,3 @@ def find_max_repeats(past: Sequence[Tick]) -> int:
         run = run + 1 if later.answer == earlier.answer else 0
         longest = max(longest, run)
     return min(encoding.UINT8_MAX, longest + _MARGIN)
-
-
-def _median(values: Sequence[int]) -> int:
-    return max(1, sorted(values)[len(values) // 2])

@@ -1,0 +1,158 @@
+"""What every detector must do: one suite, which a test of each kind calls with a fitted one."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from oracle.detectors.interface import Detector, Disclosure
+from oracle.encoding import CLIP, GAP_ONE, INT128_MAX, is_score_unit
+from oracle.errors import DataError
+from oracle.proving import artifact
+from oracle.proving.artifact import Visibility
+from oracle.proving.child import EngineProcess
+
+Load = Callable[[str, Disclosure], Detector]
+"""Reads what a detector's `to_json` wrote."""
+
+
+def windows(detector: Detector, count: int, seed: int = 7) -> list[tuple[int, ...]]:
+    """Corners of the box, calm and wild windows."""
+    draw, moves = random.Random(seed), detector.features - 1
+    alternating = tuple(CLIP if index % 2 else -CLIP for index in range(moves))
+    found: list[tuple[int, ...]] = [
+        (*(0,) * moves, GAP_ONE),
+        (*(CLIP,) * moves, CLIP),
+        (*(-CLIP,) * moves, GAP_ONE),
+        (*alternating, GAP_ONE),
+        (CLIP, *(0,) * (moves - 1), GAP_ONE),
+        (0, *(CLIP,) * (moves - 1), CLIP),
+        (*(0,) * moves, 0),
+        (*(0,) * moves, -CLIP),
+    ]
+    for _ in range(count):
+        size = draw.choice([300, 3_000, CLIP])
+        found.append((*(draw.randint(-size, size) for _ in range(moves)), draw.choice([GAP_ONE, 1_500, CLIP])))
+    return found
+
+
+def check_detector(detector: Detector, load: Load) -> None:
+    """The suite, but for the circuit.
+
+    Args:
+        detector: It publishes scores.
+        load: Reads its file.
+    """
+    assert isinstance(detector, Detector)
+    assert detector.disclosure is Disclosure.SCORE
+    assert 3 <= detector.features <= 16 and detector.outputs >= 1
+    seen = windows(detector, 40)
+    scores = [detector.score_int(window) for window in seen]
+
+    # Integers: Python's own, as many as there are outputs, within the bound; the bound leaves the circuit room.
+    assert all(type(value) is int for row in scores for value in row)
+    assert all(len(row) == detector.outputs for row in scores)
+    assert max(abs(value) for row in scores for value in row) <= detector.score_bound() <= INT128_MAX // 2
+    assert is_score_unit(detector.score_unit)
+
+    # Many at once is the same, exactly; none is none.
+    table = detector.score_many(seen)
+    assert table.dtype == object and [tuple(row) for row in table.tolist()] == scores
+    assert detector.score_many([]).shape == (0, detector.outputs)
+
+    # What is no window is refused.
+    for wrong in (seen[0][1:], (*seen[0], 0), (CLIP + 1, *seen[0][1:]), (-CLIP - 1, *seen[0][1:])):
+        with pytest.raises(ValueError):
+            detector.score_int(wrong)
+
+    # It judges: a calm window passes, a clipped move after a calm stretch does not.
+    assert max(detector.score_int(seen[0])) <= 0
+    assert max(detector.score_int(seen[4])) > 0
+    if detector.spread:
+        assert max(detector.score_int((*(0,) * (detector.features - 2), CLIP, GAP_ONE))) > 0
+
+    # Explanations sum up to the scores, and agree with them about the limit.
+    for window, row in zip(seen, scores, strict=True):
+        told = detector.explain(window)
+        assert len(told) == detector.outputs and len({each.output for each in told}) == detector.outputs
+        for each in told:
+            largest = max(1.0, *(abs(part) for part in each.parts.values()))
+            assert sum(each.parts.values()) == pytest.approx(each.score, abs=1e-9 * largest)
+            near = abs(each.score) <= 1e-9 * largest
+            if each.measured is not None and each.limit is not None and window[-1] > 0 and not near:
+                assert each.objects == (each.measured > each.limit)
+        assert [each.objects for each in told] == [value > 0 for value in row]
+
+    # Its file is read again as the same model, and is the same bytes each time.
+    text = detector.to_json()
+    again = load(text, Disclosure.SCORE)
+    assert again.to_json() == text == detector.to_json()
+    assert json.loads(text)["format"] == detector.format == again.format
+    assert [again.score_int(window) for window in seen] == scores
+    assert again.to_onnx(1) == detector.to_onnx(1)
+    for damaged in (text[:-20], json.dumps({**json.loads(text), "surplus": 1}), json.dumps({**json.loads(text), "name": 5})):
+        with pytest.raises(DataError):
+            load(damaged, Disclosure.SCORE)
+
+    # Verdicts are the signs of the scores, or it says that it has none.
+    try:
+        verdicts = detector.publishing(Disclosure.VERDICT)
+    except DataError as error:
+        assert "score" in str(error)
+    else:
+        assert [verdicts.score_int(window) for window in seen] == [tuple(int(v > 0) for v in row) for row in scores]
+        assert verdicts.publishing(Disclosure.SCORE).to_json() == text
+        assert verdicts.score_unit == 1
+
+    # The graph is the same bytes each time, and means the same as the integers, to float32's rounding.
+    assert detector.to_onnx(3) == detector.to_onnx(3)
+    with pytest.raises(ValueError, match="batch"):
+        detector.to_onnx(0)
+    _check_graph(detector, seen[8:])
+
+
+def _check_graph(detector: Detector, seen: Sequence[tuple[int, ...]]) -> None:
+    numpy, onnxruntime = pytest.importorskip("numpy"), pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(detector.to_onnx(2), providers=["CPUExecutionProvider"])
+    scores = [detector.score_int(window) for window in seen]
+    outputs: list[list[float]] = []
+    for at in range(0, len(seen), 2):
+        outputs += session.run(None, {"x": numpy.array(seen[at : at + 2], dtype=numpy.float32)})[0].tolist()
+    # Scores are floats of the graph over a power of two: the largest window shows which.
+    at = max(range(len(seen)), key=lambda index: abs(scores[index][0]))
+    scale = 2.0 ** round(numpy.log2(abs(scores[at][0] / outputs[at][0])))
+    for row, output, window in zip(scores, outputs, seen, strict=True):
+        for exact, single, told in zip(row, output, detector.explain(window), strict=True):
+            # Each operation rounds to 24 bits, relative to terms that may cancel.
+            terms = sum(abs(part) for part in told.parts.values())
+            unit = abs(exact / told.score) if told.score else 0
+            assert abs(single * scale - exact) <= 64 * terms * unit / 2**24 + scale
+
+
+def check_circuit(detector: Detector, engine: EngineProcess, folder: Path, batch: int = 1) -> int:
+    """The circuit's witness is the integer reference, at the corners too. Returns the circuit's rows.
+
+    Args:
+        detector: Publishing either.
+        engine: Where ezkl runs.
+        folder: For the circuit; of this check alone.
+        batch: B.
+    """
+    model, settings, circuit = (str(folder / name) for name in ("model.onnx", "settings.json", "circuit"))
+    Path(model).write_bytes(detector.to_onnx(batch))
+    arguments = artifact.run_args(detector, Visibility.PRIVATE)
+    found = engine.call("gen_settings", model=model, settings=settings, run_args=arguments)
+    found["run_args"]["logrows"] = artifact.least_k(found["num_rows"], arguments["decomp_base"])
+    Path(settings).write_text(json.dumps(found), encoding="utf-8")
+    engine.call("compile_circuit", model=model, circuit=circuit, settings=settings)
+    seen = windows(detector, 6)
+    for at in range(0, len(seen), batch):
+        chosen = (seen[at : at + batch] * batch)[:batch]
+        expected = [value for window in chosen for value in detector.score_int(window)]
+        inputs = [value for window in chosen for value in window]
+        assert list(engine.call("witness", circuit=circuit, inputs=inputs)["outputs"]) == expected, chosen
+    return int(found["num_rows"])
