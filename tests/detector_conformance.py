@@ -94,7 +94,11 @@ def check_detector(detector: Detector, load: Load) -> None:
     assert json.loads(text)["format"] == detector.format == again.format
     assert [again.score_int(window) for window in seen] == scores
     assert again.to_onnx(1) == detector.to_onnx(1)
-    for damaged in (text[:-20], json.dumps({**json.loads(text), "surplus": 1}), json.dumps({**json.loads(text), "name": 5})):
+    for damaged in (
+        text[:-20],
+        json.dumps({**json.loads(text), "surplus": 1}),
+        json.dumps({**json.loads(text), "name": 5}),
+    ):
         with pytest.raises(DataError):
             load(damaged, Disclosure.SCORE)
 

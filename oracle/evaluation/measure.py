@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from oracle.detectors.interface import Detector
 
-__all__ = ["Comparison", "Evaluation", "FaultRate", "Rate", "StaticCap", "compare", "severity", "wilson"]
+__all__ = ["Comparison", "Evaluation", "FaultRate", "Rate", "StaticCap", "clustered", "compare", "severity", "wilson"]
 
 SHOCKS = 20
 """The largest real moves that are listed."""
@@ -71,6 +71,17 @@ def wilson(hits: int, of: int, z: float = 1.959964) -> Rate:
     low = 0.0 if hits == 0 else max(0.0, middle - half)
     high = 1.0 if hits == of else min(1.0, middle + half)
     return Rate(hits, of, share, low, high)
+
+
+def clustered(hits: int, episodes: int, of: int) -> Rate:
+    """A share of what comes in clusters: its interval is that of as many episodes in so many fewer reports.
+
+    The number of reports is divided by the mean size of an episode (Kish's effective sample size): held reports are no
+    independent events, and taken for such they would make the interval too narrow.
+    """
+    size = hits / episodes if episodes else 1.0
+    apart = wilson(episodes, round(of / size))
+    return Rate(hits, of, hits / of if of else None, apart.low, apart.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +333,7 @@ def compare(
         if not placed:
             skipped[fault.kind] = _why_skipped(fault, prepared)
     evaluations, caps = [], []
+    known: dict[int, Evaluation] = {}
     for detector in detectors:
         if detector.spread and len(prepared.recording.venues) < 2:
             raise DataError(
@@ -331,8 +343,11 @@ def compare(
         found = evaluate(detector, prepared, trials, curve=curve, flips=detector)
         progress(f"{detector.name}: the cap with as many false holds")
         cap = matching_cap(prepared, found.false_holds.hits)
+        if cap.limit not in known:
+            # All caps have one curve.
+            known[cap.limit] = evaluate(cap, prepared, trials, curve=curve and not known)
         evaluations.append(found)
-        caps.append(evaluate(cap, prepared, trials, curve=curve, matched=found.name))
+        caps.append(replace(known[cap.limit], matched=found.name))
     return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped)
 
 
@@ -350,7 +365,6 @@ def evaluate(
     trials: Sequence[Trial],
     *,
     curve: bool,
-    matched: str | None = None,
     flips: Detector | None = None,
 ) -> Evaluation:
     """Replay the recording and each trial."""
@@ -361,9 +375,9 @@ def evaluate(
     severities = [severity(detector, clean.window(number)) for number in clean.numbers]
     return Evaluation(
         name=detector.name,
-        matched=matched,
+        matched=None,
         clean=clean,
-        false_holds=wilson(clean.holds(), len(clean.numbers)),
+        false_holds=clustered(clean.holds(), len(episodes), len(clean.numbers)),
         episodes=len(episodes),
         longest=max((rounds for rounds, _ in episodes), default=0),
         longest_s=max((seconds for _, seconds in episodes), default=0),

@@ -19,7 +19,17 @@ from oracle.evaluation import nab, plots
 from oracle.evaluation.measure import PER, Comparison, Evaluation, FaultRate, Rate
 from oracle.types import Kind
 
-__all__ = ["document", "duration", "nab_document", "print_comparison", "print_nab", "recall_text", "to_html", "write"]
+__all__ = [
+    "document",
+    "duration",
+    "moment",
+    "nab_document",
+    "print_comparison",
+    "print_nab",
+    "recall_text",
+    "to_html",
+    "write",
+]
 
 FORMAT = "detector-evaluation-v1"
 
@@ -60,8 +70,8 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "venues": list(recording.venues),
             "ticks": len(recording),
             "evaluated": prepared.evaluated,
-            "first": _day(recording.times[prepared.begin]),
-            "last": _day(recording.times[-1]),
+            "first": moment(recording.times[prepared.begin]),
+            "last": moment(recording.times[-1]),
         },
         "feed": {
             "kind": feed.kind.name.lower(),
@@ -139,7 +149,8 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _day(time: int) -> str:
+def moment(time: int) -> str:
+    """Unix seconds as ISO 8601."""
     return dt.datetime.fromtimestamp(time, dt.UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -254,8 +265,8 @@ def _headline(comparison: Comparison) -> str:
     policy = feed.policy
     repeats = f"at most {policy.max_repeats} repeats" if policy.max_repeats else "no repeat rule"
     return (
-        f"{prepared.evaluated:,} of {len(recording):,} ticks, {_day(recording.times[prepared.begin])[:10]} to "
-        f"{_day(recording.times[-1])[:10]}; sigma {feed.sigma:,} {unit} per {duration(feed.heartbeat)}; "
+        f"{prepared.evaluated:,} of {len(recording):,} ticks, {moment(recording.times[prepared.begin])[:10]} to "
+        f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} {unit} per {duration(feed.heartbeat)}; "
         f"{policy.confirmations} confirmations over {duration(policy.confirm_delay)}, tolerance "
         f"{policy.tolerance / 1000:g} σ, {repeats}; {_venues(comparison)}; seed {comparison.seed}"
     )
@@ -444,7 +455,7 @@ def _html_shocks(comparison: Comparison) -> str:
     rows = []
     for rank, shock in enumerate(comparison.evaluations[0].shocks):
         row = [
-            _day(shock.time).replace("T", " ").replace("Z", ""),
+            moment(shock.time).replace("T", " ").replace("Z", ""),
             f"{shock.move:+.2%}" if relative else f"{shock.move:+.1f} σ",
             f"{shock.sigmas:.1f}",
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import ToolMissing
@@ -17,12 +17,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw"]
+__all__ = ["DRIFTS", "SPIKES", "curves", "draw", "panels"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 RED, GREY, PALE = "#C1121F", "#8A8A8A", "#D9D9D9"
 WIDE = (11.0, 4.6)
 DPI = 110
+_STYLE: dict[Any, Any] = {
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#EBEBEB",
+    "axes.axisbelow": True,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "legend.frameon": False,
+}
 _LABELLED_SHOCKS = 5
 _LOG_FROM = 4
 """A series that spans more than this factor gets a logarithmic axis."""
@@ -41,20 +53,8 @@ def draw(comparison: Comparison) -> dict[str, bytes]:
         raise ToolMissing(
             'plots need matplotlib, which is not installed: pip install "verifiable-oracle[demo]"'
         ) from None
-    style: dict[Any, Any] = {
-        "font.size": 9.5,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#EBEBEB",
-        "axes.axisbelow": True,
-        "axes.titlelocation": "left",
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "legend.frameon": False,
-    }
     drawn: dict[str, bytes] = {}
-    with mpl.rc_context(style):
+    with mpl.rc_context(_STYLE):
         for name, plot in (("series", _series), ("scores", _scores), ("recall", _recall), ("curve", _curve)):
             figure = Figure(figsize=WIDE, layout="constrained")
             if plot(figure, comparison):
@@ -176,50 +176,102 @@ def _scores(figure: Figure, comparison: Comparison) -> bool:
     return True
 
 
+SPIKES = ("spike", "Spikes of one tick", "size")
+DRIFTS = ("drift", "Slow drift to 10 %", "per tick")
+"""A group of faults, a title, and what their size is."""
+
+
 def _recall(figure: Figure, comparison: Comparison) -> bool:
     """Recall by size of a spike, and by speed of a drift."""
+    chosen = [
+        panel
+        for panel in (SPIKES, DRIFTS)
+        if any(fault.group == panel[0] for fault in comparison.evaluations[0].faults)
+    ]
+    if not chosen:
+        return False
+    many: Any = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    for axes, (group, title, unit) in zip(many, chosen, strict=True):
+        _panel(axes, comparison, group)
+        axes.set_title(title)
+        axes.set_xlabel(unit)
+    many[0].set_ylabel("held at least once (95 % interval)")
+    _legend_below(figure, many[0])
+    return True
+
+
+def _panel(axes: Axes, comparison: Comparison, group: str) -> None:
+    """Recall by size of a group of faults, each detector beside its cap."""
     from matplotlib.ticker import PercentFormatter
 
-    panels = [
-        (group, title, unit)
-        for group, title, unit in (("spike", "Spikes of one tick", "size"), ("drift", "Slow drift to 10 %", "per tick"))
-        if any(fault.group == group for fault in comparison.evaluations[0].faults)
-    ]
-    if not panels:
-        return False
-    many: Any = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (group, title, unit) in zip(many, panels, strict=True):
-        sizes: list[float] = []
-        for row, evaluation in enumerate(comparison.evaluations):
-            colour = COLOURS[row % len(COLOURS)]
-            shift = 1 + 0.03 * (row - (len(comparison.evaluations) - 1) / 2)
-            faults = _sized(evaluation, group)
-            sizes = [fault.size for fault in faults]
-            _line(axes, faults, colour, shift, evaluation.name)
-            cap = _sized(comparison.cap_of(evaluation), group)
-            axes.plot(
-                [fault.size * shift for fault in cap],
-                [fault.recall.share or 0.0 for fault in cap],
-                "--",
-                color=colour,
-                linewidth=1.1,
-                marker="s",
-                markersize=3.5,
-                markerfacecolor="white",
-                label=f"cap, {comparison.cap_of(evaluation).false_holds.hits} held",
-            )
-        axes.set_xscale("log")
-        axes.set_xticks(sizes, [f"{size:g} %" for size in sizes])
-        axes.minorticks_off()
-        axes.set_xlabel(unit)
-        axes.set_title(title)
-        axes.set_ylim(-0.03, 1.05)
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-    many[0].set_ylabel("held at least once (95 % interval)")
-    handles, labels = many[0].get_legend_handles_labels()
+    sizes: list[float] = []
+    for row, evaluation in enumerate(comparison.evaluations):
+        colour = COLOURS[row % len(COLOURS)]
+        shift = 1 + 0.03 * (row - (len(comparison.evaluations) - 1) / 2)
+        faults = _sized(evaluation, group)
+        sizes = [fault.size for fault in faults]
+        _line(axes, faults, colour, shift, evaluation.name)
+        cap = comparison.cap_of(evaluation)
+        axes.plot(
+            [fault.size * shift for fault in _sized(cap, group)],
+            [fault.recall.share or 0.0 for fault in _sized(cap, group)],
+            "--",
+            color=colour,
+            linewidth=1.1,
+            marker="s",
+            markersize=3.5,
+            markerfacecolor="white",
+            label=f"cap, {cap.false_holds.hits} held",
+        )
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:g} %" for size in sizes])
+    axes.minorticks_off()
+    axes.set_ylim(-0.03, 1.05)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
     pairs = sorted(zip(labels, handles, strict=True), key=lambda pair: pair[0].startswith("cap"))
     figure.legend([handle for _, handle in pairs], [label for label, _ in pairs], loc="outside lower center", ncols=4)
-    return True
+
+
+def panels(comparisons: Mapping[str, Comparison], panel: tuple[str, str, str]) -> bytes:
+    """One panel for each comparison, by title: recall by size of a group of faults."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    group, title, unit = panel
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDE[0], 3.4), layout="constrained")
+        many: Any = figure.subplots(1, len(comparisons), sharey=True, squeeze=False)[0]
+        for axes, (name, comparison) in zip(many, comparisons.items(), strict=True):
+            _panel(axes, comparison, group)
+            axes.set_title(name, fontsize=9.5)
+            axes.set_xlabel(unit)
+            axes.tick_params(axis="x", labelsize=8)
+            axes.legend(loc="upper left", fontsize=7.5)
+        figure.suptitle(f"{title}: held, each beside the cap with as many false holds", fontsize=11)
+        return _png(figure)
+
+
+def curves(comparisons: Mapping[str, Comparison]) -> bytes:
+    """One curve of recall against false holds for each comparison, by title."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDE[0], 3.4), layout="constrained")
+        many: Any = figure.subplots(1, len(comparisons), sharey=True, squeeze=False)[0]
+        for axes, (name, comparison) in zip(many, comparisons.items(), strict=True):
+            _curves(axes, comparison)
+            axes.set_title(name, fontsize=9.5)
+            axes.tick_params(axis="x", labelsize=8)
+            axes.set_xticks([0, 1, 5, 50, 500], ["0", "1", "5", "50", "500"])
+            axes.set_xlabel("false holds per 10,000")
+        many[0].set_ylabel("spikes of 1 to 20 % held")
+        figure.suptitle("All limits scaled together (dot: as trained)", fontsize=11)
+        return _png(figure)
 
 
 def _sized(evaluation: Evaluation, group: str) -> list[FaultRate]:
@@ -246,33 +298,38 @@ def _line(axes: Axes, faults: Sequence[FaultRate], colour: str, shift: float, la
 
 def _curve(figure: Figure, comparison: Comparison) -> bool:
     """Recall of spikes against false holds, all limits scaled."""
-    from matplotlib.ticker import PercentFormatter
-
     if not all(evaluation.curve for evaluation in comparison.evaluations):
         return False
     figure.set_size_inches(7.4, 4.8)
     axes = figure.subplots()
+    _curves(axes, comparison)
+    axes.set_xlabel("false holds per 10,000 reports, all limits scaled together")
+    axes.set_ylabel("spikes of 1 to 20 % that are held")
+    axes.set_title("Recall against false holds (dots: as shipped)")
+    return True
+
+
+def _curves(axes: Axes, comparison: Comparison) -> None:
+    from matplotlib.ticker import PercentFormatter
+
     for row, evaluation in enumerate(comparison.evaluations):
         colour = COLOURS[row % len(COLOURS)]
-        points = _best(evaluation)
-        axes.plot(*zip(*points, strict=True), "-", color=colour, linewidth=1.8, label=evaluation.name)
+        axes.plot(*zip(*_best(evaluation), strict=True), "-", color=colour, linewidth=1.8, label=evaluation.name)
         now = next(point for point in evaluation.curve if math.isclose(point.factor, 1.0))
         axes.plot(now.false_holds, now.recall, "o", color=colour, markersize=7)
-    cap = comparison.cap_of(comparison.evaluations[0])
-    points = _best(cap)
-    axes.plot(*zip(*points, strict=True), "--", color=GREY, linewidth=1.6, label="cap")
+    # Each cap is another's, scaled; together their points are the cap's curve.
+    caps: dict[float, float] = {}
+    for evaluation in comparison.evaluations:
+        for holds, recall in _best(comparison.cap_of(evaluation)):
+            caps[holds] = max(caps.get(holds, 0.0), recall)
+    axes.plot(*zip(*sorted(caps.items()), strict=True), "--", color=GREY, linewidth=1.6, label="cap")
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(-0.04, PER / 10)
     axes.set_xticks([0, 1, 5, 10, 50, 100, 500, 1000], ["0", "1", "5", "10", "50", "100", "500", "1,000"])
     axes.set_ylim(top=1.02)
     axes.axvspan(0, 5, color=PALE, alpha=0.35, linewidth=0)
-    axes.text(0.1, 0.03, "at most 5", transform=axes.get_xaxis_transform(), fontsize=8.5, color=GREY)
-    axes.set_xlabel("false holds per 10,000 reports, all limits scaled together")
-    axes.set_ylabel("spikes of 1 to 20 % that are held")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_title("Recall against false holds (dots: as shipped)")
     axes.legend(loc="lower right")
-    return True
 
 
 def _best(evaluation: Evaluation) -> list[tuple[float, float]]:
