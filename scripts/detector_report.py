@@ -117,14 +117,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", action="append", help="Key of a series; more than once.")
+    parser.add_argument("--detector", action="append", choices=DETECTORS, help="Kind to train; more than once.")
     arguments = parser.parse_args()
+    kinds = arguments.detector or DETECTORS
     recordings = {series.key: read(series, arguments.data) for series in SERIES}
     found: dict[str, measure.Comparison] = {}
     for series in SERIES:
         if arguments.only and series.key not in arguments.only:
             continue
         began = time.monotonic()
-        found[series.key] = evaluate(series, recordings, arguments.out, arguments.count, arguments.seed)
+        found[series.key] = evaluate(series, recordings, arguments.out, kinds, arguments.count, arguments.seed)
         folder = arguments.out / series.key
         output.write(found[series.key], folder)
         print(f"{series.key}: {time.monotonic() - began:.0f} s, {folder / 'report.html'}", flush=True)
@@ -144,7 +146,9 @@ def read(series: Series, data: Path) -> Recording:
     return load_recording(data / series.file, series.time, series.values, keep_last=True, name=series.key)
 
 
-def evaluate(series: Series, recordings: dict[str, Recording], out: Path, count: int, seed: int) -> measure.Comparison:
+def evaluate(
+    series: Series, recordings: dict[str, Recording], out: Path, kinds: Sequence[str], count: int, seed: int
+) -> measure.Comparison:
     """Train on the first half, if it is long enough, and evaluate on the second."""
     others = recordings[series.other].venues.values()
     other = tuple(value for value in next(iter(others)) if value is not None)
@@ -152,7 +156,7 @@ def evaluate(series: Series, recordings: dict[str, Recording], out: Path, count:
     options = series.options
     detectors: list[Detector] = []
     if series.trained:
-        for kind in DETECTORS:
+        for kind in kinds:
             if kind == "cross-source" and len(series.values) == 1:
                 continue
             detector, card = trained(series, recording, kind, out / series.key)
@@ -174,7 +178,8 @@ def trained(series: Series, recording: Recording, kind: str, folder: Path) -> tu
         writer.writerow(["time", *series.values])
         for row in range(len(recording) // 2):
             said = [values[row] for values in recording.venues.values()]
-            if any(value is not None for value in said):
+            # A value needs two venues, or the only one.
+            if sum(value is not None for value in said) >= min(2, len(said)):
                 writer.writerow([recording.times[row], *("" if value is None else f"{value:f}" for value in said)])
     name = kind.replace("+", "-")
     config = folder / f"{name}.toml"

@@ -36,8 +36,8 @@ SHOCK_SPACING = encoding.RING_SIZE
 _FOLLOWS = 2
 """Ticks after a shock within which a hold is counted as its own."""
 
-FACTORS = tuple(round(2 ** (step / 4), 4) for step in range(-6, 7))
-"""By which limits are scaled for the curve: from about a third to about three times."""
+FACTORS = tuple(round(2 ** (step / 3), 4) for step in range(-3, 6))
+"""By which limits are scaled for the curve: from a half to about three times."""
 
 CURVE_SPIKES = "spike"
 
