@@ -19,6 +19,7 @@ from oracle import encoding, gate
 from oracle.cli import oracle
 from oracle.detectors.quadratic import QuadraticModel
 from oracle.errors import DataError, OracleError
+from oracle.evaluation import plots
 from oracle.evaluation.measure import StaticCap, compare, matching_cap, severity, shocks, wilson
 from oracle.evaluation.output import document, duration, to_html
 from oracle.evaluation.recording import Feed, FeedOptions, Prepared, Recording, load_recording, prepare, tick_of
@@ -337,6 +338,13 @@ def test_the_same_seed_gives_the_same_report() -> None:
     )
     assert document(first) == document(again) != document(other)
     assert to_html(first, {}) == to_html(again, {})
+
+
+def test_pictures_of_several_recordings() -> None:
+    played = prepare(recording(walk(900)), FeedOptions(confirmations=2))
+    found = compare([QuadraticModel.default()], played, [FAULTS["spike_3"], FAULTS["spike_5"]], count=5, seed=1)
+    for picture in (plots.panels({"one": found, "other": found}, plots.SPIKES), plots.curves({"one": found})):
+        assert picture.startswith(b"\x89PNG")
 
 
 def test_several_detectors_are_tried_at_the_same_places() -> None:
