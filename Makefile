@@ -12,7 +12,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.solc path contracts)" "$$
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-ray test-deep coverage snapshots check slither fmt bench lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-ray test-deep coverage snapshots check slither fmt bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -24,8 +24,16 @@ demo: setup ## recorded market data through model, prover and a local chain (ARG
 	@$(BIN)/oracle demo $(ARGS)
 
 test: setup ## all tests, Python and Solidity, but those that start a Ray cluster
+	@# Side by side: the contracts' longest test has one thread, and the Python tests end one worker after the other.
+	@$(MAKE) --no-print-directory -j2 test-python test-contracts
+
+test-python: setup ## the Python tests (ARGS="-k gate")
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not ray" $(ARGS)
-	$(MEASURE)
+
+# Its output is kept until it is done, and not mixed with the other's.
+test-contracts: setup ## the Solidity tests, and their gas against contracts/snapshots
+	@mkdir -p build/forge
+	@{ $(MEASURE); } > build/forge/test.log 2>&1; status=$$?; cat build/forge/test.log; exit $$status
 	@# Compared as a whole: forge's own check passes over a scenario that is new or gone.
 	@diff -ru contracts/snapshots $(MEASURED) || { echo 'gas has changed: if that is meant, `make snapshots`' >&2; exit 1; }
 

@@ -10,18 +10,17 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from oracle import encoding, toolchain
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.errors import ArtifactError, ConfigError, DataError, SourceExhausted, SourceUnavailable
-from oracle.metrics import Counter, Distribution, Metrics
+from oracle.errors import ArtifactError, ConfigError, DataError
 from oracle.pipeline import Pipeline, Watch
 from oracle.proving.interface import ProofJob
-from oracle.types import Confirmed, FeedState, Observed, Outcome, Proven, Scored, Stage
+from oracle.types import Proven, Scored
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -31,15 +30,13 @@ if TYPE_CHECKING:
     from oracle.chain.deploy import Deployment
     from oracle.chain.rpc import Rpc
     from oracle.config import Config, FeedConfig, KeyConfig
-    from oracle.daemon import Feed
     from oracle.doctor import Check
     from oracle.inspection import SrsFinding
     from oracle.journal import Journal
     from oracle.proving.artifact import Artifact
     from oracle.proving.graph import GraphReport
-    from oracle.proving.interface import Prover, ProverEvent
+    from oracle.proving.interface import OnEvent, Prover, ProverEvent
     from oracle.proving.srs import SrsCache, SrsStatus
-    from oracle.sources.interface import Source
 
 Progress = Callable[[str], None]
 
@@ -121,7 +118,18 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
     return found
 
 
-def make_prover(config: Config, artifact: Artifact) -> Prover:
+def log_proving(event: ProverEvent) -> None:
+    import structlog
+
+    told: dict[str, Any] = {"running": event.running, "waiting": event.waiting, "seconds": round(event.seconds, 3)}
+    if event.detail:
+        told["detail"] = event.detail
+    level = "warning" if event.kind == "retried" else "debug"
+    # A failure is not told twice: it reaches whoever asked for the proof.
+    getattr(structlog.get_logger(__name__), level)(f"proof {event.kind}", statement=event.statement[:16], **told)
+
+
+def make_prover(config: Config, artifact: Artifact, on_event: OnEvent = log_proving) -> Prover:
     """The prover of one circuit that the configuration asks for.
 
     Raises:
@@ -142,7 +150,7 @@ def make_prover(config: Config, artifact: Artifact) -> Prover:
             memory_mb=prover.memory_mb,
             queue=prover.queue,
             cache=cache,
-            on_event=_log_proving,
+            on_event=on_event,
         )
     from oracle.proving.local import LocalProver
 
@@ -153,19 +161,8 @@ def make_prover(config: Config, artifact: Artifact) -> Prover:
         memory_mb=prover.memory_mb,
         queue=prover.queue,
         cache=cache,
-        on_event=_log_proving,
+        on_event=on_event,
     )
-
-
-def _log_proving(event: ProverEvent) -> None:
-    import structlog
-
-    told: dict[str, Any] = {"running": event.running, "waiting": event.waiting, "seconds": round(event.seconds, 3)}
-    if event.detail:
-        told["detail"] = event.detail
-    level = "warning" if event.kind == "retried" else "debug"
-    # A failure is not told twice: it reaches whoever asked for the proof.
-    getattr(structlog.get_logger(__name__), level)(f"proof {event.kind}", statement=event.statement[:16], **told)
 
 
 async def build_artifact(config: Config, batch: int) -> Path:
@@ -366,6 +363,7 @@ class Oracle:
     journal: Journal
     pipeline: Pipeline
     models: Mapping[int, ProvenModel]
+    payer: str
 
 
 @contextlib.asynccontextmanager
@@ -374,6 +372,7 @@ async def oracle(
     *,
     env: Mapping[str, str] | None = None,
     watch: Watch = lambda stage, outcome, reason: None,
+    on_proof: OnEvent = log_proving,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Oracle]:
     """Everything that takes observations to the chain, opened in order and closed in reverse.
@@ -406,9 +405,9 @@ async def oracle(
         models: dict[int, ProvenModel] = {}
         for number in deployment.models:
             artifact = deployed_artifact(config, deployment, number)
-            prover = make_prover(config, artifact)
+            prover = make_prover(config, artifact, on_proof)
             stack.push_async_callback(prover.close)
-            models[number] = ProvenModel(_detector_of(artifact), prover)
+            models[number] = ProvenModel(detector_of(artifact), prover)
         submitter = Submitter(
             hub,
             Sender(rpc, payer, confirmations=config.chain.confirmations),
@@ -417,7 +416,7 @@ async def oracle(
         )
         reporters = [LocalReporter(reporter, deployment.chain_id, deployment.hub)]
         pipeline = Pipeline(hub, reporters, models, submitter, journal, watch)
-        yield Oracle(config, deployment, rpc, hub, journal, pipeline, models)
+        yield Oracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address))
 
 
 def deployed_artifact(config: Config, deployment: Deployment, number: int) -> Artifact:
@@ -453,7 +452,7 @@ def _keep_detector(detector: Detector, artifact: Artifact) -> None:
         path.chmod(0o600)
 
 
-def _detector_of(artifact: Artifact) -> Detector:
+def detector_of(artifact: Artifact) -> Detector:
     """The integer reference of a circuit.
 
     Raises:
@@ -481,195 +480,64 @@ def _detector_of(artifact: Artifact) -> Detector:
     return default
 
 
-class Observer:
-    """A feed's first three stages: its sources are read, their readings become one value, and it is due or not.
-
-    Args:
-        state: Reads the feed's state on-chain.
-        known: Whether the journal has an observation of this key.
-    """
-
-    def __init__(
-        self,
-        feed: FeedConfig,
-        feed_id: bytes,
-        sources: Sequence[Source],
-        state: Callable[[bytes], Awaitable[FeedState]],
-        known: Callable[[str], bool],
-        metrics: Metrics,
-    ) -> None:
-        from decimal import Decimal
-
-        from oracle.sources.aggregate import AggregationPolicy, DuePolicy
-
-        self._feed = feed
-        self._feed_id = feed_id
-        self._sources = sources
-        self._state = state
-        self._known = known
-        self._metrics = metrics
-        relative = feed.max_source_spread_ppm is not None
-        spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
-        deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
-        self._aggregation = AggregationPolicy(feed.measure, feed.min_sources, spread)
-        self._due = DuePolicy(
-            kind=feed.measure,
-            heartbeat=feed.heartbeat,
-            deviation=deviation or 1,
-            held_interval=feed.confirm_delay // max(1, feed.confirmations),
-        )
-
-    async def __call__(self) -> Observed | None:
-        """An observation that is due, or None.
-
-        Raises:
-            SourceUnavailable: Too few sources gave a value that can be believed.
-            SourceExhausted: All of them are at their end.
-        """
-        import structlog
-
-        from oracle.sources.aggregate import aggregate, decide
-        from oracle.sources.interface import collect
-
-        log = structlog.get_logger(__name__)
-        collected = await collect(self._sources)
-        for name, failure in collected.failures.items():
-            log.warning("source gave no value", source=name, error=failure)
-            self._metrics.count(Counter.SOURCE_FAILURES, self._feed.name)
-        if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
-            raise collected.errors[0]
-        try:
-            value = aggregate(collected.readings, self._aggregation, collected.failures)
-            answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
-        except DataError as error:
-            # What a source says may be better next time.
-            raise SourceUnavailable(str(error)) from error
-        for outlier in value.outliers:
-            log.warning("outlier left out", source=outlier.source, value=str(outlier.value), median=str(value.value))
-        observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
-        if self._known(observed.key):
-            return None
-        due = decide(await self._state(self._feed_id), answer, value.observed_at, self._due)
-        if due is None:
-            return None
-        log.info("due", reason=due.value, answer=answer, sources=len(value.sources))
-        return observed
-
-
-def source(feed: FeedConfig, index: int) -> Source:
-    """One of a feed's sources, checked but not yet read."""
-    from oracle.config import HttpSourceConfig, ReplaySourceConfig
-    from oracle.sources.packaged import load_series
-    from oracle.sources.replay import ReplaySource, load_csv
-
-    found = feed.sources[index]
-    name = found.name or f"{feed.name}/{index}"
-    if isinstance(found, HttpSourceConfig):
-        from oracle.sources.http import HttpSource
-
-        return HttpSource(found, measure=feed.measure, name=name)
-    if isinstance(found, ReplaySourceConfig):
-        readings = load_csv(found.file, found.time_column, found.value_column, name)
-    else:
-        readings = load_series(found.series, found.start, found.end, name)
-    return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps)
-
-
-async def run_daemon(config: Config, stop: asyncio.Event | None = None) -> None:
-    """Run the configured feeds until they end or are asked to stop."""
-    import structlog
-
-    from oracle import daemon
-
-    async with contextlib.AsyncExitStack() as stack:
-        # Sources first: a recording with a mistake in it stops everything before anything is started.
-        sources = {feed.name: [source(feed, index) for index in range(len(feed.sources))] for feed in config.feeds}
-        for opened in sources.values():
-            for each in opened:
-                stack.push_async_callback(each.close)
-        metrics = Metrics()
-        recorder = Recorder(metrics)
-        parts = await stack.enter_async_context(oracle(config, watch=recorder))
-        feeds: list[Feed] = []
-        for feed in config.feeds:
-            if feed.name not in parts.deployment.feeds:
-                raise ConfigError(f"feed {feed.name} is not in {config.chain.deployment}: run `oracle deploy` again")
-            feed_id = parts.deployment.feeds[feed.name].feed_id
-            observer = Observer(feed, feed_id, sources[feed.name], parts.hub.feed_state, parts.journal.has, metrics)
-            feeds.append(daemon.Feed(feed.name, observer, feed.poll_interval))
-        try:
-            await daemon.run(feeds, parts.pipeline, stop)
-        finally:
-            structlog.get_logger(__name__).info("this run", **recorder.summary())
-
-
-class Recorder:
-    """Tells log and metrics what becomes of each observation."""
-
-    _COUNTED: ClassVar[Mapping[Outcome, Counter]] = {
-        Outcome.ACCEPTED: Counter.ACCEPTED,
-        Outcome.HELD: Counter.HELD,
-        Outcome.SUPERSEDED: Counter.SUPERSEDED,
-        Outcome.FAILED: Counter.FAILED,
-    }
-
-    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        self._metrics = metrics
-        self._clock = clock
-        self._began: dict[str, float] = {}
-
-    def __call__(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
-        import structlog
-
-        log = structlog.get_logger(__name__)
-        metrics, feed, key = self._metrics, stage.observed.feed, stage.observed.key
-        if isinstance(stage, Confirmed):
-            log.info(stage.outcome.value, observation=key, block=stage.block_number, gas=stage.gas_used)
-            metrics.observe(Distribution.GAS, feed, stage.gas_used)
-        elif outcome is not None:
-            log.warning(outcome.value, observation=key, reason=reason)
-        elif isinstance(stage, Proven):
-            log.info("proven", observation=key, seconds=round(stage.prove_seconds, 3))
-            metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
-        elif isinstance(stage, Observed):
-            metrics.count(Counter.OBSERVATIONS, feed)
-            self._began[key] = self._clock()
-        if outcome is not None:
-            metrics.count(self._COUNTED[outcome], feed)
-            began = self._began.pop(key, None)
-            if began is not None and isinstance(stage, Confirmed):
-                metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
-
-    def summary(self) -> dict[str, Any]:
-        """For the log's last line."""
-        told: dict[str, Any] = {counter.name.lower(): self._metrics.counted(counter) for counter in Counter}
-        latency = self._metrics.summary(Distribution.LATENCY_SECONDS)
-        return told if latency is None else told | {"latency_p50_s": round(latency.p50, 3)}
-
-
 # --- looking -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class FeedStatus:
-    """A feed for people: answers and times in words."""
+    """A feed for people: answers and times in words.
+
+    Attributes:
+        age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
+        open: Observations that have not ended.
+    """
 
     name: str
     status: str
     round_id: int
     answer: str
     observed_at: str
+    age_s: int | None
     held: str
     open: int
 
 
-async def status(config: Config) -> list[FeedStatus]:
-    """Each feed as the chain has it, and what the journal has open."""
+@dataclass(frozen=True)
+class OracleStatus:
+    """An oracle for people.
+
+    Attributes:
+        head: Number of the chain's latest block.
+        head_at: Its time.
+        payer: The account that pays.
+        balance: What it has, in ether.
+        reports_left: Submissions that this pays for at the present price; None if the journal has none to tell what one
+            costs.
+        journal: Observations by how they ended; those that have not as `open`.
+    """
+
+    chain_id: int
+    hub: str
+    head: int
+    head_at: str
+    payer: str
+    balance: str
+    reports_left: int | None
+    journal: Mapping[str, int]
+    feeds: Sequence[FeedStatus]
+
+
+async def status(config: Config, env: Mapping[str, str] | None = None) -> OracleStatus:
+    """Each feed as the chain has it, the payer's balance, and what the journal has."""
+    import os
+    from decimal import Decimal
+
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import load_deployment
     from oracle.chain.rpc import Rpc
     from oracle.journal import Journal
 
+    environment = os.environ if env is None else env
     deployment = load_deployment(config.chain.deployment)
     journal = Journal(config.journal.path, read_only=True) if config.journal.path.exists() else None
     with contextlib.ExitStack() as stack:
@@ -677,6 +545,11 @@ async def status(config: Config) -> list[FeedStatus]:
             stack.enter_context(journal)
         async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
             hub = Hub(rpc, deployment.hub)
+            head = await rpc.block()
+            payer = await _address(config.keys.submitter, rpc, environment)
+            balance = await rpc.balance(payer)
+            gas = [entry.gas_used for entry in journal.rows(limit=20) if entry.gas_used] if journal is not None else []
+            price = max(1, (await rpc.fees()).max_fee)
             found = []
             for name, feed in deployment.feeds.items():
                 state = await hub.feed_state(feed.feed_id)
@@ -690,11 +563,22 @@ async def status(config: Config) -> list[FeedStatus]:
                         round_id=state.round_id,
                         answer=f"{answer:f}" if state.round_id else "",
                         observed_at=_moment(state.observed_at),
+                        age_s=max(0, head.timestamp - state.observed_at) if state.round_id else None,
                         held=held,
                         open=journal.counts(name)["open"] if journal is not None else 0,
                     )
                 )
-            return found
+            return OracleStatus(
+                chain_id=deployment.chain_id,
+                hub=deployment.hub,
+                head=head.number,
+                head_at=_moment(head.timestamp),
+                payer=payer,
+                balance=f"{Decimal(balance).scaleb(-18).normalize():f}",
+                reports_left=balance // (price * max(gas)) if gas else None,
+                journal=journal.counts() if journal is not None else {},
+                feeds=found,
+            )
 
 
 def _moment(seconds: int) -> str:

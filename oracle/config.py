@@ -47,6 +47,7 @@ __all__ = [
     "ReplaySourceConfig",
     "SourceConfig",
     "TrainingConfig",
+    "WebConfig",
     "load",
     "load_training",
 ]
@@ -368,6 +369,39 @@ class DeployConfig(_Section):
     admin: Address | None = None
 
 
+def _address_to_listen_on(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host.strip("[]") or not port.isdecimal() or int(port) > 65_535:
+        raise _wrong(f"{value!r} is no address to listen on; write it as 127.0.0.1:9464 (port 0: any free one)")
+    return value
+
+
+class WebConfig(_Section):
+    """What the daemon shows to the outside: `/metrics`, `/healthz` and `/readyz`.
+
+    Attributes:
+        listen: Host and port. None: nothing is served. There is no authentication: bind it to an address that only
+            your monitoring reaches.
+        interval: Seconds between two looks at the chain's head, the payer's balance and the feeds' state.
+        max_head_age: Seconds that the chain's latest block may be old for the oracle to count as ready. None: any
+            age, as of a local chain, whose blocks come with transactions.
+        min_reports: Submissions that the payer must be able to pay for; below it, there is a warning too.
+    """
+
+    listen: Annotated[str, AfterValidator(_address_to_listen_on)] | None = None
+    interval: Seconds = 15.0
+    max_head_age: Seconds | None = None
+    min_reports: Annotated[int, Field(ge=1)] = 20
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """`listen`, taken apart."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class HttpSourceConfig(_Section):
     """A JSON document on the web.
 
@@ -570,6 +604,7 @@ class Config(_Section):
     prover: ProverConfig = Field(default_factory=ProverConfig)
     journal: JournalConfig
     deploy: DeployConfig = Field(default_factory=DeployConfig)
+    web: WebConfig = Field(default_factory=WebConfig)
     feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -625,6 +660,7 @@ class TrainingDataConfig(_Section):
         decimals: As of a feed.
         sigma: As of the feed that is to be judged. Default: estimated on the training split.
         heartbeat: Likewise, in seconds. Default: the median time between two rows of the training split.
+        repeated_times: Of rows with the same time: none is allowed, or the last counts.
         max_gap: Heartbeats between two rows that are still taken for one recording.
     """
 
@@ -637,6 +673,7 @@ class TrainingDataConfig(_Section):
     decimals: Annotated[int, Field(ge=0, le=18)] = 8
     sigma: Annotated[int, Field(ge=1, lt=2**64)] | None = None
     heartbeat: WholeSeconds | None = None
+    repeated_times: Literal["refuse", "last"] = "refuse"
     max_gap: Annotated[int, Field(ge=1)] = 100
 
     @model_validator(mode="after")

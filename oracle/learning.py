@@ -60,12 +60,14 @@ class Learnt:
         source: The file's name.
         sha256: Of the rows that were read, as text.
         dropped: Rows that were left out: held, and never confirmed.
+        held: Indices of rows that were held all the same: false holds.
     """
 
     recording: Recording
     source: str
     sha256: str
     dropped: int = 0
+    held: tuple[int, ...] = ()
 
 
 def read(data: TrainingDataConfig) -> Learnt:
@@ -84,12 +86,12 @@ def read(data: TrainingDataConfig) -> Learnt:
     if data.file.suffix.lower() in (".parquet", ".pq"):
         rows: Sequence[tuple[int, tuple[Decimal | None, ...]]] = _parquet(data.file, data)
     else:
-        rows = load_table(data.file, data.time_column, data.value_columns)
+        rows = load_table(data.file, data.time_column, data.value_columns, keep_last=data.repeated_times == "last")
     needed = min(2, len(data.value_columns))
     kept = [(time, sorted(value for value in values if value is not None)) for time, values in rows]
     for time, values in kept:
         if len(values) < needed:
-            raise DataError(f"{data.file}: at {_moment(time)} only {len(values)} of the columns have a value")
+            raise DataError(f"{data.file}: at {moment(time)} only {len(values)} of the columns have a value")
     answers = [[encoding.answer_from_decimal(value, data.decimals) for value in values] for _, values in kept]
     # The upper of two middles, as the hub takes it.
     medians = tuple(each[len(each) // 2] for each in answers)
@@ -106,29 +108,41 @@ def read(data: TrainingDataConfig) -> Learnt:
 
 
 def _from_journal(data: TrainingDataConfig) -> Learnt:
-    """What a feed reported. A held answer counts if the level was accepted later: else it may be a fault."""
     from oracle.journal import Journal
 
     assert data.journal is not None
     with Journal(data.journal, read_only=True) as journal:
-        entries = sorted(journal.confirmed(data.feed), key=lambda entry: entry.observed_at)
-    if not entries:
+        entries = journal.confirmed(data.feed)
+    reports = [(entry.observed_at, entry.answer, entry.outcome is Outcome.HELD) for entry in entries]
+    if not reports:
         raise DataError(f"{data.journal}: there is no accepted or held report of a feed {data.feed!r}")
-    kept, dropped = [], 0
-    for index, entry in enumerate(entries):
-        if entry.outcome is Outcome.HELD:
-            later = next((each for each in entries[index + 1 :] if each.outcome is Outcome.ACCEPTED), None)
-            if later is None or not _near(data, entry.answer, later.answer):
-                dropped += 1
-                continue
-        kept.append(entry)
+    return from_reports(reports, data, data.journal.name)
+
+
+def from_reports(reports: Sequence[tuple[int, int, bool]], data: TrainingDataConfig, source: str) -> Learnt:
+    """What a feed reported. A held answer counts if its level was accepted next: else it may be a fault.
+
+    Args:
+        reports: Time, answer, whether it was held.
+        data: Kind, decimals, sigma.
+        source: Its name.
+    """
+    ordered = sorted(reports)
+    kept: list[tuple[int, int, bool]] = []
+    level: int | None = None
+    # From the end, so that the next accepted answer is known.
+    for time, answer, held in reversed(ordered):
+        if not held:
+            level = answer
+        elif level is None or not _near(data, answer, level):
+            continue
+        kept.append((time, answer, held))
+    kept.reverse()
     recording = Recording(
-        data.measure,
-        data.decimals,
-        tuple(entry.observed_at for entry in kept),
-        tuple(entry.answer for entry in kept),
+        data.measure, data.decimals, tuple(time for time, _, _ in kept), tuple(answer for _, answer, _ in kept)
     )
-    return Learnt(recording, data.journal.name, _digest(recording), dropped)
+    held_rows = tuple(index for index, (_, _, held) in enumerate(kept) if held)
+    return Learnt(recording, source, _digest(recording), len(ordered) - len(kept), held_rows)
 
 
 def _near(data: TrainingDataConfig, answer: int, other: int) -> bool:
@@ -159,16 +173,18 @@ def _parquet(path: Path, data: TrainingDataConfig) -> list[tuple[int, tuple[Deci
         raise DataError(f"{path}: is no Parquet file that can be read: {str(error).splitlines()[0]}") from error
     rows: list[tuple[int, tuple[Decimal | None, ...]]] = []
     columns = [table[column] for column in data.value_columns]
-    for number, (moment, *cells) in enumerate(zip(table[data.time_column], *columns, strict=True), 1):
+    for number, (when, *cells) in enumerate(zip(table[data.time_column], *columns, strict=True), 1):
         where = f"{path}: row {number}"
-        if isinstance(moment, dt.datetime):
-            moment = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
-        if not isinstance(moment, int | float) or not 0 < moment < 2**32:
-            raise DataError(f"{where}: column {data.time_column!r}: {moment!r} is no time in unix seconds")
-        if rows and int(moment) <= rows[-1][0]:
-            relation = "repeats" if int(moment) == rows[-1][0] else "is before"
+        if isinstance(when, dt.datetime):
+            when = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+        if not isinstance(when, int | float) or not 0 < when < 2**32:
+            raise DataError(f"{where}: column {data.time_column!r}: {when!r} is no time in unix seconds")
+        if rows and data.repeated_times == "last" and int(when) == rows[-1][0]:
+            rows.pop()
+        if rows and int(when) <= rows[-1][0]:
+            relation = "repeats" if int(when) == rows[-1][0] else "is before"
             raise DataError(
-                f"{where}: column {data.time_column!r}: {moment!r} {relation} the time above; times must rise"
+                f"{where}: column {data.time_column!r}: {when!r} {relation} the time above; times must rise"
             )
         values: list[Decimal | None] = []
         for column, cell in zip(data.value_columns, cells, strict=True):
@@ -178,7 +194,7 @@ def _parquet(path: Path, data: TrainingDataConfig) -> list[tuple[int, tuple[Deci
             if not isinstance(cell, int | float | Decimal) or isinstance(cell, bool):
                 raise DataError(f"{where}: column {column!r}: {cell!r} is not a number")
             values.append(check_value(Decimal(str(cell)), f"{where}: column {column!r}"))
-        rows.append((int(moment), tuple(values)))
+        rows.append((int(when), tuple(values)))
     if not rows:
         raise DataError(f"{path}: has no rows")
     return rows
@@ -197,14 +213,14 @@ def check(learnt: Learnt, data: TrainingDataConfig, heartbeat: int) -> None:
         for time, answer in zip(recording.times, recording.lowest or recording.answers, strict=True):
             if answer <= 0:
                 raise DataError(
-                    f"{learnt.source}: at {_moment(time)} the value is "
+                    f"{learnt.source}: at {moment(time)} the value is "
                     f"{encoding.decimal_from_answer(answer, recording.decimals):f}; a relative feed has values above "
                     'zero only: leave the row out, or set kind = "absolute"'
                 )
     for before, after in pairwise(recording.times):
         if after - before > data.max_gap * heartbeat:
             raise DataError(
-                f"{learnt.source}: nothing from {_moment(before)} to {_moment(after)}, "
+                f"{learnt.source}: nothing from {moment(before)} to {moment(after)}, "
                 f"{(after - before) / heartbeat:.0f} heartbeats of {heartbeat} s: fill the gap, train on one side of "
                 "it, or raise data.max_gap"
             )
@@ -276,7 +292,7 @@ def train(config: TrainingConfig, learnt: Learnt | None = None, progress: Progre
         raise DataError(f"{learnt.source}: too few rows: {rows}, and at least {LEAST_ROWS} are needed")
     heartbeat = config.data.heartbeat or lessons.heartbeat_of(recording, train_end)
     check(learnt, config.data, heartbeat)
-    sigma = config.data.sigma or lessons.sigma_of(recording, train_end)
+    sigma = config.data.sigma or lessons.sigma_of(recording, train_end, heartbeat)
     if sigma == 0:
         raise DataError(f"{learnt.source}: no value of the training split differs from the one before it, or hardly")
     terms = Terms(sigma, heartbeat)
@@ -324,12 +340,12 @@ def policy(terms: Terms) -> gate.HoldPolicy:
 def interval(count: float, total: float, confidence: float) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share: exact, so it covers at least as often as it says, at 0 too."""
     try:
-        from scipy.stats import beta
+        from scipy.special import betaincinv
     except ImportError as error:
         raise ToolMissing("intervals need scipy: pip install 'verifiable-oracle[train]'") from error
     tail = (1 - confidence) / 2
-    low = 0.0 if count <= 0 else float(beta.ppf(tail, count, total - count + 1))
-    high = 1.0 if count >= total else float(beta.ppf(1 - tail, count + 1, total - count))
+    low = 0.0 if count <= 0 else float(betaincinv(count, total - count + 1, tail))
+    high = 1.0 if count >= total else float(betaincinv(count + 1, total - count, 1 - tail))
     return low, high
 
 
@@ -377,8 +393,8 @@ def _card(
     for name, (begin, end) in bounds.items():
         held = [each.at for each in judged[begin:end] if each.outcome is Outcome.HELD]
         splits[name] = {
-            "first": _moment(recording.times[begin]),
-            "last": _moment(recording.times[end - 1]),
+            "first": moment(recording.times[begin]),
+            "last": moment(recording.times[end - 1]),
             "objections": rate([at for at in range(begin, end) if objecting[at - first]], end - begin, confidence),
             "holds": rate(held, end - begin, confidence),
             "longest_hold": _longest(held),
@@ -407,11 +423,13 @@ def _card(
             "sha256": learnt.sha256,
             "rows": len(recording),
             "dropped": learnt.dropped,
-            "first": _moment(recording.times[0]),
-            "last": _moment(recording.times[-1]),
+            "first": moment(recording.times[0]),
+            "last": moment(recording.times[-1]),
             "kind": config.data.kind,
             "decimals": config.data.decimals,
             "value_columns": list(config.data.value_columns),
+            "time_column": config.data.time_column,
+            "repeated_times": config.data.repeated_times,
             "max_gap": config.data.max_gap,
             "sigma": terms.sigma,
             "heartbeat": terms.heartbeat,
@@ -535,7 +553,8 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A time for people, UTC."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 

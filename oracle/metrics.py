@@ -1,20 +1,17 @@
-"""All metric names in one place, counted in this process.
+"""All metric names in one place, kept by Prometheus's client library.
 
-`Metrics` is what the rest writes to; an exporter reads `snapshot`. Nothing else knows how metrics are kept.
+Each `Metrics` has a registry of its own: nothing is counted in a global one. `docs/operations.md` lists the names.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
+from enum import Enum, StrEnum
+from typing import Any
 
-__all__ = ["Counter", "Distribution", "Metrics", "Summary", "percentile"]
-
-KEPT = 4_096
-"""Latest values of a distribution that its percentiles are of: a daemon's memory must not grow."""
+__all__ = ["Counter", "Distribution", "Gauge", "Metrics", "percentile"]
 
 
 class Counter(StrEnum):
@@ -26,6 +23,7 @@ class Counter(StrEnum):
     SUPERSEDED = "oracle_superseded_total"
     FAILED = "oracle_failed_total"
     SOURCE_FAILURES = "oracle_source_failures_total"
+    RETRIES = "oracle_retries_total"
 
 
 class Distribution(StrEnum):
@@ -36,66 +34,103 @@ class Distribution(StrEnum):
     GAS = "oracle_submission_gas"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What is known of a distribution. Percentiles and the largest are of the latest `KEPT` values."""
+class Gauge(StrEnum):
+    """Things that have a value now, for each feed; those of the whole oracle have an empty feed."""
 
-    count: int
-    total: float
-    p50: float
-    p95: float
-    largest: float
+    ROUND = "oracle_feed_round"
+    AGE_SECONDS = "oracle_feed_age_seconds"
+    IS_HELD = "oracle_feed_held"
+    IS_ENDED = "oracle_feed_ended"
+    OPEN = "oracle_open_observations"
+    BALANCE_WEI = "oracle_payer_balance_wei"
+    REPORTS_LEFT = "oracle_payer_reports_left"
+    HEAD_BLOCK = "oracle_chain_head_block"
+    PROOFS_RUNNING = "oracle_proofs_running"
+    PROOFS_WAITING = "oracle_proofs_waiting"
+
+
+HELP: dict[Enum, str] = {
+    Counter.OBSERVATIONS: "Observations that were due.",
+    Counter.ACCEPTED: "Observations that became a round.",
+    Counter.HELD: "Observations that the chain holds.",
+    Counter.SUPERSEDED: "Observations that a newer report overtook.",
+    Counter.FAILED: "Observations that ended with an error.",
+    Counter.SOURCE_FAILURES: "Times that a source gave no value.",
+    Counter.RETRIES: "Failures of a feed that were tried again.",
+    Distribution.PROVE_SECONDS: "Seconds of a proof, witness and verification included.",
+    Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
+    Distribution.GAS: "Gas of a submission.",
+    Gauge.ROUND: "Latest round on the chain.",
+    Gauge.AGE_SECONDS: "Seconds since the latest round was observed.",
+    Gauge.IS_HELD: "1 while an answer is held.",
+    Gauge.IS_ENDED: "1 once a fatal error ended the feed.",
+    Gauge.OPEN: "Observations in the journal that have not ended.",
+    Gauge.BALANCE_WEI: "What the paying account has.",
+    Gauge.REPORTS_LEFT: "Submissions that this pays for at the present price.",
+    Gauge.HEAD_BLOCK: "Number of the chain's latest block.",
+    Gauge.PROOFS_RUNNING: "Proofs that are being made.",
+    Gauge.PROOFS_WAITING: "Proofs that wait for a worker.",
+}
+
+_BUCKETS: dict[Distribution, tuple[float, ...]] = {
+    Distribution.PROVE_SECONDS: (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30, 60),
+    Distribution.LATENCY_SECONDS: (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900),
+    Distribution.GAS: (1e5, 2e5, 4e5, 5e5, 6e5, 7e5, 8e5, 1e6, 1.5e6, 2e6, 5e6),
+}
 
 
 class Metrics:
-    """Counters and distributions by feed. Not for several threads at once."""
+    """Counters, distributions and gauges by feed."""
 
     def __init__(self) -> None:
-        self._counters: dict[tuple[Counter, str], int] = {}
-        self._values: dict[tuple[Distribution, str], deque[float]] = {}
-        self._totals: dict[tuple[Distribution, str], tuple[int, float]] = {}
+        import prometheus_client as prometheus
+
+        self.registry = prometheus.CollectorRegistry()
+
+        def made(kind: Any, name: Enum, **more: Any) -> Any:
+            return kind(name.value, HELP[name], ["feed"], registry=self.registry, **more)
+
+        self._counters = {each: made(prometheus.Counter, each) for each in Counter}
+        self._values = {each: made(prometheus.Histogram, each, buckets=_BUCKETS[each]) for each in Distribution}
+        self._gauges = {each: made(prometheus.Gauge, each) for each in Gauge}
 
     def count(self, counter: Counter, feed: str, by: int = 1) -> None:
         """Add to a counter; counters never go down."""
-        if by < 0:
-            raise ValueError(f"{counter.value} can't go down by {-by}")
-        self._counters[counter, feed] = self._counters.get((counter, feed), 0) + by
+        self._counters[counter].labels(feed).inc(by)
 
     def observe(self, distribution: Distribution, feed: str, value: float) -> None:
         """Add a value to a distribution."""
-        key = distribution, feed
-        self._values.setdefault(key, deque(maxlen=KEPT)).append(value)
-        count, total = self._totals.get(key, (0, 0.0))
-        self._totals[key] = count + 1, total + value
+        self._values[distribution].labels(feed).observe(value)
+
+    def set(self, gauge: Gauge, value: float, feed: str = "") -> None:
+        """Say what a gauge shows now."""
+        self._gauges[gauge].labels(feed).set(value)
 
     def counted(self, counter: Counter, feed: str | None = None) -> int:
         """A counter's value: of one feed, or of all."""
-        return sum(n for (which, of), n in self._counters.items() if which is counter and feed in (None, of))
+        return int(self._sum(self._counters[counter], counter.value, feed))
 
-    def summary(self, distribution: Distribution, feed: str | None = None) -> Summary | None:
-        """A distribution of one feed, or of all; None if nothing was measured."""
-        keys = [key for key in self._values if key[0] is distribution and feed in (None, key[1])]
-        values = [value for key in keys for value in self._values[key]]
-        if not values:
-            return None
-        return Summary(
-            count=sum(self._totals[key][0] for key in keys),
-            total=sum(self._totals[key][1] for key in keys),
-            p50=percentile(values, 50),
-            p95=percentile(values, 95),
-            largest=max(values),
-        )
+    def measured(self, distribution: Distribution, feed: str | None = None) -> tuple[int, float]:
+        """How many values a distribution has, and their sum: of one feed, or of all."""
+        metric = self._values[distribution]
+        count = self._sum(metric, f"{distribution.value}_count", feed)
+        return int(count), self._sum(metric, f"{distribution.value}_sum", feed)
 
-    def snapshot(self) -> Mapping[tuple[str, str], int | Summary]:
-        """Everything, by metric name and feed."""
-        taken: dict[tuple[str, str], int | Summary] = {
-            (counter.value, feed): value for (counter, feed), value in self._counters.items()
-        }
-        for distribution, feed in self._values:
-            summary = self.summary(distribution, feed)
-            if summary is not None:
-                taken[distribution.value, feed] = summary
-        return taken
+    def shown(self, gauge: Gauge, feed: str = "") -> float | None:
+        """What a gauge shows; None if it was never set."""
+        found: float | None = self.registry.get_sample_value(gauge.value, {"feed": feed})
+        return found
+
+    def exposition(self) -> bytes:
+        """Everything, in Prometheus's text format."""
+        from prometheus_client import generate_latest
+
+        return bytes(generate_latest(self.registry))
+
+    @staticmethod
+    def _sum(metric: Any, name: str, feed: str | None) -> float:
+        samples = [sample for family in metric.collect() for sample in family.samples if sample.name == name]
+        return math.fsum(sample.value for sample in samples if feed in (None, sample.labels["feed"]))
 
 
 def percentile(values: Iterable[float], rank: int) -> float:

@@ -33,6 +33,10 @@ log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=Stage)
 
 ROUNDS_LOOKED_BACK = 100
+
+ATTEMPTS = 3
+"""How often an observation is derived and proven anew when the feed moved under it."""
+
 _BY_ANOTHER = "another's transaction carried it"
 
 Watch: TypeAlias = Callable[[Stage, Outcome | None, str], None]
@@ -94,7 +98,7 @@ class Pipeline:
         models: By the number that the hub gave them.
         reporters: Their signatures go into each report; as many as the feed's quorum.
         watch: For metrics and tables; must not raise.
-        attempts: How often an observation is derived and proven anew when the feed moved under it.
+        attempts: See `ATTEMPTS`.
     """
 
     def __init__(
@@ -105,7 +109,7 @@ class Pipeline:
         submitter: Submitter,
         journal: Journal,
         watch: Watch = lambda stage, outcome, reason: None,
-        attempts: int = 3,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._hub = hub
         self._reporters = reporters

@@ -15,11 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from oracle.assembly import BuiltModel, FeedStatus
+    from oracle.assembly import BuiltModel, OracleStatus
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
+    from oracle.explaining import Account
     from oracle.inspection import Inspection, SrsFinding
+    from oracle.monitoring import Finding
     from oracle.proving.graph import GraphReport
     from oracle.proving.srs import SrsStatus
 
@@ -68,6 +70,32 @@ def print_deployment(deployment: Deployment) -> None:
     Console().print(table)
 
 
+def print_account(account: Account, *, as_json: bool) -> None:
+    """Why a report was accepted or is held: a line for each thing to know."""
+    if as_json:
+        print_json(asdict(account))
+        return
+    for line in account.lines:
+        print(line)
+
+
+def print_monitor(finding: Finding, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
+    """Whether a model should be retrained, and where the proposed one is."""
+    from oracle.monitoring import lines
+
+    if as_json:
+        print_json({**asdict(finding), "retrain": finding.retrain, "proposed": files})
+        return
+    for line in lines(finding):
+        print(line)
+    if files is not None:
+        print(f"proposed, and not active: {files['model']}; its card: {files['text']}")
+        print(
+            f'next: compare the cards; then set model = "{files["model"]}" in [prover], and run `oracle deploy`, which '
+            "adds the model to the hub; the hub's admin proposes it for the feed"
+        )
+
+
 def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
     """What a trained detector does on each split, and where its files are."""
     if as_json:
@@ -92,17 +120,27 @@ def print_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: b
         print(path)
 
 
-def print_status(feeds: Sequence[FeedStatus], *, as_json: bool) -> None:
-    """Feeds as the chain has them, and what the journal has open."""
+def print_status(status: OracleStatus, *, as_json: bool) -> None:
+    """The chain, the payer, the journal, and each feed."""
     if as_json:
-        print_json([asdict(feed) for feed in feeds])
+        print_json(asdict(status))
         return
-    table = _table("feed", "status", "round", "answer", "observed", "held", "open")
-    for feed in feeds:
+    console = Console()
+    left = "" if status.reports_left is None else f", enough for {status.reports_left:,} reports at the present price"
+    console.print(
+        f"chain {status.chain_id}, block {status.head:,} of {status.head_at}; hub {status.hub}", highlight=False
+    )
+    console.print(f"payer {status.payer} has {status.balance} ether{left}", highlight=False)
+    if status.journal:
+        ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
+        console.print(f"journal: {ends}", highlight=False)
+    table = _table("feed", "status", "round", "answer", "observed", "age", "held", "open")
+    for feed in status.feeds:
+        age = "" if feed.age_s is None else f"{feed.age_s:,} s"
         table.add_row(
-            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, feed.held, str(feed.open)
+            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, age, feed.held, str(feed.open)
         )
-    Console().print(table)
+    console.print(table)
 
 
 def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None:

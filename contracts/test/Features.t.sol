@@ -53,6 +53,17 @@ contract FeaturesTest is Test {
         }
     }
 
+    function test_scoreUnitVectors() public view {
+        uint256[] memory units = _uints(".scoreUnit.unit");
+        uint256[] memory fits = _uints(".scoreUnit.fits");
+        assertGt(units.length, 5);
+        for (uint256 i = 0; i < units.length; ++i) {
+            // forge-lint: disable-next-item(unsafe-typecast) -- the vectors are of uint128
+            (, bool isKept) = Circuit.wrap(0).withScoreUnit(uint128(units[i]));
+            assertEq(isKept, units[i] <= type(uint128).max && fits[i] == 1, vm.toString(i));
+        }
+    }
+
     function test_fieldVectors() public view {
         int256[] memory values = _ints(".toField.value");
         uint256[] memory elements = _uints(".toField.element");

@@ -14,7 +14,6 @@ contract GasTest is OracleTest {
     uint256 internal constant FEEDS = 16;
     uint8 internal constant FULL = 16;
 
-    uint8[3] internal quorums = [1, 3, 5];
     address internal verifier;
 
     function setUp() public override {
@@ -28,35 +27,33 @@ contract GasTest is OracleTest {
     }
 
     /// forge-config: default.isolate = true
-    function test_private_accept() public {
-        _measureBatches("private", MODEL_HASH, PRIVATE_PROOF);
+    function test_private_quorum1() public {
+        _measure("private", MODEL_HASH, PRIVATE_PROOF, 1);
     }
 
     /// forge-config: default.isolate = true
-    function test_public_accept() public {
-        _measureBatches("public", 0, PUBLIC_PROOF);
+    function test_private_quorum3() public {
+        _measure("private", MODEL_HASH, PRIVATE_PROOF, 3);
     }
 
-    /// @dev By quorum, one feed: accepted, held for the first time, held again, confirmed.
     /// forge-config: default.isolate = true
-    function test_quorums() public {
-        uint16 number = _model(MODEL_HASH);
-        for (uint256 q = 0; q < quorums.length; ++q) {
-            string memory name = string.concat("private-b1-quorum", vm.toString(quorums[q]));
-            bytes32 id = _addFullFeed(name, quorums[q], number);
-            bytes memory proof = _noise(PRIVATE_PROOF);
-            for (int128 i = 0; i < 3; ++i) {
-                _send(number, id, quorums[q], PRICE + i * 1e7, -1_000, proof);
-            }
-            vm.snapshotGasLastCall("Submit", string.concat(name, "-accept"));
-            _send(number, id, quorums[q], 50e8, 1_000, proof);
-            vm.snapshotGasLastCall("Submit", string.concat(name, "-hold"));
-            _send(number, id, quorums[q], 50e8, 1_000, proof);
-            vm.snapshotGasLastCall("Submit", string.concat(name, "-hold-again"));
-            _send(number, id, quorums[q], 50e8, 1_000, proof);
-            vm.snapshotGasLastCall("Submit", string.concat(name, "-confirm"));
-            assertEq(hub.feedState(id).answer, 50e8);
-        }
+    function test_private_quorum5() public {
+        _measure("private", MODEL_HASH, PRIVATE_PROOF, 5);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_public_quorum1() public {
+        _measure("public", 0, PUBLIC_PROOF, 1);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_public_quorum3() public {
+        _measure("public", 0, PUBLIC_PROOF, 3);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_public_quorum5() public {
+        _measure("public", 0, PUBLIC_PROOF, 5);
     }
 
     /// @dev What the bare verification of the same proof costs as a transaction, the verifier's own work apart.
@@ -65,8 +62,10 @@ contract GasTest is OracleTest {
         uint16 number = _model(MODEL_HASH);
         bytes32 id = _addFullFeed("overhead", 1, number);
         bytes memory proof = _noise(PRIVATE_PROOF);
+        bytes32[] memory ids = new bytes32[](1);
+        ids[0] = id;
         for (int128 i = 0; i < 15; ++i) {
-            _send(number, id, 1, PRICE + (i % 2) * 1e7, -1_000, proof);
+            _send(number, ids, 1, 1, PRICE + (i % 2) * 1e7, -1_000, proof);
         }
         uint256[] memory instances = new uint256[](1 + FULL + 1);
         instances[0] = uint256(keccak256("model")) % R;
@@ -79,36 +78,42 @@ contract GasTest is OracleTest {
         (bool isOk,) = verifier.call(abi.encodeCall(verifier1.verifyProof, (proof, instances)));
         assertTrue(isOk);
         uint256 bare = vm.lastCallGas().gasTotalUsed;
-        _send(number, id, 1, PRICE + 2e7, -1_000, proof);
+        _send(number, ids, 1, 1, PRICE + 2e7, -1_000, proof);
         uint256 whole = vm.lastCallGas().gasTotalUsed;
         vm.snapshotValue("Submit", "private-b1-quorum1-beyond-verification", whole - bare);
         assertLe(whole - bare, 68_000);
     }
 
-    function _measureBatches(string memory visibility, uint256 modelHash, uint256 proofBytes) internal {
+    /// @dev By batch size: accepted, held for the first time, held again, confirmed.
+    function _measure(string memory visibility, uint256 modelHash, uint256 proofBytes, uint8 quorum) internal {
         uint16 number = _model(modelHash);
         bytes memory proof = _noise(proofBytes);
         bytes32[] memory ids = new bytes32[](FEEDS);
         for (uint256 i = 0; i < FEEDS; ++i) {
-            ids[i] = _addFullFeed(string.concat(visibility, vm.toString(i)), 1, number);
+            ids[i] = _addFullFeed(string.concat(visibility, vm.toString(i)), quorum, number);
         }
         _sort(ids);
         // Past the first rounds, whose words were still empty.
-        for (uint256 round = 0; round < 3; ++round) {
-            _sendBatch(number, ids, FEEDS, proof, -1_000);
+        for (int128 i = 0; i < 3; ++i) {
+            _send(number, ids, FEEDS, quorum, PRICE + i * 1e7, -1_000, proof);
         }
         uint256[3] memory sizes = [uint256(1), 4, 16];
+        uint256 calm = vm.snapshotState();
+        string[3] memory outcomes = ["hold", "hold-again", "confirm"];
         for (uint256 i = 0; i < sizes.length; ++i) {
-            string memory name = string.concat(visibility, "-b", vm.toString(sizes[i]));
-            _sendBatch(number, ids, sizes[i], proof, -1_000);
-            vm.snapshotGasLastCall("Submit", string.concat(name, "-accept"));
+            string memory name =
+                string.concat(visibility, "-b", vm.toString(sizes[i]), "-quorum", vm.toString(quorum), "-");
+            int128 level = int128(int256(i + 1)) * 50e8;
+            _send(number, ids, sizes[i], quorum, PRICE + 5e7, -1_000, proof);
+            vm.snapshotGasLastCall("Submit", string.concat(name, "accept"));
+            for (uint256 j = 0; j < outcomes.length; ++j) {
+                _send(number, ids, sizes[i], quorum, level, 1_000, proof);
+                vm.snapshotGasLastCall("Submit", string.concat(name, outcomes[j]));
+            }
+            assertEq(hub.feedState(ids[sizes[i] - 1]).answer, level);
+            assertEq(uint8(hub.feedState(ids[sizes[i] - 1]).status), uint8(IZkOracle.Status.OK));
+            assertTrue(vm.revertToState(calm));
         }
-        _sendBatch(number, ids, 16, proof, 1_000);
-        vm.snapshotGasLastCall("Submit", string.concat(visibility, "-b16-hold"));
-        _sendBatch(number, ids, 16, proof, 1_000);
-        _sendBatch(number, ids, 16, proof, 1_000);
-        vm.snapshotGasLastCall("Submit", string.concat(visibility, "-b16-confirm"));
-        assertEq(uint8(hub.feedState(ids[15]).status), uint8(IZkOracle.Status.OK));
     }
 
     function _model(uint256 modelHash) internal returns (uint16 number) {
@@ -127,23 +132,24 @@ contract GasTest is OracleTest {
         _linked(id);
     }
 
-    function _send(uint16 number, bytes32 id, uint8 quorum, int128 answer, int256 score, bytes memory proof) internal {
+    /// @dev One report by a quorum for each of the first `count` feeds.
+    function _send(
+        uint16 number,
+        bytes32[] memory ids,
+        uint256 count,
+        uint8 quorum,
+        int128 answer,
+        int256 score,
+        bytes memory proof
+    ) internal {
         skip(HEARTBEAT);
         (int128[] memory answers, uint32[] memory times) = (new int128[](quorum), new uint32[](quorum));
         for (uint256 i = 0; i < quorum; ++i) {
             (answers[i], times[i]) = (answer, _now());
         }
-        IZkOracle.FeedUpdate[] memory updates = _one(_quorumUpdate(id, answers, times, score));
-        vm.prank(RELAYER);
-        hub.submit(number, updates, proof);
-    }
-
-    function _sendBatch(uint16 number, bytes32[] memory ids, uint256 count, bytes memory proof, int256 score) internal {
-        skip(HEARTBEAT);
         IZkOracle.FeedUpdate[] memory updates = new IZkOracle.FeedUpdate[](count);
         for (uint256 i = 0; i < count; ++i) {
-            int128 answer = score > 0 ? int128(50e8) : PRICE + int128(int256(vm.getBlockTimestamp() % 1e6));
-            updates[i] = _update(ids[i], answer, score);
+            updates[i] = _quorumUpdate(ids[i], answers, times, score);
         }
         vm.prank(RELAYER);
         hub.submit(number, updates, proof);

@@ -151,27 +151,48 @@ def deploy(config_path: Path, public_model: bool) -> None:
 @oracle.command()
 @config_option
 def run(config_path: Path) -> None:
-    """Run the oracle: read sources, prove, submit. Stops cleanly on SIGTERM and goes on where it stopped."""
+    """Run the oracle: read sources, prove, submit. Stops cleanly on SIGTERM and goes on where it stopped.
+
+    SIGHUP reads the feeds' sources again.
+    """
     import asyncio
 
-    from oracle.assembly import run_daemon
     from oracle.logs import configure
+    from oracle.service import run_daemon
 
     configure("info")
-    asyncio.run(run_daemon(load_config(config_path)))
+    asyncio.run(run_daemon(load_config(config_path), reread=lambda: load_config(config_path)))
 
 
 @oracle.command()
 @config_option
 @json_option
 def status(config_path: Path, as_json: bool) -> None:
-    """Feeds as the chain has them, and what the journal has open."""
+    """Feeds as the chain has them, the payer's balance, and what the journal has open."""
     import asyncio
 
     from oracle.assembly import status as read_status
     from oracle.report import print_status
 
     print_status(asyncio.run(read_status(load_config(config_path))), as_json=as_json)
+
+
+@oracle.command()
+@click.argument("feed")
+@click.argument("round_id", metavar="[ROUND]", required=False, type=click.IntRange(min=1))
+@config_option
+@json_option
+def explain(feed: str, round_id: int | None, config_path: Path, as_json: bool) -> None:
+    """Say why a round of the FEED was accepted, or why its latest report is held: in sigmas and in words.
+
+    Without a ROUND: the hold, if there is one, else the latest round.
+    """
+    import asyncio
+
+    from oracle.explaining import explain_feed
+    from oracle.report import print_account
+
+    print_account(asyncio.run(explain_feed(load_config(config_path), feed, round_id)), as_json=as_json)
 
 
 @oracle.command()

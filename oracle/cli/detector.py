@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from oracle.cli.options import json_option
+from oracle.cli.options import json_option, load_config, load_optional, optional_config_option
 
 
 @click.group("detector")
@@ -36,3 +37,82 @@ def detector_train(config_path: Path, out: Path, as_json: bool) -> None:
     trained = train(load_training(config_path), progress=lambda step: click.echo(step, err=True))
     files = write(trained, out)
     print_card(trained.card, files, as_json=as_json)
+
+
+@detector_group.command("monitor")
+@click.argument("card_path", metavar="CARD", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The card's model file (default: NAME.json beside NAME.card.json).",
+)
+@click.option("--feed", help="The feed that the model judges: its reports are read from the journal.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The journal (default: the configuration's).",
+)
+@click.option("--chain", "from_chain", is_flag=True, help="Read the feed's rounds from the chain instead.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Read a recording instead, with the columns of the card.",
+)
+@click.option(
+    "--last", type=click.IntRange(min=1), default=5_000, show_default=True, help="At most so many reports, the latest."
+)
+@click.option(
+    "--retrain",
+    "out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Train a proposed model on these reports into this folder. It is never activated.",
+)
+@optional_config_option
+@json_option
+def detector_monitor(
+    card_path: Path,
+    model_path: Path | None,
+    feed: str | None,
+    journal: Path | None,
+    from_chain: bool,
+    data: Path | None,
+    last: int,
+    out: Path | None,
+    config_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare recent reports with the model card CARD; exits with 1 if the model should be retrained."""
+    import asyncio
+
+    from oracle import learning, monitoring
+    from oracle.assembly import load_detector
+    from oracle.cli.options import DEFAULT_CONFIG
+    from oracle.report import print_monitor
+
+    if (feed is None) == (data is None):
+        raise click.UsageError("say what to compare: --feed NAME, from the journal or with --chain, or --data FILE")
+    card = monitoring.load_card(card_path)
+    path = model_path or card_path.with_name(card_path.name.replace(".card.json", ".json"))
+    monitoring.check_model(card, path)
+    detector = load_detector(path)
+    if from_chain:
+        config = load_config(config_path or DEFAULT_CONFIG)
+        where = monitoring.data_of(card, None, config.journal.path, feed)
+        learnt = asyncio.run(monitoring.from_chain(config, feed or "", where, last))
+    else:
+        if feed is not None and journal is None:
+            optional = load_optional(config_path)
+            if optional is None:
+                raise click.UsageError("--feed needs --journal, or a configuration that names one")
+            journal = optional.journal.path
+        where = monitoring.data_of(card, data, journal, feed)
+        learnt = learning.read(where)
+    learnt = monitoring.recent(learnt, last)
+    finding = monitoring.monitor(card, detector, learnt)
+    files = None
+    if out is not None:
+        trained = monitoring.retrain(card, learnt, where, lambda step: click.echo(step, err=True))
+        files = learning.write(trained, out)
+    print_monitor(finding, files, as_json=as_json)
+    sys.exit(1 if finding.retrain else 0)

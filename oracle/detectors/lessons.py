@@ -68,15 +68,18 @@ def heartbeat_of(recording: Recording, end: int) -> int:
     return max(1, round(statistics.median(b - a for a, b in pairwise(recording.times[:end]))))
 
 
-def sigma_of(recording: Recording, end: int) -> int:
-    """The standard deviation of the moves between the first `end` reports; 0 if nothing moved."""
-    pairs = list(pairwise(recording.answers[:end]))
-    if recording.kind is Kind.ABSOLUTE:
-        moves, unit = [float(after - before) for before, after in pairs], 1
-    else:
-        moves, unit = [(after - before) / min(after, before) for before, after in pairs], 1_000_000
-    mean = math.fsum(moves) / len(moves)
-    return min(MOST_SIGMA, round(math.sqrt(math.fsum((move - mean) ** 2 for move in moves) / len(moves)) * unit))
+def sigma_of(recording: Recording, end: int, heartbeat: int) -> int:
+    """The root mean square of the moves over one heartbeat, of the first `end` reports; 0 if nothing moved.
+
+    Moves over longer gaps are scaled down as the gap feature scales limits up.
+    """
+    squares = []
+    relative = recording.kind is Kind.RELATIVE
+    reports = zip(recording.answers[:end], recording.times[:end], strict=True)
+    for (before, then), (after, now) in pairwise(reports):
+        step = (after - before) / min(after, before) * 1_000_000 if relative else float(after - before)
+        squares.append(step * step * encoding.GAP_ONE / encoding.gap(now, then, heartbeat))
+    return min(MOST_SIGMA, round(math.sqrt(math.fsum(squares) / len(squares))))
 
 
 def spread_of(recording: Recording, terms: Terms, at: int) -> int:

@@ -230,6 +230,7 @@ class _Worker:
     def __init__(self, threads: int, memory_mb: int | None) -> None:
         self._engine = EngineProcess(threads, memory_mb)
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._job = self._finished = 0
         self._cancelled: dict[int, threading.Event] = {}
         self._folder: str | None = None
@@ -261,18 +262,20 @@ class _Worker:
         paths = {parameter: at(name) for parameter, name in files.items()}
         with self._lock:
             cancelled = self._cancelled.setdefault(job, threading.Event())
-            self._job = job
-        try:
-            return None, self._engine.call(op, deadline=deadline, cancelled=cancelled, **paths, **arguments)
-        except _CARRIED as error:
-            return type(error).__name__, str(error)
-        finally:
+        # The next job comes in while the `cancel` of this one is still on its way, and waits here: `_job` is what the
+        # engine has, or that `cancel` would find another job and let the engine go on.
+        with self._turn:
             with self._lock:
-                # A `cancel` that comes late must not end the next job instead.
-                if self._job == job:
+                self._job = job
+            try:
+                return None, self._engine.call(op, deadline=deadline, cancelled=cancelled, **paths, **arguments)
+            except _CARRIED as error:
+                return type(error).__name__, str(error)
+            finally:
+                with self._lock:
                     self._job = 0
-                self._finished = max(self._finished, job)
-                del self._cancelled[job]
+                    self._finished = max(self._finished, job)
+                    del self._cancelled[job]
 
     def cancel(self, job: int) -> None:
         """Ends a job, whether it has begun or not."""

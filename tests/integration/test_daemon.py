@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import signal
-import subprocess
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -21,8 +25,9 @@ from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, anvil: Callable[..., Anvil]) -> Workspace:
-    return Workspace(tmp_path, anvil())
+def workspace(tmp_path: Path, anvil: Callable[..., Anvil]) -> Iterator[Workspace]:
+    with Workspace(tmp_path, anvil()) as made:
+        yield made
 
 
 def deployed(workspace: Workspace) -> None:
@@ -65,8 +70,13 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
     assert assert_chain_agrees(workspace) == len(values)
     counts = workspace.counts()
     assert (counts["accepted"], counts["held"], counts["failed"]) == (5, 1, 0)
-    status = workspace.run("status", "--json")
-    assert '"answer": "100.30000000"' in status.stdout, status.stderr
+    done = workspace.run("status", "--json")
+    status = json.loads(done.stdout)
+    [shown] = status["feeds"]
+    assert (shown["answer"], shown["round_id"], shown["open"]) == ("100.30000000", 5, 0), done.stderr
+    assert (status["journal"]["held"], status["journal"]["open"]) == (1, 0)
+    assert 9_990 < float(status["balance"]) < 10_000 and status["reports_left"] > 1_000
+    assert "enough for" in workspace.run("status").stdout
 
 
 def test_a_daemon_stops_cleanly_and_another_goes_on_after_a_kill(workspace: Workspace) -> None:
@@ -95,25 +105,68 @@ def test_a_daemon_stops_cleanly_and_another_goes_on_after_a_kill(workspace: Work
     assert "Traceback" not in workspace.log()
 
 
-def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others(
+def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others_until_it_is_replaced(
     workspace: Workspace, httpserver: HTTPServer
 ) -> None:
+    """And what the daemon shows of it: metrics, life and readiness, before and after the sources were read again."""
     httpserver.expect_request("/html").respond_with_data("<html>busy</html>", content_type="text/html")
     httpserver.expect_request("/price").respond_with_json({"price": 25.5})
-    sources = {
-        name: f'{{ type = "http", url = "{httpserver.url_for(f"/{name}")}", path = "$.price" }}'
-        for name in ("html", "price")
-    }
-    workspace.configure(feed("bad", sources["html"]), feed("good", sources["price"]))
+
+    def configure(first: str, heartbeat: int = 1) -> None:
+        source = '{{ type = "http", url = "{}", path = "$.price" }}'
+        feeds = {"bad": first, "good": "price"}
+        workspace.configure(
+            *(feed(name, source.format(httpserver.url_for(f"/{path}")), heartbeat=heartbeat)
+              for name, path in feeds.items())
+        )  # fmt: skip
+
+    configure("html")
     deployed(workspace)
     daemon = workspace.start("run")
     eventually(lambda: workspace.counts().get("accepted", 0) >= 2, "two rounds of the good feed")
+    assert shown(workspace, "healthz") == (200, [])
+    code, wrong = shown(workspace, "readyz")
+    assert code == 503 and [check["name"] for check in wrong] == ["reports of bad"]
+    assert "HTML or XML instead of JSON" in wrong[0]["detail"]
+
+    workspace.configure(feed("bad", '{ type = "http", url = "https://x.example/", path = "$.price" }', sigma=9))
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: "sources not reloaded" in workspace.log(), "a refusal")
+    configure("price")
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: "sources reloaded" in workspace.log(), "other sources")
+    eventually(lambda: shown(workspace, "readyz") == (200, []), "readiness")
+    with urllib.request.urlopen(f"{address(workspace)}/metrics") as answer:
+        metrics = answer.read().decode()
+    accepted, failures = (
+        re.search(rf'^oracle_{name}{{feed="{of}"}} (\S+)$', metrics, re.MULTILINE)
+        for name, of in (("accepted_total", "good"), ("source_failures_total", "bad"))
+    )
+    assert accepted is not None and float(accepted[1]) >= 2
+    assert failures is not None and float(failures[1]) >= 1
+    assert re.search(r"^oracle_payer_balance_wei{feed=\"\"} 9\.99\d+e\+21$", metrics, re.MULTILINE)
+
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(30) == 0
-    assert "answered HTML or XML instead of JSON" in workspace.log()
     with Journal(workspace.folder / "journal.db", read_only=True) as journal:
-        assert {entry.feed for entry in journal.rows()} == {"good"}
+        assert {entry.feed for entry in journal.rows()} == {"bad", "good"}
     assert_chain_agrees(workspace)
+
+
+def address(workspace: Workspace) -> str:
+    """Where the latest daemon serves."""
+    ports: list[str] = re.findall(r'"port": (\d+)', workspace.log())
+    return f"http://127.0.0.1:{ports[-1]}"
+
+
+def shown(workspace: Workspace, page: str) -> tuple[int, list[dict[str, Any]]]:
+    """What a page answers: its status, and the checks that fail."""
+    try:
+        with urllib.request.urlopen(f"{address(workspace)}/{page}") as answer:
+            code, document = answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        code, document = error.code, json.load(error)
+    return code, [check for check in document["checks"] if not check["ok"]]
 
 
 def test_two_daemons_do_not_share_a_journal(workspace: Workspace) -> None:
@@ -168,7 +221,7 @@ def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> 
 
 def test_what_a_first_run_prints_is_readable(workspace: Workspace) -> None:
     workspace.configure(feed("one", workspace.recording("one", [100, 101])))
-    done: subprocess.CompletedProcess[str] = workspace.run("deploy")
+    done = workspace.run("deploy")
     assert "hub on chain" in done.stdout
     audit = workspace.run(
         "audit", load_deployment(workspace.folder / "deployment.json").hub,

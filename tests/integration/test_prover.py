@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -24,6 +25,7 @@ from oracle.proving.child import EngineProcess
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.pool import PooledProver
+from oracle.proving.ray import _Worker
 from oracle.proving.staging import StagedFiles
 from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
@@ -237,3 +239,40 @@ async def test_a_panic_is_a_crash_and_may_be_tried_again(artifact: Artifact, tmp
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+@pytest.mark.chaos
+def test_a_job_is_cancelled_although_the_next_one_is_there_already() -> None:
+    """On a cluster a cancellation can arrive after the job that gets the worker next."""
+    worker = _Worker(1, None)
+    jobs: dict[int, tuple[str | None, Any]] = {}
+
+    def run(number: int) -> None:
+        jobs[number] = worker.call(number, "peak_memory", PATIENCE, {}, {})
+
+    def wait(reached: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not reached():
+            assert time.monotonic() < end
+            os.sched_yield()
+
+    try:
+        run(0)
+        engine = worker.state()["engine"]
+        os.kill(engine, signal.SIGSTOP)
+        threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
+        threads[0].start()
+        wait(lambda: worker.state()["job"] == 1)
+        threads[1].start()
+        wait(lambda: 2 in worker._cancelled)
+        worker.cancel(1)
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert jobs[1][0] == "ProverCrashed"
+        assert jobs[2][0] is None and jobs[2][1]["bytes"] > 1 << 20
+        assert worker.state()["engine"] != engine
+        worker.cancel(2)  # it has ended: nothing happens to the next
+        run(3)
+        assert jobs[3][0] is None
+    finally:
+        worker.close()

@@ -1,15 +1,20 @@
-"""A user's folder: a configuration, recordings, and the command line run in it as a process of its own."""
+"""A user's folder: a configuration, recordings, and the command line run in it; daemons as processes of their own."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import pytest
+import structlog
 
 from oracle import toolchain
 from oracle.chain.anvil import Anvil
@@ -17,6 +22,15 @@ from oracle.errors import JournalError
 from oracle.journal import Journal
 
 DEADLINE_S = 90.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def feed(name: str, sources: str, **changes: Any) -> str:
@@ -40,11 +54,20 @@ def feed(name: str, sources: str, **changes: Any) -> str:
 
 
 class Workspace:
-    """A folder with an `oracle.toml` for one chain."""
+    """A folder with an `oracle.toml` for one chain. A context manager, which ends what was started and still runs."""
 
     def __init__(self, folder: Path, chain: Anvil) -> None:
         self.folder = folder
         self.chain = chain
+        self._started: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def configure(self, *feeds: str, **changes: Any) -> Path:
         """Write the configuration; `changes` replace values of its sections."""
@@ -78,6 +101,10 @@ path = "journal.db"
 [deploy]
 change_delay = 0
 
+[web]
+listen = "127.0.0.1:0"
+interval = 0.1
+
 """
             + "\n".join(feeds)
         )
@@ -93,24 +120,35 @@ change_delay = 0
         (self.folder / f"{name}.csv").write_text("\n".join(["time,value", *rows]) + "\n")
         return f'{{ type = "replay", file = "{name}.csv", speed = "max" }}'
 
-    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        return subprocess.run(
-            self._command(*arguments),
-            cwd=self.folder,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            stdin=subprocess.DEVNULL,
-        )
+    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Done:
+        """Run a command to its end, in this process: a new one would take seconds to import what this one has."""
+        from oracle.cli import main
+
+        out, errors = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["oracle", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO())
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(errors))
+            # A command may configure the log for itself.
+            stack.callback(structlog.reset_defaults)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Done(code, out.getvalue(), errors.getvalue())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command; its log goes to `log` in the folder."""
         with (self.folder / "log").open("a") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._command(*arguments), cwd=self.folder, stdout=log, stderr=log, text=True, stdin=subprocess.DEVNULL
             )
+        self._started.append(process)
+        return process
 
     def log(self) -> str:
         """What started commands wrote."""

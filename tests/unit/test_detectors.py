@@ -43,7 +43,7 @@ def recording(sources: int = 1) -> Recording:
 @cache
 def lesson(sources: int = 1) -> Lesson:
     found = recording(sources)
-    windows = lessons.windows(found, Terms(lessons.sigma_of(found, 900), 60))
+    windows = lessons.windows(found, Terms(lessons.sigma_of(found, 900, 60), 60))
     return Lesson(windows[:900], windows[:1_200], found.spread, Fraction(20, 10_000), seed=1)
 
 

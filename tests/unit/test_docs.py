@@ -13,6 +13,7 @@ import pytest
 import oracle
 from oracle.chain.solc import compile_standard, standard_input
 from oracle.cli import oracle as command_line
+from oracle.errors import ConfigError
 
 
 def documents(root: Path) -> list[Path]:
@@ -141,3 +142,18 @@ def test_no_registry_and_no_path_of_a_machine_is_written_down(project_root: Path
         path = project_root / name
         if path.is_file() and path.suffix not in (".png", ".onnx"):
             assert forbidden not in path.read_text(errors="replace"), name
+
+
+def test_packaged_services_run_what_there_is(project_root: Path) -> None:
+    """The unit's and the image's command, its arguments, and the page that tells whether it lives."""
+    unit = (project_root / "packaging/oracle.service").read_text()
+    image = (project_root / "packaging/Containerfile").read_text()
+    assert re.search(r"^ExecStart=\S+/oracle run --config \S+$", unit, re.MULTILINE)
+    assert re.search(r'^CMD \["run", "--config", "\S+"\]$', image, re.MULTILINE)
+    assert "--config" in {name for each in command_line.commands["run"].params for name in each.opts}
+    assert f"RestartPreventExitStatus={ConfigError.exit_code}" in unit
+    server = (project_root / "oracle/web/server.py").read_text()
+    assert '"/healthz"' in server and "/healthz'" in image
+    # What the image copies is there.
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", image, re.MULTILINE):
+        assert all((project_root / name).exists() for name in source.split())

@@ -1,10 +1,13 @@
-"""Metrics: counters by feed, distributions whose memory is bounded, percentiles."""
+"""Metrics: counters by feed, distributions, gauges, and what Prometheus reads of them."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from oracle.metrics import KEPT, Counter, Distribution, Metrics, Summary, percentile
+from oracle.metrics import HELP, Counter, Distribution, Gauge, Metrics, percentile
 
 
 def test_counters_are_kept_by_feed() -> None:
@@ -16,46 +19,43 @@ def test_counters_are_kept_by_feed() -> None:
     assert metrics.counted(Counter.ACCEPTED, "a") == 3
     assert metrics.counted(Counter.ACCEPTED) == 4
     assert metrics.counted(Counter.FAILED) == 0
-    with pytest.raises(ValueError, match="can't go down"):
+    with pytest.raises(ValueError, match="non-negative"):
         metrics.count(Counter.HELD, "a", -1)
 
 
-def test_a_distribution_is_summed_up() -> None:
+def test_a_distribution_is_summed_up_in_buckets() -> None:
     metrics = Metrics()
     for value in range(1, 101):
-        metrics.observe(Distribution.GAS, "a", value)
-    metrics.observe(Distribution.GAS, "b", 1_000)
-    assert metrics.summary(Distribution.GAS, "a") == Summary(100, 5_050, 50.5, 95.05, 100)
-    overall = metrics.summary(Distribution.GAS)
-    assert overall is not None
-    assert (overall.count, overall.total, overall.largest) == (101, 6_050, 1_000)
-    assert metrics.summary(Distribution.PROVE_SECONDS) is None
+        metrics.observe(Distribution.LATENCY_SECONDS, "a", value)
+    metrics.observe(Distribution.LATENCY_SECONDS, "b", 1_000)
+    assert metrics.measured(Distribution.LATENCY_SECONDS, "a") == (100, 5_050)
+    assert metrics.measured(Distribution.LATENCY_SECONDS) == (101, 6_050)
+    assert metrics.measured(Distribution.PROVE_SECONDS) == (0, 0)
+    assert b'oracle_observed_to_confirmed_seconds_bucket{feed="a",le="60.0"} 60.0' in metrics.exposition()
 
 
-def test_memory_is_bounded_but_totals_are_not_lost() -> None:
+def test_gauges_show_their_last_value() -> None:
     metrics = Metrics()
-    for _ in range(KEPT):
-        metrics.observe(Distribution.GAS, "a", 1)
-    for _ in range(KEPT):
-        metrics.observe(Distribution.GAS, "a", 3)
-    assert metrics.summary(Distribution.GAS, "a") == Summary(2 * KEPT, 4 * KEPT, 3, 3, 3)
+    assert metrics.shown(Gauge.ROUND, "a") is None
+    metrics.set(Gauge.ROUND, 3, "a")
+    metrics.set(Gauge.ROUND, 4, "a")
+    metrics.set(Gauge.BALANCE_WEI, 10**18)
+    assert (metrics.shown(Gauge.ROUND, "a"), metrics.shown(Gauge.BALANCE_WEI)) == (4, 1e18)
 
 
-def test_a_snapshot_has_everything_by_name() -> None:
-    metrics = Metrics()
-    metrics.count(Counter.HELD, "a")
-    metrics.observe(Distribution.LATENCY_SECONDS, "a", 0.5)
-    assert metrics.snapshot() == {
-        ("oracle_held_total", "a"): 1,
-        ("oracle_observed_to_confirmed_seconds", "a"): Summary(1, 0.5, 0.5, 0.5, 0.5),
-    }
+def test_two_oracles_of_one_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+    one.count(Counter.HELD, "a")
+    assert (one.counted(Counter.HELD), other.counted(Counter.HELD)) == (1, 0)
 
 
-def test_names_are_distinct_and_say_their_unit() -> None:
-    names = [each.value for each in (*Counter, *Distribution)]
-    assert len(set(names)) == len(names)
+def test_names_are_distinct_say_their_unit_and_are_documented(project_root: Path) -> None:
+    names = [each.value for each in (*Counter, *Distribution, *Gauge)]
+    assert len(set(names)) == len(names) == len(HELP)
     assert all(name.startswith("oracle_") for name in names)
     assert all(counter.value.endswith("_total") for counter in Counter)
+    documented = re.findall(r"^\| `(oracle_\w+)` \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
+    assert sorted(documented) == sorted(names)
 
 
 @pytest.mark.parametrize(

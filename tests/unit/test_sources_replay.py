@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.assembly import source
 from oracle.config import FeedConfig
 from oracle.errors import DataError, SourceExhausted, ToolMissing
+from oracle.service import source
 from oracle.sources import packaged
 from oracle.sources.interface import Reading, check_value, mask_url, parse_decimal
 from oracle.sources.packaged import SERIES, load_series

@@ -265,44 +265,77 @@ interface IZkOracle {
     event Unpaused(bytes32 indexed feedId);
 
     // Errors of a submission, in the order of the checks that raise them.
+    /// @notice The submission carries no update.
     error NoUpdates();
+    /// @notice The proof is longer than any verifier reads: refused before it costs its sender memory.
     error ProofTooLong(uint256 length, uint256 longest);
+    /// @notice No model has this number. Models are numbered from 1.
     error UnknownModel(uint16 modelNumber);
+    /// @notice More updates than the largest circuit of the model's architecture takes.
     error NoCircuitForBatch(uint256 updates);
+    /// @notice No feed has this id, the keccak256 of a description.
     error UnknownFeed(bytes32 feedId);
     /// @notice A feed appears twice, or behind one of a larger id.
     error FeedsNotAscending(bytes32 feedId);
+    /// @notice The guardian or the admin has paused the feed.
     error FeedPaused(bytes32 feedId);
+    /// @notice The proof is of another model than the feed's active one: a change took effect, or was rolled back.
     error ModelNotActive(bytes32 feedId, uint16 modelNumber, uint16 active);
     /// @notice `proposed` is 0 if no model is.
     error ModelNotProposed(bytes32 feedId, uint16 modelNumber, uint16 proposed);
+    /// @notice Signed for a round that exists already (another submission came first), or for a later one than the next.
     error WrongRound(bytes32 feedId, uint32 roundId, uint32 expected);
+    /// @notice Fewer observations than the feed's quorum.
     error QuorumNotMet(bytes32 feedId, uint256 observations, uint256 quorum);
+    /// @notice More observations than a feed can have reporters.
     error TooManyObservations(bytes32 feedId, uint256 observations);
     /// @notice `signer` is zero if the signature is malformed or not canonical.
     error NotAReporter(bytes32 feedId, address signer);
+    /// @notice One reporter signed two of the observations.
     error DuplicateReporter(bytes32 feedId, address signer);
+    /// @notice The observations do not ascend by answer.
     error ObservationsNotSorted(bytes32 feedId);
+    /// @notice A relative feed's first answer is zero or less: nothing could be measured against it.
     error AnswerOutOfRange(bytes32 feedId, int128 answer);
+    /// @notice The lowest and the highest answer are further apart than the feed allows, in thousandths of sigma.
     error SpreadTooWide(bytes32 feedId, uint256 spread, uint256 maxSpread);
+    /// @notice Observed no later than the latest time that was signed for the last report, accepted or held. For shadow
+    /// submissions: than for the last one of these, too.
     error ObservationNotNewer(bytes32 feedId, uint32 observedAt, uint32 lastReportAt);
+    /// @notice Observed later than the block's time and the feed's skew allow: a clock is wrong.
     error ObservationInFuture(bytes32 feedId, uint32 observedAt, uint256 latest);
+    /// @notice Observed longer ago than the feed's `maxAge`.
     error ObservationTooOld(bytes32 feedId, uint32 observedAt, uint256 earliest);
+    /// @notice Not as many scores as the architecture has outputs.
     error WrongScoreCount(bytes32 feedId, uint256 scores, uint256 expected);
+    /// @notice The score is none of the circuit's integers, which are below 2^127 in magnitude.
     error ScoreOutOfRange(bytes32 feedId, int256 score);
+    /// @notice The verifier did not answer with exactly `true`: the proof is of another statement than the hub wrote
+    /// down (other history, scores, weights or batch size, or a report that came first), damaged, or there was too little gas.
     error ProofRejected();
 
     // Errors of administration.
+    /// @notice There is a feed of this description.
     error FeedExists(bytes32 feedId);
+    /// @notice The named field of a feed's configuration is out of its bounds.
     error InvalidConfig(string field);
+    /// @notice No quorum, fewer reporters than it or more than 31, one twice, or the zero address.
     error InvalidReporters();
+    /// @notice The named part of an architecture is out of its bounds, or sizes and verifiers do not fit together.
     error InvalidArchitecture(string field);
+    /// @notice No architecture has this id. They are numbered from 1.
     error UnknownArchitecture(uint32 architectureId);
+    /// @notice There is no contract at a verifier's address.
     error VerifierHasNoCode(address verifier);
+    /// @notice The named part of a model does not fit its architecture, or the proposed model is the active one.
     error InvalidModel(string field);
+    /// @notice There is no such proposal to activate or cancel.
     error NothingProposed();
+    /// @notice Only a paused feed can be unpaused.
     error NotPaused(bytes32 feedId);
+    /// @notice The proposal takes effect at this time, unix seconds.
     error TooEarly(uint64 activeFrom);
+    /// @notice The feed has had no other model since it was made or last rolled back.
     error NoPreviousModel();
     /// @notice The proposed model has judged too few reports that the active one judged too.
     error ShadowTooShort(uint32 compared, uint32 minCompared);
@@ -310,11 +343,15 @@ interface IZkOracle {
     error ShadowTooFar(uint32 distance, uint32 maxDistance);
     /// @notice There is nothing yet at the address that the factory gives the feed's adapter.
     error AggregatorNotDeployed(address aggregator);
+    /// @notice A feed's adapter is linked once.
     error AggregatorAlreadyLinked(bytes32 feedId);
 
     // Errors of reading.
+    /// @notice The feed has no round yet.
     error NoData(bytes32 feedId);
+    /// @notice An answer is held, so the latest one is in doubt.
     error FeedHeld(bytes32 feedId);
+    /// @notice The latest round was observed more than `age` seconds ago.
     error PriceTooOld(bytes32 feedId, uint32 observedAt, uint256 age);
 
     /// @notice Submits signed observations of up to B feeds with one proof. Anyone may call: the signatures carry

@@ -1,0 +1,1 @@
+"""What a running oracle shows to the outside: metrics, liveness, readiness."""

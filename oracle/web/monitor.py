@@ -1,0 +1,120 @@
+"""Looks at the chain at intervals, apart from the feeds' own loops, and tells health and metrics what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import structlog
+
+from oracle.errors import OracleError
+from oracle.metrics import Distribution, Gauge, Metrics
+from oracle.types import FeedState, Status
+from oracle.web.health import Health
+
+log = structlog.get_logger(__name__)
+
+TYPICAL_GAS = 600_000
+"""Of a submission, until one was measured."""
+
+
+class Chain(Protocol):
+    """What is asked of the chain."""
+
+    async def head(self) -> tuple[int, int]:
+        """Number and time (unix seconds) of the latest block."""
+        ...
+
+    async def balance(self) -> int:
+        """Wei that the payer has."""
+        ...
+
+    async def gas_price(self) -> int:
+        """Wei that a unit of gas may cost now, at most."""
+        ...
+
+    async def feed_state(self, feed_id: bytes) -> FeedState: ...
+
+
+class Monitor:
+    """Looks, and tells.
+
+    Args:
+        feeds: Ids by name.
+        open_observations: Counts what the journal has open of a feed.
+        min_reports: Submissions that the payer should be able to pay for: fewer are warned of, once until there are
+            enough again.
+        interval: Seconds between two looks.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        feeds: Mapping[str, bytes],
+        open_observations: Callable[[str], int],
+        metrics: Metrics,
+        health: Health,
+        *,
+        min_reports: int,
+        interval: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._chain = chain
+        self._feeds = feeds
+        self._open = open_observations
+        self._metrics = metrics
+        self._health = health
+        self._min_reports = min_reports
+        self._interval = interval
+        self._clock = clock
+        self._is_warned = False
+
+    async def run(self) -> None:
+        """Looks until it is cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._interval)
+
+    async def look(self) -> None:
+        """Looks once; whatever fails is told to health, and tried again at the next look."""
+        try:
+            number, at = await self._chain.head()
+            left = await self._payer()
+            for name, feed_id in self._feeds.items():
+                self._tell_feed(name, await self._chain.feed_state(feed_id))
+        except OracleError as error:
+            self._health.silent(str(error))
+            return
+        self._metrics.set(Gauge.HEAD_BLOCK, number)
+        self._health.answered(max(0.0, self._clock() - at), left)
+
+    async def _payer(self) -> int:
+        """Submissions that the payer can pay for."""
+        balance, price = await _both(self._chain.balance(), self._chain.gas_price())
+        count, total = self._metrics.measured(Distribution.GAS)
+        cost = max(1, price) * (int(total / count) if count else TYPICAL_GAS)
+        left = balance // cost
+        self._metrics.set(Gauge.BALANCE_WEI, balance)
+        self._metrics.set(Gauge.REPORTS_LEFT, left)
+        if left >= self._min_reports:
+            self._is_warned = False
+        elif not self._is_warned:
+            self._is_warned = True
+            log.warning("payer runs dry", balance_wei=balance, reports_left=left, price_wei=price)
+        return left
+
+    def _tell_feed(self, name: str, state: FeedState) -> None:
+        metrics = self._metrics
+        metrics.set(Gauge.ROUND, state.round_id, name)
+        metrics.set(Gauge.IS_HELD, state.status is Status.HELD, name)
+        metrics.set(Gauge.OPEN, self._open(name), name)
+        if state.round_id:
+            metrics.set(Gauge.AGE_SECONDS, max(0.0, self._clock() - state.observed_at), name)
+
+
+async def _both(first: Awaitable[int], second: Awaitable[int]) -> tuple[int, int]:
+    found = await asyncio.gather(first, second)
+    return found[0], found[1]

@@ -1,0 +1,60 @@
+"""`/metrics`, `/healthz` and `/readyz` over HTTP, on the daemon's own event loop: one that hangs does not answer.
+
+There is nothing to change through it, and nothing secret in it; but bind it where only your monitoring reaches it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict
+
+from aiohttp import web
+
+from oracle.errors import ConfigError
+from oracle.metrics import Metrics
+from oracle.web.health import Check, Health
+
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@contextlib.asynccontextmanager
+async def serve(listen: tuple[str, int], health: Health, metrics: Metrics) -> AsyncIterator[int]:
+    """Answers while the context is open; gives the port.
+
+    Raises:
+        ConfigError: The address can't be bound.
+    """
+    runner = web.AppRunner(_application(health, metrics), access_log=None, handle_signals=False)
+    await runner.setup()
+    host, port = listen
+    site = web.TCPSite(runner, host, port)
+    try:
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(f"[web] listen: {host}:{port} can't be bound: {error.strerror or error}") from None
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _application(health: Health, metrics: Metrics) -> web.Application:
+    async def show(request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": _TEXT})
+
+    application = web.Application(client_max_size=1_024)
+    application.router.add_get("/metrics", show)
+    application.router.add_get("/healthz", _answering(health.alive))
+    application.router.add_get("/readyz", _answering(health.ready))
+    return application
+
+
+def _answering(look: Callable[[], Sequence[Check]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        checks = look()
+        ok = all(check.ok for check in checks)
+        body = {"ok": ok, "checks": [asdict(check) for check in checks]}
+        return web.json_response(body, status=200 if ok else 503)
+
+    return answer
