@@ -196,7 +196,7 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
 
     from oracle.evaluation import nab as benchmark
     from oracle.evaluation.measure import StaticCap
-    from oracle.evaluation.output import nab_document, print_nab
+    from oracle.evaluation.output import nab_document, print_nab, write_file
 
     detectors = [_detector(model) for model in models or ("default",)]
     for detector in detectors:
@@ -210,8 +210,7 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
         results[each.name] = benchmark.run(each, files)
     document = nab_document(results)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_file(out, json.dumps(document, indent=2).encode() + b"\n")
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from oracle.errors import DataError
 from oracle.evaluation import nab, plots
 from oracle.evaluation.measure import PER, Comparison, Evaluation, FaultRate, Rate
 from oracle.types import Kind
@@ -349,20 +350,29 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
 
     Raises:
         ToolMissing: matplotlib is not installed.
+        DataError: The folder can't be written to.
     """
     pictures = plots.draw(comparison)
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    figures = document(comparison)
-    for name, content in (
-        ("report.json", json.dumps(figures, indent=2, ensure_ascii=False).encode() + b"\n"),
-        ("report.html", to_html(comparison, pictures).encode()),
-        *((f"{name}.png", picture) for name, picture in pictures.items()),
-    ):
-        path = out / name
+    contents = {
+        "report.json": json.dumps(document(comparison), indent=2, ensure_ascii=False).encode() + b"\n",
+        "report.html": to_html(comparison, pictures).encode(),
+        **{f"{name}.png": picture for name, picture in pictures.items()},
+    }
+    return [write_file(out / name, content) for name, content in contents.items()]
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """Writes a file, and the folders above it.
+
+    Raises:
+        DataError: It can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        written.append(path)
-    return written
+    except OSError as error:
+        raise DataError(f"{path}: can't be written: {error.strerror}") from error
+    return path
 
 
 _STYLE = """

@@ -297,7 +297,7 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
         tuple(tick.answer for tick in past if tick.answer is not None),
     )
     heartbeat = options.heartbeat or lessons.heartbeat_of(learnt, len(past))
-    sigma = options.sigma or lessons.sigma_of(learnt, len(past))
+    sigma = options.sigma or lessons.sigma_of(learnt, len(past), heartbeat)
     if sigma < 1:
         raise DataError(
             f"{recording.name}: its first half does not move, so there is no sigma; give --sigma, or more --decimals"

@@ -433,6 +433,8 @@ def test_clear_errors_for_bad_choices(tmp_path: Path) -> None:
     assert "no such file" in refusal("default", *data, "--faults", "nowhere.toml")
     assert "two models are called 'quadratic-v1'" in refusal("default", "default", *data)
     assert "there is no packaged series 'dax'" in refusal("default", "--series", "dax")
+    small = ("--fault", "zero", "--count", "2", "--no-curve", "--out", str(tmp_path / "data.csv" / "out"))
+    assert "can't be written" in refusal("default", *data, *small)
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
     assert "is not JSON" in refusal(str(tmp_path / "broken.json"), *data)
 
