@@ -8,7 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from oracle.cli import oracle
 from oracle.detectors.quadratic import QuadraticModel
 from oracle.errors import DataError
 from oracle.evaluation.nab import (
@@ -144,6 +146,18 @@ def test_a_detector_sees_the_jump_in_a_corpus_from_files(tmp_path: Path) -> None
     found = severities(model, file)
     assert max(range(len(found)), key=found.__getitem__) == 155
     assert run(model, [file])[0].score > 90
+
+
+def test_the_command_puts_a_detector_among_the_published_ones(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "nab")
+    arguments = ["detector", "nab", str(tmp_path / "nab"), "--out", str(tmp_path / "out" / "nab.json")]
+    result = CliRunner().invoke(oracle, arguments)
+    assert result.exit_code == 0, result.output
+    assert "quadratic-v1" in result.output and "Numenta HTM" in result.output and "1 of 1" in result.output
+    figures = json.loads((tmp_path / "out" / "nab.json").read_text(encoding="utf-8"))
+    assert set(figures["detectors"]) == {"cap", "quadratic-v1"}
+    assert set(figures["detectors"]["cap"]) == {"standard", "reward_low_FP", "reward_low_FN"}
+    assert figures["published"]["CAD OSE"] == [69.9, 67.0, 73.2]
 
 
 def write_corpus(folder: Path, end: str = "2020-01-01 14:05:00.000000") -> None:
