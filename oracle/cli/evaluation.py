@@ -79,6 +79,7 @@ def evaluate(
     part: str,
     count: int,
     seed: int,
+    scale_to: float | None,
     no_curve: bool,
     out: Path,
     as_json: bool,
@@ -110,6 +111,7 @@ def evaluate(
         count=count,
         seed=seed,
         curve=not no_curve,
+        scale_to=scale_to,
         progress=lambda step: click.echo(f"  {step}", err=True),
     )
     written = write(comparison, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 
     from oracle.detectors.interface import Detector
 
-__all__ = ["Comparison", "Evaluation", "FaultRate", "Rate", "StaticCap", "clustered", "compare", "severity", "wilson"]
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "FaultRate",
+    "Rate",
+    "StaticCap",
+    "clustered",
+    "compare",
+    "scaled_to",
+    "severity",
+    "wilson",
+]
 
 SHOCKS = 20
 """The largest real moves that are listed."""
@@ -169,6 +180,7 @@ class Evaluation:
         silent: Ticks without a report.
         flips: Verdicts that the float formula gives otherwise; None where that can't be told.
         severities: How near each report that counts was to its limit: above 1 the detector objects.
+        factor: By which its limits were scaled.
     """
 
     name: str
@@ -185,7 +197,7 @@ class Evaluation:
     flips: Rate | None
     curve: tuple[CurvePoint, ...]
     severities: Sequence[float]
-    samples: dict[str, Trial] = field(default_factory=dict)
+    factor: float = 1.0
 
     def fault(self, kind: str) -> FaultRate | None:
         return next((fault for fault in self.faults if fault.kind == kind), None)
@@ -202,6 +214,7 @@ class Comparison:
 
     Attributes:
         skipped: Faults that could not be tried, and why.
+        scale_to: False holds per 10,000 that all were scaled to, with hindsight; None: they are as they were given.
     """
 
     prepared: Prepared
@@ -209,6 +222,7 @@ class Comparison:
     evaluations: tuple[Evaluation, ...]
     caps: tuple[Evaluation, ...]
     skipped: dict[str, str]
+    scale_to: float | None = None
 
     def cap_of(self, evaluation: Evaluation) -> Evaluation:
         return next(cap for cap in self.caps if cap.matched == evaluation.name)
@@ -279,7 +293,8 @@ class _Scaled:
         return [self.score_int(window) for window in windows]
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        return self.inner.explain(features)
+        value = self.severity(tuple(features)) / self.factor
+        return (Explanation("scaled", value - 1, {}, None, None, "in parts of the scaled limits"),)
 
 
 def severity(detector: Scoring, window: Sequence[int]) -> float:
@@ -304,6 +319,7 @@ def compare(
     count: int,
     seed: int,
     curve: bool = True,
+    scale_to: float | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Comparison:
     """Evaluate detectors on a recording, and beside each the cap that has as many false holds.
@@ -315,6 +331,8 @@ def compare(
         count: Places for each fault.
         seed: Of the places, and of what a fault draws.
         curve: Whether to scale limits for the curve of recall against false holds, which takes longest.
+        scale_to: Scale the limits of each detector, and choose the caps, so that on these very ticks at most so many
+            of 10,000 reports are held: with hindsight, but the same for all.
         progress: Told each step before it begins.
 
     Raises:
@@ -340,15 +358,21 @@ def compare(
                 f"model {detector.name} judges the spread between venues; {prepared.recording.name} has one only"
             )
         progress(f"{detector.name}: replay and faults")
-        found = evaluate(detector, prepared, trials, curve=curve, flips=detector)
+        if scale_to is None:
+            found = evaluate(detector, prepared, trials, curve=curve, flips=detector)
+            holds = found.false_holds.hits
+        else:
+            holds = int(scale_to * (len(prepared.history) - prepared.history.number(prepared.begin)) / PER)
+            scaled = scaled_to(detector, prepared, holds)
+            found = replace(evaluate(scaled, prepared, trials, curve=curve), factor=scaled.factor)
         progress(f"{detector.name}: the cap with as many false holds")
-        cap = matching_cap(prepared, found.false_holds.hits)
+        cap = matching_cap(prepared, holds)
         if cap.limit not in known:
             # All caps have one curve.
             known[cap.limit] = evaluate(cap, prepared, trials, curve=curve and not known)
         evaluations.append(found)
         caps.append(replace(known[cap.limit], matched=found.name))
-    return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped)
+    return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped, scale_to)
 
 
 def _why_skipped(fault: Fault, prepared: Prepared) -> str:
@@ -388,7 +412,6 @@ def evaluate(
         flips=None if flips is None else count_flips(flips, clean, trials),
         curve=_curve(detector, prepared, clean, trials) if curve else (),
         severities=severities,
-        samples={trial.fault.kind: trial for trial in reversed(trials)},
     )
 
 
@@ -497,6 +520,27 @@ def matching_cap(prepared: Prepared, holds: int) -> StaticCap:
         else:
             low = middle + 1
     return StaticCap(low)
+
+
+def scaled_to(detector: Scoring, prepared: Prepared, holds: int) -> _Scaled:
+    """The detector with its limits scaled as low as at most so many held reports on these ticks allow."""
+    known: dict[tuple[int, ...], float] = {}
+    history = prepared.history
+    plain = Judge(detector, prepared.feed)
+    first = _Scaled(detector, 1.0, known)
+    severities = [first.severity(plain.plain_window(history, number)) for number in range(len(history))]
+    low, high = _LEAST_FACTOR, _MOST_FACTOR
+    while high / low > 1 + _FACTOR_STEP:
+        middle = math.sqrt(low * high)
+        judge = Judge(_Scaled(detector, middle, known), prepared.feed)
+        if replay(judge, prepared, [value > middle for value in severities]).holds() <= holds:
+            high = middle
+        else:
+            low = middle
+    return _Scaled(detector, high, known)
+
+
+_LEAST_FACTOR, _MOST_FACTOR, _FACTOR_STEP = 0.02, 50.0, 0.001
 
 
 def _curve(detector: Scoring, prepared: Prepared, clean: Replay, trials: Sequence[Trial]) -> tuple[CurvePoint, ...]:

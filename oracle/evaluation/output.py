@@ -84,6 +84,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "max_source_spread": None if feed.aggregation.max_spread is None else str(feed.aggregation.max_spread),
         },
         "seed": comparison.seed,
+        "scaled_to": comparison.scale_to,
         "skipped": comparison.skipped,
         "detectors": [
             {**_figures(evaluation), "cap": _figures(comparison.cap_of(evaluation))}
@@ -96,6 +97,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
     holds = evaluation.false_holds
     return {
         "name": evaluation.name,
+        "factor": _rounded(evaluation.factor),
         "reports": holds.of,
         "false_holds": holds.hits,
         "false_holds_per_10000": _rounded((holds.share or 0.0) * PER),
@@ -270,6 +272,11 @@ def _headline(comparison: Comparison) -> str:
         f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} {unit} per {duration(feed.heartbeat)}; "
         f"{policy.confirmations} confirmations over {duration(policy.confirm_delay)}, tolerance "
         f"{policy.tolerance / 1000:g} σ, {repeats}; {_venues(comparison)}; seed {comparison.seed}"
+        + (
+            ""
+            if comparison.scale_to is None
+            else f"; scaled, with hindsight, to {comparison.scale_to:g} of 10,000 held"
+        )
     )
 
 

@@ -356,6 +356,16 @@ def test_several_detectors_are_tried_at_the_same_places() -> None:
     assert {**first, "name": ""} == {**other, "name": ""}, "the same weights"
 
 
+def test_limits_scaled_to_a_budget_hold_no_more_than_it() -> None:
+    played = prepare(recording(walk(1_200, percent=1.0)), FeedOptions(confirmations=2))
+    found = compare([QuadraticModel.default()], played, [FAULTS["spike_5"]], count=40, seed=1, curve=False, scale_to=50)
+    (scaled,), (cap,) = found.evaluations, found.caps
+    assert scaled.false_holds.hits <= 3 and cap.false_holds.hits <= 3, "50 of 10,000 are 3 of 600"
+    assert scaled.factor != 1.0 and max(scaled.severities) > 1
+    plain = compare([QuadraticModel.default()], played, [FAULTS["spike_5"]], count=40, seed=1, curve=False)
+    assert (plain.evaluations[0].false_holds.hits < scaled.false_holds.hits) == (scaled.factor < 1)
+
+
 def test_a_name_in_the_data_can_not_become_markup() -> None:
     played = prepare(replace(recording(walk(900)), name="<script>alert(1)</script>"), FeedOptions())
     page = to_html(compare([QuadraticModel.default()], played, [FAULTS["zero"]], count=5, seed=1, curve=False), {})
