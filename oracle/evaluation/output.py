@@ -195,7 +195,7 @@ def _clean_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         flips = evaluation.flips
         rows.append(
             [
-                "  cap" if evaluation.matched else evaluation.name,
+                "  its cap" if evaluation.matched else evaluation.name,
                 _per(evaluation),
                 str(evaluation.episodes),
                 f"{_rounds(evaluation.longest)}, {duration(evaluation.longest_s)}" if evaluation.longest else "–",
@@ -257,7 +257,7 @@ def _worst(fault: FaultRate, comparison: Comparison) -> str:
 
 
 def _fault_header(comparison: Comparison) -> list[str]:
-    names = [name for evaluation in comparison.evaluations for name in (evaluation.name, "cap")]
+    names = [name for evaluation in comparison.evaluations for name in (evaluation.name, "its cap")]
     return ["fault", "ticks", "tried", *names, "ticks to the first hold", "written error", "true ones held after"]
 
 
@@ -484,4 +484,4 @@ def _html_shocks(comparison: Comparison) -> str:
 
 
 def _shock_label(evaluation: Evaluation) -> str:
-    return "cap" if evaluation.matched else evaluation.name
+    return "its cap" if evaluation.matched else evaluation.name

@@ -23,6 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 RED, GREY, PALE = "#C1121F", "#8A8A8A", "#D9D9D9"
 WIDE = (11.0, 4.6)
 DPI = 110
+_CAP = "cap with "
 _STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
@@ -136,7 +137,7 @@ def _series(figure: Figure, comparison: Comparison) -> bool:
         colour = GREY if evaluation.matched else COLOURS[(row // 2) % len(COLOURS)]
         strips.plot(held, [row] * len(held), "|", color=colour, markersize=12, markeredgewidth=1.3)
         strips.text(1.005, row, f"{len(held)}", transform=strips.get_yaxis_transform(), va="center", color=colour)
-    strips.set_yticks(range(len(shown)), ["cap" if evaluation.matched else evaluation.name for evaluation in shown])
+    strips.set_yticks(range(len(shown)), ["its cap" if evaluation.matched else evaluation.name for evaluation in shown])
     strips.set_ylim(len(shown) - 0.4, -0.6)
     strips.grid(axis="y", visible=False)
     strips.tick_params(axis="y", length=0)
@@ -221,7 +222,7 @@ def _panel(axes: Axes, comparison: Comparison, group: str) -> None:
             marker="s",
             markersize=3.5,
             markerfacecolor="white",
-            label=f"cap, {cap.false_holds.hits} held",
+            label=f"{_CAP}{cap.false_holds.hits} held",
         )
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:g} %" for size in sizes])
@@ -232,7 +233,7 @@ def _panel(axes: Axes, comparison: Comparison, group: str) -> None:
 
 def _legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    pairs = sorted(zip(labels, handles, strict=True), key=lambda pair: pair[0].startswith("cap"))
+    pairs = sorted(zip(labels, handles, strict=True), key=lambda pair: pair[0].startswith(_CAP))
     figure.legend([handle for _, handle in pairs], [label for label, _ in pairs], loc="outside lower center", ncols=4)
 
 
@@ -322,7 +323,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
     for evaluation in comparison.evaluations:
         for holds, recall in _best(comparison.cap_of(evaluation)):
             caps[holds] = max(caps.get(holds, 0.0), recall)
-    axes.plot(*zip(*sorted(caps.items()), strict=True), "--", color=GREY, linewidth=1.6, label="cap")
+    axes.plot(*zip(*sorted(caps.items()), strict=True), "--", color=GREY, linewidth=1.6, label="any cap")
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(-0.04, PER / 10)
     axes.set_xticks([0, 1, 5, 10, 50, 100, 500, 1000], ["0", "1", "5", "10", "50", "100", "500", "1,000"])
