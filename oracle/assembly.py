@@ -185,6 +185,7 @@ class ModelOptions:
     keep_activation: bool = False
     clip: int = encoding.CLIP
     public_model: bool = False
+    disclosure: str = "score"
     srs: str = "insecure-local"
     settings: Path | None = None
     out: Path | None = None
@@ -243,6 +244,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
         output=options.output,
         keep_activation=options.keep_activation,
         clip=options.clip,
+        disclosure=options.disclosure,
     )
     source = srs_cache(out).source(SrsOrigin(options.srs))
     kept = out / "tuned" / f"{request.digest()}.json"

@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from oracle.errors import ConfigError
+from oracle.privacy import refused_word
 from oracle.types import Kind
 
 __all__ = [
@@ -194,6 +195,13 @@ def _json_path(value: str) -> str:
     return value
 
 
+def _visibility(value: object) -> object:
+    problem = refused_word(value) if isinstance(value, str) else None
+    if problem is not None:
+        raise _wrong(problem)
+    return value
+
+
 ConfigPath = Annotated[Path, BeforeValidator(_path)]
 DecimalNumber = Annotated[Decimal, BeforeValidator(_decimal)]
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, le=86_400 * 365, allow_inf_nan=False)]
@@ -337,7 +345,7 @@ class ProverConfig(_Section):
     deadline_s: Seconds = 60.0
     artifacts: ConfigPath = Field(default_factory=_artifact_cache)
     disclosure: Literal["score", "verdict"] = "score"
-    visibility: Literal["private", "public"] = "private"
+    visibility: Annotated[Literal["private", "public"], BeforeValidator(_visibility)] = "private"
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
     model: ConfigPath | None = None
     batch_sizes: BatchSizes = (1,)

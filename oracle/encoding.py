@@ -68,19 +68,39 @@ def gap(observed_at: int, last_observed_at: int, heartbeat: int) -> int:
     return min(CLIP, max(GAP_ONE, (observed_at - last_observed_at) * 1_000 // heartbeat))
 
 
-def features(state: FeedState, answer: int, observed_at: int, length: int) -> tuple[int, ...]:
+def spread(kind: Kind, sigma: int, lowest: int, highest: int) -> int:
+    """How far apart the lowest and the highest answer of a report are, in thousandths of sigma, in [0, CLIP].
+
+    Args:
+        kind: RELATIVE or ABSOLUTE.
+        sigma: As of `move`.
+        lowest: In answer units; equal to `highest` where one reporter is the quorum, and then the spread is 0.
+    """
+    if lowest == highest:
+        return 0
+    if kind is Kind.RELATIVE and lowest <= 0:
+        return CLIP
+    return abs(move(kind, sigma, highest, lowest))
+
+
+def features(
+    state: FeedState, answer: int, observed_at: int, length: int, spread: int | None = None
+) -> tuple[int, ...]:
     """The feature vector by which the hub judges a candidate.
 
     Args:
         state: The feed's state on-chain.
         answer: Candidate, in answer units.
         observed_at: Unix seconds, after the last accepted observation.
-        length: n, of 3 to RING_SIZE + 2.
+        length: n, of 3 to RING_SIZE + 2; with a spread of 4 at least.
+        spread: Of the signed answers, for a model that sees it; None for one that does not.
 
     Returns:
-        n integers: the candidate's move, n − 2 accepted moves (newest first), the gap.
+        n integers: the candidate's move, n − 2 accepted moves (newest first), the gap. With a spread: the candidate's
+        move, n − 3 accepted moves, the spread, the gap.
     """
-    past = state.returns[: length - 2]
+    between = () if spread is None else (spread,)
+    past = (*state.returns[: length - 2 - len(between)], *between)
     if state.round_id == 0:
         return (0, *past, GAP_ONE)
     now = move(state.kind, state.sigma, answer, state.answer)

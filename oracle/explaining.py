@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from oracle import encoding, gate
 from oracle.detectors.interface import Detector, Disclosure, Explanation
-from oracle.detectors.lessons import candidate
 from oracle.errors import DataError
 from oracle.gate import HoldPolicy
 from oracle.types import FeedState, HeldAnswer, HoldReason, Kind, Status
@@ -87,7 +86,7 @@ def explain(
     *,
     round_id: int,
     held: HeldAnswer | None = None,
-    spread: int = 0,
+    spread: int | None = None,
 ) -> Account:
     """Explains one report.
 
@@ -102,7 +101,7 @@ def explain(
         spread: Of the round's answers, for a model that looks at it.
     """
     scored = detector.publishing(Disclosure.SCORE)
-    features = candidate(state, scored, answer, observed_at, spread)
+    features = encoding.features(state, answer, observed_at, scored.features, spread)
     scores, outputs = scored.score_int(features), scored.explain(features)
     clipped = abs(features[0]) == encoding.CLIP
     objects = max(scores) > 0 or clipped
@@ -369,7 +368,7 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
             state, subject_round = _before(now, rounds), rounds[-1]
             number, answer, observed_at = subject_round.model_number, subject_round.answer, subject_round.observed_at
         detector = detector_of(deployed_artifact(config, deployment, number))
-        spread = 0
+        spread = None
         if detector.spread:
             spread = await _spread(hub, deployment.block, now, round_id, observed_at)
         return explain(subject, detector, state, answer, observed_at, round_id=round_id, held=held_now, spread=spread)
@@ -412,11 +411,6 @@ async def _spread(hub: Hub, first_block: int, feed: FeedState, round_id: int, ob
             break
         for update in decode_submission(transaction.data).updates:
             if update.feed_id == feed.feed_id:
-                answers = sorted(signed.answer for signed in update.observations)
-                low, high = answers[0], answers[-1]
-                if low == high:
-                    return 0
-                if feed.kind is Kind.RELATIVE and low <= 0:
-                    return encoding.CLIP
-                return abs(encoding.move(feed.kind, feed.sigma, high, low))
+                answers = [signed.answer for signed in update.observations]
+                return encoding.spread(feed.kind, feed.sigma, min(answers), max(answers))
     raise DataError(f"the calldata of round {round_id} is not to be had from this endpoint: its spread is not known")

@@ -29,16 +29,9 @@ INSTANCE_GAS = 300
 """What hardened verifiers spend beyond the floor: a constant, and per byte of proof (transcript, evaluations) and per
 instance. Fitted to measured transactions of private and public circuits of 18 to 289 instances, within 2 %."""
 
-_MEANING = {
-    ("visibility", "private"): "hashed: the weights are blinded, and their Poseidon hash is the first instance",
-    (
-        "visibility",
-        "public",
-    ): "fixed: the weights are in the verifying key, and proofs reveal them to who collects them",
-    ("disclosure", "score"): "a proof publishes the exact scores; each is one equation in the weights",
-    ("disclosure", "verdict"): "a proof publishes on which side of the gate each score is, and nothing of the distance",
-    ("srs", "public-ceremony"): "its secret is known to nobody, if one participant of the ceremony was honest",
-    ("srs", "insecure-local"): "INSECURE: whoever generated it can forge proofs; for local chains only",
+_SRS_MEANING = {
+    "public-ceremony": "its secret is known to nobody, if one participant of the ceremony was honest",
+    "insecure-local": "INSECURE: whoever generated it can forge proofs; for local chains only",
 }
 
 
@@ -165,6 +158,7 @@ class Inspection:
         visibility_means: In words.
         disclosure: "score" or "verdict".
         disclosure_means: In words.
+        privacy: The same for machines, as the manifest has it.
         srs_origin: Who knew its secret.
         srs_means: In words.
         graph: None in a copy without the model.
@@ -188,6 +182,7 @@ class Inspection:
     visibility_means: str
     disclosure: str
     disclosure_means: str
+    privacy: Mapping[str, Any]
     srs_origin: str
     srs_means: str
     graph: GraphView | None
@@ -236,6 +231,7 @@ def _view(found: Artifact) -> Inspection:
     missing = [name for name in artifact.PROVER_FILES if not (folder / name).is_file()]
     source = found.verifier_source()
     visibility, disclosure, origin = manifest.visibility.value, manifest.disclosure, manifest.srs_origin.value
+    privacy = manifest.privacy()
     hashes = {
         "artifact": manifest.artifact_hash,
         "model": document["model_hash"] if found.model_hash is not None else "in the verifying key",
@@ -273,11 +269,12 @@ def _view(found: Artifact) -> Inspection:
         score_unit=manifest.score_unit,
         complete=not missing,
         visibility=visibility,
-        visibility_means=_MEANING["visibility", visibility],
+        visibility_means=privacy["weights"]["means"],
         disclosure=disclosure,
-        disclosure_means=_MEANING["disclosure", disclosure],
+        disclosure_means=privacy["outputs"]["means"],
+        privacy=privacy,
         srs_origin=origin,
-        srs_means=_MEANING["srs", origin],
+        srs_means=_SRS_MEANING[origin],
         graph=graph,
         circuit=_circuit(settings, source),
         cost=_cost(found, source, facts.get("measured") or _measured(tuning)),
@@ -415,6 +412,7 @@ def _calldata(proof: bytes, instances: Sequence[int]) -> bytes:
 
 
 def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
+    from oracle.assembly import DETECTOR
     from oracle.proving import artifact
 
     private = manifest.visibility is artifact.Visibility.PRIVATE
@@ -447,7 +445,10 @@ def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
         yield FileView(name, None, path.stat().st_size if path.is_file() else None, "anyone", reason)
     known = {*artifact.PROVER_FILES, *artifact.AUDIT_FILES, artifact.PROBE, artifact.MANIFEST}
     for path in sorted(folder.iterdir()):
-        if path.name not in known and path.is_file():
+        if path.name == DETECTOR:
+            readers, reason = "prover, secret" if private else "prover", "running the model: its weights, as trained"
+            yield FileView(path.name, None, path.stat().st_size, readers, reason)
+        elif path.name not in known and path.is_file():
             yield FileView(
                 path.name, None, path.stat().st_size, "prover", "not part of the artifact; no hash covers it"
             )

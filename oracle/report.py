@@ -321,11 +321,16 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     facts = manifest.imported or {}
     fidelity = facts["fidelity"]
     error = fidelity["largest_error"]
+    published = f"outputs: integers y · 2^{facts['output_scale']}"
+    if manifest.disclosure == "verdict":
+        limit = facts["verdict"].get("threshold")
+        published = "verdicts: 1 for " + (
+            "each output that none exceeds" if limit is None else f"each output above {limit:g}"
+        )
     lines = [
         f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
         f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
-        f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; outputs: integers y · "
-        f"2^{facts['output_scale']}",
+        f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; {published}",
         f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",
         f"artifact: {manifest.artifact_hash}",
     ]

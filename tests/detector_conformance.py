@@ -102,15 +102,14 @@ def check_detector(detector: Detector, load: Load) -> None:
         with pytest.raises(DataError):
             load(damaged, Disclosure.SCORE)
 
-    # Verdicts are the signs of the scores, or it says that it has none.
-    if detector.format == "imported-v1":
-        with pytest.raises(DataError, match="publishes scores only"):
-            detector.publishing(Disclosure.VERDICT)
-    else:
-        verdicts = detector.publishing(Disclosure.VERDICT)
-        assert [verdicts.score_int(window) for window in seen] == [tuple(int(v > 0) for v in row) for row in scores]
-        assert verdicts.publishing(Disclosure.SCORE).to_json() == text
-        assert verdicts.score_unit == 1
+    # Verdicts are the signs of the scores.
+    verdicts = detector.publishing(Disclosure.VERDICT)
+    assert [verdicts.score_int(window) for window in seen] == [tuple(int(v > 0) for v in row) for row in scores]
+    assert [tuple(row) for row in verdicts.score_many(seen).tolist()] == [verdicts.score_int(window) for window in seen]
+    assert verdicts.explain(seen[5]) == detector.explain(seen[5])
+    assert verdicts.publishing(Disclosure.SCORE).to_json() == verdicts.to_json() == text
+    assert verdicts.score_unit == 1
+    assert load(text, Disclosure.VERDICT).to_onnx(1) == verdicts.to_onnx(1)
 
     # The graph is the same bytes each time, and means the same as the integers, to float32's rounding.
     assert detector.to_onnx(3) == detector.to_onnx(3)

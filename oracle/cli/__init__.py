@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -16,7 +16,27 @@ from oracle import __version__
 from oracle.cli import evaluation
 from oracle.cli.detector import detector_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
-from oracle.errors import OracleError
+from oracle.errors import ConfigError, OracleError
+
+if TYPE_CHECKING:
+    from oracle.config import Config
+
+
+def _chosen_visibility(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    from oracle.privacy import refused_word
+
+    problem = None if value is None else refused_word(value)
+    if problem is not None:
+        raise ConfigError(f"--visibility: {problem}")
+    return value
+
+
+visibility_option = click.option(
+    "--visibility",
+    metavar="private|public",
+    callback=_chosen_visibility,
+    help="Whether the weights are hashed in the circuit, or in the verifying key.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -134,7 +154,8 @@ def chain_up(path: Path, port: int | None) -> None:
     is_flag=True,
     help="Weights in the verifying key: cheaper, but not private.",
 )
-def deploy(config_path: Path, public_model: bool) -> None:
+@visibility_option
+def deploy(config_path: Path, public_model: bool, visibility: str | None) -> None:
     """Deploy verifier, hub, model and feeds, and check what was deployed. Safe to run again."""
     import asyncio
 
@@ -142,8 +163,7 @@ def deploy(config_path: Path, public_model: bool) -> None:
     from oracle.report import finished_steps, print_deployment
 
     config = load_config(config_path)
-    if public_model:
-        config = config.with_visibility("public")
+    config = _with_visibility(config, public_model, visibility)
     progress = finished_steps(lambda line: click.echo(line, err=True))
     print_deployment(asyncio.run(run_deploy(config, progress)))
 
@@ -438,6 +458,14 @@ def model_inspect(path: Path, as_json: bool) -> None:
 )
 @click.option("--clip", type=click.IntRange(1, 32_767), default=32_767, help="Largest integer of an input.")
 @click.option("--public-model", is_flag=True, help="Weights in the verifying key: cheaper, but not private.")
+@visibility_option
+@click.option(
+    "--disclosure",
+    type=click.Choice(["score", "verdict"]),
+    default="score",
+    show_default=True,
+    help="What a proof publishes: the exact outputs, or the verdict only.",
+)
 @click.option(
     "--srs",
     type=click.Choice(["insecure-local", "public-ceremony"]),
@@ -470,6 +498,7 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
     from oracle.assembly import build_artifact
 
     config = load_config(config_path)
+    config = _with_visibility(config, options["public_model"], options["visibility"])
     for size in config.prover.batch_sizes if batch is None else (batch,):
         click.echo(asyncio.run(build_artifact(config, size)))
 
@@ -485,6 +514,7 @@ def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, 
     values = {name: options.pop(name) for name in ("threshold", "tolerance")}
     rule = given[0] if given else None
     check_only = options.pop("check_only")
+    options["public_model"] = _is_public(options["public_model"], options.pop("visibility"))
     chosen = ModelOptions(onnx=onnx, batch=batch, rule=rule, value=values.get(rule or "") or 0.0, **options)
     if check_only:
         report = inspect_model(chosen)
@@ -494,6 +524,18 @@ def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, 
         raise click.UsageError("--data is missing: tuning needs samples of the model's inputs")
     built = build_model(chosen, lambda line: click.echo(line, err=True))
     print_model(built, as_json=as_json)
+
+
+def _is_public(public_model: bool, visibility: str | None) -> bool:
+    if public_model and visibility == "private":
+        raise ConfigError("--public-model and --visibility private exclude each other")
+    return public_model or visibility == "public"
+
+
+def _with_visibility(config: Config, public_model: bool, visibility: str | None) -> Config:
+    if not public_model and visibility is None:
+        return config
+    return config.with_visibility("public" if _is_public(public_model, visibility) else "private")
 
 
 def _new_password(path: Path | None) -> str:

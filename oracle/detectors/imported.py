@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of
@@ -54,20 +55,22 @@ class Network(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
 
-Lower: TypeAlias = "Callable[[str, bytes, int, int], Network]"
-"""Name, ONNX, input scale and parameter scale to a network in integers; raises ModelError."""
+Lower: TypeAlias = "Callable[[str, bytes, int, int, bool], Network]"
+"""Name, ONNX, input scale, parameter scale and whether to publish verdicts only, to a network in integers; raises
+ModelError."""
 
 
 @dataclass(frozen=True)
 class ImportedDetector:
-    """A network as a detector. It publishes scores only.
+    """A network as a detector.
 
     Attributes:
         name: Letters, digits, hyphens.
         onnx: The float network: input [batch, n] of features / 2^input_scale, outputs positive where they object.
         input_scale: A window's integer x means x / 2^input_scale to the network: at 10, about sigmas.
         param_scale: Weights are rounded to multiples of 2^-param_scale.
-        network: The same in integers.
+        lower: Takes it to integers.
+        disclosure: What the circuit publishes.
         spread: Whether the vector's last but one feature is the spread of the round's answers.
         training: Provenance, for people: numbers and texts by name.
 
@@ -79,11 +82,16 @@ class ImportedDetector:
     onnx: bytes
     input_scale: int
     param_scale: int
-    network: Network
+    lower: Lower = field(repr=False, compare=False)
+    disclosure: Disclosure = Disclosure.SCORE
     spread: bool = False
     training: Mapping[str, int | float | str] = field(default_factory=dict)
 
-    disclosure = Disclosure.SCORE
+    @cached_property
+    def network(self) -> Network:
+        """The network in integers, publishing what is to be published."""
+        verdict = self.disclosure is Disclosure.VERDICT
+        return self.lower(self.name, self.onnx, self.input_scale, self.param_scale, verdict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -144,6 +152,8 @@ class ImportedDetector:
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         """What each feature changes, put in one after the other into a calm window, the newest first."""
+        if self.disclosure is Disclosure.VERDICT:
+            return self.publishing(Disclosure.SCORE).explain(features)
         if len(features) != self.features:
             raise ValueError(f"{len(features)} features; the model has {self.features}")
         count = self.features
@@ -171,10 +181,8 @@ class ImportedDetector:
         )
 
     def publishing(self, disclosure: Disclosure) -> ImportedDetector:
-        """Itself: a network has no circuit that publishes verdicts."""
-        if disclosure is not Disclosure.SCORE:
-            raise DataError(f'model {self.name} is a network: it publishes scores only; set disclosure = "score"')
-        return replace(self)
+        """The same network in a circuit that publishes scores, or verdicts only. Its hash is the same."""
+        return replace(self, disclosure=disclosure)
 
     def to_json(self) -> str:
         """The model file: the same bytes for the same model."""
@@ -219,6 +227,4 @@ class ImportedDetector:
             raise DataError(f"{where}: onnx is not base64: {error}") from error
         if lower is None:
             raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.assembly")
-        network = lower(name, onnx, scales[0], scales[1])
-        found = ImportedDetector(name, onnx, scales[0], scales[1], network, root["spread"], root["training"])
-        return found.publishing(disclosure)
+        return ImportedDetector(name, onnx, scales[0], scales[1], lower, disclosure, root["spread"], root["training"])

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from oracle import encoding, gate
 from oracle.detectors.interface import Detector
-from oracle.types import FeedState, HoldReason, Kind, Outcome
+from oracle.types import HoldReason, Kind, Outcome
 
 PAST = encoding.RING_SIZE
 MOST_SIGMA = 2**64 - 1
@@ -84,12 +84,7 @@ def sigma_of(recording: Recording, end: int, heartbeat: int) -> int:
 
 def spread_of(recording: Recording, terms: Terms, at: int) -> int:
     """How far the sources of a report were apart, in thousandths of sigma: what the contract makes a feature."""
-    low, high = recording.lowest[at], recording.highest[at]
-    if low == high:
-        return 0
-    if recording.kind is Kind.RELATIVE and low <= 0:
-        return encoding.CLIP
-    return abs(encoding.move(recording.kind, terms.sigma, high, low))
+    return encoding.spread(recording.kind, terms.sigma, recording.lowest[at], recording.highest[at])
 
 
 def windows(recording: Recording, terms: Terms) -> list[tuple[int, ...]]:
@@ -110,18 +105,6 @@ def windows(recording: Recording, terms: Terms) -> list[tuple[int, ...]]:
 def first_window(recording: Recording) -> int:
     """Index of the report that the first of `windows` is of."""
     return PAST if recording.spread else PAST + 1
-
-
-def candidate(state: FeedState, detector: Detector, answer: int, observed_at: int, spread: int = 0) -> tuple[int, ...]:
-    """The features by which the hub has a detector judge a report.
-
-    Args:
-        spread: Of the report's answers, for a detector that looks at it.
-    """
-    if not detector.spread:
-        return encoding.features(state, answer, observed_at, detector.features)
-    *moves, gap = encoding.features(state, answer, observed_at, detector.features - 1)
-    return (*moves, spread, gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +130,8 @@ def replay(recording: Recording, terms: Terms, detector: Detector, policy: gate.
     """Each report through the gate, in order: features come from what was accepted before."""
     state = gate.empty_feed(bytes(32), recording.kind, terms.sigma, terms.heartbeat, 1)
     for at, (answer, time) in enumerate(zip(recording.answers, recording.times, strict=True)):
-        spread = spread_of(recording, terms, at) if detector.spread else 0
-        features = candidate(state, detector, answer, time, spread)
+        spread = spread_of(recording, terms, at) if detector.spread else None
+        features = encoding.features(state, answer, time, detector.features, spread)
         scores = detector.score_int(features)
         verdict = gate.judge(state, policy, answer, time, scores, score_unit=detector.score_unit, published_at=time)
         state = verdict.state

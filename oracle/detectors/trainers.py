@@ -59,7 +59,6 @@ class Shape:
         floor: Of the limit, in σ².
         parts: What adds to it.
         gap: Whether the limit grows with time.
-        least: The factor is at least this; e.g. so that a hard cap never binds before the others.
     """
 
     name: str
@@ -67,7 +66,6 @@ class Shape:
     floor: float = 1.0
     parts: tuple[Part, ...] = ()
     gap: bool = True
-    least: float = 0.0
 
     def ratios(self, table: np.ndarray) -> np.ndarray:
         """Measured over limit for windows in sigmas and heartbeats [count, n]."""
@@ -116,10 +114,7 @@ def factors(shapes: Sequence[Shape], windows: Sequence[Sequence[int]], budget: F
     allowed = int(len(windows) * budget)
 
     def at(given_up: Sequence[int]) -> list[float]:
-        return [
-            max(shape.least, _rounded_up(float(order[count])))
-            for shape, order, count in zip(shapes, ordered, given_up, strict=True)
-        ]
+        return [_rounded_up(float(order[count])) for order, count in zip(ordered, given_up, strict=True)]
 
     def objecting(found: Sequence[float]) -> int:
         union = np.zeros(len(windows), dtype=bool)
@@ -350,8 +345,8 @@ class CrossSource:
 class Mahalanobis:
     """The move's distance from what the past moves let one expect, by their covariance.
 
-    It is the Mahalanobis distance of the window less that of its past: a full window's distance would hold every
-    report until a confirmed jump has left the window.
+    It is the Mahalanobis distance of the window less that of its past: a full window's distance counts a jump in every
+    window that has it, and takes so wide a limit for that that it sees little.
 
     Attributes:
         features: n.
@@ -431,9 +426,8 @@ class Autoencoder:
         factor = _rounded_up(float(np.sort(errors / allowed)[::-1][permitted]) / (1 - self.guard))
         while True:
             onnx = self._onnx(parts, factor * (1 - self.guard) / scale)
-            network_ = self.lower(name, onnx, self.input_scale, self.param_scale)
             told: dict[str, int | float | str] = {"factor": factor, "guard": self.guard}
-            model = ImportedDetector(name, onnx, self.input_scale, self.param_scale, network_, False, told)
+            model = ImportedDetector(name, onnx, self.input_scale, self.param_scale, self.lower, training=told)
             scores = model.score_many(cut(lesson.calibrate, self.features, False))
             if int((scores > 0).any(axis=1).sum()) <= permitted:
                 return model
@@ -544,8 +538,9 @@ class Imported:
             output.name = "oracle_scores"
             data = bytes(proto.SerializeToString(deterministic=True))
             told = {f"limit_{index}": float(limit) for index, limit in enumerate(single[0])}
-        network = self.lower(name, data, self.input_scale, self.param_scale)
-        return ImportedDetector(name, data, self.input_scale, self.param_scale, network, spread, told)
+        return ImportedDetector(
+            name, data, self.input_scale, self.param_scale, self.lower, spread=spread, training=told
+        )
 
 
 def _missing() -> ToolMissing:

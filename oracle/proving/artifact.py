@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oracle import encoding
+from oracle import encoding, privacy
 from oracle.errors import ArtifactError, OracleError, ProverUnavailable
 from oracle.proving import verifier
 from oracle.proving.child import EngineProcess
@@ -56,7 +56,7 @@ class Visibility(StrEnum):
     @property
     def param_visibility(self) -> str:
         """ezkl's word: `hashed` blinds the weights and publishes their Poseidon hash; `fixed` has them in the key."""
-        return "hashed" if self is Visibility.PRIVATE else "fixed"
+        return privacy.VISIBILITIES[self.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,10 @@ class Manifest:
         document["files"] = {name: digest for name, digest in self.files.items() if name != CIRCUIT}
         return _digest(document)
 
+    def privacy(self) -> dict[str, Any]:
+        """What the weights' visibility and the disclosure mean: follows from the two, so no hash has it."""
+        return privacy.statement(self.visibility.value, self.disclosure)
+
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Manifest:
         """The inverse of `document`.
@@ -151,9 +155,13 @@ class Manifest:
         values["srs_origin"] = SrsOrigin(values["srs_origin"])
         if not isinstance(values["files"], dict):
             raise TypeError("files must be an object")
+        stated = values.pop("privacy", None)
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
-        return Manifest(**values)
+        manifest = Manifest(**values)
+        if stated not in (None, manifest.privacy()):
+            raise ValueError("its statement on privacy is not that of its visibility and disclosure")
+        return manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +312,7 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
         if _sha256(file) != expected:
             raise ArtifactError(f"artifact {path}: {name} is corrupt, its SHA-256 is not the manifest's. {_REMEDY}")
     artifact = Artifact(path, manifest)
+    _check_settings(artifact)
     if artifact.verifier().code_hash.hex() != manifest.verifier_code_hash.removeprefix("0x"):
         raise ArtifactError(f"artifact {path}: the verifier's code hash is not the manifest's. {_REMEDY}")
     if manifest.files[SRS] != manifest.srs_sha256:
@@ -313,6 +322,24 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
     if prover or (path / PROBE).exists():
         artifact.probe()
     return artifact
+
+
+def _check_settings(artifact: Artifact) -> None:
+    """Hashes that fit say that a folder is whole, not that its circuit is one that a feed can rest on."""
+    path, manifest = artifact.path / SETTINGS, artifact.manifest
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        problem = privacy.settings_problem(settings, manifest.visibility.value)
+    except (OSError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
+    private = manifest.visibility is Visibility.PRIVATE
+    count = manifest.batch * (manifest.features + manifest.outputs) + private
+    if not problem and manifest.instance_count != count:
+        problem = f"its circuit has {manifest.instance_count} instances; the contract builds {count}"
+    if problem:
+        raise ArtifactError(
+            f"artifact {artifact.path} is refused, though its hashes fit: {problem}. Build it with `oracle model build`"
+        )
 
 
 def ezkl_version() -> str:
@@ -447,8 +474,7 @@ def _build_into(
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
         imported=_facts(detector).get("imported"),
     )
-    document = manifest.document()
-    document["artifact_hash"] = manifest.computed_hash()
+    document = manifest.document() | {"artifact_hash": manifest.computed_hash(), "privacy": manifest.privacy()}
     _write_json(folder / MANIFEST, document)
     # 6 The probe, which verified above.
     calm = _windows(detector)[0]
@@ -504,6 +530,10 @@ def _smallest_k(
     refusal: OracleError | None = None
     window = _windows(detector)[0]
     outputs = [value for _ in range(batch) for value in detector.score_int(window)]
+    # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
+    # of one architecture have the same keys.
+    for listed in ("required_range_checks", "required_lookups"):
+        settings[listed] = sorted(settings[listed], key=json.dumps)
     for k in range(least, least + _K_ATTEMPTS):
         progress(f"SRS, k = {k}")
         srs = source.file(k)

@@ -93,7 +93,7 @@ def create_verifier(vk: str, settings: str, srs: str, source: str) -> None:
 
     ezkl writes the source and then asks a compiler for its ABI, downloading one if none is found. We compile the
     hardened source ourselves, so the compiler that it finds here, in a home of our own, refuses at once, and what
-    counts is the source.
+    counts is the source. Once per process: ezkl remembers where it found the compiler.
     """
     with tempfile.TemporaryDirectory(prefix="oracle-engine-") as folder:
         compiler = Path(folder, ".svm", "0.8.20", "solc-0.8.20")

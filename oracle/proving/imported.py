@@ -26,6 +26,8 @@ class Settings:
         legs: Digits; base^legs exceeds everything that is taken apart.
         columns: Inner columns: fewer rows, but a larger proof and more gas.
         k: The circuit has at least 2^k rows. Where fewer would do, ezkl folds columns, and the proof grows.
+        rebase: t: whatever gets a larger scale than t · param_scale is divided, and a prover may choose between two
+            roundings. 0: nothing is divided, and there is nothing to choose.
     """
 
     input_scale: int
@@ -34,6 +36,7 @@ class Settings:
     legs: int
     columns: int = 1
     k: int = 0
+    rebase: int = 0
 
 
 def legs_for(base: int, bound: int) -> int:
@@ -53,25 +56,26 @@ def model_name(stem: str) -> str:
 class ImportedModel:
     """A brought model at chosen scales: `Provable` and `Tuned`, so that `artifact.build` takes it.
 
-    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit.
+    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit. Of a circuit that
+    was made to publish verdicts (`disclosure.py`) those are 0 and 1.
 
     Attributes:
         name: Letters, digits and hyphens.
         circuit: The integer reference.
         settings: The circuit's.
         description: More for the manifest: the source's hash, fidelity.
+        disclosure: "score", or "verdict" if the circuit publishes that alone.
     """
 
     name: str
     circuit: Circuit
     settings: Settings
     description: Mapping[str, Any] = field(default_factory=dict)
-
-    disclosure = "score"
+    disclosure: str = "score"
 
     def __post_init__(self) -> None:
-        scales = (self.circuit.input_scale, self.circuit.param_scale)
-        if scales != (self.settings.input_scale, self.settings.param_scale):
+        scales = (self.circuit.input_scale, self.circuit.param_scale, self.circuit.rebase)
+        if scales != (self.settings.input_scale, self.settings.param_scale, self.settings.rebase):
             raise ModelError(f"the circuit of {self.name} has the scales {scales}, its settings others")
         if self.settings.base**self.settings.legs <= self.circuit.decomposed:
             raise ModelError(
@@ -119,7 +123,8 @@ class ImportedModel:
         """Digits, columns and k."""
         digits = {"decomp_base": self.settings.base, "decomp_legs": self.settings.legs}
         room = {"logrows": self.settings.k} if self.settings.k else {}
-        return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {})
+        rebase = {"scale_rebase_multiplier": self.settings.rebase} if self.settings.rebase else {}
+        return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {}) | rebase
 
     def windows(self) -> Sequence[tuple[int, ...]]:
         """Zeros for the probe, which anyone may see, then corners of the box."""
@@ -142,6 +147,8 @@ class ImportedModel:
             "input_scale": self.settings.input_scale,
             "output_scale": self.circuit.output_scale,
             "clip": self.circuit.clip,
+            "rebase": self.circuit.rebase,
+            "slack": self.circuit.slack,
             "input_shape": list(program.input_shape),
             "output_shape": list(program.output_shape),
             "weights": self.circuit.weights,
@@ -155,23 +162,34 @@ DIGITS = 256
 """Base of the digits of a network that was not tuned: a table of so many rows fits beside the hash of its weights."""
 
 
-def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int) -> ImportedModel:
+def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool = False) -> ImportedModel:
     """A brought model at given scales, with digits that hold all that it takes apart.
+
+    Args:
+        name: Letters, digits and hyphens.
+        onnx: The model.
+        input_scale: A window's integer x means x / 2^input_scale.
+        param_scale: Weights are multiples of 2^-param_scale.
+        verdict: Whether it publishes 1 for each output above 0 and 0 for each other, instead of the outputs.
 
     Raises:
         ModelError: It can't be proven, or its values can exceed the circuit's integers.
     """
     import hashlib
 
+    from oracle.proving.disclosure import above
     from oracle.proving.lowering import lower, read_model
     from oracle.proving.reference import instantiate
 
     program, problems = lower(read_model(onnx, name))
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
+    if verdict:
+        program = above(program, 0.0)
     circuit = instantiate(program, input_scale, param_scale, encoding.CLIP)
     settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
-    return ImportedModel(name, circuit, settings, {"source_sha256": hashlib.sha256(onnx).hexdigest()})
+    description = {"source_sha256": hashlib.sha256(onnx).hexdigest()}
+    return ImportedModel(name, circuit, settings, description, "verdict" if verdict else "score")
 
 
 def reference(artifact: Artifact) -> Circuit:
@@ -195,5 +213,5 @@ def reference(artifact: Artifact) -> Circuit:
     if program is None:
         raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
     # The graph takes integers, and scales them itself; only `quantise` has to know by how much.
-    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]))
+    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]), int(facts["rebase"]))
     return replace(circuit, input_scale=int(facts["input_scale"]))

@@ -1,8 +1,13 @@
 """The integer model that a circuit computes: scales, arithmetic and bounds, in Python integers.
 
 A number x is the integer x · 2^scale. Inputs have the input's scale, constants the parameters'; a product adds scales;
-a sum, a comparison and a concatenation multiply the operand of the smaller scale up; nothing is ever divided. These
-are ezkl's rules when it never rebases, so the integers here are those of its witness, bit for bit.
+a sum, a comparison and a concatenation multiply the operand of the smaller scale up. These are ezkl's rules, so the
+integers here are those of its witness, bit for bit.
+
+A model of many layers outgrows the circuit's integers. With a `rebase` of t, whatever gets a scale above t times the
+parameters' is divided down to that one, rounded to the nearest, halves away from zero. The circuit then accepts
+another quotient too: any q with |q · divisor − dividend| ≤ divisor. `Circuit.slack` bounds how far all of these choices
+together can take an output away from the integers here. Without a rebase nothing is divided, and the slack is 0.
 
     Program + scales → Circuit → evaluate(windows), bounds over all clipped windows, to_onnx(batch)
 """
@@ -26,6 +31,9 @@ IR_VERSION = 8
 MAX_BITS = 126
 """ezkl's integers are 128 bits wide, with a sign; one bit is kept in reserve."""
 
+EXACT_QUOTIENT_BITS = 52
+"""ezkl divides as 64-bit floats do: what is divided must be exact among them, and its half too."""
+
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
 _DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
 
@@ -38,11 +46,13 @@ class Step:
         op: What it does; its inputs are renamed where operations before it fell away.
         scale: Of the result.
         lifts: By how many bits each input is shifted left first.
+        drop: The result is divided by 2^drop last, and rounded.
     """
 
     op: Op
     scale: int
     lifts: tuple[int, ...]
+    drop: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +68,11 @@ class Circuit:
         steps: In order.
         constants: Integers, by name.
         output: Name of the result.
-        bound: No intermediate value exceeds it, over all clipped windows.
-        decomposed: Nothing that a ReLU or a comparison takes apart exceeds it; 0 if there is none.
+        bound: No intermediate value exceeds it, over all clipped windows and whatever a prover chooses.
+        decomposed: Nothing that a ReLU, a comparison or a division takes apart exceeds it; 0 if there is none.
         decompositions: Numbers that are taken apart, per window.
+        rebase: t: nothing has a larger scale than t · param_scale. 0: nothing is divided.
+        slack: How far a prover's choice of roundings can take an output from `evaluate`'s; 0 if nothing is divided.
     """
 
     program: Program
@@ -74,6 +86,8 @@ class Circuit:
     bound: int
     decomposed: int
     decompositions: int
+    rebase: int = 0
+    slack: int = 0
 
     @property
     def features(self) -> int:
@@ -100,8 +114,8 @@ class Circuit:
         """
         import numpy as np
 
-        # Floats are exact below 2^53, and by far the fastest.
-        kind: Any = np.float64 if self.bound < 2**53 else np.int64 if self.bound < 2**62 else object
+        # Floats are exact there, and by far the fastest.
+        kind: Any = np.float64 if self.bound < 2**EXACT_QUOTIENT_BITS else np.int64 if self.bound < 2**62 else object
         result: np.ndarray = self._run(np.asarray(windows, dtype=object), kind)
         return result.astype(np.int64) if kind is np.float64 else result
 
@@ -123,7 +137,8 @@ class Circuit:
         values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}
         values[self.program.input] = windows.astype(kind).reshape(len(windows), *self.program.input_shape)
         for step in self.steps:
-            values[step.op.output] = _compute(step, [values[name] for name in step.op.inputs])
+            result = _compute(step, [values[name] for name in step.op.inputs])
+            values[step.op.output] = _quotient(result, step.drop) if step.drop else result
         return values[self.output].reshape(len(windows), self.outputs)
 
     def to_onnx(self, batch: int) -> bytes:
@@ -131,11 +146,18 @@ class Circuit:
         return _Writer(self, batch).serialise()
 
 
-def instantiate(program: Program, input_scale: int, param_scale: int, clip: int) -> Circuit:
+def instantiate(program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0) -> Circuit:
     """Chooses scales, and bounds every value over all clipped windows.
 
+    Args:
+        program: What the circuit is to compute.
+        input_scale: Windows are integers, of this scale.
+        param_scale: Constants are rounded to multiples of 2^-param_scale.
+        clip: Of a window's integers.
+        rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is.
+
     Raises:
-        ModelError: Values can exceed the circuit's integers.
+        ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
     """
     import numpy as np
 
@@ -144,6 +166,8 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int)
             f"input scale {input_scale}, parameter scale {param_scale}, clip {clip}: they must be 0 to 20, 1 to 24, "
             "and at least 1"
         )
+    if rebase and not (1 <= rebase <= MAX_BITS and rebase * param_scale >= input_scale):
+        raise ModelError(f"a rebase to {rebase} times parameter scale {param_scale} is below input scale {input_scale}")
     integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
     aliases: dict[str, str] = {}
     scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
@@ -151,6 +175,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int)
     box = np.full((1, *program.input_shape), clip, dtype=object)
     intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
     intervals |= {name: (constant, constant) for name, constant in integers.items()}
+    slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
     steps: list[Step] = []
     bound, decomposed, count = clip, 0, 0
     for op in program.ops:
@@ -161,8 +186,24 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int)
             continue
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
         op, scale, lifts = _scaled(op, integers, scales, param_scale)
-        step = Step(op, scale, lifts)
-        low, high, largest, apart = _bounds(step, [intervals[name] for name in op.inputs])
+        # A product with a power of two is a matter of scale alone to ezkl, and never divided.
+        drop = max(0, scale - rebase * param_scale) if rebase and op.kind != "Halve" else 0
+        step = Step(op, scale - drop, lifts, drop)
+        given = [intervals[name] for name in op.inputs]
+        low, high, largest, apart = _bounds(step, given)
+        slack = _slack(step, given, [slacks[name] for name in op.inputs])
+        if drop:
+            if largest.bit_length() > EXACT_QUOTIENT_BITS:
+                raise ModelError(
+                    f"{op.node}: values can reach 2^{largest.bit_length()}, and a rebase divides exactly up to "
+                    f"2^{EXACT_QUOTIENT_BITS} (input scale {input_scale}, parameter scale {param_scale}, rebase "
+                    f"{rebase}). Use smaller scales"
+                )
+            # Whatever quotient the circuit accepts is within these.
+            low, high = (low >> drop) - 1, -(-high >> drop) + 1
+            slack = (3 * (1 << drop) + 2 * slack) >> (drop + 1)
+            # The remainder is taken apart, and the quotient too.
+            apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
         bound = max(bound, largest)
         if bound.bit_length() > MAX_BITS:
             raise ModelError(
@@ -170,10 +211,10 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int)
                 f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
                 "or a smaller clip; a model of many layers adds a parameter scale with each"
             )
-        if op.kind in _DECOMPOSED:
-            decomposed = max(decomposed, apart)
-            count += math.prod(op.shape)
-        intervals[op.output], scales[op.output], shapes[op.output] = (low, high), scale, op.shape
+        decomposed = max(decomposed, apart)
+        count += math.prod(op.shape) * ((op.kind in _DECOMPOSED) + (drop > 0))
+        intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
+        slacks[op.output] = slack
         steps.append(step)
     output = aliases.get(program.output, program.output)
     if not steps:
@@ -190,6 +231,8 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int)
         int(bound),
         int(decomposed),
         count,
+        rebase,
+        int(slacks[output].max()),
     )
 
 
@@ -285,6 +328,15 @@ def _compute(step: Step, inputs: list[Any]) -> Any:
             return first.sum(axis=op.attributes["axes"], keepdims=True)
     answer = _COMPARE[op.kind](first, values[1])
     return answer.astype(first.dtype) if first.dtype != object else np.where(answer.astype(bool), 1, 0).astype(object)
+
+
+def _quotient(value: Any, drop: int) -> Any:
+    """value / 2^drop to the nearest integer, halves away from zero."""
+    import numpy as np
+
+    if value.dtype == np.float64:
+        return np.copysign(np.floor(np.abs(value) / 2.0**drop + 0.5), value)
+    return np.where(value < 0, -1, 1) * ((np.abs(value) + (1 << (drop - 1))) >> drop)
 
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -386,6 +438,33 @@ def _bounds(step: Step, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, int, i
         high = low + 1
     largest = max(way, int(abs(low).max()), int(abs(high).max()))
     return low, high, largest, apart
+
+
+def _slack(step: Step, intervals: list[tuple[Any, Any]], slacks: list[Any]) -> Any:
+    """How far each element of the result, not yet divided, can be from the reference's."""
+    import numpy as np
+
+    op = step.op
+    given = [slack * (1 << lift) for slack, lift in zip(slacks, step.lifts, strict=True)]
+    if op.kind in _STRUCTURAL:
+        return _STRUCTURAL[op.kind](op, given)
+    if op.kind in COMPARISONS:
+        return np.where((given[0] + given[1] > 0).astype(bool), 1, 0).astype(object)
+    if op.kind in ("Relu", "Abs"):
+        return given[0]
+    if op.kind == "ReduceSum":
+        return given[0].sum(axis=op.attributes["axes"], keepdims=True)
+    if op.kind in ("Add", "Sub"):
+        same = op.kind == "Sub" and op.inputs[0] == op.inputs[1]
+        return given[0] * 0 if same else given[0] + given[1]
+    # Products. The intervals hold both the reference's values and the prover's: |ab − a'b'| ≤ |a| · δb + |b'| · δa.
+    sizes = [
+        np.maximum(abs(low), abs(high)) * (1 << lift) for (low, high), lift in zip(intervals, step.lifts, strict=True)
+    ]
+    if op.kind == "Mul":
+        return sizes[0] * given[1] + sizes[1] * given[0]
+    multiply = np.matmul if op.kind == "MatMul" else lambda a, b: _convolve(a, b, op)
+    return multiply(sizes[0], given[1]) + multiply(given[0], sizes[1])
 
 
 def _total(multiply: Callable[[Any, Any], Any], sizes: list[Any]) -> int:

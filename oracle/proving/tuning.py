@@ -13,6 +13,7 @@ value that interval arithmetic allows.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import shutil
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle import encoding
 from oracle.errors import ArtifactError, DataError, ModelError, ProverUnavailable
-from oracle.proving import artifact, graph
+from oracle.proving import artifact, disclosure, graph
 from oracle.proving.artifact import Visibility
 from oracle.proving.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
@@ -40,6 +41,9 @@ BASES = (64, 128, 256, 512, 1024)
 COLUMNS = (1, 2)
 SEGMENTS = (8, 16, 32)
 PARAM_SCALES = range(3, 15)
+REBASES = (2, 3, 4, 6, 8)
+"""Tried in this order where no scales fit without a division; the smaller, the fewer digits and the more slack."""
+
 FINALISTS = 3
 PROOFS = 3
 _HOPELESS = 1.5
@@ -89,9 +93,10 @@ class Fidelity:
         rule: The verdict's.
         value: Likewise.
         samples: How many.
-        flips: Verdicts that differ.
+        flips: Verdicts that differ, or that a prover could make differ where it may choose between two roundings.
         largest_error: Of an output, before a final activation that was left off; None if it can't be compared.
         clipped: Samples of which a feature was clipped.
+        undecided: Of the flips, those that only such a choice makes. 0 for circuits that divide nothing.
     """
 
     rule: str
@@ -100,6 +105,7 @@ class Fidelity:
     flips: int
     largest_error: float | None
     clipped: int
+    undecided: int = 0
 
     @property
     def flips_per_10k(self) -> float:
@@ -188,6 +194,7 @@ class Request:
         keep_activation: Keep a final monotone activation.
         clip: Of a window's integers.
         memory: Bytes that proving may take; None: as the machine has.
+        disclosure: "score", or "verdict": the circuit publishes that alone.
     """
 
     name: str
@@ -201,6 +208,7 @@ class Request:
     keep_activation: bool = False
     clip: int = encoding.CLIP
     memory: int | None = None
+    disclosure: str = "score"
 
     def digest(self) -> str:
         """Of everything that the choice depends on."""
@@ -216,8 +224,8 @@ class Request:
             "objective": self.objective,
             "graph": [self.name, self.output, self.keep_activation, self.clip],
             "ezkl": artifact.ezkl_version(),
-            "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), FINALISTS],
-        }
+            "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), REBASES, FINALISTS],
+        } | ({"disclosure": self.disclosure} if self.disclosure == "verdict" else {})
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
@@ -249,8 +257,12 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
         settings = Settings(**chosen)
     except TypeError as error:
         raise ModelError(f"these are no settings: {error}") from error
+    if settings.rebase and request.disclosure == "verdict":
+        raise ModelError(f"{request.name}: a published verdict is exact, and these settings rebase; tune again")
     search = _Search(request, lambda step: None)
-    circuit = instantiate(search.program(segments), settings.input_scale, settings.param_scale, request.clip)
+    circuit = instantiate(
+        search.program(segments), settings.input_scale, settings.param_scale, request.clip, settings.rebase
+    )
     fidelity = search.fidelity(circuit)
     if fidelity.flips_per_10k > request.max_flips_per_10k:
         raise ModelError(search.refusal(fidelity, settings.input_scale, settings.param_scale))
@@ -264,9 +276,10 @@ class _Search:
         self.request = request
         self.progress = progress
         self._programs: dict[int, Program] = {}
+        self._verdicts: dict[int, Program] = {}
         self._circuits: dict[tuple[int, int, int], tuple[Circuit, Fidelity] | str] = {}
         progress("checking the model")
-        program = self.program(SEGMENTS[-1])
+        program = self._scores(SEGMENTS[-1])
         self.samples = self._samples(program)
         self.verdict = request.verdict or Verdict(
             Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, _MIDDLE.get(program.dropped, 0.0)
@@ -279,8 +292,22 @@ class _Search:
         progress(f"float model on {len(self.samples)} samples")
         self.expected = _float_outputs(request, program, self.samples)
         self.threshold = _before(program.dropped, self.verdict.value)
+        if request.disclosure == "verdict" and self.verdict.rule is Rule.TOLERANCE:
+            raise ModelError(f"{request.name}: with --tolerance there is no verdict that could be published alone")
 
     def program(self, segments: int) -> Program:
+        """What the circuit computes."""
+        if self.request.disclosure == "score":
+            return self._scores(segments)
+        if segments not in self._verdicts:
+            scores = self._scores(segments)
+            argmax = self.verdict.rule is Rule.ARGMAX
+            self._verdicts[segments] = (
+                disclosure.largest(scores) if argmax else disclosure.above(scores, self.threshold)
+            )
+        return self._verdicts[segments]
+
+    def _scores(self, segments: int) -> Program:
         if segments not in self._programs:
             request = self.request
             report = graph.inspect(
@@ -325,21 +352,27 @@ class _Search:
         passing: list[tuple[Circuit, Fidelity, int]] = []
         nearest: tuple[Fidelity, int, int] | None = None
         words = ""
-        for count in segments:
-            for input_scale in input_scales:
-                self.progress(f"scales: input 2^-{input_scale}" + (f", {count} segments" if count else ""))
-                for param_scale in PARAM_SCALES:
-                    try:
-                        circuit = instantiate(self.program(count), input_scale, param_scale, clip)
-                    except ModelError as error:
-                        # Larger scales only make it worse.
-                        words = str(error)
-                        break
-                    fidelity = self.fidelity(circuit)
-                    if nearest is None or fidelity.flips < nearest[0].flips:
-                        nearest = (fidelity, input_scale, param_scale)
-                    if fidelity.flips_per_10k <= self.request.max_flips_per_10k:
-                        passing.append((circuit, fidelity, count))
+        # A published verdict is exact: a prover that may round could choose it.
+        rebases = (0,) if self.request.disclosure == "verdict" else (0, *REBASES)
+        for rebase, count, input_scale in itertools.product(rebases, segments, input_scales):
+            if passing and passing[0][0].rebase != rebase:
+                break  # what divides nothing, or less, is to be preferred
+            told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
+            self.progress(f"scales: input 2^-{input_scale}{told}")
+            for param_scale in PARAM_SCALES:
+                if rebase and rebase * param_scale < input_scale:
+                    continue
+                try:
+                    circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
+                except ModelError as error:
+                    # Larger scales only make it worse.
+                    words = words or str(error)
+                    break
+                fidelity = self.fidelity(circuit)
+                if nearest is None or fidelity.flips < nearest[0].flips:
+                    nearest = (fidelity, input_scale, param_scale)
+                if fidelity.flips_per_10k <= self.request.max_flips_per_10k:
+                    passing.append((circuit, fidelity, count))
         if not passing:
             if nearest is None:
                 raise ModelError(f"{self.request.name}: no scales fit: {words}")
@@ -353,7 +386,8 @@ class _Search:
         for base in BASES if passing[0][0].decomposed else (2,):
             fewest = min(legs_for(base, circuit.decomposed) for circuit, _, _ in passing)
             least = min((e for e in passing if legs_for(base, e[0].decomposed) == fewest), key=order)
-            settings = Settings(least[0].input_scale, least[0].param_scale, base, fewest)
+            chosen = least[0]
+            settings = Settings(chosen.input_scale, chosen.param_scale, base, fewest, rebase=chosen.rebase)
             found[base, 0] = (least[0], settings, least[2])
         return list(found.values())
 
@@ -365,17 +399,32 @@ class _Search:
         computed = circuit.evaluate(windows).astype(np.float64) / 2.0**circuit.output_scale
         # Scores before an activation inside an operator can't be had from the float model.
         comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
-        error = float(np.abs(computed - self.expected).max()) if comparable else None
+        published = self.request.disclosure == "verdict"
+        threshold = 0.5 if published else self.threshold
+        error = float(np.abs(computed - self.expected).max()) if comparable and not published else None
+        slack = circuit.slack / 2.0**circuit.output_scale
+        flipped: Any
+        undecided: Any
         match self.verdict.rule:
             case Rule.ARGMAX:
                 flipped = computed.argmax(axis=1) != self.expected.argmax(axis=1)
+                ordered = np.sort(computed, axis=1)
+                undecided = (ordered[:, -1] - ordered[:, -2] <= 2 * slack) & (slack > 0)
             case Rule.THRESHOLD:
-                flipped = ((computed > self.threshold) != (self.expected > self.threshold)).any(axis=1)
+                flipped = ((computed > threshold) != (self.expected > self.threshold)).any(axis=1)
+                undecided = ((np.abs(computed - threshold) <= slack) & (slack > 0)).any(axis=1)
             case Rule.TOLERANCE:
                 flipped = (np.abs(computed - self.expected) > self.verdict.value).any(axis=1)
+                undecided = (np.abs(computed - self.expected) + slack > self.verdict.value).any(axis=1)
         clipped = (np.abs(np.rint(self.samples * 2.0**circuit.input_scale)) > circuit.clip).any(axis=1)
         return Fidelity(
-            self.verdict.rule.value, self.verdict.value, len(windows), int(flipped.sum()), error, int(clipped.sum())
+            self.verdict.rule.value,
+            self.verdict.value,
+            len(windows),
+            int((flipped | undecided).sum()),
+            error,
+            int(clipped.sum()),
+            int((undecided & ~flipped).sum()),
         )
 
     def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:
@@ -383,17 +432,22 @@ class _Search:
         return (
             f"{self.request.name}: at best {fidelity.flips} of {fidelity.samples} verdicts flip against the float "
             f"model ({fidelity.flips_per_10k:.1f} per 10,000, at input scale {input_scale} and parameter scale "
-            f"{param_scale}; {fidelity.clipped} samples are clipped), and {allowed:g} are allowed. Normalise the "
+            f"{param_scale}; {fidelity.clipped} samples are clipped, {fidelity.undecided} verdicts are a prover's to "
+            f"choose), and {allowed:g} are allowed. Normalise the "
             "features, state another verdict (--threshold, --tolerance), or allow more (--max-flips)"
         )
 
     def model(self, circuit: Circuit, settings: Settings, segments: int, fidelity: Fidelity) -> ImportedModel:
-        description = {
+        description: dict[str, Any] = {
             "source_sha256": hashlib.sha256(self.request.data).hexdigest(),
             "segments": segments,
             "fidelity": asdict(fidelity) | {"flips_per_10k": fidelity.flips_per_10k},
         }
-        return ImportedModel(self.request.name, circuit, settings, description)
+        if self.request.disclosure == "verdict":
+            description["verdict"] = {"rule": self.verdict.rule.value}
+            if self.verdict.rule is Rule.THRESHOLD:
+                description["verdict"]["threshold"] = disclosure.limit(circuit)
+        return ImportedModel(self.request.name, circuit, settings, description, self.request.disclosure)
 
     def result(self, candidates: Sequence[tuple[Circuit, Candidate]], chosen: int) -> Tuning:
         circuit, candidate = candidates[chosen]
@@ -418,7 +472,8 @@ def _ranked(
         onnx = folder / "candidate.onnx"
         onnx.write_bytes(circuit.to_onnx(1))
         for columns in COLUMNS:
-            model = ImportedModel(request.name, circuit, replace(settings, columns=columns))
+            tried = replace(settings, columns=columns)
+            model = ImportedModel(request.name, circuit, tried, disclosure=request.disclosure)
             arguments = artifact.run_args(model, request.visibility)
             written = engine.call(
                 "gen_settings", model=str(onnx), settings=str(folder / "candidate.json"), run_args=arguments
@@ -508,7 +563,7 @@ def _prove_at(
     folder: Path,
     srs: SrsSource,
 ) -> Candidate:
-    model = ImportedModel(search.request.name, circuit, candidate.settings)
+    model = ImportedModel(search.request.name, circuit, candidate.settings, disclosure=search.request.disclosure)
     paths = {name: str(folder / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
     Path(paths["model"]).write_bytes(model.to_onnx(1))
     arguments = artifact.run_args(model, search.request.visibility)
@@ -553,7 +608,8 @@ def describe(candidate: Candidate) -> str:
     settings = candidate.settings
     digits = f", {settings.legs} digits of base {settings.base}" if settings.base > 2 else ""
     columns = f", {settings.columns} column{'s' * (settings.columns > 1)}"
-    return f"scales {settings.input_scale}/{settings.param_scale}{digits}{columns}, k = {candidate.estimated.k}"
+    rebase = f", rebase {settings.rebase}" if settings.rebase else ""
+    return f"scales {settings.input_scale}/{settings.param_scale}{rebase}{digits}{columns}, k = {candidate.estimated.k}"
 
 
 _MIDDLE = {"Sigmoid": 0.5, "HardSigmoid": 0.5, "Softplus": math.log(2)}

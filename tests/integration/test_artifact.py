@@ -26,8 +26,10 @@ from oracle.proving.artifact import (
     PK,
     PROBE,
     PROVER_FILES,
+    SETTINGS,
     VK,
     Artifact,
+    Manifest,
     Visibility,
     build,
     load,
@@ -35,7 +37,7 @@ from oracle.proving.artifact import (
 from oracle.proving.download import Patience
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.local import LocalProver, LocalVerifier
-from oracle.proving.srs import SrsCache, SrsOrigin
+from oracle.proving.srs import SrsCache, SrsOrigin, sha256_of
 
 DEFAULT = QuadraticModel.default()
 WINDOW = (CLIP, *range(PAST), GAP_ONE)
@@ -162,6 +164,73 @@ def test_a_local_srs_can_not_be_passed_off_as_the_ceremonys(copy: Path) -> None:
     (copy / MANIFEST).write_text(json.dumps(document))
     with pytest.raises(ArtifactError, match="not of the origin"):
         load(copy)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("prover", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"param_visibility": "Private"}, "param_visibility is Private, which binds the proof to no model"),
+        ({"param_visibility": "KZGCommit"}, "which commits to the weights without blinding"),
+        ({"param_visibility": {"Hashed": {"hash_is_public": False, "outlets": [0]}}}, "no constraint ties"),
+        ({"param_visibility": "Fixed"}, "the manifest calls the weights private"),
+        ({"input_visibility": "Private"}, "input_visibility is Private, not Public"),
+        ({"output_visibility": {"Hashed": {"hash_is_public": True, "outlets": []}}}, "output_visibility is Hashed"),
+    ],
+)
+def test_a_circuit_that_binds_less_is_refused_though_all_hashes_fit(
+    copy: Path, changes: dict[str, Any], says: str, prover: bool
+) -> None:
+    """Edited, or built elsewhere."""
+    settings = json.loads((copy / SETTINGS).read_text())
+    settings["run_args"] |= changes
+    (copy / SETTINGS).write_text(json.dumps(settings))
+    rehashed(copy)
+    with pytest.raises(ArtifactError, match="is refused, though its hashes fit") as refused:
+        load(copy, prover=prover)
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("text", ["[]", "{}", "null", "{", '{"run_args": 1}'])
+def test_settings_that_are_none_are_refused(copy: Path, text: str) -> None:
+    (copy / SETTINGS).write_text(text)
+    rehashed(copy)
+    with pytest.raises(ArtifactError, match=r"settings\.json is no settings file|no run arguments"):
+        load(copy)
+
+
+@pytest.mark.attack
+def test_a_circuit_without_the_hash_among_its_instances_is_refused(copy: Path) -> None:
+    """As one with ezkl's `private` has them."""
+    rehashed(copy, instance_count=18)
+    with pytest.raises(ArtifactError, match="18 instances; the contract builds 19"):
+        load(copy)
+
+
+def test_the_manifest_says_what_is_private(artifact: Artifact, copy: Path) -> None:
+    """Beside its hash, which it does not change; but it can't say something else either."""
+    document = json.loads((copy / MANIFEST).read_text())
+    assert document["privacy"] == artifact.manifest.privacy()
+    assert document["privacy"]["weights"]["ezkl"] == "hashed"
+    without = {name: value for name, value in document.items() if name != "privacy"}
+    (copy / MANIFEST).write_text(json.dumps(without))
+    assert load(copy).artifact_hash == artifact.artifact_hash
+    document["privacy"]["weights"]["hidden"] = False
+    (copy / MANIFEST).write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match="statement on privacy"):
+        load(copy)
+
+
+def rehashed(folder: Path, **changes: Any) -> None:
+    """Makes an artifact's hashes fit what is in it."""
+    document = json.loads((folder / MANIFEST).read_text()) | changes
+    document["files"] = {name: sha256_of(folder / name) for name in document["files"]}
+    document["artifact_hash"] = Manifest.from_document(document).computed_hash()
+    (folder / MANIFEST).write_text(json.dumps(document))
+    probe = json.loads((folder / PROBE).read_text()) | {"artifact_hash": document["artifact_hash"]}
+    (folder / PROBE).write_text(json.dumps(probe))
 
 
 def test_the_probe_is_of_the_calmest_window(artifact: Artifact) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from oracle import toolchain
+from oracle.assembly import DETECTOR
+from oracle.chain.anvil import Anvil
+from oracle.chain.deploy import load_deployment
 from oracle.detectors.interface import Disclosure
+from oracle.journal import Journal
 from oracle.proving.child import EngineProcess
+from oracle.types import Outcome
 from tests.detector_conformance import check_circuit
+from tests.integration.workspace import Workspace
 from tests.unit.test_detectors import fitted
 
 
@@ -38,6 +48,72 @@ def test_the_witness_is_the_reference(
     assert check_circuit(fitted(kind), engine, tmp_path, batch) <= most_rows
 
 
-@pytest.mark.parametrize("kind", ["arch-window", "mahalanobis"])
+@pytest.mark.parametrize("kind", ["arch-window", "mahalanobis", "autoencoder", "imported"])
 def test_the_witness_of_verdicts_is_the_reference(engine: EngineProcess, tmp_path: Path, kind: str) -> None:
     check_circuit(fitted(kind).publishing(Disclosure.VERDICT), engine, tmp_path)
+
+
+def test_the_walk_through_as_written(
+    project_root: Path, tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files and commands as they stand, but for the chain's port, and the folder of artifacts, which is kept."""
+    page = (project_root / "docs" / "detectors.md").read_text()
+    text = page.split("## Train your own detector")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```(python|toml)\n(.*?)^```|^    oracle ([a-z][^\n]*)$", text, re.MULTILINE | re.DOTALL)
+    chain, names, told = anvil(), {}, {}  # type: ignore[var-annotated]
+    workspace = Workspace(tmp_path, chain)
+    monkeypatch.chdir(tmp_path)
+    for language, code, command in blocks:
+        if language == "python":
+            exec(compile(code, "detectors.md", "exec"), names)
+        elif language == "toml":
+            code = code.replace("http://127.0.0.1:8545", chain.rpc_url)
+            code = code.replace('"artifacts"', f'"{toolchain.build_dir() / "artifacts"}"')
+            (tmp_path / ("train.toml" if code.startswith("[data]") else "oracle.toml")).write_text(code)
+        else:
+            done = workspace.run(*shlex.split(command))
+            assert done.returncode == 0, (command, done.stderr)
+            told[command.split(" ")[0]] = done.stdout
+    assert set(told) == {"detector", "deploy", "run", "status", "explain"}
+
+    # The trained model is the one that gates the feed: the last value is held, the others are rounds.
+    with Journal(tmp_path / "journal.sqlite", read_only=True) as journal:
+        entries = journal.confirmed("sp500")
+    assert [entry.outcome for entry in entries] == [Outcome.ACCEPTED] * 9 + [Outcome.HELD]
+    assert all(len(entry.scores) == 3 for entry in entries)
+    shown = [line.strip() for line in text.split("oracle explain sp500\n")[1].splitlines()[1:3]]
+    lines = told["explain"].splitlines()
+    assert re.sub(r" of \S+ \S+ UTC is", " of … is", lines[0]) == shown[0]
+    assert lines[1] == shown[1]
+    assert any(line.startswith("near objects: the move now is 7.6 σ") for line in lines)
+
+    # Rounds are explained from the chain alone, with the scores that were proven.
+    for entry in (entries[0], entries[1], entries[8], entries[9]):
+        found = json.loads(workspace.run("explain", "sp500", str(entry.round_id), "--json").stdout)
+        assert tuple(found["scores"]) == entry.scores
+        assert found["outcome"] == entry.outcome.value if entry.outcome else None
+    for arguments, says in (
+        (("sp500", "11"), "there is no round 11"),
+        (("other",), "there is no feed 'other'; deployed are: sp500"),
+    ):
+        done = workspace.run("explain", *arguments)
+        assert done.returncode == 2 and says in done.stderr
+
+    # Monitoring reads journal and chain too: ten reports are too few to say anything.
+    for source in (("--journal", "journal.sqlite"), ("--chain",), ()):
+        done = workspace.run("detector", "monitor", "models/sp500.card.json", "--feed", "sp500", *source)
+        assert done.returncode == 2 and "too few reports" in done.stderr
+
+    # Another model file in its place is not taken for it.
+    (found_model,) = (tmp_path / "models").glob("sp500.json")
+    changed = json.loads(found_model.read_text())
+    artifact = next(iter(load_deployment(tmp_path / "deployment.json").models.values())).artifacts
+    kept = Path(next(iter(artifact.values()))) / DETECTOR
+    original = kept.read_text()
+    try:
+        changed["outputs"][0]["floor"] += 1 << 40
+        kept.write_text(json.dumps(changed))
+        done = workspace.run("explain", "sp500")
+        assert done.returncode == 1 and "is another model than its circuit's" in done.stderr
+    finally:
+        kept.write_text(original)

@@ -78,6 +78,7 @@ def test_everything_is_told(artifact: Artifact) -> None:
     assert found.cost.proof_bytes == 2_336 and found.cost.instances == 19
     assert found.cost.verifier_bytes == len(artifact.verifier().runtime)
     assert (found.visibility, found.disclosure, found.srs_origin) == ("private", "score", "insecure-local")
+    assert found.privacy == artifact.manifest.privacy() and found.privacy["weights"]["bound_by"] == "model_hash"
     assert "whoever generated it can forge proofs" in found.srs_means
     assert any("generated locally" in warning for warning in found.warnings)
     assert found.fidelity is None and found.cost.measured is None
@@ -177,9 +178,10 @@ def strange_settings(copy: Path) -> None:
     """With hashes that fit."""
     import hashlib
 
-    (copy / SETTINGS).write_text("{}")
+    kept = json.dumps({"run_args": json.loads((copy / SETTINGS).read_text())["run_args"]})
+    (copy / SETTINGS).write_text(kept)
     document = json.loads((copy / MANIFEST).read_text())
-    document["files"][SETTINGS] = hashlib.sha256(b"{}").hexdigest()
+    document["files"][SETTINGS] = hashlib.sha256(kept.encode()).hexdigest()
     document["artifact_hash"] = Manifest.from_document(document).computed_hash()
     (copy / MANIFEST).write_text(json.dumps(document))
     (copy / PROBE).unlink()

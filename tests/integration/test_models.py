@@ -27,16 +27,18 @@ from oracle.chain.anvil import Anvil
 from oracle.chain.solc import compile_standard
 from oracle.encoding import CLIP
 from oracle.errors import ArtifactError, ChainUnavailable, ModelError
-from oracle.proving import artifact, graph, tuning, verifier
+from oracle.proving import artifact, graph, reference, tuning, verifier
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.imported import reference as reference_of
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.local import LocalProver
+from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.lowering import lower, read_model
 from oracle.proving.reference import Circuit, instantiate
 from oracle.proving.srs import SrsCache, SrsOrigin
 from tests import models
+from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
 
 
@@ -46,10 +48,10 @@ def engine() -> Iterator[EngineProcess]:
         yield process
 
 
-def circuit_of(data: bytes, input_scale: int, param_scale: int, clip: int = CLIP) -> Circuit:
+def circuit_of(data: bytes, input_scale: int, param_scale: int, clip: int = CLIP, rebase: int = 0) -> Circuit:
     program, problems = lower(read_model(data))
     assert program is not None, [str(problem) for problem in problems]
-    return instantiate(program, input_scale, param_scale, clip)
+    return instantiate(program, input_scale, param_scale, clip, rebase)
 
 
 def compiled(engine: EngineProcess, made: ImportedModel, folder: Path, batch: int = 1) -> dict[str, Any]:
@@ -81,7 +83,8 @@ def has_witnesses(engine: EngineProcess, folder: Path, windows: Any) -> bool:
 
 
 def imported(circuit: Circuit, base: int = 16, **more: Any) -> ImportedModel:
-    chosen = Settings(circuit.input_scale, circuit.param_scale, base, legs_for(base, circuit.decomposed), **more)
+    legs = legs_for(base, circuit.decomposed)
+    chosen = Settings(circuit.input_scale, circuit.param_scale, base, legs, rebase=circuit.rebase, **more)
     return ImportedModel("test", circuit, chosen)
 
 
@@ -182,11 +185,25 @@ def graphs(draw: st.DrawFn) -> bytes:
     return model(nodes, ["N", features], constants, [values[-1][0]])
 
 
+def joins(circuit: Circuit) -> bool:
+    return any(step.op.kind == "Concat" for step in circuit.steps)
+
+
+def divides_nothing(circuit: Circuit) -> bool:
+    """Whether a product with zeros alone, which ezkl folds to a constant, is divided."""
+    return any(
+        step.drop and name in circuit.constants and (circuit.constants[name] == 0).all(axis=0).any()
+        for step in circuit.steps
+        for name in step.op.inputs
+    )
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     data=graphs(),
     scales=st.tuples(st.integers(0, 6), st.integers(1, 8)),
     batch=st.integers(1, 2),
+    rebase=st.sampled_from([0, 0, 1, 2]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_the_reference_is_the_witness(
@@ -195,18 +212,22 @@ def test_the_reference_is_the_witness(
     data: bytes,
     scales: tuple[int, int],
     batch: int,
+    rebase: int,
     seed: int,
 ) -> None:
-    """Bit for bit, on random graphs, at random scales, for random windows and corners; the scale too."""
+    """Bit for bit, on random graphs, at random scales, for random windows and corners; the scale too.
+
+    What is divided is rounded as the reference does; a prover could do it otherwise, ezkl's own does not.
+    """
     program, problems = lower(read_model(data))
     if program is None:
         assert all("does not depend on the input" in str(each) or "the input itself" in str(each) for each in problems)
         return
     try:
-        circuit = instantiate(program, *scales, 100)
+        circuit = instantiate(program, *scales, 100, rebase)
     except ModelError as error:
         refusal = str(error)
-        if "its own input" not in refusal and "values can reach" not in refusal:
+        if not any(words in refusal for words in ("its own input", "values can reach", "is below input scale")):
             raise
         return
     folder = tmp_path_factory.mktemp("graph")
@@ -220,10 +241,100 @@ def test_the_reference_is_the_witness(
         exact = circuit.evaluate_exactly(windows)
         assert (circuit.evaluate(windows) == exact).all()
         assert np.abs(exact).max() <= circuit.bound
-        if any(step.op.kind == "Concat" for step in circuit.steps) and not has_witnesses(engine, folder, windows):
-            # ezkl's own limit, which tuning and building refuse: see the test of it below.
+        if (joins(circuit) or divides_nothing(circuit)) and not has_witnesses(engine, folder, windows):
+            # ezkl's own limits, which tuning and building refuse: see the test of it below.
             reject()
         assert witnessed(engine, folder, windows) == [int(value) for value in exact.ravel()]
+
+
+def deep(layers: int, width: int = 3, growth: float = 1.15) -> tuple[bytes, np.ndarray]:
+    """A narrow ReLU network whose values grow by at most `growth` with each layer."""
+    rng = np.random.default_rng(3)
+    nodes, constants, name = [], [], "x"
+    for layer in range(layers):
+        last = layer == layers - 1
+        matrix = rng.normal(size=(width, 1 if last else width))
+        constants.append(weights(f"w{layer}", growth * matrix / np.abs(matrix).sum(axis=0)))
+        constants.append(weights(f"b{layer}", 0.1 * rng.normal(size=matrix.shape[1])))
+        nodes.append(node("Gemm", [name, f"w{layer}", f"b{layer}"], "y" if last else f"h{layer}"))
+        if not last:
+            nodes.append(node("Relu", [f"h{layer}"], f"a{layer}"))
+            name = f"a{layer}"
+    return model(nodes, ["N", width], constants), models.points(60, width, 1)
+
+
+def test_a_deep_model_is_rebased_only_where_it_does_not_fit_otherwise(engine: EngineProcess, tmp_path: Path) -> None:
+    """Thirty layers at the precision that is asked for would take 240 bits."""
+    data, samples = deep(30)
+    asked = tuning.Request(
+        "deep",
+        data,
+        samples,
+        verdict=tuning.Verdict(tuning.Rule.TOLERANCE, 0.003),
+        visibility=Visibility.PUBLIC,
+    )
+    search = tuning._Search(asked, lambda step: None)
+    circuit, chosen, _ = search.candidates()[0]
+    assert chosen.rebase == circuit.rebase > 0 and 0 < circuit.slack < 0.001 * 2**circuit.output_scale
+    fidelity = search.fidelity(circuit)
+    assert (fidelity.flips, fidelity.undecided) == (0, 0)
+    coarse = replace(asked, verdict=tuning.Verdict(tuning.Rule.TOLERANCE, 0.2))
+    assert tuning._Search(coarse, lambda step: None).candidates()[0][1].rebase == 0, "three bits a layer are enough"
+    # The reference is the witness, with as few digits as the bounds say.
+    made = ImportedModel("deep", circuit, chosen)
+    compiled(engine, made, tmp_path)
+    windows = [*made.windows(), *circuit.quantise(samples[:5]).tolist()]
+    for window, expected in zip(windows, circuit.evaluate_exactly(windows), strict=True):
+        assert witnessed(engine, tmp_path, [window]) == expected.tolist()
+
+
+@settings(max_examples=60)
+@given(data=graphs(), scales=st.tuples(st.integers(0, 3), st.integers(3, 6)), seed=st.integers(0, 2**32 - 1))
+def test_the_slack_holds_whatever_quotients_a_prover_chooses(data: bytes, scales: tuple[int, int], seed: int) -> None:
+    """Any q with |q · divisor − dividend| ≤ divisor, at each division: none leaves the bounds."""
+    program, _ = lower(read_model(data))
+    if program is None:
+        return
+    try:
+        circuit = instantiate(program, *scales, 100, 1)
+    except ModelError:
+        return
+    rng = np.random.default_rng(seed)
+    windows = rng.integers(-100, 101, size=(20, circuit.features))
+    honest = circuit.evaluate_exactly(windows)
+
+    def chosen(value: Any, drop: int) -> Any:
+        divisor = 1 << drop
+        picked = [rng.choice([int(x) // divisor, -(-int(x) // divisor)]) for x in value.ravel()]
+        return np.array([int(q) for q in picked], dtype=object).reshape(value.shape)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "_quotient", chosen)
+        other = circuit.evaluate_exactly(windows)
+    assert np.abs(other - honest).max() <= circuit.slack
+    assert max(np.abs(other).max(), np.abs(honest).max()) <= circuit.bound
+    if not any(step.drop for step in circuit.steps):
+        assert circuit.slack == 0
+
+
+def test_verdicts_that_are_a_provers_to_choose_count_as_flips() -> None:
+    data, samples = deep(30)
+    asked = tuning.Request("deep", data, samples, visibility=Visibility.PUBLIC)
+    search = tuning._Search(asked, lambda step: None)
+    circuit = instantiate(search.program(0), 4, 8, CLIP, 2)
+    near = replace(circuit, slack=int(2**circuit.output_scale))
+    honest, doubted = search.fidelity(circuit), search.fidelity(near)
+    assert honest.undecided == 0 < doubted.undecided
+    assert doubted.flips == honest.flips + doubted.undecided
+
+
+def test_what_a_rebase_can_not_divide_exactly_is_refused() -> None:
+    with pytest.raises(
+        ModelError, match=r"node h\d+_Gemm \(Gemm\): values can reach 2\^5\d, and a rebase divides exactly up"
+    ):
+        circuit_of(deep(30, growth=4.0)[0], 4, 8, rebase=2)
+    with pytest.raises(ModelError, match="a rebase to 1 times parameter scale 3 is below input scale 4"):
+        circuit_of(models.mlp()[0], 4, 3, rebase=1)
 
 
 def test_a_graph_without_a_witness_is_refused_before_any_key(folder: Path) -> None:
@@ -404,6 +515,116 @@ def test_one_model_has_one_hash_whatever_the_batch(folder: Path) -> None:
     assert shared[0] != shared[1]
 
 
+# --- private models of one architecture, which publish verdicts ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "same"), [("logistic", None, True), ("mlp", None, True), ("logistic", 0.9, False)]
+)
+def test_a_verdict_circuit_is_of_the_same_model(
+    engine: EngineProcess, tmp_path: Path, name: str, threshold: float | None, same: bool
+) -> None:
+    """It has the hash of the circuit with scores, unless the threshold is one of its constants; and is exact."""
+    verdict = None if threshold is None else tuning.Verdict(tuning.Rule.THRESHOLD, threshold)
+    hashes = []
+    for disclosure in ("score", "verdict"):
+        search = tuning._Search(request(name, verdict=verdict, disclosure=disclosure), lambda step: None)
+        circuit = instantiate(search.program(0), 8, 9, CLIP)
+        compiled(engine, replace(imported(circuit, 128), disclosure=disclosure), tmp_path)
+        windows = circuit.quantise(search.samples[:6]).tolist()
+        for window, expected in zip(windows, circuit.evaluate_exactly(windows).tolist(), strict=True):
+            seen = engine.call("witness", circuit=str(tmp_path / "circuit"), inputs=window)
+            assert seen["outputs"] == expected
+        hashes.append(seen["model_hash"])
+        assert search.fidelity(circuit).flips <= 1
+    assert {value for row in circuit.evaluate(windows).tolist() for value in row} <= {0, 1}
+    assert (hashes[0] == hashes[1]) is same
+
+
+SCALE = 20
+CLASSES = [np.random.default_rng(seed).integers(2**20, 2**21, size=(4, 3)) * 2 + 1 for seed in (20, 21)]
+"""Weights over 2^20, of 22 bits: what they are can't be there by chance."""
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> list[Artifact]:
+    """Two private models of one architecture: three classes of three features, with a bias."""
+    signs = np.array([[1, -1, 1], [-1, 1, 1], [1, 1, -1], [1, -1, -1]])
+    (folder / "chosen.json").write_text(
+        json.dumps({"chosen": {"input_scale": 4, "param_scale": SCALE, "base": 512, "legs": 5}, "segments": 0})
+    )
+    np.save(folder / "classes.npy", np.rint(16 * models.points(60, 3, 12)) / 16)
+    made = []
+    for name, integers in zip(("first", "second"), CLASSES, strict=True):
+        exact = signs * integers / 2.0**SCALE
+        nodes = [node("Gemm", ["x", "w", "b"], "z"), node("Softmax", ["z"], axis=1)]
+        data = model(nodes, ["N", 3], [weights("w", exact[:3]), weights("b", exact[3])])
+        (folder / f"{name}.onnx").write_bytes(data)
+        chosen = ModelOptions(
+            folder / f"{name}.onnx",
+            folder / "classes.npy",
+            disclosure="verdict",
+            clip=1_000,
+            settings=folder / "chosen.json",
+            out=folder / "artifacts",
+        )
+        made.append(build_model(chosen).artifact)
+    return made
+
+
+def test_private_models_of_one_architecture_share_all_but_their_hash(pair: list[Artifact]) -> None:
+    first, second = (built.manifest for built in pair)
+    assert first.circuit_hash == second.circuit_hash and first.verifier_code_hash == second.verifier_code_hash
+    for name in (artifact.VK, artifact.PK, artifact.SETTINGS):
+        assert first.files[name] == second.files[name]
+    assert first.model_hash != second.model_hash and first.artifact_hash != second.artifact_hash
+    checks = json.loads((pair[0].path / artifact.SETTINGS).read_text())["required_range_checks"]
+    assert len(checks) == 2 and checks == sorted(checks), "ezkl's order is a matter of chance, and decides on the keys"
+    assert (first.disclosure, first.score_unit, first.outputs) == ("verdict", 1, 3)
+    assert first.imported is not None and first.imported["verdict"] == {"rule": "argmax"}
+    assert not first.privacy()["outputs"]["exact"]
+
+
+@pytest.mark.attack
+def test_a_proof_of_one_private_model_passes_for_no_other(pair: list[Artifact], chain: Anvil) -> None:
+    """Not even where both give the same verdict; off-chain and on the chain, where they share the verifier."""
+    references = [reference_of(built) for built in pair]
+    windows = references[0].quantise(models.points(40, 3, 13)).tolist()
+    verdicts = [each.evaluate(windows).tolist() for each in references]
+    assert verdicts[0] != verdicts[1]
+    at = next(at for at in range(40) if verdicts[0][at] == verdicts[1][at])
+    window, verdict = tuple(windows[at]), tuple(verdicts[0][at])
+    assert sorted(verdict) == [0, 0, 1]
+    proofs = [prove(built, window, verdict) for built in pair]
+    assert proofs[0].instances[1:] == proofs[1].instances[1:] and proofs[0].instances[0] != proofs[1].instances[0]
+    verifying = Deployed(chain, pair[0])
+    for mine, other in ((0, 1), (1, 0)):
+        with LocalVerifier(pair[mine]) as verifier_:
+            assert verifier_.verify(proofs[mine].proof, proofs[mine].instances).verified
+            assert not verifier_.verify(proofs[mine].proof, proofs[other].instances).verified
+            assert not verifier_.verify(proofs[other].proof, proofs[mine].instances).verified
+            for false in ((0, 0, 0), (1, 1, 1), (*verdict[1:], verdict[0])):
+                statement = pair[mine].instances([window], [false])
+                assert not verifier_.verify(proofs[mine].proof, statement).verified
+        assert verifying.accepts(proofs[mine].proof, proofs[mine].instances)
+        assert not verifying.accepts(proofs[mine].proof, proofs[other].instances)
+    for integers in CLASSES:
+        assert leaks(b"".join(proof.proof for proof in proofs), sorted({*integers.ravel().tolist()}), SCALE) == {}
+
+
+@pytest.mark.attack
+def test_a_brought_private_models_weights_are_in_the_provers_files_only(pair: list[Artifact]) -> None:
+    for built, integers in zip(pair, CLASSES, strict=True):
+        both = [sign * int(value) for value in integers.ravel() for sign in (1, -1)]
+        files = sorted(path for path in built.path.iterdir() if path.is_file())
+        assert {"tuning.json", artifact.PROBE, artifact.MANIFEST, *artifact.AUDIT_FILES} <= {
+            each.name for each in files
+        }
+        found = leaking(files, both, SCALE)
+        assert set(found) == {artifact.MODEL, artifact.CIRCUIT}
+        assert len(set().union(*found[artifact.MODEL].values())) >= integers.size
+
+
 @pytest.mark.slow
 def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch
@@ -476,6 +697,9 @@ def test_settings_from_elsewhere_pass_the_gate_too() -> None:
         tuning.apply(request("mlp"), chosen, 0)
     with pytest.raises(ModelError, match="no settings"):
         tuning.apply(request("mlp"), {"scale": 1}, 0)
+    rebased = {"input_scale": 8, "param_scale": 8, "base": 64, "legs": 6, "rebase": 2}
+    with pytest.raises(ModelError, match="a published verdict is exact"):
+        tuning.apply(request("mlp", disclosure="verdict"), rebased, 0)
 
 
 def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
@@ -544,6 +768,12 @@ def test_estimates_grow_with_the_circuit(rows: int, private: bool, k: int) -> No
         (["good.onnx", "--data", "none.csv"], 2, r"error: none\.csv can't be read"),
         (["good.onnx", "--data", "x.csv", "--settings", "x.csv"], 2, r"error: x\.csv holds no settings of a model"),
         (["good.onnx"], 2, "--data is missing"),
+        (["good.onnx", "--visibility", "polycommit", "--check"], 2, "error: --visibility: 'polycommit' is refused"),
+        (
+            ["good.onnx", "--data", "x.csv", "--disclosure", "verdict", "--tolerance", "1"],
+            2,
+            "error: good: with --tolerance there is no verdict",
+        ),
         (["good.onnx", "--data", "x.csv", "--argmax", "--threshold", "1"], 2, "exclude each other"),
     ],
 )

@@ -77,6 +77,8 @@ class Workspace:
             "reporter": "{ anvil_account = 1 }",
             "submitter": "{ anvil_account = 0 }",
             "workers": 1,
+            "artifacts": toolchain.build_dir() / "artifacts",
+            "prover": "",
         } | changes
         path = self.folder / "oracle.toml"
         path.write_text(
@@ -91,9 +93,10 @@ reporter = {values["reporter"]}
 submitter = {values["submitter"]}
 
 [prover]
-artifacts = "{toolchain.build_dir() / "artifacts"}"
+artifacts = "{values["artifacts"]}"
 srs = "insecure-local"
 workers = {values["workers"]}
+{values["prover"]}
 
 [journal]
 path = "journal.db"

@@ -270,6 +270,21 @@ def test_the_visibility_can_be_replaced(read: Load) -> None:
     assert public.feeds == config.feeds
 
 
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("polycommit", "'polycommit' is refused, because it commits to the weights without blinding"),
+        ("hashed/private/0", "no constraint ties"),
+        ("fixed", "'fixed' is called \"public\" here"),
+        ("secret", "'secret' is no visibility of weights"),
+    ],
+)
+def test_a_visibility_that_no_feed_can_rest_on_is_refused_with_the_reason(read: Load, word: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=r"prover\.visibility: ") as refused:
+        read(MINIMAL + f'\n[prover]\nvisibility = "{word}"\n')
+    assert says in str(refused.value)
+
+
 HTTP = 'path = "$.price"'
 KEY = "reporter = { anvil_account = 1 }"
 SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\npath = "$.p"\n'

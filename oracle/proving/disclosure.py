@@ -1,0 +1,100 @@
+"""A program that publishes its verdict instead of its outputs, so that they give no private weight away.
+
+Both rules are comparisons inside the circuit, exact like everything before them. Neither adds a constant where none is
+needed, because constants are hashed with the weights: the model's hash is that of the circuit with scores, except with
+a threshold other than 0, which is then part of what the hash commits to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from oracle.errors import ModelError
+from oracle.proving.lowering import Op, Program
+from oracle.proving.reference import Circuit
+
+_NODE = "verdict"
+_THRESHOLD = "verdict_threshold"
+
+NEGLIGIBLE = 1e-9
+"""A threshold below it is 0: finer than any scale that tuning tries."""
+
+
+def above(program: Program, threshold: float) -> Program:
+    """Publishes 1 for each output above the threshold, else 0.
+
+    The threshold is rounded to the parameters' scale, like a weight.
+    """
+    import numpy as np
+
+    extended = _Extended(program)
+    shape = (1, *program.output_shape)
+    if abs(threshold) < NEGLIGIBLE:
+        compared = extended.add("Sub", [program.output, program.output], shape)
+    else:
+        compared = _THRESHOLD
+        # One number for all outputs: each costs rows.
+        extended.constants[compared] = np.full((1,) * len(shape), threshold)
+    extended.add("Greater", [program.output, compared], shape)
+    return extended.result(program.output_shape)
+
+
+def largest(program: Program) -> Program:
+    """Publishes 1 for each output that none exceeds, else 0: a single 1, unless the largest are equal.
+
+    The first 1 is then what argmax gives.
+
+    Raises:
+        ModelError: There is one output only.
+    """
+    count = program.outputs
+    if count < 2:
+        raise ModelError("the largest of one output is no verdict: state --threshold")
+    extended = _Extended(program)
+    scores = program.output
+    if program.output_shape != (count,):
+        scores = extended.add("Reshape", [scores], (1, count))
+    if count == 2:
+        other = extended.add("Gather", [scores], (1, 2), axis=1, indices=[1, 0])
+    else:
+        each = [extended.add("Slice", [scores], (1, 1), axis=1, start=at, end=at + 1) for at in range(count)]
+        most = each[0]
+        for score in each[1:]:
+            excess = extended.add("Relu", [extended.add("Sub", [score, most], (1, 1))], (1, 1))
+            most = extended.add("Add", [most, excess], (1, 1))
+        other = most
+    extended.add("GreaterOrEqual", [scores, other], (1, count))
+    return extended.result((count,))
+
+
+def limit(circuit: Circuit) -> float:
+    """What a circuit made by `above` compares with: rounded, and before an activation that was left off."""
+    rounded = circuit.constants.get(_THRESHOLD)
+    return 0.0 if rounded is None else int(rounded.ravel()[0]) / 2**circuit.param_scale
+
+
+class _Extended:
+    """A program to which operations are added."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._ops = list(program.ops)
+        self.constants = dict(program.constants)
+
+    def add(self, kind: str, inputs: Sequence[str], shape: tuple[int, ...], **attributes: Any) -> str:
+        name = f"{_NODE}_{len(self._ops)}"
+        self._ops.append(Op(kind, tuple(inputs), name, _NODE, shape, attributes))
+        return name
+
+    def result(self, shape: tuple[int, ...]) -> Program:
+        assert math.prod(shape) == self._program.outputs
+        return replace(
+            self._program,
+            ops=tuple(self._ops),
+            constants=self.constants,
+            output=self._ops[-1].output,
+            output_shape=shape,
+        )

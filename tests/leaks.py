@@ -1,0 +1,80 @@
+"""Looks for a model's weights in files, in any encoding in which they could have got there."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from oracle.encoding import FIELD_MODULUS
+
+SHORT_BYTES, SHORT_TEXT = 4, 9
+"""Random points have such a pattern by chance now and then; two of them they don't."""
+
+LEAST_HEX = 8
+"""Digits; fewer are everywhere."""
+
+
+def encodings(weight: int, scale: int) -> dict[str, bytes]:
+    """The ways to write weight / 2^scale, by name; the weight is the integer.
+
+    Signed where it is negative; in the field as r − |x|, and in Montgomery form, as keys have it.
+    """
+    value = weight / 2**scale
+    found = {}
+    for name, order in (("little", "<"), ("big", ">")):
+        found |= {f"{kind} {name}": struct.pack(order + kind, value) for kind in "fd"}
+        for size in (4, 8, 16):
+            if -(2 ** (8 * size - 1)) <= weight < 2 ** (8 * size - 1):
+                found[f"i{8 * size} {name}"] = weight.to_bytes(size, name, signed=True)  # type: ignore[arg-type]
+        for form, element in (("field", weight), ("montgomery", weight << 256)):
+            found[f"{form} {name}"] = (element % FIELD_MODULUS).to_bytes(32, name)  # type: ignore[arg-type]
+    single = struct.unpack("<f", struct.pack("<f", value))[0]
+    digits = {name: pattern.hex() for name, pattern in found.items()}
+    digits |= {"integer": f"{abs(weight):0{LEAST_HEX}x}", "element": f"{weight % FIELD_MODULUS:x}"}
+    text = {f"hex of {name}": written for name, written in digits.items()}
+    text |= {name.upper(): written.upper() for name, written in text.items()}
+    text |= {"decimal": str(weight), "decimal element": str(weight % FIELD_MODULUS), "single": repr(single)}
+    text |= {"double": repr(value), "nine digits": f"{value:.9g}", "exponent": f"{value:.6e}"}
+    return found | {name: written.encode() for name, written in text.items()}
+
+
+def leaks(content: bytes, weights: Sequence[int], scale: int) -> dict[str, set[int]]:
+    """Which weights are in some bytes, by encoding.
+
+    A short pattern counts if another weight's is there in the same encoding.
+    """
+    sure: dict[str, set[int]] = {}
+    short: dict[str, set[int]] = {}
+    searched = [(weight, name, pattern) for weight in weights for name, pattern in encodings(weight, scale).items()]
+    words = _words(content, {end for _, _, pattern in searched for end in (_word(pattern[:4]), _word(pattern[-4:]))})
+    for weight, name, pattern in searched:
+        if {_word(pattern[:4]), _word(pattern[-4:])} <= words and pattern in content:
+            least = SHORT_TEXT if pattern.isascii() and pattern.decode().isprintable() else SHORT_BYTES
+            (sure if len(pattern) > least else short).setdefault(name, set()).add(weight)
+    for name, seen in short.items():
+        if len(seen) > 1:
+            sure.setdefault(name, set()).update(seen)
+    return sure
+
+
+def _words(content: bytes, wanted: set[int]) -> set[int]:
+    """Which of these four bytes are there: a pattern's first and last are rarely both, and that is quickly seen."""
+    octets = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
+    windows = octets[:-3] | octets[1:-2] << 8 | octets[2:-1] << 16 | octets[3:] << 24
+    sought = np.array(sorted(wanted), dtype=np.uint32)
+    likely = np.zeros(1 << 20, dtype=bool)
+    likely[sought >> 12] = True
+    return set(np.intersect1d(windows[likely[windows >> 12]], sought).tolist())
+
+
+def _word(pattern: bytes) -> int:
+    return int.from_bytes(pattern, "little")
+
+
+def leaking(files: Iterable[Path], weights: Sequence[int], scale: int) -> Mapping[str, dict[str, set[int]]]:
+    """The files in which there are weights."""
+    found = {path.name: leaks(path.read_bytes(), weights, scale) for path in files}
+    return {name: each for name, each in found.items() if each}
