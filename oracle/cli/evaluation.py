@@ -62,6 +62,11 @@ _existing = click.Path(path_type=Path, dir_okay=False)
 @click.option("--count", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Places for each fault.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
+    "--scale-to",
+    type=click.FloatRange(min=0),
+    help="Scale all limits, with hindsight, to so many false holds per 10,000: compares detectors, not thresholds.",
+)
+@click.option(
     "--no-curve", is_flag=True, help="Leave out the curve of recall against false holds, which takes longest."
 )
 @click.option(

@@ -363,7 +363,7 @@ def readings_at(recording: Recording, index: int, told: Mapping[str, Decimal]) -
 def with_spread(
     tick: Tick, recording: Recording, index: int, feed: Feed, told: Mapping[str, Decimal] | None = None
 ) -> Tick:
-    """The tick with the spread of the venues that agree, as a move from the least to the greatest."""
+    """The tick with the spread of the venues that agree, were each a reporter's."""
     if tick.answer is None or len(recording.venues) == 1:
         return tick
     answers = [
@@ -371,10 +371,7 @@ def with_spread(
         for reading in readings_at(recording, index, told or {})
         if reading.source not in tick.outliers
     ]
-    least, greatest = min(answers), max(answers)
-    if feed.kind is Kind.RELATIVE and least <= 0:
-        return replace(tick, spread=encoding.CLIP)
-    return replace(tick, spread=encoding.move(feed.kind, feed.sigma, greatest, least))
+    return replace(tick, spread=encoding.spread(feed.kind, feed.sigma, min(answers), max(answers)))
 
 
 def find_max_repeats(past: Sequence[Tick]) -> int:

@@ -95,8 +95,8 @@ class Judge:
     def window(self, state: FeedState, tick: Tick) -> Window:
         """The features of a report."""
         assert tick.answer is not None
-        window = encoding.features(state, tick.answer, tick.time, self._past + 2)
-        return (*window[:-1], tick.spread, window[-1]) if self.detector.spread else window
+        spread = tick.spread if self.detector.spread else None
+        return encoding.features(state, tick.answer, tick.time, self.detector.features, spread)
 
     def score(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
         """The scores of each window."""

@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -194,6 +194,30 @@ def test_one_source_that_lies_writes_nothing() -> None:
         results = [result for result in try_all(judge, played, clean, trials) if result is not None]
         assert len(results) == 30 and all(result.caught for result in results), kind
     assert place(prepared(walk(600), HoldPolicy(2, 0, 0)), FAULTS["source_zero"], 5, seed=1) == []
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadCap(StaticCap):
+    """Objects to reports whose sources are far apart: the last but one feature."""
+
+    spread: bool = True
+    features: int = 5
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        return (features[-2] - self.limit,)
+
+
+def test_a_detector_sees_the_spread_of_the_venues() -> None:
+    data = venues()
+    told = {**data.venues, "b": tuple(v and (v * 2 if row == 400 else v) for row, v in enumerate(data.venues["b"]))}
+    played = prepare(replace(data, venues=told), FeedOptions(decimals=2, min_sources=2))
+    judge = Judge(SpreadCap(20_000, name="spread"), played.feed)
+    found = replay(judge, played)
+    assert [number for number in found.numbers if found.held(number)] == [found.history.number(400)]
+    assert found.window(found.history.number(400))[-2] == encoding.CLIP
+    assert all(
+        found.window(number) == judge.window(found.state(number), played.ticks[number]) for number in found.numbers
+    )
 
 
 def test_two_sources_that_disagree_give_no_report() -> None:
