@@ -338,7 +338,9 @@ def only(comparison: measure.Comparison) -> measure.Comparison:
     """The comparison with the detector SHOWN alone."""
     name = SHOWN.replace("+", "-")
     shown = [evaluation for evaluation in comparison.evaluations if evaluation.name == name]
-    caps = [comparison.cap_of(evaluation) for evaluation in shown]
+    # All caps have one curve, which the first of them carries.
+    curve = comparison.caps[0].curve
+    caps = [replace(comparison.cap_of(evaluation), curve=curve) for evaluation in shown]
     return replace(comparison, evaluations=tuple(shown), caps=tuple(caps))
 
 

@@ -24,6 +24,7 @@ RED, GREY, PALE = "#C1121F", "#8A8A8A", "#D9D9D9"
 WIDE = (11.0, 4.6)
 DPI = 110
 _CAP = "cap with "
+_FIFTHS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 _STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
@@ -228,6 +229,7 @@ def _panel(axes: Axes, comparison: Comparison, group: str) -> None:
     axes.set_xticks(sizes, [f"{size:g} %" for size in sizes])
     axes.minorticks_off()
     axes.set_ylim(-0.03, 1.05)
+    axes.set_yticks(_FIFTHS)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
@@ -251,7 +253,7 @@ def panels(comparisons: Mapping[str, Comparison], panel: tuple[str, str, str]) -
             axes.set_title(name, fontsize=9.5)
             axes.set_xlabel(unit)
             axes.tick_params(axis="x", labelsize=8)
-            axes.legend(loc="upper left", fontsize=7.5)
+            axes.legend(loc="center right", fontsize=8)
         figure.suptitle(f"{title}: held, each beside the cap with as many false holds", fontsize=11)
         return _png(figure)
 
@@ -327,7 +329,8 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(-0.04, PER / 10)
     axes.set_xticks([0, 1, 5, 10, 50, 100, 500, 1000], ["0", "1", "5", "10", "50", "100", "500", "1,000"])
-    axes.set_ylim(top=1.02)
+    axes.set_ylim(0, 1.02)
+    axes.set_yticks(_FIFTHS)
     axes.axvspan(0, 5, color=PALE, alpha=0.35, linewidth=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(loc="lower right")
