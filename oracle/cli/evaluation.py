@@ -98,12 +98,14 @@ def evaluate(
 
     from rich.console import Console
 
+    from oracle.evaluation import plots
     from oracle.evaluation.measure import compare
     from oracle.evaluation.output import document, print_comparison, write
     from oracle.evaluation.recording import prepare
 
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
+    plots.require()
     recording = _recording(options)
     prepared = prepare(recording, _feed_options(options), part)
     faults = _faults(names, faults_file)

@@ -295,7 +295,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     columns, rows = _clean_rows(comparison)
     table = Table(title="The recording as it is: all of it must pass", title_justify="left")
     for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index == 0 else "right")
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import math
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import ToolMissing
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DRIFTS", "SPIKES", "curves", "draw", "panels"]
+__all__ = ["DRIFTS", "SPIKES", "curves", "draw", "panels", "require"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 RED, GREY, PALE = "#C1121F", "#8A8A8A", "#D9D9D9"
@@ -42,19 +43,26 @@ _LOG_FROM = 4
 """A series that spans more than this factor gets a logarithmic axis."""
 
 
+def require() -> None:
+    """Says at once if plots can't be drawn.
+
+    Raises:
+        ToolMissing: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise ToolMissing('plots need matplotlib, which is not installed: pip install "verifiable-oracle[demo]"')
+
+
 def draw(comparison: Comparison) -> dict[str, bytes]:
     """All plots by name: "series", "scores", "recall", "curve". Those without data are left out.
 
     Raises:
         ToolMissing: matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ToolMissing(
-            'plots need matplotlib, which is not installed: pip install "verifiable-oracle[demo]"'
-        ) from None
+    require()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(_STYLE):
         for name, plot in (("series", _series), ("scores", _scores), ("recall", _recall), ("curve", _curve)):
