@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from oracle.inspection import SrsFinding
     from oracle.journal import Journal
     from oracle.proving.artifact import Artifact
+    from oracle.proving.cutting import Plan
     from oracle.proving.graph import GraphReport
     from oracle.proving.interface import OnEvent, Prover, ProverEvent
+    from oracle.proving.split import Chain, ModelProof
     from oracle.proving.srs import SrsCache, SrsStatus
+    from oracle.proving.tuning import Request
+    from oracle.proving.verification import Verification
 
 Progress = Callable[[str], None]
 
@@ -189,6 +193,17 @@ class ModelOptions:
     srs: str = "insecure-local"
     settings: Path | None = None
     out: Path | None = None
+    split: bool = False
+    memory_limit: float | None = None
+    cores: int | None = None
+
+
+@dataclass(frozen=True)
+class SplitModel:
+    """A split model, and how it was cut."""
+
+    chain: Chain
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -208,7 +223,140 @@ def inspect_model(options: ModelOptions) -> GraphReport:
         options.onnx.name,
         output=options.output,
         keep_activation=options.keep_activation,
+        whole=not options.split,
     )
+
+
+def _request(options: ModelOptions) -> Request:
+    """What is to be tuned."""
+    from oracle.proving import artifact, graph, tuning
+    from oracle.proving.imported import model_name
+    from oracle.proving.samples import load
+
+    if options.data is None:
+        raise DataError("tuning needs samples of the model's inputs")
+    return tuning.Request(
+        name=model_name(options.onnx.stem),
+        data=graph.read_file(options.onnx),
+        samples=load(options.data),
+        verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
+        max_flips_per_10k=options.max_flips,
+        visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
+        objective=tuning.Objective(options.objective),
+        output=options.output,
+        keep_activation=options.keep_activation,
+        clip=options.clip,
+        disclosure=options.disclosure,
+        whole=not options.split,
+    )
+
+
+def build_split_model(options: ModelOptions, progress: Progress = lambda step: None) -> SplitModel:
+    """Cut a brought model into segments that fit the memory, and build them; found again if they were built before.
+
+    The same model, samples, options, memory limit and cores give the same artifact.
+
+    Raises:
+        ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
+        DataError: The samples do not fit.
+    """
+    import os
+    import tempfile
+
+    from oracle.chain.solc import compile_standard
+    from oracle.proving import cutting, split, tuning
+    from oracle.proving.child import EngineProcess
+    from oracle.proving.srs import SrsOrigin
+    from oracle.proving.verifier import SOLC_VERSION
+
+    out = options.out or toolchain.build_dir() / "artifacts"
+    request = _request(options)
+    if request.disclosure != "score":
+        raise DataError("a split model publishes its scores: build it without --split, or without --disclosure verdict")
+    circuit, _, model = tuning.coarsest(request, progress)
+    with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
+        plan = cutting.plan(
+            circuit,
+            name=request.name,
+            visibility=request.visibility,
+            objective=request.objective,
+            memory=_bytes(options.memory_limit) or split.default_memory(),
+            cores=options.cores or os.cpu_count() or 1,
+            engine=engine,
+            folder=Path(folder),
+            progress=progress,
+        )
+    chain = split.build(
+        plan,
+        circuit,
+        name=request.name,
+        visibility=request.visibility,
+        facts=model.facts(),
+        srs=srs_cache(out).source(SrsOrigin(options.srs)),
+        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
+        cache=out,
+        progress=progress,
+    )
+    return SplitModel(chain, plan)
+
+
+def _chain(path: Path, *, prover: bool = True) -> Chain:
+    """A whole model's artifact that a user named: what is wrong with it is no verdict on a proof."""
+    from oracle.proving.split import load_chain
+
+    try:
+        return load_chain(path, prover=prover)
+    except ArtifactError as error:
+        raise DataError(str(error)) from error
+
+
+def _bytes(gib: float | None) -> int | None:
+    return None if gib is None else int(gib * 2**30)
+
+
+async def prove_model(
+    path: Path,
+    data: Path,
+    *,
+    row: int = 0,
+    memory_limit: float | None = None,
+    cores: int | None = None,
+    deadline_s: float | None = None,
+    progress: Progress = lambda step: None,
+) -> tuple[Chain, ModelProof]:
+    """Prove one inference of an imported model, split or not.
+
+    Args:
+        path: Its artifact.
+        data: Inputs: .npy, .csv or .json, one row each.
+        row: Which of them.
+        memory_limit: GiB that proofs may take together.
+        cores: Proofs at once.
+        deadline_s: For each proof.
+        progress: Told what is done.
+
+    Raises:
+        DataError: The file has no such row, or it does not fit the model.
+    """
+    from oracle.proving import split
+    from oracle.proving.samples import load
+
+    rows = load(data)
+    if not 0 <= row < len(rows):
+        raise DataError(f"{data} has {len(rows)} rows; there is no row {row}, they are counted from 0")
+    chain = await asyncio.to_thread(_chain, path)
+    async with split.ChainProver(chain, cores=cores, memory=_bytes(memory_limit), deadline=deadline_s) as prover:
+        return chain, await prover.prove(prover.quantise(rows[row]), progress)
+
+
+def verify_model(path: Path, proof: Path, deadline_s: float | None = None) -> tuple[Chain, ModelProof, Verification]:
+    """Verify one inference against a model's artifact, of which an auditor's copy will do."""
+    from oracle.proving import split
+
+    chain = _chain(path, prover=False)
+    found = split.read_proof(proof)
+    deadline = {} if deadline_s is None else {"deadline": deadline_s}
+    return chain, found, split.verify(chain, found, **deadline)
 
 
 def build_model(options: ModelOptions, progress: Progress = lambda step: None) -> BuiltModel:
@@ -224,28 +372,12 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
     import json
 
     from oracle.chain.solc import compile_standard
-    from oracle.proving import artifact, graph, tuning
-    from oracle.proving.imported import model_name
-    from oracle.proving.samples import load
+    from oracle.proving import artifact, tuning
     from oracle.proving.srs import SrsOrigin
     from oracle.proving.verifier import SOLC_VERSION
 
-    if options.data is None:
-        raise DataError("tuning needs samples of the model's inputs")
     out = options.out or toolchain.build_dir() / "artifacts"
-    request = tuning.Request(
-        name=model_name(options.onnx.stem),
-        data=graph.read_file(options.onnx),
-        samples=load(options.data),
-        verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
-        max_flips_per_10k=options.max_flips,
-        visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
-        objective=tuning.Objective(options.objective),
-        output=options.output,
-        keep_activation=options.keep_activation,
-        clip=options.clip,
-        disclosure=options.disclosure,
-    )
+    request = _request(options)
     source = srs_cache(out).source(SrsOrigin(options.srs))
     kept = out / "tuned" / f"{request.digest()}.json"
     known = options.settings or (kept if kept.exists() else None)

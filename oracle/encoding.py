@@ -165,14 +165,21 @@ def instances(
     windows: Sequence[Sequence[int]],
     scores: Sequence[Sequence[int]],
     batch: int,
+    *,
+    input_hash: int | None = None,
+    output_hash: int | None = None,
 ) -> tuple[int, ...]:
     """The public instances of a proof, as the hub builds them: `[H] ++ x[0..B) ++ s[0..B)`.
+
+    A segment of a split model has hashes at its ends instead: `[H(x)] ++ [H] ++ [H(s)]`.
 
     Args:
         model_hash: Poseidon hash of the weights as a field element; None if the circuit binds none.
         windows: 1 to `batch` feature vectors.
         scores: As many score vectors. Missing windows repeat the last one.
         batch: B, the windows of the circuit.
+        input_hash: Poseidon hash that stands for the windows.
+        output_hash: Likewise for the scores.
 
     Returns:
         Field elements.
@@ -181,8 +188,10 @@ def instances(
         raise ValueError(f"{len(windows)} windows and {len(scores)} score vectors for a batch of {batch}")
     padding = batch - len(windows)
     rows = [*windows, *[windows[-1]] * padding, *scores, *[scores[-1]] * padding]
-    head = () if model_hash is None else (model_hash,)
-    return (*head, *(to_field(value) for row in rows for value in row))
+    inputs = [to_field(value) for row in rows[:batch] for value in row] if input_hash is None else []
+    outputs = [to_field(value) for row in rows[batch:] for value in row] if output_hash is None else []
+    head = [each for each in (input_hash, model_hash) if each is not None]
+    return (*head, *inputs, *outputs, *(() if output_hash is None else (output_hash,)))
 
 
 def answer_from_decimal(value: Decimal, decimals: int) -> int:

@@ -19,6 +19,7 @@ from oracle.proving.srs import SrsCache, SrsOrigin
 
 if TYPE_CHECKING:
     from oracle.proving.artifact import Artifact, Manifest
+    from oracle.proving.split import Chain
 
 BLINDING_ROWS = 6
 """Rows of a circuit's 2^k that blind its columns and hold nothing."""
@@ -195,6 +196,27 @@ class Inspection:
     warnings: tuple[str, ...] = field(default=())
 
 
+def is_split(path: Path) -> bool:
+    """Whether there is a split model at this path: each of its segments is an artifact of its own."""
+    from oracle.proving.split import SPLIT
+
+    return (path / SPLIT).is_file()
+
+
+def inspect_split(path: Path) -> Chain:
+    """Reads a split model, all of it or an auditor's copy, and checks its hashes.
+
+    Raises:
+        DataError: It is damaged, or of another release.
+    """
+    from oracle.proving.split import load_chain
+
+    try:
+        return load_chain(path, prover=False)
+    except ArtifactError as error:
+        raise DataError(str(error)) from error
+
+
 def inspect(path: Path) -> Inspection:
     """Reads an artifact, all of it or an auditor's copy, and checks its hashes.
 
@@ -244,6 +266,8 @@ def _view(found: Artifact) -> Inspection:
         "verifying key": manifest.files[artifact.VK],
     }
     warnings = []
+    if manifest.hashed:
+        warnings.append("a segment of a split model: its proofs say nothing without those of the others")
     if manifest.srs_origin is not SrsOrigin.PUBLIC_CEREMONY:
         warnings.append(
             "the SRS was generated locally: whoever did that can forge proofs; refused outside local chains"
@@ -438,7 +462,7 @@ def _files(folder: Path, manifest: Manifest) -> Iterable[FileView]:
             why=why[name],
         )
     for name, reason in (
-        (artifact.PROBE, "the first proof, which the hub is shown"),
+        *(() if manifest.hashed else ((artifact.PROBE, "the first proof, which the hub is shown"),)),
         (artifact.MANIFEST, "all of this"),
     ):
         path = folder / name

@@ -26,7 +26,9 @@ from oracle.detectors.interface import Detector
 from oracle.detectors.lessons import Terms
 from oracle.detectors.trainers import cut
 from oracle.errors import DataError, ToolMissing
-from oracle.learning import CARD_SCHEMA, THINNED, Learnt, Progress, Trained, from_reports, rate, train
+from oracle.learning import Progress, Trained, train
+from oracle.learning.card import CARD_SCHEMA, THINNED, rate
+from oracle.learning.recordings import Learnt, from_reports, moment
 
 if TYPE_CHECKING:
     from oracle.config import Config, TrainingConfig, TrainingDataConfig
@@ -175,8 +177,6 @@ def monitor(card: Mapping[str, Any], detector: Detector, learnt: Learnt) -> Find
         DataError: There are too few.
         ToolMissing: The `train` extra is not installed.
     """
-    from oracle.learning import moment
-
     try:
         from scipy.stats import ks_2samp
     except ImportError as error:

@@ -6,7 +6,7 @@ private and public.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 VISIBILITIES: Mapping[str, str] = {"private": "hashed", "public": "fixed"}
@@ -90,13 +90,21 @@ def refused_word(word: str) -> str | None:
     return f"{word!r} is refused, because it {reason}. Say {offered}"
 
 
-def settings_problem(settings: Mapping[str, Any], visibility: str) -> str:
+_HASHED_END = {"Hashed": {"hash_is_public": True, "outlets": []}}
+
+
+def settings_problem(settings: Mapping[str, Any], visibility: str, hashed: Sequence[str] = ()) -> str:
     """Why a circuit with these settings of ezkl's is not what an artifact's `visibility` says; "" if it is."""
     arguments = settings.get("run_args")
     if not isinstance(arguments, Mapping):
         return "they have no run arguments"
-    for name in ("input_visibility", "output_visibility"):
-        if arguments.get(name) != "Public":
+    for end in ("input", "output"):
+        name = f"{end}_visibility"
+        if end in hashed:
+            # Of a segment: what is hashed is what the segment beside it publishes the same hash of.
+            if arguments.get(name) != _HASHED_END:
+                return f"{name} is {_word(arguments.get(name))}, but the manifest calls it hashed"
+        elif arguments.get(name) != "Public":
             return (
                 f"{name} is {_word(arguments.get(name))}, not Public: the contract has to see what was judged and how"
             )

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from oracle.explaining import Account
     from oracle.inspection import Inspection, SrsFinding
     from oracle.monitoring import Finding
+    from oracle.proving.cutting import Plan
     from oracle.proving.graph import GraphReport
+    from oracle.proving.split import Chain, ModelProof
     from oracle.proving.srs import SrsStatus
 
 
@@ -173,6 +175,64 @@ def download_progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("download", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_split(chain: Chain, plan: Plan | None = None, *, as_json: bool) -> None:
+    """A split model: its segments, in order; with a plan, what was estimated of them."""
+    from oracle.proving.split import estimate
+
+    costs = [estimate(each) for each in chain.artifacts]
+    if as_json:
+        manifest = chain.manifest.document() if chain.manifest is not None else {}
+        planned = {} if plan is None else {"proofs_at_once": plan.lanes, "seconds": plan.seconds, "memory": plan.memory}
+        estimated = [asdict(each) for each in costs]
+        print_json({"path": str(chain.path), "manifest": manifest, "estimated": estimated, "plan": planned})
+        return
+    console = Console()
+    table = _table("", "from", "to", "takes", "gives", "rows", "k", "proof", "gas", "seconds", "memory")
+    assert chain.manifest is not None
+    for at, (link, each, cost) in enumerate(zip(chain.manifest.segments, chain.artifacts, costs, strict=True), 1):
+        hashed = each.manifest.hashed
+        table.add_row(
+            str(at),
+            *link.nodes,
+            f"{link.inputs:,}{' hashed' * ('input' in hashed)}",
+            f"{link.outputs:,}{' hashed' * ('output' in hashed)}",
+            f"{cost.rows:,}",
+            str(cost.k),
+            f"{each.manifest.proof_bytes:,} B",
+            f"{cost.gas:,}",
+            f"{cost.seconds:,.1f}",
+            f"{cost.memory / 2**20:,.0f} MiB",
+        )
+    facts = chain.manifest.facts.get("fidelity") or {}
+    lines = [
+        f"{chain.name}: {chain.manifest.weights:,} {chain.manifest.visibility.value} weights in {len(costs)} segments",
+        f"input x / 2^{chain.input_scale} within ±{chain.clip}, output s / 2^{chain.output_scale}",
+    ]
+    if facts:
+        lines.append(f"{facts['flips']} of {facts['samples']} verdicts flip against the float model")
+    if plan is not None:
+        lines.append(
+            f"estimated: {plan.seconds:,.0f} s with {plan.lanes} at once, {plan.memory / 2**30:.1f} GiB; gas without a "
+            f"contract around it {sum(cost.gas for cost in costs):,}"
+        )
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+    console.print(table)
+    for name, value in (("artifact", chain.artifact_hash), ("model", chain.model_hash), ("folder", str(chain.path))):
+        console.print(f"{name} {value}", markup=False, highlight=False, soft_wrap=True)
+    if any(each.manifest.srs_origin == "insecure-local" for each in chain.artifacts):
+        console.print("INSECURE: the SRS was generated locally; for local chains only", highlight=False)
+
+
+def print_inference(chain: Chain, proof: ModelProof) -> None:
+    """What a proof says, in the model's units."""
+    outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}" for value in proof.outputs)
+    count = len(proof.proofs)
+    size = sum(len(each) for each in proof.proofs)
+    made = f", made in {proof.seconds:.1f} s" if proof.seconds else ""
+    print(f"{chain.name}: [{outputs}], {count} proof{'s' * (count > 1)} of {size:,} B{made}")
 
 
 def print_inspection(found: Inspection, *, as_json: bool) -> None:

@@ -39,6 +39,19 @@ visibility_option = click.option(
 )
 
 
+memory_option = click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GIB",
+    help="Memory that the proofs of a split model may take at once (default: four fifths of the machine's).",
+)
+cores_option = click.option(
+    "--cores",
+    type=click.IntRange(min=1),
+    help="Cores for the proofs of a split model (default: the machine's).",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="oracle")
 @click.option("--verbose", "-v", is_flag=True, help="Log what happens to standard error.")
@@ -252,15 +265,30 @@ def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int, as_json: boo
     help="Also time `make demo`'s set-up on a fresh clone.",
 )
 @click.option(
+    "--growth",
+    is_flag=True,
+    help="Instead: how proofs grow from 100 to 1,000,000 weights, and a split model. Long.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --growth: the plot's file.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("build/bench.json"),
     show_default=True,
 )
-def bench(repeat: int, cold_setup: bool, out: Path) -> None:
+def bench(repeat: int, cold_setup: bool, growth: bool, plot: Path | None, out: Path) -> None:
     """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
     import asyncio
 
+    if growth:
+        from oracle.bench.growth import run as run_growth
+
+        run_growth(out=out, echo=click.echo, plot=plot)
+        return
     from oracle.bench import run as run_bench
 
     asyncio.run(run_bench(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo))
@@ -416,10 +444,73 @@ def model() -> None:
 @json_option
 def model_inspect(path: Path, as_json: bool) -> None:
     """What the ARTIFACT in this folder is: graph, circuit, cost, privacy, hashes; an auditor's copy will do."""
-    from oracle.inspection import inspect
-    from oracle.report import print_inspection
+    from oracle.inspection import inspect, inspect_split, is_split
+    from oracle.report import print_inspection, print_split
 
+    if is_split(path):
+        print_split(inspect_split(path), as_json=as_json)
+        return
     print_inspection(inspect(path), as_json=as_json)
+
+
+@model.command("prove")
+@click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
+@click.option(
+    "--input",
+    "data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Inputs as the model takes them: .npy, .csv or .json, one row each.",
+)
+@click.option("--row", type=click.IntRange(min=0), default=0, show_default=True, help="The row to prove.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file to write: inputs, outputs, boundaries and proofs.",
+)
+@click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for each proof (default: twenty times the estimate, and at least 60).",
+)
+@memory_option
+@cores_option
+def model_prove(path: Path, out: Path, **options: Any) -> None:
+    """Prove one inference of the imported model in ARTIFACT, split or not."""
+    import asyncio
+
+    from oracle.assembly import prove_model
+    from oracle.proving.split import write_proof
+    from oracle.report import print_inference
+
+    chain, proof = asyncio.run(prove_model(path, progress=lambda line: click.echo(line, err=True), **options))
+    write_proof(out, proof)
+    print_inference(chain, proof)
+    click.echo(out)
+
+
+@model.command("verify")
+@click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
+@click.argument("proof", metavar="PROOF.json", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for each proof (default: 60).",
+)
+def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
+    """Verify an inference against the model in ARTIFACT, or an auditor's copy; exits with 1 if it does not hold."""
+    from oracle.assembly import verify_model
+    from oracle.report import print_inference
+
+    chain, found, verification = verify_model(path, proof, deadline_s)
+    if not verification.verified:
+        click.echo(f"does not hold: {verification.reason}", err=True)
+        sys.exit(1)
+    print_inference(chain, found)
+    click.echo("holds")
 
 
 @model.command("build")
@@ -479,6 +570,9 @@ def model_inspect(path: Path, as_json: bool) -> None:
     help="A tuning.json whose choice is taken over, instead of a search.",
 )
 @click.option("--check", "check_only", is_flag=True, help="Only say what is in the model, and what it would cost.")
+@click.option("--split", is_flag=True, help="Cut the model into several circuits, which are proven at once.")
+@memory_option
+@cores_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -504,8 +598,8 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
 
 
 def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:
-    from oracle.assembly import ModelOptions, build_model, inspect_model
-    from oracle.report import print_graph, print_model
+    from oracle.assembly import ModelOptions, build_model, build_split_model, inspect_model
+    from oracle.report import print_graph, print_model, print_split
 
     given = [name for name in ("threshold", "tolerance") if options[name] is not None]
     given += ["argmax"] if options.pop("argmax") else []
@@ -522,6 +616,16 @@ def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, 
         sys.exit(2 if report.problems else 0)
     if chosen.data is None:
         raise click.UsageError("--data is missing: tuning needs samples of the model's inputs")
+    if chosen.split:
+        if batch != 1 or chosen.settings is not None:
+            raise click.UsageError(
+                "a split model has one window, and its settings are chosen: no --batch, no --settings"
+            )
+        split = build_split_model(chosen, lambda line: click.echo(line, err=True))
+        print_split(split.chain, split.plan, as_json=as_json)
+        return
+    if chosen.memory_limit is not None or chosen.cores is not None:
+        raise click.UsageError("--memory-limit and --cores are for --split")
     built = build_model(chosen, lambda line: click.echo(line, err=True))
     print_model(built, as_json=as_json)
 

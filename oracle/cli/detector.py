@@ -88,6 +88,7 @@ def detector_monitor(
     from oracle import learning, monitoring
     from oracle.assembly import load_detector
     from oracle.cli.options import DEFAULT_CONFIG
+    from oracle.learning.recordings import read
     from oracle.report import print_monitor
 
     if (feed is None) == (data is None):
@@ -107,7 +108,7 @@ def detector_monitor(
                 raise click.UsageError("--feed needs --journal, or a configuration that names one")
             journal = optional.journal.path
         where = monitoring.data_of(card, data, journal, feed)
-        learnt = learning.read(where)
+        learnt = read(where)
     learnt = monitoring.recent(learnt, last)
     finding = monitoring.monitor(card, detector, learnt)
     files = None

@@ -88,6 +88,7 @@ class Manifest:
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
             and tools.
         imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
+        hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
     """
 
     schema: int
@@ -113,6 +114,12 @@ class Manifest:
     files: Mapping[str, str]
     artifact_hash: str = ""
     imported: Mapping[str, Any] | None = None
+    hashed: tuple[str, ...] = ()
+
+    @property
+    def model_hash_at(self) -> int:
+        """Where the model's hash is among the instances, if they have it."""
+        return 1 if "input" in self.hashed else 0
 
     def document(self) -> dict[str, Any]:
         """As JSON: 256-bit numbers as hex, enumerations by their values."""
@@ -122,6 +129,10 @@ class Manifest:
             document[key] = document[key].value
         if self.imported is None:
             del document["imported"]
+        if self.hashed:
+            document["hashed"] = list(self.hashed)
+        else:
+            del document["hashed"]
         return document
 
     def computed_hash(self) -> str:
@@ -132,7 +143,7 @@ class Manifest:
         document = self.document()
         del document["artifact_hash"]
         document["files"] = {name: digest for name, digest in self.files.items() if name != CIRCUIT}
-        return _digest(document)
+        return digest(document)
 
     def privacy(self) -> dict[str, Any]:
         """What the weights' visibility and the disclosure mean: follows from the two, so no hash has it."""
@@ -158,6 +169,9 @@ class Manifest:
         stated = values.pop("privacy", None)
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
+        values["hashed"] = tuple(values.get("hashed", ()))
+        if values["hashed"] not in ((), ("input",), ("output",), ("input", "output")):
+            raise ValueError(f"hashed {list(values['hashed'])} is none of input, output, or both in this order")
         manifest = Manifest(**values)
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
@@ -205,9 +219,17 @@ class Artifact:
         """
         return _read_probe(self)
 
-    def instances(self, windows: Sequence[Sequence[int]], scores: Sequence[Sequence[int]]) -> tuple[int, ...]:
-        """The instances of a statement in this circuit, as the hub builds them."""
-        return encoding.instances(self.model_hash, windows, scores, self.manifest.batch)
+    def instances(
+        self,
+        windows: Sequence[Sequence[int]],
+        scores: Sequence[Sequence[int]],
+        input_hash: int | None = None,
+        output_hash: int | None = None,
+    ) -> tuple[int, ...]:
+        """The instances of a statement in this circuit, as the hub builds them; with hashes for a segment's ends."""
+        return encoding.instances(
+            self.model_hash, windows, scores, self.manifest.batch, input_hash=input_hash, output_hash=output_hash
+        )
 
     def padded(self, windows: Sequence[Sequence[int]]) -> list[int]:
         """The circuit's input: the windows, the last one repeated to B, flattened."""
@@ -253,7 +275,7 @@ def build(
         )
     onnx = detector.to_onnx(batch)
     arguments = run_args(detector, visibility)
-    key = _digest(
+    key = digest(
         _facts(detector)
         | {
             "schema": SCHEMA,
@@ -319,7 +341,7 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
         raise ArtifactError(f"artifact {path}: the manifest names two hashes of one SRS. {_REMEDY}")
     if origin_of(manifest.k, manifest.srs_sha256) is not manifest.srs_origin:
         raise ArtifactError(f"artifact {path}: the SRS is not of the origin that the manifest states. {_REMEDY}")
-    if prover or (path / PROBE).exists():
+    if not manifest.hashed and (prover or (path / PROBE).exists()):
         artifact.probe()
     return artifact
 
@@ -329,11 +351,13 @@ def _check_settings(artifact: Artifact) -> None:
     path, manifest = artifact.path / SETTINGS, artifact.manifest
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        problem = privacy.settings_problem(settings, manifest.visibility.value)
+        problem = privacy.settings_problem(settings, manifest.visibility.value, manifest.hashed)
     except (OSError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
     private = manifest.visibility is Visibility.PRIVATE
-    count = manifest.batch * (manifest.features + manifest.outputs) + private
+    # One hash stands for all of an end that is hashed.
+    ends = {"input": manifest.features, "output": manifest.outputs}
+    count = private + sum(1 if end in manifest.hashed else manifest.batch * width for end, width in ends.items())
     if not problem and manifest.instance_count != count:
         problem = f"its circuit has {manifest.instance_count} instances; the contract builds {count}"
     if problem:
@@ -376,6 +400,11 @@ def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
     return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
 
 
+def _hashed(run_args: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ends of a circuit that it publishes as hashes."""
+    return tuple(end for end in ("input", "output") if run_args[f"{end}_visibility"] == "hashed")
+
+
 def _facts(detector: Provable) -> dict[str, Any]:
     return {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
 
@@ -407,8 +436,9 @@ def _build_into(
     progress("settings")
     settings = engine.call("gen_settings", model=file(MODEL), settings=file(SETTINGS), run_args=run_args)
     least = max(least_k(settings["num_rows"], run_args["decomp_base"]), run_args.get("logrows", 0))
+    hashed = _hashed(run_args)
     # 2 Circuit, SRS and keys, and a first proof. Whether a k really holds the circuit shows there.
-    srs, probe = _smallest_k(folder, engine, settings, least, source, detector, batch, visibility, progress)
+    srs, probe = _smallest_k(folder, engine, settings, least, source, detector, batch, visibility, hashed, progress)
     # 3 The circuit is the reference, at the corners too.
     progress("circuit against reference")
     for window in _windows(detector)[1:]:
@@ -419,12 +449,12 @@ def _build_into(
                 f"the circuit of {detector.name} computes {seen} for {list(window)}, its integer reference {expected}"
             )
     proof_bytes = len(probe["proof"]) // 2
-    model_hash = int(probe["instances"][0], 16) if visibility is Visibility.PRIVATE else 0
+    model_hash = int(probe["instances"]["input" in hashed], 16) if visibility is Visibility.PRIVATE else 0
     # 4 The verifier.
     progress("verifier")
     engine.call("create_verifier", vk=file(VK), settings=file(SETTINGS), srs=file(SRS), source=file(SOLIDITY))
     generated = (folder / SOLIDITY).read_text(encoding="utf-8")
-    circuit_hash = _digest(
+    circuit_hash = digest(
         {
             "vk": _sha256(folder / VK),
             "srs": srs.sha256,
@@ -473,9 +503,13 @@ def _build_into(
         circuit_hash=circuit_hash,
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
         imported=_facts(detector).get("imported"),
+        hashed=hashed,
     )
     document = manifest.document() | {"artifact_hash": manifest.computed_hash(), "privacy": manifest.privacy()}
     _write_json(folder / MANIFEST, document)
+    if hashed:
+        # A segment is no feed's model, and its window and scores are what the whole model does not publish.
+        return
     # 6 The probe, which verified above.
     calm = _windows(detector)[0]
     _write_json(
@@ -524,6 +558,7 @@ def _smallest_k(
     detector: Provable,
     batch: int,
     visibility: Visibility,
+    hashed: tuple[str, ...],
     progress: Callable[[str], None],
 ) -> tuple[SrsFile, dict[str, Any]]:
     """Compiles, makes keys and proves once with the least k that works. Returns the SRS and the proof."""
@@ -573,8 +608,10 @@ def _smallest_k(
         if _sha256(folder / SRS) != srs.sha256:
             raise ArtifactError(f"SRS file {srs.path} changed while it was used")
         instances = tuple(int(element, 16) for element in probe["instances"])
-        model_hash = instances[0] if visibility is Visibility.PRIVATE else None
-        if instances != encoding.instances(model_hash, [window], [detector.score_int(window)], batch):
+        model_hash = instances["input" in hashed] if visibility is Visibility.PRIVATE else None
+        ends = {"input": [*window] * batch, "output": outputs}
+        hashes = {f"{end}_hash": int(engine.call("poseidon", vectors=[ends[end]])[0], 16) for end in hashed}
+        if instances != encoding.instances(model_hash, [window], [detector.score_int(window)], batch, **hashes):
             raise ArtifactError(f"the circuit of {detector.name} has other instances than the hub, or in another order")
         return srs, probe
     raise ArtifactError(f"no circuit of up to 2^{least + _K_ATTEMPTS - 1} rows works for {detector.name}: {refusal}")
@@ -599,7 +636,7 @@ def _corners(features: int) -> list[tuple[int, ...]]:
     ]
 
 
-def _digest(document: object) -> str:
+def digest(document: object) -> str:
     """SHA-256 of canonical JSON, hex."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

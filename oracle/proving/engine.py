@@ -179,6 +179,14 @@ def prove(
         }
 
 
+def poseidon(vectors: list[list[int]]) -> list[str]:
+    """The hash of each vector, as circuits publish it: field elements as hex."""
+    return [
+        hex(_element(ezkl.poseidon_hash([_little_endian(value % FIELD_MODULUS) for value in vector])[0]))
+        for vector in vectors
+    ]
+
+
 def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -> dict[str, Any]:
     """Verifies a proof against instances.
 
@@ -196,7 +204,7 @@ def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -
         path = Path(folder, "proof.json")
         document = {
             "protocol": None,
-            "instances": [[value.to_bytes(32, "little").hex() for value in values]],
+            "instances": [[_little_endian(value) for value in values]],
             "proof": list(bytes.fromhex(proof)),
             "hex_proof": "0x" + proof,
             "split": None,
@@ -239,6 +247,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         create_verifier,
         witness,
         prove,
+        poseidon,
         verify,
         peak_memory,
     )
@@ -247,7 +256,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 def _witness(folder: str, circuit: str, inputs: list[int]) -> dict[str, Any]:
     data, target = Path(folder, "input.json"), Path(folder, "witness.json")
-    data.write_text(json.dumps({"input_data": [[float(value) for value in inputs]]}))
+    # ezkl reads numbers as 32-bit floats, whatever is written: integers up to 2^24 are exact. Others it takes as field
+    # elements, which no scale changes.
+    exact = [float(v) if abs(v) <= 1 << 24 else _little_endian(v % FIELD_MODULUS) for v in inputs]
+    data.write_text(json.dumps({"input_data": [exact]}))
     ezkl.gen_witness(str(data), circuit, str(target), None, None)
     written: dict[str, Any] = json.loads(target.read_text())
     return written
@@ -275,6 +287,10 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 
 def _element(little_endian: str) -> int:
     return int.from_bytes(bytes.fromhex(little_endian), "little")
+
+
+def _little_endian(element: int) -> str:
+    return element.to_bytes(32, "little").hex()
 
 
 def _signed(little_endian: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.errors import ModelError
-from oracle.proving.lowering import DEFAULT_SEGMENTS, Problem, Program, lower, read_model
+from oracle.proving.lowering import DECOMPOSED, DEFAULT_SEGMENTS, Op, Problem, Program, lower, read_model
 
 HASH_ROWS = 41
 """Rows of the hash per private weight; they lie beside the model's own rows."""
@@ -109,18 +109,28 @@ def approximate_rows(program: Program, *, private: bool, legs: int = 4) -> int:
     rows = 0
     for op in program.ops:
         shapes[op.output] = op.shape
-        size = math.prod(op.shape)
-        if op.kind == "MatMul":
-            rows += size * shapes[op.inputs[0]][-1]
-        elif op.kind == "Conv":
-            rows += size * math.prod(shapes[op.inputs[1]][1:])
-        elif op.kind == "ReduceSum":
-            rows += math.prod(shapes[op.inputs[0]])
-        elif op.kind in ("Add", "Sub", "Mul"):
-            rows += size
-        elif op.kind in ("Relu", "Abs", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"):
-            rows += size * (_DECOMPOSITION_ROWS + _LIMB_ROWS * legs)
+        arithmetic, apart = op_rows(op, shapes)
+        rows += arithmetic + apart * digit_rows(legs)
     return max(rows, HASH_ROWS * program.weights if private else 0)
+
+
+def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
+    """Rows of one operation's arithmetic, and how many numbers it takes apart."""
+    size = math.prod(op.shape)
+    if op.kind == "MatMul":
+        return size * shapes[op.inputs[0]][-1], 0
+    if op.kind == "Conv":
+        return size * math.prod(shapes[op.inputs[1]][1:]), 0
+    if op.kind == "ReduceSum":
+        return math.prod(shapes[op.inputs[0]]), 0
+    if op.kind in ("Add", "Sub", "Mul"):
+        return size, 0
+    return 0, size if op.kind in DECOMPOSED else 0
+
+
+def digit_rows(legs: int) -> int:
+    """Rows that one number takes that is taken apart."""
+    return _DECOMPOSITION_ROWS + _LIMB_ROWS * legs
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,7 @@ def inspect(
     segments: int = DEFAULT_SEGMENTS,
     keep_activation: bool = False,
     memory: int | None = None,
+    whole: bool = True,
 ) -> GraphReport:
     """Looks at an ONNX file, without any key or circuit.
 
@@ -178,6 +189,7 @@ def inspect(
         segments: Of a smooth activation.
         keep_activation: Keep a final monotone activation.
         memory: Bytes that proving may take; None: as the machine has.
+        whole: Whether one circuit is to hold it all.
 
     Raises:
         ModelError: It is no ONNX file. Everything else is a problem in the report.
@@ -187,13 +199,13 @@ def inspect(
     program, problems = lower(model, output=output, segments=segments, keep_activation=keep_activation)
     if program is None:
         return GraphReport(name, operators, problems, None, None, None)
-    lookups = any(op.kind in ("Relu", "Abs", "Greater", "Less", "GreaterOrEqual", "LessOrEqual") for op in program.ops)
+    lookups = any(op.kind in DECOMPOSED for op in program.ops)
     costs = {}
     for private in (False, True):
         rows = approximate_rows(program, private=private)
         instances = program.features + program.outputs + private
         costs[private] = estimate(rows, instances=instances, private=private, lookups=lookups, table=128 * lookups)
-    problems = _too_large(program, costs[False], memory)
+    problems = _too_large(program, costs[False], memory) if whole else []
     return GraphReport(name, operators, problems, None if problems else program, costs[False], costs[True])
 
 
@@ -239,7 +251,13 @@ def _too_large(program: Program, cost: Estimate, memory: int | None) -> list[Pro
     where = "the graph"
     if largest is not None:
         where = next(op.node for op in program.ops if largest[0] in op.inputs)
-    return [Problem(where, f"the model is too large: {told}", "use fewer or smaller layers; this one has most weights")]
+    return [
+        Problem(
+            where,
+            f"the model is too large: {told}",
+            "use smaller layers, or --split; this one has most weights",
+        )
+    ]
 
 
 def read_file(path: Path) -> bytes:

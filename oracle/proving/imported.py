@@ -82,8 +82,15 @@ class ImportedModel:
                 f"{self.settings.legs} digits of base {self.settings.base} do not hold what ReLU and comparisons of "
                 f"{self.name} take apart: up to 2^{self.circuit.decomposed.bit_length()}. Use more digits"
             )
-        if self.circuit.clip > encoding.CLIP:
-            raise ModelError(f"clip {self.circuit.clip} exceeds {encoding.CLIP}, the largest that a window may have")
+        if self.circuit.clip > self.largest_input:
+            raise ModelError(
+                f"clip {self.circuit.clip} exceeds {self.largest_input}, the largest that a window may have"
+            )
+
+    @property
+    def largest_input(self) -> int:
+        """No integer of a window exceeds it."""
+        return encoding.CLIP
 
     @property
     def features(self) -> int:
@@ -128,17 +135,7 @@ class ImportedModel:
 
     def windows(self) -> Sequence[tuple[int, ...]]:
         """Zeros for the probe, which anyone may see, then corners of the box."""
-        most, count = self.circuit.clip, self.features
-        alternating = tuple(most if index % 2 else -most for index in range(count))
-        return [
-            (0,) * count,
-            (most,) * count,
-            (-most,) * count,
-            alternating,
-            tuple(-value for value in alternating),
-            (most, *(0,) * (count - 1)),
-            (*(0,) * (count - 1), -most),
-        ]
+        return corners(self.circuit)
 
     def facts(self) -> Mapping[str, Any]:
         """For the manifest."""
@@ -156,6 +153,21 @@ class ImportedModel:
             "piecewise_linear": list(program.approximated),
             **self.description,
         }
+
+
+def corners(circuit: Circuit) -> list[tuple[int, ...]]:
+    """Zeros, then corners of the box that a circuit's windows are in."""
+    most, count = circuit.clip, circuit.features
+    alternating = tuple(most if index % 2 else -most for index in range(count))
+    return [
+        (0,) * count,
+        (most,) * count,
+        (-most,) * count,
+        alternating,
+        tuple(-value for value in alternating),
+        (most, *(0,) * (count - 1)),
+        (*(0,) * (count - 1), -most),
+    ]
 
 
 DIGITS = 256
@@ -202,7 +214,7 @@ def reference(artifact: Artifact) -> Circuit:
 
     from oracle.proving.artifact import MODEL
     from oracle.proving.lowering import lower, read_model
-    from oracle.proving.reference import instantiate
+    from oracle.proving.reference import MAX_BITS, instantiate
 
     facts, manifest = artifact.manifest.imported, artifact.manifest
     if facts is None:
@@ -213,5 +225,8 @@ def reference(artifact: Artifact) -> Circuit:
     if program is None:
         raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
     # The graph takes integers, and scales them itself; only `quantise` has to know by how much.
-    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]), int(facts["rebase"]))
+    # A segment's bounds come from the whole model, and are narrower than those of the box of its inputs.
+    bits = 1 << 20 if "input" in manifest.hashed else MAX_BITS
+    rebase = int(facts["rebase"])
+    circuit = instantiate(program, 0, manifest.param_scale, int(facts["clip"]), rebase, most_bits=bits)
     return replace(circuit, input_scale=int(facts["input_scale"]))

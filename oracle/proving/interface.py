@@ -78,10 +78,14 @@ class ProofJob:
     Attributes:
         windows: 1 to B feature vectors of clipped integers.
         scores: As many vectors of published integers, as `Detector.score_int` gives them.
+        input_hash: Of the windows, for a circuit that publishes it in their place.
+        output_hash: Likewise of the scores.
     """
 
     windows: tuple[tuple[int, ...], ...]
     scores: tuple[tuple[int, ...], ...]
+    input_hash: int | None = None
+    output_hash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

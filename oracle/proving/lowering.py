@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import onnx
 
 COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
+DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
+"""Operations that take numbers apart into digits."""
+
 KINDS = COMPARISONS | {
     "Add",
     "Sub",

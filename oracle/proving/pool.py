@@ -295,7 +295,10 @@ class PooledProver(abc.ABC):
             raise ValueError(f"a window has not the circuit's {manifest.features} features")
         if any(len(row) != manifest.outputs for row in job.scores):
             raise ValueError(f"a score vector has not the circuit's {manifest.outputs} outputs")
-        return self._artifact.instances(job.windows, job.scores)
+        for end, given in (("input", job.input_hash), ("output", job.output_hash)):
+            if (given is not None) != (end in manifest.hashed):
+                raise ValueError(f"the circuit publishes {'a' if given is None else 'no'} hash of its {end}")
+        return self._artifact.instances(job.windows, job.scores, job.input_hash, job.output_hash)
 
     def _checked(self, answer: Mapping[str, Any], expected: tuple[int, ...], job: ProofJob) -> Proof:
         """The proof, if it is one of what was asked for. Nothing else leaves this prover."""

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import ModelError
-from oracle.proving.lowering import COMPARISONS, Op, Program
+from oracle.proving.lowering import COMPARISONS, DECOMPOSED, Op, Program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,6 @@ EXACT_QUOTIENT_BITS = 52
 """ezkl divides as 64-bit floats do: what is divided must be exact among them, and its half too."""
 
 _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
-_DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,18 @@ class Step:
         scale: Of the result.
         lifts: By how many bits each input is shifted left first.
         drop: The result is divided by 2^drop last, and rounded.
+        reach: No element of the result exceeds it, over all clipped windows.
+        largest: Nor does anything on the way to it.
+        apart: Nor anything that is taken apart for it; 0 if nothing is.
     """
 
     op: Op
     scale: int
     lifts: tuple[int, ...]
     drop: int = 0
+    reach: int = 0
+    largest: int = 0
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ class Circuit:
         """Like `evaluate`, always in Python's integers: what the others are held against."""
         import numpy as np
 
-        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object)
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object, np.matmul)
         return result
 
     def quantise(self, samples: Any) -> np.ndarray:
@@ -133,11 +138,11 @@ class Circuit:
         scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
         return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
 
-    def _run(self, windows: np.ndarray, kind: Any) -> Any:
+    def _run(self, windows: np.ndarray, kind: Any, multiply: Callable[[Any, Any], Any] | None = None) -> Any:
         values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}
         values[self.program.input] = windows.astype(kind).reshape(len(windows), *self.program.input_shape)
         for step in self.steps:
-            result = _compute(step, [values[name] for name in step.op.inputs])
+            result = _compute(step, [values[name] for name in step.op.inputs], multiply or _product)
             values[step.op.output] = _quotient(result, step.drop) if step.drop else result
         return values[self.output].reshape(len(windows), self.outputs)
 
@@ -146,7 +151,9 @@ class Circuit:
         return _Writer(self, batch).serialise()
 
 
-def instantiate(program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0) -> Circuit:
+def instantiate(
+    program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0, *, most_bits: int = MAX_BITS
+) -> Circuit:
     """Chooses scales, and bounds every value over all clipped windows.
 
     Args:
@@ -155,6 +162,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
         param_scale: Constants are rounded to multiples of 2^-param_scale.
         clip: Of a window's integers.
         rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is.
+        most_bits: That a value may have; more only where other bounds are known than those of a box.
 
     Raises:
         ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
@@ -177,7 +185,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
     intervals |= {name: (constant, constant) for name, constant in integers.items()}
     slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
     steps: list[Step] = []
-    bound, decomposed, count = clip, 0, 0
+    bound = clip
     for op in program.ops:
         names = [aliases.get(name, name) for name in op.inputs]
         kept = _neutral(op, names, integers, shapes, 1 << param_scale)
@@ -185,7 +193,7 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
             aliases[op.output] = kept
             continue
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
-        op, scale, lifts = _scaled(op, integers, scales, param_scale)
+        op, scale, lifts = _scaled(op, program.constants, integers, scales, param_scale)
         # A product with a power of two is a matter of scale alone to ezkl, and never divided.
         drop = max(0, scale - rebase * param_scale) if rebase and op.kind != "Halve" else 0
         step = Step(op, scale - drop, lifts, drop)
@@ -205,17 +213,16 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
             # The remainder is taken apart, and the quotient too.
             apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
         bound = max(bound, largest)
-        if bound.bit_length() > MAX_BITS:
+        if bound.bit_length() > most_bits:
             raise ModelError(
                 f"{op.node}: values can reach 2^{bound.bit_length()}, and a circuit's integers end at 2^{MAX_BITS} "
                 f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
                 "or a smaller clip; a model of many layers adds a parameter scale with each"
             )
-        decomposed = max(decomposed, apart)
-        count += math.prod(op.shape) * ((op.kind in _DECOMPOSED) + (drop > 0))
         intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
         slacks[op.output] = slack
-        steps.append(step)
+        reach = max(int(abs(low).max()), int(abs(high).max()))
+        steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart)))
     output = aliases.get(program.output, program.output)
     if not steps:
         raise ModelError(f"at parameter scale {param_scale} the model is its own input; use a larger one")
@@ -229,11 +236,21 @@ def instantiate(program: Program, input_scale: int, param_scale: int, clip: int,
         integers,
         output,
         int(bound),
-        int(decomposed),
-        count,
+        decomposed(steps),
+        decompositions(steps),
         rebase,
         int(slacks[output].max()),
     )
+
+
+def decomposed(steps: Sequence[Step]) -> int:
+    """Bounds what is taken apart in these steps; 0 if nothing is."""
+    return max((step.apart for step in steps), default=0)
+
+
+def decompositions(steps: Sequence[Step]) -> int:
+    """Numbers that these steps take apart, per window."""
+    return sum(math.prod(step.op.shape) * ((step.op.kind in DECOMPOSED) + (step.drop > 0)) for step in steps)
 
 
 def _round(constant: Any, scale: int) -> Any:
@@ -270,7 +287,7 @@ def _neutral(
 
 
 def _scaled(
-    op: Op, integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
+    op: Op, constants: Mapping[str, Any], integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
 ) -> tuple[Op, int, tuple[int, ...]]:
     """The operation with the scale of its result, and what its inputs are shifted by."""
     given = [scales[name] for name in op.inputs]
@@ -278,17 +295,16 @@ def _scaled(
         for value, constant in (op.inputs, op.inputs[::-1]):
             if constant not in integers:
                 continue
-            if not integers[constant].any():
-                return Op("Sub", (value, value), op.output, op.node, op.shape), scales[value], (0, 0)
-            only = int(integers[constant].ravel()[0]) if integers[constant].size == 1 else 0
-            if 0 < only < 1 << param_scale and only & (only - 1) == 0:
+            halvings = _halvings(constants[constant], integers[constant], param_scale)
+            if halvings:
                 # A power of two below 1 costs nothing: only the scale changes.
-                halvings = param_scale - only.bit_length() + 1
                 return (
                     Op("Halve", (value,), op.output, op.node, op.shape, {"by": halvings}),
                     scales[value] + halvings,
                     (0,),
                 )
+            if not integers[constant].any():
+                return Op("Sub", (value, value), op.output, op.node, op.shape), scales[value], (0, 0)
     if op.kind in _ALIGNED:
         most = max(given)
         return op, 0 if op.kind in COMPARISONS else most, tuple(most - each for each in given)
@@ -297,10 +313,24 @@ def _scaled(
     return op, given[0], (0,) * len(given)
 
 
+def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
+    """h, if a product with this constant is one with 2^-h, h > 0; else 0.
+
+    ezkl sees it before it rounds the constant: a power that is too small for the parameters' scale is exact, too.
+    """
+    if integers.size != 1:
+        return 0
+    mantissa, exponent = math.frexp(float(constant.ravel()[0]))
+    if mantissa == 0.5 and exponent < 1:
+        return 1 - exponent
+    only = int(integers.ravel()[0])
+    return param_scale - only.bit_length() + 1 if 0 < only < 1 << param_scale and only & (only - 1) == 0 else 0
+
+
 # --- arithmetic ----------------------------------------------------------------------------------------------------
 
 
-def _compute(step: Step, inputs: list[Any]) -> Any:
+def _compute(step: Step, inputs: list[Any], multiply: Callable[[Any, Any], Any]) -> Any:
     """One operation on arrays whose axis 0 is the windows."""
     import numpy as np
 
@@ -317,7 +347,7 @@ def _compute(step: Step, inputs: list[Any]) -> Any:
         case "Mul":
             return first * values[1]
         case "MatMul":
-            return np.matmul(first, values[1])
+            return multiply(first, values[1])
         case "Conv":
             return _convolve(first, values[1], op)
         case "Relu":
@@ -338,6 +368,35 @@ def _quotient(value: Any, drop: int) -> Any:
         return np.copysign(np.floor(np.abs(value) / 2.0**drop + 0.5), value)
     return np.where(value < 0, -1, 1) * ((np.abs(value) + (1 << (drop - 1))) >> drop)
 
+
+def _product(left: Any, right: Any) -> Any:
+    """A matrix product; of Python's integers by way of floats, digit by digit, so that each sum is exact below 2^53."""
+    import numpy as np
+
+    if left.dtype != object or left.size < _FEW * left.shape[-1]:
+        return np.matmul(left, right)
+    bits = (53 - left.shape[-1].bit_length()) // 2
+    result: Any = 0
+    for at, digits in enumerate(_digits(left, bits)):
+        for over, others in enumerate(_digits(right, bits)):
+            result = result + np.matmul(digits, others).astype(np.int64).astype(object) * (1 << bits * (at + over))
+    return result
+
+
+def _digits(values: Any, bits: int) -> list[Any]:
+    """Floats d₀, d₁, … with values = Σ dᵢ 2^(i · bits), each of its value's sign."""
+    import numpy as np
+
+    sign, rest = np.where((values < 0).astype(bool), -1.0, 1.0), abs(values)
+    found: list[Any] = []
+    while not found or (rest > 0).any():
+        found.append((rest & ((1 << bits) - 1)).astype(np.float64) * sign)
+        rest = rest >> bits
+    return found
+
+
+_FEW = 8
+"""Rows for which taking a matrix apart into digits takes longer than the product."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "Greater": lambda a, b: a > b,

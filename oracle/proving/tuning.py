@@ -195,6 +195,7 @@ class Request:
         clip: Of a window's integers.
         memory: Bytes that proving may take; None: as the machine has.
         disclosure: "score", or "verdict": the circuit publishes that alone.
+        whole: Whether one circuit is to hold the model; a split one may be larger than any.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Request:
     clip: int = encoding.CLIP
     memory: int | None = None
     disclosure: str = "score"
+    whole: bool = True
 
     def digest(self) -> str:
         """Of everything that the choice depends on."""
@@ -269,6 +271,46 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
     return search.model(circuit, settings, segments, fidelity), fidelity
 
 
+def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[Circuit, Fidelity, ImportedModel]:
+    """The scales that pass the gate with the fewest digits: what a split model is cut at. Proves nothing.
+
+    For each scale of the inputs the parameters' scale grows until the gate is passed: a larger one only costs digits.
+
+    Raises:
+        ModelError: The model can't be proven, or no settings pass.
+        DataError: The samples do not fit the model.
+    """
+    search = _Search(request, progress)
+    input_scales, segments = search.scales()
+    found: list[tuple[tuple[int, int, float], Circuit, Fidelity, int]] = []
+    nearest: tuple[Fidelity, int, int] | None = None
+    words = ""
+    for count in segments:
+        for input_scale in input_scales:
+            progress(f"scales: input 2^-{input_scale}" + (f", {count} segments" if count else ""))
+            for param_scale in PARAM_SCALES:
+                try:
+                    circuit = instantiate(search.program(count), input_scale, param_scale, request.clip)
+                except ModelError as error:
+                    words = str(error)
+                    break
+                fidelity = search.fidelity(circuit)
+                if nearest is None or fidelity.flips < nearest[0].flips:
+                    nearest = (fidelity, input_scale, param_scale)
+                if fidelity.flips_per_10k <= request.max_flips_per_10k:
+                    cost = (circuit.decompositions, circuit.decomposed.bit_length(), fidelity.largest_error or 0.0)
+                    found.append((cost, circuit, fidelity, count))
+                    break
+    if not found:
+        if nearest is None:
+            raise ModelError(f"{request.name}: no scales fit: {words}")
+        raise ModelError(search.refusal(*nearest))
+    _, circuit, fidelity, count = min(found, key=lambda each: each[0])
+    base = BASES[0] if circuit.decomposed else 2
+    settings = Settings(circuit.input_scale, circuit.param_scale, base, legs_for(base, circuit.decomposed))
+    return circuit, fidelity, search.model(circuit, settings, count, fidelity)
+
+
 class _Search:
     """Programs, float outputs and the gate of one request."""
 
@@ -317,6 +359,7 @@ class _Search:
                 segments=segments or SEGMENTS[-1],
                 keep_activation=request.keep_activation,
                 memory=request.memory,
+                whole=request.whole,
             )
             self._programs[segments] = graph.check(report)
         return self._programs[segments]
@@ -339,8 +382,8 @@ class _Search:
             raise DataError(f"sample {at[0]}, feature {at[1]} is not finite: leave such samples out")
         return samples
 
-    def candidates(self) -> list[tuple[Circuit, Settings, int]]:
-        """All settings that pass the gate, cheapest digits per base only."""
+    def scales(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The scales of inputs to try, largest first, and the numbers of segments of smooth activations."""
         import numpy as np
 
         samples, clip = self.samples, self.request.clip
@@ -348,7 +391,12 @@ class _Search:
         most = 12 if largest == 0 else min(12, math.floor(math.log2(clip / largest))) if largest <= clip else 0
         whole = bool((samples == np.rint(samples)).all())
         input_scales = [0] if whole or most == 0 else list(range(most, -1, -2))
-        segments = SEGMENTS if self.program(SEGMENTS[-1]).approximated else (0,)
+        return input_scales, SEGMENTS if self.program(SEGMENTS[-1]).approximated else (0,)
+
+    def candidates(self) -> list[tuple[Circuit, Settings, int]]:
+        """All settings that pass the gate, cheapest digits per base only."""
+        clip = self.request.clip
+        input_scales, segments = self.scales()
         passing: list[tuple[Circuit, Fidelity, int]] = []
         nearest: tuple[Fidelity, int, int] | None = None
         words = ""

@@ -52,10 +52,10 @@ class LocalVerifier:
             return Verification(False, f"it has {len(proof)} bytes instead of {manifest.proof_bytes}")
         if len(instances) != manifest.instance_count:
             return Verification(False, f"it has {len(instances)} instances instead of {manifest.instance_count}")
-        if self._artifact.model_hash is not None and instances[0] != self._artifact.model_hash:
-            return Verification(
-                False, f"it is of the model {instances[0]:#066x}, not {self._artifact.model_hash:#066x}"
-            )
+        if self._artifact.model_hash is not None:
+            found = instances[manifest.model_hash_at]
+            if found != self._artifact.model_hash:
+                return Verification(False, f"it is of the model {found:#066x}, not {self._artifact.model_hash:#066x}")
         result = self._child.call(
             "verify",
             deadline=self._deadline,

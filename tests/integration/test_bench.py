@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from oracle import bench
-from oracle.bench import submissions
+from oracle.bench import growth, submissions
 from oracle.bench.submissions import Step
-from oracle.errors import ArtifactError
+from oracle.errors import ArtifactError, DataError
 from oracle.proving.child import EngineProcess
 
 NUMBERS = ("prove_s", "witness_s", "verify_s", "total_s", "setup_s", "gas", "verify_gas", "rss_mb", "proof_bytes", "k")
@@ -183,3 +183,21 @@ def test_windows_are_the_hubs_features() -> None:
     assert [window[1:3] for window in windows[1:]] == [window[:2] for window in windows[:2]]
     # 2008-07-23 was a Wednesday; one day after another.
     assert windows[0][-1] == 1_000
+
+
+@pytest.mark.slow
+def test_growth_measures_what_it_can_and_estimates_the_rest(tmp_path: Path) -> None:
+    out, lines = tmp_path / "bench.json", list[str]()
+    out.write_text('{"repeat": 3}')
+    found = growth.run(
+        out=out, echo=lines.append, sizes=(40, 3_000), most_seconds=0.3, large=(), plot=tmp_path / "growth.png"
+    )
+    assert json.loads(out.read_text()) == {"repeat": 3, "growth": found}
+    measured = [each for each in found["circuits"] if each["measured"]]
+    assert [(each["visibility"], each["weights"] < 60) for each in measured] == [("public", True)]
+    assert measured[0]["measured"]["verified"] and measured[0]["measured"]["memory_mb"] > 10
+    assert {each["visibility"] for each in found["circuits"]} == {"public", "private"}
+    assert any("| estimated |" in line for line in lines) and (tmp_path / "growth.png").stat().st_size > 1_000
+    out.write_text("[]")
+    with pytest.raises(DataError, match="is no report"):
+        growth.run(out=out, echo=lines.append, sizes=())

@@ -351,3 +351,13 @@ def test_tiny_values_become_zero() -> None:
     assert answer_from_decimal(Decimal("1e-39"), 18) == 0
     assert answer_from_decimal(Decimal("0.5"), 0) == 0
     assert answer_from_decimal(Decimal("1.5"), 0) == 2
+
+
+def test_instances_of_a_segment_have_hashes_at_its_ends() -> None:
+    """The input's hash is before the model's, the output's last; public integers stay where they are."""
+    windows, scores = [(1, -2)], [(3,)]
+    minus_two = FIELD_MODULUS - 2
+    assert instances(7, windows, scores, 1, output_hash=9) == (7, 1, minus_two, 9)
+    assert instances(7, windows, scores, 1, input_hash=8) == (8, 7, 3)
+    assert instances(7, windows, scores, 1, input_hash=8, output_hash=9) == (8, 7, 9)
+    assert instances(None, windows, scores, 1, input_hash=8, output_hash=9) == (8, 9)

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from oracle import learning, monitoring
+from oracle import monitoring
 from oracle.assembly import load_detector
 from oracle.cli import main
 from oracle.config import TrainingDataConfig, load_training
 from oracle.errors import DataError
+from oracle.learning import card as cards
+from oracle.learning import recordings
 from tests.recordings import walk, write_csv
 
 ROWS = 1_600
@@ -212,23 +214,23 @@ def test_a_missing_configuration_is_one_line(run: Run) -> None:
     ],
 )
 def test_intervals(count: int, total: int, low: float, high: float) -> None:
-    assert learning.interval(count, total, 0.95) == pytest.approx((low, high), abs=1e-6)
+    assert cards.interval(count, total, 0.95) == pytest.approx((low, high), abs=1e-6)
 
 
 def test_objections_that_share_a_window_are_one_event() -> None:
-    clustered, apart = learning.rate([10, 11, 12, 13], 4_000, 0.95), learning.rate([10, 110, 210, 310], 4_000, 0.95)
+    clustered, apart = cards.rate([10, 11, 12, 13], 4_000, 0.95), cards.rate([10, 110, 210, 310], 4_000, 0.95)
     assert clustered["per_10k"] == apart["per_10k"] == 10
     assert (clustered["episodes"], apart["episodes"]) == (1, 4)
     assert clustered["interval_per_10k"][0] < apart["interval_per_10k"][0]
     assert clustered["interval_per_10k"][1] > apart["interval_per_10k"][1]
-    assert learning.rate([], 4_000, 0.95)["interval_per_10k"][0] == 0
+    assert cards.rate([], 4_000, 0.95)["interval_per_10k"][0] == 0
 
 
 def test_a_held_answer_counts_if_its_level_was_accepted() -> None:
     data = TrainingDataConfig(file=Path("x"), sigma=10_000)
     fault, shock = (3, 90_000, True), (5, 5_000, True)
     reports = [(1, 1_000, False), (2, 1_001, False), fault, (4, 1_002, False), shock, (6, 5_010, False), (7, 9, True)]
-    learnt = learning.from_reports(reports, data, "journal")
+    learnt = recordings.from_reports(reports, data, "journal")
     assert learnt.recording.times == (1, 2, 4, 5, 6)
     assert learnt.dropped == 2 and learnt.held == (3,)
 
@@ -279,7 +281,7 @@ def test_too_many_false_holds_are_seen(carded: Run) -> None:
     card = monitoring.load_card(Path(CARD))
     detector = load_detector(Path("build/models/mine.json"))
     write_csv(Path("recent.csv"), walk(2_000, seed=6))
-    learnt = learning.read(monitoring.data_of(card, Path("recent.csv"), None, None))
+    learnt = recordings.read(monitoring.data_of(card, Path("recent.csv"), None, None))
     assert not monitoring.monitor(card, detector, replace(learnt, held=(100, 101, 102, 103))).retrain
     often = monitoring.monitor(card, detector, replace(learnt, held=tuple(range(50, 1_900, 50))))
     assert often.retrain and "false holds are 185 per 10,000" in often.reasons[0]
@@ -302,7 +304,7 @@ def test_names_of_proposals(name: str, then: str) -> None:
 
 def test_a_network_is_not_retrained_here(tmp_path: Path) -> None:
     card = {"detector": {"type": "imported"}, "name": "x"}
-    learnt = learning.from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
+    learnt = recordings.from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
     with pytest.raises(DataError, match="not trained here"):
         monitoring.retrain(card, learnt, TrainingDataConfig(file=Path("x")))
 

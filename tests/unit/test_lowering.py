@@ -383,3 +383,12 @@ def test_a_linear_classifier_of_three_classes() -> None:
     program = lowered(data)
     assert program.dropped == "Normalizer" and "SOFTMAX" in program.order_only
     assert (integers(data, SAMPLES).argmax(axis=1) == floats(data, SAMPLES).argmax(axis=1)).all()
+
+
+def test_a_graph_whose_windows_are_finer_than_its_weights_is_read_again_as_it_was() -> None:
+    """What a window's integers mean is a power of two that the parameters' scale can't hold."""
+    data, samples = models.mlp()
+    circuit = instantiate(lowered(data), 12, 6, 32_767)
+    again = instantiate(lowered(circuit.to_onnx(1)), 0, 6, 32_767)
+    windows = circuit.quantise(samples[:5])
+    assert again.evaluate(windows).tolist() == circuit.evaluate(windows).tolist()

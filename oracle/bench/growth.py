@@ -1,0 +1,404 @@
+"""`oracle bench --growth`: how proofs grow with the model, and one that is too large for one circuit.
+
+Models are perceptrons of three dense layers, 16 → w → w → 4, with seeded random weights: what a proof costs depends on
+their shape, not on what they have learned. Each circuit is proven in a fresh child process, whose largest resident size
+is the proof's. What this machine can't prove in reasonable time is estimated with the cost model, and marked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oracle import toolchain
+from oracle.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from oracle.proving.reference import Circuit
+
+Echo = Callable[[str], None]
+
+SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 200_000, 300_000, 1_000_000)
+"""Weights, about."""
+
+LARGE = (64, *(240,) * 5, 10)
+"""Widths of the layers of the model that is split: 248,160 weights."""
+
+SPLIT_MEMORY_GIB = 8.0
+"""What its proofs may take together."""
+
+MEMORY_GIB = 8.0
+"""A circuit that is estimated to take more is not proven here."""
+
+_SAMPLES = 200
+_INPUT_SCALE, _PARAM_SCALE = 4, 6
+_SAMPLE_S = 0.1
+
+
+@dataclass
+class Peak:
+    """The most memory that a process's children took together, sampled."""
+
+    bytes: int = 0
+
+
+@contextlib.contextmanager
+def sampled() -> Iterator[Peak]:
+    """Samples the resident sizes of this process's children, and adds them up."""
+    import psutil
+
+    peak, ended = Peak(), threading.Event()
+
+    def sample() -> None:
+        own = psutil.Process()
+        while not ended.wait(_SAMPLE_S):
+            total = 0
+            for child in own.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    total += child.memory_info().rss
+            peak.bytes = max(peak.bytes, total)
+
+    thread = threading.Thread(target=sample, name="memory")
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def perceptron(widths: Sequence[int], seed: int = 0) -> bytes:
+    """An ONNX model of dense layers with random weights, a ReLU after each but the last."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(seed)
+    nodes, constants, value = [], [], "x"
+    for at in range(len(widths) - 1):
+        last = at == len(widths) - 2
+        matrix = rng.normal(size=(widths[at], widths[at + 1])) * np.sqrt(2 / widths[at])
+        constants.append(numpy_helper.from_array(matrix.astype(np.float32), f"w{at}"))
+        nodes.append(helper.make_node("MatMul", [value, f"w{at}"], ["y" if last else f"h{at}"], name=f"dense{at}"))
+        if not last:
+            nodes.append(helper.make_node("Relu", [f"h{at}"], [f"a{at}"], name=f"relu{at}"))
+            value = f"a{at}"
+    described = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
+        for name, width in (("x", widths[0]), ("y", widths[-1]))
+    ]
+    made = helper.make_graph(nodes, "perceptron", described[:1], described[1:], constants)
+    document = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(document)
+    return bytes(document.SerializeToString())
+
+
+def widths_for(weights: int) -> tuple[int, ...]:
+    """16 → w → w → 4 with about so many weights."""
+    width = max(1, round((-20 + (400 + 4 * weights) ** 0.5) / 2))
+    return (16, width, width, 4)
+
+
+def run(
+    *,
+    out: Path,
+    echo: Echo,
+    sizes: Sequence[int] = SIZES,
+    most_seconds: float = 60.0,
+    large: Sequence[int] = LARGE,
+    plot: Path | None = None,
+) -> dict[str, Any]:
+    """Measures, and writes `growth` into the report.
+
+    Args:
+        out: The report; what else it has is kept.
+        echo: Takes lines for people.
+        sizes: Weights of the models of one circuit.
+        most_seconds: A proof that is estimated to take longer is not made.
+        large: Widths of the model that is split; none leaves it out.
+        plot: Where the plot goes; None: nowhere.
+
+    Returns:
+        What was written under `growth`.
+
+    Raises:
+        DataError: There is a report, and it is none.
+    """
+    from oracle.bench import machine, versions
+
+    try:
+        report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+        if not isinstance(report, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{out} is no report of `oracle bench` ({error}): move it away") from error
+    found: dict[str, Any] = {
+        "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions(),
+        "circuits": [],
+    }
+    with tempfile.TemporaryDirectory(prefix="oracle-growth-") as folder:
+        for private in (False, True):
+            for size in sizes:
+                found["circuits"].append(_circuit(size, private, Path(folder), most_seconds, echo))
+        if large:
+            found["split"] = _split(large, Path(folder), echo)
+    found["estimate_error"] = _errors(found["circuits"])
+    report["growth"] = found
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if plot is not None and draw(found, plot):
+        echo(str(plot))
+    echo(table(found))
+    echo(str(out))
+    return found
+
+
+def _integers(data: bytes) -> Circuit:
+    from oracle.encoding import CLIP
+    from oracle.proving import graph
+    from oracle.proving.reference import instantiate
+
+    program = graph.check(graph.inspect(data, "perceptron", whole=False))
+    return instantiate(program, _INPUT_SCALE, _PARAM_SCALE, CLIP)
+
+
+def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: Echo) -> dict[str, Any]:
+    """One circuit: estimated, and proven if it can be."""
+    from oracle.proving import artifact, cutting
+    from oracle.proving.child import EngineProcess
+    from oracle.proving.srs import SrsCache, SrsOrigin
+    from oracle.proving.tuning import Objective
+
+    circuit = _integers(perceptron(widths_for(size)))
+    visibility = artifact.Visibility.PRIVATE if private else artifact.Visibility.PUBLIC
+    with EngineProcess() as engine:
+        plan = cutting.plan(
+            circuit,
+            name="perceptron",
+            visibility=visibility,
+            objective=Objective.TIME,
+            memory=1 << 62,
+            cores=1,
+            engine=engine,
+            folder=folder,
+            at=(),
+        )
+        (segment,) = plan.segments
+        cost = segment.cost
+        row: dict[str, Any] = {
+            "weights": circuit.weights,
+            "visibility": visibility.value,
+            "rows": cost.rows,
+            "k": cost.k,
+            "columns": segment.settings.columns,
+            "estimated": {"seconds": round(cost.seconds, 2), "memory_mb": round(cost.memory / 1e6, 1)},
+            "measured": None,
+        }
+        kind = f"{circuit.weights:,} {visibility.value} weights, k = {cost.k}"
+        if cost.seconds > most_seconds or cost.memory > MEMORY_GIB * 2**30:
+            echo(f"{kind}: estimated only")
+            return row
+        echo(f"{kind}: proving, about {cost.seconds:,.1f} s")
+        model = cutting.SegmentModel("perceptron", circuit, segment.settings)
+        names = ("model", "settings", "circuit", "vk", "pk", "srs")
+        paths: dict[str, Any] = {name: str(folder / name) for name in names}
+        Path(paths["model"]).write_bytes(model.to_onnx(1))
+        settings = engine.call(
+            "gen_settings",
+            model=paths["model"],
+            settings=paths["settings"],
+            run_args=artifact.run_args(model, visibility),
+        )
+        settings["run_args"]["logrows"] = cost.k
+        Path(paths["settings"]).write_text(json.dumps(settings))
+        source = SrsCache(toolchain.build_dir() / "srs").source(SrsOrigin.INSECURE_LOCAL)
+        shutil.copyfile(source.file(cost.k).path, paths["srs"])
+        engine.call("compile_circuit", **{name: paths[name] for name in ("model", "settings", "circuit")})
+    window = model.windows()[3]
+    with EngineProcess() as engine:
+        began = time.perf_counter()
+        engine.call("setup", deadline=3_600, **{name: paths[name] for name in ("circuit", "vk", "pk", "srs")})
+        keys, keys_memory = time.perf_counter() - began, engine.call("peak_memory")["bytes"]
+    with EngineProcess() as engine:
+        files = {name: paths[name] for name in ("circuit", "settings", "vk", "pk", "srs")}
+        proof = engine.call(
+            "prove", deadline=3_600, inputs=list(window), outputs=list(model.score_int(window)), **files
+        )
+        memory = engine.call("peak_memory")["bytes"]
+    row["measured"] = {
+        "seconds": round(sum(proof["seconds"].values()), 2),
+        "prove_s": round(proof["seconds"]["prove"], 2),
+        "memory_mb": round((memory or 0) / 1e6, 1),
+        "keys_s": round(keys, 2),
+        "keys_memory_mb": round((keys_memory or 0) / 1e6, 1),
+        "proof_bytes": len(proof["proof"]) // 2,
+        "verified": proof["verified"],
+    }
+    return row
+
+
+def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
+    """A model that is cut, from the ONNX file to the verified chain, as its user does it."""
+    import numpy as np
+
+    from oracle.assembly import ModelOptions, build_split_model, prove_model
+    from oracle.proving import split
+
+    onnx, data = folder / "large.onnx", folder / "large.npy"
+    onnx.write_bytes(perceptron(widths))
+    samples: np.ndarray = np.random.default_rng(1).normal(size=(_SAMPLES, widths[0]))
+    np.save(data, samples)
+    options = ModelOptions(
+        onnx,
+        data,
+        public_model=True,
+        split=True,
+        memory_limit=SPLIT_MEMORY_GIB,
+        cores=os.cpu_count(),
+        out=toolchain.build_dir() / "growth",
+        # Random weights have no classes: the largest of ten outputs, all alike, flips sooner than a trained model's.
+        max_flips=100.0,
+    )
+    began = time.perf_counter()
+    with sampled() as building:
+        built = build_split_model(options, echo)
+    build_s = time.perf_counter() - began
+    with sampled() as proving:
+        began = time.perf_counter()
+        chain, proof = asyncio.run(prove_model(built.chain.path, data, memory_limit=SPLIT_MEMORY_GIB, progress=echo))
+        prove_s = time.perf_counter() - began
+    began = time.perf_counter()
+    verification = split.verify(chain, proof)
+    verify_s = time.perf_counter() - began
+    manifest = chain.manifest
+    assert manifest is not None
+    return {
+        "weights": manifest.weights,
+        "visibility": manifest.visibility.value,
+        "memory_limit_gib": SPLIT_MEMORY_GIB,
+        "segments": [
+            {
+                "nodes": list(link.nodes),
+                "inputs": link.inputs,
+                "outputs": link.outputs,
+                "k": each.manifest.k,
+                "rows": split.estimate(each).rows,
+            }
+            for link, each in zip(manifest.segments, chain.artifacts, strict=True)
+        ],
+        "proofs_at_once": built.plan.lanes,
+        "estimated": {"seconds": round(built.plan.seconds, 1), "memory_mb": round(built.plan.memory / 1e6, 1)},
+        "build_s": round(build_s, 1),
+        "build_memory_mb": round(building.bytes / 1e6, 1),
+        "prove_s": round(prove_s, 1),
+        "prove_memory_mb": round(proving.bytes / 1e6, 1),
+        "verify_s": round(verify_s, 1),
+        "proof_bytes": sum(len(each) for each in proof.proofs),
+        "verified": verification.verified,
+    }
+
+
+def _errors(circuits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How far estimates were from what was measured: the largest factor either way."""
+    errors: dict[str, Any] = {}
+    for name in ("seconds", "memory_mb"):
+        ratios = [each["estimated"][name] / each["measured"][name] for each in circuits if each["measured"]]
+        if ratios:
+            errors[name] = {"least": round(min(ratios), 2), "most": round(max(ratios), 2)}
+    return errors
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """For people, and as docs/performance.md has it."""
+    lines = [
+        "| weights | visibility | rows | k | seconds | peak memory | keys | |",
+        "|--:|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for each in found["circuits"]:
+        measured = each["measured"]
+        shown = measured or each["estimated"]
+        cells = (
+            f"{each['weights']:,}",
+            each["visibility"],
+            f"{each['rows']:,}",
+            str(each["k"]),
+            f"{shown['seconds']:,.1f}",
+            f"{shown['memory_mb']:,.0f} MB",
+            f"{measured['keys_s']:,.1f} s" if measured else "",
+            "measured" if measured else "estimated",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    if "split" in found:
+        of = found["split"]
+        sizes = ", ".join(str(each["k"]) for each in of["segments"])
+        guess = of["estimated"]
+        lines += [
+            "",
+            f"split: {of['weights']:,} {of['visibility']} weights in {len(of['segments'])} segments (k {sizes}), "
+            f"{of['proofs_at_once']} at once, limit {of['memory_limit_gib']} GiB",
+            f"built in {of['build_s']:,.0f} s with {of['build_memory_mb']:,.0f} MB",
+            f"proven in {of['prove_s']:,.0f} s with {of['prove_memory_mb']:,.0f} MB (estimated "
+            f"{guess['seconds']:,.0f} s, {guess['memory_mb']:,.0f} MB)",
+            f"verified in {of['verify_s']:,.1f} s: {'holds' if of['verified'] else 'DOES NOT HOLD'}",
+        ]
+    return "\n".join(lines)
+
+
+def draw(found: Mapping[str, Any], path: Path) -> bool:
+    """Time and memory over weights; False if matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(9, 4))
+    for axes, name, label in zip(
+        figure.subplots(1, 2), ("seconds", "memory_mb"), ("seconds per proof", "peak memory, MB"), strict=True
+    ):
+        for visibility, colour in (("public", "tab:blue"), ("private", "tab:red")):
+            rows = [each for each in found["circuits"] if each["visibility"] == visibility]
+            axes.plot(
+                [each["weights"] for each in rows],
+                [each["estimated"][name] for each in rows],
+                linestyle="--",
+                color=colour,
+                alpha=0.6,
+                label=f"{visibility}, estimated",
+            )
+            done = [each for each in rows if each["measured"]]
+            axes.plot(
+                [each["weights"] for each in done],
+                [each["measured"][name] for each in done],
+                marker="o",
+                linestyle="-",
+                color=colour,
+                label=f"{visibility}, measured",
+            )
+        if "split" in found:
+            of = found["split"]
+            value = of["prove_s"] if name == "seconds" else of["prove_memory_mb"]
+            axes.plot([of["weights"]], [value], marker="*", markersize=12, color="black", linestyle="", label="split")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("weights")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=8)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+    return True
