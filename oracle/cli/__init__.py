@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from oracle import __version__
+from oracle.cli import evaluation
 from oracle.cli.card import card_group
 from oracle.cli.detector import detector_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
@@ -63,6 +64,7 @@ def oracle(verbose: bool) -> None:
 
 
 oracle.add_command(card_group)
+evaluation.add_to(detector_group)
 oracle.add_command(detector_group)
 
 

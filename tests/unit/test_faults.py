@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.sources.faults import CATALOGUE, SPACING, Fault, Injection, inject
+from oracle.errors import DataError
+from oracle.sources.faults import (
+    CATALOGUE,
+    FAULTS,
+    SPACING,
+    Fault,
+    Injection,
+    Surroundings,
+    choose,
+    inject,
+    load_faults,
+)
 from oracle.sources.interface import Reading
 
 LENGTHS = {fault.kind: fault.ticks for fault in CATALOGUE}
@@ -161,3 +174,138 @@ def test_series_too_short_for_any_fault_stay_clean() -> None:
 def test_arguments_that_make_no_sense(rate: float, warmup: int, catalogue: tuple[Fault, ...]) -> None:
     with pytest.raises(ValueError, match=r"rate|warm-up|no faults"):
         inject(two(), 1, rate, warmup, catalogue)
+
+
+def around(ticks: int, earlier: int = 30) -> Surroundings:
+    """True values 100.00, 101.00, …: each tick is one more than the tick before."""
+    known = [Decimal(f"{100 + tick}.00") for tick in range(earlier + ticks)]
+    return Surroundings(tuple(known[earlier:]), known[earlier - 1], ((Decimal(7),) * ticks,), tuple(known[:earlier]))
+
+
+def seen(kind: str, seed: int = 1) -> tuple[tuple[Decimal, ...], tuple[Decimal, ...]]:
+    """True and faulty values of a fault of the catalogue."""
+    fault = FAULTS[kind]
+    surroundings = around(fault.ticks)
+    return surroundings.clean, fault.apply(surroundings, random.Random(seed))
+
+
+def test_each_fault_is_as_long_as_it_says_and_changes_something() -> None:
+    for kind, fault in FAULTS.items():
+        clean, faulty = seen(kind)
+        assert len(faulty) == fault.ticks
+        assert faulty != clean, kind
+
+
+def test_a_pair_of_spikes_goes_one_way_and_then_the_other() -> None:
+    clean, faulty = seen("spike_pair_5")
+    off = [round((value / true - 1) * 100, 1) for value, true in zip(faulty, clean, strict=True)]
+    assert off in ([5, -5], [-5, 5])
+
+
+@pytest.mark.parametrize("kind", ["drift_0.1", "drift_0.2", "drift_0.5", "drift_1", "drift_2"])
+def test_slow_drifts_end_ten_percent_away_in_equal_steps(kind: str) -> None:
+    clean, faulty = seen(kind)
+    off = [value / true - 1 for value, true in zip(faulty, clean, strict=True)]
+    assert abs(round(off[-1], 3)) == Decimal("0.1")
+    steps = {round(later - earlier, 3) for earlier, later in pairwise(off)}
+    assert steps == {round(off[-1] / len(off), 3)}
+
+
+def test_a_repetition_is_filled_anew_thrice() -> None:
+    clean, faulty = seen("repeated")
+    assert faulty == tuple(value for value in (clean[0], clean[4], clean[8]) for _ in range(4))
+
+
+def test_delayed_values_are_the_true_ones_of_a_day_ago() -> None:
+    clean, faulty = seen("delayed")
+    assert faulty == tuple(value - 24 for value in clean)
+
+
+def test_a_flash_crash_recovers_by_itself() -> None:
+    clean, faulty = seen("flash_crash")
+    off = [round(1 - value / true, 2) for value, true in zip(faulty, clean, strict=True)]
+    assert max(off) == Decimal("0.1") and off[-1] == Decimal("0.01")
+    assert FAULTS["flash_crash"].real
+
+
+def test_a_source_lies_by_its_size() -> None:
+    for size in (1, 5, 50):
+        clean, faulty = seen(f"source_lies_{size}")
+        assert {abs(round(value / true - 1, 2)) for value, true in zip(faulty, clean, strict=True)} == {
+            Decimal(size) / 100
+        }
+        assert FAULTS[f"source_lies_{size}"].source
+
+
+OWN = """
+[[fault]]
+name = "half"
+value = "clean / 2"
+
+[[fault]]
+name = "ramp"
+ticks = 4
+value = "max(clean * (1 + sign * 0.01 * tick / ticks), earlier(3)) - 0 * (first + before + draw + abs(-tick ** 2))"
+group = "drift"
+
+[[fault]]
+name = "quake"
+ticks = 2
+value = "clean * 0.9"
+real = true
+source = true
+"""
+
+
+def test_a_user_can_add_faults(tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text(OWN, encoding="utf-8")
+    half, ramp, quake = load_faults(path)
+    assert half.apply(around(1), random.Random(1)) == (Decimal("65.00"),)
+    clean = around(4).clean
+    for value, true, tick in zip(ramp.apply(around(4), random.Random(1)), clean, range(1, 5), strict=True):
+        assert value in (
+            round(true * (1 + Decimal(tick) / 400), 2),
+            true - 3,
+            round(true * (1 - Decimal(tick) / 400), 2),
+        )
+    assert (ramp.group, ramp.earlier, quake.real, quake.source) == ("drift", 3, True, True)
+    assert choose(["half", "zero"], (half,)) == (half, FAULTS["zero"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"expected one or more \[\[fault\]\] entries"),
+        ("[[fault]]\nvalue = 'clean'", "'name' is missing"),
+        ("[[fault]]\nname = 'a'\nvalu = '1'", "unknown key 'valu'; did you mean 'value'"),
+        ("[[fault]]\nname = 'a'\nvalue = 1", "value = 1 must be of type str"),
+        ("[[fault]]\nname = 'A b'\nvalue = 'clean'", "name 'A b' must be lower-case"),
+        ("[[fault]]\nname = 'a'\nticks = 0\nvalue = 'clean'", "ticks = 0 must be from 1"),
+        ("[[fault]]\nname = 'a'\nvalue = 'clean +'", "is no expression"),
+        ("[[fault]]\nname = 'a'\nvalue = 'price * 2'", "'price' can't be used in a value; it knows clean"),
+        ("[[fault]]\nname = 'a'\nvalue = '__import__(clean)'", "can't be used in a value"),
+        ("[[fault]]\nname = 'a'\nvalue = 'clean.real'", "can't be used in a value"),
+        ("[[fault]]\nname = 'a'\nvalue = 'earlier(0)'", r"earlier\(0\) must be of 1 to"),
+        ("[[fault]]\nname = 'a'\nvalue = '1'\n[[fault]]\nname = 'a'\nvalue = '2'", "two faults are called 'a'"),
+        ("[[fault", "can't be read"),
+    ],
+)
+def test_a_wrong_fault_file_is_one_clear_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        load_faults(path)
+
+
+def test_a_formula_without_a_value_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text("[[fault]]\nname = 'a'\nvalue = 'clean / (tick - 1)'", encoding="utf-8")
+    (fault,) = load_faults(path)
+    with pytest.raises(DataError, match=r"fault 1 \(a\).*has no value where clean is 130.00 and tick is 1"):
+        fault.apply(around(1), random.Random(1))
+
+
+def test_an_unknown_fault_is_named_with_what_may_be_meant() -> None:
+    with pytest.raises(DataError, match="there is no fault 'spike_4'; did you mean 'spike_"):
+        choose(["spike_4"])
