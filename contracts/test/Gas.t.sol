@@ -103,6 +103,7 @@ contract GasTest is OracleTest {
         for (uint256 i = 0; i < sizes.length; ++i) {
             string memory name =
                 string.concat(visibility, "-b", vm.toString(sizes[i]), "-quorum", vm.toString(quorum), "-");
+            // forge-lint: disable-next-line(unsafe-typecast) -- small
             int128 level = int128(int256(i + 1)) * 50e8;
             _send(number, ids, sizes[i], quorum, PRICE + 5e7, -1_000, proof);
             vm.snapshotGasLastCall("Submit", string.concat(name, "accept"));

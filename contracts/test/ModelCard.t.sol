@@ -241,6 +241,7 @@ contract ModelCardTest is OracleTest {
 
     function test_scoresOutOfRange() public {
         Batch memory batch = batches[0];
+        // forge-lint: disable-next-line(unsafe-typecast) -- small
         int256[3] memory outside = [int256(2 ** 127), -(2 ** 127), int256(R)];
         for (uint256 i = 0; i < outside.length; ++i) {
             batch.scores[3] = outside[i];

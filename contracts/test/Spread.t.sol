@@ -203,6 +203,7 @@ contract SpreadTest is OracleTest {
         if (a > b) (a, b) = (b, a);
         if (b > c) (b, c) = (c, b);
         if (a > b) (a, b) = (b, a);
+        // forge-lint: disable-next-line(unsafe-typecast) -- of int128s
         return [int128(a), int128(b), int128(c)];
     }
 }
