@@ -37,7 +37,7 @@ SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 200_000, 300_000, 1_00
 LARGE = (64, *(240,) * 5, 10)
 """Widths of the layers of the model that is split: 248,160 weights."""
 
-SPLIT_MEMORY_GIB = 8.0
+SPLIT_MEMORY_GIB = 1.0
 """What its proofs may take together."""
 
 MEMORY_GIB = 8.0

@@ -50,16 +50,17 @@ def quadratic_to_onnx(model: QuadraticModel, batch: int) -> bytes:
             raise ValueError(f"weights {name} of model {model.name} are not exact as 32-bit floats")
         return numpy_helper.from_array(single.reshape(shape), name)
 
-    def index(name: str, value: int) -> onnx.TensorProto:
-        return numpy_helper.from_array(np.array([value], dtype=np.int64), name)
+    def indices(name: str, *values: int) -> onnx.TensorProto:
+        return numpy_helper.from_array(np.array(values, dtype=np.int64), name)
 
     node = helper.make_node
     publishes_scores = model.disclosure is Disclosure.SCORE
     nodes = [
-        node("Slice", ["x", "i0", "i1", "axis"], ["now"]),
-        node("Slice", ["x", "i1", "moves", "axis"], ["past"]),
-        node("Slice", ["x", "i0", "moves", "axis"], ["window"]),
-        node("Slice", ["x", "moves", "features", "axis"], ["gap"]),
+        # Not slices: in a circuit these have a row for each number, while numbers that are gathered stay where they are.
+        node("Gather", ["x", "at_now"], ["now"], axis=1),
+        node("Gather", ["x", "at_past"], ["past"], axis=1),
+        node("Gather", ["x", "at_window"], ["window"], axis=1),
+        node("Gather", ["x", "at_gap"], ["gap"], axis=1),
         node("Mul", ["now", "now"], ["now2"]),
         node("Mul", ["past", "past"], ["past2"]),
         node("MatMul", ["past2", "a"], ["arch"]),
@@ -88,11 +89,11 @@ def quadratic_to_onnx(model: QuadraticModel, batch: int) -> bytes:
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, model.features])],
         [helper.make_tensor_value_info("s", TensorProto.FLOAT, [batch, model.outputs])],
         [
-            index("i0", 0),
-            index("i1", 1),
-            index("moves", moves),
-            index("features", model.features),
-            index("axis", 1),
+            indices("at_now", 0),
+            indices("at_past", *range(1, moves)),
+            indices("at_window", *range(moves)),
+            indices("at_gap", moves),
+            indices("axis", 1),
             weights("a", *model.past, shape=(len(model.past), 1)),
             weights("omega", model.floor, shape=(1,)),
             weights("b", model.drift_past, shape=(1,)),
@@ -206,12 +207,14 @@ class _PolynomialWriter:
 
     def cut(self, first: int, end: int) -> str:
         """Features first to end − 1, [B, end − first]."""
-        return self.node("Slice", ["x", self.index(first), self.index(end), self.index(1)], f"x{first}_{end}")
+        # Not a slice, which has a row for each number in a circuit.
+        at = self.indices(f"at{first}_{end}", *range(first, end))
+        return self.node("Gather", ["x", at], f"x{first}_{end}", axis=1)
 
     def total(self, first: int, end: int) -> str:
         """Their sum, [B, 1]."""
         part = self.cut(first, end)
-        return part if end - first == 1 else self.node("ReduceSum", [part, self.index(1)], f"sum_{part}", keepdims=1)
+        return part if end - first == 1 else self.node("ReduceSum", [part, self.indices("axis", 1)], f"sum_{part}", keepdims=1)
 
     def square(self, value: str) -> str:
         return self.node("Mul", [value, value], f"sq_{value}")
@@ -221,14 +224,13 @@ class _PolynomialWriter:
         squares = self.square(self.cut(first, end))
         if end - first == 1:
             return squares
-        return self.node("ReduceSum", [squares, self.index(1)], f"sum_{squares}", keepdims=1)
+        return self.node("ReduceSum", [squares, self.indices("axis", 1)], f"sum_{squares}", keepdims=1)
 
-    def index(self, value: int) -> str:
+    def indices(self, name: str, *values: int) -> str:
         import numpy as np
         from onnx import numpy_helper
 
-        name = f"i{value}"
-        self.constants.setdefault(name, numpy_helper.from_array(np.array([value], dtype=np.int64), name))
+        self.constants.setdefault(name, numpy_helper.from_array(np.array(values, dtype=np.int64), name))
         return name
 
     def weights(self, name: str, values: tuple[int, ...]) -> str:

@@ -60,7 +60,7 @@ def largest(program: Program) -> Program:
     if count == 2:
         other = extended.add("Gather", [scores], (1, 2), axis=1, indices=[1, 0])
     else:
-        each = [extended.add("Slice", [scores], (1, 1), axis=1, start=at, end=at + 1) for at in range(count)]
+        each = [extended.add("Gather", [scores], (1, 1), axis=1, indices=[at]) for at in range(count)]
         most = each[0]
         for score in each[1:]:
             excess = extended.add("Relu", [extended.add("Sub", [score, most], (1, 1))], (1, 1))

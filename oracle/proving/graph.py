@@ -179,7 +179,7 @@ def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
         return size * shapes[op.inputs[0]][-1], 0
     if op.kind == "Conv":
         return size * (1 + math.prod(shapes[op.inputs[1]][1:])), 0
-    if op.kind in ("ReduceSum", "Slice"):
+    if op.kind == "ReduceSum":
         # What it reads.
         return math.prod(shapes[op.inputs[0]]), 0
     if op.kind in ("Add", "Sub", "Mul"):

@@ -40,7 +40,6 @@ KINDS = COMPARISONS | {
     "Reshape",
     "Transpose",
     "Concat",
-    "Slice",
     "Gather",
 }
 
@@ -963,11 +962,8 @@ def _slice(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]
             raise _Refused(f"nothing is left of axis {axis}", "export the model again")
         if chosen == range(size):
             continue
-        if step == 1:
-            shape = (*value.shape[:axis], len(chosen), *value.shape[axis + 1 :])
-            value = lowering.emit("Slice", value, shape=shape, axis=axis, start=chosen.start, end=chosen.stop)
-        else:
-            value = lowering.gather(value, np.array(chosen), axis)
+        # In a circuit a slice has a row for each number; numbers that are gathered stay where they are.
+        value = lowering.gather(value, np.array(chosen), axis)
     return value
 
 
@@ -982,8 +978,7 @@ def _split(lowering: _Lowering, arguments: list[Any], attributes: dict[str, Any]
         sizes = [min(each, value.shape[axis] - at * each) for at in range(count)]
     parts, at = [], 0
     for size in (int(size) for size in sizes):
-        shape = (*value.shape[:axis], size, *value.shape[axis + 1 :])
-        parts.append(lowering.emit("Slice", value, shape=shape, axis=axis, start=at, end=at + size))
+        parts.append(lowering.gather(value, range(at, at + size), axis))
         at += size
     return parts
 
@@ -1241,8 +1236,8 @@ def tree_ensemble(
             step = lowering.binary("Mul", bit, (yes_leaves - no_leaves)[None])
             selected = lowering.binary("Add", step, no_leaves[None])
             continue
-        first = lowering.emit("Slice", selected, shape=(1, half, width), axis=1, start=0, end=half)
-        second = lowering.emit("Slice", selected, shape=(1, half, width), axis=1, start=half, end=2 * half)
+        first = lowering.gather(selected, range(half), 1)
+        second = lowering.gather(selected, range(half, 2 * half), 1)
         difference = lowering.binary("Sub", first, second)
         selected = lowering.binary("Add", lowering.binary("Mul", bit, difference), second)
     assert selected is not None

@@ -406,12 +406,6 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _slice(op: Op, values: list[Any]) -> Any:
-    cut = [slice(None)] * values[0].ndim
-    cut[op.attributes["axis"]] = slice(op.attributes["start"], op.attributes["end"])
-    return values[0][tuple(cut)]
-
-
 def _take(op: Op, values: list[Any]) -> Any:
     import numpy as np
 
@@ -428,7 +422,6 @@ _STRUCTURAL: dict[str, Callable[[Op, list[Any]], Any]] = {
     "Reshape": lambda op, values: values[0].reshape(len(values[0]), *op.shape[1:]),
     "Transpose": lambda op, values: values[0].transpose(op.attributes["perm"]),
     "Concat": _join,
-    "Slice": _slice,
     "Gather": _take,
     "Halve": lambda op, values: values[0],
 }
@@ -612,9 +605,6 @@ class _Writer:
             case "Reshape":
                 shape = self.index(f"{name}_shape", (self.batch, *op.shape[1:]))
                 return self.node("Reshape", [*inputs, shape], name)
-            case "Slice":
-                bounds = [self.index(f"{name}_{key}", [given[key]]) for key in ("start", "end", "axis")]
-                return self.node("Slice", [*inputs, *bounds], name)
             case "Gather":
                 return self.node(
                     "Gather", [*inputs, self.index(f"{name}_at", given["indices"])], name, axis=given["axis"]
