@@ -179,7 +179,8 @@ def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
         return size * shapes[op.inputs[0]][-1], 0
     if op.kind == "Conv":
         return size * (1 + math.prod(shapes[op.inputs[1]][1:])), 0
-    if op.kind == "ReduceSum":
+    # Of one number, gathering becomes a slice when the graph is read; of several, it has no rows.
+    if op.kind == "ReduceSum" or (op.kind == "Gather" and len(op.attributes["indices"]) == 1):
         # What it reads.
         return math.prod(shapes[op.inputs[0]]), 0
     if op.kind in ("Add", "Sub", "Mul"):
