@@ -431,8 +431,17 @@ async def account(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> LocalAcco
     return await asyncio.to_thread(keystore.load, key.keystore, password)
 
 
-async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | None = None) -> Deployment:
-    """Build the circuits, deploy what is missing on the configured chain, and check all of it."""
+async def deploy(
+    config: Config, progress: Progress, env: Mapping[str, str] | None = None, *, adds_model: bool = False
+) -> Deployment:
+    """Build the circuits, deploy what is missing on the configured chain, and check all of it.
+
+    Args:
+        config: What there is to be.
+        progress: Told each step.
+        env: For passwords; None: the process's.
+        adds_model: See `DeployPlan.adds_model`.
+    """
     import os
 
     from oracle.chain.deploy import DeployPlan, FeedPlan
@@ -456,6 +465,7 @@ async def deploy(config: Config, progress: Progress, env: Mapping[str, str] | No
             change_delay=config.deploy.change_delay,
             admin=config.deploy.admin,
             guardian=config.deploy.guardian,
+            adds_model=adds_model,
         )
         return await run(plan, rpc, deployer, config.chain.deployment, progress)
 

@@ -131,6 +131,8 @@ class DeployPlan:
         change_delay: Seconds between the proposal of a change and its taking effect.
         admin: Owns the hub in the end; None: the deployer. Another one has to accept the role.
         guardian: May pause and roll back; None: the deployer.
+        adds_model: Whether feeds may be judged by another model by now than the plan's, which is only added: it then is
+            proposed for them. Else that is an error, as the plan may be the wrong one.
     """
 
     feeds: tuple[FeedPlan, ...]
@@ -138,6 +140,7 @@ class DeployPlan:
     change_delay: int
     admin: str | None = None
     guardian: str | None = None
+    adds_model: bool = False
 
 
 # --- what was deployed ---------------------------------------------------------------------------------------------
@@ -824,13 +827,15 @@ class _Run:
                 "fixed once it is made (reporters and quorum change by proposal): correct the configuration, "
                 "or give the feed another description"
             )
+        if self.plan.adds_model:
+            return
         artifact = dict(self._models())[feed.model][0]
         active = await hub.model((await hub.feed_state(feed_id)).model_number)
         if active.artifact_hash != bytes.fromhex(_bare(artifact.manifest.artifact_hash)):
             raise DeploymentError(
                 f"feed {feed.name} ({feed.config.description}) is judged by the model of artifact "
                 f"{active.artifact_hash.hex()}, here it is {_bare(artifact.manifest.artifact_hash)}: "
-                "a feed's model changes by proposal, not by deploying"
+                "a feed's model changes by proposal, not by deploying (add it first with `oracle deploy --add-model`)"
             )
 
     def _save(self, **changes: Any) -> None:

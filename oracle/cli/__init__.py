@@ -16,6 +16,7 @@ from oracle import __version__
 from oracle.cli import evaluation
 from oracle.cli.card import card_group
 from oracle.cli.detector import detector_group
+from oracle.cli.feed import feed_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
 from oracle.errors import ConfigError, OracleError
 
@@ -66,6 +67,7 @@ def oracle(verbose: bool) -> None:
 oracle.add_command(card_group)
 evaluation.add_to(detector_group)
 oracle.add_command(detector_group)
+oracle.add_command(feed_group)
 
 
 @oracle.command()
@@ -170,7 +172,12 @@ def chain_up(path: Path, port: int | None) -> None:
     help="Weights in the verifying key: cheaper, but not private.",
 )
 @visibility_option
-def deploy(config_path: Path, public_model: bool, visibility: str | None) -> None:
+@click.option(
+    "--add-model",
+    is_flag=True,
+    help="Add the configured model to a hub whose feeds have another one; `oracle feed propose-model` comes next.",
+)
+def deploy(config_path: Path, public_model: bool, visibility: str | None, add_model: bool) -> None:
     """Deploy verifier, hub, model and feeds, and check what was deployed. Safe to run again."""
     import asyncio
 
@@ -180,7 +187,7 @@ def deploy(config_path: Path, public_model: bool, visibility: str | None) -> Non
     config = load_config(config_path)
     config = _with_visibility(config, public_model, visibility)
     progress = finished_steps(lambda line: click.echo(line, err=True))
-    print_deployment(asyncio.run(run_deploy(config, progress)))
+    print_deployment(asyncio.run(run_deploy(config, progress, adds_model=add_model)))
 
 
 @oracle.command()

@@ -56,7 +56,7 @@ def quadratic_to_onnx(model: QuadraticModel, batch: int) -> bytes:
     node = helper.make_node
     publishes_scores = model.disclosure is Disclosure.SCORE
     nodes = [
-        # Not slices: in a circuit these have a row for each number, while numbers that are gathered stay where they are.
+        # Not slices: in a circuit these have a row for each number, and numbers that are gathered stay where they are.
         node("Gather", ["x", "at_now"], ["now"], axis=1),
         node("Gather", ["x", "at_past"], ["past"], axis=1),
         node("Gather", ["x", "at_window"], ["window"], axis=1),
@@ -214,7 +214,7 @@ class _PolynomialWriter:
     def total(self, first: int, end: int) -> str:
         """Their sum, [B, 1]."""
         part = self.cut(first, end)
-        return part if end - first == 1 else self.node("ReduceSum", [part, self.indices("axis", 1)], f"sum_{part}", keepdims=1)
+        return part if end - first == 1 else self.summed(part)
 
     def square(self, value: str) -> str:
         return self.node("Mul", [value, value], f"sq_{value}")
@@ -224,7 +224,10 @@ class _PolynomialWriter:
         squares = self.square(self.cut(first, end))
         if end - first == 1:
             return squares
-        return self.node("ReduceSum", [squares, self.indices("axis", 1)], f"sum_{squares}", keepdims=1)
+        return self.summed(squares)
+
+    def summed(self, value: str) -> str:
+        return self.node("ReduceSum", [value, self.indices("axis", 1)], f"sum_{value}", keepdims=1)
 
     def indices(self, name: str, *values: int) -> str:
         import numpy as np

@@ -1,0 +1,186 @@
+"""`oracle feed …`: what a hub's admin and guardian do to a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from oracle.cli.options import config_option, json_option, load_config
+
+if TYPE_CHECKING:
+    from oracle.administration import FeedTerms
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group("feed")
+def feed_group() -> None:
+    """Administration of a feed: its model, its reporters, its pause."""
+
+
+@feed_group.command("show")
+@click.argument("feed")
+@config_option
+@json_option
+def feed_show(feed: str, config_path: Path, as_json: bool) -> None:
+    """What the FEED has on-chain, and what is proposed for it."""
+    _print(_look(config_path, feed), as_json)
+
+
+def _signed(function: F) -> F:
+    """The options of a command that signs."""
+    for option in (
+        json_option,
+        click.option(
+            "--calldata", is_flag=True, help="Print what to sign, for a multisig or another wallet; send nothing."
+        ),
+        click.option(
+            "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="Of --keystore (default: prompt)."
+        ),
+        click.option(
+            "--keystore",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Key of the admin or guardian (default: the configuration's deployer).",
+        ),
+        config_option,
+        click.argument("feed"),
+    ):
+        function = option(function)
+    return function
+
+
+@feed_group.command("propose-model")
+@_signed
+@click.argument("model", type=click.IntRange(1, 65_535))
+@click.option(
+    "--min-compared",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Reports that both models have to have judged before it can be activated.",
+)
+@click.option(
+    "--max-distance",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="How far apart their scores of the latest may be, in thousandths of a score unit.",
+)
+def propose_model(model: int, min_compared: int, max_distance: int, **common: Any) -> None:
+    """Propose the MODEL of this number, which `oracle deploy` has added, for the FEED."""
+    _act("proposeModel", model, min_compared, max_distance, **common)
+
+
+@feed_group.command("propose-reporters")
+@_signed
+@click.argument("reporters", nargs=-1, required=True, metavar="REPORTER...")
+@click.option("--quorum", type=click.IntRange(min=1), required=True, help="How many of them have to sign a report.")
+def propose_reporters(reporters: tuple[str, ...], quorum: int, **common: Any) -> None:
+    """Propose the addresses of all REPORTERs that may sign for the FEED from then on."""
+    from oracle.administration import reporters_of
+
+    _act("proposeReporters", *reporters_of(reporters, quorum), **common)
+
+
+def _plain(name: str, action: str, text: str) -> None:
+    """A command that takes nothing but the feed."""
+
+    @feed_group.command(name, help=text)
+    @_signed
+    def run(**common: Any) -> None:
+        _act(action, **common)
+
+
+_plain("activate-model", "activateModel", "Activate the proposed model, once its delay and its shadow period are over.")
+_plain("cancel-model", "cancelModel", "Take the proposed model back.")
+_plain("rollback-model", "rollbackModel", "Return to the model before the active one, at once.")
+_plain("activate-reporters", "activateReporters", "Activate the proposed reporters, once their delay is over.")
+_plain("cancel-reporters", "cancelReporters", "Take the proposed reporters back.")
+_plain(
+    "pause", "pause", "Refuse reports of the FEED from now on; consumers are told. On a paused feed: cancel an unpause."
+)
+_plain("propose-unpause", "proposeUnpause", "Propose to take reports again.")
+_plain("unpause", "unpause", "Take reports again, once the delay is over.")
+
+
+def _act(
+    action: str,
+    *arguments: Any,
+    feed: str,
+    config_path: Path,
+    keystore: Path | None,
+    password_file: Path | None,
+    calldata: bool,
+    as_json: bool,
+) -> None:
+    import asyncio
+    import os
+
+    from oracle import administration
+    from oracle.assembly import account
+    from oracle.chain import keystore as keystores
+    from oracle.chain.deploy import load_deployment
+    from oracle.chain.rpc import Rpc
+    from oracle.report import print_json
+
+    config = load_config(config_path)
+    wanted = administration.call(load_deployment(config.chain.deployment), feed, action, *arguments)
+    if calldata:
+        if as_json:
+            print_json({"what": wanted.what, "to": wanted.to, "value": 0, "data": "0x" + wanted.data.hex()})
+        else:
+            click.echo(f"{wanted.what}\nto    {wanted.to}\ndata  0x{wanted.data.hex()}")
+        return
+    password = None
+    if keystore is not None:
+        password = (
+            click.prompt(f"Password of {keystore}", hide_input=True)
+            if password_file is None
+            else keystores.password_from_file(password_file)
+        )
+
+    async def run() -> None:
+        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+            if keystore is not None and password is not None:
+                signer = keystores.load(keystore, password)
+            else:
+                signer = await account(config.keys.deployer, rpc, os.environ)
+            receipt = await administration.send(rpc, signer, wanted, config.chain.tx_deadline_s)
+            click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
+
+    asyncio.run(run())
+    _print(_look(config_path, feed), as_json)
+
+
+def _look(config_path: Path, feed: str) -> FeedTerms:
+    import asyncio
+
+    from oracle.administration import terms
+    from oracle.chain.deploy import load_deployment
+    from oracle.chain.rpc import Rpc
+
+    config = load_config(config_path)
+
+    async def run() -> FeedTerms:
+        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+            return await terms(rpc, load_deployment(config.chain.deployment), feed)
+
+    return asyncio.run(run())
+
+
+def _print(found: FeedTerms, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from oracle.administration import lines
+    from oracle.report import print_json
+
+    if as_json:
+        print_json(asdict(found) | {"feed_id": "0x" + found.feed_id.hex()})
+        return
+    told = lines(found)
+    width = max(len(what) for what in told) + 2
+    for what, text in told.items():
+        click.echo(f"{what:<{width}}{text}")
