@@ -6,6 +6,7 @@ OracleError
 │   ├── ChainUnavailable           no RPC endpoint answers
 │   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
 │   ├── TransactionPending         sent, not yet mined within the deadline
+│   ├── FeesTooHigh                gas costs more than the configuration lets pay
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
 │   └── ProverUnavailable
 │       ├── ProverBusy             its queue is full, and the caller would not wait
@@ -60,6 +61,10 @@ class SrsUnavailable(Retryable):
 
 class TransactionPending(Retryable):
     """A transaction was sent and is not mined within the deadline."""
+
+
+class FeesTooHigh(Retryable):
+    """Gas costs more than the configuration lets pay."""
 
 
 class StateMoved(Retryable):
