@@ -2,7 +2,7 @@
 
 Every mistake is reported in one line: the file, the path of the key, what is wrong, and what would be right.
 Relative paths are meant from the configuration file's folder. `${NAME}` stands for an environment variable,
-in `url` and `rpc_url` and in header values only, so that keys of paid services need not be written down.
+in URLs and in header values only, so that keys of paid services need not be written down.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ DENOMINATIONS: Mapping[str, str] = {
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
-_URL_KEYS = frozenset({"url", "rpc_url"})
+_URL_KEYS = frozenset({"url", "rpc_url", "rpc_urls", "ws_url"})
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 
 
@@ -184,6 +184,16 @@ def _url(value: str) -> str:
     return value
 
 
+def _ws_url(value: str) -> str:
+    if not value.startswith(("ws://", "wss://")):
+        raise _wrong("is no websocket URL; write it as wss://host/path")
+    try:
+        _url(f"http{value.removeprefix('ws')}")
+    except PydanticCustomError:
+        raise _wrong("is no valid URL; write it as wss://host/path") from None
+    return value
+
+
 def _json_path(value: str) -> str:
     import jsonpath
 
@@ -209,7 +219,9 @@ WholeSeconds = Annotated[int, Field(ge=1, le=UINT32_MAX)]
 Day = Annotated[dt.date, BeforeValidator(_date)]
 Address = Annotated[str, AfterValidator(_address)]
 Asset = Annotated[str, AfterValidator(_asset)]
-Url = Annotated[str, AfterValidator(_url), Field(repr=False)]
+UrlText = Annotated[str, AfterValidator(_url)]
+Url = Annotated[UrlText, Field(repr=False)]
+WsUrl = Annotated[str, AfterValidator(_ws_url)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
 Speed = Annotated[DecimalNumber, Field(gt=0)] | Literal["max"]
 
@@ -238,16 +250,52 @@ class ChainConfig(_Section):
     """The chain that is reported to.
 
     Attributes:
+        rpc_url: The RPC endpoint.
+        rpc_urls: Several of them, in order of preference, in its place.
+        ws_url: A websocket that tells of new blocks. None: the chain is asked at intervals.
+        agreement: How many endpoints have to say the same of what decides: feeds, receipts, nonces.
+        max_head_lag: Blocks that an endpoint may be behind the others.
+        fail_back_after_s: Seconds that a preferred endpoint has to be well again before it is asked again.
+        rpc_timeout_s: Seconds for one request to one endpoint.
         deployment: The deployment file that `oracle deploy` writes and everything else reads.
         confirmations: Blocks, the transaction's own included, after which it is taken as final.
         tx_deadline_s: Seconds to wait for a transaction.
+        replace_after_s: Seconds until a transaction that is not mined is replaced by one that pays more.
+        max_fee_gwei: What a unit of gas may cost; nothing is sent while it costs more.
+        max_priority_fee_gwei: What of it may go to whoever builds the block.
+        max_tx_cost_ether: What one transaction may cost. None: what its gas costs at `max_fee_gwei`.
     """
 
-    rpc_url: Url
+    rpc_url: UrlText | None = Field(None, repr=False)
+    rpc_urls: tuple[UrlText, ...] = Field((), max_length=16, repr=False)
+    ws_url: WsUrl | None = Field(None, repr=False)
+    agreement: Annotated[int, Field(ge=1, le=16)] = 1
+    max_head_lag: Annotated[int, Field(ge=0, le=10_000)] = 3
+    fail_back_after_s: Seconds = 60.0
+    rpc_timeout_s: Seconds = 15.0
     chain_id: Annotated[int, Field(ge=1, lt=2**63)]
     deployment: ConfigPath
     confirmations: Annotated[int, Field(ge=1, le=1_000)] = 1
     tx_deadline_s: Seconds = 120.0
+    replace_after_s: Seconds = 45.0
+    max_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(1_000)
+    max_priority_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(100)
+    max_tx_cost_ether: Annotated[DecimalNumber, Field(gt=0, le=10**9)] | None = None
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """All RPC endpoints, in order of preference."""
+        return self.rpc_urls or ((self.rpc_url,) if self.rpc_url is not None else ())
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if (self.rpc_url is None) != bool(self.rpc_urls):
+            raise _wrong("needs either 'rpc_url', or several endpoints in 'rpc_urls'")
+        if len(set(self.rpc_urls)) != len(self.rpc_urls):
+            raise _wrong("'rpc_urls' has an endpoint twice: it would agree with itself")
+        if self.agreement > len(self.endpoints):
+            raise _wrong(f"'agreement' of {self.agreement} needs as many endpoints in 'rpc_urls'")
+        return self
 
 
 class KeyConfig(_Section):
@@ -843,7 +891,8 @@ def _expand(value: Any, env: Mapping[str, str], location: tuple[str | int, ...])
         return tuple(_expand(item, env, (*location, index)) for index, item in enumerate(value))
     if not isinstance(value, str) or "${" not in value:
         return value
-    if location[-1] not in _URL_KEYS and location[-2:-1] != ("headers",):
+    named = next(part for part in reversed(location) if isinstance(part, str))
+    if named not in _URL_KEYS and location[-2:-1] != ("headers",):
         raise _Expansion(location, "variables (${NAME}) are replaced in urls and header values only")
 
     def replace(match: re.Match[str]) -> str:

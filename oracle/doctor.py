@@ -73,7 +73,7 @@ SrsStatus = Callable[[], Sequence[SrsInUse]]
 
 def diagnose(
     *,
-    rpc_url: str | None = None,
+    rpc_urls: Sequence[str] = (),
     chain_id: int | None = None,
     build_dir: Path | None = None,
     srs_status: SrsStatus | None = None,
@@ -81,7 +81,7 @@ def diagnose(
     """Look at everything.
 
     Args:
-        rpc_url: The chain's RPC endpoint; None: not configured.
+        rpc_urls: The chain's RPC endpoints; none: not configured.
         chain_id: The chain it should serve; None: any.
         build_dir: Folder for circuits and caches; default: the project's.
         srs_status: Reports the reference strings in use.
@@ -100,7 +100,7 @@ def diagnose(
         _model(),
         *_srs(srs_status),
         *_build_dir(build_dir or toolchain.build_dir()),
-        _chain(rpc_url, chain_id),
+        *_chains(rpc_urls, chain_id),
     ]
 
 
@@ -244,12 +244,19 @@ def _build_dir(folder: Path) -> Iterator[Check]:
 # --- the chain ----------------------------------------------------------------------------------------------
 
 
-def _chain(rpc_url: str | None, chain_id: int | None) -> Check:
-    if rpc_url is None:
-        return Check("chain", ok=True, level="info", detail="not configured; the demo starts its own")
+def _chains(rpc_urls: Sequence[str], chain_id: int | None) -> Iterator[Check]:
+    if not rpc_urls:
+        yield Check("chain", ok=True, level="info", detail="not configured; the demo starts its own")
+    for rpc_url in rpc_urls:
+        yield _chain(rpc_url, chain_id)
+
+
+def _chain(rpc_url: str, chain_id: int | None) -> Check:
     import httpx
 
-    shown = _without_secrets(rpc_url)
+    from oracle.chain.rpc import mask_url, secrets_of
+
+    shown = mask_url(rpc_url)
     try:
         # A proxy that the environment names is for the outside: a chain on this machine is asked directly.
         host = httpx.URL(rpc_url).host
@@ -259,8 +266,15 @@ def _chain(rpc_url: str | None, chain_id: int | None) -> Check:
             served = int(client.post(rpc_url, json=call).raise_for_status().json()["result"], 16)
             call = {"jsonrpc": "2.0", "id": 2, "method": "web3_clientVersion", "params": []}
             software = str(client.post(rpc_url, json=call).json().get("result") or "")
+    except httpx.HTTPStatusError as error:
+        detail = f"does not answer: HTTP {error.response.status_code}"
+        return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL, and the key in it")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        detail = f"does not answer: {str(error).replace(rpc_url, shown) or type(error).__name__}"
+        # The library's texts may repeat the URL, in its own spelling.
+        said = str(error)
+        for secret in secrets_of(rpc_url):
+            said = said.replace(secret, "…")
+        detail = f"does not answer: {said or type(error).__name__}"
         return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL; locally: `oracle chain up`")
     except (KeyError, TypeError, ValueError, AttributeError):
         detail = "answers, but not as an Ethereum JSON-RPC endpoint does"
@@ -269,16 +283,3 @@ def _chain(rpc_url: str | None, chain_id: int | None) -> Check:
         detail = f"serves chain {served}, the configuration says {chain_id}"
         return Check("chain", ok=False, version=software, where=shown, detail=detail, remedy="correct one of them")
     return Check("chain", ok=True, version=software, where=shown, detail=f"chain id {served}")
-
-
-def _without_secrets(url: str) -> str:
-    """A URL without what providers put their keys into: user, path and query."""
-    import httpx
-
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return "the configured URL"
-    port = f":{parsed.port}" if parsed.port else ""
-    hidden = "/…" if parsed.path not in ("", "/") or parsed.query else ""
-    return f"{parsed.scheme}://{parsed.host}{port}{hidden}"

@@ -340,13 +340,13 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
     from oracle.assembly import deployed_artifact, detector_of
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
 
     deployment = load_deployment(config.chain.deployment)
     if feed not in deployment.feeds:
         raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
     deployed = deployment.feeds[feed]
-    async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+    async with connect(config.chain) as rpc:
         hub = Hub(rpc, deployment.hub)
         terms, now = await hub.feed_config(deployed.feed_id), await hub.feed_state(deployed.feed_id)
         subject = _subject(feed, terms)

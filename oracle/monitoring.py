@@ -134,13 +134,13 @@ async def from_chain(config: Config, feed: str, data: TrainingDataConfig, last: 
     """
     from oracle.chain.contracts import Hub, RoundHeld
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
 
     deployment = load_deployment(config.chain.deployment)
     if feed not in deployment.feeds:
         raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
     feed_id = deployment.feeds[feed].feed_id
-    async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+    async with connect(config.chain) as rpc:
         hub = Hub(rpc, deployment.hub)
         newest = (await hub.feed_state(feed_id)).round_id
         rounds = await hub.rounds(feed_id, max(1, newest - last + 1), newest)

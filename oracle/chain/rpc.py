@@ -8,14 +8,17 @@ requests. Results are parsed here, strictly, as a node's answer is input like an
 from __future__ import annotations
 
 import json
+import re
+import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
-from typing import Any, Self, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any, Protocol, Self, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from oracle.chain.fees import FeePolicy, Fees, Market
 from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, TransactionRejected, WrongChain
 
 BlockTag: TypeAlias = int | str
@@ -62,6 +65,7 @@ class Block:
     timestamp: int
     base_fee: int | None
     gas_limit: int
+    hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Receipt:
     gas_used: int
     contract_address: str | None
     logs: tuple[Log, ...]
+    block_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +106,6 @@ class Transaction:
     block_number: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """Fee fields of a new transaction, wei per gas. Without EIP-1559 `max_fee` is the gas price."""
-
-    max_fee: int
-    priority_fee: int | None
-
-    def fields(self) -> dict[str, int]:
-        """As a transaction has them."""
-        if self.priority_fee is None:
-            return {"gasPrice": self.max_fee}
-        return {"type": 2, "maxFeePerGas": self.max_fee, "maxPriorityFeePerGas": self.priority_fee}
-
-
 class Sent(Enum):
     """How a node took a signed transaction that it did not reject for good."""
 
@@ -122,6 +113,9 @@ class Sent(Enum):
     KNOWN = "known"
     NONCE_USED = "nonce used"
     UNDERPRICED = "underpriced"
+    """Another with this nonce is waiting, and this one does not pay enough more."""
+    FEE_TOO_LOW = "fee too low"
+    """The chain asks more by now."""
 
 
 def mask_url(url: str) -> str:
@@ -134,6 +128,19 @@ def mask_url(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     hidden = "/…" if parts.path.strip("/") or parts.query else ""
     return f"{parts.scheme or '?'}://{host}{f':{port}' if port else ''}{hidden}"
+
+
+def secrets_of(url: str) -> tuple[str, ...]:
+    """What of a URL may be a key or a password, as it is written and as it is meant; the longest first."""
+    try:
+        parts = urlsplit(url)
+        found = {parts.password or "", parts.username or "", parts.query, *parts.path.split("/")}
+        found |= {value for _, value in parse_qsl(parts.query)}
+    except ValueError:
+        return (url,)
+    found |= {unquote(each) for each in found}
+    # Shorter words, such as a path's "v3" or "rpc", are no secrets, and would garble every message.
+    return tuple(sorted((each for each in found if len(each) >= _SECRET_CHARACTERS), key=len, reverse=True))
 
 
 def checksum_address(text: str, where: str) -> str:
@@ -183,11 +190,38 @@ def _restore_recursion_limit() -> None:
     sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
-class Rpc:
-    """One JSON-RPC endpoint of one chain.
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """An endpoint as it was found.
 
-        async with Rpc("http://127.0.0.1:8545", 31337) as rpc:
-            print((await rpc.block()).number)
+    Attributes:
+        name: Its URL without what may be secret in it.
+        problem: What is wrong with it; empty: nothing is.
+        head: Number of its latest block; None if it does not say.
+        in_use: Whether it is the one that is asked now.
+    """
+
+    name: str
+    problem: str
+    head: int | None
+    in_use: bool
+
+
+class Transport(Protocol):
+    """What takes requests to a chain: one endpoint, or several."""
+
+    @property
+    def name(self) -> str:
+        """For messages: no secrets in it."""
+
+    async def chain_id(self) -> int: ...
+    async def request(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any: ...
+    async def states(self) -> Sequence[EndpointState]: ...
+    async def close(self) -> None: ...
+
+
+class Endpoint:
+    """One JSON-RPC endpoint of one chain.
 
     Transport errors are retried a few times, with backoff; what the node says is not. The chain id is compared before
     the first request, and again after each loss of connection, as another node may answer then.
@@ -211,7 +245,8 @@ class Rpc:
         from aiohttp import ClientTimeout
         from web3.providers.rpc import AsyncHTTPProvider
 
-        self.name = mask_url(url)
+        self._name = mask_url(url)
+        self._secrets = secrets_of(url)
         self.expected_chain_id = expected_chain_id
         self._attempts = attempts
         self._chain_id: int | None = None
@@ -221,7 +256,147 @@ class Rpc:
         )
 
     def __repr__(self) -> str:
-        return f"Rpc({self.name!r}, {self.expected_chain_id})"
+        return f"Endpoint({self.name!r}, {self.expected_chain_id})"
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def close(self) -> None:
+        """Close its connections. It may be used again."""
+        await self._provider.disconnect()
+
+    async def chain_id(self, *, again: bool = False) -> int:
+        """As `Rpc.chain_id`.
+
+        Args:
+            again: Ask, even if the answer is known.
+        """
+        if self._chain_id is None or again:
+            found = _number(await self._retrying("eth_chainId", []), "eth_chainId")
+            if self.expected_chain_id is not None and found != self.expected_chain_id:
+                self._chain_id = None
+                raise WrongChain(
+                    f"{self.name} serves chain {found}, but chain {self.expected_chain_id} is configured: "
+                    "correct the RPC URL or the chain id"
+                )
+            self._chain_id = found
+        return self._chain_id
+
+    async def head(self) -> int:
+        """Number of its latest block; its chain is compared anew."""
+        await self.chain_id(again=True)
+        return _number(await self._retrying("eth_blockNumber", []), "eth_blockNumber")
+
+    async def states(self) -> Sequence[EndpointState]:
+        """What there is to say of it now."""
+        try:
+            return [EndpointState(self.name, "", await self.head(), True)]
+        except (ChainUnavailable, WrongChain) as error:
+            return [EndpointState(self.name, str(error), None, True)]
+
+    async def request(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
+        """As `Rpc.request`."""
+        await self.chain_id()
+        return await self._retrying(method, params, decode)
+
+    async def _retrying(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
+        from tenacity import (
+            AsyncRetrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_exponential,
+            wait_random,
+        )
+
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(_Transport),
+            stop=stop_after_attempt(self._attempts),
+            wait=wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1),
+            reraise=True,
+        )
+        return await attempts(self._once, method, params, decode)
+
+    async def _once(self, method: str, params: list[Any], decode: ErrorDecoder | None) -> Any:
+        import aiohttp
+        from web3.exceptions import Web3Exception
+        from web3.types import RPCEndpoint
+
+        try:
+            answer: Any = await self._provider.make_request(RPCEndpoint(method), params)
+        # No cause is kept of the library's errors: their texts hold the URL, which may hold an API key.
+        except aiohttp.ClientResponseError as error:
+            raise self._unreachable(f"answers HTTP {error.status}", again=error.status in _PASSING_STATUS) from None
+        except TimeoutError:
+            raise self._unreachable("does not answer in time", again=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(
+                f"can't be reached: {_reason(error)}; check the URL, and that the node is running", again=True
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, Web3Exception, ValueError):
+            raise self._unreachable("answers something that is not JSON-RPC", again=False) from None
+        if not isinstance(answer, Mapping) or ("result" not in answer and "error" not in answer):
+            raise self._unreachable("answers something that is not JSON-RPC", again=False)
+        failure = answer.get("error")
+        if failure is None:
+            return answer.get("result")
+        raise self._failure(method, failure, decode)
+
+    def _unreachable(self, what: str, *, again: bool) -> ChainUnavailable:
+        self._chain_id = None
+        return (_Transport if again else ChainUnavailable)(f"RPC endpoint {self.name} {what}")
+
+    def _without_secrets(self, said: str) -> str:
+        """A node may repeat the key by which it was asked."""
+        for secret in self._secrets:
+            said = said.replace(secret, "…")
+        return said
+
+    def _failure(self, method: str, failure: Any, decode: ErrorDecoder | None) -> Exception:
+        """The error that a node's error object stands for."""
+        code = failure.get("code") if isinstance(failure, Mapping) else None
+        said = self._without_secrets(str(failure.get("message") if isinstance(failure, Mapping) else failure))
+        said = " ".join(said.split())[:300]
+        if method in ("eth_call", "eth_estimateGas"):
+            data = _revert_data(failure)
+            if data is not None or code == _REVERTED or "revert" in said.lower():
+                revert = describe_revert(data or b"", decode)
+                return ContractRejected(revert.message, revert.name)
+        if code == _RATE_LIMITED or "rate limit" in said.lower():
+            return _Transport(f"RPC endpoint {self.name} limits the rate of requests: {said}")
+        return NodeError(f"RPC endpoint {self.name} refuses {method}: {said}", said)
+
+
+class Rpc:
+    """One chain, by JSON-RPC.
+
+        async with Rpc("http://127.0.0.1:8545", 31337) as rpc:
+            print((await rpc.block()).number)
+
+    Args:
+        where: The URL of an endpoint, or what takes requests to several of them.
+        expected_chain_id: As of `Endpoint`, as are the others; for a URL only.
+    """
+
+    def __init__(
+        self,
+        where: str | Transport,
+        expected_chain_id: int | None = None,
+        *,
+        timeout: float = 15.0,
+        attempts: int = 3,
+    ) -> None:
+        self.transport: Transport = (
+            Endpoint(where, expected_chain_id, timeout=timeout, attempts=attempts) if isinstance(where, str) else where
+        )
+
+    def __repr__(self) -> str:
+        return f"Rpc({self.transport!r})"
+
+    @property
+    def name(self) -> str:
+        """Of the endpoint, for messages."""
+        return self.transport.name
 
     async def __aenter__(self) -> Self:
         return self
@@ -233,7 +408,11 @@ class Rpc:
 
     async def close(self) -> None:
         """Close its connections. It may be used again."""
-        await self._provider.disconnect()
+        await self.transport.close()
+
+    async def endpoints(self) -> Sequence[EndpointState]:
+        """Its endpoints, as they are now."""
+        return await self.transport.states()
 
     # --- the chain ---------------------------------------------------------------------------------------------
 
@@ -244,15 +423,7 @@ class Rpc:
             WrongChain: It is another one.
             ChainUnavailable: No answer.
         """
-        if self._chain_id is None:
-            found = _number(await self._retrying("eth_chainId", []), "eth_chainId")
-            if self.expected_chain_id is not None and found != self.expected_chain_id:
-                raise WrongChain(
-                    f"{self.name} serves chain {found}, but chain {self.expected_chain_id} is configured: "
-                    "correct the RPC URL or the chain id"
-                )
-            self._chain_id = found
-        return self._chain_id
+        return await self.transport.chain_id()
 
     async def client_version(self) -> str:
         """What the node calls itself, for instance "anvil/v1.7.1"."""
@@ -278,6 +449,8 @@ class Rpc:
             timestamp=_number(_field(found, "timestamp", "block"), "block"),
             base_fee=None if base_fee is None else _number(base_fee, "block"),
             gas_limit=_number(_field(found, "gasLimit", "block"), "block"),
+            # A pending block has none.
+            hash=b"" if found.get("hash") is None else _bytes(found["hash"], "block"),
         )
 
     async def block_number(self) -> int:
@@ -335,17 +508,31 @@ class Rpc:
 
     # --- transactions ------------------------------------------------------------------------------------------
 
-    async def fees(self) -> Fees:
-        """Fees for a transaction that is to be mined soon: they bear six full blocks' rise of the base fee."""
+    async def market(self) -> Market:
+        """What the chain asks for gas: the next block's base fee, and the tip that half of the gas was paid of late."""
         block = await self.block()
         if block.base_fee is None:
-            return Fees(_number(await self.request("eth_gasPrice"), "eth_gasPrice"), None)
+            return Market(None, _number(await self.request("eth_gasPrice"), "eth_gasPrice"))
+        try:
+            history = await self.request("eth_feeHistory", hex(_FEE_BLOCKS), "latest", [50])
+            tips = [_number(each[0], "eth_feeHistory") for each in _items(_field(history, "reward", "fee history"))]
+            ahead = _number(_items(_field(history, "baseFeePerGas", "fee history"))[-1], "eth_feeHistory")
+            # Empty blocks say nothing of what is paid.
+            paid = [tip for tip in tips if tip]
+            if paid:
+                return Market(max(block.base_fee, ahead), int(statistics.median(paid)))
+        except (ChainUnavailable, LookupError, TypeError):
+            ahead = 0
         try:
             tip = _number(await self.request("eth_maxPriorityFeePerGas"), "eth_maxPriorityFeePerGas")
         except ChainUnavailable:
             # Not every node has the method: what the gas price is above the base fee is its tip.
             tip = max(0, _number(await self.request("eth_gasPrice"), "eth_gasPrice") - block.base_fee)
-        return Fees(2 * block.base_fee + tip, tip)
+        return Market(max(block.base_fee, ahead), tip)
+
+    async def fees(self) -> Fees:
+        """Fees for a transaction that is to be mined soon: they bear six full blocks' rise of the base fee."""
+        return FeePolicy().fresh(await self.market())
 
     async def send_raw(self, raw: bytes) -> Sent:
         """Give a signed transaction to the network. Safe to repeat.
@@ -356,7 +543,7 @@ class Rpc:
         """
         try:
             await self.request("eth_sendRawTransaction", "0x" + raw.hex())
-        except _NodeError as error:
+        except NodeError as error:
             said = error.said.lower()
             for words, meaning in _SEND_ANSWERS:
                 if any(word in said for word in words):
@@ -387,7 +574,7 @@ class Rpc:
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """A mined transaction's receipt; None while there is none."""
         found = await self.request("eth_getTransactionReceipt", "0x" + tx_hash.hex())
-        if found is None or found.get("blockNumber") is None:
+        if found is None or _field(found, "blockNumber", "receipt", optional=True) is None:
             return None
         created = _field(found, "contractAddress", "receipt", optional=True)
         return Receipt(
@@ -396,7 +583,8 @@ class Rpc:
             succeeded=_number(_field(found, "status", "receipt"), "receipt") == 1,
             gas_used=_number(_field(found, "gasUsed", "receipt"), "receipt"),
             contract_address=None if created is None else _address(created, "receipt"),
-            logs=tuple(_log(log) for log in _field(found, "logs", "receipt")),
+            logs=tuple(_log(log) for log in _items(_field(found, "logs", "receipt"))),
+            block_hash=_bytes(_field(found, "blockHash", "receipt"), "receipt"),
         )
 
     async def logs(
@@ -416,16 +604,14 @@ class Rpc:
             query = {"address": address, "fromBlock": hex(first), "toBlock": hex(until), "topics": wanted}
             try:
                 answer = await self.request("eth_getLogs", query)
-            except _NodeError:
+            except NodeError:
                 if chunk == 1:
                     raise
                 chunk = max(1, chunk // 2)
                 continue
-            found.extend(_log(log) for log in answer)
+            found.extend(_log(log) for log in _items(answer))
             first = until + 1
         return found
-
-    # --- the border --------------------------------------------------------------------------------------------
 
     async def request(self, method: str, *params: Any, decode: ErrorDecoder | None = None) -> Any:
         """One JSON-RPC request; its raw result.
@@ -435,74 +621,14 @@ class Rpc:
             WrongChain: The endpoint serves another chain than expected.
             ChainUnavailable: No answer, or an error as the answer.
         """
-        await self.chain_id()
-        return await self._retrying(method, list(params), decode)
-
-    async def _retrying(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
-        from tenacity import (
-            AsyncRetrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            wait_exponential,
-            wait_random,
-        )
-
-        attempts = AsyncRetrying(
-            retry=retry_if_exception_type(_Transport),
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1),
-            reraise=True,
-        )
-        return await attempts(self._once, method, params, decode)
-
-    async def _once(self, method: str, params: list[Any], decode: ErrorDecoder | None) -> Any:
-        import aiohttp
-        from web3.exceptions import Web3Exception
-        from web3.types import RPCEndpoint
-
-        try:
-            answer: Any = await self._provider.make_request(RPCEndpoint(method), params)
-        # No cause is kept of the library's errors: their texts hold the URL, which may hold an API key.
-        except aiohttp.ClientResponseError as error:
-            raise self._unreachable(f"answers HTTP {error.status}", again=error.status in _PASSING_STATUS) from None
-        except TimeoutError:
-            raise self._unreachable("does not answer in time", again=True) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(
-                f"can't be reached: {_reason(error)}; check the URL, and that the node is running", again=True
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, Web3Exception, ValueError):
-            raise self._unreachable("answers something that is not JSON-RPC", again=False) from None
-        if not isinstance(answer, Mapping) or ("result" not in answer and "error" not in answer):
-            raise self._unreachable("answers something that is not JSON-RPC", again=False)
-        failure = answer.get("error")
-        if failure is None:
-            return answer.get("result")
-        raise self._failure(method, failure, decode)
-
-    def _unreachable(self, what: str, *, again: bool) -> ChainUnavailable:
-        self._chain_id = None
-        return (_Transport if again else ChainUnavailable)(f"RPC endpoint {self.name} {what}")
-
-    def _failure(self, method: str, failure: Any, decode: ErrorDecoder | None) -> Exception:
-        """The error that a node's error object stands for."""
-        code = failure.get("code") if isinstance(failure, Mapping) else None
-        said = str(failure.get("message") if isinstance(failure, Mapping) else failure)[:300]
-        if method in ("eth_call", "eth_estimateGas"):
-            data = _revert_data(failure)
-            if data is not None or code == _REVERTED or "revert" in said.lower():
-                revert = describe_revert(data or b"", decode)
-                return ContractRejected(revert.message, revert.name)
-        if code == _RATE_LIMITED or "rate limit" in said.lower():
-            return _Transport(f"RPC endpoint {self.name} limits the rate of requests: {said}")
-        return _NodeError(f"RPC endpoint {self.name} refuses {method}: {said}", said)
+        return await self.transport.request(method, list(params), decode)
 
 
 class _Transport(ChainUnavailable):
     """Worth another attempt at once."""
 
 
-class _NodeError(ChainUnavailable):
+class NodeError(ChainUnavailable):
     """The node answered with an error that is no revert."""
 
     def __init__(self, message: str, said: str) -> None:
@@ -510,6 +636,10 @@ class _NodeError(ChainUnavailable):
         self.said = said
 
 
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_FEE_BLOCKS = 10
+_SECRET_CHARACTERS = 6
 _RECURSION_LIMIT = 1_000  # Python's own default
 
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -518,7 +648,9 @@ _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SEND_ANSWERS: tuple[tuple[tuple[str, ...], Sent], ...] = (
     (("already known", "already imported", "known transaction", "alreadyknown", "already in the pool"), Sent.KNOWN),
     (("nonce too low", "nonce is too low", "nonce_too_low", "oldnonce"), Sent.NONCE_USED),
-    (("underpriced", "less than block base fee", "feetoolow", "gas price too low"), Sent.UNDERPRICED),
+    # "transaction underpriced" is below what the node takes at all; one that would replace another is called so.
+    (("replacement", "replace existing", "could not replace"), Sent.UNDERPRICED),
+    (("underpriced", "less than block base fee", "feetoolow", "fee too low", "gas price too low"), Sent.FEE_TOO_LOW),
 )
 _SEND_REFUSALS = (
     "insufficient funds",
@@ -585,18 +717,30 @@ def _field(found: Any, key: str, what: str, optional: bool = False) -> Any:
     return found.get(key)
 
 
+def _shown(value: Any) -> str:
+    """A node's answer for messages. Only what looks like data is repeated: the rest may be the key of the URL."""
+    if isinstance(value, str) and value.startswith("0x"):
+        return repr(value[:40])
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _items(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where a list is needed")
+    return value
+
+
 def _number(value: Any, what: str) -> int:
-    try:
-        return int(value, 16)
-    except (TypeError, ValueError):
-        raise ChainUnavailable(f"the RPC endpoint answers {str(value)[:40]!r} where {what} needs a number") from None
+    """At most 256 bits, and never negative."""
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs a number")
+    return int(value, 16)
 
 
 def _bytes(value: Any, what: str) -> bytes:
-    try:
-        return bytes.fromhex(value.removeprefix("0x"))
-    except (AttributeError, ValueError):
-        raise ChainUnavailable(f"the RPC endpoint answers {str(value)[:40]!r} where {what} needs bytes") from None
+    if not isinstance(value, str) or _DATA.fullmatch(value) is None:
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs bytes")
+    return bytes.fromhex(value[2:])
 
 
 def _address(value: Any, what: str) -> str:
@@ -604,14 +748,14 @@ def _address(value: Any, what: str) -> str:
 
     raw = _bytes(value, what)
     if len(raw) != 20:
-        raise ChainUnavailable(f"the RPC endpoint answers {str(value)[:50]!r} where {what} needs an address")
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs an address")
     return str(to_checksum_address(raw))
 
 
 def _log(found: Any) -> Log:
     return Log(
         address=_address(_field(found, "address", "log"), "log"),
-        topics=tuple(_bytes(topic, "log") for topic in _field(found, "topics", "log")),
+        topics=tuple(_bytes(topic, "log") for topic in _items(_field(found, "topics", "log"))),
         data=_bytes(_field(found, "data", "log"), "log"),
         block_number=_number(_field(found, "blockNumber", "log"), "log"),
         tx_hash=_bytes(_field(found, "transactionHash", "log"), "log"),

@@ -206,7 +206,8 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
     from oracle.card import onchain
     from oracle.card.proven import Card
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.chain.endpoints import connect
+    from oracle.chain.rpc import checksum_address
     from oracle.report import print_json
 
     config, card = load_config(config_path), Card.load(card_file)
@@ -214,7 +215,7 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
     address = None if contract is None else checksum_address(contract, "--contract")
 
     async def run() -> onchain.Publication:
-        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+        async with connect(config.chain) as rpc:
             payer = await account(config.keys.submitter, rpc, os.environ)
             return await onchain.publish(
                 card,

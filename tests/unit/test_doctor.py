@@ -118,7 +118,7 @@ def test_little_disk_space_is_a_warning_then_an_error(tmp_path: Path, monkeypatc
 def test_a_chain_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = httpx.Response(200, json={"result": "anvil/v1.7.1"})
     answers(monkeypatch, httpx.Response(200, json={"result": "0x7a69"}), client)
-    check = by_name(diagnose(build_dir=tmp_path, rpc_url="http://127.0.0.1:8545", chain_id=31337))["chain"]
+    check = by_name(diagnose(build_dir=tmp_path, rpc_urls=["http://127.0.0.1:8545"], chain_id=31337))["chain"]
     assert check.ok
     assert check.version == "anvil/v1.7.1"
     assert check.detail == "chain id 31337"
@@ -141,7 +141,7 @@ def test_a_chain_that_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, response: httpx.Response | Exception, detail: str
 ) -> None:
     answers(monkeypatch, response)
-    check = by_name(diagnose(build_dir=tmp_path, rpc_url="https://rpc.example/v3/s3cret"))["chain"]
+    check = by_name(diagnose(build_dir=tmp_path, rpc_urls=["https://rpc.example/v3/s3cret"]))["chain"]
     assert not check.ok
     assert detail in check.detail
     assert check.remedy
@@ -150,13 +150,13 @@ def test_a_chain_that_does_not(
 
 def test_another_chain_than_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, httpx.Response(200, json={"result": "0x1"}), httpx.Response(200, json={"result": "geth"}))
-    check = by_name(diagnose(build_dir=tmp_path, rpc_url="http://node", chain_id=31337))["chain"]
+    check = by_name(diagnose(build_dir=tmp_path, rpc_urls=["http://node"], chain_id=31337))["chain"]
     assert not check.ok
     assert check.detail == "serves chain 1, the configuration says 31337"
 
 
 def test_a_url_that_is_none(tmp_path: Path) -> None:
-    assert not by_name(diagnose(build_dir=tmp_path, rpc_url="http://[::1"))["chain"].ok
+    assert not by_name(diagnose(build_dir=tmp_path, rpc_urls=["http://[::1"]))["chain"].ok
 
 
 def test_an_ezkl_that_crashes_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ class Node:
         self.calls: list[str] = []
         self.answer = answer
         self.chain_id = chain_id
-        rpc._provider.make_request = self.make_request  # type: ignore[method-assign]
+        rpc.transport._provider.make_request = self.make_request  # type: ignore[attr-defined]
 
     async def make_request(self, method: str, params: list[Any]) -> Any:
         self.calls.append(method)
@@ -256,7 +256,8 @@ def test_malformed_error_arguments() -> None:
         ("known transaction: 0xabc", Sent.KNOWN),
         ("nonce too low: next nonce 5, tx nonce 3", Sent.NONCE_USED),
         ("replacement transaction underpriced", Sent.UNDERPRICED),
-        ("max fee per gas less than block base fee: address", Sent.UNDERPRICED),
+        ("max fee per gas less than block base fee: address", Sent.FEE_TOO_LOW),
+        ("transaction underpriced: tip needed 1, tip permitted 0", Sent.FEE_TOO_LOW),
     ],
 )
 async def test_what_nodes_say_to_transactions(rpc: Rpc, said: str, sent: Sent) -> None:

@@ -1,0 +1,299 @@
+"""Several endpoints as one: two proxies that misbehave, in front of one real Anvil."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from oracle.chain import keystore
+from oracle.chain.anvil import Anvil
+from oracle.chain.endpoints import Endpoints, PoolPolicy
+from oracle.chain.listener import Listener
+from oracle.chain.rpc import Receipt, Rpc
+from oracle.chain.sender import Sender
+from oracle.errors import ChainUnavailable, ConfigError, WrongChain
+from tests.faultproxy import ANY, Body, Delay, Drop, Error, FaultProxy, Result, Rewrite, Status
+
+SECRET = "s3cr3t-key"
+TO = "0x000000000000000000000000000000000000dEaD"
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Heard(Listener):
+    def __init__(self) -> None:
+        self.failovers = self.disagreements = 0
+        self.healthy: tuple[int, int] | None = None
+
+    def failed_over(self) -> None:
+        self.failovers += 1
+
+    def disagreed(self) -> None:
+        self.disagreements += 1
+
+    def endpoints(self, healthy: int, configured: int) -> None:
+        self.healthy = (healthy, configured)
+
+
+class World:
+    """Two proxies, or three, in front of one chain."""
+
+    def __init__(self, chain: Anvil, proxies: list[FaultProxy]) -> None:
+        self.chain = chain
+        self.proxies = proxies
+        self.clock = Clock()
+        self.heard = Heard()
+        self.opened: list[Rpc] = []
+
+    def rpc(self, count: int = 2, *, timeout: float = 0.3, **policy: Any) -> Rpc:
+        self.pool = Endpoints(
+            [f"{proxy.url}/v3/{SECRET}" for proxy in self.proxies[:count]],
+            31337,
+            PoolPolicy(**policy),
+            listener=self.heard,
+            timeout=timeout,
+            clock=self.clock,
+        )
+        self.opened.append(Rpc(self.pool))
+        return self.opened[-1]
+
+    async def in_use(self) -> int:
+        names = [proxy.url for proxy in self.proxies]
+        return names.index(self.pool.name.removesuffix("/…"))
+
+
+@pytest.fixture(scope="module")
+def proxied(anvil: Callable[..., Anvil]) -> Iterator[tuple[Anvil, list[FaultProxy]]]:
+    chain = anvil()
+    chain.rpc("anvil_mine", "0x14")
+    with ExitStack() as stack:
+        yield chain, [stack.enter_context(FaultProxy(chain.rpc_url)) for _ in range(3)]
+
+
+@pytest.fixture
+async def world(proxied: tuple[Anvil, list[FaultProxy]]) -> AsyncIterator[World]:
+    chain, proxies = proxied
+    world = World(chain, proxies)
+    yield world
+    for rpc in world.opened:
+        await rpc.close()
+    for proxy in proxies:
+        proxy.clear()
+        proxy.calls.clear()
+
+
+FAULTS = [Drop(), Status(429), Status(503), Status(401), Delay(0.6), Body(b"<html>"), Error(-32005, "slow down")]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__ + str(getattr(fault, "code", "")))
+async def test_another_is_asked_at_once_and_the_preferred_one_when_it_has_been_well_for_a_while(
+    world: World, fault: Any
+) -> None:
+    rpc = world.rpc()
+    preferred, other = world.proxies[:2]
+    assert await rpc.balance(TO) == 0
+    assert other.count("eth_getBalance") == 0
+    preferred.on(ANY, fault)
+    with capture_logs() as logs:
+        assert await rpc.balance(TO) == 0
+    assert await world.in_use() == 1 and world.heard.failovers == 1 and world.heard.healthy == (1, 2)
+    assert SECRET not in str(logs)
+    asked = len(preferred.calls)
+    assert await rpc.balance(TO) == 0
+    assert len(preferred.calls) == asked, "it is left alone"
+
+    preferred.clear()
+    await world.pool.check()
+    assert world.heard.healthy == (2, 2)
+    world.clock.now += 59
+    assert await rpc.balance(TO) == 0 and await world.in_use() == 1
+    world.clock.now += 2
+    assert await rpc.balance(TO) == 0 and await world.in_use() == 0
+    assert world.heard.failovers == 2
+
+
+async def test_one_that_comes_and_goes_is_not_taken_again_until_it_stays(world: World) -> None:
+    rpc = world.rpc()
+    preferred = world.proxies[0]
+    for _ in range(3):
+        preferred.on(ANY, Status(503))
+        await world.pool.check()
+        world.clock.now += 50
+        preferred.clear()
+        await world.pool.check()
+        world.clock.now += 50
+        assert await rpc.balance(TO) == 0 and await world.in_use() == 1
+    assert world.heard.failovers == 1
+
+
+async def test_a_head_that_lags_is_left_alone(world: World) -> None:
+    rpc = world.rpc(max_lag=3)
+    lagging = world.proxies[0]
+    lagging.on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 3)))
+    await world.pool.check()
+    assert await world.in_use() == 0, "as much is allowed"
+    lagging.on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 4)))
+    first, second = await rpc.endpoints()
+    assert first.problem == "its head, block 16, is 4 blocks behind the others" and second.in_use
+
+
+async def test_one_that_claims_a_far_head_does_not_discredit_two_others(world: World) -> None:
+    rpc = world.rpc(3)
+    world.proxies[2].on("eth_blockNumber", Result(hex(10**9)))
+    assert [state.problem for state in await rpc.endpoints()] == ["", "", ""]
+    assert await world.in_use() == 0
+
+
+async def test_one_of_another_chain_is_never_asked(world: World) -> None:
+    rpc = world.rpc()
+    foreign, right = world.proxies[:2]
+    foreign.on("eth_chainId", Result("0x1"))
+    assert await rpc.balance(TO) == 0
+    right.on("eth_getBalance", Status(503))
+    with pytest.raises(ChainUnavailable, match="no RPC endpoint of 2 answers") as caught:
+        await rpc.balance(TO)
+    assert "serves chain 1, but chain 31337 is configured" in str(caught.value)
+    assert foreign.count("eth_getBalance") == 0 and SECRET not in str(caught.value)
+    right.on("eth_chainId", Result("0x5"))
+    with pytest.raises(WrongChain):
+        await world.rpc().balance(TO)
+
+
+async def test_what_a_node_answers_to_a_transaction_is_not_asked_of_another(world: World) -> None:
+    rpc = world.rpc()
+    world.proxies[0].on("eth_sendRawTransaction", Error(-32000, "nonce too low"))
+    assert (await rpc.send_raw(b"\2")).value == "nonce used"
+    assert world.proxies[1].count("eth_sendRawTransaction") == 0
+    # A method that one does not have is asked of the other.
+    world.proxies[0].on("eth_getBalance", Error(-32601, "method not found"))
+    assert await rpc.balance(TO) == 0 and await world.in_use() == 0
+
+
+async def test_an_answer_that_is_lost_costs_no_second_transaction(world: World) -> None:
+    rpc = world.rpc()
+    sender = Sender(rpc, await keystore.local_chain_key(4, rpc), poll_s=0.01)
+    signed = await sender.sign(TO, b"")
+    world.proxies[0].on("eth_sendRawTransaction", Drop(forward=True))
+    await sender.broadcast(signed)
+    receipt = await sender.watch(signed, 10)
+    assert isinstance(receipt, Receipt) and receipt.tx_hash == signed.tx_hash
+    assert await rpc.nonce(sender.address) == 1
+
+
+# --- agreement -----------------------------------------------------------------------------------------------------
+
+
+def lie(params: list[Any], found: Any) -> Any:
+    return {**found, "status": "0x0"} if found is not None else None
+
+
+async def test_two_that_agree(world: World) -> None:
+    rpc = world.rpc(agreement=2)
+    address = (await keystore.local_chain_key(5, rpc)).address
+    assert await rpc.nonce(address) == 0
+    assert [proxy.count("eth_getTransactionCount") for proxy in world.proxies[:2]] == [1, 1]
+    assert await rpc.call(TO, b"") == b""
+    sender = Sender(rpc, await keystore.local_chain_key(5, rpc), poll_s=0.01, confirmations=2)
+    signed = await sender.sign(TO, b"")
+    await sender.broadcast(signed)
+    world.chain.rpc("anvil_mine", "0x2")
+    assert isinstance(await sender.watch(signed, 10), Receipt)
+
+
+async def test_they_are_asked_of_the_same_block(world: World) -> None:
+    rpc = world.rpc(agreement=2)
+    asked: list[str] = []
+    for proxy in world.proxies[:2]:
+        proxy.on("eth_call", Rewrite(lambda params, found: asked.append(params[1]) or found))
+    world.proxies[1].on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 2)))
+    await rpc.call(TO, b"")
+    head = int(world.chain.rpc("eth_blockNumber"), 16)
+    assert asked == [hex(head - 2)] * 2
+    assert await rpc.block_number() == head - 2
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "ask"),
+    [
+        ("eth_call", lambda params, found: "0x01", lambda rpc, mined: rpc.call(TO, b"")),
+        ("eth_getTransactionCount", lambda params, found: "0x63", lambda rpc, mined: rpc.nonce(TO)),
+        ("eth_getTransactionReceipt", lie, lambda rpc, mined: rpc.receipt(mined)),
+        ("eth_getTransactionReceipt", lambda params, found: None, lambda rpc, mined: rpc.receipt(mined)),
+    ],
+    ids=["state", "nonce", "receipt", "no receipt"],
+)
+@pytest.mark.attack
+async def test_one_of_two_that_lies_is_not_believed_and_both_are_named(
+    world: World, method: str, change: Any, ask: Any
+) -> None:
+    rpc = world.rpc(agreement=2)
+    sender = Sender(world.rpc(1), await keystore.local_chain_key(6, rpc), poll_s=0.01)
+    signed = await sender.sign(TO, b"")
+    await sender.broadcast(signed)
+    await sender.watch(signed, 10)
+    world.proxies[1].on(method, Rewrite(change))
+    rpc = world.rpc(agreement=2)
+    with pytest.raises(ChainUnavailable, match=f"disagree about {method}") as caught:
+        await ask(rpc, signed.tx_hash)
+    assert all(f"{proxy.url}/… says" in str(caught.value) for proxy in world.proxies[:2])
+    assert SECRET not in str(caught.value) and world.heard.disagreements == 1
+    # Of three, the one that lies is outvoted.
+    found = await ask(world.rpc(3, agreement=2), signed.tx_hash)
+    world.proxies[1].clear()
+    assert found == await ask(rpc, signed.tx_hash)
+
+
+async def test_a_receipt_that_one_has_not_seen_yet_is_none_yet(world: World) -> None:
+    rpc = world.rpc(agreement=2)
+    world.chain.rpc("anvil_mine", "0x1")
+    sender = Sender(world.rpc(1), await keystore.local_chain_key(7, rpc), poll_s=0.01)
+    signed = await sender.sign(TO, b"")
+    await sender.broadcast(signed)
+    await sender.watch(signed, 10)
+    rpc = world.rpc(agreement=2)
+    world.proxies[1].on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 1)))
+    world.proxies[1].on("eth_getTransactionReceipt", Result(None))
+    assert await rpc.receipt(signed.tx_hash) is None
+
+
+async def test_one_alone_is_not_enough(world: World) -> None:
+    rpc = world.rpc(agreement=2)
+    world.proxies[0].on(ANY, Status(503))
+    with pytest.raises(ChainUnavailable, match=r"2 RPC endpoints have to agree, and 1 answer .*HTTP 503"):
+        await rpc.nonce(TO)
+    with pytest.raises(ConfigError, match="3 RPC endpoints have to agree, but only 2"):
+        world.rpc(agreement=3)
+
+
+# --- secrets -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "fault",
+    [*FAULTS, Error(-32000, f"key {SECRET} is over its limit"), Error(3, f"revert of {SECRET}"), Result(SECRET),
+     Result({"number": SECRET}), Status(403, SECRET), Body(f'"{SECRET}"'.encode())],
+    ids=str,
+)  # fmt: skip
+async def test_no_error_and_no_log_has_the_key_of_a_url(world: World, fault: Any) -> None:
+    proxy = world.proxies[0]
+    url = f"{proxy.url.replace('://', f'://user:{SECRET}@')}/v3/{SECRET}?key={SECRET}"
+    proxy.on(ANY, fault)
+    with capture_logs() as logs:
+        for where in (url, Endpoints([url, f"{url}2"], 31337, timeout=0.1)):
+            async with Rpc(where, 31337, timeout=0.1, attempts=1) as rpc:
+                for ask in (rpc.block, lambda rpc=rpc: rpc.send_raw(b"\2")):
+                    with pytest.raises((ChainUnavailable, WrongChain)) as caught:
+                        await ask()
+                    assert SECRET not in f"{caught.value!r} {caught.value.__cause__} {rpc!r}"
+                assert SECRET not in str(await rpc.endpoints())
+    assert SECRET not in str(logs)
