@@ -2,6 +2,7 @@
 
     observations   one row for each: what was observed
     transitions    one row for each stage reached, in order; append-only
+    replacements   one row for each transaction that was signed in the place of an attempt's first, which was stuck
     outcomes       at most one row for each: how it ended
 
 An observation that has no outcome is open, and `unfinished` restores how far it came. It passes the stages
@@ -39,13 +40,14 @@ from oracle.types import (
     Proven,
     Scored,
     SignedObservation,
+    SignedTransaction,
     Stage,
     Submitted,
 )
 
 __all__ = ["SCHEMA_VERSION", "Entry", "Journal", "StageName"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
 
 
@@ -96,6 +98,20 @@ _transitions = sa.Table(
     sa.UniqueConstraint("key", "attempt", "stage"),
 )
 
+_replacements = sa.Table(
+    "replacements",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.Text, sa.ForeignKey("observations.key"), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("tx_hash", sa.LargeBinary, nullable=False),
+    sa.Column("nonce", sa.Integer, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("key", "attempt", "number"),
+)
+
 _outcomes = sa.Table(
     "outcomes",
     _metadata,
@@ -109,17 +125,22 @@ _outcomes = sa.Table(
     sa.CheckConstraint(f"outcome IN ({', '.join(repr(outcome.value) for outcome in Outcome)})"),
 )
 
-_TRIGGERS = (
-    """CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
-       WHEN EXISTS (SELECT 1 FROM outcomes WHERE key = NEW.key)
-       BEGIN SELECT RAISE(ABORT, 'the observation has ended'); END""",
-    *(
+_APPEND_ONLY = ("observations", "transitions", "outcomes", "replacements")
+
+_TRIGGERS: dict[str, tuple[str, ...]] = {
+    table: tuple(
         f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table}
             BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"""
-        for table in ("observations", "transitions", "outcomes")
         for action in ("UPDATE", "DELETE")
-    ),
-)
+    )
+    for table in _APPEND_ONLY
+}
+for _table, _name in (("transitions", "nothing"), ("replacements", "no_replacement")):
+    _TRIGGERS[_table] += (
+        f"""CREATE TRIGGER {_name}_after_an_outcome BEFORE INSERT ON {_table}
+            WHEN EXISTS (SELECT 1 FROM outcomes WHERE key = NEW.key)
+            BEGIN SELECT RAISE(ABORT, 'the observation has ended'); END""",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +237,9 @@ class Journal:
         with self._transaction() as connection:
             latest = self._latest(connection, key)
             attempt = self._next_attempt(connection, latest, stage, name)
+            if isinstance(stage, Submitted) and stage.replaced:
+                self._replace(connection, attempt, stage)
+                return
             if isinstance(stage, Observed):
                 connection.execute(
                     _observations.insert().values(
@@ -237,7 +261,7 @@ class Journal:
                     key,
                     stage.outcome,
                     "",
-                    stage.submitted.tx_hash,
+                    stage.tx_hash,
                     stage.block_number,
                     stage.gas_used,
                 )
@@ -279,6 +303,28 @@ class Journal:
                 .order_by(_observations.c.id)
             ).all()
             return [self._restore(connection, key) for key in keys]
+
+    def signed(self, limit: int = 512) -> list[SignedTransaction]:
+        """The latest transactions that were signed, those of ended observations and earlier attempts included.
+
+        Args:
+            limit: At most so many first ones, and so many replacements.
+        """
+        first = (
+            sa.select(_transitions.c.data, _transitions.c.blob)
+            .where(_transitions.c.stage == int(StageName.SUBMITTED))
+            .order_by(_transitions.c.id.desc())
+            .limit(limit)
+        )
+        later = sa.select(_replacements).order_by(_replacements.c.id.desc()).limit(limit)
+        with self._transaction(read=True) as connection, self._restoring("a signed transaction"):
+            found = [
+                SignedTransaction(bytes.fromhex(data["tx_hash"]), row.blob, data["nonce"])
+                for row in connection.execute(first)
+                for data in [json.loads(row.data)]
+            ]
+            found += [SignedTransaction(row.tx_hash, row.raw, row.nonce) for row in connection.execute(later)]
+        return found
 
     def rows(self, feed: str | None = None, limit: int | None = None) -> list[Entry]:
         """Observations, newest first.
@@ -371,6 +417,9 @@ class Journal:
             if stage.observed != self._load(connection, key, latest.attempt, StageName.OBSERVED):
                 raise JournalError(f"{self._path}: {key} comes as SCORED with another answer than was OBSERVED")
             return latest.attempt if latest.stage is StageName.OBSERVED else latest.attempt + 1
+        if isinstance(stage, Submitted) and stage.replaced:
+            self._refuse_other_replacement(connection, latest, stage)
+            return latest.attempt
         if name != latest.stage + 1:
             raise JournalError(
                 f"{self._path}: {key} comes as {name.name}, but is {latest.stage.name}; stages go one by one"
@@ -380,6 +429,30 @@ class Journal:
                 f"{self._path}: {key} comes as {name.name} of another {latest.stage.name} than was journalled"
             )
         return latest.attempt
+
+    def _refuse_other_replacement(self, connection: sa.Connection, latest: _Latest, stage: Submitted) -> None:
+        """A replacement takes the place of the latest transaction, for the same proof and with the same nonce."""
+        key = stage.observed.key
+        before = self._load(connection, key, latest.attempt, latest.stage)
+        if not isinstance(before, Submitted):
+            raise JournalError(f"{self._path}: {key} comes with a replacement, but is {latest.stage.name}")
+        if (stage.proven, stage.nonce, stage.replaced) != (before.proven, before.nonce, before.hashes):
+            raise JournalError(
+                f"{self._path}: {key} comes with a replacement of another transaction than was journalled"
+            )
+
+    def _replace(self, connection: sa.Connection, attempt: int, stage: Submitted) -> None:
+        connection.execute(
+            _replacements.insert().values(
+                key=stage.observed.key,
+                attempt=attempt,
+                number=len(stage.replaced),
+                at=self._now(),
+                tx_hash=stage.tx_hash,
+                nonce=stage.nonce,
+                raw=stage.raw_transaction,
+            )
+        )
 
     def _refuse_ended(self, connection: sa.Connection, key: str) -> None:
         ended = connection.scalar(sa.select(_outcomes.c.outcome).where(_outcomes.c.key == key))
@@ -430,12 +503,25 @@ class Journal:
         stage: OpenStage = Observed(
             observation.feed, observation.feed_id, int(observation.answer), observation.observed_at
         )
-        try:
+        with self._restoring(key):
             for row in rows:
                 stage = _follow(stage, StageName(row.stage), json.loads(row.data), row.blob)
-        except (KeyError, TypeError, ValueError) as error:
-            raise JournalError(f"{self._path}: {key} can't be restored: {error!r}") from error
+        if isinstance(stage, Submitted):
+            replacements = connection.execute(
+                sa.select(_replacements)
+                .where(_replacements.c.key == key, _replacements.c.attempt == attempt)
+                .order_by(_replacements.c.number)
+            )
+            for row in replacements.all():
+                stage = Submitted(stage.proven, row.tx_hash, row.raw, row.nonce, stage.hashes)
         return stage
+
+    @contextmanager
+    def _restoring(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise JournalError(f"{self._path}: {what} can't be restored: {error!r}") from error
 
     def _entries(self, query: sa.Select[Any]) -> list[Entry]:
         with self._transaction(read=True) as connection:
@@ -454,6 +540,13 @@ class Journal:
             if transition.attempt == last.attempt:
                 data |= json.loads(transition.data)
         tx_hash = bytes.fromhex(data["tx_hash"]) if "tx_hash" in data else None
+        replaced = connection.scalar(
+            sa.select(_replacements.c.tx_hash)
+            .where(_replacements.c.key == row.key, _replacements.c.attempt == last.attempt)
+            .order_by(_replacements.c.number.desc())
+            .limit(1)
+        )
+        tx_hash = replaced or tx_hash
         return Entry(
             key=row.key,
             feed=row.feed,
@@ -521,15 +614,24 @@ class Journal:
     def _check_schema(self) -> None:
         if not self._read_only:
             with self._transaction() as connection:
-                if not sa.inspect(connection).get_table_names():
+                tables = set(sa.inspect(connection).get_table_names())
+                if not tables or tables == set(_metadata.tables) - {_replacements.name}:
+                    # Begun; or of version 1, which had no replacements.
                     _metadata.create_all(connection)
-                    for trigger in _TRIGGERS:
-                        connection.exec_driver_sql(trigger)
+                    for name in set(_metadata.tables) - tables:
+                        for trigger in _TRIGGERS.get(name, ()):
+                            connection.exec_driver_sql(trigger)
+                    connection.execute(_schema.delete())
                     connection.execute(_schema.insert().values(version=SCHEMA_VERSION))
         with self._transaction(read=True) as connection:
             tables = set(sa.inspect(connection).get_table_names())
             if not set(_metadata.tables) <= tables:
-                raise JournalError(f"{self._path}: is a database, but no journal of this program; use another path")
+                old = tables == set(_metadata.tables) - {_replacements.name}
+                raise JournalError(
+                    f"{self._path}: was begun by an earlier release; start the daemon once, which adds what is new"
+                    if old
+                    else f"{self._path}: is a database, but no journal of this program; use another path"
+                )
             version = connection.scalar(sa.select(_schema.c.version))
         if version is None or version > SCHEMA_VERSION:
             raise JournalError(

@@ -70,7 +70,7 @@ class Submitter(Protocol):
 
     async def sign(self, proven: Proven) -> Submitted: ...
     async def broadcast(self, submitted: Submitted) -> None: ...
-    async def confirm(self, submitted: Submitted) -> Confirmed: ...
+    async def confirm(self, submitted: Submitted) -> Confirmed | Submitted: ...
 
 
 class Model(Protocol):
@@ -152,9 +152,20 @@ class Pipeline:
             except _Ended as ended:
                 return self._finish(stage.observed, ended.outcome, ended.reason)
             except ContractRejected as error:
-                return self._finish(stage.observed, Outcome.FAILED, str(error))
-        reason = f"the feed moved under each of {self._attempts} proofs"
-        return self._finish(stage.observed, Outcome.FAILED, reason)
+                return await self._fail(stage.observed, str(error))
+        return await self._fail(stage.observed, f"the feed moved under each of {self._attempts} proofs")
+
+    async def _fail(self, observed: Observed, reason: str) -> Outcome:
+        """End an observation as failed, unless the chain has it all the same: whoever brought it there."""
+        try:
+            state = await self._hub.feed_state(observed.feed_id)
+        except ContractRejected:
+            return self._finish(observed, Outcome.FAILED, reason)
+        if observed.observed_at <= state.last_report_at:
+            outcome, how = await self._relayed(observed, state)
+            if outcome is not Outcome.SUPERSEDED:
+                return self._finish(observed, outcome, how)
+        return self._finish(observed, Outcome.FAILED, reason)
 
     async def _score(self, stage: Observed | Scored | Proven) -> Scored | Proven:
         """Sign the observation for the feed's next round, and derive the statement from the feed's state."""
@@ -203,9 +214,12 @@ class Pipeline:
         return self._keep(await self._submitter.sign(proven))
 
     async def _confirm(self, submitted: Submitted) -> Outcome:
-        """Send, or send again, and wait until the chain says how it ended."""
+        """Send, or send again, and wait until the chain says how it ended; a replacement is kept, and then sent."""
         await self._submitter.broadcast(submitted)
-        return self._keep(await self._submitter.confirm(submitted)).outcome
+        while isinstance(reached := await self._submitter.confirm(submitted), Submitted):
+            submitted = self._keep(reached)
+            await self._submitter.broadcast(submitted)
+        return self._keep(reached).outcome
 
     def _model(self, number: int) -> Model:
         try:

@@ -176,13 +176,37 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction that may be sent, any number of times."""
+
+    tx_hash: bytes
+    raw: bytes
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
-    """A proven observation with the signed transaction that carries it."""
+    """A proven observation with the signed transaction that carries it.
+
+    Attributes:
+        replaced: Hashes of the transactions whose place it took, oldest first: same nonce, same content, lower fees.
+            One of all these is mined, at most.
+    """
 
     proven: Proven
     tx_hash: bytes
     raw_transaction: bytes
     nonce: int
+    replaced: tuple[bytes, ...] = ()
+
+    @property
+    def transaction(self) -> SignedTransaction:
+        return SignedTransaction(self.tx_hash, self.raw_transaction, self.nonce)
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """All that may be mined for its nonce, the latest last."""
+        return (*self.replaced, self.tx_hash)
 
     @property
     def observed(self) -> Observed:
@@ -191,13 +215,23 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """How an observation ended on-chain, read from the receipt's events."""
+    """How an observation ended on-chain, read from the receipt's events.
+
+    Attributes:
+        mined: Hash of the transaction that was mined, if it is one that was replaced; None: the latest.
+    """
 
     submitted: Submitted
     outcome: Outcome
     block_number: int
     gas_used: int
     confirmed_at: float
+    mined: bytes | None = None
+
+    @property
+    def tx_hash(self) -> bytes:
+        """Of the transaction that was mined."""
+        return self.mined or self.submitted.tx_hash
 
     @property
     def observed(self) -> Observed:

@@ -206,6 +206,7 @@ class FakeSubmitter:
         before: Called with "sign", "broadcast" or "confirm" at the start of each; raises what is to go wrong.
         mined: Events of each mined transaction by its hash; the errors of those that reverted.
         mines: False leaves broadcast transactions unmined.
+        stuck: How many more times a transaction that is not mined is replaced.
     """
 
     hub: FakeHub
@@ -215,6 +216,7 @@ class FakeSubmitter:
     mined: dict[bytes, list[RoundEvent] | ContractRejected] = field(default_factory=dict)
     broadcasts: list[bytes] = field(default_factory=list)
     nonce: int = 0
+    stuck: int = 0
 
     async def sign(self, proven: Proven) -> Submitted:
         self.before("sign")
@@ -241,16 +243,24 @@ class FakeSubmitter:
         except ContractRejected as error:
             self.mined[submitted.tx_hash] = error
 
-    async def confirm(self, submitted: Submitted) -> Confirmed:
+    async def confirm(self, submitted: Submitted) -> Confirmed | Submitted:
         self.before("confirm")
-        found = self.mined.get(submitted.tx_hash)
+        mined = next((tx_hash for tx_hash in submitted.hashes if tx_hash in self.mined), submitted.tx_hash)
+        found = self.mined.get(mined)
+        if found is None and self.stuck:
+            self.stuck -= 1
+            # Trailing bytes are no part of the call: another hash, the same content.
+            raw = submitted.raw_transaction + b"\0"
+            tx_hash = hashlib.sha256(raw).digest()
+            return Submitted(submitted.proven, tx_hash, raw, submitted.nonce, submitted.hashes)
         if found is None:
             raise TransactionPending(f"transaction 0x{submitted.tx_hash.hex()} is not mined")
         if isinstance(found, ContractRejected):
             raise _moved(found)
         event = next(each for each in found if each.feed_id == submitted.observed.feed_id)
         outcome = Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD
-        return Confirmed(submitted, outcome, event.block_number, 500_000, self.clock())
+        other = mined if mined != submitted.tx_hash else None
+        return Confirmed(submitted, outcome, event.block_number, 500_000, self.clock(), other)
 
 
 def _moved(error: ContractRejected) -> ContractRejected | StateMoved:

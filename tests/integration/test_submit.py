@@ -25,8 +25,9 @@ from oracle.chain.contracts import (
 )
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.rpc import Rpc
+from oracle.chain.sender import Sender, SendPolicy
 from oracle.chain.signer import LocalReporter, observation_digest
-from oracle.chain.submit import Sender, Submitter
+from oracle.chain.submit import Submitter
 from oracle.errors import (
     ChainUnavailable,
     ContractRejected,
@@ -35,7 +36,7 @@ from oracle.errors import (
     TransactionPending,
     TransactionRejected,
 )
-from oracle.types import FeedState, Kind, Observed, Outcome, Proven, Scored, Status, Submitted
+from oracle.types import Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Status, Submitted
 from tests.fakes import FakeHub, feed_config, stub_artifact
 
 CALM, ANOMALOUS = (-1_000, -500), (-1_000, 2_500)
@@ -138,7 +139,9 @@ async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
 
 
 async def confirmed(world: World, submitted: Submitted) -> Outcome:
-    return (await world.submitter.confirm(submitted)).outcome
+    result = await world.submitter.confirm(submitted)
+    assert isinstance(result, Confirmed)
+    return result.outcome
 
 
 # --- the way to a round --------------------------------------------------------------------------------------------
@@ -355,6 +358,41 @@ async def test_a_payer_without_funds(world: World) -> None:
     submitted = await poor.sign(await world.proven("price", 2_000))
     with pytest.raises(TransactionRejected, match=r"(?i)insufficient funds"):
         await poor.broadcast(submitted)
+
+
+async def test_a_stuck_submission_is_replaced_and_either_is_confirmed(world: World) -> None:
+    policy = SendPolicy(poll_s=0.01, replace_after_s=0.05)
+    submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=10)
+    world.chain.rpc("evm_setAutomine", False)
+    first = await submitter.sign(await world.proven("price", 2_000))
+    await submitter.broadcast(first)
+    second = await submitter.confirm(first)
+    assert isinstance(second, Submitted)
+    assert (second.proven, second.nonce, second.replaced) == (first.proven, first.nonce, (first.tx_hash,))
+    # It is not sent yet, and the older one is mined.
+    world.chain.rpc("evm_mine")
+    await submitter.broadcast(second)
+    result = await submitter.confirm(second)
+    assert isinstance(result, Confirmed)
+    assert (result.outcome, result.tx_hash) == (Outcome.ACCEPTED, first.tx_hash)
+
+
+async def test_a_stuck_submission_that_came_too_late_is_not_replaced(world: World) -> None:
+    """Somebody else's report was mined meanwhile: to pay more for ours would be to pay for a revert."""
+    policy = SendPolicy(poll_s=0.01, replace_after_s=0.05)
+    submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=10)
+    world.chain.rpc("evm_setAutomine", False)
+    first = await submitter.sign(await world.proven("price", 2_000))
+    await submitter.broadcast(first)
+    world.chain.rpc("anvil_dropAllTransactions")
+    other = Sender(world.rpc, await keystore.local_chain_key(5, world.rpc), poll_s=0.01)
+    rival = Submitter(world.hub, other, deadline_s=10)
+    submitted = await rival.sign(await world.proven("price", 2_001))
+    await rival.broadcast(submitted)
+    world.chain.rpc("evm_mine")
+    await rival.confirm(submitted)
+    with pytest.raises(StateMoved, match="WrongRound"):
+        await submitter.confirm(first)
 
 
 # --- refused before it is sent -------------------------------------------------------------------------------------

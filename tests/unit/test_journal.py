@@ -431,3 +431,70 @@ def test_an_altered_row_is_reported_not_guessed(journal: Journal, path: Path) ->
     connection.close()
     with pytest.raises(JournalError, match="eth-usd@1000 can't be restored"):
         journal.unfinished()
+
+
+# --- replacements --------------------------------------------------------------------------------------------------
+
+
+def replacement(of: Submitted, **changes: Any) -> Submitted:
+    number = len(of.hashes)
+    made = Submitted(of.proven, bytes([number]) * 32, b"\x02raw" + bytes([number]), of.nonce, of.hashes)
+    return replace(made, **changes)
+
+
+def test_replacements_are_restored_with_all_hashes(journal: Journal, path: Path) -> None:
+    *way, fifth = stages()
+    for stage in way:
+        journal.record(stage)
+    fourth = way[-1]
+    assert isinstance(fourth, Submitted) and isinstance(fifth, Confirmed)
+    second = replacement(fourth)
+    third = replacement(second)
+    journal.record(second)
+    journal.record(third)
+    assert journal.unfinished() == [third]
+    assert third.hashes == (fourth.tx_hash, second.tx_hash, third.tx_hash)
+    assert journal.signed() == [fourth.transaction, third.transaction, second.transaction]
+    assert journal.rows()[0].tx_hash == third.tx_hash
+
+    journal.record(replace(fifth, submitted=third, mined=fourth.tx_hash))
+    assert journal.unfinished() == []
+    assert journal.rows()[0].tx_hash == fourth.tx_hash
+    with pytest.raises(JournalError, match="has ended"):
+        journal.record(replacement(third))
+    assert len(journal.signed()) == 3, "of ended ones too: they may be taken back"
+
+
+@pytest.mark.parametrize("changes", [{"nonce": 8}, {"replaced": (b"\x09" * 32,)}])
+def test_a_replacement_of_something_else_is_refused(journal: Journal, changes: dict[str, Any]) -> None:
+    first, second, third, fourth, _ = stages()
+    for stage in (first, second, third):
+        journal.record(stage)
+    assert isinstance(fourth, Submitted)
+    with pytest.raises(JournalError, match="comes with a replacement, but is PROVEN"):
+        journal.record(replacement(fourth))
+    journal.record(fourth)
+    with pytest.raises(JournalError, match="replacement of another transaction"):
+        journal.record(replacement(fourth, **changes))
+    journal.record(replacement(fourth))
+    with pytest.raises(JournalError, match="replacement of another transaction"):
+        journal.record(replacement(fourth))
+
+
+def test_a_journal_of_the_first_schema_is_extended(path: Path) -> None:
+    with Journal(path) as journal:
+        for stage in stages()[:4]:
+            journal.record(stage)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE replacements")
+    connection.execute("UPDATE schema_version SET version = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalError, match="start the daemon once"):
+        Journal(path, read_only=True)
+    with Journal(path) as journal:
+        (fourth,) = journal.unfinished()
+        assert isinstance(fourth, Submitted)
+        journal.record(replacement(fourth))
+        with pytest.raises(JournalError, match="append-only"), journal._transaction() as opened:
+            opened.exec_driver_sql("DELETE FROM replacements")

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from oracle import encoding
+from oracle.chain.contracts import encode_submission
+from oracle.chain.submit import STATE_ERRORS
 from oracle.errors import (
     ArtifactError,
     ChainUnavailable,
+    ContractRejected,
     JournalError,
     ProofInvalid,
     ProverCrashed,
@@ -285,3 +288,106 @@ async def test_what_can_not_be_journalled_is_not_sent(world: World) -> None:
     with pytest.raises(JournalError):
         await world.pipeline().report(world.observed())
     assert world.submitter.broadcasts == []
+
+
+# --- replaced ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_replacement_is_journalled_before_it_is_sent(world: World) -> None:
+    world.submitter.mines = False
+    world.submitter.stuck = 2
+    with pytest.raises(TransactionPending):
+        await world.pipeline().report(world.observed())
+    world.restart()
+    (stage,) = world.journal.unfinished()
+    assert isinstance(stage, Submitted)
+    assert list(stage.hashes) == world.submitter.broadcasts, "oldest first, each kept and then sent"
+    assert len({*stage.hashes}) == 3
+    assert [each.tx_hash for each in world.journal.signed()] == [stage.hashes[0], *reversed(stage.hashes[1:])]
+    assert world.journal.rows()[0].attempts == 1
+
+
+@pytest.mark.parametrize("mined", [0, 1, 2])
+async def test_whichever_is_mined_counts_also_after_a_restart(world: World, mined: int) -> None:
+    world.submitter.mines = False
+    world.submitter.stuck = 2
+    with pytest.raises(TransactionPending):
+        await world.pipeline().report(world.observed())
+    world.restart()
+    (stage,) = world.journal.unfinished()
+    assert isinstance(stage, Submitted)
+    raw = world.journal.signed()[mined] if mined == 0 else world.journal.signed()[-mined]
+    world.submitter.mines = True
+    await world.submitter.broadcast(Submitted(stage.proven, raw.tx_hash, raw.raw, raw.nonce))
+    world.submitter.mines = False
+    assert await world.pipeline().resume(stage) is Outcome.ACCEPTED
+    assert world.submitter.broadcasts[-1] == stage.tx_hash, "the best paid is sent again"
+    [entry] = world.journal.rows()
+    assert entry.tx_hash == raw.tx_hash
+
+
+async def test_killed_between_the_journal_and_the_network_the_replacement_is_sent_and_not_signed_again(
+    world: World,
+) -> None:
+    world.submitter.mines = False
+    world.submitter.stuck = 1
+
+    def before(step: str) -> None:
+        if step == "broadcast" and world.submitter.broadcasts:
+            raise KeyboardInterrupt
+
+    world.submitter.before = before
+    with pytest.raises(KeyboardInterrupt):
+        await world.pipeline().report(world.observed())
+    world.restart()
+    world.submitter.before = lambda step: None
+    world.submitter.mines = True
+    (stage,) = world.journal.unfinished()
+    assert isinstance(stage, Submitted) and len(stage.replaced) == 1
+    assert await world.pipeline().resume(stage) is Outcome.ACCEPTED
+    assert world.submitter.broadcasts == [stage.replaced[0], stage.tx_hash]
+
+
+# --- the chain has it ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["WrongRound", "ObservationNotNewer", "ObservationTooOld", "FeedPaused"])
+@pytest.mark.parametrize("step", ["sign", "confirm"])
+async def test_a_report_that_the_chain_has_is_no_failure_whatever_it_answers(
+    world: World, name: str, step: str
+) -> None:
+    """Somebody else relays the very same report at each step, just before ours."""
+    relayed = []
+
+    def before(at: str) -> None:
+        if at != step or relayed:
+            return
+        relayed.append(at)
+        (stage,) = world.journal.unfinished()
+        assert isinstance(stage, (Proven, Submitted))
+        proven = stage if isinstance(stage, Proven) else stage.proven
+        if not world.submitter.mined:
+            calldata = encode_submission([proven.scored], proven.proof)
+            world.hub.apply(calldata, block_number=1, tx_hash=b"\7" * 32, now=1_000)
+        error = ContractRejected(f"{name}: …", name)
+        raise StateMoved(str(error)) if name in STATE_ERRORS else error
+
+    world.submitter.before = before
+    assert await world.pipeline().report(world.observed()) is Outcome.ACCEPTED
+    assert (await world.hub.feed_state(world.feed_id)).round_id == 1
+
+
+async def test_a_report_that_the_chain_has_after_all_attempts(world: World) -> None:
+    def before(at: str) -> None:
+        if at == "sign":
+            world.attempts = getattr(world, "attempts", 0) + 1  # type: ignore[attr-defined]
+            if world.attempts == 3:  # type: ignore[attr-defined]
+                (stage,) = world.journal.unfinished()
+                assert isinstance(stage, Proven)
+                calldata = encode_submission([stage.scored], stage.proof)
+                world.hub.apply(calldata, block_number=1, tx_hash=b"\7" * 32, now=1_000)
+            raise StateMoved("WrongRound")
+
+    world.submitter.before = before
+    assert await world.pipeline().report(world.observed()) is Outcome.ACCEPTED
+    assert "another's transaction carried it" in world.reasons
