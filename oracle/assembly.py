@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from oracle.audit import AuditReport
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import Deployment
-    from oracle.chain.rpc import Rpc
-    from oracle.config import Config, FeedConfig, KeyConfig
+    from oracle.chain.listener import Listener
+    from oracle.chain.rpc import EndpointState, Rpc
+    from oracle.chain.sender import SendPolicy
+    from oracle.config import ChainConfig, Config, FeedConfig, KeyConfig
     from oracle.doctor import Check
     from oracle.inspection import SrsFinding
     from oracle.journal import Journal
@@ -446,10 +448,10 @@ async def deploy(
 
     from oracle.chain.deploy import DeployPlan, FeedPlan
     from oracle.chain.deploy import deploy as run
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
 
     environment = os.environ if env is None else env
-    async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+    async with connect(config.chain) as rpc:
         # What a person may have to put right comes before the minute that circuits take.
         deployer = await account(config.keys.deployer, rpc, environment)
         reporter = await _address(config.keys.reporter, rpc, environment)
@@ -524,6 +526,7 @@ async def oracle(
     env: Mapping[str, str] | None = None,
     watch: Watch = lambda stage, outcome, reason: None,
     on_proof: OnEvent = log_proving,
+    on_chain: Listener | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Oracle]:
     """Everything that takes observations to the chain, opened in order and closed in reverse.
@@ -535,15 +538,17 @@ async def oracle(
 
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
+    from oracle.chain.heads import Heads
+    from oracle.chain.sender import Sender
     from oracle.chain.signer import LocalReporter
-    from oracle.chain.submit import Sender, Submitter
+    from oracle.chain.submit import Submitter
     from oracle.journal import Journal
 
     environment = os.environ if env is None else env
     async with contextlib.AsyncExitStack() as stack:
         deployment = load_deployment(config.chain.deployment)
-        rpc = await stack.enter_async_context(Rpc(config.chain.rpc_url, config.chain.chain_id))
+        rpc = await stack.enter_async_context(connect(config.chain, on_chain))
         if deployment.chain_id != await rpc.chain_id():
             raise ConfigError(
                 f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves "
@@ -559,15 +564,31 @@ async def oracle(
             prover = make_prover(config, artifact, on_proof)
             stack.push_async_callback(prover.close)
             models[number] = ProvenModel(detector_of(artifact), prover)
-        submitter = Submitter(
-            hub,
-            Sender(rpc, payer, confirmations=config.chain.confirmations),
-            deadline_s=config.chain.tx_deadline_s,
-            clock=clock,
-        )
+        heads = Heads(config.chain.ws_url)
+        stack.push_async_callback(heads.close)
+        policy = send_policy(config.chain)
+        sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
+        submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
         reporters = [LocalReporter(reporter, deployment.chain_id, deployment.hub)]
         pipeline = Pipeline(hub, reporters, models, submitter, journal, watch)
         yield Oracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address))
+
+
+def send_policy(chain: ChainConfig) -> SendPolicy:
+    """How transactions are cared for, and what they may cost."""
+    from oracle.chain.fees import GWEI, FeePolicy
+    from oracle.chain.sender import SendPolicy
+
+    cost = chain.max_tx_cost_ether
+    return SendPolicy(
+        confirmations=chain.confirmations,
+        replace_after_s=chain.replace_after_s,
+        fees=FeePolicy(
+            max_fee=int(chain.max_fee_gwei * GWEI),
+            max_priority_fee=int(chain.max_priority_fee_gwei * GWEI),
+            max_cost=None if cost is None else int(cost * 10**18),
+        ),
+    )
 
 
 def deployed_artifact(config: Config, deployment: Deployment, number: int) -> Artifact:
@@ -665,6 +686,8 @@ class OracleStatus:
         reports_left: Submissions that this pays for at the present price; None if the journal has none to tell what one
             costs.
         journal: Observations by how they ended; those that have not as `open`.
+        is_dry: Whether `reports_left` is below `[web] min_reports`.
+        endpoints: The RPC endpoints, in order of preference.
     """
 
     chain_id: int
@@ -676,6 +699,8 @@ class OracleStatus:
     reports_left: int | None
     journal: Mapping[str, int]
     feeds: Sequence[FeedStatus]
+    is_dry: bool
+    endpoints: Sequence[EndpointState]
 
 
 async def status(config: Config, env: Mapping[str, str] | None = None) -> OracleStatus:
@@ -685,7 +710,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
 
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
     from oracle.journal import Journal
 
     environment = os.environ if env is None else env
@@ -694,7 +719,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
     with contextlib.ExitStack() as stack:
         if journal is not None:
             stack.enter_context(journal)
-        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+        async with connect(config.chain) as rpc:
             hub = Hub(rpc, deployment.hub)
             head = await rpc.block()
             payer = await _address(config.keys.submitter, rpc, environment)
@@ -719,6 +744,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                         open=journal.counts(name)["open"] if journal is not None else 0,
                     )
                 )
+            left = balance // (price * max(gas)) if gas else None
             return OracleStatus(
                 chain_id=deployment.chain_id,
                 hub=deployment.hub,
@@ -726,9 +752,11 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 head_at=_moment(head.timestamp),
                 payer=payer,
                 balance=f"{Decimal(balance).scaleb(-18).normalize():f}",
-                reports_left=balance // (price * max(gas)) if gas else None,
+                reports_left=left,
                 journal=journal.counts() if journal is not None else {},
                 feeds=found,
+                is_dry=left is not None and left < config.web.min_reports,
+                endpoints=await rpc.endpoints(),
             )
 
 
@@ -749,7 +777,7 @@ def diagnose(config: Config | None) -> list[Check]:
         ]
 
     return doctor.diagnose(
-        rpc_url=None if config is None else config.chain.rpc_url,
+        rpc_urls=() if config is None else config.chain.endpoints,
         chain_id=None if config is None else config.chain.chain_id,
         srs_status=in_use,
     )

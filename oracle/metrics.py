@@ -24,6 +24,11 @@ class Counter(StrEnum):
     FAILED = "oracle_failed_total"
     SOURCE_FAILURES = "oracle_source_failures_total"
     RETRIES = "oracle_retries_total"
+    REPLACEMENTS = "oracle_transaction_replacements_total"
+    SENT_AGAIN = "oracle_transactions_sent_again_total"
+    NONCES_FILLED = "oracle_nonces_filled_total"
+    FAILOVERS = "oracle_rpc_failovers_total"
+    DISAGREEMENTS = "oracle_rpc_disagreements_total"
 
 
 class Distribution(StrEnum):
@@ -45,6 +50,8 @@ class Gauge(StrEnum):
     BALANCE_WEI = "oracle_payer_balance_wei"
     REPORTS_LEFT = "oracle_payer_reports_left"
     HEAD_BLOCK = "oracle_chain_head_block"
+    ENDPOINTS_HEALTHY = "oracle_rpc_endpoints_healthy"
+    ENDPOINTS = "oracle_rpc_endpoints"
     PROOFS_RUNNING = "oracle_proofs_running"
     PROOFS_WAITING = "oracle_proofs_waiting"
 
@@ -57,6 +64,11 @@ HELP: dict[Enum, str] = {
     Counter.FAILED: "Observations that ended with an error.",
     Counter.SOURCE_FAILURES: "Times that a source gave no value.",
     Counter.RETRIES: "Failures of a feed that were tried again.",
+    Counter.REPLACEMENTS: "Stuck transactions that were signed again with higher fees.",
+    Counter.SENT_AGAIN: "Times that a transaction was sent again, as the node had forgotten it.",
+    Counter.NONCES_FILLED: "Transfers of nothing to oneself that made room for later transactions.",
+    Counter.FAILOVERS: "Times that another RPC endpoint was asked from then on, failing back included.",
+    Counter.DISAGREEMENTS: "Times that RPC endpoints said different things where they have to agree.",
     Distribution.PROVE_SECONDS: "Seconds of a proof, witness and verification included.",
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
     Distribution.GAS: "Gas of a submission.",
@@ -68,6 +80,8 @@ HELP: dict[Enum, str] = {
     Gauge.BALANCE_WEI: "What the paying account has.",
     Gauge.REPORTS_LEFT: "Submissions that this pays for at the present price.",
     Gauge.HEAD_BLOCK: "Number of the chain's latest block.",
+    Gauge.ENDPOINTS_HEALTHY: "RPC endpoints that answer, of the right chain, with a fresh head.",
+    Gauge.ENDPOINTS: "RPC endpoints that are configured.",
     Gauge.PROOFS_RUNNING: "Proofs that are being made.",
     Gauge.PROOFS_WAITING: "Proofs that wait for a worker.",
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -132,7 +133,15 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
     console.print(
         f"chain {status.chain_id}, block {status.head:,} of {status.head_at}; hub {status.hub}", highlight=False
     )
-    console.print(f"payer {status.payer} has {status.balance} ether{left}", highlight=False)
+    dry = " – [yellow]it runs dry[/]" if status.is_dry else ""
+    console.print(f"payer {status.payer} has {status.balance} ether{left}{dry}", highlight=False)
+    for endpoint in status.endpoints:
+        mark = "[yellow]left alone[/]" if endpoint.problem else "[green]well[/]"
+        use = ", in use" if endpoint.in_use and len(status.endpoints) > 1 else ""
+        at = "" if endpoint.head is None else f", block {endpoint.head:,}"
+        console.print(f"endpoint {escape(endpoint.name)}: {mark}{use}{at}", highlight=False)
+        if endpoint.problem:
+            console.print(f"  {endpoint.problem}", markup=False, highlight=False)
     if status.journal:
         ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
         console.print(f"journal: {ends}", highlight=False)

@@ -15,6 +15,7 @@ import structlog
 
 from oracle import daemon, encoding
 from oracle.assembly import Oracle, log_proving, oracle
+from oracle.chain.listener import Listener
 from oracle.config import Config, FeedConfig, HttpSourceConfig, ReplaySourceConfig
 from oracle.errors import ConfigError, DataError, OracleError, SourceExhausted, SourceUnavailable
 from oracle.metrics import Counter, Distribution, Gauge, Metrics
@@ -208,7 +209,9 @@ async def run_daemon(
         # Sources first: a recording with a mistake in it stops everything before anything is started.
         observers = Observers(config, metrics)
         stack.push_async_callback(observers.close)
-        parts = await stack.enter_async_context(oracle(config, watch=recorder, on_proof=recorder.on_proof))
+        parts = await stack.enter_async_context(
+            oracle(config, watch=recorder, on_proof=recorder.on_proof, on_chain=ChainRecorder(metrics))
+        )
         observers.begin(parts)
         feeds = [
             daemon.Feed(feed.name, partial(observers.observe, feed.name), feed.poll_interval) for feed in config.feeds
@@ -298,6 +301,34 @@ class _Chain:
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         return await self.parts.hub.feed_state(feed_id)
+
+
+class ChainRecorder(Listener):
+    """Counts what is told of transactions and endpoints."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        metrics.set(Gauge.ENDPOINTS, 1)
+        metrics.set(Gauge.ENDPOINTS_HEALTHY, 1)
+
+    def replaced(self) -> None:
+        self._metrics.count(Counter.REPLACEMENTS, "")
+
+    def sent_again(self) -> None:
+        self._metrics.count(Counter.SENT_AGAIN, "")
+
+    def filled(self) -> None:
+        self._metrics.count(Counter.NONCES_FILLED, "")
+
+    def failed_over(self) -> None:
+        self._metrics.count(Counter.FAILOVERS, "")
+
+    def disagreed(self) -> None:
+        self._metrics.count(Counter.DISAGREEMENTS, "")
+
+    def endpoints(self, healthy: int, configured: int) -> None:
+        self._metrics.set(Gauge.ENDPOINTS, configured)
+        self._metrics.set(Gauge.ENDPOINTS_HEALTHY, healthy)
 
 
 class Recorder:

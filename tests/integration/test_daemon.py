@@ -76,6 +76,9 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
     assert (shown["answer"], shown["round_id"], shown["open"]) == ("100.30000000", 5, 0), done.stderr
     assert (status["journal"]["held"], status["journal"]["open"]) == (1, 0)
     assert 9_990 < float(status["balance"]) < 10_000 and status["reports_left"] > 1_000
+    assert status["endpoints"] == [
+        {"name": workspace.chain.rpc_url, "problem": "", "head": status["head"], "in_use": True}
+    ]
     assert "enough for" in workspace.run("status").stdout
 
 
