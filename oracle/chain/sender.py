@@ -145,6 +145,7 @@ class Sender:
         confirmations: As of the policy.
         policy: How its transactions are cared for.
         known: All that the journal has of this key and is not long mined: read once, before the first nonce is chosen.
+            None: there is no journal, so what the node says is pending is avoided too.
         heads: Tells of new blocks.
         listener: Is told of replacements.
         clock: Monotonic seconds.
@@ -158,7 +159,7 @@ class Sender:
         poll_s: float | None = None,
         confirmations: int | None = None,
         policy: SendPolicy | None = None,
-        known: Callable[[], Iterable[SignedTransaction]] = tuple,
+        known: Callable[[], Iterable[SignedTransaction]] | None = None,
         heads: Heads | None = None,
         listener: Listener | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -171,7 +172,8 @@ class Sender:
         if confirmations is not None:
             policy = replace(policy, confirmations=confirmations)
         self._policy = policy
-        self._known: Callable[[], Iterable[SignedTransaction]] | None = known
+        self._known = known
+        self._has_journal = known is not None
         self._heads = heads or Heads()
         self._listener = listener or Listener()
         self._clock = clock
@@ -207,6 +209,8 @@ class Sender:
         chain_id = await self.rpc.chain_id()
         async with self._lock:
             nonce = latest = await self._latest()
+            if not self._has_journal:
+                nonce = max(nonce, await self.rpc.nonce(self.address, "pending"))
             while nonce in self._flights:
                 nonce += 1
             target = b"" if to is None else bytes.fromhex(to.removeprefix("0x"))

@@ -123,7 +123,7 @@ def _act(
     from oracle.assembly import account
     from oracle.chain import keystore as keystores
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
     from oracle.report import print_json
 
     config = load_config(config_path)
@@ -143,7 +143,7 @@ def _act(
         )
 
     async def run() -> None:
-        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+        async with connect(config.chain) as rpc:
             if keystore is not None and password is not None:
                 signer = keystores.load(keystore, password)
             else:
@@ -160,12 +160,12 @@ def _look(config_path: Path, feed: str) -> FeedTerms:
 
     from oracle.administration import terms
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import connect
 
     config = load_config(config_path)
 
     async def run() -> FeedTerms:
-        async with Rpc(config.chain.rpc_url, config.chain.chain_id) as rpc:
+        async with connect(config.chain) as rpc:
             return await terms(rpc, load_deployment(config.chain.deployment), feed)
 
     return asyncio.run(run())
