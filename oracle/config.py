@@ -279,7 +279,7 @@ class ChainConfig(_Section):
     tx_deadline_s: Seconds = 120.0
     replace_after_s: Seconds = 45.0
     max_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(1_000)
-    max_priority_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(100)
+    max_priority_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(50)
     max_tx_cost_ether: Annotated[DecimalNumber, Field(gt=0, le=10**9)] | None = None
 
     @property

@@ -7,6 +7,7 @@ OracleError
 │   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
 │   ├── TransactionPending         sent, not yet mined within the deadline
 │   ├── FeesTooHigh                gas costs more than the configuration lets pay
+│   ├── PayerEmpty                 the account that pays has too little
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
 │   └── ProverUnavailable
 │       ├── ProverBusy             its queue is full, and the caller would not wait
@@ -25,7 +26,7 @@ OracleError
     ├── InsecureSetup              a locally generated SRS outside a local chain
     ├── WrongChain                 the RPC serves another chain than configured
     ├── ContractRejected           the contract refused, with the decoded reason
-    ├── TransactionRejected        the node will not take a transaction: no funds, too much gas
+    ├── TransactionRejected        the node will not take a transaction: too much gas, malformed
     ├── DeploymentError            what is deployed is not what the configuration says
     ├── ProofInvalid               a proof, or a witness, that is not what was asked for
     ├── MemoryExceeded             a job needs more memory than it may have
@@ -65,6 +66,10 @@ class TransactionPending(Retryable):
 
 class FeesTooHigh(Retryable):
     """Gas costs more than the configuration lets pay."""
+
+
+class PayerEmpty(Retryable):
+    """The account that pays has too little. It can be sent more."""
 
 
 class StateMoved(Retryable):
@@ -150,7 +155,7 @@ class ContractRejected(Fatal):
 
 
 class TransactionRejected(Fatal):
-    """The node will not take a transaction: no funds, too much gas, malformed."""
+    """The node will not take a transaction: too much gas, malformed."""
 
 
 class DeploymentError(Fatal):

@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oracle.chain.fees import FeePolicy, Fees, Market
-from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, TransactionRejected, WrongChain
+from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, PayerEmpty, TransactionRejected, WrongChain
 
 BlockTag: TypeAlias = int | str
 """A block's number, or "latest", "pending", "earliest"."""
@@ -538,7 +538,8 @@ class Rpc:
         """Give a signed transaction to the network. Safe to repeat.
 
         Raises:
-            TransactionRejected: The node will never take it: no funds, too much gas, malformed.
+            PayerEmpty: The account has too little.
+            TransactionRejected: The node will never take it: too much gas, malformed.
             ChainUnavailable: No answer; the node may have taken it or not.
         """
         try:
@@ -548,6 +549,8 @@ class Rpc:
             for words, meaning in _SEND_ANSWERS:
                 if any(word in said for word in words):
                     return meaning
+            if _NO_FUNDS in said:
+                raise PayerEmpty(f"{self.name} refuses the transaction: {error.said}") from None
             if any(word in said for word in _SEND_REFUSALS):
                 raise TransactionRejected(f"{self.name} refuses the transaction: {error.said}") from None
             raise
@@ -652,8 +655,8 @@ _SEND_ANSWERS: tuple[tuple[tuple[str, ...], Sent], ...] = (
     (("replacement", "replace existing", "could not replace"), Sent.UNDERPRICED),
     (("underpriced", "less than block base fee", "feetoolow", "fee too low", "gas price too low"), Sent.FEE_TOO_LOW),
 )
+_NO_FUNDS = "insufficient funds"
 _SEND_REFUSALS = (
-    "insufficient funds",
     "exceeds block gas limit",
     "gas limit",
     "intrinsic gas",

@@ -31,6 +31,7 @@ from oracle.errors import (
     ChainUnavailable,
     ContractRejected,
     FeesTooHigh,
+    PayerEmpty,
     StateMoved,
     TransactionPending,
     TransactionRejected,
@@ -228,6 +229,7 @@ class Sender:
 
         Raises:
             StateMoved: It can never be mined as it is: its nonce went to another transaction, or will.
+            PayerEmpty: The account has too little; sending it again later is right.
             TransactionRejected: The node will never take it.
             ChainUnavailable: No answer; sending it again is safe.
         """
@@ -236,7 +238,7 @@ class Sender:
         self._schedule(flight)
         try:
             sent = await self.rpc.send_raw(transaction.raw)
-        except TransactionRejected as error:
+        except (PayerEmpty, TransactionRejected) as error:
             if len(flight.hashes) == 1:
                 raise
             # What it was to replace is still there, and may be mined.
@@ -324,6 +326,7 @@ class Sender:
         flight.watchers += 1
         if flight.first_watched is None:
             flight.first_watched = self._clock()
+        until = flight.first_watched + deadline_s
         try:
             while True:
                 heads = self._heads.count
@@ -347,7 +350,7 @@ class Sender:
                         replacement = await self._care(flight, latest, replaceable)
                         if replacement is not None:
                             return replacement
-                left = flight.first_watched + deadline_s - self._clock()
+                left = until - self._clock()
                 if left <= 0:
                     flight.first_watched = None
                     needed = self._policy.confirmations
@@ -425,7 +428,7 @@ class Sender:
         flight.resend_at = self._clock() + flight.resend_pause
         try:
             sent = await self.rpc.send_raw(best.raw)
-        except TransactionRejected as error:
+        except (PayerEmpty, TransactionRejected) as error:
             log.warning("transaction not taken", nonce=flight.nonce, reason=str(error))
             return
         if sent is Sent.ACCEPTED:
@@ -484,7 +487,7 @@ class Sender:
 
     async def _mend(self, latest: int, nonce: int) -> None:
         """Care for earlier nonces that nobody waits for: nothing later is mined before them."""
-        if self._mending.locked():
+        if self._mending.locked() or nonce - latest > _KEPT_BELOW:  # the latter is a chain that was reset, or a lie
             return
         async with self._mending:
             for lower in range(latest, nonce):
@@ -495,11 +498,14 @@ class Sender:
                     await self._send_again(flight)
             lowest = self._flights.get(latest)
             if lowest is not None and lowest.watchers:
+                self._gaps.pop(latest, None)
                 return
             since = self._gaps.setdefault(latest, self._clock())
             for old in [each for each in self._gaps if each < latest]:
                 del self._gaps[old]
-            if self._clock() - since >= self._policy.replace_after_s:
+            # Whoever waited for one that was kept may come back: a feed that failed tries again.
+            patience = 3 if lowest is not None and lowest.kept else 1
+            if self._clock() - since >= patience * self._policy.replace_after_s:
                 self._gaps[latest] = self._clock()
                 await self._fill(self._flight(latest))
 
@@ -526,7 +532,7 @@ class Sender:
         self._listener.filled()
         try:
             await self.rpc.send_raw(signed.raw)
-        except TransactionRejected as error:
+        except (PayerEmpty, TransactionRejected) as error:
             log.warning("transaction not taken", nonce=flight.nonce, reason=str(error))
 
     # --- nonces ------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from oracle.errors import (
     DeploymentError,
     InsecureSetup,
     OracleError,
-    TransactionRejected,
+    PayerEmpty,
     WrongChain,
 )
 from oracle.proving.artifact import PROBE
@@ -509,7 +509,7 @@ async def test_a_deployer_without_the_role(rpc: Rpc, account: LocalAccount, path
 
 
 async def test_a_deployer_without_funds(rpc: Rpc, path: Path) -> None:
-    with pytest.raises(TransactionRejected, match=r"(?i)insufficient funds"):
+    with pytest.raises(PayerEmpty, match=r"(?i)insufficient funds"):
         await run(plan(), rpc, Account.from_key("0x" + "42" * 32), path)
 
 

@@ -32,9 +32,9 @@ from oracle.errors import (
     ChainUnavailable,
     ContractRejected,
     DeploymentError,
+    PayerEmpty,
     StateMoved,
     TransactionPending,
-    TransactionRejected,
 )
 from oracle.types import Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Status, Submitted
 from tests.fakes import FakeHub, feed_config, stub_artifact
@@ -354,10 +354,15 @@ async def test_an_endpoint_that_goes_away(world: World, anvil: Callable[..., Anv
 
 
 async def test_a_payer_without_funds(world: World) -> None:
-    poor = Submitter(world.hub, Sender(world.rpc, Account.from_key("0x" + "42" * 32)), deadline_s=1)
+    account = Account.from_key("0x" + "42" * 32)
+    poor = Submitter(world.hub, Sender(world.rpc, account, poll_s=0.01), deadline_s=10)
     submitted = await poor.sign(await world.proven("price", 2_000))
-    with pytest.raises(TransactionRejected, match=r"(?i)insufficient funds"):
+    with pytest.raises(PayerEmpty, match=r"(?i)insufficient funds"):
         await poor.broadcast(submitted)
+    # It is sent more, and the same transaction goes on.
+    world.chain.rpc("anvil_setBalance", account.address, hex(10**18))
+    await poor.broadcast(submitted)
+    assert isinstance(await poor.confirm(submitted), Confirmed)
 
 
 async def test_a_stuck_submission_is_replaced_and_either_is_confirmed(world: World) -> None:

@@ -14,7 +14,7 @@ from yarl import URL
 
 from oracle.chain.contracts import Interface, hub_interface
 from oracle.chain.rpc import Rpc, Sent, checksum_address, describe_revert, mask_url
-from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, TransactionRejected, WrongChain
+from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, PayerEmpty, TransactionRejected, WrongChain
 
 SECRET = "s3cr3t-key"
 URL_WITH_SECRETS = f"https://user:{SECRET}@node.example:8545/v3/{SECRET}?key={SECRET}"
@@ -265,10 +265,16 @@ async def test_what_nodes_say_to_transactions(rpc: Rpc, said: str, sent: Sent) -
     assert await rpc.send_raw(RAW) is sent
 
 
-@pytest.mark.parametrize("said", ["insufficient funds for gas * price + value", "exceeds block gas limit", "rlp: bad"])
+@pytest.mark.parametrize("said", ["exceeds block gas limit", "rlp: bad"])
 async def test_transactions_that_no_node_takes(rpc: Rpc, said: str) -> None:
     Node(rpc, failing(code=-32000, message=said))
     with pytest.raises(TransactionRejected, match="refuses the transaction"):
+        await rpc.send_raw(RAW)
+
+
+async def test_a_payer_without_funds_can_be_sent_more(rpc: Rpc) -> None:
+    Node(rpc, failing(code=-32000, message="insufficient funds for gas * price + value"))
+    with pytest.raises(PayerEmpty, match="insufficient funds"):
         await rpc.send_raw(RAW)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.chain.contracts import Hub, hub_interface
+from oracle.chain.endpoints import Endpoints, PoolPolicy
 from oracle.chain.rpc import Rpc
 from oracle.chain.sender import Sender
 from oracle.errors import OracleError
@@ -41,6 +42,31 @@ class Fuzzed:
 
     async def make_request(self, method: str, params: list[Any]) -> Any:
         return {"result": "0x7a69"} if method == "eth_chainId" else self.answer
+
+    async def disconnect(self) -> None: ...
+
+
+@settings(max_examples=15)
+@given(st.lists(answers | errors, min_size=2, max_size=2))
+def test_any_answers_of_two_that_have_to_agree(both: list[Any]) -> None:
+    async def run() -> None:
+        pool = Endpoints(["http://a.example", "http://b.example"], 31337, PoolPolicy(agreement=2))
+        for member, answer in zip(pool._members, both, strict=True):
+            member.endpoint._provider = Fuzzed(answer)  # type: ignore[assignment]
+        rpc = Rpc(pool)
+        for ask in (
+            rpc.block, rpc.block_number, rpc.market, rpc.endpoints, rpc.chain_id,
+            lambda: rpc.nonce(ADDRESS), lambda: rpc.call(ADDRESS, b""), lambda: rpc.receipt(b"\1" * 32),
+        ):  # fmt: skip
+            refused = ""
+            try:
+                await ask()  # type: ignore[operator]
+            except OracleError as error:
+                refused = str(error)
+            assert "\n" not in refused
+        await pool.close()
+
+    asyncio.run(run())
 
 
 @settings(max_examples=50)

@@ -175,6 +175,15 @@ async def test_two_who_share_a_transaction_are_given_the_same_replacement(world:
     replacements = await asyncio.gather(stuck(world, sender, first), stuck(world, sender, first))
     assert replacements[0] == replacements[1] and world.heard.told == ["replaced"]
     assert await stuck(world, sender, first) == replacements[0]
+    assert world.node.sent.count(replacements[0].raw) == 0, "before it was kept"
+
+
+async def test_two_who_share_a_transaction_both_see_its_end(world: World) -> None:
+    sender = world.sender()
+    first = await world.send(sender)
+    world.ticks.then = lambda now: world.node.mine() if now > 100 else None
+    receipts = await asyncio.gather(*(world.through(sender, first) for _ in range(3)))
+    assert len({each.tx_hash for each in receipts}) == 1 and world.node.nonce == 1
 
 
 async def test_the_lowest_nonce_is_replaced_first(world: World) -> None:
