@@ -364,6 +364,9 @@ class Endpoints:
         log.warning("RPC endpoints disagree", about=what, said=said)
         if len(largest) < self._policy.agreement:
             raise ChainUnavailable(f"RPC endpoints disagree about {what}: {said}")
+        # Until the next look at all of them: one on a fork may come back.
+        for outvoted in set(answers) - set(largest):
+            self._down(outvoted, f"it says something else than {len(largest)} others about {what}")
         return answers[largest[0]]
 
 
