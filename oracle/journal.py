@@ -513,7 +513,7 @@ class Journal:
                 .order_by(_replacements.c.number)
             )
             for row in replacements.all():
-                stage = Submitted(stage.proven, row.tx_hash, row.raw, row.nonce, stage.hashes)
+                stage = stage.replaced_by(SignedTransaction(row.tx_hash, row.raw, row.nonce))
         return stage
 
     @contextmanager

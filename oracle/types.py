@@ -208,6 +208,10 @@ class Submitted:
         """All that may be mined for its nonce, the latest last."""
         return (*self.replaced, self.tx_hash)
 
+    def replaced_by(self, transaction: SignedTransaction) -> Submitted:
+        """The same, with a transaction that takes the place of its latest."""
+        return Submitted(self.proven, transaction.tx_hash, transaction.raw, transaction.nonce, self.hashes)
+
     @property
     def observed(self) -> Observed:
         return self.proven.observed

@@ -145,7 +145,7 @@ class Sender:
         poll_s: As of the policy.
         confirmations: As of the policy.
         policy: How its transactions are cared for.
-        known: All that the journal has of this key and is not long mined: read once, before the first nonce is chosen.
+        known: All that the journal has of this key and is not long mined: read before a nonce is chosen.
             None: there is no journal, so what the node says is pending is avoided too.
         heads: Tells of new blocks.
         listener: Is told of replacements.
@@ -174,7 +174,8 @@ class Sender:
             policy = replace(policy, confirmations=confirmations)
         self._policy = policy
         self._known = known
-        self._has_journal = known is not None
+        self._is_read = False
+        self._foreign: set[bytes] = set()
         self._heads = heads or Heads()
         self._listener = listener or Listener()
         self._clock = clock
@@ -209,8 +210,8 @@ class Sender:
         fees = self._policy.fees.fresh(await self.rpc.market(), gas)
         chain_id = await self.rpc.chain_id()
         async with self._lock:
-            nonce = latest = await self._latest()
-            if not self._has_journal:
+            nonce = latest = await self._latest(anew=True)
+            if self._known is None:
                 nonce = max(nonce, await self.rpc.nonce(self.address, "pending"))
             while nonce in self._flights:
                 nonce += 1
@@ -537,24 +538,26 @@ class Sender:
 
     # --- nonces ------------------------------------------------------------------------------------------------
 
-    async def _latest(self) -> int:
-        """The nonce of the latest block; what the journal has above it is known from then on."""
+    async def _latest(self, *, anew: bool = False) -> int:
+        """The nonce of the latest block; what the journal has above it is known from then on.
+
+        Args:
+            anew: Read the journal again: another daemon may have written it since.
+        """
         latest = await self.rpc.nonce(self.address)
-        known, self._known = self._known, None
-        if known is not None:
-            try:
-                chain_id = await self.rpc.chain_id()
-                for transaction in known():
-                    # A journal may also have transactions of an earlier key.
-                    if (
-                        transaction.nonce >= latest - _REORGANISED
-                        and transactions.signer_of(transaction.raw) == self.address
-                    ):
-                        self._adopt(transaction, ()).kept.add(transaction.tx_hash)
-            except BaseException:
-                self._known = known
-                raise
-            log.debug("nonces", latest=latest, in_flight=sorted(self._flights), chain=chain_id)
+        if self._known is not None and (anew or not self._is_read):
+            for transaction in self._known():
+                flight = self._flights.get(transaction.nonce)
+                if transaction.nonce < latest - _REORGANISED or transaction.tx_hash in self._foreign:
+                    continue
+                if flight is not None and transaction.tx_hash in flight.kept:
+                    continue
+                # A journal may also have transactions of an earlier key.
+                if transactions.signer_of(transaction.raw) == self.address:
+                    self._adopt(transaction, ()).kept.add(transaction.tx_hash)
+                else:
+                    self._foreign.add(transaction.tx_hash)
+            self._is_read = True
         return latest
 
     def _flight(self, nonce: int) -> _Flight:

@@ -89,7 +89,7 @@ class Submitter:
         """
         receipt = await self._watch(submitted)
         if isinstance(receipt, SignedTransaction):
-            return Submitted(submitted.proven, receipt.tx_hash, receipt.raw, receipt.nonce, submitted.hashes)
+            return submitted.replaced_by(receipt)
         if not receipt.succeeded:
             raise await self._why_reverted(submitted, receipt)
         observed = submitted.observed

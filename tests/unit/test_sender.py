@@ -290,6 +290,16 @@ async def test_nonces_are_the_chain_s_with_the_journal_s_on_top(world: World) ->
     assert (await after.sign(HUB, b"three")).nonce == 2, "1 is in the journal; 2 is another key's there"
 
 
+async def test_what_another_daemon_has_written_meanwhile_is_known(world: World) -> None:
+    """Two share a journal, and take turns in leading."""
+    one, other = world.sender(), world.sender()
+    assert [(await world.send(sender, b"%d" % turn)).nonce for turn, sender in enumerate((one, other, one))] == [
+        0,
+        1,
+        2,
+    ]
+
+
 async def test_after_a_restart_all_are_watched_and_the_best_paid_is_sent(world: World) -> None:
     before = world.sender()
     first = await world.send(before)
