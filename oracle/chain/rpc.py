@@ -7,6 +7,7 @@ requests. Results are parsed here, strictly, as a node's answer is input like an
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import statistics
@@ -180,6 +181,7 @@ def describe_revert(data: bytes, decode: ErrorDecoder | None = None) -> Revert:
     return Revert(None, f"unknown error 0x{data[:4].hex()}")
 
 
+@functools.cache
 def _restore_recursion_limit() -> None:
     """Undo what importing web3 does: py_ecc, which it loads, raises the limit beyond what the stack bears.
 

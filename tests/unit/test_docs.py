@@ -23,7 +23,9 @@ def documents(root: Path) -> list[Path]:
 def test_documented_commands_exist(project_root: Path) -> None:
     found = set()
     for document in documents(project_root):
-        for words in re.findall(r"(?:`|bin/|^ {4})oracle((?: [a-z]+(?:-[a-z]+)*)+)", document.read_text(), re.MULTILINE):
+        for words in re.findall(
+            r"(?:`|bin/|^ {4})oracle((?: [a-z]+(?:-[a-z]+)*)+)", document.read_text(), re.MULTILINE
+        ):
             command: click.Command = command_line
             for word in words.split():
                 if not isinstance(command, click.Group):
