@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -38,13 +39,18 @@ __all__ = [
     "ChainConfig",
     "Config",
     "DeployConfig",
+    "ExchangeSourceConfig",
     "FeedConfig",
     "HttpSourceConfig",
     "JournalConfig",
     "KeyConfig",
     "KeysConfig",
+    "LiveSourceConfig",
+    "OnchainSourceConfig",
     "PackagedSourceConfig",
     "ProverConfig",
+    "PushConfig",
+    "PushSourceConfig",
     "ReplaySourceConfig",
     "SourceConfig",
     "TrainingConfig",
@@ -78,7 +84,7 @@ DENOMINATIONS: Mapping[str, str] = {
 """Assets without a contract, as Chainlink's registry names them: two placeholders, and ISO 4217's numbers."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SOURCE_TYPES = frozenset({"http", "replay", "packaged"})
+_SOURCE_TYPES = frozenset({"http", "exchange", "onchain", "push", "replay", "packaged"})
 _URL_KEYS = frozenset({"url", "rpc_url", "rpc_urls", "ws_url"})
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 
@@ -104,7 +110,12 @@ def _decimal(value: object) -> object:
 
 
 def _duration(value: object) -> object:
-    return float(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
+    if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise _wrong("is a number beyond any duration") from None
 
 
 def _date(value: object) -> object:
@@ -381,7 +392,9 @@ class ProverConfig(_Section):
             is for local chains only.
         model: A model file, as `oracle detector train` writes it. Default: the trained model of the package.
         batch_sizes: Feeds that one proof can be of: `oracle deploy` builds a circuit for each, all of one model, and
-            the hub takes the smallest that a submission fits. This daemon submits one feed at a time.
+            the hub takes the smallest that a submission fits.
+        batch_window_ms: How long a report waits for others to share its proof with, where there is a circuit for
+            several. It waits less if its observation would become too old.
     """
 
     backend: Literal["local", "ray"] = "local"
@@ -397,6 +410,7 @@ class ProverConfig(_Section):
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
     model: ConfigPath | None = None
     batch_sizes: BatchSizes = (1,)
+    batch_window_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
 
     @model_validator(mode="after")
     def _address_of_a_cluster(self) -> Self:
@@ -452,46 +466,168 @@ class WebConfig(_Section):
     @property
     def address(self) -> tuple[str, int] | None:
         """`listen`, taken apart."""
-        if self.listen is None:
-            return None
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _host_and_port(self.listen)
 
 
-class HttpSourceConfig(_Section):
+def _host_and_port(listen: str | None) -> tuple[str, int] | None:
+    if listen is None:
+        return None
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class PushConfig(_Section):
+    """Where values are pushed to: `POST /push/FEED/SOURCE`, for sources of the type "push".
+
+    Attributes:
+        listen: Host and port, another than that of `[web]`. None: nothing can be pushed. There is no TLS: where it is
+            to be reached from elsewhere, put a proxy in front that has.
+        max_body: Bytes that a push may have.
+    """
+
+    listen: Annotated[str, AfterValidator(_address_to_listen_on)] | None = None
+    max_body: Annotated[int, Field(ge=64, le=1 << 20)] = 4_096
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """`listen`, taken apart."""
+        return _host_and_port(self.listen)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches it."""
+        host = self.address[0] if self.address is not None else ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+
+class _ValueConfig(_Section):
+    """What is believed of a value that comes from outside.
+
+    Attributes:
+        name: For messages; distinct among a feed's sources. Default: the feed's name and a number.
+        min: Smallest value to believe. A relative feed believes only values above zero in any case.
+        max: Largest value to believe.
+        max_age: Seconds that the observation's time may lie in the past.
+    """
+
+    type: str
+    name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    min: DecimalNumber | None = None
+    max: DecimalNumber | None = None
+    max_age: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise _wrong(f"'min' ({self.min}) is above 'max' ({self.max})")
+        return self
+
+
+class LiveSourceConfig(_ValueConfig):
+    """A source that is asked, and may fail to answer.
+
+    Attributes:
+        timeout: Seconds for one reading, all attempts included.
+        attempts: How often a reading is tried.
+        max_per_minute: Requests a minute; None: as many as `poll_interval` and `attempts` make.
+        suspend_after: Readings that fail in a row until the source is left alone for a while.
+        suspend_for: Seconds that it is left alone before it is asked once more.
+    """
+
+    timeout: Seconds = 5.0
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    max_per_minute: Annotated[int, Field(ge=1, le=60_000)] | None = None
+    suspend_after: Annotated[int, Field(ge=1, le=1_000)] = 5
+    suspend_for: Seconds = 60.0
+
+
+class HttpSourceConfig(LiveSourceConfig):
     """A JSON document on the web.
 
     Attributes:
         path: JSONPath (RFC 9535) of the value; it must match exactly one number.
         headers: Sent with each request.
-        timeout: Seconds for the whole request, body included.
         timestamp_path: JSONPath of the observation's time; without it, the time of the request counts.
         timestamp_unit: How that time is written.
-        min: Smallest value to believe. A relative feed believes only values above zero in any case.
-        max: Largest value to believe.
-        max_age: Seconds that the observation's time may lie in the past.
         allow_string: Accept a plain decimal number in a JSON string, as many exchanges send it.
     """
 
     type: Literal["http"]
-    name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
     url: Url
     path: JsonPath
     headers: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
-    timeout: Seconds = 5.0
     timestamp_path: JsonPath | None = None
     timestamp_unit: Literal["s", "ms", "iso"] = "s"
-    min: DecimalNumber | None = None
-    max: DecimalNumber | None = None
-    max_age: Seconds | None = None
     allow_string: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise _wrong(f"'min' ({self.min}) is above 'max' ({self.max})")
         if self.max_age is not None and self.timestamp_path is None:
             raise _wrong("'max_age' needs 'timestamp_path': without it there is no time to judge")
+        return self
+
+
+class ExchangeSourceConfig(LiveSourceConfig):
+    """A ticker of an exchange, through `ccxt` (needs the extra `exchanges`).
+
+    Attributes:
+        exchange: As ccxt calls it: "kraken", "coinbase", "bitstamp".
+        symbol: As ccxt writes it: "ETH/USD".
+        what: The latest price, the middle of best bid and best ask, or the volume-weighted average of a day.
+        max_age: As of the other sources, by the exchange's own time; not every exchange gives one.
+    """
+
+    type: Literal["exchange"]
+    exchange: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+    symbol: Annotated[str, Field(min_length=3, max_length=60)]
+    what: Literal["last", "mid", "vwap"] = "last"
+    timeout: Seconds = 10.0
+
+
+class OnchainSourceConfig(LiveSourceConfig):
+    """A feed of another oracle with Chainlink's interface.
+
+    Attributes:
+        rpc_url: Of the chain that it is on.
+        chain_id: Compared with the endpoint's.
+        address: Of the feed: Chainlink's proxy, or whatever has `latestRoundData` and `decimals`.
+        max_age: Seconds since that oracle updated it; needed, because a feed that stands still looks like any other.
+    """
+
+    type: Literal["onchain"]
+    rpc_url: Url
+    chain_id: Annotated[int, Field(ge=1, lt=2**63)]
+    address: Address
+    max_age: Seconds
+    timeout: Seconds = 10.0
+
+
+class PushSourceConfig(_ValueConfig):
+    """A source that sends its values itself, to `POST /push/FEED/NAME`.
+
+    Attributes:
+        key_file: File with the secret that pushes are signed with (HMAC-SHA256); readable by its owner only.
+        token_file: File with a bearer token instead, which is sent with each push: to a local address only.
+        max_age: Seconds after which a value is no longer taken for the present one.
+        window: Seconds that a signature's time may be off from this machine's clock.
+        max_per_minute: Pushes that are taken.
+    """
+
+    type: Literal["push"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    key_file: ConfigPath | None = None
+    token_file: ConfigPath | None = None
+    max_age: Seconds
+    window: Annotated[int, Field(ge=1, le=3_600)] = 30
+    max_per_minute: Annotated[int, Field(ge=1, le=60_000)] = 600
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if (self.key_file is None) == (self.token_file is None):
+            raise _wrong("needs exactly one of 'key_file' (signed pushes) and 'token_file'")
         return self
 
 
@@ -547,7 +683,15 @@ class PackagedSourceConfig(_Section):
         return self
 
 
-SourceConfig = Annotated[HttpSourceConfig | ReplaySourceConfig | PackagedSourceConfig, Field(discriminator="type")]
+SourceConfig = Annotated[
+    HttpSourceConfig
+    | ExchangeSourceConfig
+    | OnchainSourceConfig
+    | PushSourceConfig
+    | ReplaySourceConfig
+    | PackagedSourceConfig,
+    Field(discriminator="type"),
+]
 
 
 class FeedConfig(_Section):
@@ -578,7 +722,7 @@ class FeedConfig(_Section):
         strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
         pair: Base and quote under which a registry lists the feed: addresses, or names of Chainlink's denominations
             ("ETH", "BTC", "USD", …). Default: it is in no registry.
-        min_sources: Live sources that a value needs. Default: 1 if there is one source, else 2.
+        min_sources: Live sources that a value needs. Default: 2. A feed of one source has to say 1 itself.
         max_source_spread_ppm: How far a source may be from the median, in ppm of it (relative feeds).
         max_source_spread: The same in the feed's own units, as a decimal (absolute feeds).
         poll_interval: Seconds between two readings of the sources.
@@ -603,7 +747,7 @@ class FeedConfig(_Section):
     max_spread: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 0
     strict_adapter: bool = False
     pair: Annotated[tuple[Asset, ...], AfterValidator(_base_and_quote)] | None = None
-    min_sources: Annotated[int, Field(ge=1)]
+    min_sources: Annotated[int, Field(ge=1)] = 2
     max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None
     max_source_spread: Annotated[DecimalNumber, Field(gt=0)] | None = None
     poll_interval: Seconds = 10.0
@@ -614,6 +758,10 @@ class FeedConfig(_Section):
         """How a move is measured, as the contract has it."""
         return Kind.RELATIVE if self.kind == "relative" else Kind.ABSOLUTE
 
+    def source_name(self, index: int) -> str:
+        """What a source is called in messages."""
+        return self.sources[index].name or f"{self.name}/{index}"
+
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, data: object) -> object:
@@ -623,8 +771,6 @@ class FeedConfig(_Section):
         if isinstance(heartbeat := data.get("heartbeat"), int):
             filled.setdefault("max_age", min(heartbeat, MAX_AGE))
             filled.setdefault("confirm_delay", min(heartbeat, MAX_CONFIRM_DELAY))
-        if isinstance(sources := data.get("sources"), tuple | list):
-            filled.setdefault("min_sources", min(2, len(sources)) or 1)
         if data.get("kind") == "relative":
             filled.setdefault("max_source_spread_ppm", 10_000)
         return filled
@@ -641,6 +787,14 @@ class FeedConfig(_Section):
             raise _wrong(f"'max_source_spread{other}' does not fit a {self.kind} feed; {use}")
         if self.kind == "absolute" and len(self.sources) > 1 and self.max_source_spread is None:
             raise _wrong("an absolute feed with several sources needs 'max_source_spread', in its own units")
+        if len(self.sources) == 1 and "min_sources" not in self.model_fields_set:
+            raise _wrong(
+                "has one source, which nothing checks: if it lies, so does the feed. Add others (2 of 3 is a good "
+                "start), or say so with 'min_sources = 1'"
+            )
+        names = [self.source_name(index) for index in range(len(self.sources))]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise _wrong(f"two sources have the name {twice!r}")
         if self.min_sources > len(self.sources):
             raise _wrong(f"'min_sources' is {self.min_sources}, but there are {len(self.sources)} sources")
         if len(self.sources) > 1 and self.min_sources < 2:
@@ -661,6 +815,7 @@ class Config(_Section):
     journal: JournalConfig
     deploy: DeployConfig = Field(default_factory=DeployConfig)
     web: WebConfig = Field(default_factory=WebConfig)
+    push: PushConfig = Field(default_factory=PushConfig)
     feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -672,6 +827,22 @@ class Config(_Section):
                 if value in seen:
                     raise _wrong(f"feeds[{seen[value]}] and feeds[{index}] have the same {key} {value!r}")
                 seen[value] = index
+        return self
+
+    @model_validator(mode="after")
+    def _pushes_arrive(self) -> Self:
+        for index, feed in enumerate(self.feeds):
+            for source in feed.sources:
+                if not isinstance(source, PushSourceConfig):
+                    continue
+                where = f"feeds[{index}] has the push source {source.name!r}"
+                if self.push.listen is None:
+                    raise _wrong(f"{where}, but nothing listens: add [push] with 'listen = \"127.0.0.1:9465\"'")
+                if source.token_file is not None and not self.push.is_local:
+                    raise _wrong(
+                        f"{where} with a token, which whoever sees the way to {self.push.listen} could take: listen on "
+                        "127.0.0.1 behind a proxy with TLS, or use 'key_file'"
+                    )
         return self
 
     def feed(self, name: str) -> FeedConfig:
@@ -864,8 +1035,10 @@ def _read(path: Path, env: Mapping[str, str], section: type[Section], hint: str)
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number of very many digits is refused with a plain one
         raise ConfigError(f"{path}: is no valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is no valid TOML: it is nested too deep") from None
     except ArithmeticError:
         raise ConfigError(f"{path}: a number in it is out of any range") from None
     try:
@@ -934,7 +1107,7 @@ _PLAIN_MESSAGES = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
-    "union_tag_not_found": "needs 'type': one of 'http', 'replay', 'packaged'",
+    "union_tag_not_found": "needs 'type': one of 'http', 'exchange', 'onchain', 'push', 'replay', 'packaged'",
 }
 
 

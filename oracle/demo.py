@@ -143,7 +143,8 @@ async def run(options: DemoOptions, *, as_json: bool) -> int:
         board = Board(console, sum(len(series) for act in played_acts for series in act.readings.values()))
         async with assemble(config, watch=board.stage) as parts:
             for model in parts.models.values():
-                await model.prover.warm()
+                for prover in model.provers.values():
+                    await prover.warm()
             with board:
                 for act in played_acts:
                     await _play(parts, chain, act, board)
@@ -250,6 +251,7 @@ deviation_ppm = 1
 confirmations = 2
 confirm_delay = {HEARTBEAT}
 tolerance = 3000
+min_sources = 1
 sources = [{{ type = "packaged", series = "{name}", speed = "max" }}]
 """
         for name in SERIES

@@ -3,6 +3,7 @@
 OracleError
 ├── Retryable                      the same call may succeed later
 │   ├── SourceUnavailable          a source did not answer, or not usefully
+│   │   └── SourceSuspended        it is not asked for a while, after many failures
 │   ├── ChainUnavailable           no RPC endpoint answers
 │   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
 │   ├── TransactionPending         sent, not yet mined within the deadline
@@ -52,6 +53,10 @@ class SourceUnavailable(Retryable):
     """A source did not answer, or not usefully."""
 
 
+class SourceSuspended(SourceUnavailable):
+    """A source failed so often that it is not asked for a while."""
+
+
 class ChainUnavailable(Retryable):
     """No RPC endpoint answers."""
 
@@ -73,7 +78,15 @@ class PayerEmpty(Retryable):
 
 
 class StateMoved(Retryable):
-    """The feed's on-chain state is no longer the one that the proof was made for."""
+    """The feed's on-chain state is no longer the one that the proof was made for.
+
+    Attributes:
+        feed_id: Which feed's, if it is known: a submission may be of several.
+    """
+
+    def __init__(self, message: str, feed_id: bytes | None = None) -> None:
+        super().__init__(message)
+        self.feed_id = feed_id
 
 
 class ProverUnavailable(Retryable):
@@ -147,11 +160,13 @@ class ContractRejected(Fatal):
 
     Attributes:
         name: The custom error's name, or None if the revert carried none.
+        feed_id: The feed that it is about, if it names one: a submission may be of several.
     """
 
-    def __init__(self, message: str, name: str | None = None) -> None:
+    def __init__(self, message: str, name: str | None = None, feed_id: bytes | None = None) -> None:
         super().__init__(message)
         self.name = name
+        self.feed_id = feed_id
 
 
 class TransactionRejected(Fatal):

@@ -21,8 +21,10 @@ class Counter(StrEnum):
     ACCEPTED = "oracle_accepted_total"
     HELD = "oracle_held_total"
     SUPERSEDED = "oracle_superseded_total"
+    OVERTAKEN = "oracle_overtaken_total"
     FAILED = "oracle_failed_total"
     SOURCE_FAILURES = "oracle_source_failures_total"
+    OUTLIERS = "oracle_source_outliers_total"
     RETRIES = "oracle_retries_total"
     REPLACEMENTS = "oracle_transaction_replacements_total"
     SENT_AGAIN = "oracle_transactions_sent_again_total"
@@ -35,6 +37,7 @@ class Distribution(StrEnum):
     """Things that are measured, for each feed."""
 
     PROVE_SECONDS = "oracle_prove_seconds"
+    BATCH = "oracle_batch_observations"
     LATENCY_SECONDS = "oracle_observed_to_confirmed_seconds"
     GAS = "oracle_submission_gas"
 
@@ -46,7 +49,10 @@ class Gauge(StrEnum):
     AGE_SECONDS = "oracle_feed_age_seconds"
     IS_HELD = "oracle_feed_held"
     IS_ENDED = "oracle_feed_ended"
+    SOURCES_AGREEING = "oracle_feed_sources_agreeing"
+    SOURCES_SUSPENDED = "oracle_feed_sources_suspended"
     OPEN = "oracle_open_observations"
+    UNPROVEN = "oracle_unproven_observations"
     BALANCE_WEI = "oracle_payer_balance_wei"
     REPORTS_LEFT = "oracle_payer_reports_left"
     HEAD_BLOCK = "oracle_chain_head_block"
@@ -61,8 +67,10 @@ HELP: dict[Enum, str] = {
     Counter.ACCEPTED: "Observations that became a round.",
     Counter.HELD: "Observations that the chain holds.",
     Counter.SUPERSEDED: "Observations that a newer report overtook.",
+    Counter.OVERTAKEN: "Observations that ended before they were proven, as a newer one was due.",
     Counter.FAILED: "Observations that ended with an error.",
     Counter.SOURCE_FAILURES: "Times that a source gave no value.",
+    Counter.OUTLIERS: "Readings that were too far from the others and were left out.",
     Counter.RETRIES: "Failures of a feed that were tried again.",
     Counter.REPLACEMENTS: "Stuck transactions that were signed again with higher fees.",
     Counter.SENT_AGAIN: "Times that a transaction was sent again, as the node had forgotten it.",
@@ -70,13 +78,17 @@ HELP: dict[Enum, str] = {
     Counter.FAILOVERS: "Times that another RPC endpoint was asked from then on, failing back included.",
     Counter.DISAGREEMENTS: "Times that RPC endpoints said different things where they have to agree.",
     Distribution.PROVE_SECONDS: "Seconds of a proof, witness and verification included.",
+    Distribution.BATCH: "Observations of a proof.",
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
-    Distribution.GAS: "Gas of a submission.",
+    Distribution.GAS: "Gas of an observation: of its transaction, or its share of one with several.",
     Gauge.ROUND: "Latest round on the chain.",
     Gauge.AGE_SECONDS: "Seconds since the latest round was observed.",
     Gauge.IS_HELD: "1 while an answer is held.",
     Gauge.IS_ENDED: "1 once a fatal error ended the feed.",
+    Gauge.SOURCES_AGREEING: "Sources whose values made the latest one; 0 if there were too few.",
+    Gauge.SOURCES_SUSPENDED: "Sources that are not asked for a while, after many failures.",
     Gauge.OPEN: "Observations in the journal that have not ended.",
+    Gauge.UNPROVEN: "Observations that wait for their proof, or are being proven.",
     Gauge.BALANCE_WEI: "What the paying account has.",
     Gauge.REPORTS_LEFT: "Submissions that this pays for at the present price.",
     Gauge.HEAD_BLOCK: "Number of the chain's latest block.",
@@ -88,6 +100,7 @@ HELP: dict[Enum, str] = {
 
 _BUCKETS: dict[Distribution, tuple[float, ...]] = {
     Distribution.PROVE_SECONDS: (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30, 60),
+    Distribution.BATCH: (1, 2, 4, 8, 16, 32, 64),
     Distribution.LATENCY_SECONDS: (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900),
     Distribution.GAS: (1e5, 2e5, 4e5, 5e5, 6e5, 7e5, 8e5, 1e6, 1.5e6, 2e6, 5e6),
 }

@@ -152,6 +152,17 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
             feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, age, feed.held, str(feed.open)
         )
     console.print(table)
+    if status.daemon is None:
+        console.print("sources: a daemon with [web] listen tells what each said", highlight=False)
+    elif not status.daemon:
+        console.print("sources: the daemon does not answer", highlight=False)
+    else:
+        said = _table("feed", "source", "", "value", "detail")
+        for feed in status.feeds:
+            for each in feed.sources:
+                state = each["state"] if each["state"] == "agrees" else f"[red]{each['state']}[/]"
+                said.add_row(feed.name, escape(each["source"]), state, each["value"], escape(each["detail"]))
+        console.print(said)
 
 
 def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None:

@@ -6,29 +6,41 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import structlog
 
 from oracle import daemon, encoding
 from oracle.assembly import Oracle, log_proving, oracle
 from oracle.chain.listener import Listener
-from oracle.config import Config, FeedConfig, HttpSourceConfig, ReplaySourceConfig
-from oracle.errors import ConfigError, DataError, OracleError, SourceExhausted, SourceUnavailable
+from oracle.config import (
+    Config,
+    ExchangeSourceConfig,
+    FeedConfig,
+    HttpSourceConfig,
+    LiveSourceConfig,
+    PackagedSourceConfig,
+    PushSourceConfig,
+)
+from oracle.errors import ConfigError, DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
 from oracle.metrics import Counter, Distribution, Gauge, Metrics
-from oracle.pipeline import ATTEMPTS
-from oracle.sources.aggregate import AggregationPolicy, DuePolicy, aggregate, decide
-from oracle.sources.interface import Source, collect
+from oracle.pipeline import ATTEMPTS, OVERTAKEN
+from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate, decide, is_due
+from oracle.sources.guard import Guard, GuardedSource, Told
+from oracle.sources.interface import Collected, Source, collect
 from oracle.sources.packaged import load_series
+from oracle.sources.push import PushSource
 from oracle.sources.replay import ReplaySource, load_csv
-from oracle.types import Confirmed, FeedState, Observed, Outcome, Proven, Stage
+from oracle.types import Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Stage
+from oracle.web.board import Board, Said
 from oracle.web.health import Health
 from oracle.web.monitor import Monitor
 
 if TYPE_CHECKING:
+    from oracle.config import OnchainSourceConfig
     from oracle.proving.interface import ProverEvent
 
 log = structlog.get_logger(__name__)
@@ -40,6 +52,7 @@ class Observer:
     Args:
         state: Reads the feed's state on-chain.
         known: Whether the journal has an observation of this key.
+        board: Is told what each source said.
     """
 
     def __init__(
@@ -50,9 +63,12 @@ class Observer:
         state: Callable[[bytes], Awaitable[FeedState]],
         known: Callable[[str], bool],
         metrics: Metrics,
+        board: Board | None = None,
     ) -> None:
         self._feed = feed
         self._feed_id = feed_id
+        self._board = board or Board()
+        self._outliers: set[str] = set()
         self._sources = sources
         self._state = state
         self._known = known
@@ -68,50 +84,127 @@ class Observer:
             held_interval=feed.confirm_delay // max(1, feed.confirmations),
         )
 
-    async def __call__(self) -> Observed | None:
+    async def __call__(self, newest: Observed | None = None) -> Observed | None:
         """An observation that is due, or None.
+
+        Args:
+            newest: The feed's newest observation that has not ended: what is reported already is not due again.
 
         Raises:
             SourceUnavailable: Too few sources gave a value that can be believed.
             SourceExhausted: All of them are at their end.
         """
         collected = await collect(self._sources)
-        for name, failure in collected.failures.items():
-            log.warning("source gave no value", source=name, error=failure)
-            self._metrics.count(Counter.SOURCE_FAILURES, self._feed.name)
+        for (name, failure), error in zip(collected.failures.items(), collected.errors, strict=True):
+            if not isinstance(error, SourceSuspended):  # which was told when it was
+                log.warning("source gave no value", source=name, error=failure)
+                self._metrics.count(Counter.SOURCE_FAILURES, self._feed.name)
         if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
             raise collected.errors[0]
         try:
             value = aggregate(collected.readings, self._aggregation, collected.failures)
             answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
-        except DataError as error:
+        except (DataError, SourceUnavailable) as error:
+            self._tell(collected, None)
             # What a source says may be better next time.
             raise SourceUnavailable(str(error)) from error
-        for outlier in value.outliers:
-            log.warning("outlier left out", source=outlier.source, value=str(outlier.value), median=str(value.value))
+        self._tell(collected, value)
         observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
         if self._known(observed.key):
             return None
         due = decide(await self._state(self._feed_id), answer, value.observed_at, self._due)
+        if due is not None and newest is not None:
+            due = is_due(newest.answer, newest.observed_at, answer, value.observed_at, self._due)
         if due is None:
             return None
         log.info("due", reason=due.value, answer=answer, sources=len(value.sources))
         return observed
 
+    def _tell(self, collected: Collected, value: Aggregated | None) -> None:
+        """Log, metrics and board of one look; None: there were too few values, or too few of them agree."""
+        feed = self._feed.name
+        outliers = {reading.source: reading for reading in (value.outliers if value is not None else ())}
+        said = []
+        for reading in collected.readings:
+            if value is None:
+                said.append(Said.of(reading, "unused"))
+            elif reading.source in outliers:
+                said.append(Said.of(reading, "outlier", f"the median is {value.value:f}"))
+            else:
+                said.append(Said.of(reading, "agrees"))
+        for (name, failure), error in zip(collected.failures.items(), collected.errors, strict=True):
+            state: Literal["failed", "suspended"] = "suspended" if isinstance(error, SourceSuspended) else "failed"
+            said.append(Said(name, state, detail=failure))
+        self._board.looked(feed, int(time.time()), said)
+        self._metrics.set(Gauge.SOURCES_AGREEING, len(value.sources) if value is not None else 0, feed)
+        if value is None:
+            return
+        if outliers:
+            self._metrics.count(Counter.OUTLIERS, feed, len(outliers))
+        for name in sorted(outliers.keys() - self._outliers):
+            log.warning("outlier left out", source=name, value=str(outliers[name].value), median=str(value.value))
+        for name in sorted(self._outliers.intersection(value.sources)):
+            log.info("source agrees again", source=name)
+        # A source that gave nothing this time has not come to its senses.
+        self._outliers = outliers.keys() | (self._outliers - set(value.sources))
 
-def source(feed: FeedConfig, index: int) -> Source:
-    """One of a feed's sources, checked but not yet read."""
+
+def source(feed: FeedConfig, index: int, told: Told | None = None) -> Source:
+    """One of a feed's sources, checked but not yet read.
+
+    Args:
+        told: Of a live source that is suspended.
+    """
     found = feed.sources[index]
-    name = found.name or f"{feed.name}/{index}"
+    name = feed.source_name(index)
+    if isinstance(found, PushSourceConfig):
+        return PushSource(found, feed=feed.name, measure=feed.measure)
+    if isinstance(found, LiveSourceConfig):
+        return GuardedSource(_live(found, feed.measure, name), Guard.of(found), told)
+    if isinstance(found, PackagedSourceConfig):
+        readings = load_series(found.series, found.start, found.end, name)
+    else:
+        readings = load_csv(found.file, found.time_column, found.value_column, name)
+    return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps)
+
+
+def _live(found: HttpSourceConfig | ExchangeSourceConfig | OnchainSourceConfig, measure: Kind, name: str) -> Source:
     if isinstance(found, HttpSourceConfig):
         from oracle.sources.http import HttpSource
 
-        return HttpSource(found, measure=feed.measure, name=name)
-    if isinstance(found, ReplaySourceConfig):
-        readings = load_csv(found.file, found.time_column, found.value_column, name)
-    else:
-        readings = load_series(found.series, found.start, found.end, name)
-    return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps)
+        return HttpSource(found, measure=measure, name=name)
+    if isinstance(found, ExchangeSourceConfig):
+        from oracle.sources.exchange import ExchangeSource
+
+        return ExchangeSource(found, measure=measure, name=name)
+    from oracle.chain.chainlink import ChainlinkFeed
+    from oracle.chain.rpc import Rpc
+    from oracle.sources.onchain import OnchainSource
+
+    # One attempt: its guard makes the others.
+    rpc = Rpc(found.rpc_url, found.chain_id, timeout=found.timeout, attempts=1)
+    return OnchainSource(found, ChainlinkFeed(rpc, found.address), measure=measure, name=name)
+
+
+@dataclass
+class _Suspensions:
+    """Tells log and metrics which of a feed's sources are left alone."""
+
+    feed: str
+    metrics: Metrics
+    names: set[str] = field(default_factory=set)
+
+    def suspended(self, source: str, seconds: float, reason: str) -> None:
+        log.warning("source suspended", feed=self.feed, source=source, seconds=seconds, reason=reason)
+        self._show(self.names | {source})
+
+    def resumed(self, source: str) -> None:
+        log.info("source answers again", feed=self.feed, source=source)
+        self._show(self.names - {source})
+
+    def _show(self, names: set[str]) -> None:
+        self.names = names
+        self.metrics.set(Gauge.SOURCES_SUSPENDED, len(names), self.feed)
 
 
 class Observers:
@@ -125,7 +218,8 @@ class Observers:
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self._config = config
         self._metrics = metrics
-        self._sources = _sources(config)
+        self.board = Board()
+        self._sources = {feed.name: self._made(feed) for feed in config.feeds}
         self._observers: dict[str, Observer] = {}
         self._next: dict[str, tuple[FeedConfig, list[Source]]] = {}
         self._make: Callable[[FeedConfig, list[Source]], Observer] | None = None
@@ -139,7 +233,7 @@ class Observers:
 
         def make(feed: FeedConfig, sources: list[Source]) -> Observer:
             feed_id = parts.deployment.feeds[feed.name].feed_id
-            return Observer(feed, feed_id, sources, parts.hub.feed_state, parts.journal.has, self._metrics)
+            return Observer(feed, feed_id, sources, parts.hub.feed_state, parts.journal.has, self._metrics, self.board)
 
         for feed in self._config.feeds:
             if feed.name not in parts.deployment.feeds:
@@ -149,7 +243,7 @@ class Observers:
             self._observers[feed.name] = make(feed, self._sources[feed.name])
         self._make = make
 
-    async def observe(self, feed: str) -> Observed | None:
+    async def observe(self, feed: str, newest: Observed | None = None) -> Observed | None:
         """One look at a feed's sources; at new ones, if they were replaced. See `Observer`."""
         replaced = self._next.pop(feed, None)
         if replaced is not None:
@@ -158,7 +252,7 @@ class Observers:
             self._observers[feed] = self._make(*replaced)
             for each in old:
                 await each.close()
-        return await self._observers[feed]()
+        return await self._observers[feed](newest)
 
     def replace(self, config: Config) -> list[str]:
         """Takes over another configuration's sources, each feed's from its next look on; returns those feeds.
@@ -166,7 +260,7 @@ class Observers:
         Raises:
             ConfigError: Something else differs, or a source is wrong; then nothing is taken over.
         """
-        for part in ("chain", "keys", "prover", "journal", "web"):
+        for part in ("chain", "keys", "prover", "journal", "web", "push"):
             if getattr(config, part) != getattr(self._config, part):
                 raise ConfigError(f"[{part}] differs, which needs a restart")
         if [feed.name for feed in config.feeds] != [feed.name for feed in self._config.feeds]:
@@ -179,20 +273,28 @@ class Observers:
                 raise ConfigError(f"feed {after.name}: {', '.join(fixed)} differs, which needs a restart")
             if differing:
                 changed.append(after)
-        made = {feed.name: (feed, [source(feed, index) for index in range(len(feed.sources))]) for feed in changed}
+        made = {feed.name: (feed, self._made(feed)) for feed in changed}
         self._next |= made
         self._config = config
         return list(made)
+
+    def push_source(self, feed: str, name: str) -> PushSource | None:
+        """The push source of these names, if there is one."""
+        for each in self._sources.get(feed, ()):
+            if isinstance(each, PushSource) and each.name == name:
+                return each
+        return None
+
+    def _made(self, feed: FeedConfig) -> list[Source]:
+        suspensions = _Suspensions(feed.name, self._metrics)
+        self._metrics.set(Gauge.SOURCES_SUSPENDED, 0, feed.name)
+        return [source(feed, index, suspensions) for index in range(len(feed.sources))]
 
     async def close(self) -> None:
         """Closes all sources."""
         waiting = [each for _, sources in self._next.values() for each in sources]
         for each in [*waiting, *(each for sources in self._sources.values() for each in sources)]:
             await each.close()
-
-
-def _sources(config: Config) -> dict[str, list[Source]]:
-    return {feed.name: [source(feed, index) for index in range(len(feed.sources))] for feed in config.feeds}
 
 
 async def run_daemon(
@@ -214,14 +316,21 @@ async def run_daemon(
         )
         observers.begin(parts)
         feeds = [
-            daemon.Feed(feed.name, partial(observers.observe, feed.name), feed.poll_interval) for feed in config.feeds
+            daemon.Feed(feed.name, partial(observers.observe, feed.name), feed.poll_interval, ahead=not _counted(feed))
+            for feed in config.feeds
         ]
         health = _health(config)
         if config.web.address is not None:
             from oracle.web.server import serve
 
-            port = await stack.enter_async_context(serve(config.web.address, health, metrics))
+            port = await stack.enter_async_context(serve(config.web.address, health, metrics, observers.board))
             log.info("serving", host=config.web.address[0], port=port)
+        if config.push.address is not None:
+            from oracle.web.push import serve_pushes
+
+            pushes = serve_pushes(config.push.address, observers.push_source, config.push.max_body)
+            push_port = await stack.enter_async_context(pushes)
+            log.info("taking pushes", host=config.push.address[0], push_port=push_port)
         monitor = Monitor(
             _Chain(parts),
             {name: feed.feed_id for name, feed in parts.deployment.feeds.items()},
@@ -251,6 +360,11 @@ async def run_daemon(
         finally:
             looking.cancel()
             log.info("this run", **recorder.summary())
+
+
+def _counted(feed: FeedConfig) -> bool:
+    """Whether a source gives its next row at each look: then a look is not for nothing."""
+    return any(getattr(each, "speed", None) == "max" for each in feed.sources)
 
 
 def _health(config: Config) -> Health:
@@ -345,17 +459,25 @@ class Recorder:
         self._metrics = metrics
         self._clock = clock
         self._began: dict[str, float] = {}
+        self._unproven: set[tuple[str, str]] = set()
 
     def __call__(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
         metrics, feed, key = self._metrics, stage.observed.feed, stage.observed.key
+        (self._unproven.add if outcome is None and isinstance(stage, Scored) else self._unproven.discard)((feed, key))
+        metrics.set(Gauge.UNPROVEN, sum(of == feed for of, _ in self._unproven), feed)
         if isinstance(stage, Confirmed):
-            log.info(stage.outcome.value, observation=key, block=stage.block_number, gas=stage.gas_used)
+            log.info(stage.outcome.value, feed=feed, observation=key, block=stage.block_number, gas=stage.gas_used)
             metrics.observe(Distribution.GAS, feed, stage.gas_used)
         elif outcome is not None:
-            log.warning(outcome.value, observation=key, reason=reason)
+            log.warning(outcome.value, feed=feed, observation=key, reason=reason)
+            if reason == OVERTAKEN:
+                metrics.count(Counter.OVERTAKEN, feed)
         elif isinstance(stage, Proven):
-            log.info("proven", observation=key, seconds=round(stage.prove_seconds, 3))
-            metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
+            size = max(1, len(stage.batch))
+            log.info("proven", feed=feed, observation=key, seconds=round(stage.prove_seconds, 3), batch=size)
+            if stage.batch[:1] in ((), (key,)):  # of several, one speaks for the proof
+                metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
+                metrics.observe(Distribution.BATCH, feed, size)
         elif isinstance(stage, Observed):
             metrics.count(Counter.OBSERVATIONS, feed)
             self._began[key] = self._clock()

@@ -375,6 +375,7 @@ heartbeat = 86400
 max_age = {MAX_AGE}
 deviation_ppm = 1
 poll_interval = 0.05
+min_sources = 1
 sources = [{{ type = "packaged", series = "sp500", speed = "max", \
 start = "{_FEED_START}", end = "{dt.datetime.fromtimestamp(end, dt.UTC):%Y-%m-%d}" }}]
 """

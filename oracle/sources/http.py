@@ -18,15 +18,13 @@ import jsonpath
 from oracle.config import HttpSourceConfig
 from oracle.errors import DataError, SourceUnavailable
 from oracle.sources.interface import Reading, check_value, closed, mask_url, parse_decimal
+from oracle.sources.validation import Checks
 from oracle.types import Kind
 
-__all__ = ["MAX_BODY", "MAX_CLOCK_SKEW", "HttpSource"]
+__all__ = ["MAX_BODY", "HttpSource"]
 
 MAX_BODY = 1 << 20
 """Bytes of an answer that are read; prices are small."""
-
-MAX_CLOCK_SKEW = 60
-"""Seconds that a source's time may be ahead of this machine's clock."""
 
 MAX_NESTING = 64
 """Levels of arrays and objects in an answer; prices lie flat."""
@@ -62,7 +60,7 @@ class HttpSource:
             now: Clock, unix seconds.
         """
         self._config = config
-        self._positive = measure is Kind.RELATIVE
+        self._checks = Checks.of(config, measure)
         self._name = name
         self._where = f"{name} ({mask_url(config.url)})"
         self._value_path = jsonpath.compile(config.path, strict=True)
@@ -187,30 +185,14 @@ class HttpSource:
                 )
             value = parse_decimal(found, where)
         elif isinstance(found, Decimal):
-            value = check_value(found, where)
+            value = found
         else:
             raise DataError(f"{where}: is {_describe(found)}, not a number")
-        if self._positive and value <= 0:
-            raise DataError(f"{where}: is {value}; a relative feed's values are above zero")
-        if self._config.min is not None and value < self._config.min:
-            raise DataError(f"{where}: {value} is below the configured minimum {self._config.min}")
-        if self._config.max is not None and value > self._config.max:
-            raise DataError(f"{where}: {value} is above the configured maximum {self._config.max}")
-        return value
+        return self._checks.value(value, where)
 
     def _time(self, document: Any) -> int:
         found, where = self._match(self._time_path, self._config.timestamp_path or "", document)
-        observed_at = self._seconds(found, where)
-        now = int(self._now())
-        if observed_at > now + MAX_CLOCK_SKEW:
-            raise SourceUnavailable(
-                f"{where}: the time is {observed_at - now} s ahead of this machine's clock; check both clocks"
-            )
-        if self._config.max_age is not None and now - observed_at > self._config.max_age:
-            raise SourceUnavailable(
-                f"{where}: the value is {now - observed_at} s old; at most {self._config.max_age:g} s are allowed"
-            )
-        return observed_at
+        return self._checks.moment(self._seconds(found, where), int(self._now()), where)
 
     def _seconds(self, found: Any, where: str) -> int:
         unit = self._config.timestamp_unit
@@ -219,11 +201,9 @@ class HttpSource:
                 raise DataError(f"{where}: is {_describe(found)}, not an ISO 8601 time")
             try:
                 moment = dt.datetime.fromisoformat(found)
-            except ValueError:
+                return int((moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp())
+            except (ValueError, OverflowError):
                 raise DataError(f"{where}: {found[:40]!r} is not an ISO 8601 time") from None
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=dt.UTC)
-            return int(moment.timestamp())
         if isinstance(found, str):
             # A time is only ever compared; whether it is quoted is of no consequence.
             found = parse_decimal(found, where)

@@ -1,4 +1,4 @@
-"""`/metrics`, `/healthz` and `/readyz` over HTTP, on the daemon's own event loop: one that hangs does not answer.
+"""`/metrics`, `/healthz`, `/readyz` and `/sources`, on the daemon's own event loop: one that hangs does not answer.
 
 There is nothing to change through it, and nothing secret in it; but bind it where only your monitoring reaches it.
 """
@@ -13,19 +13,23 @@ from aiohttp import web
 
 from oracle.errors import ConfigError
 from oracle.metrics import Metrics
+from oracle.web.board import Board
 from oracle.web.health import Check, Health
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @contextlib.asynccontextmanager
-async def serve(listen: tuple[str, int], health: Health, metrics: Metrics) -> AsyncIterator[int]:
+async def serve(listen: tuple[str, int], health: Health, metrics: Metrics, board: Board) -> AsyncIterator[int]:
     """Answers while the context is open; gives the port.
+
+    Args:
+        board: What each source said last.
 
     Raises:
         ConfigError: The address can't be bound.
     """
-    runner = web.AppRunner(_application(health, metrics), access_log=None, handle_signals=False)
+    runner = web.AppRunner(_application(health, metrics, board), access_log=None, handle_signals=False)
     await runner.setup()
     host, port = listen
     site = web.TCPSite(runner, host, port)
@@ -39,12 +43,16 @@ async def serve(listen: tuple[str, int], health: Health, metrics: Metrics) -> As
         await runner.cleanup()
 
 
-def _application(health: Health, metrics: Metrics) -> web.Application:
+def _application(health: Health, metrics: Metrics, board: Board) -> web.Application:
     async def show(request: web.Request) -> web.Response:
         return web.Response(body=metrics.exposition(), headers={"Content-Type": _TEXT})
 
+    async def sources(request: web.Request) -> web.Response:
+        return web.json_response(board.document())
+
     application = web.Application(client_max_size=1_024)
     application.router.add_get("/metrics", show)
+    application.router.add_get("/sources", sources)
     application.router.add_get("/healthz", _answering(health.alive))
     application.router.add_get("/readyz", _answering(health.ready))
     return application

@@ -510,6 +510,7 @@ def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "", pairs:
 confirmations = 2
 confirm_delay = 60
 tolerance = 3000
+min_sources = 1
 sources = [{{ type = "packaged", series = "sp500" }}]
 """
     folder.mkdir(parents=True, exist_ok=True)

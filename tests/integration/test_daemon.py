@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import signal
+import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from oracle.chain.contracts import Hub, RoundAccepted
 from oracle.chain.deploy import load_deployment
 from oracle.chain.rpc import Rpc
 from oracle.journal import Journal
+from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, signature
 from oracle.types import Outcome
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
 
@@ -154,6 +157,55 @@ def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others_until_it_i
     with Journal(workspace.folder / "journal.db", read_only=True) as journal:
         assert {entry.feed for entry in journal.rows()} == {"bad", "good"}
     assert_chain_agrees(workspace)
+
+
+def test_a_source_that_lies_is_left_out_told_and_replaced(workspace: Workspace, httpserver: HTTPServer) -> None:
+    """The incident of docs/operations.md, with a pushed value as one of three sources."""
+    key = workspace.folder / "desk.key"
+    key.write_text("0123456789abcdef0123456789abcdef\n")
+    key.chmod(0o600)
+    httpserver.expect_request("/honest").respond_with_json({"price": 25.5})
+    httpserver.expect_request("/liar").respond_with_json({"price": 30})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def configure(*paths: str) -> None:
+        sources = [
+            f'{{ type = "http", name = "{path}", url = "{httpserver.url_for("/" + path)}", path = "$.price" }}'
+            for path in paths
+        ]
+        sources.append('{ type = "push", name = "desk", key_file = "desk.key", max_age = 600 }')
+        several = feed("eth", ", ".join(sources), min_sources=2, max_source_spread_ppm=10_000)
+        workspace.configure(several, listen=listen, more='[push]\nlisten = "127.0.0.1:0"')
+
+    configure("honest", "liar")
+    deployed(workspace)
+    assert "the daemon does not answer" in workspace.run("status").stdout
+    daemon = workspace.start("run")
+    eventually(lambda: "sources disagree" in workspace.log(), "one against one is no value")
+    assert workspace.counts().get("accepted", 0) == 0
+    port = re.findall(r'"push_port": (\d+)', workspace.log())[-1]
+    body, at = b'{"value": "25.51"}', str(int(time.time()))
+    push = urllib.request.Request(f"http://127.0.0.1:{port}/push/eth/desk", body, method="POST")
+    push.add_header(TIMESTAMP, at)
+    push.add_header(NONCE, "the-first-of-them")
+    push.add_header(SIGNATURE, signature(key.read_bytes().strip(), "/push/eth/desk", at, "the-first-of-them", body))
+    with urllib.request.urlopen(push) as answer:
+        assert answer.status == 204
+    eventually(lambda: workspace.counts().get("accepted", 0) >= 1, "a round of the two that agree")
+    shown = json.loads(workspace.run("status", "--json").stdout)
+    states = {each["source"]: each["state"] for each in shown["feeds"][0]["sources"]}
+    assert states == {"honest": "agrees", "liar": "outlier", "desk": "agrees"}
+    assert "outlier" in workspace.run("status").stdout
+    assert workspace.log().count("outlier left out") == 1, "once, not at each look"
+
+    configure("honest")
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: "sources reloaded" in workspace.log(), "the liar is gone")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(30) == 0
+    assert_chain_agrees(workspace)
+    assert "0123456789abcdef" not in workspace.log()
 
 
 def address(workspace: Workspace) -> str:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from oracle.errors import DataError, OracleError, SourceUnavailable
 from oracle.sources.http import MAX_BODY, HttpSource
 from oracle.types import Kind
 from tests.conformance import check_source
+from tests.integration.servers import self_signed
 
 NOW = 1_700_000_000
 
@@ -43,7 +45,7 @@ def make(httpserver: HTTPServer) -> Make:
     return make
 
 
-async def failure(source: HttpSource) -> OracleError:
+async def failure(source: HttpSource, scheme: str = "http") -> OracleError:
     """The error of one reading."""
     try:
         with pytest.raises(OracleError) as caught:
@@ -51,7 +53,7 @@ async def failure(source: HttpSource) -> OracleError:
     finally:
         await source.close()
     message = str(caught.value)
-    assert message.startswith("venue (http://localhost:")
+    assert message.startswith(f"venue ({scheme}://localhost:")
     assert "\n" not in message
     return caught.value
 
@@ -291,6 +293,19 @@ async def test_a_broken_answer_is_no_answer(make: Make, sent: bytes) -> None:
         caught = await failure(make(url=url))
     assert type(caught) is SourceUnavailable
     assert "can't be reached" in str(caught)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(make: Make, tmp_path: Path) -> None:
+    async def price(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b'Content-Length: 24\r\n\r\n{"data": {"price": 1.5}}')
+        writer.close()
+
+    server = await asyncio.start_server(price, "127.0.0.1", 0, ssl=self_signed(tmp_path))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        caught = await failure(make(url=f"https://localhost:{port}/price"), scheme="https")
+    assert type(caught) is SourceUnavailable
+    assert "can't be reached" in str(caught) and "CERTIFICATE_VERIFY_FAILED" in str(caught)
 
 
 async def test_a_closed_port_is_told(make: Make) -> None:

@@ -47,6 +47,7 @@ def feed(name: str, sources: str, **changes: Any) -> str:
         "confirmations": 2,
         "confirm_delay": 1,
         "poll_interval": 0.01,
+        "min_sources": 1,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in (keys | changes).items()]
     return "\n".join(["[[feeds]]", *lines, f"sources = [{sources}]", ""])
@@ -78,6 +79,8 @@ class Workspace:
             "workers": 1,
             "artifacts": toolchain.build_dir() / "artifacts",
             "prover": "",
+            "listen": "127.0.0.1:0",
+            "more": "",
         } | changes
         path = self.folder / "oracle.toml"
         path.write_text(
@@ -104,20 +107,22 @@ path = "journal.db"
 change_delay = 0
 
 [web]
-listen = "127.0.0.1:0"
+listen = "{values["listen"]}"
 interval = 0.1
 
+{values["more"]}
 """
             + "\n".join(feeds)
         )
         return path
 
-    def recording(self, name: str, values: Sequence[object]) -> str:
-        """Write a recording with a row each second, the first now; returns the source that gives a row at each look.
+    def recording(self, name: str, values: Sequence[object], later: int = 0) -> str:
+        """Write a recording with a row each second, the first now, or `later` seconds from now.
 
-        Its times are within the feed's skew, so nothing has to wait for them.
+        Returns the source that gives a row at each look. Its times are within the feed's skew, so nothing has to wait
+        for them.
         """
-        now = int(time.time())
+        now = int(time.time()) + later
         rows = [f"{now + index},{value}" for index, value in enumerate(values)]
         (self.folder / f"{name}.csv").write_text("\n".join(["time,value", *rows]) + "\n")
         return f'{{ type = "replay", file = "{name}.csv", speed = "max" }}'

@@ -19,8 +19,11 @@ from oracle.assembly import terms
 from oracle.config import (
     DENOMINATIONS,
     Config,
+    ExchangeSourceConfig,
     HttpSourceConfig,
+    OnchainSourceConfig,
     PackagedSourceConfig,
+    PushSourceConfig,
     ReplaySourceConfig,
     load,
 )
@@ -50,6 +53,7 @@ decimals = 8
 sigma = 6_000
 heartbeat = 3600
 deviation_ppm = 5_000
+min_sources = 1
 
 [[feeds.sources]]
 type = "http"
@@ -320,13 +324,14 @@ def test_endpoints_that_are_wrong(read: Load, lines: str, says: str) -> None:
 
 
 SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\npath = "$.p"\n'
+ONE = ("min_sources = 1\n", "")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "where", "what"),
     [
         ("heartbeat", "heartbeet", "feeds[0].heartbeet", "unknown key; did you mean 'heartbeat'?"),
-        (HTTP, HTTP + "\nfoo = 1", "feeds[0].sources[0].foo", "unknown key; known keys: type, name, url"),
+        (HTTP, HTTP + "\nfoo = 1", "feeds[0].sources[0].foo", "unknown key; known keys: type, name, min"),
         ("[journal]", "[journals]", "journals", "unknown key; did you mean 'journal'?"),
         (KEY, "reporter = { anvil_acount = 1 }", "keys.reporter.anvil_acount", "did you mean 'anvil_account'?"),
         ("chain_id = 31337", "", "chain.chain_id", "is missing"),
@@ -348,8 +353,13 @@ SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\n
         ('"ETH / USD"', '"${KEY}"', "feeds[0].description", "urls and header values only"),
         (HTTP, 'path = "price["', "feeds[0].sources[0].path", "write it as $.data.price"),
         (HTTP, 'path = ""', "feeds[0].sources[0].path", "is no JSONPath"),
-        ('type = "http"', 'type = "htp"', "feeds[0].sources[0].type", "'htp' is not one of 'http', 'replay'"),
-        ('type = "http"', "", "feeds[0].sources[0]", "needs 'type': one of 'http', 'replay', 'packaged'"),
+        (
+            'type = "http"',
+            'type = "htp"',
+            "feeds[0].sources[0].type",
+            "'htp' is not one of 'http', 'exchange', 'onchain'",
+        ),
+        ('type = "http"', "", "feeds[0].sources[0]", "needs 'type': one of 'http', 'exchange', 'onchain', 'push'"),
         (HTTP, HTTP + "\ntimeout = 0", "feeds[0].sources[0].timeout", "must be greater than 0"),
         (HTTP, HTTP + "\ntimeout = inf", "feeds[0].sources[0].timeout", "must be"),
         (HTTP, HTTP + "\ntimeout = true", "feeds[0].sources[0].timeout", "must be a number"),
@@ -360,7 +370,7 @@ SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\n
         ("deviation_ppm = 5_000", "", "feeds[0]", "a relative feed needs 'deviation_ppm'"),
         ("deviation_ppm", "deviation", "feeds[0]", "does not fit a relative feed; use 'deviation_ppm'"),
         ("sigma", "max_source_spread = 1\nsigma", "feeds[0]", "use 'max_source_spread_ppm'"),
-        ("sigma", "min_sources = 2\nsigma", "feeds[0]", "'min_sources' is 2, but there are 1 sources"),
+        ("min_sources = 1", "min_sources = 2", "feeds[0]", "'min_sources' is 2, but there are 1 sources"),
         ("sigma", "quorum = 2\nsigma", "feeds[0]", "'quorum' is 2, but there are 1 reporters"),
         ("sigma", "confirmations = 0\nsigma", "feeds[0].confirmations", "could stay so for ever"),
         ("sigma", "confirmations = 256\nsigma", "feeds[0].confirmations", "must be less than or equal to 255"),
@@ -379,7 +389,10 @@ SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\n
         ("sigma", "max_repeats = 256\nsigma", "feeds[0].max_repeats", "must be less than or equal to 255"),
         ("sigma", "max_repeats = -1\nsigma", "feeds[0].max_repeats", "must be greater than or equal to 0"),
         ("sigma", "poll_interval = -1\nsigma", "feeds[0].poll_interval", "must be greater than 0"),
-        (HTTP, HTTP + SECOND_SOURCE, "feeds[0]", ""),
+        ("min_sources = 1\n", "", "feeds[0]", "has one source, which nothing checks"),
+        (HTTP, HTTP + "\nattempts = 0", "feeds[0].sources[0].attempts", "greater than or equal to 1"),
+        (HTTP, HTTP + "\nsuspend_for = 0", "feeds[0].sources[0].suspend_for", "greater than 0"),
+        (HTTP, HTTP + '\nname = "a"' + SECOND_SOURCE + 'name = "a"', "feeds[0]", "two sources have the name 'a'"),
         (KEY, "reporter = {}", "keys.reporter", "exactly one of 'keystore' and 'anvil_account'"),
         (
             KEY,
@@ -411,9 +424,6 @@ SECOND_SOURCE = '\n[[feeds.sources]]\ntype = "http"\nurl = "https://b.example"\n
 def test_a_mistake_is_one_line_with_its_place(
     read: Load, tmp_path: Path, old: str, new: str, where: str, what: str
 ) -> None:
-    if not what:
-        assert read(MINIMAL, (old, new)).feeds[0].min_sources == 2
-        return
     with pytest.raises(ConfigError) as caught:
         read(MINIMAL, (old, new))
     message = str(caught.value)
@@ -450,14 +460,74 @@ def test_a_reporter_counts_once(read: Load) -> None:
 def test_an_absolute_feed_with_several_sources_needs_a_spread(read: Load) -> None:
     assert read(ABSOLUTE).feeds[0].measure is Kind.ABSOLUTE
     with pytest.raises(ConfigError, match="needs 'max_source_spread', in its own units"):
-        read(ABSOLUTE + SECOND_SOURCE)
-    config = read(ABSOLUTE + SECOND_SOURCE, ("sigma", "max_source_spread = 0.5\nsigma"))
+        read(ABSOLUTE + SECOND_SOURCE, ONE)
+    config = read(ABSOLUTE + SECOND_SOURCE, ONE, ("sigma", "max_source_spread = 0.5\nsigma"))
     assert config.feeds[0].max_source_spread == Decimal("0.5")
 
 
 def test_one_source_of_several_is_never_enough(read: Load) -> None:
     with pytest.raises(ConfigError, match="at least 2 with several sources"):
-        read(MINIMAL + SECOND_SOURCE, ("sigma", "min_sources = 1\nsigma"))
+        read(MINIMAL + SECOND_SOURCE)
+    assert [read(MINIMAL + SECOND_SOURCE * more, ONE).feeds[0].min_sources for more in (1, 2, 4)] == [2, 2, 2]
+
+
+def test_a_single_source_has_to_be_meant(read: Load) -> None:
+    with pytest.raises(ConfigError, match=r"if it lies, so does the feed.*'min_sources = 1'"):
+        read(MINIMAL, ONE)
+
+
+EXCHANGE = '{ type = "exchange", exchange = "kraken", symbol = "ETH/USD" }'
+ONCHAIN = (
+    '{ type = "onchain", rpc_url = "http://n.example/${KEY}", chain_id = 1, max_age = 3600, '
+    f'address = "{ADDRESS}" }}'
+)
+PUSH = '{ type = "push", name = "desk", max_age = 60, key_file = "desk.key" }'
+LISTENING = '[push]\nlisten = "127.0.0.1:9465"\n[journal]'
+
+
+def with_source(source: str) -> str:
+    return MINIMAL[: MINIMAL.index("[[feeds.sources]]")] + f"sources = [{source}]\n"
+
+
+def test_the_other_kinds_of_live_sources(read: Load, tmp_path: Path) -> None:
+    [exchange] = read(with_source(EXCHANGE)).feeds[0].sources
+    assert isinstance(exchange, ExchangeSourceConfig)
+    assert (exchange.what, exchange.timeout, exchange.attempts, exchange.suspend_after) == ("last", 10, 2, 5)
+    [onchain] = read(with_source(ONCHAIN), env={"KEY": "s3cret"}).feeds[0].sources
+    assert isinstance(onchain, OnchainSourceConfig)
+    assert onchain.rpc_url == "http://n.example/s3cret" and "s3cret" not in repr(onchain)
+    config = read(with_source(PUSH), ("[journal]", LISTENING))
+    [push] = config.feeds[0].sources
+    assert isinstance(push, PushSourceConfig)
+    assert push.key_file == tmp_path / "desk.key"
+    assert config.push.address == ("127.0.0.1", 9465)
+
+
+@pytest.mark.parametrize(
+    ("source", "listen", "what"),
+    [
+        (PUSH, None, "feeds[0] has the push source 'desk', but nothing listens: add [push]"),
+        (PUSH.replace("key_file", "token_file"), "0.0.0.0:9465", "with a token, which whoever sees the way"),
+        (PUSH.replace(', key_file = "desk.key"', ""), "127.0.0.1:1", "exactly one of 'key_file'"),
+        (PUSH.replace('"desk"', '"a/b"'), "127.0.0.1:1", "feeds[0].sources[0].name"),
+        (PUSH.replace("max_age = 60, ", ""), "127.0.0.1:1", "feeds[0].sources[0].max_age: is missing"),
+        (ONCHAIN.replace("max_age = 3600, ", ""), None, "feeds[0].sources[0].max_age: is missing"),
+        (ONCHAIN.replace(ADDRESS, ADDRESS[:-1]), None, "has 39 digits"),
+        (EXCHANGE.replace("kraken", "../x"), None, "feeds[0].sources[0].exchange"),
+    ],
+)
+def test_a_source_that_can_not_be_meant_so(read: Load, source: str, listen: str | None, what: str) -> None:
+    section = "[journal]" if listen is None else f'[push]\nlisten = "{listen}"\n[journal]'
+    with pytest.raises(ConfigError) as caught:
+        read(with_source(source), ("[journal]", section), env={"KEY": "s3cret"})
+    assert what in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "localhost:1", "[::1]:1"])
+def test_a_token_is_taken_from_this_machine(read: Load, listen: str) -> None:
+    source = PUSH.replace("key_file", "token_file")
+    assert read(with_source(source), ("[journal]", f'[push]\nlisten = "{listen}"\n[journal]')).push.is_local
 
 
 @pytest.mark.parametrize("key", ["name", "description"])

@@ -360,6 +360,7 @@ def feed(*sources: dict[str, Any]) -> FeedConfig:
             "sigma": 20_000,
             "heartbeat": 86_400,
             "deviation_ppm": 10_000,
+            "min_sources": min(2, len(sources)),
             "sources": tuple(sources),
         }
     )

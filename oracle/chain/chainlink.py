@@ -1,0 +1,61 @@
+"""Reading feeds with Chainlink's interface, ours among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oracle.chain.contracts import aggregator_interface, read
+from oracle.chain.rpc import Rpc
+from oracle.errors import ChainUnavailable, ContractRejected
+
+__all__ = ["ChainlinkFeed", "LatestRound"]
+
+
+@dataclass(frozen=True, slots=True)
+class LatestRound:
+    """The answer of `latestRoundData`. Times in unix seconds; `answer` in units of 10^-decimals."""
+
+    round_id: int
+    answer: int
+    started_at: int
+    updated_at: int
+    answered_in_round: int
+
+
+class ChainlinkFeed:
+    """One feed on one chain.
+
+    Args:
+        rpc: Is closed with the feed.
+        address: Checksummed.
+    """
+
+    def __init__(self, rpc: Rpc, address: str) -> None:
+        self._rpc = rpc
+        self._address = address
+
+    async def decimals(self) -> int:
+        """Digits of an answer behind the point.
+
+        Raises:
+            ChainUnavailable: No answer, or none now.
+            DeploymentError: There is no feed at the address.
+            WrongChain: The endpoint serves another chain.
+        """
+        return int(await self._read("decimals"))
+
+    async def latest_round(self) -> LatestRound:
+        """The latest round. Raises as `decimals`."""
+        return LatestRound(*(await self._read("latestRoundData")).values())
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._rpc.close()
+
+    async def _read(self, function: str) -> Any:
+        try:
+            return await read(self._rpc, aggregator_interface(), self._address, function)
+        except ContractRejected as error:
+            # A feed without an answer reverts; it may have one later.
+            raise ChainUnavailable(f"{function} reverts: {error}") from error

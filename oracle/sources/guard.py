@@ -1,0 +1,141 @@
+"""What stands between a feed and a live source: a deadline, attempts, a limit of requests, and a breaker.
+
+A source that fails is tried again at once, a little later each time, as long as its deadline allows. One that fails
+`suspend_after` readings in a row is suspended: left alone for `suspend_for` seconds, then asked once. Only the
+beginning and the end of that are told, not every reading that does not take place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from aiolimiter import AsyncLimiter
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+
+from oracle.config import LiveSourceConfig
+from oracle.errors import DataError, SourceSuspended, SourceUnavailable
+from oracle.sources.interface import Reading, Source, closed
+
+__all__ = ["Guard", "GuardedSource", "Told"]
+
+RETRY_FIRST_S = 0.2
+RETRY_LAST_S = 2.0
+MINUTE = 60.0
+
+
+class Told(Protocol):
+    """Is told when a source is suspended, and when it answers again; must not raise."""
+
+    def suspended(self, source: str, seconds: float, reason: str) -> None: ...
+    def resumed(self, source: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How a live source is asked. See `LiveSourceConfig`."""
+
+    timeout: float
+    attempts: int
+    max_per_minute: int | None
+    suspend_after: int
+    suspend_for: float
+    retry_first_s: float = RETRY_FIRST_S
+
+    @classmethod
+    def of(cls, config: LiveSourceConfig) -> Self:
+        """As the configuration says."""
+        return cls(config.timeout, config.attempts, config.max_per_minute, config.suspend_after, config.suspend_for)
+
+
+class GuardedSource:
+    """A source behind its guard.
+
+    Args:
+        clock: Monotonic seconds, for the breaker.
+    """
+
+    def __init__(
+        self, source: Source, guard: Guard, told: Told | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._source = source
+        self._guard = guard
+        self._told = told
+        self._clock = clock
+        self._limit = None if guard.max_per_minute is None else AsyncLimiter(guard.max_per_minute, MINUTE)
+        self._failures = 0
+        self._asked_from: float | None = None
+        self._probing = False
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """See `Source.name`."""
+        return self._source.name
+
+    async def read(self) -> Reading:
+        """See `Source.read`.
+
+        Raises:
+            SourceSuspended: It is not asked now.
+        """
+        if self._closed:
+            raise closed(self.name)
+        if self._asked_from is not None:
+            left = self._asked_from - self._clock()
+            if left > 0 or self._probing:
+                raise SourceSuspended(f"{self.name}: suspended after {self._failures} failures; asked in {left:.0f} s")
+            self._probing = True
+        try:
+            reading = await self._within_deadline()
+        except (SourceUnavailable, DataError) as error:
+            self._failed(str(error))
+            raise
+        finally:
+            self._probing = False
+        self._answered()
+        return reading
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        self._closed = True
+        await self._source.close()
+
+    async def _within_deadline(self) -> Reading:
+        try:
+            async with asyncio.timeout(self._guard.timeout):
+                return await self._with_attempts()
+        except TimeoutError:
+            raise SourceUnavailable(f"{self.name}: no answer within {self._guard.timeout:g} s") from None
+
+    async def _with_attempts(self) -> Reading:
+        # A probe of a suspended source is one request.
+        attempts, first = 1 if self._asked_from is not None else self._guard.attempts, self._guard.retry_first_s
+        tried = AsyncRetrying(
+            retry=retry_if_exception_type(SourceUnavailable),  # what answered wrongly will not answer better at once
+            stop=stop_after_attempt(attempts),
+            wait=wait_exponential(multiplier=first, max=RETRY_LAST_S) + wait_random(0, first),
+            reraise=True,
+        )
+        return await tried(self._once)
+
+    async def _once(self) -> Reading:
+        if self._limit is not None:
+            await self._limit.acquire()
+        return await self._source.read()
+
+    def _failed(self, reason: str) -> None:
+        self._failures += 1
+        was_suspended = self._asked_from is not None
+        if was_suspended or self._failures >= self._guard.suspend_after:
+            self._asked_from = self._clock() + self._guard.suspend_for
+            if not was_suspended and self._told is not None:
+                self._told.suspended(self.name, self._guard.suspend_for, reason)
+
+    def _answered(self) -> None:
+        was_suspended, self._asked_from, self._failures = self._asked_from is not None, None, 0
+        if was_suspended and self._told is not None:
+            self._told.resumed(self.name)

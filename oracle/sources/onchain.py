@@ -1,0 +1,107 @@
+"""A feed of another oracle, with Chainlink's interface, as one source among others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from oracle.config import OnchainSourceConfig
+from oracle.errors import DataError, OracleError, Retryable, SourceUnavailable
+from oracle.sources.interface import Reading, closed
+from oracle.sources.validation import Checks
+from oracle.types import Kind
+
+__all__ = ["Feed", "LatestRound", "OnchainSource"]
+
+MAX_DECIMALS = 36
+"""No feed has more; a contract that answers more is none."""
+
+
+class LatestRound(Protocol):
+    """What `latestRoundData` answers."""
+
+    @property
+    def round_id(self) -> int: ...
+    @property
+    def answer(self) -> int: ...
+    @property
+    def updated_at(self) -> int: ...
+    @property
+    def answered_in_round(self) -> int: ...
+
+
+class Feed(Protocol):
+    """The other oracle's feed, as `oracle.chain.chainlink.ChainlinkFeed` reads it."""
+
+    async def decimals(self) -> int: ...
+    async def latest_round(self) -> LatestRound: ...
+    async def close(self) -> None: ...
+
+
+class OnchainSource:
+    """The latest answer of another feed, with the checks that its consumers are told to make.
+
+    Args:
+        feed: Is closed with the source.
+        measure: Of the feed that is reported to.
+        name: For messages.
+        now: Clock, unix seconds.
+    """
+
+    def __init__(
+        self,
+        config: OnchainSourceConfig,
+        feed: Feed,
+        *,
+        measure: Kind,
+        name: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._checks = Checks.of(config, measure)
+        self._feed = feed
+        self._name = name
+        self._where = f"{name} (feed {config.address} of chain {config.chain_id})"
+        self._now = now
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """See `Source.name`."""
+        return self._name
+
+    async def read(self) -> Reading:
+        """See `Source.read`."""
+        if self._closed:
+            raise closed(self._name)
+        try:
+            # Both each time: behind a proxy there may be another feed by now.
+            decimals, latest = await asyncio.gather(self._feed.decimals(), self._feed.latest_round())
+        except Retryable as error:
+            raise SourceUnavailable(f"{self._where}: {error}") from error
+        except OracleError as error:
+            raise DataError(f"{self._where}: {error}") from error
+        if not 0 <= decimals <= MAX_DECIMALS:
+            raise DataError(f"{self._where}: answers {decimals} decimals, at most {MAX_DECIMALS} are believed")
+        if latest.round_id == 0 or latest.updated_at == 0:
+            raise SourceUnavailable(f"{self._where}: has no answer yet")
+        if latest.answered_in_round < latest.round_id:
+            raise SourceUnavailable(
+                f"{self._where}: its answer is of round {latest.answered_in_round}, its round is {latest.round_id}: "
+                "it is carried over"
+            )
+        # Digits and exponent: a division would round.
+        digits = Decimal(latest.answer).as_tuple()
+        value = Decimal((digits.sign, digits.digits, -decimals))
+        return Reading(
+            self._checks.value(value, f"{self._where}: answer"),
+            self._checks.moment(latest.updated_at, int(self._now()), f"{self._where}: updatedAt"),
+            self._name,
+        )
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        self._closed = True
+        await self._feed.close()

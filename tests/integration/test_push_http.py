@@ -1,0 +1,136 @@
+"""`POST /push/FEED/SOURCE` over real connections, some of which behave badly."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from oracle.config import PushSourceConfig
+from oracle.errors import ConfigError
+from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, signature
+from oracle.types import Kind
+from oracle.web.push import serve_pushes
+
+KEY = b"0123456789abcdef0123456789abcdef"
+VALUE = b'{"value": "2345.67"}'
+
+
+@pytest.fixture
+async def source(tmp_path: Path) -> PushSource:
+    file = tmp_path / "key"
+    file.write_bytes(KEY)
+    file.chmod(0o600)
+    settings = {"type": "push", "name": "desk", "max_age": 60, "key_file": file, "max_per_minute": 5}
+    return PushSource(PushSourceConfig.model_validate(settings), feed="eth", measure=Kind.RELATIVE)
+
+
+@pytest.fixture
+async def port(source: PushSource) -> AsyncIterator[int]:
+    def find(feed: str, name: str) -> PushSource | None:
+        return source if (feed, name) == ("eth", "desk") else None
+
+    async with serve_pushes(("127.0.0.1", 0), find, 256) as port:
+        yield port
+
+
+@pytest.fixture
+async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as made:
+        yield made
+
+
+def headers(body: bytes = VALUE, nonce: str = "a-nonce-of-this") -> dict[str, str]:
+    timestamp = str(int(time.time()))
+    return {TIMESTAMP: timestamp, NONCE: nonce, SIGNATURE: signature(KEY, "/push/eth/desk", timestamp, nonce, body)}
+
+
+async def test_a_push_arrives_and_each_refusal_has_its_status(client: httpx.AsyncClient, source: PushSource) -> None:
+    async def status(body: bytes = VALUE, path: str = "/push/eth/desk", **given: str) -> int:
+        answer = await client.post(path, content=body, headers=headers(body, **given))
+        assert KEY.decode() not in answer.text
+        if answer.status_code != 204:
+            assert answer.headers["content-type"].startswith(("application/json", "text/plain"))
+        return answer.status_code
+
+    assert await status() == 204
+    assert str((await source.read()).value) == "2345.67"
+    assert await status() == 409
+    assert (await client.post("/push/eth/desk", content=VALUE)).status_code == 401
+    assert await status(b"nonsense", nonce="another-01") == 400
+    assert await status(b'{"value": "-1"}', nonce="another-02") == 422
+    for path in ("/push/eth/other", "/push/btc/desk", "/push/eth", "/", "/metrics", "/push/eth/desk/more"):
+        assert await status(path=path, nonce="another-03") == 404, path
+    assert (await client.get("/push/eth/desk")).status_code == 405
+    assert await status(b'{"value": "' + b"1" * 300 + b'"}', nonce="another-04") == 413
+    for index in range(2):
+        assert await status(nonce=f"filling-{index}") == 204
+    answer = await client.post("/push/eth/desk", content=VALUE, headers=headers(nonce="one-too-many"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+    await source.close()
+    assert await status(nonce="another-05") == 401
+
+
+async def test_the_documented_way_to_push_is_one(
+    tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (project_root / "docs" / "operations.md").read_text()
+    [code] = [block.split("```")[0] for block in text.split("```python\n")[1:] if "X-Oracle-Signature" in block]
+    key = tmp_path / "desk.key"
+    key.write_bytes(KEY + b"\n")
+    key.chmod(0o600)
+    config = PushSourceConfig.model_validate({"type": "push", "name": "desk", "max_age": 60, "key_file": key})
+    source = PushSource(config, feed="eth-usd", measure=Kind.RELATIVE)
+    monkeypatch.chdir(tmp_path)
+    async with serve_pushes(("127.0.0.1", 0), lambda feed, name: source, 256) as port:
+        await asyncio.to_thread(exec, code.replace(":9465", f":{port}"), {})
+    assert capsys.readouterr().out.endswith("204\n")
+    assert str((await source.read()).value) == "2345.67"
+
+
+async def test_an_endless_body_is_cut_off(client: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 100
+
+    answer = await client.post("/push/eth/desk", content=endless(), headers=headers())
+    assert answer.status_code == 413
+
+
+async def test_a_body_that_does_not_come_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oracle.web.push.BODY_DEADLINE_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /push/eth/desk HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
+    await writer.drain()
+    assert (await reader.readline()).split()[1] == b"408"
+    writer.close()
+
+
+async def test_an_address_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+        with pytest.raises(ConfigError, match=r"\[push\] listen: 127\.0\.0\.1:\d+ can't be bound"):
+            async with serve_pushes(address, lambda feed, name: None, 256):
+                pass
+
+
+def test_a_push_is_logged_without_its_secret_and_refusals_not_each_time(
+    source: PushSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def many() -> None:
+        async with (
+            serve_pushes(("127.0.0.1", 0), lambda feed, name: source, 256) as port,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        ):
+            for _ in range(20):
+                await client.post("/push/eth/desk", content=VALUE, headers={SIGNATURE: "s3cret"})
+
+    asyncio.run(many())
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("push refused") == 1
+    assert "s3cret" not in said.out + said.err

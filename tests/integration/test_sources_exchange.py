@@ -1,0 +1,238 @@
+"""Exchanges through ccxt: its own code for two of them, against a server of ours that speaks as they do."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from oracle.config import ExchangeSourceConfig
+from oracle.errors import ConfigError, DataError, OracleError, SourceUnavailable, ToolMissing
+from oracle.sources import exchange as module
+from oracle.sources.exchange import ExchangeSource
+from oracle.types import Kind
+from tests.conformance import check_source
+
+NOW = 1_700_000_000
+Make = Callable[..., ExchangeSource]
+
+MARKETS = {
+    "bitstamp": [
+        {
+            "name": "ETH/USD", "market_symbol": "ethusd", "base_currency": "ETH", "base_decimals": 8,
+            "counter_currency": "USD", "counter_decimals": 2, "minimum_order_value": "10", "trading": "Enabled",
+            "market_type": "SPOT", "description": "Ethereum / U.S. dollar",
+        }
+    ],
+    "coinmate": {
+        "error": False,
+        "data": [
+            {
+                "name": "ETH_USD", "firstCurrency": "ETH", "secondCurrency": "USD", "priceDecimals": 2,
+                "lotDecimals": 8, "minAmount": 0.0002,
+            }
+        ],
+    },
+}  # fmt: skip
+TICKER = {
+    "timestamp": str(NOW - 5), "last": "2345.670", "bid": "2345.5", "ask": "2345.8", "vwap": "2300.123456789",
+    "volume": "3563.13819902", "high": "2400", "low": "2300", "open": "2310", "pair": "ETH/USD",
+}  # fmt: skip
+UNQUOTED = """{"error": false, "errorMessage": null, "data": {"last": 0.1000000000000000055511151231257827, "bid": 0.1,
+ "ask": 0.3, "high": 1, "low": 0.01, "amount": 37038.993381, "timestamp": 1699999990}}"""
+
+
+@pytest.fixture
+def make(httpserver: HTTPServer) -> Iterator[Make]:
+    """Makes a source whose exchange is our server."""
+    made = []
+    httpserver.expect_request("/api/v2/markets/").respond_with_json(MARKETS["bitstamp"])
+    httpserver.expect_request("/api/v2/currencies/").respond_with_json([])
+    httpserver.expect_request("/api/tradingPairs").respond_with_json(MARKETS["coinmate"])
+
+    def make(exchange: str = "bitstamp", measure: Kind = Kind.RELATIVE, **settings: Any) -> ExchangeSource:
+        config = ExchangeSourceConfig.model_validate(
+            {"type": "exchange", "exchange": exchange, "symbol": "ETH/USD", "timeout": 30, **settings}
+        )
+        base = httpserver.url_for("/api")
+        options = {
+            "urls": {"api": {"public": base, "private": base, "rest": base}},
+            "enableRateLimit": False,
+            "timeout_on_exit": 0,
+        }
+        made.append(ExchangeSource(config, measure=measure, name="venue", options=options, now=lambda: NOW + 0.5))
+        return made[-1]
+
+    yield make
+    asyncio.run(_close(made))
+
+
+async def _close(sources: list[ExchangeSource]) -> None:
+    for each in sources:
+        await each.close()
+
+
+def answers(httpserver: HTTPServer, body: Any = TICKER, **options: Any) -> None:
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
+    request = httpserver.expect_request("/api/v2/ticker/ethusd/")
+    request.respond_with_data(text, **{"content_type": "application/json", **options})
+
+
+async def failure(source: ExchangeSource) -> OracleError:
+    try:
+        with pytest.raises(OracleError) as caught:
+            await source.read()
+    finally:
+        await source.close()
+    message = str(caught.value)
+    assert message.startswith("venue (")
+    assert "\n" not in message and "localhost" not in message
+    return caught.value
+
+
+async def test_an_exchange_source_conforms(httpserver: HTTPServer, make: Make) -> None:
+    answers(httpserver)
+    await check_source(make)
+
+
+@pytest.mark.parametrize(("what", "exact"), [("last", "2345.670"), ("mid", "2345.65"), ("vwap", "2300.123456789")])
+async def test_what_is_asked_for_is_read_exactly(httpserver: HTTPServer, make: Make, what: str, exact: str) -> None:
+    answers(httpserver)
+    source = make(what=what, max_age=30)
+    reading = await source.read()
+    await source.close()
+    assert str(reading.value) == exact
+    assert (reading.observed_at, reading.source) == (NOW - 5, "venue")
+
+
+@pytest.mark.parametrize(("what", "exact"), [("last", "0.1000000000000000055511151231257827"), ("mid", "0.2")])
+async def test_numbers_without_quotes_do_not_become_floats_on_the_way(
+    httpserver: HTTPServer, make: Make, what: str, exact: str
+) -> None:
+    """Though ccxt's parser makes floats of them, where it finds a faster one than Python's."""
+    httpserver.expect_request("/api/ticker").respond_with_data(UNQUOTED, content_type="application/json")
+    source = make("coinmate", what=what)
+    assert str((await source.read()).value) == exact
+    await source.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "what"),
+    [
+        ({"last": "-1"}, DataError, "last: is -1; a relative feed's values are above zero"),
+        ({"last": "0"}, OracleError, "last: "),
+        ({"last": "NaN"}, SourceUnavailable, "answered what ccxt can't read"),
+        ({"last": None}, DataError, "last: the exchange gives none"),
+        ({"last": "1e60"}, DataError, "out of range"),
+        ({"last": "5000"}, DataError, "above the configured maximum"),
+        ({"timestamp": str(NOW - 31)}, SourceUnavailable, "31 s old"),
+        ({"timestamp": str(NOW + 61)}, SourceUnavailable, "61 s ahead"),
+        ({"timestamp": None}, DataError, "gives no time with its ticker; leave 'max_age' out"),
+    ],
+)
+async def test_a_ticker_that_is_no_value(
+    httpserver: HTTPServer, make: Make, changes: dict[str, Any], error: type[OracleError], what: str
+) -> None:
+    answers(httpserver, {**TICKER, **changes})
+    caught = await failure(make(max_age=30, max=4_000))
+    assert isinstance(caught, error)
+    assert what in str(caught)
+
+
+async def test_a_crossed_book_has_no_middle(httpserver: HTTPServer, make: Make) -> None:
+    answers(httpserver, {**TICKER, "bid": "2346"})
+    assert "the bid 2346 is above the ask 2345.8" in str(await failure(make(what="mid")))
+
+
+async def test_without_a_time_of_the_exchange_that_of_the_request_counts(httpserver: HTTPServer, make: Make) -> None:
+    answers(httpserver, {**TICKER, "timestamp": None})
+    source = make()
+    assert (await source.read()).observed_at == NOW
+    await source.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "what"),
+    [
+        ("<html>busy</html>", {"status": 503}, "is not available"),
+        ("<html>busy</html>", {}, "answered"),
+        ("", {}, "answered"),
+        ("[1, 2", {}, "answered"),
+        ("[]", {}, "answered"),
+        ("[" * 50_000, {}, "answered"),
+        ("s3cret", {"status": 429}, "limits the rate of requests"),
+        ({"status": "error", "reason": "s3cret"}, {"status": 403}, "answered"),
+        ("", {"status": 302, "headers": {"Location": "http://x.example/s3cret"}}, "a redirect, which is not followed"),
+        (b"\xff" * 100, {}, "answered"),
+    ],
+)
+async def test_what_is_no_answer(
+    httpserver: HTTPServer, make: Make, body: Any, options: dict[str, Any], what: str
+) -> None:
+    answers(httpserver, body, **options)
+    caught = await failure(make())
+    assert isinstance(caught, SourceUnavailable | DataError)
+    assert what in str(caught) or "the exchange gives none" in str(caught)
+    assert "s3cret" not in str(caught)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_endless_answer_is_cut_off(
+    httpserver: HTTPServer, make: Make, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    monkeypatch.setattr(module, "MAX_BODY", 100_000)
+    body = json.dumps({**TICKER, "filler": " " * 1_000_000}).encode()
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    answers(httpserver, gzip.compress(body) if packed else body, headers=headers)
+    assert "the answer is larger than 100000 bytes" in str(await failure(make()))
+
+
+async def test_an_exchange_that_says_nothing_is_cut_off(make: Make) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        source = make(timeout=0.2)
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        source._options = {**source._options, "urls": {"api": {"public": base}}}
+        assert "no complete answer in time" in str(await failure(source))
+
+
+async def test_a_market_that_is_not_there(httpserver: HTTPServer, make: Make) -> None:
+    caught = await failure(make(symbol="NOT/USD"))
+    assert type(caught) is DataError
+    assert "bitstamp has no such market" in str(caught)
+
+
+def test_an_exchange_that_ccxt_does_not_know(make: Make) -> None:
+    with pytest.raises(ConfigError, match="there is no exchange 'bitstmp'; did you mean 'bitstamp'"):
+        make("bitstmp")
+    with pytest.raises(ConfigError, match=r"there is no exchange 'zzzz'; ccxt knows \d+"):
+        make("zzzz")
+
+
+def test_without_ccxt_one_line_says_what_to_install(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name == "ccxt" or name.startswith("ccxt.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    with pytest.raises(ToolMissing, match=r"the source venue reads .* pip install \"verifiable-oracle\[exchanges\]\""):
+        make()
+
+
+async def test_a_mid_of_many_digits_is_exact(httpserver: HTTPServer, make: Make) -> None:
+    answers(httpserver, {**TICKER, "bid": "1.00000000000000000000000000000000001", "ask": "2"})
+    source = make(what="mid")
+    reading = await source.read()
+    await source.close()
+    assert reading.value == Decimal("1.500000000000000000000000000000000005")
