@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle import encoding, toolchain
+from oracle.batching import BatchPolicy
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.errors import ArtifactError, ConfigError, DataError
 from oracle.pipeline import Pipeline, Watch
@@ -50,12 +51,19 @@ Progress = Callable[[str], None]
 # --- models and their circuits -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class ProvenModel:
-    """A detector with a prover for its circuit: what the pipeline calls a model."""
+    """A detector with a prover for each of its circuits: what the pipeline calls a model.
 
-    detector: Detector
-    prover: Prover
+    Args:
+        provers: By the windows of their circuits.
+        rows: Of the circuits: which proofs take longer, until they were measured.
+    """
+
+    def __init__(self, detector: Detector, provers: Mapping[int, Prover], rows: Mapping[int, int]) -> None:
+        self.detector = detector
+        self.provers = dict(sorted(provers.items()))
+        self._rows = rows
+        self._measured: dict[int, float] = {}
 
     @property
     def features(self) -> int:
@@ -69,10 +77,25 @@ class ProvenModel:
         """The integers that the circuit publishes."""
         return self.detector.score_int(features)
 
-    async def prove(self, scored: Scored) -> Proven:
-        """A verified proof of the statement."""
-        proof = await self.prover.prove(ProofJob((scored.features,), (scored.scores,)))
-        return Proven(scored, proof.proof, proof.artifact_hash, proof.seconds)
+    def seconds(self) -> Mapping[int, float]:
+        """Of a proof by windows: what the latest took, and by the circuits' rows where there was none yet."""
+        rows = sum(self._rows[size] for size in self._measured)
+        a_row = sum(self._measured.values()) / rows if rows else SECONDS_A_ROW
+        return {size: self._measured.get(size, self._rows[size] * a_row) for size in self.provers}
+
+    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
+        """One verified proof of all statements, by the smallest circuit that has room for them."""
+        size = next(size for size in self.provers if size >= len(batch))
+        job = ProofJob(tuple(each.features for each in batch), tuple(each.scores for each in batch))
+        proof = await self.provers[size].prove(job)
+        before = self._measured.get(size, proof.seconds)
+        self._measured[size] = before + (proof.seconds - before) / 4
+        keys = tuple(each.observed.key for each in batch) if len(batch) > 1 else ()
+        return [Proven(each, proof.proof, proof.artifact_hash, proof.seconds, keys) for each in batch]
+
+
+SECONDS_A_ROW = 0.0004
+"""Of a proof with one thread, before any was measured; only its order matters."""
 
 
 def srs_cache(artifacts: Path) -> SrsCache:
@@ -560,18 +583,62 @@ async def oracle(
         payer = await account(config.keys.submitter, rpc, environment)
         models: dict[int, ProvenModel] = {}
         for number in deployment.models:
-            artifact = deployed_artifact(config, deployment, number)
-            prover = make_prover(config, artifact, on_proof)
-            stack.push_async_callback(prover.close)
-            models[number] = ProvenModel(detector_of(artifact), prover)
+            circuits = deployed_circuits(config, deployment, number)
+            provers = {batch: make_prover(config, artifact, on_proof) for batch, artifact in circuits.items()}
+            for prover in provers.values():
+                stack.push_async_callback(prover.close)
+            rows = {batch: 1 << artifact.manifest.k for batch, artifact in circuits.items()}
+            models[number] = ProvenModel(detector_of(circuits[min(circuits)]), provers, rows)
         heads = Heads(config.chain.ws_url)
         stack.push_async_callback(heads.close)
         policy = send_policy(config.chain)
         sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
         reporters = [LocalReporter(reporter, deployment.chain_id, deployment.hub)]
-        pipeline = Pipeline(hub, reporters, models, submitter, journal, watch)
+        pipeline = Pipeline(
+            hub, reporters, models, submitter, journal, watch, batching=_batching(config, deployment, clock)
+        )
+        stack.push_async_callback(pipeline.close)
         yield Oracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address))
+
+
+def _batching(config: Config, deployment: Deployment, clock: Callable[[], float]) -> BatchPolicy:
+    max_age = {feed.name: feed.max_age for feed in config.feeds}
+    return BatchPolicy(
+        window_s=config.prover.batch_window_ms / 1_000,
+        provers=config.prover.workers,
+        feeds=len(deployment.feeds),
+        slack=lambda observed: observed.observed_at + max_age.get(observed.feed, 0) - clock(),
+    )
+
+
+def deployed_circuits(config: Config, deployment: Deployment, number: int) -> dict[int, Artifact]:
+    """The artifacts of a deployed model by their windows. Those for several are left out where they are not here.
+
+    Raises:
+        ArtifactError: That of the smallest circuit is not here, or is another one.
+    """
+    import structlog
+
+    from oracle.proving import artifact
+
+    model = deployment.models[number]
+    smallest = min(model.artifacts)
+    found = {smallest: deployed_artifact(config, deployment, number)}
+    verifiers = {each.code_hash for each in deployment.verifiers}
+    for batch in sorted(model.artifacts.keys() - {smallest}):
+        hint = Path(model.artifacts[batch])
+        for folder in (hint, config.prover.artifacts / hint.name):
+            if (folder / artifact.MANIFEST).is_file():
+                circuit = artifact.load(folder)
+                if bytes.fromhex(circuit.manifest.verifier_code_hash.removeprefix("0x")) in verifiers:
+                    found[batch] = circuit
+                    break
+        else:
+            structlog.get_logger(__name__).warning(
+                "no circuit for batches of this size", batch=batch, artifact=hint.name
+            )
+    return found
 
 
 def send_policy(chain: ChainConfig) -> SendPolicy:
@@ -596,7 +663,7 @@ def deployed_artifact(config: Config, deployment: Deployment, number: int) -> Ar
     from oracle.proving import artifact
 
     model = deployment.models[number]
-    hint = Path(next(iter(model.artifacts.values())))
+    hint = Path(model.artifacts[min(model.artifacts)])
     for folder in (hint, config.prover.artifacts / hint.name):
         if (folder / artifact.MANIFEST).is_file():
             found = artifact.load(folder)
@@ -662,6 +729,7 @@ class FeedStatus:
     Attributes:
         age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
         open: Observations that have not ended.
+        sources: What each source said at the latest look, as the daemon has it; empty if it does not answer.
     """
 
     name: str
@@ -672,6 +740,7 @@ class FeedStatus:
     age_s: int | None
     held: str
     open: int
+    sources: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -686,6 +755,7 @@ class OracleStatus:
         reports_left: Submissions that this pays for at the present price; None if the journal has none to tell what one
             costs.
         journal: Observations by how they ended; those that have not as `open`.
+        daemon: Whether the daemon answers at the address of [web]; None: there is none to ask.
         is_dry: Whether `reports_left` is below `[web] min_reports`.
         endpoints: The RPC endpoints, in order of preference.
     """
@@ -701,6 +771,7 @@ class OracleStatus:
     feeds: Sequence[FeedStatus]
     is_dry: bool
     endpoints: Sequence[EndpointState]
+    daemon: bool | None = None
 
 
 async def status(config: Config, env: Mapping[str, str] | None = None) -> OracleStatus:
@@ -726,6 +797,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
             balance = await rpc.balance(payer)
             gas = [entry.gas_used for entry in journal.rows(limit=20) if entry.gas_used] if journal is not None else []
             price = max(1, (await rpc.fees()).max_fee)
+            looks = await _looks(config)
             found = []
             for name, feed in deployment.feeds.items():
                 state = await hub.feed_state(feed.feed_id)
@@ -742,6 +814,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                         age_s=max(0, head.timestamp - state.observed_at) if state.round_id else None,
                         held=held,
                         open=journal.counts(name)["open"] if journal is not None else 0,
+                        sources=(looks or {}).get(name, {}).get("sources", ()),
                     )
                 )
             left = balance // (price * max(gas)) if gas else None
@@ -755,9 +828,27 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 reports_left=left,
                 journal=journal.counts() if journal is not None else {},
                 feeds=found,
+                daemon=None if config.web.address is None else looks is not None,
                 is_dry=left is not None and left < config.web.min_reports,
                 endpoints=await rpc.endpoints(),
             )
+
+
+async def _looks(config: Config) -> Mapping[str, Any] | None:
+    """What the running daemon says of its sources; None if there is none to ask, or it does not answer."""
+    import httpx
+
+    if config.web.address is None:
+        return None
+    host, port = config.web.address
+    host = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
+    try:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+            answer = await client.get(f"http://{host}:{port}/sources")
+            found = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+    return found if answer.status_code == httpx.codes.OK and isinstance(found, dict) else None
 
 
 def _moment(seconds: int) -> str:

@@ -1,7 +1,9 @@
 """The daemon: clock, signals and backoff. What an observation is and what becomes of it is decided elsewhere.
 
-Each feed runs by itself: a source, a proof or a feed that fails never stops another. A retryable failure is tried
-again, later each time; a fatal one ends the feed and, when all have ended, the daemon.
+Each feed runs by itself: a source, a proof or a feed that fails never stops another. It looks at its sources while its
+reports are on their way, one after the other. At most one observation waits behind the one that is on its way: when a
+newer one is due, those that are not being proven yet end. A retryable failure is tried again, later each time; a fatal
+one ends the feed and, when all have ended, the daemon.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import structlog
 
 from oracle.errors import Fatal, Retryable, SourceExhausted
 from oracle.pipeline import Pipeline
-from oracle.types import Observed
+from oracle.types import Observed, Scored
 
 log = structlog.get_logger(__name__)
 
@@ -31,14 +33,16 @@ class Feed:
     """A feed as the daemon sees it.
 
     Attributes:
-        observe: Reads the sources, aggregates and decides: an observation that is due, or None. Raises
-            `SourceExhausted` when there will be none any more.
+        observe: Reads the sources, aggregates and decides, given the feed's newest observation that has not ended: an
+            observation that is due, or None. Raises `SourceExhausted` when there will be none any more.
         poll_interval: Seconds between two looks.
+        ahead: Whether to look while a report is on its way. A recording whose every row counts is not looked at.
     """
 
     name: str
-    observe: Callable[[], Awaitable[Observed | None]]
+    observe: Callable[[Observed | None], Awaitable[Observed | None]]
     poll_interval: float
+    ahead: bool = True
 
 
 class Turns(Protocol):
@@ -91,37 +95,152 @@ async def run(
 
 
 async def _run_feed(feed: Feed, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
-    """One feed until it ends. Whatever is open in the journal, from a crash or a failure, is finished first."""
+    """One feed until it ends: its looks, and its reports beside them. If either fails for good, so does the other."""
     structlog.contextvars.bind_contextvars(feed=feed.name)
+    reports = _Reports(feed.name, pipeline, stop, turns)
+    reporting = asyncio.create_task(reports.run())
+    looking = asyncio.create_task(_look(feed, reports, stop, turns))
+    try:
+        await asyncio.wait({reporting, looking}, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in (reporting, looking):
+            task.cancel()  # harmless where it has ended
+        results = await asyncio.gather(reporting, looking, return_exceptions=True)
+    failures = [error for error in results if isinstance(error, Exception)]
+    if not failures:
+        return
+    if isinstance(failures[0], Fatal):
+        log.error("feed ended", error=str(failures[0]), kind=type(failures[0]).__name__)
+        if turns is not None:
+            turns.ended(feed.name, str(failures[0]))
+    raise failures[0]
+
+
+async def _look(feed: Feed, reports: _Reports, stop: asyncio.Event, turns: Turns | None) -> None:
+    """Look at the sources until they end, and hand over what is due."""
     delay = BACKOFF_FIRST_S
+    await reports.begun.wait()
     while not stop.is_set():
         try:
-            for stage in pipeline.unfinished(feed.name):
-                log.info("going on", observation=stage.observed.key, stage=type(stage).__name__.lower())
-                await pipeline.resume(stage)
-            observed = await feed.observe()
+            if not feed.ahead:
+                await reports.idle.wait()
+            observed = await feed.observe(reports.newest)
             if observed is not None:
-                await pipeline.report(observed)
+                reports.offer(observed)
+            if not feed.ahead:
+                await reports.idle.wait()
             delay = BACKOFF_FIRST_S
-            if turns is not None:
+            if turns is not None and reports.idle.is_set():
+                # A report that is on its way ends the turn itself: if it never ends, that shows.
                 turns.turned(feed.name)
             await _sleep(stop, feed.poll_interval)
         except SourceExhausted as error:
+            await reports.idle.wait()
             log.info("source ended", reason=str(error))
             if turns is not None:
                 turns.ended(feed.name, None)
-            return
+            break
         except Retryable as error:
-            log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=delay)
-            if turns is not None:
-                turns.failed(feed.name, str(error))
-            await _sleep(stop, delay)
+            await _again(feed.name, error, delay, stop, turns)
             delay = min(BACKOFF_LAST_S, 2 * delay)
-        except Fatal as error:
-            log.error("feed ended", error=str(error), kind=type(error).__name__)
-            if turns is not None:
-                turns.ended(feed.name, str(error))
-            raise
+    reports.close()
+
+
+class _Reports:
+    """A feed's reports, one after the other. Whatever is open in the journal, from a crash or a failure, comes first.
+
+    Attributes:
+        begun: Set once what the journal had open has ended.
+        idle: Set while nothing is to be reported.
+    """
+
+    def __init__(self, feed: str, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
+        self._feed = feed
+        self._pipeline = pipeline
+        self._stop = stop
+        self._turns = turns
+        self._current: Observed | None = None
+        self._next: Observed | None = None
+        self._work = asyncio.Event()
+        self._closed = False
+        self.begun = asyncio.Event()
+        self.idle = asyncio.Event()
+
+    @property
+    def newest(self) -> Observed | None:
+        """The newest observation that has not ended."""
+        return self._next or self._current
+
+    def offer(self, observed: Observed) -> None:
+        """An observation is due: those before it that are not being proven yet end."""
+        self._pipeline.admit(observed)
+        self._pipeline.overtake_waiting(self._feed)
+        if self._next is not None:
+            self._pipeline.overtake(self._next)
+        self._next = observed
+        self.idle.clear()
+        self._work.set()
+
+    def close(self) -> None:
+        """No observation comes any more."""
+        self._closed = True
+        self._work.set()
+
+    async def run(self) -> None:
+        """Report until it is closed or stopped."""
+        delay = BACKOFF_FIRST_S
+        try:
+            while True:
+                try:
+                    await self._finish_open()
+                    self.begun.set()
+                    delay = BACKOFF_FIRST_S
+                    await self._report()
+                    return
+                except Retryable as error:
+                    await _again(self._feed, error, delay, self._stop, self._turns)
+                    delay = min(BACKOFF_LAST_S, 2 * delay)
+                    if self._stop.is_set():
+                        return
+        finally:
+            self.begun.set()
+            self.idle.set()
+
+    async def _finish_open(self) -> None:
+        self._next, stages = None, self._pipeline.unfinished(self._feed)
+        for stage in stages:
+            if isinstance(stage, Observed | Scored) and stage is not stages[-1]:
+                self._pipeline.overtake(stage.observed)
+                continue
+            if self._stop.is_set():
+                return
+            log.info("going on", observation=stage.observed.key, stage=type(stage).__name__.lower())
+            self._current = stage.observed
+            await self._pipeline.resume(stage)
+            self._current = None
+
+    async def _report(self) -> None:
+        while not self._stop.is_set():
+            if self._next is None:
+                self.idle.set()
+                if self._closed:
+                    return
+                self._work.clear()
+                await self._work.wait()
+                continue
+            self._current, self._next = self._next, None
+            await self._pipeline.resume(self._current)
+            self._current = None
+            if self._turns is not None:
+                self._turns.turned(self._feed)
+
+
+async def _again(feed: str, error: Retryable, delay: float, stop: asyncio.Event, turns: Turns | None) -> None:
+    """Say that something failed, and wait before it is tried again."""
+    log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=delay)
+    if turns is not None:
+        turns.failed(feed, str(error))
+    await _sleep(stop, delay)
 
 
 @contextlib.contextmanager

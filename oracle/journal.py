@@ -225,46 +225,50 @@ class Journal:
 
     # --- the way of an observation ---
 
-    def record(self, stage: Stage) -> None:
-        """Journal that a stage was reached. With `Confirmed`, the observation has ended.
+    def record(self, *stages: Stage) -> None:
+        """Journal that stages were reached: all of them, or none. With `Confirmed`, an observation has ended.
 
         Raises:
-            JournalError: The stage does not follow on what the journal has, or it can't be written.
+            JournalError: A stage does not follow on what the journal has, or it can't be written.
         """
+        with self._transaction() as connection:
+            for stage in stages:
+                self._record(connection, stage)
+
+    def _record(self, connection: sa.Connection, stage: Stage) -> None:
         name = _STAGES[type(stage)]
         key = stage.observed.key
         data, blob = _dump(stage)
-        with self._transaction() as connection:
-            latest = self._latest(connection, key)
-            attempt = self._next_attempt(connection, latest, stage, name)
-            if isinstance(stage, Submitted) and stage.replaced:
-                self._replace(connection, attempt, stage)
-                return
-            if isinstance(stage, Observed):
-                connection.execute(
-                    _observations.insert().values(
-                        key=key,
-                        feed=stage.feed,
-                        feed_id=stage.feed_id,
-                        answer=str(stage.answer),
-                        observed_at=stage.observed_at,
-                    )
-                )
+        latest = self._latest(connection, key)
+        attempt = self._next_attempt(connection, latest, stage, name)
+        if isinstance(stage, Submitted) and stage.replaced:
+            self._replace(connection, attempt, stage)
+            return
+        if isinstance(stage, Observed):
             connection.execute(
-                _transitions.insert().values(
-                    key=key, attempt=attempt, stage=int(name), at=self._now(), data=data, blob=blob
+                _observations.insert().values(
+                    key=key,
+                    feed=stage.feed,
+                    feed_id=stage.feed_id,
+                    answer=str(stage.answer),
+                    observed_at=stage.observed_at,
                 )
             )
-            if isinstance(stage, Confirmed):
-                self._end(
-                    connection,
-                    key,
-                    stage.outcome,
-                    "",
-                    stage.tx_hash,
-                    stage.block_number,
-                    stage.gas_used,
-                )
+        connection.execute(
+            _transitions.insert().values(
+                key=key, attempt=attempt, stage=int(name), at=self._now(), data=data, blob=blob
+            )
+        )
+        if isinstance(stage, Confirmed):
+            self._end(
+                connection,
+                key,
+                stage.outcome,
+                "",
+                stage.tx_hash,
+                stage.block_number,
+                stage.gas_used,
+            )
 
     def finish(
         self,
@@ -707,6 +711,8 @@ def _dump(stage: Stage) -> tuple[str, bytes | None]:
         }
     elif isinstance(stage, Proven):
         data = {"artifact_hash": stage.artifact_hash, "prove_seconds": stage.prove_seconds}
+        if stage.batch:
+            data["batch"] = list(stage.batch)
         blob = stage.proof
     elif isinstance(stage, Submitted):
         data = {"tx_hash": stage.tx_hash.hex(), "nonce": stage.nonce}
@@ -739,7 +745,7 @@ def _follow(stage: OpenStage, name: StageName, data: dict[str, Any], blob: bytes
             scores=tuple(int(score) for score in data["scores"]),
         )
     if name is StageName.PROVEN and isinstance(stage, Scored) and blob is not None:
-        return Proven(stage, blob, data["artifact_hash"], data["prove_seconds"])
+        return Proven(stage, blob, data["artifact_hash"], data["prove_seconds"], tuple(data.get("batch", ())))
     if name is StageName.SUBMITTED and isinstance(stage, Proven) and blob is not None:
         return Submitted(stage, bytes.fromhex(data["tx_hash"]), blob, data["nonce"])
     raise ValueError(f"{name.name} after {type(stage).__name__}")

@@ -1,20 +1,33 @@
 """The way of one observation, top to bottom.
 
-    sources → aggregate → decide → sign → features → prove → self-verify → simulate → send → confirm
+    sources → aggregate → decide → sign → features → (wait) → prove → self-verify → simulate → send → confirm
 
 Each stage takes the previous stage's frozen type and returns the next; the journal has it before the next begins. The
 chain's word is asked for at every step that depends on it: a proof is of *its* history, never of ours.
+
+From the proof on, observations of several feeds may go together: one proof, one transaction. Each has its own entries
+in the journal and ends by itself, and none fails because of another: see `_blamed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeAlias, TypeVar
 
 import structlog
 
 from oracle import encoding
-from oracle.errors import ArtifactError, ContractRejected, StateMoved
+from oracle.batching import Batcher, BatchPolicy, Joined, Parted, Result
+from oracle.errors import (
+    ArtifactError,
+    ContractRejected,
+    MemoryExceeded,
+    OracleError,
+    ProofInvalid,
+    ProverUnavailable,
+    StateMoved,
+)
 from oracle.types import (
     Confirmed,
     FeedState,
@@ -38,6 +51,11 @@ ATTEMPTS = 3
 """How often an observation is derived and proven anew when the feed moved under it."""
 
 _BY_ANOTHER = "another's transaction carried it"
+
+OVERTAKEN = "a newer observation of the feed was due before this one was proven"
+
+_PARTS = (ArtifactError, ContractRejected, MemoryExceeded, ProofInvalid, ProverUnavailable, StateMoved)
+"""Errors that one of several can bring upon the others, who then go on without it."""
 
 Watch: TypeAlias = Callable[[Stage, Outcome | None, str], None]
 """Called with each stage that is reached, how the observation ended if it has, and why if that was off-chain."""
@@ -68,13 +86,13 @@ class Reporter(Protocol):
 class Submitter(Protocol):
     """What the pipeline does to the chain."""
 
-    async def sign(self, proven: Proven) -> Submitted: ...
+    async def sign_batch(self, batch: Sequence[Proven]) -> Sequence[Submitted]: ...
     async def broadcast(self, submitted: Submitted) -> None: ...
     async def confirm(self, submitted: Submitted) -> Confirmed | Submitted: ...
 
 
 class Model(Protocol):
-    """A model with a prover for its circuit."""
+    """A model with a prover for each of its circuits."""
 
     @property
     def features(self) -> int: ...
@@ -84,13 +102,19 @@ class Model(Protocol):
         """Whether it sees how far apart the reporters' answers are."""
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]: ...
-    async def prove(self, scored: Scored) -> Proven: ...
+    def seconds(self) -> Mapping[int, float]:
+        """Of a proof, measured or estimated, by the windows of its circuit."""
+        ...
+
+    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
+        """One proof of all."""
+        ...
 
 
 class Journal(Protocol):
     """Where each stage is kept before the next begins."""
 
-    def record(self, stage: Stage) -> None: ...
+    def record(self, *stages: Stage) -> None: ...
     def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
     def unfinished(self) -> Sequence[OpenStage]: ...
 
@@ -103,6 +127,7 @@ class Pipeline:
         reporters: Their signatures go into each report; as many as the feed's quorum.
         watch: For metrics and tables; must not raise.
         attempts: See `ATTEMPTS`.
+        batching: How observations wait for others to share a proof with.
     """
 
     def __init__(
@@ -114,6 +139,7 @@ class Pipeline:
         journal: Journal,
         watch: Watch = lambda stage, outcome, reason: None,
         attempts: int = ATTEMPTS,
+        batching: BatchPolicy | None = None,
     ) -> None:
         self._hub = hub
         self._reporters = reporters
@@ -122,6 +148,11 @@ class Pipeline:
         self._journal = journal
         self._watch = watch
         self._attempts = attempts
+        self._batcher = Batcher(self._carry, lambda number: self._model(number).seconds(), batching)
+
+    async def close(self) -> None:
+        """Cut off what is on its way; `resume` goes on from the journal."""
+        await self._batcher.close()
 
     def unfinished(self, feed: str) -> list[OpenStage]:
         """What the journal has open of a feed, oldest first: from before a restart, or after a failure."""
@@ -137,18 +168,35 @@ class Pipeline:
             Retryable: Nothing more can be done now. The journal has how far it came; `resume` goes on from there.
             Fatal: A person has to change something; likewise.
         """
-        return await self.resume(self._keep(observed))
+        return await self.resume(self.admit(observed))
+
+    def admit(self, observed: Observed) -> Observed:
+        """Journal a fresh observation: from here on it has to end."""
+        return self._keep(observed)
+
+    def overtake(self, observed: Observed) -> None:
+        """End an observation that nobody works on yet, as a newer one of its feed is due."""
+        self._finish(observed, Outcome.SUPERSEDED, OVERTAKEN)
+
+    def overtake_waiting(self, feed: str) -> bool:
+        """The same for the feed's observation that waits for its proof; whether there is one."""
+        return self._batcher.overtake(feed, _Ended(Outcome.SUPERSEDED, OVERTAKEN))
 
     async def resume(self, stage: OpenStage) -> Outcome:
         """Go on from a journalled stage. A transaction that was signed is asked after first, not made again."""
-        for _ in range(self._attempts):
+        attempts, partings, alone = 0, 0, False
+        while attempts < self._attempts:
             try:
-                if not isinstance(stage, Submitted):
-                    stage = await self._submit(await self._prove(await self._score(stage)))
-                return await self._confirm(stage)
+                joined = stage if isinstance(stage, Submitted) else await self._score(stage)
+                return await self._batcher.join(joined, alone=alone)  # goes on in `_carry`, maybe with others
+            except Parted as parted:
+                log.info("parted from a batch", observation=stage.observed.key, reason=str(parted))
+                partings += 1
+                stage, alone = stage.observed, parted.alone or partings >= self._attempts
             except StateMoved as error:
                 log.info("state moved", observation=stage.observed.key, reason=str(error))
-                stage = stage.observed
+                # It goes by itself now: a feed that moves often shall not hold up others.
+                stage, alone, attempts = stage.observed, True, attempts + 1
             except _Ended as ended:
                 return self._finish(stage.observed, ended.outcome, ended.reason)
             except ContractRejected as error:
@@ -166,6 +214,17 @@ class Pipeline:
             if outcome is not Outcome.SUPERSEDED:
                 return self._finish(observed, outcome, how)
         return self._finish(observed, Outcome.FAILED, reason)
+
+    async def _carry(self, batch: Sequence[Joined], proved: Callable[[], None]) -> Sequence[Result]:
+        """From the proof to the end, of one observation or of several: how each ended, or what it failed with."""
+        try:
+            try:
+                proven = await self._prove(batch)
+            finally:
+                proved()
+            return await self._confirm(await self._submit(proven))
+        except OracleError as error:
+            return [_blamed(each.observed, batch, error) for each in batch]
 
     async def _score(self, stage: Observed | Scored | Proven) -> Scored | Proven:
         """Sign the observation for the feed's next round, and derive the statement from the feed's state."""
@@ -203,23 +262,37 @@ class Pipeline:
                 return Outcome.ACCEPTED, _BY_ANOTHER
         return Outcome.SUPERSEDED, f"the feed has a report observed at {state.last_report_at}, not before this one"
 
-    async def _prove(self, stage: Scored | Proven) -> Proven:
-        """Prove the statement; the prover verifies its proof. A finished proof is never made again."""
-        if isinstance(stage, Proven):
-            return stage
-        return self._keep(await self._model(stage.model_number).prove(stage))
+    async def _prove(self, batch: Sequence[Joined]) -> Sequence[Proven | Submitted]:
+        """One proof of all statements; the prover verifies it. A finished proof is never made again."""
+        statements = [each for each in batch if isinstance(each, Scored)]
+        if not statements:
+            return [each for each in batch if not isinstance(each, Scored)]
+        return self._keep_all(await self._model(statements[0].model_number).prove(statements))
 
-    async def _submit(self, proven: Proven) -> Submitted:
-        """Simulate and sign. The journal has the signed transaction before the network does."""
-        return self._keep(await self._submitter.sign(proven))
+    async def _submit(self, batch: Sequence[Proven | Submitted]) -> Sequence[Submitted]:
+        """Simulate and sign. The journal has the transaction, for each that it carries, before the network does."""
+        proven = [each for each in batch if isinstance(each, Proven)]
+        if not proven:
+            return [each for each in batch if isinstance(each, Submitted)]
+        return self._keep_all(await self._submitter.sign_batch(proven))
 
-    async def _confirm(self, submitted: Submitted) -> Outcome:
-        """Send, or send again, and wait until the chain says how it ended; a replacement is kept, and then sent."""
-        await self._submitter.broadcast(submitted)
-        while isinstance(reached := await self._submitter.confirm(submitted), Submitted):
-            submitted = self._keep(reached)
-            await self._submitter.broadcast(submitted)
-        return self._keep(reached).outcome
+    async def _confirm(self, batch: Sequence[Submitted]) -> Sequence[Result]:
+        """Send, or send again, and wait until the chain says how each ended; a replacement is kept, and then sent."""
+        results: list[Result] = []
+        left = list(batch)
+        try:
+            await self._submitter.broadcast(left[0])
+            while left:  # one after the other: where the first is final, so are all
+                reached = await self._submitter.confirm(left[0])
+                if isinstance(reached, Submitted):
+                    left = list(self._keep_all([_replaced(each, reached) for each in left]))
+                    await self._submitter.broadcast(reached)
+                else:
+                    results.append(self._keep(reached).outcome)
+                    left = left[1:]
+        except OracleError as error:
+            results += [_blamed(each.observed, batch, error) for each in left]
+        return results
 
     def _model(self, number: int) -> Model:
         try:
@@ -232,9 +305,14 @@ class Pipeline:
             ) from None
 
     def _keep(self, stage: S) -> S:
-        self._journal.record(stage)
-        self._watch(stage, stage.outcome if isinstance(stage, Confirmed) else None, "")
+        self._keep_all([stage])
         return stage
+
+    def _keep_all(self, stages: Sequence[S]) -> Sequence[S]:
+        self._journal.record(*stages)
+        for stage in stages:
+            self._watch(stage, stage.outcome if isinstance(stage, Confirmed) else None, "")
+        return stages
 
     def _finish(self, observed: Observed, outcome: Outcome, reason: str) -> Outcome:
         self._journal.finish(observed.key, outcome, reason)
@@ -248,8 +326,29 @@ def _spread(state: FeedState, signed: Sequence[SignedObservation]) -> int:
     return encoding.spread(state.kind, state.sigma, min(answers), max(answers))
 
 
-class _Ended(Exception):
-    """The chain has a report that is not older: nothing is left to do for this observation."""
+def _replaced(submitted: Submitted, by: Submitted) -> Submitted:
+    """The same with the transaction that took the place of the one that all of a batch have."""
+    return replace(
+        submitted, tx_hash=by.tx_hash, raw_transaction=by.raw_transaction, nonce=by.nonce, replaced=submitted.hashes
+    )
+
+
+def _blamed(observed: Observed, batch: Sequence[Joined], error: OracleError) -> OracleError:
+    """What an error of a batch is to one of its observations: its own, or a reason to go on without the culprit."""
+    if len(batch) == 1 or not isinstance(error, _PARTS):
+        return error
+    feed_id = getattr(error, "feed_id", None)
+    at_fault = [each.observed for each in batch if each.observed.feed_id == feed_id]
+    if observed in at_fault:
+        return error
+    if at_fault:
+        return Parted(f"{at_fault[0].key}: {error}", alone=False)
+    # Without a feed, it is the transaction that can't be mined any more; all else might be about any of them.
+    return Parted(str(error), alone=not isinstance(error, StateMoved))
+
+
+class _Ended(OracleError):
+    """Nothing is left to do for this observation: the chain has a report that is not older, or a newer one is due."""
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)

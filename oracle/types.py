@@ -163,12 +163,18 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A scored observation with a proof that was verified after it was made."""
+    """A scored observation with a proof that was verified after it was made.
+
+    Attributes:
+        prove_seconds: Of the whole proof.
+        batch: Keys of all observations that the proof is of, in its order; empty if it is of this one alone.
+    """
 
     scored: Scored
     proof: bytes
     artifact_hash: str
     prove_seconds: float
+    batch: tuple[str, ...] = ()
 
     @property
     def observed(self) -> Observed:
@@ -186,7 +192,7 @@ class SignedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A proven observation with the signed transaction that carries it.
+    """A proven observation with the signed transaction that carries it, and the others of its proof.
 
     Attributes:
         replaced: Hashes of the transactions whose place it took, oldest first: same nonce, same content, lower fees.
@@ -222,6 +228,7 @@ class Confirmed:
     """How an observation ended on-chain, read from the receipt's events.
 
     Attributes:
+        gas_used: Of the transaction; its share, if there were several observations in it.
         mined: Hash of the transaction that was mined, if it is one that was replaced; None: the latest.
     """
 

@@ -134,18 +134,21 @@ class FakeHub:
             self._require(update.feed_id)
             state = self.states[update.feed_id]
             if state.paused:
-                raise ContractRejected("FeedPaused: the feed is paused", "FeedPaused")
+                raise ContractRejected("FeedPaused: the feed is paused", "FeedPaused", update.feed_id)
             if submission.model_number != state.model_number:
-                raise ContractRejected("ModelNotActive: another model is active", "ModelNotActive")
+                raise ContractRejected("ModelNotActive: another model is active", "ModelNotActive", update.feed_id)
             if update.round_id != state.round_id + 1:
                 raise ContractRejected(
                     f"WrongRound: signed for round {update.round_id}, the feed expects {state.round_id + 1}",
                     "WrongRound",
+                    update.feed_id,
                 )
             if len(update.observations) < self.configs[update.feed_id].quorum:
                 raise ContractRejected("QuorumNotMet: too few observations", "QuorumNotMet")
             if min(each.observed_at for each in update.observations) <= state.last_report_at:
-                raise ContractRejected("ObservationNotNewer: the feed has a later report", "ObservationNotNewer")
+                raise ContractRejected(
+                    "ObservationNotNewer: the feed has a later report", "ObservationNotNewer", update.feed_id
+                )
             first_is_impossible = state.round_id == 0 and state.kind is Kind.RELATIVE
             if first_is_impossible and _median(update.observations)[0] <= 0:
                 raise ContractRejected("AnswerOutOfRange: the first answer is not above zero", "AnswerOutOfRange")
@@ -218,16 +221,16 @@ class FakeSubmitter:
     nonce: int = 0
     stuck: int = 0
 
-    async def sign(self, proven: Proven) -> Submitted:
+    async def sign_batch(self, batch: Sequence[Proven]) -> list[Submitted]:
         self.before("sign")
-        calldata = encode_submission([proven.scored], proven.proof)
+        calldata = encode_submission([proven.scored for proven in batch], batch[0].proof)
         try:
             self.hub.check(calldata)
         except ContractRejected as error:
             raise _moved(error) from None
         nonce, self.nonce = self.nonce, self.nonce + 1
         raw = nonce.to_bytes(4) + calldata
-        return Submitted(proven, hashlib.sha256(raw).digest(), raw, nonce)
+        return [Submitted(proven, hashlib.sha256(raw).digest(), raw, nonce) for proven in batch]
 
     async def broadcast(self, submitted: Submitted) -> None:
         self.before("broadcast")
@@ -266,7 +269,7 @@ class FakeSubmitter:
 def _moved(error: ContractRejected) -> ContractRejected | StateMoved:
     from oracle.chain.submit import STATE_ERRORS
 
-    return StateMoved(str(error)) if error.name in STATE_ERRORS else error
+    return StateMoved(str(error), error.feed_id) if error.name in STATE_ERRORS else error
 
 
 def _median(observations: Sequence[SignedObservation]) -> tuple[int, int, int]:

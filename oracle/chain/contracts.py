@@ -272,14 +272,15 @@ class Interface:
         except ValueError:
             return Revert(name, f"{name}: with malformed arguments")
         words = {key: _word(value) for key, value in values.items()}
+        feed_id = values.get("feedId")
         hint = self._hints.get(name)
         if hint is not None:
             try:
-                return Revert(name, f"{name}: {hint.format(**words)}")
+                return Revert(name, f"{name}: {hint.format(**words)}", feed_id)
             except KeyError:
                 pass  # the contract has renamed an argument: the plain form still says everything
         arguments = ", ".join(f"{key} = {value}" for key, value in words.items())
-        return Revert(name, f"{name}({arguments})")
+        return Revert(name, f"{name}({arguments})", feed_id)
 
 
 _HINTS = {

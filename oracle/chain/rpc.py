@@ -48,10 +48,12 @@ class Revert:
     Attributes:
         name: The custom error's name; None for `require` texts, panics and reverts without data.
         message: One readable line.
+        feed_id: The feed that it is about, if it names one.
     """
 
     name: str | None
     message: str
+    feed_id: bytes | None = None
 
 
 ErrorDecoder: TypeAlias = Callable[[bytes], Revert | None]
@@ -363,7 +365,7 @@ class Endpoint:
             data = _revert_data(failure)
             if data is not None or code == _REVERTED or "revert" in said.lower():
                 revert = describe_revert(data or b"", decode)
-                return ContractRejected(revert.message, revert.name)
+                return ContractRejected(revert.message, revert.name, revert.feed_id)
         if code == _RATE_LIMITED or "rate limit" in said.lower():
             return _Transport(f"RPC endpoint {self.name} limits the rate of requests: {said}")
         return NodeError(f"RPC endpoint {self.name} refuses {method}: {said}", said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -53,19 +53,26 @@ class Submitter:
         self._clock = clock
 
     async def sign(self, proven: Proven) -> Submitted:
-        """Simulate the submission and sign its transaction. It is not sent: keep it first.
+        """As `sign_batch`, of one."""
+        return (await self.sign_batch([proven]))[0]
+
+    async def sign_batch(self, batch: Sequence[Proven]) -> list[Submitted]:
+        """Simulate a submission and sign its transaction. It is not sent: keep it first.
+
+        Args:
+            batch: All that one proof is of, in its order.
 
         Raises:
-            StateMoved: The feed is no longer in the state that the proof is of: derive and prove again.
+            StateMoved: A feed is no longer in the state that the proof is of: derive and prove again.
             ContractRejected: The hub refuses it, and why.
             ChainUnavailable: No answer.
         """
-        calldata = encode_submission([proven.scored], proven.proof)
+        calldata = encode_submission([proven.scored for proven in batch], batch[0].proof)
         try:
             signed = await self._sender.sign(self._hub.address, calldata, hub_interface().decode_error)
         except ContractRejected as error:
             raise _by_name(error) from None
-        return Submitted(proven, signed.tx_hash, signed.raw, signed.nonce)
+        return [Submitted(proven, signed.tx_hash, signed.raw, signed.nonce) for proven in batch]
 
     async def broadcast(self, submitted: Submitted) -> None:
         """Give the signed transaction to the network. Safe to repeat. Raises as `Sender.broadcast` does."""
@@ -99,7 +106,7 @@ class Submitter:
                     submitted=submitted,
                     outcome=Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD,
                     block_number=receipt.block_number,
-                    gas_used=receipt.gas_used,
+                    gas_used=receipt.gas_used // max(1, len(submitted.proven.batch)),
                     confirmed_at=self._clock(),
                     mined=receipt.tx_hash if receipt.tx_hash != submitted.tx_hash else None,
                 )
@@ -126,11 +133,13 @@ class Submitter:
 
     async def _why_reverted(self, submitted: Submitted, receipt: Receipt) -> ContractRejected | StateMoved:
         """The reason of a mined revert: receipts carry none, so the call is replayed, after its block."""
-        proven = submitted.proven
+        sent = await self._sender.rpc.transaction(receipt.tx_hash)
+        if sent is None:
+            return StateMoved(f"transaction 0x{receipt.tx_hash.hex()} reverted, and the node has it no more")
         try:
             await self._sender.rpc.call(
                 self._hub.address,
-                encode_submission([proven.scored], proven.proof),
+                sent.data,
                 sender=self._sender.address,
                 block=receipt.block_number,
                 decode=hub_interface().decode_error,
@@ -144,4 +153,4 @@ class Submitter:
 
 
 def _by_name(error: ContractRejected) -> ContractRejected | StateMoved:
-    return StateMoved(str(error)) if error.name in STATE_ERRORS else error
+    return StateMoved(str(error), error.feed_id) if error.name in STATE_ERRORS else error

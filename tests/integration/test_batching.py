@@ -1,0 +1,187 @@
+"""Four feeds in one proof: real proofs, a real chain, and what goes wrong in between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from oracle.assembly import Oracle, oracle
+from oracle.chain import keystore
+from oracle.chain.anvil import Anvil
+from oracle.chain.deploy import load_deployment
+from oracle.chain.rpc import Rpc
+from oracle.chain.signer import LocalReporter
+from oracle.config import load
+from oracle.errors import ChainUnavailable
+from oracle.journal import Journal
+from oracle.pipeline import Pipeline
+from oracle.types import Observed, OpenStage, Outcome, Proven, Stage, Submitted
+from tests.integration.workspace import Workspace, eventually, feed
+
+NAMES = ("one", "two", "three", "four")
+PROVER = "batch_sizes = [1, 4]\nbatch_window_ms = 2_000"
+ANSWER = 10_000_000_000
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, anvil: Callable[..., Anvil]) -> Iterator[Workspace]:
+    """Four feeds with a model that has circuits for one and for four, deployed once."""
+    with Workspace(tmp_path_factory.mktemp("batching"), anvil()) as made:
+        walk = [100 + (index % 7) * 0.3 for index in range(40)]
+        made.configure(*(feed(name, made.recording(name, walk)) for name in NAMES), prover=PROVER)
+        done = made.run("deploy")
+        assert done.returncode == 0, done.stderr
+        yield made
+
+
+@dataclass
+class World:
+    """A running oracle, and a journal of its own."""
+
+    parts: Oracle
+    chain: Anvil
+
+    def observed(self, name: str, later: int = 0, answer: int = ANSWER) -> Observed:
+        block = self.chain.rpc("eth_getBlockByNumber", "latest", False)
+        at = int(block["timestamp"], 16) + later
+        return Observed(name, self.parts.deployment.feeds[name].feed_id, answer, at)
+
+    async def report(self, names: Sequence[str] = NAMES, later: int = 0) -> list[Outcome | BaseException]:
+        due = [self.observed(name, later, ANSWER + index * 10_000) for index, name in enumerate(names)]
+        return await asyncio.gather(*(self.parts.pipeline.report(each) for each in due), return_exceptions=True)
+
+    def transactions(self) -> dict[str, bytes | None]:
+        """Of the latest observation of each feed."""
+        return {name: self.parts.journal.rows(name, 1)[0].tx_hash for name in NAMES}
+
+    async def rounds(self) -> dict[str, int]:
+        feeds = self.parts.deployment.feeds
+        return {name: (await self.parts.hub.feed_state(feeds[name].feed_id)).round_id for name in NAMES}
+
+
+@asynccontextmanager
+async def running(workspace: Workspace) -> AsyncIterator[World]:
+    async with oracle(load(workspace.folder / "oracle.toml", os.environ)) as parts:
+        yield World(parts, workspace.chain)
+
+
+async def test_four_feeds_share_a_proof_and_one_that_moved_is_left_behind(workspace: Workspace) -> None:
+    async with running(workspace) as world:
+        assert list(world.parts.models[1].provers) == [1, 4]
+        assert await world.report() == [Outcome.ACCEPTED] * 4
+        [tx_hash] = set(world.transactions().values())
+        assert tx_hash is not None
+        receipt = await world.parts.rpc.receipt(tx_hash)
+        assert receipt is not None
+        shares = [entry.gas_used for entry in world.parts.journal.rows()]
+        assert shares == [receipt.gas_used // 4] * 4
+        before = await world.rounds()
+
+        # Another daemon's report of one feed, with the same key, comes between our proof and our transaction.
+        sign = world.parts.pipeline._submitter.sign_batch
+        rival = await other(world)
+
+        async def signing(batch: Sequence[Proven]) -> Sequence[Submitted]:
+            world.parts.pipeline._submitter.sign_batch = sign  # type: ignore[method-assign]
+            await rival.report(world.observed("two", later=1))
+            return await sign(batch)
+
+        world.parts.pipeline._submitter.sign_batch = signing  # type: ignore[method-assign]
+        assert await world.report(later=20) == [Outcome.ACCEPTED] * 4
+        sent = world.transactions()
+        assert len({sent["one"], sent["three"], sent["four"]}) == 1
+        assert sent["two"] != sent["one"]
+        after = await world.rounds()
+        assert {name: after[name] - before[name] for name in NAMES} == {"one": 1, "two": 2, "three": 1, "four": 1}
+
+
+async def other(world: World) -> Pipeline:
+    """Another daemon for the same feeds, which keeps no journal."""
+    account = await keystore.local_chain_key(1, world.parts.rpc)
+    reporter = LocalReporter(account, world.parts.deployment.chain_id, world.parts.hub.address)
+    parts = world.parts
+    return Pipeline(parts.hub, [reporter], parts.models, parts.pipeline._submitter, _Forgetful())
+
+
+class _Forgetful:
+    def record(self, *stages: Stage) -> None: ...
+    def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
+    def unfinished(self) -> list[OpenStage]:
+        return []
+
+
+async def test_a_finished_proof_of_four_is_used_after_a_restart(workspace: Workspace) -> None:
+    async with running(workspace) as world:
+
+        async def down(batch: Sequence[Proven]) -> Sequence[Submitted]:
+            raise ChainUnavailable("down")
+
+        world.parts.pipeline._submitter.sign_batch = down  # type: ignore[method-assign]
+        assert {type(each) for each in await world.report(later=40)} == {ChainUnavailable}
+        open_ = world.parts.journal.unfinished()
+        [proof] = {stage.proof for stage in open_ if isinstance(stage, Proven)}
+    async with running(workspace) as world:
+        stages = [stage for name in NAMES for stage in world.parts.pipeline.unfinished(name)]
+        assert await asyncio.gather(*map(world.parts.pipeline.resume, stages)) == [Outcome.ACCEPTED] * 4
+        [tx_hash] = set(world.transactions().values())
+        assert tx_hash is not None
+        sent = await world.parts.rpc.transaction(tx_hash)
+        assert sent is not None and proof in sent.data
+
+
+def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: Workspace, tmp_path: Path) -> None:
+    """Every member is resumed with the same transaction, and is on the chain once."""
+
+    def submitted() -> list[Submitted]:
+        try:
+            with Journal(workspace.folder / "journal.db", read_only=True) as journal:
+                return [stage for stage in journal.unfinished() if isinstance(stage, Submitted)]
+        except Exception:
+            return []
+
+    # Later than what the tests before reported.
+    walk = [100 + (index % 5) * 0.2 for index in range(3)]
+    workspace.configure(*(feed(name, workspace.recording(name, walk, later=100)) for name in NAMES), prover=PROVER)
+    workspace.chain.rpc("evm_setAutomine", False)
+    daemon = workspace.start("run")
+    eventually(lambda: len(submitted()) == 4, "four that were sent")
+    sent = submitted()
+    [tx_hash] = {stage.tx_hash for stage in sent}
+    daemon.kill()
+    daemon.wait(30)
+    workspace.chain.rpc("evm_setAutomine", True)
+    workspace.chain.rpc("evm_mine")
+
+    async def restarted() -> list[Outcome]:
+        async with running(workspace) as world:
+            stages = [stage for name in NAMES for stage in world.parts.pipeline.unfinished(name)]
+            return await asyncio.gather(*map(world.parts.pipeline.resume, stages))
+
+    assert asyncio.run(restarted()) == [Outcome.ACCEPTED] * 4
+    with Journal(workspace.folder / "journal.db", read_only=True) as journal:
+        assert journal.counts()["open"] == 0
+        ended = {entry.key: entry for entry in journal.confirmed()}
+        for stage in sent:
+            entry = ended[stage.observed.key]
+            assert (entry.tx_hash, entry.attempts, entry.outcome) == (tx_hash, 1, Outcome.ACCEPTED)
+        keys = [(entry.feed_id, entry.observed_at) for entry in journal.confirmed()]
+    assert len(set(keys)) == len(keys)
+
+    async def on_chain() -> list[tuple[bytes, int]]:
+        from oracle.chain.contracts import Hub
+
+        deployment = load_deployment(workspace.folder / "deployment.json")
+        async with Rpc(workspace.chain.rpc_url) as rpc:
+            events = await Hub(rpc, deployment.hub).logs(deployment.block, await rpc.block_number())
+        return [(event.feed_id, event.observed_at) for event in events]
+
+    found = asyncio.run(on_chain())
+    assert len(set(found)) == len(found), "nothing twice"
+    assert set(keys) <= set(found), "nothing lost"
+    assert '"batch": 4' in workspace.log()
