@@ -125,7 +125,7 @@ async def _look(feed: Feed, reports: _Reports, stop: asyncio.Event, turns: Turns
             if not feed.ahead:
                 await reports.idle.wait()
             observed = await feed.observe(reports.newest)
-            if observed is not None:
+            if observed is not None and not stop.is_set():
                 reports.offer(observed)
             if not feed.ahead:
                 await reports.idle.wait()
@@ -174,11 +174,14 @@ class _Reports:
     def offer(self, observed: Observed) -> None:
         """An observation is due: those before it that are not being proven yet end."""
         self._pipeline.admit(observed)
-        self._pipeline.overtake_waiting(self._feed)
-        if self._next is not None:
-            self._pipeline.overtake(self._next)
-        self._next = observed
         self.idle.clear()
+        if self._current is None:
+            self._current = observed  # under way from here on, even if the daemon is stopped before it begins
+        else:
+            self._pipeline.overtake_waiting(self._feed)
+            if self._next is not None:
+                self._pipeline.overtake(self._next)
+            self._next = observed
         self._work.set()
 
     def close(self) -> None:
@@ -207,7 +210,7 @@ class _Reports:
             self.idle.set()
 
     async def _finish_open(self) -> None:
-        self._next, stages = None, self._pipeline.unfinished(self._feed)
+        self._current, self._next, stages = None, None, self._pipeline.unfinished(self._feed)
         for stage in stages:
             if isinstance(stage, Observed | Scored) and stage is not stages[-1]:
                 self._pipeline.overtake(stage.observed)
@@ -220,15 +223,16 @@ class _Reports:
             self._current = None
 
     async def _report(self) -> None:
-        while not self._stop.is_set():
-            if self._next is None:
+        while True:
+            if self._current is None and not self._stop.is_set():
+                self._current, self._next = self._next, None
+            if self._current is None:
                 self.idle.set()
-                if self._closed:
+                if self._closed or self._stop.is_set():
                     return
                 self._work.clear()
                 await self._work.wait()
                 continue
-            self._current, self._next = self._next, None
             await self._pipeline.resume(self._current)
             self._current = None
             if self._turns is not None:
