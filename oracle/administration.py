@@ -16,10 +16,9 @@ from oracle.chain.submit import Sender
 from oracle.errors import ConfigError, ContractRejected, DataError
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
     from oracle.chain.deploy import Deployment
     from oracle.chain.rpc import Receipt, Rpc
+    from oracle.chain.signer import AnyKey
 
 Clock = Callable[[], float]
 
@@ -126,7 +125,7 @@ def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], in
     return found, quorum
 
 
-async def send(rpc: Rpc, account: LocalAccount, wanted: Call, deadline_s: float = 120.0) -> Receipt:
+async def send(rpc: Rpc, account: AnyKey, wanted: Call, deadline_s: float = 120.0) -> Receipt:
     """Simulate, sign and send a call, and wait until it is mined.
 
     Raises:

@@ -24,15 +24,14 @@ from oracle.proving.interface import ProofJob
 from oracle.types import Proven, Scored
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
     from oracle.audit import AuditReport
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import Deployment
     from oracle.chain.listener import Listener
     from oracle.chain.rpc import EndpointState, Rpc
     from oracle.chain.sender import SendPolicy
-    from oracle.config import ChainConfig, Config, FeedConfig, KeyConfig
+    from oracle.chain.signer import AnyKey
+    from oracle.config import ChainConfig, Config, FeedConfig, JournalConfig, KeyConfig
     from oracle.doctor import Check
     from oracle.inspection import SrsFinding
     from oracle.journal import Journal
@@ -441,19 +440,36 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
 # --- keys and deployment -------------------------------------------------------------------------------------------
 
 
-async def account(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> LocalAccount:
+async def account(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> AnyKey:
     """The signing key that the configuration names."""
     from oracle.chain import keystore
 
     if key.anvil_account is not None:
         return await keystore.local_chain_key(key.anvil_account, rpc)
+    if key.remote is not None:
+        from oracle.chain.remote import RemoteKey
+
+        assert key.address is not None
+        return RemoteKey(key.remote, key.address, key.timeout_s)
     assert key.keystore is not None
-    if key.password_file is not None:
-        password = keystore.password_from_file(key.password_file)
-    else:
-        password = keystore.password_from_env(key.password_env or "", env)
+    password = await asyncio.to_thread(_password, key, env)
     # Decrypting takes a second on purpose.
     return await asyncio.to_thread(keystore.load, key.keystore, password)
+
+
+def _password(key: KeyConfig, env: Mapping[str, str]) -> str:
+    from oracle.chain import keystore
+
+    assert key.keystore is not None
+    if key.password_file is not None:
+        return keystore.password_from_file(key.password_file)
+    if key.password_env_file is not None:
+        return keystore.password_from_file(Path(keystore.password_from_env(key.password_env_file, env)))
+    if key.password_keyring is not None:
+        return keystore.password_from_keyring(key.password_keyring, keystore.address_of(key.keystore))
+    if key.password_prompt:
+        return keystore.password_from_prompt(key.keystore)
+    return keystore.password_from_env(key.password_env or "", env)
 
 
 async def deploy(
@@ -520,9 +536,24 @@ async def _address(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> str:
     """The address of a key; of a keystore it is known without its password."""
     from oracle.chain import keystore
 
+    if key.address is not None:
+        return key.address
     if key.keystore is not None:
         return keystore.address_of(key.keystore)
     return str((await account(key, rpc, env)).address)
+
+
+async def rotation(config: Config, old: str, new: str) -> list[str]:
+    """What the hub's admin has to do for a reporter's key to be followed by another. See `oracle.chain.rotation`."""
+    from oracle.chain import rotation
+    from oracle.chain.contracts import Hub
+    from oracle.chain.deploy import load_deployment
+    from oracle.chain.endpoints import connect
+
+    deployment = load_deployment(config.chain.deployment)
+    async with connect(config.chain) as rpc:
+        feeds = {name: feed.feed_id for name, feed in deployment.feeds.items()}
+        return await rotation.steps(Hub(rpc, deployment.hub), feeds, old, new)
 
 
 # --- a running oracle ----------------------------------------------------------------------------------------------
@@ -542,6 +573,40 @@ class Oracle:
     payer: str
 
 
+STANDBY_S = 0.5
+"""Seconds between two tries of a standby to lead."""
+
+
+async def _lead(config: JournalConfig, env: Mapping[str, str], on_standby: Callable[[str | None], None]) -> Journal:
+    """The journal, once this daemon is the one that writes to it.
+
+    Args:
+        on_standby: Told who leads while another does; None: this one.
+    """
+    from oracle.errors import JournalUnavailable
+    from oracle.journal import open_journal
+
+    journal = await asyncio.to_thread(open_journal, config, env, standby=config.standby)
+    told: str | None = None
+    try:
+        while not journal.is_leader:
+            try:
+                if await asyncio.to_thread(journal.try_lead):
+                    break
+                leader = (await asyncio.to_thread(journal.leader)).holder or "another daemon"
+            except JournalUnavailable:
+                leader = "nobody: the database does not answer"
+            if leader != told:
+                on_standby(leader)
+                told = leader
+            await asyncio.sleep(STANDBY_S)
+    except BaseException:
+        journal.close()
+        raise
+    on_standby(None)
+    return journal
+
+
 @contextlib.asynccontextmanager
 async def oracle(
     config: Config,
@@ -550,6 +615,7 @@ async def oracle(
     watch: Watch = lambda stage, outcome, reason: None,
     on_proof: OnEvent = log_proving,
     on_chain: Listener | None = None,
+    on_standby: Callable[[str | None], None] = lambda leader: None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Oracle]:
     """Everything that takes observations to the chain, opened in order and closed in reverse.
@@ -564,9 +630,8 @@ async def oracle(
     from oracle.chain.endpoints import connect
     from oracle.chain.heads import Heads
     from oracle.chain.sender import Sender
-    from oracle.chain.signer import LocalReporter
+    from oracle.chain.signer import Reporter
     from oracle.chain.submit import Submitter
-    from oracle.journal import Journal
 
     environment = os.environ if env is None else env
     async with contextlib.AsyncExitStack() as stack:
@@ -577,7 +642,7 @@ async def oracle(
                 f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves "
                 f"{await rpc.chain_id()}: name that chain's deployment file in [chain] deployment"
             )
-        journal = stack.enter_context(Journal(config.journal.path))
+        journal = stack.enter_context(await _lead(config.journal, environment, on_standby))
         hub = Hub(rpc, deployment.hub)
         reporter = await account(config.keys.reporter, rpc, environment)
         payer = await account(config.keys.submitter, rpc, environment)
@@ -594,7 +659,7 @@ async def oracle(
         policy = send_policy(config.chain)
         sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
-        reporters = [LocalReporter(reporter, deployment.chain_id, deployment.hub)]
+        reporters = [Reporter(reporter, deployment.chain_id, deployment.hub)]
         pipeline = Pipeline(
             hub, reporters, models, submitter, journal, watch, batching=_batching(config, deployment, clock)
         )
@@ -758,6 +823,7 @@ class OracleStatus:
         daemon: Whether the daemon answers at the address of [web]; None: there is none to ask.
         is_dry: Whether `reports_left` is below `[web] min_reports`.
         endpoints: The RPC endpoints, in order of preference.
+        leader: Machine and process of the daemon that writes to the journal; empty if none does.
     """
 
     chain_id: int
@@ -771,6 +837,7 @@ class OracleStatus:
     feeds: Sequence[FeedStatus]
     is_dry: bool
     endpoints: Sequence[EndpointState]
+    leader: str
     daemon: bool | None = None
 
 
@@ -782,11 +849,12 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import load_deployment
     from oracle.chain.endpoints import connect
-    from oracle.journal import Journal
+    from oracle.journal import open_journal
 
     environment = os.environ if env is None else env
     deployment = load_deployment(config.chain.deployment)
-    journal = Journal(config.journal.path, read_only=True) if config.journal.path.exists() else None
+    begun = config.journal.path is None or config.journal.path.exists()
+    journal = open_journal(config.journal, environment, read_only=True) if begun else None
     with contextlib.ExitStack() as stack:
         if journal is not None:
             stack.enter_context(journal)
@@ -831,6 +899,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 daemon=None if config.web.address is None else looks is not None,
                 is_dry=left is not None and left < config.web.min_reports,
                 endpoints=await rpc.endpoints(),
+                leader=journal.leader().holder if journal is not None else "",
             )
 
 
@@ -867,11 +936,48 @@ def diagnose(config: Config | None) -> list[Check]:
             for each in srs_status(config)
         ]
 
-    return doctor.diagnose(
+    found = doctor.diagnose(
         rpc_urls=() if config is None else config.chain.endpoints,
         chain_id=None if config is None else config.chain.chain_id,
         srs_status=in_use,
     )
+    return [*found, *([] if config is None else _keys_apart(config))]
+
+
+def _keys_apart(config: Config) -> list[Check]:
+    """Whether who takes the paying key, which is used all the time, could report, too."""
+    from oracle.chain import keystore
+    from oracle.chain.rpc import LOCAL_CHAIN_IDS
+    from oracle.doctor import Check
+    from oracle.errors import KeystoreError
+
+    if config.chain.chain_id in LOCAL_CHAIN_IDS:
+        return []
+
+    def who(key: KeyConfig) -> str | None:
+        return key.address or (keystore.address_of(key.keystore) if key.keystore is not None else None)
+
+    keys = config.keys
+    try:
+        same = [
+            name
+            for name in ("submitter", "deployer")
+            if who(keys.reporter) is not None and who(getattr(keys, name)) == who(keys.reporter)
+        ]
+        problems = [
+            problem
+            for key in (keys.reporter, keys.submitter)
+            if key.keystore is not None and (problem := keystore.open_to_others(key.keystore))
+        ]
+    except KeystoreError as error:
+        return [Check("keys", ok=False, detail=str(error), remedy="see docs/operations.md, Keys")]
+    if problems:
+        return [Check("keys", ok=False, detail=problems[0], remedy="give each file to the daemon's user alone")]
+    if same:
+        detail = f"the reporter's key is the {' and the '.join(same)}'s, too: whoever gets it can sign reports"
+        remedy = "make another with `oracle key create`, give it some ether, and name it in [keys]"
+        return [Check("keys", ok=False, level="warning", detail=detail, remedy=remedy)]
+    return [Check("keys", ok=True, detail="reporting and paying are apart")]
 
 
 def _default_srs_cache() -> SrsCache:

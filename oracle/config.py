@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -205,6 +205,33 @@ def _ws_url(value: str) -> str:
     return value
 
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _signer_url(value: str) -> str:
+    parts = urlsplit(_url(value))
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise _wrong("needs https: whoever is between could have other things signed; http is for this machine only")
+    if parts.query or parts.fragment:
+        raise _wrong("is a base URL: without a query; write it as https://host:9000")
+    return value
+
+
+def _postgres_url(value: str) -> str:
+    # No message repeats it: it may hold a password.
+    example = "write it as postgresql://user@host:5432/database"
+    try:
+        parts = urlsplit(value)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        raise _wrong(f"is no valid URL; {example}") from None
+    if parts.scheme not in ("postgresql", "postgres", "postgresql+psycopg") or not parts.path.strip("/"):
+        raise _wrong(f"is no PostgreSQL database; {example}")
+    if parts.password is not None or "password" in parts.query.lower():
+        raise _wrong("has a password in it: name a file in 'password_file', or a variable in 'password_env'")
+    return value.replace("postgres://", "postgresql://", 1)
+
+
 def _json_path(value: str) -> str:
     import jsonpath
 
@@ -310,22 +337,47 @@ class ChainConfig(_Section):
 
 
 class KeyConfig(_Section):
-    """One signing key: an encrypted keystore and where its password is, or a local chain's well-known key."""
+    """One signing key: an encrypted keystore and where its password is, a signer elsewhere, or a local chain's key.
+
+    Attributes:
+        password_file: Whose first line is the password.
+        password_env: Environment variable that holds it.
+        password_env_file: Environment variable that names a file, as a service manager's credentials do.
+        password_keyring: Service name in the system's credential store; the user name is the key's address.
+        password_prompt: Ask for it at the start.
+        remote: URL of a Web3Signer-compatible service that has the key.
+        address: Of the key there.
+        timeout_s: Seconds that it may take for a signature.
+    """
+
+    PASSWORDS: ClassVar[tuple[str, ...]] = (
+        "password_file", "password_env", "password_env_file", "password_keyring", "password_prompt",
+    )  # fmt: skip
 
     keystore: ConfigPath | None = None
     password_file: ConfigPath | None = None
     password_env: Annotated[str, Field(min_length=1)] | None = None
+    password_env_file: Annotated[str, Field(min_length=1)] | None = None
+    password_keyring: Annotated[str, Field(min_length=1)] | None = None
+    password_prompt: bool = False
+    remote: Annotated[str, AfterValidator(_signer_url)] | None = Field(None, repr=False)
+    address: Address | None = None
+    timeout_s: Seconds = 10.0
     anvil_account: Annotated[int, Field(ge=0, le=99)] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        passwords = (self.password_file is not None) + (self.password_env is not None)
-        if (self.keystore is None) == (self.anvil_account is None):
-            raise _wrong("needs exactly one of 'keystore' and 'anvil_account' (local chains only)")
+        passwords = sum(bool(getattr(self, name)) for name in self.PASSWORDS)
+        kinds = sum(each is not None for each in (self.keystore, self.anvil_account, self.remote))
+        if kinds != 1:
+            raise _wrong("needs exactly one of 'keystore' and 'anvil_account' (local chains only) and 'remote'")
         if self.keystore is not None and passwords != 1:
-            raise _wrong("a keystore needs exactly one of 'password_file' and 'password_env'")
-        if self.anvil_account is not None and passwords:
-            raise _wrong("'anvil_account' takes no password")
+            *others, last = (f"'{name}'" for name in self.PASSWORDS)
+            raise _wrong(f"a keystore needs exactly one of {', '.join(others)} and {last}")
+        if self.keystore is None and passwords:
+            raise _wrong(f"'{'remote' if self.anvil_account is None else 'anvil_account'}' takes no password")
+        if (self.remote is None) != (self.address is None):
+            raise _wrong("'remote' and 'address' go together: the signer's URL, and the address of the key that it has")
         return self
 
 
@@ -420,9 +472,47 @@ class ProverConfig(_Section):
 
 
 class JournalConfig(_Section):
-    """The journal of observations, from which a restarted daemon goes on."""
+    """The journal of observations, from which a restarted daemon goes on.
 
-    path: ConfigPath
+    Attributes:
+        path: SQLite's file.
+        url: A PostgreSQL database, in its place; without a password.
+        password_file: Whose first line is the database's password.
+        password_env: Environment variable that holds it. Without either, libpq looks for one by itself.
+        standby: If another daemon leads, wait, and take over when it ends. Otherwise that is an error.
+        lease_s: Seconds without a sign of life after which PostgreSQL's leader may be replaced.
+        keep_days: Days for which everything is kept of an observation that has ended; None: for ever.
+    """
+
+    path: ConfigPath | None = None
+    url: Annotated[str, AfterValidator(_postgres_url)] | None = Field(None, repr=False)
+    password_file: ConfigPath | None = None
+    password_env: Annotated[str, Field(min_length=1)] | None = None
+    standby: bool = False
+    lease_s: Annotated[Seconds, Field(ge=1, le=600)] = 6.0
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.url is None):
+            raise _wrong("needs exactly one of 'path' (SQLite) and 'url' (PostgreSQL)")
+        passwords = (self.password_file is not None) + (self.password_env is not None)
+        if passwords and self.url is None:
+            raise _wrong("a password is PostgreSQL's only: SQLite's file has none")
+        if passwords > 1:
+            raise _wrong("needs one of 'password_file' and 'password_env', not both")
+        return self
+
+    @property
+    def file(self) -> Path:
+        """SQLite's file, for what reads nothing else.
+
+        Raises:
+            ConfigError: The journal is in PostgreSQL.
+        """
+        if self.path is None:
+            raise ConfigError("[journal] is in PostgreSQL, which this command does not read: give it --data or --chain")
+        return self.path
 
 
 class DeployConfig(_Section):

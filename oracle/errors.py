@@ -5,6 +5,8 @@ OracleError
 │   ├── SourceUnavailable          a source did not answer, or not usefully
 │   │   └── SourceSuspended        it is not asked for a while, after many failures
 │   ├── ChainUnavailable           no RPC endpoint answers
+│   ├── JournalUnavailable         the journal's database is gone, locked or full for now
+│   ├── SignerUnavailable          the service that has a key does not answer, or not now
 │   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
 │   ├── TransactionPending         sent, not yet mined within the deadline
 │   ├── FeesTooHigh                gas costs more than the configuration lets pay
@@ -28,10 +30,11 @@ OracleError
     ├── WrongChain                 the RPC serves another chain than configured
     ├── ContractRejected           the contract refused, with the decoded reason
     ├── TransactionRejected        the node will not take a transaction: too much gas, malformed
+    ├── SignerRefused              a remote signer has no such key, or gave something else than was asked
     ├── DeploymentError            what is deployed is not what the configuration says
     ├── ProofInvalid               a proof, or a witness, that is not what was asked for
     ├── MemoryExceeded             a job needs more memory than it may have
-    └── JournalError               the journal can't be read or written, or disagrees with the chain
+    └── JournalError               the journal can't be read, disagrees with what is recorded, or another leads
 """
 
 from __future__ import annotations
@@ -59,6 +62,14 @@ class SourceSuspended(SourceUnavailable):
 
 class ChainUnavailable(Retryable):
     """No RPC endpoint answers."""
+
+
+class JournalUnavailable(Retryable):
+    """The journal's database can't be used now: gone, locked, or without space. Nothing is done without it."""
+
+
+class SignerUnavailable(Retryable):
+    """The service that has a key does not answer, or not now."""
 
 
 class SrsUnavailable(Retryable):
@@ -171,6 +182,10 @@ class ContractRejected(Fatal):
 
 class TransactionRejected(Fatal):
     """The node will not take a transaction: too much gas, malformed."""
+
+
+class SignerRefused(Fatal):
+    """A remote signer has no such key, refuses, or gave something else than it was asked for."""
 
 
 class DeploymentError(Fatal):

@@ -11,7 +11,7 @@ in the journal and ends by itself, and none fails because of another: see `_blam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -80,7 +80,9 @@ class Hub(Protocol):
 class Reporter(Protocol):
     """A key that signs observations."""
 
-    def sign_observation(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignedObservation: ...
+    def sign_observation(
+        self, feed_id: bytes, round_id: int, answer: int, observed_at: int
+    ) -> SignedObservation | Awaitable[SignedObservation]: ...
 
 
 class Submitter(Protocol):
@@ -235,7 +237,7 @@ class Pipeline:
         model = self._model(state.model_number)
         round_id = state.round_id + 1
         arguments = (observed.feed_id, round_id, observed.answer, observed.observed_at)
-        signed = tuple(reporter.sign_observation(*arguments) for reporter in self._reporters)
+        signed = tuple([await _signed(reporter.sign_observation(*arguments)) for reporter in self._reporters])
         spread = _spread(state, signed) if model.spread else None
         features = encoding.features(state, observed.answer, observed.observed_at, model.features, spread)
         if not isinstance(stage, Observed):
@@ -318,6 +320,11 @@ class Pipeline:
         self._journal.finish(observed.key, outcome, reason)
         self._watch(observed, outcome, reason)
         return outcome
+
+
+async def _signed(signature: SignedObservation | Awaitable[SignedObservation]) -> SignedObservation:
+    """A key in this process signs at once, one elsewhere takes its time."""
+    return signature if isinstance(signature, SignedObservation) else await signature
 
 
 def _spread(state: FeedState, signed: Sequence[SignedObservation]) -> int:

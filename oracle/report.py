@@ -144,7 +144,7 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
             console.print(f"  {endpoint.problem}", markup=False, highlight=False)
     if status.journal:
         ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
-        console.print(f"journal: {ends}", highlight=False)
+        console.print(f"journal: {ends}; written by {status.leader or 'nobody now'}", highlight=False)
     table = _table("feed", "status", "round", "answer", "observed", "age", "held", "open")
     for feed in status.feeds:
         age = "" if feed.age_s is None else f"{feed.age_s:,} s"

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+COMPACTION_S = 3_600.0
+COMPACTION_PAUSE_S = 1.0
+
 
 class Observer:
     """A feed's first three stages: its sources are read, their readings become one value, and it is due or not.
@@ -311,20 +314,26 @@ async def run_daemon(
         # Sources first: a recording with a mistake in it stops everything before anything is started.
         observers = Observers(config, metrics)
         stack.push_async_callback(observers.close)
-        parts = await stack.enter_async_context(
-            oracle(config, watch=recorder, on_proof=recorder.on_proof, on_chain=ChainRecorder(metrics))
-        )
-        observers.begin(parts)
-        feeds = [
-            daemon.Feed(feed.name, partial(observers.observe, feed.name), feed.poll_interval, ahead=not _counted(feed))
-            for feed in config.feeds
-        ]
         health = _health(config)
         if config.web.address is not None:
             from oracle.web.server import serve
 
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, observers.board))
             log.info("serving", host=config.web.address[0], port=port)
+        parts = await stack.enter_async_context(
+            oracle(
+                config,
+                watch=recorder,
+                on_proof=recorder.on_proof,
+                on_chain=ChainRecorder(metrics),
+                on_standby=partial(_standby, health),
+            )
+        )
+        observers.begin(parts)
+        feeds = [
+            daemon.Feed(feed.name, partial(observers.observe, feed.name), feed.poll_interval, ahead=not _counted(feed))
+            for feed in config.feeds
+        ]
         if config.push.address is not None:
             from oracle.web.push import serve_pushes
 
@@ -349,6 +358,7 @@ async def run_daemon(
                 log.error("sources not reloaded", reason=str(error))
 
         looking = asyncio.create_task(monitor.run(), name="monitor")
+        compacting = asyncio.create_task(_compact(parts, config.journal.keep_days), name="compaction")
         try:
             await daemon.run(
                 feeds,
@@ -359,12 +369,35 @@ async def run_daemon(
             )
         finally:
             looking.cancel()
+            compacting.cancel()
             log.info("this run", **recorder.summary())
 
 
 def _counted(feed: FeedConfig) -> bool:
     """Whether a source gives its next row at each look: then a look is not for nothing."""
     return any(getattr(each, "speed", None) == "max" for each in feed.sources)
+
+
+def _standby(health: Health, leader: str | None) -> None:
+    if leader is None:
+        health.leads()
+        log.info("leads the journal")
+    else:
+        health.stands_by(leader)
+        log.info("stands by", leader=leader)
+
+
+async def _compact(parts: Oracle, keep_days: int | None) -> None:
+    """Drop, now and then, what the journal need not keep; a little at a time, for it stands in the way of recording."""
+    while keep_days is not None:
+        try:
+            done = await asyncio.to_thread(parts.journal.compact, keep_days)
+        except OracleError as error:
+            log.warning("journal not compacted", reason=str(error))
+            done = None
+        if done is not None and done.rows:
+            log.info("journal compacted", observations=done.observations, rows=done.rows)
+        await asyncio.sleep(COMPACTION_PAUSE_S if done is not None and done.rows else COMPACTION_S)
 
 
 def _health(config: Config) -> Health:

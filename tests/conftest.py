@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from oracle import toolchain
 from oracle.chain.anvil import Anvil, load_anvil_config
+from tests.postgres import Postgres
 
 pytest.register_assert_rewrite("tests.proving_conformance")
 
@@ -32,6 +33,14 @@ def _log_as_by_default() -> Iterator[None]:
 def project_root() -> Path:
     """The repository."""
     return toolchain.project_root(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, started when it is first asked for."""
+    server = Postgres()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

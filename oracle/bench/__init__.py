@@ -295,7 +295,7 @@ async def _own_on_chain(
         config = load(path, {})
         deployment = await deploy(config, progress=lambda line: None)
         parent, total = await asyncio.to_thread(_run_daemon, path, config)
-        with Journal(config.journal.path, read_only=True) as journal:
+        with Journal(config.journal.file, read_only=True) as journal:
             entries = journal.confirmed()
         if len(entries) != observations:
             log = _tail(place / "daemon.log")

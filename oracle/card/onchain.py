@@ -20,7 +20,7 @@ from oracle.chain.submit import Sender
 from oracle.errors import ContractRejected, DeploymentError, InsecureSetup
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from oracle.chain.signer import AnyKey
 
 PROXY = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """The deterministic deployment proxy: given a salt and creation code, it deploys by CREATE2."""
@@ -99,7 +99,7 @@ async def publish(
     card: Card,
     rpc: Rpc,
     hub: str,
-    account: LocalAccount,
+    account: AnyKey,
     *,
     contract: str | None = None,
     progress: Callable[[str], None] = lambda line: None,

@@ -22,11 +22,12 @@ from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
 from oracle.chain.contracts import FeedConfig, Hub, Interface, Progress, aggregator_interface, hub_interface, read
 from oracle.chain.rpc import Receipt, Rpc, describe_revert
-from oracle.chain.submit import Sender, SignedTransaction
+from oracle.chain.submit import Sender
 from oracle.errors import ChainUnavailable, ContractRejected, DeploymentError, InsecureSetup, StateMoved
+from oracle.types import SignedTransaction
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from oracle.chain.signer import AnyKey
 
 T = TypeVar("T")
 
@@ -321,7 +322,7 @@ def _write_file(path: Path, content: _File) -> None:
 async def deploy(
     plan: DeployPlan,
     rpc: Rpc,
-    account: LocalAccount,
+    account: AnyKey,
     path: Path,
     progress: Progress = lambda line: None,
     *,

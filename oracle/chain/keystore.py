@@ -10,19 +10,16 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from oracle.errors import InsecureSetup, KeystoreError
+from oracle.errors import InsecureSetup, KeystoreError, ToolMissing
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from oracle.chain.rpc import Rpc
-
-log = structlog.get_logger(__name__)
 
 _MAX_BYTES = 64 * 1024
 """A keystore has about 500 bytes: what is larger is another file, given by mistake."""
@@ -59,7 +56,7 @@ def load(path: Path, password: str) -> LocalAccount:
     from eth_account import Account
 
     found = _read(path)
-    _warn_if_open(path, "keystore")
+    _refuse_open(path, "keystore")
     try:
         key = bytes(Account.decrypt(found, password))
     except ValueError as error:
@@ -88,6 +85,7 @@ def password_from_file(path: Path) -> str:
         KeystoreError: The file is missing, empty, or not text.
     """
     try:
+        _refuse_open(path, "password file")
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise KeystoreError(f"password file {path}: no such file") from None
@@ -95,7 +93,6 @@ def password_from_file(path: Path) -> str:
         raise KeystoreError(f"password file {path}: can't be read: {_why(error)}") from None
     if not lines or not lines[0]:
         raise KeystoreError(f"password file {path}: its first line is empty; write the password there")
-    _warn_if_open(path, "password file")
     return lines[0]
 
 
@@ -104,6 +101,109 @@ def password_from_env(name: str, env: Mapping[str, str]) -> str:
     if not env.get(name):
         raise KeystoreError(f"environment variable {name} holds no password; set it, or use a password file")
     return env[name]
+
+
+def password_from_keyring(service: str, address: str) -> str:
+    """The password in the system's credential store.
+
+    Args:
+        service: Under which it was stored.
+        address: Of the key; the user name there.
+
+    Raises:
+        KeystoreError: There is no store, it is locked, or it has none.
+        ToolMissing: The `keyring` extra is not installed.
+    """
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        raise ToolMissing("the credential store needs: pip install 'verifiable-oracle[keyring]'") from None
+    try:
+        found = keyring.get_password(service, address)
+    except keyring.errors.KeyringError as error:
+        raise KeystoreError(f"the credential store can't be read: {type(error).__name__}") from None
+    if not found:
+        raise KeystoreError(
+            f"the credential store has no password of {service!r} for {address}: `keyring set {service} {address}`"
+        )
+    return str(found)
+
+
+def password_from_prompt(path: Path) -> str:
+    """The password, asked for. Raises: KeystoreError where there is no terminal to ask on, or none is given."""
+    import getpass
+    import sys
+
+    if not sys.stdin.isatty():
+        raise KeystoreError(f"keystore {path}: there is no terminal to ask for its password; use a password file")
+    password = getpass.getpass(f"Password of {path}: ")
+    if not password:
+        raise KeystoreError(f"keystore {path}: no password was given")
+    return password
+
+
+def secret_from_file(path: Path) -> str:
+    """A private key in a file, whose first line it is. Raises: KeystoreError."""
+    try:
+        _refuse_open(path, "key file")
+        with path.open(encoding="utf-8") as file:
+            return file.readline(200).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeystoreError(f"key file {path}: can't be read: {_why(error)}") from None
+
+
+def change_password(path: Path, old: str, new: str, *, iterations: int | None = None) -> str:
+    """Encrypt a keystore anew; a crash leaves the old or the new one. Returns its address, raises as `load`."""
+    account = load(path, old)
+    if not new:
+        raise KeystoreError(f"keystore {path}: the new password is empty")
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    address = _store(temporary, account, new, iterations)
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise KeystoreError(f"keystore {path}: can't be replaced: {_why(error)}") from None
+    return address
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A keystore in a folder.
+
+    Attributes:
+        problem: Why it can't be used; empty if it can.
+    """
+
+    path: Path
+    address: str
+    problem: str
+
+
+def find(folder: Path) -> list[Found]:
+    """The keystores in a folder, by name; other files are passed over. Raises: KeystoreError if it is none."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise KeystoreError(f"folder {folder}: can't be read: {_why(error)}") from None
+    found = []
+    for path in files:
+        try:
+            address = address_of(path)
+        except KeystoreError:
+            continue
+        found.append(Found(path, address, open_to_others(path) or ""))
+    return found
+
+
+def open_to_others(path: Path) -> str | None:
+    """Why a secret's file is not secret; None if it is. Raises: OSError."""
+    if os.name != "posix":
+        return None
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{path}: can be read by others (mode {mode:04o}): chmod 600 {path}" if mode & 0o077 else None
 
 
 async def local_chain_key(index: int, rpc: Rpc) -> LocalAccount:
@@ -119,7 +219,7 @@ async def local_chain_key(index: int, rpc: Rpc) -> LocalAccount:
         raise InsecureSetup(
             f"anvil_account = {index}: Anvil's keys are known to everyone and are for local chains only, but "
             f"{rpc.name} serves chain {await rpc.chain_id()} by {await rpc.client_version()}: use a keystore "
-            "(`oracle keys new`)"
+            "(`oracle key create`)"
         )
     from oracle.chain.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
 
@@ -172,7 +272,7 @@ def _read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise KeystoreError(f"keystore {path}: no such file; make one with `oracle keys new {path}`") from None
+        raise KeystoreError(f"keystore {path}: no such file; make one with `oracle key create {path}`") from None
     except OSError as error:
         raise KeystoreError(f"keystore {path}: can't be read: {_why(error)}") from None
     try:
@@ -193,11 +293,10 @@ def _address(path: Path, found: Mapping[str, Any]) -> str:
     return str(to_checksum_address(address))
 
 
-def _warn_if_open(path: Path, what: str) -> None:
-    if os.name == "posix":
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            log.warning("secret can be read by others", what=what, path=str(path), mode=f"{mode:04o}")
+def _refuse_open(path: Path, what: str) -> None:
+    problem = open_to_others(path)
+    if problem is not None:
+        raise KeystoreError(f"{what} {problem}")
 
 
 def _no_keystore(path: Path) -> KeystoreError:

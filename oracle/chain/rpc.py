@@ -25,7 +25,7 @@ from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, Payer
 BlockTag: TypeAlias = int | str
 """A block's number, or "latest", "pending", "earliest"."""
 
-_LOCAL_CHAIN_IDS = frozenset({31337, 1337})
+LOCAL_CHAIN_IDS = frozenset({31337, 1337})
 _LOCAL_CLIENTS = ("anvil", "hardhat")
 _RATE_LIMITED = -32005
 _REVERTED = 3
@@ -438,7 +438,7 @@ class Rpc:
 
         Only there are well-known keys and a locally generated SRS let through.
         """
-        if await self.chain_id() not in _LOCAL_CHAIN_IDS:
+        if await self.chain_id() not in LOCAL_CHAIN_IDS:
             return False
         return (await self.client_version()).lower().startswith(_LOCAL_CLIENTS)
 

@@ -26,6 +26,7 @@ from oracle.chain.fees import FeePolicy, Fees
 from oracle.chain.heads import Heads
 from oracle.chain.listener import Listener
 from oracle.chain.rpc import ErrorDecoder, Receipt, Rpc, Sent
+from oracle.chain.signer import as_key
 from oracle.chain.transactions import Content
 from oracle.errors import (
     ChainUnavailable,
@@ -39,7 +40,7 @@ from oracle.errors import (
 from oracle.types import SignedTransaction
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from oracle.chain.signer import AnyKey
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +156,7 @@ class Sender:
     def __init__(
         self,
         rpc: Rpc,
-        account: LocalAccount,
+        account: AnyKey,
         *,
         poll_s: float | None = None,
         confirmations: int | None = None,
@@ -166,7 +167,7 @@ class Sender:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rpc = rpc
-        self._account = account
+        self._key = as_key(account)
         policy = policy or SendPolicy()
         if poll_s is not None:
             policy = replace(policy, poll_s=poll_s)
@@ -189,7 +190,7 @@ class Sender:
 
     @property
     def address(self) -> str:
-        return str(self._account.address)
+        return self._key.address
 
     # --- signing and sending -----------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class Sender:
             while nonce in self._flights:
                 nonce += 1
             target = b"" if to is None else bytes.fromhex(to.removeprefix("0x"))
-            signed = transactions.sign(self._account, chain_id, Content(nonce, gas, target, 0, data), fees)
+            signed = await transactions.sign(self._key, chain_id, Content(nonce, gas, target, 0, data), fees)
             self._flight(nonce).add(signed)
             for old in [each for each in self._flights if each < latest - _KEPT_BELOW]:
                 del self._flights[old]
@@ -456,7 +457,7 @@ class Sender:
             except ContractRejected as error:
                 if error.name not in replaceable.passing:
                     raise
-            signed = transactions.sign(self._account, await self.rpc.chain_id(), content, fees)
+            signed = await transactions.sign(self._key, await self.rpc.chain_id(), content, fees)
             flight.add(signed)
             flight.is_due, flight.since = False, self._clock()
         log.warning(
@@ -524,7 +525,7 @@ class Sender:
         if fees is None:
             return
         content = Content(flight.nonce, gas, bytes.fromhex(self.address.removeprefix("0x")), 0, b"")
-        signed = transactions.sign(self._account, await self.rpc.chain_id(), content, fees)
+        signed = await transactions.sign(self._key, await self.rpc.chain_id(), content, fees)
         flight.add(signed, filler=True)
         log.warning(
             "a nonce that nobody waits for holds up later ones: filled", nonce=flight.nonce,

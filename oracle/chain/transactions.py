@@ -10,7 +10,7 @@ from oracle.errors import JournalError
 from oracle.types import SignedTransaction
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from oracle.chain.signer import Key
 
 _DYNAMIC_FEE = 2
 """EIP-1559's type; anything from 0xc0 on begins a legacy transaction's list."""
@@ -31,8 +31,8 @@ class Content:
         return (self.nonce, self.to, self.value, self.data) == (other.nonce, other.to, other.value, other.data)
 
 
-def sign(account: LocalAccount, chain_id: int, content: Content, fees: Fees) -> SignedTransaction:
-    """Sign; nothing is sent."""
+async def sign(key: Key, chain_id: int, content: Content, fees: Fees) -> SignedTransaction:
+    """Sign; nothing is sent. Raises as `Key.sign_transaction`."""
     fields: dict[str, Any] = {
         "chainId": chain_id,
         "nonce": content.nonce,
@@ -44,8 +44,7 @@ def sign(account: LocalAccount, chain_id: int, content: Content, fees: Fees) -> 
         from eth_utils.address import to_checksum_address
 
         fields["to"] = to_checksum_address(content.to)
-    signed = account.sign_transaction(fields | fees.fields())
-    return SignedTransaction(bytes(signed.hash), bytes(signed.raw_transaction), content.nonce)
+    return await key.sign_transaction(fields | fees.fields())
 
 
 def read(raw: bytes) -> tuple[Content, Fees]:

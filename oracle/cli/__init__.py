@@ -17,6 +17,8 @@ from oracle.cli import evaluation
 from oracle.cli.card import card_group
 from oracle.cli.detector import detector_group
 from oracle.cli.feed import feed_group
+from oracle.cli.journal import journal_group
+from oracle.cli.key import key_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
 from oracle.errors import ConfigError, OracleError
 
@@ -68,6 +70,8 @@ oracle.add_command(card_group)
 evaluation.add_to(detector_group)
 oracle.add_command(detector_group)
 oracle.add_command(feed_group)
+oracle.add_command(journal_group)
+oracle.add_command(key_group)
 
 
 @oracle.command()
@@ -323,49 +327,6 @@ def config_check(config_path: Path) -> None:
     """Read the configuration and say what is wrong with it."""
     config = load_config(config_path)
     click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
-
-
-@oracle.group()
-def keys() -> None:
-    """Encrypted keystores for reporting and for paying gas."""
-
-
-@keys.command("new")
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: prompt.",
-)
-def keys_new(path: Path, password_file: Path | None) -> None:
-    """Make a key and write it, encrypted, to PATH."""
-    from oracle.chain import keystore
-
-    click.echo(keystore.create(path, _new_password(password_file)))
-
-
-@keys.command("import")
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: prompt.",
-)
-def keys_import(path: Path, password_file: Path | None) -> None:
-    """Encrypt a private key, which is asked for and never an argument, to PATH."""
-    from oracle.chain import keystore
-
-    secret = click.prompt("Private key (hex)", hide_input=True)
-    click.echo(keystore.import_key(path, secret, _new_password(password_file)))
-
-
-@keys.command("show")
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-def keys_show(path: Path) -> None:
-    """Print the address of the keystore at PATH; needs no password."""
-    from oracle.chain import keystore
-
-    click.echo(keystore.address_of(path))
 
 
 @oracle.group()
@@ -658,15 +619,6 @@ def _with_visibility(config: Config, public_model: bool, visibility: str | None)
     if not public_model and visibility is None:
         return config
     return config.with_visibility("public" if _is_public(public_model, visibility) else "private")
-
-
-def _new_password(path: Path | None) -> str:
-    from oracle.chain import keystore
-
-    if path is not None:
-        return keystore.password_from_file(path)
-    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return password
 
 
 def main() -> NoReturn:

@@ -99,14 +99,14 @@ def detector_monitor(
     detector = load_detector(path)
     if from_chain:
         config = load_config(config_path or DEFAULT_CONFIG)
-        where = monitoring.data_of(card, None, config.journal.path, feed)
+        where = monitoring.data_of(card, None, config.journal.path or Path("-"), feed)
         learnt = asyncio.run(monitoring.from_chain(config, feed or "", where, last))
     else:
         if feed is not None and journal is None:
             optional = load_optional(config_path)
             if optional is None:
                 raise click.UsageError("--feed needs --journal, or a configuration that names one")
-            journal = optional.journal.path
+            journal = optional.journal.file
         where = monitoring.data_of(card, data, journal, feed)
         learnt = read(where)
     learnt = monitoring.recent(learnt, last)

@@ -12,6 +12,7 @@ from oracle.cli.options import config_option, json_option, load_config
 
 if TYPE_CHECKING:
     from oracle.administration import FeedTerms
+    from oracle.chain.signer import AnyKey
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,7 +146,7 @@ def _act(
     async def run() -> None:
         async with connect(config.chain) as rpc:
             if keystore is not None and password is not None:
-                signer = keystores.load(keystore, password)
+                signer: AnyKey = keystores.load(keystore, password)
             else:
                 signer = await account(config.keys.deployer, rpc, os.environ)
             receipt = await administration.send(rpc, signer, wanted, config.chain.tx_deadline_s)

@@ -63,13 +63,27 @@ class Health:
     max_head_age: float | None = None
     min_reports: int = 20
     clock: Callable[[], float] = time.monotonic
+    _standby: str | None = field(init=False, default=None)
     _feeds: dict[str, _Feed] = field(init=False)
     _chain: _Chain = field(init=False, default_factory=_Chain)
 
     def __post_init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._feeds = {name: _Feed(self.clock()) for name in self.patience}
 
     # --- told by the daemon's loops ---
+
+    def stands_by(self, leader: str) -> None:
+        """Another daemon writes to the journal, and this one waits for its end."""
+        self._standby = leader
+
+    def leads(self) -> None:
+        """This daemon writes to the journal; from now on its feeds are to take turns."""
+        if self._standby is not None:
+            self._standby = None
+            self._begin()
 
     def turned(self, feed: str) -> None:
         """A feed has finished a turn: its sources answered, and what was due was reported."""
@@ -96,11 +110,15 @@ class Health:
     # --- asked from outside ---
 
     def alive(self) -> Sequence[Check]:
-        """Whether every feed takes its turns."""
+        """Whether every feed takes its turns; a daemon that stands by has none to take."""
+        if self._standby is not None:
+            return [Check("standby", True, f"waits for the end of {self._standby}")]
         return [self._turns(name, of) for name, of in self._feeds.items()]
 
     def ready(self) -> Sequence[Check]:
         """Whether a report of each feed could be made now."""
+        if self._standby is not None:
+            return [Check("leader", False, f"stands by: {self._standby} leads")]
         return [*self.alive(), *self._chain_checks(), *(self._readings(name, of) for name, of in self._feeds.items())]
 
     def _turns(self, name: str, of: _Feed) -> Check:

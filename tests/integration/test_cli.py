@@ -80,12 +80,12 @@ def test_a_missing_keystore_and_a_wrong_password(workspace: Workspace) -> None:
     (workspace.folder / "password").chmod(0o600)
     key = '{ keystore = "key.json", password_file = "password" }'
     workspace.configure(feed("one", workspace.recording("one", [1, 2])), submitter=key)
-    refused(workspace, "deploy", code=2, says=r"key\.json: no such file; make one with `oracle keys new")
+    refused(workspace, "deploy", code=2, says=r"key\.json: no such file; make one with `oracle key create")
     (workspace.folder / "right").write_text("right\n")
     (workspace.folder / "right").chmod(0o600)
-    made = workspace.run("keys", "new", "key.json", "--password-file", "right")
+    made = workspace.run("key", "create", "key.json", "--password-file", "right")
     assert made.returncode == 0 and re.fullmatch(r"0x[0-9a-fA-F]{40}\n", made.stdout), made.stderr
-    assert workspace.run("keys", "show", "key.json").stdout == made.stdout
+    assert workspace.run("key", "show-address", "key.json").stdout == made.stdout
     refused(workspace, "deploy", code=2, says=r"key\.json: wrong password")
 
 

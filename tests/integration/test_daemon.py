@@ -25,6 +25,7 @@ from oracle.journal import Journal
 from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, signature
 from oracle.types import Outcome
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
+from tests.postgres import Postgres
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def assert_chain_agrees(workspace: Workspace) -> int:
         ]
 
     on_chain = asyncio.run(events())
-    with Journal(workspace.folder / "journal.db", read_only=True) as journal:
+    with workspace.journal() as journal:
+        assert journal.check().problems == ()
         entries = [(entry.feed_id, entry.observed_at, entry.outcome, entry.answer) for entry in journal.confirmed()]
         assert journal.counts()["open"] == 0
     assert sorted(on_chain) == sorted(entries)  # type: ignore[type-var]
@@ -109,6 +111,43 @@ def test_a_daemon_stops_cleanly_and_another_goes_on_after_a_kill(workspace: Work
     assert daemon.wait(30) == 0, workspace.log()
     assert_chain_agrees(workspace)
     assert "Traceback" not in workspace.log()
+
+
+def ready(workspace: Workspace) -> dict[str, Any]:
+    """What the daemon that was started last says on /readyz."""
+    port = re.findall(r'"port": (\d+)', workspace.log())[-1]
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as response:
+            found: dict[str, Any] = json.load(response)
+    except urllib.error.HTTPError as error:
+        found = json.load(error)
+    return found
+
+
+@pytest.mark.chaos
+def test_a_standby_takes_over_from_a_daemon_that_is_killed(workspace: Workspace, postgres: Postgres) -> None:
+    walk = [100 + (index % 7) * 0.3 for index in range(600)]
+    journal = f'url = "{postgres.url()}"\nstandby = true\nlease_s = 1\nkeep_days = 1'
+    workspace.configure(feed("one", workspace.recording("one", walk)), journal=journal)
+    deployed(workspace)
+    first = workspace.start("run")
+    eventually(lambda: workspace.counts().get("accepted", 0) >= 2, "two rounds")
+    second = workspace.start("run")
+    eventually(lambda: '"event": "stands by"' in workspace.log(), "a standby")
+    said = ready(workspace)
+    assert not said["ok"] and "stands by: " in said["checks"][0]["detail"]
+    status = json.loads(workspace.run("status", "--json").stdout)
+    assert status["leader"].endswith(f":{first.pid}")
+    first.kill()
+    first.wait(30)
+    before = workspace.counts()["accepted"]
+    eventually(lambda: workspace.counts().get("accepted", 0) >= before + 2, "rounds of the standby")
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(30) == 0, workspace.log()
+    assert_chain_agrees(workspace)
+    assert "Traceback" not in workspace.log()
+    checked = workspace.run("journal", "check", "--json")
+    assert checked.returncode == 0 and json.loads(checked.stdout)["outcomes"] >= before + 2, checked.stderr
 
 
 def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others_until_it_is_replaced(
@@ -252,7 +291,7 @@ def test_deploying_again_changes_nothing(workspace: Workspace) -> None:
 def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> None:
     (workspace.folder / "password").write_text("correct horse\n")
     (workspace.folder / "password").chmod(0o600)
-    made = workspace.run("keys", "new", "reporter.json", "--password-file", "password")
+    made = workspace.run("key", "create", "reporter.json", "--password-file", "password")
     assert made.returncode == 0, made.stderr
     workspace.configure(
         feed("one", workspace.recording("one", [100, 100.2, 100.1])),
@@ -273,14 +312,18 @@ def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> 
     assert asyncio.run(reporters()) == (made.stdout.strip(),)
     assert "correct horse" not in workspace.log()
 
+    # And the reporter's key is followed by another, as docs/operations.md says.
+    def rotate() -> str:
+        done = workspace.run(
+            "key", "rotate", "reporter.json", "next.json", "-c", "oracle.toml", "--password-file", "password"
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-def test_what_a_first_run_prints_is_readable(workspace: Workspace) -> None:
-    workspace.configure(feed("one", workspace.recording("one", [100, 101])))
-    done = workspace.run("deploy")
-    assert "hub on chain" in done.stdout
-    audit = workspace.run(
-        "audit", load_deployment(workspace.folder / "deployment.json").hub,
-        "--rpc", workspace.chain.rpc_url, "--artifacts", str(workspace.folder),
-    )  # fmt: skip
-    assert audit.returncode == 1
-    assert "no artifact here is of model 1" in audit.stdout
+    for expected in ("proposes it", "proposed; from"):
+        said = rotate()
+        assert expected in said and "keep 0x" in said
+        [command] = re.findall(r"`oracle (feed .*)`", said)
+        done = workspace.run(*command.split())
+        assert done.returncode == 0, done.stderr
+    assert "the old one can go" in rotate()

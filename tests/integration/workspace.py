@@ -17,8 +17,9 @@ import pytest
 
 from oracle import toolchain
 from oracle.chain.anvil import Anvil
-from oracle.errors import JournalError
-from oracle.journal import Journal
+from oracle.config import load
+from oracle.errors import OracleError
+from oracle.journal import Journal, open_journal
 
 DEADLINE_S = 90.0
 
@@ -81,6 +82,7 @@ class Workspace:
             "prover": "",
             "listen": "127.0.0.1:0",
             "more": "",
+            "journal": 'path = "journal.db"',
         } | changes
         path = self.folder / "oracle.toml"
         path.write_text(
@@ -101,7 +103,7 @@ workers = {values["workers"]}
 {values["prover"]}
 
 [journal]
-path = "journal.db"
+{values["journal"]}
 
 [deploy]
 change_delay = 0
@@ -159,12 +161,16 @@ interval = 0.1
         """What started commands wrote."""
         return (self.folder / "log").read_text()
 
+    def journal(self) -> Journal:
+        """The configured journal, to read."""
+        return open_journal(load(self.folder / "oracle.toml", {}).journal, {}, read_only=True)
+
     def counts(self) -> dict[str, int]:
         """The journal's counts, while a daemon may be writing it."""
         try:
-            with Journal(self.folder / "journal.db", read_only=True) as journal:
+            with self.journal() as journal:
                 return journal.counts()
-        except JournalError:
+        except OracleError:
             return {}  # the daemon has not begun it yet
 
     def _command(self, *arguments: str) -> list[str]:

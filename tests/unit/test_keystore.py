@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from structlog.testing import capture_logs
 
 from oracle.chain import keystore
 from oracle.errors import InsecureSetup, KeystoreError
@@ -60,15 +59,16 @@ def test_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
-def test_a_warning_if_others_can(stored: Path) -> None:
-    with capture_logs() as quiet:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_refused_if_others_can_read_it(stored: Path, mode: int) -> None:
+    keystore.load(stored, PASSWORD)
+    stored.chmod(mode)
+    with pytest.raises(KeystoreError, match=rf"mode {mode:04o}\): chmod 600"):
         keystore.load(stored, PASSWORD)
-    stored.chmod(0o644)
-    with capture_logs() as said:
-        keystore.load(stored, PASSWORD)
-    assert quiet == []
-    assert [entry["log_level"] for entry in said] == ["warning"]
-    assert said[0]["mode"] == "0644"
+    with pytest.raises(KeystoreError, match=r"password file .* can be read by others"):
+        keystore.password_from_file(stored)
+    with pytest.raises(KeystoreError, match=r"key file .* can be read by others"):
+        keystore.secret_from_file(stored)
 
 
 def test_never_overwritten(stored: Path) -> None:
@@ -88,7 +88,7 @@ def test_wrong_password(stored: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(KeystoreError, match=r"no such file.*oracle keys new"):
+    with pytest.raises(KeystoreError, match=r"no such file.*oracle key create"):
         keystore.load(tmp_path / "none.json", PASSWORD)
     with pytest.raises(KeystoreError, match="can't be read"):
         keystore.load(tmp_path, PASSWORD)
@@ -147,8 +147,8 @@ def test_passwords_are_not_empty(tmp_path: Path) -> None:
 
 def test_password_files(tmp_path: Path) -> None:
     path = tmp_path / "password"
+    path.touch(mode=0o600)
     path.write_text("with spaces \nsecond line\n")
-    path.chmod(0o600)
     assert keystore.password_from_file(path) == "with spaces "
     with pytest.raises(KeystoreError, match="no such file"):
         keystore.password_from_file(tmp_path / "none")
@@ -158,6 +158,58 @@ def test_password_files(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(KeystoreError, match="can't be read"):
         keystore.password_from_file(path)
+
+
+def test_another_password(stored: Path) -> None:
+    address = keystore.change_password(stored, PASSWORD, "another", iterations=FAST)
+    assert keystore.load(stored, "another").address == address
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o600
+    before = stored.read_bytes()
+    for old, new, says in ((PASSWORD, "third", "wrong password"), ("another", "", "is empty")):
+        with pytest.raises(KeystoreError, match=says):
+            keystore.change_password(stored, old, new, iterations=FAST)
+    assert stored.read_bytes() == before
+    assert [each.name for each in stored.parent.iterdir()] == [stored.name]
+
+
+def test_keystores_of_a_folder(stored: Path) -> None:
+    (stored.parent / "notes.txt").write_text("no key")
+    other = stored.parent / "other.json"
+    keystore.create(other, PASSWORD, iterations=FAST)
+    other.chmod(0o644)
+    found = keystore.find(stored.parent)
+    assert [(each.path.name, bool(each.problem)) for each in found] == [("key.json", False), ("other.json", True)]
+    with pytest.raises(KeystoreError, match="can't be read"):
+        keystore.find(stored.parent / "none")
+
+
+def test_passwords_in_the_credential_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keyring.errors
+
+    kept = {("oracle", "0xabc"): "s3cret"}
+    monkeypatch.setattr("keyring.get_password", lambda service, user: kept.get((service, user)))
+    assert keystore.password_from_keyring("oracle", "0xabc") == "s3cret"
+    with pytest.raises(KeystoreError, match="`keyring set oracle 0xdef`"):
+        keystore.password_from_keyring("oracle", "0xdef")
+
+    def locked(*_: str) -> None:
+        raise keyring.errors.KeyringLocked("s3cret")
+
+    monkeypatch.setattr("keyring.get_password", locked)
+    with pytest.raises(KeystoreError, match="KeyringLocked") as caught:
+        keystore.password_from_keyring("oracle", "0xabc")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_passwords_that_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(KeystoreError, match="no terminal"):
+        keystore.password_from_prompt(tmp_path)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "s3cret")
+    assert keystore.password_from_prompt(tmp_path) == "s3cret"
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    with pytest.raises(KeystoreError, match="no password"):
+        keystore.password_from_prompt(tmp_path)
 
 
 def test_passwords_in_the_environment() -> None:

@@ -17,6 +17,7 @@ from oracle.chain.fees import GWEI, FeePolicy, Fees
 from oracle.chain.listener import Listener
 from oracle.chain.rpc import Receipt, Rpc
 from oracle.chain.sender import Sender, SendPolicy
+from oracle.chain.signer import LocalKey
 from oracle.errors import ContractRejected, FeesTooHigh, JournalError, StateMoved, TransactionPending
 from oracle.types import SignedTransaction
 from tests.fakenode import CHAIN_ID, FakeNode, Ticks, geth_takes
@@ -285,7 +286,7 @@ async def test_nonces_are_the_chain_s_with_the_journal_s_on_top(world: World) ->
     world.node.forget()
     stranger = Account.from_key("0x" + "33" * 32)
     content = transactions.Content(2, 50_000, bytes.fromhex(HUB[2:]), 0, b"")
-    world.journal.append(transactions.sign(stranger, CHAIN_ID, content, Fees(GWEI, 1)))
+    world.journal.append(await transactions.sign(LocalKey(stranger), CHAIN_ID, content, Fees(GWEI, 1)))
     after = world.sender()
     assert (await after.sign(HUB, b"three")).nonce == 2, "1 is in the journal; 2 is another key's there"
 

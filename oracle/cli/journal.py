@@ -1,0 +1,71 @@
+"""`oracle journal`: the schema, the audit trail, and what is dropped."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from oracle.cli.options import config_option, json_option, load_config
+
+
+@click.group("journal")
+def journal_group() -> None:
+    """The journal of observations."""
+
+
+@journal_group.command("migrate")
+@config_option
+def journal_migrate(config_path: Path) -> None:
+    """Bring the journal to this release's schema, or begin it. `oracle run` does so by itself."""
+    from oracle.journal import SCHEMA_VERSION, open_journal
+
+    with open_journal(load_config(config_path).journal, os.environ):
+        click.echo(f"the journal has schema version {SCHEMA_VERSION}")
+
+
+@journal_group.command("check")
+@config_option
+@click.option("--expect", metavar="DIGEST", help="That an earlier check printed: it has to be in the chain.")
+@json_option
+def journal_check(config_path: Path, expect: str | None, as_json: bool) -> None:
+    """Verify the chain of hashes through all outcomes; exits with 1 if something was altered or removed."""
+    from oracle.journal import open_journal
+    from oracle.report import print_json
+
+    with open_journal(load_config(config_path).journal, os.environ, read_only=True) as journal:
+        audit = journal.check(expect)
+    if as_json:
+        print_json(asdict(audit))
+    else:
+        for problem in audit.problems:
+            click.echo(problem, err=True)
+        click.echo(f"{audit.outcomes} outcomes, {audit.compacted} of them compacted; {len(audit.problems)} problem(s)")
+        click.echo(f"last digest {audit.digest}")
+    sys.exit(1 if audit.problems else 0)
+
+
+@journal_group.command("compact")
+@config_option
+@click.option("--keep-days", type=click.IntRange(min=0), help="In the place of the configured `keep_days`.")
+def journal_compact(config_path: Path, keep_days: int | None) -> None:
+    """Drop proofs, transactions and stages of observations that ended longer ago; outcomes and hashes stay.
+
+    The daemon must not run: with `keep_days` it does so by itself.
+    """
+    from oracle.journal import open_journal
+
+    config = load_config(config_path).journal
+    days = config.keep_days if keep_days is None else keep_days
+    if days is None:
+        raise click.UsageError("say --keep-days, or set keep_days in [journal]")
+    observations = rows = 0
+    with open_journal(config, os.environ) as journal:
+        while (done := journal.compact(days)).rows:
+            observations, rows = observations + done.observations, rows + done.rows
+        if rows:
+            journal.vacuum()
+    click.echo(f"dropped {rows} stages of {observations} observations")

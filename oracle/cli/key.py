@@ -1,0 +1,123 @@
+"""`oracle key`: encrypted keystores. Passwords and private keys are asked for or in files, and never arguments."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from oracle.cli.options import json_option, load_config
+
+_file = click.Path(path_type=Path, dir_okay=False)
+path_argument = click.argument("path", type=_file)
+password_option = click.option("--password-file", type=_file, help="Default: prompt.")
+
+
+@click.group("key")
+def key_group() -> None:
+    """Encrypted keystores for reporting and for paying gas."""
+
+
+@key_group.command("create")
+@path_argument
+@password_option
+def key_create(path: Path, password_file: Path | None) -> None:
+    """Make a key and write it, encrypted, to PATH."""
+    from oracle.chain import keystore
+
+    click.echo(keystore.create(path, _new_password(password_file)))
+
+
+@key_group.command("import")
+@path_argument
+@password_option
+@click.option("--key-file", type=_file, help="File whose first line is the private key. Default: prompt.")
+def key_import(path: Path, password_file: Path | None, key_file: Path | None) -> None:
+    """Encrypt a private key (hex) to PATH."""
+    from oracle.chain import keystore
+
+    if key_file is None:
+        secret = click.prompt("Private key (hex)", hide_input=True)
+    else:
+        secret = keystore.secret_from_file(key_file)
+    click.echo(keystore.import_key(path, secret, _new_password(password_file)))
+    if key_file is not None:
+        click.echo(f"{key_file} still has the key in plain text: remove it", err=True)
+
+
+@key_group.command("list")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("keystore"))
+@json_option
+def key_list(folder: Path, as_json: bool) -> None:
+    """The keystores in FOLDER (default: keystore) with their addresses; needs no password."""
+    from oracle.chain import keystore
+    from oracle.report import print_json
+
+    found = keystore.find(folder)
+    if as_json:
+        print_json([asdict(each) | {"path": str(each.path)} for each in found])
+        return
+    for each in found:
+        click.echo(f"{each.address}  {each.path}")
+        if each.problem:
+            click.echo(each.problem, err=True)
+
+
+@key_group.command("show-address")
+@path_argument
+def key_show_address(path: Path) -> None:
+    """Print the address of the keystore at PATH; needs no password."""
+    from oracle.chain import keystore
+
+    click.echo(keystore.address_of(path))
+
+
+@key_group.command("change-password")
+@path_argument
+@click.option("--password-file", type=_file, help="The present one. Default: prompt.")
+@click.option("--new-password-file", type=_file, help="Default: prompt.")
+def key_change_password(path: Path, password_file: Path | None, new_password_file: Path | None) -> None:
+    """Encrypt the keystore at PATH with another password."""
+    from oracle.chain import keystore
+
+    if password_file is not None:
+        old = keystore.password_from_file(password_file)
+    else:
+        old = click.prompt("Present password", hide_input=True)
+    click.echo(keystore.change_password(path, old, _new_password(new_password_file, "New password")))
+
+
+@key_group.command("rotate")
+@click.argument("old", type=_file)
+@click.argument("new", type=_file)
+@click.option("--config", "-c", "config_path", type=_file, default=Path("oracle.toml"), show_default=True)
+@password_option
+def key_rotate(old: Path, new: Path, config_path: Path, password_file: Path | None) -> None:
+    """Prepare the reporter key NEW in the place of OLD, and say what the hub's admin has to do. Run it again to see how
+    far that is.
+
+    OLD is kept: until the hub's change is active, only its signatures count.
+    """
+    import asyncio
+
+    from oracle.assembly import rotation
+    from oracle.chain import keystore
+
+    config = load_config(config_path)
+    before = keystore.address_of(old)
+    if not new.exists():
+        keystore.create(new, _new_password(password_file))
+    after = keystore.address_of(new)
+    click.echo(f"{before} ({old}) is to be followed by {after} ({new})")
+    for line in asyncio.run(rotation(config, before, after)):
+        click.echo(line)
+
+
+def _new_password(path: Path | None, prompt: str = "Password") -> str:
+    from oracle.chain import keystore
+
+    if path is not None:
+        return keystore.password_from_file(path)
+    password: str = click.prompt(prompt, hide_input=True, confirmation_prompt=True)
+    return password

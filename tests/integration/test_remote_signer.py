@@ -1,0 +1,179 @@
+"""A key elsewhere: what it signs counts as if it was here, and nothing else that comes back does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from eth_account import Account
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from oracle.chain.remote import RemoteKey
+from oracle.chain.signer import LocalKey, Reporter, recover
+from oracle.errors import OracleError, SignerRefused, SignerUnavailable
+from tests.web3signer import KEY, Web3Signer
+
+HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+OBSERVATION = (b"\x07" * 32, 3, -(2**100), 1_700_000_000)
+DYNAMIC = {"chainId": 31337, "nonce": 7, "gas": 500_000, "value": 0, "data": "0x00c0ffee", "to": HUB}
+DYNAMIC |= {"maxFeePerGas": 3_000_000_000, "maxPriorityFeePerGas": 1}
+LEGACY = {name: value for name, value in DYNAMIC.items() if "Fee" not in name} | {"gasPrice": 5}
+CREATION = {name: value for name, value in DYNAMIC.items() if name != "to"}
+
+
+@pytest.fixture
+def signer(httpserver: HTTPServer) -> Web3Signer:
+    return Web3Signer(httpserver)
+
+
+@pytest.fixture
+def key(signer: Web3Signer) -> RemoteKey:
+    return RemoteKey(signer.url, signer.address, 5)
+
+
+async def test_observations_are_signed_as_by_the_key_itself(key: RemoteKey, signer: Web3Signer) -> None:
+    here = Reporter(Account.from_key(KEY), 31337, HUB)
+    there = Reporter(key, 31337, HUB)
+    signed = await there.sign_observation(*OBSERVATION)
+    assert signed == await here.sign_observation(*OBSERVATION)
+    assert recover(31337, HUB, OBSERVATION[0], OBSERVATION[1], signed) == there.address == signer.address
+    assert len(bytes.fromhex(signer.asked[0]["data"][2:])) == 66, "what is hashed there is the digest's preimage"
+
+
+@pytest.mark.parametrize("fields", [DYNAMIC, LEGACY, CREATION], ids=["dynamic", "legacy", "creation"])
+async def test_transactions_are_signed_as_by_the_key_itself(key: RemoteKey, fields: dict[str, Any]) -> None:
+    assert await key.sign_transaction(fields) == await LocalKey(Account.from_key(KEY)).sign_transaction(fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"to": "0x" + "11" * 20}, "to"),
+        ({"data": "0x00"}, "data"),
+        ({"value": 10**18}, "value"),
+        ({"nonce": 8}, "nonce"),
+        ({"gas": 500_001}, "gas"),
+        ({"maxFeePerGas": 4_000_000_000}, "maxFeePerGas"),
+        ({"maxPriorityFeePerGas": 2}, "maxPriorityFeePerGas"),
+        ({"chainId": 1}, "chainId"),
+    ],
+)
+async def test_another_transaction_than_asked_is_refused(
+    key: RemoteKey, signer: Web3Signer, changes: dict[str, Any], named: str
+) -> None:
+    signer.alter = lambda fields: fields | changes
+    with pytest.raises(SignerRefused, match=f"another transaction than asked: {named} differ"):
+        await key.sign_transaction(DYNAMIC)
+
+
+async def test_an_access_list_nobody_asked_for_is_refused(key: RemoteKey, signer: Web3Signer) -> None:
+    signer.alter = lambda fields: fields | {"accessList": [{"address": HUB, "storageKeys": []}]}
+    with pytest.raises(SignerRefused, match="no signed transaction"):
+        await key.sign_transaction(DYNAMIC)
+
+
+OTHER = Account.from_key("0x" + "cd" * 32)
+
+
+def of_another_key(_: Any) -> str:
+    return "0x" + bytes(OTHER.sign_transaction(DYNAMIC).raw_transaction).hex()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (of_another_key, "gave a transaction of 0x"),
+        (lambda answer: answer[:-2], "no signed transaction"),
+        (lambda answer: answer + "00", "no signed transaction"),
+        (lambda answer: "0x02c0", "no signed transaction"),
+        (lambda answer: {"raw": "0x"}, "no signed transaction"),
+        (lambda answer: None, "signed no transaction"),
+    ],
+)
+async def test_a_transaction_that_is_none_is_refused(
+    key: RemoteKey, signer: Web3Signer, spoil: Callable[[Any], Any], says: str
+) -> None:
+    signer.spoil = spoil
+    with pytest.raises(SignerRefused, match=says):
+        await key.sign_transaction(DYNAMIC)
+
+
+def malleated(answer: str) -> str:
+    """The same signature with the other s: valid to mathematicians, and refused by contracts."""
+    raw = bytes.fromhex(answer[2:])
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    s = order - int.from_bytes(raw[32:64])
+    return "0x" + (raw[:32] + s.to_bytes(32) + bytes([55 - raw[64]])).hex()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda answer: "0x" + answer[4:] + "1b", r"gave no signature|not of"),
+        (lambda answer: "0x" + bytes(OTHER.unsafe_sign_hash(b"\1" * 32).signature).hex(), "not of"),
+        (malleated, "gave no signature"),
+        (lambda answer: answer[:-2], "gave no signature"),
+        (lambda answer: "rubbish", "gave no signature"),
+        (lambda answer: "0x" + "00" * 65, "gave no signature"),
+    ],
+)
+async def test_a_signature_of_something_else_is_refused(
+    key: RemoteKey, signer: Web3Signer, spoil: Callable[[Any], Any], says: str
+) -> None:
+    signer.spoil = spoil
+    with pytest.raises(SignerRefused, match=says):
+        await Reporter(key, 31337, HUB).sign_observation(*OBSERVATION)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "says"),
+    [
+        (404, SignerRefused, "404: has it this key"),
+        (400, SignerRefused, "answers 400"),
+        (302, SignerRefused, "answers 302"),
+        (500, SignerUnavailable, "answers 500"),
+        (429, SignerUnavailable, "answers 429"),
+    ],
+)
+async def test_what_the_service_answers_instead(
+    httpserver: HTTPServer, status: int, error: type[OracleError], says: str
+) -> None:
+    httpserver.expect_request("/").respond_with_data("", status=status, headers={"Location": "http://127.0.0.1:1/"})
+    with pytest.raises(error, match=says):
+        await RemoteKey(httpserver.url_for(""), OTHER.address).sign_transaction(DYNAMIC)
+
+
+async def test_a_service_without_the_key_one_that_is_gone_and_one_that_is_slow(
+    httpserver: HTTPServer, signer: Web3Signer
+) -> None:
+    reporter = Reporter(RemoteKey(signer.url, OTHER.address), 31337, HUB)
+    with pytest.raises(SignerRefused, match=r"has no key of 0x.*, of the 2 that it has"):
+        await reporter.sign_observation(*OBSERVATION)
+    with pytest.raises(SignerUnavailable, match=r"http://127\.0\.0\.1:1: does not answer: ConnectError"):
+        await RemoteKey("http://u:s3cret@127.0.0.1:1", OTHER.address).sign_transaction(DYNAMIC)
+
+    def slow(request: Request) -> Response:
+        time.sleep(0.4)
+        return Response("")
+
+    httpserver.clear()
+    httpserver.expect_request("/").respond_with_handler(slow)
+    with pytest.raises(SignerUnavailable, match="no answer in time"):
+        await RemoteKey(signer.url, OTHER.address, 0.1).sign_transaction(DYNAMIC)
+
+
+async def test_an_answer_without_end_is_cut(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data(b"0" * (2 << 20))
+    with pytest.raises(SignerRefused, match="more than"):
+        await RemoteKey(httpserver.url_for(""), OTHER.address).sign_transaction(DYNAMIC)
+
+
+def test_plain_http_is_for_this_machine_only() -> None:
+    for url in ("http://signer.example", "http://localhost.example", "ftp://localhost"):
+        with pytest.raises(SignerRefused, match="https is needed"):
+            RemoteKey(url, OTHER.address)
+    key = RemoteKey("https://user:s3cret@signer.example:9000/", OTHER.address)
+    assert "s3cret" not in repr(key) and "signer.example:9000" in repr(key)
