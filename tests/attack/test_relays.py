@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +32,12 @@ class CachedModel:
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:
         return MODEL.score_int(features)
 
-    async def prove(self, scored: Scored) -> Proven:
-        proofs = self._rig.proofs
-        return Proven(scored, await proofs.proof(scored.features), proofs.artifact().artifact_hash, 0.0)
+    def seconds(self) -> Mapping[int, float]:
+        return {1: 0.1}
+
+    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
+        (scored,), proofs = batch, self._rig.proofs
+        return [Proven(scored, await proofs.proof(scored.features), proofs.artifact().artifact_hash, 0.0)]
 
 
 class Running:
