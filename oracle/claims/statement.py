@@ -165,7 +165,7 @@ class ClaimCircuit:
         numbers = {"axis": [1], "zero": [0], "two": [2], "end": [self.model.features], "last": [STATEMENT]}
         constants = [numpy_helper.from_array(np.array(value, dtype=np.int64), name) for name, value in numbers.items()]
         # Bounds are integers of the score's scale: a product with a power of two is a matter of scale alone to ezkl.
-        unit = np.array([[2.0 ** -self.circuit.output_scale]], dtype=np.float32)
+        unit = np.array([[2.0**-self.circuit.output_scale]], dtype=np.float32)
         constants.append(numpy_helper.from_array(unit, "unit"))
 
         def cut(source: str, start: str, end: str, name: str) -> Any:
