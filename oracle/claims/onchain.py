@@ -24,7 +24,7 @@ _HINTS = {
     "NotSubject": "the claim is of {subject}, and {caller} sent it",
     "InvalidBounds": "the bounds {lo} and {hi} are reversed, or beyond the model's limit",
     "Expired": "the claim or its attestation expired at {expiresAt}",
-    "UntrustedIssuer": "the commitment is signed by {signer}, who is no issuer here, or the signature is of another claim",
+    "UntrustedIssuer": "{signer} signed the commitment, who is no issuer here, or the signature is of another claim",
     "Revoked": "the issuer {issuer} has revoked the commitment",
     "AlreadyRecorded": "the same claim is recorded already",
     "WrongProofLength": "the proof has {length} bytes instead of {expected}",

@@ -19,8 +19,8 @@ class Provable(Protocol):
         score_unit: For the manifest.
         disclosure: "score", or "verdict" if the graph compares.
 
-    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers; and
-    `inputs`: the lengths of the graph's inputs, if it has several.
+    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers;
+    and `inputs`: the lengths of the graph's inputs, if it has several.
     """
 
     @property

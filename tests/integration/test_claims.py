@@ -144,7 +144,7 @@ def test_files_that_are_none(claim: ClaimProof, tmp_path: Path) -> None:
     path = tmp_path / "claim.json"
     for text in ("", whole[:-40], "[]", "{}", whole.replace("claim-v1", "claim-v0"), whole.replace(SUBJECT, "nobody")):
         path.write_text(text)
-        with pytest.raises(DataError, match="no claim|not an address"):
+        with pytest.raises(DataError, match=r"no claim|not an address"):
             ClaimProof.load(path)
 
 
