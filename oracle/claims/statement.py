@@ -88,7 +88,7 @@ class ClaimCircuit:
         return f"claim-{self.model.name}"
 
     @property
-    def inputs(self) -> tuple[int, ...]:
+    def input_lengths(self) -> tuple[int, ...]:
         """Lengths of data and statement."""
         return self.model.features + SALT_LIMBS, STATEMENT
 
@@ -124,7 +124,7 @@ class ClaimCircuit:
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         """What the circuit publishes of data and statement."""
-        score, statement = self.score(features[: self.model.features]), tuple(features[self.inputs[0] :])
+        score, statement = self.score(features[: self.model.features]), tuple(features[self.input_lengths[0] :])
         return (*statement, int(score >= statement[0]), int(score <= statement[1]))
 
     def score_bound(self) -> int:
@@ -192,7 +192,7 @@ class ClaimCircuit:
             nodes,
             "claim",
             [
-                helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, self.inputs[0]]),
+                helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, self.input_lengths[0]]),
                 helper.make_tensor_value_info("statement", TensorProto.FLOAT, [1, STATEMENT]),
             ],
             [helper.make_tensor_value_info("published", TensorProto.FLOAT, [1, OUTPUTS])],

@@ -650,7 +650,7 @@ def _smallest_k(
 
 def _inputs(detector: Provable) -> tuple[int, ...]:
     """Lengths of a circuit's inputs; () if it has one."""
-    return tuple(getattr(detector, "inputs", ()))
+    return tuple(getattr(detector, "input_lengths", ()))
 
 
 def _arranged(flat: list[int], lengths: Sequence[int]) -> list[int] | list[list[int]]:

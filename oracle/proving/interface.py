@@ -20,7 +20,7 @@ class Provable(Protocol):
         disclosure: "score", or "verdict" if the graph compares.
 
     It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers;
-    and `inputs`: the lengths of the graph's inputs, if it has several.
+    and `input_lengths`: the lengths of the graph's inputs, if it has several.
     """
 
     @property
