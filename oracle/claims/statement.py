@@ -94,7 +94,7 @@ class ClaimCircuit:
 
     @property
     def features(self) -> int:
-        return sum(self.inputs)
+        return sum(self.input_lengths)
 
     @property
     def outputs(self) -> int:
