@@ -166,8 +166,8 @@ def instances(
     scores: Sequence[Sequence[int]],
     batch: int,
     *,
-    input_hash: int | None = None,
-    output_hash: int | None = None,
+    input_hash: int | tuple[int, ...] | None = None,
+    output_hash: int | tuple[int, ...] | None = None,
 ) -> tuple[int, ...]:
     """The public instances of a proof, as the hub builds them: `[H] ++ x[0..B) ++ s[0..B)`.
 
@@ -178,7 +178,7 @@ def instances(
         windows: 1 to `batch` feature vectors.
         scores: As many score vectors. Missing windows repeat the last one.
         batch: B, the windows of the circuit.
-        input_hash: Poseidon hash that stands for the windows.
+        input_hash: Poseidon hash that stands for the windows; of each input, in order, if the circuit has several.
         output_hash: Likewise for the scores.
 
     Returns:
@@ -190,8 +190,12 @@ def instances(
     rows = [*windows, *[windows[-1]] * padding, *scores, *[scores[-1]] * padding]
     inputs = [to_field(value) for row in rows[:batch] for value in row] if input_hash is None else []
     outputs = [to_field(value) for row in rows[batch:] for value in row] if output_hash is None else []
-    head = [each for each in (input_hash, model_hash) if each is not None]
-    return (*head, *inputs, *outputs, *(() if output_hash is None else (output_hash,)))
+    head = (*_hashes(input_hash), *_hashes(model_hash))
+    return (*head, *inputs, *outputs, *_hashes(output_hash))
+
+
+def _hashes(given: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    return () if given is None else given if isinstance(given, tuple) else (given,)
 
 
 def answer_from_decimal(value: Decimal, decimals: int) -> int:

@@ -24,6 +24,7 @@ SOURCES: Mapping[str, str] = {
     "ZkAggregatorFactory": "contracts/src/ZkAggregatorFactory.sol",
     "ZkFeedRegistry": "contracts/src/ZkFeedRegistry.sol",
     "ModelCard": "contracts/src/ModelCard.sol",
+    "ClaimRegistry": "contracts/src/ClaimRegistry.sol",
     "Models": "contracts/src/libraries/Models.sol",
     "Changes": "contracts/src/libraries/Changes.sol",
     "Shadows": "contracts/src/libraries/Shadows.sol",

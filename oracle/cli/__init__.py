@@ -15,6 +15,7 @@ import click
 from oracle import __version__
 from oracle.cli import evaluation
 from oracle.cli.card import card_group
+from oracle.cli.claim import claim_group
 from oracle.cli.detector import detector_group
 from oracle.cli.feed import feed_group
 from oracle.cli.journal import journal_group
@@ -67,6 +68,7 @@ def oracle(verbose: bool) -> None:
 
 
 oracle.add_command(card_group)
+oracle.add_command(claim_group)
 evaluation.add_to(detector_group)
 oracle.add_command(detector_group)
 oracle.add_command(feed_group)

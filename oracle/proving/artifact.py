@@ -11,6 +11,7 @@ hub wants to see before it adds the model; no two proofs are the same, so no has
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -90,6 +91,7 @@ class Manifest:
         imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
         spread: Whether the last feature but one is the spread between the reporters' answers.
         hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
+        inputs: Lengths of the circuit's inputs, if it has several: each has a hash of its own. A window is all of them.
     """
 
     schema: int
@@ -117,11 +119,12 @@ class Manifest:
     imported: Mapping[str, Any] | None = None
     spread: bool = False
     hashed: tuple[str, ...] = ()
+    inputs: tuple[int, ...] = ()
 
     @property
     def model_hash_at(self) -> int:
         """Where the model's hash is among the instances, if they have it."""
-        return 1 if "input" in self.hashed else 0
+        return max(1, len(self.inputs)) if "input" in self.hashed else 0
 
     def document(self) -> dict[str, Any]:
         """As JSON: 256-bit numbers as hex, enumerations by their values."""
@@ -137,6 +140,10 @@ class Manifest:
             document["hashed"] = list(self.hashed)
         else:
             del document["hashed"]
+        if self.inputs:
+            document["inputs"] = list(self.inputs)
+        else:
+            del document["inputs"]
         return document
 
     def computed_hash(self) -> str:
@@ -178,6 +185,9 @@ class Manifest:
         values["hashed"] = tuple(values.get("hashed", ()))
         if values["hashed"] not in ((), ("input",), ("output",), ("input", "output")):
             raise ValueError(f"hashed {list(values['hashed'])} is none of input, output, or both in this order")
+        values["inputs"] = tuple(values.get("inputs", ()))
+        if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["features"]):
+            raise ValueError("its inputs are not the features of one window")
         manifest = Manifest(**values)
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
@@ -229,7 +239,7 @@ class Artifact:
         self,
         windows: Sequence[Sequence[int]],
         scores: Sequence[Sequence[int]],
-        input_hash: int | None = None,
+        input_hash: int | tuple[int, ...] | None = None,
         output_hash: int | None = None,
     ) -> tuple[int, ...]:
         """The instances of a statement in this circuit, as the hub builds them; with hashes for a segment's ends."""
@@ -241,6 +251,10 @@ class Artifact:
         """The circuit's input: the windows, the last one repeated to B, flattened."""
         missing = self.manifest.batch - len(windows)
         return [value for window in [*windows, *[windows[-1]] * missing] for value in window]
+
+    def arranged(self, windows: Sequence[Sequence[int]]) -> list[int] | list[list[int]]:
+        """`padded`, cut into the circuit's inputs if it has several."""
+        return _arranged(self.padded(windows), self.manifest.inputs)
 
 
 def build(
@@ -363,7 +377,10 @@ def _check_settings(artifact: Artifact) -> None:
     private = manifest.visibility is Visibility.PRIVATE
     # One hash stands for all of an end that is hashed.
     ends = {"input": manifest.features, "output": manifest.outputs}
-    count = private + sum(1 if end in manifest.hashed else manifest.batch * width for end, width in ends.items())
+    hashes = {"input": max(1, len(manifest.inputs)), "output": 1}
+    count = private + sum(
+        hashes[end] if end in manifest.hashed else manifest.batch * width for end, width in ends.items()
+    )
     if not problem and manifest.instance_count != count:
         problem = f"its circuit has {manifest.instance_count} instances; the contract builds {count}"
     if problem:
@@ -451,13 +468,15 @@ def _build_into(
     progress("circuit against reference")
     for window in _windows(detector)[1:]:
         expected = [value for _ in range(batch) for value in detector.score_int(window)]
-        seen = engine.call("witness", circuit=file(CIRCUIT), inputs=[*window] * batch)["outputs"]
+        given = _arranged([*window] * batch, _inputs(detector))
+        seen = engine.call("witness", circuit=file(CIRCUIT), inputs=given)["outputs"]
         if seen != expected:
             raise ArtifactError(
                 f"the circuit of {detector.name} computes {seen} for {list(window)}, its integer reference {expected}"
             )
     proof_bytes = len(probe["proof"]) // 2
-    model_hash = int(probe["instances"]["input" in hashed], 16) if visibility is Visibility.PRIVATE else 0
+    at = max(1, len(_inputs(detector))) if "input" in hashed else 0
+    model_hash = int(probe["instances"][at], 16) if visibility is Visibility.PRIVATE else 0
     # 4 The verifier.
     progress("verifier")
     engine.call("create_verifier", vk=file(VK), settings=file(SETTINGS), srs=file(SRS), source=file(SOLIDITY))
@@ -512,6 +531,7 @@ def _build_into(
         files={name: _sha256(folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
         **_facts(detector),
         hashed=hashed,
+        inputs=_inputs(detector),
     )
     document = manifest.document() | {"artifact_hash": manifest.computed_hash(), "privacy": manifest.privacy()}
     _write_json(folder / MANIFEST, document)
@@ -601,7 +621,7 @@ def _smallest_k(
                 vk=vk,
                 pk=pk,
                 srs=params,
-                inputs=[*window] * batch,
+                inputs=_arranged([*window] * batch, _inputs(detector)),
                 outputs=outputs,
             )
         except (ArtifactError, ProverUnavailable) as error:
@@ -616,13 +636,28 @@ def _smallest_k(
         if _sha256(folder / SRS) != srs.sha256:
             raise ArtifactError(f"SRS file {srs.path} changed while it was used")
         instances = tuple(int(element, 16) for element in probe["instances"])
-        model_hash = instances["input" in hashed] if visibility is Visibility.PRIVATE else None
-        ends = {"input": [*window] * batch, "output": outputs}
-        hashes = {f"{end}_hash": int(engine.call("poseidon", vectors=[ends[end]])[0], 16) for end in hashed}
+        at = max(1, len(_inputs(detector))) if "input" in hashed else 0
+        model_hash = instances[at] if visibility is Visibility.PRIVATE else None
+        ends = {"input": _arranged([*window] * batch, _inputs(detector) or (batch * len(window),)), "output": [outputs]}
+        hashes: dict[str, Any] = {
+            f"{end}_hash": tuple(int(each, 16) for each in engine.call("poseidon", vectors=ends[end])) for end in hashed
+        }
         if instances != encoding.instances(model_hash, [window], [detector.score_int(window)], batch, **hashes):
             raise ArtifactError(f"the circuit of {detector.name} has other instances than the hub, or in another order")
         return srs, probe
     raise ArtifactError(f"no circuit of up to 2^{least + _K_ATTEMPTS - 1} rows works for {detector.name}: {refusal}")
+
+
+def _inputs(detector: Provable) -> tuple[int, ...]:
+    """Lengths of a circuit's inputs; () if it has one."""
+    return tuple(getattr(detector, "input_lengths", ()))
+
+
+def _arranged(flat: list[int], lengths: Sequence[int]) -> list[int] | list[list[int]]:
+    if not lengths:
+        return flat
+    ends = list(itertools.accumulate(lengths))
+    return [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
 def _calm(features: int) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ def above(program: Program, threshold: float) -> Program:
     """
     import numpy as np
 
-    extended = _Extended(program)
+    extended = Extended(program)
     shape = (1, *program.output_shape)
     if abs(threshold) < NEGLIGIBLE:
         compared = extended.add("Sub", [program.output, program.output], shape)
@@ -53,7 +53,7 @@ def largest(program: Program) -> Program:
     count = program.outputs
     if count < 2:
         raise ModelError("the largest of one output is no verdict: state --threshold")
-    extended = _Extended(program)
+    extended = Extended(program)
     scores = program.output
     if program.output_shape != (count,):
         scores = extended.add("Reshape", [scores], (1, count))
@@ -76,7 +76,7 @@ def limit(circuit: Circuit) -> float:
     return 0.0 if rounded is None else int(rounded.ravel()[0]) / 2**circuit.param_scale
 
 
-class _Extended:
+class Extended:
     """A program to which operations are added."""
 
     def __init__(self, program: Program) -> None:

@@ -122,7 +122,7 @@ def create_verifier(vk: str, settings: str, srs: str, source: str) -> None:
         Path(source).write_bytes(written.read_bytes())
 
 
-def witness(circuit: str, inputs: list[int]) -> dict[str, Any]:
+def witness(circuit: str, inputs: list[int] | list[list[int]]) -> dict[str, Any]:
     """Runs the circuit without proving it.
 
     Args:
@@ -142,12 +142,18 @@ def witness(circuit: str, inputs: list[int]) -> dict[str, Any]:
 
 
 def prove(
-    circuit: str, settings: str, vk: str, pk: str, srs: str, inputs: list[int], outputs: list[int] | None = None
+    circuit: str,
+    settings: str,
+    vk: str,
+    pk: str,
+    srs: str,
+    inputs: list[int] | list[list[int]],
+    outputs: list[int] | None = None,
 ) -> dict[str, Any]:
     """Proves one statement, and verifies the proof.
 
     Args:
-        inputs: All windows, flattened.
+        inputs: All windows, flattened; a list of each input of a circuit that has several.
         outputs: The expected outputs. A witness that disagrees is not proven: proving would be wasted.
 
     Returns:
@@ -254,12 +260,15 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _witness(folder: str, circuit: str, inputs: list[int]) -> dict[str, Any]:
+def _witness(folder: str, circuit: str, inputs: list[int] | list[list[int]]) -> dict[str, Any]:
     data, target = Path(folder, "input.json"), Path(folder, "witness.json")
     # ezkl reads numbers as 32-bit floats, whatever is written: integers up to 2^24 are exact. Others it takes as field
     # elements, which no scale changes.
-    exact = [float(v) if abs(v) <= 1 << 24 else _little_endian(v % FIELD_MODULUS) for v in inputs]
-    data.write_text(json.dumps({"input_data": [exact]}))
+    tensors = [each if isinstance(each, list) else [each] for each in inputs]
+    if all(isinstance(each, int) for each in inputs):
+        tensors = [[value for tensor in tensors for value in tensor]]
+    exact = [[float(v) if abs(v) <= 1 << 24 else _little_endian(v % FIELD_MODULUS) for v in each] for each in tensors]
+    data.write_text(json.dumps({"input_data": exact}))
     ezkl.gen_witness(str(data), circuit, str(target), None, None)
     written: dict[str, Any] = json.loads(target.read_text())
     return written

@@ -19,7 +19,8 @@ class Provable(Protocol):
         score_unit: For the manifest.
         disclosure: "score", or "verdict" if the graph compares.
 
-    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers.
+    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers;
+    and `input_lengths`: the lengths of the graph's inputs, if it has several.
     """
 
     @property
@@ -80,13 +81,13 @@ class ProofJob:
     Attributes:
         windows: 1 to B feature vectors of clipped integers.
         scores: As many vectors of published integers, as `Detector.score_int` gives them.
-        input_hash: Of the windows, for a circuit that publishes it in their place.
+        input_hash: Of the windows, for a circuit that publishes it in their place; of each of its inputs, if several.
         output_hash: Likewise of the scores.
     """
 
     windows: tuple[tuple[int, ...], ...]
     scores: tuple[tuple[int, ...], ...]
-    input_hash: int | None = None
+    input_hash: int | tuple[int, ...] | None = None
     output_hash: int | None = None
 
 

@@ -240,7 +240,7 @@ class PooledProver(abc.ABC):
             await self._ready()
             flight.running = True
             self._tell(EventKind.STARTED, flight.statement, flight)
-            inputs = {"inputs": self._artifact.padded(job.windows), "outputs": self._artifact.padded(job.scores)}
+            inputs = {"inputs": self._artifact.arranged(job.windows), "outputs": self._artifact.padded(job.scores)}
             answer = await self._execute(worker, "prove", inputs, PROVING_FILES)
         finally:
             flight.running = False

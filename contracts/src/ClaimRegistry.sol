@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {IClaimRegistry} from "./interfaces/IClaimRegistry.sol";
+import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
+import {Instances} from "./libraries/Instances.sol";
+
+/// @title Registry of private claims
+contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
+    /// @inheritdoc IClaimRegistry
+    bytes32 public constant override ISSUER_ROLE = keccak256("ISSUER_ROLE");
+
+    uint40 internal constant MAX_DELAY = 30 days;
+    uint128 internal constant MAX_LIMIT = 1 << 120;
+    uint256 internal constant SUBJECT_LIMB_BITS = 40;
+    uint256 internal constant INSTANCES = 12;
+
+    bytes32 private constant ATTESTATION_TYPEHASH =
+        keccak256("Attestation(bytes32 modelId,address subject,uint256 commitment,uint40 expiresAt)");
+
+    /// @inheritdoc IClaimRegistry
+    uint40 public immutable override modelDelay;
+
+    mapping(bytes32 modelId => Model stored) private _models;
+    mapping(bytes32 key => Recorded stored) private _claims;
+    mapping(address issuer => mapping(uint256 commitment => bool revoked)) private _revoked;
+
+    /// @param admin Of models and issuers.
+    /// @param delay Seconds from a model's proposal to its first claim.
+    constructor(address admin, uint40 delay) EIP712("ClaimRegistry", "1") {
+        if (delay > MAX_DELAY) revert InvalidDelay(delay);
+        modelDelay = delay;
+        _grantRole(DEFAULT_ADMIN_ROLE, admin);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function proposeModel(address verifier, uint256 modelHash, uint32 proofBytes, uint128 limit)
+        external
+        override
+        onlyRole(DEFAULT_ADMIN_ROLE)
+        returns (bytes32 modelId)
+    {
+        if (verifier.code.length == 0) revert HasNoCode(verifier);
+        if (modelHash == 0 || modelHash >= Instances.FIELD_MODULUS || proofBytes == 0) revert InvalidModel();
+        if (limit == 0 || limit > MAX_LIMIT) revert InvalidModel();
+        modelId = keccak256(abi.encode(modelHash, verifier.codehash));
+        if (_models[modelId].verifier != address(0)) revert ModelExists(modelId);
+        uint40 activeAt = uint40(block.timestamp) + modelDelay;
+        _models[modelId] = Model(verifier, proofBytes, activeAt, false, limit, modelHash);
+        emit ModelProposed(modelId, verifier, modelHash, limit, activeAt);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function retireModel(bytes32 modelId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
+        _known(modelId).isRetired = true;
+        emit ModelRetired(modelId);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function revoke(uint256 commitment) external override {
+        _revoked[msg.sender][commitment] = true;
+        emit CommitmentRevoked(msg.sender, commitment);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function submitClaim(
+        Claim calldata claim,
+        uint256 statementHash,
+        Attestation calldata attestation,
+        bytes calldata proof
+    ) external override {
+        // 1  the subject's own
+        if (msg.sender != claim.subject) revert NotSubject(msg.sender, claim.subject);
+        // 2  an active model, and bounds for which its circuit is sound
+        _requireBounds(claim.lo, claim.hi, _active(claim.modelId).limit);
+        // 3  an issuer signed the commitment, for this subject and model, on this chain and registry
+        address issuer = _issuer(claim, attestation);
+        // 4  the statement is built here; the proof is for it or for nothing
+        _requireProof(_models[claim.modelId], proof, _instances(claim, statementHash, _models[claim.modelId].modelHash));
+        // 5  new
+        _record(claim, issuer, claim.expiresAt < attestation.expiresAt ? claim.expiresAt : attestation.expiresAt);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) external view override returns (bool) {
+        Recorded memory found = _claims[_key(subject, modelId, lo, hi)];
+        // Zeros have expired.
+        return block.timestamp < found.expiresAt && !_models[modelId].isRetired && hasRole(ISSUER_ROLE, found.issuer)
+            && !_revoked[found.issuer][found.commitment];
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function recorded(address subject, bytes32 modelId, int128 lo, int128 hi)
+        external
+        view
+        override
+        returns (Recorded memory)
+    {
+        return _claims[_key(subject, modelId, lo, hi)];
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function model(bytes32 modelId) external view override returns (Model memory) {
+        return _known(modelId);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function isRevoked(address issuer, uint256 commitment) external view override returns (bool) {
+        return _revoked[issuer][commitment];
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function attestationDigest(bytes32 modelId, address subject, uint256 commitment, uint40 expiresAt)
+        public
+        view
+        override
+        returns (bytes32)
+    {
+        return _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, modelId, subject, commitment, expiresAt)));
+    }
+
+    function _record(Claim calldata claim, address issuer, uint40 expiresAt) private {
+        bytes32 key = _key(claim.subject, claim.modelId, claim.lo, claim.hi);
+        Recorded memory before = _claims[key];
+        if (before.commitment == claim.commitment && before.issuer == issuer && before.expiresAt >= expiresAt) {
+            revert AlreadyRecorded();
+        }
+        _claims[key] = Recorded(issuer, expiresAt, claim.commitment);
+        emit ClaimRecorded(claim.modelId, claim.subject, issuer, claim.lo, claim.hi, expiresAt, claim.commitment);
+    }
+
+    function _requireBounds(int128 lo, int128 hi, uint128 limit) private pure {
+        // A limit is at most MAX_LIMIT.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        int128 most = int128(limit);
+        if (lo > hi || lo < -most || hi > most) revert InvalidBounds(lo, hi);
+    }
+
+    function _issuer(Claim calldata claim, Attestation calldata attestation) private view returns (address issuer) {
+        if (block.timestamp >= claim.expiresAt) revert Expired(claim.expiresAt);
+        if (block.timestamp >= attestation.expiresAt) revert Expired(attestation.expiresAt);
+        bytes32 digest = attestationDigest(claim.modelId, claim.subject, claim.commitment, attestation.expiresAt);
+        // What is no signature at all recovers nobody, who is no issuer.
+        // slither-disable-next-line unused-return
+        (issuer,,) = ECDSA.tryRecover(digest, attestation.signature);
+        if (issuer == address(0) || !hasRole(ISSUER_ROLE, issuer)) revert UntrustedIssuer(issuer);
+        if (_revoked[issuer][claim.commitment]) revert Revoked(issuer, claim.commitment);
+    }
+
+    /// @dev [H(data), H(statement), H(model), lo, hi, expiry, subject in four limbs, 1, 1].
+    function _instances(Claim calldata claim, uint256 statementHash, uint256 modelHash)
+        private
+        pure
+        returns (uint256[] memory instances)
+    {
+        if (claim.commitment >= Instances.FIELD_MODULUS) revert NotAFieldElement(claim.commitment);
+        if (statementHash >= Instances.FIELD_MODULUS) revert NotAFieldElement(statementHash);
+        instances = new uint256[](INSTANCES);
+        (instances[0], instances[1], instances[2]) = (claim.commitment, statementHash, modelHash);
+        (instances[3], instances[4]) = (Instances.toField(claim.lo), Instances.toField(claim.hi));
+        instances[5] = claim.expiresAt;
+        uint256 subject = uint160(claim.subject);
+        for (uint256 i = 0; i < 4; ++i) {
+            instances[6 + i] = (subject >> (SUBJECT_LIMB_BITS * i)) & ((1 << SUBJECT_LIMB_BITS) - 1);
+        }
+        (instances[10], instances[11]) = (1, 1);
+    }
+
+    /// @dev The compiler's encoding is the canonical one, which alone a hardened verifier takes. A revert, a `false`, and
+    /// anything but one word of 1 mean no.
+    function _requireProof(Model storage stored, bytes calldata proof, uint256[] memory instances) private view {
+        if (proof.length != stored.proofBytes) revert WrongProofLength(proof.length, stored.proofBytes);
+        // slither-disable-next-line low-level-calls -- a typed call would revert where the answer is no word
+        (bool isOk, bytes memory answer) =
+            stored.verifier.staticcall(abi.encodeCall(IHalo2Verifier.verifyProof, (proof, instances)));
+        if (!isOk || answer.length != 32 || abi.decode(answer, (uint256)) != 1) revert ProofRejected();
+    }
+
+    function _known(bytes32 modelId) private view returns (Model storage stored) {
+        stored = _models[modelId];
+        if (stored.verifier == address(0)) revert UnknownModel(modelId);
+    }
+
+    function _active(bytes32 modelId) private view returns (Model storage stored) {
+        stored = _known(modelId);
+        if (stored.isRetired || block.timestamp < stored.activeAt) revert ModelNotActive(modelId);
+    }
+
+    function _key(address subject, bytes32 modelId, int128 lo, int128 hi) private pure returns (bytes32) {
+        return keccak256(abi.encode(subject, modelId, lo, hi));
+    }
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {Test} from "forge-std/Test.sol";
+
+import {AllowList, BandLender, Requirement, Tournament} from "../examples/ClaimConsumers.sol";
+import {IClaimRegistry} from "../src/interfaces/IClaimRegistry.sol";
+import {StubVerifier} from "./mocks/StubVerifier.sol";
+
+/// @dev The stub's proof is of one statement only; the statement is built here from the interface's description.
+contract ClaimRegistryTest is Test {
+    uint256 internal constant MODEL_HASH = 77;
+    uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+    uint128 internal constant LIMIT = 1 << 20;
+    uint40 internal constant DELAY = 1 days;
+    address internal constant ALICE = address(uint160(0x1234567890AbcdEF1234567890aBcdef12345678));
+    address internal constant MALLORY = address(0xBAD);
+
+    IClaimRegistry internal registry;
+    bytes32 internal modelId;
+    uint256 internal issuerKey = 0xA11CE;
+    address internal issuer;
+    IClaimRegistry.Claim internal claim;
+
+    function setUp() public {
+        vm.warp(1_700_000_000);
+        registry = _registry();
+        issuer = vm.addr(issuerKey);
+        IAccessControl(address(registry)).grantRole(registry.ISSUER_ROLE(), issuer);
+        modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT);
+        vm.warp(block.timestamp + DELAY);
+        claim = IClaimRegistry.Claim(modelId, ALICE, -5, 100, uint40(block.timestamp + 30 days), 42);
+    }
+
+    function test_recordsAndExpires() public {
+        assertFalse(_isValid());
+        vm.expectEmit(address(registry));
+        emit IClaimRegistry.ClaimRecorded(modelId, ALICE, issuer, -5, 100, uint40(block.timestamp + 7 days), 42);
+        _submit();
+        assertTrue(_isValid());
+        assertEq(registry.recorded(ALICE, modelId, -5, 100).commitment, 42);
+        assertFalse(registry.isValid(ALICE, modelId, -5, 101));
+        assertFalse(registry.isValid(MALLORY, modelId, -5, 100));
+        // The earlier of the two expiries.
+        vm.warp(block.timestamp + 7 days - 1);
+        assertTrue(_isValid());
+        vm.warp(block.timestamp + 1);
+        assertFalse(_isValid());
+    }
+
+    function test_sameClaimTwice() public {
+        _submit();
+        _expect(abi.encodeWithSelector(IClaimRegistry.AlreadyRecorded.selector));
+        _submit();
+    }
+
+    function test_anothersProof() public {
+        bytes memory proof = _proof(claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotSubject.selector, MALLORY, ALICE));
+        vm.prank(MALLORY);
+        registry.submitClaim(claim, 9, attestation, proof);
+        // Under one's own address neither the signature nor, were an issuer to sign it, the proof fits.
+        claim.subject = MALLORY;
+        vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
+        vm.prank(MALLORY);
+        registry.submitClaim(claim, 9, attestation, proof);
+        attestation = _attestation(registry, issuerKey, claim);
+        vm.expectRevert(IClaimRegistry.ProofRejected.selector);
+        vm.prank(MALLORY);
+        registry.submitClaim(claim, 9, attestation, proof);
+    }
+
+    function test_otherStatementThanProven(uint8 which, int64 by) public {
+        vm.assume(by != 0);
+        bytes memory proof = _proof(claim);
+        which = uint8(bound(which, 0, 4));
+        uint256 statementHash = 9;
+        if (which == 0) claim.lo = int128(bound(by, -int256(uint256(LIMIT)), -6));
+        else if (which == 1) claim.hi = int128(bound(by, 101, int256(uint256(LIMIT))));
+        else if (which == 2) claim.expiresAt += uint40(uint256(bound(by, 1, 1e6)));
+        else if (which == 3) claim.commitment += uint256(bound(by, 1, 1e6));
+        else statementHash += uint256(bound(by, 1, 1e6));
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        vm.expectRevert(IClaimRegistry.ProofRejected.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, statementHash, attestation, proof);
+        assertFalse(registry.isValid(ALICE, modelId, claim.lo, claim.hi));
+    }
+
+    function test_bounds() public {
+        (claim.lo, claim.hi) = (2, 1);
+        _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(2), int128(1)));
+        _submit();
+        (claim.lo, claim.hi) = (0, int128(LIMIT) + 1);
+        _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(0), claim.hi));
+        _submit();
+        (claim.lo, claim.hi) = (type(int128).min, 0);
+        _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, claim.lo, int128(0)));
+        _submit();
+    }
+
+    function test_outsideTheField() public {
+        claim.commitment = R + 42;
+        _expect(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R + 42));
+        _submit();
+        claim.commitment = 42;
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAFieldElement.selector, R + 9));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, R + 9, attestation, new bytes(32));
+    }
+
+    function test_commitmentNobodySigned() public {
+        bytes memory proof = _proof(claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, 0xBAD, claim);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, vm.addr(0xBAD)));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+        attestation.signature = hex"00";
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, address(0)));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+        attestation = _attestation(registry, issuerKey, claim);
+        ++attestation.expiresAt;
+        vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+    }
+
+    function test_otherRegistryAndChain() public {
+        bytes memory proof = _proof(claim);
+        IClaimRegistry other = _registry();
+        IClaimRegistry.Attestation memory attestation = _attestation(other, issuerKey, claim);
+        vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+        attestation = _attestation(registry, issuerKey, claim);
+        vm.chainId(block.chainid + 1);
+        vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+    }
+
+    function test_otherModel() public {
+        bytes memory proof = _proof(claim);
+        claim.modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH + 1, 32, LIMIT);
+        _expect(abi.encodeWithSelector(IClaimRegistry.ModelNotActive.selector, claim.modelId));
+        _submit();
+        vm.warp(block.timestamp + DELAY);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        vm.expectRevert(IClaimRegistry.ProofRejected.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+        claim.modelId = bytes32(uint256(1));
+        _expect(abi.encodeWithSelector(IClaimRegistry.UnknownModel.selector, claim.modelId));
+        _submit();
+    }
+
+    function test_proofs() public {
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        vm.startPrank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.WrongProofLength.selector, 0, 32));
+        registry.submitClaim(claim, 9, attestation, "");
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.WrongProofLength.selector, 33, 32));
+        registry.submitClaim(claim, 9, attestation, bytes.concat(_proof(claim), hex"00"));
+        vm.expectRevert(IClaimRegistry.ProofRejected.selector);
+        registry.submitClaim(claim, 9, attestation, new bytes(32));
+    }
+
+    function test_revocation() public {
+        _submit();
+        vm.prank(MALLORY);
+        registry.revoke(42);
+        assertTrue(_isValid());
+        vm.prank(issuer);
+        registry.revoke(42);
+        assertTrue(registry.isRevoked(issuer, 42));
+        assertFalse(_isValid());
+        ++claim.hi;
+        _expect(abi.encodeWithSelector(IClaimRegistry.Revoked.selector, issuer, 42));
+        _submit();
+    }
+
+    function test_issuerAndModelEnd() public {
+        _submit();
+        bytes32 role = registry.ISSUER_ROLE();
+        IAccessControl(address(registry)).revokeRole(role, issuer);
+        assertFalse(_isValid());
+        IAccessControl(address(registry)).grantRole(role, issuer);
+        assertTrue(_isValid());
+        registry.retireModel(modelId);
+        assertFalse(_isValid());
+        assertTrue(registry.model(modelId).isRetired);
+        _expect(abi.encodeWithSelector(IClaimRegistry.ModelNotActive.selector, modelId));
+        _submit();
+    }
+
+    function test_expired() public {
+        claim.expiresAt = uint40(block.timestamp);
+        _expect(abi.encodeWithSelector(IClaimRegistry.Expired.selector, claim.expiresAt));
+        _submit();
+        claim.expiresAt += 30 days;
+        bytes memory proof = _proof(claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        vm.warp(attestation.expiresAt);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.Expired.selector, attestation.expiresAt));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+    }
+
+    function test_administration() public {
+        address verifier = address(new StubVerifier());
+        vm.prank(MALLORY);
+        vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
+        registry.proposeModel(verifier, 1, 32, LIMIT);
+        vm.prank(MALLORY);
+        vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
+        registry.retireModel(modelId);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.ModelExists.selector, modelId));
+        registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.HasNoCode.selector, MALLORY));
+        registry.proposeModel(MALLORY, 1, 32, LIMIT);
+        vm.expectRevert(IClaimRegistry.InvalidModel.selector);
+        registry.proposeModel(verifier, R, 32, LIMIT);
+        vm.expectRevert(IClaimRegistry.InvalidModel.selector);
+        registry.proposeModel(verifier, 1, 32, 0);
+        vm.expectRevert();
+        deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), uint40(31 days)));
+    }
+
+    function test_consumers() public {
+        Requirement memory required = Requirement(modelId, -5, 100);
+        AllowList list = new AllowList(registry, required);
+        Tournament tournament = new Tournament{value: 1 ether}(registry, required, ALICE);
+        BandLender.Band[] memory bands = new BandLender.Band[](2);
+        bands[0] = BandLender.Band(50, 100, 30_000);
+        bands[1] = BandLender.Band(-5, 100, 60_000);
+        BandLender lender = new BandLender(registry, modelId, bands);
+        vm.startPrank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(AllowList.NoClaim.selector, ALICE));
+        list.join();
+        vm.expectRevert(abi.encodeWithSelector(Tournament.NoClaim.selector, ALICE));
+        tournament.collect();
+        vm.expectRevert(abi.encodeWithSelector(BandLender.NoClaim.selector, ALICE));
+        lender.rateOf(ALICE);
+        vm.stopPrank();
+        _submit();
+        assertEq(lender.rateOf(ALICE), 60_000);
+        claim.lo = 50;
+        _submit();
+        assertEq(lender.rateOf(ALICE), 30_000);
+        vm.startPrank(ALICE);
+        list.join();
+        assertTrue(list.members(ALICE));
+        tournament.collect();
+        assertEq(ALICE.balance, 1 ether);
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(Tournament.NotWinner.selector, address(this)));
+        tournament.collect();
+    }
+
+    function _registry() internal returns (IClaimRegistry) {
+        return IClaimRegistry(deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), DELAY)));
+    }
+
+    function _isValid() internal view returns (bool) {
+        return registry.isValid(ALICE, modelId, -5, 100);
+    }
+
+    bytes private _expected;
+
+    function _expect(bytes memory error) internal {
+        _expected = error;
+    }
+
+    function _submit() internal {
+        bytes memory proof = _proof(claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+        if (_expected.length != 0) vm.expectRevert(_expected);
+        delete _expected;
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+    }
+
+    function _attestation(IClaimRegistry at, uint256 key, IClaimRegistry.Claim memory of_)
+        internal
+        view
+        returns (IClaimRegistry.Attestation memory)
+    {
+        uint40 expiresAt = uint40(block.timestamp + 7 days);
+        bytes32 digest = at.attestationDigest(of_.modelId, of_.subject, of_.commitment, expiresAt);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return IClaimRegistry.Attestation(expiresAt, abi.encodePacked(r, s, v));
+    }
+
+    function _proof(IClaimRegistry.Claim memory of_) internal pure returns (bytes memory) {
+        uint256[] memory told = new uint256[](12);
+        (told[0], told[1], told[2]) = (of_.commitment, 9, MODEL_HASH);
+        told[3] = of_.lo < 0 ? R - uint256(-int256(of_.lo)) : uint256(int256(of_.lo));
+        told[4] = of_.hi < 0 ? R - uint256(-int256(of_.hi)) : uint256(int256(of_.hi));
+        told[5] = of_.expiresAt;
+        for (uint256 i = 0; i < 4; ++i) {
+            told[6 + i] = uint40(uint160(of_.subject) >> (40 * i));
+        }
+        (told[10], told[11]) = (1, 1);
+        return abi.encode(keccak256(abi.encode(told)));
+    }
+}

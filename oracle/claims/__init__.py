@@ -1,0 +1,24 @@
+"""Private claims: a committed model gave an output in a range on somebody's private data, and nothing else is told."""
+
+from oracle.claims.attestation import Attestation, attest
+from oracle.claims.client import ZkmlClient
+from oracle.claims.constraints import AtLeast, AtMost, Between, Constraint, Equals, OneOf
+from oracle.claims.models import Feature, ModelSpec
+from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
+
+__all__ = [
+    "AtLeast",
+    "AtMost",
+    "Attestation",
+    "Between",
+    "ClaimProof",
+    "ClaimVerdict",
+    "Commitment",
+    "Constraint",
+    "Equals",
+    "Feature",
+    "ModelSpec",
+    "OneOf",
+    "ZkmlClient",
+    "attest",
+]

@@ -1,0 +1,290 @@
+"""The client: registers models, proves claims on private inputs, verifies others' claims."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from oracle.chain.solc import compile_standard
+from oracle.claims.constraints import Constraint
+from oracle.claims.models import ModelSpec
+from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
+from oracle.claims.statement import (
+    SALT_BITS,
+    SALT_LIMBS,
+    ClaimCircuit,
+    new_salt,
+    subject_limbs,
+)
+from oracle.errors import DataError
+from oracle.proving.artifact import Artifact, Visibility, build
+from oracle.proving.child import EngineProcess
+from oracle.proving.interface import ProofJob
+from oracle.proving.local import LocalProver, LocalVerifier
+from oracle.proving.srs import SrsCache, SrsOrigin, SrsSource
+from oracle.proving.verifier import SOLC_VERSION, Compiler
+
+LIFETIME = 30 * 86_400
+"""Seconds that a claim is valid, unless it says otherwise."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model with its circuit."""
+
+    spec: ModelSpec
+    circuit: ClaimCircuit
+    artifact: Artifact
+
+    @property
+    def model_hash(self) -> int:
+        return self.artifact.manifest.model_hash
+
+    @property
+    def model_id(self) -> int:
+        """As `ClaimRegistry` has it: keccak256(abi.encode(model hash, verifier code hash))."""
+        from eth_utils.crypto import keccak
+
+        code_hash = bytes.fromhex(self.artifact.manifest.verifier_code_hash.removeprefix("0x"))
+        return int.from_bytes(keccak(self.model_hash.to_bytes(32, "big") + code_hash), "big")
+
+
+class ZkmlClient:
+    """Proves and verifies claims; every proof in a child process, and verified before it is given out.
+
+    Use it as a context manager, sync or async. One thread at a time.
+
+    Args:
+        folder: Of circuits and their keys, built once. Keys of private models hold weights.
+        srs: Where reference strings come from; None: local ones, which are for local chains only.
+        compiler: solc 0.8.20; None: the project's own.
+        threads: Of a proof; None: all cores.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        srs: SrsSource | None = None,
+        compiler: Compiler | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._folder = folder
+        self._srs = srs or SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+        self._compiler = compiler or (lambda request: compile_standard(request, SOLC_VERSION))
+        self._threads = threads
+        self._models: dict[str, Registered] = {}
+        self._verifiers: dict[str, LocalVerifier] = {}
+        self._engine = EngineProcess(threads=1)
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> ZkmlClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> ZkmlClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Ends the child processes."""
+        self._engine.close()
+        for verifier in self._verifiers.values():
+            verifier.close()
+
+    # --- sync --------------------------------------------------------------------------------------------------
+
+    def register_model(self, spec: ModelSpec, progress: Progress = lambda step: None) -> Registered:
+        """Builds a model's circuit, or finds it again. Names are unique within a client.
+
+        Raises:
+            ModelError: It can't be proven.
+            ArtifactError, CompileError: Its circuit can't be built.
+        """
+        circuit = spec.circuit()
+        artifact = build(
+            circuit,
+            1,
+            visibility=Visibility.PRIVATE,
+            srs=self._srs,
+            compile_standard=self._compiler,
+            cache=self._folder / "artifacts",
+            progress=progress,
+        )
+        with self._lock:
+            known = self._models.get(spec.name)
+            if known is not None and known.artifact.artifact_hash != artifact.artifact_hash:
+                raise DataError(f"another model is registered as {spec.name!r}")
+            self._models[spec.name] = registered = Registered(spec, circuit, artifact)
+            return registered
+
+    def commit(self, model: str, inputs: Mapping[str, Any], salt: tuple[int, ...] | None = None) -> Commitment:
+        """Encodes data and commits to it, as issuers do.
+
+        Args:
+            model: Name of a registered one.
+            inputs: Value of each feature by name: numbers in the trained range, categories by name.
+            salt: Of an earlier commitment; None draws a fresh one.
+
+        Raises:
+            DataError: The model is not registered, or the inputs are not its features.
+        """
+        features = self.registered(model).spec.encode(inputs)
+        salt = new_salt() if salt is None else salt
+        if len(salt) != SALT_LIMBS or not all(type(limb) is int and 0 <= limb < 1 << SALT_BITS for limb in salt):
+            raise DataError(f"a salt is {SALT_LIMBS} integers of {SALT_BITS} bits")
+        (value,) = self._hashes([*features, *salt])
+        return Commitment(features, salt, value)
+
+    def generate_inference_proof(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        output_constraint: Constraint,
+        subject: str,
+        *,
+        salt: tuple[int, ...] | None = None,
+        expires_at: int | None = None,
+        progress: Progress = lambda step: None,
+    ) -> ClaimProof:
+        """Proves that the model's output on these inputs is within the constraint.
+
+        Args:
+            model: Name of a registered one.
+            inputs: As of `commit`.
+            output_constraint: In the model's own units.
+            subject: Address whose claim it is; nobody else can use it.
+            salt: Of the commitment that an issuer signed; None draws a fresh one.
+            expires_at: Unix seconds; None: `LIFETIME` from now.
+            progress: Told each step before it begins. It is told nothing private.
+
+        Raises:
+            DataError: The claim does not hold ("output is outside the range"), or an argument is wrong. Nothing is
+                proven then.
+            ProverUnavailable: Proving failed for now.
+        """
+        return asyncio.run(
+            self.prove(model, inputs, output_constraint, subject, salt=salt, expires_at=expires_at, progress=progress)
+        )
+
+    def verify_inference_proof(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
+        """Whether a claim's proof holds, for a model that is registered here. Nothing that it says is believed.
+
+        An attestation is the registry's to check: whom to trust is not in a proof.
+
+        Args:
+            now: Unix seconds; None: as the clock has it.
+
+        Raises:
+            ProverUnavailable: The verifying process failed; nothing is known of the proof.
+        """
+        # 1 A model that is known here, by hash and circuit, not by name.
+        models = {found.model_id: found for found in self._models.values()}
+        found = models.get(proof.model_id)
+        if found is None or proof.model_hash != found.model_hash:
+            return ClaimVerdict(False, "it is of a model that is not registered here")
+        # 2 Bounds and units for which the circuit is sound.
+        limit, unit = found.circuit.limit, found.circuit.score_unit
+        if proof.unit != unit:
+            return ClaimVerdict(False, f"its unit is {proof.unit}, the model's {unit}")
+        if not -limit <= proof.lo <= proof.hi <= limit:
+            return ClaimVerdict(False, f"its bounds {proof.lo} and {proof.hi} are not in order within ±{limit}")
+        # 3 Still valid.
+        if not 0 < proof.expires_at < 1 << 40 or proof.expires_at <= (int(time.time()) if now is None else now):
+            return ClaimVerdict(False, "it has expired")
+        # 4 The proof, of instances that are built here.
+        try:
+            instances = proof.instances()
+        except (DataError, ValueError) as error:
+            return ClaimVerdict(False, str(error))
+        with self._lock:
+            verifier = self._verifiers.setdefault(found.spec.name, LocalVerifier(found.artifact))
+            verification = verifier.verify(proof.proof, instances)
+        return ClaimVerdict(verification.verified, verification.reason)
+
+    def registered(self, model: str) -> Registered:
+        """A registered model. Raises: DataError: There is none of that name."""
+        if model not in self._models:
+            known = ", ".join(sorted(self._models)) or "none"
+            raise DataError(f"no model {model!r} is registered, only {known}")
+        return self._models[model]
+
+    # --- async -------------------------------------------------------------------------------------------------
+
+    async def register(self, spec: ModelSpec, progress: Progress = lambda step: None) -> Registered:
+        """`register_model`, off the event loop."""
+        return await asyncio.to_thread(self.register_model, spec, progress)
+
+    async def prove(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        output_constraint: Constraint,
+        subject: str,
+        *,
+        salt: tuple[int, ...] | None = None,
+        expires_at: int | None = None,
+        progress: Progress = lambda step: None,
+    ) -> ClaimProof:
+        """`generate_inference_proof`, as a coroutine. Cancelled, it ends its process at once."""
+        found = self.registered(model)
+        limbs = subject_limbs(subject)
+        lo, hi = found.spec.bounds(output_constraint, found.circuit.score_unit, found.circuit.limit)
+        expires_at = int(time.time()) + LIFETIME if expires_at is None else expires_at
+        if type(expires_at) is not int or not 0 < expires_at < 1 << 40:
+            raise DataError(f"expires_at {expires_at!r} is not a time in Unix seconds")
+        progress("commit")
+        commitment = await asyncio.to_thread(self.commit, model, inputs, salt)
+        # The refusal goes to who proves; the output is not in it all the same, because errors end up in logs.
+        if not lo <= found.circuit.score(commitment.features) <= hi:
+            raise DataError(f"output is outside the range: no claim of {model} can be proven with these bounds")
+        window, published = self._statement(commitment, lo, hi, expires_at, limbs)
+        (statement_hash,) = await asyncio.to_thread(self._hashes, window[-len(published) + 2 :])
+        progress("prove")
+        async with LocalProver(found.artifact, threads=self._threads) as prover:
+            made = await prover.prove(ProofJob((window,), (published,), (commitment.value, statement_hash)))
+        progress("proven")
+        return ClaimProof(
+            model=model,
+            model_id=found.model_id,
+            model_hash=found.model_hash,
+            commitment=commitment.value,
+            lo=lo,
+            hi=hi,
+            unit=found.circuit.score_unit,
+            subject=subject,
+            expires_at=expires_at,
+            statement_hash=statement_hash,
+            proof=made.proof,
+        )
+
+    async def verify(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
+        """`verify_inference_proof`, off the event loop."""
+        return await asyncio.to_thread(self.verify_inference_proof, proof, now=now)
+
+    @staticmethod
+    def _statement(
+        commitment: Commitment, lo: int, hi: int, expires_at: int, limbs: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        statement = (lo, hi, expires_at, *limbs)
+        return (*commitment.features, *commitment.salt, *statement), (*statement, 1, 1)
+
+    def _hashes(self, *vectors: Any) -> tuple[int, ...]:
+        found = self._engine.call("poseidon", vectors=[list(vector) for vector in vectors])
+        return tuple(int(each, 16) for each in found)

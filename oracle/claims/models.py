@@ -1,0 +1,189 @@
+"""A model for claims: an ONNX file, and what its features are called, mean and range over.
+
+A number becomes (value − low) / (high − low), a category a 1 among zeros; both enter the circuit as integers of scale
+`input_scale`. Issuer and prover encode the same way, or their commitments differ.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from oracle.claims.constraints import Constraint, Equals, OneOf
+from oracle.claims.statement import ClaimCircuit, claim_circuit
+from oracle.errors import DataError, ModelError
+
+INPUT_SCALE = 8
+PARAM_SCALE = 8
+ACTIVATIONS = ("", "Sigmoid")
+
+PACKAGED = ("identity", "credit", "fair-play")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What a model sees.
+
+    Attributes:
+        name: As in the inputs.
+        low: The least value in the trained range; of numbers.
+        high: The largest.
+        categories: The values that it may have; it has no range then.
+    """
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    categories: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Integers that it takes in the circuit."""
+        return len(self.categories) or 1
+
+    def encode(self, value: Any) -> list[int]:
+        """The integers of a value.
+
+        Raises:
+            DataError: It is no value of this feature.
+        """
+        one = 1 << INPUT_SCALE
+        if self.categories:
+            if value not in self.categories:
+                raise DataError(f"{self.name}: {value!r} is none of {', '.join(self.categories)}")
+            return [one * (value == category) for category in self.categories]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise DataError(f"{self.name}: {value!r} is not a finite number")
+        if not self.low <= value <= self.high:
+            raise DataError(f"{self.name}: {value:g} is outside the trained range, {self.low:g} to {self.high:g}")
+        return [round((value - self.low) / (self.high - self.low) * one)]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model, as it is registered.
+
+    Attributes:
+        name: Letters, digits and hyphens.
+        onnx: Takes encoded features, [1, n]; gives one output, or one for each class.
+        features: In the order of the model's inputs.
+        activation: "Sigmoid" if the graph ends with one; bounds are then probabilities, but for the chain their logits.
+        classes: Names, if the output is the largest of several.
+        card: What was measured when it was trained.
+    """
+
+    name: str
+    onnx: bytes
+    features: tuple[Feature, ...]
+    activation: str = ""
+    classes: tuple[str, ...] = ()
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise ModelError(f"{self.name}: activation {self.activation!r} is none of {ACTIVATIONS}")
+        for feature in self.features:
+            if not feature.categories and not feature.low < feature.high:
+                raise ModelError(f"{self.name}: the range of {feature.name} is empty")
+
+    def encode(self, inputs: Mapping[str, Any]) -> tuple[int, ...]:
+        """The integers of somebody's data.
+
+        Raises:
+            DataError: A feature is missing, unknown or outside what the model was trained for.
+        """
+        known = [feature.name for feature in self.features]
+        for what, names in (("lack", set(known) - set(inputs)), ("have unknown", set(inputs) - set(known))):
+            if names:
+                raise DataError(f"the inputs of {self.name} {what} {', '.join(sorted(map(str, names)))}")
+        return tuple(integer for feature in self.features for integer in feature.encode(inputs[feature.name]))
+
+    def circuit(self) -> ClaimCircuit:
+        """Raises: ModelError: It can't be proven, or its features are not the graph's."""
+        metadata = {"features": [asdict(each) for each in self.features], "activation": self.activation}
+        found = claim_circuit(
+            self.name, self.onnx, metadata, input_scale=INPUT_SCALE, param_scale=PARAM_SCALE, clip=1 << INPUT_SCALE
+        )
+        width = sum(feature.width for feature in self.features)
+        if found.model.features != width:
+            raise ModelError(f"{self.name}: its graph takes {found.model.features} numbers, its features give {width}")
+        if (found.circuit.program.dropped != "") != (self.activation != ""):
+            raise ModelError(f"{self.name}: state the activation that its graph ends with, {ACTIVATIONS[1]} or none")
+        return found
+
+    def bounds(self, constraint: Constraint, unit: int, limit: int) -> tuple[int, int]:
+        """A constraint as the circuit's integers, rounded inwards: what holds of them holds of the constraint.
+
+        Raises:
+            DataError: No output can fulfil it, or it is of classes and the model has none.
+        """
+        if isinstance(constraint, Equals | OneOf) != bool(self.classes):
+            raise DataError(
+                f"{self.name} has {'classes: use Equals or OneOf' if self.classes else 'no classes: use Between'}"
+            )
+        low, high = constraint.bounds()
+        if self.classes and high >= len(self.classes):
+            raise DataError(f"{self.name} has no class {high:g}, only 0 to {len(self.classes) - 1}")
+        if self.activation and not (low < 1 and high > 0):
+            raise DataError(f"the output of {self.name} is between 0 and 1: {low:g} to {high:g} is not")
+        lo, hi = (self._unbounded(bound) * unit for bound in (low, high))
+        least = -limit if lo <= -limit else math.ceil(lo)
+        most = limit if hi >= limit else math.floor(hi)
+        if least > most or least > limit or most < -limit:
+            raise DataError(f"no output of {self.name} is between {low:g} and {high:g} at its resolution")
+        return least, most
+
+    def value(self, score: int, unit: int) -> float:
+        """An integer score as the model's output."""
+        value = score / unit
+        return 1 / (1 + math.exp(-value)) if self.activation else value
+
+    def _unbounded(self, bound: float) -> float:
+        if not self.activation:
+            return bound
+        return -math.inf if bound <= 0 else math.inf if bound >= 1 else math.log(bound / (1 - bound))
+
+    def save(self, folder: Path) -> None:
+        """Write NAME.onnx and NAME.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self.name}.onnx").write_bytes(self.onnx)
+        document = asdict(self) | {"features": [asdict(each) for each in self.features]}
+        del document["onnx"]
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        (folder / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path) -> ModelSpec:
+        """Read NAME.json and NAME.onnx beside it.
+
+        Raises:
+            DataError: They can't be read, or are no model.
+        """
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            features = tuple(
+                Feature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
+            )
+            document["classes"] = tuple(document.get("classes", ()))
+            return ModelSpec(onnx=path.with_suffix(".onnx").read_bytes(), features=features, **document)
+        except OSError as error:
+            raise DataError(f"the model {path} can't be read: {error.strerror}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path} is no model for claims: {error}") from error
+
+    @staticmethod
+    def packaged(name: str) -> ModelSpec:
+        """One of the package's: "identity", "credit" or "fair-play".
+
+        Raises:
+            DataError: There is none of that name.
+        """
+        if name not in PACKAGED:
+            raise DataError(f"there is no packaged model {name!r}, only {', '.join(PACKAGED)}")
+        with resources.as_file(resources.files("oracle") / "models" / "claims") as folder:
+            return ModelSpec.load(folder / f"{name}.json")
