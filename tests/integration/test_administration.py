@@ -108,7 +108,7 @@ def test_a_feed_is_paused_and_goes_on(workspace: Workspace) -> None:
 def test_another_key_has_no_say(workspace: Workspace) -> None:
     (workspace.folder / "password").write_text("a password\n")
     (workspace.folder / "password").chmod(0o600)
-    made = workspace.run("keys", "new", "stranger.json", "--password-file", "password")
+    made = workspace.run("key", "create", "stranger.json", "--password-file", "password")
     workspace.chain.rpc("anvil_setBalance", made.stdout.strip(), hex(10**18))
     key = ("--keystore", "stranger.json", "--password-file", "password")
     refused(workspace, "pause", "one", *key, says=rf"{made.stdout.strip()} has not the role .*--calldata")
