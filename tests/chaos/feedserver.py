@@ -9,11 +9,13 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
+
+from tests.chaos.httpd import Server
 
 Misbehaviour: TypeAlias = Callable[["Answering"], None]
 """Answers a request in the place of a price."""
@@ -59,8 +61,7 @@ class FeedServer:
         """Refuse connections."""
         server, self._server = self._server, None
         if server is not None:
-            server.shutdown()
-            server.server_close()
+            server.end()
 
     def set(self, feed: str, price: str, time: int) -> None:
         """The feed's reading from now on."""
@@ -109,20 +110,14 @@ class Answering(BaseHTTPRequestHandler):
         pass
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
+class _Server(Server):
     def __init__(self, source: FeedServer, port: int, certificate: Path | None) -> None:
         self.source = source
-        super().__init__(("127.0.0.1", port), Answering)
+        super().__init__(port, Answering)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that does not like the certificate, or that was killed
 
 
 def self_signed(folder: Path) -> Path:

@@ -3,6 +3,7 @@
     CHAOS_KILL=before:PROVEN    SIGKILL when this stage is to be journalled, before the database hears of it
     CHAOS_KILL=within:PROVEN    … when it is written, but not yet committed
     CHAOS_KILL=after:PROVEN     … once it is committed
+    CHAOS_MEMORY_MB=20          each proving process may have so much, less than can be configured
     CHAOS_CLOCK=FILE            time.time() is off by as many seconds as the file says
 
 What is asked of the network is cut more easily from outside, by the proxy; these are the places that it does not see.
@@ -60,9 +61,14 @@ def _move_clock(path: Path) -> None:
     from oracle.sources.http import HttpSource
 
     for kind in (HttpSource, Journal):
-        defaults = kind.__init__.__kwdefaults__
-        assert defaults["now"] is real
-        defaults["now"] = moved
+        kind.__init__.__kwdefaults__["now"] = moved
+
+
+def _limit_memory(megabytes: int) -> None:
+    from oracle.proving import local
+
+    engine = local.EngineProcess
+    local.EngineProcess = lambda threads, _: engine(threads, megabytes)  # type: ignore[assignment,misc]
 
 
 def main() -> None:
@@ -70,6 +76,8 @@ def main() -> None:
         _move_clock(Path(clock))
     if (kill := os.environ.get("CHAOS_KILL")) is not None:
         _kill_at(*kill.split(":"))
+    if (memory := os.environ.get("CHAOS_MEMORY_MB")) is not None:
+        _limit_memory(int(memory))
     from oracle.cli import main as command_line
 
     command_line()
