@@ -18,6 +18,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeAlias
 
 import pytest
@@ -30,8 +31,8 @@ from oracle.proving.artifact import SRS
 from oracle.types import Outcome, Submitted
 from tests.chaos import feedserver
 from tests.chaos.feedserver import FeedServer, self_signed
-from tests.chaos.proxy import Call, Http, answer, drop, http_error, lose_answer, refuse
-from tests.chaos.scene import PASSWORD, Scene
+from tests.chaos.proxy import Call, Http, NodeProxy, answer, drop, http_error, lose_answer, refuse
+from tests.chaos.scene import PASSWORD, RPC_KEY, Scene
 from tests.integration.workspace import eventually
 
 Steps: TypeAlias = Iterator[None]
@@ -558,8 +559,6 @@ def rpc_drops_connections(scene: Scene) -> Steps:
 
 @fault(RPC, "takes a second for each answer", "it takes longer", {"event": "accepted"})
 def rpc_slow(scene: Scene) -> Steps:
-    from threading import Event
-
     scene.proxy.on(None, lambda call: Event().wait(0.4) and None, times=12)
     scene.publish()
     scene.until_ended(scene.published[-1])
@@ -608,6 +607,73 @@ def rpc_of_another_chain(scene: Scene) -> Steps:
 
 @fault(
     RPC,
+    "takes requests and never answers",
+    "retried, after its timeout",
+    AGAIN | {"error": "does not answer in time"},
+    options={"chain": "rpc_timeout_s = 1"},
+)
+def rpc_hangs(scene: Scene) -> Steps:
+    over = Event()
+    yield from _rpc(scene, None, lambda call: over.wait(60) and None)
+    over.set()
+
+
+@fault(
+    RPC,
+    "the first of two refuses connections, for a while",
+    "the second is asked, nothing waits; then the first again",
+    {"event": "another RPC endpoint is asked"},
+    {"event": "back to the preferred RPC endpoint"},
+)
+def rpc_failover(scene: Scene) -> Steps:
+    with _endpoints(scene, 2, "fail_back_after_s = 1"):
+        scene.proxy.down()
+        assert scene.until_ended(scene.publish()).outcome is Outcome.ACCEPTED
+        scene.proxy.up()
+        scene.until_told("back to the preferred RPC endpoint")
+        scene.stop()
+    yield
+
+
+@fault(
+    RPC,
+    "one of three lies about receipts, two have to agree",
+    "it is outvoted",
+    {"event": "RPC endpoints disagree", "about": "receipt|Receipt"},
+)
+def rpc_outvoted(scene: Scene) -> Steps:
+    with _endpoints(scene, 3, "agreement = 2"):
+        scene.proxy.on("eth_getTransactionReceipt", _reverted)
+        assert scene.until_ended(scene.publish()).outcome is Outcome.ACCEPTED
+        scene.stop()
+        scene.proxy.clear()
+    yield
+
+
+@contextlib.contextmanager
+def _endpoints(scene: Scene, count: int, options: str) -> Iterator[None]:
+    """The daemon is started again with further endpoints of the same node."""
+    scene.stop()
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(NodeProxy(scene.chain.rpc_url)) for _ in range(count - 1)]
+        urls = [f"{each.url}/v2/{RPC_KEY}" for each in (scene.proxy, *others)]
+        scene.configure(rpc_urls=urls, chain=options)
+        scene.start()
+        scene.deliver()
+        yield
+    scene.configure(rpc_urls=None, chain="")
+
+
+def _reverted(call: Call) -> Any:
+    """A receipt that says the opposite of the node's."""
+    found = call.forward()
+    if found.get("result"):
+        found["result"] |= {"status": "0x0", "logs": []}
+    return found
+
+
+@fault(
+    RPC,
     "is behind: it shows the feed as it was before the last report",
     "the contract refuses what was proven for it; the reason is kept",
     {"event": "state moved", "reason": "WrongRound"},
@@ -632,20 +698,14 @@ def rpc_with_a_stale_head(scene: Scene) -> Steps:
     {"event": "state moved"},
 )
 def rpc_lies_of_a_revert(scene: Scene) -> Steps:
-    def lie(call: Call) -> Any:
-        found = call.forward()
-        if found.get("result"):
-            found["result"] |= {"status": "0x0", "logs": []}
-        return found
-
-    yield from _rpc_ends(scene, "eth_getTransactionReceipt", lie)
+    yield from _rpc_ends(scene, "eth_getTransactionReceipt", _reverted)
 
 
 @fault(
     RPC,
     "leaves the events out of a receipt",
     "the feed's state says that it was accepted",
-    {"event": "state moved", "reason": "without an event"},
+    {"event": "accepted", "reason": "another's transaction carried it"},
 )
 def rpc_hides_events(scene: Scene) -> Steps:
     def lie(call: Call) -> Any:
@@ -782,6 +842,25 @@ def transaction_underpriced(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
+    "fees rise above what was signed after it is sent",
+    "replaced by the same with higher fees; either counts",
+    {"event": "transaction is stuck: replaced"},
+    options={"chain": "replace_after_s = 1"},
+)
+def transaction_outpaced(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_setAutomine", False)
+    scene.until_stage(scene.publish(), StageName.SUBMITTED)
+    _until_in_pool(scene)
+    scene.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * 10**9))
+    scene.chain.rpc("evm_mine")
+    scene.until_told("transaction is stuck: replaced")
+    yield
+    scene.chain.rpc("evm_setAutomine", True)
+    scene.pulse = lambda: scene.chain.rpc("evm_mine")
+
+
+@fault(
+    TRANSACTIONS,
     "somebody else relays the report first",
     "ours reverts; the observation is accepted, once",
     {"event": "accepted", "reason": "another's transaction carried it"},
@@ -801,16 +880,16 @@ def transaction_front_run(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
-    "the payer's money is gone",
-    "the daemon ends with one line; with money again, it goes on",
-    r"error: .*(insufficient funds|Insufficient funds)",
+    "the payer's money is gone, for a while",
+    "reports wait",
+    AGAIN | {"error": "(?i)funds"},
 )
 def payer_without_money(scene: Scene) -> Steps:
     payer = scene.chain.accounts[0].address
     balance = scene.chain.rpc("eth_getBalance", payer, "latest")
     scene.chain.rpc("anvil_setBalance", payer, "0x0")
     scene.publish()
-    assert scene.ended() == 1
+    scene.until_told("will try again")
     yield
     scene.chain.rpc("anvil_setBalance", payer, balance)
 

@@ -95,7 +95,7 @@ def write_config(
     } | options
     (folder / "oracle.toml").write_text(
         f"""[chain]
-rpc_url = "{values["rpc_url"]}"
+{f"rpc_urls = {json.dumps(urls)}" if (urls := values.get("rpc_urls")) else f'rpc_url = "{values["rpc_url"]}"'}
 chain_id = {chain.chain_id}
 deployment = "deployment.json"
 confirmations = {values["confirmations"]}
