@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
@@ -29,6 +30,9 @@ from tests.chaos.proxy import Act, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import Scene, stage
 
 ENDS = frozenset({"accepted", "held", "superseded", "failed"})
+KILLS, FAULTS = 24, 60
+"""In a run, if all of it were disturbed."""
+DISTURBED = 2 / 3
 STALLED_S = 180.0
 """Without a round for so long, something is wrong."""
 
@@ -153,30 +157,37 @@ def _faults() -> dict[str, tuple[str | None, Act, int]]:
     }
 
 
-def soak(rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[str], None]) -> Figures:
-    """Run it. Raises: AssertionError if something was lost or came twice, or nothing gets on."""
+def soak(
+    rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[str], None], minutes: float = math.inf
+) -> Figures:
+    """Run it: until so many rounds are delivered, or so many minutes have passed. Raises: AssertionError if something was lost or came twice, or nothing gets on."""
     names = [f"feed-{index}" for index in range(1, feeds + 1)]
     for name in ("staged", "run"):
         (folder / name).mkdir()
     progress("deploying")
-    staged = stage(folder / "staged", load_anvil_config(toolchain.project_root() / "anvil.toml"), names)
+    batches = sorted({1, min(4, feeds), feeds})
+    anvil = load_anvil_config(toolchain.project_root() / "anvil.toml")
+    staged = stage(folder / "staged", anvil, names, batch_sizes=batches)
     chance = random.Random(seed)
     faults = Counter[str]()
     kills = 0
     with Scene(folder / "run", staged, tuple(names)) as scene:
         readings = Readings(names, seed, int(time.time()) - 2 * rounds // feeds - 60)
         scene.source.next = readings.current
-        scene.feed_options |= {"poll_interval": 0.02}
-        scene.configure(workers=max(1, psutil.cpu_count() or 1), tx_deadline_s=10)
+        scene.feed_options |= {"poll_interval": 0.2}
+        scene.configure(workers=max(1, psutil.cpu_count() or 1), tx_deadline_s=10, batch_sizes=batches)
         log = Log(scene.folder / "log", readings.ended)
         scene.start()
         began = progressed = time.monotonic()
-        calm_from = rounds * 2 // 3
-        next_kill, next_fault = _later(chance, rounds, 12), _later(chance, rounds, 40)
+        next_kill, next_fault = chance.expovariate(KILLS), chance.expovariate(FAULTS)
         calm_at: float | None = None
         memory: list[tuple[int, float]] = []
         said = seen = 0
-        while (done := log.ends["accepted"]) < rounds:
+        while True:
+            done = log.ends["accepted"]
+            share = max(done / rounds, (time.monotonic() - began) / 60 / minutes)
+            if share >= 1:
+                break
             time.sleep(0.02)
             log.look()
             now = time.monotonic()
@@ -187,15 +198,15 @@ def soak(rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[s
             if done - said >= max(1, rounds // 20):
                 said = done
                 progress(f"{done:,} rounds, {done / (now - began):.1f}/s, {kills} kills, {sum(faults.values())} faults")
-            if done < calm_from:
-                if done >= next_kill:
-                    next_kill = done + _later(chance, rounds, 12)
+            if share < DISTURBED:
+                if share >= next_kill:
+                    next_kill = share + chance.expovariate(KILLS)
                     time.sleep(chance.uniform(0, 0.3))
                     scene.kill()
                     kills += 1
                     scene.start()
-                elif done >= next_fault:
-                    next_fault = done + _later(chance, rounds, 40)
+                elif share >= next_fault:
+                    next_fault = share + chance.expovariate(FAULTS)
                     known = _faults()
                     name = chance.choice(sorted(known))
                     method, act, times = known[name]
@@ -232,7 +243,7 @@ def soak(rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[s
         settled = memory[len(memory) // 5 :] or [(0, 0.0)]
         grown = settled[-1][1] - settled[0][1]
         return Figures(
-            rounds=rounds,
+            rounds=counts["accepted"],
             feeds=feeds,
             seed=seed,
             seconds=round(seconds, 1),
@@ -255,11 +266,6 @@ def soak(rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[s
         )
 
 
-def _later(chance: random.Random, rounds: int, times: int) -> int:
-    """Rounds until the next of so many in a run."""
-    return max(1, int(chance.expovariate(times / rounds)))
-
-
 def _quantile(ordered: Sequence[float], share: float) -> float:
     if len(ordered) < 2:
         return round(ordered[0], 3) if ordered else 0.0
@@ -271,6 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=10_000)
     parser.add_argument("--feeds", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end then, however many rounds there were")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=None, help="default: build/soak.json")
     options = parser.parse_args(arguments)
@@ -284,6 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.seed,
             Path(folder),
             lambda line: print(line, file=sys.stderr, flush=True),
+            options.minutes,
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(asdict(figures), indent=2) + "\n", encoding="utf-8")

@@ -65,9 +65,10 @@ def feed_table(name: str, url: str, **changes: Any) -> str:
         "allow_string": True,
         "timestamp_path": "$.time",
         "timeout": 10.0,
+        "suspend_for": 1.0,
     }
     for key, value in changes.items():
-        (source if key in ("timestamp_path", "timeout", "url") else keys)[key] = value
+        (source if key in source else keys)[key] = value
     inline = ", ".join(f"{key} = {json.dumps(value)}" for key, value in source.items() if value is not None)
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
     return "\n".join(["[[feeds]]", *lines, f"sources = [{{ {inline} }}]", ""])
@@ -89,6 +90,7 @@ def write_config(
         "chain": "",
         "prover": "",
         "workers": 1,
+        "batch_sizes": [1],
         "journal": 'path = "journal.db"',
         "listen": "127.0.0.1:0",
         "more": "",
@@ -111,6 +113,7 @@ artifacts = "{artifacts}"
 srs = "insecure-local"
 visibility = "public"
 workers = {values["workers"]}
+batch_sizes = {values["batch_sizes"]}
 {values["prover"]}
 
 [journal]
@@ -139,12 +142,12 @@ class Staged:
     artifacts: Path
 
 
-def stage(folder: Path, chain: AnvilConfig, feeds: Sequence[str]) -> Staged:
+def stage(folder: Path, chain: AnvilConfig, feeds: Sequence[str], **options: Any) -> Staged:
     """Deploy, and keep the chain's state: each scene begins with a copy of it."""
     state = folder / "anvil.json"
     artifacts = toolchain.build_dir() / "artifacts"
     with Anvil(chain.model_copy(update={"port": 0, "state_file": state})) as node:
-        write_config(folder, chain, artifacts, feeds, {}, rpc_url=node.rpc_url, url="http://127.0.0.1:9")
+        write_config(folder, chain, artifacts, feeds, {}, rpc_url=node.rpc_url, url="http://127.0.0.1:9", **options)
         done = Workspace(folder, node).run("deploy")
         assert done.returncode == 0, done.stderr
     return Staged(state, folder / "deployment.json", chain, artifacts)
