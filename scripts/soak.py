@@ -160,7 +160,11 @@ def _faults() -> dict[str, tuple[str | None, Act, int]]:
 def soak(
     rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[str], None], minutes: float = math.inf
 ) -> Figures:
-    """Run it: until so many rounds are delivered, or so many minutes have passed. Raises: AssertionError if something was lost or came twice, or nothing gets on."""
+    """Run it: until so many rounds are delivered, or so many minutes have passed.
+
+    Raises:
+        AssertionError: Nothing gets on, the daemon has ended, or a secret is in its log.
+    """
     names = [f"feed-{index}" for index in range(1, feeds + 1)]
     for name in ("staged", "run"):
         (folder / name).mkdir()
@@ -182,7 +186,7 @@ def soak(
         next_kill, next_fault = chance.expovariate(KILLS), chance.expovariate(FAULTS)
         calm_at: float | None = None
         memory: list[tuple[int, float]] = []
-        said = seen = 0
+        said, seen = 0.0, 0
         while True:
             done = log.ends["accepted"]
             share = max(done / rounds, (time.monotonic() - began) / 60 / minutes)
@@ -195,8 +199,8 @@ def soak(
                 seen, progressed = log.ends["accepted"], now
             assert now - progressed < STALLED_S, f"no round for {STALLED_S:g} s:\n{scene.log()[-3_000:]}"
             assert scene.daemon.poll() is None, f"the daemon has ended:\n{scene.log()[-3_000:]}"
-            if done - said >= max(1, rounds // 20):
-                said = done
+            if share - said >= 0.05:
+                said = share
                 progress(f"{done:,} rounds, {done / (now - began):.1f}/s, {kills} kills, {sum(faults.values())} faults")
             if share < DISTURBED:
                 if share >= next_kill:

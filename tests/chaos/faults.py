@@ -935,6 +935,20 @@ for _depth in (1, 3, 12):
     _reorganised(_depth)
 
 
+@fault(
+    CHAIN,
+    "a reorganisation deeper than `confirmations` takes a report back that was final for the daemon",
+    "**not handled**: the journal goes on saying that it was accepted; the next report is made all the same",
+    {"event": "accepted"},
+    mark=(pytest.mark.xfail(strict=True, reason="what has its confirmations is not looked at again"),),
+)
+def reorganisation_of_what_was_final(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_mine")
+    scene.deliver()
+    scene.chain.rpc("anvil_reorg", 1, [])
+    yield
+
+
 @fault(CHAIN, "the node is restarted, with its state", "retried, and gone on with", AGAIN)
 def chain_restarted(scene: Scene) -> Steps:
     scene.chain.stop()
@@ -1146,6 +1160,22 @@ def source_lies(scene: Scene) -> Steps:
         scene.deliver()
     assert scene.until_ended(scene.publish("1000")).outcome is Outcome.HELD
     yield
+
+
+@fault(
+    SOURCE,
+    "fails again and again",
+    "suspended for a while, then asked once",
+    {"event": "source suspended"},
+    {"event": "source answers again"},
+    feed={"suspend_after": 2},
+)
+def source_suspended(scene: Scene) -> Steps:
+    scene.source.fault = feedserver.html
+    scene.until_told("source suspended")
+    yield
+    scene.source.fault = None
+    scene.until_told("source answers again")
 
 
 def _misbehaving(scene: Scene, how: feedserver.Misbehaviour) -> Steps:
