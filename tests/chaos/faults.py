@@ -26,7 +26,8 @@ import pytest
 from oracle.chain.anvil import Anvil
 from oracle.chain.contracts import encode_submission
 from oracle.chain.keystore import import_key
-from oracle.journal import StageName
+from oracle.journal import Journal, StageName
+from oracle.journal.databases import PostgresDatabase
 from oracle.proving.artifact import SRS
 from oracle.types import Outcome, Submitted
 from tests.chaos import feedserver
@@ -34,6 +35,7 @@ from tests.chaos.feedserver import FeedServer, self_signed
 from tests.chaos.proxy import Call, Http, NodeProxy, answer, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import PASSWORD, RPC_KEY, Scene
 from tests.integration.workspace import eventually
+from tests.postgres import Postgres
 
 Steps: TypeAlias = Iterator[None]
 Says: TypeAlias = str | Mapping[str, str]
@@ -323,12 +325,10 @@ def asked_to_stop_while_sending(scene: Scene) -> Steps:
 JOURNAL = "journal"
 
 
-@fault(
-    JOURNAL,
-    "the disk is full",
-    "the daemon ends with one line; started again with space, it goes on",
-    r"error: .*can't be written: .*full; free some space and start again, nothing is lost",
-)
+NO_SPACE = AGAIN | {"kind": "JournalUnavailable", "error": "can't be written: .*free some space: nothing is lost"}
+
+
+@fault(JOURNAL, "the disk is full, for a while", "nothing is done, and tried again", NO_SPACE)
 def disk_full(scene: Scene) -> Steps:
     scene.stop()
     small = scene.folder / "small"
@@ -345,9 +345,8 @@ def disk_full(scene: Scene) -> Steps:
             while True:
                 file.write(bytes(1024))
         scene.publish()
-        assert scene.ended() == 1
+        scene.until_told("can't be written")
         filler.unlink()
-        scene.start()
         scene.until_ended(scene.published[-1])
         scene.stop()
         for path in small.glob("journal.db*"):
@@ -369,18 +368,15 @@ def _mounted(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-@fault(
-    JOURNAL,
-    "its file may not grow any more (a quota)",
-    "the daemon ends with one line; started again, it goes on",
-    r"error: .*journal\.db: can't be",
-)
+@fault(JOURNAL, "its file may not grow, for a while (a quota)", "nothing is done, and tried again", NO_SPACE)
 def quota(scene: Scene) -> Steps:
-    size = (scene.folder / "journal.db-wal").stat().st_size
-    resource.prlimit(scene.daemon.pid, resource.RLIMIT_FSIZE, (size, size))
+    pid, size = scene.daemon.pid, (scene.folder / "journal.db-wal").stat().st_size
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
     scene.publish()
-    assert scene.ended() == 1
+    scene.until_told("can't be written")
     yield
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
 @fault(JOURNAL, "another program locks it for a moment", "the daemon waits", {"event": "accepted"})
@@ -395,13 +391,13 @@ def journal_locked_for_a_moment(scene: Scene) -> Steps:
 @fault(
     JOURNAL,
     "another program locks it for longer than five seconds",
-    "the daemon ends with one line; started again, it goes on",
-    r"error: .*is locked by another program .*; close it and start again",
+    "nothing is done, and tried again",
+    AGAIN | {"kind": "JournalUnavailable", "error": "is locked by another program"},
 )
 def journal_locked(scene: Scene) -> Steps:
     with _locked(scene):
         scene.publish()
-        assert scene.ended() == 1
+        scene.until_told("is locked by another program")
     yield
 
 
@@ -422,33 +418,53 @@ def _locked(scene: Scene) -> Iterator[None]:
     {"event": "accepted", "reason": "another's transaction carried it"},
 )
 def journal_lost_its_end(scene: Scene) -> Steps:
-    scene.stop()
-    shutil.copy(scene.journal_path, scene.folder / "older.db")
-    scene.start()
-    # The observation is journalled before the older copy is restored: only how far it came is lost.
+    older = scene.folder / "older"
+    older.mkdir()
+
+    def keep(call: Call) -> None:
+        """A copy of the journal, while the daemon waits for an answer: it has the observation, and no more."""
+        with scene.journal() as journal:
+            kept = any(entry.outcome is None and entry.stage is StageName.OBSERVED for entry in journal.rows(limit=2))
+        if kept:
+            for path in scene.folder.glob("journal.db*"):
+                shutil.copy(path, older / path.name)
+
+    scene.proxy.on("eth_call", keep)
     scene.kill_at("eth_getTransactionReceipt", heard=False, stage=StageName.SUBMITTED)
-    key = scene.publish()
+    scene.publish()
     scene.killed()
     scene.proxy.clear()
-    _forget_after(scene, key, StageName.OBSERVED)
+    for path in scene.folder.glob("journal.db*"):
+        path.unlink()
+    for path in older.iterdir():
+        shutil.copy(path, scene.folder / path.name)
     yield
 
 
-def _forget_after(scene: Scene, key: str, stage: StageName) -> None:
-    """What a disk does that lies about what it has written: the later transactions are gone."""
-    with contextlib.closing(sqlite3.connect(scene.journal_path)) as database:
-        triggers = [
-            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            if name.startswith("no_delete")
-        ]  # fmt: skip
-        query = "SELECT sql FROM sqlite_master WHERE name = ?"
-        kept = [sql for name in triggers for (sql,) in database.execute(query, (name,))]
-        for name in triggers:
-            database.execute(f"DROP TRIGGER {name}")
-        database.execute("DELETE FROM transitions WHERE key = ? AND stage > ?", (key, int(stage)))
-        for sql in kept:
-            database.execute(sql)
-        database.commit()
+@fault(
+    JOURNAL,
+    "PostgreSQL is switched off in the middle of a proof, and comes back",
+    "nothing is done without it; then it goes on",
+    AGAIN | {"kind": "JournalUnavailable"},
+    new_journal=True,
+)
+def postgres_gone(scene: Scene) -> Steps:
+    server = scene.keep(contextlib.closing(Postgres()))
+    scene.stop()
+    scene.published.clear()  # they are in the other journal
+    url = server.url()
+    scene.open_journal = lambda: Journal(PostgresDatabase(url), read_only=True)
+    scene.configure(journal=f'url = "{url}"\nlease_s = 1')
+    scene.start()
+    scene.deliver()
+    engine = scene.engine()
+    engine.suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    server.stop()
+    engine.resume()
+    scene.until_told("JournalUnavailable")
+    yield
+    server.start()
 
 
 @fault(

@@ -24,8 +24,10 @@ import tenacity  # noqa: F401
 import web3.providers.rpc  # noqa: F401
 
 import oracle.chain.deploy
+import oracle.chain.endpoints
 import oracle.chain.signer
 import oracle.chain.submit
+import oracle.journal
 import oracle.proving.local
 import oracle.service
 import oracle.sources.http

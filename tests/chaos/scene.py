@@ -11,9 +11,10 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psutil
 
@@ -22,7 +23,7 @@ from oracle.chain.anvil import Anvil, AnvilConfig
 from oracle.chain.contracts import Hub, RoundAccepted
 from oracle.chain.deploy import load_deployment
 from oracle.chain.rpc import Rpc
-from oracle.errors import JournalError
+from oracle.errors import OracleError
 from oracle.journal import Entry, Journal, StageName
 from oracle.types import Outcome
 from tests.chaos import nursery
@@ -30,6 +31,8 @@ from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon
 from tests.chaos.proxy import Call, Dropped, NodeProxy
 from tests.integration.workspace import Workspace, eventually
+
+T = TypeVar("T")
 
 RPC_KEY = "rpc-key-8d1f4b"
 SOURCE_KEY = "source-key-5c2e9a"
@@ -170,6 +173,7 @@ class Scene:
         self.options: dict[str, Any] = {}
         self.feed_options: dict[str, Any] = {}
         self.journal_path = folder / "journal.db"
+        self.open_journal = lambda: Journal(self.journal_path, read_only=True)
         self.pulse: Callable[[], object] = lambda: None
         self.published: list[str] = []
         self._stack = contextlib.ExitStack()
@@ -189,6 +193,10 @@ class Scene:
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+    def keep(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context that ends with the scene."""
+        return self._stack.enter_context(context)
 
     # --- the daemon ---
 
@@ -303,12 +311,12 @@ class Scene:
         try:
             with self.journal() as journal:
                 return next((entry for entry in journal.rows() if entry.key == key), None)
-        except JournalError:
+        except OracleError:
             return None  # not begun yet, or being written
 
     def journal(self) -> Journal:
         """For reading."""
-        return Journal(self.journal_path, read_only=True)
+        return self.open_journal()
 
     def until_stage(self, key: str, stage: StageName) -> None:
         """Wait until an observation has come so far."""
@@ -337,7 +345,7 @@ class Scene:
         try:
             with self.journal() as journal:
                 return journal.counts()["accepted"]
-        except JournalError:
+        except OracleError:
             return 0
 
     def deliver(self) -> Entry:
