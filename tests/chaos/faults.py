@@ -626,7 +626,7 @@ def rpc_of_another_chain(scene: Scene) -> Steps:
     "takes requests and never answers",
     "retried, after its timeout",
     AGAIN | {"error": "does not answer in time"},
-    options={"chain": "rpc_timeout_s = 1"},
+    options={"rpc": "rpc_timeout_s = 1"},
 )
 def rpc_hangs(scene: Scene) -> Steps:
     over = Event()
@@ -673,11 +673,11 @@ def _endpoints(scene: Scene, count: int, options: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(NodeProxy(scene.chain.rpc_url)) for _ in range(count - 1)]
         urls = [f"{each.url}/v2/{RPC_KEY}" for each in (scene.proxy, *others)]
-        scene.configure(rpc_urls=urls, chain=options)
+        scene.configure(rpc_urls=urls, rpc=options)
         scene.start()
         scene.deliver()
         yield
-    scene.configure(rpc_urls=None, chain="")
+    scene.configure(rpc_urls=None, rpc="")
 
 
 def _reverted(call: Call) -> Any:
@@ -861,7 +861,7 @@ def transaction_underpriced(scene: Scene) -> Steps:
     "fees rise above what was signed after it is sent",
     "replaced by the same with higher fees; either counts",
     {"event": "transaction is stuck: replaced"},
-    options={"chain": "replace_after_s = 1"},
+    options={"rpc": "replace_after_s = 1"},
 )
 def transaction_outpaced(scene: Scene) -> Steps:
     scene.chain.rpc("evm_setAutomine", False)
@@ -933,6 +933,7 @@ def _reorganised(depth: int) -> None:
         for _ in range(depth - 1):
             scene.chain.rpc("evm_mine")
         scene.chain.rpc("anvil_reorg", depth, [])
+        scene.chain.rpc("anvil_dropAllTransactions")
         assert scene.chain.rpc("eth_getTransactionReceipt", tx_hash) is None
         scene.until_told("without .* confirmations|is not mined")
         yield
@@ -953,15 +954,28 @@ for _depth in (1, 3, 12):
 
 @fault(
     CHAIN,
-    "a reorganisation deeper than `confirmations` takes a report back that was final for the daemon",
+    "a reorganisation deeper than `confirmations` takes back what was final for the daemon; nodes keep the transaction",
+    "it is mined again",
+    {"event": "accepted"},
+)
+def reorganisation_of_what_was_final(scene: Scene) -> Steps:
+    scene.deliver()
+    scene.chain.rpc("anvil_reorg", 1, [])
+    yield
+    scene.chain.rpc("evm_mine")
+
+
+@fault(
+    CHAIN,
+    "the same, and all nodes forget the transaction",
     "**not handled**: the journal goes on saying that it was accepted; the next report is made all the same",
     {"event": "accepted"},
     mark=(pytest.mark.xfail(strict=True, reason="what has its confirmations is not looked at again"),),
 )
-def reorganisation_of_what_was_final(scene: Scene) -> Steps:
-    scene.chain.rpc("evm_mine")
+def reorganisation_that_forgets_what_was_final(scene: Scene) -> Steps:
     scene.deliver()
     scene.chain.rpc("anvil_reorg", 1, [])
+    scene.chain.rpc("anvil_dropAllTransactions")
     yield
 
 

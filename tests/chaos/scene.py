@@ -68,6 +68,7 @@ def feed_table(name: str, url: str, **changes: Any) -> str:
         "allow_string": True,
         "timestamp_path": "$.time",
         "timeout": 10.0,
+        "suspend_after": 5,
         "suspend_for": 1.0,
     }
     for key, value in changes.items():
@@ -90,7 +91,7 @@ def write_config(
         "reporter": "{ anvil_account = 1 }",
         "tx_deadline_s": 20,
         "confirmations": 1,
-        "chain": "",
+        "rpc": "",
         "prover": "",
         "workers": 1,
         "batch_sizes": [1],
@@ -105,7 +106,7 @@ chain_id = {chain.chain_id}
 deployment = "deployment.json"
 confirmations = {values["confirmations"]}
 tx_deadline_s = {values["tx_deadline_s"]}
-{values["chain"]}
+{values["rpc"]}
 
 [keys]
 reporter = {values["reporter"]}
