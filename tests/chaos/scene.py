@@ -305,7 +305,7 @@ class Scene:
 
     def until_told(self, pattern: str) -> None:
         """Wait until a line of the log matches."""
-        eventually(lambda: self.told(pattern), f"{pattern!r} in the log, which ends with\n{self.log()[-3_000:]}")
+        self._eventually(lambda: self.told(pattern), f"{pattern!r} in the log")
 
     def entry(self, key: str) -> Entry | None:
         """An observation as the journal has it, while a daemon may be writing it."""
@@ -326,7 +326,7 @@ class Scene:
             entry = self.entry(key)
             return entry is not None and entry.stage >= stage
 
-        eventually(reached, f"{key} {stage.name}; the log ends with\n{self.log()[-3_000:]}")
+        self._eventually(reached, f"{key} {stage.name}")
 
     def until_ended(self, key: str) -> Entry:
         """Wait until an observation has ended."""
@@ -336,7 +336,7 @@ class Scene:
             entry = self.entry(key)
             return entry is not None and entry.outcome is not None
 
-        eventually(reached, f"the end of {key}; the log ends with\n{self.log()[-3_000:]}")
+        self._eventually(reached, f"the end of {key}")
         found = self.entry(key)
         assert found is not None
         return found
@@ -348,6 +348,15 @@ class Scene:
                 return journal.counts()["accepted"]
         except OracleError:
             return 0
+
+    def until_idle(self, journal_path: Path) -> None:
+        """Wait until a journal has nothing open."""
+
+        def idle() -> bool:
+            with Journal(journal_path, read_only=True) as journal:
+                return journal.counts()["open"] == 0
+
+        eventually(idle, f"the end of everything in {journal_path.name}")
 
     def deliver(self) -> Entry:
         """Publish a reading and wait until it is accepted."""
@@ -361,7 +370,7 @@ class Scene:
         """Where the source has no times, the observation's is the daemon's, which nobody knows before."""
         before = self.accepted()
         self.publish()
-        eventually(lambda: self.accepted() > before, f"a further round; the log ends with\n{self.log()[-3_000:]}")
+        self._eventually(lambda: self.accepted() > before, "a further round")
         with self.journal() as journal:
             return journal.confirmed()[-1]
 
@@ -410,6 +419,12 @@ class Scene:
         for secret in (RPC_KEY, SOURCE_KEY, PASSWORD, *keys):
             assert secret not in log, "a secret is in the log"
         assert "Traceback" not in log, log
+
+    def _eventually(self, holds: Callable[[], bool], what: str) -> None:
+        try:
+            eventually(holds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the log ends with\n{self.log()[-3_000:]}") from None
 
     def _end_all(self) -> None:
         for process in self._started:

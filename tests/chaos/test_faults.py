@@ -20,7 +20,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Stag
 
 def _case(fault: Fault) -> Any:
     long = [] if fault.short else [pytest.mark.chaos_long]
-    return pytest.param(fault, id=fault.name, marks=[pytest.mark.chaos, *long, *fault.mark])
+    return pytest.param(fault, id=fault.name, marks=[pytest.mark.chaos, *long])
 
 
 @pytest.mark.parametrize("fault", [_case(fault) for fault in FAULTS])
