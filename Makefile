@@ -12,7 +12,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.solc path contracts)" "$$
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-ray test-deep coverage snapshots check slither fmt bench lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-ray chaos soak test-deep coverage snapshots check slither fmt bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -23,12 +23,12 @@ setup: ## create .venv and node_modules from the lock files; again only when a p
 demo: setup ## recorded market data through model, prover and a local chain (ARGS="--ticks 400 --seed 7")
 	@$(BIN)/oracle demo $(ARGS)
 
-test: setup ## all tests, Python and Solidity, but those that start a Ray cluster
+test: setup ## all tests, Python and Solidity, but those that start a Ray cluster, and most faults
 	@# Side by side: the contracts' longest test has one thread, and the Python tests end one worker after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
 
 test-python: setup ## the Python tests (ARGS="-k gate")
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not ray" $(ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not ray and not chaos_long" $(ARGS)
 
 # Its output is kept until it is done, and not mixed with the other's.
 test-contracts: setup ## the Solidity tests, and their gas against contracts/snapshots
@@ -40,8 +40,15 @@ test-contracts: setup ## the Solidity tests, and their gas against contracts/sna
 test-ray: setup ## the provers' conformance suite on a Ray cluster of this machine; two minutes
 	$(BIN)/pytest -q -m ray tests/integration/test_prover_ray.py $(ARGS)
 
-test-deep: setup coverage test-ray ## ten times the fuzzing and the calls of invariants, Ray, and the coverage of contracts/src
+chaos: setup ## every fault of docs/reliability.md, on a real daemon and a real chain; ten minutes (ARGS="-k rpc")
+	$(BIN)/pytest -q -m chaos $(ARGS)
+
+soak: setup ## 10,000 rounds of 8 feeds with kills and faults; writes build/soak.json (ARGS="--rounds 1000 --seed 2")
+	$(BIN)/python -m scripts.soak $(ARGS)
+
+test-deep: setup coverage test-ray chaos ## ten times the fuzzing and the calls of invariants, Ray, all faults, a short soak, coverage
 	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test
+	$(BIN)/python -m scripts.soak --rounds 1000 --out build/soak-short.json
 
 coverage: setup ## how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
 	@mkdir -p build/forge/coverage

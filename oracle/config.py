@@ -1138,6 +1138,8 @@ def _read(path: Path, env: Mapping[str, str], section: type[Section], hint: str)
         raise ConfigError(f"{path}: {_key_path(error.location)}: {error}") from None
     except ValidationError as error:
         raise ConfigError(f"{path}: {_describe(error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deep") from None
 
 
 class _Expansion(Exception):

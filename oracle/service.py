@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -25,7 +26,15 @@ from oracle.config import (
     PackagedSourceConfig,
     PushSourceConfig,
 )
-from oracle.errors import ConfigError, DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
+from oracle.errors import (
+    ConfigError,
+    DataError,
+    OracleError,
+    Retryable,
+    SourceExhausted,
+    SourceSuspended,
+    SourceUnavailable,
+)
 from oracle.metrics import Counter, Distribution, Gauge, Metrics
 from oracle.pipeline import ATTEMPTS, OVERTAKEN
 from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate, decide, is_due
@@ -76,6 +85,7 @@ class Observer:
         self._state = state
         self._known = known
         self._metrics = metrics
+        self._is_behind = False
         relative = feed.max_source_spread_ppm is not None
         spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
         deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
@@ -115,7 +125,9 @@ class Observer:
         observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
         if self._known(observed.key):
             return None
-        due = decide(await self._state(self._feed_id), answer, value.observed_at, self._due)
+        state = await self._state(self._feed_id)
+        self._tell_age(state, observed)
+        due = decide(state, answer, value.observed_at, self._due)
         if due is not None and newest is not None:
             due = is_due(newest.answer, newest.observed_at, answer, value.observed_at, self._due)
         if due is None:
@@ -150,6 +162,18 @@ class Observer:
             log.info("source agrees again", source=name)
         # A source that gave nothing this time has not come to its senses.
         self._outliers = outliers.keys() | (self._outliers - set(value.sources))
+
+    def _tell_age(self, state: FeedState, observed: Observed) -> None:
+        """Says once when readings are older than what was reported: a clock, or a source, has gone back."""
+        is_behind = observed.observed_at < state.last_report_at
+        if is_behind and not self._is_behind:
+            seconds = state.last_report_at - observed.observed_at
+            log.warning(
+                "reading is older than the feed's last report",
+                seconds=seconds,
+                hint="check this machine's clock, and the sources'",
+            )
+        self._is_behind = is_behind
 
 
 def source(feed: FeedConfig, index: int, told: Told | None = None) -> Source:
@@ -320,15 +344,18 @@ async def run_daemon(
 
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, observers.board))
             log.info("serving", host=config.web.address[0], port=port)
-        parts = await stack.enter_async_context(
-            oracle(
+        chain = ChainRecorder(metrics)
+
+        def parts_of() -> AbstractAsyncContextManager[Oracle]:
+            return oracle(
                 config,
                 watch=recorder,
                 on_proof=recorder.on_proof,
-                on_chain=ChainRecorder(metrics),
+                on_chain=chain,
                 on_standby=partial(_standby, health),
             )
-        )
+
+        parts = await _opened(stack, parts_of)
         observers.begin(parts)
         feeds = [
             daemon.Feed(feed.name, partial(observers.observe, feed.name), feed.poll_interval, ahead=not _counted(feed))
@@ -398,6 +425,18 @@ async def _compact(parts: Oracle, keep_days: int | None) -> None:
         if done is not None and done.rows:
             log.info("journal compacted", observations=done.observations, rows=done.rows)
         await asyncio.sleep(COMPACTION_PAUSE_S if done is not None and done.rows else COMPACTION_S)
+
+
+async def _opened(stack: contextlib.AsyncExitStack, make: Callable[[], AbstractAsyncContextManager[Oracle]]) -> Oracle:
+    """The oracle's parts, however long the chain takes to answer: at a machine's start, its node may come up later."""
+    delay = daemon.BACKOFF_FIRST_S
+    while True:
+        try:
+            return await stack.enter_async_context(make())
+        except Retryable as error:
+            log.warning("can't begin yet, will try again", error=str(error), kind=type(error).__name__, seconds=delay)
+        await asyncio.sleep(delay)
+        delay = min(daemon.BACKOFF_LAST_S, 2 * delay)
 
 
 def _health(config: Config) -> Health:

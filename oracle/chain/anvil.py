@@ -97,7 +97,7 @@ def load_anvil_config(path: Path | None = None, **overrides: Any) -> AnvilConfig
         raise ConfigError(f"{path}: there is no such file; the repository's anvil.toml is a working example") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of TOML, and of Python: numbers of very many digits, deep nesting
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     values.update(overrides)
     state_file = values.get("state_file")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oracle.chain.rpc import Rpc
 
 _MAX_BYTES = 64 * 1024
+_MAX_NESTING = 64
 """A keystore has about 500 bytes: what is larger is another file, given by mistake."""
 
 
@@ -276,7 +277,9 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise KeystoreError(f"keystore {path}: can't be read: {_why(error)}") from None
     try:
-        found = json.loads(raw) if len(raw) <= _MAX_BYTES else None
+        # Not deep either: eth_account, once imported, lets the parser recurse beyond what the stack bears.
+        plain = len(raw) <= _MAX_BYTES and raw.count(b"{") + raw.count(b"[") <= _MAX_NESTING
+        found = json.loads(raw) if plain else None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("crypto", found.get("Crypto")), dict):

@@ -339,8 +339,8 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
         manifest = Manifest.from_document(document)
     except OSError as error:
         raise ArtifactError(f"there is no artifact in {path}: {error}. Build it first") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path / MANIFEST} is not a manifest of this release: {error}") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path / MANIFEST} is not a manifest of this release: {str(error)[:200]}") from error
     if manifest.computed_hash() != manifest.artifact_hash:
         raise ArtifactError(f"{path / MANIFEST} was altered: its own hash does not fit. {_REMEDY}")
     if set(manifest.files) != {*PROVER_FILES, *AUDIT_FILES}:

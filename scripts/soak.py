@@ -1,0 +1,307 @@
+"""A long run at full speed, with kills and faults: `python -m scripts.soak --rounds 10000 --feeds 8`.
+
+One daemon, as a process, reports readings of many feeds as fast as they end, on a local Anvil, with real proofs of
+public weights. In the first two thirds it is killed (SIGKILL) and started again, and the RPC endpoint fails, at random,
+as a seed says; the last third is left alone, to see what the memory does. At the end the chain's events and the journal
+have to be the same, one to one. Writes build/soak.json, and prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from oracle import toolchain
+from oracle.chain.anvil import load_anvil_config
+from tests.chaos.proxy import Act, drop, http_error, lose_answer, refuse
+from tests.chaos.scene import Scene, stage
+
+ENDS = frozenset({"accepted", "held", "superseded", "failed"})
+KILLS, FAULTS = 24, 60
+"""In a run, if all of it were disturbed."""
+DISTURBED = 2 / 3
+STALLED_S = 180.0
+"""Without a round for so long, something is wrong."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What came of it. Times in seconds, memory in MiB.
+
+    Attributes:
+        lost: Observations that the daemon took on and that never ended.
+        double: Reports that are on the chain twice, or that chain and journal have differently.
+        p50: From the observation to its end in the journal, over kills and faults; so are the others.
+        memory_first: Of the last daemon, after its first rounds.
+        growth_per_1000: MiB, in a thousand rounds of the last daemon.
+    """
+
+    rounds: int
+    feeds: int
+    seed: int
+    seconds: float
+    rounds_per_s: float
+    ends: dict[str, int]
+    kills: int
+    faults: dict[str, int]
+    lost: int
+    double: int
+    p50: float
+    p95: float
+    p99: float
+    worst: float
+    memory_first: float
+    memory_last: float
+    growth_per_1000: float
+    undisturbed_p50: float
+    undisturbed_p95: float
+    undisturbed_p99: float
+
+    def table(self) -> str:
+        """In Markdown."""
+        faults = ", ".join(f"{count} × {name}" for name, count in sorted(self.faults.items()))
+        rows = [
+            ("rounds delivered", f"{self.ends['accepted']:,} over {self.feeds} feeds"),
+            ("other ends", ", ".join(f"{self.ends[end]} {end}" for end in sorted(ENDS - {"accepted"}))),
+            ("kills (SIGKILL)", str(self.kills)),
+            ("RPC faults", faults or "none"),
+            ("lost", str(self.lost)),
+            ("double, or chain and journal differ", str(self.double)),
+            ("time", f"{self.seconds:,.0f} s, {self.rounds_per_s:.1f} rounds/s"),
+            ("latency p50 / p95 / p99", f"{self.p50:.2f} / {self.p95:.2f} / {self.p99:.2f} s"),
+            (
+                "… without kills and faults",
+                f"{self.undisturbed_p50:.2f} / {self.undisturbed_p95:.2f} / {self.undisturbed_p99:.2f} s",
+            ),
+            (
+                "memory of the daemon",
+                f"{self.memory_first:.0f} → {self.memory_last:.0f} MiB in the last third; "
+                f"{self.growth_per_1000:+.1f} MiB per 1,000 rounds",
+            ),
+        ]
+        return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+class Readings:
+    """Each feed's next reading, once the one before has ended: a source that keeps the daemon busy."""
+
+    def __init__(self, feeds: Sequence[str], seed: int, first: int) -> None:
+        self._random = random.Random(seed)
+        self._at = dict.fromkeys(feeds, first)
+        self._price = dict.fromkeys(feeds, 100.0)
+        self._lock = threading.Lock()
+
+    def current(self, feed: str) -> tuple[str, int] | None:
+        with self._lock:
+            return (f"{self._price[feed]:.6f}", self._at[feed]) if feed in self._at else None
+
+    def ended(self, key: str) -> None:
+        """The observation of this key has ended."""
+        feed, moment = key.split("@")
+        with self._lock:
+            if self._at.get(feed) == int(moment):
+                self._at[feed] += 1
+                self._price[feed] *= 1 + self._random.uniform(-0.003, 0.003)
+
+
+class Log:
+    """Reads what the daemon has logged since the last look."""
+
+    def __init__(self, path: Path, ended: Callable[[str], None]) -> None:
+        self._path = path
+        self._ended = ended
+        self._offset = 0
+        self.ends: Counter[str] = Counter()
+
+    def look(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.splitlines():
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(found, dict) and found.get("event") in ENDS and "observation" in found:
+                self.ends[found["event"]] += 1
+                self._ended(found["observation"])
+
+
+def _faults() -> dict[str, tuple[str | None, Act, int]]:
+    """What the RPC endpoint does, of which requests, how often."""
+    return {
+        "HTTP 429": (None, http_error(429), 12),
+        "HTTP 503": (None, http_error(503), 12),
+        "connections dropped": (None, drop, 12),
+        "answer to a transaction lost": ("eth_sendRawTransaction", lose_answer, 3),
+        "transaction not heard": ("eth_sendRawTransaction", drop, 4),
+        "rate limit in JSON-RPC": (None, refuse("rate limit exceeded", -32005), 8),
+        "receipts withheld": ("eth_getTransactionReceipt", lambda call: call.answer(None), 20),
+    }
+
+
+def soak(
+    rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[str], None], minutes: float = math.inf
+) -> Figures:
+    """Run it: until so many rounds are delivered, or so many minutes have passed.
+
+    Raises:
+        AssertionError: Nothing gets on, the daemon has ended, or a secret is in its log.
+    """
+    names = [f"feed-{index}" for index in range(1, feeds + 1)]
+    for name in ("staged", "run"):
+        (folder / name).mkdir()
+    progress("deploying")
+    batches = sorted({1, min(4, feeds), feeds})
+    anvil = load_anvil_config(toolchain.project_root() / "anvil.toml")
+    staged = stage(folder / "staged", anvil, names, batch_sizes=batches)
+    chance = random.Random(seed)
+    faults = Counter[str]()
+    kills = 0
+    with Scene(folder / "run", staged, tuple(names)) as scene:
+        readings = Readings(names, seed, int(time.time()) - 2 * rounds // feeds - 60)
+        scene.source.next = readings.current
+        scene.feed_options |= {"poll_interval": 0.2}
+        scene.configure(workers=max(1, psutil.cpu_count() or 1), tx_deadline_s=10, batch_sizes=batches)
+        log = Log(scene.folder / "log", readings.ended)
+        scene.start()
+        began = progressed = time.monotonic()
+        next_kill, next_fault = chance.expovariate(KILLS), chance.expovariate(FAULTS)
+        calm_at: float | None = None
+        memory: list[tuple[int, float]] = []
+        said, seen = 0.0, 0
+        while True:
+            done = log.ends["accepted"]
+            share = max(done / rounds, (time.monotonic() - began) / 60 / minutes)
+            if share >= 1:
+                break
+            time.sleep(0.02)
+            log.look()
+            now = time.monotonic()
+            if log.ends["accepted"] != seen:
+                seen, progressed = log.ends["accepted"], now
+            assert now - progressed < STALLED_S, f"no round for {STALLED_S:g} s:\n{scene.log()[-3_000:]}"
+            assert scene.daemon.poll() is None, f"the daemon has ended:\n{scene.log()[-3_000:]}"
+            if share - said >= 0.05:
+                said = share
+                progress(f"{done:,} rounds, {done / (now - began):.1f}/s, {kills} kills, {sum(faults.values())} faults")
+            if share < DISTURBED:
+                if share >= next_kill:
+                    next_kill = share + chance.expovariate(KILLS)
+                    time.sleep(chance.uniform(0, 0.3))
+                    scene.kill()
+                    kills += 1
+                    scene.start()
+                elif share >= next_fault:
+                    next_fault = share + chance.expovariate(FAULTS)
+                    known = _faults()
+                    name = chance.choice(sorted(known))
+                    method, act, times = known[name]
+                    scene.proxy.clear()
+                    scene.proxy.on(method, act, times)
+                    faults[name] += 1
+            else:
+                if calm_at is None:
+                    scene.proxy.clear()
+                    calm_at = time.time() + 15
+                memory.append((done, psutil.Process(scene.daemon.pid).memory_info().rss / 2**20))
+        seconds = time.monotonic() - began
+        scene.stop()
+        scene.assert_nothing_secret()
+        double = 0
+        try:
+            on_chain = scene.assert_exactly_once()
+        except AssertionError as error:
+            double = 1
+            progress(str(error)[:2_000])
+        with scene.journal() as journal:
+            counts = journal.counts()
+            entries = journal.rows()
+        assert double or len(on_chain) == counts["accepted"] + counts["held"]
+        latencies = sorted(entry.latency for entry in entries if entry.latency is not None)
+        calm = (
+            sorted(
+                entry.latency
+                for entry in entries
+                if entry.latency is not None and calm_at is not None and entry.recorded_at > calm_at
+            )
+            or latencies
+        )
+        settled = memory[len(memory) // 5 :] or [(0, 0.0)]
+        grown = settled[-1][1] - settled[0][1]
+        return Figures(
+            rounds=counts["accepted"],
+            feeds=feeds,
+            seed=seed,
+            seconds=round(seconds, 1),
+            rounds_per_s=round(counts["accepted"] / seconds, 2),
+            ends={end: counts[end] for end in sorted(ENDS)},
+            kills=kills,
+            faults=dict(faults),
+            lost=counts["open"],
+            double=double,
+            p50=_quantile(latencies, 0.5),
+            p95=_quantile(latencies, 0.95),
+            p99=_quantile(latencies, 0.99),
+            worst=round(latencies[-1], 3),
+            memory_first=round(settled[0][1], 1),
+            memory_last=round(settled[-1][1], 1),
+            growth_per_1000=round(1_000 * grown / max(1, settled[-1][0] - settled[0][0]), 2),
+            undisturbed_p50=_quantile(calm, 0.5),
+            undisturbed_p95=_quantile(calm, 0.95),
+            undisturbed_p99=_quantile(calm, 0.99),
+        )
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    if len(ordered) < 2:
+        return round(ordered[0], 3) if ordered else 0.0
+    return round(statistics.quantiles(ordered, n=100, method="inclusive")[int(share * 100) - 1], 3)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.soak", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=10_000)
+    parser.add_argument("--feeds", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end then, however many rounds there were")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=None, help="default: build/soak.json")
+    options = parser.parse_args(arguments)
+    if options.rounds < 30 or not 1 <= options.feeds <= 16:
+        parser.error("at least 30 rounds, and 1 to 16 feeds")
+    out = options.out or toolchain.build_dir() / "soak.json"
+    with tempfile.TemporaryDirectory(prefix="oracle-soak-") as folder:
+        figures = soak(
+            options.rounds,
+            options.feeds,
+            options.seed,
+            Path(folder),
+            lambda line: print(line, file=sys.stderr, flush=True),
+            options.minutes,
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(asdict(figures), indent=2) + "\n", encoding="utf-8")
+    print(figures.table())
+    return 1 if figures.lost or figures.double else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1337 @@
+"""The faults: how each is brought about, when it is over, what holds afterwards, and what the log says.
+
+Each is a generator. It brings the fault about and sees that it shows, yields, and ends it; a daemon that has ended is
+started again by the test then. What holds after every one of them is in `test_faults.py`.
+
+`python -m tests.chaos.faults` prints the table of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeAlias
+
+import pytest
+
+from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import encode_submission
+from oracle.chain.keystore import import_key
+from oracle.journal import Journal, StageName
+from oracle.journal.databases import PostgresDatabase
+from oracle.proving.artifact import SRS
+from oracle.types import Outcome, Submitted
+from tests.chaos import feedserver
+from tests.chaos.feedserver import FeedServer, self_signed
+from tests.chaos.proxy import Call, Http, NodeProxy, answer, drop, http_error, lose_answer, refuse
+from tests.chaos.scene import PASSWORD, RPC_KEY, Scene, events
+from tests.integration.workspace import eventually
+from tests.postgres import Postgres
+
+Steps: TypeAlias = Iterator[None]
+Says: TypeAlias = str | Mapping[str, str]
+"""A pattern that the log's text matches, or patterns of one line's fields."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: Of the test.
+        group: What it happens to.
+        what: What happens, for the table.
+        then: What becomes of it, for the table.
+        steps: See the module.
+        says: What the log has to say.
+        ends: How the observations may end that were published.
+        options: Of the configuration.
+        feed: Options of the feed.
+        environment: Of the daemon: see `tests.chaos.saboteur`.
+        short: Whether it is part of every test run.
+    """
+
+    name: str
+    group: str
+    what: str
+    then: str
+    steps: Callable[[Scene], Steps]
+    says: tuple[Says, ...]
+    ends: frozenset[Outcome] = frozenset({Outcome.ACCEPTED})
+    options: Mapping[str, Any] = field(default_factory=dict)
+    feed: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    new_journal: bool = False
+    short: bool = False
+
+
+FAULTS: list[Fault] = []
+
+
+def fault(group: str, what: str, then: str, *says: Says, **more: Any) -> Callable[[Callable[[Scene], Steps]], Any]:
+    """Adds a generator to the faults, under its name."""
+
+    def add(steps: Callable[[Scene], Steps]) -> Callable[[Scene], Steps]:
+        FAULTS.append(Fault(steps.__name__.strip("_").replace("_", "-"), group, what, then, steps, says, **more))
+        return steps
+
+    return add
+
+
+def going_on(stage: str) -> dict[str, str]:
+    return {"event": "going on", "stage": stage}
+
+
+AGAIN = {"event": "will try again"}
+EITHER_WAY = frozenset({Outcome.ACCEPTED, Outcome.FAILED})
+
+
+# --- killed --------------------------------------------------------------------------------------------------------
+
+KILLED = "kill −9"
+
+
+@fault(KILLED, "when an observation is to be journalled, before", "it is observed again", {"event": "accepted"})
+def killed_before_observed(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "before:OBSERVED", journalled=False)
+
+
+@fault(
+    KILLED,
+    "while an observation is written: in the transaction, not committed",
+    "it is observed again",
+    {"event": "accepted"},
+    short=True,
+)
+def killed_while_writing_the_observation(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "within:OBSERVED", journalled=False)
+
+
+@fault(KILLED, "an observation is journalled, its feed's state not yet read", "it goes on", going_on("observed"))
+def killed_observed(scene: Scene) -> Steps:
+    scene.kill_at("eth_call", heard=False, stage=StageName.OBSERVED)
+    scene.publish()
+    scene.killed()
+    yield
+    scene.proxy.clear()
+
+
+@fault(KILLED, "while a score is written", "it is scored again", going_on("observed"))
+def killed_while_writing_the_score(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "within:SCORED")
+
+
+@fault(KILLED, "an observation is scored, its proof not begun", "it goes on", going_on("scored"))
+def killed_scored(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "after:SCORED")
+
+
+@fault(KILLED, "in the middle of a proof", "it is proven anew", going_on("scored"))
+def killed_while_proving(scene: Scene) -> Steps:
+    scene.engine().suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    scene.kill()
+    yield
+
+
+@fault(KILLED, "a proof is made, but not journalled", "it is proven anew", going_on("scored"))
+def killed_before_proven(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "before:PROVEN")
+
+
+@fault(
+    KILLED,
+    "a proof is journalled, its transaction not yet simulated",
+    "the proof is used, not made again",
+    going_on("proven"),
+    short=True,
+)
+def killed_proven(scene: Scene) -> Steps:
+    scene.kill_at("eth_estimateGas", heard=False, stage=StageName.PROVEN)
+    key = scene.publish()
+    scene.killed()
+    scene.proxy.clear()
+    yield
+    scene.start()
+    scene.until_ended(key)
+    assert scene.log().count(f'"observation": "{key}", "seconds"') == 1, "the proof was made again"
+
+
+@fault(
+    KILLED, "a transaction is signed, but not journalled", "another is signed; that one never left", going_on("proven")
+)
+def killed_while_writing_the_transaction(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "within:SUBMITTED")
+
+
+@fault(
+    KILLED,
+    "a signed transaction is journalled, the node has not heard of it",
+    "the same bytes are sent",
+    going_on("submitted"),
+    short=True,
+)
+def killed_submitted(scene: Scene) -> Steps:
+    yield from _killed_at_broadcast(scene, heard=False)
+
+
+@fault(
+    KILLED,
+    "a transaction is sent, the node's answer not read",
+    "the chain is asked, nothing is sent twice",
+    going_on("submitted"),
+    short=True,
+)
+def killed_after_broadcast(scene: Scene) -> Steps:
+    yield from _killed_at_broadcast(scene, heard=True)
+
+
+@fault(KILLED, "a transaction is mined, its receipt not yet read", "the receipt is read", going_on("submitted"))
+def killed_before_the_receipt(scene: Scene) -> Steps:
+    scene.kill_at("eth_getTransactionReceipt", heard=False, stage=StageName.SUBMITTED)
+    scene.publish()
+    scene.killed()
+    yield
+    scene.proxy.clear()
+
+
+@fault(KILLED, "while the end of an observation is written", "the receipt is read again", going_on("submitted"))
+def killed_while_writing_the_end(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "within:CONFIRMED")
+
+
+@fault(KILLED, "right after the end of an observation is written", "nothing is left to do", {"event": "stopped"})
+def killed_confirmed(scene: Scene) -> Steps:
+    yield from _killed_by_itself(scene, "after:CONFIRMED")
+
+
+@fault(
+    KILLED,
+    "at five stages of one observation, one after the other",
+    "it ends once",
+    going_on("observed"),
+    going_on("scored"),
+    going_on("proven"),
+    going_on("submitted"),
+)
+def killed_again_and_again(scene: Scene) -> Steps:
+    scene.stop()
+    key = scene.publish()
+    for place in ("after:OBSERVED", "after:SCORED", "after:PROVEN", "after:SUBMITTED", "before:CONFIRMED"):
+        scene.start(CHAOS_KILL=place)
+        scene.killed()
+    yield
+    scene.start()
+    entry = scene.until_ended(key)
+    assert entry.attempts == 1
+
+
+def _killed_by_itself(scene: Scene, place: str, *, journalled: bool = True) -> Steps:
+    scene.stop()
+    key = scene.publish()
+    scene.start(CHAOS_KILL=place)
+    scene.killed()
+    assert (scene.entry(key) is not None) == journalled
+    yield
+
+
+def _killed_at_broadcast(scene: Scene, *, heard: bool) -> Steps:
+    scene.kill_at("eth_sendRawTransaction", heard=heard, stage=StageName.SUBMITTED)
+    key = scene.publish()
+    scene.killed()
+    scene.proxy.clear()
+    signed = _submitted(scene)
+    known = scene.chain.rpc("eth_getTransactionByHash", "0x" + signed.tx_hash.hex())
+    assert (known is not None) == heard
+    yield
+    scene.start()
+    entry = scene.until_ended(key)
+    assert entry.tx_hash == signed.tx_hash, "another transaction was signed"
+    assert entry.attempts == 1
+
+
+def _submitted(scene: Scene) -> Submitted:
+    with scene.journal() as journal:
+        [open_stage] = journal.unfinished()
+    assert isinstance(open_stage, Submitted)
+    return open_stage
+
+
+# --- stopped -------------------------------------------------------------------------------------------------------
+
+STOPPED = "signals"
+
+
+@fault(
+    STOPPED,
+    "SIGSTOP while a transaction is on its way, which is mined meanwhile; SIGCONT",
+    "the receipt is read",
+    {"event": "accepted"},
+)
+def paused(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_setAutomine", False)
+    scene.until_stage(scene.publish(), StageName.SUBMITTED)
+    _until_in_pool(scene)
+    scene.pause()
+    scene.chain.rpc("evm_mine")
+    yield
+    scene.chain.rpc("evm_setAutomine", True)
+    scene.go_on()
+
+
+@fault(
+    STOPPED,
+    "SIGTERM while a proof takes long",
+    "after ten seconds it is cut off, and goes on at the next start",
+    {"event": "stopped", "cut_off": "1"},
+    going_on("scored"),
+)
+def asked_to_stop_while_proving(scene: Scene) -> Steps:
+    scene.engine().suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    scene.stop()
+    yield
+
+
+@fault(
+    STOPPED,
+    "SIGTERM while a transaction is not mined",
+    "after ten seconds it is cut off, and goes on at the next start",
+    {"event": "stopped", "cut_off": "1"},
+    going_on("submitted"),
+)
+def asked_to_stop_while_sending(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_setAutomine", False)
+    scene.until_stage(scene.publish(), StageName.SUBMITTED)
+    scene.stop()
+    yield
+    scene.chain.rpc("evm_setAutomine", True)
+    scene.chain.rpc("evm_mine")
+
+
+# --- the journal ---------------------------------------------------------------------------------------------------
+
+JOURNAL = "journal"
+
+
+NO_SPACE = AGAIN | {"kind": "JournalUnavailable", "error": "can't be written: .*free some space: nothing is lost"}
+
+
+@fault(JOURNAL, "the disk is full, for a while", "nothing is done, and tried again", NO_SPACE)
+def disk_full(scene: Scene) -> Steps:
+    scene.stop()
+    small = scene.folder / "small"
+    small.mkdir()
+    with _mounted(small):
+        for path in scene.folder.glob("journal.db*"):
+            shutil.move(path, small / path.name)
+        scene.journal_path = small / "journal.db"
+        scene.configure(journal='path = "small/journal.db"')
+        scene.start()
+        scene.deliver()
+        filler = small / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1024))
+        scene.publish()
+        scene.until_told("can't be written")
+        filler.unlink()
+        scene.until_ended(scene.published[-1])
+        scene.stop()
+        for path in small.glob("journal.db*"):
+            shutil.move(path, scene.folder / path.name)
+    scene.journal_path = scene.folder / "journal.db"
+    scene.configure(journal='path = "journal.db"')
+    yield
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path) -> Iterator[None]:
+    """A disk of one megabyte."""
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("only root can mount a small disk; the limit of a file's size is tried in any case")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@fault(JOURNAL, "its file may not grow, for a while (a quota)", "nothing is done, and tried again", NO_SPACE)
+def quota(scene: Scene) -> Steps:
+    pid, size = scene.daemon.pid, (scene.folder / "journal.db-wal").stat().st_size
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+    scene.publish()
+    scene.until_told("can't be written")
+    yield
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+@fault(JOURNAL, "another program locks it for a moment", "the daemon waits", {"event": "accepted"})
+def journal_locked_for_a_moment(scene: Scene) -> Steps:
+    with _locked(scene):
+        asked = scene.source.asked
+        scene.publish()
+        eventually(lambda: scene.source.asked > asked, "a look at the source")
+    yield
+
+
+@fault(
+    JOURNAL,
+    "another program locks it for longer than five seconds",
+    "nothing is done, and tried again",
+    AGAIN | {"kind": "JournalUnavailable", "error": "is locked by another program"},
+)
+def journal_locked(scene: Scene) -> Steps:
+    with _locked(scene):
+        scene.publish()
+        scene.until_told("is locked by another program")
+    yield
+
+
+@contextlib.contextmanager
+def _locked(scene: Scene) -> Iterator[None]:
+    other = sqlite3.connect(scene.journal_path, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
+
+
+@fault(
+    JOURNAL,
+    "a power cut took its last writes, although the disk had confirmed them",
+    "the chain is asked first: what it has is not sent again",
+    {"event": "accepted", "reason": "another's transaction carried it"},
+)
+def journal_lost_its_end(scene: Scene) -> Steps:
+    older = scene.folder / "older"
+    older.mkdir()
+
+    def keep(call: Call) -> None:
+        """A copy of the journal, while the daemon waits for an answer: it has the observation, and no more."""
+        with scene.journal() as journal:
+            kept = any(entry.outcome is None and entry.stage is StageName.OBSERVED for entry in journal.rows(limit=2))
+        if kept:
+            for path in scene.folder.glob("journal.db*"):
+                shutil.copy(path, older / path.name)
+
+    scene.proxy.on("eth_call", keep)
+    scene.kill_at("eth_getTransactionReceipt", heard=False, stage=StageName.SUBMITTED)
+    scene.publish()
+    scene.killed()
+    scene.proxy.clear()
+    for path in scene.folder.glob("journal.db*"):
+        path.unlink()
+    for path in older.iterdir():
+        shutil.copy(path, scene.folder / path.name)
+    yield
+
+
+@fault(
+    JOURNAL,
+    "PostgreSQL is switched off in the middle of a proof, and comes back",
+    "nothing is done without it; then it goes on",
+    AGAIN | {"kind": "JournalUnavailable"},
+    new_journal=True,
+)
+def postgres_gone(scene: Scene) -> Steps:
+    server = scene.keep(contextlib.closing(Postgres()))
+    scene.stop()
+    scene.published.clear()  # they are in the other journal
+    url = server.url()
+    scene.open_journal = lambda: Journal(PostgresDatabase(url), read_only=True)
+    scene.configure(journal=f'url = "{url}"\nlease_s = 1')
+    scene.start()
+    scene.deliver()
+    engine = scene.engine()
+    engine.suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    server.stop()
+    engine.resume()
+    scene.until_told("JournalUnavailable")
+    yield
+    server.start()
+
+
+@fault(
+    JOURNAL,
+    "its file is overwritten with rubbish; it is moved away and begun anew",
+    "the daemon ends with one line; nothing comes twice, as the chain has every report",
+    r"error: .*is damaged or no journal .*the chain has every report",
+    new_journal=True,
+)
+def journal_damaged(scene: Scene) -> Steps:
+    scene.stop()
+    for path in scene.folder.glob("journal.db-*"):
+        path.unlink()
+    scene.journal_path.write_bytes(os.urandom(1 << 16))
+    scene.start()
+    assert scene.ended() == 1
+    scene.published.clear()  # they are in the old journal
+    yield
+    scene.journal_path.unlink()
+
+
+# --- clocks --------------------------------------------------------------------------------------------------------
+
+CLOCK = "clocks"
+OWN_CLOCK: dict[str, Any] = {"feed": {"timestamp_path": None}, "environment": {"CHAOS_CLOCK": "clock"}}
+
+
+@fault(
+    CLOCK,
+    "the daemon's clock is an hour ahead, then right",
+    "reports fail with the reason until then",
+    {"event": "failed", "reason": "ObservationInFuture.*check the clocks"},
+    ends=EITHER_WAY,
+    **OWN_CLOCK,
+)
+def clock_ahead(scene: Scene) -> Steps:
+    (scene.folder / "clock").write_text("3600")
+    scene.publish()
+    scene.until_told("ObservationInFuture")
+    yield
+    (scene.folder / "clock").write_text("0")
+
+
+@fault(
+    CLOCK,
+    "the daemon's clock is ten minutes behind, then right",
+    "nothing is reported until it is right",
+    {"event": "reading is older than the feed's last report"},
+    **OWN_CLOCK,
+)
+def clock_behind(scene: Scene) -> Steps:
+    (scene.folder / "clock").write_text("-600")
+    scene.publish()
+    scene.until_told("reading is older")
+    yield
+    (scene.folder / "clock").write_text("0")
+
+
+@fault(
+    CLOCK,
+    "the chain's clock is a day ahead, until sources catch up",
+    "reports fail with the reason",
+    {"event": "failed", "reason": "ObservationTooOld"},
+    ends=EITHER_WAY,
+)
+def chain_clock_ahead(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_increaseTime", 86_000)
+    scene.chain.rpc("evm_mine")
+    assert scene.until_ended(scene.publish()).outcome is Outcome.FAILED
+    yield
+    scene.skip_time(900)
+
+
+# --- the RPC endpoint ----------------------------------------------------------------------------------------------
+
+RPC = "RPC"
+
+
+@fault(RPC, "refuses connections", "retried, later each time", AGAIN | {"error": "can't be reached"}, short=True)
+def rpc_down(scene: Scene) -> Steps:
+    scene.proxy.down()
+    scene.publish()
+    scene.until_told("will try again")
+    yield
+    scene.proxy.up()
+
+
+@fault(
+    RPC,
+    "refuses connections when the daemon is started",
+    "it waits for its node",
+    {"event": "can't begin yet", "error": "can't be reached"},
+)
+def rpc_down_at_the_start(scene: Scene) -> Steps:
+    scene.stop()
+    scene.proxy.down()
+    scene.publish()
+    scene.start()
+    scene.until_told("can't begin yet")
+    yield
+    scene.proxy.up()
+
+
+@fault(RPC, "ends each connection without an answer", "retried", AGAIN | {"error": "can't be reached"})
+def rpc_drops_connections(scene: Scene) -> Steps:
+    yield from _rpc(scene, None, drop)
+
+
+@fault(RPC, "takes a second for each answer", "it takes longer", {"event": "accepted"})
+def rpc_slow(scene: Scene) -> Steps:
+    scene.proxy.on(None, lambda call: Event().wait(0.4) and None, times=12)
+    scene.publish()
+    scene.until_ended(scene.published[-1])
+    yield
+
+
+@fault(RPC, "answers HTTP 429", "retried, later each time", AGAIN | {"error": "answers HTTP 429"})
+def rpc_limits_the_rate(scene: Scene) -> Steps:
+    yield from _rpc(scene, None, http_error(429))
+
+
+@fault(RPC, "answers a rate limit in JSON-RPC", "retried, later each time", AGAIN | {"error": "limits the rate"})
+def rpc_limits_the_rate_in_words(scene: Scene) -> Steps:
+    yield from _rpc(scene, None, refuse("rate limit exceeded", -32005))
+
+
+@fault(RPC, "answers HTTP 503", "retried", AGAIN | {"error": "answers HTTP 503"})
+def rpc_fails(scene: Scene) -> Steps:
+    yield from _rpc(scene, None, http_error(503))
+
+
+@fault(RPC, "answers a page of HTML", "retried", AGAIN | {"error": "something that is not JSON-RPC"})
+def rpc_answers_html(scene: Scene) -> Steps:
+    yield from _rpc(scene, None, lambda call: Http(200, b"<html>busy</html>", (("Content-Type", "text/html"),)))
+
+
+@fault(RPC, "answers numbers that are none", "retried", AGAIN | {"error": "where .* needs"})
+def rpc_answers_rubbish(scene: Scene) -> Steps:
+    yield from _rpc(scene, None, answer("rubbish"))
+
+
+@fault(
+    RPC,
+    "serves another chain after a loss of connection",
+    "the daemon ends; with the right one, it goes on",
+    r"error: .*serves chain 1, but chain 31337 is configured",
+)
+def rpc_of_another_chain(scene: Scene) -> Steps:
+    scene.proxy.on("eth_chainId", answer("0x1"))
+    scene.proxy.on(None, http_error(503), times=1)
+    scene.publish()
+    assert scene.ended() == 1
+    yield
+    scene.proxy.clear()
+
+
+@fault(
+    RPC,
+    "takes requests and never answers",
+    "retried, after its timeout",
+    AGAIN | {"error": "does not answer in time"},
+    options={"rpc": "rpc_timeout_s = 1"},
+)
+def rpc_hangs(scene: Scene) -> Steps:
+    over = Event()
+    yield from _rpc(scene, None, lambda call: over.wait(60) and None)
+    over.set()
+
+
+@fault(
+    RPC,
+    "the first of two refuses connections, for a while",
+    "the second is asked, nothing waits; then the first again",
+    {"event": "another RPC endpoint is asked"},
+    {"event": "back to the preferred RPC endpoint"},
+)
+def rpc_failover(scene: Scene) -> Steps:
+    with _endpoints(scene, 2, "fail_back_after_s = 1"):
+        scene.proxy.down()
+        assert scene.until_ended(scene.publish()).outcome is Outcome.ACCEPTED
+        scene.proxy.up()
+        scene.until_told("back to the preferred RPC endpoint")
+        scene.stop()
+    yield
+
+
+@fault(
+    RPC,
+    "one of three lies about receipts, two have to agree",
+    "it is outvoted",
+    {"event": "RPC endpoints disagree", "about": "receipt|Receipt"},
+)
+def rpc_outvoted(scene: Scene) -> Steps:
+    with _endpoints(scene, 3, "agreement = 2"):
+        scene.proxy.on("eth_getTransactionReceipt", _reverted)
+        assert scene.until_ended(scene.publish()).outcome is Outcome.ACCEPTED
+        scene.stop()
+        scene.proxy.clear()
+    yield
+
+
+@contextlib.contextmanager
+def _endpoints(scene: Scene, count: int, options: str) -> Iterator[None]:
+    """The daemon is started again with further endpoints of the same node."""
+    scene.stop()
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(NodeProxy(scene.chain.rpc_url)) for _ in range(count - 1)]
+        urls = [f"{each.url}/v2/{RPC_KEY}" for each in (scene.proxy, *others)]
+        scene.configure(rpc_urls=urls, rpc=options)
+        scene.start()
+        scene.deliver()
+        yield
+    scene.configure(rpc_urls=None, rpc="")
+
+
+def _reverted(call: Call) -> Any:
+    """A receipt that says the opposite of the node's."""
+    found = call.forward()
+    if found.get("result"):
+        found["result"] |= {"status": "0x0", "logs": []}
+    return found
+
+
+@fault(
+    RPC,
+    "is behind: it shows the feed as it was before the last report",
+    "the contract refuses what was proven for it; the reason is kept",
+    {"event": "state moved", "reason": "WrongRound"},
+    ends=EITHER_WAY,
+)
+def rpc_with_a_stale_head(scene: Scene) -> Steps:
+    before = hex(int(scene.chain.rpc("eth_blockNumber"), 16) - 1)
+
+    def stale(call: Call) -> Any:
+        return call.forward([call.params[0], before]) if call.params[1:] == ["latest"] else None
+
+    scene.proxy.on("eth_call", stale)
+    scene.until_ended(scene.publish())
+    yield
+    scene.proxy.clear()
+
+
+@fault(
+    RPC,
+    "says that a transaction reverted which did not",
+    "the feed's state says that it was accepted",
+    {"event": "state moved"},
+)
+def rpc_lies_of_a_revert(scene: Scene) -> Steps:
+    yield from _rpc_ends(scene, "eth_getTransactionReceipt", _reverted)
+
+
+@fault(
+    RPC,
+    "leaves the events out of a receipt",
+    "the feed's state says that it was accepted",
+    {"event": "accepted", "reason": "another's transaction carried it"},
+)
+def rpc_hides_events(scene: Scene) -> Steps:
+    def lie(call: Call) -> Any:
+        found = call.forward()
+        if found.get("result"):
+            found["result"] |= {"logs": []}
+        return found
+
+    yield from _rpc_ends(scene, "eth_getTransactionReceipt", lie)
+
+
+@fault(
+    RPC,
+    "takes a transaction and forgets it",
+    "the same bytes are sent again",
+    AGAIN | {"kind": "TransactionPending"},
+    going_on("submitted"),
+    options={"tx_deadline_s": 1},
+)
+def rpc_drops_the_transaction(scene: Scene) -> Steps:
+    def swallow(call: Call) -> Any:
+        return call.answer("0x" + _submitted(scene).tx_hash.hex())
+
+    scene.proxy.on("eth_sendRawTransaction", swallow, times=1)
+    scene.publish()
+    scene.until_told("is not mined")
+    yield
+
+
+@fault(RPC, "takes a transaction, but its answer is lost", "sent again, known already", {"event": "accepted"})
+def rpc_loses_the_answer(scene: Scene) -> Steps:
+    scene.proxy.on("eth_sendRawTransaction", lose_answer, times=1)
+    scene.until_ended(scene.publish())
+    yield
+
+
+@fault(RPC, "hears each transaction twice", "it is mined once", {"event": "accepted"})
+def rpc_hears_twice(scene: Scene) -> Steps:
+    def twice(call: Call) -> Any:
+        call.forward()
+        return None
+
+    yield from _rpc_ends(scene, "eth_sendRawTransaction", twice)
+
+
+@fault(
+    RPC,
+    "answers late: the receipt comes when the daemon has given up waiting",
+    "the chain is asked first",
+    AGAIN | {"kind": "TransactionPending"},
+    options={"tx_deadline_s": 1},
+)
+def rpc_without_receipts(scene: Scene) -> Steps:
+    scene.proxy.on("eth_getTransactionReceipt", answer(None))
+    scene.publish()
+    scene.until_told("is not mined")
+    yield
+    scene.proxy.clear()
+
+
+def _rpc(scene: Scene, method: str | None, act: Any) -> Steps:
+    """A fault during which nothing gets on."""
+    scene.proxy.on(method, act)
+    scene.publish()
+    scene.until_told("will try again")
+    yield
+    scene.proxy.clear()
+
+
+def _rpc_ends(scene: Scene, method: str, act: Any) -> Steps:
+    """A fault under which observations end."""
+    scene.proxy.on(method, act)
+    scene.until_ended(scene.publish())
+    yield
+    scene.proxy.clear()
+
+
+# --- transactions --------------------------------------------------------------------------------------------------
+
+TRANSACTIONS = "transactions"
+
+
+@fault(
+    TRANSACTIONS,
+    "not mined within the deadline, then mined",
+    "asked after, not signed again",
+    AGAIN | {"kind": "TransactionPending"},
+    options={"tx_deadline_s": 1},
+)
+def transaction_stuck(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_setAutomine", False)
+    scene.publish()
+    scene.until_told("is not mined")
+    yield
+    scene.chain.rpc("evm_setAutomine", True)
+    scene.chain.rpc("evm_mine")
+
+
+@fault(
+    TRANSACTIONS,
+    "replaced by another of the same nonce",
+    "another is signed, for the same observation",
+    {"event": "state moved", "reason": "nonce \\d+ is used up"},
+    options={"tx_deadline_s": 1},
+)
+def transaction_replaced(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_setAutomine", False)
+    scene.until_stage(scene.publish(), StageName.SUBMITTED)
+    _until_in_pool(scene)
+    payer = scene.chain.accounts[0].address
+    other = {"from": payer, "to": payer, "nonce": hex(_submitted(scene).nonce), "maxFeePerGas": hex(10**12),
+             "maxPriorityFeePerGas": hex(10**11), "gas": hex(21_000)}  # fmt: skip
+    scene.chain.rpc("eth_sendTransaction", other)
+    scene.chain.rpc("evm_mine")
+    yield
+    scene.chain.rpc("evm_setAutomine", True)
+
+
+@fault(
+    TRANSACTIONS,
+    "fees rise above what was signed before it is sent",
+    "another is signed, with the fees of now",
+    {"event": "state moved", "reason": "fees are too low"},
+)
+def transaction_underpriced(scene: Scene) -> Steps:
+    def dearer(call: Call) -> None:
+        scene.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * 10**9))
+        scene.chain.rpc("evm_mine")
+
+    scene.proxy.on("eth_sendRawTransaction", dearer, times=1)
+    scene.until_ended(scene.publish())
+    yield
+
+
+@fault(
+    TRANSACTIONS,
+    "fees rise above what was signed after it is sent",
+    "replaced by the same with higher fees; either counts",
+    {"event": "transaction is stuck: replaced"},
+    options={"rpc": "replace_after_s = 1"},
+)
+def transaction_outpaced(scene: Scene) -> Steps:
+    scene.chain.rpc("evm_setAutomine", False)
+    scene.until_stage(scene.publish(), StageName.SUBMITTED)
+    _until_in_pool(scene)
+    scene.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * 10**9))
+    scene.chain.rpc("evm_mine")
+    scene.until_told("transaction is stuck: replaced")
+    yield
+    scene.chain.rpc("evm_setAutomine", True)
+    scene.pulse = lambda: scene.chain.rpc("evm_mine")
+
+
+@fault(
+    TRANSACTIONS,
+    "somebody else relays the report first",
+    "ours reverts; the observation is accepted, once",
+    {"event": "accepted", "reason": "another's transaction carried it"},
+    short=True,
+)
+def transaction_front_run(scene: Scene) -> Steps:
+    def relay(call: Call) -> None:
+        proven = _submitted(scene).proven
+        submission = {"from": scene.chain.accounts[5].address, "to": scene.deployment.hub,
+                      "data": "0x" + encode_submission([proven.scored], proven.proof).hex()}  # fmt: skip
+        scene.chain.rpc("eth_sendTransaction", submission)
+
+    scene.proxy.on("eth_sendRawTransaction", relay, times=1)
+    scene.until_ended(scene.publish())
+    yield
+
+
+@fault(
+    TRANSACTIONS,
+    "the payer's money is gone, for a while",
+    "reports wait",
+    AGAIN | {"error": "(?i)funds"},
+)
+def payer_without_money(scene: Scene) -> Steps:
+    payer = scene.chain.accounts[0].address
+    balance = scene.chain.rpc("eth_getBalance", payer, "latest")
+    scene.chain.rpc("anvil_setBalance", payer, "0x0")
+    scene.publish()
+    scene.until_told("will try again")
+    yield
+    scene.chain.rpc("anvil_setBalance", payer, balance)
+
+
+def _until_in_pool(scene: Scene) -> None:
+    tx_hash = "0x" + _submitted(scene).tx_hash.hex()
+    eventually(lambda: scene.chain.rpc("eth_getTransactionByHash", tx_hash) is not None, "a transaction in the pool")
+
+
+# --- the chain -----------------------------------------------------------------------------------------------------
+
+CHAIN = "chain"
+
+
+def _reorganised(depth: int) -> None:
+    @fault(CHAIN, f"a reorganisation of {depth} block{'s' * (depth > 1)} takes a report back that is not final yet",
+           "the same bytes are sent again", AGAIN | {"kind": "TransactionPending"}, going_on("submitted"),
+           options={"tx_deadline_s": 1, "confirmations": depth + 1})  # fmt: skip
+    def steps(scene: Scene) -> Steps:
+        scene.pulse = lambda: None
+        key = scene.publish()
+        scene.until_stage(key, StageName.SUBMITTED)
+        tx_hash = "0x" + _submitted(scene).tx_hash.hex()
+        eventually(lambda: scene.chain.rpc("eth_getTransactionReceipt", tx_hash) is not None, "a receipt")
+        for _ in range(depth - 1):
+            scene.chain.rpc("evm_mine")
+        scene.chain.rpc("anvil_reorg", depth, [])
+        scene.chain.rpc("anvil_dropAllTransactions")
+        assert scene.chain.rpc("eth_getTransactionReceipt", tx_hash) is None
+        scene.until_told("without .* confirmations|is not mined")
+        yield
+        scene.pulse = lambda: scene.chain.rpc("evm_mine")
+
+    FAULTS[-1] = _renamed(FAULTS[-1], f"reorganisation-of-{depth}")
+
+
+def _renamed(found: Fault, name: str) -> Fault:
+    from dataclasses import replace
+
+    return replace(found, name=name)
+
+
+for _depth in (1, 3, 12):
+    _reorganised(_depth)
+
+
+@fault(
+    CHAIN,
+    "a reorganisation deeper than `confirmations` takes back what was final for the daemon; nodes keep the transaction",
+    "it is mined again",
+    {"event": "accepted"},
+)
+def reorganisation_of_what_was_final(scene: Scene) -> Steps:
+    scene.deliver()
+    scene.chain.rpc("anvil_reorg", 1, [])
+    yield
+    scene.chain.rpc("evm_mine")
+
+
+@fault(
+    CHAIN,
+    "the same, and all nodes forget the transaction",
+    "the next report finds its nonce free again: the same bytes are sent before it",
+    {"event": "sent again"},
+)
+def reorganisation_that_forgets_what_was_final(scene: Scene) -> Steps:
+    scene.deliver()
+    scene.chain.rpc("anvil_reorg", 1, [])
+    scene.chain.rpc("anvil_dropAllTransactions")
+    yield
+
+
+@fault(CHAIN, "the node is restarted, with its state", "retried, and gone on with", AGAIN)
+def chain_restarted(scene: Scene) -> Steps:
+    scene.chain.stop()
+    scene.publish()
+    scene.until_told("will try again")
+    yield
+    scene.chain.start()
+    scene.proxy.upstream = scene.chain.rpc_url
+
+
+@fault(
+    CHAIN,
+    "the node is restarted without its state, then with it",
+    "the daemon ends with one line; with the state back, it goes on",
+    r"error: .*there is no contract; check the address and the deployment file",
+)
+def chain_forgotten(scene: Scene) -> Steps:
+    scene.chain.stop()
+    with Anvil(scene.staged.chain.model_copy(update={"port": 0, "state_file": None})) as empty:
+        scene.proxy.upstream = empty.rpc_url
+        scene.publish()
+        assert scene.ended() == 1
+    yield
+    scene.chain.start()
+    scene.proxy.upstream = scene.chain.rpc_url
+
+
+# --- provers -------------------------------------------------------------------------------------------------------
+
+PROVER = "prover"
+
+
+@fault(
+    PROVER,
+    "its process is killed in the middle of a proof",
+    "proven anew by a new process",
+    AGAIN | {"error": "the proving process died during prove: signal 9"},
+    short=True,
+)
+def prover_killed(scene: Scene) -> Steps:
+    engine = scene.engine()
+    engine.suspend()
+    scene.until_stage(scene.publish(), StageName.SCORED)
+    engine.kill()
+    scene.until_told("will try again")
+    yield
+
+
+@fault(PROVER, "ezkl panics", "proven anew by a new process", AGAIN | {"error": "ezkl panicked during prove"})
+def prover_panics(scene: Scene) -> Steps:
+    with _own_artifact(scene) as artifact:
+        # An SRS for no rows at all, at which ezkl panics.
+        good = (artifact / SRS).read_bytes()
+        (artifact / SRS).write_bytes(bytes(len(good)))
+        scene.publish()
+        scene.until_told("will try again")
+        yield
+        (artifact / SRS).write_bytes(good)
+
+
+@fault(
+    PROVER,
+    "takes more memory than it may",
+    "the daemon ends with one line, as it would take as much again; with a higher limit, it goes on",
+    r"error: .*MiB, more than its limit of 20 MiB: raise the limit",
+)
+def prover_out_of_memory(scene: Scene) -> Steps:
+    scene.stop()
+    scene.publish()
+    scene.start(CHAOS_MEMORY_MB="20")
+    assert scene.ended() == 1
+    yield
+
+
+@fault(
+    PROVER,
+    "takes longer than its deadline",
+    "its process is ended; proven anew by a new one",
+    AGAIN | {"error": "prove was not done within 2 s"},
+    options={"prover": "deadline_s = 2"},
+)
+def prover_too_slow(scene: Scene) -> Steps:
+    scene.engine().suspend()
+    scene.publish()
+    scene.until_told("will try again")
+    yield
+
+
+@fault(
+    PROVER,
+    "its proving key is gone from the disk",
+    "the daemon ends with one line; with the key back, it goes on",
+    r"error: .*refused prove",
+)
+def prover_without_its_key(scene: Scene) -> Steps:
+    with _own_artifact(scene) as artifact:
+        (artifact / "pk.key").rename(artifact / "away")
+        scene.publish()
+        assert scene.ended() == 1
+        yield
+        (artifact / "away").rename(artifact / "pk.key")
+
+
+@contextlib.contextmanager
+def _own_artifact(scene: Scene) -> Iterator[Path]:
+    """The daemon is started again with a copy of the artifact, of which a test may break something."""
+    scene.stop()
+    path = scene.folder / "deployment.json"
+    document = json.loads(path.read_text())
+    [model] = document["deployment"]["models"].values()
+    [(batch, folder)] = model["artifacts"].items()
+    own = scene.folder / Path(folder).name
+    shutil.copytree(folder, own, dirs_exist_ok=True)
+    model["artifacts"] = {batch: str(own)}
+    path.write_text(json.dumps(document))
+    scene.start()
+    scene.deliver()
+    yield own
+
+
+# --- sources -------------------------------------------------------------------------------------------------------
+
+SOURCE = "source"
+
+
+def _no_value(reason: str) -> dict[str, str]:
+    return {"event": "source gave no value", "error": reason}
+
+
+@fault(SOURCE, "refuses connections", "retried", _no_value("can't be reached"))
+def source_down(scene: Scene) -> Steps:
+    scene.source.down()
+    scene.until_told("source gave no value")
+    yield
+    scene.source.up()
+
+
+@fault(SOURCE, "hangs up in the middle", "retried", _no_value("can't be reached"))
+def source_hangs_up(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.hang_up)
+
+
+@fault(SOURCE, "answers HTTP 503", "retried", _no_value("answered HTTP 503"))
+def source_fails(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.failing)
+
+
+@fault(SOURCE, "answers a page of HTML", "retried", _no_value("HTML or XML instead of JSON"))
+def source_answers_html(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.html)
+
+
+@fault(SOURCE, "answers half a document", "retried", _no_value("no valid JSON"))
+def source_answers_half(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.cut_json)
+
+
+@fault(SOURCE, "answers NaN", "retried", _no_value("NaN, which is no number of JSON"))
+def source_answers_nan(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.not_a_number)
+
+
+@fault(SOURCE, "answers without an end", "cut off at a megabyte", _no_value("larger than 1048576 bytes"))
+def source_without_an_end(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.huge)
+
+
+@fault(
+    SOURCE,
+    "drips a byte now and then (slow-loris)",
+    "cut off at its timeout",
+    _no_value("no complete answer within 1 s"),
+    feed={"timeout": 1.0},
+)
+def source_drips(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.drip)
+
+
+@fault(
+    SOURCE,
+    "redirects to another host",
+    "not followed",
+    _no_value(r"a redirect to http://169\.254\.169\.254/.*, which is not followed"),
+)
+def source_redirects(scene: Scene) -> Steps:
+    yield from _misbehaving(scene, feedserver.redirect)
+
+
+@fault(SOURCE, "shows a certificate that nobody signed", "not believed", _no_value("certificate"))
+def source_with_a_wrong_certificate(scene: Scene) -> Steps:
+    with FeedServer(self_signed(scene.folder)) as other:
+        scene.configure(url=other.url)
+        scene.reload()
+        scene.until_told("source gave no value")
+        yield
+        scene.configure(url=scene.source.url)
+        scene.reload()
+
+
+@fault(
+    SOURCE,
+    "lies: ten times the price",
+    "held, in the open; the next good report clears it",
+    {"event": "held"},
+    ends=frozenset({Outcome.ACCEPTED, Outcome.HELD}),
+)
+def source_lies(scene: Scene) -> Steps:
+    for _ in range(2):
+        scene.deliver()
+    assert scene.until_ended(scene.publish("1000")).outcome is Outcome.HELD
+    yield
+
+
+@fault(
+    SOURCE,
+    "fails again and again",
+    "suspended for a while, then asked once",
+    {"event": "source suspended"},
+    {"event": "source answers again"},
+    feed={"suspend_after": 2},
+)
+def source_suspended(scene: Scene) -> Steps:
+    scene.source.fault = feedserver.html
+    scene.until_told("source suspended")
+    yield
+    scene.source.fault = None
+    scene.until_told("source answers again")
+
+
+def _misbehaving(scene: Scene, how: feedserver.Misbehaviour) -> Steps:
+    scene.source.fault = how
+    scene.until_told("source gave no value")
+    yield
+    scene.source.fault = None
+
+
+# --- keys and company ----------------------------------------------------------------------------------------------
+
+KEYS = "keys"
+
+
+@fault(
+    KEYS,
+    "the keystore is damaged",
+    "the daemon does not begin; with the keystore back, it goes on",
+    r"error: keystore .*is no encrypted keystore",
+)
+def keystore_damaged(scene: Scene) -> Steps:
+    yield from _keystore(scene, lambda folder: (folder / "reporter.json").write_text('{"version": 3, "crypto": "'))
+
+
+@fault(
+    KEYS,
+    "the keystore can't be read",
+    "the daemon does not begin; with the keystore back, it goes on",
+    r"error: keystore .*can't be read",
+)
+def keystore_unreadable(scene: Scene) -> Steps:
+    def unreadable(folder: Path) -> None:
+        (folder / "reporter.json").unlink()
+        (folder / "reporter.json").mkdir()  # which root can't read as a file either
+
+    yield from _keystore(scene, unreadable)
+
+
+@fault(
+    KEYS,
+    "the password is wrong",
+    "the daemon does not begin; with the right one, it goes on",
+    r"error: keystore .*wrong password",
+)
+def keystore_with_a_wrong_password(scene: Scene) -> Steps:
+    yield from _keystore(scene, lambda folder: (folder / "password").write_text(PASSWORD[:-1]))
+
+
+def _keystore(scene: Scene, spoil: Callable[[Path], Any]) -> Steps:
+    store, password = scene.folder / "reporter.json", scene.folder / "password"
+    password.touch(0o600)
+    password.write_text(PASSWORD)
+    import_key(store, scene.chain.accounts[1].key, PASSWORD, iterations=2)
+    good = store.read_text()
+    scene.configure(reporter='{ keystore = "reporter.json", password_file = "password" }')
+    scene.stop()
+    scene.start()
+    scene.deliver()
+    scene.stop()
+    spoil(scene.folder)
+    scene.publish()
+    scene.start()
+    assert scene.ended() == 2
+    yield
+    if store.is_dir():
+        store.rmdir()
+    store.touch(0o600)
+    store.write_text(good)
+    password.write_text(PASSWORD)
+
+
+COMPANY = "two daemons"
+
+
+@fault(
+    COMPANY,
+    "on one journal",
+    "the second does not begin",
+    r"error: .*is in use by another process; two daemons can't share a journal",
+)
+def two_daemons_on_one_journal(scene: Scene) -> Steps:
+    first = scene.daemon
+    second = scene.start()
+    assert second.wait(60) == 1
+    scene.forget(second)
+    assert first.poll() is None
+    yield
+
+
+@fault(
+    COMPANY,
+    "with journals of their own, the same sources and keys",
+    "each report is on the chain once; what another brought there ends as the chain has it",
+    {"event": "accepted"},
+    new_journal=True,
+)
+def two_daemons_with_the_same_keys(scene: Scene) -> Steps:
+    first = scene.daemon
+    second_journal = scene.folder / "second.db"
+    scene.configure(journal='path = "second.db"')
+    second = scene.start()
+    eventually(lambda: scene.log().count("leads the journal") == 2, "the second daemon")
+    for _ in range(5):
+        before = len(events(scene.chain, scene.folder / "deployment.json"))
+        scene.publish()
+        eventually(lambda: len(events(scene.chain, scene.folder / "deployment.json")) > before, "a report on the chain")  # noqa: B023
+    for journal in (scene.journal_path, second_journal):
+        scene.until_idle(journal)
+    scene.forget(second)
+    ends: dict[str, set[Outcome | None]] = {}
+    for path in (scene.journal_path, second_journal):
+        with Journal(path, read_only=True) as journal:
+            for entry in journal.rows():
+                ends.setdefault(entry.key, set()).add(entry.outcome)
+    assert all(Outcome.ACCEPTED in ends[key] for key in scene.published), ends
+    assert set().union(*ends.values()) <= {Outcome.ACCEPTED, Outcome.SUPERSEDED}
+    scene.published.clear()  # either of them may have come first
+    scene.configure(journal='path = "journal.db"')
+    assert first.poll() is None
+    yield
+
+
+def table() -> str:
+    """The faults as Markdown."""
+    lines = ["| what | fault | then |", "|---|---|---|"]
+    for group in dict.fromkeys(each.group for each in FAULTS):
+        lines += [f"| {group} | {each.what} | {each.then} |" for each in FAULTS if each.group == group]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201

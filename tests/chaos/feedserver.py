@@ -1,0 +1,186 @@
+"""A source of prices over HTTP that a test moves on, and that misbehaves when it is asked to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from tests.chaos.httpd import Server
+
+Misbehaviour: TypeAlias = Callable[["Answering"], None]
+"""Answers a request in the place of a price."""
+
+
+class FeedServer:
+    """One reading per feed, `{"price": …, "time": …}` at `/feed`, the same until it is set anew. A context manager.
+
+    Attributes:
+        fault: Answers in the place of the readings, while it is set.
+        next: Asked for a feed's next reading at each request, if it is set: a source at full speed.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self.fault: Misbehaviour | None = None
+        self.next: Callable[[str], tuple[str, int] | None] | None = None
+        self.asked = 0
+        self._readings: dict[str, tuple[str, int]] = {}
+        self._certificate = certificate
+        self._server: _Server | None = None
+        self._port = 0
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self._certificate else ''}://127.0.0.1:{self._port}"
+
+    def up(self) -> None:
+        """Listen: on the same port as before, if there was one."""
+        self._server = _Server(self, self._port, self._certificate)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="feedserver", daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
+
+    def set(self, feed: str, price: str, time: int) -> None:
+        """The feed's reading from now on."""
+        self._readings[feed] = (price, time)
+
+    def reading(self, feed: str) -> tuple[str, int] | None:
+        """What a request for a feed is answered with."""
+        if self.next is not None:
+            return self.next(feed)
+        return self._readings.get(feed)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """One request."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        source = self.server.source
+        source.asked += 1
+        try:
+            if source.fault is not None:
+                source.fault(self)
+                return
+            found = source.reading(urlsplit(self.path).path.strip("/"))
+            if found is None:
+                self.give(b"", status=404)
+            else:
+                self.give(json.dumps({"price": found[0], "time": found[1]}).encode())
+        except OSError:
+            self.close_connection = True  # whoever asked is gone
+
+    def give(self, body: bytes, *, status: int = 200, kind: str = "application/json", **headers: str) -> None:
+        """Answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class _Server(Server):
+    def __init__(self, source: FeedServer, port: int, certificate: Path | None) -> None:
+        self.source = source
+        super().__init__(port, Answering)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate, with its key, that nobody has a reason to trust."""
+    path = folder / "self-signed.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", path, "-out", folder / "crt.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    path.write_text(path.read_text() + (folder / "crt.pem").read_text())
+    return path
+
+
+# --- misbehaviours -------------------------------------------------------------------------------------------------
+
+
+def html(request: Answering) -> None:
+    """A page for people, as a proxy shows while the API is away."""
+    request.give(b"<html><body>Busy, come back later</body></html>", kind="text/html")
+
+
+def failing(request: Answering) -> None:
+    request.give(b"{}", status=503)
+
+
+def cut_json(request: Answering) -> None:
+    request.give(b'{"price": "10')
+
+
+def not_a_number(request: Answering) -> None:
+    request.give(b'{"price": NaN, "time": 1700000000}')
+
+
+def redirect(request: Answering) -> None:
+    request.give(b"", status=302, Location="http://169.254.169.254/latest/meta-data/")
+
+
+def huge(request: Answering) -> None:
+    """An answer that would fill the memory, of which a client takes as much as it wants."""
+    request.send_response(200)
+    request.send_header("Content-Length", str(1 << 40))
+    request.end_headers()
+    block = b" " * (1 << 16)
+    with contextlib.suppress(OSError):
+        while True:
+            request.wfile.write(block)
+
+
+def drip(request: Answering) -> None:
+    """A byte now and then, so that no single read ever times out."""
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    stopped = threading.Event()
+    with contextlib.suppress(OSError):
+        while not stopped.wait(0.05):
+            request.wfile.write(b" ")
+            request.wfile.flush()
+
+
+def hang_up(request: Answering) -> None:
+    request.close_connection = True
+    with contextlib.suppress(OSError):
+        request.connection.shutdown(socket.SHUT_RDWR)

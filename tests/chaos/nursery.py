@@ -1,0 +1,87 @@
+"""Daemons as processes of their own, forked from one that has imported everything: an import takes longer than a fault.
+
+What is run is what `oracle run` runs; tests/integration/test_daemon.py runs it in an interpreter of its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+# What a daemon imports while it starts, and with its first requests.
+import aiohttp.connector  # noqa: F401
+import anyio._backends._asyncio  # noqa: F401
+import eth_account  # noqa: F401
+import httpcore  # noqa: F401
+import httpx  # noqa: F401
+import jsonpath  # noqa: F401
+import sqlalchemy.dialects.sqlite  # noqa: F401
+import tenacity  # noqa: F401
+import web3.providers.rpc  # noqa: F401
+
+import oracle.chain.deploy
+import oracle.chain.endpoints
+import oracle.chain.signer
+import oracle.chain.submit
+import oracle.journal
+import oracle.proving.local
+import oracle.service
+import oracle.sources.http
+import oracle.web.server  # noqa: F401
+from tests.chaos import saboteur
+
+
+def start(folder: Path, environment: dict[str, str]) -> Daemon:
+    """`oracle run` in a folder; its log goes to `log` there."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    process = context.Process(target=_run, args=(folder, environment))
+    process.start()
+    return Daemon(process)
+
+
+class Daemon:
+    """A running one; in the manner of subprocess.Popen."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit code, or the negative number of a signal; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        """The same, once it has ended; it has to within `timeout` seconds."""
+        self._process.join(timeout)
+        assert self._process.exitcode is not None, f"it has not ended within {timeout:g} s"
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self._process.exitcode is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(folder: Path, environment: dict[str, str]) -> None:
+    os.chdir(folder)
+    os.environ.update(environment)
+    log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.argv = ["oracle", "run"]
+    saboteur.main()

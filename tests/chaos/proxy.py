@@ -1,0 +1,256 @@
+"""A JSON-RPC endpoint in front of a node, where a test does what it likes with each request, in a thread of its own.
+
+It can be taken down and brought up, and be pointed at another node, while a daemon uses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from tests.chaos.httpd import Server
+
+PATIENCE_S = 60.0
+
+
+class Dropped(Exception):
+    """The connection ends without an answer."""
+
+
+@dataclass(frozen=True)
+class Http:
+    """An answer that is not JSON-RPC's."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Call:
+    """A request on its way to the node."""
+
+    def __init__(self, proxy: NodeProxy, document: dict[str, Any]) -> None:
+        self._proxy = proxy
+        self._document = document
+        self.method: str = document["method"]
+        self.params: list[Any] = list(document.get("params") or [])
+
+    def forward(self, params: list[Any] | None = None) -> dict[str, Any]:
+        """The node's answer; with other parameters than were sent, if they are given."""
+        document = self._document if params is None else self._document | {"params": params}
+        return self._proxy.ask(document)
+
+    def answer(self, result: Any) -> dict[str, Any]:
+        """A result that the node did not give."""
+        return {"jsonrpc": "2.0", "id": self._document.get("id"), "result": result}
+
+    def refuse(self, message: str, code: int = -32000) -> dict[str, Any]:
+        """An error that the node did not give."""
+        return {"jsonrpc": "2.0", "id": self._document.get("id"), "error": {"code": code, "message": message}}
+
+
+Act: TypeAlias = Callable[[Call], dict[str, Any] | Http | None]
+"""What is done with a request: the answer to it, or None to forward it. May raise `Dropped`."""
+
+
+@dataclass(eq=False)
+class Rule:
+    """What is done with requests of a method, or of all (None), so many times (None: until it is removed)."""
+
+    method: str | None
+    act: Act
+    times: int | None
+    hits: int = 0
+    _hit: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self) -> None:
+        """Until it was applied for the first time."""
+        assert self._hit.wait(PATIENCE_S), f"there was no request of {self.method} within {PATIENCE_S:g} s"
+
+
+class NodeProxy:
+    """An endpoint for the tests of one node. A context manager.
+
+    Args:
+        upstream: The node's URL; may be replaced while it runs.
+
+    Attributes:
+        seen: How many requests there were of each method.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self.upstream = upstream
+        self.seen: Counter[str] = Counter()
+        self._rules: list[Rule] = []
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._server: _Server | None = None
+        self._port = 0
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    @property
+    def url(self) -> str:
+        """Where it answers; the path is of no consequence to it."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def up(self) -> None:
+        """Listen: on the same port as before, if there was one."""
+        self._server = _Server(self, self._port)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="nodeproxy", daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections, and end those that there are."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
+
+    def on(self, method: str | None, act: Act, times: int | None = None) -> Rule:
+        """Do something with requests of a method, or of all. The latest rule comes first."""
+        rule = Rule(method, act, times)
+        with self._lock:
+            self._rules.insert(0, rule)
+        return rule
+
+    def off(self, rule: Rule) -> None:
+        """Remove a rule."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._rules.remove(rule)
+
+    def clear(self) -> None:
+        """Forward everything."""
+        with self._lock:
+            self._rules.clear()
+
+    def ask(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The node's answer. Raises: Dropped if it has none."""
+        body = json.dumps(document)
+        for again in (True, False):
+            connection = self._connection()
+            try:
+                connection.request("POST", "/", body, {"Content-Type": "application/json"})
+                found: dict[str, Any] = json.loads(connection.getresponse().read())
+                return found
+            except (OSError, http.client.HTTPException, ValueError):
+                connection.close()
+                self._local.connections.pop(self.upstream, None)
+                if not again:
+                    raise Dropped from None
+        raise AssertionError
+
+    def hang_up(self) -> None:
+        """Close this thread's connections to nodes."""
+        for connection in self._local.__dict__.pop("connections", {}).values():
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not hasattr(self._local, "connections"):
+            self._local.connections = {}
+        kept: dict[str, http.client.HTTPConnection] = self._local.connections
+        if self.upstream not in kept:
+            kept[self.upstream] = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=PATIENCE_S)
+        return kept[self.upstream]
+
+    def respond(self, body: bytes) -> bytes | Http:
+        """What is answered to a request. Raises: Dropped."""
+        call = Call(self, json.loads(body))
+        with self._lock:
+            self.seen[call.method] += 1
+            rules = [rule for rule in self._rules if rule.method in (None, call.method)]
+        for rule in rules:
+            with self._lock:
+                if rule.times is not None and rule.hits >= rule.times:
+                    continue
+                rule.hits += 1
+            try:
+                found = rule.act(call)
+            finally:
+                rule._hit.set()
+            if found is not None:
+                return found if isinstance(found, Http) else json.dumps(found).encode()
+        return json.dumps(call.forward()).encode()
+
+
+def http_error(status: int, body: bytes = b"") -> Act:
+    """Answers a status."""
+    return lambda call: Http(status, body)
+
+
+def refuse(message: str, code: int = -32000) -> Act:
+    """Answers an error of JSON-RPC."""
+    return lambda call: call.refuse(message, code)
+
+
+def answer(result: Any) -> Act:
+    """Answers this, whatever the node has."""
+    return lambda call: call.answer(result)
+
+
+def drop(call: Call) -> None:
+    """Ends the connection without an answer; the node has heard nothing."""
+    raise Dropped
+
+
+def lose_answer(call: Call) -> None:
+    """The node has heard it, but its answer is lost."""
+    call.forward()
+    raise Dropped
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Header and body are two packets, of which the second would wait for the first one's receipt.
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            found = self.server.proxy.respond(body)
+        except Dropped:
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        answered = found if isinstance(found, Http) else Http(200, found, (("Content-Type", "application/json"),))
+        try:
+            self.send_response(answered.status)
+            for name, value in answered.headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answered.body)))
+            self.end_headers()
+            self.wfile.write(answered.body)
+        except OSError:
+            self.close_connection = True  # whoever asked is gone
+
+    def finish(self) -> None:
+        self.server.proxy.hang_up()
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class _Server(Server):
+    def __init__(self, proxy: NodeProxy, port: int) -> None:
+        self.proxy = proxy
+        super().__init__(port, _Handler)

@@ -1,0 +1,83 @@
+"""The daemon, which kills itself at a stage or whose clock is another one.
+
+    CHAOS_KILL=before:PROVEN    SIGKILL when this stage is to be journalled, before the database hears of it
+    CHAOS_KILL=within:PROVEN    … when it is written, but not yet committed
+    CHAOS_KILL=after:PROVEN     … once it is committed
+    CHAOS_MEMORY_MB=20          each proving process may have so much, less than can be configured
+    CHAOS_CLOCK=FILE            time.time() is off by as many seconds as the file says
+
+What is asked of the network is cut more easily from outside, by the proxy; these are the places that it does not see.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kill_at(when: str, stage: str) -> None:
+    import sqlalchemy as sa
+
+    from oracle.journal import Journal
+
+    record = Journal.record
+    reached = False
+
+    def recording(self: Journal, *stages: Any) -> None:
+        nonlocal reached
+        reached = any(type(each).__name__.upper() == stage for each in stages)
+        if reached and when == "before":
+            _die()
+        record(self, *stages)
+        if reached and when == "after":
+            _die()
+
+    Journal.record = recording  # type: ignore[method-assign]
+
+    if when == "within":
+
+        @sa.event.listens_for(sa.Engine, "commit")
+        def commit(connection: Any) -> None:
+            if reached:
+                _die()
+
+
+def _move_clock(path: Path) -> None:
+    real = time.time
+
+    def moved() -> float:
+        return real() + float(path.read_text())
+
+    time.time = moved
+    # Those that keep it as a default keep the real one: they are told.
+    from oracle.journal import Journal
+    from oracle.sources.http import HttpSource
+
+    for kind in (HttpSource, Journal):
+        kind.__init__.__kwdefaults__["now"] = moved
+
+
+def _limit_memory(megabytes: int) -> None:
+    from oracle.proving import local
+
+    engine = local.EngineProcess
+    local.EngineProcess = lambda threads, _: engine(threads, megabytes)  # type: ignore[assignment,misc]
+
+
+def main() -> None:
+    if (clock := os.environ.get("CHAOS_CLOCK")) is not None:
+        _move_clock(Path(clock))
+    if (kill := os.environ.get("CHAOS_KILL")) is not None:
+        _kill_at(*kill.split(":"))
+    if (memory := os.environ.get("CHAOS_MEMORY_MB")) is not None:
+        _limit_memory(int(memory))
+    from oracle.cli import main as command_line
+
+    command_line()
