@@ -144,8 +144,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         if (block.timestamp >= claim.expiresAt) revert Expired(claim.expiresAt);
         if (block.timestamp >= attestation.expiresAt) revert Expired(attestation.expiresAt);
         bytes32 digest = attestationDigest(claim.modelId, claim.subject, claim.commitment, attestation.expiresAt);
-        // What is no signature at all recovers nobody, who is no issuer.
-        // slither-disable-next-line unused-return
+        // slither-disable-next-line unused-return -- what is no signature at all recovers nobody, who is no issuer
         (issuer,,) = ECDSA.tryRecover(digest, attestation.signature);
         if (issuer == address(0) || !hasRole(ISSUER_ROLE, issuer)) revert UntrustedIssuer(issuer);
         if (_revoked[issuer][claim.commitment]) revert Revoked(issuer, claim.commitment);

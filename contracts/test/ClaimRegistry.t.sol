@@ -93,6 +93,7 @@ contract ClaimRegistryTest is Test {
         (claim.lo, claim.hi) = (2, 1);
         _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(2), int128(1)));
         _submit();
+        // forge-lint: disable-next-line(unsafe-typecast) -- of 2^120 at most
         (claim.lo, claim.hi) = (0, int128(LIMIT) + 1);
         _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(0), claim.hi));
         _submit();

@@ -83,6 +83,7 @@ interface IClaimRegistry {
     error ProofRejected();
 
     /// @notice Who signs commitments.
+    // slither-disable-next-line naming-convention -- a constant, called as OpenZeppelin calls roles
     function ISSUER_ROLE() external view returns (bytes32);
 
     /// @notice Seconds from the proposal of a model to its first claim.
