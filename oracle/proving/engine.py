@@ -264,9 +264,8 @@ def _witness(folder: str, circuit: str, inputs: list[int] | list[list[int]]) -> 
     data, target = Path(folder, "input.json"), Path(folder, "witness.json")
     # ezkl reads numbers as 32-bit floats, whatever is written: integers up to 2^24 are exact. Others it takes as field
     # elements, which no scale changes.
-    tensors = [each if isinstance(each, list) else [each] for each in inputs]
-    if all(isinstance(each, int) for each in inputs):
-        tensors = [[value for tensor in tensors for value in tensor]]
+    several = [each for each in inputs if isinstance(each, list)]
+    tensors = several or [[each for each in inputs if not isinstance(each, list)]]
     exact = [[float(v) if abs(v) <= 1 << 24 else _little_endian(v % FIELD_MODULUS) for v in each] for each in tensors]
     data.write_text(json.dumps({"input_data": exact}))
     ezkl.gen_witness(str(data), circuit, str(target), None, None)

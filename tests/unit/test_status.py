@@ -19,6 +19,7 @@ STATUS = OracleStatus(
     balance="0.1",
     reports_left=7,
     journal={"open": 1},
+    leader="",
     feeds=(),
     is_dry=True,
     endpoints=(
