@@ -767,15 +767,15 @@ def rpc_hears_twice(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "answers late: the receipt comes when the daemon has given up waiting",
-    "the chain is asked first",
-    AGAIN | {"kind": "TransactionPending"},
+    "has a transaction's nonce used up, and no receipt of it",
+    "the feed's state says that it was accepted",
+    {"event": "state moved", "reason": "went to another one"},
     options={"tx_deadline_s": 1},
 )
 def rpc_without_receipts(scene: Scene) -> Steps:
     scene.proxy.on("eth_getTransactionReceipt", answer(None))
     scene.publish()
-    scene.until_told("is not mined")
+    scene.until_told("went to another one")
     yield
     scene.proxy.clear()
 
@@ -841,8 +841,8 @@ def transaction_replaced(scene: Scene) -> Steps:
 @fault(
     TRANSACTIONS,
     "fees rise above what was signed before it is sent",
-    "another is signed, with the fees of now",
-    {"event": "state moved", "reason": "fees are too low"},
+    "replaced by the same with higher fees",
+    {"event": "fees are too low by now"},
 )
 def transaction_underpriced(scene: Scene) -> Steps:
     def dearer(call: Call) -> None:
@@ -1147,7 +1147,7 @@ def source_without_an_end(scene: Scene) -> Steps:
     SOURCE,
     "drips a byte now and then (slow-loris)",
     "cut off at its timeout",
-    _no_value("no complete answer within 1 s"),
+    _no_value("no answer within 1 s"),
     feed={"timeout": 1.0},
 )
 def source_drips(scene: Scene) -> Steps:
