@@ -95,12 +95,12 @@ class RemoteKey:
             result = json.loads(answer)["result"]
             # Other services give an object with the bytes in it.
             raw = bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
-        except Exception:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise SignerRefused(f"{self._name}: signed no transaction{_reason(answer)}") from None
         try:
             found = _read(raw)
             signer = Account.recover_transaction(raw)
-        except Exception:
+        except Exception:  # the libraries raise their own and others' errors, undocumented, for what is no transaction
             raise SignerRefused(f"{self._name}: gave bytes that are no signed transaction") from None
         wanted = _wanted(fields)
         different = [name for name in sorted(wanted | found) if wanted.get(name) != found.get(name)]
@@ -119,7 +119,7 @@ class RemoteKey:
             answer = await self._ask("GET", "/api/v1/eth1/publicKeys", None)
             try:
                 bodies = [bytes.fromhex(str(key).removeprefix("0x"))[-64:] for key in json.loads(answer)]
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, RecursionError):
                 raise SignerRefused(f"{self._name}: gave no list of public keys") from None
             for body in bodies:
                 if to_checksum_address(keccak(body)[12:]) == self._address:
@@ -189,7 +189,7 @@ def _reason(answer: str) -> str:
     """What a JSON-RPC error says, on one line."""
     try:
         return f": {str(json.loads(answer)['error']['message']).splitlines()[0][:200]}"
-    except Exception:
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
 
 

@@ -56,8 +56,10 @@ def claim_prove(
 
     try:
         document = json.loads(inputs_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{inputs_file} is no JSON file of inputs: {type(error).__name__}") from error
+    except OSError as error:
+        raise DataError(f"{inputs_file} can't be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{inputs_file} is not JSON: write a value for each feature, by its name") from error
     if not isinstance(document, dict):
         raise DataError(f"{inputs_file} is no JSON object of inputs by name")
     salt = document.pop("salt", None)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from aiohttp import web
 
-from oracle.errors import ConfigError
 from oracle.sources.push import PushSource, Refused, Why
+from oracle.web.server import listening
 
 log = structlog.get_logger(__name__)
 
@@ -26,10 +26,9 @@ _STATUS = {
 }
 
 
-@contextlib.asynccontextmanager
-async def serve_pushes(
+def serve_pushes(
     listen: tuple[str, int], find: Callable[[str, str], PushSource | None], max_body: int
-) -> AsyncIterator[int]:
+) -> AbstractAsyncContextManager[int]:
     """Takes pushes while the context is open; gives the port.
 
     Args:
@@ -39,18 +38,7 @@ async def serve_pushes(
     Raises:
         ConfigError: The address can't be bound.
     """
-    runner = web.AppRunner(_application(find, max_body), access_log=None, handle_signals=False)
-    await runner.setup()
-    host, port = listen
-    site = web.TCPSite(runner, host, port)
-    try:
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(f"[push] listen: {host}:{port} can't be bound: {error.strerror or error}") from None
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+    return listening(_application(find, max_body), listen, "push")
 
 
 def _application(find: Callable[[str, str], PushSource | None], max_body: int) -> web.Application:

@@ -19,8 +19,9 @@ from oracle.web.health import Check, Health
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@contextlib.asynccontextmanager
-async def serve(listen: tuple[str, int], health: Health, metrics: Metrics, board: Board) -> AsyncIterator[int]:
+def serve(
+    listen: tuple[str, int], health: Health, metrics: Metrics, board: Board
+) -> contextlib.AbstractAsyncContextManager[int]:
     """Answers while the context is open; gives the port.
 
     Args:
@@ -29,7 +30,21 @@ async def serve(listen: tuple[str, int], health: Health, metrics: Metrics, board
     Raises:
         ConfigError: The address can't be bound.
     """
-    runner = web.AppRunner(_application(health, metrics, board), access_log=None, handle_signals=False)
+    return listening(_application(health, metrics, board), listen, "web")
+
+
+@contextlib.asynccontextmanager
+async def listening(application: web.Application, listen: tuple[str, int], section: str) -> AsyncIterator[int]:
+    """Answers for an application while the context is open; gives the port.
+
+    Args:
+        listen: Host and port; 0 is any that is free.
+        section: Of the configuration, for the error.
+
+    Raises:
+        ConfigError: The address can't be bound.
+    """
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
     await runner.setup()
     host, port = listen
     site = web.TCPSite(runner, host, port)
@@ -37,7 +52,7 @@ async def serve(listen: tuple[str, int], health: Health, metrics: Metrics, board
         try:
             await site.start()
         except OSError as error:
-            raise ConfigError(f"[web] listen: {host}:{port} can't be bound: {error.strerror or error}") from None
+            raise ConfigError(f"[{section}] listen: {host}:{port} can't be bound: {error.strerror or error}") from None
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

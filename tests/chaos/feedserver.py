@@ -11,17 +11,16 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from tests.chaos.httpd import Server
+from tests.chaos.httpd import Server, Switched
 
 Misbehaviour: TypeAlias = Callable[["Answering"], None]
 """Answers a request in the place of a price."""
 
 
-class FeedServer:
+class FeedServer(Switched):
     """One reading per feed, `{"price": …, "time": …}` at `/feed`, the same until it is set anew. A context manager.
 
     Attributes:
@@ -35,33 +34,14 @@ class FeedServer:
         self.asked = 0
         self._readings: dict[str, tuple[str, int]] = {}
         self._certificate = certificate
-        self._server: _Server | None = None
-        self._port = 0
-
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.down()
+        super().__init__()
 
     @property
     def url(self) -> str:
         return f"http{'s' if self._certificate else ''}://127.0.0.1:{self._port}"
 
-    def up(self) -> None:
-        """Listen: on the same port as before, if there was one."""
-        self._server = _Server(self, self._port, self._certificate)
-        self._port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="feedserver", daemon=True).start()
-
-    def down(self) -> None:
-        """Refuse connections."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.end()
+    def _listen(self, port: int) -> Server:
+        return _Server(self, port, self._certificate)
 
     def set(self, feed: str, price: str, time: int) -> None:
         """The feed's reading from now on."""

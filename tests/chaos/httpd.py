@@ -1,11 +1,14 @@
-"""A server of which nothing is left once it has ended, kept-alive connections included."""
+"""A server of which nothing is left once it has ended, kept-alive connections included; and one that comes back."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import socket
+import threading
 from http.server import ThreadingHTTPServer
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 
 class Server(ThreadingHTTPServer):
@@ -34,3 +37,37 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a client that does not like a certificate, or that was killed; what matters is asserted elsewhere
+
+
+class Switched(abc.ABC):
+    """What answers while it is up. A context manager, which is up from its beginning to its end."""
+
+    def __init__(self) -> None:
+        self._server: Server | None = None
+        self._port = 0
+
+    @abc.abstractmethod
+    def _listen(self, port: int) -> Server:
+        """A new server; port 0 is any that is free."""
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    def up(self) -> None:
+        """Listen: on the same port as before, if there was one."""
+        self._server = self._listen(self._port)
+        self._port = self._server.server_port
+        name = type(self).__name__
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections, and end those that there are."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()

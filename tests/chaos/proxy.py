@@ -14,11 +14,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from tests.chaos.httpd import Server
+from tests.chaos.httpd import Server, Switched
 
 PATIENCE_S = 60.0
 
@@ -78,7 +77,7 @@ class Rule:
         assert self._hit.wait(PATIENCE_S), f"there was no request of {self.method} within {PATIENCE_S:g} s"
 
 
-class NodeProxy:
+class NodeProxy(Switched):
     """An endpoint for the tests of one node. A context manager.
 
     Args:
@@ -94,34 +93,15 @@ class NodeProxy:
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._local = threading.local()
-        self._server: _Server | None = None
-        self._port = 0
-
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.down()
+        super().__init__()
 
     @property
     def url(self) -> str:
         """Where it answers; the path is of no consequence to it."""
         return f"http://127.0.0.1:{self._port}"
 
-    def up(self) -> None:
-        """Listen: on the same port as before, if there was one."""
-        self._server = _Server(self, self._port)
-        self._port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="nodeproxy", daemon=True).start()
-
-    def down(self) -> None:
-        """Refuse connections, and end those that there are."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.end()
+    def _listen(self, port: int) -> Server:
+        return _Server(self, port)
 
     def on(self, method: str | None, act: Act, times: int | None = None) -> Rule:
         """Do something with requests of a method, or of all. The latest rule comes first."""

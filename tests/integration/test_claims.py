@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from eth_account import Account
 
 from oracle.chain.anvil import Anvil
@@ -16,8 +18,9 @@ from oracle.chain.solc import compile_standard
 from oracle.claims import AtMost, Between, ClaimProof, Commitment, Equals, ModelSpec, OneOf, ZkmlClient, attest, demo
 from oracle.claims.onchain import Registry
 from oracle.claims.statement import OUTPUTS, subject_limbs
+from oracle.cli import oracle
 from oracle.encoding import FIELD_MODULUS
-from oracle.errors import ContractRejected, DataError
+from oracle.errors import ContractRejected, DataError, OracleError
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
 from oracle.proving.child import EngineProcess
 from oracle.proving.verifier import SOLC_VERSION
@@ -137,6 +140,26 @@ def test_bad_inputs(client: ZkmlClient, inputs: dict[str, object]) -> None:
         client.generate_inference_proof("credit", inputs, Equals(1), SUBJECT)
     with pytest.raises(DataError, match="is registered"):
         client.commit("debit", inputs)
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds", "says"),
+    [
+        (None, ["--at-least", "0.6"], r"inputs\.json can't be read: No such file"),
+        ("age = 3", ["--at-least", "0.6"], r"inputs\.json is not JSON: write a value for each feature"),
+        ("[1]", ["--at-least", "0.6"], "is no JSON object of inputs by name"),
+        ("{}", [], "state --at-least, --at-most, or both"),
+        ("{}", ["--at-least", "0.7", "--at-most", "0.6"], r"the bounds 0\.7 and 0\.6 are reversed"),
+    ],
+)
+def test_what_the_command_can_do_nothing_with(tmp_path: Path, text: str | None, bounds: list[str], says: str) -> None:
+    if text is not None:
+        (tmp_path / "inputs.json").write_text(text)
+    arguments = ["claim", "prove", str(tmp_path / "inputs.json"), "--subject", SUBJECT, *bounds]
+    done = CliRunner().invoke(oracle, [*arguments, "--folder", str(tmp_path / "claims")])
+    assert isinstance(done.exception, OracleError), done.output
+    assert re.search(says, str(done.exception))
+    assert not (tmp_path / "claim.json").exists()
 
 
 def test_files_that_are_none(claim: ClaimProof, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -155,14 +155,17 @@ async def test_a_service_without_the_key_one_that_is_gone_and_one_that_is_slow(
     with pytest.raises(SignerUnavailable, match=r"http://127\.0\.0\.1:1: does not answer: ConnectError"):
         await RemoteKey("http://u:s3cret@127.0.0.1:1", OTHER.address).sign_transaction(DYNAMIC)
 
+    given_up = threading.Event()
+
     def slow(request: Request) -> Response:
-        time.sleep(0.4)
+        given_up.wait(10)
         return Response("")
 
     httpserver.clear()
     httpserver.expect_request("/").respond_with_handler(slow)
     with pytest.raises(SignerUnavailable, match="no answer in time"):
         await RemoteKey(signer.url, OTHER.address, 0.1).sign_transaction(DYNAMIC)
+    given_up.set()
 
 
 async def test_an_answer_without_end_is_cut(httpserver: HTTPServer) -> None:
