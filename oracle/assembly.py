@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import encoding, toolchain
 from oracle.batching import BatchPolicy
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.errors import ArtifactError, ConfigError, DataError
+from oracle.errors import ArtifactError, ConfigError
 from oracle.pipeline import Pipeline, Watch
 from oracle.proving.interface import ProofJob
 from oracle.types import Proven, Scored
@@ -28,21 +26,14 @@ if TYPE_CHECKING:
     from oracle.chain.contracts import Hub
     from oracle.chain.deploy import Deployment
     from oracle.chain.listener import Listener
-    from oracle.chain.rpc import EndpointState, Rpc
+    from oracle.chain.rpc import Rpc
     from oracle.chain.sender import SendPolicy
     from oracle.chain.signer import AnyKey
     from oracle.config import ChainConfig, Config, FeedConfig, JournalConfig, KeyConfig
-    from oracle.doctor import Check
-    from oracle.inspection import SrsFinding
     from oracle.journal import Journal
     from oracle.proving.artifact import Artifact
-    from oracle.proving.cutting import Plan
-    from oracle.proving.graph import GraphReport
     from oracle.proving.interface import OnEvent, Prover, ProverEvent
-    from oracle.proving.split import Chain, ModelProof
-    from oracle.proving.srs import SrsCache, SrsStatus
-    from oracle.proving.tuning import Request
-    from oracle.proving.verification import Verification
+    from oracle.proving.srs import SrsCache
 
 Progress = Callable[[str], None]
 
@@ -202,241 +193,6 @@ async def build_artifact(config: Config, batch: int) -> Path:
     return (await asyncio.to_thread(find_artifact, config, batch)).path
 
 
-@dataclass(frozen=True)
-class ModelOptions:
-    """What the command line says about a model of one's own. See `oracle model build --help`."""
-
-    onnx: Path
-    data: Path | None = None
-    batch: int = 1
-    rule: str | None = None
-    value: float = 0.0
-    max_flips: float = 1.0
-    objective: str = "time"
-    output: str | None = None
-    keep_activation: bool = False
-    clip: int = encoding.CLIP
-    public_model: bool = False
-    disclosure: str = "score"
-    srs: str = "insecure-local"
-    settings: Path | None = None
-    out: Path | None = None
-    split: bool = False
-    memory_limit: float | None = None
-    cores: int | None = None
-
-
-@dataclass(frozen=True)
-class SplitModel:
-    """A split model, and how it was cut."""
-
-    chain: Chain
-    plan: Plan
-
-
-@dataclass(frozen=True)
-class BuiltModel:
-    """An artifact of a brought model, and how its settings were chosen."""
-
-    artifact: Artifact
-    tuning: Mapping[str, Any]
-
-
-def inspect_model(options: ModelOptions) -> GraphReport:
-    """What is in an ONNX file, and what it would cost."""
-    from oracle.proving import graph
-
-    return graph.inspect(
-        graph.read_file(options.onnx),
-        options.onnx.name,
-        output=options.output,
-        keep_activation=options.keep_activation,
-        whole=not options.split,
-    )
-
-
-def _request(options: ModelOptions) -> Request:
-    """What is to be tuned."""
-    from oracle.proving import artifact, graph, tuning
-    from oracle.proving.imported import model_name
-    from oracle.proving.samples import load
-
-    if options.data is None:
-        raise DataError("tuning needs samples of the model's inputs")
-    return tuning.Request(
-        name=model_name(options.onnx.stem),
-        data=graph.read_file(options.onnx),
-        samples=load(options.data),
-        verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
-        max_flips_per_10k=options.max_flips,
-        visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
-        objective=tuning.Objective(options.objective),
-        output=options.output,
-        keep_activation=options.keep_activation,
-        clip=options.clip,
-        disclosure=options.disclosure,
-        whole=not options.split,
-    )
-
-
-def build_split_model(options: ModelOptions, progress: Progress = lambda step: None) -> SplitModel:
-    """Cut a brought model into segments that fit the memory, and build them; found again if they were built before.
-
-    The same model, samples, options, memory limit and cores give the same artifact.
-
-    Raises:
-        ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
-        DataError: The samples do not fit.
-    """
-    import os
-    import tempfile
-
-    from oracle.chain.solc import compile_standard
-    from oracle.proving import cutting, split, tuning
-    from oracle.proving.child import EngineProcess
-    from oracle.proving.srs import SrsOrigin
-    from oracle.proving.verifier import SOLC_VERSION
-
-    out = options.out or toolchain.build_dir() / "artifacts"
-    request = _request(options)
-    if request.disclosure != "score":
-        raise DataError("a split model publishes its scores: build it without --split, or without --disclosure verdict")
-    circuit, _, model = tuning.coarsest(request, progress)
-    with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
-        plan = cutting.plan(
-            circuit,
-            name=request.name,
-            visibility=request.visibility,
-            objective=request.objective,
-            memory=_bytes(options.memory_limit) or split.default_memory(),
-            cores=options.cores or os.cpu_count() or 1,
-            engine=engine,
-            folder=Path(folder),
-            progress=progress,
-        )
-    chain = split.build(
-        plan,
-        circuit,
-        name=request.name,
-        visibility=request.visibility,
-        facts=model.facts(),
-        srs=srs_cache(out).source(SrsOrigin(options.srs)),
-        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
-        cache=out,
-        progress=progress,
-    )
-    return SplitModel(chain, plan)
-
-
-def _chain(path: Path, *, prover: bool = True) -> Chain:
-    """A whole model's artifact that a user named: what is wrong with it is no verdict on a proof."""
-    from oracle.proving.split import load_chain
-
-    try:
-        return load_chain(path, prover=prover)
-    except ArtifactError as error:
-        raise DataError(str(error)) from error
-
-
-def _bytes(gib: float | None) -> int | None:
-    return None if gib is None else int(gib * 2**30)
-
-
-async def prove_model(
-    path: Path,
-    data: Path,
-    *,
-    row: int = 0,
-    memory_limit: float | None = None,
-    cores: int | None = None,
-    deadline_s: float | None = None,
-    progress: Progress = lambda step: None,
-) -> tuple[Chain, ModelProof]:
-    """Prove one inference of an imported model, split or not.
-
-    Args:
-        path: Its artifact.
-        data: Inputs: .npy, .csv or .json, one row each.
-        row: Which of them.
-        memory_limit: GiB that proofs may take together.
-        cores: Proofs at once.
-        deadline_s: For each proof.
-        progress: Told what is done.
-
-    Raises:
-        DataError: The file has no such row, or it does not fit the model.
-    """
-    from oracle.proving import split
-    from oracle.proving.samples import load
-
-    rows = load(data)
-    if not 0 <= row < len(rows):
-        raise DataError(f"{data} has {len(rows)} rows; there is no row {row}, they are counted from 0")
-    chain = await asyncio.to_thread(_chain, path)
-    async with split.ChainProver(chain, cores=cores, memory=_bytes(memory_limit), deadline=deadline_s) as prover:
-        return chain, await prover.prove(prover.quantise(rows[row]), progress)
-
-
-def verify_model(path: Path, proof: Path, deadline_s: float | None = None) -> tuple[Chain, ModelProof, Verification]:
-    """Verify one inference against a model's artifact, of which an auditor's copy will do."""
-    from oracle.proving import split
-
-    chain = _chain(path, prover=False)
-    found = split.read_proof(proof)
-    deadline = {} if deadline_s is None else {"deadline": deadline_s}
-    return chain, found, split.verify(chain, found, **deadline)
-
-
-def build_model(options: ModelOptions, progress: Progress = lambda step: None) -> BuiltModel:
-    """Tune, build and describe a brought model; found again if it was built before.
-
-    A choice is kept beside the artifacts, because it rests on times: the same model, samples and options give the same
-    artifact again.
-
-    Raises:
-        ModelError: The model can't be proven, or flips too many verdicts.
-        DataError: The samples do not fit.
-    """
-    import json
-
-    from oracle.chain.solc import compile_standard
-    from oracle.proving import artifact, tuning
-    from oracle.proving.srs import SrsOrigin
-    from oracle.proving.verifier import SOLC_VERSION
-
-    out = options.out or toolchain.build_dir() / "artifacts"
-    request = _request(options)
-    source = srs_cache(out).source(SrsOrigin(options.srs))
-    kept = out / "tuned" / f"{request.digest()}.json"
-    known = options.settings or (kept if kept.exists() else None)
-    found: tuning.Tuning | None = None
-    if known is not None:
-        try:
-            document = json.loads(known.read_text(encoding="utf-8"))
-            model, _ = tuning.apply(request, document["chosen"], document["segments"])
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
-    else:
-        found = tuning.tune(request, source, progress)
-        document, model = found.document(), found.model
-    built = artifact.build(
-        model,
-        options.batch,
-        visibility=request.visibility,
-        srs=source,
-        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
-        cache=out,
-        progress=progress,
-    )
-    for path in (kept, built.path / "tuning.json"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if known is None or not path.exists():
-            path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if found is not None:
-        tuning.plot(found, built.path / "tuning.png")
-    return BuiltModel(built, document)
-
-
 # --- keys and deployment -------------------------------------------------------------------------------------------
 
 
@@ -493,7 +249,7 @@ async def deploy(
     async with connect(config.chain) as rpc:
         # What a person may have to put right comes before the minute that circuits take.
         deployer = await account(config.keys.deployer, rpc, environment)
-        reporter = await _address(config.keys.reporter, rpc, environment)
+        reporter = await address_of(config.keys.reporter, rpc, environment)
         await rpc.chain_id()
         batches = config.prover.batch_sizes
         artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
@@ -532,7 +288,7 @@ def terms(feed: FeedConfig) -> Any:
     )
 
 
-async def _address(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> str:
+async def address_of(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> str:
     """The address of a key; of a keystore it is known without its password."""
     from oracle.chain import keystore
 
@@ -784,320 +540,7 @@ def detector_of(artifact: Artifact) -> Detector:
     return default
 
 
-# --- looking -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FeedStatus:
-    """A feed for people: answers and times in words.
-
-    Attributes:
-        age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
-        open: Observations that have not ended.
-        sources: What each source said at the latest look, as the daemon has it; empty if it does not answer.
-    """
-
-    name: str
-    status: str
-    round_id: int
-    answer: str
-    observed_at: str
-    age_s: int | None
-    held: str
-    open: int
-    sources: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True)
-class OracleStatus:
-    """An oracle for people.
-
-    Attributes:
-        head: Number of the chain's latest block.
-        head_at: Its time.
-        payer: The account that pays.
-        balance: What it has, in ether.
-        reports_left: Submissions that this pays for at the present price; None if the journal has none to tell what one
-            costs.
-        journal: Observations by how they ended; those that have not as `open`.
-        daemon: Whether the daemon answers at the address of [web]; None: there is none to ask.
-        is_dry: Whether `reports_left` is below `[web] min_reports`.
-        endpoints: The RPC endpoints, in order of preference.
-        leader: Machine and process of the daemon that writes to the journal; empty if none does.
-    """
-
-    chain_id: int
-    hub: str
-    head: int
-    head_at: str
-    payer: str
-    balance: str
-    reports_left: int | None
-    journal: Mapping[str, int]
-    feeds: Sequence[FeedStatus]
-    is_dry: bool
-    endpoints: Sequence[EndpointState]
-    leader: str
-    daemon: bool | None = None
-
-
-async def status(config: Config, env: Mapping[str, str] | None = None) -> OracleStatus:
-    """Each feed as the chain has it, the payer's balance, and what the journal has."""
-    import os
-    from decimal import Decimal
-
-    from oracle.chain.contracts import Hub
-    from oracle.chain.deploy import load_deployment
-    from oracle.chain.endpoints import connect
-    from oracle.journal import open_journal
-
-    environment = os.environ if env is None else env
-    deployment = load_deployment(config.chain.deployment)
-    begun = config.journal.path is None or config.journal.path.exists()
-    journal = open_journal(config.journal, environment, read_only=True) if begun else None
-    with contextlib.ExitStack() as stack:
-        if journal is not None:
-            stack.enter_context(journal)
-        async with connect(config.chain) as rpc:
-            hub = Hub(rpc, deployment.hub)
-            head = await rpc.block()
-            payer = await _address(config.keys.submitter, rpc, environment)
-            balance = await rpc.balance(payer)
-            gas = [entry.gas_used for entry in journal.rows(limit=20) if entry.gas_used] if journal is not None else []
-            price = max(1, (await rpc.fees()).max_fee)
-            looks = await _looks(config)
-            found = []
-            for name, feed in deployment.feeds.items():
-                state = await hub.feed_state(feed.feed_id)
-                paused = " (paused)" if state.paused else ""
-                answer = encoding.decimal_from_answer(state.answer, feed.decimals)
-                held = f"{encoding.decimal_from_answer(state.held.answer, feed.decimals):f}" if state.held else ""
-                found.append(
-                    FeedStatus(
-                        name=name,
-                        status=state.status.name + paused,
-                        round_id=state.round_id,
-                        answer=f"{answer:f}" if state.round_id else "",
-                        observed_at=_moment(state.observed_at),
-                        age_s=max(0, head.timestamp - state.observed_at) if state.round_id else None,
-                        held=held,
-                        open=journal.counts(name)["open"] if journal is not None else 0,
-                        sources=(looks or {}).get(name, {}).get("sources", ()),
-                    )
-                )
-            left = balance // (price * max(gas)) if gas else None
-            return OracleStatus(
-                chain_id=deployment.chain_id,
-                hub=deployment.hub,
-                head=head.number,
-                head_at=_moment(head.timestamp),
-                payer=payer,
-                balance=f"{Decimal(balance).scaleb(-18).normalize():f}",
-                reports_left=left,
-                journal=journal.counts() if journal is not None else {},
-                feeds=found,
-                daemon=None if config.web.address is None else looks is not None,
-                is_dry=left is not None and left < config.web.min_reports,
-                endpoints=await rpc.endpoints(),
-                leader=journal.leader().holder if journal is not None else "",
-            )
-
-
-async def _looks(config: Config) -> Mapping[str, Any] | None:
-    """What the running daemon says of its sources; None if there is none to ask, or it does not answer."""
-    import httpx
-
-    if config.web.address is None:
-        return None
-    host, port = config.web.address
-    host = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
-    try:
-        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
-            answer = await client.get(f"http://{host}:{port}/sources")
-            found = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return None
-    return found if answer.status_code == httpx.codes.OK and isinstance(found, dict) else None
-
-
-def _moment(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds") if seconds else ""
-
-
-def diagnose(config: Config | None) -> list[Check]:
-    """The doctor's findings for a configuration, or for the machine alone."""
-    from oracle import doctor
-
-    def in_use() -> list[doctor.SrsInUse]:
-        from oracle.proving.srs import SrsOrigin
-
-        return [
-            doctor.SrsInUse(each.k, each.path, each.origin is SrsOrigin.PUBLIC_CEREMONY, f"sha256 {each.sha256[:16]}…")
-            for each in srs_status(config)
-        ]
-
-    found = doctor.diagnose(
-        rpc_urls=() if config is None else config.chain.endpoints,
-        chain_id=None if config is None else config.chain.chain_id,
-        srs_status=in_use,
-    )
-    return [*found, *([] if config is None else _keys_apart(config))]
-
-
-def _keys_apart(config: Config) -> list[Check]:
-    """Whether who takes the paying key, which is used all the time, could report, too."""
-    from oracle.chain import keystore
-    from oracle.chain.rpc import LOCAL_CHAIN_IDS
-    from oracle.doctor import Check
-    from oracle.errors import KeystoreError
-
-    if config.chain.chain_id in LOCAL_CHAIN_IDS:
-        return []
-
-    def who(key: KeyConfig) -> str | None:
-        return key.address or (keystore.address_of(key.keystore) if key.keystore is not None else None)
-
-    keys = config.keys
-    try:
-        same = [
-            name
-            for name in ("submitter", "deployer")
-            if who(keys.reporter) is not None and who(getattr(keys, name)) == who(keys.reporter)
-        ]
-        problems = [
-            problem
-            for key in (keys.reporter, keys.submitter)
-            if key.keystore is not None and (problem := keystore.open_to_others(key.keystore))
-        ]
-    except KeystoreError as error:
-        return [Check("keys", ok=False, detail=str(error), remedy="see docs/operations.md, Keys")]
-    if problems:
-        return [Check("keys", ok=False, detail=problems[0], remedy="give each file to the daemon's user alone")]
-    if same:
-        detail = f"the reporter's key is the {' and the '.join(same)}'s, too: whoever gets it can sign reports"
-        remedy = "make another with `oracle key create`, give it some ether, and name it in [keys]"
-        return [Check("keys", ok=False, level="warning", detail=detail, remedy=remedy)]
-    return [Check("keys", ok=True, detail="reporting and paying are apart")]
-
-
-def _default_srs_cache() -> SrsCache:
-    """The cache of a configuration that names no artifacts folder."""
-    from oracle.config import ProverConfig
-
-    return srs_cache(ProverConfig().artifacts)
-
-
-def srs_status(config: Config | None = None) -> list[SrsStatus]:
-    """What is in the SRS cache; without a configuration, in the user's and in the project's, which the demo uses."""
-    if config is not None:
-        return srs_cache(config.prover.artifacts).status()
-    caches = (_default_srs_cache(), srs_cache(toolchain.build_dir() / "artifacts"))
-    # Outside of a project they are one.
-    return [found for cache in {each.directory: each for each in caches}.values() for found in cache.status()]
-
-
-def srs_fetch(
-    what: Sequence[str],
-    config: Config | None = None,
-    *,
-    mirror: str | None = None,
-    deadline_s: float | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Path]:
-    """Fetch the public ceremony's SRS; returns the files.
-
-    Args:
-        what: For each of these: a k, or an artifact's folder. None: what the configured circuits need.
-        config: Its cache, and its mirror, are used.
-        mirror: In the place of the configured one.
-        deadline_s: For each file.
-        progress: Told how much of a file is there.
-
-    Raises:
-        DataError: Something that is to be fetched is neither.
-    """
-    from oracle.proving.download import Patience
-    from oracle.proving.srs import CEREMONY_SHA256, SrsCache
-
-    if not what and config is None:
-        raise DataError("say what for: a k (rows are 2^k), an artifact's folder, or a configuration with --config")
-    sizes = [_k_of(each) for each in what]
-    if not what and config is not None:
-        sizes = [_needed_k(config, batch) for batch in config.prover.batch_sizes]
-    for k in sizes:
-        if k not in CEREMONY_SHA256:
-            raise DataError(f"k = {k}: the public ceremony's SRS is known for k of 1 to {max(CEREMONY_SHA256)}")
-    if mirror is not None and not mirror.startswith(("https://", "http://")):
-        raise DataError("--mirror: write it as https://host/path")
-    directory = (_default_srs_cache() if config is None else srs_cache(config.prover.artifacts)).directory
-    cache = SrsCache(directory, mirror, Patience(deadline_s=deadline_s), progress)
-    return [cache.public_ceremony(k).path for k in dict.fromkeys(sizes)]
-
-
-def _k_of(what: str) -> int:
-    """The k that a user means by a number or by an artifact's folder."""
-    from oracle.proving import artifact
-
-    if what.isdecimal():
-        return int(what)
-    try:
-        return artifact.load(Path(what), prover=False).manifest.k
-    except ArtifactError as error:
-        raise DataError(f"{what!r} is neither a k nor an artifact's folder: {error}") from error
-
-
-def _needed_k(config: Config, batch: int) -> int:
-    """The k with which building the configured circuit begins, asked of the build itself."""
-    import tempfile
-
-    from oracle.proving import artifact
-    from oracle.proving.srs import SrsFile, SrsOrigin
-
-    class Asked(Exception):
-        pass
-
-    class Ask:
-        origin = SrsOrigin.PUBLIC_CEREMONY
-
-        def file(self, k: int) -> SrsFile:
-            raise Asked(k)
-
-    with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
-        try:
-            artifact.build(
-                detector(config),
-                batch,
-                visibility=artifact.Visibility(config.prover.visibility),
-                srs=Ask(),
-                compile_standard=dict,
-                cache=Path(folder),
-            )
-        except Asked as asked:
-            return int(asked.args[0])
-    raise AssertionError("a circuit was built without an SRS")
-
-
-def srs_generate(k: int, config: Config | None = None) -> Path:
-    """Generate an SRS, with which this machine could forge proofs: for local chains; returns its file."""
-    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
-    return cache.insecure_local(k).path
-
-
-def srs_verify(config: Config | None = None) -> list[SrsFinding]:
-    """Each SRS, checked, with the artifacts that use it; without a configuration, the user's and the project's."""
-    from oracle.config import ProverConfig
-    from oracle.inspection import check_srs
-
-    folders = [ProverConfig().artifacts, toolchain.build_dir() / "artifacts"]
-    if config is not None:
-        folders = [config.prover.artifacts]
-    return check_srs({folder: srs_cache(folder) for folder in folders})
-
-
-def srs_import(path: Path, config: Config | None = None) -> Path:
-    """Take the public ceremony's SRS from a file whose hash is checked; returns its place in the cache."""
-    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
-    return cache.import_file(path).path
+# --- a local chain, and the audit -------------------------------------------------------------------------------------
 
 
 def chain_up(path: Path, port: int | None, announce: Callable[[str], None]) -> None:
@@ -1117,9 +560,6 @@ def chain_up(path: Path, port: int | None, announce: Callable[[str], None]) -> N
         with contextlib.suppress(KeyboardInterrupt):
             chain.wait()
     announce("stopped")
-
-
-# --- the audit -----------------------------------------------------------------------------------------------------
 
 
 async def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int = 0) -> AuditReport:

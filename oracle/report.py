@@ -16,17 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from oracle.assembly import BuiltModel, OracleStatus
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
     from oracle.explaining import Account
     from oracle.inspection import Inspection, SrsFinding
+    from oracle.modelling import BuiltModel
     from oracle.monitoring import Finding
     from oracle.proving.cutting import Plan
     from oracle.proving.graph import GraphReport
     from oracle.proving.split import Chain, ModelProof
     from oracle.proving.srs import SrsStatus
+    from oracle.status import OracleStatus
 
 
 def print_json(value: Any) -> None:

@@ -256,7 +256,7 @@ def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
     """A model that is cut, from the ONNX file to the verified chain, as its user does it."""
     import numpy as np
 
-    from oracle.assembly import ModelOptions, build_split_model, prove_model
+    from oracle.modelling import ModelOptions, build_split_model, prove_model
     from oracle.proving import split
 
     onnx, data = folder / "large.onnx", folder / "large.npy"

@@ -137,9 +137,9 @@ def demo(as_json: bool, **options: Any) -> None:
 @json_option
 def doctor(config_path: Path | None, as_json: bool) -> None:
     """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
-    from oracle.assembly import diagnose
     from oracle.doctor import failures
     from oracle.report import print_checks
+    from oracle.status import diagnose
 
     checks = diagnose(load_optional(config_path))
     print_checks(checks, as_json=as_json)
@@ -219,8 +219,8 @@ def status(config_path: Path, as_json: bool) -> None:
     """Feeds as the chain has them, the payer's balance, and what the journal has open."""
     import asyncio
 
-    from oracle.assembly import status as read_status
     from oracle.report import print_status
+    from oracle.status import status as read_status
 
     print_status(asyncio.run(read_status(load_config(config_path))), as_json=as_json)
 
@@ -341,7 +341,7 @@ def srs() -> None:
 @json_option
 def srs_list(config_path: Path | None, as_json: bool) -> None:
     """What is in the cache, and whether it is from the public ceremony."""
-    from oracle.assembly import srs_status
+    from oracle.reference_strings import srs_status
     from oracle.report import print_srs
 
     print_srs(srs_status(load_optional(config_path)), as_json=as_json)
@@ -366,7 +366,7 @@ def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | Non
 
     Without either: for the circuits that the configuration asks for. What was cut goes on where it was.
     """
-    from oracle.assembly import srs_fetch as fetch
+    from oracle.reference_strings import srs_fetch as fetch
     from oracle.report import download_progress
 
     config = load_optional(config_path)
@@ -382,7 +382,7 @@ def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | Non
 @optional_config_option
 def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
     """Generate a string for circuits of 2^K rows on this machine, for local chains only."""
-    from oracle.assembly import srs_generate as generate
+    from oracle.reference_strings import srs_generate as generate
 
     if not insecure:
         raise click.UsageError(
@@ -397,7 +397,7 @@ def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
 @json_option
 def srs_verify(config_path: Path | None, as_json: bool) -> None:
     """Check each string's hash, and say which artifacts use it; exits with 1 if one is not what it says."""
-    from oracle.assembly import srs_verify as verify
+    from oracle.reference_strings import srs_verify as verify
     from oracle.report import print_srs_findings
 
     findings = verify(load_optional(config_path))
@@ -410,7 +410,7 @@ def srs_verify(config_path: Path | None, as_json: bool) -> None:
 @optional_config_option
 def srs_import(path: Path, config_path: Path | None) -> None:
     """Import the public ceremony's string from the file at PATH; its hash is checked."""
-    from oracle.assembly import srs_import as import_file
+    from oracle.reference_strings import srs_import as import_file
 
     click.echo(import_file(path, load_optional(config_path)))
 
@@ -462,7 +462,7 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
     """Prove one inference of the imported model in ARTIFACT, split or not."""
     import asyncio
 
-    from oracle.assembly import prove_model
+    from oracle.modelling import prove_model
     from oracle.proving.split import write_proof
     from oracle.report import print_inference
 
@@ -483,7 +483,7 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
 )
 def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
     """Verify an inference against the model in ARTIFACT, or an auditor's copy; exits with 1 if it does not hold."""
-    from oracle.assembly import verify_model
+    from oracle.modelling import verify_model
     from oracle.report import print_inference
 
     chain, found, verification = verify_model(path, proof, deadline_s)
@@ -579,7 +579,7 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
 
 
 def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:
-    from oracle.assembly import ModelOptions, build_model, build_split_model, inspect_model
+    from oracle.modelling import ModelOptions, build_model, build_split_model, inspect_model
     from oracle.report import print_graph, print_model, print_split
 
     given = [name for name in ("threshold", "tolerance") if options[name] is not None]

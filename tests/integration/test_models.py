@@ -20,11 +20,11 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from oracle.assembly import ModelOptions, build_model
 from oracle.chain.anvil import Anvil
 from oracle.chain.solc import compile_standard
 from oracle.encoding import CLIP
 from oracle.errors import ArtifactError, ChainUnavailable, ModelError
+from oracle.modelling import ModelOptions, build_model
 from oracle.proving import artifact, graph, reference, tuning, verifier
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.child import EngineProcess

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from eth_account import Account
 
-from oracle import assembly
+from oracle import assembly, status
 from oracle.chain import keystore, rotation
 from oracle.chain.contracts import Proposals
 from oracle.chain.signer import LocalKey, Reporter
@@ -98,13 +98,13 @@ def test_one_key_for_everything_is_warned_of_on_a_live_chain(place: Path) -> Non
     for name in ("a", "b"):
         keystore.create(place / f"{name}.json", PASSWORD)
     one = KEYSTORE.format("reporter", "a")
-    [check] = assembly._keys_apart(configured(place, one))
+    [check] = status._keys_apart(configured(place, one))
     assert (check.ok, check.level) == (False, "warning") and "submitter and the deployer" in check.detail
-    assert assembly._keys_apart(configured(place, one, chain_id=31337)) == []
+    assert status._keys_apart(configured(place, one, chain_id=31337)) == []
     for keys in (one + "\n" + KEYSTORE.format("submitter", "b"), REMOTE + "\n" + KEYSTORE.format("submitter", "b")):
-        assert [check.ok for check in assembly._keys_apart(configured(place, keys))] == [True]
+        assert [check.ok for check in status._keys_apart(configured(place, keys))] == [True]
     (place / "a.json").chmod(0o644)
-    [check] = assembly._keys_apart(configured(place, one))
+    [check] = status._keys_apart(configured(place, one))
     assert (check.ok, check.level) == (False, "error") and "chmod 600" in check.detail
 
 

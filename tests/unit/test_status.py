@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from oracle.assembly import OracleStatus
 from oracle.chain.rpc import EndpointState
 from oracle.report import print_status
+from oracle.status import OracleStatus
 
 STATUS = OracleStatus(
     chain_id=1,
