@@ -238,8 +238,12 @@ class PostgresDatabase:
         if self._password:
             reason = reason.replace(self._password, "…")
         state = getattr(cause, "sqlstate", None) or ""
-        if isinstance(cause, psycopg.OperationalError) and not state.startswith(("28", "3D")) and "auth" not in reason:
-            # Gone, restarting, shutting down, out of disk or of connections, or a lock that is not given up.
+        ended = isinstance(cause, psycopg.errors.IdleInTransactionSessionTimeout)
+        if ended or (
+            isinstance(cause, psycopg.OperationalError) and not state.startswith(("28", "3D")) and "auth" not in reason
+        ):
+            # Gone, restarting, shutting down, out of disk or of connections, a lock that is not given up; or this process
+            # was stopped in a transaction, which the server ended.
             self._failed_at = time.monotonic() if not state else None
             return JournalUnavailable(f"{self.name}: the database can't be used now: {reason}; it is tried again")
         if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
