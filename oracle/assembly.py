@@ -10,15 +10,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle.batching import BatchPolicy
+from oracle.batching import BatchPolicy, Spare
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.errors import ArtifactError, ConfigError
 from oracle.pipeline import Pipeline, Watch
 from oracle.proving.interface import ProofJob
+from oracle.shadows import Listener as ShadowListener
+from oracle.shadows import Shadows
 from oracle.types import Proven, Scored
 
 if TYPE_CHECKING:
@@ -327,6 +330,7 @@ class Oracle:
     pipeline: Pipeline
     models: Mapping[int, ProvenModel]
     payer: str
+    shadows: Shadows | None
 
 
 STANDBY_S = 0.5
@@ -372,6 +376,7 @@ async def oracle(
     on_proof: OnEvent = log_proving,
     on_chain: Listener | None = None,
     on_standby: Callable[[str | None], None] = lambda leader: None,
+    on_shadow: ShadowListener | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Oracle]:
     """Everything that takes observations to the chain, opened in order and closed in reverse.
@@ -416,11 +421,44 @@ async def oracle(
         sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
         reporters = [Reporter(reporter, deployment.chain_id, deployment.hub)]
+        batching, spare, shadows = _batching(config, deployment, clock), Spare(), None
+        if config.keys.shadow is not None:
+            purse = await account(config.keys.shadow, rpc, environment)
+            if str(purse.address) == str(payer.address):
+                raise ConfigError(
+                    f"[keys] shadow is the submitter's account, {payer.address}: a shadow that is stuck there would "
+                    "hold up reports; make another with `oracle key create`"
+                )
+            leading = replace(policy, fees=replace(policy.fees, leads=True))
+            its_sender = Sender(rpc, purse, policy=leading, known=journal.signed, heads=heads)
+            shadows = Shadows(
+                hub,
+                {name: feed.feed_id for name, feed in deployment.feeds.items()},
+                reporters,
+                models,
+                Submitter(hub, its_sender, deadline_s=config.chain.tx_deadline_s, clock=clock, shadow=True),
+                journal,
+                spare,
+                can_pay=partial(_can_pay, rpc, str(purse.address)),
+                slack=batching.slack,
+                wait_s=config.prover.shadow_wait_ms / 1_000,
+                listener=on_shadow,
+            )
+            stack.push_async_callback(shadows.close)
         pipeline = Pipeline(
-            hub, reporters, models, submitter, journal, watch, batching=_batching(config, deployment, clock)
+            hub, reporters, models, submitter, journal, watch, batching=batching, shadows=shadows, spare=spare
         )
         stack.push_async_callback(pipeline.close)
-        yield Oracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address))
+        yield Oracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address), shadows)
+
+
+async def _can_pay(rpc: Rpc, address: str) -> bool:
+    """Whether an account has enough for a submission."""
+    return await rpc.balance(address) >= (await rpc.fees()).max_fee * SUBMISSION_GAS
+
+
+SUBMISSION_GAS = 1_000_000
+"""Of one report, at most, its margin included."""
 
 
 def _batching(config: Config, deployment: Deployment, clock: Callable[[], float]) -> BatchPolicy:

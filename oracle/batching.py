@@ -14,12 +14,14 @@ import contextvars
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from oracle.errors import OracleError
 from oracle.types import Observed, Outcome, Proven, Scored, Submitted
 
-__all__ = ["BatchPolicy", "Batcher", "Joined", "Parted", "group_sizes"]
+__all__ = ["BatchPolicy", "Batcher", "Joined", "Parted", "Preempted", "Spare", "group_sizes"]
+
+T = TypeVar("T")
 
 COMPANIONS_S = 2.0
 """Seconds that a proof or a transaction of several waits for all of them to come back, after a restart or a failure."""
@@ -41,6 +43,10 @@ class Parted(OracleError):
     def __init__(self, reason: str, *, alone: bool) -> None:
         super().__init__(reason)
         self.alone = alone
+
+
+class Preempted(OracleError):
+    """What was done with a spare prover was cut off, as a report needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,45 @@ def group_sizes(waiting: int, seconds: Mapping[int, float]) -> tuple[int, ...]:
             options.append((total + cost, proofs + 1, (taken, *sizes)))
         best.append(min(options))
     return tuple(sorted(best[waiting][2], reverse=True))
+
+
+class Spare:
+    """The provers that no report needs. Whoever uses one gives it back as soon as a report does."""
+
+    def __init__(self) -> None:
+        self._free = 0
+        self._tasks: list[asyncio.Future[Any]] = []
+        self._told = asyncio.Event()
+
+    def tell(self, free: int) -> None:
+        """Say how many there are by now. What is done with more than that is cut off, the latest first."""
+        self._free = max(0, free)
+        while len(self._tasks) > self._free:
+            self._tasks.pop().cancel()
+        self._told.set()
+
+    async def use(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Wait for a prover that is to spare, and do something with it.
+
+        Raises:
+            Preempted: A report needed the prover.
+        """
+        while len(self._tasks) >= self._free:
+            self._told.clear()
+            await self._told.wait()
+        task = asyncio.ensure_future(work())
+        self._tasks.append(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if this is not None and this.cancelling():
+                raise
+            raise Preempted("a report needed its prover") from None
+        finally:
+            if task in self._tasks:
+                self._tasks.remove(task)
+            self._told.set()
 
 
 @dataclass(eq=False)
@@ -128,14 +173,21 @@ class Batcher:
     Args:
         carry: See `Carry`.
         seconds: Of a proof by the windows of its circuit, measured or estimated, of the model with this number.
+        spare: Is told how many provers have nothing to do.
     """
 
     def __init__(
-        self, carry: Carry, seconds: Callable[[int], Mapping[int, float]], policy: BatchPolicy | None = None
+        self,
+        carry: Carry,
+        seconds: Callable[[int], Mapping[int, float]],
+        policy: BatchPolicy | None = None,
+        spare: Spare | None = None,
     ) -> None:
         self._carry = carry
         self._seconds = seconds
         self._policy = policy or BatchPolicy()
+        self._to_spare = spare or Spare()
+        self._to_spare.tell(self._policy.provers)
         self._waiting: list[_Waiting] = []
         self._groups: set[_Group] = set()
         # When each feed came first, or left last.
@@ -190,6 +242,10 @@ class Batcher:
 
     # --- who leaves, and when ---
 
+    @property
+    def _proving(self) -> int:
+        return sum(group.proving for group in self._groups)
+
     def _spare(self, scored: Scored) -> float:
         """Seconds that a statement can wait without being late: its proof takes a while too."""
         return self._policy.slack(scored.observed) - max(self._seconds(scored.model_number).values())
@@ -199,6 +255,7 @@ class Batcher:
         self._part_incomplete()
         while (members := self._next()) is not None:
             self._start(members)
+        self._to_spare.tell(self._policy.provers - self._proving)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -213,8 +270,7 @@ class Batcher:
         for entry in self._waiting:
             if companions := self._companions(entry):
                 return companions
-        proving = sum(group.proving for group in self._groups)
-        if proving >= self._policy.provers:
+        if self._proving >= self._policy.provers:
             return None
         queues: dict[int, list[_Waiting]] = {}
         for entry in self._waiting:

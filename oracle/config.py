@@ -384,12 +384,15 @@ class KeyConfig(_Section):
 class KeysConfig(_Section):
     """The keys: `reporter` signs observations, `submitter` pays for transactions, `deployer` owns the hub.
 
-    The submitter is the reporter's key, and the deployer the submitter's, unless they are given.
+    The submitter is the reporter's key, and the deployer the submitter's, unless they are given. `shadow` pays for
+    shadow reports of proposed models; without it there are none. It is another account than the submitter's: what is
+    stuck in it holds up no report, and what it has is all that they can cost.
     """
 
     reporter: KeyConfig
     submitter: KeyConfig
     deployer: KeyConfig
+    shadow: KeyConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -398,6 +401,12 @@ class KeysConfig(_Section):
             submitter = data.get("submitter", data["reporter"])
             return {"submitter": submitter, "deployer": data.get("deployer", submitter), **data}
         return data
+
+    @model_validator(mode="after")
+    def _shadows_pay_for_themselves(self) -> Self:
+        if self.shadow == self.submitter:
+            raise _wrong("'shadow' is the submitter's key: a shadow that is stuck would hold up reports; make another")
+        return self
 
 
 def _batches(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -447,6 +456,8 @@ class ProverConfig(_Section):
             the hub takes the smallest that a submission fits.
         batch_window_ms: How long a report waits for others to share its proof with, where there is a circuit for
             several. It waits less if its observation would become too old.
+        shadow_wait_ms: How long a report, proven, waits at most for its shadow to go ahead, while a proposed model
+            demands some: the hub takes none after its report.
     """
 
     backend: Literal["local", "ray"] = "local"
@@ -463,6 +474,7 @@ class ProverConfig(_Section):
     model: ConfigPath | None = None
     batch_sizes: BatchSizes = (1,)
     batch_window_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
+    shadow_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000
 
     @model_validator(mode="after")
     def _address_of_a_cluster(self) -> Self:

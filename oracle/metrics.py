@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -31,6 +31,8 @@ class Counter(StrEnum):
     NONCES_FILLED = "oracle_nonces_filled_total"
     FAILOVERS = "oracle_rpc_failovers_total"
     DISAGREEMENTS = "oracle_rpc_disagreements_total"
+    SHADOWS = "oracle_shadow_reports_total"
+    SHADOWS_DROPPED = "oracle_shadow_dropped_total"
 
 
 class Distribution(StrEnum):
@@ -40,11 +42,20 @@ class Distribution(StrEnum):
     BATCH = "oracle_batch_observations"
     LATENCY_SECONDS = "oracle_observed_to_confirmed_seconds"
     GAS = "oracle_submission_gas"
+    SHADOW_GAS = "oracle_shadow_gas"
+    SHADOW_WAIT_SECONDS = "oracle_shadow_wait_seconds"
+
+
+OF_ALL = frozenset(
+    {Counter.REPLACEMENTS, Counter.SENT_AGAIN, Counter.NONCES_FILLED, Counter.FAILOVERS, Counter.DISAGREEMENTS}
+)
+"""What is counted of the whole oracle, with an empty feed."""
 
 
 class Gauge(StrEnum):
     """Things that have a value now, for each feed; those of the whole oracle have an empty feed."""
 
+    READY = "oracle_ready"
     ROUND = "oracle_feed_round"
     AGE_SECONDS = "oracle_feed_age_seconds"
     IS_HELD = "oracle_feed_held"
@@ -60,6 +71,8 @@ class Gauge(StrEnum):
     ENDPOINTS = "oracle_rpc_endpoints"
     PROOFS_RUNNING = "oracle_proofs_running"
     PROOFS_WAITING = "oracle_proofs_waiting"
+    SHADOWS_COMPARED = "oracle_shadow_compared"
+    SHADOWS_DEMANDED = "oracle_shadow_demanded"
 
 
 HELP: dict[Enum, str] = {
@@ -77,10 +90,15 @@ HELP: dict[Enum, str] = {
     Counter.NONCES_FILLED: "Transfers of nothing to oneself that made room for later transactions.",
     Counter.FAILOVERS: "Times that another RPC endpoint was asked from then on, failing back included.",
     Counter.DISAGREEMENTS: "Times that RPC endpoints said different things where they have to agree.",
+    Counter.SHADOWS: "Shadow reports of a proposed model that the hub has taken.",
+    Counter.SHADOWS_DROPPED: "Shadow reports that were begun and given up.",
     Distribution.PROVE_SECONDS: "Seconds of a proof, witness and verification included.",
     Distribution.BATCH: "Observations of a proof.",
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
     Distribution.GAS: "Gas of an observation: of its transaction, or its share of one with several.",
+    Distribution.SHADOW_GAS: "Gas of a shadow report: of its transaction, or its share of one with several.",
+    Distribution.SHADOW_WAIT_SECONDS: "Seconds that a proven report has waited for its shadow to go ahead.",
+    Gauge.READY: "1 if a report of every feed could be made now, as /readyz says it.",
     Gauge.ROUND: "Latest round on the chain.",
     Gauge.AGE_SECONDS: "Seconds since the latest round was observed.",
     Gauge.IS_HELD: "1 while an answer is held.",
@@ -96,6 +114,8 @@ HELP: dict[Enum, str] = {
     Gauge.ENDPOINTS: "RPC endpoints that are configured.",
     Gauge.PROOFS_RUNNING: "Proofs that are being made.",
     Gauge.PROOFS_WAITING: "Proofs that wait for a worker.",
+    Gauge.SHADOWS_COMPARED: "Reports that both the active and the proposed model have judged.",
+    Gauge.SHADOWS_DEMANDED: "Reports that both have to have judged; 0: no proposal demands any.",
 }
 
 _BUCKETS: dict[Distribution, tuple[float, ...]] = {
@@ -103,6 +123,8 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
     Distribution.BATCH: (1, 2, 4, 8, 16, 32, 64),
     Distribution.LATENCY_SECONDS: (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900),
     Distribution.GAS: (1e5, 2e5, 4e5, 5e5, 6e5, 7e5, 8e5, 1e6, 1.5e6, 2e6, 5e6),
+    Distribution.SHADOW_GAS: (1e5, 2e5, 4e5, 5e5, 6e5, 7e5, 8e5, 1e6, 1.5e6, 2e6, 5e6),
+    Distribution.SHADOW_WAIT_SECONDS: (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60),
 }
 
 
@@ -120,6 +142,14 @@ class Metrics:
         self._counters = {each: made(prometheus.Counter, each) for each in Counter}
         self._values = {each: made(prometheus.Histogram, each, buckets=_BUCKETS[each]) for each in Distribution}
         self._gauges = {each: made(prometheus.Gauge, each) for each in Gauge}
+
+    def begin(self, feeds: Sequence[str]) -> None:
+        """Show all counters at 0, and no feed as ended: an alert sees only the change of what was there before."""
+        for feed in feeds:
+            self.set(Gauge.IS_ENDED, 0, feed)
+        for counter in Counter:
+            for feed in ("",) if counter in OF_ALL else feeds:
+                self.count(counter, feed, 0)
 
     def count(self, counter: Counter, feed: str, by: int = 1) -> None:
         """Add to a counter; counters never go down."""

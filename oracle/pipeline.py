@@ -1,6 +1,6 @@
 """The way of one observation, top to bottom.
 
-    sources → aggregate → decide → sign → features → (wait) → prove → self-verify → simulate → send → confirm
+    sources → aggregate → decide → sign → features → (wait) → prove → self-verify → (shadow) → simulate → send → confirm
 
 Each stage takes the previous stage's frozen type and returns the next; the journal has it before the next begins. The
 chain's word is asked for at every step that depends on it: a proof is of *its* history, never of ours.
@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import structlog
 
 from oracle import encoding
-from oracle.batching import Batcher, BatchPolicy, Joined, Parted, Result
+from oracle.batching import Batcher, BatchPolicy, Joined, Parted, Result, Spare
 from oracle.errors import (
     ArtifactError,
     ContractRejected,
@@ -121,6 +121,19 @@ class Journal(Protocol):
     def unfinished(self) -> Sequence[OpenStage]: ...
 
 
+class Shadowing:
+    """Has reports judged by the models that are proposed for their feeds, too; this one does not. See `oracle.shadows`.
+
+    Nothing here may raise, nor take long.
+    """
+
+    def begin(self, observed: Sequence[Observed]) -> None:
+        """A report of these is on its way."""
+
+    async def ahead(self, observed: Sequence[Observed]) -> None:
+        """It is proven. The hub takes no shadow after its report: so that one goes ahead, if it is as good as ready."""
+
+
 class Pipeline:
     """Takes observations of any feed of one hub to the chain.
 
@@ -130,6 +143,8 @@ class Pipeline:
         watch: For metrics and tables; must not raise.
         attempts: See `ATTEMPTS`.
         batching: How observations wait for others to share a proof with.
+        shadows: Goes along with each report.
+        spare: Is told which provers no report needs.
     """
 
     def __init__(
@@ -142,6 +157,8 @@ class Pipeline:
         watch: Watch = lambda stage, outcome, reason: None,
         attempts: int = ATTEMPTS,
         batching: BatchPolicy | None = None,
+        shadows: Shadowing | None = None,
+        spare: Spare | None = None,
     ) -> None:
         self._hub = hub
         self._reporters = reporters
@@ -150,7 +167,8 @@ class Pipeline:
         self._journal = journal
         self._watch = watch
         self._attempts = attempts
-        self._batcher = Batcher(self._carry, lambda number: self._model(number).seconds(), batching)
+        self._shadows = shadows or Shadowing()
+        self._batcher = Batcher(self._carry, lambda number: self._model(number).seconds(), batching, spare)
 
     async def close(self) -> None:
         """Cut off what is on its way; `resume` goes on from the journal."""
@@ -183,6 +201,10 @@ class Pipeline:
     def overtake_waiting(self, feed: str) -> bool:
         """The same for the feed's observation that waits for its proof; whether there is one."""
         return self._batcher.overtake(feed, _Ended(Outcome.SUPERSEDED, OVERTAKEN))
+
+    def give_up(self, observed: Observed, outcome: Outcome, reason: str) -> None:
+        """End an observation that nobody works on any more, and that may be lost."""
+        self._finish(observed, outcome, reason)
 
     async def resume(self, stage: OpenStage) -> Outcome:
         """Go on from a journalled stage. A transaction that was signed is asked after first, not made again."""
@@ -219,11 +241,14 @@ class Pipeline:
 
     async def _carry(self, batch: Sequence[Joined], proved: Callable[[], None]) -> Sequence[Result]:
         """From the proof to the end, of one observation or of several: how each ended, or what it failed with."""
+        unsent = [each.observed for each in batch if not isinstance(each, Submitted)]
         try:
+            self._shadows.begin(unsent)
             try:
                 proven = await self._prove(batch)
             finally:
                 proved()
+            await self._shadows.ahead(unsent)
             return await self._confirm(await self._submit(proven))
         except OracleError as error:
             return [_blamed(each.observed, batch, error) for each in batch]

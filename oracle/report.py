@@ -153,6 +153,9 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
             feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, age, feed.held, str(feed.open)
         )
     console.print(table)
+    for feed in status.feeds:
+        if feed.shadow:
+            console.print(f"proposed for {feed.name}: {feed.shadow}", markup=False, highlight=False)
     if status.daemon is None:
         console.print("sources: a daemon with [web] listen tells what each said", highlight=False)
     elif not status.daemon:

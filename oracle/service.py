@@ -37,13 +37,14 @@ from oracle.errors import (
 )
 from oracle.metrics import Counter, Distribution, Gauge, Metrics
 from oracle.pipeline import ATTEMPTS, OVERTAKEN
+from oracle.shadows import Listener as ShadowListener
 from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate, decide, is_due
 from oracle.sources.guard import Guard, GuardedSource, Told
 from oracle.sources.interface import Collected, Source, collect
 from oracle.sources.packaged import load_series
 from oracle.sources.push import PushSource
 from oracle.sources.replay import ReplaySource, load_csv
-from oracle.types import Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Stage
+from oracle.types import SHADOW, Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Stage
 from oracle.web.board import Board, Said
 from oracle.web.health import Health
 from oracle.web.monitor import Monitor
@@ -333,6 +334,7 @@ async def run_daemon(
         reread: Reads the configuration again, at SIGHUP, for the feeds' sources.
     """
     metrics = Metrics()
+    metrics.begin([feed.name for feed in config.feeds])
     recorder = Recorder(metrics)
     async with contextlib.AsyncExitStack() as stack:
         # Sources first: a recording with a mistake in it stops everything before anything is started.
@@ -353,6 +355,7 @@ async def run_daemon(
                 on_proof=recorder.on_proof,
                 on_chain=chain,
                 on_standby=partial(_standby, health),
+                on_shadow=ShadowRecorder(metrics),
             )
 
         parts = await _opened(stack, parts_of)
@@ -386,6 +389,7 @@ async def run_daemon(
 
         looking = asyncio.create_task(monitor.run(), name="monitor")
         compacting = asyncio.create_task(_compact(parts, config.journal.keep_days), name="compaction")
+        shadowing = [] if parts.shadows is None else [asyncio.create_task(parts.shadows.run(config.web.interval))]
         try:
             await daemon.run(
                 feeds,
@@ -395,8 +399,8 @@ async def run_daemon(
                 reload=reload if reread is not None else None,
             )
         finally:
-            looking.cancel()
-            compacting.cancel()
+            for task in (looking, compacting, *shadowing):
+                task.cancel()
             log.info("this run", **recorder.summary())
 
 
@@ -515,6 +519,32 @@ class ChainRecorder(Listener):
     def endpoints(self, healthy: int, configured: int) -> None:
         self._metrics.set(Gauge.ENDPOINTS, configured)
         self._metrics.set(Gauge.ENDPOINTS_HEALTHY, healthy)
+
+
+class ShadowRecorder(ShadowListener):
+    """Tells log and metrics what becomes of shadow reports, apart from the reports."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def looked(self, feed: str, compared: int, demanded: int) -> None:
+        self._metrics.set(Gauge.SHADOWS_COMPARED, compared, feed)
+        self._metrics.set(Gauge.SHADOWS_DEMANDED, demanded, feed)
+
+    def waited(self, seconds: float) -> None:
+        self._metrics.observe(Distribution.SHADOW_WAIT_SECONDS, "", seconds)
+
+    def reached(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
+        feed, _, model = stage.observed.feed.rpartition(SHADOW)
+        told = {"feed": feed, "observation": stage.observed.key, "model": int(model)}
+        if isinstance(stage, Confirmed):
+            log.info("shadow taken", **told, block=stage.block_number, gas=stage.gas_used)
+            self._metrics.count(Counter.SHADOWS, feed)
+            self._metrics.observe(Distribution.SHADOW_GAS, feed, stage.gas_used)
+        elif outcome is not None:
+            level = log.warning if outcome is Outcome.FAILED else log.info
+            level("shadow given up", **told, reason=reason)
+            self._metrics.count(Counter.SHADOWS_DROPPED, feed)
 
 
 class Recorder:

@@ -13,6 +13,7 @@ from oracle.assembly import address_of
 from oracle.reference_strings import srs_status
 
 if TYPE_CHECKING:
+    from oracle.chain.contracts import ShadowTally
     from oracle.chain.rpc import EndpointState
     from oracle.config import Config, KeyConfig
     from oracle.doctor import Check
@@ -26,6 +27,7 @@ class FeedStatus:
         age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
         open: Observations that have not ended.
         sources: What each source said at the latest look, as the daemon has it; empty if it does not answer.
+        shadow: How far the comparison of a proposed model has come; empty: no proposal demands one.
     """
 
     name: str
@@ -37,6 +39,7 @@ class FeedStatus:
     held: str
     open: int
     sources: Sequence[Mapping[str, Any]] = ()
+    shadow: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                         held=held,
                         open=journal.counts(name)["open"] if journal is not None else 0,
                         sources=(looks or {}).get(name, {}).get("sources", ()),
+                        shadow=_shadow(await hub.shadow(feed.feed_id), config),
                     )
                 )
             left = balance // (price * max(gas)) if gas else None
@@ -132,6 +136,16 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 endpoints=await rpc.endpoints(),
                 leader=journal.leader().holder if journal is not None else "",
             )
+
+
+def _shadow(tally: ShadowTally | None, config: Config) -> str:
+    if tally is None or not tally.min_compared:
+        return ""
+    nobody = "" if config.keys.shadow is not None else "; without [keys] shadow, the daemon makes no shadow reports"
+    return (
+        f"model {tally.model_number}: {tally.compared} of {tally.min_compared} reports compared, "
+        f"{tally.disagreements} verdicts differ{nobody}"
+    )
 
 
 async def _looks(config: Config) -> Mapping[str, Any] | None:

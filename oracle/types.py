@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
@@ -102,13 +102,17 @@ class FeedState:
     heartbeat: int
 
 
+SHADOW = "#"
+"""In the name of a feed as a proposed model sees it: `eth#2` is eth, judged by model 2. No configured feed has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """A value that is due to be reported.
 
     Attributes:
         key: Identifies the observation for ever: a feed reports at most once per second.
-        feed: The feed's name in the configuration.
+        feed: The feed's name in the configuration; of a shadow report see `SHADOW`.
         answer: In answer units.
         observed_at: Unix seconds.
     """
@@ -125,6 +129,10 @@ class Observed:
     @property
     def observed(self) -> Observed:
         return self
+
+    def shadow(self, model_number: int) -> Observed:
+        """The same for a proposed model, which judges it beside the active one."""
+        return replace(self, feed=f"{self.feed}{SHADOW}{model_number}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -590,6 +590,15 @@ class Hub:
         """What became of the reports that a transaction carried, in its order."""
         return self._round_events(receipt.logs)
 
+    def decode_shadows(self, receipt: Receipt) -> list[tuple[bytes, int]]:
+        """Feed id and round of each shadow report that a transaction carried, in its order.
+
+        Raises:
+            ChainUnavailable: The node's log is malformed.
+        """
+        found = [_decoded(log) for log in receipt.logs if log.address == self.address]
+        return [(each[1]["feedId"], each[1]["roundId"]) for each in found if each and each[0] == "ShadowScored"]
+
     def _round_events(self, logs: Sequence[Log]) -> list[RoundEvent]:
         return [event for log in logs if log.address == self.address and (event := round_event(log)) is not None]
 
@@ -611,10 +620,7 @@ def round_event(log: Log) -> RoundEvent | None:
         ChainUnavailable: The node's log is malformed.
         DeploymentError: The log is of another contract than this release's hub.
     """
-    try:
-        found = hub_interface().decode_log(log)
-    except ValueError as error:
-        raise ChainUnavailable(f"the RPC endpoint answers a malformed log: {error}") from error
+    found = _decoded(log)
     if found is None or found[0] not in ("RoundAccepted", "RoundHeld"):
         return None
     name, values = found
@@ -633,6 +639,14 @@ def round_event(log: Log) -> RoundEvent | None:
         return RoundAccepted(**common, confirmed=values["confirmed"])
     reason = _member(HoldReason, values["reason"], log.address)
     return RoundHeld(**common, reason=reason, confirmations=values["confirmations"])
+
+
+def _decoded(log: Log) -> tuple[str, dict[str, Any]] | None:
+    """Name and arguments of one of the hub's events; None if it is none."""
+    try:
+        return hub_interface().decode_log(log)
+    except ValueError as error:
+        raise ChainUnavailable(f"the RPC endpoint answers a malformed log: {error}") from error
 
 
 def _member(enum: type[E], value: int, address: str) -> E:

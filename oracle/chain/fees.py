@@ -55,11 +55,13 @@ class FeePolicy:
         max_fee: Wei per gas, base fee and tip together; None: any.
         max_priority_fee: Wei per gas of the tip; None: any.
         max_cost: Wei of a whole transaction; None: any.
+        leads: Whether new transactions offer a replacement's raise more than the market, to be mined before others.
     """
 
     max_fee: int | None = None
     max_priority_fee: int | None = None
     max_cost: int | None = None
+    leads: bool = False
 
     def fresh(self, market: Market, gas: int = 1) -> Fees:
         """Fees of a new transaction, which is to be mined soon.
@@ -77,9 +79,10 @@ class FeePolicy:
                 f"gas costs {_gwei(least)} gwei, and [chain] max_fee_gwei and max_tx_cost_ether allow {_gwei(cap)}: "
                 "nothing is sent until it is cheaper"
             )
+        price = _raise(market.price) if self.leads else market.price
         if market.base_fee is None:
-            return Fees(market.price, None)
-        tip = _least(market.price, self.max_priority_fee)
+            return Fees(_least(price, cap), None)
+        tip = _least(price, self.max_priority_fee)
         max_fee = _least(HEADROOM * market.base_fee + tip, cap)
         return Fees(max_fee, min(tip, max_fee))
 

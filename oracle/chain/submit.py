@@ -37,6 +37,7 @@ class Submitter:
         sender: Of the key that pays. It needs no rights: the signatures in a report carry the authority.
         deadline_s: Seconds that `confirm` waits.
         clock: Unix seconds, for `Confirmed.confirmed_at`.
+        shadow: Whether they are proven with the model that is proposed for their feed, and sent to `submitShadow`.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Submitter:
         *,
         deadline_s: float = 120.0,
         clock: Callable[[], float] = time.time,
+        shadow: bool = False,
     ) -> None:
         self._hub = hub
+        self._shadow = shadow
         self._sender = sender
         self._deadline_s = deadline_s
         self._clock = clock
@@ -67,7 +70,7 @@ class Submitter:
             ContractRejected: The hub refuses it, and why.
             ChainUnavailable: No answer.
         """
-        calldata = encode_submission([proven.scored for proven in batch], batch[0].proof)
+        calldata = encode_submission([proven.scored for proven in batch], batch[0].proof, shadow=self._shadow)
         try:
             signed = await self._sender.sign(self._hub.address, calldata, hub_interface().decode_error)
         except ContractRejected as error:
@@ -100,11 +103,11 @@ class Submitter:
         if not receipt.succeeded:
             raise await self._why_reverted(submitted, receipt)
         observed = submitted.observed
-        for event in self._hub.decode_outcome(receipt):
-            if (event.feed_id, event.round_id) == (observed.feed_id, submitted.proven.scored.round_id):
+        for feed_id, round_id, outcome in self._ends(receipt):
+            if (feed_id, round_id) == (observed.feed_id, submitted.proven.scored.round_id):
                 return Confirmed(
                     submitted=submitted,
-                    outcome=Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD,
+                    outcome=outcome,
                     block_number=receipt.block_number,
                     gas_used=receipt.gas_used // max(1, len(submitted.proven.batch)),
                     confirmed_at=self._clock(),
@@ -114,6 +117,15 @@ class Submitter:
             f"transaction 0x{receipt.tx_hash.hex()} succeeded without an event of {observed.key}: "
             f"is the contract at {self._hub.address} the hub?"
         )
+
+    def _ends(self, receipt: Receipt) -> list[tuple[bytes, int, Outcome]]:
+        """Feed id, round and end of each report that a transaction carried. A shadow that was counted was accepted."""
+        if self._shadow:
+            return [(*each, Outcome.ACCEPTED) for each in self._hub.decode_shadows(receipt)]
+        return [
+            (event.feed_id, event.round_id, Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD)
+            for event in self._hub.decode_outcome(receipt)
+        ]
 
     async def _watch(self, submitted: Submitted) -> Receipt | SignedTransaction:
         decode = hub_interface().decode_error

@@ -24,6 +24,7 @@ from oracle.journal.rows import StageName
 from oracle.journal.schema import compaction_permit, compactions, observations, outcomes, transitions
 from oracle.journal.schema import leader as leaders
 from oracle.types import (
+    SHADOW,
     Confirmed,
     Observed,
     OpenStage,
@@ -386,37 +387,32 @@ class Journal:
         """Observations, newest first.
 
         Args:
-            feed: Of this feed only.
+            feed: Of this feed only. Default: all but shadow reports, which are of feeds of their own: see `SHADOW`.
             limit: At most so many.
         """
-        query = sa.select(observations).order_by(observations.c.id.desc()).limit(limit)
-        if feed is not None:
-            query = query.where(observations.c.feed == feed)
+        query = sa.select(observations).where(_of(feed)).order_by(observations.c.id.desc()).limit(limit)
         return self._entries(query)
 
     def confirmed(self, feed: str | None = None) -> list[Entry]:
-        """Observations that ended on the chain, accepted or held, oldest first."""
+        """Observations that ended on the chain, accepted or held, oldest first. `feed` as for `rows`."""
         on_chain = (Outcome.ACCEPTED.value, Outcome.HELD.value)
         query = (
             sa.select(observations)
             .join(outcomes, outcomes.c.key == observations.c.key)
-            .where(outcomes.c.outcome.in_(on_chain))
+            .where(outcomes.c.outcome.in_(on_chain), _of(feed))
             .order_by(observations.c.id)
         )
-        if feed is not None:
-            query = query.where(observations.c.feed == feed)
         return self._entries(query)
 
     def counts(self, feed: str | None = None) -> dict[str, int]:
-        """How many observations there are, by outcome; the open ones as "open"."""
+        """How many observations there are, by outcome; the open ones as "open". `feed` as for `rows`."""
         query = (
             sa.select(outcomes.c.outcome, sa.func.count())
             .select_from(observations)
             .outerjoin(outcomes, outcomes.c.key == observations.c.key)
+            .where(_of(feed))
             .group_by(outcomes.c.outcome)
         )
-        if feed is not None:
-            query = query.where(observations.c.feed == feed)
         counted = dict.fromkeys(("open", *(outcome.value for outcome in Outcome)), 0)
         with self._transaction(read=True) as connection:
             for outcome, count in connection.execute(query):
@@ -799,3 +795,8 @@ class Journal:
             raise explained from error
         except self._database.errors as error:
             raise self._database.explain(error) from error
+
+
+def _of(feed: str | None) -> sa.ColumnElement[bool]:
+    """A feed's observations; without one, those of all feeds of the configuration."""
+    return ~observations.c.feed.contains(SHADOW) if feed is None else observations.c.feed == feed

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from oracle.errors import ConfigError
-from oracle.metrics import Metrics
+from oracle.metrics import Gauge, Metrics
 from oracle.web.board import Board
 from oracle.web.health import Check, Health
 
@@ -60,6 +60,7 @@ async def listening(application: web.Application, listen: tuple[str, int], secti
 
 def _application(health: Health, metrics: Metrics, board: Board) -> web.Application:
     async def show(request: web.Request) -> web.Response:
+        metrics.set(Gauge.READY, all(check.ok for check in health.ready()))
         return web.Response(body=metrics.exposition(), headers={"Content-Type": _TEXT})
 
     async def sources(request: web.Request) -> web.Response:

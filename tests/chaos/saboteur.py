@@ -3,6 +3,7 @@
     CHAOS_KILL=before:PROVEN    SIGKILL when this stage is to be journalled, before the database hears of it
     CHAOS_KILL=within:PROVEN    … when it is written, but not yet committed
     CHAOS_KILL=after:PROVEN     … once it is committed
+    CHAOS_KILL=…:PROVEN:eth#2   … of this feed
     CHAOS_MEMORY_MB=20          each proving process may have so much, less than can be configured
     CHAOS_CLOCK=FILE            time.time() is off by as many seconds as the file says
 
@@ -22,7 +23,7 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _kill_at(when: str, stage: str) -> None:
+def _kill_at(when: str, stage: str, feed: str = "") -> None:
     import sqlalchemy as sa
 
     from oracle.journal import Journal
@@ -32,7 +33,7 @@ def _kill_at(when: str, stage: str) -> None:
 
     def recording(self: Journal, *stages: Any) -> None:
         nonlocal reached
-        reached = any(type(each).__name__.upper() == stage for each in stages)
+        reached = any(type(each).__name__.upper() == stage and feed in ("", each.observed.feed) for each in stages)
         if reached and when == "before":
             _die()
         record(self, *stages)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.batching import Batcher, BatchPolicy, Joined, Parted, Result, group_sizes
+from oracle.batching import Batcher, BatchPolicy, Joined, Parted, Preempted, Result, Spare, group_sizes
 from oracle.errors import SourceUnavailable
 from oracle.types import Observed, Outcome, Proven, Scored, Submitted
 
@@ -346,3 +346,80 @@ async def test_under_load_no_feed_waits_for_more_than_a_turn_of_the_others() -> 
     assert set(served.values()) == {20}
     assert sum(len(group) for group in carrier.groups) == 200
     assert len(carrier.groups) <= 55, "groups of four, but for the first"
+
+
+# --- provers to spare ---
+
+
+async def test_what_can_wait_waits_for_a_prover_and_loses_it_to_a_report() -> None:
+    spare, begun = Spare(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    spare.tell(0)
+    waiting = asyncio.ensure_future(spare.use(work))
+    await Carrier.settle()
+    assert not begun.is_set()
+    spare.tell(1)
+    await begun.wait()
+    spare.tell(0)
+    with pytest.raises(Preempted):
+        await waiting
+
+
+async def test_as_many_as_are_free_are_used_at_once_and_given_back() -> None:
+    spare, ends = Spare(), [asyncio.Event() for _ in range(3)]
+    order: list[int] = []
+
+    async def work(index: int) -> int:
+        order.append(index)
+        await ends[index].wait()
+        return index
+
+    spare.tell(2)
+    tasks = [asyncio.ensure_future(spare.use(lambda index=index: work(index))) for index in range(3)]  # type: ignore[misc]
+    await Carrier.settle()
+    assert order == [0, 1]
+    ends[0].set()
+    await Carrier.settle()
+    assert order == [0, 1, 2]
+    spare.tell(1)  # the latest goes
+    for end in ends:
+        end.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert results[:2] == [0, 1] and isinstance(results[2], Preempted)
+
+
+async def test_who_is_cancelled_gives_the_prover_back() -> None:
+    spare = Spare()
+    spare.tell(1)
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    async def at_once() -> int:
+        return 7
+
+    task = asyncio.ensure_future(spare.use(forever))
+    await Carrier.settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await spare.use(at_once) == 7
+
+
+async def test_a_batcher_says_which_provers_no_report_needs() -> None:
+    spare = Spare()
+    told: list[int] = []
+    spare.tell = told.append  # type: ignore[method-assign]
+    carrier = Carrier(feeds=1, provers=2)
+    carrier.batcher = Batcher(carrier.carry, lambda model: CIRCUITS, BatchPolicy(provers=2, feeds=1), spare)
+    await carrier.join(scored("a"))
+    assert (told[0], told[-1]) == (2, 1)
+    await carrier.join(scored("b"))
+    assert told[-1] == 0
+    carrier.proved[0]()
+    assert told[-1] == 1
+    await carrier.stop()

@@ -86,6 +86,7 @@ def test_a_minimal_configuration_has_sound_defaults(read: Load, tmp_path: Path) 
     assert config.chain.deployment == tmp_path / "deployments/31337.json"
     assert config.journal.path == tmp_path / "journal.sqlite"
     assert config.keys.submitter == config.keys.deployer == config.keys.reporter
+    assert config.keys.shadow is None
     assert (config.prover.srs, config.prover.visibility, config.prover.disclosure) == (
         "public-ceremony",
         "private",
@@ -393,6 +394,12 @@ ONE = ("min_sources = 1\n", "")
         (HTTP, HTTP + "\nattempts = 0", "feeds[0].sources[0].attempts", "greater than or equal to 1"),
         (HTTP, HTTP + "\nsuspend_for = 0", "feeds[0].sources[0].suspend_for", "greater than 0"),
         (HTTP, HTTP + '\nname = "a"' + SECOND_SOURCE + 'name = "a"', "feeds[0]", "two sources have the name 'a'"),
+        (
+            KEY,
+            KEY + "\nshadow = { anvil_account = 1 }",
+            "keys",
+            "'shadow' is the submitter's key: a shadow that is stuck",
+        ),
         (KEY, "reporter = {}", "keys.reporter", "exactly one of 'keystore' and 'anvil_account'"),
         (
             KEY,

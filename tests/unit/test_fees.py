@@ -85,3 +85,17 @@ def test_a_replacement_pays_an_eighth_more_and_more_where_the_market_rose() -> N
     assert FeePolicy(max_fee=89).raised(before, Market(10, 1), 1) is None
     assert FeePolicy(max_priority_fee=8).raised(before, Market(10, 1), 1) is None
     assert FeePolicy(max_fee=90).raised(before, Market(100, 20), 1) == Fees(90, 20)
+
+
+@pytest.mark.parametrize("base_fee", [None, 100 * GWEI])
+def test_what_is_to_be_mined_first_offers_more_than_the_market_within_the_caps(base_fee: int | None) -> None:
+    market = Market(base_fee, 8 * GWEI)
+
+    def offered(policy: FeePolicy) -> int:
+        fees = policy.fresh(market)
+        return fees.max_fee if fees.priority_fee is None else fees.priority_fee
+
+    assert (offered(FeePolicy()), offered(FeePolicy(leads=True))) == (8 * GWEI, 9 * GWEI)
+    cap = 8 * GWEI + (base_fee or 0)
+    capped = FeePolicy(max_fee=cap, max_priority_fee=8 * GWEI, leads=True)
+    assert offered(capped) <= 8 * GWEI
