@@ -58,6 +58,21 @@ def test_names_are_distinct_say_their_unit_and_are_documented(project_root: Path
     assert sorted(documented) == sorted(names)
 
 
+def test_alerts_name_metrics_that_are_shown_before_anything_happens(project_root: Path) -> None:
+    """An increase is seen only of a counter that was there; gauges come with the first look at the chain."""
+    metrics = Metrics()
+    metrics.begin(["a"])
+    text = (project_root / "packaging/alerts.yml").read_text()
+    named = set(re.findall(r"\boracle_\w+", "\n".join(re.findall(r"expr: (.*)", text))))
+    counters = {name for name in named if name.endswith("_total")}
+    shown = metrics.exposition().decode()
+    assert len(counters) >= 4 and len(named - counters) >= 6
+    assert all(re.search(rf"^{name}{{feed=\".*\"}} 0.0$", shown, re.MULTILINE) for name in counters)
+    assert named - counters <= {each.value for each in Gauge}
+    table = re.findall(r"^\| (`[A-Z].*?) \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(re.findall(r"- alert: (\w+)", text))
+
+
 @pytest.mark.parametrize(
     ("values", "rank", "expected"),
     [([7.0], 95, 7.0), ([1, 2], 50, 1.5), ([4, 1, 3, 2, 5], 50, 3), (range(101), 95, 95)],

@@ -1,0 +1,359 @@
+"""docs/operations.md, done as it is written: each box of shell commands, in order, and between them what a person does.
+
+One folder, one chain, one feed of three sources, real proofs. `oracle run` is a process of its own, other commands of
+`oracle` run in this one, everything else in a shell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oracle import toolchain
+from oracle.chain import keystore
+from oracle.chain.anvil import Anvil, free_port
+from oracle.chain.contracts import Hub, ShadowTally
+from oracle.chain.deploy import load_deployment
+from oracle.chain.rpc import Rpc
+from oracle.detectors.quadratic import QuadraticModel
+from oracle.errors import OracleError
+from oracle.journal import Journal
+from oracle.types import Outcome, Proven
+from tests.chaos import nursery
+from tests.chaos.feedserver import FeedServer
+from tests.chaos.nursery import Daemon
+from tests.chaos.scene import events
+from tests.integration.workspace import Workspace, eventually
+
+ETHER = 10**18
+GWEI = 10**9
+FEED = "eth-usd"
+
+
+def boxes(document: str) -> Iterator[tuple[str, list[str]]]:
+    """Each box of shell commands: the section that it is in, and its lines."""
+    for section in re.split(r"^## ", document, flags=re.MULTILINE)[1:]:
+        for box in re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL):
+            yield section.splitlines()[0], [line.strip() for line in box.splitlines()]
+
+
+class Operator:
+    """Somebody who does what the document says. A context manager, which ends what still runs."""
+
+    def __init__(self, folder: Path, chain: Anvil, document: str) -> None:
+        self.folder = folder
+        self.chain = chain
+        self.document = document
+        self.boxes = list(boxes(document))
+        self.listen = f"127.0.0.1:{free_port('127.0.0.1')}"
+        self.workspace = Workspace(folder, chain)
+        self.source = FeedServer()
+        self.lies: dict[str, str] = {}
+        self.price, self.moment = "", int(time.time()) - 1_000
+        self.source.next = lambda name: (self.lies.get(name, self.price), self.moment)
+        self.daemon: Daemon | None = None
+
+    def __enter__(self) -> Operator:
+        self.source.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait(30)
+        self.source.__exit__(*error)  # type: ignore[arg-type]
+
+    # --- what the document says ---
+
+    def follow(self, section: str) -> str:
+        """Do the next box, which is in that section; what its commands said."""
+        found, lines = self.boxes.pop(0)
+        assert found == section
+        return "\n".join(self._do(line) for line in lines)
+
+    def _do(self, line: str) -> str:
+        line = line.replace("127.0.0.1:9464", self.listen)
+        if line.startswith("oracle run"):
+            self.run()
+            return ""
+        if line.startswith("oracle "):
+            return self.command(
+                re.sub(r"\$\(oracle ([^()]*)\)", lambda inner: self.command(f"oracle {inner[1]}"), line)
+            )
+        line, wait, _ = line.partition("; wait $(cat oracle.pid)")
+        done = subprocess.run(["bash", "-c", f"umask 077; {line}"], cwd=self.folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        if wait:
+            assert self.daemon is not None and self.daemon.wait(60) == 0, self.log()[-3_000:]
+        return done.stdout
+
+    def command(self, line: str) -> str:
+        done = self.workspace.run(*shlex.split(line, comments=True)[1:])
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return " ".join(done.stdout.split()) if "key show-address" in line else done.stdout + done.stderr
+
+    def run(self, **environment: str) -> None:
+        self.daemon = nursery.start(self.folder, environment)
+        (self.folder / "oracle.pid").write_text(f"{self.daemon.pid}\n")
+
+    # --- what a person does in between ---
+
+    def configure(self) -> None:
+        """The document's configuration, with addresses of here, and in a hurry."""
+        text = re.search(r"^```toml\n(\[chain\]\nrpc_url = .*?)^```$", self.document, re.MULTILINE | re.DOTALL)
+        assert text is not None
+        (self.folder / "oracle.toml").write_text(text[1])
+        artifacts = toolchain.build_dir() / "artifacts"
+        for there, here in {
+            "http://127.0.0.1:8545": self.chain.rpc_url,
+            'artifacts = "artifacts"': f'artifacts = "{artifacts}"\nshadow_wait_ms = 60_000',
+            'listen = "127.0.0.1:9464"': f'listen = "{self.listen}"\ninterval = 0.1',
+            "heartbeat = 3_600": "heartbeat = 1",
+            "max_age = 300": "max_age = 86_400",
+            "confirm_delay = 1_800": "confirm_delay = 60",
+            "poll_interval = 15": "poll_interval = 0.05",
+        }.items():
+            self.edit(there, here)
+        for name, url, path in re.findall(r'^name = "(\w+)"\nurl = "(.*)"\npath = "(.*)"$', text[1], re.MULTILINE):
+            mine = f'url = "{self.source.url}/{name}"\ntimestamp_path = "$.time"\npath = "$.price"'
+            self.edit(f'url = "{url}"\npath = "{path}"', mine)
+
+    def edit(self, before: str, after: str) -> None:
+        path = self.folder / "oracle.toml"
+        assert path.read_text().count(before) == 1, before
+        path.write_text(path.read_text().replace(before, after))
+
+    def send_ether(self, name: str, ether: int = 10_000) -> None:
+        address = keystore.address_of(self.folder / "keystore" / f"{name}.json")
+        self.chain.rpc("anvil_setBalance", address, hex(ether * ETHER))
+
+    def publish(self, price: str) -> None:
+        """What the sources say from now on: a second later than before."""
+        self.price, self.moment = price, self.moment + 1
+
+    def delivers(self, price: str, outcome: Outcome = Outcome.ACCEPTED) -> None:
+        """The sources say something new, and it ends so."""
+        self.publish(price)
+        self.until(lambda: self.ended(f"{FEED}@{self.moment}") is outcome, f"{price} {outcome.value}")
+
+    # --- what is seen ---
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        try:
+            eventually(holds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-3_000:]}") from None
+
+    def until_told(self, text: str) -> None:
+        self.until(lambda: text in self.log(), f"{text!r} in the log")
+
+    def ended(self, key: str) -> Outcome | None:
+        try:
+            with self.journal() as journal:
+                return next((entry.outcome for entry in journal.rows(key.partition("@")[0]) if entry.key == key), None)
+        except OracleError:
+            return None  # being begun
+
+    def journal(self) -> Journal:
+        return Journal(self.folder / "journal.sqlite", read_only=True)
+
+    def log(self) -> str:
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+    def metrics(self) -> dict[str, float]:
+        """Of the daemon: values by name, whatever the feed."""
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}/metrics") as answer:
+                text = answer.read().decode()
+        except OSError:
+            return {}  # not yet
+        return {name: float(value) for name, value in re.findall(r"^(\w+)(?:{.*})? (\S+)$", text, re.MULTILINE)}
+
+    def tally(self) -> ShadowTally | None:
+        """What the proposed model has shown, as the hub has it."""
+        deployment = load_deployment(self.folder / "deployment.json")
+
+        async def read() -> ShadowTally | None:
+            async with Rpc(self.chain.rpc_url) as rpc:
+                return await Hub(rpc, deployment.hub).shadow(deployment.feeds[FEED].feed_id)
+
+        return asyncio.run(read())
+
+
+@pytest.fixture
+def operator(
+    tmp_path: Path, anvil: Callable[..., Anvil], project_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Operator]:
+    # A keystore that takes a second to open takes it for each command.
+    store = keystore._store
+    monkeypatch.setattr(keystore, "_store", lambda path, account, password, _: store(path, account, password, 2))
+    with Operator(tmp_path, anvil(), (project_root / "docs/operations.md").read_text()) as made:
+        yield made
+
+
+def test_from_nothing_to_alerts_and_through_each_incident(operator: Operator, project_root: Path) -> None:
+    begin(operator)
+    alerts(operator, (project_root / "packaging/alerts.yml").read_text())
+    a_source_lies(operator)
+    the_chain_is_congested(operator)
+    a_feed_is_held(operator)
+    a_key_is_lost(operator)
+    a_model_is_replaced(operator)
+    assert operator.boxes == []
+    assert operator.daemon is not None
+    operator.daemon.terminate()
+    assert operator.daemon.wait(60) == 0
+
+    with operator.journal() as journal:
+        assert journal.check().problems == ()
+        ended = [(entry.feed_id, entry.observed_at, entry.outcome, entry.answer) for entry in journal.confirmed()]
+        assert journal.counts()["open"] == 0
+    assert sorted(events(operator.chain, operator.folder / "deployment.json")) == sorted(ended)  # type: ignore[type-var]
+    assert "Traceback" not in operator.log()
+    assert (operator.folder / "keystore/password").read_text().strip() not in operator.log()
+
+
+def begin(operator: Operator) -> None:
+    listed = operator.follow("From nothing to alerts")
+    assert re.findall(r"0x\w{40}  keystore/(\w+)\.json", listed) == ["admin", "reporter", "shadow", "submitter"]
+    for name in ("admin", "submitter"):
+        operator.send_ether(name)
+    operator.configure()
+    deployed = operator.follow("From nothing to alerts")
+    assert "1 feed(s), no errors" in deployed
+    operator.follow("From nothing to alerts")
+    operator.delivers("2000.00")
+    operator.until(lambda: operator.metrics().get("oracle_ready") == 1, "readiness")
+    shown = operator.follow("From nothing to alerts")
+    assert "2000.00000000" in shown and '"ok": true' in shown
+
+
+def alerts(operator: Operator, rules: str) -> None:
+    """Each metric that a rule has is one that the daemon shows."""
+    named = set(re.findall(r"\b(oracle_\w+)", "\n".join(re.findall(r"expr: (.*)", rules))))
+    assert len(named) > 8 and named <= operator.metrics().keys()
+
+
+def a_source_lies(operator: Operator) -> None:
+    operator.lies["kraken"] = "3000"
+    operator.delivers("2000.10")
+    operator.until_told("outlier left out")
+    assert re.search(r"kraken.*outlier.*3000", operator.follow("Incident: a source lies"))
+    operator.edit("/kraken", "/gemini")
+    operator.follow("Incident: a source lies")
+    operator.until_told("sources reloaded")
+    operator.delivers("2000.20")
+    operator.until(lambda: operator.metrics()["oracle_feed_sources_agreeing"] == 3, "three that agree")
+
+
+def the_chain_is_congested(operator: Operator) -> None:
+    operator.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(3_000 * GWEI))
+    operator.chain.rpc("anvil_mine", "0x1")
+    operator.publish("2000.30")
+    operator.until_told("gas costs")
+    assert re.search(
+        r"enough\s+for\s+[\d,]+\s+reports\s+at\s+the\s+present\s+price",
+        operator.follow("Incident: the chain is congested"),
+    )
+    operator.edit("chain_id = 31337", "chain_id = 31337\nmax_fee_gwei = 10_000")
+    operator.follow("Incident: the chain is congested")
+    key = f"{FEED}@{operator.moment}"
+    operator.until(lambda: operator.ended(key) is Outcome.ACCEPTED, "a report that is paid for")
+    operator.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+    operator.chain.rpc("anvil_mine", "0x1")
+    operator.edit("max_fee_gwei = 10_000\n", "")
+
+
+def a_feed_is_held(operator: Operator) -> None:
+    operator.delivers("2900", Outcome.HELD)
+    operator.until(lambda: operator.metrics()["oracle_feed_held"] == 1, "the alert's metric")
+    explained = operator.follow("Incident: a feed is held")
+    assert "2900 of" in explained and "is held" in explained and "σ" in explained
+    assert re.search(r"paused +yes", operator.follow("Incident: a feed is held"))
+    operator.delivers("2000.40", Outcome.FAILED)
+    assert re.search(r"paused +no", operator.follow("Incident: a feed is held"))
+    operator.delivers("2000.50")
+    operator.until(lambda: operator.metrics()["oracle_feed_held"] == 0, "the hold's end")
+
+
+def a_key_is_lost(operator: Operator) -> None:
+    section = "Incident: a key is lost"
+    new = lambda: keystore.address_of(operator.folder / "keystore/next.json")  # noqa: E731
+    said = operator.follow(section)
+    assert f"oracle feed propose-reporters {FEED} {new()} --quorum 1" in said, "what it prints is what the box has"
+    assert "proposed reporters" in said
+    assert f"feed {FEED}: done, {new()} reports" in operator.follow(section)
+    operator.edit("keystore/reporter.json", "keystore/next.json")
+    operator.follow(section)
+    operator.delivers("2000.60")
+    operator.follow(section)
+    operator.send_ether("payer")
+    operator.edit("keystore/submitter.json", "keystore/payer.json")
+    operator.follow(section)
+    operator.delivers("2000.70")
+    assert "payer " + keystore.address_of(operator.folder / "keystore/payer.json") in operator.command("oracle status")
+
+
+def a_model_is_replaced(operator: Operator) -> None:
+    """With shadow reports, the first of which is killed between its proof and its transaction."""
+    section = "Incident: a model has to be replaced"
+    # That of test_administration.py: its circuit is built once.
+    other = replace(QuadraticModel.default(), name="other", floor=QuadraticModel.default().floor * 2)
+    (operator.folder / "other.json").write_text(other.to_json())
+    operator.edit('srs = "insecure-local"', 'model = "other.json"\nsrs = "insecure-local"')
+    assert "stays with model 1: model 2 has to be proposed for it" in operator.follow(section)
+    said = operator.follow(section)
+    assert "0 of 2 reports compared" in said
+    operator.until_told("[keys] shadow has too little to pay for one: send it some ether")
+    operator.send_ether("shadow")
+    operator.until(lambda: operator.metrics().get("oracle_shadow_demanded") == 2, "the proposal is seen")
+
+    assert operator.daemon is not None
+    operator.daemon.kill()
+    operator.daemon.wait(30)
+    operator.run(CHAOS_KILL=f"before:SUBMITTED:{FEED}#2")
+    operator.until(lambda: operator.metrics().get("oracle_shadow_demanded") == 2, "the proposal is seen")
+    operator.publish("2000.80")
+    assert operator.daemon.wait(60) == -9, operator.log()[-3_000:]
+    with operator.journal() as journal:
+        left = {stage.observed.feed: stage for stage in journal.unfinished()}
+    shadow, report = left[f"{FEED}#2"], left[FEED]
+    assert isinstance(shadow, Proven) and isinstance(report, Proven)
+    operator.run()
+    operator.until(lambda: operator.ended(report.observed.key) is Outcome.ACCEPTED, "the report")
+    for price in ("2000.90", "2001.00", "2001.10"):
+        operator.until(lambda: not unfinished(operator), "the end of its shadow")
+        operator.delivers(price)
+    operator.until(lambda: not unfinished(operator), "the end of all")
+    tally = operator.tally()
+    assert tally is not None and (tally.reports, tally.compared, tally.disagreements) == (3, 2, 0), "enough is enough"
+    with operator.journal() as journal:
+        shadows = journal.rows(f"{FEED}#2")
+    assert [(each.outcome, each.attempts) for each in shadows] == [(Outcome.ACCEPTED, 1)] * 3
+    assert shadows[-1].key == shadow.observed.key
+    assert shadows[-1].prove_seconds == shadow.prove_seconds, "the proof from before it was killed"
+    assert "2 of 2 reports compared, 0 verdicts differ" in operator.command("oracle status")
+    assert operator.metrics()["oracle_shadow_compared"] == 2
+
+    assert re.search(r"model +2, before it 1", operator.follow(section))
+    operator.delivers("2001.20")
+    assert re.search(r"model +1\b", operator.follow(section))
+    operator.delivers("2001.30")
+
+
+def unfinished(operator: Operator) -> bool:
+    try:
+        with operator.journal() as journal:
+            return bool(journal.unfinished())
+    except OracleError:
+        return True
