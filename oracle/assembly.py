@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle.batching import BatchPolicy, Spare
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.errors import ArtifactError, ConfigError
+from oracle.errors import ArtifactError, ConfigError, PayerEmpty
 from oracle.pipeline import Pipeline, Watch
 from oracle.proving.interface import ProofJob
 from oracle.shadows import Listener as ShadowListener
@@ -254,6 +254,8 @@ async def deploy(
         deployer = await account(config.keys.deployer, rpc, environment)
         reporter = await address_of(config.keys.reporter, rpc, environment)
         await rpc.chain_id()
+        if not await rpc.balance(deployer.address):
+            raise PayerEmpty(f"{deployer.address}, which deploys ([keys] deployer), has no ether: send it some")
         batches = config.prover.batch_sizes
         artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
         plan = DeployPlan(

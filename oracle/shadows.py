@@ -199,9 +199,11 @@ class Shadows(Shadowing):
         if problem and problem != self._told.get(feed):
             log.warning("no shadow reports", feed=feed, reason=problem)
         self._told[feed] = problem
-        self._wanted.pop(feed, None)
+        before = self._wanted.pop(feed, None)
         if tally is not None and is_wanted and not problem:
             self._wanted[feed] = tally.model_number
+        if self._wanted.get(feed) != before:
+            log.info("shadow reports", feed=feed, model=self._wanted.get(feed, "of none any more"))
         demanded = 0 if tally is None else tally.min_compared
         self._listener.looked(feed, 0 if tally is None else tally.compared, demanded)
 

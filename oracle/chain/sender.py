@@ -242,6 +242,8 @@ class Sender:
             sent = await self.rpc.send_raw(transaction.raw)
         except (PayerEmpty, TransactionRejected) as error:
             if len(flight.hashes) == 1:
+                if isinstance(error, PayerEmpty):
+                    raise PayerEmpty(f"{self.address} has too little to pay with, send it ether: {error}") from None
                 raise
             # What it was to replace is still there, and may be mined.
             log.warning("replacement not taken", nonce=flight.nonce, reason=str(error))

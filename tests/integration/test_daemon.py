@@ -311,19 +311,3 @@ def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> 
 
     assert asyncio.run(reporters()) == (made.stdout.strip(),)
     assert "correct horse" not in workspace.log()
-
-    # And the reporter's key is followed by another, as docs/operations.md says.
-    def rotate() -> str:
-        done = workspace.run(
-            "key", "rotate", "reporter.json", "next.json", "-c", "oracle.toml", "--password-file", "password"
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    for expected in ("proposes it", "proposed; from"):
-        said = rotate()
-        assert expected in said and "keep 0x" in said
-        [command] = re.findall(r"`oracle (feed .*)`", said)
-        done = workspace.run(*command.split())
-        assert done.returncode == 0, done.stderr
-    assert "the old one can go" in rotate()
