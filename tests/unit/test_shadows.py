@@ -448,6 +448,25 @@ async def test_one_that_another_daemon_took_over_is_left_to_it(world: World) -> 
     assert "another daemon took over" in [entry["reason"] for entry in logs if entry["event"] == "a shadow is left"]
 
 
+async def test_a_report_that_is_tried_again_has_one_shadow(world: World) -> None:
+    failures = [ChainUnavailable("down")]
+
+    def before(step: str) -> None:
+        if step == "sign" and failures:
+            raise failures.pop()
+
+    world.submitter.before = before
+    with capture_logs() as logs:
+        with pytest.raises(ChainUnavailable):
+            await world.report(1_000)
+        await world.settled()
+        [stage] = world.line.unfinished("eth")
+        assert await world.line.resume(stage) is Outcome.ACCEPTED
+        await world.settled()
+    assert world.moments() == [1_000] and world.proposed.proofs == 1
+    assert [entry for entry in logs if entry["event"] == "a shadow is left"] == []
+
+
 # --- killed --------------------------------------------------------------------------------------------------------
 
 
