@@ -480,7 +480,7 @@ class JournalConfig(_Section):
         password_file: Whose first line is the database's password.
         password_env: Environment variable that holds it. Without either, libpq looks for one by itself.
         standby: If another daemon leads, wait, and take over when it ends. Otherwise that is an error.
-        lease_s: Seconds without a sign of life after which PostgreSQL's leader may be replaced.
+        lease_s: Seconds without a sign of life after which a leader may be replaced.
         keep_days: Days for which everything is kept of an observation that has ended; None: for ever.
     """
 
