@@ -22,7 +22,7 @@ import structlog
 
 from oracle.chain.listener import Listener
 from oracle.chain.rpc import Doubt, Endpoint, EndpointState, ErrorDecoder, NodeError, Rpc
-from oracle.config import ChainConfig
+from oracle.config import ChainConfig, EndpointsConfig
 from oracle.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
 
 log = structlog.get_logger(__name__)
@@ -446,8 +446,22 @@ def connect(chain: ChainConfig, listener: Listener | None = None) -> Rpc:
     Raises:
         ConfigError: A URL is not one.
     """
-    urls = chain.endpoints
+    return pool(chain, chain.rpc_timeout_s, listener=listener)
+
+
+def pool(config: EndpointsConfig, timeout: float, *, attempts: int = 3, listener: Listener | None = None) -> Rpc:
+    """A chain by its configured endpoints.
+
+    Args:
+        timeout: Seconds for one request to one of them.
+        attempts: How often a request is tried where there is only one.
+        listener: Is told of failovers.
+
+    Raises:
+        ConfigError: A URL is not one.
+    """
+    urls = config.endpoints
     if len(urls) == 1:
-        return Rpc(urls[0], chain.chain_id, timeout=chain.rpc_timeout_s)
-    policy = PoolPolicy(chain.agreement, chain.max_head_lag, fail_back_s=chain.fail_back_after_s)
-    return Rpc(Endpoints(urls, chain.chain_id, policy, listener=listener, timeout=chain.rpc_timeout_s))
+        return Rpc(urls[0], config.chain_id, timeout=timeout, attempts=attempts)
+    policy = PoolPolicy(config.agreement, config.max_head_lag, fail_back_s=config.fail_back_after_s)
+    return Rpc(Endpoints(urls, config.chain_id, policy, listener=listener, timeout=timeout))
