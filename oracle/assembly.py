@@ -369,6 +369,40 @@ async def _lead(config: JournalConfig, env: Mapping[str, str], on_standby: Calla
     return journal
 
 
+async def _found_hub(config: Config, deployment: Deployment, rpc: Rpc) -> Hub:
+    """The deployed hub, once it was found on the chain with the configured feeds."""
+    from oracle.chain.contracts import Hub
+
+    if deployment.chain_id != await rpc.chain_id():
+        raise ConfigError(
+            f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves "
+            f"{await rpc.chain_id()}: name that chain's deployment file in [chain] deployment"
+        )
+    for feed in config.feeds:
+        if feed.name not in deployment.feeds:
+            raise ConfigError(f"feed {feed.name} is not in {config.chain.deployment}: run `oracle deploy` again")
+    hub = Hub(rpc, deployment.hub)
+    await hub.find({feed.name: deployment.feeds[feed.name].feed_id for feed in config.feeds})
+    return hub
+
+
+async def check_chain(config: Config) -> str:
+    """See that the chain has what `oracle run` needs there: the hub, with the configured feeds; returns where.
+
+    Raises:
+        ConfigError: The deployment file is of another chain, or does not have a feed.
+        DeploymentError: The hub is not on the chain, or does not have a feed.
+        ChainUnavailable: No answer.
+    """
+    from oracle.chain.deploy import load_deployment
+    from oracle.chain.endpoints import connect
+
+    deployment = load_deployment(config.chain.deployment)
+    async with connect(config.chain) as rpc:
+        hub = await _found_hub(config, deployment, rpc)
+    return f"hub {hub.address} on chain {deployment.chain_id}"
+
+
 @contextlib.asynccontextmanager
 async def oracle(
     config: Config,
@@ -385,10 +419,11 @@ async def oracle(
 
     Raises:
         ArtifactError: The deployed model's artifact is not here, or another one.
+        ConfigError: The deployment file is of another chain, or does not have a feed.
+        DeploymentError: The hub is not on the chain, or does not have a feed.
     """
     import os
 
-    from oracle.chain.contracts import Hub
     from oracle.chain.deploy import load_deployment
     from oracle.chain.endpoints import connect
     from oracle.chain.heads import Heads
@@ -400,13 +435,8 @@ async def oracle(
     async with contextlib.AsyncExitStack() as stack:
         deployment = load_deployment(config.chain.deployment)
         rpc = await stack.enter_async_context(connect(config.chain, on_chain))
-        if deployment.chain_id != await rpc.chain_id():
-            raise ConfigError(
-                f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves "
-                f"{await rpc.chain_id()}: name that chain's deployment file in [chain] deployment"
-            )
+        hub = await _found_hub(config, deployment, rpc)
         journal = stack.enter_context(await _lead(config.journal, environment, on_standby))
-        hub = Hub(rpc, deployment.hub)
         reporter = await account(config.keys.reporter, rpc, environment)
         payer = await account(config.keys.submitter, rpc, environment)
         models: dict[int, ProvenModel] = {}

@@ -284,41 +284,24 @@ class _Section(BaseModel):
         return data
 
 
-class ChainConfig(_Section):
-    """The chain that is reported to.
+class EndpointsConfig(_Section):
+    """A chain's RPC endpoints.
 
     Attributes:
-        rpc_url: The RPC endpoint.
+        rpc_url: The endpoint.
         rpc_urls: Several of them, in order of preference, in its place.
-        ws_url: A websocket that tells of new blocks. None: the chain is asked at intervals.
-        agreement: How many endpoints have to say the same of what decides: feeds, receipts, nonces.
-        max_head_lag: Blocks that an endpoint may be behind the others.
-        fail_back_after_s: Seconds that a preferred endpoint has to be well again before it is asked again.
-        rpc_timeout_s: Seconds for one request to one endpoint.
-        deployment: The deployment file that `oracle deploy` writes and everything else reads.
-        confirmations: Blocks, the transaction's own included, after which it is taken as final.
-        tx_deadline_s: Seconds to wait for a transaction.
-        replace_after_s: Seconds until a transaction that is not mined is replaced by one that pays more.
-        max_fee_gwei: What a unit of gas may cost; nothing is sent while it costs more.
-        max_priority_fee_gwei: What of it may go to whoever builds the block.
-        max_tx_cost_ether: What one transaction may cost. None: what its gas costs at `max_fee_gwei`.
+        agreement: How many have to say the same of what decides: feeds, receipts, nonces.
+        max_head_lag: Blocks that one may be behind the others.
+        fail_back_after_s: Seconds that a preferred one has to be well again before it is asked again.
+        chain_id: Of all of them; one that serves another chain is not asked.
     """
 
     rpc_url: UrlText | None = Field(None, repr=False)
     rpc_urls: tuple[UrlText, ...] = Field((), max_length=16, repr=False)
-    ws_url: WsUrl | None = Field(None, repr=False)
     agreement: Annotated[int, Field(ge=1, le=16)] = 1
     max_head_lag: Annotated[int, Field(ge=0, le=10_000)] = 3
     fail_back_after_s: Seconds = 60.0
-    rpc_timeout_s: Seconds = 15.0
     chain_id: Annotated[int, Field(ge=1, lt=2**63)]
-    deployment: ConfigPath
-    confirmations: Annotated[int, Field(ge=1, le=1_000)] = 1
-    tx_deadline_s: Seconds = 120.0
-    replace_after_s: Seconds = 45.0
-    max_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(1_000)
-    max_priority_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(50)
-    max_tx_cost_ether: Annotated[DecimalNumber, Field(gt=0, le=10**9)] | None = None
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -334,6 +317,32 @@ class ChainConfig(_Section):
         if self.agreement > len(self.endpoints):
             raise _wrong(f"'agreement' of {self.agreement} needs as many endpoints in 'rpc_urls'")
         return self
+
+
+class ChainConfig(EndpointsConfig):
+    """The chain that is reported to.
+
+    Attributes:
+        ws_url: A websocket that tells of new blocks. None: the chain is asked at intervals.
+        rpc_timeout_s: Seconds for one request to one endpoint.
+        deployment: The deployment file that `oracle deploy` writes and everything else reads.
+        confirmations: Blocks, the transaction's own included, after which it is taken as final.
+        tx_deadline_s: Seconds to wait for a transaction.
+        replace_after_s: Seconds until a transaction that is not mined is replaced by one that pays more.
+        max_fee_gwei: What a unit of gas may cost; nothing is sent while it costs more.
+        max_priority_fee_gwei: What of it may go to whoever builds the block.
+        max_tx_cost_ether: What one transaction may cost. None: what its gas costs at `max_fee_gwei`.
+    """
+
+    ws_url: WsUrl | None = Field(None, repr=False)
+    rpc_timeout_s: Seconds = 15.0
+    deployment: ConfigPath
+    confirmations: Annotated[int, Field(ge=1, le=1_000)] = 1
+    tx_deadline_s: Seconds = 120.0
+    replace_after_s: Seconds = 45.0
+    max_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(1_000)
+    max_priority_fee_gwei: Annotated[DecimalNumber, Field(gt=0, le=10**9)] = Decimal(50)
+    max_tx_cost_ether: Annotated[DecimalNumber, Field(gt=0, le=10**9)] | None = None
 
 
 class KeyConfig(_Section):
@@ -492,7 +501,7 @@ class JournalConfig(_Section):
         password_file: Whose first line is the database's password.
         password_env: Environment variable that holds it. Without either, libpq looks for one by itself.
         standby: If another daemon leads, wait, and take over when it ends. Otherwise that is an error.
-        lease_s: Seconds without a sign of life after which PostgreSQL's leader may be replaced.
+        lease_s: Seconds without a sign of life after which a leader may be replaced.
         keep_days: Days for which everything is kept of an observation that has ended; None: for ever.
     """
 
@@ -515,16 +524,11 @@ class JournalConfig(_Section):
             raise _wrong("needs one of 'password_file' and 'password_env', not both")
         return self
 
-    @property
-    def file(self) -> Path:
-        """SQLite's file, for what reads nothing else.
 
-        Raises:
-            ConfigError: The journal is in PostgreSQL.
-        """
-        if self.path is None:
-            raise ConfigError("[journal] is in PostgreSQL, which this command does not read: give it --data or --chain")
-        return self.path
+def _journal(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return {"url" if "://" in value else "path": value}
 
 
 class DeployConfig(_Section):
@@ -582,13 +586,36 @@ class PushConfig(_Section):
     """Where values are pushed to: `POST /push/FEED/SOURCE`, for sources of the type "push".
 
     Attributes:
-        listen: Host and port, another than that of `[web]`. None: nothing can be pushed. There is no TLS: where it is
-            to be reached from elsewhere, put a proxy in front that has.
+        listen: Host and port, another than that of `[web]`. None: nothing can be pushed.
+        tls_certificate: PEM file, with the chain. Read again at SIGHUP.
+        tls_key: PEM file of its key, not encrypted, and not readable by everybody.
+        behind_proxy: Listen where others than this machine reach it, without TLS: a proxy in front has it.
         max_body: Bytes that a push may have.
+        max_connections: At once; further ones are refused.
     """
 
     listen: Annotated[str, AfterValidator(_address_to_listen_on)] | None = None
+    tls_certificate: ConfigPath | None = None
+    tls_key: ConfigPath | None = None
+    behind_proxy: bool = False
     max_body: Annotated[int, Field(ge=64, le=1 << 20)] = 4_096
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 64
+
+    @model_validator(mode="after")
+    def _private(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise _wrong("'tls_certificate' and 'tls_key' go together")
+        if self.listen is not None and not (self.is_local or self.has_tls or self.behind_proxy):
+            raise _wrong(
+                f"others than this machine reach {self.listen}, and pushes would be read on their way: give it "
+                "'tls_certificate' and 'tls_key', or, if a proxy in front has TLS, say 'behind_proxy = true'"
+            )
+        return self
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether what is pushed is encrypted on its way."""
+        return self.tls_certificate is not None
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -689,19 +716,15 @@ class ExchangeSourceConfig(LiveSourceConfig):
     timeout: Seconds = 10.0
 
 
-class OnchainSourceConfig(LiveSourceConfig):
-    """A feed of another oracle with Chainlink's interface.
+class OnchainSourceConfig(LiveSourceConfig, EndpointsConfig):
+    """A feed of another oracle with Chainlink's interface, on a chain with endpoints of its own.
 
     Attributes:
-        rpc_url: Of the chain that it is on.
-        chain_id: Compared with the endpoint's.
         address: Of the feed: Chainlink's proxy, or whatever has `latestRoundData` and `decimals`.
         max_age: Seconds since that oracle updated it; needed, because a feed that stands still looks like any other.
     """
 
     type: Literal["onchain"]
-    rpc_url: Url
-    chain_id: Annotated[int, Field(ge=1, lt=2**63)]
     address: Address
     max_age: Seconds
     timeout: Seconds = 10.0
@@ -712,7 +735,7 @@ class PushSourceConfig(_ValueConfig):
 
     Attributes:
         key_file: File with the secret that pushes are signed with (HMAC-SHA256); readable by its owner only.
-        token_file: File with a bearer token instead, which is sent with each push: to a local address only.
+        token_file: File with a bearer token instead, which is sent with each push: with TLS, or to a local address.
         max_age: Seconds after which a value is no longer taken for the present one.
         window: Seconds that a signature's time may be off from this machine's clock.
         max_per_minute: Pushes that are taken.
@@ -940,10 +963,10 @@ class Config(_Section):
                 where = f"feeds[{index}] has the push source {source.name!r}"
                 if self.push.listen is None:
                     raise _wrong(f"{where}, but nothing listens: add [push] with 'listen = \"127.0.0.1:9465\"'")
-                if source.token_file is not None and not self.push.is_local:
+                if source.token_file is not None and not (self.push.is_local or self.push.has_tls):
                     raise _wrong(
-                        f"{where} with a token, which whoever sees the way to {self.push.listen} could take: listen on "
-                        "127.0.0.1 behind a proxy with TLS, or use 'key_file'"
+                        f"{where} with a token, which whoever sees the way to {self.push.listen} could take: give "
+                        "[push] a 'tls_certificate', listen on 127.0.0.1, or use 'key_file'"
                     )
         return self
 
@@ -981,7 +1004,7 @@ class TrainingDataConfig(_Section):
 
     Attributes:
         file: A CSV file with a header, or a Parquet file.
-        journal: A journal, as `oracle run` writes it.
+        journal: A journal, as `oracle run` writes it: its file, its PostgreSQL URL, or a table as `[journal]` is one.
         feed: The feed's name in the journal.
         time_column: Unix seconds, or ISO 8601.
         value_columns: One for each source: with several the answer is their median, and their spread can be a feature.
@@ -994,7 +1017,7 @@ class TrainingDataConfig(_Section):
     """
 
     file: ConfigPath | None = None
-    journal: ConfigPath | None = None
+    journal: Annotated[JournalConfig | None, BeforeValidator(_journal)] = None
     feed: Annotated[str, Field(min_length=1)] | None = None
     time_column: str = "time"
     value_columns: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_REPORTERS)] = ("value",)
@@ -1126,6 +1149,18 @@ def load_training(path: Path) -> TrainingConfig:
         ConfigError: The file can't be read, is no TOML, or is wrong.
     """
     return _read(path, {}, TrainingConfig, "docs/detectors.md has one to start from")
+
+
+def journal_at(where: str) -> JournalConfig:
+    """The journal in a file, or at a PostgreSQL URL.
+
+    Raises:
+        ConfigError: It is no URL of a database, or has a password in it.
+    """
+    try:
+        return JournalConfig.model_validate(_journal(where))
+    except ValidationError as error:
+        raise ConfigError(f"journal: {_describe(error)}") from None
 
 
 def _read(path: Path, env: Mapping[str, str], section: type[Section], hint: str) -> Section:

@@ -5,6 +5,7 @@ OracleError
 │   ├── SourceUnavailable          a source did not answer, or not usefully
 │   │   └── SourceSuspended        it is not asked for a while, after many failures
 │   ├── ChainUnavailable           no RPC endpoint answers
+│   │   └── AnswerNotBelieved      one answers what can't be: the hub is gone, or was never this one
 │   ├── JournalUnavailable         the journal's database is gone, locked or full for now
 │   ├── SignerUnavailable          the service that has a key does not answer, or not now
 │   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
@@ -62,6 +63,10 @@ class SourceSuspended(SourceUnavailable):
 
 class ChainUnavailable(Retryable):
     """No RPC endpoint answers."""
+
+
+class AnswerNotBelieved(ChainUnavailable):
+    """An RPC endpoint answers what can't be so: it lies, or was set back to an older state. That may pass."""
 
 
 class JournalUnavailable(Retryable):

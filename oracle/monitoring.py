@@ -31,7 +31,7 @@ from oracle.learning.card import CARD_SCHEMA, THINNED, rate
 from oracle.learning.recordings import Learnt, from_reports, moment
 
 if TYPE_CHECKING:
-    from oracle.config import Config, TrainingConfig, TrainingDataConfig
+    from oracle.config import Config, JournalConfig, TrainingConfig, TrainingDataConfig
 
 SIGNIFICANCE = 0.001
 """A fit model is called unfit by the first test as often as this."""
@@ -106,7 +106,9 @@ def check_model(card: Mapping[str, Any], path: Path) -> None:
         raise DataError(f"{path} is not the model of this card: its SHA-256 is {found[:16]}…; name it with --model")
 
 
-def data_of(card: Mapping[str, Any], file: Path | None, journal: Path | None, feed: str | None) -> TrainingDataConfig:
+def data_of(
+    card: Mapping[str, Any], file: Path | None, journal: JournalConfig | None, feed: str | None
+) -> TrainingDataConfig:
     """Where recent reports are, with the card's terms: a feed's sigma and heartbeat are fixed on-chain."""
     from oracle.config import TrainingDataConfig
 

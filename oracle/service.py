@@ -24,6 +24,7 @@ from oracle.config import (
     HttpSourceConfig,
     LiveSourceConfig,
     PackagedSourceConfig,
+    PushConfig,
     PushSourceConfig,
 )
 from oracle.errors import (
@@ -52,6 +53,7 @@ from oracle.web.monitor import Monitor
 if TYPE_CHECKING:
     from oracle.config import OnchainSourceConfig
     from oracle.proving.interface import ProverEvent
+    from oracle.web.listener import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -206,11 +208,12 @@ def _live(found: HttpSourceConfig | ExchangeSourceConfig | OnchainSourceConfig, 
 
         return ExchangeSource(found, measure=measure, name=name)
     from oracle.chain.chainlink import ChainlinkFeed
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.endpoints import pool
     from oracle.sources.onchain import OnchainSource
 
-    # One attempt: its guard makes the others.
-    rpc = Rpc(found.rpc_url, found.chain_id, timeout=found.timeout, attempts=1)
+    # One attempt: its guard makes the others. Within the guard's deadline there is time to ask another endpoint.
+    count = len(found.endpoints)
+    rpc = pool(found, found.timeout / (count + 1 if count > 1 else 1), attempts=1)
     return OnchainSource(found, ChainlinkFeed(rpc, found.address), measure=measure, name=name)
 
 
@@ -253,21 +256,13 @@ class Observers:
         self._make: Callable[[FeedConfig, list[Source]], Observer] | None = None
 
     def begin(self, parts: Oracle) -> None:
-        """Connects them with a running oracle.
-
-        Raises:
-            ConfigError: A feed is not deployed.
-        """
+        """Connects them with a running oracle, which has every feed."""
 
         def make(feed: FeedConfig, sources: list[Source]) -> Observer:
             feed_id = parts.deployment.feeds[feed.name].feed_id
             return Observer(feed, feed_id, sources, parts.hub.feed_state, parts.journal.has, self._metrics, self.board)
 
         for feed in self._config.feeds:
-            if feed.name not in parts.deployment.feeds:
-                raise ConfigError(
-                    f"feed {feed.name} is not in {self._config.chain.deployment}: run `oracle deploy` again"
-                )
             self._observers[feed.name] = make(feed, self._sources[feed.name])
         self._make = make
 
@@ -340,6 +335,7 @@ async def run_daemon(
         # Sources first: a recording with a mistake in it stops everything before anything is started.
         observers = Observers(config, metrics)
         stack.push_async_callback(observers.close)
+        certificate = _certificate(config.push)
         health = _health(config)
         if config.web.address is not None:
             from oracle.web.server import serve
@@ -365,11 +361,18 @@ async def run_daemon(
             for feed in config.feeds
         ]
         if config.push.address is not None:
+            from oracle.web.listener import Limits
             from oracle.web.push import serve_pushes
 
-            pushes = serve_pushes(config.push.address, observers.push_source, config.push.max_body)
+            pushes = serve_pushes(
+                config.push.address,
+                observers.push_source,
+                config.push.max_body,
+                certificate=certificate,
+                limits=Limits(config.push.max_connections),
+            )
             push_port = await stack.enter_async_context(pushes)
-            log.info("taking pushes", host=config.push.address[0], push_port=push_port)
+            log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=certificate is not None)
         monitor = Monitor(
             _Chain(parts),
             {name: feed.feed_id for name, feed in parts.deployment.feeds.items()},
@@ -386,6 +389,12 @@ async def run_daemon(
                 log.info("sources reloaded", feeds=observers.replace(reread()))
             except OracleError as error:
                 log.error("sources not reloaded", reason=str(error))
+            if certificate is not None:
+                try:
+                    certificate.reload()
+                    log.info("certificate reloaded")
+                except ConfigError as error:
+                    log.error("certificate not reloaded", reason=str(error))
 
         looking = asyncio.create_task(monitor.run(), name="monitor")
         compacting = asyncio.create_task(_compact(parts, config.journal.keep_days), name="compaction")
@@ -402,6 +411,14 @@ async def run_daemon(
             for task in (looking, compacting, *shadowing):
                 task.cancel()
             log.info("this run", **recorder.summary())
+
+
+def _certificate(push: PushConfig) -> Certificate | None:
+    if push.tls_certificate is None or push.tls_key is None:
+        return None
+    from oracle.web.listener import Certificate
+
+    return Certificate(push.tls_certificate, push.tls_key, "push")
 
 
 def _counted(feed: FeedConfig) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from oracle.chain import transactions
 from oracle.chain.fees import GWEI, Fees
-from oracle.chain.rpc import EndpointState, ErrorDecoder, NodeError
+from oracle.chain.rpc import Doubt, EndpointState, ErrorDecoder, NodeError
 from oracle.errors import ChainUnavailable, ContractRejected
 
 CHAIN_ID = 31337
@@ -47,7 +47,9 @@ class FakeNode:
 
     async def close(self) -> None: ...
 
-    async def request(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
+    async def request(
+        self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any:
         answer: Callable[..., Any] | None = getattr(self, f"_{method}", None)
         if answer is None:
             raise ChainUnavailable(f"{method} is not there")

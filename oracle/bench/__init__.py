@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle import toolchain
-from oracle.bench import circuits, estimates, submissions
+from oracle.bench import batched, circuits, estimates, submissions
 from oracle.errors import ConfigError, Fatal, ToolMissing
 from oracle.metrics import percentile
 from oracle.types import Outcome
@@ -93,7 +93,7 @@ BESIDE = {
 }
 """With which of ezkl's each of ours is compared: of the same model and as many windows."""
 
-CASES = (*GROUPS, *THROUGHPUT, *submissions.CASES)
+CASES = (*GROUPS, *THROUGHPUT, batched.CASE, *submissions.CASES)
 
 _BROUGHT_PROOFS = 3
 
@@ -185,6 +185,8 @@ async def run(
         for case in (case for case in cases if case in THROUGHPUT):
             echo(f"throughput of {case}")
             report[case] = await _throughput(case, work)
+        if batched.CASE in cases:
+            report[batched.CASE] = await batched.run(work / batched.CASE, _observed(observations), _run_daemon, echo)
     if submitted := [case for case in cases if case in submissions.CASES]:
         report |= await submissions.run(submitted, min(repeat, _SUBMISSIONS), echo)
     for case in submitted if DEFAULT in cases else ():
@@ -283,7 +285,7 @@ async def _own_on_chain(
     from oracle.chain.anvil import Anvil, load_anvil_config
     from oracle.chain.rpc import Rpc
     from oracle.config import load
-    from oracle.journal import Journal
+    from oracle.journal import open_journal
 
     last = _observed(observations)[-1].observed_at
     with Anvil(load_anvil_config(port=0, start_time=last)) as chain:
@@ -295,7 +297,7 @@ async def _own_on_chain(
         config = load(path, {})
         deployment = await deploy(config, progress=lambda line: None)
         parent, total = await asyncio.to_thread(_run_daemon, path, config)
-        with Journal(config.journal.file, read_only=True) as journal:
+        with open_journal(config.journal, {}, read_only=True) as journal:
             entries = journal.confirmed()
         if len(entries) != observations:
             log = _tail(place / "daemon.log")
@@ -603,6 +605,13 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
         console.print(
             f"{case}: {of['proofs_per_s']} proofs, {of['windows_per_s']} windows a second "
             f"({of['processes']} processes, {of['proofs']} proofs in {of['seconds']} s)"
+        )
+    if batched.CASE in report:
+        of = report[batched.CASE]
+        console.print(
+            f"{batched.CASE}: {of['observations_per_s']} observations a second and {of['gas_per_feed']:,} gas per feed "
+            f"({of['feeds_per_transaction']} of {of['feeds']} feeds in a transaction); singly "
+            f"{of['singly']['observations_per_s']} and {of['singly']['gas_per_feed']:,}"
         )
     if "estimator" in report:
         console.print(_estimator_table(report["estimator"]))

@@ -5,7 +5,8 @@ Nothing is sent from here. `Interface` is pure (the audit reads calldata with it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, cached_property
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from oracle.chain import compiled
 from oracle.chain.rpc import BlockTag, Log, Receipt, Revert, Rpc
-from oracle.errors import ChainUnavailable, DeploymentError
+from oracle.errors import AnswerNotBelieved, ChainUnavailable, ContractRejected, DeploymentError
 from oracle.types import FeedState, HeldAnswer, HoldReason, Kind, Scored, SignedObservation, Status
 
 Abi: TypeAlias = Sequence[Mapping[str, Any]]
@@ -402,6 +403,9 @@ def decode_submission(calldata: bytes) -> Submission:
 class Hub:
     """Reads one hub.
 
+    Once it was found, with its feeds, it is there: nothing of it can be removed. An endpoint that has it no more is not
+    believed, as it lies, or was set back to an older state.
+
     Args:
         address: Checksummed.
     """
@@ -410,6 +414,42 @@ class Hub:
         self.rpc = rpc
         self.address = address
         self._configs: dict[bytes, FeedConfig] = {}
+        self._found: frozenset[bytes] = frozenset()
+
+    async def find(self, feeds: Mapping[str, bytes]) -> None:
+        """See that the hub is there and has these feeds: to be called before anything is reported.
+
+        Args:
+            feeds: Ids by name.
+
+        Raises:
+            DeploymentError: It is not there, or lacks one.
+            ChainUnavailable: No answer.
+        """
+        for name, feed_id in feeds.items():
+            try:
+                await self.feed_config(feed_id)
+            except ContractRejected as error:
+                raise DeploymentError(
+                    f"feed {name} is not in the hub at {self.address} on chain {await self.rpc.chain_id()} ({error}); "
+                    "check the RPC URL and the deployment file, or run `oracle deploy`"
+                ) from error
+        self._found = frozenset(feeds.values())
+
+    @contextlib.contextmanager
+    def _standing(self) -> Iterator[None]:
+        """What can't be of a hub that was found is the endpoint's fault, and passes."""
+        try:
+            yield
+        except (DeploymentError, ContractRejected) as error:
+            is_gone = isinstance(error, DeploymentError) or (
+                error.name == "UnknownFeed" and error.feed_id in self._found
+            )
+            if not self._found or not is_gone:
+                raise
+            raise AnswerNotBelieved(
+                f"RPC endpoint {self.rpc.name} is not believed, as the hub and its feeds were there before: {error}"
+            ) from error
 
     async def feed_state(self, feed_id: bytes, block: BlockTag = "latest") -> FeedState:
         """A feed as it is on-chain, with the constants that features need.
@@ -420,6 +460,10 @@ class Hub:
         """
         config = await self.feed_config(feed_id)
         found = await self.read("feedState", feed_id, block=block)
+        with self._standing():
+            return self._state(feed_id, config, found)
+
+    def _state(self, feed_id: bytes, config: FeedConfig, found: Mapping[str, Any]) -> FeedState:
         status = _member(Status, found["status"], self.address)
         held = found["held"]
         return FeedState(
@@ -600,7 +644,8 @@ class Hub:
         return [(each[1]["feedId"], each[1]["roundId"]) for each in found if each and each[0] == "ShadowScored"]
 
     def _round_events(self, logs: Sequence[Log]) -> list[RoundEvent]:
-        return [event for log in logs if log.address == self.address and (event := round_event(log)) is not None]
+        with self._standing():
+            return [event for log in logs if log.address == self.address and (event := round_event(log)) is not None]
 
     async def read(self, function: str, *arguments: Any, block: BlockTag = "latest") -> Any:
         """Call one of the hub's views.
@@ -608,9 +653,11 @@ class Hub:
         Raises:
             ContractRejected: It reverted, with the decoded reason.
             DeploymentError: There is no hub at the address.
+            AnswerNotBelieved: The same, where it was found before.
             ChainUnavailable: No answer.
         """
-        return await read(self.rpc, hub_interface(), self.address, function, *arguments, block=block)
+        with self._standing():
+            return await read(self.rpc, hub_interface(), self.address, function, *arguments, block=block)
 
 
 def round_event(log: Log) -> RoundEvent | None:
@@ -665,16 +712,24 @@ async def read(
 ) -> Any:
     """Call a view of any contract. Raises as `Hub.read` does."""
     data = interface.encode_call(function, *arguments)
-    answer = await rpc.call(address, data, block=block, decode=interface.decode_error)
+
+    def doubt(answer: bytes) -> str:
+        try:
+            interface.decode_output(function, answer)
+        except ValueError:
+            return f"{address} answers {'nothing' if not answer else 'something else'} to {function}"
+        return ""
+
     try:
-        return interface.decode_output(function, answer)
-    except ValueError:
+        answer = await rpc.call(address, data, block=block, decode=interface.decode_error, doubt=doubt)
+    except AnswerNotBelieved:
         what = (
             "there is no contract" if not await rpc.code(address) else f"the contract has no {function}, or another one"
         )
         raise DeploymentError(
             f"{address} on chain {await rpc.chain_id()}: {what}; check the address and the deployment file"
         ) from None
+    return interface.decode_output(function, answer)
 
 
 # --- ABI details ---------------------------------------------------------------------------------------------------

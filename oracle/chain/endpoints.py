@@ -21,9 +21,9 @@ from typing import Any
 import structlog
 
 from oracle.chain.listener import Listener
-from oracle.chain.rpc import Endpoint, EndpointState, ErrorDecoder, NodeError, Rpc
-from oracle.config import ChainConfig
-from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, WrongChain
+from oracle.chain.rpc import Doubt, Endpoint, EndpointState, ErrorDecoder, NodeError, Rpc
+from oracle.config import ChainConfig, EndpointsConfig
+from oracle.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
 
 log = structlog.get_logger(__name__)
 
@@ -130,14 +130,16 @@ class Endpoints:
         """As `Rpc.chain_id`: of the endpoint that is asked now."""
         return await self._any("eth_chainId", lambda member: member.endpoint.chain_id())  # type: ignore[no-any-return]
 
-    async def request(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
+    async def request(
+        self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any:
         """As `Rpc.request`."""
         if self._policy.agreement > 1:
             if method in (_HEAD, _RECEIPT):
-                return await self._agreed(method, params, decode)
+                return await self._agreed(method, params, decode, doubt)
             if method in _DECIDING and params[_DECIDING[method]] != "pending":
-                return await self._agreed(method, params, decode)
-        return await self._any(method, lambda member: member.endpoint.request(method, params, decode))
+                return await self._agreed(method, params, decode, doubt)
+        return await self._any(method, lambda member: member.endpoint.request(method, params, decode, doubt))
 
     async def states(self) -> Sequence[EndpointState]:
         """Each endpoint, looked at now."""
@@ -245,7 +247,7 @@ class Endpoints:
 
     async def _any(self, method: str, ask: Callable[[_Member], Any]) -> Any:
         await self._checked()
-        failures: list[str] = []
+        failures: list[ChainUnavailable] = []
         refusal: NodeError | None = None
         for member in self._order():
             try:
@@ -257,18 +259,21 @@ class Endpoints:
             except WrongChain as error:
                 self._down(member, str(error), is_foreign=True)
             except ChainUnavailable as error:
-                failures.append(str(error))
+                failures.append(error)
                 self._down(member, str(error))
         if refusal is not None:
             raise refusal
         foreign = [member.problem for member in self._members if member.is_foreign]
         if len(foreign) == len(self._members):
             raise WrongChain(foreign[0])
-        raise ChainUnavailable(f"no RPC endpoint of {len(self._members)} answers: {'; '.join([*failures, *foreign])}")
+        said = "; ".join([*map(str, failures), *foreign])
+        if len(failures) == len(self._members) and all(isinstance(each, AnswerNotBelieved) for each in failures):
+            raise AnswerNotBelieved(said)
+        raise ChainUnavailable(f"no RPC endpoint of {len(self._members)} answers: {said}")
 
     # --- several answers ---------------------------------------------------------------------------------------
 
-    async def _agreed(self, method: str, params: list[Any], decode: ErrorDecoder | None) -> Any:
+    async def _agreed(self, method: str, params: list[Any], decode: ErrorDecoder | None, doubt: Doubt | None) -> Any:
         await self._checked()
         heads = await self._heads()
         if method == _HEAD:
@@ -279,7 +284,7 @@ class Endpoints:
         if params[at] == "latest":
             # The same block for all of them: the latest that all have.
             params = [*params[:at], hex(min(heads.values())), *params[at + 1 :]]
-        answers = await self._all(list(heads), method, params, decode)
+        answers = await self._all(list(heads), method, params, decode, doubt)
         return self._vote(f"{method} at block {int(params[at], 16)}", answers).value()
 
     async def _heads(self) -> dict[_Member, int]:
@@ -320,23 +325,33 @@ class Endpoints:
         return self._vote(_RECEIPT, answers).value()
 
     async def _all(
-        self, members: Sequence[_Member], method: str, params: list[Any], decode: ErrorDecoder | None = None
+        self,
+        members: Sequence[_Member],
+        method: str,
+        params: list[Any],
+        decode: ErrorDecoder | None = None,
+        doubt: Doubt | None = None,
     ) -> dict[_Member, _Answer]:
         """What each says, of those that say anything; at least as many as have to agree."""
+        disbelieved: list[str] = []
 
         async def ask(member: _Member) -> _Answer | None:
             try:
-                return _Answer(await member.endpoint.request(method, params, decode))
+                return _Answer(await member.endpoint.request(method, params, decode, doubt))
             except ContractRejected as error:
                 return _Answer(None, error)
             except NodeError as error:
                 log.warning("RPC endpoint does not say what others do", endpoint=member.name, reason=str(error))
             except (ChainUnavailable, WrongChain) as error:
+                if isinstance(error, AnswerNotBelieved):
+                    disbelieved.append(str(error))
                 self._down(member, str(error), is_foreign=isinstance(error, WrongChain))
             return None
 
         found = await asyncio.gather(*(ask(member) for member in members))
         answers = {member: answer for member, answer in zip(members, found, strict=True) if answer is not None}
+        if len(disbelieved) == len(self._members):
+            raise AnswerNotBelieved("; ".join(disbelieved))
         self._require(len(answers))
         return answers
 
@@ -431,8 +446,22 @@ def connect(chain: ChainConfig, listener: Listener | None = None) -> Rpc:
     Raises:
         ConfigError: A URL is not one.
     """
-    urls = chain.endpoints
+    return pool(chain, chain.rpc_timeout_s, listener=listener)
+
+
+def pool(config: EndpointsConfig, timeout: float, *, attempts: int = 3, listener: Listener | None = None) -> Rpc:
+    """A chain by its configured endpoints.
+
+    Args:
+        timeout: Seconds for one request to one of them.
+        attempts: How often a request is tried where there is only one.
+        listener: Is told of failovers.
+
+    Raises:
+        ConfigError: A URL is not one.
+    """
+    urls = config.endpoints
     if len(urls) == 1:
-        return Rpc(urls[0], chain.chain_id, timeout=chain.rpc_timeout_s)
-    policy = PoolPolicy(chain.agreement, chain.max_head_lag, fail_back_s=chain.fail_back_after_s)
-    return Rpc(Endpoints(urls, chain.chain_id, policy, listener=listener, timeout=chain.rpc_timeout_s))
+        return Rpc(urls[0], config.chain_id, timeout=timeout, attempts=attempts)
+    policy = PoolPolicy(config.agreement, config.max_head_lag, fail_back_s=config.fail_back_after_s)
+    return Rpc(Endpoints(urls, config.chain_id, policy, listener=listener, timeout=timeout))

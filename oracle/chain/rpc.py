@@ -20,7 +20,15 @@ from typing import Any, Protocol, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oracle.chain.fees import FeePolicy, Fees, Market
-from oracle.errors import ChainUnavailable, ConfigError, ContractRejected, PayerEmpty, TransactionRejected, WrongChain
+from oracle.errors import (
+    AnswerNotBelieved,
+    ChainUnavailable,
+    ConfigError,
+    ContractRejected,
+    PayerEmpty,
+    TransactionRejected,
+    WrongChain,
+)
 
 BlockTag: TypeAlias = int | str
 """A block's number, or "latest", "pending", "earliest"."""
@@ -58,6 +66,9 @@ class Revert:
 
 ErrorDecoder: TypeAlias = Callable[[bytes], Revert | None]
 """Revert data to words; None where the data is none of the decoder's errors."""
+
+Doubt: TypeAlias = Callable[[Any], str]
+"""What is wrong with a result, so that another endpoint should be asked; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +230,9 @@ class Transport(Protocol):
         """For messages: no secrets in it."""
 
     async def chain_id(self) -> int: ...
-    async def request(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any: ...
+    async def request(
+        self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any: ...
     async def states(self) -> Sequence[EndpointState]: ...
     async def close(self) -> None: ...
 
@@ -299,10 +312,15 @@ class Endpoint:
         except (ChainUnavailable, WrongChain) as error:
             return [EndpointState(self.name, str(error), None, True)]
 
-    async def request(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
+    async def request(
+        self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any:
         """As `Rpc.request`."""
         await self.chain_id()
-        return await self._retrying(method, params, decode)
+        found = await self._retrying(method, params, decode)
+        if doubt is not None and (problem := doubt(found)):
+            raise AnswerNotBelieved(f"RPC endpoint {self.name} is not believed: {problem}")
+        return found
 
     async def _retrying(self, method: str, params: list[Any], decode: ErrorDecoder | None = None) -> Any:
         from tenacity import (
@@ -483,19 +501,23 @@ class Rpc:
         sender: str | None = None,
         block: BlockTag = "latest",
         decode: ErrorDecoder | None = None,
+        doubt: Callable[[bytes], str] | None = None,
     ) -> bytes:
         """Execute a call without a transaction.
 
         Args:
             block: On whose state. "pending" has the time that the next block will have.
             decode: For the contract's custom errors.
+            doubt: See `Doubt`.
 
         Raises:
             ContractRejected: It reverted; the message is the decoded reason.
+            AnswerNotBelieved: Every endpoint that answers answers what there is a doubt of.
             ChainUnavailable: No answer.
         """
         request = _call_object(to, data, sender)
-        return _bytes(await self.request("eth_call", request, _tag(block), decode=decode), "eth_call")
+        of_bytes = None if doubt is None else lambda found: doubt(_bytes(found, "eth_call"))
+        return _bytes(await self.request("eth_call", request, _tag(block), decode=decode, doubt=of_bytes), "eth_call")
 
     async def estimate_gas(
         self,
@@ -620,15 +642,18 @@ class Rpc:
             first = until + 1
         return found
 
-    async def request(self, method: str, *params: Any, decode: ErrorDecoder | None = None) -> Any:
+    async def request(
+        self, method: str, *params: Any, decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any:
         """One JSON-RPC request; its raw result.
 
         Raises:
+            AnswerNotBelieved: There is a doubt of what is answered.
             ContractRejected: A call reverted.
             WrongChain: The endpoint serves another chain than expected.
             ChainUnavailable: No answer, or an error as the answer.
         """
-        return await self.transport.request(method, list(params), decode)
+        return await self.transport.request(method, list(params), decode, doubt)
 
 
 class _Transport(ChainUnavailable):

@@ -325,10 +325,17 @@ def config_group() -> None:
 
 @config_group.command("check")
 @config_option
-def config_check(config_path: Path) -> None:
+@click.option("--chain", "ask_chain", is_flag=True, help="Also see that the hub is on the chain, with these feeds.")
+def config_check(config_path: Path, ask_chain: bool) -> None:
     """Read the configuration and say what is wrong with it."""
     config = load_config(config_path)
     click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
+    if ask_chain:
+        import asyncio
+
+        from oracle.assembly import check_chain
+
+        click.echo(f"{asyncio.run(check_chain(config))}: has all of them")
 
 
 @oracle.group()

@@ -50,8 +50,9 @@ def detector_train(config_path: Path, out: Path, as_json: bool) -> None:
 @click.option("--feed", help="The feed that the model judges: its reports are read from the journal.")
 @click.option(
     "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The journal (default: the configuration's).",
+    "journal_at",
+    metavar="FILE|URL",
+    help="The journal, in a file or in PostgreSQL (default: the configuration's).",
 )
 @click.option("--chain", "from_chain", is_flag=True, help="Read the feed's rounds from the chain instead.")
 @click.option(
@@ -74,7 +75,7 @@ def detector_monitor(
     card_path: Path,
     model_path: Path | None,
     feed: str | None,
-    journal: Path | None,
+    journal_at: str | None,
     from_chain: bool,
     data: Path | None,
     last: int,
@@ -85,7 +86,7 @@ def detector_monitor(
     """Compare recent reports with the model card CARD; exits with 1 if the model should be retrained."""
     import asyncio
 
-    from oracle import learning, monitoring
+    from oracle import config, learning, monitoring
     from oracle.assembly import load_detector
     from oracle.cli.options import DEFAULT_CONFIG
     from oracle.learning.recordings import read
@@ -98,15 +99,18 @@ def detector_monitor(
     monitoring.check_model(card, path)
     detector = load_detector(path)
     if from_chain:
-        config = load_config(config_path or DEFAULT_CONFIG)
-        where = monitoring.data_of(card, None, config.journal.path or Path("-"), feed)
-        learnt = asyncio.run(monitoring.from_chain(config, feed or "", where, last))
+        loaded = load_config(config_path or DEFAULT_CONFIG)
+        where = monitoring.data_of(card, None, loaded.journal, feed)
+        learnt = asyncio.run(monitoring.from_chain(loaded, feed or "", where, last))
     else:
-        if feed is not None and journal is None:
+        journal = None
+        if feed is not None and journal_at is not None:
+            journal = config.journal_at(journal_at)
+        elif feed is not None:
             optional = load_optional(config_path)
             if optional is None:
                 raise click.UsageError("--feed needs --journal, or a configuration that names one")
-            journal = optional.journal.file
+            journal = optional.journal
         where = monitoring.data_of(card, data, journal, feed)
         learnt = read(where)
     learnt = monitoring.recent(learnt, last)

@@ -1,18 +1,23 @@
 """The two databases that a journal can be in: how each is reached, who may write, and where its errors end.
 
 SQLite: one file of one machine. A lock file, which the operating system frees when a process dies, keeps a second
-daemon off. PostgreSQL: a lease of a few seconds in the table `leader`, by the database's clock, which a thread renews
-over a connection of its own. A session's advisory lock would be freed sooner when a leader dies, but never while it is
-merely stopped (SIGSTOP, a frozen machine, a cut network): its connection stays. A lease runs out in all of these cases.
+daemon off. Of a process that is merely stopped it stays locked; so the leader gives signs of life, by the file's time,
+and one that gives none for a lease's time is replaced, with a new lock file. PostgreSQL: a lease of a few seconds in
+the table `leader`, by the database's clock, which a thread renews over a connection of its own. A session's advisory
+lock would be freed sooner when a leader dies, but never while it is merely stopped (SIGSTOP, a frozen machine, a cut
+network): its connection stays. A lease runs out in all of these cases.
 
 In both, who leads has an epoch, one higher than whoever led before. Each transaction that writes checks it, under the
-row's lock: a leader that was replaced can't write any more, whenever it wakes up.
+row's lock: a leader that was replaced can't write any more, whenever it wakes up. One that is stopped within a
+transaction keeps PostgreSQL's locks for a few seconds, until the server ends its session; SQLite's it keeps until it
+goes on or is killed, and nobody can write or take over meanwhile.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,6 +32,8 @@ from oracle.errors import ConfigError, JournalError, JournalUnavailable, OracleE
 BUSY_TIMEOUT_S = 5.0
 POSTGRES_TIMEOUT_S = 5
 RECONNECT_S = 1.0
+RENEWALS = 4
+"""How often a lease is renewed, or a sign of life given, within a lease's time: a few may fail."""
 
 
 class Database(Protocol):
@@ -51,8 +58,14 @@ class Database(Protocol):
             JournalError: There is no journal to read, or it can't be made.
         """
 
-    def claim(self) -> bool:
+    def claim(self, lease_s: float) -> bool:
         """Keep others off, where that needs no connection; whether that went well."""
+
+    def is_silent(self) -> bool:
+        """Whether who keeps others off has given no sign of life for its lease's time, as far as was looked."""
+
+    def depose(self, lease_s: float) -> bool:
+        """Take the place of one that is silent, if it still is; in a transaction, so that only one does."""
 
     def release(self) -> None:
         """The opposite; may be called more than once."""
@@ -71,7 +84,11 @@ class SqliteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock_path = Path(f"{path}.lock")
         self._lock: filelock.BaseFileLock | None = None
+        self._signs: _Signs | None = None
+        self._seen: tuple[int, int] | None = None
+        self._seen_since = self._looked_at = 0.0
 
     @property
     def name(self) -> str:
@@ -90,8 +107,8 @@ class SqliteFile:
         except OSError as error:
             raise self._not_writable(error) from error
 
-    def claim(self) -> bool:
-        lock = filelock.FileLock(f"{self.path}.lock", timeout=0, mode=0o600)
+    def claim(self, lease_s: float) -> bool:
+        lock: filelock.BaseFileLock = filelock.FileLock(self._lock_path, timeout=0, mode=0o600)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -99,9 +116,39 @@ class SqliteFile:
         except OSError as error:
             raise self._not_writable(error) from error
         self._lock = lock
+        # Where the file system has no locks, the file's content is the lock.
+        if _CAN_GIVE_SIGNS and not isinstance(lock, filelock.SoftFileLock):
+            try:
+                self._signs = _Signs(self._lock_path, lease_s)
+            except OSError as error:
+                self.release()
+                raise self._not_writable(error) from error
         return True
 
+    def is_silent(self) -> bool:
+        try:
+            found = self._lock_path.stat()
+            lease_s = float(self._lock_path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return False  # nobody is there, or one of a release that gives no signs
+        now, sign = time.monotonic(), (found.st_ino, found.st_mtime_ns)
+        # Who did not look for so long may have been stopped with the other.
+        if sign != self._seen or now - self._looked_at > lease_s:
+            self._seen, self._seen_since = sign, now
+        self._looked_at = now
+        return now - self._seen_since >= lease_s
+
+    def depose(self, lease_s: float) -> bool:
+        if not self.is_silent():
+            return False
+        # The other one's lock is of a file that has no name any more.
+        self._lock_path.unlink(missing_ok=True)
+        return self.claim(lease_s)
+
     def release(self) -> None:
+        if self._signs is not None:
+            self._signs.stop()
+            self._signs = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -161,6 +208,36 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
+_CAN_GIVE_SIGNS = os.utime in os.supports_fd  # not on Windows
+
+
+class _Signs:
+    """Sets a lock file's time again and again, from a thread of its own; the file says for how long each one counts.
+
+    Not in the database, where each sign would be a write to the disk, and would wait while the disk is full.
+    """
+
+    def __init__(self, path: Path, lease_s: float) -> None:
+        self._interval = lease_s / RENEWALS
+        # Of this very file: once another daemon has put one in its place, nobody looks at this one any more.
+        self._file = os.open(path, os.O_RDWR | os.O_TRUNC)
+        with suppress(OSError):  # without space, there are no signs, and none are expected
+            os.write(self._file, f"{lease_s}\n".encode())
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal-signs", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        os.close(self._file)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            with suppress(OSError):
+                os.utime(self._file)
+
+
 class PostgresDatabase:
     """A journal in a PostgreSQL database.
 
@@ -191,8 +268,14 @@ class PostgresDatabase:
         except ImportError as error:
             raise ToolMissing("a journal in PostgreSQL needs: pip install 'verifiable-oracle[postgres]'") from error
 
-    def claim(self) -> bool:
-        return True
+    def claim(self, lease_s: float) -> bool:
+        return True  # the lease in the table decides
+
+    def is_silent(self) -> bool:
+        return False
+
+    def depose(self, lease_s: float) -> bool:
+        return False
 
     def release(self) -> None:
         pass
@@ -242,8 +325,8 @@ class PostgresDatabase:
         if ended or (
             isinstance(cause, psycopg.OperationalError) and not state.startswith(("28", "3D")) and "auth" not in reason
         ):
-            # Gone, restarting, shutting down, out of disk or of connections, a lock that is not given up; or this process
-            # was stopped in a transaction, which the server ended.
+            # Gone, restarting, shutting down, out of disk or of connections, a lock that is not given up; or this
+            # process was stopped in a transaction, which the server ended.
             self._failed_at = time.monotonic() if not state else None
             return JournalUnavailable(f"{self.name}: the database can't be used now: {reason}; it is tried again")
         if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
@@ -293,8 +376,6 @@ class Lease:
         lost: Callable[[], None],
         interval: float,
     ) -> None:
-        import threading
-
         self._engine = engine
         self._renew = renew
         self._lost = lost

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from oracle.errors import JournalError, JournalUnavailable, OracleError
 from oracle.journal import rows, schema, trail
-from oracle.journal.databases import Database, Lease, SqliteFile
+from oracle.journal.databases import RENEWALS, Database, Lease, SqliteFile
 from oracle.journal.rows import StageName
 from oracle.journal.schema import compaction_permit, compactions, observations, outcomes, transitions
 from oracle.journal.schema import leader as leaders
@@ -35,8 +35,6 @@ from oracle.types import (
 )
 
 LEASE_S = 6.0
-_RENEWALS = 4
-"""How often a lease is renewed while it runs: a few may fail."""
 
 _COMPACTED_AT_ONCE = 200
 _SECONDS_A_DAY = 86_400
@@ -150,7 +148,7 @@ class Journal:
             where: A file, which is made readable by its owner only, or a database.
             read_only: Only look: also while a daemon writes to it.
             standby: If another daemon writes, wait: `try_lead` becomes its successor.
-            lease_s: How long PostgreSQL takes a leader for alive without a sign of it, seconds.
+            lease_s: How long a leader is taken for alive without a sign of it, seconds.
             now: Clock of the transitions' times, unix seconds.
 
         Raises:
@@ -180,6 +178,11 @@ class Journal:
             self.close()
             raise
 
+    @property
+    def name(self) -> str:
+        """Where it is, for messages: a file, or a database without its password."""
+        return self._path
+
     # --- who writes ---
 
     @property
@@ -195,11 +198,14 @@ class Journal:
         """
         if self.is_leader:
             return True
-        if not self._database.claim():
+        claimed = self._database.claim(self._lease_s)
+        if not claimed and not self._database.is_silent():
             return False
         try:
             self._check_schema()
             with self._transaction(fenced=False) as connection:
+                if not claimed and not self._database.depose(self._lease_s):
+                    return False
                 row = connection.execute(sa.select(leaders).with_for_update()).one()
                 clock = self._clock(connection)
                 if self._database.leases and row.holder and row.expires > clock:
@@ -213,7 +219,7 @@ class Journal:
             raise
         self._epoch = epoch
         if self._database.leases:
-            self._lease = Lease(self._engine, self._renew, self._was_replaced, self._lease_s / _RENEWALS)
+            self._lease = Lease(self._engine, self._renew, self._was_replaced, self._lease_s / RENEWALS)
         return True
 
     def leader(self) -> Leader:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -20,7 +21,7 @@ from oracle.errors import DataError, ToolMissing
 from oracle.types import Kind, Outcome
 
 if TYPE_CHECKING:
-    from oracle.config import TrainingDataConfig
+    from oracle.config import JournalConfig, TrainingDataConfig
 
 
 LEAST_ROWS = 600
@@ -44,8 +45,11 @@ class Learnt:
     held: tuple[int, ...] = ()
 
 
-def read(data: TrainingDataConfig) -> Learnt:
+def read(data: TrainingDataConfig, env: Mapping[str, str] | None = None) -> Learnt:
     """The recording that a configuration names.
+
+    Args:
+        env: For a journal's password; None: the process's.
 
     Raises:
         DataError: A column is missing, a cell is wrong, times do not rise, or a value can't be a feed's.
@@ -53,7 +57,7 @@ def read(data: TrainingDataConfig) -> Learnt:
         ToolMissing: It is a Parquet file, and pyarrow is not installed.
     """
     if data.journal is not None:
-        return _from_journal(data)
+        return _from_journal(data, data.journal, os.environ if env is None else env)
     assert data.file is not None
     from oracle.sources.replay import load_table
 
@@ -81,16 +85,15 @@ def read(data: TrainingDataConfig) -> Learnt:
     return Learnt(recording, data.file.name, _digest(recording))
 
 
-def _from_journal(data: TrainingDataConfig) -> Learnt:
-    from oracle.journal import Journal
+def _from_journal(data: TrainingDataConfig, config: JournalConfig, env: Mapping[str, str]) -> Learnt:
+    from oracle.journal import open_journal
 
-    assert data.journal is not None
-    with Journal(data.journal, read_only=True) as journal:
+    with open_journal(config, env, read_only=True) as journal:
         entries = journal.confirmed(data.feed)
     reports = [(entry.observed_at, entry.answer, entry.outcome is Outcome.HELD) for entry in entries]
     if not reports:
-        raise DataError(f"{data.journal}: there is no accepted or held report of a feed {data.feed!r}")
-    return from_reports(reports, data, data.journal.name)
+        raise DataError(f"{journal.name}: there is no accepted or held report of a feed {data.feed!r}")
+    return from_reports(reports, data, journal.name if config.path is None else config.path.name)
 
 
 def from_reports(reports: Sequence[tuple[int, int, bool]], data: TrainingDataConfig, source: str) -> Learnt:

@@ -42,6 +42,7 @@ class _Chain:
     failure: str = NOT_YET
     head_age: float = 0.0
     reports_left: int | None = None
+    doubt: str = ""
 
 
 @dataclass
@@ -107,6 +108,10 @@ class Health:
         """The chain did not answer."""
         self._chain.failure = reason
 
+    def disbelieved(self, reason: str) -> None:
+        """What the chain's endpoints answer can't be believed: unlike a silence, that is not waited out."""
+        self._chain.doubt = reason
+
     # --- asked from outside ---
 
     def alive(self) -> Sequence[Check]:
@@ -145,6 +150,8 @@ class Health:
 
     def _chain_checks(self) -> list[Check]:
         chain = self._chain
+        if chain.doubt:
+            return [Check("chain", False, chain.doubt)]
         if chain.answered_at is None:
             return [Check("chain", False, chain.failure)]
         since = self.clock() - chain.answered_at

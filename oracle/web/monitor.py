@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from oracle.errors import OracleError
+from oracle.errors import AnswerNotBelieved, OracleError
 from oracle.metrics import Distribution, Gauge, Metrics
 from oracle.types import FeedState, Status
 from oracle.web.health import Health
@@ -85,6 +85,9 @@ class Monitor:
             left = await self._payer()
             for name, feed_id in self._feeds.items():
                 self._tell_feed(name, await self._chain.feed_state(feed_id))
+        except AnswerNotBelieved as error:
+            self._health.disbelieved(str(error))
+            return
         except OracleError as error:
             self._health.silent(str(error))
             return

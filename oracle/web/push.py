@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from oracle.sources.push import PushSource, Refused, Why
-from oracle.web.server import listening
+from oracle.web.listener import Certificate, Limits, listening
 
 log = structlog.get_logger(__name__)
 
@@ -27,18 +27,25 @@ _STATUS = {
 
 
 def serve_pushes(
-    listen: tuple[str, int], find: Callable[[str, str], PushSource | None], max_body: int
+    listen: tuple[str, int],
+    find: Callable[[str, str], PushSource | None],
+    max_body: int,
+    *,
+    certificate: Certificate | None = None,
+    limits: Limits | None = None,
 ) -> AbstractAsyncContextManager[int]:
     """Takes pushes while the context is open; gives the port.
 
     Args:
         find: The source of a feed's and a source's name; asked anew for each push, as sources can be replaced.
         max_body: Bytes.
+        certificate: Without it, there is no TLS.
 
     Raises:
         ConfigError: The address can't be bound.
     """
-    return listening(_application(find, max_body), listen, "push")
+    application = _application(find, max_body)
+    return listening(application, listen, "push", certificate=certificate, limits=limits)
 
 
 def _application(find: Callable[[str, str], PushSource | None], max_body: int) -> web.Application:

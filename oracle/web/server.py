@@ -5,23 +5,21 @@ There is nothing to change through it, and nothing secret in it; but bind it whe
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 
 from aiohttp import web
 
-from oracle.errors import ConfigError
 from oracle.metrics import Gauge, Metrics
 from oracle.web.board import Board
 from oracle.web.health import Check, Health
+from oracle.web.listener import listening
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def serve(
-    listen: tuple[str, int], health: Health, metrics: Metrics, board: Board
-) -> contextlib.AbstractAsyncContextManager[int]:
+def serve(listen: tuple[str, int], health: Health, metrics: Metrics, board: Board) -> AbstractAsyncContextManager[int]:
     """Answers while the context is open; gives the port.
 
     Args:
@@ -31,31 +29,6 @@ def serve(
         ConfigError: The address can't be bound.
     """
     return listening(_application(health, metrics, board), listen, "web")
-
-
-@contextlib.asynccontextmanager
-async def listening(application: web.Application, listen: tuple[str, int], section: str) -> AsyncIterator[int]:
-    """Answers for an application while the context is open; gives the port.
-
-    Args:
-        listen: Host and port; 0 is any that is free.
-        section: Of the configuration, for the error.
-
-    Raises:
-        ConfigError: The address can't be bound.
-    """
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
-    await runner.setup()
-    host, port = listen
-    site = web.TCPSite(runner, host, port)
-    try:
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(f"[{section}] listen: {host}:{port} can't be bound: {error.strerror or error}") from None
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
 
 
 def _application(health: Health, metrics: Metrics, board: Board) -> web.Application:

@@ -22,6 +22,7 @@ from threading import Event
 from typing import Any, TypeAlias
 
 import pytest
+from eth_utils.crypto import keccak
 
 from oracle.chain.anvil import Anvil
 from oracle.chain.contracts import encode_submission
@@ -32,7 +33,7 @@ from oracle.proving.artifact import SRS
 from oracle.types import Outcome, Submitted
 from tests.chaos import feedserver
 from tests.chaos.feedserver import FeedServer, self_signed
-from tests.chaos.proxy import Call, Http, NodeProxy, answer, drop, http_error, lose_answer, refuse
+from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import PASSWORD, RPC_KEY, Scene, events
 from tests.integration.workspace import eventually
 from tests.postgres import Postgres
@@ -573,7 +574,7 @@ def rpc_drops_connections(scene: Scene) -> Steps:
 
 @fault(RPC, "takes a second for each answer", "it takes longer", {"event": "accepted"})
 def rpc_slow(scene: Scene) -> Steps:
-    scene.proxy.on(None, lambda call: Event().wait(0.4) and None, times=12)
+    scene.proxy.on(None, delay(0.4), times=12)
     scene.publish()
     scene.until_ended(scene.published[-1])
     yield
@@ -630,6 +631,67 @@ def rpc_hangs(scene: Scene) -> Steps:
     over = Event()
     yield from _rpc(scene, None, lambda call: over.wait(60) and None)
     over.set()
+
+
+@fault(
+    RPC,
+    "answers nothing (`0x`) where the hub is",
+    "not believed, and `/readyz` says so; retried, later each time",
+    AGAIN | {"kind": "AnswerNotBelieved", "error": "is not believed, as the hub .*: there is no contract"},
+    short=True,
+)
+def rpc_answers_nothing(scene: Scene) -> Steps:
+    scene.proxy.on("eth_call", answer("0x"))
+    scene.proxy.on("eth_getCode", answer("0x"))
+    scene.publish()
+    scene.until_told("AnswerNotBelieved")
+    eventually(lambda: "is not believed" in scene.unready().get("chain", ""), "/readyz says so")
+    yield
+    scene.proxy.clear()
+    eventually(lambda: "chain" not in scene.unready(), "/readyz is well again")
+
+
+@fault(
+    RPC,
+    "was set back to a state in which the hub has no such feed",
+    "not believed; retried, later each time",
+    AGAIN | {"kind": "AnswerNotBelieved", "error": "UnknownFeed"},
+)
+def rpc_without_the_feed(scene: Scene) -> Steps:
+    unknown = keccak(text="UnknownFeed(bytes32)")[:4] + scene.deployment.feeds["one"].feed_id
+    yield from _rpc(scene, "eth_call", refuse("execution reverted", 3, "0x" + unknown.hex()))
+
+
+@fault(
+    RPC,
+    "answers nothing where the hub is, as the first of two",
+    "the second is asked",
+    {"event": "another RPC endpoint is asked", "reason": "is not believed: .* answers nothing to feed"},
+)
+def rpc_answers_nothing_as_one_of_two(scene: Scene) -> Steps:
+    with _endpoints(scene, 2, ""):
+        scene.proxy.on("eth_call", answer("0x"))
+        assert scene.until_ended(scene.publish()).outcome is Outcome.ACCEPTED
+        scene.stop()
+        scene.proxy.clear()
+    yield
+
+
+@fault(
+    RPC,
+    "answers nothing where the hub is when the daemon is started",
+    "the daemon ends with one line, as nobody knows that the hub was there; with it there, it goes on",
+    r"error: .*there is no contract; check the address and the deployment file",
+)
+def rpc_answers_nothing_at_the_start(scene: Scene) -> Steps:
+    scene.stop()
+    scene.proxy.on("eth_call", answer("0x"))
+    scene.proxy.on("eth_getCode", answer("0x"))
+    scene.publish()
+    scene.start()
+    assert scene.ended() == 1
+    yield
+    scene.proxy.clear()
 
 
 @fault(
@@ -989,15 +1051,15 @@ def chain_restarted(scene: Scene) -> Steps:
 @fault(
     CHAIN,
     "the node is restarted without its state, then with it",
-    "the daemon ends with one line; with the state back, it goes on",
-    r"error: .*there is no contract; check the address and the deployment file",
+    "not believed; retried, later each time, and gone on with",
+    AGAIN | {"kind": "AnswerNotBelieved", "error": "there is no contract"},
 )
 def chain_forgotten(scene: Scene) -> Steps:
     scene.chain.stop()
     with Anvil(scene.staged.chain.model_copy(update={"port": 0, "state_file": None})) as empty:
         scene.proxy.upstream = empty.rpc_url
         scene.publish()
-        assert scene.ended() == 1
+        scene.until_told("AnswerNotBelieved")
     yield
     scene.chain.start()
     scene.proxy.upstream = scene.chain.rpc_url

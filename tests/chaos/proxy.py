@@ -1,6 +1,13 @@
 """A JSON-RPC endpoint in front of a node, where a test does what it likes with each request, in a thread of its own.
 
-It can be taken down and brought up, and be pointed at another node, while a daemon uses it.
+    with NodeProxy(chain.rpc_url) as proxy:
+        proxy.on("eth_getTransactionReceipt", delay(2.0))
+        proxy.on(None, http_error(429), times=3)
+        ...
+        proxy.clear()
+
+It can be taken down and brought up, and be pointed at another node, while a daemon uses it. A websocket goes through
+too, at the same port, until `cut` ends it.
 """
 
 from __future__ import annotations
@@ -53,9 +60,10 @@ class Call:
         """A result that the node did not give."""
         return {"jsonrpc": "2.0", "id": self._document.get("id"), "result": result}
 
-    def refuse(self, message: str, code: int = -32000) -> dict[str, Any]:
+    def refuse(self, message: str, code: int = -32000, data: str | None = None) -> dict[str, Any]:
         """An error that the node did not give."""
-        return {"jsonrpc": "2.0", "id": self._document.get("id"), "error": {"code": code, "message": message}}
+        error = {"code": code, "message": message} | ({} if data is None else {"data": data})
+        return {"jsonrpc": "2.0", "id": self._document.get("id"), "error": error}
 
 
 Act: TypeAlias = Callable[[Call], dict[str, Any] | Http | None]
@@ -93,12 +101,18 @@ class NodeProxy(Switched):
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._tunnels: set[socket.socket] = set()
         super().__init__()
 
     @property
     def url(self) -> str:
         """Where it answers; the path is of no consequence to it."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The same, for a websocket."""
+        return f"ws://127.0.0.1:{self._port}"
 
     def _listen(self, port: int) -> Server:
         return _Server(self, port)
@@ -141,6 +155,30 @@ class NodeProxy(Switched):
         for connection in self._local.__dict__.pop("connections", {}).values():
             connection.close()
 
+    def tunnel(self, below: socket.socket, head: bytes) -> None:
+        """Let a connection's bytes go to the node and back, unread, until either side ends it.
+
+        Args:
+            head: What was read of it already.
+        """
+        where = urlsplit(self.upstream)
+        with contextlib.suppress(OSError), socket.create_connection((where.hostname or "", where.port or 80)) as above:
+            with self._lock:
+                self._tunnels.add(above)
+            above.sendall(head)
+            back = threading.Thread(target=_copy, args=(above, below), daemon=True)
+            back.start()
+            _copy(below, above)
+            back.join()
+            with self._lock:
+                self._tunnels.discard(above)
+
+    def cut(self) -> None:
+        """End all websockets."""
+        with self._lock:
+            for above in self._tunnels:
+                _end(above)
+
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._local, "connections"):
             self._local.connections = {}
@@ -174,14 +212,40 @@ def http_error(status: int, body: bytes = b"") -> Act:
     return lambda call: Http(status, body)
 
 
-def refuse(message: str, code: int = -32000) -> Act:
+def refuse(message: str, code: int = -32000, data: str | None = None) -> Act:
     """Answers an error of JSON-RPC."""
-    return lambda call: call.refuse(message, code)
+    return lambda call: call.refuse(message, code, data)
 
 
 def answer(result: Any) -> Act:
     """Answers this, whatever the node has."""
     return lambda call: call.answer(result)
+
+
+def body(content: bytes) -> Act:
+    """Answers these bytes, whatever was asked."""
+    return lambda call: Http(200, content, (("Content-Type", "application/json"),))
+
+
+def rewrite(change: Callable[[list[Any], Any], Any]) -> Act:
+    """Answers the node's result, changed: called with the parameters and the result."""
+
+    def act(call: Call) -> dict[str, Any]:
+        found = call.forward()
+        if "result" in found:
+            found["result"] = change(call.params, found["result"])
+        return found
+
+    return act
+
+
+def delay(seconds: float) -> Act:
+    """Answers what the node does, late."""
+
+    def act(call: Call) -> None:
+        threading.Event().wait(seconds)
+
+    return act
 
 
 def drop(call: Call) -> None:
@@ -193,6 +257,20 @@ def lose_answer(call: Call) -> None:
     """The node has heard it, but its answer is lost."""
     call.forward()
     raise Dropped
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    """All bytes of one connection to another; the end of one is the end of both."""
+    with contextlib.suppress(OSError):
+        while some := source.recv(1 << 16):
+            sink.sendall(some)
+    _end(source)
+    _end(sink)
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -207,8 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
             found = self.server.proxy.respond(body)
         except Dropped:
             self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+            _end(self.connection)
             return
         answered = found if isinstance(found, Http) else Http(200, found, (("Content-Type", "application/json"),))
         try:
@@ -220,6 +297,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answered.body)
         except OSError:
             self.close_connection = True  # whoever asked is gone
+
+    def do_GET(self) -> None:
+        """A websocket begins so; nothing else is asked for in this way."""
+        self.close_connection = True
+        head = [self.requestline, *(f"{name}: {value}" for name, value in self.headers.items()), "", ""]
+        self.server.proxy.tunnel(self.connection, "\r\n".join(head).encode())
 
     def finish(self) -> None:
         self.server.proxy.hang_up()

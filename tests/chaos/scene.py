@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
 
@@ -306,6 +308,17 @@ class Scene:
     def until_told(self, pattern: str) -> None:
         """Wait until a line of the log matches."""
         self._eventually(lambda: self.told(pattern), f"{pattern!r} in the log")
+
+    def unready(self) -> dict[str, str]:
+        """What `/readyz` of the latest daemon finds wrong, and why."""
+        port = [line["port"] for line in log_lines(self.log()) if line.get("event") == "serving"][-1]
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as found:
+                document = json.load(found)
+        except HTTPError as error:
+            with error:
+                document = json.load(error)
+        return {check["name"]: check["detail"] for check in document["checks"] if not check["ok"]}
 
     def entry(self, key: str) -> Entry | None:
         """An observation as the journal has it, while a daemon may be writing it."""

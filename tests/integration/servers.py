@@ -14,10 +14,17 @@ from cryptography.x509.oid import NameOID
 
 def self_signed(folder: Path) -> ssl.SSLContext:
     """A server's context with a certificate for localhost that it made for itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(folder))
+    return context
+
+
+def certificate(folder: Path, password: bytes | None = None) -> Path:
+    """A file with a new key, and its certificate for localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)
-    certificate = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -29,10 +36,8 @@ def self_signed(folder: Path) -> ssl.SSLContext:
         .sign(key, hashes.SHA256())
     )
     file = folder / "self-signed.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
+    lock = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
+    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    file.chmod(0o600)
+    return file

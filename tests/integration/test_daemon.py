@@ -86,6 +86,14 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
     ]
     assert "enough for" in workspace.run("status").stdout
 
+    hub = load_deployment(workspace.folder / "deployment.json").hub
+    done = workspace.run("config", "check", "--chain")
+    assert (done.returncode, done.stdout.splitlines()[1]) == (0, f"hub {hub} on chain 31337: has all of them")
+    text = (workspace.folder / "deployment.json").read_text()
+    (workspace.folder / "deployment.json").write_text(text.replace(hub, "0x000000000000000000000000000000000000dEaD"))
+    done = workspace.run("config", "check", "--chain")
+    assert done.returncode == 1 and "on chain 31337: there is no contract; check the address" in done.stderr
+
 
 def test_a_daemon_stops_cleanly_and_another_goes_on_after_a_kill(workspace: Workspace) -> None:
     walk = [100 + (index % 7) * 0.3 for index in range(600)]

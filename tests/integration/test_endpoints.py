@@ -15,8 +15,8 @@ from oracle.chain.endpoints import Endpoints, PoolPolicy
 from oracle.chain.listener import Listener
 from oracle.chain.rpc import Receipt, Rpc
 from oracle.chain.sender import Sender
-from oracle.errors import ChainUnavailable, ConfigError, WrongChain
-from tests.faultproxy import ANY, Body, Delay, Drop, Error, FaultProxy, Result, Rewrite, Status
+from oracle.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, WrongChain
+from tests.chaos.proxy import Act, NodeProxy, answer, body, delay, drop, http_error, lose_answer, refuse, rewrite
 
 SECRET = "s3cr3t-key"
 TO = "0x000000000000000000000000000000000000dEaD"
@@ -47,7 +47,7 @@ class Heard(Listener):
 class World:
     """Two proxies, or three, in front of one chain."""
 
-    def __init__(self, chain: Anvil, proxies: list[FaultProxy]) -> None:
+    def __init__(self, chain: Anvil, proxies: list[NodeProxy]) -> None:
         self.chain = chain
         self.proxies = proxies
         self.clock = Clock()
@@ -72,15 +72,15 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def proxied(anvil: Callable[..., Anvil]) -> Iterator[tuple[Anvil, list[FaultProxy]]]:
+def proxied(anvil: Callable[..., Anvil]) -> Iterator[tuple[Anvil, list[NodeProxy]]]:
     chain = anvil()
     chain.rpc("anvil_mine", "0x14")
     with ExitStack() as stack:
-        yield chain, [stack.enter_context(FaultProxy(chain.rpc_url)) for _ in range(3)]
+        yield chain, [stack.enter_context(NodeProxy(chain.rpc_url)) for _ in range(3)]
 
 
 @pytest.fixture
-async def world(proxied: tuple[Anvil, list[FaultProxy]]) -> AsyncIterator[World]:
+async def world(proxied: tuple[Anvil, list[NodeProxy]]) -> AsyncIterator[World]:
     chain, proxies = proxied
     world = World(chain, proxies)
     yield world
@@ -88,28 +88,36 @@ async def world(proxied: tuple[Anvil, list[FaultProxy]]) -> AsyncIterator[World]
         await rpc.close()
     for proxy in proxies:
         proxy.clear()
-        proxy.calls.clear()
+        proxy.seen.clear()
 
 
-FAULTS = [Drop(), Status(429), Status(503), Status(401), Delay(0.6), Body(b"<html>"), Error(-32005, "slow down")]
+FAULTS: dict[str, Act] = {
+    "drop": drop,
+    "429": http_error(429),
+    "503": http_error(503),
+    "401": http_error(401),
+    "late": delay(0.6),
+    "html": body(b"<html>"),
+    "rate limit": refuse("slow down", -32005),
+}
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__ + str(getattr(fault, "code", "")))
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 async def test_another_is_asked_at_once_and_the_preferred_one_when_it_has_been_well_for_a_while(
-    world: World, fault: Any
+    world: World, fault: Act
 ) -> None:
     rpc = world.rpc()
     preferred, other = world.proxies[:2]
     assert await rpc.balance(TO) == 0
-    assert other.count("eth_getBalance") == 0
-    preferred.on(ANY, fault)
+    assert other.seen["eth_getBalance"] == 0
+    preferred.on(None, fault)
     with capture_logs() as logs:
         assert await rpc.balance(TO) == 0
     assert await world.in_use() == 1 and world.heard.failovers == 1 and world.heard.healthy == (1, 2)
     assert SECRET not in str(logs)
-    asked = len(preferred.calls)
+    asked = preferred.seen.total()
     assert await rpc.balance(TO) == 0
-    assert len(preferred.calls) == asked, "it is left alone"
+    assert preferred.seen.total() == asked, "it is left alone"
 
     preferred.clear()
     await world.pool.check()
@@ -125,7 +133,7 @@ async def test_one_that_comes_and_goes_is_not_taken_again_until_it_stays(world: 
     rpc = world.rpc()
     preferred = world.proxies[0]
     for _ in range(3):
-        preferred.on(ANY, Status(503))
+        preferred.on(None, http_error(503))
         await world.pool.check()
         world.clock.now += 50
         preferred.clear()
@@ -138,17 +146,17 @@ async def test_one_that_comes_and_goes_is_not_taken_again_until_it_stays(world: 
 async def test_a_head_that_lags_is_left_alone(world: World) -> None:
     rpc = world.rpc(max_lag=3)
     lagging = world.proxies[0]
-    lagging.on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 3)))
+    lagging.on("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 3)))
     await world.pool.check()
     assert await world.in_use() == 0, "as much is allowed"
-    lagging.on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 4)))
+    lagging.on("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 4)))
     first, second = await rpc.endpoints()
     assert first.problem == "its head, block 16, is 4 blocks behind the others" and second.in_use
 
 
 async def test_one_that_claims_a_far_head_does_not_discredit_two_others(world: World) -> None:
     rpc = world.rpc(3)
-    world.proxies[2].on("eth_blockNumber", Result(hex(10**9)))
+    world.proxies[2].on("eth_blockNumber", answer(hex(10**9)))
     assert [state.problem for state in await rpc.endpoints()] == ["", "", ""]
     assert await world.in_use() == 0
 
@@ -156,25 +164,25 @@ async def test_one_that_claims_a_far_head_does_not_discredit_two_others(world: W
 async def test_one_of_another_chain_is_never_asked(world: World) -> None:
     rpc = world.rpc()
     foreign, right = world.proxies[:2]
-    foreign.on("eth_chainId", Result("0x1"))
+    foreign.on("eth_chainId", answer("0x1"))
     assert await rpc.balance(TO) == 0
-    right.on("eth_getBalance", Status(503))
+    right.on("eth_getBalance", http_error(503))
     with pytest.raises(ChainUnavailable, match="no RPC endpoint of 2 answers") as caught:
         await rpc.balance(TO)
     assert "serves chain 1, but chain 31337 is configured" in str(caught.value)
-    assert foreign.count("eth_getBalance") == 0 and SECRET not in str(caught.value)
-    right.on("eth_chainId", Result("0x5"))
+    assert foreign.seen["eth_getBalance"] == 0 and SECRET not in str(caught.value)
+    right.on("eth_chainId", answer("0x5"))
     with pytest.raises(WrongChain):
         await world.rpc().balance(TO)
 
 
 async def test_what_a_node_answers_to_a_transaction_is_not_asked_of_another(world: World) -> None:
     rpc = world.rpc()
-    world.proxies[0].on("eth_sendRawTransaction", Error(-32000, "nonce too low"))
+    world.proxies[0].on("eth_sendRawTransaction", refuse("nonce too low", -32000))
     assert (await rpc.send_raw(b"\2")).value == "nonce used"
-    assert world.proxies[1].count("eth_sendRawTransaction") == 0
+    assert world.proxies[1].seen["eth_sendRawTransaction"] == 0
     # A method that one does not have is asked of the other.
-    world.proxies[0].on("eth_getBalance", Error(-32601, "method not found"))
+    world.proxies[0].on("eth_getBalance", refuse("method not found", -32601))
     assert await rpc.balance(TO) == 0 and await world.in_use() == 0
 
 
@@ -182,11 +190,38 @@ async def test_an_answer_that_is_lost_costs_no_second_transaction(world: World) 
     rpc = world.rpc()
     sender = Sender(rpc, await keystore.local_chain_key(4, rpc), poll_s=0.01)
     signed = await sender.sign(TO, b"")
-    world.proxies[0].on("eth_sendRawTransaction", Drop(forward=True))
+    world.proxies[0].on("eth_sendRawTransaction", lose_answer)
     await sender.broadcast(signed)
     receipt = await sender.watch(signed, 10)
     assert isinstance(receipt, Receipt) and receipt.tx_hash == signed.tx_hash
     assert await rpc.nonce(sender.address) == 1
+
+
+def empty(found: Any) -> str:
+    return "it is empty" if found == "0x" else ""
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("agreement", [1, 2])
+async def test_an_answer_that_is_doubted_is_asked_of_others(world: World, agreement: int) -> None:
+    rpc = world.rpc(3, agreement=agreement)
+    for proxy in world.proxies:
+        proxy.on("eth_getCode", answer("0x01"))
+    world.proxies[0].on("eth_getCode", answer("0x"))
+    assert await rpc.request("eth_getCode", TO, "latest", doubt=empty) == "0x01"
+    assert await world.in_use() == 1
+    states = await rpc.endpoints()
+    assert [state.problem for state in states] == ["", "", ""], "its head is as it should be"
+    # Where all of them say so, none is believed; where one is merely gone, nobody knows.
+    for proxy in world.proxies:
+        proxy.on("eth_getCode", answer("0x"))
+    with pytest.raises(AnswerNotBelieved, match=r"(RPC endpoint \S+ is not believed: it is empty(; )?){3}$") as caught:
+        await rpc.request("eth_getCode", TO, "latest", doubt=empty)
+    assert SECRET not in str(caught.value)
+    world.proxies[2].on("eth_getCode", http_error(503))
+    with pytest.raises(ChainUnavailable) as unknown:
+        await rpc.request("eth_getCode", TO, "latest", doubt=empty)
+    assert not isinstance(unknown.value, AnswerNotBelieved)
 
 
 # --- agreement -----------------------------------------------------------------------------------------------------
@@ -200,7 +235,7 @@ async def test_two_that_agree(world: World) -> None:
     rpc = world.rpc(agreement=2)
     address = (await keystore.local_chain_key(5, rpc)).address
     assert await rpc.nonce(address) == 0
-    assert [proxy.count("eth_getTransactionCount") for proxy in world.proxies[:2]] == [1, 1]
+    assert [proxy.seen["eth_getTransactionCount"] for proxy in world.proxies[:2]] == [1, 1]
     assert await rpc.call(TO, b"") == b""
     sender = Sender(rpc, await keystore.local_chain_key(5, rpc), poll_s=0.01, confirmations=2)
     signed = await sender.sign(TO, b"")
@@ -213,8 +248,8 @@ async def test_they_are_asked_of_the_same_block(world: World) -> None:
     rpc = world.rpc(agreement=2)
     asked: list[str] = []
     for proxy in world.proxies[:2]:
-        proxy.on("eth_call", Rewrite(lambda params, found: asked.append(params[1]) or found))
-    world.proxies[1].on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 2)))
+        proxy.on("eth_call", rewrite(lambda params, found: asked.append(params[1]) or found))
+    world.proxies[1].on("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 2)))
     await rpc.call(TO, b"")
     head = int(world.chain.rpc("eth_blockNumber"), 16)
     assert asked == [hex(head - 2)] * 2
@@ -240,7 +275,7 @@ async def test_one_of_two_that_lies_is_not_believed_and_both_are_named(
     signed = await sender.sign(TO, b"")
     await sender.broadcast(signed)
     await sender.watch(signed, 10)
-    world.proxies[1].on(method, Rewrite(change))
+    world.proxies[1].on(method, rewrite(change))
     rpc = world.rpc(agreement=2)
     with pytest.raises(ChainUnavailable, match=f"disagree about {method}") as caught:
         await ask(rpc, signed.tx_hash)
@@ -249,9 +284,9 @@ async def test_one_of_two_that_lies_is_not_believed_and_both_are_named(
     # Of three, the one that lies is outvoted, and left alone; one that has no receipt may only be late.
     three = world.rpc(3, agreement=2)
     found = await ask(three, signed.tx_hash)
-    asked = world.proxies[1].count(method)
+    asked = world.proxies[1].seen[method]
     assert await ask(three, signed.tx_hash) == found
-    assert (world.proxies[1].count(method) == asked) == (change([], {}) is not None)
+    assert (world.proxies[1].seen[method] == asked) == (change([], {}) is not None)
     world.proxies[1].clear()
     assert found == await ask(rpc, signed.tx_hash)
 
@@ -264,14 +299,14 @@ async def test_a_receipt_that_one_has_not_seen_yet_is_none_yet(world: World) -> 
     await sender.broadcast(signed)
     await sender.watch(signed, 10)
     rpc = world.rpc(agreement=2)
-    world.proxies[1].on("eth_blockNumber", Rewrite(lambda params, head: hex(int(head, 16) - 1)))
-    world.proxies[1].on("eth_getTransactionReceipt", Result(None))
+    world.proxies[1].on("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 1)))
+    world.proxies[1].on("eth_getTransactionReceipt", answer(None))
     assert await rpc.receipt(signed.tx_hash) is None
 
 
 async def test_one_alone_is_not_enough(world: World) -> None:
     rpc = world.rpc(agreement=2)
-    world.proxies[0].on(ANY, Status(503))
+    world.proxies[0].on(None, http_error(503))
     with pytest.raises(ChainUnavailable, match=r"2 RPC endpoints have to agree, and 1 answer .*HTTP 503"):
         await rpc.nonce(TO)
     with pytest.raises(ConfigError, match="3 RPC endpoints have to agree, but only 2"):
@@ -280,18 +315,22 @@ async def test_one_alone_is_not_enough(world: World) -> None:
 
 # --- secrets -------------------------------------------------------------------------------------------------------
 
+TELLING: dict[str, Act] = FAULTS | {
+    "error with the key": refuse(f"key {SECRET} is over its limit", -32000),
+    "revert with the key": refuse(f"revert of {SECRET}", 3),
+    "result is the key": answer(SECRET),
+    "result has the key": answer({"number": SECRET}),
+    "403 with the key": http_error(403, SECRET.encode()),
+    "body is the key": body(f'"{SECRET}"'.encode()),
+}
+
 
 @pytest.mark.attack
-@pytest.mark.parametrize(
-    "fault",
-    [*FAULTS, Error(-32000, f"key {SECRET} is over its limit"), Error(3, f"revert of {SECRET}"), Result(SECRET),
-     Result({"number": SECRET}), Status(403, SECRET), Body(f'"{SECRET}"'.encode())],
-    ids=str,
-)  # fmt: skip
-async def test_no_error_and_no_log_has_the_key_of_a_url(world: World, fault: Any) -> None:
+@pytest.mark.parametrize("fault", TELLING.values(), ids=TELLING.keys())
+async def test_no_error_and_no_log_has_the_key_of_a_url(world: World, fault: Act) -> None:
     proxy = world.proxies[0]
     url = f"{proxy.url.replace('://', f'://user:{SECRET}@')}/v3/{SECRET}?key={SECRET}"
-    proxy.on(ANY, fault)
+    proxy.on(None, fault)
     with capture_logs() as logs:
         for where in (url, Endpoints([url, f"{url}2"], 31337, timeout=0.1)):
             async with Rpc(where, 31337, timeout=0.1, attempts=1) as rpc:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.config import PushSourceConfig
 from oracle.errors import ConfigError
 from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, signature
 from oracle.types import Kind
+from oracle.web.listener import Certificate, Limits
 from oracle.web.push import serve_pushes
+from tests.integration.servers import certificate
 
 KEY = b"0123456789abcdef0123456789abcdef"
 VALUE = b'{"value": "2345.67"}'
@@ -134,3 +139,121 @@ def test_a_push_is_logged_without_its_secret_and_refusals_not_each_time(
     said = capsys.readouterr()
     assert (said.out + said.err).count("push refused") == 1
     assert "s3cret" not in said.out + said.err
+
+
+# --- connections that cost something ---
+
+
+async def dribble(port: int, head: bytes) -> asyncio.StreamReader:
+    """A connection that says so much, and then waits."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    await writer.drain()
+    KEPT.append(writer)
+    return reader
+
+
+KEPT: list[asyncio.StreamWriter] = []
+
+
+@pytest.fixture(autouse=True)
+async def hung_up() -> AsyncIterator[None]:
+    yield
+    for writer in KEPT:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    KEPT.clear()
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    """What came until the other side ended the connection, which it has to do soon."""
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("tls", [False, True])
+async def test_connections_that_say_nothing_end_and_take_no_more_than_their_share(
+    source: PushSource, tmp_path: Path, tls: bool
+) -> None:
+    file = certificate(tmp_path)
+    theirs = Certificate(file, file, "push") if tls else None
+    trusting = ssl.create_default_context(cafile=file) if tls else True
+    limits = Limits(connections=3, head_s=0.2, request_s=0.4)
+    async with serve_pushes(
+        ("127.0.0.1", 0), lambda feed, name: source, 256, certificate=theirs, limits=limits
+    ) as port:
+        with capture_logs() as logs:
+            begun = (b"", b"\x16", b"\x16\3\1\2") if tls else (b"", b"POST /pu", b"POST /push/eth/desk HTTP/1.1\r\nHo")
+            slow = [await dribble(port, head) for head in begun]
+            assert await ended(await dribble(port, b"")) == b"", "one too many"
+            for each in slow:
+                assert b" 200 " not in await ended(each)
+        assert [line["at_once"] for line in logs if line["event"] == "connections refused"] == [3]
+        url = f"{'https' if tls else 'http'}://localhost:{port}"
+        async with httpx.AsyncClient(base_url=url, trust_env=False, verify=trusting) as client:
+            answer = await client.post("/push/eth/desk", content=VALUE, headers=headers())
+        assert answer.status_code == 204, "and then there is room again"
+
+
+@pytest.mark.attack
+async def test_a_connection_that_is_kept_and_not_used_ends(source: PushSource) -> None:
+    limits = Limits(head_s=0.1, request_s=0.2)
+    async with serve_pushes(("127.0.0.1", 0), lambda feed, name: source, 256, limits=limits) as port:
+        reader = await dribble(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST /push/eth/desk HTTP/1.1\r\nX: ")
+        assert (await ended(reader)).startswith(b"HTTP/1.1 404")
+
+
+async def test_a_certificate_is_used_and_replaced_while_it_is_in_use(source: PushSource, tmp_path: Path) -> None:
+    file = certificate(tmp_path)
+    used = Certificate(file, file, "push")
+    async with serve_pushes(("127.0.0.1", 0), lambda feed, name: source, 256, certificate=used) as port:
+
+        async def push(nonce: str) -> int:
+            trusting = ssl.create_default_context(cafile=file)
+            async with httpx.AsyncClient(base_url=f"https://localhost:{port}", trust_env=False, verify=trusting) as one:
+                return (await one.post("/push/eth/desk", content=VALUE, headers=headers(nonce=nonce))).status_code
+
+        assert await push("the-first-one") == 204
+        with pytest.raises(httpx.TransportError):
+            async with httpx.AsyncClient(trust_env=False) as plain:
+                await plain.post(f"http://localhost:{port}/push/eth/desk", content=VALUE)
+        certificate(tmp_path)
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await push("the-second-one")
+        used.reload()
+        assert await push("the-third-one") == 204
+        file.write_bytes(b"rubbish")
+        with pytest.raises(ConfigError, match="is no PEM file"):
+            used.reload()
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        async with httpx.AsyncClient(base_url=f"https://localhost:{port}", trust_env=False, verify=old) as client:
+            assert (await client.get("/")).status_code == 404, "the one before is still there"
+
+
+def test_a_certificate_that_will_not_do_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other, gone = certificate(tmp_path / "a"), certificate(tmp_path / "b", b"s3cret"), tmp_path / "gone.pem"
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_bytes(b"no certificate")
+    rubbish.chmod(0o600)
+    for chain, key, what in [
+        (gone, one, r"\[push\] tls_certificate .*gone.pem: can't be read: No such file"),
+        (one, gone, r"\[push\] tls_key .*gone.pem: can't be read: No such file"),
+        (rubbish, one, "is no PEM file"),
+        (one, rubbish, "is no PEM file"),
+        (one, other, "is encrypted, and nobody is there to ask"),
+    ]:
+        with pytest.raises(ConfigError, match=what):
+            Certificate(chain, key, "push")
+    third = certificate(tmp_path / "b")
+    with pytest.raises(ConfigError, match="is not the key of"):
+        Certificate(one, third, "push")
+    one.chmod(0o644)
+    with pytest.raises(ConfigError, match="everybody may use it; run `chmod 640"):
+        Certificate(one, one, "push")

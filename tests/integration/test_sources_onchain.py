@@ -17,6 +17,7 @@ from oracle.chain.anvil import Anvil
 from oracle.chain.chainlink import ChainlinkFeed, LatestRound
 from oracle.chain.contracts import Hub
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
+from oracle.chain.endpoints import pool
 from oracle.chain.rpc import Rpc
 from oracle.chain.signer import LocalReporter
 from oracle.chain.submit import Sender, Submitter
@@ -24,6 +25,7 @@ from oracle.config import OnchainSourceConfig
 from oracle.errors import ChainUnavailable, DataError, OracleError, SourceUnavailable, WrongChain
 from oracle.sources.onchain import OnchainSource
 from oracle.types import Kind, Observed, Proven, Scored
+from tests.chaos.proxy import Act, NodeProxy, answer, drop, http_error, rewrite
 from tests.conformance import check_source
 from tests.fakes import feed_config, stub_artifact
 
@@ -41,12 +43,10 @@ class Other:
     def source(self, name: str = "price", *, now: float = NOW + 20, address: str = "", **changes: Any) -> OnchainSource:
         feed = self.deployment.feeds[name]
         found = address or (feed.strict_aggregator if changes.pop("strict", False) else feed.aggregator)
-        settings = {
-            "type": "onchain", "rpc_url": self.chain.rpc_url, "chain_id": 31337, "max_age": 60, "address": found,
-        } | changes  # fmt: skip
+        where = {} if "rpc_urls" in changes else {"rpc_url": self.chain.rpc_url}
+        settings = {"type": "onchain", "chain_id": 31337, "max_age": 60, "address": found} | where | changes
         config = OnchainSourceConfig.model_validate(settings)
-        rpc = Rpc(config.rpc_url, config.chain_id, attempts=1)
-        feed_reader = ChainlinkFeed(rpc, config.address)
+        feed_reader = ChainlinkFeed(pool(config, config.timeout, attempts=1), config.address)
         return OnchainSource(config, feed_reader, measure=Kind.RELATIVE, name="other", now=lambda: now)
 
 
@@ -127,6 +127,64 @@ async def test_a_node_that_is_gone_is_no_answer(other: Other) -> None:
     caught = await failure(other.source(rpc_url="http://127.0.0.1:9/s3cret"))
     assert type(caught) is SourceUnavailable
     assert "can't be reached" in str(caught) and "s3cret" not in str(caught)
+
+
+# --- several endpoints ---
+
+
+@pytest.fixture
+def two(other: Other) -> Iterator[list[NodeProxy]]:
+    with NodeProxy(other.chain.rpc_url) as first, NodeProxy(other.chain.rpc_url) as second:
+        yield [first, second]
+
+
+def urls(proxies: list[NodeProxy]) -> tuple[str, ...]:
+    return tuple(f"{proxy.url}/v3/s3cret" for proxy in proxies)
+
+
+BAD: dict[str, tuple[str, Act]] = {
+    "gone": ("*", drop),
+    "limited": ("*", http_error(429)),
+    "of another chain": ("eth_chainId", answer("0x1")),
+    "behind": ("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 4))),
+    "empty": ("eth_call", answer("0x")),
+}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("method", "act"), BAD.values(), ids=BAD.keys())
+async def test_another_endpoint_is_asked_where_one_will_not_do(
+    other: Other, two: list[NodeProxy], method: str, act: Act
+) -> None:
+    first, second = two
+    first.on(None if method == "*" else method, act)
+    source = other.source(rpc_urls=urls(two))
+    reading = await source.read()
+    assert (str(reading.value), reading.observed_at) == ("2345.67000001", NOW + 10)
+    assert second.seen["eth_call"] == 2
+    asked = first.seen["eth_call"]
+    assert asked == 0 or method in ("eth_call", "*")
+    assert await source.read() == reading and first.seen["eth_call"] == asked, "it is left alone"
+    second.down()
+    if method != "eth_blockNumber":  # better one that is behind than none: `max_age` is looked at in any case
+        with pytest.raises(OracleError) as caught:
+            await source.read()
+        assert "s3cret" not in str(caught.value)
+    await source.close()
+
+
+@pytest.mark.attack
+async def test_two_endpoints_that_have_to_agree(other: Other, two: list[NodeProxy]) -> None:
+    def dearer(params: list[Any], found: str) -> str:
+        return found[:66] + f"{2 * int(found[66:130], 16):064x}" + found[130:] if len(found) > 130 else found
+
+    source = other.source(rpc_urls=urls(two), agreement=2)
+    assert str((await source.read()).value) == "2345.67000001"
+    two[1].on("eth_call", rewrite(dearer))
+    with pytest.raises(SourceUnavailable, match="RPC endpoints disagree about eth_call") as caught:
+        await source.read()
+    assert "s3cret" not in str(caught.value)
+    await source.close()
 
 
 # --- a feed that says anything ---

@@ -18,7 +18,7 @@ from oracle.chain.rpc import Receipt, Rpc
 from oracle.chain.sender import Sender, SendPolicy
 from oracle.errors import FeesTooHigh, StateMoved
 from oracle.types import SignedTransaction
-from tests.faultproxy import FaultProxy
+from tests.chaos.proxy import NodeProxy
 
 TO = "0x000000000000000000000000000000000000dEaD"
 
@@ -197,7 +197,7 @@ async def test_a_gap_is_filled_and_a_kept_one_is_sent_again(world: World) -> Non
 
 
 async def test_blocks_are_told_by_websocket_and_asked_for_without(world: World) -> None:
-    with FaultProxy(world.chain.rpc_url) as proxy:
+    with NodeProxy(world.chain.rpc_url) as proxy:
         heads = Heads(proxy.ws_url, reconnect_s=0.05)
         policy = SendPolicy(poll_s=30.0)  # whoever only asks at intervals is late
         sender = Sender(world.rpc, world.account, policy=policy, heads=heads)

@@ -530,7 +530,9 @@ def test_the_other_kinds_of_live_sources(read: Load, tmp_path: Path) -> None:
     ("source", "listen", "what"),
     [
         (PUSH, None, "feeds[0] has the push source 'desk', but nothing listens: add [push]"),
-        (PUSH.replace("key_file", "token_file"), "0.0.0.0:9465", "with a token, which whoever sees the way"),
+        (PUSH.replace("key_file", "token_file"), '0.0.0.0:9465"\nbehind_proxy = true #', "with a token, which whoever"),
+        (PUSH, "0.0.0.0:9465", "others than this machine reach 0.0.0.0:9465, and pushes would be read on their way"),
+        (PUSH, '0.0.0.0:9465"\ntls_key = "k.pem', "'tls_certificate' and 'tls_key' go together"),
         (PUSH.replace(', key_file = "desk.key"', ""), "127.0.0.1:1", "exactly one of 'key_file'"),
         (PUSH.replace('"desk"', '"a/b"'), "127.0.0.1:1", "feeds[0].sources[0].name"),
         (PUSH.replace("max_age = 60, ", ""), "127.0.0.1:1", "feeds[0].sources[0].max_age: is missing"),
@@ -551,6 +553,29 @@ def test_a_source_that_can_not_be_meant_so(read: Load, source: str, listen: str 
 def test_a_token_is_taken_from_this_machine(read: Load, listen: str) -> None:
     source = PUSH.replace("key_file", "token_file")
     assert read(with_source(source), ("[journal]", f'[push]\nlisten = "{listen}"\n[journal]')).push.is_local
+
+
+@pytest.mark.parametrize("more", ["behind_proxy = true", 'tls_certificate = "c.pem"\ntls_key = "k.pem"'])
+def test_pushes_come_from_elsewhere_with_tls_or_by_a_proxy_that_has_it(read: Load, tmp_path: Path, more: str) -> None:
+    push = read(with_source(PUSH), ("[journal]", f'[push]\nlisten = "0.0.0.0:1"\n{more}\n[journal]')).push
+    assert push.has_tls != push.behind_proxy
+    if push.has_tls:
+        assert (push.tls_certificate, push.tls_key) == (tmp_path / "c.pem", tmp_path / "k.pem")
+        token = PUSH.replace("key_file", "token_file")
+        assert read(with_source(token), ("[journal]", f'[push]\nlisten = "0.0.0.0:1"\n{more}\n[journal]')).push
+
+
+def test_an_onchain_source_has_several_endpoints(read: Load) -> None:
+    several = 'rpc_urls = ["http://a/${KEY}", "http://b"], agreement = 2'
+    text = ONCHAIN.replace('rpc_url = "http://n.example/${KEY}"', several)
+    [onchain] = read(with_source(text), env={"KEY": "s3cret"}).feeds[0].sources
+    assert isinstance(onchain, OnchainSourceConfig)
+    assert onchain.endpoints == ("http://a/s3cret", "http://b") and "s3cret" not in repr(onchain)
+    assert (onchain.agreement, onchain.max_head_lag, onchain.chain_id) == (2, 3, 1)
+    with pytest.raises(ConfigError, match=r"sources\[0\]: 'agreement' of 3 needs as many endpoints"):
+        read(with_source(text.replace("agreement = 2", "agreement = 3")), env={"KEY": "s3cret"})
+    with pytest.raises(ConfigError, match=r"sources\[0\]: needs either 'rpc_url', or several endpoints"):
+        read(with_source(text.replace(several, "attempts = 1")))
 
 
 @pytest.mark.parametrize("key", ["name", "description"])

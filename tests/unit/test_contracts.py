@@ -23,7 +23,7 @@ from oracle.chain.contracts import (
     round_event,
 )
 from oracle.chain.rpc import Log
-from oracle.errors import DeploymentError
+from oracle.errors import AnswerNotBelieved, ContractRejected, DeploymentError
 from oracle.types import HoldReason, Observed, Scored, SignedObservation, Status
 
 FEED = b"\5" * 32
@@ -47,10 +47,22 @@ class Answers:
 
     answer: bytes
     asked: list[bytes] = field(default_factory=list)
+    reverts: ContractRejected | None = None
+    name: str = "http://node"
 
     async def call(self, address: str, data: bytes, **options: Any) -> bytes:
         self.asked.append(data[:4])
+        if self.reverts is not None:
+            raise self.reverts
+        if problem := options["doubt"](self.answer):
+            raise AnswerNotBelieved(problem)
         return self.answer
+
+    async def code(self, address: str) -> bytes:
+        return b""
+
+    async def chain_id(self) -> int:
+        return 31337
 
 
 def hub_that_answers(function: str, *values: Any) -> Hub:
@@ -183,6 +195,52 @@ async def test_what_was_held_once_is_nothing_while_the_feed_is_not() -> None:
 async def test_a_state_that_is_another_contract_s(found: tuple[Any, ...], what: str) -> None:
     with pytest.raises(DeploymentError, match=what):
         await state_of(*found)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("lie", [b"", b"\1", encode(["uint256"] * 9, [2**256 - 1] * 9)], ids=["0x", "short", "rubbish"])
+async def test_a_hub_that_was_found_is_never_believed_to_be_gone(lie: bytes) -> None:
+    hub = hub_that_answers("feedConfig", CONFIG)
+    await hub.find({"one": FEED})
+    endpoint: Any = hub.rpc
+    endpoint.answer = lie
+    for ask in (hub.feed_state, hub.proposals, hub.reporters):
+        with pytest.raises(AnswerNotBelieved, match=r"as the hub and its feeds were there before: .* no contract"):
+            await ask(FEED)
+    # Before it was found, the same is a mistake of the configuration.
+    endpoint.answer = b""
+    with pytest.raises(DeploymentError, match="there is no contract"):
+        await Hub(endpoint, HUB).find({"one": FEED})
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("found", "what"), [((3, *STATE[1:]), "3 for a Status"), ((*STATE[:-1], (4, *HELD[1:])), "4 for a HoldReason")]
+)
+async def test_a_state_that_can_not_be_is_not_believed_of_a_hub_that_was_found(
+    found: tuple[Any, ...], what: str
+) -> None:
+    hub = hub_that_answers("feedConfig", CONFIG)
+    await hub.find({"one": FEED})
+    hub.rpc = hub_that_answers("feedState", found).rpc
+    with pytest.raises(AnswerNotBelieved, match=what):
+        await hub.feed_state(FEED)
+    with pytest.raises(AnswerNotBelieved, match="answers 4 for a HoldReason"):
+        hub._round_events([log_of("RoundHeld", FEED, 7, 100, 1_000, 2, [3], 4, 0)])
+
+
+async def test_a_feed_that_vanishes_is_not_believed_to_and_one_that_never_was_is_told() -> None:
+    hub = hub_that_answers("feedConfig", CONFIG)
+    await hub.find({"one": FEED})
+    endpoint: Any = hub.rpc
+    endpoint.reverts = ContractRejected("UnknownFeed: the hub has no feed", "UnknownFeed", FEED)
+    with pytest.raises(AnswerNotBelieved, match="UnknownFeed"):
+        await hub.feed_state(FEED)
+    endpoint.reverts = ContractRejected("UnknownFeed: the hub has no feed", "UnknownFeed", b"\7" * 32)
+    with pytest.raises(ContractRejected):
+        await hub.read("feedState", b"\7" * 32)
+    with pytest.raises(DeploymentError, match=r"feed two is not in the hub at 0x.* run `oracle deploy`"):
+        await Hub(endpoint, HUB).find({"two": b"\7" * 32})
 
 
 async def test_what_is_proposed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from oracle import gate
-from oracle.errors import ChainUnavailable
+from oracle.errors import AnswerNotBelieved, ChainUnavailable
 from oracle.metrics import Distribution, Gauge, Metrics
 from oracle.types import FeedState, Kind, Status
 from oracle.web.health import Health
@@ -60,6 +60,17 @@ def test_a_chain_that_is_silent_for_too_long_is_told(health: Health, clock: Time
     assert failing(health) == {}
     clock.now += 61
     assert failing(health) == {"chain": "it has not answered for 61 s: connection refused"}
+
+
+def test_a_chain_that_is_not_believed_is_told_at_once(health: Health) -> None:
+    health.turned("eth")
+    health.answered(0.0, None)
+    health.disbelieved("it has no hub")
+    assert failing(health) == {"chain": "it has no hub"}
+    health.silent("connection refused")
+    assert failing(health) == {"chain": "it has no hub"}
+    health.answered(0.0, None)
+    assert failing(health) == {}
 
 
 def test_sources_may_fail_for_a_heartbeat(health: Health, clock: Time) -> None:
@@ -133,6 +144,9 @@ async def test_the_monitor_tells_metrics_and_health(health: Health, clock: Time)
     clock.now += 61
     await monitor.look()
     assert failing(health) == {"chain": "it has not answered for 61 s: no endpoint answers"}
+    chain.failure = AnswerNotBelieved("it answers nothing")
+    await monitor.look()
+    assert failing(health) == {"chain": "it answers nothing"}
 
 
 async def test_a_payer_that_runs_dry_is_warned_of_once(health: Health) -> None:

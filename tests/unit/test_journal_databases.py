@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,45 +232,127 @@ CHILD = """
     from oracle.types import Observed
     where = Path({where!r}) if {where!r}.startswith("/") else PostgresDatabase({where!r})
     journal = Journal(where, lease_s=1)
+    if {doing!r} == "within":
+        transaction = journal._transaction()
+        transaction.__enter__()
     print("leads", flush=True)
+    if {doing!r} != "writing":
+        sys.stdin.readline()
+    if {doing!r} == "within":
+        transaction.__exit__(None, None, None)
     try:
         for at in range(10**6):
             try:
                 journal.record(Observed("child", b"\\1" * 32, 1, at))
             except JournalUnavailable:
                 pass  # stopped in a transaction, which the server ended: asked again, as the daemon does
+            if {doing!r} == "within":
+                print("has written", flush=True)
+                sys.stdin.readline()
     except OracleError as error:
         print(type(error).__name__, error, flush=True)
 """
 
 
-@pytest.mark.chaos
-@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-def test_hand_over_from_a_leader_that_is_killed_or_stopped(
-    place: Place, ended_by: signal.Signals, project_root: Path
-) -> None:
-    if ended_by is signal.SIGSTOP and not place.is_postgres:
-        pytest.skip("the lock file of a process that is stopped stays locked: documented")
-    script = textwrap.dedent(CHILD).format(root=str(project_root), where=str(place.where))
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as child:
+@contextmanager
+def leading(place: Place, project_root: Path, doing: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that leads: "writing" all the time, or waiting for a line "between" transactions, or "within" one."""
+    script = textwrap.dedent(CHILD).format(root=str(project_root), where=str(place.where), doing=doing)
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as child:
         try:
-            assert child.stdout is not None and child.stdout.readline() == "leads\n"
-            standby = place.open(standby=True, lease_s=1)
-            assert not standby.is_leader
-            child.send_signal(ended_by)
-            began = time.monotonic()
-            while not standby.try_lead():
-                assert time.monotonic() - began < 10
-                time.sleep(0.05)
-            before = standby.counts()["open"]
-            standby.record(observed(1))
-            if ended_by is signal.SIGSTOP:
-                child.send_signal(signal.SIGCONT)
-                said = child.stdout.readline()
-                assert said.startswith("JournalError") and "another daemon took over" in said
-            assert standby.counts()["open"] == before + 1
+            assert said_by(child) == "leads\n"
+            yield child
         finally:
             child.kill()
+
+
+def said_by(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline()
+
+
+def go_on(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+
+def until_it_leads(standby: Journal) -> None:
+    until = time.monotonic() + 10
+    while not standby.try_lead():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.chaos
+def test_hand_over_from_a_leader_that_is_killed(place: Place, project_root: Path) -> None:
+    with leading(place, project_root, "writing") as child:
+        standby = place.open(standby=True, lease_s=1)
+        assert not standby.is_leader
+        child.kill()
+        until_it_leads(standby)
+        before = standby.counts()["open"]
+        standby.record(observed(1))
+        assert standby.counts()["open"] == before + 1
+
+
+@pytest.mark.chaos
+@pytest.mark.attack
+def test_hand_over_from_a_leader_that_is_stopped_and_wakes_up(place: Place, project_root: Path) -> None:
+    with leading(place, project_root, "writing" if place.is_postgres else "between") as child:
+        standby = place.open(standby=True, lease_s=1)
+        assert not standby.try_lead()
+        child.send_signal(signal.SIGSTOP)
+        until_it_leads(standby)
+        before = standby.counts()["open"]
+        standby.record(observed(1))
+        third = place.open(standby=True, lease_s=1)
+        assert not third.try_lead(), "its lock is the new leader's"
+        child.send_signal(signal.SIGCONT)
+        go_on(child)
+        said = said_by(child)
+        assert said.startswith("JournalError") and "another daemon took over" in said
+        assert not third.try_lead() and standby.counts()["open"] == before + 1
+        standby.record(observed(2))
+        standby.close()
+        assert third.try_lead() and third.counts()["open"] == before + 2
+
+
+@pytest.mark.chaos
+def test_a_leader_that_is_stopped_within_a_transaction_keeps_sqlite_s_lock(
+    tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oracle.journal.databases.BUSY_TIMEOUT_S", 0.05)
+    with ExitStack() as stack:
+        place = Place(tmp_path / "journal.sqlite", None, stack)
+        with leading(place, project_root, "within") as child:
+            standby = place.open(standby=True, lease_s=1)
+            child.send_signal(signal.SIGSTOP)
+            with pytest.raises(JournalUnavailable, match="is locked by another program"):
+                until_it_leads(standby)
+            lock = Path(f"{place.where}.lock")
+            sign = lock.stat().st_mtime_ns
+            child.send_signal(signal.SIGCONT)
+            go_on(child)
+            assert said_by(child) == "has written\n"
+            while lock.stat().st_mtime_ns == sign:
+                time.sleep(0.01)
+            assert not standby.try_lead(), "it is alive again"
+            child.kill()
+            until_it_leads(standby)
+            assert [stage.observed.feed for stage in standby.unfinished()] == ["child"]
+
+
+def test_a_leader_whose_release_gives_no_signs_of_life_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    monkeypatch.setattr("oracle.journal.databases._CAN_GIVE_SIGNS", False)
+    clock = iter(range(0, 10**6, 100))
+    with Journal(path), Journal(path, standby=True) as standby:
+        monkeypatch.setattr("oracle.journal.databases.time.monotonic", lambda: float(next(clock)))
+        assert [standby.try_lead() for _ in range(5)] == [False] * 5
 
 
 def test_postgresql_gone_and_back(database: Place, postgres: Postgres) -> None:

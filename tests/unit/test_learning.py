@@ -15,11 +15,13 @@ import pytest
 from oracle import monitoring
 from oracle.assembly import load_detector
 from oracle.cli import main
-from oracle.config import TrainingDataConfig, load_training
+from oracle.config import TrainingDataConfig, journal_at, load_training
 from oracle.errors import DataError
+from oracle.journal import open_journal
 from oracle.learning import card as cards
 from oracle.learning import recordings
 from tests.recordings import walk, write_csv
+from tests.unit.test_journal import stages
 
 ROWS = 1_600
 Run = Callable[..., tuple[int, str, str]]
@@ -233,6 +235,40 @@ def test_a_held_answer_counts_if_its_level_was_accepted() -> None:
     learnt = recordings.from_reports(reports, data, "journal")
     assert learnt.recording.times == (1, 2, 4, 5, 6)
     assert learnt.dropped == 2 and learnt.held == (3,)
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgresql"])
+def test_a_journal_in_either_database_is_read_and_not_written(
+    carded: Run, where: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, database = "journal.sqlite", None
+    if where == "postgresql":
+        database = request.getfixturevalue("postgres")
+        at = database.url()
+    monkeypatch.setenv("THE_PASSWORD", "s3cret")
+    with open_journal(journal_at(at), {}) as journal:  # the daemon, which goes on writing
+        for observed_at in (1, 2, 3):
+            for stage in stages(observed_at):
+                journal.record(stage)
+        Path("train.toml").write_text(
+            f'[data]\njournal = "{at}"\nfeed = "eth-usd"\n[detector]\ntype = "cap"\nname = "mine"\n'
+        )
+        learnt = recordings.read(load_training(Path("train.toml")).data)
+        assert learnt.recording.times == (1, 2, 3)
+        assert learnt.source == ("journal.sqlite" if database is None else journal.name)
+        for data in (f'journal = "{at}"', f'journal = {{ {"url" if database else "path"} = "{at}" }}'):
+            configure(data=f'{data}\nfeed = "eth-usd"\nsigma = 100\nheartbeat = 1')
+            refused(carded("detector", "train", "train.toml"), r"too few rows: 3, and at least 600")
+        feed = ("--feed", "eth-usd", "--journal", at)
+        refused(carded("detector", "monitor", CARD, *feed), "too few reports: 3")
+        journal.record(stages(4)[0])
+        assert journal.leader().epoch == 1
+    if database is not None:
+        with_password = at.replace("postgres@", "postgres:s3cret@")
+        code, _, errors = carded("detector", "monitor", CARD, "--feed", "eth-usd", "--journal", with_password)
+        assert code == 2 and "error: journal: url: has a password in it" in errors and "s3cret" not in errors
+        configure(data=f'journal = {{ url = "{at}", password_env = "THE_PASSWORD" }}\nfeed = "none"')
+        refused(carded("detector", "train", "train.toml"), "there is no accepted or held report of a feed 'none'")
 
 
 # --- monitoring --------------------------------------------------------------------------------------------------
