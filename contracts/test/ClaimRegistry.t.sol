@@ -417,10 +417,10 @@ contract ClaimRegistryTest is Test {
     /// subject, its renewal, and what a consumer pays for its question.
     /// forge-config: default.isolate = true
     function test_gas() public {
-        claim.modelId = registry.proposeModel(address(new YesVerifier()), MODEL_HASH, 3_008, LIMIT);
+        claim.modelId = registry.proposeModel(address(new YesVerifier()), MODEL_HASH, 2_912, LIMIT);
         registry.addIssuer(claim.modelId, issuer);
         vm.warp(block.timestamp + DELAY);
-        bytes memory proof = new bytes(3_008);
+        bytes memory proof = new bytes(2_912);
         for (uint256 i = 0; i < proof.length; ++i) {
             proof[i] = bytes1(uint8(uint256(keccak256(abi.encode(i))) | 1));
         }
