@@ -57,8 +57,8 @@ coverage: setup ## how much of contracts/src forge's tests reach; fails below 98
 		--report lcov --report-file build/forge/coverage/lcov.info
 	$(BIN)/python -m scripts.coverage build/forge/coverage/lcov.info --lines 98 --branches 95
 
-snapshots: setup ## write contracts/snapshots anew: the gas of submissions and cards, which `make test` compares
-	$(MEASURE) --match-path 'contracts/test/{Gas,ModelCard}.t.sol'
+snapshots: setup ## write contracts/snapshots anew: the gas of submissions, cards and claims, which `make test` compares
+	$(MEASURE) --match-path 'contracts/test/{Gas,ModelCard,ClaimRegistry}.t.sol'
 	@rm -rf contracts/snapshots && cp -R $(MEASURED) contracts/snapshots
 
 check: setup ## lint, types, layers, formatting, static analysis

@@ -1,4 +1,4 @@
-"""What the admin and the guardian of a hub do to one of its feeds.
+"""What the admin and the guardian of a hub do to one of its feeds; and how any call of an admin's is sent.
 
 Changes of a feed are proposed in the open and take effect after the hub's delay; pauses, cancellations and rollbacks at
 once. Nothing here can set an answer: the hub has no such function.
@@ -25,17 +25,19 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the hub, for whoever signs it.
+    """One call of a contract, for whoever signs it.
 
     Attributes:
         what: In words.
-        to: The hub.
+        to: The contract.
         data: Calldata.
+        interface: The contract's, which puts its refusal in words.
     """
 
     what: str
     to: str
     data: bytes
+    interface: Interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Cal
     """
     data = hub_interface().encode_call(action, feed_id(deployment, name), *arguments)
     told = ", ".join([name, *(str(each) for each in arguments)])
-    return Call(f"{action}({told})", deployment.hub, data)
+    return Call(f"{action}({told})", deployment.hub, data, hub_interface())
 
 
 def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], int]:
@@ -129,14 +131,13 @@ async def send(rpc: Rpc, account: AnyKey, wanted: Call, deadline_s: float = 120.
     """Simulate, sign and send a call, and wait until it is mined.
 
     Raises:
-        ContractRejected: The hub refuses it, and why; also if the account is neither admin nor guardian.
+        ContractRejected: The contract refuses it, and why; also if the account has no say.
         TransactionPending: It is not mined by the deadline.
         ChainUnavailable: No answer.
     """
-    interface: Interface = hub_interface()
     sender = Sender(rpc, account)
     try:
-        transaction = await sender.sign(wanted.to, wanted.data, interface.decode_error)
+        transaction = await sender.sign(wanted.to, wanted.data, wanted.interface.decode_error)
     except ContractRejected as error:
         hint = (
             f"; {sender.address} signs, see --keystore and --calldata"

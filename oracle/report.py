@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from oracle.administration import Call
     from oracle.audit import AuditReport
     from oracle.chain.deploy import Deployment
     from oracle.doctor import Check
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 def print_json(value: Any) -> None:
     """One JSON document to standard output."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def print_call(wanted: Call, *, as_json: bool) -> None:
+    """A call that another wallet is to sign."""
+    if as_json:
+        print_json({"what": wanted.what, "to": wanted.to, "value": 0, "data": "0x" + wanted.data.hex()})
+        return
+    print(f"{wanted.what}\nto    {wanted.to}\ndata  0x{wanted.data.hex()}")
 
 
 def finished_steps(show: Callable[[str], None]) -> Callable[[str], None]:

@@ -30,6 +30,7 @@ contract AllowList {
 }
 
 /// @title A lender whose rate depends on the band that is proven
+/// @dev A borrower may prove a narrower range than a band's: `covers` accepts it, and the borrower says which it is.
 contract BandLender {
     /// @param ratePpm A year, in millionths.
     struct Band {
@@ -52,11 +53,12 @@ contract BandLender {
         }
     }
 
-    /// @notice The rate of the best band that the borrower has proven.
-    function rateOf(address borrower) external view returns (uint32) {
+    /// @notice The rate of the best band that the borrower's claim is within.
+    /// @param provenLo With `provenHi`, the bounds of the claim.
+    function rateOf(address borrower, int128 provenLo, int128 provenHi) external view returns (uint32) {
         for (uint256 i = 0; i < bands.length; ++i) {
             Band memory band = bands[i];
-            if (registry.isValid(borrower, modelId, band.lo, band.hi)) return band.ratePpm;
+            if (registry.covers(borrower, modelId, band.lo, band.hi, provenLo, provenHi)) return band.ratePpm;
         }
         revert NoClaim(borrower);
     }

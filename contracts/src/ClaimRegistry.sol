@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {
+    AccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
@@ -10,31 +12,30 @@ import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {Instances} from "./libraries/Instances.sol";
 
 /// @title Registry of private claims
-contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
-    /// @inheritdoc IClaimRegistry
-    bytes32 public constant override ISSUER_ROLE = keccak256("ISSUER_ROLE");
-
+contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712 {
     uint40 internal constant MAX_DELAY = 30 days;
     uint128 internal constant MAX_LIMIT = 1 << 120;
     uint256 internal constant SUBJECT_LIMB_BITS = 40;
     uint256 internal constant INSTANCES = 12;
+    /// @dev From when the signatures of a removed issuer count.
+    uint40 internal constant NEVER = type(uint40).max;
 
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 modelId,address subject,uint256 commitment,uint40 expiresAt)");
 
     /// @inheritdoc IClaimRegistry
-    uint40 public immutable override modelDelay;
+    uint40 public immutable override changeDelay;
 
     mapping(bytes32 modelId => Model stored) private _models;
     mapping(bytes32 key => Recorded stored) private _claims;
+    mapping(bytes32 modelId => mapping(address issuer => uint40 activeAt)) private _issuers;
     mapping(address issuer => mapping(uint256 commitment => bool revoked)) private _revoked;
 
-    /// @param admin Of models and issuers.
-    /// @param delay Seconds from a model's proposal to its first claim.
-    constructor(address admin, uint40 delay) EIP712("ClaimRegistry", "1") {
+    /// @param admin Of models and issuers. It is handed over in two steps, the delay apart.
+    /// @param delay Seconds from a model's proposal, or an issuer's naming, to the first claim that rests on it.
+    constructor(address admin, uint40 delay) AccessControlDefaultAdminRules(delay, admin) EIP712("ClaimRegistry", "1") {
         if (delay > MAX_DELAY) revert InvalidDelay(delay);
-        modelDelay = delay;
-        _grantRole(DEFAULT_ADMIN_ROLE, admin);
+        changeDelay = delay;
     }
 
     /// @inheritdoc IClaimRegistry
@@ -47,9 +48,9 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         if (verifier.code.length == 0) revert HasNoCode(verifier);
         if (modelHash == 0 || modelHash >= Instances.FIELD_MODULUS || proofBytes == 0) revert InvalidModel();
         if (limit == 0 || limit > MAX_LIMIT) revert InvalidModel();
-        modelId = keccak256(abi.encode(modelHash, verifier.codehash));
+        modelId = _modelId(verifier, modelHash, proofBytes, limit);
         if (_models[modelId].verifier != address(0)) revert ModelExists(modelId);
-        uint40 activeAt = uint40(block.timestamp) + modelDelay;
+        uint40 activeAt = uint40(block.timestamp) + changeDelay;
         _models[modelId] = Model(verifier, proofBytes, activeAt, false, limit, modelHash);
         emit ModelProposed(modelId, verifier, modelHash, limit, activeAt);
     }
@@ -58,6 +59,24 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
     function retireModel(bytes32 modelId) external override onlyRole(DEFAULT_ADMIN_ROLE) {
         _known(modelId).isRetired = true;
         emit ModelRetired(modelId);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function addIssuer(bytes32 modelId, address issuer) external override onlyRole(DEFAULT_ADMIN_ROLE) {
+        // slither-disable-next-line unused-return -- reverts if there is none
+        _known(modelId);
+        if (issuer == address(0) || _issuers[modelId][issuer] != 0) revert InvalidIssuer(modelId, issuer);
+        uint40 activeAt = uint40(block.timestamp) + changeDelay;
+        _issuers[modelId][issuer] = activeAt;
+        emit IssuerAdded(modelId, issuer, activeAt);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function removeIssuer(bytes32 modelId, address issuer) external override onlyRole(DEFAULT_ADMIN_ROLE) {
+        uint40 activeAt = _issuers[modelId][issuer];
+        if (activeAt == 0 || activeAt == NEVER) revert UnknownIssuer(modelId, issuer);
+        _issuers[modelId][issuer] = NEVER;
+        emit IssuerRemoved(modelId, issuer);
     }
 
     /// @inheritdoc IClaimRegistry
@@ -76,21 +95,32 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         // 1  the subject's own
         if (msg.sender != claim.subject) revert NotSubject(msg.sender, claim.subject);
         // 2  an active model, and bounds for which its circuit is sound
-        _requireBounds(claim.lo, claim.hi, _active(claim.modelId).limit);
+        Model memory stored = _active(claim.modelId);
+        _requireBounds(claim.lo, claim.hi, stored.limit);
         // 3  an issuer signed the commitment, for this subject and model, on this chain and registry
         address issuer = _issuer(claim, attestation);
         // 4  the statement is built here; the proof is for it or for nothing
-        _requireProof(_models[claim.modelId], proof, _instances(claim, statementHash, _models[claim.modelId].modelHash));
+        _requireProof(stored, proof, _instances(claim, statementHash, stored.modelHash));
         // 5  new
         _record(claim, issuer, claim.expiresAt < attestation.expiresAt ? claim.expiresAt : attestation.expiresAt);
     }
 
     /// @inheritdoc IClaimRegistry
-    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) external view override returns (bool) {
+    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) public view override returns (bool) {
         Recorded memory found = _claims[_key(subject, modelId, lo, hi)];
         // Zeros have expired.
-        return block.timestamp < found.expiresAt && !_models[modelId].isRetired && hasRole(ISSUER_ROLE, found.issuer)
+        return block.timestamp < found.expiresAt && !_models[modelId].isRetired && isIssuer(modelId, found.issuer)
             && !_revoked[found.issuer][found.commitment];
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function covers(address subject, bytes32 modelId, int128 lo, int128 hi, int128 provenLo, int128 provenHi)
+        external
+        view
+        override
+        returns (bool)
+    {
+        return lo <= provenLo && provenHi <= hi && isValid(subject, modelId, provenLo, provenHi);
     }
 
     /// @inheritdoc IClaimRegistry
@@ -106,6 +136,12 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
     /// @inheritdoc IClaimRegistry
     function model(bytes32 modelId) external view override returns (Model memory) {
         return _known(modelId);
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function isIssuer(bytes32 modelId, address issuer) public view override returns (bool) {
+        uint40 activeAt = _issuers[modelId][issuer];
+        return activeAt != 0 && activeAt <= block.timestamp;
     }
 
     /// @inheritdoc IClaimRegistry
@@ -146,11 +182,13 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         bytes32 digest = attestationDigest(claim.modelId, claim.subject, claim.commitment, attestation.expiresAt);
         // slither-disable-next-line unused-return -- what is no signature at all recovers nobody, who is no issuer
         (issuer,,) = ECDSA.tryRecover(digest, attestation.signature);
-        if (issuer == address(0) || !hasRole(ISSUER_ROLE, issuer)) revert UntrustedIssuer(issuer);
+        if (!isIssuer(claim.modelId, issuer)) revert UntrustedIssuer(issuer);
         if (_revoked[issuer][claim.commitment]) revert Revoked(issuer, claim.commitment);
     }
 
-    /// @dev [H(data), H(statement), H(model), lo, hi, expiry, subject in four limbs, 1, 1].
+    /// @dev [H(data), H(statement), H(model), 2 lo − 1, 2 hi + 1, expiry, subject in four limbs, 1, 1]. A score s is
+    /// compared as 2 s, which is even and equals neither: where two numbers are equal, ezkl's comparison leaves the answer
+    /// to the prover.
     function _instances(Claim calldata claim, uint256 statementHash, uint256 modelHash)
         private
         pure
@@ -160,7 +198,8 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         if (statementHash >= Instances.FIELD_MODULUS) revert NotAFieldElement(statementHash);
         instances = new uint256[](INSTANCES);
         (instances[0], instances[1], instances[2]) = (claim.commitment, statementHash, modelHash);
-        (instances[3], instances[4]) = (Instances.toField(claim.lo), Instances.toField(claim.hi));
+        instances[3] = Instances.toField(2 * int256(claim.lo) - 1);
+        instances[4] = Instances.toField(2 * int256(claim.hi) + 1);
         instances[5] = claim.expiresAt;
         uint256 subject = uint160(claim.subject);
         for (uint256 i = 0; i < 4; ++i) {
@@ -171,7 +210,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
 
     /// @dev The compiler's encoding is the canonical one, which alone a hardened verifier takes. A revert, a `false`, and
     /// anything but one word of 1 mean no.
-    function _requireProof(Model storage stored, bytes calldata proof, uint256[] memory instances) private view {
+    function _requireProof(Model memory stored, bytes calldata proof, uint256[] memory instances) private view {
         if (proof.length != stored.proofBytes) revert WrongProofLength(proof.length, stored.proofBytes);
         // slither-disable-next-line low-level-calls -- a typed call would revert where the answer is no word
         (bool isOk, bytes memory answer) =
@@ -184,9 +223,21 @@ contract ClaimRegistry is IClaimRegistry, AccessControl, EIP712 {
         if (stored.verifier == address(0)) revert UnknownModel(modelId);
     }
 
-    function _active(bytes32 modelId) private view returns (Model storage stored) {
+    function _active(bytes32 modelId) private view returns (Model memory stored) {
         stored = _known(modelId);
         if (stored.isRetired || block.timestamp < stored.activeAt) revert ModelNotActive(modelId);
+        // Code at an address can change: a delegated account's, or where something is created again.
+        if (_modelId(stored.verifier, stored.modelHash, stored.proofBytes, stored.limit) != modelId) {
+            revert VerifierChanged(stored.verifier);
+        }
+    }
+
+    function _modelId(address verifier, uint256 modelHash, uint32 proofBytes, uint128 limit)
+        private
+        view
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(modelHash, verifier.codehash, proofBytes, limit));
     }
 
     function _key(address subject, bytes32 modelId, int128 lo, int128 hi) private pure returns (bytes32) {

@@ -2,11 +2,15 @@
 pragma solidity 0.8.30;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {
+    IAccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/IAccessControlDefaultAdminRules.sol";
 import {Test} from "forge-std/Test.sol";
 
 import {AllowList, BandLender, Requirement, Tournament} from "../examples/ClaimConsumers.sol";
 import {IClaimRegistry} from "../src/interfaces/IClaimRegistry.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
+import {YesVerifier} from "./mocks/YesVerifier.sol";
 
 /// @dev The stub's proof is of one statement only; the statement is built here from the interface's description.
 contract ClaimRegistryTest is Test {
@@ -27,8 +31,8 @@ contract ClaimRegistryTest is Test {
         vm.warp(1_700_000_000);
         registry = _registry();
         issuer = vm.addr(issuerKey);
-        IAccessControl(address(registry)).grantRole(registry.ISSUER_ROLE(), issuer);
         modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT);
+        registry.addIssuer(modelId, issuer);
         vm.warp(block.timestamp + DELAY);
         claim = IClaimRegistry.Claim(modelId, ALICE, -5, 100, uint40(block.timestamp + 30 days), 42);
     }
@@ -150,12 +154,45 @@ contract ClaimRegistryTest is Test {
         _expect(abi.encodeWithSelector(IClaimRegistry.ModelNotActive.selector, claim.modelId));
         _submit();
         vm.warp(block.timestamp + DELAY);
+        // Who is trusted with one model's data is not with another's.
+        _expect(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, issuer));
+        _submit();
+        registry.addIssuer(claim.modelId, issuer);
+        vm.warp(block.timestamp + DELAY);
         IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
         vm.expectRevert(IClaimRegistry.ProofRejected.selector);
         vm.prank(ALICE);
         registry.submitClaim(claim, 9, attestation, proof);
         claim.modelId = bytes32(uint256(1));
         _expect(abi.encodeWithSelector(IClaimRegistry.UnknownModel.selector, claim.modelId));
+        _submit();
+    }
+
+    function test_anotherModelsAttestation() public {
+        IClaimRegistry.Claim memory first = claim;
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, first);
+        claim.modelId = registry.proposeModel(address(new StubVerifier()), MODEL_HASH, 32, LIMIT * 2);
+        registry.addIssuer(claim.modelId, issuer);
+        vm.warp(block.timestamp + DELAY);
+        bytes memory proof = _proof(claim);
+        vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+    }
+
+    /// @dev An id says what was agreed on, the limit within which the comparisons hold included.
+    function test_modelIdIsOfAllThatCounts() public {
+        address verifier = address(new StubVerifier());
+        assertEq(modelId, keccak256(abi.encode(MODEL_HASH, verifier.codehash, uint256(32), uint256(LIMIT))));
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT + 1), modelId);
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH, 33, LIMIT), modelId);
+        assertNotEq(registry.proposeModel(verifier, MODEL_HASH + 1, 32, LIMIT), modelId);
+    }
+
+    function test_verifierThatBecameAnother() public {
+        address verifier = registry.model(modelId).verifier;
+        vm.etch(verifier, address(new YesVerifier()).code);
+        _expect(abi.encodeWithSelector(IClaimRegistry.VerifierChanged.selector, verifier));
         _submit();
     }
 
@@ -184,18 +221,96 @@ contract ClaimRegistryTest is Test {
         _submit();
     }
 
-    function test_issuerAndModelEnd() public {
+    function test_aRemovedIssuerNeverComesBack() public {
         _submit();
-        bytes32 role = registry.ISSUER_ROLE();
-        IAccessControl(address(registry)).revokeRole(role, issuer);
+        vm.expectEmit(address(registry));
+        emit IClaimRegistry.IssuerRemoved(modelId, issuer);
+        registry.removeIssuer(modelId, issuer);
         assertFalse(_isValid());
-        IAccessControl(address(registry)).grantRole(role, issuer);
+        assertFalse(registry.isIssuer(modelId, issuer));
+        _expect(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, issuer));
+        _submit();
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, issuer));
+        registry.addIssuer(modelId, issuer);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownIssuer.selector, modelId, issuer));
+        registry.removeIssuer(modelId, issuer);
+        vm.warp(block.timestamp + 2 * DELAY);
+        assertFalse(registry.isIssuer(modelId, issuer));
+    }
+
+    /// @dev At once it would be a way around the models' delay: whoever names an issuer can have anything claimed.
+    function test_anIssuerCountsAfterTheDelay() public {
+        uint256 key = 0xB0B;
+        address later = vm.addr(key);
+        bytes memory proof = _proof(claim);
+        vm.expectEmit(address(registry));
+        emit IClaimRegistry.IssuerAdded(modelId, later, uint40(block.timestamp) + DELAY);
+        registry.addIssuer(modelId, later);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, key, claim);
+        vm.warp(block.timestamp + DELAY - 1);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, later));
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+        vm.warp(block.timestamp + 1);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
         assertTrue(_isValid());
+        // Naming it again would put it off: it does nothing.
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, later));
+        registry.addIssuer(modelId, later);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, address(0)));
+        registry.addIssuer(modelId, address(0));
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownModel.selector, bytes32(0)));
+        registry.addIssuer(bytes32(0), later);
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownIssuer.selector, modelId, MALLORY));
+        registry.removeIssuer(modelId, MALLORY);
+    }
+
+    function test_modelEnds() public {
+        _submit();
         registry.retireModel(modelId);
         assertFalse(_isValid());
         assertTrue(registry.model(modelId).isRetired);
         _expect(abi.encodeWithSelector(IClaimRegistry.ModelNotActive.selector, modelId));
         _submit();
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownModel.selector, bytes32(0)));
+        registry.retireModel(bytes32(0));
+    }
+
+    /// @dev Renewed by a later attestation; the same one again says nothing new, and an older one takes nothing away.
+    function test_renewal() public {
+        _submit();
+        IClaimRegistry.Attestation memory first = _attestation(registry, issuerKey, claim);
+        bytes memory proof = _proof(claim);
+        vm.warp(block.timestamp + 6 days);
+        _submit();
+        assertEq(registry.recorded(ALICE, modelId, -5, 100).expiresAt, block.timestamp + 7 days);
+        vm.expectRevert(IClaimRegistry.AlreadyRecorded.selector);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, first, proof);
+    }
+
+    function test_covers(int128 lo, int128 hi, int128 provenLo, int128 provenHi) public {
+        int128 most = int128(LIMIT);
+        provenLo = int128(bound(provenLo, -most, most));
+        provenHi = int128(bound(provenHi, provenLo, most));
+        // Near the bounds as often as far away.
+        if (lo % 2 == 0) lo = provenLo + int128(bound(lo, -2, 2));
+        if (hi % 2 == 0) hi = provenHi + int128(bound(hi, -2, 2));
+        (claim.lo, claim.hi) = (provenLo, provenHi);
+        assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi));
+        _submit();
+        bool within = lo <= provenLo && provenHi <= hi;
+        assertEq(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi), within);
+        assertFalse(registry.covers(MALLORY, modelId, lo, hi, provenLo, provenHi));
+        assertFalse(registry.covers(ALICE, bytes32(0), lo, hi, provenLo, provenHi));
+        // A hint that is no claim finds none, whatever it would cover.
+        assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi + 1));
+        assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo - 1, provenHi));
+        assertTrue(registry.covers(ALICE, modelId, provenLo, provenHi, provenLo, provenHi));
+        vm.prank(issuer);
+        registry.revoke(42);
+        assertFalse(registry.covers(ALICE, modelId, provenLo, provenHi, provenLo, provenHi));
     }
 
     function test_expired() public {
@@ -219,6 +334,12 @@ contract ClaimRegistryTest is Test {
         vm.prank(MALLORY);
         vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
         registry.retireModel(modelId);
+        vm.prank(MALLORY);
+        vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
+        registry.addIssuer(modelId, MALLORY);
+        vm.prank(MALLORY);
+        vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
+        registry.removeIssuer(modelId, issuer);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.ModelExists.selector, modelId));
         registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.HasNoCode.selector, MALLORY));
@@ -227,8 +348,35 @@ contract ClaimRegistryTest is Test {
         registry.proposeModel(verifier, R, 32, LIMIT);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
         registry.proposeModel(verifier, 1, 32, 0);
+        vm.expectRevert(IClaimRegistry.InvalidModel.selector);
+        registry.proposeModel(verifier, 1, 32, (1 << 120) + 1);
+        vm.expectRevert(IClaimRegistry.InvalidModel.selector);
+        registry.proposeModel(verifier, 0, 32, LIMIT);
+        vm.expectRevert(IClaimRegistry.InvalidModel.selector);
+        registry.proposeModel(verifier, 1, 0, LIMIT);
+        // forge's deployCode says nothing of the reason.
         vm.expectRevert();
         deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), uint40(31 days)));
+        vm.expectRevert();
+        deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(0), DELAY));
+        assertEq(registry.changeDelay(), DELAY);
+    }
+
+    /// @dev A registry whose admin was given away by mistake, or to a thief at once, would be lost.
+    function test_theAdminIsHandedOverInTwoSteps() public {
+        IAccessControlDefaultAdminRules admin = IAccessControlDefaultAdminRules(address(registry));
+        assertEq(admin.defaultAdmin(), address(this));
+        admin.beginDefaultAdminTransfer(MALLORY);
+        vm.startPrank(MALLORY);
+        vm.expectRevert();
+        admin.acceptDefaultAdminTransfer();
+        vm.stopPrank();
+        admin.cancelDefaultAdminTransfer();
+        vm.warp(block.timestamp + DELAY + 1);
+        vm.prank(MALLORY);
+        vm.expectRevert();
+        admin.acceptDefaultAdminTransfer();
+        assertEq(admin.defaultAdmin(), address(this));
     }
 
     function test_consumers() public {
@@ -245,13 +393,16 @@ contract ClaimRegistryTest is Test {
         vm.expectRevert(abi.encodeWithSelector(Tournament.NoClaim.selector, ALICE));
         tournament.collect();
         vm.expectRevert(abi.encodeWithSelector(BandLender.NoClaim.selector, ALICE));
-        lender.rateOf(ALICE);
+        lender.rateOf(ALICE, -5, 100);
         vm.stopPrank();
         _submit();
-        assertEq(lender.rateOf(ALICE), 60_000);
-        claim.lo = 50;
+        assertEq(lender.rateOf(ALICE, -5, 100), 60_000);
+        vm.expectRevert(abi.encodeWithSelector(BandLender.NoClaim.selector, ALICE));
+        lender.rateOf(ALICE, 50, 100);
+        // Narrower than the best band asks for.
+        (claim.lo, claim.hi) = (60, 70);
         _submit();
-        assertEq(lender.rateOf(ALICE), 30_000);
+        assertEq(lender.rateOf(ALICE, 60, 70), 30_000);
         vm.startPrank(ALICE);
         list.join();
         assertTrue(list.members(ALICE));
@@ -260,6 +411,32 @@ contract ClaimRegistryTest is Test {
         vm.stopPrank();
         vm.expectRevert(abi.encodeWithSelector(Tournament.NotWinner.selector, address(this)));
         tournament.collect();
+    }
+
+    /// @dev What the registry itself costs, as a transaction; the verifier says yes to everything. The first claim of a
+    /// subject, its renewal, and what a consumer pays for its question.
+    /// forge-config: default.isolate = true
+    function test_gas() public {
+        claim.modelId = registry.proposeModel(address(new YesVerifier()), MODEL_HASH, 2_912, LIMIT);
+        registry.addIssuer(claim.modelId, issuer);
+        vm.warp(block.timestamp + DELAY);
+        bytes memory proof = new bytes(2_912);
+        for (uint256 i = 0; i < proof.length; ++i) {
+            proof[i] = bytes1(uint8(uint256(keccak256(abi.encode(i))) | 1));
+        }
+        string[2] memory names = ["submit", "renew"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            vm.warp(block.timestamp + 1 days);
+            IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
+            vm.prank(ALICE);
+            registry.submitClaim(claim, uint256(keccak256("statement")) % R, attestation, proof);
+            vm.snapshotGasLastCall("Claim", names[i]);
+        }
+        // A typed call to a `view` function would be a STATICCALL, which is not isolated.
+        (bool isOk, bytes memory answer) =
+            address(registry).call(abi.encodeCall(registry.isValid, (ALICE, claim.modelId, -5, 100)));
+        assertTrue(isOk && abi.decode(answer, (bool)));
+        vm.snapshotGasLastCall("Claim", "is-valid");
     }
 
     function _registry() internal returns (IClaimRegistry) {
@@ -299,13 +476,17 @@ contract ClaimRegistryTest is Test {
     function _proof(IClaimRegistry.Claim memory of_) internal pure returns (bytes memory) {
         uint256[] memory told = new uint256[](12);
         (told[0], told[1], told[2]) = (of_.commitment, 9, MODEL_HASH);
-        told[3] = of_.lo < 0 ? R - uint256(-int256(of_.lo)) : uint256(int256(of_.lo));
-        told[4] = of_.hi < 0 ? R - uint256(-int256(of_.hi)) : uint256(int256(of_.hi));
+        told[3] = _element(2 * int256(of_.lo) - 1);
+        told[4] = _element(2 * int256(of_.hi) + 1);
         told[5] = of_.expiresAt;
         for (uint256 i = 0; i < 4; ++i) {
             told[6 + i] = uint40(uint160(of_.subject) >> (40 * i));
         }
         (told[10], told[11]) = (1, 1);
         return abi.encode(keccak256(abi.encode(told)));
+    }
+
+    function _element(int256 value) internal pure returns (uint256) {
+        return value < 0 ? R - uint256(-value) : uint256(value);
     }
 }

@@ -19,6 +19,7 @@ from oracle.claims.statement import (
     SALT_BITS,
     SALT_LIMBS,
     ClaimCircuit,
+    edges,
     new_salt,
     subject_limbs,
 )
@@ -50,11 +51,12 @@ class Registered:
 
     @property
     def model_id(self) -> int:
-        """As `ClaimRegistry` has it: keccak256(abi.encode(model hash, verifier code hash))."""
+        """As `ClaimRegistry` has it: keccak256(abi.encode(model hash, verifier code hash, proof bytes, limit))."""
         from eth_utils.crypto import keccak
 
-        code_hash = bytes.fromhex(self.artifact.manifest.verifier_code_hash.removeprefix("0x"))
-        return int.from_bytes(keccak(self.model_hash.to_bytes(32, "big") + code_hash), "big")
+        manifest = self.artifact.manifest
+        words = (self.model_hash, int(manifest.verifier_code_hash, 16), manifest.proof_bytes, self.circuit.limit)
+        return int.from_bytes(keccak(b"".join(word.to_bytes(32, "big") for word in words)), "big")
 
 
 class ZkmlClient:
@@ -134,18 +136,20 @@ class ZkmlClient:
             self._models[spec.name] = registered = Registered(spec, circuit, artifact)
             return registered
 
-    def commit(self, model: str, inputs: Mapping[str, Any], salt: tuple[int, ...] | None = None) -> Commitment:
+    def commit(
+        self, model: str | ModelSpec, inputs: Mapping[str, Any], salt: tuple[int, ...] | None = None
+    ) -> Commitment:
         """Encodes data and commits to it, as issuers do.
 
         Args:
-            model: Name of a registered one.
+            model: Name of a registered one; or its features, which are all that an issuer needs to have of it.
             inputs: Value of each feature by name: numbers in the trained range, categories by name.
             salt: Of an earlier commitment; None draws a fresh one.
 
         Raises:
             DataError: The model is not registered, or the inputs are not its features.
         """
-        features = self.registered(model).spec.encode(inputs)
+        features = (model if isinstance(model, ModelSpec) else self.registered(model).spec).encode(inputs)
         salt = new_salt() if salt is None else salt
         if len(salt) != SALT_LIMBS or not all(type(limb) is int and 0 <= limb < 1 << SALT_BITS for limb in salt):
             raise DataError(f"a salt is {SALT_LIMBS} integers of {SALT_BITS} bits")
@@ -282,7 +286,7 @@ class ZkmlClient:
     def _statement(
         commitment: Commitment, lo: int, hi: int, expires_at: int, limbs: tuple[int, ...]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        statement = (lo, hi, expires_at, *limbs)
+        statement = (*edges(lo, hi), expires_at, *limbs)
         return (*commitment.features, *commitment.salt, *statement), (*statement, 1, 1)
 
     def _hashes(self, *vectors: Any) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -88,8 +89,9 @@ Constraint: TypeAlias = Between | AtLeast | AtMost | Equals | OneOf
 
 def _require_numbers(*values: float) -> None:
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise DataError(f"the bound {value!r} is not a finite number")
+        # An integer can exceed all floats.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise DataError(f"the bound {str(value)[:40]} is not a finite number")
 
 
 def _require_classes(*values: int) -> None:

@@ -55,11 +55,11 @@ async def run(
 ) -> list[bool]:
     """Runs the four cases; returns which of them the chain has as valid."""
     registry = await Registry.deploy(rpc, admin, 0, poll_s=0.05)
-    await registry.trust(issuer.address)
     tell(f"registry {registry.address} on chain {await rpc.chain_id()}, issuer {issuer.address}")
     for name in ("identity", "credit"):
         model = await client.register(ModelSpec.packaged(name))
         await registry.propose(model)
+        await registry.trust(issuer.address, model)
         tell(f"model {name}: hash {model.model_hash:#066x}, k = {model.artifact.manifest.k}")
     verdicts = []
     own = Registry(rpc, registry.address, subject, poll_s=0.05)

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Context, Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ PARAM_SCALE = 8
 ACTIVATIONS = ("", "Sigmoid")
 
 PACKAGED = ("identity", "credit", "fair-play")
+
+SALT = "salt"
+"""What private inputs may have beside the features: no feature is called so."""
+
+_EXACT = Context(prec=60)
+"""Digits in which a bound is turned into integers: floats would round it, and not always inwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,17 @@ class Feature:
         Raises:
             DataError: It is no value of this feature.
         """
+        # A value is private, and errors end up in logs: it is not in them.
         one = 1 << INPUT_SCALE
         if self.categories:
             if value not in self.categories:
-                raise DataError(f"{self.name}: {value!r} is none of {', '.join(self.categories)}")
+                raise DataError(f"{self.name} is none of {', '.join(self.categories)}")
             return [one * (value == category) for category in self.categories]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise DataError(f"{self.name}: {value!r} is not a finite number")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or (isinstance(value, float) and not math.isfinite(value)):
+            raise DataError(f"{self.name} is not a finite number")
         if not self.low <= value <= self.high:
-            raise DataError(f"{self.name}: {value:g} is outside the trained range, {self.low:g} to {self.high:g}")
+            raise DataError(f"{self.name} is outside the trained range, {self.low:g} to {self.high:g}")
         return [round((value - self.low) / (self.high - self.low) * one)]
 
 
@@ -87,7 +96,13 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise ModelError(f"{self.name}: activation {self.activation!r} is none of {ACTIVATIONS}")
+        if len(self.classes) == 1 or len(set(self.classes)) != len(self.classes):
+            raise ModelError(f"{self.name}: classes are two or more, each with a name of its own")
+        if self.classes and self.activation:
+            raise ModelError(f"{self.name}: a model with classes has no activation to state, only the largest output")
         for feature in self.features:
+            if feature.name == SALT:
+                raise ModelError(f"{self.name}: a feature can't be called {SALT!r}, which is the commitment's")
             if not feature.categories and not feature.low < feature.high:
                 raise ModelError(f"{self.name}: the range of {feature.name} is empty")
 
@@ -105,14 +120,22 @@ class ModelSpec:
 
     def circuit(self) -> ClaimCircuit:
         """Raises: ModelError: It can't be proven, or its features are not the graph's."""
-        metadata = {"features": [asdict(each) for each in self.features], "activation": self.activation}
+        metadata: dict[str, Any] = {"features": [asdict(each) for each in self.features], "activation": self.activation}
+        if self.classes:
+            metadata["classes"] = list(self.classes)
         found = claim_circuit(
-            self.name, self.onnx, metadata, input_scale=INPUT_SCALE, param_scale=PARAM_SCALE, clip=1 << INPUT_SCALE
+            self.name,
+            self.onnx,
+            metadata,
+            classes=len(self.classes),
+            input_scale=INPUT_SCALE,
+            param_scale=PARAM_SCALE,
+            clip=1 << INPUT_SCALE,
         )
         width = sum(feature.width for feature in self.features)
         if found.model.features != width:
             raise ModelError(f"{self.name}: its graph takes {found.model.features} numbers, its features give {width}")
-        if (found.circuit.program.dropped != "") != (self.activation != ""):
+        if not self.classes and (found.circuit.program.dropped != "") != (self.activation != ""):
             raise ModelError(f"{self.name}: state the activation that its graph ends with, {ACTIVATIONS[1]} or none")
         return found
 
@@ -131,7 +154,7 @@ class ModelSpec:
             raise DataError(f"{self.name} has no class {high:g}, only 0 to {len(self.classes) - 1}")
         if self.activation and not (low < 1 and high > 0):
             raise DataError(f"the output of {self.name} is between 0 and 1: {low:g} to {high:g} is not")
-        lo, hi = (self._unbounded(bound) * unit for bound in (low, high))
+        lo, hi = (_EXACT.multiply(self._unbounded(bound), Decimal(unit)) for bound in (low, high))
         least = -limit if lo <= -limit else math.ceil(lo)
         most = limit if hi >= limit else math.floor(hi)
         if least > most or least > limit or most < -limit:
@@ -143,10 +166,15 @@ class ModelSpec:
         value = score / unit
         return 1 / (1 + math.exp(-value)) if self.activation else value
 
-    def _unbounded(self, bound: float) -> float:
+    def _unbounded(self, bound: float) -> Decimal:
         if not self.activation:
-            return bound
-        return -math.inf if bound <= 0 else math.inf if bound >= 1 else math.log(bound / (1 - bound))
+            return Decimal(bound)
+        if not 0 < bound < 1:
+            return Decimal("-Infinity" if bound <= 0 else "Infinity")
+        # A float has 1,074 digits after the point at most: 1 − bound is exact.
+        exact = Decimal(bound)
+        rest = Context(prec=1_100).subtract(Decimal(1), exact)
+        return _EXACT.subtract(_EXACT.ln(exact), _EXACT.ln(rest))
 
     def save(self, folder: Path) -> None:
         """Write NAME.onnx and NAME.json."""
@@ -158,8 +186,11 @@ class ModelSpec:
         (folder / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
 
     @staticmethod
-    def load(path: Path) -> ModelSpec:
+    def load(path: Path, *, weights: bool = True) -> ModelSpec:
         """Read NAME.json and NAME.onnx beside it.
+
+        Args:
+            weights: False: the features alone, which is what an issuer needs. The graph is then empty.
 
         Raises:
             DataError: They can't be read, or are no model.
@@ -170,7 +201,8 @@ class ModelSpec:
                 Feature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
             )
             document["classes"] = tuple(document.get("classes", ()))
-            return ModelSpec(onnx=path.with_suffix(".onnx").read_bytes(), features=features, **document)
+            onnx = path.with_suffix(".onnx").read_bytes() if weights else b""
+            return ModelSpec(onnx=onnx, features=features, **document)
         except OSError as error:
             raise DataError(f"the model {path} can't be read: {error.strerror}") from error
         except (KeyError, TypeError, ValueError) as error:

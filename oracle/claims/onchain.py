@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from oracle.administration import Call
 from oracle.chain import compiled
 from oracle.chain.contracts import Interface, read
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 _HINTS = {
+    "AccessControlUnauthorizedAccount": "{account} is not the registry's admin",
     "ModelExists": "the model was proposed before",
+    "HasNoCode": "there is no contract at the verifier's address {verifier}",
+    "InvalidModel": "its hash, the length of its proofs or its limit is not valid",
+    "InvalidDelay": "the delay of {delay} seconds is more than 30 days",
+    "VerifierChanged": "the code at the verifier's address {verifier} is not what was proposed",
+    "InvalidIssuer": "{issuer} is zero, or was named for this model before: a removed issuer takes another key",
+    "UnknownIssuer": "{issuer} is no issuer of this model",
     "UnknownModel": "the registry has no model {modelId}",
     "ModelNotActive": "the model {modelId} is retired, or its delay is not over",
     "NotSubject": "the claim is of {subject}, and {caller} sent it",
     "InvalidBounds": "the bounds {lo} and {hi} are reversed, or beyond the model's limit",
     "Expired": "the claim or its attestation expired at {expiresAt}",
-    "UntrustedIssuer": "{signer} signed the commitment, who is no issuer here, or the signature is of another claim",
+    "UntrustedIssuer": "{signer} signed the commitment, who is no issuer of this model here (or not yet), or the "
+    "signature is of another claim",
     "Revoked": "the issuer {issuer} has revoked the commitment",
     "AlreadyRecorded": "the same claim is recorded already",
     "WrongProofLength": "the proof has {length} bytes instead of {expected}",
@@ -36,6 +45,42 @@ _HINTS = {
 def registry_interface() -> Interface:
     """The contract's."""
     return Interface(compiled.load("ClaimRegistry").abi, _HINTS)
+
+
+def call(registry: str, action: str, *arguments: Any) -> Call:
+    """A call of the registry, for whoever signs it."""
+    told = ", ".join("0x" + each.hex() if isinstance(each, bytes) else str(each) for each in arguments)
+    return Call(
+        f"{action}({told})", registry, registry_interface().encode_call(action, *arguments), registry_interface()
+    )
+
+
+async def require_registry(rpc: Rpc, address: str) -> None:
+    """Raises: DeploymentError: There is none at the address: what is sent there would be lost in silence."""
+    if not compiled.load("ClaimRegistry").matches(await rpc.code(address)):
+        raise DeploymentError(f"there is no ClaimRegistry of this release at {address} on chain {await rpc.chain_id()}")
+
+
+async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
+    """Why a registry has no valid claim of this one's subject, model and bounds; None if it has."""
+
+    async def ask(function: str, *arguments: Any) -> Any:
+        return await read(rpc, registry_interface(), registry, function, *arguments)
+
+    model_id = claim.model_id.to_bytes(32, "big")
+    told = (claim.subject, model_id, claim.lo, claim.hi)
+    if await ask("isValid", *told):
+        return None
+    found = await ask("recorded", *told)
+    if not found["expiresAt"]:
+        return "it was never recorded"
+    if (await ask("model", model_id))["isRetired"]:
+        return "its model is retired"
+    if await ask("isRevoked", found["issuer"], found["commitment"]):
+        return f"its issuer {found['issuer']} has revoked it"
+    if not await ask("isIssuer", model_id, found["issuer"]):
+        return f"{found['issuer']} is no longer an issuer of its model"
+    return f"it expired at {found['expiresAt']}"
 
 
 class Registry:
@@ -52,17 +97,39 @@ class Registry:
         self._sender = Sender(rpc, account, poll_s=poll_s)
 
     @staticmethod
-    async def deploy(rpc: Rpc, account: LocalAccount, delay: int, *, poll_s: float = 0.25) -> Registry:
-        """Deploys one whose admin is the account.
+    async def deploy(
+        rpc: Rpc, account: LocalAccount, delay: int, *, admin: str | None = None, poll_s: float = 0.25
+    ) -> Registry:
+        """Deploys one.
 
         Args:
-            delay: Seconds from a model's proposal to its first claim.
+            delay: Seconds from a model's proposal, or an issuer's naming, to the first claim that rests on it.
+            admin: Of models and issuers; None: the account.
+
+        Raises:
+            ContractRejected: The delay is too long.
         """
         sender = Sender(rpc, account, poll_s=poll_s)
-        arguments = registry_interface().encode_constructor(account.address, delay)
+        arguments = registry_interface().encode_constructor(admin or account.address, delay)
         receipt = await _send(sender, None, compiled.load("ClaimRegistry").bytecode + arguments, "the registry")
         assert receipt.contract_address is not None
         return Registry(rpc, receipt.contract_address, account, poll_s=poll_s)
+
+    async def verifier(self, model: Registered) -> str:
+        """Deploys a model's verifier, which anyone may do, and returns its address.
+
+        Raises:
+            InsecureSetup: Its reference string is a local one, and the chain is not.
+        """
+        found = model.artifact.verifier()
+        if srs_origin(found.runtime) != PUBLIC_CEREMONY and not await self.rpc.is_local():
+            raise InsecureSetup(
+                f"{model.spec.name} is keyed with a local reference string, whose maker can forge claims: on a chain "
+                "that is not local take the public ceremony's (--srs public-ceremony)"
+            )
+        deployed = await _send(self._sender, None, found.bytecode, "the verifier")
+        assert deployed.contract_address is not None
+        return deployed.contract_address
 
     async def propose(self, model: Registered) -> Receipt:
         """Deploys a model's verifier and proposes the model; admin only.
@@ -71,28 +138,15 @@ class Registry:
             InsecureSetup: Its reference string is a local one, and the chain is not.
             DeploymentError: The registry names it in another way.
         """
-        verifier = model.artifact.verifier()
-        if srs_origin(verifier.runtime) != PUBLIC_CEREMONY and not await self.rpc.is_local():
-            raise InsecureSetup(
-                f"{model.spec.name} is keyed with a local reference string, whose maker can forge claims: on a chain "
-                "that is not local take the public ceremony's"
-            )
-        deployed = await _send(self._sender, None, verifier.bytecode, "the verifier")
-        receipt = await self._call(
-            "proposeModel",
-            deployed.contract_address,
-            model.model_hash,
-            model.artifact.manifest.proof_bytes,
-            model.circuit.limit,
-        )
+        receipt = await self._call("proposeModel", *proposal(model, await self.verifier(model)))
         found = await self.read("model", model.model_id.to_bytes(32, "big"))
         if found["modelHash"] != model.model_hash:
             raise DeploymentError(f"the registry has another model as {model.model_id:#066x}")
         return receipt
 
-    async def trust(self, issuer: str) -> Receipt:
-        """Makes an address an issuer; admin only."""
-        return await self._call("grantRole", await self.read("ISSUER_ROLE"), issuer)
+    async def trust(self, issuer: str, model: Registered) -> Receipt:
+        """Makes an address an issuer of a model; admin only."""
+        return await self._call("addIssuer", model.model_id.to_bytes(32, "big"), issuer)
 
     async def revoke(self, commitment: int) -> Receipt:
         """Revokes what rests on a commitment that this account signed."""
@@ -129,6 +183,11 @@ class Registry:
     async def _call(self, function: str, *arguments: Any) -> Receipt:
         data = registry_interface().encode_call(function, *arguments)
         return await _send(self._sender, self.address, data, function)
+
+
+def proposal(model: Registered, verifier: str) -> tuple[str, int, int, int]:
+    """The arguments of `proposeModel`."""
+    return verifier, model.model_hash, model.artifact.manifest.proof_bytes, model.circuit.limit
 
 
 async def _send(sender: Sender, to: str | None, data: bytes, what: str) -> Receipt:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from oracle import encoding
+from oracle.claims import files
 from oracle.claims.attestation import Attestation
-from oracle.claims.statement import subject_limbs
-from oracle.errors import DataError
+from oracle.claims.statement import edges, subject_limbs
 
 FORMAT = "claim-v1"
-_LARGEST_FILE = 1 << 20
 _HEX = ("model_id", "model_hash", "commitment", "statement_hash")
 
 
@@ -54,7 +51,7 @@ class ClaimProof:
 
     Attributes:
         model: Its name, for people.
-        model_id: keccak256 of the model's hash and its verifier's code hash, as the registry has it.
+        model_id: As the registry has it: of the model's hash, its verifier's code, the length of a proof, the limit.
         model_hash: Poseidon hash of the weights, a field element.
         commitment: To the data, a field element.
         lo, hi: Bounds, both included, in integers of 1/unit (before the Sigmoid, where the model ends with one).
@@ -81,7 +78,7 @@ class ClaimProof:
 
     def instances(self) -> tuple[int, ...]:
         """The public instances: what `ClaimRegistry` builds for the same claim."""
-        told = (self.lo, self.hi, self.expires_at, *subject_limbs(self.subject), 1, 1)
+        told = (*edges(self.lo, self.hi), self.expires_at, *subject_limbs(self.subject), 1, 1)
         hashes = (self.commitment, self.statement_hash)
         return encoding.instances(self.model_hash, [()], [told], 1, input_hash=hashes)
 
@@ -94,12 +91,7 @@ class ClaimProof:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises: DataError."""
-        temporary = path.with_name(path.name + ".part")
-        try:
-            temporary.write_text(json.dumps(self.document(), indent=2) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as error:
-            raise DataError(f"{path} can't be written: {error.strerror}") from error
+        files.save(path, self.document())
 
     @staticmethod
     def load(path: Path) -> ClaimProof:
@@ -108,15 +100,7 @@ class ClaimProof:
         Raises:
             DataError: It is no claim: cut, edited into something else, or another kind of file.
         """
-        try:
-            if path.stat().st_size > _LARGEST_FILE:
-                raise ValueError("it is too large")
-            return ClaimProof.from_document(json.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise DataError(f"{path} can't be read: {error.strerror}") from error
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-            raise DataError(f"{path} is no claim, or not all of one: {what}") from error
+        return files.load(path, "claim", ClaimProof.from_document)
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> ClaimProof:

@@ -1,29 +1,32 @@
-"""`oracle claim …`: claims on private data: prove, verify, submit, show."""
+"""`oracle claim …`: claims on private data: attest, prove, verify, submit, show."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from oracle.cli.options import json_option
+from oracle.cli.options import FILE, json_option, unlock
+from oracle.cli.registry import (
+    add_to,
+    client,
+    folder_option,
+    key_options,
+    model_option,
+    registry_option,
+    rpc_option,
+    spec_of,
+    srs_option,
+    word_of,
+)
 
 if TYPE_CHECKING:
+    from oracle.claims import Constraint
     from oracle.claims.models import ModelSpec
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
-model_option = click.option(
-    "--model", default="credit", show_default=True, metavar="NAME|FILE", help="A packaged model, or its JSON file."
-)
-folder_option = click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("build/claims"),
-    show_default=True,
-    help="Of circuits and keys.",
-)
+_DAY = 86_400
 
 
 @click.group("claim")
@@ -31,81 +34,193 @@ def claim_group() -> None:
     """Private claims: a committed model gave an output in a range on private data, and nothing else is told."""
 
 
-@claim_group.command("prove")
-@click.argument("inputs_file", metavar="INPUTS", type=_FILE)
+add_to(claim_group)
+
+
+@claim_group.command("attest")
+@click.argument("inputs_file", metavar="INPUTS", type=FILE)
 @model_option
 @folder_option
+@srs_option
+@click.option(
+    "--model-id", metavar="ID", help="As the registry has it: then the model's JSON will do, without its weights."
+)
+@click.option("--subject", required=True, help="Address whose data it is.")
+@click.option("--chain-id", type=click.IntRange(min=1), required=True, help="Of the registry's chain.")
+@registry_option
+@key_options("The issuer's key.", needed=True)
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=90, show_default=True, help="It counts.")
+@click.option("--out", type=FILE, default=Path("attestation.json"), show_default=True, help="What anyone may see.")
+@click.option(
+    "--private-out",
+    type=FILE,
+    default=Path("private.json"),
+    show_default=True,
+    help="The data with its salt, for the subject alone.",
+)
+def claim_attest(
+    inputs_file: Path,
+    model: str,
+    folder: Path,
+    srs: str,
+    model_id: str | None,
+    subject: str,
+    chain_id: int,
+    registry: str,
+    keystore: Path,
+    password_file: Path | None,
+    days: float,
+    out: Path,
+    private_out: Path,
+) -> None:
+    """Commit to INPUTS (JSON: a value for each feature), which you have checked, and sign that as an issuer."""
+    from oracle.chain.rpc import checksum_address
+    from oracle.claims import files
+    from oracle.claims.issuing import issue, read_inputs
+    from oracle.errors import DataError
+
+    inputs, salt = read_inputs(inputs_file)
+    if salt is not None:
+        raise DataError(f"{inputs_file} has a salt: an issuer takes the data alone, and draws a fresh one")
+    subject, registry = checksum_address(subject, "--subject"), checksum_address(registry, "--registry")
+    number = None if model_id is None else word_of(model_id, "--model-id")
+    spec = spec_of(model, weights=number is None)
+    # Said before a circuit is built for nothing.
+    spec.encode(inputs)
+    account = unlock(keystore, password_file)
+    with client(folder, srs) as found:
+        if number is None:
+            number = found.register_model(spec, lambda step: click.echo(f"  {step}", err=True)).model_id
+        told, private = issue(
+            found,
+            account,
+            spec,
+            number,
+            inputs,
+            chain_id=chain_id,
+            registry=registry,
+            subject=subject,
+            expires_at=int(time.time() + days * _DAY),
+        )
+    # The salt first: without it the rest is of no use.
+    files.save_private(private_out, private)
+    told.save(out)
+    click.echo(f"{out}: {told.attestation.issuer} attests commitment {told.commitment:#066x} of {subject}")
+    click.echo(f"{private_out}: for {subject} alone, over a private channel", err=True)
+
+
+@claim_group.command("prove")
+@click.argument("inputs_file", metavar="INPUTS", type=FILE)
+@model_option
+@folder_option
+@srs_option
 @click.option("--at-least", type=float, help="Lower bound.")
 @click.option("--at-most", type=float, help="Upper bound.")
-@click.option("--subject", required=True, help="Address whose claim it is.")
-@click.option("--out", type=_FILE, default=Path("claim.json"), show_default=True)
+@click.option(
+    "--class", "classes", multiple=True, metavar="CLASS", help="The class, or more than once: one of them; by name."
+)
+@click.option("--attestation", "attestation_file", type=FILE, help="An issuer's, on INPUTS with their salt.")
+@click.option("--subject", help="Address whose claim it is (default: the attestation's).")
+@click.option("--out", type=FILE, default=Path("claim.json"), show_default=True)
 def claim_prove(
     inputs_file: Path,
     model: str,
     folder: Path,
+    srs: str,
     at_least: float | None,
     at_most: float | None,
-    subject: str,
+    classes: tuple[str, ...],
+    attestation_file: Path | None,
+    subject: str | None,
     out: Path,
 ) -> None:
-    """Prove that the model's output on INPUTS (JSON: a value for each feature) is within bounds."""
-    import json
+    """Prove that the model's output on INPUTS (JSON: a value for each feature, and their salt) is within bounds."""
+    from dataclasses import replace
 
-    from oracle.claims import AtLeast, AtMost, Between, Constraint, ZkmlClient
+    from oracle.chain.rpc import checksum_address
+    from oracle.claims.attestation import Attested
+    from oracle.claims.issuing import read_inputs
     from oracle.errors import DataError
 
-    try:
-        document = json.loads(inputs_file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{inputs_file} can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{inputs_file} is not JSON: write a value for each feature, by its name") from error
-    if not isinstance(document, dict):
-        raise DataError(f"{inputs_file} is no JSON object of inputs by name")
-    salt = document.pop("salt", None)
-    constraint: Constraint
-    if at_least is not None and at_most is not None:
-        constraint = Between(at_least, at_most)
-    elif at_least is not None:
-        constraint = AtLeast(at_least)
-    elif at_most is not None:
-        constraint = AtMost(at_most)
-    else:
-        raise DataError("state --at-least, --at-most, or both")
-    with ZkmlClient(folder) as client:
-        spec = client.register_model(_spec(model), lambda step: click.echo(f"  {step}", err=True)).spec
-        claim = client.generate_inference_proof(
+    inputs, salt = read_inputs(inputs_file)
+    attested = None if attestation_file is None else Attested.load(attestation_file)
+    subject = subject or (attested.subject if attested else None)
+    if subject is None:
+        raise DataError("whose claim is it? State --subject, or an --attestation")
+    if attested and salt is None:
+        raise DataError(f"{inputs_file} has no salt: take the file that `oracle claim attest` wrote for the subject")
+    subject = checksum_address(subject, "--subject")
+    spec = spec_of(model)
+    constraint = _constraint(spec, at_least, at_most, classes)
+    # Said before a circuit is built for nothing.
+    spec.encode(inputs)
+
+    def progress(step: str) -> None:
+        click.echo(f"  {step}", err=True)
+
+    with client(folder, srs) as found:
+        model_id = found.register_model(spec, progress).model_id
+        if attested:
+            attested.require(model_id, subject, found.commit(spec.name, inputs, salt).value)
+        claim = found.generate_inference_proof(
             spec.name,
-            document,
+            inputs,
             constraint,
             subject,
-            salt=None if salt is None else tuple(salt),
-            progress=lambda step: click.echo(f"  {step}", err=True),
+            salt=salt,
+            expires_at=attested.attestation.expires_at if attested else None,
+            progress=progress,
         )
+    if attested:
+        claim = replace(claim, attestation=attested.attestation)
     claim.save(out)
     click.echo(f"{out}: proven; commitment {claim.commitment:#066x}")
 
 
 @claim_group.command("verify")
-@click.argument("claim_file", metavar="CLAIM", type=_FILE)
+@click.argument("claim_file", metavar="CLAIM", type=FILE)
 @model_option
 @folder_option
-def claim_verify(claim_file: Path, model: str, folder: Path) -> None:
+@srs_option
+@click.option("--rpc", "rpc_url", help="With --registry: ask the chain as well whether the claim is valid there now.")
+@click.option("--registry", help="Address of the ClaimRegistry.")
+def claim_verify(
+    claim_file: Path, model: str, folder: Path, srs: str, rpc_url: str | None, registry: str | None
+) -> None:
     """Verify a claim's proof off-chain. Whether its issuer is trusted, the registry says."""
-    from oracle.claims import ClaimProof, ZkmlClient
+    import asyncio
+
+    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.claims import ClaimProof
+    from oracle.claims.onchain import problem, require_registry
     from oracle.errors import ProofInvalid
 
+    if (rpc_url is None) != (registry is None):
+        raise click.UsageError("--rpc and --registry go together")
     claim = ClaimProof.load(claim_file)
-    with ZkmlClient(folder) as client:
-        client.register_model(_spec(model))
-        verdict = client.verify_inference_proof(claim)
+    with client(folder, srs) as found:
+        found.register_model(spec_of(model))
+        verdict = found.verify_inference_proof(claim)
     if not verdict:
         raise ProofInvalid(f"{claim_file} does not hold: {verdict.reason}")
     click.echo(f"{claim_file}: verified")
+    if rpc_url is None or registry is None:
+        return
+    address = checksum_address(registry, "--registry")
+
+    async def ask(url: str) -> str | None:
+        async with Rpc(url) as rpc:
+            await require_registry(rpc, address)
+            return await problem(rpc, address, claim)
+
+    reason = asyncio.run(ask(rpc_url))
+    if reason is not None:
+        raise ProofInvalid(f"{claim_file} is not valid at {address}: {reason}")
+    click.echo(f"{claim_file}: valid at {address}")
 
 
 @claim_group.command("show")
-@click.argument("claim_file", metavar="CLAIM", type=_FILE)
+@click.argument("claim_file", metavar="CLAIM", type=FILE)
 @json_option
 def claim_show(claim_file: Path, as_json: bool) -> None:
     """Print what a claim says; nothing of it is verified here."""
@@ -122,26 +237,29 @@ def claim_show(claim_file: Path, as_json: bool) -> None:
 
 
 @claim_group.command("submit")
-@click.argument("claim_file", metavar="CLAIM", type=_FILE)
-@click.option("--rpc", "rpc_url", required=True, help="Endpoint of the chain.")
-@click.option("--registry", required=True, help="Address of the ClaimRegistry.")
-@click.option("--keystore", type=_FILE, required=True, help="Encrypted key of the subject.")
-@click.option("--password-file", type=_FILE, required=True, help="Of the keystore.")
-def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, password_file: Path) -> None:
+@click.argument("claim_file", metavar="CLAIM", type=FILE)
+@rpc_option
+@registry_option
+@key_options("The subject's key.", needed=True)
+def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, password_file: Path | None) -> None:
     """Submit an attested claim as its subject."""
     import asyncio
 
-    from oracle.chain import keystore as keystores
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.rpc import Rpc, checksum_address
     from oracle.claims import ClaimProof
-    from oracle.claims.onchain import Registry
+    from oracle.claims.onchain import Registry, require_registry
+    from oracle.errors import DataError
 
     claim = ClaimProof.load(claim_file)
-    account = keystores.load(keystore, keystores.password_from_file(password_file))
+    if claim.attestation is None:
+        raise DataError(f"{claim_file}: no issuer has signed its commitment; prove it with --attestation")
+    address = checksum_address(registry, "--registry")
+    account = unlock(keystore, password_file)
 
     async def submit() -> int:
         async with Rpc(rpc_url) as rpc:
-            return (await Registry(rpc, registry, account).submit(claim)).gas_used
+            await require_registry(rpc, address)
+            return (await Registry(rpc, address, account).submit(claim)).gas_used
 
     click.echo(f"recorded, {asyncio.run(submit()):,} gas")
 
@@ -167,7 +285,26 @@ def claim_demo(folder: Path) -> None:
         asyncio.run(run(chain.rpc_url, [account.key for account in chain.accounts[:3]]))
 
 
-def _spec(model: str) -> ModelSpec:
-    from oracle.claims.models import PACKAGED, ModelSpec
+def _constraint(spec: ModelSpec, at_least: float | None, at_most: float | None, classes: tuple[str, ...]) -> Constraint:
+    from oracle.claims import AtLeast, AtMost, Between, Equals, OneOf
+    from oracle.errors import DataError
 
-    return ModelSpec.packaged(model) if model in PACKAGED else ModelSpec.load(Path(model))
+    if classes:
+        if at_least is not None or at_most is not None:
+            raise DataError("--class goes with no bound")
+        unknown = [each for each in classes if each not in spec.classes]
+        if unknown:
+            raise DataError(
+                f"{spec.name} has no class {unknown[0]!r}, only {', '.join(spec.classes)}"
+                if spec.classes
+                else f"{spec.name} has no classes: state --at-least, --at-most, or both"
+            )
+        numbers = tuple(spec.classes.index(each) for each in classes)
+        return Equals(numbers[0]) if len(numbers) == 1 else OneOf(numbers)
+    if at_least is not None and at_most is not None:
+        return Between(at_least, at_most)
+    if at_least is not None:
+        return AtLeast(at_least)
+    if at_most is not None:
+        return AtMost(at_most)
+    raise DataError("state --at-least, --at-most, or both; of a model with classes, --class")

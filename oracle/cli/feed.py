@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from oracle.cli.options import config_option, json_option, load_config
+from oracle.cli.options import config_option, json_option, load_config, unlock
 
 if TYPE_CHECKING:
     from oracle.administration import FeedTerms
@@ -122,33 +122,20 @@ def _act(
 
     from oracle import administration
     from oracle.assembly import account
-    from oracle.chain import keystore as keystores
     from oracle.chain.deploy import load_deployment
     from oracle.chain.endpoints import connect
-    from oracle.report import print_json
+    from oracle.report import print_call
 
     config = load_config(config_path)
     wanted = administration.call(load_deployment(config.chain.deployment), feed, action, *arguments)
     if calldata:
-        if as_json:
-            print_json({"what": wanted.what, "to": wanted.to, "value": 0, "data": "0x" + wanted.data.hex()})
-        else:
-            click.echo(f"{wanted.what}\nto    {wanted.to}\ndata  0x{wanted.data.hex()}")
+        print_call(wanted, as_json=as_json)
         return
-    password = None
-    if keystore is not None:
-        password = (
-            click.prompt(f"Password of {keystore}", hide_input=True)
-            if password_file is None
-            else keystores.password_from_file(password_file)
-        )
+    unlocked = None if keystore is None else unlock(keystore, password_file)
 
     async def run() -> None:
         async with connect(config.chain) as rpc:
-            if keystore is not None and password is not None:
-                signer: AnyKey = keystores.load(keystore, password)
-            else:
-                signer = await account(config.keys.deployer, rpc, os.environ)
+            signer: AnyKey = unlocked or await account(config.keys.deployer, rpc, os.environ)
             receipt = await administration.send(rpc, signer, wanted, config.chain.tx_deadline_s)
             click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
 

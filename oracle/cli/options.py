@@ -10,7 +10,11 @@ import click
 from oracle.errors import ConfigError
 
 if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
     from oracle.config import Config
+
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 DEFAULT_CONFIG = Path("oracle.toml")
 
@@ -33,6 +37,17 @@ optional_config_option = click.option(
     help=f"Configuration file (default: {DEFAULT_CONFIG}, if it is there).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def unlock(keystore: Path, password_file: Path | None) -> LocalAccount:
+    """The key in a keystore; its password is asked for where no file has it. Raises: KeystoreError."""
+    from oracle.chain import keystore as keystores
+
+    if password_file is None:
+        password: str = click.prompt(f"Password of {keystore}", hide_input=True, err=True)
+    else:
+        password = keystores.password_from_file(password_file)
+    return keystores.load(keystore, password)
 
 
 def load_config(path: Path) -> Config:

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
+from oracle.chain import keystore
 from oracle.chain.anvil import Anvil
+from oracle.chain.contracts import Interface, read
 from oracle.chain.rpc import Rpc
-from oracle.chain.solc import compile_standard
-from oracle.claims import AtMost, Between, ClaimProof, Commitment, Equals, ModelSpec, OneOf, ZkmlClient, attest, demo
-from oracle.claims.onchain import Registry
-from oracle.claims.statement import OUTPUTS, subject_limbs
+from oracle.chain.solc import compile_standard, standard_input
+from oracle.claims import (
+    AtLeast,
+    AtMost,
+    Between,
+    ClaimProof,
+    Commitment,
+    Constraint,
+    Equals,
+    ModelSpec,
+    OneOf,
+    ZkmlClient,
+    attest,
+    demo,
+)
+from oracle.claims.issuing import issue
+from oracle.claims.onchain import Registry, problem, registry_interface
+from oracle.claims.statement import OUTPUTS, edges, subject_limbs
 from oracle.cli import oracle
 from oracle.encoding import FIELD_MODULUS
 from oracle.errors import ContractRejected, DataError, OracleError
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
 from oracle.proving.child import EngineProcess
 from oracle.proving.verifier import SOLC_VERSION
+from tests.claim_models import centroids
 
 SUBJECT = "0x" + "ab" * 20
 OTHER = "0x" + "cd" * 20
@@ -31,8 +52,12 @@ FAR = (1 << 40) - 1
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZkmlClient]:
-    folder = tmp_path_factory.mktemp("claims")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("claims")
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[ZkmlClient]:
     compiler = lambda request: compile_standard(request, SOLC_VERSION, use_cache=False)  # noqa: E731
     with ZkmlClient(folder, compiler=compiler) as made:
         made.register_model(ModelSpec.packaged("credit"))
@@ -79,12 +104,8 @@ def test_what_does_not_hold_is_refused_and_cant_be_proven(client: ZkmlClient, in
     # Past the client: the engine proves what the circuit computes, which is that the score is not in the range.
     lo, hi = model.spec.bounds(Between(0.8, 0.9), model.circuit.score_unit, model.circuit.limit)
     made = client.commit("credit", inputs)
-    statement = [lo, hi, FAR, *subject_limbs(SUBJECT)]
-    files = {"circuit": CIRCUIT, "settings": SETTINGS, "vk": VK, "pk": PK, "srs": SRS}
-    paths = {key: model.artifact.file(name) for key, name in files.items()}
-    with EngineProcess(threads=2) as engine:
-        forged = engine.call("prove", **paths, inputs=[[*made.features, *made.salt], statement])
-        (hashed,) = engine.call("poseidon", vectors=[statement])
+    forged = prove(client, "credit", (*made.features, *made.salt), lo, hi)
+    hashed = forged["instances"][1]
     assert forged["outputs"][-2:] == [0, 1] and len(forged["outputs"]) == OUTPUTS
     told = ClaimProof(
         "credit", model.model_id, model.model_hash, made.value, lo, hi, model.circuit.score_unit, SUBJECT, FAR,
@@ -142,26 +163,6 @@ def test_bad_inputs(client: ZkmlClient, inputs: dict[str, object]) -> None:
         client.commit("debit", inputs)
 
 
-@pytest.mark.parametrize(
-    ("text", "bounds", "says"),
-    [
-        (None, ["--at-least", "0.6"], r"inputs\.json can't be read: No such file"),
-        ("age = 3", ["--at-least", "0.6"], r"inputs\.json is not JSON: write a value for each feature"),
-        ("[1]", ["--at-least", "0.6"], "is no JSON object of inputs by name"),
-        ("{}", [], "state --at-least, --at-most, or both"),
-        ("{}", ["--at-least", "0.7", "--at-most", "0.6"], r"the bounds 0\.7 and 0\.6 are reversed"),
-    ],
-)
-def test_what_the_command_can_do_nothing_with(tmp_path: Path, text: str | None, bounds: list[str], says: str) -> None:
-    if text is not None:
-        (tmp_path / "inputs.json").write_text(text)
-    arguments = ["claim", "prove", str(tmp_path / "inputs.json"), "--subject", SUBJECT, *bounds]
-    done = CliRunner().invoke(oracle, [*arguments, "--folder", str(tmp_path / "claims")])
-    assert isinstance(done.exception, OracleError), done.output
-    assert re.search(says, str(done.exception))
-    assert not (tmp_path / "claim.json").exists()
-
-
 def test_files_that_are_none(claim: ClaimProof, tmp_path: Path) -> None:
     whole = json.dumps(claim.document())
     path = tmp_path / "claim.json"
@@ -178,43 +179,454 @@ async def test_quantised_and_float_agree_but_for_the_guard_band() -> None:
         assert abs(card["accuracy_float"] - card["accuracy_quantised"]) <= 0.005
 
 
-async def test_four_cases_on_a_chain(client: ZkmlClient, anvil: Callable[..., Anvil]) -> None:
-    chain = anvil()
-    admin, issuer, subject, other = (Account.from_key(each.key) for each in chain.accounts[:4])
-    lines: list[str] = []
-    async with Rpc(chain.rpc_url) as rpc:
-        assert await demo.run(client, rpc, admin, issuer, subject, lines.append) == [True, False, True, False]
-        assert sum("output is outside the range" in line for line in lines) == 2
-        address = lines[0].split()[1]
-        registry = Registry(rpc, address, subject, poll_s=0.05)
-        model, now = client.registered("credit"), (await rpc.block()).timestamp
-        inputs = demo.example(model, 0.62, 0.73)
-        claim = await client.prove("credit", inputs, Between(0.55, 0.8), subject.address, expires_at=now + 900)
+# --- classes -------------------------------------------------------------------------------------------------------
 
-        def signed(by: object, subject: str = subject.address, registry: str = address) -> ClaimProof:
-            given = attest(
-                by, chain_id=chain.chain_id, registry=registry, model_id=model.model_id, subject=subject,
-                commitment=claim.commitment, expires_at=now + 900,
-            )  # type: ignore[arg-type]  # fmt: skip
-            return replace(claim, subject=subject, attestation=given)
 
-        with pytest.raises(DataError, match="no issuer"):
-            await registry.submit(claim)
-        # A commitment that nobody trusted signed; a signature for another registry; another's proof as one's own.
-        for refused, by in (
-            (signed(other), registry),
-            (signed(issuer, registry=OTHER), registry),
-            (signed(issuer), Registry(rpc, address, other)),
-            (signed(issuer, other.address), Registry(rpc, address, other)),
-            (replace(signed(issuer), hi=claim.hi + 1), registry),
-            (replace(signed(issuer), hi=1 << 126), registry),
-        ):
-            with pytest.raises(ContractRejected):
-                await by.submit(refused)
-            assert not await registry.is_valid(refused)
-        await registry.submit(signed(issuer))
-        assert await registry.is_valid(claim)
-        with pytest.raises(ContractRejected, match="recorded already"):
-            await registry.submit(signed(issuer))
-        await Registry(rpc, address, issuer).revoke(claim.commitment)
-        assert not await registry.is_valid(claim)
+@pytest.fixture(scope="module")
+def classifier(client: ZkmlClient) -> ModelSpec:
+    return client.register_model(centroids()).spec
+
+
+POINT = {"x0": 0.42, "x1": 0.4, "x2": 0.38}
+"""Of class 1."""
+
+
+def test_claims_of_classes(client: ZkmlClient, classifier: ModelSpec) -> None:
+    unit = client.registered(classifier.name).circuit.score_unit
+    for constraint, bounds in ((Equals(1), (unit, unit)), (OneOf((2, 1)), (unit, 2 * unit))):
+        made = client.generate_inference_proof(classifier.name, POINT, constraint, SUBJECT, expires_at=FAR)
+        assert (made.lo, made.hi) == bounds
+        assert client.verify_inference_proof(made)
+        # Of other classes, or fewer, it is no proof.
+        for lo, hi in ((0, 0), (2 * unit, 2 * unit), (made.lo - 1, made.hi), (unit, 3 * unit)):
+            assert not client.verify_inference_proof(replace(made, lo=lo, hi=hi))
+    for constraint in (Equals(0), OneOf((2, 3))):
+        with pytest.raises(DataError, match="output is outside the range"):
+            client.generate_inference_proof(classifier.name, POINT, constraint, SUBJECT)
+    with pytest.raises(DataError, match="has classes"):
+        client.generate_inference_proof(classifier.name, POINT, Between(0, 1), SUBJECT)
+
+
+@pytest.mark.attack
+def test_another_class_cant_be_proven(client: ZkmlClient, classifier: ModelSpec) -> None:
+    assert published(client, classifier.name, POINT, Equals(2)) == [0, 1]
+    assert published(client, classifier.name, POINT, Equals(0)) == [1, 0]
+
+
+def published(client: ZkmlClient, name: str, inputs: Mapping[str, Any], constraint: Constraint) -> list[int]:
+    """What the circuit itself says of a claim, whether it holds or not."""
+    model = client.registered(name)
+    lo, hi = model.spec.bounds(constraint, model.circuit.score_unit, model.circuit.limit)
+    made = client.commit(name, inputs)
+    forged = prove(client, name, (*made.features, *made.salt), lo, hi, outputs=[])
+    return list(forged["outputs"][-2:])
+
+
+def prove(
+    client: ZkmlClient, name: str, data: tuple[int, ...], lo: int, hi: int, outputs: list[int] | None = None
+) -> dict[str, Any]:
+    """Past the client, which refuses what does not hold: the engine with the prover's own keys."""
+    artifact = client.registered(name).artifact
+    files = {"circuit": CIRCUIT, "settings": SETTINGS, "vk": VK, "pk": PK, "srs": SRS}
+    paths = {key: artifact.file(file) for key, file in files.items()}
+    statement = [*edges(lo, hi), FAR, *subject_limbs(SUBJECT)]
+    with EngineProcess(threads=2) as engine:
+        return dict(engine.call("prove", **paths, inputs=[list(data), statement], outputs=outputs))
+
+
+@pytest.mark.attack
+def test_a_score_beyond_the_fields_half(client: ZkmlClient) -> None:
+    """Whatever data an issuer has signed: what is proven of it is true of the integers, or nothing is proven.
+
+    Half the field's order in each feature, for instance, times weights whose sum is even is a small number there.
+    """
+    circuit = client.registered("credit").circuit
+    limit, count = circuit.limit, circuit.model.features
+    below, above = edges(-limit, limit)
+    for size in (1 << 8, 1 << 20, 1 << 40, 1 << 100, FIELD_MODULUS // 2, FIELD_MODULUS // 2 + 1, -1, -(1 << 40)):
+        data = [size] * count
+        score = int(circuit.circuit.evaluate_exactly([[max(0, each) for each in data]])[0][0])
+        truth = [int(2 * score > below), int(2 * score < above)]
+        try:
+            told = prove(client, "credit", (*data, 1, 2, 3), -limit, limit, outputs=[])["outputs"][-2:]
+            if told != truth:
+                assert not prove(client, "credit", (*data, 1, 2, 3), -limit, limit)["verified"], size
+        except OracleError:
+            # Nor can honest data fail.
+            assert size != 1 << 8
+
+
+# --- on a chain ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scene:
+    """A local chain with the demo's registry, and what the demo has told."""
+
+    chain: Anvil
+    client: ZkmlClient
+    registry: str
+    lines: list[str]
+    verdicts: list[bool]
+
+    @property
+    def accounts(self) -> list[Any]:
+        """Admin, issuer, subject, and somebody else."""
+        return [Account.from_key(each.key) for each in self.chain.accounts[:4]]
+
+    def run(self, work: Callable[[Rpc], Any]) -> Any:
+        """What a coroutine gives."""
+
+        async def connected() -> Any:
+            async with Rpc(self.chain.rpc_url) as rpc:
+                return await work(rpc)
+
+        return asyncio.run(connected())
+
+    def attested(self, claim: ClaimProof, by: Any = None, **changes: Any) -> ClaimProof:
+        """The claim with a signature of the issuer's, of what it says or of something else."""
+        told = {"registry": self.registry, "model_id": claim.model_id, "subject": claim.subject} | changes
+        signed = attest(
+            by or self.accounts[1],
+            chain_id=told.pop("chain_id", self.chain.chain_id),
+            commitment=claim.commitment,
+            expires_at=FAR,
+            **told,
+        )
+        return replace(claim, attestation=signed)
+
+    def submit(self, claim: ClaimProof, by: Any = None) -> None:
+        """As its subject, or as somebody else."""
+        account = by or self.accounts[2]
+        self.run(lambda rpc: Registry(rpc, self.registry, account, poll_s=0.05).submit(claim))
+
+    def valid(self, claim: ClaimProof) -> bool:
+        return self.run(lambda rpc: problem(rpc, self.registry, claim)) is None
+
+    def refuses(self, claim: ClaimProof, error: str, by: Any = None) -> None:
+        block = self.chain.rpc("eth_blockNumber")
+        with pytest.raises(ContractRejected) as refused:
+            self.submit(claim, by)
+        assert refused.value.name == error, refused.value
+        assert self.chain.rpc("eth_blockNumber") == block
+        assert not self.valid(claim)
+
+
+@pytest.fixture(scope="module")
+def scene(client: ZkmlClient, anvil: Callable[..., Anvil]) -> Scene:
+    made = Scene(anvil(), client, "", [], [])
+    admin, issuer, subject, _ = made.accounts
+    made.verdicts = made.run(lambda rpc: demo.run(client, rpc, admin, issuer, subject, made.lines.append))
+    made.registry = made.lines[0].split()[1]
+    return made
+
+
+@pytest.fixture(scope="module")
+def onchain(scene: Scene, client: ZkmlClient, inputs: dict[str, object]) -> ClaimProof:
+    """Proven, of the scene's subject, and not submitted."""
+    return client.generate_inference_proof(
+        "credit", inputs, Between(0.55, 0.8), scene.accounts[2].address, expires_at=FAR
+    )
+
+
+def test_four_cases_on_a_chain(scene: Scene) -> None:
+    assert scene.verdicts == [True, False, True, False]
+    assert sum("output is outside the range" in line for line in scene.lines) == 2
+
+
+@pytest.mark.attack
+def test_what_the_registry_refuses(scene: Scene, onchain: ClaimProof) -> None:
+    other = scene.accounts[3]
+    good = scene.attested(onchain)
+    with pytest.raises(DataError, match="no issuer"):
+        scene.submit(onchain)
+    # A commitment that nobody signed, or somebody who is not trusted; a signature of something else.
+    scene.refuses(scene.attested(onchain, other), "UntrustedIssuer")
+    scene.refuses(scene.attested(onchain, registry=OTHER), "UntrustedIssuer")
+    scene.refuses(scene.attested(onchain, chain_id=1), "UntrustedIssuer")
+    scene.refuses(scene.attested(onchain, subject=other.address), "UntrustedIssuer")
+    scene.refuses(replace(good, commitment=onchain.commitment ^ 1), "UntrustedIssuer")
+    # Another's proof, as it is and under one's own address.
+    scene.refuses(good, "NotSubject", other)
+    scene.refuses(scene.attested(replace(onchain, subject=other.address)), "ProofRejected", other)
+    # Other bounds than proven; reversed; beyond what the circuit compares.
+    scene.refuses(replace(good, hi=onchain.hi + 1), "ProofRejected")
+    scene.refuses(replace(good, lo=onchain.lo - 1), "ProofRejected")
+    scene.refuses(replace(good, lo=onchain.hi, hi=onchain.lo), "InvalidBounds")
+    scene.refuses(replace(good, hi=1 << 126), "InvalidBounds")
+    # Past its time.
+    scene.refuses(replace(good, expires_at=1), "Expired")
+    scene.refuses(replace(good, expires_at=FAR - 1), "ProofRejected")
+    # Another commitment, which an issuer has signed, and another model.
+    scene.refuses(scene.attested(replace(onchain, commitment=onchain.commitment ^ 1)), "ProofRejected")
+    identity = scene.client.registered("identity")
+    as_identity = replace(onchain, model_id=identity.model_id, model_hash=identity.model_hash)
+    assert not scene.client.verify_inference_proof(as_identity)
+    limit, proof_bytes = identity.circuit.limit, identity.artifact.manifest.proof_bytes
+    fits = replace(as_identity, hi=min(onchain.hi, limit), proof=onchain.proof.ljust(proof_bytes, b"\0")[:proof_bytes])
+    scene.refuses(scene.attested(fits), "ProofRejected")
+    scene.refuses(scene.attested(replace(onchain, model_id=1)), "UnknownModel")
+    # Bytes changed, one in each part of the proof; more, and fewer.
+    for at in range(7, len(onchain.proof), 320):
+        changed = bytes([*onchain.proof[:at], onchain.proof[at] ^ 1, *onchain.proof[at + 1 :]])
+        scene.refuses(replace(good, proof=changed), "ProofRejected")
+    scene.refuses(replace(good, proof=onchain.proof + b"\0"), "WrongProofLength")
+    scene.refuses(replace(good, proof=onchain.proof[:-1]), "WrongProofLength")
+    scene.refuses(replace(good, statement_hash=onchain.statement_hash ^ 1), "ProofRejected")
+
+
+@pytest.mark.attack
+def test_the_same_proof_twice_and_after_its_revocation(scene: Scene, onchain: ClaimProof) -> None:
+    good = scene.attested(onchain)
+    scene.submit(good)
+    assert scene.valid(onchain)
+    with pytest.raises(ContractRejected, match="recorded already"):
+        scene.submit(good)
+    issuer = scene.accounts[1]
+    scene.run(lambda rpc: Registry(rpc, scene.registry, issuer, poll_s=0.05).revoke(onchain.commitment))
+    assert scene.run(lambda rpc: problem(rpc, scene.registry, onchain)) == f"its issuer {issuer.address} has revoked it"
+    scene.refuses(good, "Revoked")
+
+
+# --- consumers -----------------------------------------------------------------------------------------------------
+
+
+Code = tuple[Any, bytes]
+"""ABI and creation code."""
+
+
+class Contract:
+    """An example consumer on the scene's chain."""
+
+    def __init__(self, scene: Scene, code: Code, *arguments: Any, value: int = 0) -> None:
+        self.scene, self.interface = scene, Interface(code[0])
+        data = code[1] + self.interface.encode_constructor(*arguments)
+        self.address = self._mine(0, None, data, value)["contractAddress"]
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        return self.scene.run(lambda rpc: read(rpc, self.interface, self.address, function, *arguments))
+
+    def send(self, account: int, function: str, *arguments: Any) -> bool:
+        """Whether it went through."""
+        data = self.interface.encode_call(function, *arguments)
+        return bool(self._mine(account, self.address, data)["status"] == "0x1")
+
+    def _mine(self, account: int, to: str | None, data: bytes, value: int = 0) -> dict[str, Any]:
+        rpc = self.scene.chain.rpc
+        sent = {"from": self.scene.chain.accounts[account].address, "data": "0x" + data.hex(), "value": hex(value)}
+        tx_hash = rpc("eth_sendTransaction", sent | ({"to": to} if to else {}))
+        until = time.monotonic() + 30
+        while (receipt := rpc("eth_getTransactionReceipt", tx_hash)) is None:
+            assert time.monotonic() < until, "not mined"
+        return dict(receipt)
+
+
+ADMIN, SUBJECT_AT, STRANGER = 0, 2, 3
+
+
+@pytest.fixture(scope="module")
+def consumers(project_root: Path) -> dict[str, Code]:
+    file = "contracts/examples/ClaimConsumers.sol"
+    sources = (file, "contracts/src/interfaces/IClaimRegistry.sol")
+    request = standard_input({name: (project_root / name).read_text() for name in sources})
+    found = compile_standard(request, "0.8.30")["contracts"][file]
+    return {name: (each["abi"], bytes.fromhex(each["evm"]["bytecode"]["object"])) for name, each in found.items()}
+
+
+def test_an_allow_list_lets_in_who_has_proven_identity(scene: Scene, consumers: dict[str, Code]) -> None:
+    model = scene.client.registered("identity")
+    lo, hi = model.spec.bounds(Between(0.8, 1.0), model.circuit.score_unit, model.circuit.limit)
+    club = Contract(scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), lo, hi))
+    assert club.send(SUBJECT_AT, "join")
+    assert club.call("members", scene.accounts[SUBJECT_AT].address)
+    assert not club.send(STRANGER, "join")
+    assert not club.call("members", scene.accounts[STRANGER].address)
+    # A higher bar than proven.
+    strict = Contract(scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), lo + 1, hi))
+    assert not strict.send(SUBJECT_AT, "join")
+
+
+def test_a_lenders_rate_depends_on_the_proven_band(scene: Scene, consumers: dict[str, Code]) -> None:
+    model = scene.client.registered("credit")
+    unit, limit = model.circuit.score_unit, model.circuit.limit
+    bands = [(*model.spec.bounds(each, unit, limit), rate) for each, rate in CREDIT_BANDS]
+    lender = Contract(scene, consumers["BandLender"], scene.registry, model.model_id.to_bytes(32, "big"), bands)
+    proven = model.spec.bounds(Between(0.6, 0.75), unit, limit)
+    borrower, stranger = (scene.accounts[at].address for at in (SUBJECT_AT, STRANGER))
+    # Proven was less than the best band asks for, and more than the second.
+    assert lender.call("rateOf", borrower, *proven) == 60_000
+    for who, hint in ((stranger, proven), (borrower, bands[0][:2]), (borrower, bands[1][:2])):
+        with pytest.raises(ContractRejected, match="NoClaim"):
+            lender.call("rateOf", who, *hint)
+
+
+CREDIT_BANDS = ((AtLeast(0.75), 30_000), (Between(0.5, 0.8), 60_000))
+
+
+def test_a_tournament_pays_out_for_fair_play(scene: Scene, consumers: dict[str, Code]) -> None:
+    """From data to money: an issuer commits to the telemetry, the winner proves, the prize is paid."""
+    client, (admin, issuer, winner, _) = scene.client, scene.accounts
+    model = client.register_model(ModelSpec.packaged("fair-play"))
+
+    async def take_in(rpc: Rpc) -> None:
+        registry = Registry(rpc, scene.registry, admin, poll_s=0.05)
+        await registry.propose(model)
+        await registry.trust(issuer.address, model)
+
+    scene.run(take_in)
+    lo, hi = model.spec.bounds(AtLeast(0.9), model.circuit.score_unit, model.circuit.limit)
+    prize, required = 10**18, (model.model_id.to_bytes(32, "big"), lo, hi)
+    arguments = (scene.registry, required, winner.address)
+    tournament = Contract(scene, consumers["Tournament"], *arguments, value=prize)
+    assert not tournament.send(SUBJECT_AT, "collect")
+    cheated = demo.example(model, 0, 0.5)
+    with pytest.raises(DataError, match="output is outside the range"):
+        client.generate_inference_proof("fair-play", cheated, AtLeast(0.9), winner.address)
+    told, private = issue(
+        client,
+        issuer,
+        model.spec,
+        model.model_id,
+        demo.example(model, 0.93, 1),
+        chain_id=scene.chain.chain_id,
+        registry=scene.registry,
+        subject=winner.address,
+        expires_at=FAR,
+    )
+    salt = tuple(private.pop("salt"))
+    claim = client.generate_inference_proof(
+        "fair-play", private, AtLeast(0.9), winner.address, salt=salt, expires_at=FAR
+    )
+    told.require(claim.model_id, claim.subject, claim.commitment)
+    scene.submit(replace(claim, attestation=told.attestation))
+    assert not tournament.send(STRANGER, "collect")
+    before = int(scene.chain.rpc("eth_getBalance", tournament.address, "latest"), 16)
+    assert tournament.send(SUBJECT_AT, "collect")
+    assert (before, int(scene.chain.rpc("eth_getBalance", tournament.address, "latest"), 16)) == (prize, 0)
+
+
+# --- by the command line -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Shell:
+    """Runs `oracle claim …` in a folder with a key for each of the scene's accounts."""
+
+    folder: Path
+    scene: Scene
+    registry: str = ""
+
+    def __call__(self, command: str, *arguments: str, key: str = "", rpc: bool = True, code: int = 0) -> str:
+        given = [command, *arguments]
+        if key:
+            given += ["--keystore", str(self.folder / f"{key}.json"), "--password-file", str(self.folder / "password")]
+        if self.registry and rpc:
+            given += ["--rpc", self.scene.chain.rpc_url, "--registry", self.registry]
+        done = CliRunner().invoke(oracle, ["claim", *given])
+        if code:
+            assert isinstance(done.exception, OracleError) and done.exception.exit_code == code, done.output
+            assert len(str(done.exception).splitlines()) == 1
+            return str(done.exception)
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.stdout
+
+    def file(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture
+def shell(scene: Scene, tmp_path: Path) -> Shell:
+    (tmp_path / "password").write_text("a password\n")
+    (tmp_path / "password").chmod(0o600)
+    for name, account in zip(("admin", "issuer", "subject", "stranger"), scene.accounts, strict=True):
+        keystore.import_key(tmp_path / f"{name}.json", account.key.hex(), "a password", iterations=2)
+    return Shell(tmp_path, scene)
+
+
+def test_from_data_to_a_recorded_claim_by_commands(
+    shell: Shell, inputs: dict[str, object], client: ZkmlClient, folder: Path, tmp_path: Path
+) -> None:
+    scene, circuits = shell.scene, ("--folder", str(folder))
+    _, issuer, subject, _ = scene.accounts
+    url = ("--rpc", scene.chain.rpc_url)
+    shell.registry = shell("deploy", *url, "--delay", "0", key="admin").strip()
+
+    # The admin: a model and its issuer.
+    nowhere = shell("propose-model", *circuits, *url, "--registry", OTHER, key="admin", rpc=False, code=1)
+    assert "there is no ClaimRegistry of this release" in nowhere
+    assert "is not the registry's admin" in shell("propose-model", *circuits, key="stranger", code=1)
+    model_id = shell("propose-model", *circuits, key="admin").strip()
+    assert int(model_id, 16) == client.registered("credit").model_id
+    assert "the model was proposed before" in shell("propose-model", *circuits, key="admin", code=1)
+    wanted = json.loads(shell("add-issuer", model_id, issuer.address, "--calldata", "--json"))
+    assert wanted["to"] == shell.registry
+    name, arguments = registry_interface().decode_call(bytes.fromhex(wanted["data"].removeprefix("0x")))
+    assert (name, arguments["issuer"]) == ("addIssuer", issuer.address)
+    shell("add-issuer", model_id, issuer.address, key="admin")
+    assert "named for this model before" in shell("add-issuer", model_id, issuer.address, key="admin", code=1)
+
+    # The issuer: from data to an attestation, and a file for the subject alone.
+    (tmp_path / "data.json").write_text(json.dumps(inputs))
+    outs = ("--out", shell.file("attestation.json"), "--private-out", shell.file("private.json"))
+    chain = ("--chain-id", str(scene.chain.chain_id), "--registry", shell.registry, "--subject", subject.address)
+    # The features are all that it has of the model.
+    features = tmp_path / "credit.json"
+    client.registered("credit").spec.save(tmp_path)
+    (tmp_path / "credit.onnx").unlink()
+    attesting = (shell.file("data.json"), "--model", str(features), "--model-id", model_id, *chain, *outs)
+    shell("attest", *attesting, key="issuer", rpc=False)
+    assert stat.S_IMODE(os.stat(shell.file("private.json")).st_mode) == 0o600
+    private = json.loads((tmp_path / "private.json").read_text())
+    public = (tmp_path / "attestation.json").read_text()
+    salt = private.pop("salt")
+    assert private == inputs and len(set(salt)) == 3
+    assert not any(key in public for key in inputs) and not any(str(limb) in public for limb in salt)
+    # Another salt would orphan the first commitment.
+    assert "may have another commitment's salt" in shell("attest", *attesting, key="issuer", rpc=False, code=2)
+
+    # The subject: a claim.
+    proving = ("--attestation", shell.file("attestation.json"), *circuits, "--out", shell.file("claim.json"))
+    bounds = ("--at-least", "0.6", "--at-most", "0.75")
+    (tmp_path / "other.json").write_text(json.dumps({**inputs, "salt": [1, 2, 3]}))
+    other = shell("prove", shell.file("other.json"), *proving, *bounds, rpc=False, code=2)
+    assert "another commitment: of other inputs, or of another salt" in other
+    outside = shell("prove", shell.file("private.json"), *proving, "--at-least", "0.8", rpc=False, code=2)
+    assert "output is outside the range" in outside
+    assert not (tmp_path / "claim.json").exists()
+    shell("prove", shell.file("private.json"), *proving, *bounds, rpc=False)
+    assert "never recorded" in shell("verify", shell.file("claim.json"), *circuits, code=1)
+    assert f"and {scene.accounts[3].address} sent it" in shell(
+        "submit", shell.file("claim.json"), key="stranger", code=1
+    )
+    shell("submit", shell.file("claim.json"), key="subject")
+    assert "valid at" in shell("verify", shell.file("claim.json"), *circuits)
+    assert "recorded already" in shell("submit", shell.file("claim.json"), key="subject", code=1)
+
+    # What was cut, edited, of another model, or without an attestation.
+    claim = ClaimProof.load(tmp_path / "claim.json")
+    edited = tmp_path / "edited.json"
+    edited.write_text((tmp_path / "claim.json").read_text()[:-40])
+    assert "is no claim, or not all of one" in shell("submit", str(edited), key="subject", code=2)
+    for changed, says in (
+        (replace(claim, lo=claim.lo - 1), "does not hold"),
+        (replace(claim, model_id=claim.model_id ^ 1), "of a model that is not registered here"),
+        (replace(claim, expires_at=1), "it has expired"),
+    ):
+        changed.save(edited)
+        assert says in shell("verify", str(edited), *circuits, code=1)
+    replace(claim, attestation=None).save(edited)
+    assert "prove it with --attestation" in shell("submit", str(edited), key="subject", code=2)
+
+    # Revoked; the issuer's end; the model's.
+    commitment = f"{claim.commitment:#066x}"
+    shell("revoke", commitment, key="stranger")
+    shell("verify", shell.file("claim.json"), *circuits)
+    shell("revoke", commitment, key="issuer")
+    assert "has revoked it" in shell("verify", shell.file("claim.json"), *circuits, code=1)
+    assert "has revoked the commitment" in shell("submit", shell.file("claim.json"), key="subject", code=1)
+    assert "is not the registry's admin" in shell("remove-issuer", model_id, issuer.address, key="issuer", code=1)
+    shell("remove-issuer", model_id, issuer.address, key="admin")
+    assert "is no issuer of this model here" in shell("submit", shell.file("claim.json"), key="subject", code=1)
+    shell("retire-model", model_id, key="admin")
+    assert "its model is retired" in shell("verify", shell.file("claim.json"), *circuits, code=1)
+    assert "is retired" in shell("submit", shell.file("claim.json"), key="subject", code=1)

@@ -79,7 +79,7 @@ def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
     assert [each.splitlines()[0] for each in assumptions if "::test" not in each and "::invariant" not in each] == []
 
 
-@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard"])
+@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard", "IClaimRegistry"])
 def test_every_error_is_listed(project_root: Path, interface: str) -> None:
     """In the order of the interface."""
     source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()

@@ -1,0 +1,29 @@
+"""Small models for claims."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oracle.claims import Feature, ModelSpec
+from tests.models import model, node, weights
+
+QUARTERS = ("low", "middle", "high", "top")
+
+
+def linear(matrix: np.ndarray, bias: np.ndarray, names: tuple[str, ...]) -> ModelSpec:
+    """A model with an output for each column, of features in [0, 1]."""
+    features, count = matrix.shape
+    graph = model(
+        [node("Gemm", ["x", "w", "b"])],
+        ["N", features],
+        [weights("w", matrix), weights("b", bias)],
+    )
+    assert len(bias) == count
+    return ModelSpec("linear", graph, tuple(Feature(f"x{at}") for at in range(features)), classes=names)
+
+
+def centroids() -> ModelSpec:
+    """Four classes by the nearest centroid of drawn points: |x − c|² is least where 2 c·x − |c|² is largest."""
+    draw = np.random.default_rng(4)
+    centres = np.array([draw.normal(0.2 + 0.2 * at, 0.05, (50, 3)).mean(axis=0) for at in range(len(QUARTERS))])
+    return linear(2 * centres.T, -(centres**2).sum(axis=1), QUARTERS)
