@@ -1,8 +1,9 @@
 """A program that publishes its verdict instead of its outputs, so that they give no private weight away.
 
-Both rules are comparisons inside the circuit, exact like everything before them. Neither adds a constant where none is
-needed, because constants are hashed with the weights: the model's hash is that of the circuit with scores, except with
-a threshold other than 0, which is then part of what the hash commits to.
+Both rules are comparisons inside the circuit, exact like everything before them but for numbers that are equal, or one
+step of the smallest scale apart: there ezkl leaves the sign to the prover (docs/privacy.md). Neither adds a constant
+where none is needed, because constants are hashed with the weights: the model's hash is that of the circuit with
+scores, except with a threshold other than 0, which is then part of what the hash commits to.
 """
 
 from __future__ import annotations
