@@ -223,7 +223,10 @@ class _Door:
         return await handler(request)
 
     async def sweep(self, server: web.Server) -> None:
-        """End connections that take too long, until it is cancelled."""
+        """End connections that take too long, until it is cancelled.
+
+        Those without a request aiohttp ends by itself; those whose client does not read the answer it does not.
+        """
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.limits.head_s / 10)

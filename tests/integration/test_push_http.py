@@ -12,13 +12,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from oracle.config import PushSourceConfig
 from oracle.errors import ConfigError
 from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, signature
 from oracle.types import Kind
-from oracle.web.listener import Certificate, Limits
+from oracle.web.listener import Certificate, Limits, listening
 from oracle.web.push import serve_pushes
 from tests.integration.servers import certificate
 
@@ -197,6 +198,21 @@ async def test_connections_that_say_nothing_end_and_take_no_more_than_their_shar
         async with httpx.AsyncClient(base_url=url, trust_env=False, verify=trusting) as client:
             answer = await client.post("/push/eth/desk", content=VALUE, headers=headers())
         assert answer.status_code == 204, "and then there is room again"
+
+
+@pytest.mark.attack
+async def test_a_client_that_does_not_read_its_answer_does_not_keep_its_place() -> None:
+    async def large(request: web.Request) -> web.Response:
+        return web.Response(body=bytes(32 << 20))
+
+    application = web.Application()
+    application.router.add_get("/", large)
+    limits = Limits(connections=1, head_s=0.2, request_s=0.3)
+    async with listening(application, ("127.0.0.1", 0), "web", limits=limits) as port:
+        await dribble(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            while not (await ended(await dribble(port, b"GET /none HTTP/1.0\r\n\r\n"))).startswith(b"HTTP/1"):
+                pass  # refused, until the first one is ended
 
 
 @pytest.mark.attack
