@@ -222,9 +222,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             seen |= 1 << position;
             if (answer < previous) revert ObservationsNotSorted(feedId);
             previous = answer;
-            if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
-            if (observedAt > highest) revert ObservationInFuture(feedId, observedAt, highest);
-            if (observedAt < lowest) revert ObservationTooOld(feedId, observedAt, lowest);
+            _requireFresh(feedId, observedAt, lastReportAt, highest, lowest);
             if (count != 1) times[i] = observedAt;
             else (report.observedAt, report.latestObservedAt) = (observedAt, observedAt);
         }
@@ -236,6 +234,15 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         report.spread = spread;
         uint256 maxSpread = config.maxSpread();
         if (maxSpread != 0 && spread > maxSpread) revert SpreadTooWide(feedId, spread, maxSpread);
+    }
+
+    function _requireFresh(bytes32 feedId, uint32 observedAt, uint32 lastReportAt, uint256 highest, uint256 lowest)
+        internal
+        pure
+    {
+        if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
+        if (observedAt > highest) revert ObservationInFuture(feedId, observedAt, highest);
+        if (observedAt < lowest) revert ObservationTooOld(feedId, observedAt, lowest);
     }
 
     /// @dev Zero for a signature that is malformed, or not the canonical one of the two that there are for each.

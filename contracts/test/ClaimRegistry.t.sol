@@ -291,6 +291,7 @@ contract ClaimRegistryTest is Test {
     }
 
     function test_covers(int128 lo, int128 hi, int128 provenLo, int128 provenHi) public {
+        // forge-lint: disable-next-line(unsafe-typecast) -- small
         int128 most = int128(LIMIT);
         provenLo = int128(bound(provenLo, -most, most));
         provenHi = int128(bound(provenHi, provenLo, most));
@@ -487,6 +488,7 @@ contract ClaimRegistryTest is Test {
     }
 
     function _element(int256 value) internal pure returns (uint256) {
+        // forge-lint: disable-next-line(unsafe-typecast) -- of the sign that is asked for
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 }
