@@ -242,8 +242,8 @@ class PostgresDatabase:
         if ended or (
             isinstance(cause, psycopg.OperationalError) and not state.startswith(("28", "3D")) and "auth" not in reason
         ):
-            # Gone, restarting, shutting down, out of disk or of connections, a lock that is not given up; or this process
-            # was stopped in a transaction, which the server ended.
+            # Gone, restarting, shutting down, out of disk or of connections, a lock that is not given up; or this
+            # process was stopped in a transaction, which the server ended.
             self._failed_at = time.monotonic() if not state else None
             return JournalUnavailable(f"{self.name}: the database can't be used now: {reason}; it is tried again")
         if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
