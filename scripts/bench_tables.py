@@ -1,6 +1,7 @@
 """Writes the benchmark's tables into documents, from `build/bench.json`, so that no figure is copied by hand.
 
     python -m scripts.bench_tables build/bench.json docs/performance.md
+    python -m scripts.bench_tables --table private_claims build/bench-claims.json docs/performance.md   # one only
 
 A document has a line `<!-- bench:NAME -->` before each table and `<!-- /bench:NAME -->` after it; NAME is one of
 `TABLES`.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oracle.bench import DEFAULTS, GROUPS, THROUGHPUT, TUNED, circuits, estimates
+from oracle.bench import DEFAULTS, GROUPS, THROUGHPUT, TUNED, circuits, claims, estimates
 
 Report = Mapping[str, Any]
 
@@ -38,13 +39,17 @@ def rows_of(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> str:
 
 def machine(report: Report) -> str:
     """What it was measured on, with what, and how to do it again."""
+    return _machine(report, f"--repeat {report['repeat']}")
+
+
+def _machine(report: Report, arguments: str) -> str:
     about, versions = report["machine"], report["versions"]
     busy = about["load_before"] > 0.5
     return (
         f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, {about['system']}; "
         f"Python {versions['python']}, ezkl {versions['ezkl']}, Anvil {versions['anvil']}, solc {versions['solc']}; "
         f"commit {versions.get('commit', 'unknown')}, {report['measured_at'][:10]}, "
-        f'`make bench ARGS="--repeat {report["repeat"]}"`, {report["seconds"] / 60:.0f} minutes. '
+        f'`make bench ARGS="{arguments}"`, {report["seconds"] / 60:.0f} minutes. '
         + (
             f"Other work was running (load {about['load_before']} at the start): ratios hold, seconds are too long."
             if busy
@@ -160,13 +165,26 @@ def estimator(report: Report) -> str:
     return rows_of(columns, rows)
 
 
+def private_claims(report: Report) -> str:
+    """Claims, and what they were measured on: that may be another run than the rest."""
+    columns = {"case": "---"} | dict.fromkeys(claims.COLUMNS, "--:")
+    rows = [[f"`{case}`", *claims.cells(report[case])] for case in claims.CASES if case in report]
+    if not rows:
+        raise KeyError("claim-*")
+    where = _machine(report, f"--cases 'claim-*' --repeat {report['repeat']}")
+    return f"{rows_of(columns, rows)}\n\n{where}"
+
+
 TABLES: dict[str, Callable[[Report], str]] = {
-    each.__name__: each for each in (machine, proving, settings, throughput, estimator)
+    each.__name__: each for each in (machine, proving, settings, throughput, estimator, private_claims)
 }
 
 
-def fill(text: str, report: Report, name: str = "the document") -> str:
+def fill(text: str, report: Report, name: str = "the document", only: Sequence[str] = ()) -> str:
     """The document with its tables written anew.
+
+    Args:
+        only: These tables; none: all.
 
     Raises:
         TablesError: A marker is unknown or has no end, or the report lacks what a table shows.
@@ -175,6 +193,8 @@ def fill(text: str, report: Report, name: str = "the document") -> str:
     if not opened:
         raise TablesError(f"{name} has no line <!-- bench:NAME -->; NAME is one of {', '.join(TABLES)}")
     for table in opened:
+        if only and table not in only:
+            continue
         if table not in TABLES:
             raise TablesError(f"{name}: there is no table {table!r}, only {', '.join(TABLES)}")
         start, end = f"<!-- bench:{table} -->\n", f"<!-- /bench:{table} -->"
@@ -193,6 +213,7 @@ def fill(text: str, report: Report, name: str = "the document") -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description="Write the benchmark's tables into documents.")
+    parser.add_argument("--table", action="append", default=[], choices=TABLES, help="this one only; may be repeated")
     parser.add_argument("report", type=Path, help="build/bench.json")
     parser.add_argument("documents", type=Path, nargs="+")
     given = parser.parse_args(arguments)
@@ -200,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = json.loads(given.report.read_text(encoding="utf-8"))
         for document in given.documents:
             text = document.read_text(encoding="utf-8")
-            document.write_text(fill(text, report, str(document)), encoding="utf-8")
+            document.write_text(fill(text, report, str(document), given.table), encoding="utf-8")
     except (OSError, ValueError, TablesError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

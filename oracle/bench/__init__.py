@@ -2,7 +2,8 @@
 
 Everything is measured as it runs in earnest: proofs in warm child processes, gas of mined transactions on a real Anvil,
 latency and memory of a real `oracle run`. The proofs of the cases take turns, so that a machine that grows slower
-meanwhile does so for all of them. What batches cost on the chain is in `oracle.bench.submissions`.
+meanwhile does so for all of them. What batches cost on the chain is in `oracle.bench.submissions`, what private claims
+cost in `oracle.bench.claims`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle import toolchain
-from oracle.bench import batched, circuits, estimates, submissions
+from oracle.bench import batched, circuits, claims, estimates, submissions
 from oracle.errors import ConfigError, Fatal, ToolMissing
 from oracle.metrics import percentile
 from oracle.types import Outcome
@@ -93,7 +94,7 @@ BESIDE = {
 }
 """With which of ezkl's each of ours is compared: of the same model and as many windows."""
 
-CASES = (*GROUPS, *THROUGHPUT, batched.CASE, *submissions.CASES)
+CASES = (*GROUPS, *THROUGHPUT, batched.CASE, *submissions.CASES, *claims.CASES)
 
 _BROUGHT_PROOFS = 3
 
@@ -193,6 +194,8 @@ async def run(
         report[case]["default_over_gas_per_feed"] = round(
             report[DEFAULT]["consumer_gas"] / report[case]["gas_per_feed"], 2
         )
+    if claimed := [case for case in cases if case in claims.CASES]:
+        report |= await claims.run(claimed, repeat, echo)
     estimates.compare(report)
     report["seconds"] = round(time.perf_counter() - began)
     await asyncio.to_thread(_write, out, report)
@@ -617,6 +620,8 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
         console.print(_estimator_table(report["estimator"]))
     if any(case in report for case in submissions.CASES):
         console.print(submissions.table(report))
+    if any(case in report for case in claims.CASES):
+        console.print(claims.table(report))
     if "end_to_end" in report:
         taken = report["end_to_end"]
         console.print(

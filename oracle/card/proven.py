@@ -28,6 +28,9 @@ FORMAT = "model-card-v1"
 Scores = tuple[tuple[int, ...], ...]
 """Of a batch: the integers that the circuit publishes of each window."""
 
+Windows = tuple[tuple[int, ...], ...]
+"""Of a batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -215,31 +218,58 @@ async def prove(
         ProverUnavailable: Proving failed for now; run it again.
     """
     require_fit(benchmark, artifact)
-    scores = await asyncio.to_thread(published, benchmark, artifact)
+    batches = await prove_batches(
+        [benchmark.windows_of(index) for index in range(benchmark.batches)],
+        artifact,
+        proofs,
+        workers=workers,
+        progress=progress,
+    )
+    summary = count(benchmark, [batch.scores for batch in batches])
+    return Card(CardModel.of(artifact), benchmark, batches, summary)
+
+
+async def prove_batches(
+    batches: Sequence[Windows],
+    artifact: Artifact,
+    proofs: Path | None,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[ProvenBatch, ...]:
+    """Prove what a circuit publishes of some batches of windows.
+
+    Args:
+        batches: Each of at most as many windows as the circuit has.
+        artifact: With the prover's files.
+        proofs: As of `prove`; None: what is proven is not kept.
+
+    Raises:
+        ProverUnavailable: Proving failed for now.
+    """
+    scores = await asyncio.to_thread(published, batches, artifact)
     done = 0
     async with LocalProver(artifact, processes=workers, cache=ProofCache(folder=proofs), retries=1) as prover:
 
-        async def proven(index: int) -> ProvenBatch:
+        async def proven(windows: Windows, told: Scores) -> ProvenBatch:
             nonlocal done
-            proof = await prover.prove(ProofJob(benchmark.windows_of(index), scores[index]))
+            proof = await prover.prove(ProofJob(windows, told))
             done += 1
-            progress(done, benchmark.batches)
-            return ProvenBatch(scores[index], proof.proof)
+            progress(done, len(batches))
+            return ProvenBatch(told, proof.proof)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(proven(index)) for index in range(benchmark.batches)]
-    batches = tuple(task.result() for task in tasks)
-    return Card(CardModel.of(artifact), benchmark, batches, count(benchmark, scores))
+            tasks = [group.create_task(proven(*each)) for each in zip(batches, scores, strict=True)]
+    return tuple(task.result() for task in tasks)
 
 
-def published(benchmark: Benchmark, artifact: Artifact) -> list[Scores]:
+def published(batches: Sequence[Windows], artifact: Artifact) -> list[Scores]:
     """What the circuit publishes of each batch. Asked of the circuit itself: no detector is needed."""
     outputs = artifact.manifest.outputs
     engine = EngineProcess(threads=1)
     try:
         found = []
-        for index in range(benchmark.batches):
-            windows = benchmark.windows_of(index)
+        for windows in batches:
             flat = engine.call("witness", circuit=artifact.file(CIRCUIT), inputs=artifact.padded(windows))["outputs"]
             found.append(tuple(tuple(flat[at * outputs : (at + 1) * outputs]) for at in range(len(windows))))
         return found
@@ -332,7 +362,7 @@ def verify(
         problems.append(f"the card has {len(card.batches)} batches, the benchmark {benchmark.batches}")
     verified = 0
     for index, batch in enumerate(card.batches[: benchmark.batches]):
-        problem = _problem(artifact, verifier, benchmark.windows_of(index), batch)
+        problem = batch_problem(artifact, verifier, benchmark.windows_of(index), batch)
         if problem:
             problems.append(f"batch {index}: {problem}")
         verified += not problem
@@ -346,7 +376,8 @@ def verify(
     return CardReport(root, benchmark.batches, verified, summary, tuple(problems), tuple(notes))
 
 
-def _problem(artifact: Artifact, verifier: Verifier, windows: tuple[tuple[int, ...], ...], batch: ProvenBatch) -> str:
+def batch_problem(artifact: Artifact, verifier: Verifier, windows: Windows, batch: ProvenBatch) -> str:
+    """Why a batch's scores are not proven of these windows; "" if they are."""
     outputs = artifact.manifest.outputs
     if len(batch.scores) != len(windows) or any(len(row) != outputs for row in batch.scores):
         return f"its scores are not {outputs} for each of {len(windows)} windows"

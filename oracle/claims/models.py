@@ -19,7 +19,7 @@ from oracle.claims.constraints import Constraint, Equals, OneOf
 from oracle.claims.statement import ClaimCircuit, claim_circuit
 from oracle.errors import DataError, ModelError
 
-INPUT_SCALE = 8
+INPUT_SCALE = 14
 PARAM_SCALE = 8
 ACTIVATIONS = ("", "Sigmoid")
 

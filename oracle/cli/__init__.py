@@ -17,6 +17,7 @@ from oracle.cli import evaluation
 from oracle.cli.card import card_group
 from oracle.cli.claim import claim_group
 from oracle.cli.detector import detector_group
+from oracle.cli.fairness import fairness_group
 from oracle.cli.feed import feed_group
 from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
@@ -69,6 +70,7 @@ def oracle(verbose: bool) -> None:
 
 oracle.add_command(card_group)
 oracle.add_command(claim_group)
+claim_group.add_command(fairness_group)
 evaluation.add_to(detector_group)
 oracle.add_command(detector_group)
 oracle.add_command(feed_group)

@@ -151,7 +151,7 @@ def claim_prove(
         raise DataError(f"{inputs_file} has no salt: take the file that `oracle claim attest` wrote for the subject")
     subject = checksum_address(subject, "--subject")
     spec = spec_of(model)
-    constraint = _constraint(spec, at_least, at_most, classes)
+    constraint = constraint_of(spec, at_least, at_most, classes)
     # Said before a circuit is built for nothing.
     spec.encode(inputs)
 
@@ -285,7 +285,10 @@ def claim_demo(folder: Path) -> None:
         asyncio.run(run(chain.rpc_url, [account.key for account in chain.accounts[:3]]))
 
 
-def _constraint(spec: ModelSpec, at_least: float | None, at_most: float | None, classes: tuple[str, ...]) -> Constraint:
+def constraint_of(
+    spec: ModelSpec, at_least: float | None, at_most: float | None, classes: tuple[str, ...]
+) -> Constraint:
+    """What --at-least, --at-most and --class say of a model's output. Raises: DataError: They don't fit it."""
     from oracle.claims import AtLeast, AtMost, Between, Equals, OneOf
     from oracle.errors import DataError
 

@@ -366,6 +366,50 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
     return artifact
 
 
+def rebuilt_key(detector: Provable, like: Artifact) -> str:
+    """SHA-256 of the verifying key of a detector's circuit, made with an artifact's digits, k and reference string.
+
+    "" where its rows or instances are others already.
+
+    Hashed weights are witness, and in no key. So where this is the artifact's own key, its circuit is the detector's
+    architecture, whoever built it: an auditor needs none of the weights to know.
+
+    Args:
+        detector: Of the architecture, with any weights.
+        like: The artifact; an auditor's copy will do.
+
+    Raises:
+        ArtifactError: The circuit can't be built.
+    """
+    manifest = like.manifest
+    stated = json.loads((like.path / SETTINGS).read_text(encoding="utf-8"))
+    digits = {name: stated["run_args"][name] for name in ("decomp_base", "decomp_legs")}
+    with tempfile.TemporaryDirectory(prefix="oracle-key-") as name, EngineProcess() as engine:
+        folder = Path(name)
+        model, written, circuit, vk, pk = (str(folder / each) for each in (MODEL, SETTINGS, CIRCUIT, VK, PK))
+        Path(model).write_bytes(detector.to_onnx(manifest.batch))
+        arguments = run_args(detector, manifest.visibility) | digits
+        settings = engine.call("gen_settings", model=model, settings=written, run_args=arguments)
+        if any(settings[name] != stated[name] for name in ("num_rows", "model_instance_shapes")):
+            return ""
+        _settle(settings, manifest.k)
+        _write_json(Path(written), settings)
+        engine.call("compile_circuit", model=model, circuit=circuit, settings=written)
+        engine.call("setup", circuit=circuit, vk=vk, pk=pk, srs=like.file(SRS))
+        return _sha256(Path(vk))
+
+
+def _settle(settings: dict[str, Any], k: int) -> None:
+    """Makes settings what they are in each build."""
+    # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
+    # of one architecture have the same keys.
+    for listed in ("required_range_checks", "required_lookups"):
+        settings[listed] = sorted(settings[listed], key=json.dumps)
+    settings["run_args"]["logrows"] = k
+    # The only thing in an artifact that would differ between two builds.
+    settings["timestamp"] = 0
+
+
 def _check_settings(artifact: Artifact) -> None:
     """Hashes that fit say that a folder is whole, not that its circuit is one that a feed can rest on."""
     path, manifest = artifact.path / SETTINGS, artifact.manifest
@@ -593,19 +637,13 @@ def _smallest_k(
     refusal: OracleError | None = None
     window = _windows(detector)[0]
     outputs = [value for _ in range(batch) for value in detector.score_int(window)]
-    # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
-    # of one architecture have the same keys.
-    for listed in ("required_range_checks", "required_lookups"):
-        settings[listed] = sorted(settings[listed], key=json.dumps)
     for k in range(least, least + _K_ATTEMPTS):
         progress(f"SRS, k = {k}")
         srs = source.file(k)
         if srs.k != k:
             raise ArtifactError(f"the SRS source gave k = {srs.k} for k = {k}")
         shutil.copyfile(srs.path, folder / SRS)
-        settings["run_args"]["logrows"] = k
-        # The only thing in an artifact that would differ between two builds.
-        settings["timestamp"] = 0
+        _settle(settings, k)
         _write_json(folder / SETTINGS, settings)
         onnx, written = str(folder / MODEL), str(folder / SETTINGS)
         circuit, vk, pk, params = (str(folder / name) for name in (CIRCUIT, VK, PK, SRS))

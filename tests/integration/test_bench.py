@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oracle import bench
-from oracle.bench import circuits, growth, submissions, zoo
+from oracle.bench import circuits, claims, growth, submissions, zoo
 from oracle.bench.submissions import Step
 from oracle.errors import ArtifactError, DataError
 from oracle.proving import tuning
@@ -150,6 +150,28 @@ async def test_submissions(tmp_path: Path, said: list[str]) -> None:
     assert public["gas_per_feed"] < report["submit-public-b1"]["gas_per_feed"] / 2
     printed = "\n".join(said)
     assert all(f"{report[case]['gas']:,}" in printed for case in cases)
+
+
+async def test_claims(tmp_path: Path, said: list[str]) -> None:
+    """A claim that a registry records, and proofs of the same statement."""
+    out, case = tmp_path / "bench.json", "claim-linear-8"
+    report = await bench.run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case])
+    found = report[case]
+    assert (found["inputs"], found["weights"], found["instances"]) == (8, 9, 12)
+    assert all(found[name] > 0 for name in ("prove_s", "claim_s", "verify_s", "setup_s", "rss_mb", "k", "proof_bytes"))
+    # The registry's work comes on top of the verifier's.
+    assert 300_000 < found["verify_gas"] < found["gas"] < 1_500_000
+    assert f"{found['gas']:,}" in "\n".join(said)
+    assert not {*bench.CASES} - {case} & report.keys()
+
+
+def test_models_that_claims_are_measured_with() -> None:
+    assert list(claims.MODELS.values())[:3] == list(claims.PACKAGED)
+    spec = claims.linear(8)
+    assert spec == claims.linear(8) and spec.circuit().circuit.weights == 9
+    # In the middle of the box its output is a half.
+    middle = spec.encode({f"x_{at}": 0.5 for at in range(8)})
+    assert spec.value(spec.circuit().score(middle), spec.circuit().score_unit) == pytest.approx(0.5, abs=0.01)
 
 
 def test_profile_of_a_trace() -> None:

@@ -78,6 +78,19 @@ def report() -> dict[str, Any]:
             "proofs": 25,
             "seconds": 10.0,
         },
+        "claim-credit": {
+            "inputs": 18,
+            "weights": 18,
+            "k": 11,
+            "prove_s": 0.5,
+            "claim_s": 2.25,
+            "gas": 700_000,
+            "verify_gas": 600_000,
+            "proof_bytes": 3_000,
+            "rss_mb": 70.0,
+            "verify_s": 0.02,
+            "setup_s": 5.0,
+        },
     }
 
 
@@ -121,10 +134,19 @@ def test_tables_are_written_between_their_markers(
     assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
     assert "| `tuned-cnn` | 7 7 | +10% | +0% | -50% | +0% | -25% |" in text
     assert "10 minutes. Nothing else was running." in text
+    assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
+    assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
     # Again, and nothing changes.
     assert bench_tables.main([str(source), str(document)]) == 0 and document.read_text() == text
+    # One table alone, of another run.
+    marked = "<!-- bench:{0} -->\nold {0}\n<!-- /bench:{0} -->\n"
+    document.write_text(marked.format("proving") + marked.format("private_claims"))
+    assert bench_tables.main(["--table", "private_claims", str(source), str(document)]) == 0
+    assert "old proving" in document.read_text() and "old private_claims" not in document.read_text()
+    document.write_text(text)
     printed = bench.table(report)
     assert "4.5× less" in printed and "40.0 windows a second" in printed and "50% (25%)" in printed
+    assert "700,000" in printed
 
     for wrong, why in (
         ("nothing", "has no line"),

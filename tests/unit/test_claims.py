@@ -22,6 +22,7 @@ from oracle.chain import keystore
 from oracle.claims import AtLeast, AtMost, Between, Constraint, Equals, Feature, ModelSpec, OneOf, attest
 from oracle.claims.attestation import Attested
 from oracle.claims.issuing import read_inputs
+from oracle.claims.models import INPUT_SCALE, PARAM_SCALE
 from oracle.claims.statement import edges
 from oracle.cli import oracle
 from oracle.errors import DataError, ModelError, OracleError
@@ -164,8 +165,9 @@ def test_the_class_is_the_first_largest_output(count: int) -> None:
     # Two outputs that are always equal: the first of them counts.
     matrix[:, -1], bias[-1] = matrix[:, 0], bias[0]
     circuit = linear(matrix, bias, tuple("abcde"[:count])).circuit()
-    data = draw.integers(0, 257, (200, 4))
-    outputs = data @ np.round(matrix * 256).astype(int) + np.round(bias * 256).astype(int) * 256
+    one, unit = 1 << INPUT_SCALE, 1 << PARAM_SCALE
+    data = draw.integers(0, one + 1, (200, 4))
+    outputs = data @ np.round(matrix * unit).astype(int) + np.round(bias * unit).astype(int) * one
     expected = np.argmax(outputs, axis=1)
     assert len(set(expected)) > 1 or count == 2
     assert [circuit.score(row) for row in data.tolist()] == (expected * circuit.score_unit).tolist()

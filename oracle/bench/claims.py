@@ -1,0 +1,271 @@
+"""What private claims cost: proving, the registry's gas, verification off-chain; and how that grows with the inputs.
+
+The packaged models, each on inputs that are made up, and linear models of 8 to 128 inputs with random weights: what a
+proof costs depends on their shape, not on what they have learned. Each claim is made by the client, attested by an
+issuer and submitted to a registry on Anvil; then the same statement is proven again by a warm process, in turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oracle.errors import Fatal
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from rich.table import Table
+
+    from oracle.claims.client import Registered, ZkmlClient
+    from oracle.claims.models import ModelSpec
+    from oracle.claims.onchain import Registry
+    from oracle.claims.proof import ClaimProof, Commitment
+
+Echo = Callable[[str], None]
+
+PACKAGED = ("identity", "credit", "fair-play")
+INPUTS = (8, 16, 32, 64, 128)
+MODELS = {
+    **{f"claim-{name}": name for name in PACKAGED},
+    **{f"claim-linear-{count}": f"linear-{count}" for count in INPUTS},
+}
+"""Models by case."""
+
+CASES = tuple(MODELS)
+
+_MARGIN = 0.02
+_LIFETIME = 86_400
+
+
+@dataclass
+class _Case:
+    """A claim that is on the chain, and what proves it again."""
+
+    model: Registered
+    claim: ClaimProof
+    commitment: Commitment
+    report: dict[str, Any]
+
+
+def linear(count: int) -> ModelSpec:
+    """A logistic regression of so many inputs in [0, 1], with seeded random weights."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    from oracle.claims.models import Feature, ModelSpec
+
+    weights = np.random.default_rng(count).normal(size=(count, 1)).astype(np.float32)
+    constants = [
+        numpy_helper.from_array(weights, "w"),
+        numpy_helper.from_array(np.array([-weights.sum() / 2], dtype=np.float32), "b"),
+    ]
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["y"]), helper.make_node("Sigmoid", ["y"], ["p"])]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name, width in (("x", count), ("p", 1))
+    ]
+    graph = helper.make_graph(nodes, "linear", ends[:1], ends[1:], constants)
+    document = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    features = tuple(Feature(f"x_{at}") for at in range(count))
+    return ModelSpec(f"linear-{count}", document.SerializeToString(), features, "Sigmoid")
+
+
+async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[str, Any]]:
+    """Measure some of `CASES`; reports by case.
+
+    Args:
+        repeat: Proofs per case, after one that warms up.
+        echo: Takes lines for people.
+
+    Raises:
+        Fatal: The registry does not take a claim that holds.
+    """
+    from oracle.chain.anvil import Anvil, load_anvil_config
+    from oracle.chain.keystore import local_chain_key
+    from oracle.chain.rpc import Rpc
+    from oracle.claims.client import ZkmlClient
+    from oracle.claims.onchain import Registry
+
+    found: dict[str, _Case] = {}
+    with tempfile.TemporaryDirectory(prefix="oracle-bench-") as folder, Anvil(load_anvil_config(port=0)) as chain:
+        async with Rpc(chain.rpc_url, chain.chain_id) as rpc, ZkmlClient(Path(folder)) as client:
+            issuer = await local_chain_key(1, rpc)
+            registry = await Registry.deploy(rpc, await local_chain_key(0, rpc), 0, poll_s=0.02)
+            account = await local_chain_key(2, rpc)
+            subject = Registry(rpc, registry.address, account, poll_s=0.02)
+            for case in cases:
+                echo(f"claim of {case}")
+                found[case] = await _submitted(MODELS[case], client, registry, subject, account.address, issuer)
+            _prove_in_turns(found, repeat, echo)
+    return {case: each.report for case, each in found.items()}
+
+
+async def _submitted(
+    name: str, client: ZkmlClient, registry: Registry, subject: Registry, address: str, issuer: LocalAccount
+) -> _Case:
+    """Registers a model, proves a claim of it, and has it recorded.
+
+    Args:
+        registry: Its admin.
+        subject: The registry again, for whose claim it is.
+        address: Of the subject.
+        issuer: Is trusted there.
+    """
+    from oracle.bench import submissions
+    from oracle.claims import Between, attest, demo
+    from oracle.claims.models import ModelSpec
+
+    spec = ModelSpec.packaged(name) if name in PACKAGED else linear(int(name.rpartition("-")[2]))
+    began = time.perf_counter()
+    model = await client.register(spec)
+    setup = time.perf_counter() - began
+    proposal = await registry.propose(model)
+    await registry.trust(issuer.address, model)
+    inputs = demo.example(model, 0.2, 0.8)
+    output = demo.output(model, inputs)
+    now, chain_id = (await subject.rpc.block()).timestamp, await subject.rpc.chain_id()
+    commitment = client.commit(name, inputs)
+    marks: dict[str, float] = {}
+
+    def mark(step: str) -> None:
+        marks[step] = time.perf_counter()
+
+    claim = await client.prove(
+        name,
+        inputs,
+        Between(output - _MARGIN, output + _MARGIN),
+        address,
+        salt=commitment.salt,
+        expires_at=now + _LIFETIME,
+        progress=mark,
+    )
+    signature = attest(
+        issuer,
+        chain_id=chain_id,
+        registry=registry.address,
+        model_id=model.model_id,
+        subject=address,
+        commitment=claim.commitment,
+        expires_at=now + _LIFETIME,
+    )
+    if not client.verify_inference_proof(claim, now=now):
+        raise Fatal(f"{name}: the client's own claim does not verify")
+    receipt = await subject.submit(replace(claim, attestation=signature))
+    if not await subject.is_valid(claim):
+        raise Fatal(f"{name}: the registry has recorded no claim")
+    payer = await submissions.sender(subject.rpc)
+    artifact = model.artifact
+    deployed = await submissions.send(payer, None, artifact.verifier().bytecode)
+    assert deployed.contract_address is not None
+    call = submissions.bare_call(artifact.verifier().abi, claim.proof, claim.instances())
+    verified = await submissions.verify(payer, deployed.contract_address, call)
+    return _Case(
+        model,
+        claim,
+        commitment,
+        {
+            "inputs": model.circuit.model.features,
+            "weights": model.circuit.circuit.weights,
+            "k": artifact.manifest.k,
+            "setup_s": round(setup, 2),
+            "claim_s": round(marks["proven"] - marks["commit"], 3),
+            "gas": receipt.gas_used,
+            "verify_gas": verified.gas_used,
+            "propose_gas": proposal.gas_used,
+            "proof_bytes": len(claim.proof),
+            "instances": len(claim.instances()),
+        },
+    )
+
+
+def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None:
+    """Proves each statement again, and verifies it as others do; adds medians to the reports."""
+    from oracle.bench.circuits import megabytes, some
+    from oracle.claims.statement import edges, subject_limbs
+    from oracle.proving.child import EngineProcess
+    from oracle.proving.pool import PROVING_FILES
+
+    taken: dict[str, dict[str, list[float]]] = {
+        case: {name: [] for name in ("witness", "prove", "verify")} for case in cases
+    }
+    with contextlib.ExitStack() as stack:
+        engines = {case: stack.enter_context(EngineProcess()) for case in cases}
+        verifiers = {case: stack.enter_context(EngineProcess(threads=1)) for case in cases}
+        for turn in range(1 + repeat):
+            echo(f"claims, round {turn} of {repeat}" + ("" if turn else " (warm-up)"))
+            for case, each in cases.items():
+                claim, files = each.claim, dict[str, Any]()
+                files |= {key: each.model.artifact.file(name) for key, name in PROVING_FILES.items()}
+                statement = [*edges(claim.lo, claim.hi), claim.expires_at, *subject_limbs(claim.subject)]
+                made = engines[case].call(
+                    "prove", inputs=[[*each.commitment.features, *each.commitment.salt], statement], **files
+                )
+                began = time.perf_counter()
+                checked = verifiers[case].call(
+                    "verify",
+                    **some(files, "settings", "vk", "srs"),
+                    proof=made["proof"],
+                    instances=[hex(element) for element in claim.instances()],
+                )
+                if not checked["verified"]:
+                    raise Fatal(f"{case}: a claim that is proven again does not verify: its statement is another")
+                if turn:
+                    taken[case]["witness"].append(made["seconds"]["witness"])
+                    taken[case]["prove"].append(made["seconds"]["prove"])
+                    taken[case]["verify"].append(time.perf_counter() - began)
+        for case, each in cases.items():
+            each.report |= {f"{name}_s": round(statistics.median(values), 4) for name, values in taken[case].items()}
+            each.report["rss_mb"] = megabytes(int(engines[case].call("peak_memory")["bytes"] or 0))
+            each.report["verify_rss_mb"] = megabytes(int(verifiers[case].call("peak_memory")["bytes"] or 0))
+
+
+# --- the report ----------------------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "inputs",
+    "weights",
+    "k",
+    "prove",
+    "a claim in all",
+    "gas of submitClaim",
+    "of which verification",
+    "proof",
+    "memory",
+    "verify off-chain",
+    "set-up",
+)
+
+
+def cells(of: Mapping[str, Any]) -> tuple[str, ...]:
+    """A case's row, without its name."""
+    return (
+        str(of["inputs"]),
+        str(of["weights"]),
+        str(of["k"]),
+        f"{of['prove_s']:.3f} s",
+        f"{of['claim_s']:.2f} s",
+        f"{of['gas']:,}",
+        f"{of['verify_gas']:,}",
+        f"{of['proof_bytes']:,} B",
+        f"{of['rss_mb']:.0f} MB",
+        f"{of['verify_s']:.3f} s",
+        f"{of['setup_s']:.1f} s",
+    )
+
+
+def table(report: Mapping[str, Any]) -> Table:
+    """Claims by case, for people."""
+    from rich.table import Table
+
+    found = Table(box=None, pad_edge=False, header_style="bold", title="claims", title_justify="left")
+    found.add_column("case")
+    for column in COLUMNS:
+        found.add_column(column, justify="right")
+    for case in (case for case in CASES if case in report):
+        found.add_row(case, *cells(report[case]))
+    return found
