@@ -6,7 +6,6 @@ proven gate is what stands between them and the feed. What the summary says is r
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import shutil
@@ -26,6 +25,7 @@ from oracle.assembly import oracle as assemble
 from oracle.audit import AuditReport
 from oracle.chain.anvil import Anvil, load_anvil_config
 from oracle.chain.contracts import RoundAccepted, RoundEvent
+from oracle.concurrency import together
 from oracle.config import load
 from oracle.detectors.quadratic import QuadraticModel
 from oracle.errors import DataError
@@ -209,7 +209,7 @@ async def _play(parts: Oracle, chain: Anvil, act: Act, board: Board) -> None:
             observed = Observed(name, parts.deployment.feeds[name].feed_id, answer, moment)
             board.expect(observed, faults.get((name, index)))
             reports.append(parts.pipeline.report(observed))
-        await asyncio.gather(*reports)
+        await together(*reports)
 
 
 def _config(options: DemoOptions, chain: Anvil) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle import encoding
 from oracle.bench import submissions
+from oracle.concurrency import together
 from oracle.errors import ArtifactError, Fatal, ModelError, ProverUnavailable
 from oracle.types import Kind
 
@@ -623,8 +624,6 @@ async def throughput(built: Artifact, windows: Sequence[Sequence[int]], seconds:
         windows: Of which each proof takes as many as the circuit has, other ones each time: nothing is proven twice.
         seconds: That proofs are begun for; those under way then are waited for, and count with their time.
     """
-    import asyncio
-
     import psutil
 
     from oracle.proving.interface import ProofJob
@@ -639,7 +638,7 @@ async def throughput(built: Artifact, windows: Sequence[Sequence[int]], seconds:
     proven = 0
     async with LocalProver(built, processes=processes, threads=1) as prover:
         # One for each process, so that all are warm.
-        await asyncio.gather(*(prover.prove(next(jobs)) for _ in range(processes)))
+        await together(*(prover.prove(next(jobs)) for _ in range(processes)))
         began = time.perf_counter()
 
         async def work() -> None:
@@ -649,7 +648,7 @@ async def throughput(built: Artifact, windows: Sequence[Sequence[int]], seconds:
                 proven += 1
 
         # One more than there are processes: none waits for its next job.
-        await asyncio.gather(*(work() for _ in range(processes + 1)))
+        await together(*(work() for _ in range(processes + 1)))
         taken = time.perf_counter() - began
         peak = await prover.warm()
     rate = proven / taken

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from oracle import encoding
 from oracle.card.benchmark import Benchmark, read_json, write_json
+from oracle.concurrency import together
 from oracle.errors import ArtifactError, DataError
 from oracle.proving.artifact import CIRCUIT, MANIFEST, Artifact, load
 from oracle.proving.cache import ProofCache
@@ -258,9 +259,7 @@ async def prove_batches(
             progress(done, len(batches))
             return ProvenBatch(told, proof.proof)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(proven(*each)) for each in zip(batches, scores, strict=True)]
-    return tuple(task.result() for task in tasks)
+        return await together(*(proven(*each) for each in zip(batches, scores, strict=True)))
 
 
 def published(batches: Sequence[Windows], artifact: Artifact) -> list[Scores]:

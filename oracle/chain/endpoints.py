@@ -22,6 +22,7 @@ import structlog
 
 from oracle.chain.listener import Listener
 from oracle.chain.rpc import Doubt, Endpoint, EndpointState, ErrorDecoder, NodeError, Rpc
+from oracle.concurrency import together
 from oracle.config import ChainConfig, EndpointsConfig
 from oracle.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
 
@@ -162,7 +163,7 @@ class Endpoints:
     async def check(self) -> None:
         """Look at all endpoints: whether they answer, of which chain, and how far they are."""
         self._checked_at = self._clock()
-        found = await asyncio.gather(*(self._look(member) for member in self._members))
+        found = await together(*(self._look(member) for member in self._members))
         heads = [head for head in found if head is not None]
         for member, head in zip(self._members, found, strict=True):
             if head is None:
@@ -348,7 +349,7 @@ class Endpoints:
                 self._down(member, str(error), is_foreign=isinstance(error, WrongChain))
             return None
 
-        found = await asyncio.gather(*(ask(member) for member in members))
+        found = await together(*(ask(member) for member in members))
         answers = {member: answer for member, answer in zip(members, found, strict=True) if answer is not None}
         if len(disbelieved) == len(self._members):
             raise AnswerNotBelieved("; ".join(disbelieved))

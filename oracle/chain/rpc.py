@@ -1,8 +1,8 @@
 """The JSON-RPC border: web3's, aiohttp's and the node's errors end here and become `oracle.errors`.
 
-Requests go through web3's provider without its middleware. That keeps three things out of an oracle's way: offchain
-look-ups (EIP-3668), with which any contract could make this process call a URL; name resolution; and per-call chain id
-requests. Results are parsed here, strictly, as a node's answer is input like any other.
+Requests go through a provider of web3's kind without its middleware. That keeps three things out of an oracle's way:
+offchain look-ups (EIP-3668), with which any contract could make this process call a URL; name resolution; and per-call
+chain id requests. Results are parsed here, strictly, as a node's answer is input like any other.
 """
 
 from __future__ import annotations
@@ -259,8 +259,7 @@ class Endpoint:
         parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"RPC URL {mask_url(str(url))} is not one: it must be http:// or https:// and a host")
-        from aiohttp import ClientTimeout
-        from web3.providers.rpc import AsyncHTTPProvider
+        from oracle.chain.jsonrpc import JsonRpc
 
         self._name = mask_url(url)
         self._secrets = secrets_of(url)
@@ -268,9 +267,7 @@ class Endpoint:
         self._attempts = attempts
         self._chain_id: int | None = None
         _restore_recursion_limit()
-        self._provider = AsyncHTTPProvider(
-            url, request_kwargs={"timeout": ClientTimeout(total=timeout)}, exception_retry_configuration=None
-        )
+        self._provider = JsonRpc(url, timeout)
 
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r}, {self.expected_chain_id})"
@@ -344,11 +341,18 @@ class Endpoint:
         from web3.exceptions import Web3Exception
         from web3.types import RPCEndpoint
 
+        from oracle.chain import jsonrpc
+
         try:
             answer: Any = await self._provider.make_request(RPCEndpoint(method), params)
         # No cause is kept of the library's errors: their texts hold the URL, which may hold an API key.
         except aiohttp.ClientResponseError as error:
-            raise self._unreachable(f"answers HTTP {error.status}", again=error.status in _PASSING_STATUS) from None
+            redirect = ", a redirect, which is not followed: configure the URL it leads to"
+            what = f"answers HTTP {error.status}{redirect if 300 <= error.status < 400 else ''}"
+            raise self._unreachable(what, again=error.status in _PASSING_STATUS) from None
+        except jsonrpc.AnswerTooLarge:
+            said = f"more than {jsonrpc.MAX_BODY >> 20} MiB"
+            raise NodeError(f"RPC endpoint {self.name} answers {method} with {said}", said) from None
         except TimeoutError:
             raise self._unreachable("does not answer in time", again=True) from None
         except (aiohttp.ClientError, OSError) as error:

@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from oracle.concurrency import together
 from oracle.errors import ProofInvalid, ProverBusy, ProverCrashed, ProverUnavailable
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK, Artifact
 from oracle.proving.cache import ProofCache, statement_of
@@ -145,7 +146,7 @@ class PooledProver(abc.ABC):
                 while len(taken) < self._workers:
                     taken.append(await self._idle.get())
                 await self._ready()
-                answers = await asyncio.gather(*(self._execute(worker, "peak_memory", {}, {}) for worker in taken))
+                answers = await together(*(self._execute(worker, "peak_memory", {}, {}) for worker in taken))
             finally:
                 for worker in reversed(taken):
                     self._idle.put_nowait(worker)

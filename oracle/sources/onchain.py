@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
+from oracle.concurrency import together
 from oracle.config import OnchainSourceConfig
 from oracle.errors import DataError, OracleError, Retryable, SourceUnavailable
 from oracle.sources.interface import Reading, closed
@@ -78,7 +78,7 @@ class OnchainSource:
             raise closed(self._name)
         try:
             # Both each time: behind a proxy there may be another feed by now.
-            decimals, latest = await asyncio.gather(self._feed.decimals(), self._feed.latest_round())
+            decimals, latest = await together(self._feed.decimals(), self._feed.latest_round())
         except Retryable as error:
             raise SourceUnavailable(f"{self._where}: {error}") from error
         except OracleError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
 
+from oracle.concurrency import together
 from oracle.errors import AnswerNotBelieved, OracleError
 from oracle.metrics import Distribution, Gauge, Metrics
 from oracle.types import FeedState, Status
@@ -96,7 +97,7 @@ class Monitor:
 
     async def _payer(self) -> int:
         """Submissions that the payer can pay for."""
-        balance, price = await _both(self._chain.balance(), self._chain.gas_price())
+        balance, price = await together(self._chain.balance(), self._chain.gas_price())
         count, total = self._metrics.measured(Distribution.GAS)
         cost = max(1, price) * (int(total / count) if count else TYPICAL_GAS)
         left = balance // cost
@@ -116,8 +117,3 @@ class Monitor:
         metrics.set(Gauge.OPEN, self._open(name), name)
         if state.round_id:
             metrics.set(Gauge.AGE_SECONDS, max(0.0, self._clock() - state.observed_at), name)
-
-
-async def _both(first: Awaitable[int], second: Awaitable[int]) -> tuple[int, int]:
-    found = await asyncio.gather(first, second)
-    return found[0], found[1]

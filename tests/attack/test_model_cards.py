@@ -18,9 +18,9 @@ from oracle.card.proven import Card, CardReport, Summary, prove, verify
 from oracle.chain.contracts import read
 from oracle.cli import oracle
 from oracle.encoding import FIELD_MODULUS, INT128_MAX
-from oracle.errors import ArtifactError, ContractRejected, DeploymentError, ModelError
+from oracle.errors import ArtifactError, ContractRejected, DeploymentError, ModelError, ProverUnavailable
 from oracle.proving import artifact as artifacts
-from oracle.proving.artifact import AUDIT_FILES, MANIFEST, Artifact
+from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact
 from oracle.proving.local import LocalVerifier
 from tests.attack.rig import OUTSIDER, Proofs, Rig, flipped
 
@@ -93,6 +93,18 @@ def test_nothing_is_proven_twice(
     again = proofs.run(prove(benchmark, circuit, folder / "proofs"))
     assert again.batches[0] == card.batches[0]
     assert again.batches[1].proof != card.batches[1].proof and again.batches[1].scores == card.batches[1].scores
+
+
+def test_a_card_that_can_not_be_proven_says_why(
+    proofs: Proofs, benchmark: Benchmark, circuit: Artifact, tmp_path: Path
+) -> None:
+    """The first of the failed batches is the error, as any other of ours."""
+    for path in circuit.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    broken = artifacts.load(tmp_path)
+    (tmp_path / SRS).write_bytes(bytes((circuit.path / SRS).stat().st_size))  # at which ezkl panics
+    with pytest.raises(ProverUnavailable, match="ezkl panicked during prove"):
+        proofs.run(prove(benchmark, broken, tmp_path / "proofs"))
 
 
 def test_a_better_card_than_the_proven_one(card: Card, circuit: Artifact, verifier: LocalVerifier) -> None:

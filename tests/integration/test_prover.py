@@ -237,6 +237,25 @@ async def test_a_panic_is_a_crash_and_may_be_tried_again(artifact: Artifact, tmp
         assert (await prover.prove(job(CALM))).proof
 
 
+@pytest.mark.chaos
+async def test_a_worker_that_dies_while_all_are_warmed_leaves_none_at_work(artifact: Artifact) -> None:
+    """Else a worker would be given a job while it is still asked for its memory."""
+    async with LocalProver(artifact, processes=2) as prover:
+        await prover.warm()
+        dying, hanging = prover.pids
+        for pid in (dying, hanging):
+            os.kill(pid, signal.SIGSTOP)
+        warming = asyncio.create_task(prover.warm())
+        await asyncio.sleep(0)
+        os.kill(dying, signal.SIGKILL)
+        with pytest.raises(ProverCrashed):
+            await warming
+        windows = [(move, *CALM[1:]) for move in (1, 2, 3)]
+        proofs = await asyncio.gather(*(prover.prove(job(window)) for window in windows))
+        assert len({proof.proof for proof in proofs}) == 3
+        assert not {dying, hanging} & set(prover.pids)
+
+
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
 

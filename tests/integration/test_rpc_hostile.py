@@ -1,14 +1,21 @@
-"""An endpoint that lies in its very bytes: it may be refused, but it must not end the process."""
+"""An endpoint that lies in its very bytes, or a request that ends at any moment: the process must not end, or hang."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
+from oracle.chain import jsonrpc
 from oracle.chain.rpc import Rpc
 from oracle.errors import ChainUnavailable
+
+ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
 
 @pytest.mark.parametrize("body", [b"[" * 500_000, b'{"result":' * 200_000, b"\xff\xfe", b"", b"<html>"])
@@ -18,3 +25,79 @@ async def test_an_answer_that_is_no_json_rpc(httpserver: HTTPServer, body: bytes
         assert sys.getrecursionlimit() <= 1_000, "a library has raised it: deep answers would overflow the stack"
         with pytest.raises(ChainUnavailable):
             await rpc.block_number()
+
+
+def serve(httpserver: HTTPServer, results: dict[str, Any]) -> None:
+    """A node that knows these methods; what can be called is given the parameters."""
+
+    def handle(request: Request) -> Response:
+        asked = json.loads(request.get_data())
+        result = results[asked["method"]]
+        answer = result(asked["params"]) if callable(result) else result
+        return Response(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": answer}))
+
+    httpserver.expect_request("/").respond_with_handler(handle)
+
+
+async def test_requests_that_are_cancelled_at_any_moment_hinder_no_other(httpserver: HTTPServer) -> None:
+    """As many side by side, and after as many steps of the loop, as it takes to meet each moment of a request."""
+    serve(httpserver, {"eth_chainId": "0x7a69", "eth_blockNumber": "0x10"})
+    async with Rpc(httpserver.url_for("/"), 31337) as rpc:
+        for steps in range(40):
+            tasks = [asyncio.create_task(rpc.block_number()) for _ in range(6)]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert await asyncio.wait_for(rpc.block_number(), 20) == 16
+
+
+async def test_a_closed_endpoint_may_be_used_again(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"eth_chainId": "0x7a69", "eth_blockNumber": "0x10"})
+    rpc = Rpc(httpserver.url_for("/"), 31337)
+    for _ in range(2):
+        assert await rpc.block_number() == 16
+        await rpc.close()
+    await rpc.close()
+
+
+@pytest.mark.attack
+async def test_an_answer_without_end_is_not_read_to_its_end(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonrpc, "MAX_BODY", 1 << 20)
+    serve(httpserver, {"eth_chainId": "0x7a69", "eth_getCode": "0x" + "00" * (1 << 20)})
+    async with Rpc(httpserver.url_for("/"), 31337) as rpc:
+        with pytest.raises(ChainUnavailable, match="answers eth_getCode with more than 1 MiB"):
+            await rpc.code(ADDRESS)
+
+
+async def test_events_that_are_too_many_for_one_answer_are_asked_for_in_parts(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonrpc, "MAX_BODY", 1 << 20)
+    asked = []
+
+    def logs(params: list[Any]) -> list[Any]:
+        first, last = (int(params[0][key], 16) for key in ("fromBlock", "toBlock"))
+        asked.append((first, last))
+        return ["x" * (1 << 20)] if last - first > 3 else []
+
+    serve(httpserver, {"eth_chainId": "0x7a69", "eth_getLogs": logs})
+    async with Rpc(httpserver.url_for("/"), 31337) as rpc:
+        assert await rpc.logs(ADDRESS, 0, 15, chunk=16) == []
+    assert asked == [(0, 15), (0, 7), (0, 3), (4, 7), (8, 11), (12, 15)]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed(httpserver: HTTPServer, status: int) -> None:
+    """It would carry transactions to whoever the endpoint names."""
+    httpserver.expect_request("/v3/s3cret").respond_with_data("", status=status, headers={"Location": "/elsewhere"})
+    serve(httpserver, {"eth_chainId": "0x7a69", "eth_blockNumber": "0x10"})
+    async with Rpc(httpserver.url_for("/v3/s3cret"), 31337) as rpc:
+        with pytest.raises(ChainUnavailable, match=f"HTTP {status}, a redirect, which is not followed") as caught:
+            await rpc.block_number()
+    assert "s3cret" not in str(caught.value)
+    assert [request.path for request, _ in httpserver.log] == ["/v3/s3cret"]

@@ -237,6 +237,30 @@ async def test_what_no_consumer_should_believe(liar: Liar, error: type[OracleErr
     assert what in str(caught)
 
 
+async def test_nothing_is_asked_any_more_once_a_read_has_failed() -> None:
+    """Else a request would be under way when the source's connections are closed, and open another."""
+
+    class Slow(Liar):
+        asking, ended = asyncio.Event(), False
+
+        async def decimals(self) -> int:
+            await self.asking.wait()
+            raise ChainUnavailable("down")
+
+        async def latest_round(self) -> LatestRound:
+            self.asking.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended = True
+            return self.latest
+
+    slow = Slow()
+    with pytest.raises(SourceUnavailable, match="down"):
+        await lying(slow).read()
+    assert slow.ended
+
+
 async def test_many_digits_are_kept_and_an_absolute_feed_may_be_negative() -> None:
     digits = 12_345_678_901_234_567_890_123_456_789_012_345
     reading = await lying(Liar(replace(GOOD, answer=-digits), decimals=18), Kind.ABSOLUTE).read()

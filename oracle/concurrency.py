@@ -1,0 +1,33 @@
+"""Work side by side, of which nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar, overload
+
+__all__ = ["together"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+@overload
+async def together(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B], /) -> tuple[A, B]: ...
+@overload
+async def together(*work: Coroutine[Any, Any, A]) -> tuple[A, ...]: ...
+async def together(*work: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:
+    """What all of them return, in their order.
+
+    The first failure cancels the others, waits until they have ended, and is raised as it is. `asyncio.gather` would
+    let them go on: with connections that are closed meanwhile, on workers that are given to others.
+    """
+    failure: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+    except BaseExceptionGroup as failures:
+        failure = failures.exceptions[0]
+    if failure is not None:
+        raise failure
+    return tuple(task.result() for task in tasks)
