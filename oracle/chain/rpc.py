@@ -351,8 +351,10 @@ class Endpoint:
             what = f"answers HTTP {error.status}{redirect if 300 <= error.status < 400 else ''}"
             raise self._unreachable(what, again=error.status in _PASSING_STATUS) from None
         except jsonrpc.AnswerTooLarge:
-            said = f"more than {jsonrpc.MAX_BODY >> 20} MiB"
-            raise NodeError(f"RPC endpoint {self.name} answers {method} with {said}", said) from None
+            said = f"answers {method} with more than {jsonrpc.MAX_BODY >> 20} MiB"
+            if method == "eth_getLogs":  # for fewer blocks it may be less
+                raise NodeError(f"RPC endpoint {self.name} {said}", said) from None
+            raise self._unreachable(said, again=False) from None
         except TimeoutError:
             raise self._unreachable("does not answer in time", again=True) from None
         except (aiohttp.ClientError, OSError) as error:

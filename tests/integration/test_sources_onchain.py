@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oracle import encoding
-from oracle.chain import keystore
+from oracle.chain import jsonrpc, keystore
 from oracle.chain.anvil import Anvil
 from oracle.chain.chainlink import ChainlinkFeed, LatestRound
 from oracle.chain.contracts import Hub
@@ -148,14 +148,16 @@ BAD: dict[str, tuple[str, Act]] = {
     "of another chain": ("eth_chainId", answer("0x1")),
     "behind": ("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 4))),
     "empty": ("eth_call", answer("0x")),
+    "without end": ("eth_call", answer("0x" + "00" * (1 << 20))),
 }
 
 
 @pytest.mark.attack
 @pytest.mark.parametrize(("method", "act"), BAD.values(), ids=BAD.keys())
 async def test_another_endpoint_is_asked_where_one_will_not_do(
-    other: Other, two: list[NodeProxy], method: str, act: Act
+    other: Other, two: list[NodeProxy], method: str, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(jsonrpc, "MAX_BODY", 1 << 20)
     first, second = two
     first.on(None if method == "*" else method, act)
     source = other.source(rpc_urls=urls(two))
