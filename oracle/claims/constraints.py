@@ -20,7 +20,7 @@ class Between:
     def __post_init__(self) -> None:
         _require_numbers(self.lo, self.hi)
         if self.lo >= self.hi:
-            how = "equal: use Equals" if self.lo == self.hi else "reversed"
+            how = "equal: state a range, or Equals of a class or an integer" if self.lo == self.hi else "reversed"
             raise DataError(f"the bounds {self.lo:g} and {self.hi:g} are {how}")
 
     def bounds(self) -> tuple[float, float]:

@@ -63,7 +63,7 @@ class Feature:
         one = 1 << INPUT_SCALE
         if self.categories:
             if value not in self.categories:
-                raise DataError(f"{self.name} is none of {', '.join(self.categories)}")
+                raise DataError(f"{self.name} is none of {', '.join(map(repr, self.categories))}")
             return [one * (value == category) for category in self.categories]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or (isinstance(value, float) and not math.isfinite(value)):
@@ -113,9 +113,13 @@ class ModelSpec:
             DataError: A feature is missing, unknown or outside what the model was trained for.
         """
         known = [feature.name for feature in self.features]
-        for what, names in (("lack", set(known) - set(inputs)), ("have unknown", set(inputs) - set(known))):
-            if names:
-                raise DataError(f"the inputs of {self.name} {what} {', '.join(sorted(map(str, names)))}")
+        wrong = [
+            f"{what} {', '.join(sorted(map(str, names)))}"
+            for what, names in (("lack", set(known) - set(inputs)), ("have unknown", set(inputs) - set(known)))
+            if names
+        ]
+        if wrong:
+            raise DataError(f"the inputs of {self.name} {' and '.join(wrong)}")
         return tuple(integer for feature in self.features for integer in feature.encode(inputs[feature.name]))
 
     def circuit(self) -> ClaimCircuit:
@@ -204,7 +208,9 @@ class ModelSpec:
             onnx = path.with_suffix(".onnx").read_bytes() if weights else b""
             return ModelSpec(onnx=onnx, features=features, **document)
         except OSError as error:
-            raise DataError(f"the model {path} can't be read: {error.strerror}") from error
+            raise DataError(
+                f"the model {path} can't be read: {error.strerror}; packaged models are {', '.join(PACKAGED)}"
+            ) from error
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is no model for claims: {error}") from error
 

@@ -644,7 +644,10 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__context__, EOFError):
+            click.echo("\nerror: nothing to read where a prompt asks: name a file, such as --password-file", err=True)
+            sys.exit(ConfigError.exit_code)
         click.echo("interrupted", err=True)
         sys.exit(130)
     sys.exit(0)

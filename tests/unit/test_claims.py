@@ -103,7 +103,7 @@ def test_classes_are_exact_bounds(first: int, count: int) -> None:
     ("spec", "make", "says"),
     [
         (number, lambda: Between(2, 1), "are reversed"),
-        (number, lambda: Between(1, 1), "equal: use Equals"),
+        (number, lambda: Between(1, 1), "equal: state a range, or Equals"),
         (number, lambda: AtLeast(math.nan), "not a finite number"),
         (number, lambda: AtMost(math.inf), "not a finite number"),
         (number, lambda: AtLeast(10**400), "not a finite number"),
@@ -265,9 +265,9 @@ def refused(folder: Path, *arguments: str) -> OracleError:
         ({"age_in_years": None}, ["--at-least", "0.6"], "age_in_years is not a finite number"),
         ({"age_in_years": 7}, ["--at-least", "0.6"], "age_in_years is outside the trained range, 19 to 75"),
         ({"age_in_years": math.nan}, ["--at-least", "0.6"], "age_in_years is not a finite number"),
-        ({"credit_history": "excellent"}, ["--at-least", "0.6"], "credit_history is none of"),
+        ({"credit_history": "excellent"}, ["--at-least", "0.6"], "credit_history is none of 'all credits at this bank"),
         ({}, ["--at-least", "0.75", "--at-most", "0.6"], "the bounds 0.75 and 0.6 are reversed"),
-        ({}, ["--at-least", "0.6", "--at-most", "0.6"], "the bounds 0.6 and 0.6 are equal"),
+        ({}, ["--at-least", "0.6", "--at-most", "0.6"], "the bounds 0.6 and 0.6 are equal: state a range"),
         ({}, ["--at-least", "nan"], "the bound nan is not a finite number"),
         ({}, [], "state --at-least, --at-most, or both; of a model with classes, --class"),
         ({}, ["--class", "good"], "credit has no classes: state --at-least"),
@@ -303,6 +303,11 @@ def test_proving_wants_all_features_and_a_subject(tmp_path: Path, attested: Atte
     attested.save(tmp_path / "attestation.json")
     common = (str(path), "--at-least", "0.6", "--folder", str(tmp_path / "claims"))
     assert "lack age_in_years" in str(refused(tmp_path, "prove", *common, "--subject", SUBJECT))
+    path.write_text(json.dumps({("age" if key == "age_in_years" else key): value for key, value in CREDIT.items()}))
+    misspelt = refused(tmp_path, "prove", *common, "--subject", SUBJECT)
+    assert "the inputs of credit lack age_in_years and have unknown age" in str(misspelt)
+    unknown = refused(tmp_path, "prove", *common, "--subject", SUBJECT, "--model", "credits")
+    assert "packaged models are identity, credit, fair-play" in str(unknown)
     assert "not an address" in str(refused(tmp_path, "prove", *common, "--subject", "0x12"))
     path.write_text(json.dumps(CREDIT))
     assert "whose claim is it" in str(refused(tmp_path, "prove", *common))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -193,3 +194,13 @@ async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]
     for text in told:
         assert secret not in text.lower() and PASSWORD not in text
         assert repr(bytes.fromhex(secret)) not in text
+
+
+def test_a_prompt_without_a_terminal_says_what_to_give_instead(place: Path) -> None:
+    """In a service or a script there is nobody to ask; it is not an interruption."""
+    command = [sys.executable, "-c", "from oracle.cli import main; main()", "key", "import", "new.json"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    said = "error: nothing to read where a prompt asks: name a file, such as --password-file"
+    assert done.stderr.splitlines()[-1] == said
+    assert "Traceback" not in done.stderr and not (place / "new.json").exists()
