@@ -4,9 +4,9 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Everything uses the toolchain that `make setup` pinned; oracle/toolchain.py says which executable that is.
+# Everything uses the toolchain that `make setup` pinned; oracle/chain/local/toolchain.py says which executable that is.
 export FOUNDRY_DISABLE_NIGHTLY_WARNING := 1
-FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.solc path contracts)" "$$($(BIN)/python -m oracle.toolchain path forge)"
+FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts)" "$$($(BIN)/python -m oracle.chain.local.toolchain path forge)"
 
 # forge test, and the gas of submissions as it found it in MEASURED.
 MEASURED := build/forge/snapshots

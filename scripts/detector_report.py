@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from oracle.config import load_training
+from oracle.detectors.evaluation import measure, output, plots
+from oracle.detectors.evaluation.recording import FeedOptions, Recording, load_recording, prepare
+from oracle.detectors.evaluation.trials import standard
 from oracle.detectors.interface import Detector
 from oracle.detectors.quadratic import QuadraticModel
-from oracle.evaluation import measure, output, plots
-from oracle.evaluation.recording import FeedOptions, Recording, load_recording, prepare
-from oracle.evaluation.trials import standard
-from oracle.learning import train, write
+from oracle.detectors.training import train, write
 
 BEGIN, END = "<!-- figures: scripts/detector_report.py -->", "<!-- end of figures -->"
 

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from oracle import toolchain
+from oracle.chain.local import toolchain
 from tests.chaos.faults import table
 
 

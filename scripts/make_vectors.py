@@ -13,7 +13,7 @@ import random
 import sys
 from pathlib import Path
 
-from oracle.encoding import (
+from oracle.core.encoding import (
     FIELD_MODULUS,
     INT128_MAX,
     SCORE_RATIO_MAX,
@@ -24,7 +24,7 @@ from oracle.encoding import (
     spread,
     to_field,
 )
-from oracle.types import Kind
+from oracle.core.types import Kind
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "vectors" / "features.json"
 

@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from oracle import toolchain
 from oracle.chain import compiled
-from oracle.chain.solc import compile_standard
-from oracle.errors import OracleError
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard
+from oracle.core.errors import OracleError
 from scripts.bootstrap import Bootstrap
 
 SOURCES = "contracts/src"

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import psutil
 
-from oracle import toolchain
-from oracle.chain.anvil import load_anvil_config
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import load_anvil_config
 from tests.chaos.proxy import Act, drop, http_error, lose_answer, refuse
 from tests.chaos.scene import Scene, stage
 

@@ -25,9 +25,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.audit_set import SPLIT_SEED, german_credit
 from oracle.claims.models import INPUT_SCALE, PACKAGED, PARAM_SCALE, Feature, ModelSpec
-from oracle.errors import OracleError
+from oracle.core.errors import OracleError
 
-FOLDER = Path(__file__).parents[1] / "oracle" / "models" / "claims"
+FOLDER = Path(__file__).parents[1] / "oracle" / "claims" / "packaged"
 SEED = 7
 
 STEPS = 60

@@ -1,6 +1,6 @@
 """Trains the default model, byte for byte as it ships, from data that the `arch` package carries.
 
-python scripts/train_default_model.py           writes oracle/models/quadratic-v1.json
+python scripts/train_default_model.py           writes oracle/detectors/packaged/quadratic-v1.json
 python scripts/train_default_model.py --check   trains, and compares with the file that ships
 """
 
@@ -10,17 +10,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from oracle.detectors import training
-from oracle.errors import OracleError
+from oracle.core.errors import OracleError
+from oracle.detectors.training import quadratic
 from oracle.sources.packaged import load_series
 
-TARGET = Path(__file__).resolve().parent.parent / "oracle" / "models" / f"{training.NAME}.json"
+TARGET = Path(__file__).resolve().parent.parent / "oracle" / "detectors" / "packaged" / f"{quadratic.NAME}.json"
 
 
-def load(series: training.Series) -> training.Recorded:
+def load(series: quadratic.Series) -> quadratic.Recorded:
     """The whole series, as the `arch` package carries it."""
     readings = load_series(series.name, column=series.column)
-    return training.recorded((reading.value, reading.observed_at) for reading in readings)
+    return quadratic.recorded((reading.value, reading.observed_at) for reading in readings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with the file that ships instead of writing it")
     options = parser.parse_args(arguments)
     try:
-        trained = training.train(load, lambda step: print(step, file=sys.stderr)).to_json()
+        trained = quadratic.train(load, lambda step: print(step, file=sys.stderr)).to_json()
     except OracleError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from oracle.errors import SourceUnavailable
+from oracle.core.errors import SourceUnavailable
 from oracle.sources.interface import Reading, Source, collect
 
 

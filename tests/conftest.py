@@ -11,8 +11,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from oracle import toolchain
-from oracle.chain.anvil import Anvil, load_anvil_config
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil, load_anvil_config
 from tests.postgres import Postgres
 
 pytest.register_assert_rewrite("tests.proving_conformance")

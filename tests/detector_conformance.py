@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from oracle.core.encoding import CLIP, GAP_ONE, INT128_MAX, is_score_unit
+from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.encoding import CLIP, GAP_ONE, INT128_MAX, is_score_unit
-from oracle.errors import DataError
 from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 
 Load = Callable[[str, Disclosure], Detector]
 """Reads what a detector's `to_json` wrote."""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oracle.chain import transactions
 from oracle.chain.fees import GWEI, Fees
-from oracle.chain.rpc import Doubt, EndpointState, ErrorDecoder, NodeError
-from oracle.errors import ChainUnavailable, ContractRejected
+from oracle.chain.transport.rpc import Doubt, EndpointState, ErrorDecoder, NodeError
+from oracle.chain.tx import transactions
+from oracle.core.errors import ChainUnavailable, ContractRejected
 
 CHAIN_ID = 31337
 
@@ -176,7 +176,7 @@ def geth_takes(before: Fees, after: Fees) -> bool:
 
 @dataclass
 class Ticks:
-    """Stands in for `oracle.chain.heads.Heads`, and for the clock: time passes where it is waited for.
+    """Stands in for `oracle.chain.transport.heads.Heads`, and for the clock: time passes where it is waited for.
 
     Attributes:
         then: Called at each wait, with the time that has passed since the beginning.

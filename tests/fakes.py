@@ -15,8 +15,8 @@ from pathlib import Path
 from eth_account import Account
 from eth_utils.crypto import keccak
 
-from oracle import encoding, gate
-from oracle.chain.contracts import (
+from oracle.chain.deploy import feed_id_of
+from oracle.chain.hub import (
     FeedConfig,
     Model,
     Round,
@@ -26,12 +26,12 @@ from oracle.chain.contracts import (
     decode_submission,
     encode_submission,
 )
-from oracle.chain.deploy import feed_id_of
-from oracle.chain.rpc import BlockTag
-from oracle.chain.signer import LocalReporter, observation_digest
-from oracle.errors import ContractRejected, StateMoved, TransactionPending
+from oracle.chain.keys.signer import LocalReporter, observation_digest
+from oracle.chain.transport.rpc import BlockTag
+from oracle.core import encoding, gate
+from oracle.core.errors import ContractRejected, StateMoved, TransactionPending
+from oracle.core.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
 from oracle.proving.interface import Probe
-from oracle.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
 
 CHAIN_ID = 31337
 HUB_ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -64,7 +64,7 @@ def reporter(key: str = REPORTER_KEY, chain_id: int = CHAIN_ID, hub: str = HUB_A
 
 
 class FakeHub:
-    """A hub in memory: the reading side of `oracle.chain.contracts.Hub`, and `apply` in place of `submit`.
+    """A hub in memory: the reading side of `oracle.chain.hub.Hub`, and `apply` in place of `submit`.
 
     Attributes:
         events: What became of each report, oldest first.
@@ -203,7 +203,7 @@ class FakeHub:
 
 @dataclass
 class FakeSubmitter:
-    """`oracle.chain.submit.Submitter` without a chain: a transaction is mined as soon as it is broadcast.
+    """`oracle.chain.tx.submit.Submitter` without a chain: a transaction is mined as soon as it is broadcast.
 
     Attributes:
         before: Called with "sign", "broadcast" or "confirm" at the start of each; raises what is to go wrong.
@@ -267,7 +267,7 @@ class FakeSubmitter:
 
 
 def _moved(error: ContractRejected) -> ContractRejected | StateMoved:
-    from oracle.chain.submit import STATE_ERRORS
+    from oracle.chain.tx.submit import STATE_ERRORS
 
     return StateMoved(str(error), error.feed_id) if error.name in STATE_ERRORS else error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oracle.encoding import FIELD_MODULUS
+from oracle.core.encoding import FIELD_MODULUS
 
 SHORT_BYTES, SHORT_TEXT = 4, 9
 """Random points have such a pattern by chance now and then; two of them they don't."""

@@ -18,9 +18,8 @@ from typing import Any, Protocol
 import psutil
 import pytest
 
-from oracle.detectors.quadratic import PAST, QuadraticModel
-from oracle.encoding import GAP_ONE
-from oracle.errors import (
+from oracle.core.encoding import GAP_ONE
+from oracle.core.errors import (
     MemoryExceeded,
     ProofInvalid,
     ProverBusy,
@@ -28,10 +27,11 @@ from oracle.errors import (
     ProverTimeout,
     ProverUnavailable,
 )
+from oracle.detectors.quadratic import PAST, QuadraticModel
 from oracle.proving.artifact import Artifact
-from oracle.proving.cache import ProofCache, statement_of
 from oracle.proving.interface import EventKind, Proof, ProofJob, ProverEvent
-from oracle.proving.pool import PROVING_FILES, PooledProver
+from oracle.proving.pool.cache import ProofCache, statement_of
+from oracle.proving.pool.pool import PROVING_FILES, PooledProver
 from oracle.proving.verification import LocalVerifier
 
 MODEL = QuadraticModel.default()

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle.encoding import FIELD_MODULUS, to_field
+from oracle.core.encoding import FIELD_MODULUS, to_field
 from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings
 from oracle.proving.lowering import Op, Program
 from oracle.proving.reference import instantiate

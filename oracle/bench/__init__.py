@@ -29,16 +29,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import toolchain
 from oracle.bench import batched, circuits, claims, estimates, submissions
-from oracle.errors import ConfigError, Fatal, ToolMissing
-from oracle.metrics import percentile
-from oracle.types import Outcome
+from oracle.chain.local import toolchain
+from oracle.core.errors import ConfigError, Fatal, ToolMissing
+from oracle.core.metrics import percentile
+from oracle.core.types import Outcome
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from oracle.chain.anvil import Anvil
+    from oracle.chain.local.anvil import Anvil
     from oracle.config import Config
     from oracle.sources.interface import Reading
 
@@ -284,11 +284,11 @@ async def _own_on_chain(
     workers: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Deploys a case on a fresh chain and lets the daemon report to it; None: as many workers as by default."""
-    from oracle.assembly import deploy
-    from oracle.chain.anvil import Anvil, load_anvil_config
-    from oracle.chain.rpc import Rpc
+    from oracle.app.assembly import deploy
+    from oracle.chain.local.anvil import Anvil, load_anvil_config
+    from oracle.chain.transport.rpc import Rpc
     from oracle.config import load
-    from oracle.journal import open_journal
+    from oracle.feeds.journal import open_journal
 
     last = _observed(observations)[-1].observed_at
     with Anvil(load_anvil_config(port=0, start_time=last)) as chain:

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import toolchain
-from oracle.errors import Fatal
-from oracle.types import Outcome
+from oracle.chain.local import toolchain
+from oracle.core.errors import Fatal
+from oracle.core.types import Outcome
 
 if TYPE_CHECKING:
-    from oracle.chain.anvil import Anvil
+    from oracle.chain.local.anvil import Anvil
     from oracle.config import Config
-    from oracle.journal import Entry
+    from oracle.feeds.journal import Entry
     from oracle.sources.interface import Reading
 
 CASE = "daemon-batched"
@@ -64,10 +64,10 @@ async def run(
 async def _measure(
     folder: Path, size: int, readings: Sequence[Reading], run_daemon: Callable[[Path, Config], Any]
 ) -> dict[str, Any]:
-    from oracle.assembly import deploy
-    from oracle.chain.anvil import Anvil, load_anvil_config
+    from oracle.app.assembly import deploy
+    from oracle.chain.local.anvil import Anvil, load_anvil_config
     from oracle.config import load
-    from oracle.journal import open_journal
+    from oracle.feeds.journal import open_journal
 
     path = folder / "oracle.toml"
     now = int(time.time())

@@ -19,18 +19,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import encoding
 from oracle.bench import submissions
-from oracle.concurrency import together
-from oracle.errors import ArtifactError, Fatal, ModelError, ProverUnavailable
-from oracle.types import Kind
+from oracle.core import encoding
+from oracle.core.concurrency import together
+from oracle.core.errors import ArtifactError, Fatal, ModelError, ProverUnavailable
+from oracle.core.types import Kind
 
 if TYPE_CHECKING:
     import numpy as np
 
     from oracle.detectors.quadratic import QuadraticModel
     from oracle.proving.artifact import Artifact
-    from oracle.proving.child import EngineProcess
+    from oracle.proving.engine.child import EngineProcess
     from oracle.proving.graph import Estimate
     from oracle.proving.lowering import Program
     from oracle.proving.srs import SrsSource
@@ -334,8 +334,8 @@ def build_default(subject: Subject, batch: int, turns: int, folder: Path, srs: S
     check. So the number of limbs, and nothing else, is raised until the circuit takes the recorded windows. What was
     refused is in the report.
     """
-    from oracle.chain.solc import compile_standard
-    from oracle.proving.child import EngineProcess
+    from oracle.chain.local.solc import compile_standard
+    from oracle.proving.engine.child import EngineProcess
     from oracle.proving.verifier import SOLC_VERSION, compile_verifier
 
     folder.mkdir(parents=True)
@@ -554,7 +554,7 @@ def prove_in_turns(circuits: Mapping[str, Circuit], turns: int, echo: Echo) -> d
     Raises:
         Fatal: A proof does not verify, or is of other outputs than the reference's.
     """
-    from oracle.proving.child import EngineProcess
+    from oracle.proving.engine.child import EngineProcess
 
     found = {case: Proofs() for case in circuits}
     with contextlib.ExitStack() as stack:
@@ -587,8 +587,8 @@ async def verified_on_chain(
     circuits: Mapping[str, Circuit], proofs: Mapping[str, Proofs], consumers: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
     """Each case's verifier on a fresh chain: `verifyProof` alone, and behind a consumer where asked."""
-    from oracle.chain.anvil import Anvil, load_anvil_config
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.local.anvil import Anvil, load_anvil_config
+    from oracle.chain.transport.rpc import Rpc
 
     found: dict[str, dict[str, Any]] = {}
     with Anvil(load_anvil_config(port=0)) as chain:
@@ -627,7 +627,7 @@ async def throughput(built: Artifact, windows: Sequence[Sequence[int]], seconds:
     import psutil
 
     from oracle.proving.interface import ProofJob
-    from oracle.proving.local import LocalProver
+    from oracle.proving.pool.local import LocalProver
 
     model, batch = quadratic("score"), built.manifest.batch
     processes = psutil.cpu_count() or 1
@@ -677,7 +677,7 @@ def _srs(folder: Path) -> SrsSource:
 
 
 def _built(model: Any, visibility: str, batch: int, folder: Path, source: SrsSource) -> Artifact:
-    from oracle.chain.solc import compile_standard
+    from oracle.chain.local.solc import compile_standard
     from oracle.proving import artifact
     from oracle.proving.verifier import SOLC_VERSION
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle.errors import Fatal
+from oracle.core.errors import Fatal
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -85,9 +85,9 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
     Raises:
         Fatal: The registry does not take a claim that holds.
     """
-    from oracle.chain.anvil import Anvil, load_anvil_config
-    from oracle.chain.keystore import local_chain_key
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.keys.keystore import local_chain_key
+    from oracle.chain.local.anvil import Anvil, load_anvil_config
+    from oracle.chain.transport.rpc import Rpc
     from oracle.claims.client import ZkmlClient
     from oracle.claims.onchain import Registry
 
@@ -187,8 +187,8 @@ def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None
     """Proves each statement again, and verifies it as others do; adds medians to the reports."""
     from oracle.bench.circuits import megabytes, some
     from oracle.claims.statement import edges, subject_limbs
-    from oracle.proving.child import EngineProcess
-    from oracle.proving.pool import PROVING_FILES
+    from oracle.proving.engine.child import EngineProcess
+    from oracle.proving.pool.pool import PROVING_FILES
 
     taken: dict[str, dict[str, list[float]]] = {
         case: {name: [] for name in ("witness", "prove", "verify")} for case in cases

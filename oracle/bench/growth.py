@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import toolchain
-from oracle.errors import DataError
+from oracle.chain.local import toolchain
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,7 +169,7 @@ def run(
 
 
 def _integers(data: bytes) -> Circuit:
-    from oracle.encoding import CLIP
+    from oracle.core.encoding import CLIP
     from oracle.proving import graph
     from oracle.proving.reference import instantiate
 
@@ -179,8 +179,9 @@ def _integers(data: bytes) -> Circuit:
 
 def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: Echo) -> dict[str, Any]:
     """One circuit: estimated, and proven if it can be."""
-    from oracle.proving import artifact, cutting
-    from oracle.proving.child import EngineProcess
+    from oracle.proving import artifact
+    from oracle.proving.engine.child import EngineProcess
+    from oracle.proving.split import cutting
     from oracle.proving.srs import SrsCache, SrsOrigin
     from oracle.proving.tuning import Objective
 
@@ -256,7 +257,7 @@ def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
     """A model that is cut, from the ONNX file to the verified chain, as its user does it."""
     import numpy as np
 
-    from oracle.modelling import ModelOptions, build_split_model, prove_model
+    from oracle.app.models import ModelOptions, build_split_model, prove_model
     from oracle.proving import split
 
     onnx, data = folder / "large.onnx", folder / "large.npy"

@@ -19,23 +19,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle import encoding, toolchain
-from oracle.errors import Fatal
-from oracle.types import Kind, Observed, Scored
+from oracle.chain.local import toolchain
+from oracle.core import encoding
+from oracle.core.errors import Fatal
+from oracle.core.types import Kind, Observed, Scored
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from oracle.chain.anvil import Anvil
-    from oracle.chain.contracts import Hub
     from oracle.chain.deploy import Deployment, DeployPlan
-    from oracle.chain.rpc import Receipt, Rpc
-    from oracle.chain.signer import LocalReporter
-    from oracle.chain.submit import Sender
+    from oracle.chain.hub import Hub
+    from oracle.chain.keys.signer import LocalReporter
+    from oracle.chain.local.anvil import Anvil
+    from oracle.chain.transport.rpc import Receipt, Rpc
+    from oracle.chain.tx.submit import Sender
     from oracle.detectors.quadratic import QuadraticModel
     from oracle.proving.artifact import Artifact
     from oracle.proving.interface import Proof
-    from oracle.proving.local import LocalProver
+    from oracle.proving.pool.local import LocalProver
 
 BATCHES = (1, 4, 16)
 VISIBILITIES = ("public", "private")
@@ -185,15 +186,15 @@ def floor(bare_calldata: bytes, folded: int) -> int:
 
 async def sender(rpc: Rpc) -> Sender:
     """Of the chain's first account."""
-    from oracle.chain.keystore import local_chain_key
-    from oracle.chain.submit import Sender
+    from oracle.chain.keys.keystore import local_chain_key
+    from oracle.chain.tx.submit import Sender
 
     return Sender(rpc, await local_chain_key(0, rpc), poll_s=0.02)
 
 
 async def send(payer: Sender, to: str | None, data: bytes) -> Receipt:
     """A mined transaction that succeeded."""
-    from oracle.chain.contracts import hub_interface
+    from oracle.chain.hub import hub_interface
 
     signed = await payer.sign(to, data, hub_interface().decode_error)
     await payer.broadcast(signed)
@@ -205,7 +206,7 @@ async def send(payer: Sender, to: str | None, data: bytes) -> Receipt:
 
 def bare_call(abi: Any, proof: bytes, instances: Sequence[int]) -> bytes:
     """Calldata of `verifyProof`."""
-    from oracle.chain.contracts import Interface
+    from oracle.chain.hub import Interface
 
     return Interface(abi).encode_call("verifyProof", proof, list(instances))
 
@@ -220,7 +221,7 @@ async def verify(payer: Sender, verifier: str, calldata: bytes) -> Receipt:
 async def demo_consumer_gas(payer: Sender, verifier: str, proof: bytes, instances: Sequence[int]) -> int:
     """What it costs to have the usual demonstration's consumer store one value, over another one that was there."""
     from oracle.chain.compiled import compile_contracts
-    from oracle.chain.contracts import Interface
+    from oracle.chain.hub import Interface
 
     name = "DemoConsumer"
     compiled = compile_contracts({name: f"contracts/test/mocks/{name}.sol"})[name]
@@ -357,7 +358,7 @@ class Rig:
 
     async def judge_by(self, model_number: int, feeds: Iterable[Feed]) -> None:
         """Another model becomes the one of all these feeds; their rounds go on."""
-        from oracle.chain.contracts import hub_interface
+        from oracle.chain.hub import hub_interface
 
         for feed_id in (feed_id for feed in feeds for feed_id in (feed.linked, feed.bare)):
             for call in (("proposeModel", feed_id, model_number, 0, 0), ("activateModel", feed_id)):
@@ -372,7 +373,7 @@ class Rig:
         return Scored(observed, state.round_id + 1, state.model_number, (signed,), window, scores)
 
     async def _send(self, scored: Sequence[Scored], proof: bytes, trace: bool) -> Sent:
-        from oracle.chain.contracts import RoundAccepted, encode_submission
+        from oracle.chain.hub import RoundAccepted, encode_submission
 
         calldata = encode_submission(scored, proof)
         # Before it is sent: Anvil keeps no steps of what is mined.
@@ -409,14 +410,14 @@ async def run(cases: Sequence[str], repeat: int, echo: Any) -> dict[str, dict[st
         repeat: Submissions of each size.
         echo: Takes lines for people.
     """
-    from oracle.chain.anvil import Anvil, load_anvil_config
-    from oracle.chain.contracts import Hub, hub_interface
     from oracle.chain.deploy import deploy, feed_id_of
-    from oracle.chain.keystore import local_chain_key
-    from oracle.chain.rpc import Rpc
-    from oracle.chain.signer import LocalReporter
+    from oracle.chain.hub import Hub, hub_interface
+    from oracle.chain.keys.keystore import local_chain_key
+    from oracle.chain.keys.signer import LocalReporter
+    from oracle.chain.local.anvil import Anvil, load_anvil_config
+    from oracle.chain.transport.rpc import Rpc
     from oracle.detectors.quadratic import QuadraticModel
-    from oracle.proving.local import LocalProver
+    from oracle.proving.pool.local import LocalProver
 
     model = QuadraticModel.default()
     artifacts = {
@@ -469,7 +470,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Any) -> dict[str, dict[st
 
 def _artifact(model: QuadraticModel, visibility: str, batch: int) -> Artifact:
     """From the project's artifacts, or built: how long that takes is measured elsewhere."""
-    from oracle.chain.solc import compile_standard
+    from oracle.chain.local.solc import compile_standard
     from oracle.proving import artifact
     from oracle.proving.srs import SrsCache, SrsOrigin
     from oracle.proving.verifier import SOLC_VERSION
@@ -486,7 +487,7 @@ def _artifact(model: QuadraticModel, visibility: str, batch: int) -> Artifact:
 
 
 def _terms(model: QuadraticModel, description: str) -> Any:
-    from oracle.chain.contracts import FeedConfig
+    from oracle.chain.hub import FeedConfig
 
     return FeedConfig(
         description=description,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.chain.contracts import aggregator_interface, read
-from oracle.chain.rpc import Rpc
-from oracle.errors import ChainUnavailable, ContractRejected
+from oracle.chain.hub import aggregator_interface, read
+from oracle.chain.transport.rpc import Rpc
+from oracle.core.errors import ChainUnavailable, ContractRejected
 
 __all__ = ["ChainlinkFeed", "LatestRound"]
 

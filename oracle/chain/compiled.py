@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from oracle.errors import CompileError, DeploymentError
+from oracle.core.errors import CompileError, DeploymentError
 
 #: The contracts that are deployed, by name, with the file of each below the project's root.
 SOURCES: Mapping[str, str] = {
@@ -163,8 +163,8 @@ def compile_contracts(sources: Mapping[str, str] = SOURCES) -> dict[str, Compile
         CompileError: The compiler refused, or a contract is too large to be deployed.
         ToolMissing: There is no compiler, or no project.
     """
-    from oracle import toolchain
-    from oracle.chain.solc import compile_standard
+    from oracle.chain.local import toolchain
+    from oracle.chain.local.solc import compile_standard
 
     root = toolchain.project_root()
     profile = _profile(root)

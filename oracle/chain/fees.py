@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oracle.errors import FeesTooHigh
+from oracle.core.errors import FeesTooHigh
 
 GWEI = 10**9
 

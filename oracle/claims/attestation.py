@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle.claims import files
-from oracle.encoding import FIELD_MODULUS
-from oracle.errors import DataError
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
     from eth_account.messages import SignableMessage

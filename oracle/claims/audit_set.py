@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.claims.models import Feature, ModelSpec
-from oracle.errors import DataError, ToolMissing
+from oracle.core.errors import DataError, ToolMissing
 from oracle.proving.artifact import digest
 
 GROUP = "group"

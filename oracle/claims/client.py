@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from oracle.chain.solc import compile_standard
+from oracle.chain.local.solc import compile_standard
 from oracle.claims.constraints import Constraint
 from oracle.claims.models import ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
@@ -23,11 +23,11 @@ from oracle.claims.statement import (
     new_salt,
     subject_limbs,
 )
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 from oracle.proving.artifact import Artifact, Visibility, build
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from oracle.proving.interface import ProofJob
-from oracle.proving.local import LocalProver, LocalVerifier
+from oracle.proving.pool.local import LocalProver, LocalVerifier
 from oracle.proving.srs import SrsCache, SrsOrigin, SrsSource
 from oracle.proving.verifier import SOLC_VERSION, Compiler
 

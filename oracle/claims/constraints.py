@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from oracle.chain.rpc import Rpc
+from oracle.chain.transport.rpc import Rpc
 from oracle.claims.attestation import attest
 from oracle.claims.client import Registered, ZkmlClient
 from oracle.claims.constraints import Between
 from oracle.claims.models import ModelSpec
 from oracle.claims.onchain import Registry
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oracle import encoding
-from oracle.card.benchmark import read_json, write_json
-from oracle.card.proven import ProvenBatch, Verifier, Windows, batch_problem, prove_batches
 from oracle.claims.audit_set import AuditSet
 from oracle.claims.constraints import Constraint
 from oracle.claims.models import Feature, ModelSpec
 from oracle.claims.statement import ClaimCircuit, edges
-from oracle.errors import ArtifactError, DataError, ModelError
+from oracle.core import encoding
+from oracle.core.errors import ArtifactError, DataError, ModelError
+from oracle.detectors.cards.benchmark import read_json, write_json
+from oracle.detectors.cards.proven import ProvenBatch, Verifier, Windows, batch_problem, prove_batches
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST, VK, Artifact, Visibility, rebuilt_key
 from oracle.proving.imported import corners
@@ -465,7 +465,7 @@ def rates(groups: Sequence[str], verdicts: Sequence[int]) -> tuple[GroupRate, ..
     Raises:
         ToolMissing: scipy is not installed.
     """
-    from oracle.learning.card import interval
+    from oracle.detectors.training.card import interval
 
     found = []
     for group in sorted(set(groups)):
@@ -476,7 +476,7 @@ def rates(groups: Sequence[str], verdicts: Sequence[int]) -> tuple[GroupRate, ..
 
 def differences(found: Sequence[GroupRate]) -> tuple[Difference, ...]:
     """Each group's share less that of the largest group; intervals by Newcombe (1998, method 10), from Wilson's."""
-    from oracle.evaluation.measure import wilson
+    from oracle.detectors.evaluation.measure import wilson
 
     if not found:
         return ()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from oracle.claims.attestation import Attested, attest
 from oracle.claims.client import ZkmlClient
 from oracle.claims.models import SALT, ModelSpec
 from oracle.claims.statement import subject_limbs
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -17,7 +17,7 @@ from typing import Any
 
 from oracle.claims.constraints import Constraint, Equals, OneOf
 from oracle.claims.statement import ClaimCircuit, claim_circuit
-from oracle.errors import DataError, ModelError
+from oracle.core.errors import DataError, ModelError
 
 INPUT_SCALE = 14
 PARAM_SCALE = 8
@@ -223,5 +223,5 @@ class ModelSpec:
         """
         if name not in PACKAGED:
             raise DataError(f"there is no packaged model {name!r}, only {', '.join(PACKAGED)}")
-        with resources.as_file(resources.files("oracle") / "models" / "claims") as folder:
+        with resources.as_file(resources.files("oracle.claims") / "packaged") as folder:
             return ModelSpec.load(folder / f"{name}.json")

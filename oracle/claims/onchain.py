@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from oracle.administration import Call
 from oracle.chain import compiled
-from oracle.chain.contracts import Interface, read
+from oracle.chain.admin import Call
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
-from oracle.chain.rpc import Receipt, Rpc
-from oracle.chain.submit import Sender
+from oracle.chain.hub import Interface, read
+from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.tx.submit import Sender
 from oracle.claims.client import Registered
 from oracle.claims.proof import ClaimProof
-from oracle.errors import ContractRejected, DataError, DeploymentError, InsecureSetup
+from oracle.core.errors import ContractRejected, DataError, DeploymentError, InsecureSetup
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

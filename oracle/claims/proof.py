@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle import encoding
 from oracle.claims import files
 from oracle.claims.attestation import Attestation
 from oracle.claims.statement import edges, subject_limbs
+from oracle.core import encoding
 
 FORMAT = "claim-v1"
 _HEX = ("model_id", "model_hash", "commitment", "statement_hash")

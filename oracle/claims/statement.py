@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from oracle.errors import DataError, ModelError
+from oracle.core.errors import DataError, ModelError
 from oracle.proving.disclosure import Extended
 from oracle.proving.imported import ImportedModel, corners, legs_for
 from oracle.proving.lowering import Program

@@ -22,14 +22,14 @@ from oracle.cli.feed import feed_group
 from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
-from oracle.errors import ConfigError, OracleError
+from oracle.core.errors import ConfigError, OracleError
 
 if TYPE_CHECKING:
     from oracle.config import Config
 
 
 def _chosen_visibility(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    from oracle.privacy import refused_word
+    from oracle.core.privacy import refused_word
 
     problem = None if value is None else refused_word(value)
     if problem is not None:
@@ -63,7 +63,7 @@ cores_option = click.option(
 @click.option("--verbose", "-v", is_flag=True, help="Log what happens to standard error.")
 def oracle(verbose: bool) -> None:
     """An oracle whose every value was proven to pass a committed anomaly-detection model."""
-    from oracle.logs import configure
+    from oracle.core.logs import configure
 
     configure("info" if verbose else "warning")
 
@@ -139,9 +139,9 @@ def demo(as_json: bool, **options: Any) -> None:
 @json_option
 def doctor(config_path: Path | None, as_json: bool) -> None:
     """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
-    from oracle.doctor import failures
-    from oracle.report import print_checks
-    from oracle.status import diagnose
+    from oracle.app.doctor import failures
+    from oracle.app.status import diagnose
+    from oracle.cli.render import print_checks
 
     checks = diagnose(load_optional(config_path))
     print_checks(checks, as_json=as_json)
@@ -167,7 +167,7 @@ def chain() -> None:
 )
 def chain_up(path: Path, port: int | None) -> None:
     """Start Anvil, wait until it answers, and stop it cleanly on Ctrl-C or SIGTERM."""
-    from oracle.assembly import chain_up as up
+    from oracle.app.assembly import chain_up as up
 
     up(path, port, announce=click.echo)
 
@@ -189,8 +189,8 @@ def deploy(config_path: Path, public_model: bool, visibility: str | None, add_mo
     """Deploy verifier, hub, model and feeds, and check what was deployed. Safe to run again."""
     import asyncio
 
-    from oracle.assembly import deploy as run_deploy
-    from oracle.report import finished_steps, print_deployment
+    from oracle.app.assembly import deploy as run_deploy
+    from oracle.cli.render import finished_steps, print_deployment
 
     config = load_config(config_path)
     config = _with_visibility(config, public_model, visibility)
@@ -207,8 +207,8 @@ def run(config_path: Path) -> None:
     """
     import asyncio
 
-    from oracle.logs import configure
-    from oracle.service import run_daemon
+    from oracle.app.service import run_daemon
+    from oracle.core.logs import configure
 
     configure("info")
     asyncio.run(run_daemon(load_config(config_path), reread=lambda: load_config(config_path)))
@@ -221,8 +221,8 @@ def status(config_path: Path, as_json: bool) -> None:
     """Feeds as the chain has them, the payer's balance, and what the journal has open."""
     import asyncio
 
-    from oracle.report import print_status
-    from oracle.status import status as read_status
+    from oracle.app.status import status as read_status
+    from oracle.cli.render import print_status
 
     print_status(asyncio.run(read_status(load_config(config_path))), as_json=as_json)
 
@@ -239,8 +239,8 @@ def explain(feed: str, round_id: int | None, config_path: Path, as_json: bool) -
     """
     import asyncio
 
-    from oracle.explaining import explain_feed
-    from oracle.report import print_account
+    from oracle.app.explain import explain_feed
+    from oracle.cli.render import print_account
 
     print_account(asyncio.run(explain_feed(load_config(config_path), feed, round_id)), as_json=as_json)
 
@@ -260,8 +260,8 @@ def audit(hub: str, rpc_url: str, artifacts: Path, from_block: int, as_json: boo
     """Verify every round of the HUB at this address again, off-chain, from calldata and history alone."""
     import asyncio
 
-    from oracle.assembly import audit as run_audit
-    from oracle.report import print_audit
+    from oracle.app.assembly import audit as run_audit
+    from oracle.cli.render import print_audit
 
     report = asyncio.run(run_audit(hub, rpc_url, artifacts, from_block))
     print_audit(report, as_json=as_json)
@@ -335,7 +335,7 @@ def config_check(config_path: Path, ask_chain: bool) -> None:
     if ask_chain:
         import asyncio
 
-        from oracle.assembly import check_chain
+        from oracle.app.assembly import check_chain
 
         click.echo(f"{asyncio.run(check_chain(config))}: has all of them")
 
@@ -350,8 +350,8 @@ def srs() -> None:
 @json_option
 def srs_list(config_path: Path | None, as_json: bool) -> None:
     """What is in the cache, and whether it is from the public ceremony."""
-    from oracle.reference_strings import srs_status
-    from oracle.report import print_srs
+    from oracle.app.srs import srs_status
+    from oracle.cli.render import print_srs
 
     print_srs(srs_status(load_optional(config_path)), as_json=as_json)
 
@@ -375,8 +375,8 @@ def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | Non
 
     Without either: for the circuits that the configuration asks for. What was cut goes on where it was.
     """
-    from oracle.reference_strings import srs_fetch as fetch
-    from oracle.report import download_progress
+    from oracle.app.srs import srs_fetch as fetch
+    from oracle.cli.render import download_progress
 
     config = load_optional(config_path)
     with download_progress() as progress:
@@ -391,7 +391,7 @@ def srs_fetch(what: tuple[str, ...], mirror: str | None, deadline_s: float | Non
 @optional_config_option
 def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
     """Generate a string for circuits of 2^K rows on this machine, for local chains only."""
-    from oracle.reference_strings import srs_generate as generate
+    from oracle.app.srs import srs_generate as generate
 
     if not insecure:
         raise click.UsageError(
@@ -406,8 +406,8 @@ def srs_generate(k: int, insecure: bool, config_path: Path | None) -> None:
 @json_option
 def srs_verify(config_path: Path | None, as_json: bool) -> None:
     """Check each string's hash, and say which artifacts use it; exits with 1 if one is not what it says."""
-    from oracle.reference_strings import srs_verify as verify
-    from oracle.report import print_srs_findings
+    from oracle.app.srs import srs_verify as verify
+    from oracle.cli.render import print_srs_findings
 
     findings = verify(load_optional(config_path))
     print_srs_findings(findings, as_json=as_json)
@@ -419,7 +419,7 @@ def srs_verify(config_path: Path | None, as_json: bool) -> None:
 @optional_config_option
 def srs_import(path: Path, config_path: Path | None) -> None:
     """Import the public ceremony's string from the file at PATH; its hash is checked."""
-    from oracle.reference_strings import srs_import as import_file
+    from oracle.app.srs import srs_import as import_file
 
     click.echo(import_file(path, load_optional(config_path)))
 
@@ -434,8 +434,8 @@ def model() -> None:
 @json_option
 def model_inspect(path: Path, as_json: bool) -> None:
     """What the ARTIFACT in this folder is: graph, circuit, cost, privacy, hashes; an auditor's copy will do."""
-    from oracle.inspection import inspect, inspect_split, is_split
-    from oracle.report import print_inspection, print_split
+    from oracle.cli.render import print_inspection, print_split
+    from oracle.proving.inspect import inspect, inspect_split, is_split
 
     if is_split(path):
         print_split(inspect_split(path), as_json=as_json)
@@ -471,9 +471,9 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
     """Prove one inference of the imported model in ARTIFACT, split or not."""
     import asyncio
 
-    from oracle.modelling import prove_model
+    from oracle.app.models import prove_model
+    from oracle.cli.render import print_inference
     from oracle.proving.split import write_proof
-    from oracle.report import print_inference
 
     chain, proof = asyncio.run(prove_model(path, progress=lambda line: click.echo(line, err=True), **options))
     write_proof(out, proof)
@@ -492,8 +492,8 @@ def model_prove(path: Path, out: Path, **options: Any) -> None:
 )
 def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
     """Verify an inference against the model in ARTIFACT, or an auditor's copy; exits with 1 if it does not hold."""
-    from oracle.modelling import verify_model
-    from oracle.report import print_inference
+    from oracle.app.models import verify_model
+    from oracle.cli.render import print_inference
 
     chain, found, verification = verify_model(path, proof, deadline_s)
     if not verification.verified:
@@ -579,7 +579,7 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
     if onnx is not None:
         _model_build_file(onnx, batch or 1, as_json, options)
         return
-    from oracle.assembly import build_artifact
+    from oracle.app.assembly import build_artifact
 
     config = load_config(config_path)
     config = _with_visibility(config, options["public_model"], options["visibility"])
@@ -588,8 +588,8 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
 
 
 def _model_build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:
-    from oracle.modelling import ModelOptions, build_model, build_split_model, inspect_model
-    from oracle.report import print_graph, print_model, print_split
+    from oracle.app.models import ModelOptions, build_model, build_split_model, inspect_model
+    from oracle.cli.render import print_graph, print_model, print_split
 
     given = [name for name in ("threshold", "tolerance") if options[name] is not None]
     given += ["argmax"] if options.pop("argmax") else []

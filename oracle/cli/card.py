@@ -13,8 +13,8 @@ import click
 from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
 
 if TYPE_CHECKING:
-    from oracle.card.onchain import Published
-    from oracle.card.proven import CardModel, CardReport, Summary
+    from oracle.detectors.cards.onchain import Published
+    from oracle.detectors.cards.proven import CardModel, CardReport, Summary
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -64,7 +64,7 @@ def card_build(
     out: Path,
 ) -> None:
     """Draw labelled windows from recorded series, and print the root that names them; the same for everyone."""
-    from oracle.card import benchmark
+    from oracle.detectors.cards import benchmark
 
     named = _files(files)
     recipe = benchmark.Recipe(
@@ -108,10 +108,10 @@ def card_prove(
     """Prove the model's verdicts on every batch. Run again after an interruption, it goes on where it was."""
     import asyncio
 
-    from oracle.assembly import find_artifact
-    from oracle.card import proven
-    from oracle.card.benchmark import Benchmark
-    from oracle.errors import ModelError
+    from oracle.app.assembly import find_artifact
+    from oracle.core.errors import ModelError
+    from oracle.detectors.cards import proven
+    from oracle.detectors.cards.benchmark import Benchmark
     from oracle.proving import artifact as artifacts
 
     benchmark = Benchmark.load(benchmark_file)
@@ -160,12 +160,12 @@ def card_verify(
     """Verify a card with nothing but public files: root, each proof, the counts. Exits with 1 if anything differs."""
     from dataclasses import asdict, replace
 
-    from oracle import toolchain
-    from oracle.card import benchmark, proven
+    from oracle.chain.local import toolchain
+    from oracle.cli.render import print_json
     from oracle.config import ProverConfig
+    from oracle.detectors.cards import benchmark, proven
     from oracle.proving import artifact as artifacts
-    from oracle.proving.local import LocalVerifier
-    from oracle.report import print_json
+    from oracle.proving.pool.local import LocalVerifier
 
     card, named = proven.Card.load(card_file), _files(files)
     if artifact_path is not None:
@@ -202,13 +202,13 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
     import os
     from dataclasses import asdict
 
-    from oracle.assembly import account
-    from oracle.card import onchain
-    from oracle.card.proven import Card
+    from oracle.app.assembly import account
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.endpoints import connect
-    from oracle.chain.rpc import checksum_address
-    from oracle.report import print_json
+    from oracle.chain.transport.endpoints import connect
+    from oracle.chain.transport.rpc import checksum_address
+    from oracle.cli.render import print_json
+    from oracle.detectors.cards import onchain
+    from oracle.detectors.cards.proven import Card
 
     config, card = load_config(config_path), Card.load(card_file)
     deployment = load_deployment(config.chain.deployment)
@@ -246,9 +246,9 @@ def card_show(address: str | None, rpc_url: str, root: str | None, from_block: i
     import asyncio
     from dataclasses import asdict
 
-    from oracle.card import onchain
-    from oracle.chain.rpc import Rpc, checksum_address
-    from oracle.report import print_json
+    from oracle.chain.transport.rpc import Rpc, checksum_address
+    from oracle.cli.render import print_json
+    from oracle.detectors.cards import onchain
 
     contract = onchain.contract_address() if address is None else checksum_address(address, "ADDRESS")
 

@@ -74,10 +74,10 @@ def claim_attest(
     private_out: Path,
 ) -> None:
     """Commit to INPUTS (JSON: a value for each feature), which you have checked, and sign that as an issuer."""
-    from oracle.chain.rpc import checksum_address
+    from oracle.chain.transport.rpc import checksum_address
     from oracle.claims import files
     from oracle.claims.issuing import issue, read_inputs
-    from oracle.errors import DataError
+    from oracle.core.errors import DataError
 
     inputs, salt = read_inputs(inputs_file)
     if salt is not None:
@@ -137,10 +137,10 @@ def claim_prove(
     """Prove that the model's output on INPUTS (JSON: a value for each feature, and their salt) is within bounds."""
     from dataclasses import replace
 
-    from oracle.chain.rpc import checksum_address
+    from oracle.chain.transport.rpc import checksum_address
     from oracle.claims.attestation import Attested
     from oracle.claims.issuing import read_inputs
-    from oracle.errors import DataError
+    from oracle.core.errors import DataError
 
     inputs, salt = read_inputs(inputs_file)
     attested = None if attestation_file is None else Attested.load(attestation_file)
@@ -190,10 +190,10 @@ def claim_verify(
     """Verify a claim's proof off-chain. Whether its issuer is trusted, the registry says."""
     import asyncio
 
-    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.chain.transport.rpc import Rpc, checksum_address
     from oracle.claims import ClaimProof
     from oracle.claims.onchain import problem, require_registry
-    from oracle.errors import ProofInvalid
+    from oracle.core.errors import ProofInvalid
 
     if (rpc_url is None) != (registry is None):
         raise click.UsageError("--rpc and --registry go together")
@@ -245,10 +245,10 @@ def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, 
     """Submit an attested claim as its subject."""
     import asyncio
 
-    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.chain.transport.rpc import Rpc, checksum_address
     from oracle.claims import ClaimProof
     from oracle.claims.onchain import Registry, require_registry
-    from oracle.errors import DataError
+    from oracle.core.errors import DataError
 
     claim = ClaimProof.load(claim_file)
     if claim.attestation is None:
@@ -272,8 +272,8 @@ def claim_demo(folder: Path) -> None:
 
     from eth_account import Account
 
-    from oracle.chain.anvil import Anvil, load_anvil_config
-    from oracle.chain.rpc import Rpc
+    from oracle.chain.local.anvil import Anvil, load_anvil_config
+    from oracle.chain.transport.rpc import Rpc
     from oracle.claims import ZkmlClient, demo
 
     async def run(url: str, keys: list[str]) -> None:
@@ -290,7 +290,7 @@ def constraint_of(
 ) -> Constraint:
     """What --at-least, --at-most and --class say of a model's output. Raises: DataError: They don't fit it."""
     from oracle.claims import AtLeast, AtMost, Between, Equals, OneOf
-    from oracle.errors import DataError
+    from oracle.core.errors import DataError
 
     if classes:
         if at_least is not None or at_most is not None:

@@ -30,9 +30,9 @@ def detector_train(config_path: Path, out: Path, as_json: bool) -> None:
 
     Writes the model file, its integer graph, and a model card as JSON and Markdown.
     """
+    from oracle.cli.render import print_card
     from oracle.config import load_training
-    from oracle.learning import train, write
-    from oracle.report import print_card
+    from oracle.detectors.training import train, write
 
     trained = train(load_training(config_path), progress=lambda step: click.echo(step, err=True))
     files = write(trained, out)
@@ -86,22 +86,23 @@ def detector_monitor(
     """Compare recent reports with the model card CARD; exits with 1 if the model should be retrained."""
     import asyncio
 
-    from oracle import config, learning, monitoring
-    from oracle.assembly import load_detector
+    from oracle import config
+    from oracle.app.assembly import load_detector
     from oracle.cli.options import DEFAULT_CONFIG
-    from oracle.learning.recordings import read
-    from oracle.report import print_monitor
+    from oracle.cli.render import print_monitor
+    from oracle.detectors import drift, training
+    from oracle.detectors.training.recordings import read
 
     if (feed is None) == (data is None):
         raise click.UsageError("say what to compare: --feed NAME, from the journal or with --chain, or --data FILE")
-    card = monitoring.load_card(card_path)
+    card = drift.load_card(card_path)
     path = model_path or card_path.with_name(card_path.name.replace(".card.json", ".json"))
-    monitoring.check_model(card, path)
+    drift.check_model(card, path)
     detector = load_detector(path)
     if from_chain:
         loaded = load_config(config_path or DEFAULT_CONFIG)
-        where = monitoring.data_of(card, None, loaded.journal, feed)
-        learnt = asyncio.run(monitoring.from_chain(loaded, feed or "", where, last))
+        where = drift.data_of(card, None, loaded.journal, feed)
+        learnt = asyncio.run(drift.from_chain(loaded, feed or "", where, last))
     else:
         journal = None
         if feed is not None and journal_at is not None:
@@ -111,13 +112,13 @@ def detector_monitor(
             if optional is None:
                 raise click.UsageError("--feed needs --journal, or a configuration that names one")
             journal = optional.journal
-        where = monitoring.data_of(card, data, journal, feed)
+        where = drift.data_of(card, data, journal, feed)
         learnt = read(where)
-    learnt = monitoring.recent(learnt, last)
-    finding = monitoring.monitor(card, detector, learnt)
+    learnt = drift.recent(learnt, last)
+    finding = drift.monitor(card, detector, learnt)
     files = None
     if out is not None:
-        trained = monitoring.retrain(card, learnt, where, lambda step: click.echo(step, err=True))
-        files = learning.write(trained, out)
+        trained = drift.retrain(card, learnt, where, lambda step: click.echo(step, err=True))
+        files = training.write(trained, out)
     print_monitor(finding, files, as_json=as_json)
     sys.exit(1 if finding.retrain else 0)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oracle.cli.options import json_option
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
+    from oracle.detectors.evaluation.recording import FeedOptions, Recording
+    from oracle.detectors.evaluation.replay import Scoring
     from oracle.detectors.interface import Detector
-    from oracle.evaluation.recording import FeedOptions, Recording
-    from oracle.evaluation.replay import Scoring
     from oracle.sources.faults import Fault
 
 _existing = click.Path(path_type=Path, dir_okay=False)
@@ -98,10 +98,10 @@ def evaluate(
 
     from rich.console import Console
 
-    from oracle.evaluation import plots
-    from oracle.evaluation.measure import compare
-    from oracle.evaluation.output import document, print_comparison, write
-    from oracle.evaluation.recording import prepare
+    from oracle.detectors.evaluation import plots
+    from oracle.detectors.evaluation.measure import compare
+    from oracle.detectors.evaluation.output import document, print_comparison, write
+    from oracle.detectors.evaluation.recording import prepare
 
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
@@ -132,7 +132,7 @@ def evaluate(
 def _recording(options: dict[str, Any]) -> Recording:
     from dataclasses import replace
 
-    from oracle.evaluation.recording import load_packaged, load_recording
+    from oracle.detectors.evaluation.recording import load_packaged, load_recording
 
     if (options["data"] is None) == (options["series"] is None):
         raise click.UsageError("name what to replay: --data FILE, or --series NAME")
@@ -150,8 +150,8 @@ def _recording(options: dict[str, Any]) -> Recording:
 
 
 def _feed_options(options: dict[str, Any]) -> FeedOptions:
-    from oracle.evaluation.recording import FeedOptions
-    from oracle.types import Kind
+    from oracle.core.types import Kind
+    from oracle.detectors.evaluation.recording import FeedOptions
 
     return FeedOptions(
         kind=Kind[options["kind"].upper()],
@@ -168,7 +168,7 @@ def _feed_options(options: dict[str, Any]) -> FeedOptions:
 
 
 def _faults(names: tuple[str, ...], path: Path | None) -> tuple[Fault, ...]:
-    from oracle.evaluation.trials import STANDARD
+    from oracle.detectors.evaluation.trials import STANDARD
     from oracle.sources.faults import choose, load_faults
 
     own = load_faults(path) if path is not None else ()
@@ -176,7 +176,7 @@ def _faults(names: tuple[str, ...], path: Path | None) -> tuple[Fault, ...]:
 
 
 def _detector(model: str) -> Detector:
-    from oracle.assembly import load_detector
+    from oracle.app.assembly import load_detector
     from oracle.detectors.quadratic import QuadraticModel
 
     if model == "default":
@@ -203,9 +203,9 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
 
     from rich.console import Console
 
-    from oracle.evaluation import nab as benchmark
-    from oracle.evaluation.measure import StaticCap
-    from oracle.evaluation.output import nab_document, print_nab, write_file
+    from oracle.detectors.evaluation import nab as benchmark
+    from oracle.detectors.evaluation.measure import StaticCap
+    from oracle.detectors.evaluation.output import nab_document, print_nab, write_file
 
     detectors = [_detector(model) for model in models or ("default",)]
     for detector in detectors:

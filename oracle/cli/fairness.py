@@ -85,7 +85,7 @@ def fairness_prove(
 
     from oracle.claims import fairness
     from oracle.claims.audit_set import AuditSet
-    from oracle.errors import DataError
+    from oracle.core.errors import DataError
 
     spec = spec_of(model)
     constraint = constraint_of(spec, at_least, at_most, classes)
@@ -137,8 +137,8 @@ def fairness_verify(
     from dataclasses import asdict
 
     from oracle.claims import fairness
+    from oracle.cli.render import print_json
     from oracle.proving import artifact as artifacts
-    from oracle.report import print_json
 
     audit = fairness.Audit.load(audit_file)
     same = None if architecture is None else spec_of(architecture)
@@ -187,8 +187,8 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
 
 
 def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
-    from oracle.assembly import srs_cache
-    from oracle.chain.solc import compile_standard
+    from oracle.app.assembly import srs_cache
+    from oracle.chain.local.solc import compile_standard
     from oracle.claims import fairness
     from oracle.proving.srs import SrsCache, SrsOrigin
     from oracle.proving.verifier import SOLC_VERSION
@@ -210,7 +210,7 @@ def _verified(
 ) -> AuditReport:
     from oracle.claims import fairness
     from oracle.claims.audit_set import AuditSet
-    from oracle.proving.local import LocalVerifier
+    from oracle.proving.pool.local import LocalVerifier
 
     rows = AuditSet.load(set_file, fairness.features_of(artifact))
     with LocalVerifier(artifact) as verifier:

@@ -11,8 +11,8 @@ import click
 from oracle.cli.options import config_option, json_option, load_config, unlock
 
 if TYPE_CHECKING:
-    from oracle.administration import FeedTerms
-    from oracle.chain.signer import AnyKey
+    from oracle.chain.admin import FeedTerms
+    from oracle.chain.keys.signer import AnyKey
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,7 +81,7 @@ def propose_model(model: int, min_compared: int, max_distance: int, **common: An
 @click.option("--quorum", type=click.IntRange(min=1), required=True, help="How many of them have to sign a report.")
 def propose_reporters(reporters: tuple[str, ...], quorum: int, **common: Any) -> None:
     """Propose the addresses of all REPORTERs that may sign for the FEED from then on."""
-    from oracle.administration import reporters_of
+    from oracle.chain.admin import reporters_of
 
     _act("proposeReporters", *reporters_of(reporters, quorum), **common)
 
@@ -120,14 +120,14 @@ def _act(
     import asyncio
     import os
 
-    from oracle import administration
-    from oracle.assembly import account
+    from oracle.app.assembly import account
+    from oracle.chain import admin
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.endpoints import connect
-    from oracle.report import print_call
+    from oracle.chain.transport.endpoints import connect
+    from oracle.cli.render import print_call
 
     config = load_config(config_path)
-    wanted = administration.call(load_deployment(config.chain.deployment), feed, action, *arguments)
+    wanted = admin.call(load_deployment(config.chain.deployment), feed, action, *arguments)
     if calldata:
         print_call(wanted, as_json=as_json)
         return
@@ -136,7 +136,7 @@ def _act(
     async def run() -> None:
         async with connect(config.chain) as rpc:
             signer: AnyKey = unlocked or await account(config.keys.deployer, rpc, os.environ)
-            receipt = await administration.send(rpc, signer, wanted, config.chain.tx_deadline_s)
+            receipt = await admin.send(rpc, signer, wanted, config.chain.tx_deadline_s)
             click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
 
     asyncio.run(run())
@@ -146,9 +146,9 @@ def _act(
 def _look(config_path: Path, feed: str) -> FeedTerms:
     import asyncio
 
-    from oracle.administration import terms
+    from oracle.chain.admin import terms
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.endpoints import connect
+    from oracle.chain.transport.endpoints import connect
 
     config = load_config(config_path)
 
@@ -162,8 +162,8 @@ def _look(config_path: Path, feed: str) -> FeedTerms:
 def _print(found: FeedTerms, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from oracle.administration import lines
-    from oracle.report import print_json
+    from oracle.chain.admin import lines
+    from oracle.cli.render import print_json
 
     if as_json:
         print_json(asdict(found) | {"feed_id": "0x" + found.feed_id.hex()})

@@ -21,7 +21,7 @@ def journal_group() -> None:
 @config_option
 def journal_migrate(config_path: Path) -> None:
     """Bring the journal to this release's schema, or begin it. `oracle run` does so by itself."""
-    from oracle.journal import SCHEMA_VERSION, open_journal
+    from oracle.feeds.journal import SCHEMA_VERSION, open_journal
 
     with open_journal(load_config(config_path).journal, os.environ):
         click.echo(f"the journal has schema version {SCHEMA_VERSION}")
@@ -33,8 +33,8 @@ def journal_migrate(config_path: Path) -> None:
 @json_option
 def journal_check(config_path: Path, expect: str | None, as_json: bool) -> None:
     """Verify the chain of hashes through all outcomes; exits with 1 if something was altered or removed."""
-    from oracle.journal import open_journal
-    from oracle.report import print_json
+    from oracle.cli.render import print_json
+    from oracle.feeds.journal import open_journal
 
     with open_journal(load_config(config_path).journal, os.environ, read_only=True) as journal:
         audit = journal.check(expect)
@@ -56,7 +56,7 @@ def journal_compact(config_path: Path, keep_days: int | None) -> None:
 
     The daemon must not run: with `keep_days` it does so by itself.
     """
-    from oracle.journal import open_journal
+    from oracle.feeds.journal import open_journal
 
     config = load_config(config_path).journal
     days = config.keep_days if keep_days is None else keep_days

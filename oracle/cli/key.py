@@ -24,7 +24,7 @@ def key_group() -> None:
 @password_option
 def key_create(path: Path, password_file: Path | None) -> None:
     """Make a key and write it, encrypted, to PATH."""
-    from oracle.chain import keystore
+    from oracle.chain.keys import keystore
 
     click.echo(keystore.create(path, _new_password(password_file)))
 
@@ -35,7 +35,7 @@ def key_create(path: Path, password_file: Path | None) -> None:
 @click.option("--key-file", type=_file, help="File whose first line is the private key. Default: prompt.")
 def key_import(path: Path, password_file: Path | None, key_file: Path | None) -> None:
     """Encrypt a private key (hex) to PATH."""
-    from oracle.chain import keystore
+    from oracle.chain.keys import keystore
 
     if key_file is None:
         secret = click.prompt("Private key (hex)", hide_input=True)
@@ -51,8 +51,8 @@ def key_import(path: Path, password_file: Path | None, key_file: Path | None) ->
 @json_option
 def key_list(folder: Path, as_json: bool) -> None:
     """The keystores in FOLDER (default: keystore) with their addresses; needs no password."""
-    from oracle.chain import keystore
-    from oracle.report import print_json
+    from oracle.chain.keys import keystore
+    from oracle.cli.render import print_json
 
     found = keystore.find(folder)
     if as_json:
@@ -68,7 +68,7 @@ def key_list(folder: Path, as_json: bool) -> None:
 @path_argument
 def key_show_address(path: Path) -> None:
     """Print the address of the keystore at PATH; needs no password."""
-    from oracle.chain import keystore
+    from oracle.chain.keys import keystore
 
     click.echo(keystore.address_of(path))
 
@@ -79,7 +79,7 @@ def key_show_address(path: Path) -> None:
 @click.option("--new-password-file", type=_file, help="Default: prompt.")
 def key_change_password(path: Path, password_file: Path | None, new_password_file: Path | None) -> None:
     """Encrypt the keystore at PATH with another password."""
-    from oracle.chain import keystore
+    from oracle.chain.keys import keystore
 
     if password_file is not None:
         old = keystore.password_from_file(password_file)
@@ -101,8 +101,8 @@ def key_rotate(old: Path, new: Path, config_path: Path, password_file: Path | No
     """
     import asyncio
 
-    from oracle.assembly import rotation
-    from oracle.chain import keystore
+    from oracle.app.assembly import rotation
+    from oracle.chain.keys import keystore
 
     config = load_config(config_path)
     before = keystore.address_of(old)
@@ -115,7 +115,7 @@ def key_rotate(old: Path, new: Path, config_path: Path, password_file: Path | No
 
 
 def _new_password(path: Path | None, prompt: str = "Password") -> str:
-    from oracle.chain import keystore
+    from oracle.chain.keys import keystore
 
     if path is not None:
         return keystore.password_from_file(path)

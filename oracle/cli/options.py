@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oracle.errors import ConfigError
+from oracle.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -41,7 +41,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 def unlock(keystore: Path, password_file: Path | None) -> LocalAccount:
     """The key in a keystore; its password is asked for where no file has it. Raises: KeystoreError."""
-    from oracle.chain import keystore as keystores
+    from oracle.chain.keys import keystore as keystores
 
     if password_file is None:
         password: str = click.prompt(f"Password of {keystore}", hide_input=True, err=True)

@@ -11,7 +11,7 @@ import click
 from oracle.cli.options import FILE, json_option, unlock
 
 if TYPE_CHECKING:
-    from oracle.administration import Call
+    from oracle.chain.admin import Call
     from oracle.claims import ZkmlClient
     from oracle.claims.models import ModelSpec
 
@@ -53,7 +53,7 @@ def key_options(whose: str, *, needed: bool = False) -> Callable[[F], F]:
 
 def client(folder: Path, srs: str) -> ZkmlClient:
     """A client whose circuits are keyed with that reference string: `oracle srs fetch` puts the ceremony's there."""
-    from oracle.assembly import srs_cache
+    from oracle.app.assembly import srs_cache
     from oracle.claims import ZkmlClient
     from oracle.proving.srs import SrsOrigin
 
@@ -84,7 +84,7 @@ def deploy(rpc_url: str, keystore: Path, password_file: Path | None, admin: str 
     """Deploy a ClaimRegistry, and print its address."""
     import asyncio
 
-    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.chain.transport.rpc import Rpc, checksum_address
     from oracle.claims.onchain import Registry
 
     admin = None if admin is None else checksum_address(admin, "--admin")
@@ -122,10 +122,10 @@ def propose_model(
     """Propose a model: deploy its verifier, and tell the registry. Its id is printed: consumers name it."""
     import asyncio
 
-    from oracle import administration
-    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.chain import admin
+    from oracle.chain.transport.rpc import Rpc, checksum_address
     from oracle.claims.onchain import Registry, call, proposal, require_registry
-    from oracle.errors import ConfigError, DataError
+    from oracle.core.errors import ConfigError, DataError
 
     address = checksum_address(registry, "--registry")
     verifier = None if verifier is None else checksum_address(verifier, "--verifier")
@@ -148,7 +148,7 @@ def propose_model(
             wanted = call(address, "proposeModel", *proposal(registered, at))
             if not calldata:
                 assert account is not None
-                receipt = await administration.send(rpc, account, wanted)
+                receipt = await admin.send(rpc, account, wanted)
                 click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
             return wanted
 
@@ -158,7 +158,7 @@ def propose_model(
         _print(wanted, as_json)
         click.echo(f"model {model_id}", err=True)
     elif as_json:
-        from oracle.report import print_json
+        from oracle.cli.render import print_json
 
         print_json({"model_id": model_id, "model_hash": f"{registered.model_hash:#066x}", "registry": address})
     else:
@@ -187,7 +187,7 @@ def retire_model(model: str, **common: Any) -> None:
 @_signed
 def add_issuer(model: str, issuer: str, **common: Any) -> None:
     """Let the ISSUER sign commitments of a model, once the registry's delay is over."""
-    from oracle.chain.rpc import checksum_address
+    from oracle.chain.transport.rpc import checksum_address
 
     _act("addIssuer", _id(model), checksum_address(issuer, "ISSUER"), **common)
 
@@ -198,7 +198,7 @@ def add_issuer(model: str, issuer: str, **common: Any) -> None:
 @_signed
 def remove_issuer(model: str, issuer: str, **common: Any) -> None:
     """End an ISSUER of a model at once and for good, and all claims that rest on its signatures."""
-    from oracle.chain.rpc import checksum_address
+    from oracle.chain.transport.rpc import checksum_address
 
     _act("removeIssuer", _id(model), checksum_address(issuer, "ISSUER"), **common)
 
@@ -229,11 +229,11 @@ def _act(
 ) -> None:
     import asyncio
 
-    from oracle import administration
-    from oracle.chain.rpc import Rpc, checksum_address
+    from oracle.chain import admin
+    from oracle.chain.transport.rpc import Rpc, checksum_address
     from oracle.claims.onchain import call, require_registry
-    from oracle.errors import ConfigError
-    from oracle.report import print_json
+    from oracle.cli.render import print_json
+    from oracle.core.errors import ConfigError
 
     address = checksum_address(registry, "--registry")
     wanted = call(address, action, *arguments)
@@ -245,7 +245,7 @@ def _act(
         async with Rpc(rpc_url) as rpc:
             await require_registry(rpc, address)
             if account is not None:
-                receipt = await administration.send(rpc, account, wanted)
+                receipt = await admin.send(rpc, account, wanted)
                 told = {"what": wanted.what, "block": receipt.block_number, "gas_used": receipt.gas_used}
                 if as_json:
                     print_json(told)
@@ -258,7 +258,7 @@ def _act(
 
 
 def _print(wanted: Call, as_json: bool) -> None:
-    from oracle.report import print_call
+    from oracle.cli.render import print_call
 
     print_call(wanted, as_json=as_json)
 
@@ -269,7 +269,7 @@ def _id(text: str) -> bytes:
 
 def word_of(text: str, what: str) -> int:
     """A 256-bit number in hex. Raises: DataError."""
-    from oracle.errors import DataError
+    from oracle.core.errors import DataError
 
     try:
         if not text.startswith("0x") or len(text) != 66:

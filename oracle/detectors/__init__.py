@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.errors import DataError
 
 if TYPE_CHECKING:
     from oracle.detectors.imported import Lower
@@ -25,7 +25,7 @@ def load(path: Path, disclosure: Disclosure = Disclosure.SCORE, lower: Lower | N
     Args:
         path: The file.
         disclosure: What the circuit is to publish.
-        lower: Takes an imported network to integers; `oracle.assembly` has it. Needed for such files only.
+        lower: Takes an imported network to integers; `oracle.app.assembly` has it. Needed for such files only.
 
     Raises:
         DataError: The file can't be read, or its content is wrong.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from oracle.encoding import CLIP
-from oracle.errors import DataError
+from oracle.core.encoding import CLIP
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np

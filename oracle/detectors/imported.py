@@ -1,7 +1,7 @@
 """A network over a feed's features: whatever ONNX lowers to exact integers, as a detector.
 
 The file holds the float network, thresholds included: each output is positive where it objects. What turns it into
-integers is `oracle.proving`; detectors and proving do not know each other, so `oracle.assembly` hands the function in.
+integers is `oracle.proving`; detectors and proving do not know each other, so `oracle.app` hands the function in.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from oracle.core.encoding import CLIP, GAP_ONE, RING_SIZE
+from oracle.core.errors import DataError
 from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of
 from oracle.detectors.interface import Disclosure, Explanation
-from oracle.encoding import CLIP, GAP_ONE, RING_SIZE
-from oracle.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,5 +226,5 @@ class ImportedDetector:
         except ValueError as error:
             raise DataError(f"{where}: onnx is not base64: {error}") from error
         if lower is None:
-            raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.assembly")
+            raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.app.assembly")
         return ImportedDetector(name, onnx, scales[0], scales[1], lower, disclosure, root["spread"], root["training"])

@@ -27,10 +27,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from oracle.core.encoding import CLIP, GAP_ONE, RING_SIZE
+from oracle.core.errors import DataError
 from oracle.detectors.files import checked_mapping, clipped_table, integer, integers, text_of, verdicts
 from oracle.detectors.interface import Disclosure, Explanation
-from oracle.encoding import CLIP, GAP_ONE, RING_SIZE
-from oracle.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.core.encoding import CLIP, GAP_ONE
+from oracle.core.errors import DataError
 from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of, verdicts
 from oracle.detectors.interface import Disclosure, Explanation
-from oracle.encoding import CLIP, GAP_ONE
-from oracle.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ VERDICT_SCORE_BITS = 72
 
 _FLOAT32_BITS = 24
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "quadratic-v1.json"
+_DEFAULT_MODEL = Path(__file__).parent / "packaged" / "quadratic-v1.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from oracle.errors import ModelError
+from oracle.core.errors import ModelError
 from oracle.proving.lowering import Op, Program
 from oracle.proving.reference import Circuit
 

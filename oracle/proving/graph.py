@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle.errors import ModelError
+from oracle.core.errors import ModelError
 from oracle.proving.lowering import DECOMPOSED, DEFAULT_SEGMENTS, Op, Problem, Program, lower, read_model
 
 HASH_ROWS = 41

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from oracle import encoding
-from oracle.errors import ModelError
+from oracle.core import encoding
+from oracle.core.errors import ModelError
 
 if TYPE_CHECKING:
     from oracle.proving.artifact import Artifact

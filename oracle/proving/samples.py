@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np

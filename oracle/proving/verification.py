@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from oracle.proving.artifact import SETTINGS, SRS, VK, Artifact
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 
 DEADLINE = 60.0
 """Seconds for one proof."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from oracle.errors import ArtifactError, CompileError
+from oracle.core.errors import ArtifactError, CompileError
 from oracle.proving.srs import CEREMONY_NEG_S_G2
 
 HARDENING_VERSION = 2

@@ -8,9 +8,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from oracle.errors import DataError, SourceUnavailable
+from oracle.core.errors import DataError, SourceUnavailable
+from oracle.core.types import FeedState, HoldReason, Kind
 from oracle.sources.interface import Reading
-from oracle.types import FeedState, HoldReason, Kind
 
 __all__ = ["Aggregated", "AggregationPolicy", "Due", "DuePolicy", "aggregate", "decide", "is_due"]
 

@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 import aiohttp
 
 from oracle.config import ExchangeSourceConfig
-from oracle.errors import ConfigError, DataError, SourceUnavailable, ToolMissing
+from oracle.core.errors import ConfigError, DataError, SourceUnavailable, ToolMissing
+from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed, parse_decimal
 from oracle.sources.validation import Checks
-from oracle.types import Kind
 
 __all__ = ["MAX_BODY", "ExchangeSource"]
 

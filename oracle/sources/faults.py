@@ -32,7 +32,7 @@ from decimal import Context, Decimal, DecimalException
 from pathlib import Path
 from typing import Any
 
-from oracle.errors import DataError
+from oracle.core.errors import DataError
 from oracle.sources.interface import Reading
 
 __all__ = [

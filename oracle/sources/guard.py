@@ -17,7 +17,7 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from oracle.config import LiveSourceConfig
-from oracle.errors import DataError, SourceSuspended, SourceUnavailable
+from oracle.core.errors import DataError, SourceSuspended, SourceUnavailable
 from oracle.sources.interface import Reading, Source, closed
 
 __all__ = ["Guard", "GuardedSource", "Told"]

@@ -16,10 +16,10 @@ import httpx
 import jsonpath
 
 from oracle.config import HttpSourceConfig
-from oracle.errors import DataError, SourceUnavailable
+from oracle.core.errors import DataError, SourceUnavailable
+from oracle.core.types import Kind
 from oracle.sources.interface import Reading, check_value, closed, mask_url, parse_decimal
 from oracle.sources.validation import Checks
-from oracle.types import Kind
 
 __all__ = ["MAX_BODY", "HttpSource"]
 

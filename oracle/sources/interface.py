@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
-from oracle.errors import DataError, OracleError, SourceUnavailable
+from oracle.core.errors import DataError, OracleError, SourceUnavailable
 
 __all__ = ["Collected", "Reading", "Source", "check_value", "collect", "mask_url", "parse_decimal"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from oracle.concurrency import together
 from oracle.config import OnchainSourceConfig
-from oracle.errors import DataError, OracleError, Retryable, SourceUnavailable
+from oracle.core.concurrency import together
+from oracle.core.errors import DataError, OracleError, Retryable, SourceUnavailable
+from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed
 from oracle.sources.validation import Checks
-from oracle.types import Kind
 
 __all__ = ["Feed", "LatestRound", "OnchainSource"]
 

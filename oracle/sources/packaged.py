@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from oracle.errors import DataError, ToolMissing
+from oracle.core.errors import DataError, ToolMissing
 from oracle.sources.interface import Reading, parse_decimal
 
 __all__ = ["SERIES", "Series", "load_series"]

@@ -28,10 +28,10 @@ from typing import Any, Self
 from aiolimiter import AsyncLimiter
 
 from oracle.config import PushSourceConfig
-from oracle.errors import ConfigError, DataError, SourceUnavailable
+from oracle.core.errors import ConfigError, DataError, SourceUnavailable
+from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed, parse_decimal
 from oracle.sources.validation import Checks
-from oracle.types import Kind
 
 __all__ = ["NONCE", "SIGNATURE", "TIMESTAMP", "PushSource", "Refused", "Why", "push_path", "signature"]
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from oracle.errors import DataError, SourceExhausted
+from oracle.core.errors import DataError, SourceExhausted
 from oracle.sources.interface import Reading, closed, parse_decimal
 
 __all__ = ["ReplaySource", "header", "load_csv", "load_table"]

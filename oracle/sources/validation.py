@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, Self
 
-from oracle.errors import DataError, SourceUnavailable
+from oracle.core.errors import DataError, SourceUnavailable
+from oracle.core.types import Kind
 from oracle.sources.interface import check_value
-from oracle.types import Kind
 
 __all__ = ["MAX_CLOCK_SKEW", "Checks"]
 

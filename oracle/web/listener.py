@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from oracle.errors import ConfigError
+from oracle.core.errors import ConfigError
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import structlog
 
-from oracle.concurrency import together
-from oracle.errors import AnswerNotBelieved, OracleError
-from oracle.metrics import Distribution, Gauge, Metrics
-from oracle.types import FeedState, Status
+from oracle.core.concurrency import together
+from oracle.core.errors import AnswerNotBelieved, OracleError
+from oracle.core.metrics import Distribution, Gauge, Metrics
+from oracle.core.types import FeedState, Status
 from oracle.web.health import Health
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from oracle.metrics import Gauge, Metrics
+from oracle.core.metrics import Gauge, Metrics
 from oracle.web.board import Board
 from oracle.web.health import Check, Health
 from oracle.web.listener import listening

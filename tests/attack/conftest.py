@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Submission
+from oracle.chain.hub import Submission
+from oracle.chain.local.anvil import Anvil
 
 pytest.register_assert_rewrite("tests.attack.rig")
 

@@ -1,6 +1,6 @@
 """A deployed oracle that is attacked: a real Anvil, the real hub, real proofs, and submissions that can be altered.
 
-What is sent is built here by hand, past `oracle.pipeline`: an attacker is not bound to it.
+What is sent is built here by hand, past `oracle.feeds.pipeline`: an attacker is not bound to it.
 """
 
 from __future__ import annotations
@@ -20,29 +20,30 @@ from eth_abi.abi import encode as abi_encode
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from oracle import encoding, toolchain
-from oracle.assembly import deploy, terms
+from oracle.app.assembly import deploy, terms
 from oracle.chain import compiled
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import FeedConfig, FeedUpdate, Hub, Submission, hub_interface
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
-from oracle.chain.rpc import Rpc
-from oracle.chain.signer import LocalReporter
-from oracle.chain.solc import compile_standard
+from oracle.chain.hub import FeedConfig, FeedUpdate, Hub, Submission, hub_interface
+from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.solc import compile_standard
+from oracle.chain.transport.rpc import Rpc
 from oracle.config import Config, load
+from oracle.core import encoding
+from oracle.core.encoding import GAP_ONE
+from oracle.core.errors import ContractRejected
+from oracle.core.types import FeedState, SignedObservation
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
-from oracle.encoding import GAP_ONE
-from oracle.errors import ContractRejected
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact, Visibility
-from oracle.proving.cache import ProofCache
 from oracle.proving.interface import ProofJob
-from oracle.proving.local import LocalProver
+from oracle.proving.pool.cache import ProofCache
+from oracle.proving.pool.local import LocalProver
 from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin
 from oracle.proving.verifier import SOLC_VERSION, keccak256
-from oracle.types import FeedState, SignedObservation
 
 T = TypeVar("T")
 Window = tuple[int, ...]

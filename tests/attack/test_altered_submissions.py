@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.chain.contracts import Submission
-from oracle.encoding import FIELD_MODULUS
-from oracle.types import Status
+from oracle.chain.hub import Submission
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.types import Status
 from tests.attack.rig import ANOMALOUS, ANSWER, NORMAL, Rig, Sighting, encode, flipped, with_observation, with_update
 
 pytestmark = pytest.mark.attack

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from oracle import encoding
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Submission
-from oracle.encoding import FIELD_MODULUS
-from oracle.types import HoldReason, Status
+from oracle.chain.hub import Submission
+from oracle.chain.local.anvil import Anvil
+from oracle.core import encoding
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.types import HoldReason, Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,

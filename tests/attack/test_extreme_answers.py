@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.encoding import CLIP, INT128_MAX
-from oracle.types import HoldReason, Status
+from oracle.core.encoding import CLIP, INT128_MAX
+from oracle.core.types import HoldReason, Status
 from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting, encode
 
 pytestmark = pytest.mark.attack

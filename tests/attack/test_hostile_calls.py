@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode as abi_encode
 
-from oracle import encoding
-from oracle.chain.contracts import FeedUpdate, Submission, aggregator_interface, hub_interface
-from oracle.encoding import FIELD_MODULUS
-from oracle.types import Status
+from oracle.chain.hub import FeedUpdate, Submission, aggregator_interface, hub_interface
+from oracle.core import encoding
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.types import Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,

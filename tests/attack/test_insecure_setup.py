@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from oracle.assembly import audit, deploy
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil
+from oracle.app.assembly import audit, deploy
 from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, srs_origin
 from oracle.chain.deploy import deploy as deploy_plan
-from oracle.chain.rpc import Rpc
-from oracle.errors import ArtifactError, InsecureSetup
+from oracle.chain.keys import keystore
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.rpc import Rpc
+from oracle.core.errors import ArtifactError, InsecureSetup
 from oracle.proving.artifact import COMPILED, MANIFEST, PROBE, Artifact, Manifest
 from oracle.proving.artifact import load as load_artifact
 from oracle.proving.verifier import keccak256

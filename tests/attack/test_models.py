@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.contracts import Submission, hub_interface
-from oracle.encoding import CLIP, FIELD_MODULUS
-from oracle.types import Status
+from oracle.chain.hub import Submission, hub_interface
+from oracle.core.encoding import CLIP, FIELD_MODULUS
+from oracle.core.types import Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from oracle import encoding
-from oracle.chain.contracts import Submission, hub_interface
-from oracle.proving.local import LocalVerifier
-from oracle.types import Status
+from oracle.chain.hub import Submission, hub_interface
+from oracle.core import encoding
+from oracle.core.types import Status
+from oracle.proving.pool.local import LocalVerifier
 from tests.attack.rig import DEPLOYER, NORMAL, OUTSIDER, Proofs, Rig, Sighting, encode, with_update
 
 pytestmark = pytest.mark.attack

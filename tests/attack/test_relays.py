@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from oracle.chain.contracts import Submission, encode_submission
-from oracle.chain.signer import LocalReporter
-from oracle.chain.submit import Sender, Submitter
-from oracle.journal import Journal
-from oracle.pipeline import Pipeline
-from oracle.types import Observed, Outcome, Proven, Scored, Stage, Status, Submitted
+from oracle.chain.hub import Submission, encode_submission
+from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.tx.submit import Sender, Submitter
+from oracle.core.types import Observed, Outcome, Proven, Scored, Stage, Status, Submitted
+from oracle.feeds.journal import Journal
+from oracle.feeds.pipeline import Pipeline
 from tests.attack.rig import ANOMALOUS, DEPLOYER, MODEL, NORMAL, OUTSIDER, REPORTER, Rig, Sighting, encode
 
 pytestmark = pytest.mark.attack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.types import HoldReason, Status
+from oracle.core.types import HoldReason, Status
 from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting
 
 pytestmark = pytest.mark.attack

@@ -8,8 +8,8 @@ import pytest
 from eth_keys.backends.native.jacobian import fast_multiply
 from eth_keys.constants import SECPK1_G
 
-from oracle.chain.contracts import Submission, hub_interface
-from oracle.types import SignedObservation, Status
+from oracle.chain.hub import Submission, hub_interface
+from oracle.core.types import SignedObservation, Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from oracle import encoding
-from oracle.assembly import audit
-from oracle.chain.contracts import FeedUpdate, Submission
-from oracle.types import Status
+from oracle.app.assembly import audit
+from oracle.chain.hub import FeedUpdate, Submission
+from oracle.core import encoding
+from oracle.core.types import Status
 from tests.attack.rig import (
     ANSWER,
     BATCHES,

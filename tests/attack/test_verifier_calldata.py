@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from oracle import encoding
-from oracle.encoding import FIELD_MODULUS
-from oracle.errors import ContractRejected
+from oracle.core import encoding
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.errors import ContractRejected
 from oracle.proving.verifier import keccak256
 from tests.attack.rig import NORMAL, OUTSIDER, Rig
 

@@ -24,13 +24,13 @@ from typing import Any, TypeAlias
 import pytest
 from eth_utils.crypto import keccak
 
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import encode_submission
-from oracle.chain.keystore import import_key
-from oracle.journal import Journal, StageName
-from oracle.journal.databases import PostgresDatabase
+from oracle.chain.hub import encode_submission
+from oracle.chain.keys.keystore import import_key
+from oracle.chain.local.anvil import Anvil
+from oracle.core.types import Outcome, Submitted
+from oracle.feeds.journal import Journal, StageName
+from oracle.feeds.journal.databases import PostgresDatabase
 from oracle.proving.artifact import SRS
-from oracle.types import Outcome, Submitted
 from tests.chaos import feedserver
 from tests.chaos.feedserver import FeedServer, self_signed
 from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_error, lose_answer, refuse

@@ -23,13 +23,13 @@ import sqlalchemy.dialects.sqlite  # noqa: F401
 import tenacity  # noqa: F401
 import web3.providers.rpc  # noqa: F401
 
+import oracle.app.service
 import oracle.chain.deploy
-import oracle.chain.endpoints
-import oracle.chain.signer
-import oracle.chain.submit
-import oracle.journal
-import oracle.proving.local
-import oracle.service
+import oracle.chain.keys.signer
+import oracle.chain.transport.endpoints
+import oracle.chain.tx.submit
+import oracle.feeds.journal
+import oracle.proving.pool.local
 import oracle.sources.http
 import oracle.web.server  # noqa: F401
 from tests.chaos import saboteur

@@ -26,7 +26,7 @@ def _die() -> None:
 def _kill_at(when: str, stage: str, feed: str = "") -> None:
     import sqlalchemy as sa
 
-    from oracle.journal import Journal
+    from oracle.feeds.journal import Journal
 
     record = Journal.record
     reached = False
@@ -58,7 +58,7 @@ def _move_clock(path: Path) -> None:
 
     time.time = moved
     # Those that keep it as a default keep the real one: they are told.
-    from oracle.journal import Journal
+    from oracle.feeds.journal import Journal
     from oracle.sources.http import HttpSource
 
     for kind in (HttpSource, Journal):
@@ -66,7 +66,7 @@ def _move_clock(path: Path) -> None:
 
 
 def _limit_memory(megabytes: int) -> None:
-    from oracle.proving import local
+    from oracle.proving.pool import local
 
     engine = local.EngineProcess
     local.EngineProcess = lambda threads, _: engine(threads, megabytes)  # type: ignore[assignment,misc]

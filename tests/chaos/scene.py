@@ -20,14 +20,14 @@ from urllib.request import urlopen
 
 import psutil
 
-from oracle import toolchain
-from oracle.chain.anvil import Anvil, AnvilConfig
-from oracle.chain.contracts import Hub, RoundAccepted
 from oracle.chain.deploy import load_deployment
-from oracle.chain.rpc import Rpc
-from oracle.errors import OracleError
-from oracle.journal import Entry, Journal, StageName
-from oracle.types import Outcome
+from oracle.chain.hub import Hub, RoundAccepted
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil, AnvilConfig
+from oracle.chain.transport.rpc import Rpc
+from oracle.core.errors import OracleError
+from oracle.core.types import Outcome
+from oracle.feeds.journal import Entry, Journal, StageName
 from tests.chaos import nursery
 from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon
@@ -271,7 +271,7 @@ class Scene:
             found[:] = [
                 child
                 for child in psutil.Process(self.daemon.pid).children(recursive=True)
-                if any("oracle.proving.worker" in word for word in child.cmdline())
+                if any("oracle.proving.engine.worker" in word for word in child.cmdline())
             ]
             return bool(found)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.anvil import load_anvil_config
+from oracle.chain.local.anvil import load_anvil_config
 from tests.chaos.faults import FAULTS, Fault, Says
 from tests.chaos.scene import Scene, Staged, log_lines, stage
 

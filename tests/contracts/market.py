@@ -19,15 +19,15 @@ from typing import Any
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from oracle import toolchain
+from oracle.chain.local import toolchain
 from oracle.chain import compiled
-from oracle.chain.anvil import Anvil
+from oracle.chain.local.anvil import Anvil
 from oracle.chain.compiled import Compiled
-from oracle.chain.contracts import Interface
+from oracle.chain.hub import Interface
 from oracle.chain.deploy import feed_id_of
-from oracle.chain.rpc import Log
-from oracle.chain.signer import LocalReporter
-from oracle.chain.solc import compile_standard, standard_input
+from oracle.chain.transport.rpc import Log
+from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.local.solc import compile_standard, standard_input
 
 START = 1_700_000_000
 HEARTBEAT, MAX_AGE, CONFIRM_DELAY = 3_600, 600, 900

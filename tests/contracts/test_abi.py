@@ -6,7 +6,7 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from oracle.chain import compiled
-from oracle.errors import DeploymentError
+from oracle.core.errors import DeploymentError
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from oracle.chain.anvil import Anvil
+from oracle.chain.local.anvil import Anvil
 from oracle.chain.compiled import MAX_RUNTIME_BYTES, Compiled
-from oracle.chain.contracts import Interface
+from oracle.chain.hub import Interface
 from oracle.chain.deploy import feed_id_of
 from tests.contracts.market import (
     ADMIN,

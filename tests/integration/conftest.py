@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oracle.chain.solc import compile_standard
+from oracle.chain.local.solc import compile_standard
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import QuadraticModel
 from oracle.proving.artifact import Artifact, Visibility, build

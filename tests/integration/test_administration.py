@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import hub_interface
+from oracle.chain.hub import hub_interface
+from oracle.chain.local.anvil import Anvil
 from oracle.detectors.quadratic import QuadraticModel
 from tests.integration.workspace import Workspace, feed
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from oracle import toolchain
-from oracle.chain.anvil import WELL_KNOWN_MNEMONIC, Anvil, load_anvil_config
-from oracle.errors import ChainUnavailable, ConfigError
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, Anvil, load_anvil_config
+from oracle.core.errors import ChainUnavailable, ConfigError
 
 StartAnvil = Callable[..., Anvil]
 

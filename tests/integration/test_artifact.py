@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.anvil import Anvil, free_port
-from oracle.chain.solc import compile_standard
+from oracle.chain.local.anvil import Anvil, free_port
+from oracle.chain.local.solc import compile_standard
+from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
+from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
-from oracle.encoding import CLIP, FIELD_MODULUS, GAP_ONE
-from oracle.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
 from oracle.proving import verifier
 from oracle.proving.artifact import (
     AUDIT_FILES,
@@ -34,10 +34,10 @@ from oracle.proving.artifact import (
     build,
     load,
 )
-from oracle.proving.download import Patience
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.local import LocalProver, LocalVerifier
+from oracle.proving.pool.local import LocalProver, LocalVerifier
 from oracle.proving.srs import SrsCache, SrsOrigin, sha256_of
+from oracle.proving.srs.download import Patience
 
 DEFAULT = QuadraticModel.default()
 WINDOW = (CLIP, *range(PAST), GAP_ONE)

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode as abi_encode
 
-from oracle import toolchain
-from oracle.assembly import audit
+from oracle.app.assembly import audit
 from oracle.audit import Auditor, AuditReport, FeedTerms, ModelTerms
 from oracle.audit import Submission as ToAudit
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import FeedUpdate, RoundEvent, RoundHeld, Submission, hub_interface, round_event
-from oracle.chain.rpc import Log
-from oracle.chain.signer import recover
-from oracle.chain.solc import compile_standard, standard_input
-from oracle.errors import DeploymentError
-from oracle.gate import HoldPolicy
+from oracle.chain.hub import FeedUpdate, RoundEvent, RoundHeld, Submission, hub_interface, round_event
+from oracle.chain.keys.signer import recover
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.solc import compile_standard, standard_input
+from oracle.chain.transport.rpc import Log
+from oracle.core.errors import DeploymentError
+from oracle.core.gate import HoldPolicy
+from oracle.core.types import HoldReason, Kind, Outcome, SignedObservation, Status
 from oracle.proving.verifier import keccak256
-from oracle.types import HoldReason, Kind, Outcome, SignedObservation, Status
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,

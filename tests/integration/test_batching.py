@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from oracle.assembly import Oracle, oracle
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil
+from oracle.app.assembly import Oracle, oracle
 from oracle.chain.deploy import load_deployment
-from oracle.chain.rpc import Rpc
-from oracle.chain.signer import LocalReporter
+from oracle.chain.keys import keystore
+from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.rpc import Rpc
 from oracle.config import load
-from oracle.errors import ChainUnavailable
-from oracle.journal import Journal
-from oracle.pipeline import Pipeline
-from oracle.types import Observed, OpenStage, Outcome, Proven, Stage, Submitted
+from oracle.core.errors import ChainUnavailable
+from oracle.core.types import Observed, OpenStage, Outcome, Proven, Stage, Submitted
+from oracle.feeds.journal import Journal
+from oracle.feeds.pipeline import Pipeline
 from tests.integration.workspace import Workspace, eventually, feed
 
 NAMES = ("one", "two", "three", "four")
@@ -174,7 +174,7 @@ def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: 
     assert len(set(keys)) == len(keys)
 
     async def on_chain() -> list[tuple[bytes, int]]:
-        from oracle.chain.contracts import Hub
+        from oracle.chain.hub import Hub
 
         deployment = load_deployment(workspace.folder / "deployment.json")
         async with Rpc(workspace.chain.rpc_url) as rpc:

@@ -12,10 +12,10 @@ import pytest
 from oracle import bench
 from oracle.bench import circuits, claims, growth, submissions, zoo
 from oracle.bench.submissions import Step
-from oracle.errors import ArtifactError, DataError
+from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import tuning
 from oracle.proving.artifact import Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from tests.integration.conftest import Circuits
 
 NUMBERS = ("prove_s", "witness_s", "verify_s", "total_s", "setup_s", "gas", "verify_gas", "rss_mb", "proof_bytes", "k")

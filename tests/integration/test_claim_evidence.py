@@ -16,15 +16,15 @@ import pytest
 from click.testing import CliRunner
 
 from oracle.bench.claims import linear
-from oracle.chain.solc import compile_standard
+from oracle.chain.local.solc import compile_standard
 from oracle.claims import AtLeast, ModelSpec, ZkmlClient, audit_set, fairness
 from oracle.claims.audit_set import AuditSet
 from oracle.claims.fairness import Audit, AuditReport
 from oracle.cli import oracle
-from oracle.encoding import FIELD_MODULUS
-from oracle.errors import ArtifactError, OracleError
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.errors import ArtifactError, OracleError
 from oracle.proving.artifact import PROVER_FILES, Artifact
-from oracle.proving.local import LocalVerifier
+from oracle.proving.pool.local import LocalVerifier
 from oracle.proving.srs import SrsCache, SrsOrigin
 from oracle.proving.verifier import SOLC_VERSION
 

@@ -16,11 +16,11 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Interface, read
-from oracle.chain.rpc import Rpc
-from oracle.chain.solc import compile_standard, standard_input
+from oracle.chain.hub import Interface, read
+from oracle.chain.keys import keystore
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.solc import compile_standard, standard_input
+from oracle.chain.transport.rpc import Rpc
 from oracle.claims import (
     AtLeast,
     AtMost,
@@ -39,10 +39,10 @@ from oracle.claims.issuing import issue
 from oracle.claims.onchain import Registry, problem, registry_interface
 from oracle.claims.statement import OUTPUTS, edges, subject_limbs
 from oracle.cli import oracle
-from oracle.encoding import FIELD_MODULUS
-from oracle.errors import ContractRejected, DataError, OracleError
+from oracle.core.encoding import FIELD_MODULUS
+from oracle.core.errors import ContractRejected, DataError, OracleError
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from oracle.proving.verifier import SOLC_VERSION
 from tests.claim_models import centroids
 

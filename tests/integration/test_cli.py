@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.chain.anvil import Anvil, free_port
+from oracle.chain.local.anvil import Anvil, free_port
 from tests.integration.workspace import Workspace, eventually, feed
 
 

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Hub, RoundAccepted
 from oracle.chain.deploy import load_deployment
-from oracle.chain.rpc import Rpc
-from oracle.journal import Journal
+from oracle.chain.hub import Hub, RoundAccepted
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.rpc import Rpc
+from oracle.core.types import Outcome
+from oracle.feeds.journal import Journal
 from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, signature
-from oracle.types import Outcome
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
 from tests.postgres import Postgres
 

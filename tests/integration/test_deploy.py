@@ -14,22 +14,16 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oracle import assembly
-from oracle.chain import compiled, keystore
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Hub, Interface, read
+from oracle.app import assembly
+from oracle.chain import compiled
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems, deploy, feed_id_of, load_deployment
-from oracle.chain.rpc import Rpc
-from oracle.chain.submit import Sender
+from oracle.chain.hub import Hub, Interface, read
+from oracle.chain.keys import keystore
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.rpc import Rpc
+from oracle.chain.tx.submit import Sender
 from oracle.config import load as load_config
-from oracle.errors import (
-    ContractRejected,
-    DeploymentError,
-    InsecureSetup,
-    OracleError,
-    PayerEmpty,
-    WrongChain,
-)
+from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup, OracleError, PayerEmpty, WrongChain
 from oracle.proving.artifact import PROBE
 from oracle.proving.artifact import load as load_artifact
 from tests.fakes import feed_config, reporter, stub_artifact

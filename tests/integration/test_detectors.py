@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from oracle import toolchain
-from oracle.assembly import DETECTOR
-from oracle.chain.anvil import Anvil
+from oracle.app.assembly import DETECTOR
 from oracle.chain.deploy import load_deployment
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil
+from oracle.core.types import Outcome
 from oracle.detectors.interface import Disclosure
-from oracle.journal import Journal
-from oracle.proving.child import EngineProcess
-from oracle.types import Outcome
+from oracle.feeds.journal import Journal
+from oracle.proving.engine.child import EngineProcess
 from tests.detector_conformance import check_circuit
 from tests.integration.workspace import Workspace
-from tests.unit.test_detectors import fitted
+from tests.unit.detectors.test_detectors import fitted
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil
-from oracle.chain.endpoints import Endpoints, PoolPolicy
+from oracle.chain.keys import keystore
 from oracle.chain.listener import Listener
-from oracle.chain.rpc import Receipt, Rpc
-from oracle.chain.sender import Sender
-from oracle.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, WrongChain
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
+from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.tx.sender import Sender
+from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, WrongChain
 from tests.chaos.proxy import Act, NodeProxy, answer, body, delay, drop, http_error, lose_answer, refuse, rewrite
 
 SECRET = "s3cr3t-key"

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from oracle.core.encoding import CLIP, GAP_ONE
+from oracle.core.errors import ArtifactError, ProverCrashed, ProverTimeout
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import FEATURES, PAST, QuadraticModel
-from oracle.encoding import CLIP, GAP_ONE
-from oracle.errors import ArtifactError, ProverCrashed, ProverTimeout
 from oracle.proving.artifact import CIRCUIT, Artifact, Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from oracle.proving.srs import CEREMONY_SHA256
 
 MODEL = QuadraticModel.default()

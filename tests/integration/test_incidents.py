@@ -2,7 +2,7 @@
 
 Prices and times are near the public record, which each section names; the record has levels and durations, and what
 lies between them is drawn here. Each section also has what this feed would *not* have prevented. The table in
-`docs/contracts.md` sums it up, and `tests/unit/test_docs.py` checks that each of its tests exists.
+`docs/contracts.md` sums it up, and `tests/unit/docs/test_docs.py` checks that each of its tests exists.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from oracle.chain import compiled
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import Interface, Submission, aggregator_interface, hub_interface
-from oracle.errors import ContractRejected
-from oracle.types import FeedState, HoldReason, Status
+from oracle.chain.hub import Interface, Submission, aggregator_interface, hub_interface
+from oracle.chain.local.anvil import Anvil
+from oracle.core.errors import ContractRejected
+from oracle.core.types import FeedState, HoldReason, Status
 from tests.attack.rig import COMMITTEE, GENESIS, REPORTER, UNIT, Proofs, Rig, Sighting
 
 MINUTE = 60

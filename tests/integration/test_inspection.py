@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from oracle.cli import oracle as command_line
-from oracle.errors import DataError, OracleError
-from oracle.inspection import check_srs, inspect
+from oracle.core.errors import DataError, OracleError
 from oracle.proving.artifact import MANIFEST, PROBE, PROVER_FILES, SETTINGS, SRS, Artifact, Manifest, Visibility
+from oracle.proving.inspect import check_srs, inspect
 from oracle.proving.srs import CEREMONY_SHA256, SrsCache
 
 
@@ -254,7 +254,7 @@ def test_fetching_for_an_artifact_or_a_configuration(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project_root: Path
 ) -> None:
     """From a mirror that nobody serves: what is asked for is in the message."""
-    from oracle.chain.anvil import free_port
+    from oracle.chain.local.anvil import free_port
 
     monkeypatch.chdir(tmp_path)
     mirror = ("--mirror", f"http://127.0.0.1:{free_port()}", "--deadline", "0.2")

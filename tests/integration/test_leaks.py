@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from oracle import logs
-from oracle.chain.anvil import Anvil
 from oracle.chain.deploy import load_deployment
+from oracle.chain.local.anvil import Anvil
+from oracle.core import logs
 from oracle.detectors import quadratic
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
 from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from tests.integration.workspace import Workspace, eventually, feed
 from tests.leaks import encodings, leaking, leaks
 

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from oracle import encoding, gate
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import (
+from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy, feed_id_of
+from oracle.chain.hub import (
     FeedConfig,
     Hub,
     Proposals,
@@ -25,11 +23,13 @@ from oracle.chain.contracts import (
     hub_interface,
     round_event,
 )
-from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy, feed_id_of
-from oracle.chain.rpc import Receipt, Rpc
-from oracle.chain.signer import LocalReporter
-from oracle.errors import ContractRejected
-from oracle.types import FeedState, HoldReason, Kind, Observed, Outcome, Scored
+from oracle.chain.keys import keystore
+from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.core import encoding, gate
+from oracle.core.errors import ContractRejected
+from oracle.core.types import FeedState, HoldReason, Kind, Observed, Outcome, Scored
 from tests.fakes import feed_config, stub_artifact
 
 NORMAL, ANOMALOUS = (-1_000, -500), (-1_000, 2_500)

@@ -20,19 +20,19 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from oracle.chain.anvil import Anvil
-from oracle.chain.solc import compile_standard
-from oracle.encoding import CLIP
-from oracle.errors import ArtifactError, ChainUnavailable, ModelError
-from oracle.modelling import ModelOptions, build_model
+from oracle.app.models import ModelOptions, build_model
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.solc import compile_standard
+from oracle.core.encoding import CLIP
+from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError
 from oracle.proving import artifact, graph, reference, tuning, verifier
 from oracle.proving.artifact import Artifact, Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
 from oracle.proving.imported import reference as reference_of
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.local import LocalProver, LocalVerifier
 from oracle.proving.lowering import lower, read_model
+from oracle.proving.pool.local import LocalProver, LocalVerifier
 from oracle.proving.reference import Circuit, instantiate
 from oracle.proving.srs import SrsCache, SrsOrigin
 from tests import models

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import pytest
 
-from oracle import toolchain
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil, free_port
-from oracle.chain.contracts import Hub, ShadowTally
 from oracle.chain.deploy import load_deployment
-from oracle.chain.rpc import Rpc
+from oracle.chain.hub import Hub, ShadowTally
+from oracle.chain.keys import keystore
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil, free_port
+from oracle.chain.transport.rpc import Rpc
+from oracle.core.types import Outcome, Proven, Scored
 from oracle.detectors.quadratic import QuadraticModel
-from oracle.journal import Journal
-from oracle.types import Outcome, Proven, Scored
+from oracle.feeds.journal import Journal
 from tests.chaos import nursery
 from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon

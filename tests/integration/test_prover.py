@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from oracle import encoding
+from oracle.core import encoding
+from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
+from oracle.core.errors import ArtifactError, ProverCrashed, ProverUnavailable
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.quadratic import PAST, QuadraticModel
-from oracle.encoding import CLIP, FIELD_MODULUS, GAP_ONE
-from oracle.errors import ArtifactError, ProverCrashed, ProverUnavailable
 from oracle.proving.artifact import PK, SRS, Artifact, Visibility, load
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.engine.staging import StagedFiles
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.local import LocalProver, LocalVerifier
-from oracle.proving.pool import PooledProver
-from oracle.proving.ray import _Worker
-from oracle.proving.staging import StagedFiles
+from oracle.proving.pool.local import LocalProver, LocalVerifier
+from oracle.proving.pool.pool import PooledProver
+from oracle.proving.pool.ray import _Worker
 from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
 MODEL = QuadraticModel.default()

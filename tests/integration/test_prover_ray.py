@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from oracle.errors import ArtifactError, ProverUnavailable
-from oracle.proving import ray as proving_ray
+from oracle.core.errors import ArtifactError, ProverUnavailable
 from oracle.proving.artifact import PK, Artifact
-from oracle.proving.pool import PooledProver
-from oracle.proving.ray import RayProver
+from oracle.proving.pool import ray as proving_ray
+from oracle.proving.pool.pool import PooledProver
+from oracle.proving.pool.ray import RayProver
 from tests.proving_conformance import PATIENCE, Events, ProverSuite, assert_gone, held, job
 
 ray = pytest.importorskip("ray")
@@ -142,7 +142,7 @@ SCRIPT = """
     import asyncio, json, psutil, ray, signal, sys
     from pathlib import Path
     from oracle.proving.artifact import load
-    from oracle.proving.ray import RayProver
+    from oracle.proving.pool.ray import RayProver
     from tests.proving_conformance import job
 
     def stop(number, frame): ...

@@ -16,9 +16,9 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from oracle.config import PushSourceConfig
-from oracle.errors import ConfigError
+from oracle.core.errors import ConfigError
+from oracle.core.types import Kind
 from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, signature
-from oracle.types import Kind
 from oracle.web.listener import Certificate, Limits, listening
 from oracle.web.push import serve_pushes
 from tests.integration.servers import certificate

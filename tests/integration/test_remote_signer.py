@@ -11,9 +11,9 @@ from eth_account import Account
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from oracle.chain.remote import RemoteKey
-from oracle.chain.signer import LocalKey, Reporter, recover
-from oracle.errors import OracleError, SignerRefused, SignerUnavailable
+from oracle.chain.keys.remote import RemoteKey
+from oracle.chain.keys.signer import LocalKey, Reporter, recover
+from oracle.core.errors import OracleError, SignerRefused, SignerUnavailable
 from tests.web3signer import KEY, Web3Signer
 
 HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

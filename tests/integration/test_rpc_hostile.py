@@ -11,9 +11,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from oracle.chain import jsonrpc
-from oracle.chain.rpc import Rpc
-from oracle.errors import ChainUnavailable
+from oracle.chain.transport import jsonrpc
+from oracle.chain.transport.rpc import Rpc
+from oracle.core.errors import ChainUnavailable
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from oracle import toolchain
-from oracle.chain import solc as solc_module
-from oracle.chain.solc import compile_standard, solc, standard_input
-from oracle.errors import CompileError, ToolMissing
+from oracle.chain.local import solc as solc_module
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard, solc, standard_input
+from oracle.core.errors import CompileError, ToolMissing
 
 SOURCE = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 SEVEN = {"Seven.sol": SOURCE + "contract Seven { function get() external pure returns (uint256) { return 7; } }"}

@@ -14,10 +14,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from oracle.config import ExchangeSourceConfig
-from oracle.errors import ConfigError, DataError, OracleError, SourceUnavailable, ToolMissing
+from oracle.core.errors import ConfigError, DataError, OracleError, SourceUnavailable, ToolMissing
+from oracle.core.types import Kind
 from oracle.sources import exchange as module
 from oracle.sources.exchange import ExchangeSource
-from oracle.types import Kind
 from tests.conformance import check_source
 
 NOW = 1_700_000_000

@@ -16,9 +16,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from oracle.config import HttpSourceConfig
-from oracle.errors import DataError, OracleError, SourceUnavailable
+from oracle.core.errors import DataError, OracleError, SourceUnavailable
+from oracle.core.types import Kind
 from oracle.sources.http import MAX_BODY, HttpSource
-from oracle.types import Kind
 from tests.conformance import check_source
 from tests.integration.servers import self_signed
 

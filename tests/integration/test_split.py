@@ -15,21 +15,21 @@ import pytest
 from web3 import Web3
 from web3.exceptions import ContractCustomError
 
-from oracle import encoding
 from oracle.chain import compiled
-from oracle.chain.anvil import Anvil
-from oracle.chain.solc import compile_standard
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.local.solc import compile_standard
 from oracle.cli import oracle
-from oracle.errors import ArtifactError, DataError, MemoryExceeded, ProofInvalid, ProverTimeout
-from oracle.inspection import inspect
-from oracle.proving import artifact, cutting, split
+from oracle.core import encoding
+from oracle.core.errors import ArtifactError, DataError, MemoryExceeded, ProofInvalid, ProverTimeout
+from oracle.proving import artifact, split
 from oracle.proving.artifact import Artifact, Visibility
-from oracle.proving.child import EngineProcess
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.inspect import inspect
 from oracle.proving.interface import Proof, ProofJob, Prover
-from oracle.proving.local import LocalProver
 from oracle.proving.lowering import lower, read_model
+from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference import Circuit, instantiate
-from oracle.proving.split import Chain, ChainProver, ModelProof
+from oracle.proving.split import Chain, ChainProver, ModelProof, cutting
 from oracle.proving.srs import SrsCache, SrsOrigin
 from oracle.proving.tuning import Objective
 from oracle.proving.verifier import SOLC_VERSION

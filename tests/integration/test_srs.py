@@ -17,13 +17,13 @@ from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from oracle.chain.anvil import free_port
+from oracle.chain.local.anvil import free_port
 from oracle.cli import oracle as command_line
-from oracle.errors import ArtifactError, SrsUnavailable
-from oracle.proving import download as downloading
+from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving import srs as strings
-from oracle.proving.download import Patience
 from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin, ceremony_name, srs_bytes
+from oracle.proving.srs import download as downloading
+from oracle.proving.srs.download import Patience
 
 K = 6
 SIZE = srs_bytes(K)

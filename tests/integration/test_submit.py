@@ -12,23 +12,16 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oracle import encoding, gate
-from oracle.chain import keystore
-from oracle.chain.anvil import Anvil
-from oracle.chain.contracts import (
-    Hub,
-    RoundAccepted,
-    RoundHeld,
-    decode_submission,
-    encode_submission,
-    hub_interface,
-)
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
-from oracle.chain.rpc import Rpc
-from oracle.chain.sender import Sender, SendPolicy
-from oracle.chain.signer import LocalReporter, observation_digest
-from oracle.chain.submit import Submitter
-from oracle.errors import (
+from oracle.chain.hub import Hub, RoundAccepted, RoundHeld, decode_submission, encode_submission, hub_interface
+from oracle.chain.keys import keystore
+from oracle.chain.keys.signer import LocalReporter, observation_digest
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.rpc import Rpc
+from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.chain.tx.submit import Submitter
+from oracle.core import encoding, gate
+from oracle.core.errors import (
     ChainUnavailable,
     ContractRejected,
     DeploymentError,
@@ -36,7 +29,7 @@ from oracle.errors import (
     StateMoved,
     TransactionPending,
 )
-from oracle.types import Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Status, Submitted
+from oracle.core.types import Confirmed, FeedState, Kind, Observed, Outcome, Proven, Scored, Status, Submitted
 from tests.fakes import FakeHub, feed_config, stub_artifact
 
 CALM, ANOMALOUS = (-1_000, -500), (-1_000, 2_500)

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from oracle.chain import keystore, transactions
-from oracle.chain.anvil import Anvil
 from oracle.chain.fees import GWEI, FeePolicy
-from oracle.chain.heads import Heads
-from oracle.chain.rpc import Receipt, Rpc
-from oracle.chain.sender import Sender, SendPolicy
-from oracle.errors import FeesTooHigh, StateMoved
-from oracle.types import SignedTransaction
+from oracle.chain.keys import keystore
+from oracle.chain.local.anvil import Anvil
+from oracle.chain.transport.heads import Heads
+from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.tx import transactions
+from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.core.errors import FeesTooHigh, StateMoved
+from oracle.core.types import SignedTransaction
 from tests.chaos.proxy import NodeProxy
 
 TO = "0x000000000000000000000000000000000000dEaD"

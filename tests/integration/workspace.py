@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import pytest
 
-from oracle import toolchain
-from oracle.chain.anvil import Anvil
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil
 from oracle.config import load
-from oracle.errors import OracleError
-from oracle.journal import Journal, open_journal
+from oracle.core.errors import OracleError
+from oracle.feeds.journal import Journal, open_journal
 
 DEADLINE_S = 90.0
 

@@ -1,0 +1,1 @@
+"""Where the products meet: one module per thing that an operator does."""

@@ -1,0 +1,285 @@
+"""Looks at everything the oracle needs from its surroundings, and says what to do about what is missing.
+
+Pure data: the command line draws the table and chooses the exit code. No check raises; what it finds is a
+`Check`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.resources
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from oracle.chain.local import toolchain
+from oracle.core.errors import OracleError
+
+Level = Literal["error", "warning", "info"]
+
+MIN_PYTHON = (3, 11)
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: What was looked at.
+        ok: Whether it will do.
+        level: How much it matters if it will not: only an "error" keeps the oracle from working.
+        version: Of a program or package; empty if there is none.
+        where: Where it was found: a path, a URL, "PATH".
+        detail: What was found.
+        remedy: What to do if it is not ok.
+    """
+
+    name: str
+    ok: bool
+    level: Level = "error"
+    version: str = ""
+    where: str = ""
+    detail: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class SrsInUse:
+    """A structured reference string that some circuit is set up with, as the proving layer reports it.
+
+    Attributes:
+        k: It serves circuits of up to 2^k rows.
+        path: The file.
+        public: True if it is the public ceremony's; False if whoever made it could forge proofs.
+        detail: Anything to add: its hash, where it was imported from.
+    """
+
+    k: int
+    path: Path
+    public: bool
+    detail: str = ""
+
+
+SrsStatus = Callable[[], Sequence[SrsInUse]]
+
+
+def diagnose(
+    *,
+    rpc_urls: Sequence[str] = (),
+    chain_id: int | None = None,
+    build_dir: Path | None = None,
+    srs_status: SrsStatus | None = None,
+) -> list[Check]:
+    """Look at everything.
+
+    Args:
+        rpc_urls: The chain's RPC endpoints; none: not configured.
+        chain_id: The chain it should serve; None: any.
+        build_dir: Folder for circuits and caches; default: the project's.
+        srs_status: Reports the reference strings in use.
+
+    Returns:
+        The findings, in the order in which a set-up goes.
+    """
+    solcs = list(_solcs())
+    needs_node = any(check.where.endswith("(npm)") or not check.ok for check in solcs)
+    return [
+        _python(),
+        _tool("node", toolchain.node, level="error" if needs_node else "warning"),
+        *(_tool(name, finder) for name, finder in _FOUNDRY.items()),
+        *solcs,
+        _ezkl(),
+        _model(),
+        *_srs(srs_status),
+        *_build_dir(build_dir or toolchain.build_dir()),
+        *_chains(rpc_urls, chain_id),
+    ]
+
+
+def failures(checks: Iterable[Check]) -> list[Check]:
+    """Those findings that keep the oracle from working."""
+    return [check for check in checks if not check.ok and check.level == "error"]
+
+
+# --- programs -----------------------------------------------------------------------------------------------
+
+_FOUNDRY: dict[str, Callable[[], toolchain.Tool]] = {
+    "anvil": toolchain.anvil,
+    "forge": toolchain.forge,
+    "cast": toolchain.cast,
+}
+
+
+def _python() -> Check:
+    ok = sys.version_info[:2] >= MIN_PYTHON
+    return Check(
+        "python",
+        ok=ok,
+        version=platform.python_version(),
+        where=sys.executable,
+        remedy="" if ok else f"use Python {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer",
+    )
+
+
+def _tool(name: str, find: Callable[[], toolchain.Tool], level: Level = "error") -> Check:
+    try:
+        tool = find()
+    except (OracleError, OSError) as error:
+        what, _, remedy = str(error).partition(": ")
+        return Check(name, ok=False, level=level, detail=what, remedy=remedy or "run `make setup` in the project")
+    return Check(name, ok=True, level=level, version=tool.version, where=f"{tool.path} ({tool.origin})")
+
+
+def _solcs() -> Iterator[Check]:
+    name = f"solc {toolchain.VERIFIER_SOLC} (verifiers)"
+    yield _tool(name, lambda: toolchain.solc(toolchain.VERIFIER_SOLC))
+    try:
+        version = toolchain.contracts_solc_version()
+    except OracleError as error:
+        # Only a clone of the repository can build the contracts; an installed package brings them compiled.
+        level: Level = "error" if toolchain.find_project_root() else "info"
+        yield Check("solc (contracts)", ok=False, level=level, detail=str(error), remedy="see foundry.toml")
+        return
+    yield _tool(f"solc {version} (contracts)", lambda: toolchain.solc(version))
+
+
+def _ezkl() -> Check:
+    try:
+        version = importlib.metadata.version("ezkl")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("ezkl", ok=False, detail="is not installed", remedy="run `make setup` in the project")
+    # In a child process: a native library that does not fit this machine takes its process with it.
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "import ezkl; ezkl.gen_settings"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        said = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
+    except subprocess.TimeoutExpired:
+        said = "no answer after 60 s"
+    return Check(
+        "ezkl",
+        ok=not said,
+        version=version,
+        where="python package",
+        detail=f"can't be imported: {said}" if said else "",
+        remedy="reinstall it: remove .venv and run `make setup`" if said else "",
+    )
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def _model() -> Check:
+    folder = importlib.resources.files("oracle.detectors") / "packaged"
+    remedy = "reinstall the package, or restore oracle/detectors/packaged from the repository"
+    found = sorted(item.name for item in folder.iterdir() if item.name.endswith(".json")) if folder.is_dir() else []
+    if not found:
+        return Check("packaged model", ok=False, detail="there is none", where=str(folder), remedy=remedy)
+    for name in found:
+        try:
+            json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            return Check("packaged model", ok=False, where=str(folder / name), detail=str(error), remedy=remedy)
+    return Check("packaged model", ok=True, where=str(folder), detail=", ".join(found))
+
+
+def _srs(status: SrsStatus | None) -> Iterator[Check]:
+    try:
+        in_use = list(status()) if status is not None else []
+    except (OracleError, OSError) as error:
+        yield Check("SRS", ok=False, detail=str(error), remedy="remove the file that is named; it is made again")
+        return
+    if not in_use:
+        yield Check("SRS", ok=True, level="info", detail="none in use yet; it comes with the first circuit")
+    for srs in in_use:
+        origin = "public ceremony" if srs.public else "made on this machine: insecure, for local chains only"
+        yield Check(
+            f"SRS 2^{srs.k}",
+            ok=srs.public,
+            level="warning",
+            where=str(srs.path),
+            detail=f"{origin}; {srs.detail}" if srs.detail else origin,
+            remedy="" if srs.public else "use the public ceremony's for anything but a local chain",
+        )
+
+
+def _build_dir(folder: Path) -> Iterator[Check]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield Check(
+            "build folder",
+            ok=False,
+            where=str(folder),
+            detail=f"not writable: {error.strerror}",
+            remedy="give yourself the right to write there, or name another folder",
+        )
+        return
+    yield Check("build folder", ok=True, where=str(folder), detail="writable")
+    free = shutil.disk_usage(folder).free
+    yield Check(
+        "disk space",
+        ok=free >= _GIB,
+        level="error" if free < _GIB // 5 else "warning",
+        where=str(folder),
+        detail=f"{free / _GIB:.1f} GiB free",
+        remedy="" if free >= _GIB else "free at least 1 GiB: keys and reference strings are kept there",
+    )
+
+
+# --- the chain ----------------------------------------------------------------------------------------------
+
+
+def _chains(rpc_urls: Sequence[str], chain_id: int | None) -> Iterator[Check]:
+    if not rpc_urls:
+        yield Check("chain", ok=True, level="info", detail="not configured; the demo starts its own")
+    for rpc_url in rpc_urls:
+        yield _chain(rpc_url, chain_id)
+
+
+def _chain(rpc_url: str, chain_id: int | None) -> Check:
+    import httpx
+
+    from oracle.chain.transport.rpc import mask_url, secrets_of
+
+    shown = mask_url(rpc_url)
+    try:
+        # A proxy that the environment names is for the outside: a chain on this machine is asked directly.
+        host = httpx.URL(rpc_url).host
+        local = host in ("localhost", "127.0.0.1", "::1")
+        with httpx.Client(timeout=5.0, trust_env=not local) as client:
+            call = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
+            served = int(client.post(rpc_url, json=call).raise_for_status().json()["result"], 16)
+            call = {"jsonrpc": "2.0", "id": 2, "method": "web3_clientVersion", "params": []}
+            software = str(client.post(rpc_url, json=call).json().get("result") or "")
+    except httpx.HTTPStatusError as error:
+        detail = f"does not answer: HTTP {error.response.status_code}"
+        return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL, and the key in it")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # The library's texts may repeat the URL, in its own spelling.
+        said = str(error)
+        for secret in secrets_of(rpc_url):
+            said = said.replace(secret, "…")
+        detail = f"does not answer: {said or type(error).__name__}"
+        return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL; locally: `oracle chain up`")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        detail = "answers, but not as an Ethereum JSON-RPC endpoint does"
+        return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL")
+    if chain_id is not None and served != chain_id:
+        detail = f"serves chain {served}, the configuration says {chain_id}"
+        return Check("chain", ok=False, version=software, where=shown, detail=detail, remedy="correct one of them")
+    return Check("chain", ok=True, version=software, where=shown, detail=f"chain id {served}")

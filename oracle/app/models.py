@@ -1,0 +1,258 @@
+"""Models of one's own, from an ONNX file to an artifact, to proofs and their verification."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oracle.app.assembly import Progress, srs_cache
+from oracle.chain.local import toolchain
+from oracle.core import encoding
+from oracle.core.errors import ArtifactError, ConfigError, DataError
+
+if TYPE_CHECKING:
+    from oracle.proving.artifact import Artifact
+    from oracle.proving.graph import GraphReport
+    from oracle.proving.split import Chain, ModelProof
+    from oracle.proving.split.cutting import Plan
+    from oracle.proving.tuning import Request
+    from oracle.proving.verification import Verification
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What the command line says about a model of one's own. See `oracle model build --help`."""
+
+    onnx: Path
+    data: Path | None = None
+    batch: int = 1
+    rule: str | None = None
+    value: float = 0.0
+    max_flips: float = 1.0
+    objective: str = "time"
+    output: str | None = None
+    keep_activation: bool = False
+    clip: int = encoding.CLIP
+    public_model: bool = False
+    disclosure: str = "score"
+    srs: str = "insecure-local"
+    settings: Path | None = None
+    out: Path | None = None
+    split: bool = False
+    memory_limit: float | None = None
+    cores: int | None = None
+
+
+@dataclass(frozen=True)
+class SplitModel:
+    """A split model, and how it was cut."""
+
+    chain: Chain
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """An artifact of a brought model, and how its settings were chosen."""
+
+    artifact: Artifact
+    tuning: Mapping[str, Any]
+
+
+def inspect_model(options: ModelOptions) -> GraphReport:
+    """What is in an ONNX file, and what it would cost."""
+    from oracle.proving import graph
+
+    return graph.inspect(
+        graph.read_file(options.onnx),
+        options.onnx.name,
+        output=options.output,
+        keep_activation=options.keep_activation,
+        whole=not options.split,
+    )
+
+
+def _request(options: ModelOptions) -> Request:
+    """What is to be tuned."""
+    from oracle.proving import artifact, graph, tuning
+    from oracle.proving.imported import model_name
+    from oracle.proving.samples import load
+
+    if options.data is None:
+        raise DataError("tuning needs samples of the model's inputs")
+    return tuning.Request(
+        name=model_name(options.onnx.stem),
+        data=graph.read_file(options.onnx),
+        samples=load(options.data),
+        verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
+        max_flips_per_10k=options.max_flips,
+        visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
+        objective=tuning.Objective(options.objective),
+        output=options.output,
+        keep_activation=options.keep_activation,
+        clip=options.clip,
+        disclosure=options.disclosure,
+        whole=not options.split,
+    )
+
+
+def build_split_model(options: ModelOptions, progress: Progress = lambda step: None) -> SplitModel:
+    """Cut a brought model into segments that fit the memory, and build them; found again if they were built before.
+
+    The same model, samples, options, memory limit and cores give the same artifact.
+
+    Raises:
+        ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
+        DataError: The samples do not fit.
+    """
+    import os
+    import tempfile
+
+    from oracle.chain.local.solc import compile_standard
+    from oracle.proving import split, tuning
+    from oracle.proving.engine.child import EngineProcess
+    from oracle.proving.split import cutting
+    from oracle.proving.srs import SrsOrigin
+    from oracle.proving.verifier import SOLC_VERSION
+
+    out = options.out or toolchain.build_dir() / "artifacts"
+    request = _request(options)
+    if request.disclosure != "score":
+        raise DataError("a split model publishes its scores: build it without --split, or without --disclosure verdict")
+    circuit, _, model = tuning.coarsest(request, progress)
+    with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
+        plan = cutting.plan(
+            circuit,
+            name=request.name,
+            visibility=request.visibility,
+            objective=request.objective,
+            memory=_bytes(options.memory_limit) or split.default_memory(),
+            cores=options.cores or os.cpu_count() or 1,
+            engine=engine,
+            folder=Path(folder),
+            progress=progress,
+        )
+    chain = split.build(
+        plan,
+        circuit,
+        name=request.name,
+        visibility=request.visibility,
+        facts=model.facts(),
+        srs=srs_cache(out).source(SrsOrigin(options.srs)),
+        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
+        cache=out,
+        progress=progress,
+    )
+    return SplitModel(chain, plan)
+
+
+def _chain(path: Path, *, prover: bool = True) -> Chain:
+    """A whole model's artifact that a user named: what is wrong with it is no verdict on a proof."""
+    from oracle.proving.split import load_chain
+
+    try:
+        return load_chain(path, prover=prover)
+    except ArtifactError as error:
+        raise DataError(str(error)) from error
+
+
+def _bytes(gib: float | None) -> int | None:
+    return None if gib is None else int(gib * 2**30)
+
+
+async def prove_model(
+    path: Path,
+    data: Path,
+    *,
+    row: int = 0,
+    memory_limit: float | None = None,
+    cores: int | None = None,
+    deadline_s: float | None = None,
+    progress: Progress = lambda step: None,
+) -> tuple[Chain, ModelProof]:
+    """Prove one inference of an imported model, split or not.
+
+    Args:
+        path: Its artifact.
+        data: Inputs: .npy, .csv or .json, one row each.
+        row: Which of them.
+        memory_limit: GiB that proofs may take together.
+        cores: Proofs at once.
+        deadline_s: For each proof.
+        progress: Told what is done.
+
+    Raises:
+        DataError: The file has no such row, or it does not fit the model.
+    """
+    from oracle.proving import split
+    from oracle.proving.samples import load
+
+    rows = load(data)
+    if not 0 <= row < len(rows):
+        raise DataError(f"{data} has {len(rows)} rows; there is no row {row}, they are counted from 0")
+    chain = await asyncio.to_thread(_chain, path)
+    async with split.ChainProver(chain, cores=cores, memory=_bytes(memory_limit), deadline=deadline_s) as prover:
+        return chain, await prover.prove(prover.quantise(rows[row]), progress)
+
+
+def verify_model(path: Path, proof: Path, deadline_s: float | None = None) -> tuple[Chain, ModelProof, Verification]:
+    """Verify one inference against a model's artifact, of which an auditor's copy will do."""
+    from oracle.proving import split
+
+    chain = _chain(path, prover=False)
+    found = split.read_proof(proof)
+    deadline = {} if deadline_s is None else {"deadline": deadline_s}
+    return chain, found, split.verify(chain, found, **deadline)
+
+
+def build_model(options: ModelOptions, progress: Progress = lambda step: None) -> BuiltModel:
+    """Tune, build and describe a brought model; found again if it was built before.
+
+    A choice is kept beside the artifacts, because it rests on times: the same model, samples and options give the same
+    artifact again.
+
+    Raises:
+        ModelError: The model can't be proven, or flips too many verdicts.
+        DataError: The samples do not fit.
+    """
+    import json
+
+    from oracle.chain.local.solc import compile_standard
+    from oracle.proving import artifact, tuning
+    from oracle.proving.srs import SrsOrigin
+    from oracle.proving.verifier import SOLC_VERSION
+
+    out = options.out or toolchain.build_dir() / "artifacts"
+    request = _request(options)
+    source = srs_cache(out).source(SrsOrigin(options.srs))
+    kept = out / "tuned" / f"{request.digest()}.json"
+    known = options.settings or (kept if kept.exists() else None)
+    found: tuning.Tuning | None = None
+    if known is not None:
+        try:
+            document = json.loads(known.read_text(encoding="utf-8"))
+            model, _ = tuning.apply(request, document["chosen"], document["segments"])
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{known} holds no settings of a model ({error}): delete it, and tune again") from error
+    else:
+        found = tuning.tune(request, source, progress)
+        document, model = found.document(), found.model
+    built = artifact.build(
+        model,
+        options.batch,
+        visibility=request.visibility,
+        srs=source,
+        compile_standard=lambda standard: compile_standard(standard, SOLC_VERSION),
+        cache=out,
+        progress=progress,
+    )
+    for path in (kept, built.path / "tuning.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if known is None or not path.exists():
+            path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if found is not None:
+        tuning.plot(found, built.path / "tuning.png")
+    return BuiltModel(built, document)

@@ -1,0 +1,1 @@
+"""Keys: keystores, remote signers, signatures of observations, rotation."""

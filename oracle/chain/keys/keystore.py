@@ -1,0 +1,314 @@
+"""Signing keys: encrypted keystores (Web3 Secret Storage, scrypt), and a local chain's well-known keys.
+
+No key and no password appears in a message, a log or an exception; errors of the libraries, which may quote their
+input, are not kept as causes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oracle.core.errors import InsecureSetup, KeystoreError, ToolMissing
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from oracle.chain.transport.rpc import Rpc
+
+_MAX_BYTES = 64 * 1024
+_MAX_NESTING = 64
+"""A keystore has about 500 bytes: what is larger is another file, given by mistake."""
+
+
+def create(path: Path, password: str, *, iterations: int | None = None) -> str:
+    """Make a new key and write it, encrypted, to a new file that only its owner can read.
+
+    Args:
+        iterations: scrypt's cost, a power of two; default: eth-account's, about a second of work.
+
+    Returns:
+        The key's address.
+
+    Raises:
+        KeystoreError: The file exists (it is never overwritten), can't be written, or the password is empty.
+    """
+    from eth_account import Account
+
+    return _store(path, Account.create(), password, iterations)
+
+
+def import_key(path: Path, secret: str, password: str, *, iterations: int | None = None) -> str:
+    """Encrypt a private key, given in hex, to a new file. Returns and raises as `create` does."""
+    return _store(path, _account(secret), password, iterations)
+
+
+def load(path: Path, password: str) -> LocalAccount:
+    """Decrypt a key.
+
+    Raises:
+        KeystoreError: The file is missing or no keystore, or the password is wrong.
+    """
+    from eth_account import Account
+
+    found = _read(path)
+    _refuse_open(path, "keystore")
+    try:
+        key = bytes(Account.decrypt(found, password))
+    except ValueError as error:
+        if "MAC" in str(error):
+            raise KeystoreError(f"keystore {path}: wrong password") from None
+        raise _no_keystore(path) from None
+    except (KeyError, TypeError, AttributeError, NotImplementedError):
+        raise _no_keystore(path) from None
+    account: LocalAccount = Account.from_key(key)
+    if "address" in found and str(account.address).lower() != _address(path, found).lower():
+        raise KeystoreError(
+            f"keystore {path}: its key is of {account.address}, but it says {_address(path, found)}: tampered with"
+        )
+    return account
+
+
+def address_of(path: Path) -> str:
+    """The address that a keystore names; needs no password. Raises: KeystoreError."""
+    return _address(path, _read(path))
+
+
+def password_from_file(path: Path) -> str:
+    """The password in a file: its first line.
+
+    Raises:
+        KeystoreError: The file is missing, empty, or not text.
+    """
+    try:
+        _refuse_open(path, "password file")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise KeystoreError(f"password file {path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeystoreError(f"password file {path}: can't be read: {_why(error)}") from None
+    if not lines or not lines[0]:
+        raise KeystoreError(f"password file {path}: its first line is empty; write the password there")
+    return lines[0]
+
+
+def password_from_env(name: str, env: Mapping[str, str]) -> str:
+    """The password in an environment variable. Raises: KeystoreError if it is not set, or empty."""
+    if not env.get(name):
+        raise KeystoreError(f"environment variable {name} holds no password; set it, or use a password file")
+    return env[name]
+
+
+def password_from_keyring(service: str, address: str) -> str:
+    """The password in the system's credential store.
+
+    Args:
+        service: Under which it was stored.
+        address: Of the key; the user name there.
+
+    Raises:
+        KeystoreError: There is no store, it is locked, or it has none.
+        ToolMissing: The `keyring` extra is not installed.
+    """
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        raise ToolMissing("the credential store needs: pip install 'verifiable-oracle[keyring]'") from None
+    try:
+        found = keyring.get_password(service, address)
+    except keyring.errors.KeyringError as error:
+        raise KeystoreError(f"the credential store can't be read: {type(error).__name__}") from None
+    if not found:
+        raise KeystoreError(
+            f"the credential store has no password of {service!r} for {address}: `keyring set {service} {address}`"
+        )
+    return str(found)
+
+
+def password_from_prompt(path: Path) -> str:
+    """The password, asked for. Raises: KeystoreError where there is no terminal to ask on, or none is given."""
+    import getpass
+    import sys
+
+    if not sys.stdin.isatty():
+        raise KeystoreError(f"keystore {path}: there is no terminal to ask for its password; use a password file")
+    password = getpass.getpass(f"Password of {path}: ")
+    if not password:
+        raise KeystoreError(f"keystore {path}: no password was given")
+    return password
+
+
+def secret_from_file(path: Path) -> str:
+    """A private key in a file, whose first line it is. Raises: KeystoreError."""
+    try:
+        _refuse_open(path, "key file")
+        with path.open(encoding="utf-8") as file:
+            return file.readline(200).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeystoreError(f"key file {path}: can't be read: {_why(error)}") from None
+
+
+def change_password(path: Path, old: str, new: str, *, iterations: int | None = None) -> str:
+    """Encrypt a keystore anew; a crash leaves the old or the new one. Returns its address, raises as `load`."""
+    account = load(path, old)
+    if not new:
+        raise KeystoreError(f"keystore {path}: the new password is empty")
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    address = _store(temporary, account, new, iterations)
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise KeystoreError(f"keystore {path}: can't be replaced: {_why(error)}") from None
+    return address
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A keystore in a folder.
+
+    Attributes:
+        problem: Why it can't be used; empty if it can.
+    """
+
+    path: Path
+    address: str
+    problem: str
+
+
+def find(folder: Path) -> list[Found]:
+    """The keystores in a folder, by name; other files are passed over. Raises: KeystoreError if it is none."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise KeystoreError(f"folder {folder}: can't be read: {_why(error)}") from None
+    found = []
+    for path in files:
+        try:
+            address = address_of(path)
+        except KeystoreError:
+            continue
+        found.append(Found(path, address, open_to_others(path) or ""))
+    return found
+
+
+def open_to_others(path: Path) -> str | None:
+    """Why a secret's file is not secret; None if it is. Raises: OSError."""
+    if os.name != "posix":
+        return None
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{path}: can be read by others (mode {mode:04o}): chmod 600 {path}" if mode & 0o077 else None
+
+
+async def local_chain_key(index: int, rpc: Rpc) -> LocalAccount:
+    """One of Anvil's well-known keys. Everyone has them, so they are given on a local chain only.
+
+    Args:
+        index: 0 to 99, in the order of the well-known mnemonic's accounts.
+
+    Raises:
+        InsecureSetup: The endpoint does not serve a local chain.
+    """
+    if not await rpc.is_local():
+        raise InsecureSetup(
+            f"anvil_account = {index}: Anvil's keys are known to everyone and are for local chains only, but "
+            f"{rpc.name} serves chain {await rpc.chain_id()} by {await rpc.client_version()}: use a keystore "
+            "(`oracle key create`)"
+        )
+    from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
+
+    return _account(derive_accounts(WELL_KNOWN_MNEMONIC, index + 1)[index].key)
+
+
+# --- details -------------------------------------------------------------------------------------------------------
+
+
+def _account(secret: str) -> LocalAccount:
+    from eth_account import Account
+
+    digits = secret.strip().removeprefix("0x")
+    try:
+        key = bytes.fromhex(digits)
+        if len(key) != 32:
+            raise ValueError
+        account: LocalAccount = Account.from_key(key)
+    except Exception:  # eth_keys has errors of its own, which quote the key
+        raise KeystoreError("that is no private key: it is 64 hexadecimal digits, with or without 0x") from None
+    return account
+
+
+def _store(path: Path, account: LocalAccount, password: str, iterations: int | None) -> str:
+    if not password:
+        raise KeystoreError(f"keystore {path}: the password is empty")
+    if path.exists():
+        raise _exists(path)  # said before the slow part, and again by O_EXCL below
+    text = json.dumps(account.encrypt(password, kdf="scrypt", iterations=iterations))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise KeystoreError(f"keystore {path}: can't be written: {_why(error)}") from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise KeystoreError(f"keystore {path}: can't be written: {_why(error)}") from None
+    return str(account.address)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise KeystoreError(f"keystore {path}: no such file; make one with `oracle key create {path}`") from None
+    except OSError as error:
+        raise KeystoreError(f"keystore {path}: can't be read: {_why(error)}") from None
+    try:
+        # Not deep either: eth_account, once imported, lets the parser recurse beyond what the stack bears.
+        plain = len(raw) <= _MAX_BYTES and raw.count(b"{") + raw.count(b"[") <= _MAX_NESTING
+        found = json.loads(raw) if plain else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("crypto", found.get("Crypto")), dict):
+        raise _no_keystore(path)
+    return found
+
+
+def _address(path: Path, found: Mapping[str, Any]) -> str:
+    from eth_utils.address import is_hex_address, to_checksum_address
+
+    address = found.get("address")
+    if not isinstance(address, str) or not is_hex_address(address):
+        raise KeystoreError(f"keystore {path}: it does not say its address")
+    return str(to_checksum_address(address))
+
+
+def _refuse_open(path: Path, what: str) -> None:
+    problem = open_to_others(path)
+    if problem is not None:
+        raise KeystoreError(f"{what} {problem}")
+
+
+def _no_keystore(path: Path) -> KeystoreError:
+    return KeystoreError(f"keystore {path}: is no encrypted keystore (Web3 Secret Storage JSON, version 3)")
+
+
+def _exists(path: Path) -> KeystoreError:
+    return KeystoreError(f"keystore {path}: exists, and a key is never overwritten; choose another path")
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

@@ -1,0 +1,197 @@
+"""A key that a Web3Signer-compatible service has: it signs, and the key never comes here.
+
+Observations go to `POST /api/v1/eth1/sign/{public key}` with `{"data": …}`. The service hashes the data with Keccak-256
+and signs the hash, without a prefix of its own. So the data is the preimage of the EIP-712 digest (0x19 0x01, domain
+separator, struct hash: 66 bytes), and what is signed is the digest itself. Transactions go to `eth_signTransaction` of
+its JSON-RPC interface; the chain id is the service's own, and has to be the hub's.
+
+Nothing that comes back is believed: a signature has to be this address's, a transaction the one that was asked for,
+field by field, and signed by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from oracle.core.errors import SignerRefused, SignerUnavailable
+from oracle.core.types import SignedTransaction
+
+if TYPE_CHECKING:
+    from eth_account.messages import SignableMessage
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_MAX_BYTES = 1 << 20
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""Half the order of secp256k1: contracts refuse signatures with an s above it."""
+
+
+class RemoteKey:
+    """A key of a remote signer.
+
+    Args:
+        url: Its base URL: https, or http on this machine.
+        address: Of the key, checksummed.
+        timeout_s: Seconds that a signature may take in all.
+    """
+
+    def __init__(self, url: str, address: str, timeout_s: float = 10.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise SignerRefused("remote signer: https is needed, except on this machine")
+        self._url = url.rstrip("/")
+        self._address = address
+        self._timeout_s = timeout_s
+        # A URL may have a password in it.
+        self._name = f"signer {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+        self._identifier: str | None = None
+
+    def __repr__(self) -> str:
+        return f"RemoteKey({self._address} at {self._name})"
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    async def sign_message(self, message: SignableMessage) -> tuple[int, bytes, bytes]:
+        """See `oracle.chain.keys.signer.Key`."""
+        from eth_account import Account
+
+        data = b"\x19" + message.version + message.header + message.body
+        answer = await self._ask("POST", f"/api/v1/eth1/sign/{await self._public_key()}", {"data": _hex(data)})
+        text = answer.strip().strip('"')
+        try:
+            signature = bytes.fromhex(text.removeprefix("0x"))
+            if len(signature) != 65:
+                raise ValueError
+            r, s, v = signature[:32], signature[32:64], signature[64]
+            v += 27 if v < 2 else 0
+            if v not in (27, 28) or int.from_bytes(s) > _HALF_ORDER:
+                raise ValueError
+            signer = Account.recover_message(message, vrs=(v, int.from_bytes(r), int.from_bytes(s)))
+        except Exception:  # the libraries raise their own and others' errors, undocumented
+            raise SignerRefused(f"{self._name}: gave no signature") from None
+        if signer != self._address:
+            raise SignerRefused(f"{self._name}: gave a signature of {signer}, not of {self._address}")
+        return v, r, s
+
+    async def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
+        """See `oracle.chain.keys.signer.Key`."""
+        from eth_account import Account
+        from eth_utils.crypto import keccak
+
+        asked: dict[str, Any] = {"from": self._address, "data": fields["data"]}
+        if "to" in fields:
+            asked["to"] = fields["to"]
+        for name in ("nonce", "gas", "value", "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"):
+            if name in fields:
+                asked[name] = hex(fields[name])
+        call = {"jsonrpc": "2.0", "id": 1, "method": "eth_signTransaction", "params": [asked]}
+        answer = await self._ask("POST", "/", call)
+        try:
+            result = json.loads(answer)["result"]
+            # Other services give an object with the bytes in it.
+            raw = bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise SignerRefused(f"{self._name}: signed no transaction{_reason(answer)}") from None
+        try:
+            found = _read(raw)
+            signer = Account.recover_transaction(raw)
+        except Exception:  # the libraries raise their own and others' errors, undocumented, for what is no transaction
+            raise SignerRefused(f"{self._name}: gave bytes that are no signed transaction") from None
+        wanted = _wanted(fields)
+        different = [name for name in sorted(wanted | found) if wanted.get(name) != found.get(name)]
+        if different:
+            raise SignerRefused(f"{self._name}: signed another transaction than asked: {', '.join(different)} differ")
+        if signer != self._address:
+            raise SignerRefused(f"{self._name}: gave a transaction of {signer}, not of {self._address}")
+        return SignedTransaction(bytes(keccak(raw)), raw, fields["nonce"])
+
+    async def _public_key(self) -> str:
+        """What the service calls the key by."""
+        from eth_utils.address import to_checksum_address
+        from eth_utils.crypto import keccak
+
+        if self._identifier is None:
+            answer = await self._ask("GET", "/api/v1/eth1/publicKeys", None)
+            try:
+                bodies = [bytes.fromhex(str(key).removeprefix("0x"))[-64:] for key in json.loads(answer)]
+            except (TypeError, ValueError, RecursionError):
+                raise SignerRefused(f"{self._name}: gave no list of public keys") from None
+            for body in bodies:
+                if to_checksum_address(keccak(body)[12:]) == self._address:
+                    self._identifier = _hex(body)
+                    break
+            else:
+                raise SignerRefused(f"{self._name}: has no key of {self._address}, of the {len(bodies)} that it has")
+        return self._identifier
+
+    async def _ask(self, method: str, path: str, body: Any) -> str:
+        import httpx
+
+        local = urlsplit(self._url).hostname in _LOOPBACK
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                # What the environment names as a proxy is for the outside.
+                httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False, trust_env=not local) as client,
+                client.stream(method, self._url + path, json=body) as response,
+            ):
+                content = b""
+                async for part in response.aiter_bytes():
+                    content += part
+                    if len(content) > _MAX_BYTES:
+                        raise SignerRefused(f"{self._name}: its answer has more than {_MAX_BYTES:,} bytes")
+        except (TimeoutError, httpx.HTTPError) as error:
+            reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+            raise SignerUnavailable(f"{self._name}: does not answer: {reason}") from None
+        if response.status_code >= 500 or response.status_code == 429:
+            raise SignerUnavailable(f"{self._name}: answers {response.status_code}")
+        if response.status_code != 200:
+            hint = ": has it this key?" if response.status_code == 404 else ""
+            raise SignerRefused(f"{self._name}: answers {response.status_code}{hint}")
+        return content.decode("utf-8", "replace")
+
+
+def _wanted(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a transaction that was asked for, as `_read` gives those of one that was signed."""
+    numbers = ("chainId", "nonce", "gas", "value", "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas")
+    wanted: dict[str, Any] = {name: fields[name] for name in numbers if name in fields}
+    data = fields["data"]
+    wanted["data"] = bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else bytes(data)
+    wanted["to"] = bytes.fromhex(str(fields["to"]).removeprefix("0x")) if "to" in fields else b""
+    return wanted
+
+
+def _read(raw: bytes) -> dict[str, Any]:
+    """All fields of a signed transaction. Raises whatever its bytes make the libraries raise."""
+    import rlp
+
+    if raw[0] == 2:
+        parts = rlp.decode(raw[1:])
+        chain_id, nonce, tip, fee, gas, to, value, data, access, *signature = parts
+        if access or len(signature) != 3:
+            raise ValueError("an access list that nobody asked for")
+        prices = {"maxFeePerGas": int.from_bytes(fee), "maxPriorityFeePerGas": int.from_bytes(tip)}
+        chain = int.from_bytes(chain_id)
+    else:
+        nonce, price, gas, to, value, data, v, _, _ = rlp.decode(raw)
+        prices = {"gasPrice": int.from_bytes(price)}
+        chain = (int.from_bytes(v) - 35) // 2
+    numbers = {"chainId": chain, "nonce": int.from_bytes(nonce), "gas": int.from_bytes(gas)}
+    return {**numbers, **prices, "value": int.from_bytes(value), "to": bytes(to), "data": bytes(data)}
+
+
+def _reason(answer: str) -> str:
+    """What a JSON-RPC error says, on one line."""
+    try:
+        return f": {str(json.loads(answer)['error']['message']).splitlines()[0][:200]}"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -1,0 +1,1 @@
+"""Programs on this machine: Anvil, solc, and where they are found."""

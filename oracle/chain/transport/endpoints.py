@@ -1,0 +1,468 @@
+"""Several RPC endpoints of one chain as if they were one: health, failover, and the agreement of two where it counts.
+
+The endpoints are in order of preference. The first healthy one is asked; if it fails, the next takes its place at once.
+A preferred one that is well again has to stay so for a while before it is asked again, so that one that comes and goes
+does not take every other request with it. One whose head lags behind is not healthy, however readily it answers.
+
+With `agreement`, what decides is asked of all: the feed's state, receipts, the nonce, the head. An answer counts if so
+many gave it, of the same block. So one endpoint that lies, or is on a fork, can delay a report, and not misguide it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from oracle.chain.listener import Listener
+from oracle.chain.transport.rpc import Doubt, Endpoint, EndpointState, ErrorDecoder, NodeError, Rpc
+from oracle.config import ChainConfig, EndpointsConfig
+from oracle.core.concurrency import together
+from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
+
+log = structlog.get_logger(__name__)
+
+_DECIDING: Mapping[str, int] = {
+    "eth_call": 1,
+    "eth_getTransactionCount": 1,
+    "eth_getCode": 1,
+    "eth_getBalance": 1,
+}
+"""What is asked of all, and which parameter says the block."""
+
+_RECEIPT, _HEAD = "eth_getTransactionReceipt", "eth_blockNumber"
+
+_ANSWERED = frozenset({"eth_sendRawTransaction", "eth_getLogs", "eth_maxPriorityFeePerGas", "eth_feeHistory"})
+"""Where a node's error is an answer, which another node would not give otherwise."""
+
+_CHECK_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """When endpoints are left, and taken again.
+
+    Attributes:
+        agreement: How many have to say the same of what decides.
+        max_lag: Blocks that a head may be behind the others'.
+        check_s: Seconds between two looks at all of them.
+        fail_back_s: Seconds that a preferred endpoint has to be well before it is asked again.
+    """
+
+    agreement: int = 1
+    max_lag: int = 3
+    check_s: float = 15.0
+    fail_back_s: float = 60.0
+
+
+@dataclass(eq=False)
+class _Member:
+    """An endpoint, and what is known of it.
+
+    Attributes:
+        problem: Empty: it is healthy.
+        since: When it became so; the pool's clock.
+        is_foreign: It serves another chain, and is never asked.
+    """
+
+    endpoint: Endpoint
+    problem: str = ""
+    since: float = float("-inf")
+    head: int | None = None
+    is_foreign: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.endpoint.name
+
+
+class Endpoints:
+    """A transport to several endpoints; see `oracle.chain.transport.rpc.Transport`.
+
+    Args:
+        urls: In order of preference.
+        expected_chain_id: Of all of them.
+        listener: Is told of failovers.
+        timeout: Seconds for one request to one endpoint.
+        clock: Monotonic seconds.
+
+    Raises:
+        ConfigError: A URL is not one, or there are fewer than have to agree.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        expected_chain_id: int,
+        policy: PoolPolicy | None = None,
+        *,
+        listener: Listener | None = None,
+        timeout: float = 15.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy or PoolPolicy()
+        if len(urls) < max(1, self._policy.agreement):
+            raise ConfigError(f"{self._policy.agreement} RPC endpoints have to agree, but only {len(urls)} are given")
+        # To ask another one is better than to ask again.
+        self._members = [
+            _Member(Endpoint(url, expected_chain_id, timeout=timeout, attempts=1 if len(urls) > 1 else 3))
+            for url in urls
+        ]
+        self._current = self._members[0]
+        self._listener = listener or Listener()
+        self._clock = clock
+        self._checked_at: float | None = None
+        self._checking: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Endpoints({', '.join(member.name for member in self._members)})"
+
+    @property
+    def name(self) -> str:
+        return self._current.name
+
+    async def chain_id(self) -> int:
+        """As `Rpc.chain_id`: of the endpoint that is asked now."""
+        return await self._any("eth_chainId", lambda member: member.endpoint.chain_id())  # type: ignore[no-any-return]
+
+    async def request(
+        self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any:
+        """As `Rpc.request`."""
+        if self._policy.agreement > 1:
+            if method in (_HEAD, _RECEIPT):
+                return await self._agreed(method, params, decode, doubt)
+            if method in _DECIDING and params[_DECIDING[method]] != "pending":
+                return await self._agreed(method, params, decode, doubt)
+        return await self._any(method, lambda member: member.endpoint.request(method, params, decode, doubt))
+
+    async def states(self) -> Sequence[EndpointState]:
+        """Each endpoint, looked at now."""
+        await self.check()
+        return [
+            EndpointState(each.name, each.problem, each.head, in_use=each is self._current) for each in self._members
+        ]
+
+    async def close(self) -> None:
+        """Close all connections. It may be used again."""
+        checking, self._checking = self._checking, None
+        if checking is not None:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+        for member in self._members:
+            await member.endpoint.close()
+
+    # --- health ------------------------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Look at all endpoints: whether they answer, of which chain, and how far they are."""
+        self._checked_at = self._clock()
+        found = await together(*(self._look(member) for member in self._members))
+        heads = [head for head in found if head is not None]
+        for member, head in zip(self._members, found, strict=True):
+            if head is None:
+                continue
+            member.is_foreign = False
+            lag = _reference(heads) - head
+            if lag > self._policy.max_lag:
+                self._down(member, f"its head, block {head}, is {lag} blocks behind the others")
+            else:
+                self._up(member)
+        self._settle()
+
+    async def _look(self, member: _Member) -> int | None:
+        """The head of an endpoint; None if there is something wrong with it, which is noted."""
+        try:
+            member.head = await asyncio.wait_for(member.endpoint.head(), _CHECK_TIMEOUT_S)
+        except TimeoutError:
+            member.head = None
+            self._down(member, f"it does not answer within {_CHECK_TIMEOUT_S:g} s")
+        except (ChainUnavailable, WrongChain) as error:
+            member.head = None
+            self._down(member, str(error), is_foreign=isinstance(error, WrongChain))
+        return member.head
+
+    async def _checked(self) -> None:
+        """Have looked at all endpoints not long ago. Only the first look is waited for."""
+        if len(self._members) == 1:
+            return
+        due = self._checked_at is None or self._clock() - self._checked_at >= self._policy.check_s
+        if due and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.create_task(self.check(), name="endpoints")
+        if self._checking is not None and self._members_unseen():
+            await asyncio.wait({self._checking})
+        self._settle()
+
+    def _members_unseen(self) -> bool:
+        return all(member.head is None and not member.problem for member in self._members)
+
+    def _down(self, member: _Member, problem: str, *, is_foreign: bool = False) -> None:
+        was_healthy = not member.problem
+        member.problem, member.is_foreign = problem, is_foreign
+        if was_healthy:
+            member.since = self._clock()
+            log.warning("RPC endpoint is left alone", endpoint=member.name, reason=problem)
+            self._tell()
+        self._settle()
+
+    def _up(self, member: _Member) -> None:
+        if member.problem:
+            member.problem, member.since = "", self._clock()
+            log.info("RPC endpoint is well again", endpoint=member.name)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._listener.endpoints(sum(not member.problem for member in self._members), len(self._members))
+
+    def _settle(self) -> None:
+        """Choose the endpoint that is asked."""
+        now, before = self._clock(), self._current
+        healthy = [member for member in self._members if not member.problem]
+        if not healthy:
+            return
+        lasting = [each for each in healthy if each is before or now - each.since >= self._policy.fail_back_s]
+        after = (lasting or healthy)[0]
+        if after is not before:
+            self._current = after
+            self._listener.failed_over()
+            back = self._members.index(after) < self._members.index(before)
+            log.warning(
+                "back to the preferred RPC endpoint" if back else "another RPC endpoint is asked",
+                endpoint=after.name,
+                before=before.name,
+                reason=before.problem,
+            )
+
+    # --- one answer --------------------------------------------------------------------------------------------
+
+    def _order(self) -> list[_Member]:
+        """Whom to ask, the best first. Those with a problem come last: their problem may be over."""
+        members = [member for member in self._members if not member.is_foreign]
+        return sorted(members, key=lambda member: (bool(member.problem), member is not self._current))
+
+    async def _any(self, method: str, ask: Callable[[_Member], Any]) -> Any:
+        await self._checked()
+        failures: list[ChainUnavailable] = []
+        refusal: NodeError | None = None
+        for member in self._order():
+            try:
+                return await ask(member)
+            except NodeError as error:
+                if method in _ANSWERED:
+                    raise
+                refusal = refusal or error
+            except WrongChain as error:
+                self._down(member, str(error), is_foreign=True)
+            except ChainUnavailable as error:
+                failures.append(error)
+                self._down(member, str(error))
+        if refusal is not None:
+            raise refusal
+        foreign = [member.problem for member in self._members if member.is_foreign]
+        if len(foreign) == len(self._members):
+            raise WrongChain(foreign[0])
+        said = "; ".join([*map(str, failures), *foreign])
+        if len(failures) == len(self._members) and all(isinstance(each, AnswerNotBelieved) for each in failures):
+            raise AnswerNotBelieved(said)
+        raise ChainUnavailable(f"no RPC endpoint of {len(self._members)} answers: {said}")
+
+    # --- several answers ---------------------------------------------------------------------------------------
+
+    async def _agreed(self, method: str, params: list[Any], decode: ErrorDecoder | None, doubt: Doubt | None) -> Any:
+        await self._checked()
+        heads = await self._heads()
+        if method == _HEAD:
+            return hex(min(heads.values()))
+        if method == _RECEIPT:
+            return await self._agreed_receipt(params, heads)
+        at = _DECIDING[method]
+        if params[at] == "latest":
+            # The same block for all of them: the latest that all have.
+            params = [*params[:at], hex(min(heads.values())), *params[at + 1 :]]
+        answers = await self._all(list(heads), method, params, decode, doubt)
+        return self._vote(f"{method} at block {int(params[at], 16)}", answers).value()
+
+    async def _heads(self) -> dict[_Member, int]:
+        """The heads of the endpoints that are not too far behind; at least as many as have to agree."""
+        voters = [member for member in self._order() if not member.problem]
+        if len(voters) < self._policy.agreement:
+            voters = self._order()
+        answers = await self._all(voters, _HEAD, [])
+        heads = {}
+        for member, answer in answers.items():
+            try:
+                heads[member] = int(answer.value(), 16)
+            except (TypeError, ValueError, ContractRejected):
+                self._down(member, f"RPC endpoint {member.name} answers no number as its head")
+        if heads:
+            reference = _reference(list(heads.values()))
+            for member, head in list(heads.items()):
+                if reference - head > self._policy.max_lag:
+                    self._down(member, f"its head, block {head}, is {reference - head} blocks behind the others")
+                    del heads[member]
+        self._require(len(heads))
+        return heads
+
+    async def _agreed_receipt(self, params: list[Any], heads: Mapping[_Member, int]) -> Any:
+        answers = await self._all(list(heads), _RECEIPT, params)
+        found = {member: answer for member, answer in answers.items() if answer.value() is not None}
+        if len(answers) - len(found) >= self._policy.agreement:
+            return None
+        if len(found) >= self._policy.agreement:
+            return self._vote(_RECEIPT, found).value()
+        for member, answer in found.items():
+            receipt = answer.value()
+            block = receipt.get("blockNumber") if isinstance(receipt, Mapping) else None
+            behind = [other for other in answers if other not in found and heads[other] < _block(block)]
+            if behind:
+                log.debug("a receipt that only one endpoint has yet", endpoint=member.name)
+                return None
+        return self._vote(_RECEIPT, answers).value()
+
+    async def _all(
+        self,
+        members: Sequence[_Member],
+        method: str,
+        params: list[Any],
+        decode: ErrorDecoder | None = None,
+        doubt: Doubt | None = None,
+    ) -> dict[_Member, _Answer]:
+        """What each says, of those that say anything; at least as many as have to agree."""
+        disbelieved: list[str] = []
+
+        async def ask(member: _Member) -> _Answer | None:
+            try:
+                return _Answer(await member.endpoint.request(method, params, decode, doubt))
+            except ContractRejected as error:
+                return _Answer(None, error)
+            except NodeError as error:
+                log.warning("RPC endpoint does not say what others do", endpoint=member.name, reason=str(error))
+            except (ChainUnavailable, WrongChain) as error:
+                if isinstance(error, AnswerNotBelieved):
+                    disbelieved.append(str(error))
+                self._down(member, str(error), is_foreign=isinstance(error, WrongChain))
+            return None
+
+        found = await together(*(ask(member) for member in members))
+        answers = {member: answer for member, answer in zip(members, found, strict=True) if answer is not None}
+        if len(disbelieved) == len(self._members):
+            raise AnswerNotBelieved("; ".join(disbelieved))
+        self._require(len(answers))
+        return answers
+
+    def _require(self, answered: int) -> None:
+        if answered < self._policy.agreement:
+            problems = "; ".join(f"{each.name}: {each.problem}" for each in self._members if each.problem)
+            raise ChainUnavailable(
+                f"{self._policy.agreement} RPC endpoints have to agree, and {answered} answer"
+                f"{f' ({problems})' if problems else ''}"
+            )
+
+    def _vote(self, what: str, answers: Mapping[_Member, _Answer]) -> _Answer:
+        """The answer that enough of them gave."""
+        groups: dict[str, list[_Member]] = {}
+        for member, answer in answers.items():
+            groups.setdefault(answer.key(), []).append(member)
+        largest = max(groups.values(), key=len)
+        if len(groups) == 1:
+            return answers[largest[0]]
+        said = "; ".join(
+            f"{', '.join(member.name for member in members)} says {answers[members[0]].shown()}"
+            for members in groups.values()
+        )
+        self._listener.disagreed()
+        log.warning("RPC endpoints disagree", about=what, said=said)
+        if len(largest) < self._policy.agreement:
+            raise ChainUnavailable(f"RPC endpoints disagree about {what}: {said}")
+        # Until the next look at all of them: one on a fork may come back.
+        for outvoted in set(answers) - set(largest):
+            self._down(outvoted, f"it says something else than {len(largest)} others about {what}")
+        return answers[largest[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What an endpoint said: a result, or that a call reverts."""
+
+    result: Any
+    rejected: ContractRejected | None = None
+
+    def value(self) -> Any:
+        if self.rejected is not None:
+            raise self.rejected
+        return self.result
+
+    def key(self) -> str:
+        """The same for answers that mean the same."""
+        if self.rejected is not None:
+            return f"reverts: {self.rejected.name} {self.rejected}"
+        return json.dumps(_essence(self.result), sort_keys=True).lower()
+
+    def shown(self) -> str:
+        key = self.key()
+        return (
+            key
+            if len(key) <= 80
+            else f"{key[:40]}… ({len(key)} characters, {hashlib.sha256(key.encode()).hexdigest()[:8]})"
+        )
+
+
+_ESSENTIAL = ("transactionHash", "blockHash", "blockNumber", "status", "gasUsed", "contractAddress")
+
+
+def _essence(result: Any) -> Any:
+    """Of a receipt, what every node has in the same way: they differ in what else they tell."""
+    if not isinstance(result, Mapping) or "transactionHash" not in result:
+        return result
+    logs = result.get("logs")
+    said = [
+        [each.get(key) for key in ("address", "topics", "data")] if isinstance(each, Mapping) else each
+        for each in (logs if isinstance(logs, list) else [])
+    ]
+    return [*(result.get(key) for key in _ESSENTIAL), said]
+
+
+def _reference(heads: Sequence[int]) -> int:
+    """The head that others are compared with: the highest; of three and more, the second, as one may be a lie."""
+    ordered = sorted(heads, reverse=True)
+    return ordered[1] if len(ordered) > 2 else ordered[0]
+
+
+def _block(value: Any) -> int:
+    try:
+        return int(value, 16)
+    except (TypeError, ValueError):
+        return 0
+
+
+def connect(chain: ChainConfig, listener: Listener | None = None) -> Rpc:
+    """The configured chain.
+
+    Raises:
+        ConfigError: A URL is not one.
+    """
+    return pool(chain, chain.rpc_timeout_s, listener=listener)
+
+
+def pool(config: EndpointsConfig, timeout: float, *, attempts: int = 3, listener: Listener | None = None) -> Rpc:
+    """A chain by its configured endpoints.
+
+    Args:
+        timeout: Seconds for one request to one of them.
+        attempts: How often a request is tried where there is only one.
+        listener: Is told of failovers.
+
+    Raises:
+        ConfigError: A URL is not one.
+    """
+    urls = config.endpoints
+    if len(urls) == 1:
+        return Rpc(urls[0], config.chain_id, timeout=timeout, attempts=attempts)
+    policy = PoolPolicy(config.agreement, config.max_head_lag, fail_back_s=config.fail_back_after_s)
+    return Rpc(Endpoints(urls, config.chain_id, policy, listener=listener, timeout=timeout))

@@ -1,0 +1,1 @@
+"""The oracle itself: how one observation travels from its sources to the chain."""

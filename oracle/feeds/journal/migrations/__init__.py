@@ -1,0 +1,32 @@
+"""Alembic's scripts, which bring a journal of an earlier release to this one's schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+
+def upgrade(connection: sa.Connection, *, stamp: str | None = None) -> None:
+    """Bring a database to the newest schema, in the transaction that the connection is in.
+
+    Args:
+        stamp: The revision that it is at, if it has none written down.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "oracle.feeds.journal:migrations")
+    config.attributes["connection"] = connection
+    if stamp is not None:
+        command.stamp(config, stamp)
+    command.upgrade(config, "head")
+
+
+def newest() -> str | None:
+    """The newest revision among the scripts."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "oracle.feeds.journal:migrations")
+    return ScriptDirectory.from_config(config).get_current_head()

@@ -1,0 +1,170 @@
+"""The journal's tables, as the migrations leave them, and what the database itself enforces.
+
+    observations   one row for each: what was observed
+    transitions    one row for each stage reached, in order; append-only
+    outcomes       at most one row for each: how it ended; a chain of hashes
+    leader         one row: which daemon may write, and its epoch
+    compactions    one row for each time that transitions of ended observations were dropped
+
+The triggers are the last line: they hold whatever program writes. Rows are never changed, only the transitions of
+ended observations may go, and only while `compaction_permit` has a row, which a compaction puts in and takes out in
+one transaction, so that nobody else ever sees it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from oracle.core.types import Outcome
+
+REVISION = "0002"
+"""The newest migration; the tests compare it with the scripts."""
+
+SCHEMA_VERSION = 3
+"""Its number. Releases before the migrations looked at it, and so refuse what they don't know."""
+
+METADATA = sa.MetaData()
+
+_Integer = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_Double = sa.Float(53)
+
+schema_version = sa.Table("schema_version", METADATA, sa.Column("version", sa.Integer, nullable=False))
+
+observations = sa.Table(
+    "observations",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("feed", sa.Text, nullable=False, index=True),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    # An int128 fits neither database's integers.
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("observed_at", _Integer, nullable=False),
+)
+
+transitions = sa.Table(
+    "transitions",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    sa.Column("key", sa.Text, sa.ForeignKey("observations.key"), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("stage", sa.Integer, nullable=False),
+    # Above 0 only for transactions that replace the stage's first one.
+    sa.Column("sequence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("at", _Double, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("blob", sa.LargeBinary),
+    sa.UniqueConstraint("key", "attempt", "stage", "sequence"),
+)
+
+IN_ORDER = (transitions.c.attempt, transitions.c.stage, transitions.c.sequence)
+"""How an observation passes its stages."""
+
+outcomes = sa.Table(
+    "outcomes",
+    METADATA,
+    sa.Column("key", sa.Text, sa.ForeignKey("observations.key"), primary_key=True),
+    sa.Column("number", _Integer, nullable=False, unique=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", _Double, nullable=False),
+    sa.Column("tx_hash", sa.LargeBinary),
+    sa.Column("block_number", _Integer),
+    sa.Column("gas_used", _Integer),
+    # What reports need of the transitions, which may be dropped.
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("trail", sa.LargeBinary, nullable=False),
+    sa.Column("previous", sa.LargeBinary, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint(f"outcome IN ({', '.join(repr(outcome.value) for outcome in Outcome)})"),
+)
+
+leader = sa.Table(
+    "leader",
+    METADATA,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    sa.Column("epoch", _Integer, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("expires", _Double, nullable=False),
+)
+
+compactions = sa.Table(
+    "compactions",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    sa.Column("at", _Double, nullable=False),
+    sa.Column("before", _Double, nullable=False),
+    sa.Column("observations", _Integer, nullable=False),
+    sa.Column("rows", _Integer, nullable=False),
+)
+
+compaction_permit = sa.Table(
+    "compaction_permit",
+    METADATA,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+)
+
+V1_TABLES = frozenset({"schema_version", "observations", "transitions", "outcomes"})
+
+_APPEND_ONLY = ("observations", "transitions", "outcomes", "compactions")
+_ENDED = "the observation has ended"
+_REFUSED = "the journal is append-only"
+_MAY_GO = "EXISTS (SELECT 1 FROM compaction_permit) AND EXISTS (SELECT 1 FROM outcomes WHERE outcomes.key = OLD.key)"
+
+
+def create(connection: sa.Connection) -> None:
+    """The newest schema in an empty database, as the migrations would leave it."""
+    build(connection)
+    connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    connection.exec_driver_sql(f"INSERT INTO alembic_version (version_num) VALUES ('{REVISION}')")
+    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+def build(connection: sa.Connection) -> None:
+    """Tables that are not there yet, their triggers, and nobody as leader."""
+    METADATA.create_all(connection)
+    for statement in _sqlite_triggers() if connection.dialect.name == "sqlite" else _postgresql_triggers():
+        connection.exec_driver_sql(statement)
+    connection.execute(leader.insert().values(id=1, epoch=0, holder="", expires=0.0))
+
+
+def _sqlite_triggers() -> list[str]:
+    """Statements that make the tables append-only in SQLite."""
+    statements = [
+        f"""CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
+            WHEN EXISTS (SELECT 1 FROM outcomes WHERE key = NEW.key)
+            BEGIN SELECT RAISE(ABORT, '{_ENDED}'); END"""
+    ]
+    for table in _APPEND_ONLY:
+        for action in ("UPDATE", "DELETE"):
+            when = f"WHEN NOT ({_MAY_GO})" if (table, action) == ("transitions", "DELETE") else ""
+            statements.append(
+                f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table} {when}
+                    BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"""
+            )
+    return statements
+
+
+def _postgresql_triggers() -> list[str]:
+    """The same for PostgreSQL; refusals are integrity errors there, too."""
+    raising = "RAISE EXCEPTION '{}' USING ERRCODE = 'integrity_constraint_violation';"
+    statements = [
+        f"""CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN {raising.format(_REFUSED)} END $$""",
+        f"""CREATE FUNCTION journal_compactable() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF {_MAY_GO} THEN RETURN OLD; END IF; {raising.format(_REFUSED)} END $$""",
+        f"""CREATE FUNCTION journal_not_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF EXISTS (SELECT 1 FROM outcomes WHERE outcomes.key = NEW.key)
+            THEN {raising.format(_ENDED)} END IF; RETURN NEW; END $$""",
+        """CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
+           FOR EACH ROW EXECUTE FUNCTION journal_not_ended()""",
+    ]
+    for table in _APPEND_ONLY:
+        for action in ("UPDATE", "DELETE", "TRUNCATE"):
+            function = "compactable" if (table, action) == ("transitions", "DELETE") else "append_only"
+            each = "STATEMENT" if action == "TRUNCATE" else "ROW"
+            statements.append(
+                f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table}
+                    FOR EACH {each} EXECUTE FUNCTION journal_{function}()"""
+            )
+    return statements

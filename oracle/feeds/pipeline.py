@@ -1,0 +1,388 @@
+"""The way of one observation, top to bottom.
+
+    sources → aggregate → decide → sign → features → (wait) → prove → self-verify → (shadow) → simulate → send → confirm
+
+Each stage takes the previous stage's frozen type and returns the next; the journal has it before the next begins. The
+chain's word is asked for at every step that depends on it: a proof is of *its* history, never of ours.
+
+From the proof on, observations of several feeds may go together: one proof, one transaction. Each has its own entries
+in the journal and ends by itself, and none fails because of another: see `_blamed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeAlias, TypeVar
+
+import structlog
+
+from oracle.core import encoding
+from oracle.core.errors import (
+    ArtifactError,
+    ContractRejected,
+    MemoryExceeded,
+    OracleError,
+    ProofInvalid,
+    ProverUnavailable,
+    StateMoved,
+)
+from oracle.core.types import (
+    Confirmed,
+    FeedState,
+    Observed,
+    OpenStage,
+    Outcome,
+    Proven,
+    Scored,
+    SignedObservation,
+    Stage,
+    Submitted,
+)
+from oracle.feeds.batching import Batcher, BatchPolicy, Joined, Parted, Result, Spare
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=Stage)
+
+ROUNDS_LOOKED_BACK = 100
+
+ATTEMPTS = 3
+"""How often an observation is derived and proven anew when the feed moved under it."""
+
+_BY_ANOTHER = "another's transaction carried it"
+
+OVERTAKEN = "a newer observation of the feed was due before this one was proven"
+
+_PARTS = (ArtifactError, ContractRejected, MemoryExceeded, ProofInvalid, ProverUnavailable, StateMoved)
+"""Errors that one of several can bring upon the others, who then go on without it."""
+
+Watch: TypeAlias = Callable[[Stage, Outcome | None, str], None]
+"""Called with each stage that is reached, how the observation ended if it has, and why if that was off-chain."""
+
+
+class Round(Protocol):
+    """An accepted round."""
+
+    @property
+    def answer(self) -> int: ...
+    @property
+    def observed_at(self) -> int: ...
+
+
+class Hub(Protocol):
+    """What the pipeline reads from the chain."""
+
+    async def feed_state(self, feed_id: bytes) -> FeedState: ...
+    async def round(self, feed_id: bytes, round_id: int) -> Round | None: ...
+
+
+class Reporter(Protocol):
+    """A key that signs observations."""
+
+    def sign_observation(
+        self, feed_id: bytes, round_id: int, answer: int, observed_at: int
+    ) -> SignedObservation | Awaitable[SignedObservation]: ...
+
+
+class Submitter(Protocol):
+    """What the pipeline does to the chain."""
+
+    async def sign_batch(self, batch: Sequence[Proven]) -> Sequence[Submitted]: ...
+    async def broadcast(self, submitted: Submitted) -> None: ...
+    async def confirm(self, submitted: Submitted) -> Confirmed | Submitted: ...
+
+
+class Model(Protocol):
+    """A model with a prover for each of its circuits."""
+
+    @property
+    def features(self) -> int: ...
+
+    @property
+    def spread(self) -> bool:
+        """Whether it sees how far apart the reporters' answers are."""
+
+    def scores(self, features: Sequence[int]) -> tuple[int, ...]: ...
+    def seconds(self) -> Mapping[int, float]:
+        """Of a proof, measured or estimated, by the windows of its circuit."""
+        ...
+
+    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
+        """One proof of all."""
+        ...
+
+
+class Journal(Protocol):
+    """Where each stage is kept before the next begins."""
+
+    def record(self, *stages: Stage) -> None: ...
+    def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
+    def unfinished(self) -> Sequence[OpenStage]: ...
+
+
+class Shadowing:
+    """Judge reports by the models proposed for their feeds, too; this base class does not. See `oracle.feeds.shadows`.
+
+    Nothing here may raise, nor take long.
+    """
+
+    def begin(self, observed: Sequence[Observed]) -> None:
+        """A report of these is on its way."""
+
+    async def ahead(self, observed: Sequence[Observed]) -> None:
+        """It is proven. The hub takes no shadow after its report: so that one goes ahead, if it is as good as ready."""
+
+
+class Pipeline:
+    """Takes observations of any feed of one hub to the chain.
+
+    Args:
+        models: By the number that the hub gave them.
+        reporters: Their signatures go into each report; as many as the feed's quorum.
+        watch: For metrics and tables; must not raise.
+        attempts: See `ATTEMPTS`.
+        batching: How observations wait for others to share a proof with.
+        shadows: Goes along with each report.
+        spare: Is told which provers no report needs.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        reporters: Sequence[Reporter],
+        models: Mapping[int, Model],
+        submitter: Submitter,
+        journal: Journal,
+        watch: Watch = lambda stage, outcome, reason: None,
+        attempts: int = ATTEMPTS,
+        batching: BatchPolicy | None = None,
+        shadows: Shadowing | None = None,
+        spare: Spare | None = None,
+    ) -> None:
+        self._hub = hub
+        self._reporters = reporters
+        self._models = models
+        self._submitter = submitter
+        self._journal = journal
+        self._watch = watch
+        self._attempts = attempts
+        self._shadows = shadows or Shadowing()
+        self._batcher = Batcher(self._carry, lambda number: self._model(number).seconds(), batching, spare)
+
+    async def close(self) -> None:
+        """Cut off what is on its way; `resume` goes on from the journal."""
+        await self._batcher.close()
+
+    def unfinished(self, feed: str) -> list[OpenStage]:
+        """What the journal has open of a feed, oldest first: from before a restart, or after a failure."""
+        return [stage for stage in self._journal.unfinished() if stage.observed.feed == feed]
+
+    async def report(self, observed: Observed) -> Outcome:
+        """Take a fresh observation all the way.
+
+        Returns:
+            How it ended; it ends once, whatever happens in between.
+
+        Raises:
+            Retryable: Nothing more can be done now. The journal has how far it came; `resume` goes on from there.
+            Fatal: A person has to change something; likewise.
+        """
+        return await self.resume(self.admit(observed))
+
+    def admit(self, observed: Observed) -> Observed:
+        """Journal a fresh observation: from here on it has to end."""
+        return self._keep(observed)
+
+    def overtake(self, observed: Observed) -> None:
+        """End an observation that nobody works on yet, as a newer one of its feed is due."""
+        self._finish(observed, Outcome.SUPERSEDED, OVERTAKEN)
+
+    def overtake_waiting(self, feed: str) -> bool:
+        """The same for the feed's observation that waits for its proof; whether there is one."""
+        return self._batcher.overtake(feed, _Ended(Outcome.SUPERSEDED, OVERTAKEN))
+
+    def give_up(self, observed: Observed, outcome: Outcome, reason: str) -> None:
+        """End an observation that nobody works on any more, and that may be lost."""
+        self._finish(observed, outcome, reason)
+
+    async def resume(self, stage: OpenStage) -> Outcome:
+        """Go on from a journalled stage. A transaction that was signed is asked after first, not made again."""
+        attempts, partings, alone = 0, 0, False
+        while attempts < self._attempts:
+            try:
+                joined = stage if isinstance(stage, Submitted) else await self._score(stage)
+                return await self._batcher.join(joined, alone=alone)  # goes on in `_carry`, maybe with others
+            except Parted as parted:
+                log.info("parted from a batch", observation=stage.observed.key, reason=str(parted))
+                partings += 1
+                stage, alone = stage.observed, parted.alone or partings >= self._attempts
+            except StateMoved as error:
+                log.info("state moved", observation=stage.observed.key, reason=str(error))
+                # It goes by itself now: a feed that moves often shall not hold up others.
+                stage, alone, attempts = stage.observed, True, attempts + 1
+            except _Ended as ended:
+                return self._finish(stage.observed, ended.outcome, ended.reason)
+            except ContractRejected as error:
+                return await self._fail(stage.observed, str(error))
+        return await self._fail(stage.observed, f"the feed moved under each of {self._attempts} proofs")
+
+    async def _fail(self, observed: Observed, reason: str) -> Outcome:
+        """End an observation as failed, unless the chain has it all the same: whoever brought it there."""
+        try:
+            state = await self._hub.feed_state(observed.feed_id)
+        except ContractRejected:
+            return self._finish(observed, Outcome.FAILED, reason)
+        if observed.observed_at <= state.last_report_at:
+            outcome, how = await self._relayed(observed, state)
+            if outcome is not Outcome.SUPERSEDED:
+                return self._finish(observed, outcome, how)
+        return self._finish(observed, Outcome.FAILED, reason)
+
+    async def _carry(self, batch: Sequence[Joined], proved: Callable[[], None]) -> Sequence[Result]:
+        """From the proof to the end, of one observation or of several: how each ended, or what it failed with."""
+        unsent = [each.observed for each in batch if not isinstance(each, Submitted)]
+        try:
+            self._shadows.begin(unsent)
+            try:
+                proven = await self._prove(batch)
+            finally:
+                proved()
+            await self._shadows.ahead(unsent)
+            return await self._confirm(await self._submit(proven))
+        except OracleError as error:
+            return [_blamed(each.observed, batch, error) for each in batch]
+
+    async def _score(self, stage: Observed | Scored | Proven) -> Scored | Proven:
+        """Sign the observation for the feed's next round, and derive the statement from the feed's state."""
+        observed = stage.observed
+        state = await self._hub.feed_state(observed.feed_id)
+        if observed.observed_at <= state.last_report_at:
+            raise _Ended(*await self._relayed(observed, state))
+        model = self._model(state.model_number)
+        round_id = state.round_id + 1
+        arguments = (observed.feed_id, round_id, observed.answer, observed.observed_at)
+        signed = tuple([await _signed(reporter.sign_observation(*arguments)) for reporter in self._reporters])
+        spread = _spread(state, signed) if model.spread else None
+        features = encoding.features(state, observed.answer, observed.observed_at, model.features, spread)
+        if not isinstance(stage, Observed):
+            scored = stage.scored if isinstance(stage, Proven) else stage
+            if (scored.round_id, scored.model_number, scored.features) == (
+                round_id,
+                state.model_number,
+                features,
+            ):
+                return stage
+        scores = model.scores(features)
+        return self._keep(Scored(observed, round_id, state.model_number, signed, features, scores))
+
+    async def _relayed(self, observed: Observed, state: FeedState) -> tuple[Outcome, str]:
+        """How an observation ended that we did not bring to an end: anyone may relay a signed report."""
+        mine = (observed.answer, observed.observed_at)
+        if state.held is not None and (state.held.answer, state.held.observed_at) == mine:
+            return Outcome.HELD, _BY_ANOTHER
+        for round_id in range(state.round_id, max(0, state.round_id - ROUNDS_LOOKED_BACK), -1):
+            found = await self._hub.round(observed.feed_id, round_id)
+            if found is None or found.observed_at < observed.observed_at:
+                break
+            if (found.answer, found.observed_at) == mine:
+                return Outcome.ACCEPTED, _BY_ANOTHER
+        return Outcome.SUPERSEDED, f"the feed has a report observed at {state.last_report_at}, not before this one"
+
+    async def _prove(self, batch: Sequence[Joined]) -> Sequence[Proven | Submitted]:
+        """One proof of all statements; the prover verifies it. A finished proof is never made again."""
+        statements = [each for each in batch if isinstance(each, Scored)]
+        if not statements:
+            return [each for each in batch if not isinstance(each, Scored)]
+        return self._keep_all(await self._model(statements[0].model_number).prove(statements))
+
+    async def _submit(self, batch: Sequence[Proven | Submitted]) -> Sequence[Submitted]:
+        """Simulate and sign. The journal has the transaction, for each that it carries, before the network does."""
+        proven = [each for each in batch if isinstance(each, Proven)]
+        if not proven:
+            return [each for each in batch if isinstance(each, Submitted)]
+        return self._keep_all(await self._submitter.sign_batch(proven))
+
+    async def _confirm(self, batch: Sequence[Submitted]) -> Sequence[Result]:
+        """Send, or send again, and wait until the chain says how each ended; a replacement is kept, and then sent."""
+        results: list[Result] = []
+        left = list(batch)
+        try:
+            await self._submitter.broadcast(left[0])
+            while left:  # one after the other: where the first is final, so are all
+                reached = await self._submitter.confirm(left[0])
+                if isinstance(reached, Submitted):
+                    left = list(self._keep_all([_replaced(each, reached) for each in left]))
+                    await self._submitter.broadcast(reached)
+                else:
+                    results.append(self._keep(reached).outcome)
+                    left = left[1:]
+        except OracleError as error:
+            results += [_blamed(each.observed, batch, error) for each in left]
+        return results
+
+    def _model(self, number: int) -> Model:
+        try:
+            return self._models[number]
+        except KeyError:
+            known = ", ".join(str(known) for known in sorted(self._models)) or "none"
+            raise ArtifactError(
+                f"the feed's active model is number {number}, but there are artifacts of model {known} only: "
+                "build or copy the model's artifact and name it in the deployment file"
+            ) from None
+
+    def _keep(self, stage: S) -> S:
+        self._keep_all([stage])
+        return stage
+
+    def _keep_all(self, stages: Sequence[S]) -> Sequence[S]:
+        self._journal.record(*stages)
+        for stage in stages:
+            self._watch(stage, stage.outcome if isinstance(stage, Confirmed) else None, "")
+        return stages
+
+    def _finish(self, observed: Observed, outcome: Outcome, reason: str) -> Outcome:
+        self._journal.finish(observed.key, outcome, reason)
+        self._watch(observed, outcome, reason)
+        return outcome
+
+
+async def _signed(signature: SignedObservation | Awaitable[SignedObservation]) -> SignedObservation:
+    """A key in this process signs at once, one elsewhere takes its time."""
+    return signature if isinstance(signature, SignedObservation) else await signature
+
+
+def _spread(state: FeedState, signed: Sequence[SignedObservation]) -> int:
+    """How far apart the answers of a report are, as the hub will see it."""
+    answers = [each.answer for each in signed]
+    return encoding.spread(state.kind, state.sigma, min(answers), max(answers))
+
+
+def _replaced(submitted: Submitted, by: Submitted) -> Submitted:
+    """The same with the transaction that took the place of the one that all of a batch have."""
+    return replace(
+        submitted, tx_hash=by.tx_hash, raw_transaction=by.raw_transaction, nonce=by.nonce, replaced=submitted.hashes
+    )
+
+
+def _blamed(observed: Observed, batch: Sequence[Joined], error: OracleError) -> OracleError:
+    """What an error of a batch is to one of its observations: its own, or a reason to go on without the culprit."""
+    if len(batch) == 1 or not isinstance(error, _PARTS):
+        return error
+    feed_id = getattr(error, "feed_id", None)
+    at_fault = [each.observed for each in batch if each.observed.feed_id == feed_id]
+    if observed in at_fault:
+        return error
+    if at_fault:
+        return Parted(f"{at_fault[0].key}: {error}", alone=False)
+    # Without a feed, it is the transaction that can't be mined any more; all else might be about any of them.
+    return Parted(str(error), alone=not isinstance(error, StateMoved))
+
+
+class _Ended(OracleError):
+    """Nothing is left to do for this observation: the chain has a report that is not older, or a newer one is due."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason

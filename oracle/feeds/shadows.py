@@ -1,0 +1,367 @@
+"""Shadow reports: what a proposed model says of each report, before the active one's is sent.
+
+While a proposal demands compared reports (`oracle feed propose-model --min-compared`), each observation of its feed is
+proven twice. The hub takes a shadow only as long as its report is not there, and compares the two afterwards:
+
+    report    score → prove ────────────────────→ wait, `wait_s` at most → simulate → send → confirm
+    shadow    score → prove, on a prover to spare → simulate → send ┘ → confirm
+
+A report never depends on its shadow, only goes after it. A shadow gets a prover that no report needs, and loses it when
+one does. It is paid by an account of its own, so its nonce holds up nothing. If anything goes wrong, it is given up,
+unless it was signed: then it is followed to its end. Its way is the pipeline's, with entries of its own in the journal,
+of the feed `eth#2` for eth as model 2 sees it: it is made once, whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import structlog
+
+from oracle.core.errors import JournalError, JournalUnavailable, OracleError, Retryable
+from oracle.core.types import (
+    SHADOW,
+    Confirmed,
+    FeedState,
+    Observed,
+    OpenStage,
+    Outcome,
+    Proven,
+    Scored,
+    Stage,
+    Submitted,
+)
+from oracle.feeds.batching import BatchPolicy, Preempted, Spare
+from oracle.feeds.pipeline import Hub, Journal, Model, Pipeline, Reporter, Round, Shadowing, Submitter
+
+log = structlog.get_logger(__name__)
+
+AGAIN_FIRST_S = 1.0
+AGAIN_LAST_S = 60.0
+
+TOGETHER_S = 0.05
+"""Seconds that a shadow waits for those of the reports that share a proof with its own."""
+
+LATE = "its report went first"
+
+
+class Tally(Protocol):
+    """What a proposed model has shown so far, as the hub has it."""
+
+    @property
+    def model_number(self) -> int: ...
+    @property
+    def compared(self) -> int: ...
+    @property
+    def min_compared(self) -> int: ...
+
+
+class TallyingHub(Hub, Protocol):
+    """A hub with proposed models."""
+
+    async def shadow(self, feed_id: bytes) -> Tally | None: ...
+
+
+class KeyedJournal(Journal, Protocol):
+    """A journal that says what it has."""
+
+    def has(self, key: str) -> bool: ...
+
+
+class Listener:
+    """Hears nothing; override what is of interest. Must not raise."""
+
+    def looked(self, feed: str, compared: int, demanded: int) -> None:
+        """The hub was asked how many reports of a feed were compared, of how many; 0 of 0: no proposal demands any."""
+
+    def waited(self, seconds: float) -> None:
+        """A report, proven, has waited so long for its shadow to go ahead."""
+
+    def reached(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
+        """As `oracle.feeds.pipeline.Watch`, of a shadow."""
+
+
+class _Late(OracleError):
+    """A shadow is of no use any more."""
+
+
+@dataclass(eq=False)
+class _Shadow:
+    """One that is under way.
+
+    Attributes:
+        decided: Set once its report need not wait for it: it is sent, or will not be.
+        is_late: Whether its report went first.
+    """
+
+    of: str
+    observed: Observed
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    is_late: bool = False
+    task: asyncio.Task[None] | None = field(default=None)
+
+
+class Shadows(Shadowing):
+    """Makes shadow reports of feeds with a proposed model.
+
+    Args:
+        feeds: Ids by name.
+        models: By their numbers: those that this daemon has circuits of.
+        submitter: Of shadows, from an account that no report is paid by.
+        spare: Provers that no report needs.
+        can_pay: Whether that account can pay for a shadow.
+        slack: Seconds until an observation is too old for its feed.
+        wait_s: Seconds that a report, proven, waits at most for its shadow to go ahead.
+    """
+
+    def __init__(
+        self,
+        hub: TallyingHub,
+        feeds: Mapping[str, bytes],
+        reporters: Sequence[Reporter],
+        models: Mapping[int, Model],
+        submitter: Submitter,
+        journal: KeyedJournal,
+        spare: Spare,
+        *,
+        can_pay: Callable[[], Awaitable[bool]],
+        slack: Callable[[Observed], float],
+        wait_s: float,
+        listener: Listener | None = None,
+    ) -> None:
+        self._hub = hub
+        self._feeds = feeds
+        self._journal = journal
+        self._can_pay = can_pay
+        self._slack = slack
+        self._wait_s = wait_s
+        self._listener = listener or Listener()
+        self._lines = {
+            number: Pipeline(
+                _Judged(hub, number),
+                reporters,
+                {number: _Sparing(model, spare, self._require_in_time)},
+                _Ahead(submitter, self._require_in_time, self._sent),
+                journal,
+                self._listener.reached,
+                attempts=1,
+                batching=BatchPolicy(window_s=TOGETHER_S, feeds=len(feeds)),
+            )
+            for number, model in models.items()
+        }
+        self._wanted: dict[str, int] = {}
+        self._told: dict[str, str] = {}
+        self._under_way: dict[str, _Shadow] = {}
+
+    # --- beside a report: see `Shadowing` ---
+
+    def begin(self, observed: Sequence[Observed]) -> None:
+        for each in observed:
+            number = self._wanted.get(each.feed)
+            # One at a time: if it is not through when the next report is due, that one does without.
+            if number is not None and all(shadow.of != each.feed for shadow in self._under_way.values()):
+                self._start(each.shadow(number), None)
+
+    async def ahead(self, observed: Sequence[Observed]) -> None:
+        moments = {(each.feed, each.observed_at) for each in observed}
+        shadows = [each for each in self._under_way.values() if (each.of, each.observed.observed_at) in moments]
+        if not shadows:
+            return
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        patience = min(self._wait_s, *(self._slack(each) / 2 for each in observed))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                for shadow in shadows:
+                    await shadow.decided.wait()
+        for shadow in shadows:
+            shadow.is_late = not shadow.decided.is_set()
+        self._listener.waited(clock() - began)
+
+    # --- what is wanted ---
+
+    async def run(self, interval: float) -> None:
+        """Go on with what the journal has open, and look at the feeds' proposals, until it is cancelled."""
+        is_resumed = False
+        while True:
+            try:
+                if not is_resumed:
+                    self._resume(self._journal.unfinished())
+                is_resumed = True
+            except OracleError as error:
+                log.warning("open shadows not read", reason=str(error))
+            for feed in self._feeds:
+                await self.look(feed)
+            await asyncio.sleep(interval)
+
+    async def look(self, feed: str) -> None:
+        """See whether a feed's proposal demands more reports than were compared; what fails is seen next time."""
+        try:
+            tally = await self._hub.shadow(self._feeds[feed])
+            is_wanted = tally is not None and tally.compared < tally.min_compared
+            problem = await self._problem(tally) if tally is not None and is_wanted else ""
+        except OracleError as error:
+            log.debug("proposal not read", feed=feed, reason=str(error))
+            return
+        if problem and problem != self._told.get(feed):
+            log.warning("no shadow reports", feed=feed, reason=problem)
+        self._told[feed] = problem
+        before = self._wanted.pop(feed, None)
+        if tally is not None and is_wanted and not problem:
+            self._wanted[feed] = tally.model_number
+        if self._wanted.get(feed) != before:
+            log.info("shadow reports", feed=feed, model=self._wanted.get(feed, "of none any more"))
+        demanded = 0 if tally is None else tally.min_compared
+        self._listener.looked(feed, 0 if tally is None else tally.compared, demanded)
+
+    async def _problem(self, tally: Tally) -> str:
+        if tally.model_number not in self._lines:
+            return (
+                f"model {tally.model_number} is proposed, and this daemon has no circuits of it: "
+                "restart it with the deployment file that `oracle deploy --add-model` wrote"
+            )
+        return "" if await self._can_pay() else "[keys] shadow has too little to pay for one: send it some ether"
+
+    # --- one shadow ---
+
+    def _resume(self, stages: Iterable[OpenStage]) -> None:
+        for stage in stages:
+            _, mark, number = stage.observed.feed.rpartition(SHADOW)
+            if not mark:
+                continue
+            if number.isdecimal() and int(number) in self._lines:
+                log.info("going on with a shadow", observation=stage.observed.key, stage=type(stage).__name__.lower())
+                self._start(stage.observed, stage)
+            else:
+                log.warning("a shadow of a model without circuits here is left", observation=stage.observed.key)
+
+    def _start(self, observed: Observed, stage: OpenStage | None) -> None:
+        of, _, number = observed.feed.rpartition(SHADOW)
+        shadow = _Shadow(of, observed)
+        self._under_way[observed.key] = shadow
+        shadow.task = asyncio.create_task(self._follow(shadow, self._lines[int(number)], stage))
+        shadow.task.add_done_callback(lambda task: self._through(shadow))
+
+    def _through(self, shadow: _Shadow) -> None:
+        shadow.decided.set()
+        self._under_way.pop(shadow.observed.key, None)
+
+    async def _follow(self, shadow: _Shadow, line: Pipeline, stage: OpenStage | None) -> None:
+        """A shadow to its end; nothing of it is anybody else's trouble."""
+        failure: OracleError | None = None
+        delay = AGAIN_FIRST_S
+        while True:
+            try:
+                if failure is not None:
+                    stage = next(iter(line.unfinished(shadow.observed.feed)), None)
+                    if stage is None:
+                        break
+                    if not (isinstance(stage, Submitted) and isinstance(failure, Retryable)):
+                        lost = isinstance(failure, _Late | Preempted | Retryable)
+                        line.give_up(stage.observed, Outcome.SUPERSEDED if lost else Outcome.FAILED, str(failure))
+                        break
+                    log.info("a shadow is looked after again", observation=shadow.observed.key, reason=str(failure))
+                if stage is not None:
+                    await line.resume(stage)
+                elif not self._journal.has(shadow.observed.key):
+                    await line.report(shadow.observed)
+                break
+            except JournalError as error:
+                log.warning("a shadow is left", observation=shadow.observed.key, reason=str(error))
+                return
+            except OracleError as error:
+                failure = error
+                shadow.decided.set()
+            if isinstance(stage, Submitted) or isinstance(failure, JournalUnavailable):
+                await asyncio.sleep(delay)
+                delay = min(AGAIN_LAST_S, 2 * delay)
+        if shadow.of in self._feeds:
+            await self.look(shadow.of)
+
+    def _require_in_time(self, batch: Sequence[Scored | Proven]) -> None:
+        for each in batch:
+            shadow = self._under_way.get(each.observed.key)
+            if shadow is not None and shadow.is_late:
+                raise _Late(LATE)
+
+    def _sent(self, observed: Observed) -> None:
+        shadow = self._under_way.get(observed.key)
+        if shadow is not None:
+            shadow.decided.set()
+
+    async def close(self) -> None:
+        """Cut off what is under way; the journal has how far it came."""
+        tasks = [shadow.task for shadow in self._under_way.values() if shadow.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for line in self._lines.values():
+            await line.close()
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A hub as if a proposed model were active. No report that is there is a shadow's: that comes before its report."""
+
+    hub: Hub
+    number: int
+
+    async def feed_state(self, feed_id: bytes) -> FeedState:
+        return replace(await self.hub.feed_state(feed_id), model_number=self.number, held=None)
+
+    async def round(self, feed_id: bytes, round_id: int) -> Round | None:
+        return None
+
+
+@dataclass(frozen=True)
+class _Sparing:
+    """A model that is proven with where no report needs the prover."""
+
+    model: Model
+    spare: Spare
+    require_in_time: Callable[[Sequence[Scored]], None]
+
+    @property
+    def features(self) -> int:
+        return self.model.features
+
+    @property
+    def spread(self) -> bool:
+        return self.model.spread
+
+    def scores(self, features: Sequence[int]) -> tuple[int, ...]:
+        return self.model.scores(features)
+
+    def seconds(self) -> Mapping[int, float]:
+        return self.model.seconds()
+
+    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
+        async def work() -> Sequence[Proven]:
+            self.require_in_time(batch)
+            return await self.model.prove(batch)
+
+        return await self.spare.use(work)
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """A submitter that signs nothing that is late, and says when it has sent."""
+
+    submitter: Submitter
+    require_in_time: Callable[[Sequence[Proven]], None]
+    sent: Callable[[Observed], None]
+
+    async def sign_batch(self, batch: Sequence[Proven]) -> Sequence[Submitted]:
+        self.require_in_time(batch)
+        return await self.submitter.sign_batch(batch)
+
+    async def broadcast(self, submitted: Submitted) -> None:
+        await self.submitter.broadcast(submitted)
+        self.sent(submitted.observed)
+
+    async def confirm(self, submitted: Submitted) -> Confirmed | Submitted:
+        return await self.submitter.confirm(submitted)

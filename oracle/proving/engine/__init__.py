@@ -1,0 +1,1 @@
+"""ezkl, behind a child process."""

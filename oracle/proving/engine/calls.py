@@ -1,0 +1,310 @@
+"""The only importer of ezkl. Runs in a child process, because ezkl can panic, abort and hold the GIL.
+
+Every function takes paths and plain values, and returns plain values: they travel as JSON lines (`worker.py`). Imports
+are few on purpose: what this module imports, each proving process keeps in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ezkl
+
+from oracle.core.encoding import FIELD_MODULUS, from_field
+
+
+class EngineError(Exception):
+    """ezkl refused, with its own words."""
+
+
+def gen_settings(model: str, settings: str, run_args: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the circuit's settings and returns them.
+
+    Args:
+        model: The ONNX file.
+        settings: The file to write.
+        run_args: Attributes of ezkl's `PyRunArgs`.
+    """
+    arguments = ezkl.PyRunArgs()
+    for name, value in run_args.items():
+        if not hasattr(arguments, name):
+            raise EngineError(f"this ezkl has no run argument {name!r}")
+        setattr(arguments, name, tuple(value) if isinstance(value, list) else value)
+    _check("gen_settings", ezkl.gen_settings(model, settings, py_run_args=arguments))
+    written: dict[str, Any] = json.loads(Path(settings).read_text())
+    return written
+
+
+def calibrate_settings(model: str, settings: str, windows: list[list[int]], target: str) -> dict[str, Any]:
+    """Lets ezkl choose scales and logrows from sample inputs, as its documentation proposes; returns the settings.
+
+    The default model needs no calibration: this is what it is compared with.
+
+    Args:
+        windows: Inputs of the circuit, one after the other.
+        target: "resources" or "accuracy".
+
+    Raises:
+        EngineError: No scales that ezkl tries fit the samples; with its reasons, which it only prints.
+    """
+    with _scratch() as folder:
+        data = Path(folder, "calibration.json")
+        data.write_text(json.dumps({"input_data": [[float(value) for window in windows for value in window]]}))
+        with _captured(Path(folder, "printed")) as printed:
+            try:
+                # ezkl's stub has no default values; the function has.
+                calibrated = ezkl.calibrate_settings(str(data), model, settings, target)  # type: ignore[call-arg]
+                _check("calibrate_settings", calibrated)
+                refusal = ""
+            except RuntimeError as error:
+                refusal = str(error)
+        if refusal:
+            reasons = [line.strip() for line in printed() if "reason:" in line]
+            raise EngineError("; ".join([refusal, *reasons[-2:]]))
+    written: dict[str, Any] = json.loads(Path(settings).read_text())
+    return written
+
+
+def compile_circuit(model: str, circuit: str, settings: str) -> None:
+    """Writes the compiled circuit."""
+    _check("compile_circuit", ezkl.compile_circuit(model, circuit, settings))
+
+
+def gen_srs(srs: str, logrows: int) -> None:
+    """Writes an SRS whose secret this process drew: for tests and local chains only."""
+    ezkl.gen_srs(srs, logrows)
+
+
+def setup(circuit: str, vk: str, pk: str, srs: str) -> None:
+    """Writes the verifying and the proving key."""
+    _check("setup", ezkl.setup(circuit, vk, pk, srs, None, False))
+
+
+def create_verifier(vk: str, settings: str, srs: str, source: str) -> None:
+    """Writes the Solidity verifier.
+
+    ezkl writes the source and then asks a compiler for its ABI, downloading one if none is found. We compile the
+    hardened source ourselves, so the compiler that it finds here, in a home of our own, refuses at once, and what
+    counts is the source. Once per process: ezkl remembers where it found the compiler.
+    """
+    with tempfile.TemporaryDirectory(prefix="oracle-engine-") as folder:
+        compiler = Path(folder, ".svm", "0.8.20", "solc-0.8.20")
+        compiler.parent.mkdir(parents=True)
+        compiler.write_text("#!/bin/sh\nexit 1\n")
+        compiler.chmod(0o700)
+        written = Path(folder, "Verifier.sol")
+
+        async def create() -> None:
+            await ezkl.create_evm_verifier(vk, settings, str(written), str(Path(folder, "abi.json")), srs, False)
+
+        home = os.environ.get("HOME")
+        os.environ["HOME"] = folder
+        refusal = ""
+        try:
+            asyncio.run(create())
+        except RuntimeError as error:
+            refusal = str(error)
+        finally:
+            if home is None:
+                del os.environ["HOME"]
+            else:
+                os.environ["HOME"] = home
+        if not written.is_file() or "solc" not in refusal:
+            raise EngineError(f"create_evm_verifier wrote no verifier: {refusal or 'no error was given'}")
+        Path(source).write_bytes(written.read_bytes())
+
+
+def witness(circuit: str, inputs: list[int] | list[list[int]]) -> dict[str, Any]:
+    """Runs the circuit without proving it.
+
+    Args:
+        circuit: The compiled circuit.
+        inputs: All windows, flattened.
+
+    Returns:
+        `outputs`: signed integers, flattened; `model_hash`: field element as hex, or None.
+    """
+    with _scratch() as folder:
+        written = _witness(folder, circuit, inputs)
+    hashes = (written.get("processed_params") or {}).get("poseidon_hash") or []
+    return {
+        "outputs": [_signed(element) for row in written["outputs"] for element in row],
+        "model_hash": hex(_element(hashes[0])) if hashes else None,
+    }
+
+
+def prove(
+    circuit: str,
+    settings: str,
+    vk: str,
+    pk: str,
+    srs: str,
+    inputs: list[int] | list[list[int]],
+    outputs: list[int] | None = None,
+) -> dict[str, Any]:
+    """Proves one statement, and verifies the proof.
+
+    Args:
+        inputs: All windows, flattened; a list of each input of a circuit that has several.
+        outputs: The expected outputs. A witness that disagrees is not proven: proving would be wasted.
+
+    Returns:
+        `proof` as hex, `instances` as hex, `outputs`, `verified`, and the seconds that each step took. With a
+        disagreeing witness only `outputs`.
+    """
+    with _scratch() as folder:
+        began = time.perf_counter()
+        written = _witness(folder, circuit, inputs)
+        computed = [_signed(element) for row in written["outputs"] for element in row]
+        if outputs is not None and computed != outputs:
+            return {"outputs": computed}
+        witnessed = time.perf_counter()
+        proof = str(Path(folder, "proof.json"))
+        _check("prove", ezkl.prove(str(Path(folder, "witness.json")), circuit, pk, proof, srs))
+        proven = time.perf_counter()
+        verified = bool(ezkl.verify(proof, settings, vk, srs, False))
+        document = json.loads(Path(proof).read_text())
+        return {
+            "proof": document["hex_proof"].removeprefix("0x"),
+            "instances": [hex(_element(element)) for element in document["instances"][0]],
+            "outputs": computed,
+            "verified": verified,
+            "seconds": {
+                "witness": witnessed - began,
+                "prove": proven - witnessed,
+                "verify": time.perf_counter() - proven,
+            },
+        }
+
+
+def poseidon(vectors: list[list[int]]) -> list[str]:
+    """The hash of each vector, as circuits publish it: field elements as hex."""
+    return [
+        hex(_element(ezkl.poseidon_hash([_little_endian(value % FIELD_MODULUS) for value in vector])[0]))
+        for vector in vectors
+    ]
+
+
+def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -> dict[str, Any]:
+    """Verifies a proof against instances.
+
+    Args:
+        proof: Hex, without prefix. ezkl accepts trailing bytes: the caller checks the length.
+        instances: Field elements as hex.
+
+    Returns:
+        `verified`, and ezkl's `reason` if it refused with one.
+    """
+    values = [int(element, 16) for element in instances]
+    if any(not 0 <= value < FIELD_MODULUS for value in values):
+        return {"verified": False, "reason": "an instance is not a reduced field element"}
+    with _scratch() as folder:
+        path = Path(folder, "proof.json")
+        document = {
+            "protocol": None,
+            "instances": [[_little_endian(value) for value in values]],
+            "proof": list(bytes.fromhex(proof)),
+            "hex_proof": "0x" + proof,
+            "split": None,
+            "pretty_public_inputs": None,
+            "timestamp": None,
+            "version": None,
+        }
+        path.write_text(json.dumps(document))
+        try:
+            return {"verified": bool(ezkl.verify(str(path), settings, vk, srs, False)), "reason": None}
+        except RuntimeError as error:
+            return {"verified": False, "reason": str(error)}
+
+
+def peak_memory() -> dict[str, Any]:
+    """Largest resident size of this process so far, in bytes; None where the platform does not tell."""
+    # Linux's ru_maxrss counts the parent's memory too, from before this process replaced it: HWM starts afresh.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return {"bytes": int(line.split()[1]) * 1024}
+    try:
+        import resource
+    except ImportError:
+        return {"bytes": None}
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"bytes": peak if sys.platform == "darwin" else peak * 1024}
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        gen_settings,
+        calibrate_settings,
+        compile_circuit,
+        gen_srs,
+        setup,
+        create_verifier,
+        witness,
+        prove,
+        poseidon,
+        verify,
+        peak_memory,
+    )
+}
+
+
+def _witness(folder: str, circuit: str, inputs: list[int] | list[list[int]]) -> dict[str, Any]:
+    data, target = Path(folder, "input.json"), Path(folder, "witness.json")
+    # ezkl reads numbers as 32-bit floats, whatever is written: integers up to 2^24 are exact. Others it takes as field
+    # elements, which no scale changes.
+    several = [each for each in inputs if isinstance(each, list)]
+    tensors = several or [[each for each in inputs if not isinstance(each, list)]]
+    exact = [[float(v) if abs(v) <= 1 << 24 else _little_endian(v % FIELD_MODULUS) for v in each] for each in tensors]
+    data.write_text(json.dumps({"input_data": exact}))
+    ezkl.gen_witness(str(data), circuit, str(target), None, None)
+    written: dict[str, Any] = json.loads(target.read_text())
+    return written
+
+
+@contextlib.contextmanager
+def _captured(path: Path) -> Iterator[Callable[[], list[str]]]:
+    """What native code writes to this process's outputs meanwhile; Python's own redirection does not see that."""
+    kept = [os.dup(1), os.dup(2)]
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield lambda: path.read_text(errors="replace").splitlines()
+    finally:
+        for number, descriptor in zip((1, 2), kept, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(target)
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="oracle-engine-")
+
+
+def _element(little_endian: str) -> int:
+    return int.from_bytes(bytes.fromhex(little_endian), "little")
+
+
+def _little_endian(element: int) -> str:
+    return element.to_bytes(32, "little").hex()
+
+
+def _signed(little_endian: str) -> int:
+    return from_field(_element(little_endian))
+
+
+def _check(step: str, succeeded: object) -> None:
+    if succeeded is False:
+        raise EngineError(f"{step} returned false without a reason")

@@ -1,0 +1,1 @@
+"""Provers: pools of processes on this machine or on a Ray cluster."""

@@ -1,0 +1,323 @@
+"""What all provers have in common: queue, cache, retries, and the checks that each proof passes before it leaves."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from oracle.core.concurrency import together
+from oracle.core.errors import ProofInvalid, ProverBusy, ProverCrashed, ProverUnavailable
+from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK, Artifact
+from oracle.proving.interface import EventKind, OnEvent, Proof, ProofJob, ProverEvent
+from oracle.proving.pool.cache import ProofCache, statement_of
+from oracle.proving.verification import LocalVerifier
+
+QUEUE = 64
+"""Jobs that may wait for a worker."""
+
+PROVING_FILES: Mapping[str, str] = {"circuit": CIRCUIT, "settings": SETTINGS, "vk": VK, "pk": PK, "srs": SRS}
+"""The files that `engine.prove` takes, by its parameters."""
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A statement that is being proven, for one caller or for several."""
+
+    statement: str
+    began: float
+    admitted: bool
+    waiters: int = 0
+    running: bool = False
+    closed: bool = False
+    ended: EventKind = EventKind.PROVEN
+    detail: str = ""
+    task: asyncio.Task[Proof] = field(init=False)
+
+
+class PooledProver(abc.ABC):
+    """A prover with a fixed number of workers, each of which has one job at a time.
+
+    What becomes of a job: it takes a place in the queue, then the worker that was idle last, and its answer is
+    checked. A subclass says what a worker is. To be used on one event loop.
+
+    Args:
+        artifact: With the prover's files.
+        workers: Proofs at once.
+        queue: Jobs that may wait for a worker; see `prove`.
+        deadline: Seconds for one proof, from when a worker has it.
+        retries: Times that a job is tried again when its worker died.
+        cache: Of proofs; None makes one in memory. Several provers may share one.
+        on_event: Told what happens to each job.
+    """
+
+    rechecks: ClassVar[bool]
+    """Whether a fresh proof is verified once more by this process: workers elsewhere are not believed."""
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        workers: int,
+        queue: int,
+        deadline: float,
+        retries: int,
+        cache: ProofCache | None,
+        on_event: OnEvent | None,
+    ) -> None:
+        if queue < 0 or retries < 0:
+            raise ValueError(f"queue {queue} and retries {retries} must be at least 0")
+        self._artifact = artifact
+        self._deadline = deadline
+        self._retries = retries
+        self._cache = cache if cache is not None else ProofCache()
+        self._on_event: OnEvent = on_event if on_event is not None else lambda event: None
+        self._workers = workers
+        # Last in, first out: the worker that is warm gets the job, and one that is not needed is never started.
+        self._idle: asyncio.LifoQueue[int] = asyncio.LifoQueue()
+        for worker in reversed(range(workers)):
+            self._idle.put_nowait(worker)
+        self._room = asyncio.Semaphore(workers + queue)
+        self._flights: dict[str, _Flight] = {}
+        self._under_way: set[_Flight] = set()
+        self._verifier = LocalVerifier(artifact, deadline=deadline)
+        self._starting: asyncio.Task[None] | None = None
+        self._warming = asyncio.Lock()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def prove(self, job: ProofJob, *, wait: bool = True) -> Proof:
+        """Proves one statement; see `Prover.prove`."""
+        # 1 It fits the circuit, and is a statement as the hub writes it down.
+        expected = self._expected(job)
+        if self._closed:
+            raise ProverUnavailable("the prover is closed")
+        statement = statement_of(self._artifact.artifact_hash, expected)
+        # 2 It is proven already, or is being proven.
+        proof = self._cache.get(statement)
+        if proof is not None:
+            self._tell(EventKind.CACHED, statement)
+            return proof
+        flight = self._flights.get(statement)
+        if flight is None:
+            # 3 There is room for it, or will be.
+            full = self._room.locked()
+            if full and not wait:
+                raise ProverBusy(
+                    f"{len(self._under_way)} jobs are under way or waiting; the prover takes no more until one is done"
+                )
+            if not full:
+                await self._room.acquire()  # does not suspend: there is room
+            flight = self._take_off(statement, job, expected, admitted=not full)
+        # 4 Several may wait for one proof: it goes on as long as somebody does.
+        flight.waiters += 1
+        try:
+            return await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if flight.closed and not (task and task.cancelling()):
+                raise ProverUnavailable("the prover was closed") from None
+            raise
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters and not flight.task.done():
+                self._cancel(flight)
+
+    async def warm(self) -> int:
+        """Starts all workers; see `Prover.warm`."""
+        if self._closed:
+            raise ProverUnavailable("the prover is closed")
+        taken: list[int] = []
+        async with self._warming:
+            try:
+                # None is given back before all were taken: else one would be asked twice.
+                while len(taken) < self._workers:
+                    taken.append(await self._idle.get())
+                await self._ready()
+                answers = await together(*(self._execute(worker, "peak_memory", {}, {}) for worker in taken))
+            finally:
+                for worker in reversed(taken):
+                    self._idle.put_nowait(worker)
+        return max(int(answer["bytes"] or 0) for answer in answers)
+
+    async def close(self) -> None:
+        """Ends the workers; see `Prover.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        tasks = [flight.task for flight in self._under_way]
+        for flight in list(self._under_way):
+            flight.closed = True
+            self._cancel(flight)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await self._stop()
+        await asyncio.to_thread(self._verifier.close)
+
+    @abc.abstractmethod
+    async def _start(self) -> None:
+        """Makes ready what all workers need; called once, and again if it failed. Never cancelled."""
+
+    @abc.abstractmethod
+    async def _execute(
+        self, worker: int, op: str, arguments: Mapping[str, Any], files: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Has a worker do one operation of `oracle.proving.engine.calls`. If it is cancelled, the worker stops at once.
+
+        Args:
+            worker: Its number.
+            op: The operation.
+            arguments: Its plain arguments.
+            files: Names of the artifact's files, by parameter: the worker puts in their paths.
+
+        Raises:
+            ProverCrashed, ProverTimeout, MemoryExceeded, ArtifactError: See `EngineProcess.call`.
+        """
+
+    @abc.abstractmethod
+    async def _stop(self) -> None:
+        """Ends the workers."""
+
+    async def _ready(self) -> None:
+        starting = self._starting
+        if starting is None or (starting.done() and starting.exception() is not None):
+            starting = self._starting = asyncio.create_task(self._start())
+        # Who waits may be cancelled; a start that is half done could not be taken back.
+        await asyncio.shield(starting)
+
+    def _take_off(self, statement: str, job: ProofJob, expected: tuple[int, ...], *, admitted: bool) -> _Flight:
+        flight = _Flight(statement, time.perf_counter(), admitted)
+        flight.task = asyncio.create_task(self._fly(flight, job, expected))
+        # In a callback, because a task that is cancelled before it begins never gets to its `finally`.
+        flight.task.add_done_callback(partial(self._landed, flight))
+        self._flights[statement] = flight
+        self._under_way.add(flight)
+        self._tell(EventKind.QUEUED, statement)
+        return flight
+
+    async def _fly(self, flight: _Flight, job: ProofJob, expected: tuple[int, ...]) -> Proof:
+        if not flight.admitted:
+            await self._room.acquire()
+            flight.admitted = True
+        stored = await self._stored(flight.statement, expected)
+        if stored is not None:
+            flight.ended = EventKind.CACHED
+            return stored
+        attempt = 0
+        while True:
+            try:
+                proof = await self._proven(flight, job, expected)
+                break
+            except ProverCrashed as error:
+                if attempt >= self._retries or self._closed:
+                    raise
+                attempt += 1
+                self._tell(EventKind.RETRIED, flight.statement, flight, f"{attempt} of {self._retries}: {error}")
+        self._cache.put(flight.statement, proof)
+        if self._cache.on_disk:
+            try:
+                await asyncio.to_thread(self._cache.write, flight.statement, proof)
+            except OSError as error:
+                # The proof is good all the same.
+                flight.detail = f"not kept on disk: {error}"
+        return proof
+
+    async def _proven(self, flight: _Flight, job: ProofJob, expected: tuple[int, ...]) -> Proof:
+        worker = await self._idle.get()
+        try:
+            await self._ready()
+            flight.running = True
+            self._tell(EventKind.STARTED, flight.statement, flight)
+            inputs = {"inputs": self._artifact.arranged(job.windows), "outputs": self._artifact.padded(job.scores)}
+            answer = await self._execute(worker, "prove", inputs, PROVING_FILES)
+        finally:
+            flight.running = False
+            self._idle.put_nowait(worker)
+        proof = self._checked(answer, expected, job)
+        if self.rechecks:
+            verification = await asyncio.to_thread(self._verifier.verify, proof.proof, expected)
+            if not verification.verified:
+                raise ProofInvalid(f"a worker's proof does not verify here: {verification.reason}")
+        return proof
+
+    async def _stored(self, statement: str, expected: tuple[int, ...]) -> Proof | None:
+        """A proof from the disk, if it holds. One that does not is removed."""
+        if not self._cache.on_disk:
+            return None
+        claimed = await asyncio.to_thread(self._cache.read, statement, self._artifact.artifact_hash, expected)
+        if claimed is not None:
+            verification = await asyncio.to_thread(self._verifier.verify, claimed.proof, expected)
+            if verification.verified:
+                self._cache.put(statement, claimed)
+                return claimed
+        await asyncio.to_thread(self._cache.forget, statement)
+        return None
+
+    def _landed(self, flight: _Flight, task: asyncio.Task[Proof]) -> None:
+        self._under_way.discard(flight)
+        if self._flights.get(flight.statement) is flight:
+            del self._flights[flight.statement]
+        if flight.admitted:
+            self._room.release()
+        if task.cancelled():
+            self._tell(EventKind.CANCELLED, flight.statement, flight)
+        elif (error := task.exception()) is not None:
+            self._tell(EventKind.FAILED, flight.statement, flight, f"{type(error).__name__}: {error}")
+        else:
+            self._tell(flight.ended, flight.statement, flight, flight.detail)
+
+    def _cancel(self, flight: _Flight) -> None:
+        # The same job may be asked for again before this one has ended: it must not join it.
+        if self._flights.get(flight.statement) is flight:
+            del self._flights[flight.statement]
+        flight.task.cancel()
+
+    def _tell(self, kind: EventKind, statement: str, flight: _Flight | None = None, detail: str = "") -> None:
+        running = sum(each.running for each in self._under_way)
+        seconds = time.perf_counter() - flight.began if flight is not None else 0.0
+        self._on_event(ProverEvent(kind, statement, running, len(self._under_way) - running, seconds, detail))
+
+    def _expected(self, job: ProofJob) -> tuple[int, ...]:
+        manifest = self._artifact.manifest
+        if any(len(window) != manifest.features for window in job.windows):
+            raise ValueError(f"a window has not the circuit's {manifest.features} features")
+        if any(len(row) != manifest.outputs for row in job.scores):
+            raise ValueError(f"a score vector has not the circuit's {manifest.outputs} outputs")
+        for end, given in (("input", job.input_hash), ("output", job.output_hash)):
+            if (given is not None) != (end in manifest.hashed):
+                raise ValueError(f"the circuit publishes {'a' if given is None else 'no'} hash of its {end}")
+        return self._artifact.instances(job.windows, job.scores, job.input_hash, job.output_hash)
+
+    def _checked(self, answer: Mapping[str, Any], expected: tuple[int, ...], job: ProofJob) -> Proof:
+        """The proof, if it is one of what was asked for. Nothing else leaves this prover."""
+        manifest = self._artifact.manifest
+        # 1 The witness has the scores that the integer reference gave.
+        if "proof" not in answer:
+            raise ProofInvalid(
+                f"circuit {self._artifact.path.name} computes {answer['outputs']}, but the job says {job.scores}: "
+                "is the artifact another model's?"
+            )
+        # 2 ezkl itself accepts the proof.
+        if not answer["verified"]:
+            raise ProofInvalid("a proof does not verify although it was just made")
+        # 3 It has exactly the length that the verifier asks for; ezkl ignores what follows.
+        proof = bytes.fromhex(answer["proof"])
+        if len(proof) != manifest.proof_bytes:
+            raise ProofInvalid(f"a proof has {len(proof)} bytes instead of {manifest.proof_bytes}")
+        # 4 It is of the statement that the hub will write down.
+        if tuple(int(element, 16) for element in answer["instances"]) != expected:
+            raise ProofInvalid("a proof has other instances than the hub will build")
+        return Proof(proof, expected, manifest.artifact_hash, sum(answer["seconds"].values()))

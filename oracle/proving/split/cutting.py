@@ -1,0 +1,479 @@
+"""Where a circuit is cut into segments, and what each of them costs.
+
+    Circuit → pieces, each a Circuit of its own: the window of one is what the one before it publishes
+
+A cut is a place where one value crosses, and nothing else. Segments publish that value's hash instead of the value.
+They compute with the same integers as the whole, so a chain of them publishes what one circuit would have published.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from oracle.core.errors import ModelError
+from oracle.proving import artifact, graph
+from oracle.proving.artifact import Visibility
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.lowering import Program
+from oracle.proving.reference import Circuit, decomposed, decompositions
+from oracle.proving.tuning import BASES, COLUMNS, Objective, Progress
+
+_ASKED = 4
+"""Settings of a segment of which ezkl is asked for the rows."""
+
+_PLANS = 12
+"""Times that cuts are chosen anew, after ezkl counted more rows than the model of costs."""
+
+_START = 1.0
+"""Seconds until a segment's prover works: process, key, reference string."""
+
+_SERIAL = 0.1
+"""Share of a proof that more threads do not make faster."""
+
+_MEASURED_CORES = 2
+"""Of the machine whose seconds `graph.estimate` gives."""
+
+
+def cuts(circuit: Circuit) -> list[int]:
+    """The steps before which a circuit can be cut: one value crosses, which is neither its input nor its output."""
+    last: dict[str, int] = {circuit.output: len(circuit.steps)}
+    for at, step in enumerate(circuit.steps):
+        for name in step.op.inputs:
+            if name not in circuit.constants:
+                last[name] = max(last.get(name, 0), at)
+    found = []
+    made = {circuit.program.input: -1}
+    for at, step in enumerate(circuit.steps):
+        alive = [name for name in made if last.get(name, -1) >= at]
+        if len(alive) == 1 and alive[0] not in (circuit.program.input, circuit.output):
+            found.append(at)
+        made[step.op.output] = at
+    return found
+
+
+def piece(circuit: Circuit, start: int, end: int) -> Circuit:
+    """The steps from `start` to before `end` as a circuit.
+
+    Args:
+        circuit: The whole.
+        start: 0, or one of `cuts`.
+        end: One of `cuts`, or the number of steps.
+
+    Raises:
+        ModelError: It rebases: what a prover may choose in one segment is not bounded in the next.
+    """
+    if circuit.rebase:
+        raise ModelError("a circuit that is rebased can't be cut: choose scales with which nothing is divided")
+    steps = circuit.steps[start:end]
+    program = circuit.program
+    scales = {program.input: circuit.input_scale} | {step.op.output: step.scale for step in circuit.steps}
+    shapes = {program.input: program.input_shape} | {step.op.output: step.op.shape[1:] for step in circuit.steps}
+    reaches = {program.input: circuit.clip} | {step.op.output: step.reach for step in circuit.steps}
+    first = program.input if start == 0 else _crossing(circuit, start)
+    last = circuit.output if end == len(circuit.steps) else _crossing(circuit, end)
+    constants = {name for step in steps for name in step.op.inputs if name in circuit.constants}
+    part = Program(
+        input=first,
+        input_shape=shapes[first],
+        output=last,
+        output_shape=shapes[last] if end < len(circuit.steps) else program.output_shape,
+        ops=tuple(step.op for step in steps),
+        constants={name: program.constants[name] for name in sorted(constants)},
+    )
+    return Circuit(
+        program=part,
+        input_scale=scales[first],
+        param_scale=circuit.param_scale,
+        output_scale=scales[last],
+        clip=reaches[first],
+        steps=steps,
+        constants={name: circuit.constants[name] for name in sorted(constants)},
+        output=last,
+        bound=max(reaches[first], *(step.largest for step in steps)),
+        decomposed=decomposed(steps),
+        decompositions=decompositions(steps),
+    )
+
+
+def _crossing(circuit: Circuit, at: int) -> str:
+    """The value that crosses a cut: the latest one that is used behind it."""
+    used = {name for step in circuit.steps[at:] for name in step.op.inputs} | {circuit.output}
+    return next(step.op.output for step in reversed(circuit.steps[:at]) if step.op.output in used)
+
+
+@dataclass(frozen=True)
+class SegmentModel(ImportedModel):
+    """A segment of a split model, as `artifact.build` takes it.
+
+    Attributes:
+        hashed: Its ends that are published as hashes: "input", "output" or both.
+        inputs: What the whole model's windows have become where it begins; the first is the first proof's.
+    """
+
+    hashed: tuple[str, ...] = ()
+    inputs: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def largest_input(self) -> int:
+        """A window that is hashed is a value of the model, which no clip limits."""
+        return self.circuit.bound if "input" in self.hashed else super().largest_input
+
+    def run_args(self) -> dict[str, Any]:
+        """Digits, columns, k, and which ends are hashed."""
+        return {**super().run_args(), **{f"{end}_visibility": "hashed" for end in self.hashed}}
+
+    def windows(self) -> Sequence[tuple[int, ...]]:
+        """The whole model's, where this segment begins."""
+        return self.inputs or super().windows()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment of a plan.
+
+    Attributes:
+        start: Its first step.
+        end: The step behind its last one.
+        nodes: ONNX nodes of the model of its first and its last step.
+        circuit: Its own.
+        settings: Of its circuit.
+        cost: As estimated, from rows that ezkl counted.
+    """
+
+    start: int
+    end: int
+    nodes: tuple[str, str]
+    circuit: Circuit
+    settings: Settings
+    cost: graph.Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model is cut.
+
+    Attributes:
+        segments: In order.
+        lanes: Segments that are proven at once.
+        seconds: Until all are proven, estimated.
+    """
+
+    segments: tuple[Segment, ...]
+    lanes: int
+    seconds: float
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest proofs at once take, estimated."""
+        return sum(sorted((each.cost.memory for each in self.segments), reverse=True)[: self.lanes])
+
+
+def makespan(seconds: Sequence[float], lanes: int, cores: int) -> float:
+    """Seconds until all segments are proven, the longest first, each by its share of the cores.
+
+    Args:
+        seconds: Of each proof, as `graph.estimate` gives them.
+        lanes: Proofs at once.
+        cores: Of the machine.
+    """
+
+    def speed(threads: float) -> float:
+        return 1 / (_SERIAL + (1 - _SERIAL) / threads)
+
+    factor = speed(_MEASURED_CORES) / speed(max(1.0, cores / lanes))
+    busy = [0.0] * lanes
+    for each in sorted(seconds, reverse=True):
+        least = busy.index(min(busy))
+        busy[least] += _START + each * factor
+    return max(busy)
+
+
+def lanes_within(memory: Sequence[int], limit: int, cores: int) -> int:
+    """How many of these proofs can be made at once, whichever they are; at least 1."""
+    largest = sorted(memory, reverse=True)
+    most = min(cores, len(largest))
+    return max([count for count in range(1, most + 1) if sum(largest[:count]) <= limit], default=1)
+
+
+def plan(
+    circuit: Circuit,
+    *,
+    name: str,
+    visibility: Visibility,
+    objective: Objective,
+    memory: int,
+    cores: int,
+    engine: EngineProcess,
+    folder: Path,
+    at: Sequence[int] | None = None,
+    progress: Progress = lambda step: None,
+) -> Plan:
+    """Cuts a circuit.
+
+    For time, the cuts are those with which all segments are proven soonest, as many at once as cores and memory allow;
+    for gas those whose proofs cost least; for both, the better product of the two.
+
+    Args:
+        circuit: The whole.
+        name: The model's.
+        visibility: Of the weights.
+        objective: What is to be small.
+        memory: Bytes that all proofs at once may take.
+        cores: Of the machine.
+        engine: Asked for the rows of segments; makes no key.
+        folder: For its files.
+        at: Of `cuts`, those to take; None chooses.
+        progress: Told what is done.
+
+    Raises:
+        ModelError: A part that can't be cut does not fit the memory.
+    """
+    planner = _Planner(circuit, name, visibility, objective, memory, cores)
+    found: Plan | None = None
+    for attempt in range(_PLANS):
+        progress("cutting" if not attempt else f"cutting again ({attempt}): ezkl counts other rows")
+        ranges, lanes = planner.choose() if at is None else planner.taken(at)
+        open_ranges = [each for each in ranges if each not in planner.known]
+        if not open_ranges:
+            segments = tuple(planner.segment(*each) for each in ranges)
+            found = Plan(segments, lanes, makespan([each.cost.seconds for each in segments], lanes, cores))
+            break
+        for each in open_ranges:
+            planner.ask(*each, engine, folder)
+    if found is None:
+        raise ModelError(f"{name}: no cuts were found whose rows ezkl counts as the model of costs does")
+    return found
+
+
+@dataclass
+class _Planner:
+    """Costs of ranges of steps: estimated, and exact where ezkl was asked."""
+
+    circuit: Circuit
+    name: str
+    visibility: Visibility
+    objective: Objective
+    memory: int
+    cores: int
+    known: dict[tuple[int, int], tuple[Settings, graph.Estimate]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        circuit = self.circuit
+        self.places = [0, *cuts(circuit), len(circuit.steps)]
+        self.reach = {circuit.program.input: circuit.clip}
+        shapes: dict[str, tuple[int, ...]] = {name: each.shape for name, each in circuit.constants.items()}
+        shapes[circuit.program.input] = (1, *circuit.program.input_shape)
+        self.rows: list[tuple[int, int]] = []
+        for step in circuit.steps:
+            shapes[step.op.output] = step.op.shape
+            self.rows.append(graph.op_rows(step.op, shapes))
+        self.width = {0: circuit.features, len(circuit.steps): circuit.outputs}
+        self.width |= {at: math.prod(shapes[_crossing(circuit, at)]) for at in self.places[1:-1]}
+        self.factor = 1.0
+        self.estimates: dict[tuple[int, int], tuple[Settings, graph.Estimate] | None] = {}
+
+    def ends(self, start: int, end: int) -> tuple[str, ...]:
+        """The hashed ones."""
+        whole = len(self.circuit.steps)
+        return ("input",) * (start > 0) + ("output",) * (end < whole)
+
+    def cost(self, estimate: graph.Estimate) -> float:
+        if self.objective is Objective.GAS:
+            return float(estimate.gas)
+        return estimate.seconds + _START
+
+    def candidates(self, start: int, end: int) -> list[tuple[Settings, graph.Estimate]]:
+        """Digits and columns, cheapest first; none if there is nothing whose hash would bind a private model."""
+        steps = self.circuit.steps[start:end]
+        constants = {name for step in steps for name in step.op.inputs if name in self.circuit.constants}
+        weights = sum(self.circuit.constants[name].size for name in constants)
+        private = self.visibility is Visibility.PRIVATE
+        if private and not weights:
+            return []
+        arithmetic = sum(each[0] for each in self.rows[start:end])
+        count = sum(each[1] for each in self.rows[start:end])
+        apart = decomposed(steps)
+        scale = self.circuit.input_scale if start == 0 else piece_scale(self.circuit, start)
+        found = []
+        for base in BASES if apart else (2,):
+            legs = legs_for(base, apart)
+            for columns in COLUMNS:
+                rows = math.ceil(self.factor * (arithmetic + count * graph.digit_rows(legs)) / columns)
+                settings = Settings(scale, self.circuit.param_scale, base, legs, columns)
+                found.append((settings, self.estimate(start, end, settings, rows, weights if private else 0)))
+        found.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))
+        return found
+
+    def estimate(self, start: int, end: int, settings: Settings, rows: int, hashed: int = 0) -> graph.Estimate:
+        """Of a range with so many rows; those of the hash, which lie beside them, included or not."""
+        ends = self.ends(start, end)
+        hashed += self.width[start] * ("input" in ends) + self.width[end] * ("output" in ends)
+        apart = decomposed(self.circuit.steps[start:end])
+        private = self.visibility is Visibility.PRIVATE
+        public = self.width[start] * ("input" not in ends) + self.width[end] * ("output" not in ends)
+        return graph.estimate(
+            max(rows, graph.HASH_ROWS * hashed),
+            instances=public + private + len(ends),
+            private=private or bool(ends),
+            lookups=bool(apart),
+            columns=settings.columns,
+            table=settings.base if apart else 0,
+        )
+
+    def best(self, start: int, end: int) -> tuple[Settings, graph.Estimate] | None:
+        if (start, end) in self.known:
+            return self.known[start, end]
+        if (start, end) not in self.estimates:
+            self.estimates[start, end] = next(iter(self.candidates(start, end)), None)
+        return self.estimates[start, end]
+
+    def ask(self, start: int, end: int, engine: EngineProcess, folder: Path) -> None:
+        """Has ezkl count the rows of the best settings."""
+        part = piece(self.circuit, start, end)
+        onnx, written = folder / "segment.onnx", folder / "segment.json"
+        onnx.write_bytes(part.to_onnx(1))
+        counted = []
+        factor = self.factor
+        for settings, guess in self.candidates(start, end)[:_ASKED]:
+            model = SegmentModel(self.name, part, settings, hashed=self.ends(start, end))
+            arguments = artifact.run_args(model, self.visibility)
+            told = engine.call("gen_settings", model=str(onnx), settings=str(written), run_args=arguments)
+            counted.append((settings, self.estimate(start, end, settings, told["num_rows"])))
+            factor = max(factor, self.factor * told["num_rows"] / guess.rows)
+        if factor > self.factor:
+            # It counts more than was thought: so it will elsewhere.
+            self.factor = factor
+            self.estimates.clear()
+        counted.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))
+        self.known[start, end] = counted[0]
+
+    def segment(self, start: int, end: int) -> Segment:
+        settings, cost = self.known[start, end]
+        nodes = (self.circuit.steps[start].op.node, self.circuit.steps[end - 1].op.node)
+        return Segment(start, end, nodes, piece(self.circuit, start, end), settings, cost)
+
+    def choose(self) -> tuple[list[tuple[int, int]], int]:
+        """The best ranges by what is known, and how many are proven at once."""
+        found: list[tuple[float, int, list[tuple[int, int]], int]] = []
+        for lanes in range(1, self.cores + 1):
+            least = self.cheapest(self.memory // lanes, math.inf)
+            if least is None:
+                break
+            total = sum(self.costs(least, seconds=True))
+            # A long segment among short ones keeps the others waiting: shorter ones are tried as well.
+            for most in (math.inf, total / lanes, total / (2 * lanes), total / (3 * lanes)):
+                ranges = self.cheapest(self.memory // lanes, most)
+                if ranges is not None:
+                    found.append((self.rank(ranges, lanes), len(ranges), ranges, lanes))
+        if not found:
+            raise ModelError(self.refusal())
+        _, _, ranges, lanes = min(found, key=lambda each: each[:2])
+        return ranges, min(lanes, len(ranges))
+
+    def taken(self, at: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+        """The ranges between these cuts."""
+        if not set(at) <= set(self.places):
+            raise ValueError(f"{list(at)} are not all of the cuts {self.places[1:-1]}")
+        ranges = list(pairwise([0, *sorted(at), len(self.circuit.steps)]))
+        known = [self.known[each][1].memory for each in ranges if each in self.known]
+        return ranges, lanes_within(known, self.memory, self.cores) if known else 1
+
+    def costs(self, ranges: Sequence[tuple[int, int]], *, seconds: bool) -> list[float]:
+        chosen = [self.best(*each) for each in ranges]
+        return [(each[1].seconds if seconds else float(each[1].gas)) for each in chosen if each is not None]
+
+    def rank(self, ranges: Sequence[tuple[int, int]], lanes: int) -> float:
+        seconds = makespan(self.costs(ranges, seconds=True), lanes, self.cores)
+        gas = sum(self.costs(ranges, seconds=False))
+        return {Objective.TIME: seconds, Objective.GAS: gas, Objective.BOTH: math.sqrt(seconds * gas)}[self.objective]
+
+    def cheapest(self, memory: int, most: float) -> list[tuple[int, int]] | None:
+        """The ranges of the least sum of costs, each within so many bytes and seconds; None if there are none."""
+        best: list[tuple[float, int, int]] = [(0.0, 0, -1)] + [(math.inf, 0, -1)] * (len(self.places) - 1)
+        for at in range(1, len(self.places)):
+            for before in range(at):
+                if best[before][0] == math.inf:
+                    continue
+                chosen = self.best(self.places[before], self.places[at])
+                if chosen is None or not self.fits(chosen[1], memory):
+                    continue
+                if chosen[1].seconds > most and at - before > 1:
+                    continue
+                total = (best[before][0] + self.cost(chosen[1]), best[before][1] + 1, before)
+                best[at] = min(best[at], total)
+        if best[-1][0] == math.inf:
+            return None
+        ends = [len(self.places) - 1]
+        while ends[-1]:
+            ends.append(best[ends[-1]][2])
+        return [(self.places[a], self.places[b]) for a, b in pairwise(reversed(ends))]
+
+    @staticmethod
+    def fits(estimate: graph.Estimate, memory: int) -> bool:
+        return estimate.memory <= memory and estimate.k <= graph.MAX_K
+
+    def refusal(self) -> str:
+        """Names the layer that fits no segment: the largest of the smallest one that would hold it."""
+        reached = [True] + [False] * (len(self.places) - 1)
+        for at in range(1, len(self.places)):
+            within = [before for before in range(at) if reached[before]]
+            chosen = [self.best(self.places[before], self.places[at]) for before in within]
+            reached[at] = any(each is not None and self.fits(each[1], self.memory) for each in chosen)
+        first = max(at for at, each in enumerate(reached) if each)
+        holding = [
+            (found[1].memory, found[1], self.places[before], self.places[at])
+            for before in range(first + 1)
+            for at in range(first + 1, len(self.places))
+            if (found := self.best(self.places[before], self.places[at])) is not None
+        ]
+        if not holding:
+            return f"{self.name} can't be cut so that every segment has weights whose hash binds it"
+        _, cost, start, end = min(holding, key=lambda each: (each[0], each[2:]))
+        largest = max(range(start, end), key=lambda at: self.rows[at][0] + self.weights_of(at))
+        change = "allow more with --memory-limit, or make it smaller"
+        if self.visibility is Visibility.PRIVATE:
+            change += f"; a private weight costs {graph.HASH_ROWS} rows, with --public-model about one"
+        return (
+            f"{self.name}: {self.circuit.steps[largest].op.node} fits no segment: the smallest that holds it takes "
+            f"{cost.rows:,} rows (k = {cost.k}), about {cost.memory / 2**30:.2f} GiB and {cost.seconds:,.0f} s a "
+            f"proof; the limit is {self.memory / 2**30:.2f} GiB: {change}"
+        )
+
+    def weights_of(self, at: int) -> int:
+        if self.visibility is Visibility.PUBLIC:
+            return 0
+        names = {name for name in self.circuit.steps[at].op.inputs if name in self.circuit.constants}
+        return graph.HASH_ROWS * sum(int(self.circuit.constants[name].size) for name in names)
+
+
+def piece_scale(circuit: Circuit, at: int) -> int:
+    """The scale of the value that crosses a cut."""
+    name = _crossing(circuit, at)
+    return next(step.scale for step in circuit.steps if step.op.output == name)
+
+
+def models(plan: Plan, name: str, windows: Sequence[tuple[int, ...]]) -> list[SegmentModel]:
+    """The segments as models to build.
+
+    Args:
+        plan: The cuts.
+        name: The whole model's.
+        windows: The whole model's, for the first proofs and the corners.
+    """
+    found = []
+    inputs = [tuple(each) for each in windows]
+    last = len(plan.segments) - 1
+    for at, segment in enumerate(plan.segments):
+        hashed = ("input",) * (at > 0) + ("output",) * (at < last)
+        model = SegmentModel(
+            f"{name}-{at:02}", segment.circuit, segment.settings, hashed=hashed, inputs=tuple(dict.fromkeys(inputs))
+        )
+        found.append(model)
+        inputs = [tuple(int(value) for value in row) for row in segment.circuit.evaluate(inputs).tolist()]
+    return found

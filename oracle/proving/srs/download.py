@@ -1,0 +1,256 @@
+"""One known file from somewhere: resumed where it was cut, and kept only if its SHA-256 is the expected one.
+
+What arrives goes to `.NAME.part` beside the target. It stays there when the connection is cut or time is up, so that
+the next attempt, in this process or a later one, asks for the rest only. It goes when it can't be of use: the hash of
+the whole is wrong, or the disk is full. The target is replaced by a complete file or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oracle.core.errors import ArtifactError, SrsUnavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+Progress = Callable[[int, int], None]
+"""Told the bytes that are there, and how many there will be."""
+
+_BUSY = frozenset({408, 425, 429})
+_SLOWEST = 128 * 1024
+_ELSEWHERE = "name another source: `oracle srs fetch --mirror URL`"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When to try again, and when to give up.
+
+    Attributes:
+        deadline_s: For all attempts together; None: ten minutes, and longer for large files.
+        stall_s: Seconds without a byte after which a connection counts as cut.
+        attempts: Attempts in a row that bring nothing.
+        first_wait_s: Between two attempts; doubled each time, with jitter.
+        longest_wait_s: At most.
+    """
+
+    deadline_s: float | None = None
+    stall_s: float = 30.0
+    attempts: int = 5
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 30.0
+
+    def deadline(self, size: int) -> float:
+        """Seconds for a file of so many bytes."""
+        return 600.0 + size / _SLOWEST if self.deadline_s is None else self.deadline_s
+
+
+class _Interrupted(Exception):
+    """This attempt ended before the file was complete; another one may not."""
+
+
+class _Late(_Interrupted):
+    """Time is up."""
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    size: int,
+    sha256: str,
+    patience: Patience | None = None,
+    progress: Progress = lambda done, total: None,
+) -> None:
+    """Fetches a file whose size and hash are known. The caller holds a lock on the target.
+
+    Raises:
+        SrsUnavailable: The server did not answer, or not in time. What arrived is kept for the next call.
+        ArtifactError: What is there is another file, or it does not fit on the disk. Nothing is kept.
+    """
+    _Download(url, target, size, sha256, patience or Patience(), progress).run()
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user, password and query."""
+    import httpx
+
+    parsed = httpx.URL(url)
+    return str(parsed.copy_with(userinfo=b"", query=None, fragment=None))
+
+
+class _Download:
+    def __init__(self, url: str, target: Path, size: int, sha256: str, patience: Patience, progress: Progress) -> None:
+        self._url = url
+        self._shown = without_secrets(url)
+        self._target = target
+        self._partial = target.with_name(f".{target.name}.part")
+        self._size = size
+        self._sha256 = sha256
+        self._patience = patience
+        self._progress = progress
+        self._end = time.monotonic() + patience.deadline(size)
+        # Attempts in a row that brought nothing, and whether the file is of several attempts.
+        self._fruitless = 0
+        self._pieced = False
+        self._again = False
+
+    def run(self) -> None:
+        """Attempt after attempt, until the file is complete or patience is at its end."""
+        import httpx
+        import tenacity
+
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Interrupted) & tenacity.retry_if_not_exception_type(_Late),
+            stop=lambda state: self._fruitless >= self._patience.attempts or time.monotonic() >= self._end,
+            wait=tenacity.wait_exponential(self._patience.first_wait_s, self._patience.longest_wait_s)
+            + tenacity.wait_random(0, self._patience.first_wait_s),
+            reraise=True,
+        )
+        try:
+            self._check_space()
+            # A proxy that the environment names is for the outside: a mirror on this machine is asked directly.
+            local = httpx.URL(self._url).host in ("localhost", "127.0.0.1", "::1")
+            with httpx.Client(follow_redirects=True, max_redirects=5, trust_env=not local) as client:
+                attempts(self._attempt, client)
+            with self._partial.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(self._partial, self._target)
+        except _Interrupted as error:
+            have = self._have()
+            if not have:
+                self._discard()
+            rest = f"{have:,} of {self._size:,} bytes are kept, and the next attempt goes on from there" if have else ""
+            raise SrsUnavailable(f"{self._shown}: {error}; {rest or 'nothing has arrived'}") from error
+        except OSError as error:
+            self._discard()
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            remedy = f"free {self._size:,} bytes there, and try again" if full else "check that it is writable"
+            raise ArtifactError(
+                f"{self._target.parent}: {self._target.name} can't be written ({error.strerror or error}); {remedy}"
+            ) from error
+
+    def _check_space(self) -> None:
+        missing = self._size - self._have()
+        if shutil.disk_usage(self._target.parent).free < missing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _attempt(self, client: httpx.Client) -> None:
+        import httpx
+
+        before = self._have()
+        try:
+            self._receive(client, before)
+        except httpx.TimeoutException as error:
+            raise self._interruption(before, f"no answer within {self._patience.stall_s:g} s") from error
+        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
+            raise ArtifactError(f"{self._shown}: {error}") from error
+        except httpx.HTTPError as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise self._interruption(before, reason) from error
+        except _Interrupted as error:
+            raise self._interruption(before, str(error)) from error
+        self._check_hash()
+
+    def _interruption(self, before: int, reason: str) -> _Interrupted:
+        self._fruitless = 0 if self._have() > before else self._fruitless + 1
+        if time.monotonic() >= self._end:
+            return _Late(f"not complete within {self._patience.deadline(self._size):g} s")
+        return _Interrupted(reason)
+
+    def _receive(self, client: httpx.Client, have: int) -> None:
+        """Asks for what is missing and appends it."""
+        if have == self._size:
+            self._pieced = True
+            return
+        # Compressed answers are declined: their ranges would be of something else.
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        timeout = max(0.05, min(self._patience.stall_s, self._end - time.monotonic()))
+        with client.stream("GET", self._url, headers=headers, timeout=timeout) as response:
+            start = self._start(response, have)
+            self._pieced = start > 0
+            self._progress(start, self._size)
+            with self._partial.open("ab" if start else "wb") as file:
+                done = start
+                # As it comes from the network: what a larger chunk still waits for would be lost when it is cut.
+                for chunk in response.iter_raw():
+                    done += len(chunk)
+                    if done > self._size:
+                        raise self._other_file(f"has more than {self._size:,} bytes")
+                    file.write(chunk)
+                    self._progress(done, self._size)
+                    if time.monotonic() >= self._end:
+                        raise _Late("time is up")
+            if done < self._size:
+                raise _Interrupted(f"the answer ended after {done:,} bytes")
+
+    def _start(self, response: httpx.Response, have: int) -> int:
+        """The position in the file at which an answer begins; refuses what is no answer."""
+        status = response.status_code
+        if status == 416:
+            self._discard()
+            raise _Interrupted("the server does not have the rest of what is here")
+        if status in _BUSY or status >= 500:
+            raise _Interrupted(f"HTTP {status}")
+        if status not in (200, 206):
+            raise ArtifactError(
+                f"{self._shown}: HTTP {status}: the file is not there; name another source with --mirror"
+            )
+        if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise ArtifactError(
+                f"{self._shown}: the answer is compressed, though that was declined; name another source"
+            )
+        start = 0
+        if status == 206:
+            unit, _, rest = response.headers.get("content-range", "").partition(" ")
+            span, _, total = rest.partition("/")
+            if total.isdecimal() and int(total) != self._size:
+                raise self._other_file(f"has {int(total):,} bytes instead of {self._size:,}")
+            if (unit, span.partition("-")[0]) != ("bytes", str(have)):
+                self._discard()
+                raise _Interrupted("the server answered with another part than was asked for")
+            start = have
+        declared = response.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) != self._size - start:
+            raise self._other_file(f"has {start + int(declared):,} bytes instead of {self._size:,}")
+        return start
+
+    def _other_file(self, how: str) -> ArtifactError:
+        self._discard()
+        return ArtifactError(f"what is at {self._shown} is another file: it {how}. Nothing of it is kept; {_ELSEWHERE}")
+
+    def _check_hash(self) -> None:
+        with self._partial.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest == self._sha256:
+            return
+        self._discard()
+        if self._pieced and not self._again:
+            # The beginning may have been of another file, or of one that changed: the whole once more.
+            self._again = True
+            raise _Interrupted("what was put together is not the file that was asked for")
+        raise ArtifactError(
+            f"what is at {self._shown} is another file: its SHA-256 is {digest} instead of {self._sha256}. Nothing of "
+            f"it is kept; {_ELSEWHERE}"
+        )
+
+    def _have(self) -> int:
+        with contextlib.suppress(OSError):
+            have = self._partial.stat().st_size
+            if have <= self._size:
+                return have
+            self._discard()
+        return 0
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self._partial.unlink(missing_ok=True)

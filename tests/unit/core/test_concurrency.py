@@ -1,0 +1,73 @@
+"""Work side by side: all of it, or the first failure and nothing that goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from oracle.core.concurrency import together
+from oracle.core.errors import DataError, OracleError
+
+
+async def after(*events: asyncio.Event, gives: int = 0, fails: Exception | None = None) -> int:
+    for event in events:
+        await event.wait()
+    if fails is not None:
+        raise fails
+    return gives
+
+
+class Endless:
+    """Goes on until it is cancelled, and takes a moment to end."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.ended = False
+
+    async def run(self) -> int:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            self.ended = True
+        return 0
+
+
+async def test_what_they_return_in_their_order() -> None:
+    last = asyncio.Event()
+
+    async def second() -> str:
+        last.set()
+        return "b"
+
+    assert await together(after(last, gives=1), second()) == (1, "b")
+    assert await together(*(after(gives=each) for each in range(5))) == (0, 1, 2, 3, 4)
+    assert await together() == ()
+
+
+async def test_the_first_failure_is_raised_as_it_is_when_the_others_have_ended() -> None:
+    endless, cause = Endless(), ValueError("why")
+    error = DataError("what")
+    error.__cause__ = cause
+    with pytest.raises(OracleError) as caught:
+        await together(endless.run(), after(endless.begun, fails=error))
+    assert caught.value is error and caught.value.__cause__ is cause
+    assert endless.ended
+
+
+async def test_of_two_failures_the_first() -> None:
+    first, second = DataError("first"), DataError("second")
+    with pytest.raises(DataError, match="first"):
+        await together(after(fails=first), after(fails=second))
+
+
+async def test_cancelled_from_outside() -> None:
+    endless = Endless()
+    work = asyncio.ensure_future(together(endless.run(), endless.run()))
+    await endless.begun.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert endless.ended

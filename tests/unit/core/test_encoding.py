@@ -1,0 +1,390 @@
+"""The encoding: the shared vectors, and properties against independent arithmetic (exact fractions)."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from oracle.core.encoding import (
+    CLIP,
+    FIELD_MODULUS,
+    GAP_ONE,
+    INT128_MAX,
+    RING_SIZE,
+    SCORE_RATIO_MAX,
+    SCORE_UNIT_BITS,
+    answer_from_decimal,
+    clip,
+    decimal_from_answer,
+    features,
+    from_field,
+    gap,
+    instances,
+    is_score_unit,
+    move,
+    push_move,
+    repeats,
+    score_ratio,
+    spread,
+    to_field,
+    truncated_quotient,
+)
+from oracle.core.errors import DataError
+from oracle.core.gate import empty_feed
+from oracle.core.types import FeedState, Kind
+
+answers = st.integers(-INT128_MAX - 1, INT128_MAX)
+prices = st.integers(1, INT128_MAX)
+sigmas = st.integers(1, 2**64 - 1)
+times = st.integers(0, 2**32 - 1)
+heartbeats = st.integers(1, 2**32 - 1)
+circuit_integers = st.integers(-INT128_MAX, INT128_MAX)
+moves = st.integers(-CLIP, CLIP)
+
+
+@pytest.fixture(scope="module")
+def vectors(project_root: Path) -> dict[str, Any]:
+    text = (project_root / "tests/vectors/features.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def rows(table: dict[str, list[str]], *columns: str) -> list[tuple[int, ...]]:
+    lengths = {len(column) for column in table.values()}
+    assert len(lengths) == 1
+    assert lengths.pop() > 20
+    return [tuple(int(table[column][i]) for column in columns) for i in range(len(table[columns[0]]))]
+
+
+# --- shared vectors ---
+
+
+def test_the_vectors_are_those_that_the_script_writes(project_root: Path) -> None:
+    script = project_root / "scripts" / "make_vectors.py"
+    checked = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, f"run `python scripts/make_vectors.py`: {checked.stderr}"
+
+
+def test_the_check_of_the_vectors_can_fail(project_root: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "features.json"
+    text = (project_root / "tests/vectors/features.json").read_text(encoding="utf-8")
+    changed.write_text(text.replace("32767", "32766", 1), encoding="utf-8")
+    code = (
+        "import runpy, sys, pathlib;"
+        f"module = runpy.run_path({str(project_root / 'scripts/make_vectors.py')!r});"
+        f"module['main'].__globals__['TARGET'] = pathlib.Path({str(changed)!r});"
+        "sys.exit(module['main'](['--check']))"
+    )
+    checked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (1, "")
+
+
+def test_moves_of_the_vectors(vectors: dict[str, Any]) -> None:
+    for kind, sigma, answer, reference, expected in rows(
+        vectors["move"], "kind", "sigma", "answer", "reference", "move"
+    ):
+        assert move(Kind(kind), sigma, answer, reference) == expected
+        assert exact_move(Kind(kind), sigma, answer, reference) == expected
+
+
+def test_gaps_of_the_vectors(vectors: dict[str, Any]) -> None:
+    for observed_at, last, heartbeat, expected in rows(
+        vectors["gap"], "observedAt", "lastObservedAt", "heartbeat", "gap"
+    ):
+        assert gap(observed_at, last, heartbeat) == expected
+
+
+def test_ratios_of_the_vectors(vectors: dict[str, Any]) -> None:
+    for score, unit, expected in rows(vectors["scoreRatio"], "score", "unit", "ratio"):
+        assert score_ratio([score], unit) == expected
+
+
+def test_score_units_of_the_vectors(vectors: dict[str, Any]) -> None:
+    table = rows(vectors["scoreUnit"], "unit", "fits")
+    for unit, fits in table:
+        assert is_score_unit(unit) is bool(fits)
+    assert {fits for _, fits in table} == {0, 1}
+
+
+def test_field_elements_of_the_vectors(vectors: dict[str, Any]) -> None:
+    assert int(vectors["fieldModulus"]) == FIELD_MODULUS
+    for value, element in rows(vectors["toField"], "value", "element"):
+        assert to_field(value) == element
+        assert from_field(element) == value
+
+
+# --- arithmetic ---
+
+
+@given(st.integers(), st.integers().filter(bool))
+@example(-7, 2)
+@example(7, -2)
+def test_division_truncates_toward_zero(numerator: int, denominator: int) -> None:
+    assert truncated_quotient(numerator, denominator) == math.trunc(Fraction(numerator, denominator))
+
+
+@given(st.integers())
+def test_clip_keeps_what_fits_and_limits_the_rest(value: int) -> None:
+    clipped = clip(value)
+    assert -CLIP <= clipped <= CLIP
+    assert clipped == value or (abs(value) > CLIP and clipped == math.copysign(CLIP, value))
+
+
+def exact_move(kind: Kind, sigma: int, answer: int, reference: int) -> int:
+    """The definition, in exact fractions."""
+    if kind is Kind.ABSOLUTE:
+        sigmas_moved = Fraction(answer - reference, sigma)
+    elif answer <= 0:
+        return -CLIP
+    else:
+        sigmas_moved = Fraction(answer - reference, min(answer, reference)) / Fraction(sigma, 10**6)
+    return max(-CLIP, min(CLIP, math.trunc(sigmas_moved * 1_000)))
+
+
+@given(sigmas, answers, answers)
+@example(2**64 - 1, INT128_MAX, -INT128_MAX - 1)
+def test_an_absolute_move_is_its_definition(sigma: int, answer: int, reference: int) -> None:
+    assert move(Kind.ABSOLUTE, sigma, answer, reference) == exact_move(Kind.ABSOLUTE, sigma, answer, reference)
+
+
+@given(sigmas, answers, prices)
+def test_a_relative_move_is_its_definition(sigma: int, answer: int, reference: int) -> None:
+    assert move(Kind.RELATIVE, sigma, answer, reference) == exact_move(Kind.RELATIVE, sigma, answer, reference)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**20), st.integers(-(10**6), 10**6))
+def test_small_relative_moves_are_their_definition(sigma: int, reference: int, ppm: int) -> None:
+    answer = reference + reference * ppm // 10**6
+    assume(answer > 0)
+    assert move(Kind.RELATIVE, sigma, answer, reference) == exact_move(Kind.RELATIVE, sigma, answer, reference)
+
+
+@given(sigmas, prices, prices)
+def test_a_relative_move_there_and_back_is_as_far(sigma: int, one: int, other: int) -> None:
+    assert move(Kind.RELATIVE, sigma, one, other) == -move(Kind.RELATIVE, sigma, other, one)
+
+
+@given(sigmas, prices, prices, prices)
+def test_a_larger_answer_is_no_smaller_move(sigma: int, one: int, other: int, reference: int) -> None:
+    low, high = sorted((one, other))
+    assert move(Kind.RELATIVE, sigma, low, reference) <= move(Kind.RELATIVE, sigma, high, reference)
+
+
+@pytest.mark.parametrize("answer", [0, -1, -INT128_MAX - 1])
+def test_a_price_that_is_none_is_the_largest_fall(answer: int) -> None:
+    assert move(Kind.RELATIVE, 2**64 - 1, answer, 1) == -CLIP
+
+
+@given(times, times, heartbeats)
+def test_a_gap_is_its_definition(one: int, other: int, heartbeat: int) -> None:
+    last, observed_at = sorted((one, other))
+    exact = math.floor(Fraction(observed_at - last, heartbeat) * 1_000)
+    assert gap(observed_at, last, heartbeat) == min(CLIP, max(GAP_ONE, exact))
+
+
+@given(st.lists(circuit_integers, min_size=1, max_size=4), st.integers(1, 2**128 - 1))
+def test_a_ratio_is_of_the_largest_score_and_fits_its_24_bits(scores: list[int], unit: int) -> None:
+    exact = math.trunc(Fraction(max(scores) * 1_000, unit))
+    assert score_ratio(scores, unit) == max(-SCORE_RATIO_MAX - 1, min(SCORE_RATIO_MAX, exact))
+
+
+@given(st.integers(0, 2**64), st.integers(0, 100))
+@example(2**SCORE_UNIT_BITS - 1, 128 - SCORE_UNIT_BITS)
+@example(2**SCORE_UNIT_BITS - 1, 129 - SCORE_UNIT_BITS)
+@example(2**SCORE_UNIT_BITS + 1, 0)
+def test_a_score_unit_is_what_40_bits_and_a_shift_can_say(mantissa: int, shift: int) -> None:
+    unit = mantissa << shift
+    as_the_hub = unit
+    while as_the_hub >= 2**SCORE_UNIT_BITS and as_the_hub % 2 == 0:
+        as_the_hub //= 2
+    assert is_score_unit(unit) == (0 < unit < 2**128 and as_the_hub < 2**SCORE_UNIT_BITS)
+
+
+def test_a_negative_score_unit_is_none() -> None:
+    assert not is_score_unit(-1)
+
+
+# --- features ---
+
+
+def feed(**changes: Any) -> FeedState:
+    return replace(empty_feed(b"\x01" * 32, Kind.RELATIVE, 10_000, 3_600, 1), **changes)
+
+
+@pytest.mark.parametrize("length", [3, 8, RING_SIZE + 2])
+def test_the_first_round_has_no_past(length: int) -> None:
+    assert features(feed(), 5, 10**9, length) == (*(0,) * (length - 1), GAP_ONE)
+
+
+@given(st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE), st.integers(3, RING_SIZE + 2), prices)
+def test_features_are_the_move_the_past_and_the_gap(past: list[int], length: int, answer: int) -> None:
+    state = feed(round_id=9, answer=100_00000000, observed_at=1_000, returns=tuple(past))
+    vector = features(state, answer, 8_200, length)
+    assert len(vector) == length
+    assert vector[0] == move(Kind.RELATIVE, 10_000, answer, 100_00000000)
+    assert vector[1:-1] == tuple(past[: length - 2])
+    assert vector[-1] == 2_000
+    # The circuit has a proof for all of them: each fits the box.
+    assert all(-CLIP <= value <= CLIP for value in vector)
+
+
+@given(
+    st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE), st.integers(4, RING_SIZE + 2), prices, st.integers(0, CLIP)
+)
+def test_a_spread_takes_the_place_of_the_oldest_move(past: list[int], length: int, answer: int, apart: int) -> None:
+    state = feed(round_id=9, answer=100_00000000, observed_at=1_000, returns=tuple(past))
+    vector, without = features(state, answer, 8_200, length, apart), features(state, answer, 8_200, length)
+    assert (*vector[:-2], vector[-1]) == (*without[:-2], without[-1])
+    assert vector[-2] == apart
+    assert features(feed(), 5, 10**9, length, apart) == (*(0,) * (length - 2), apart, GAP_ONE)
+
+
+def test_spreads_are_those_of_the_table(vectors: dict[str, Any]) -> None:
+    columns = [[int(value) for value in vectors["spread"][name]] for name in ("kind", "sigma", "lowest", "highest")]
+    found = [spread(Kind(kind), sigma, low, high) for kind, sigma, low, high in zip(*columns, strict=True)]
+    assert found == [int(value) for value in vectors["spread"]["spread"]]
+
+
+@given(st.sampled_from(Kind), sigmas, answers, answers)
+def test_a_spread_is_no_caller_s_choice_of_order_and_fits_the_box(kind: Kind, sigma: int, a: int, b: int) -> None:
+    apart = spread(kind, sigma, min(a, b), max(a, b))
+    assert 0 <= apart <= CLIP
+    assert spread(kind, sigma, a, a) == 0
+    if kind is Kind.ABSOLUTE:
+        assert apart == min(CLIP, abs(a - b) * 1_000 // sigma)
+
+
+@given(st.lists(moves, max_size=40))
+def test_the_ring_has_the_newest_moves_first(pushed: list[int]) -> None:
+    ring: tuple[int, ...] = (0,) * RING_SIZE
+    for value in pushed:
+        ring = push_move(ring, value)
+    assert ring == (*reversed(pushed), *(0,) * RING_SIZE)[:RING_SIZE]
+
+
+@pytest.mark.parametrize(
+    ("round_id", "answer", "before", "after"),
+    [(0, 0, 0, 0), (1, 7, 0, 1), (1, 7, 254, 255), (1, 7, 255, 255), (1, 8, 9, 0)],
+)
+def test_repeats_are_counted_up_to_a_byte(round_id: int, answer: int, before: int, after: int) -> None:
+    latest = 7 if round_id else 0
+    assert repeats(feed(round_id=round_id, answer=latest, repeats=before), answer) == after
+
+
+# --- the field ---
+
+
+@given(circuit_integers)
+@example(INT128_MAX)
+@example(-INT128_MAX)
+def test_integers_go_into_the_field_and_back(value: int) -> None:
+    element = to_field(value)
+    assert 0 <= element < FIELD_MODULUS
+    assert element == (value if value >= 0 else FIELD_MODULUS - abs(value))
+    assert from_field(element) == value
+
+
+@pytest.mark.parametrize("value", [2**127, -(2**127), FIELD_MODULUS])
+def test_integers_outside_the_circuit_are_refused(value: int) -> None:
+    with pytest.raises(ValueError, match="outside the circuit's integers"):
+        to_field(value)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [-1, FIELD_MODULUS, FIELD_MODULUS + 1, 2**127, FIELD_MODULUS - 2**127, FIELD_MODULUS // 2],
+)
+def test_elements_that_stand_for_no_integer_are_refused(element: int) -> None:
+    with pytest.raises(ValueError, match=r"not a reduced field element|stands for no integer"):
+        from_field(element)
+
+
+windows = st.lists(st.tuples(st.tuples(moves, moves, moves), st.tuples(circuit_integers)), min_size=1, max_size=5)
+
+
+@given(windows, st.integers(1, 8), st.none() | st.integers(0, FIELD_MODULUS - 1))
+def test_instances_are_hash_windows_scores_with_the_last_repeated(
+    given_: list[tuple[tuple[int, ...], tuple[int, ...]]], batch: int, model_hash: int | None
+) -> None:
+    assume(len(given_) <= batch)
+    x = [window for window, _ in given_]
+    s = [scores for _, scores in given_]
+    built = list(instances(model_hash, x, s, batch))
+    if model_hash is not None:
+        assert built.pop(0) == model_hash
+    assert len(built) == batch * 4
+    decoded = [from_field(element) for element in built]
+    padded = [given_[min(i, len(given_) - 1)] for i in range(batch)]
+    assert decoded[: batch * 3] == [value for window, _ in padded for value in window]
+    assert decoded[batch * 3 :] == [value for _, scores in padded for value in scores]
+
+
+@pytest.mark.parametrize(
+    ("x", "s", "batch"),
+    [([], [], 1), ([(1, 2)], [], 1), ([(1, 2)] * 2, [(0,)] * 2, 1), ([(1, 2)], [(0,)] * 2, 2)],
+)
+def test_batches_that_do_not_fit_are_refused(x: list[tuple[int, ...]], s: list[tuple[int, ...]], batch: int) -> None:
+    with pytest.raises(ValueError, match="for a batch of"):
+        instances(1, x, s, batch)
+
+
+# --- decimals ---
+
+
+@given(answers, st.integers(0, 18))
+def test_answers_become_decimals_and_back(answer: int, decimals: int) -> None:
+    assume(abs(answer) <= INT128_MAX)
+    assert answer_from_decimal(decimal_from_answer(answer, decimals), decimals) == answer
+
+
+@given(
+    st.decimals(min_value=-(10**18), max_value=10**18, allow_nan=False, places=20),
+    st.integers(0, 18),
+)
+def test_an_answer_is_the_nearest_to_the_value(value: Decimal, decimals: int) -> None:
+    answer = answer_from_decimal(value, decimals)
+    assert abs(Fraction(answer) - Fraction(value) * 10**decimals) <= Fraction(1, 2)
+    assert answer == round(Fraction(value) * 10**decimals)  # half to even, as Python's own rounding
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "what"),
+    [
+        ("NaN", 8, "not a finite number"),
+        ("Infinity", 8, "not a finite number"),
+        ("1e400", 8, "does not fit the contract's int128"),
+        ("-1e33", 8, "does not fit the contract's int128"),
+        (str(2**127), 0, "does not fit the contract's int128"),
+    ],
+)
+def test_values_that_are_no_answer(value: str, decimals: int, what: str) -> None:
+    with pytest.raises(DataError, match=what) as caught:
+        answer_from_decimal(Decimal(value), decimals)
+    assert "\n" not in str(caught.value)
+
+
+def test_tiny_values_become_zero() -> None:
+    assert answer_from_decimal(Decimal("1e-39"), 18) == 0
+    assert answer_from_decimal(Decimal("0.5"), 0) == 0
+    assert answer_from_decimal(Decimal("1.5"), 0) == 2
+
+
+def test_instances_of_a_segment_have_hashes_at_its_ends() -> None:
+    """The input's hash is before the model's, the output's last; public integers stay where they are."""
+    windows, scores = [(1, -2)], [(3,)]
+    minus_two = FIELD_MODULUS - 2
+    assert instances(7, windows, scores, 1, output_hash=9) == (7, 1, minus_two, 9)
+    assert instances(7, windows, scores, 1, input_hash=8) == (8, 7, 3)
+    assert instances(7, windows, scores, 1, input_hash=8, output_hash=9) == (8, 7, 9)
+    assert instances(None, windows, scores, 1, input_hash=8, output_hash=9) == (8, 9)

@@ -1,0 +1,355 @@
+"""The gate's mirror: holds, confirmations, and that a feed can't freeze while reporters agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from oracle.core import encoding
+from oracle.core.gate import HoldPolicy, Verdict, empty_feed, judge
+from oracle.core.types import FeedState, HoldReason, Kind, Outcome, Status
+
+POLICY = HoldPolicy(confirmations=2, confirm_delay=7_200, tolerance=1_000)
+NORMAL, ANOMALOUS = (-1, 0), (-1, 1)
+FEED = empty_feed(b"\1" * 32, Kind.RELATIVE, sigma=10_000, heartbeat=3_600, model_number=1)
+
+
+def report(
+    state: FeedState,
+    answer: int,
+    observed_at: int,
+    scores: tuple[int, ...],
+    policy: HoldPolicy = POLICY,
+) -> Verdict:
+    return judge(
+        state,
+        policy,
+        answer,
+        observed_at,
+        scores,
+        score_unit=1,
+        published_at=observed_at + 5,
+    )
+
+
+def started(answer: int = 1_000_000) -> FeedState:
+    return report(FEED, answer, 100, NORMAL).state
+
+
+def test_the_first_report_becomes_round_one_with_no_move() -> None:
+    verdict = report(FEED, 1_000_000, 100, NORMAL)
+    assert verdict.outcome is Outcome.ACCEPTED
+    assert (verdict.state.round_id, verdict.state.answer, verdict.state.returns[0]) == (
+        1,
+        1_000_000,
+        0,
+    )
+    assert verdict.state.published_at == 105
+
+
+def test_an_accepted_report_pushes_its_move() -> None:
+    state = report(started(), 1_010_000, 200, NORMAL).state
+    assert state.returns[:2] == (1_000, 0)
+    assert len(state.returns) == encoding.RING_SIZE
+
+
+def test_any_positive_score_holds_and_leaves_the_answer_alone() -> None:
+    before = started()
+    verdict = report(before, 2_000_000, 200, ANOMALOUS)
+    assert verdict.outcome is Outcome.HELD
+    assert verdict.state.status is Status.HELD
+    kept = replace(
+        verdict.state,
+        status=before.status,
+        held=None,
+        last_report_at=before.last_report_at,
+    )
+    assert kept == before
+    assert verdict.state.held is not None and verdict.state.held.answer == 2_000_000
+
+
+def test_a_normal_report_clears_the_hold() -> None:
+    state = report(started(), 2_000_000, 200, ANOMALOUS).state
+    verdict = report(state, 1_000_100, 300, NORMAL)
+    assert verdict.outcome is Outcome.ACCEPTED and not verdict.confirmed
+    assert verdict.state.status is Status.OK and verdict.state.held is None
+
+
+def test_a_regime_change_is_confirmed_by_enough_reports_over_enough_time() -> None:
+    state = report(started(), 2_000_000, 200, ANOMALOUS).state
+    state = report(state, 2_001_000, 3_800, ANOMALOUS).state
+    early = report(state, 2_002_000, 7_399, ANOMALOUS)
+    assert early.outcome is Outcome.HELD, "confirmed before the delay"
+    verdict = report(early.state, 2_002_000, 7_400, ANOMALOUS)
+    assert verdict.outcome is Outcome.ACCEPTED and verdict.confirmed
+    assert verdict.state.answer == 2_002_000
+
+
+def test_enough_time_without_enough_reports_confirms_nothing() -> None:
+    state = report(started(), 2_000_000, 200, ANOMALOUS).state
+    assert report(state, 2_000_000, 1_000_000, ANOMALOUS).outcome is Outcome.HELD
+
+
+def test_a_report_away_from_the_first_held_answer_starts_over() -> None:
+    state = report(started(), 2_000_000, 200, ANOMALOUS).state
+    state = report(state, 2_010_000, 3_800, ANOMALOUS).state
+    assert state.held is not None and state.held.confirmations == 1
+    state = report(state, 2_100_000, 9_000, ANOMALOUS).state
+    assert state.held is not None
+    assert (
+        state.held.confirmations,
+        state.held.first_answer,
+        state.held.first_observed_at,
+    ) == (0, 2_100_000, 9_000)
+
+
+@pytest.mark.parametrize("answer", [0, -5])
+def test_a_relative_feed_never_accepts_what_is_not_positive(answer: int) -> None:
+    state = started()
+    for step in range(1, 10):
+        verdict = report(state, answer, 200 + step * 10_000, NORMAL)
+        assert verdict.outcome is Outcome.HELD
+        state = verdict.state
+
+
+def test_an_absolute_feed_accepts_zero_and_negative_answers() -> None:
+    feed = empty_feed(b"\2" * 32, Kind.ABSOLUTE, sigma=50, heartbeat=3_600, model_number=1)
+    state = report(feed, 0, 100, NORMAL).state
+    verdict = report(state, -25, 200, NORMAL)
+    assert verdict.outcome is Outcome.ACCEPTED
+    assert verdict.state.returns[0] == -500
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**12), st.booleans(), st.integers(1, 10_000)),
+        min_size=1,
+        max_size=40,
+    ),
+)
+def test_rounds_and_times_only_grow_and_history_has_one_round_an_acceptance(
+    reports: list[tuple[int, bool, int]],
+) -> None:
+    state, now, accepted = FEED, 0, 0
+    for answer, normal, seconds in reports:
+        now += seconds
+        verdict = report(state, answer, now, NORMAL if normal else ANOMALOUS)
+        accepted += verdict.outcome is Outcome.ACCEPTED
+        assert verdict.state.round_id == accepted
+        assert verdict.state.last_report_at == now
+        assert (verdict.state.held is not None) == (verdict.state.status is Status.HELD)
+        clipped = (
+            state.round_id > 0 and abs(encoding.move(Kind.RELATIVE, 10_000, answer, state.answer)) == encoding.CLIP
+        )
+        if normal and not clipped:
+            assert verdict.outcome is Outcome.ACCEPTED
+        state = verdict.state
+
+
+@given(st.data())
+def test_a_feed_can_not_freeze_while_reporters_agree(data: st.DataObject) -> None:
+    """Whatever the model says of reports that agree: the bound of `HoldPolicy` ends a hold."""
+    kind = data.draw(st.sampled_from(Kind))
+    policy = HoldPolicy(
+        confirmations=data.draw(st.integers(1, 5)),
+        confirm_delay=data.draw(st.integers(0, 100_000)),
+        tolerance=data.draw(st.integers(0, 5_000)),
+        max_repeats=data.draw(st.integers(0, 2)),
+    )
+    answers = st.integers(1, 10**9) if kind is Kind.RELATIVE else st.integers(-(10**9), 10**9)
+    feed = empty_feed(b"\1" * 32, kind, sigma=10_000, heartbeat=3_600, model_number=1)
+    old, first = data.draw(answers), data.draw(answers)
+    state = report(feed, old, 100, NORMAL, policy).state
+    now, further = data.draw(st.integers(101, 10_000)), 0
+    if data.draw(st.booleans()):
+        # A hold of another level, or for another reason, which this one replaces.
+        state = report(state, data.draw(answers) if kind is Kind.ABSOLUTE else -1, now, ANOMALOUS, policy).state
+        now += 1
+    assume(first != old or not policy.max_repeats)
+    state = report(state, first, now, ANOMALOUS, policy).state
+    # It may go on with a hold that began before: then it ends the sooner, or has ended.
+    assume(state.held is not None)
+    assert state.held is not None
+    held, started_at = state.held, now
+    while True:
+        now += data.draw(st.integers(1 + policy.confirm_delay // 10, 40_000))
+        further += 1
+        answer = held.first_answer + data.draw(st.integers(-50, 50))
+        assume(abs(encoding.move(kind, 10_000, answer, held.first_answer)) <= policy.tolerance)
+        assume(answer > 0 or kind is Kind.ABSOLUTE)
+        assume(answer != old or not policy.max_repeats)
+        verdict = report(state, answer, now, data.draw(st.sampled_from([NORMAL, ANOMALOUS, ANOMALOUS])), policy)
+        state = verdict.state
+        if verdict.outcome is Outcome.ACCEPTED:
+            break
+        bound = further >= policy.confirmations and now - started_at >= policy.confirm_delay
+        assert not bound, "the hold outlived its bound"
+    assert state.held is None and state.status is Status.OK
+
+
+@given(
+    st.integers(0, 3),
+    st.lists(st.tuples(st.integers(98, 102), st.booleans(), st.integers(1, 10_000)), min_size=1, max_size=60),
+)
+def test_an_answer_is_never_accepted_more_often_than_its_feed_allows(
+    max_repeats: int, reports: list[tuple[int, bool, int]]
+) -> None:
+    """However the model judges, and however often a held repetition is said again."""
+    policy = HoldPolicy(confirmations=1, confirm_delay=0, tolerance=1_000, max_repeats=max_repeats)
+    state, now, accepted = FEED, 0, list[int]()
+    for answer, normal, seconds in reports:
+        now += seconds
+        repeats = 0
+        while repeats < len(accepted) and accepted[-1 - repeats] == answer:
+            repeats += 1
+        verdict = report(state, answer, now, NORMAL if normal else ANOMALOUS, policy)
+        state = verdict.state
+        if max_repeats and repeats > max_repeats:
+            assert (verdict.outcome, verdict.reason) == (Outcome.HELD, HoldReason.REPEATED)
+            assert state.held is not None and state.held.reason is HoldReason.REPEATED
+        elif normal:
+            assert verdict.outcome is Outcome.ACCEPTED
+        if verdict.outcome is Outcome.ACCEPTED:
+            accepted.append(answer)
+            assert state.repeats == repeats
+        if max_repeats:
+            assert state.repeats <= max_repeats
+
+
+# --- repetitions, and what else is held whatever the model says ---
+
+
+ONCE = replace(POLICY, confirmations=1, confirm_delay=0, max_repeats=1)
+
+
+def repeated(policy: HoldPolicy = ONCE) -> FeedState:
+    """A feed whose latest answer was repeated as often as `ONCE` allows."""
+    state = report(started(), 1_000_000, 200, NORMAL, policy).state
+    assert (state.round_id, state.repeats) == (2, 1)
+    return state
+
+
+def test_one_repetition_too_many_is_held_and_never_confirmed() -> None:
+    state = repeated()
+    for step in range(1, 301):
+        # Neither a model that calls it normal, nor one that does not, nor any number of reports.
+        verdict = report(state, 1_000_000, 200 + step * 10_000, (NORMAL, ANOMALOUS)[step % 2], ONCE)
+        assert (verdict.outcome, verdict.reason, verdict.confirmed) == (Outcome.HELD, HoldReason.REPEATED, False)
+        state = verdict.state
+        assert state.held is not None and state.held.confirmations == min(255, step - 1)
+    assert (state.round_id, state.repeats) == (2, 1)
+
+
+def test_a_different_answer_clears_a_repetition() -> None:
+    state = report(repeated(), 1_000_000, 300, NORMAL, ONCE).state
+    verdict = report(state, 1_000_001, 400, NORMAL, ONCE)
+    assert (verdict.outcome, verdict.reason) == (Outcome.ACCEPTED, HoldReason.NONE)
+    assert (verdict.state.repeats, verdict.state.held) == (0, None)
+
+
+def test_repetitions_are_counted_where_any_number_is_allowed() -> None:
+    state = started()
+    for step in range(1, 301):
+        verdict = report(state, 1_000_000, 100 + step, NORMAL)
+        assert verdict.outcome is Outcome.ACCEPTED
+        state = verdict.state
+        assert state.repeats == min(255, step)
+
+
+def test_the_first_answer_repeats_nothing() -> None:
+    absolute = empty_feed(b"\2" * 32, Kind.ABSOLUTE, sigma=50, heartbeat=3_600, model_number=1)
+    assert report(absolute, absolute.answer, 100, NORMAL, ONCE).state.repeats == 0
+
+
+def test_a_confirmed_answer_counts_as_any_other() -> None:
+    held = report(started(), 1_000_000, 200, ANOMALOUS, ONCE).state
+    verdict = report(held, 1_000_000, 300, ANOMALOUS, ONCE)
+    assert (verdict.outcome, verdict.reason, verdict.confirmed) == (Outcome.ACCEPTED, HoldReason.ANOMALOUS, True)
+    assert verdict.state.repeats == 1
+
+
+def test_a_hold_goes_on_only_for_the_same_reason() -> None:
+    state = report(repeated(), 1_000_100, 300, ANOMALOUS, replace(ONCE, confirmations=2)).state
+    assert state.held is not None and state.held.reason is HoldReason.ANOMALOUS
+    # Within tolerance of what is held, but held for what it is: the anomaly has to begin again.
+    state = report(state, 1_000_000, 400, ANOMALOUS, replace(ONCE, confirmations=2)).state
+    assert state.held is not None
+    assert (state.held.reason, state.held.confirmations) == (HoldReason.REPEATED, 0)
+    verdict = report(state, 1_000_100, 500, ANOMALOUS, ONCE)
+    assert verdict.outcome is Outcome.HELD
+    assert verdict.state.held is not None
+    assert (verdict.state.held.confirmations, verdict.state.held.first_observed_at) == (0, 500)
+
+
+def test_what_is_not_positive_is_so_before_it_is_anything_else() -> None:
+    state = report(started(), -5, 200, ANOMALOUS, ONCE).state
+    assert state.held is not None and state.held.reason is HoldReason.NOT_POSITIVE
+    # Nothing is near it: each report begins a hold of its own.
+    state = report(state, -5, 300, ANOMALOUS, ONCE).state
+    assert state.held is not None and (state.held.confirmations, state.held.first_observed_at) == (0, 300)
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.3276, Outcome.ACCEPTED), (1.33, Outcome.HELD), (100, Outcome.HELD)])
+def test_a_move_beyond_the_clip_is_held_whatever_the_model_says(factor: float, outcome: Outcome) -> None:
+    up = report(started(), int(1_000_000 * factor), 200, NORMAL)
+    down = report(started(), int(1_000_000 / factor), 200, NORMAL)
+    assert up.outcome is down.outcome is outcome
+    assert up.reason is (HoldReason.NONE if outcome is Outcome.ACCEPTED else HoldReason.ANOMALOUS)
+
+
+def test_a_first_answer_has_no_move_that_could_be_clipped() -> None:
+    assert report(FEED, 10**30, 100, NORMAL).outcome is Outcome.ACCEPTED
+
+
+def test_a_falling_answer_is_followed_in_the_end() -> None:
+    """No report is near the one before; 4 · (2 + 1) of them over 4 · 7,200 seconds are enough."""
+    state, answer = started(), 1_000_000
+    for step in range(12):
+        assert state.round_id == 1
+        answer = answer * 85 // 100
+        state = report(state, answer, 200 + step * 2_700, ANOMALOUS).state
+        if step < 11:
+            assert state.held is not None
+            assert (state.held.anomalies, state.held.anomalous_since) == (step + 1, 200)
+    assert (state.round_id, state.answer, state.held) == (2, answer, None)
+
+
+def test_many_anomalies_in_a_short_time_are_held() -> None:
+    state, answer = started(10**12), 10**12
+    for step in range(40):
+        answer = answer * 85 // 100
+        state = report(state, answer, 200 + step * 700, ANOMALOUS).state
+    assert state.held is not None and state.held.anomalies == 40
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**12), st.sampled_from(["anomalous", "repeated"]), st.integers(1, 20_000)),
+        min_size=60,
+        max_size=90,
+    ),
+    st.integers(0, 2),
+)
+def test_no_feed_freezes_while_anomalous_reports_come(reports: list[tuple[int, str, int]], max_repeats: int) -> None:
+    """Whatever levels they are of, and whatever repetitions come between."""
+    policy = replace(POLICY, max_repeats=max_repeats)
+    state, now = report(FEED, 1_000_000, 100, NORMAL, policy).state, 100
+    anomalies, since = 0, 0
+    for answer, what, seconds in reports:
+        now += seconds
+        repetition = what == "repeated"
+        before = state.round_id
+        verdict = report(
+            state, state.answer if repetition else answer, now, NORMAL if repetition else ANOMALOUS, policy
+        )
+        state = verdict.state
+        if state.round_id > before:
+            anomalies = 0
+            continue
+        if verdict.reason is HoldReason.ANOMALOUS:
+            since = since if anomalies else now
+            anomalies += 1
+        assert anomalies < 4 * 3 or now - since < 4 * 7_200 or verdict.reason is HoldReason.REPEATED

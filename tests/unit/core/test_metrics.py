@@ -1,0 +1,87 @@
+"""Metrics: counters by feed, distributions, gauges, and what Prometheus reads of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from oracle.core.metrics import HELP, Counter, Distribution, Gauge, Metrics, percentile
+
+
+def test_counters_are_kept_by_feed() -> None:
+    metrics = Metrics()
+    metrics.count(Counter.ACCEPTED, "a")
+    metrics.count(Counter.ACCEPTED, "a", 2)
+    metrics.count(Counter.ACCEPTED, "b")
+    metrics.count(Counter.HELD, "a")
+    assert metrics.counted(Counter.ACCEPTED, "a") == 3
+    assert metrics.counted(Counter.ACCEPTED) == 4
+    assert metrics.counted(Counter.FAILED) == 0
+    with pytest.raises(ValueError, match="non-negative"):
+        metrics.count(Counter.HELD, "a", -1)
+
+
+def test_a_distribution_is_summed_up_in_buckets() -> None:
+    metrics = Metrics()
+    for value in range(1, 101):
+        metrics.observe(Distribution.LATENCY_SECONDS, "a", value)
+    metrics.observe(Distribution.LATENCY_SECONDS, "b", 1_000)
+    assert metrics.measured(Distribution.LATENCY_SECONDS, "a") == (100, 5_050)
+    assert metrics.measured(Distribution.LATENCY_SECONDS) == (101, 6_050)
+    assert metrics.measured(Distribution.PROVE_SECONDS) == (0, 0)
+    assert b'oracle_observed_to_confirmed_seconds_bucket{feed="a",le="60.0"} 60.0' in metrics.exposition()
+
+
+def test_gauges_show_their_last_value() -> None:
+    metrics = Metrics()
+    assert metrics.shown(Gauge.ROUND, "a") is None
+    metrics.set(Gauge.ROUND, 3, "a")
+    metrics.set(Gauge.ROUND, 4, "a")
+    metrics.set(Gauge.BALANCE_WEI, 10**18)
+    assert (metrics.shown(Gauge.ROUND, "a"), metrics.shown(Gauge.BALANCE_WEI)) == (4, 1e18)
+
+
+def test_two_oracles_of_one_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+    one.count(Counter.HELD, "a")
+    assert (one.counted(Counter.HELD), other.counted(Counter.HELD)) == (1, 0)
+
+
+def test_names_are_distinct_say_their_unit_and_are_documented(project_root: Path) -> None:
+    names = [each.value for each in (*Counter, *Distribution, *Gauge)]
+    assert len(set(names)) == len(names) == len(HELP)
+    assert all(name.startswith("oracle_") for name in names)
+    assert all(counter.value.endswith("_total") for counter in Counter)
+    documented = re.findall(r"^\| `(oracle_\w+)` \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
+    assert sorted(documented) == sorted(names)
+
+
+def test_alerts_name_metrics_that_are_shown_before_anything_happens(project_root: Path) -> None:
+    """An increase is seen only of a counter that was there; gauges come with the first look at the chain."""
+    metrics = Metrics()
+    metrics.begin(["a"])
+    text = (project_root / "packaging/alerts.yml").read_text()
+    named = set(re.findall(r"\boracle_\w+", "\n".join(re.findall(r"expr: (.*)", text))))
+    counters = {name for name in named if name.endswith("_total")}
+    shown = metrics.exposition().decode()
+    assert len(counters) >= 4 and len(named - counters) >= 6
+    assert all(re.search(rf"^{name}{{feed=\".*\"}} 0.0$", shown, re.MULTILINE) for name in counters)
+    assert named - counters <= {each.value for each in Gauge}
+    table = re.findall(r"^\| (`[A-Z].*?) \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(re.findall(r"- alert: (\w+)", text))
+
+
+@pytest.mark.parametrize(
+    ("values", "rank", "expected"),
+    [([7.0], 95, 7.0), ([1, 2], 50, 1.5), ([4, 1, 3, 2, 5], 50, 3), (range(101), 95, 95)],
+)
+def test_percentiles(values: list[float], rank: int, expected: float) -> None:
+    assert percentile(values, rank) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("values", "rank"), [([], 50), ([1.0], 0), ([1.0], 100)])
+def test_percentiles_that_there_are_not(values: list[float], rank: int) -> None:
+    with pytest.raises(ValueError, match="no percentile"):
+        percentile(values, rank)

@@ -1,0 +1,213 @@
+"""Benchmarks of model cards: what is drawn, what names it, and that it is the same everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from eth_utils.crypto import keccak
+
+from oracle.cli import oracle
+from oracle.core import encoding
+from oracle.core.errors import DataError
+from oracle.core.gate import HoldPolicy, empty_feed, judge
+from oracle.core.types import Kind
+from oracle.detectors.cards.benchmark import Benchmark, MerkleTree, Recipe, build, file_hash
+from oracle.detectors.cards.proven import Card, CardModel, ProvenBatch, Summary, count
+from oracle.sources.packaged import load_series
+
+SMALL = Recipe(series=("sp500", "wti"), normals=5, per_kind=2)
+SP500_SIGMA = 11_434
+"""Root mean square of its moves until 2006, in ppm."""
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Benchmark:
+    return build(SMALL, 4)
+
+
+def test_the_default_benchmark_is_the_same_everywhere() -> None:
+    built = build(Recipe(), 16)
+    assert built.root.hex() == "56ad03e504f34748f2d65dcd6342f3c30f143505fb6d91ee58b923055b8e9248"
+    assert (built.batches, len(built.windows)) == (24, 384)
+    assert Counter(built.labels) == {0: 192, 1: 48, 2: 48, 3: 48, 4: 48}
+
+
+def test_a_window_is_what_the_gate_sees(benchmark: Benchmark) -> None:
+    """A feed that has accepted the clean series: the windows of its next report, as recorded or with a fault."""
+    state = empty_feed(b"\1" * 32, Kind.RELATIVE, SP500_SIGMA, 86_400, 1)
+    clean, before_fault = set(), {}
+    for reading in load_series("sp500"):
+        answer = encoding.answer_from_decimal(reading.value, 8)
+        window = encoding.features(state, answer, reading.observed_at, 16)
+        clean.add(window)
+        before_fault[window[1:]] = (state, answer, reading.observed_at)
+        accepted = judge(state, HoldPolicy(1, 0, 0), answer, reading.observed_at, (-1,), score_unit=1, published_at=0)
+        state = accepted.state
+    own = [
+        (window, label)
+        for window, label in zip(benchmark.windows, benchmark.labels, strict=True)
+        if window[1:] in before_fault
+    ]
+    assert Counter(label for _, label in own) == {0: 5, 1: 2, 2: 2, 3: 2, 4: 2}
+    for window, label in own:
+        assert (window in clean) == (label == 0)
+        if label:
+            state, answer, observed_at = before_fault[window[1:]]
+            percent = (3, 5, 10, 20)[label - 1]
+            faulty = {answer * (100 + sign * percent) // 100 for sign in (-1, 1)}
+            seen = {encoding.features(state, each, observed_at, 16)[0] for each in faulty}
+            # The fault is rounded to the series' own decimals.
+            assert min(abs(window[0] - each) for each in seen) <= 1
+
+
+def test_what_the_hub_decides_alone_is_left_out() -> None:
+    """All of the decimal shifts, zeros and negative answers of such series: none is left to draw."""
+    for kind in ("decimal_shift", "zero", "negative"):
+        with pytest.raises(DataError, match="series sp500: too few ticks from 2018-01-01"):
+            build(replace(SMALL, kinds=(kind,), start="2018-01-01"), 4)
+
+
+def test_another_recipe_is_another_root(benchmark: Benchmark) -> None:
+    short = replace(SMALL, series=("wti",))
+    recipes = (short, replace(short, seed=2), replace(short, start="2008-01-01"), replace(short, end="2010-01-01"))
+    roots = {build(recipe, 4).root for recipe in recipes}
+    same = replace(benchmark, batch=2)
+    assert len({*roots, benchmark.root, same.root}) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"series": ()}, "needs series"),
+        ({"series": ("sp500", "sp500")}, "different names"),
+        ({"series": ("dax",)}, "no packaged series 'dax'"),
+        ({"series": ("vix",)}, "series vix: 0 moves before the benchmark begins, sigma needs 250"),
+        ({"start": "yesterday"}, "are days like"),
+        ({"kinds": ("drift",)}, "'drift' is no fault of one tick"),
+        ({"kinds": ("wrong_asset",)}, "'wrong_asset' is no fault of one tick and one series"),
+        ({"normals": 10**6}, "too few ticks"),
+        ({"features": 17}, "from 3 to 16"),
+    ],
+)
+def test_recipes_that_are_none(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        build(replace(SMALL, **changes), 4)
+
+
+@pytest.mark.parametrize("leaves", range(1, 10))
+def test_proofs_of_the_tree(leaves: int) -> None:
+    """By OpenZeppelin's `MerkleProof`: each step hashes the sorted pair."""
+    content = [keccak(bytes([number])) for number in range(leaves)]
+    tree = MerkleTree(content)
+    for index, node in enumerate(content):
+        for other in tree.proof(index):
+            node = keccak(min(node, other) + max(node, other))
+        assert node == tree.root
+
+
+def test_the_leaf_has_all_of_a_batch(benchmark: Benchmark) -> None:
+    """Index, number of batches, windows, labels, hashed twice."""
+    windows, labels = benchmark.packed(1)
+    assert windows[:2] == (benchmark.windows[4][0] % 2**16).to_bytes(2)
+    assert (len(windows), len(labels)) == (4 * 16 * 2, 4)
+    words = [1, benchmark.batches, 0x80, 0x80 + 0x20 + len(windows), len(windows)]
+    encoded = (
+        b"".join(each.to_bytes(32) for each in words) + windows + len(labels).to_bytes(32) + labels.ljust(32, b"\0")
+    )
+    node = keccak(keccak(encoded))
+    for other in benchmark.tree().proof(1):
+        node = keccak(min(node, other) + max(node, other))
+    assert node == benchmark.root
+
+
+def test_the_last_batch_may_be_short() -> None:
+    built = build(replace(SMALL, series=("sp500",)), 8)
+    assert (built.batches, len(built.windows_of(1)), len(built.packed(1)[1])) == (2, 5, 5)
+
+
+def test_a_file_of_a_benchmark(benchmark: Benchmark, tmp_path: Path) -> None:
+    path = tmp_path / "benchmark.json"
+    benchmark.save(path)
+    assert Benchmark.load(path) == benchmark
+    document = json.loads(path.read_text())
+    brought = {key: value for key, value in document.items() if key != "root"} | {"recipe": None}
+    path.write_text(json.dumps(brought))
+    assert Benchmark.load(path).root == benchmark.root
+
+    def refused(message: str, **changes: Any) -> None:
+        path.write_text(json.dumps(document | changes))
+        with pytest.raises(DataError, match=message):
+            Benchmark.load(path)
+
+    rows = document["windows"]
+    refused("it was altered", windows=[[2, *rows[0][1:]], *rows[1:]])
+    refused("window 0 has 15 features", windows=[rows[0][:-1], *rows[1:]])
+    refused("window 1 is not of integers", windows=[rows[0], [0, 2**15, *rows[1][2:]]])
+    refused("labels are from 0", windows=[[5, *rows[0][1:]], *rows[1:]])
+    refused("is no benchmark: format 'x'", format="x")
+    refused("batch = 65", batch=65)
+    refused("other keys", recipe={})
+    path.write_text("{}")
+    with pytest.raises(DataError, match="'format' is missing"):
+        Benchmark.load(path)
+    with pytest.raises(DataError, match="can't be read"):
+        Benchmark.load(tmp_path / "none.json")
+
+
+def test_a_series_of_ones_own(benchmark: Benchmark, tmp_path: Path) -> None:
+    """The same values from a file are the same windows; another file is refused."""
+    path = tmp_path / "own.csv"
+    lines = [f"{reading.observed_at},{reading.value}" for reading in load_series("sp500")]
+    path.write_text("\n".join(["day,close", *lines]) + "\n")
+    own = replace(SMALL, series=("own",), files={"own": file_hash(path)})
+    built = build(own, 4, {"own": path})
+    assert build(own, 4, {"own": path}).root == built.root
+    with pytest.raises(DataError, match="name it with --csv own=FILE"):
+        build(own, 4)
+    path.write_text(path.read_text() + "4000000000,1\n")
+    with pytest.raises(DataError, match=r"own.csv has the SHA-256 .*, series own is of"):
+        build(own, 4, {"own": path})
+
+
+def test_counts_are_of_verdicts_by_label() -> None:
+    window = (0,) * 15 + (1_000,)
+    benchmark = Benchmark(3, 16, ("a", "b"), (window,) * 5, (0, 1, 2, 2, 0))
+    scores = (((0, -1), (5, -3), (0, 0)), ((-9, 1), (1, 1)))
+    assert count(benchmark, scores) == Summary(3, 2, 2, 1, {"a": (1, 1), "b": (2, 1)})
+
+
+def test_a_file_of_a_card(benchmark: Benchmark, tmp_path: Path) -> None:
+    scores = tuple(((0, 1),) * len(benchmark.windows_of(index)) for index in range(benchmark.batches))
+    model = CardModel("m", 5, "aa", "0xbb", "verdict", 16, 2, 4)
+    card = Card(model, benchmark, tuple(ProvenBatch(each, b"\1\2") for each in scores), count(benchmark, scores))
+    path = tmp_path / "card.json"
+    card.save(path)
+    assert Card.load(path) == card
+    document = json.loads(path.read_text())
+    for changes, message in (
+        ({"format": "x"}, "format 'x'"),
+        ({"model": {}}, "'model_hash' is missing"),
+        ({"batches": [{"scores": [[2**127]], "proof": "0x"}]}, "is no score"),
+        ({"batches": [{"scores": [[0.5]], "proof": "0x"}]}, "is no score"),
+        ({"batches": [{"scores": [[0]], "proof": "0xx"}]}, "non-hexadecimal"),
+        ({"benchmark": document["benchmark"] | {"root": "0x00"}}, "it was altered"),
+    ):
+        path.write_text(json.dumps(document | changes))
+        with pytest.raises(DataError, match=message):
+            Card.load(path)
+
+
+def test_build_by_command(tmp_path: Path) -> None:
+    out = tmp_path / "benchmark.json"
+    options = ["--series", "sp500", "--series", "wti", "--normals", "5", "--per-kind", "2", "--batch", "4"]
+    done = CliRunner().invoke(oracle, ["card", "build", *options, "--out", str(out)], catch_exceptions=False)
+    assert done.output.splitlines() == [f"{out}: 26 windows in 7 batches", f"root 0x{build(SMALL, 4).root.hex()}"]
+    assert Benchmark.load(out).recipe == SMALL
+    done = CliRunner().invoke(oracle, ["card", "build", "--csv", "own", "--out", str(out)])
+    assert done.exit_code == 2 and "write it as NAME=FILE" in done.output

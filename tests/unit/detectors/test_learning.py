@@ -1,0 +1,355 @@
+"""Training on one's own data: to the byte, without a look ahead, and each mistake is one line."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.app.assembly import load_detector
+from oracle.cli import main
+from oracle.config import TrainingDataConfig, journal_at, load_training
+from oracle.core.errors import DataError
+from oracle.detectors import drift
+from oracle.detectors.training import card as cards
+from oracle.detectors.training import recordings
+from oracle.feeds.journal import open_journal
+from tests.recordings import walk, write_csv
+from tests.unit.feeds.test_journal import stages
+
+ROWS = 1_600
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process and an empty folder: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["oracle", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, told.out, told.err
+
+    return command
+
+
+def configure(kind: str = "arch+window", data: str = 'file = "prices.csv"', more: str = "", budget: str = "20") -> None:
+    sections = {
+        "data": data,
+        "detector": f'type = "{kind}"\nname = "mine"\n{more}',
+        "budget": f"false_holds_per_10k = {budget}",
+    }
+    Path("train.toml").write_text("\n".join(f"[{name}]\n{body}\n" for name, body in sections.items()))
+
+
+def files(folder: str = "build/models") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_training_writes_model_graph_and_card_the_same_bytes_each_time(run: Run) -> None:
+    write_csv(Path("prices.csv"), walk(ROWS))
+    configure()
+    code, out, errors = run("detector", "train", "train.toml", "--json")
+    assert code == 0, errors
+    first = files()
+    assert sorted(first) == ["mine.card.json", "mine.card.md", "mine.json", "mine.onnx"]
+    card = json.loads(out)["card"]
+    assert card == json.loads(first["mine.card.json"])
+    assert card["data"]["rows"] == ROWS and card["data"]["heartbeat"] == 60
+    assert card["budget"]["calibration"]["per_10k"] <= 20
+    assert card["splits"]["test"]["holds"]["reports"] == ROWS // 5
+    low, high = card["splits"]["test"]["objections"]["interval_per_10k"]
+    assert low <= card["splits"]["test"]["objections"]["per_10k"] <= high
+    assert card["spikes"]["20 %"] == 1.0 >= card["spikes"]["1 %"]
+    text = first["mine.card.md"].decode()
+    assert card["data"]["sha256"] in text and "## Limits" in text
+    code, out, errors = run("detector", "train", "train.toml")
+    assert code == 0 and files() == first
+    assert "test" in out and "build/models/mine.json" in out
+
+
+def test_nothing_of_the_test_split_is_in_the_model(run: Run) -> None:
+    """Other rows after the validation split: the same model, to the byte, and another card."""
+    rows = walk(ROWS)
+    configure()
+    write_csv(Path("prices.csv"), rows)
+    assert run("detector", "train", "train.toml", "--out", "one")[0] == 0
+    wild = [(time, [value * (3 if index % 2 else 1) for value in values]) for index, (time, values) in enumerate(rows)]
+    write_csv(Path("prices.csv"), rows[: ROWS * 4 // 5] + wild[ROWS * 4 // 5 :])
+    assert run("detector", "train", "train.toml", "--out", "two")[0] == 0
+    one, two = files("one"), files("two")
+    assert one["mine.json"] == two["mine.json"]
+    held = [json.loads(found["mine.card.json"])["splits"]["test"]["holds"]["count"] for found in (one, two)]
+    assert held[0] < 10 < held[1]
+
+
+def test_parquet_gives_the_same_model_as_csv(run: Run) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = walk(ROWS)
+    write_csv(Path("prices.csv"), rows)
+    values = [round(values[0], 8) for _, values in rows]
+    table = pyarrow.table({"time": [time for time, _ in rows], "value": values})
+    parquet.write_table(table, "prices.parquet")
+    configure("cap")
+    assert run("detector", "train", "train.toml", "--out", "one")[0] == 0
+    configure("cap", 'file = "prices.parquet"')
+    assert run("detector", "train", "train.toml", "--out", "two")[0] == 0
+    assert files("one")["mine.json"] == files("two")["mine.json"]
+    configure("cap", 'file = "prices.parquet"\nvalue_columns = ["price"]')
+    assert "there is no column 'price'; it has: time, value" in run("detector", "train", "train.toml")[2]
+    table = pyarrow.table({"time": [5, 4], "value": [1.0, float("nan")]})
+    parquet.write_table(table, "prices.parquet")
+    configure("cap", 'file = "prices.parquet"')
+    assert "row 2: column 'time': 4 is before the time above" in run("detector", "train", "train.toml")[2]
+    Path("prices.parquet").write_text("no parquet")
+    assert "no Parquet file" in run("detector", "train", "train.toml")[2]
+
+
+def test_several_sources(run: Run) -> None:
+    names = ("a", "b", "c")
+    rows = walk(ROWS, sources=3)
+    write_csv(Path("prices.csv"), rows, names)
+    configure("cross-source", 'file = "prices.csv"\nvalue_columns = ["a", "b", "c"]')
+    code, _, errors = run("detector", "train", "train.toml")
+    assert code == 0, errors
+    card = json.loads(files()["mine.card.json"])
+    assert card["model"]["spread"] and card["features"][-2:] == ["spread of the sources", "gap"]
+    lines = Path("prices.csv").read_text().splitlines()
+    lines[700] = lines[700].split(",")[0] + ",,,5"
+    Path("prices.csv").write_text("\n".join(lines) + "\n")
+    assert "only 1 of the columns have a value" in run("detector", "train", "train.toml")[2]
+
+
+def change(at: int, to: str) -> Callable[[list[str]], list[str]]:
+    return lambda lines: [*lines[:at], to, *lines[at + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda lines: ["when,value", *lines[1:]], r"there is no column 'time'"),
+        (lambda lines: ["time,price", *lines[1:]], r"there is no column 'value'"),
+        (
+            lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+            r"prices.csv:3: .*is before the time of the row above",
+        ),
+        (lambda lines: [*lines[:2], lines[1], *lines[2:]], r"prices.csv:3: .*repeats the time of the row above"),
+        (change(5, "1700000240,nan"), r"prices.csv:6: column 'value': 'nan' is not a plain decimal number"),
+        (change(5, "1700000240,"), r"prices.csv:6: column 'value': is empty"),
+        (change(5, "1700000240,-3"), r"2023-11-14 22:17:20 the value is -3\.0*; a relative feed has values above zero"),
+        (change(5, "1700000240,0"), r"the value is 0"),
+        (lambda lines: lines[:500], r"too few rows: 499, and at least 600"),
+        (lambda lines: lines[:1], r"has no rows"),
+        (lambda lines: lines[:900] + lines[1100:], r"nothing from .* to .*, 201 heartbeats of 60 s: fill the gap"),
+        (lambda lines: [lines[0], *(f"{line.split(',')[0]},7" for line in lines[1:])], r"no value .* differs"),
+    ],
+)
+def test_bad_data_is_one_line(run: Run, damage: Any, says: str) -> None:
+    path = write_csv(Path("prices.csv"), walk(ROWS))
+    path.write_text("\n".join(damage(path.read_text().splitlines())) + "\n")
+    configure("cap")
+    refused(run("detector", "train", "train.toml"), says)
+    assert not Path("build").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kind": "oracle"}, r"train.toml: detector\.type: must be 'cap', 'arch'"),
+        ({"budget": "0"}, r"budget\.false_holds_per_10k"),
+        (
+            {"budget": "1"},
+            r"impossible budget: 1 false holds per 10,000 are less than one of the 1265 calib",
+        ),
+        ({"budget": "700"}, r"budget\.false_holds_per_10k"),
+        ({"more": "hidden = 3"}, r"a detector of type 'arch\+window' has no 'hidden'; it takes drift"),
+        ({"kind": "imported"}, r"needs 'onnx'"),
+        ({"kind": "imported", "more": 'onnx = "none.onnx"'}, r"none\.onnx: can't be read"),
+        ({"kind": "cross-source"}, r"needs several value columns"),
+        ({"data": 'file = "other.csv"'}, r"other\.csv: no such file"),
+        ({"data": 'journal = "none.db"'}, r"'feed' goes with 'journal'"),
+        ({"data": ""}, r"exactly one of 'file' and 'journal'"),
+        ({"data": 'file = "prices.csv"\nvalue_columns = ["value", "value"]'}, r"names a column twice"),
+        ({"more": "\n[split]\ntrain = 0.8\nvalidation = 0.2"}, r"nothing is left for the test"),
+    ],
+)
+def test_bad_configurations_are_one_line(run: Run, changes: dict[str, str], says: str) -> None:
+    write_csv(Path("prices.csv"), walk(ROWS))
+    configure(**changes)
+    refused(run("detector", "train", "train.toml"), says)
+
+
+def refused(done: tuple[int, str, str], says: str) -> None:
+    code, _, errors = done
+    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert code == 2 and len(lines) == 1 and "Traceback" not in errors, errors
+    assert re.search(says, lines[0]), lines[0]
+
+
+def test_a_missing_configuration_is_one_line(run: Run) -> None:
+    refused(run("detector", "train", "none.toml"), r"none\.toml: no such configuration file; docs/detectors\.md")
+
+
+# --- rates -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [
+        (0, 10, 0.0, 1 - 0.025**0.1),
+        (10, 10, 0.025**0.1, 1.0),
+        # Of Clopper and Pearson's paper and of many tables since.
+        (5, 100, 0.0164319, 0.1128349),
+        (1, 2_000, 0.0000127, 0.0027826),
+    ],
+)
+def test_intervals(count: int, total: int, low: float, high: float) -> None:
+    assert cards.interval(count, total, 0.95) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_objections_that_share_a_window_are_one_event() -> None:
+    clustered, apart = cards.rate([10, 11, 12, 13], 4_000, 0.95), cards.rate([10, 110, 210, 310], 4_000, 0.95)
+    assert clustered["per_10k"] == apart["per_10k"] == 10
+    assert (clustered["episodes"], apart["episodes"]) == (1, 4)
+    assert clustered["interval_per_10k"][0] < apart["interval_per_10k"][0]
+    assert clustered["interval_per_10k"][1] > apart["interval_per_10k"][1]
+    assert cards.rate([], 4_000, 0.95)["interval_per_10k"][0] == 0
+
+
+def test_a_held_answer_counts_if_its_level_was_accepted() -> None:
+    data = TrainingDataConfig(file=Path("x"), sigma=10_000)
+    fault, shock = (3, 90_000, True), (5, 5_000, True)
+    reports = [(1, 1_000, False), (2, 1_001, False), fault, (4, 1_002, False), shock, (6, 5_010, False), (7, 9, True)]
+    learnt = recordings.from_reports(reports, data, "journal")
+    assert learnt.recording.times == (1, 2, 4, 5, 6)
+    assert learnt.dropped == 2 and learnt.held == (3,)
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgresql"])
+def test_a_journal_in_either_database_is_read_and_not_written(
+    carded: Run, where: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, database = "journal.sqlite", None
+    if where == "postgresql":
+        database = request.getfixturevalue("postgres")
+        at = database.url()
+    monkeypatch.setenv("THE_PASSWORD", "s3cret")
+    with open_journal(journal_at(at), {}) as journal:  # the daemon, which goes on writing
+        for observed_at in (1, 2, 3):
+            for stage in stages(observed_at):
+                journal.record(stage)
+        Path("train.toml").write_text(
+            f'[data]\njournal = "{at}"\nfeed = "eth-usd"\n[detector]\ntype = "cap"\nname = "mine"\n'
+        )
+        learnt = recordings.read(load_training(Path("train.toml")).data)
+        assert learnt.recording.times == (1, 2, 3)
+        assert learnt.source == ("journal.sqlite" if database is None else journal.name)
+        for data in (f'journal = "{at}"', f'journal = {{ {"url" if database else "path"} = "{at}" }}'):
+            configure(data=f'{data}\nfeed = "eth-usd"\nsigma = 100\nheartbeat = 1')
+            refused(carded("detector", "train", "train.toml"), r"too few rows: 3, and at least 600")
+        feed = ("--feed", "eth-usd", "--journal", at)
+        refused(carded("detector", "monitor", CARD, *feed), "too few reports: 3")
+        journal.record(stages(4)[0])
+        assert journal.leader().epoch == 1
+    if database is not None:
+        with_password = at.replace("postgres@", "postgres:s3cret@")
+        code, _, errors = carded("detector", "monitor", CARD, "--feed", "eth-usd", "--journal", with_password)
+        assert code == 2 and "error: journal: url: has a password in it" in errors and "s3cret" not in errors
+        configure(data=f'journal = {{ url = "{at}", password_env = "THE_PASSWORD" }}\nfeed = "none"')
+        refused(carded("detector", "train", "train.toml"), "there is no accepted or held report of a feed 'none'")
+
+
+# --- monitoring --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def carded(run: Run) -> Run:
+    """A model that was trained, with its card."""
+    write_csv(Path("prices.csv"), walk(4_000, seed=5))
+    configure("arch+window")
+    assert run("detector", "train", "train.toml")[0] == 0
+    return run
+
+
+CARD = "build/models/mine.card.json"
+
+
+def test_a_model_that_fits_is_left_alone(carded: Run) -> None:
+    write_csv(Path("recent.csv"), walk(2_000, seed=6))
+    code, out, errors = carded("detector", "monitor", CARD, "--data", "recent.csv")
+    assert code == 0, out + errors
+    assert "nothing says that it should be retrained" in out
+
+
+def test_drift_is_seen_and_a_proposal_is_made_and_not_activated(carded: Run) -> None:
+    """A market that no longer clusters, and moves eight times as much."""
+    write_csv(Path("recent.csv"), walk(3_000, seed=6, sigma=0.016))
+    before = files()
+    code, out, errors = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed", "--json")
+    assert code == 1, errors
+    told = json.loads(out)
+    assert told["retrain"] and "distributed otherwise" in told["reasons"][0]
+    assert told["p_value"] < drift.SIGNIFICANCE and told["statistic"] > 0.2
+    proposed = json.loads(Path("proposed/mine-2.card.json").read_text())
+    # Fixed on-chain: a proposal has the feed's sigma and heartbeat.
+    card = json.loads(before["mine.card.json"])
+    assert all(proposed["data"][key] == card["data"][key] for key in ("sigma", "heartbeat"))
+    assert files() == before
+    code, out, _ = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed")
+    assert "proposed, and not active: proposed/mine-2.json" in out and "`oracle deploy`" in out
+    code, out, errors = carded("detector", "monitor", "proposed/mine-2.card.json", "--data", "recent.csv")
+    assert code == 0, out
+
+
+def test_too_many_false_holds_are_seen(carded: Run) -> None:
+    card = drift.load_card(Path(CARD))
+    detector = load_detector(Path("build/models/mine.json"))
+    write_csv(Path("recent.csv"), walk(2_000, seed=6))
+    learnt = recordings.read(drift.data_of(card, Path("recent.csv"), None, None))
+    assert not drift.monitor(card, detector, replace(learnt, held=(100, 101, 102, 103))).retrain
+    often = drift.monitor(card, detector, replace(learnt, held=tuple(range(50, 1_900, 50))))
+    assert often.retrain and "false holds are 185 per 10,000" in often.reasons[0]
+
+
+def test_monitoring_mistakes_are_one_line(carded: Run) -> None:
+    write_csv(Path("recent.csv"), walk(300, seed=6))
+    refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), r"too few reports: 300, and at least 465")
+    refused(carded("detector", "monitor", "none.json", "--data", "recent.csv"), r"none\.json can't be read")
+    refused(carded("detector", "monitor", "build/models/mine.json", "--data", "recent.csv"), "no model card")
+    Path("build/models/mine.json").write_text("{}")
+    refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), "is not the model of this card")
+    assert carded("detector", "monitor", CARD)[0] == 2
+
+
+@pytest.mark.parametrize(("name", "then"), [("mine", "mine-2"), ("mine-2", "mine-3"), ("eth-usd", "eth-usd-2")])
+def test_names_of_proposals(name: str, then: str) -> None:
+    assert drift.proposed_name(name) == then
+
+
+def test_a_network_is_not_retrained_here(tmp_path: Path) -> None:
+    card = {"detector": {"type": "imported"}, "name": "x"}
+    learnt = recordings.from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
+    with pytest.raises(DataError, match="not trained here"):
+        drift.retrain(card, learnt, TrainingDataConfig(file=Path("x")))
+
+
+def test_the_training_configuration_of_the_documentation(project_root: Path, tmp_path: Path) -> None:
+    text = (project_root / "docs" / "detectors.md").read_text()
+    for index, block in enumerate(text.split("```toml\n")[1:]):
+        if not block.startswith("[data]"):
+            continue
+        path = tmp_path / f"{index}.toml"
+        path.write_text(block.split("```")[0])
+        load_training(path)

@@ -1,0 +1,162 @@
+"""What the documentation says: that commands, files, targets, tests and errors exist, and that its code compiles."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import oracle
+from oracle.chain.local.solc import compile_standard, standard_input
+from oracle.cli import oracle as command_line
+from oracle.core.errors import ConfigError
+
+
+def documents(root: Path) -> list[Path]:
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def test_documented_commands_exist(project_root: Path) -> None:
+    found = set()
+    for document in documents(project_root):
+        for words in re.findall(
+            r"(?:`|bin/|^ {4})oracle((?: [a-z]+(?:-[a-z]+)*)+)", document.read_text(), re.MULTILINE
+        ):
+            command: click.Command = command_line
+            for word in words.split():
+                if not isinstance(command, click.Group):
+                    break
+                assert word in command.commands, f"{document.name}: oracle{words}"
+                command = command.commands[word]
+                found.add(word)
+    assert {"deploy", "run", "audit", "doctor", "status"} <= found
+
+
+def test_documented_make_targets_exist(project_root: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (project_root / "Makefile").read_text(), re.MULTILINE))
+    for document in documents(project_root):
+        for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", document.read_text(), re.MULTILINE):
+            assert target in targets, f"{document.name}: make {target}"
+
+
+def test_linked_files_exist(project_root: Path) -> None:
+    for document in documents(project_root):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+        for path in re.findall(r"`((?:oracle|contracts|tests|scripts|docs)/[\w./-]+)`", document.read_text()):
+            assert (project_root / path).exists(), f"{document.name}: {path}"
+
+
+def test_named_tests_exist(project_root: Path) -> None:
+    """`path::name`, of Python's tests and of the contracts'."""
+    named = 0
+    for document in documents(project_root):
+        for path, name in re.findall(r"`([\w/.]+\.(?:py|t\.sol))::(\w+)`", document.read_text()):
+            keyword = "def" if path.endswith(".py") else "function"
+            assert re.search(rf"\b{keyword} {name}\(", (project_root / path).read_text()), (
+                f"{document.name}: {path}::{name}"
+            )
+            named += 1
+    assert named > 50
+
+
+def test_every_incident_is_listed_and_every_listed_one_is_executed(project_root: Path) -> None:
+    listed = set(re.findall(r"`(test_\w+)`", (project_root / "docs" / "contracts.md").read_text()))
+    executed = re.findall(
+        r"^def (test_\w+)\(", (project_root / "tests/integration/test_incidents.py").read_text(), re.M
+    )
+    assert listed == set(executed)
+
+
+def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
+    section = (project_root / "docs" / "contracts.md").read_text().split("## What you trust")[1].split("\n## ")[0]
+    assumptions = re.split(r"\n(?=\d+\. )", section)[1:]
+    assert [int(each.split(".")[0]) for each in assumptions] == list(range(1, len(assumptions) + 1))
+    assert [each.splitlines()[0] for each in assumptions if "::test" not in each and "::invariant" not in each] == []
+
+
+@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard", "IClaimRegistry"])
+def test_every_error_is_listed(project_root: Path, interface: str) -> None:
+    """In the order of the interface."""
+    source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()
+    text = (project_root / "docs" / "contracts.md").read_text()
+    table = text.split(f"<!-- errors {interface} -->")[1].split("<!-- /errors -->")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\S.*) \|$", table, re.MULTILINE)
+    assert [name for name, _ in rows] == re.findall(r"^    error (\w+)\(", source, re.MULTILINE)
+
+
+def test_documented_solidity_compiles(project_root: Path) -> None:
+    """Each piece is the body of a function, which has what the text around it names."""
+    interfaces = {
+        path.name: path.read_text().replace('"./', '"')
+        for path in (project_root / "contracts/src/interfaces").glob("*.sol")
+    }
+    imports = "".join(f'import "{name}";\n' for name in interfaces)
+    pieces = [
+        piece
+        for document in documents(project_root)
+        for piece in re.findall(r"^```solidity\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    assert len(pieces) >= 6
+    names = "address feed, address hub, bytes32 feedId, address registry, address base, address quote"
+    names += ", address cards, bytes32 root"
+    functions = "".join(
+        f"function piece{index}({names}) external view {{\n{piece}}}\n" for index, piece in enumerate(pieces)
+    )
+    source = (
+        f"// SPDX-License-Identifier: MIT\npragma solidity 0.8.30;\n{imports}contract Documented {{\n{functions}}}\n"
+    )
+    compile_standard(standard_input({**interfaces, "Documented.sol": source}, evm_version="cancun"), "0.8.30")
+
+
+def test_every_command_is_explained() -> None:
+    def walk(command: click.Command) -> None:
+        assert command.help, command.name
+        if isinstance(command, click.Group):
+            for inner in command.commands.values():
+                walk(inner)
+
+    walk(command_line)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from oracle.cli import oracle; "
+        "oracle.main(['--help'], standalone_mode=False); "
+        "print([name for name in ('web3', 'ezkl', 'onnx', 'numpy', 'rich', 'sqlalchemy', 'pydantic') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_public_api_is_pinned() -> None:
+    assert sorted(oracle.__all__) == oracle.__all__ == ["__version__"]
+
+
+@pytest.mark.parametrize("forbidden", ["http" + "s://registry.", "pypi" + ".org", "/" + "root/"])
+def test_no_registry_and_no_path_of_a_machine_is_written_down(project_root: Path, forbidden: str) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=project_root, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        path = project_root / name
+        if path.is_file() and path.suffix not in (".png", ".onnx"):
+            assert forbidden not in path.read_text(errors="replace"), name
+
+
+def test_packaged_services_run_what_there_is(project_root: Path) -> None:
+    """The unit's and the image's command, its arguments, and the page that tells whether it lives."""
+    unit = (project_root / "packaging/oracle.service").read_text()
+    image = (project_root / "packaging/Containerfile").read_text()
+    assert re.search(r"^ExecStart=\S+/oracle run --config \S+$", unit, re.MULTILINE)
+    assert re.search(r'^CMD \["run", "--config", "\S+"\]$', image, re.MULTILINE)
+    assert "--config" in {name for each in command_line.commands["run"].params for name in each.opts}
+    assert f"RestartPreventExitStatus={ConfigError.exit_code}" in unit
+    server = (project_root / "oracle/web/server.py").read_text()
+    assert '"/healthz"' in server and "/healthz'" in image
+    # What the image copies is there.
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", image, re.MULTILINE):
+        assert all((project_root / name).exists() for name in source.split())

@@ -1,0 +1,230 @@
+"""Where a circuit can be cut, that its pieces compute what it computes, and how cuts are chosen."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from oracle.core import privacy
+from oracle.core.errors import ModelError
+from oracle.proving import graph
+from oracle.proving.artifact import Visibility
+from oracle.proving.imported import Settings, corners, legs_for
+from oracle.proving.lowering import lower, read_model
+from oracle.proving.reference import Circuit, instantiate
+from oracle.proving.split import cutting
+from oracle.proving.tuning import Objective
+from tests import models
+from tests.graphs import graphs
+from tests.models import model, node, weights
+
+GIB = 1 << 30
+
+
+def circuit_of(data: bytes, input_scale: int = 6, param_scale: int = 5, clip: int = 32_767) -> Circuit:
+    program, problems = lower(read_model(data))
+    assert program is not None, [str(problem) for problem in problems]
+    return instantiate(program, input_scale, param_scale, clip)
+
+
+def mlp(*sizes: int) -> Circuit:
+    """Dense layers, a ReLU after each but the last."""
+    rng = np.random.default_rng(3)
+    nodes, constants, value = [], [], "x"
+    for at, (a, b) in enumerate(pairwise(sizes)):
+        constants.append(weights(f"w{at}", rng.normal(size=(a, b)) / np.sqrt(a)))
+        last = at == len(sizes) - 2
+        nodes.append(node("MatMul", [value, f"w{at}"], "y" if last else f"h{at}"))
+        if not last:
+            nodes.append(node("Relu", [f"h{at}"], f"a{at}"))
+        value = f"a{at}"
+    return circuit_of(model(nodes, ["N", sizes[0]], constants))
+
+
+class Counting:
+    """ezkl's counts of rows: those of the cost model, so many times."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        self.times = times
+        self.asked = 0
+
+    def call(self, op: str, *, model: str, settings: str, run_args: dict[str, Any]) -> dict[str, Any]:
+        assert op == "gen_settings"
+        self.asked += 1
+        program, _ = lower(read_model(Path(model).read_bytes()))
+        assert program is not None
+        rows = graph.approximate_rows(program, private=False, legs=run_args["decomp_legs"])
+        return {"num_rows": int(self.times * rows / run_args["num_inner_cols"])}
+
+
+def plan(circuit: Circuit, folder: Path, memory: float, cores: int = 2, **more: Any) -> cutting.Plan:
+    chosen: dict[str, Any] = {"visibility": Visibility.PUBLIC, "objective": Objective.TIME, "engine": Counting()} | more
+    return cutting.plan(circuit, name="m", memory=int(memory * GIB), cores=cores, folder=folder, **chosen)
+
+
+def reread(piece: Circuit) -> Circuit | None:
+    """A piece as an artifact's reference has it; None if nothing in it depends on its input."""
+    program, problems = lower(read_model(piece.to_onnx(1)))
+    if program is None:
+        assert all("depend on the input" in str(each) or "the input itself" in str(each) for each in problems), problems
+        return None
+    try:
+        return instantiate(program, 0, piece.param_scale, piece.clip, most_bits=10_000)
+    except ModelError:
+        return None
+
+
+@settings(max_examples=60, phases=[Phase.generate])
+@given(data=graphs(), scales=st.tuples(st.integers(0, 6), st.integers(1, 8)), seed=st.integers(0, 2**32 - 1))
+def test_the_chain_of_pieces_is_the_circuit(data: bytes, scales: tuple[int, int], seed: int) -> None:
+    """For every way to cut: in the pieces themselves, and in their graphs as they are read again."""
+    program, _ = lower(read_model(data))
+    if program is None:
+        return
+    try:
+        circuit = instantiate(program, *scales, 100)
+    except ModelError:
+        return
+    rng = np.random.default_rng(seed)
+    places = cutting.cuts(circuit)
+    chosen = [at for at in places if rng.integers(2)]
+    windows = np.array([*corners(circuit), *rng.integers(-100, 101, size=(3, circuit.features)).tolist()])
+    expected = circuit.evaluate_exactly(windows)
+    values = windows.astype(object)
+    ends = [0, *chosen, len(circuit.steps)]
+    for start, end in pairwise(ends):
+        piece = cutting.piece(circuit, start, end)
+        assert piece.bound <= circuit.bound and piece.decomposed <= circuit.decomposed
+        assert abs(values).max() <= piece.clip
+        given, values = values, piece.evaluate_exactly(values)
+        assert (piece.evaluate(given) == values).all()
+        again = reread(piece)
+        assert again is None or (again.evaluate(given) == values).all()
+    assert (values == expected).all()
+
+
+def test_a_value_that_is_used_again_later_can_not_be_cut_off() -> None:
+    """A residual connection: between its ends two values cross."""
+    rng = np.random.default_rng(4)
+    nodes = [
+        node("MatMul", ["x", "a"], "h"),
+        node("Relu", ["h"], "r"),
+        node("MatMul", ["r", "b"], "q"),
+        node("Add", ["q", "h"], "t"),
+        node("MatMul", ["t", "c"]),
+    ]
+    shapes = {"a": (4, 3), "b": (3, 3), "c": (3, 1)}
+    constants = [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()]
+    circuit = circuit_of(model(nodes, ["N", 4], constants))
+    kinds = [step.op.kind for step in circuit.steps]
+    assert [kinds[at - 1 : at + 1] for at in cutting.cuts(circuit)] == [["MatMul", "Relu"], ["Add", "MatMul"]]
+
+
+def test_a_model_that_fits_is_not_cut(tmp_path: Path) -> None:
+    found = plan(mlp(8, 8, 4), tmp_path, 4)
+    assert len(found.segments) == 1 and found.segments[0].settings.base in (64, 128, 256, 512, 1024)
+
+
+def test_cuts_fit_the_memory_and_the_digits_the_values(tmp_path: Path) -> None:
+    """Less memory, more segments; a segment's digits hold its own values, and no others."""
+    circuit = mlp(8, 256, 8, 256, 8, 256, 8, 256, 8)
+    counts = []
+    for memory in (4.0, 0.25, 0.19):
+        found = plan(circuit, tmp_path, memory)
+        counts.append(len(found.segments))
+        assert found.memory <= memory * GIB
+        assert [each.start for each in found.segments[1:]] == [each.end for each in found.segments[:-1]]
+        for each in found.segments:
+            own = each.settings
+            if each.circuit.decomposed:
+                assert own.legs == legs_for(own.base, each.circuit.decomposed)
+                assert own.base**own.legs > each.circuit.decomposed
+    assert counts == sorted(counts) and counts[-1] > 1
+
+
+@pytest.mark.parametrize(
+    ("visibility", "says"),
+    [
+        (
+            Visibility.PUBLIC,
+            r"m: node h1_MatMul \(MatMul\) fits no segment: the smallest that holds it takes .* --memory-limit",
+        ),
+        (Visibility.PRIVATE, "a private weight costs 41 rows, with --public-model about one"),
+    ],
+)
+def test_a_layer_that_does_not_fit_alone_is_named(tmp_path: Path, visibility: Visibility, says: str) -> None:
+    counting = Counting()
+    with pytest.raises(ModelError, match=says):
+        plan(mlp(8, 64, 64, 8), tmp_path, 0.05, visibility=visibility, engine=counting)
+    assert not counting.asked
+
+
+def test_gas_wants_the_fewest_segments(tmp_path: Path) -> None:
+    circuit = mlp(32, 64, 64, 64, 64, 8)
+    counts = {
+        objective: len(plan(circuit, tmp_path, 0.3, objective=objective, cores=4).segments) for objective in Objective
+    }
+    assert counts[Objective.GAS] <= counts[Objective.BOTH] <= counts[Objective.TIME]
+
+
+def test_more_rows_than_estimated_are_cut_again(tmp_path: Path) -> None:
+    circuit = mlp(8, 256, 8, 256, 8, 256, 8, 256, 8)
+    counting = Counting(1.3)
+    found = plan(circuit, tmp_path, 0.36, engine=counting)
+    assert all(each.cost.memory <= 0.36 * GIB for each in found.segments)
+    assert len(found.segments) > len(plan(circuit, tmp_path, 0.36).segments) and counting.asked > len(found.segments)
+
+
+def test_a_private_segment_has_weights_for_its_hash(tmp_path: Path) -> None:
+    """A ReLU alone would be bound by nothing."""
+    found = plan(mlp(16, 24, 24, 4), tmp_path, 0.8, visibility=Visibility.PRIVATE)
+    assert len(found.segments) > 1 and all(each.circuit.weights for each in found.segments)
+
+
+def test_the_makespan_is_that_of_the_longest_lane() -> None:
+    alone = cutting.makespan([4.0, 4.0], 1, 2)
+    both = cutting.makespan([4.0, 4.0], 2, 2)
+    assert both < alone < 2 * both
+    assert cutting.makespan([8.0, 1.0], 2, 2) == cutting.makespan([8.0], 2, 2)
+    assert cutting.lanes_within([5, 4, 3], 9, 8) == 2
+    assert cutting.lanes_within([5, 4, 3], 4, 8) == 1
+    assert cutting.lanes_within([1, 1, 1], 100, 2) == 2
+
+
+def test_segments_take_what_the_one_before_them_gives(tmp_path: Path) -> None:
+    data, samples = models.mlp()
+    circuit = circuit_of(data)
+    at = cutting.cuts(circuit)[1]
+    found = plan(circuit, tmp_path, 4, at=[at])
+    first, second = cutting.models(found, "m", corners(circuit))
+    assert (first.hashed, second.hashed) == (("output",), ("input",))
+    window = tuple(circuit.quantise(samples[:1])[0].tolist())
+    assert second.score_int(first.score_int(window)) == tuple(circuit.evaluate([window])[0].tolist())
+    assert list(second.windows()) == list(dict.fromkeys(first.score_int(each) for each in first.windows()))
+    with pytest.raises(ValueError, match="not all of the cuts"):
+        plan(circuit, tmp_path, 4, at=[99])
+
+
+def test_settings_of_a_segment_are_at_its_own_scale(tmp_path: Path) -> None:
+    circuit = mlp(4, 5, 3)
+    found = plan(circuit, tmp_path, 4, at=[2])
+    assert [each.settings.input_scale for each in found.segments] == [6, 11]
+    assert isinstance(found.segments[0].settings, Settings)
+
+
+def test_the_ends_that_a_manifest_calls_hashed_are_those_of_the_circuit() -> None:
+    """And their hash is public: any other form of it binds nothing."""
+    hashed, loose = ({"Hashed": {"hash_is_public": public, "outlets": []}} for public in (True, False))
+    arguments = {"input_visibility": hashed, "output_visibility": "Public", "param_visibility": "Fixed"}
+    settings = {"run_args": arguments}
+    assert not privacy.settings_problem(settings, "public", ("input",))
+    assert "not Public" in privacy.settings_problem(settings, "public")
+    assert "calls it hashed" in privacy.settings_problem(settings, "public", ("input", "output"))
+    arguments["input_visibility"] = loose
+    assert "calls it hashed" in privacy.settings_problem(settings, "public", ("input",))

@@ -1,0 +1,394 @@
+"""ONNX models as exact operations: what is refused and why, and that what is not is the same function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from oracle.core.errors import ModelError
+from oracle.proving import graph
+from oracle.proving.lowering import Program, lower, read_model
+from oracle.proving.reference import instantiate
+from tests import models
+from tests.models import model, node, points, weights
+
+
+def lowered(data: bytes, **options: Any) -> Program:
+    program, problems = lower(read_model(data), **options)
+    assert program is not None, [str(problem) for problem in problems]
+    return program
+
+
+def problems(data: bytes, **options: Any) -> list[str]:
+    program, found = lower(read_model(data), **options)
+    assert (program is None) == bool(found)
+    return [str(problem) for problem in found]
+
+
+def integers(data: bytes, samples: np.ndarray, *, scale: int = 10, params: int = 14, **options: Any) -> np.ndarray:
+    """The integer model's outputs, as floats."""
+    circuit = instantiate(lowered(data, **options), scale, params, 32_767)
+    windows = circuit.quantise(samples.reshape(len(samples), -1))
+    return circuit.evaluate_exactly(windows).astype(float) / 2.0**circuit.output_scale
+
+
+def floats(data: bytes, samples: np.ndarray, output: str | None = None) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return np.array([np.ravel(session.run(output and [output], {"x": each[None]})[0]) for each in samples])
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_onnx_file() -> None:
+    with pytest.raises(ModelError, match=r"m\.onnx is not an ONNX file"):
+        read_model(b"\xff\xfe something else", "m.onnx")
+    with pytest.raises(ModelError, match="no nodes"):
+        read_model(b"")
+
+
+def test_an_operator_without_a_circuit_names_its_node_and_a_remedy() -> None:
+    found = problems(model([node("Sin", ["x"])], ["N", 3]))
+    assert found == [
+        "node y_Sin (Sin): operator Sin can't be proven exactly; leave it to whoever reads the output, or compute it "
+        "as a feature before the model"
+    ]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    bad = [node("Sin", ["x"], "s"), node("Add", ["s", "s"], "t"), node("Sqrt", ["x"], "q"), node("Add", ["t", "q"])]
+    found = problems(model(bad, ["N", 3]))
+    assert [text.split(":")[0] for text in found] == ["node s_Sin (Sin)", "node q_Sqrt (Sqrt)"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        (["N", "M"], "axis 1 of N×M is dynamic ('M')"),
+        (["N", "C", 4], "axis 1 of N×C×4 is dynamic"),
+        ([4, 3], "the batch of 4×3 is fixed to 4"),
+        ([3], "no batch axis"),
+    ],
+)
+def test_shapes_that_are_not_fixed(shape: list[Any], says: str) -> None:
+    found = problems(model([node("Relu", ["x"])], shape))
+    assert len(found) == 1 and says in found[0] and "input 'x'" in found[0]
+
+
+def test_several_inputs() -> None:
+    proto = onnx.load_model_from_string(model([node("Add", ["x", "z"])], ["N", 3]))
+    proto.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 3]))
+    assert "2 inputs (x, z)" in problems(proto.SerializeToString())[0]
+
+
+def test_several_outputs_need_a_choice() -> None:
+    data = model([node("Relu", ["x"], "a"), node("Neg", ["a"], "b")], ["N", 3], outputs=["a", "b"])
+    assert "2 outputs (a, b); choose one with --output NAME" in problems(data)[0]
+    assert "no output 'c'" in problems(data, output="c")[0]
+    assert lowered(data, output="a").outputs == 3
+
+
+def test_a_node_beside_the_chosen_output_does_not_matter() -> None:
+    data = model([node("Relu", ["x"], "a"), node("Sin", ["x"], "b")], ["N", 3], outputs=["a", "b"])
+    assert [op.kind for op in lowered(data, output="a").ops] == ["Relu"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers(value: float) -> None:
+    data = model([node("MatMul", ["x", "w"])], ["N", 2], [weights("w", [[1], [value]])])
+    assert problems(data) == [
+        "weights 'w': 1 of 2 are NaN or infinite, the first at (1, 0); train or export the model again"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "says"),
+    [
+        ([node("ReduceSum", ["x", "axis0"], keepdims=1)], "reduces the batch"),
+        ([node("Transpose", ["x"], perm=[1, 0])], "moves the batch axis"),
+        ([node("Concat", ["x", "x"], axis=0)], "along the batch"),
+        ([node("Reshape", ["x", "flat"])], "changes the batch axis"),
+        ([node("Div", ["x", "x"])], "divides by a value"),
+        ([node("Cast", ["x"], to=TensorProto.INT64)], "rounds to integers"),
+        ([node("ArgMax", ["x"], axis=1)], "publish the scores"),
+    ],
+)
+def test_operations_that_mix_windows_or_round(nodes: list[onnx.NodeProto], says: str) -> None:
+    constants = [weights("axis0", [0], np.int64), weights("flat", [-1], np.int64)]
+    assert says in problems(model(nodes, ["N", 3], constants))[0]
+
+
+def test_a_model_that_is_too_large_is_told_before_anything_is_made() -> None:
+    data = model([node("MatMul", ["x", "w"], "a"), node("Relu", ["a"])], ["N", 64], [weights("w", np.ones((64, 512)))])
+    report = graph.inspect(data, "big.onnx", memory=100 << 20)
+    assert report.program is None and report.public is not None and report.public.k >= 15
+    with pytest.raises(ModelError, match=r"big\.onnx can't be proven .* node a_MatMul .* too large: .* rows \(k = 1"):
+        graph.check(report)
+    assert graph.check(graph.inspect(data, "big.onnx", memory=8 << 30)).weights == 64 * 512
+
+
+def test_a_deep_model_at_large_scales_is_told() -> None:
+    nodes = [node("MatMul", [f"h{at}" if at else "x", "w"], f"h{at + 1}") for at in range(8)] + [node("Relu", ["h8"])]
+    program = lowered(model(nodes, ["N", 4], [weights("w", np.full((4, 4), 0.9))]))
+    assert instantiate(program, 4, 6, 32_767).bound < 2**126
+    with pytest.raises(ModelError, match=r"node h\d_MatMul .* values can reach 2\^1\d\d.* smaller scales"):
+        instantiate(program, 12, 14, 32_767)
+
+
+def test_the_report_is_json_and_complete() -> None:
+    data, _ = models.cnn()
+    document = graph.inspect(data, "cnn").document()
+    assert document["operators"] == {"Conv": 1, "Relu": 1, "MaxPool": 1, "Flatten": 1, "Gemm": 1}
+    assert (document["features"], document["outputs"], document["problems"]) == (36, 2, [])
+    assert document["private"]["rows"] >= document["public"]["rows"] > 2_000
+
+
+# --- the same function -------------------------------------------------------------------------------------------
+
+i64 = np.int64
+SAMPLES = points(20, 6, 11)
+
+EXACT: dict[str, tuple[list[onnx.NodeProto], list[onnx.TensorProto]]] = {
+    "clip": ([node("Clip", ["x", "low", "high"])], [weights("low", -0.5), weights("high", 0.75)]),
+    "clip below": ([node("Clip", ["x", "low"])], [weights("low", -0.5)]),
+    "leaky": ([node("LeakyRelu", ["x"], alpha=0.125)], []),
+    "prelu": ([node("PRelu", ["x", "slope"])], [weights("slope", [0.5, 0.25, 0.125, 1, 0, 2])]),
+    "max": ([node("Neg", ["x"], "m"), node("Max", ["x", "m"])], []),
+    "min": ([node("Neg", ["x"], "m"), node("Min", ["x", "m"])], []),
+    "abs": ([node("Abs", ["x"])], []),
+    "power": ([node("Pow", ["x", "three"])], [weights("three", 3.0)]),
+    "divide": ([node("Div", ["x", "four"])], [weights("four", [4.0])]),
+    "mean": ([node("ReduceMean", ["x"], axes=[1], keepdims=0)], []),
+    "squares": ([node("ReduceSumSquare", ["x"], axes=[1])], []),
+    "l1": ([node("ReduceL1", ["x"], axes=[1])], []),
+    "where": (
+        [node("Greater", ["x", "t"], "c"), node("Neg", ["x"], "m"), node("Where", ["c", "x", "m"])],
+        [weights("t", [0.25])],
+    ),
+    "logic": (
+        [
+            node("Greater", ["x", "t"], "a"),
+            node("Less", ["x", "u"], "b"),
+            node("And", ["a", "b"], "c"),
+            node("Not", ["c"], "d"),
+            node("Or", ["d", "a"], "e"),
+            node("Cast", ["e"], to=TensorProto.FLOAT),
+        ],
+        [weights("t", [-0.25]), weights("u", [0.5])],
+    ),
+    "split": (
+        [
+            helper.make_node("Split", ["x", "sizes"], ["a", "b"], axis=1),
+            node("Concat", ["b", "a"], axis=1),
+        ],
+        [weights("sizes", [2, 4], i64)],
+    ),
+    "slice backwards": (
+        [node("Slice", ["x", "from", "to", "axis", "step"])],
+        [weights(n, [v], i64) for n, v in (("from", -1), ("to", -(2**31)), ("axis", 1), ("step", -2))],
+    ),
+    "gather": ([node("Gather", ["x", "at"], axis=1)], [weights("at", [5, -6, 2], i64)]),
+    "gather one": ([node("Gather", ["x", "at"], axis=1)], [weights("at", 3, i64)]),
+    "reshape": (
+        [
+            node("Reshape", ["x", "shape"], "r"),
+            node("Transpose", ["r"], "t", perm=[0, 2, 1]),
+            node("Unsqueeze", ["t", "one"], "u"),
+            node("Squeeze", ["u", "one"], "s"),
+            node("Flatten", ["s"], axis=1),
+        ],
+        [weights("shape", [0, 2, -1], i64), weights("one", [1], i64)],
+    ),
+    "batch from the shape": (
+        [
+            node("Shape", ["x"], "size"),
+            node("Gather", ["size", "zero"], "n", axis=0),
+            node("Concat", ["n", "rest"], "shape", axis=0),
+            node("Reshape", ["x", "shape"], "r"),
+            node("Flatten", ["r"], axis=1),
+        ],
+        [weights("zero", [0], i64), weights("rest", [3, 2], i64)],
+    ),
+    "product of values": (
+        [
+            node("Reshape", ["x", "shape"], "a"),
+            node("Transpose", ["a"], "b", perm=[0, 2, 1]),
+            node("MatMul", ["a", "b"], "c"),
+            node("Flatten", ["c"], axis=1),
+        ],
+        [weights("shape", [0, 2, 3], i64)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_lowered_operators_are_the_operators(name: str) -> None:
+    nodes, constants = EXACT[name]
+    data = model(nodes, ["N", 6], constants)
+    assert np.allclose(integers(data, SAMPLES), floats(data, SAMPLES), atol=0.01), name
+
+
+PICTURES = points(5, 2 * 7 * 5, 12).reshape(5, 2, 7, 5)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"pads": [1, 0, 2, 1]},
+        {"strides": [2, 1], "pads": [1, 1, 1, 1]},
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+        {"auto_pad": "SAME_LOWER"},
+    ],
+)
+def test_convolutions(attributes: dict[str, Any]) -> None:
+    kernel = np.random.default_rng(13).normal(size=(3, 2, 3, 2))
+    data = model(
+        [node("Conv", ["x", "k", "b"], **attributes)], ["N", 2, 7, 5], [weights("k", kernel), weights("b", [1, 2, 3])]
+    )
+    assert np.allclose(integers(data, PICTURES), floats(data, PICTURES), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("MaxPool", ["x"], kernel_shape=[3, 2], strides=[2, 2])],
+        [node("AveragePool", ["x"], kernel_shape=[2, 2])],
+        [node("GlobalAveragePool", ["x"])],
+        [node("BatchNormalization", ["x", "s", "b", "m", "v"])],
+        [node("Conv", ["x", "k"], group=2)],
+    ],
+    ids=lambda nodes: str(nodes[0].op_type),
+)
+def test_picture_operators(nodes: list[onnx.NodeProto]) -> None:
+    rng = np.random.default_rng(14)
+    constants = [weights(n, rng.uniform(0.5, 1.5, 2)) for n in "sbmv"] + [weights("k", rng.normal(size=(4, 1, 3, 3)))]
+    used = {name for each in nodes for name in each.input}
+    data = model(nodes, ["N", 2, 7, 5], [each for each in constants if each.name in used])
+    assert np.allclose(integers(data, PICTURES), floats(data, PICTURES), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tolerance"), [("Sigmoid", 0.01), ("Tanh", 0.01), ("Erf", 0.01), ("Softplus", 0.02), ("Elu", 0.02)]
+)
+def test_smooth_activations_are_near_their_piecewise_linear_stand_ins(kind: str, tolerance: float) -> None:
+    data = model([node(kind, ["x"], "a"), node("Neg", ["a"])], ["N", 6])
+    samples = np.linspace(-9, 9, 120, dtype=np.float32).reshape(20, 6)
+    program = lowered(data, segments=32)
+    assert program.approximated == (f"node a_{kind} ({kind})",) and not program.dropped
+    assert np.abs(integers(data, samples, segments=32) - floats(data, samples)).max() < tolerance
+
+
+def test_a_final_activation_is_left_off_unless_it_is_wanted() -> None:
+    data, samples = models.logistic()
+    program = lowered(data)
+    assert program.dropped == "Sigmoid" and not program.approximated
+    assert lowered(data, keep_activation=True).approximated
+    logits = integers(data, samples)[:, 0]
+    assert ((logits > 0) == (floats(data, samples)[:, 0] > 0.5)).all()
+
+
+@pytest.mark.parametrize("name", [name for name in models.ALL if name != "logistic"])
+def test_the_six_models(name: str) -> None:
+    """All but the one whose final activation is left off. An input that rounds across a threshold takes another way."""
+    data, samples = models.ALL[name]()
+    error = np.abs(integers(data, samples[:100]) - floats(data, samples[:100])).max(axis=1)
+    assert (error < 0.02).sum() >= (97 if name == "trees" else 100)
+
+
+def test_a_classifier_of_trees_by_its_scores() -> None:
+    """Two classes, strict and unstrict branches, a leaf beside a branch, an average of trees."""
+    proto = onnx.load_model_from_string(models.trees()[0])
+    attributes = {each.name: helper.get_attribute_value(each) for each in proto.graph.node[0].attribute}
+    renamed = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
+    renamed["class_ids"] = [at % 2 for at in range(len(renamed["class_ids"]))]
+    renamed["nodes_modes"] = [
+        mode if mode == b"LEAF" else (b"BRANCH_LEQ", b"BRANCH_GTE", b"BRANCH_GT", b"BRANCH_LT")[at % 4]
+        for at, mode in enumerate(renamed["nodes_modes"])
+    ]
+    ensemble = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "scores"],
+        name="trees",
+        domain="ai.onnx.ml",
+        classlabels_int64s=[0, 1],
+        post_transform="NONE",
+        **renamed,
+    )
+    proto.graph.node[0].CopyFrom(ensemble)
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]))
+    proto.graph.output.append(helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2]))
+    data, samples = proto.SerializeToString(), models.trees()[1][:60]
+    assert "choose one with --output" in problems(data)[0]
+    assert problems(data, output="label")
+    error = np.abs(integers(data, samples, output="scores") - floats(data, samples, "scores")).max(axis=1)
+    assert (error < 0.02).sum() >= 57, (error > 0.02).sum()
+
+
+def classifier(**changes: Any) -> bytes:
+    """A forest's probability of the second of two classes, as skl2onnx writes it: one id, positive weights."""
+    proto = onnx.load_model_from_string(models.trees()[0])
+    attributes = {each.name: helper.get_attribute_value(each) for each in proto.graph.node[0].attribute}
+    renamed = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
+    renamed |= {"class_ids": [0] * len(renamed["class_ids"]), "classlabels_int64s": [0, 1], "post_transform": "NONE"}
+    renamed["class_weights"] = np.random.default_rng(16).uniform(0, 1 / 3, len(renamed["class_ids"])).tolist()
+    ensemble = helper.make_node(
+        "TreeEnsembleClassifier", ["x"], ["label", "p"], name="forest", domain="ai.onnx.ml", **(renamed | changes)
+    )
+    proto.graph.node[0].CopyFrom(ensemble)
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info("p", TensorProto.FLOAT, ["N", 2]))
+    return bytes(proto.SerializeToString())
+
+
+def test_one_probability_for_two_classes() -> None:
+    data, samples = classifier(), models.trees()[1][:100]
+    error = np.abs(integers(data, samples) - floats(data, samples)).max(axis=1)
+    assert (error < 0.01).sum() >= 97
+    assert not lowered(data).order_only
+
+
+def test_one_logit_for_two_classes_keeps_their_order_only() -> None:
+    data, samples = classifier(post_transform="LOGISTIC"), models.trees()[1][:100]
+    assert "LOGISTIC" in lowered(data).order_only
+    agree = integers(data, samples).argmax(axis=1) == floats(data, samples).argmax(axis=1)
+    assert agree.sum() >= 97
+
+
+def test_a_linear_classifier_of_three_classes() -> None:
+    rng = np.random.default_rng(17)
+    linear = helper.make_node(
+        "LinearClassifier",
+        ["x"],
+        ["label", "raw"],
+        name="linear",
+        domain="ai.onnx.ml",
+        coefficients=rng.normal(size=18).tolist(),
+        intercepts=rng.normal(size=3).tolist(),
+        classlabels_ints=[0, 1, 2],
+        post_transform="SOFTMAX",
+    )
+    data = model(
+        [linear, helper.make_node("Normalizer", ["raw"], ["y"], domain="ai.onnx.ml", norm="L1")], ["N", 6], ml=True
+    )
+    program = lowered(data)
+    assert program.dropped == "Normalizer" and "SOFTMAX" in program.order_only
+    assert (integers(data, SAMPLES).argmax(axis=1) == floats(data, SAMPLES).argmax(axis=1)).all()
+
+
+def test_a_graph_whose_windows_are_finer_than_its_weights_is_read_again_as_it_was() -> None:
+    """What a window's integers mean is a power of two that the parameters' scale can't hold."""
+    data, samples = models.mlp()
+    circuit = instantiate(lowered(data), 12, 6, 32_767)
+    again = instantiate(lowered(circuit.to_onnx(1)), 0, 6, 32_767)
+    windows = circuit.quantise(samples[:5])
+    assert again.evaluate(windows).tolist() == circuit.evaluate(windows).tolist()
