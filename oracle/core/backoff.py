@@ -1,0 +1,62 @@
+"""Back-off: how long to wait between two tries, in one place.
+
+`attempts` is for a call that is tried a few times and then fails. `Backoff` is for a loop that goes on for ever and
+waits longer after each failure. Both wait exponentially longer; tenacity does the work.
+"""
+
+from __future__ import annotations
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_base,
+    stop_after_attempt,
+    wait_exponential,
+    wait_none,
+    wait_random,
+)
+
+__all__ = ["Backoff", "attempts"]
+
+
+def attempts(most: int, *, retry: retry_base, first_s: float, last_s: float, jitter_s: float = 0.0) -> AsyncRetrying:
+    """Return tenacity's loop over at most `most` tries, which raises the last error itself.
+
+    Args:
+        most: Tries, the first included.
+        retry: Which errors are tried again.
+        first_s: Seconds before the second try; each later pause is twice as long.
+        last_s: The longest pause, in seconds.
+        jitter_s: Up to so many seconds, drawn at random, are added to each pause.
+    """
+    wait = wait_exponential(multiplier=first_s, max=last_s)
+    return AsyncRetrying(
+        stop=stop_after_attempt(most),
+        wait=wait + (wait_random(0, jitter_s) if jitter_s else wait_none()),
+        retry=retry,
+        reraise=True,
+    )
+
+
+class Backoff:
+    """The pauses of a loop: `first_s` after the first failure, twice as long after each further one, `last_s` at most.
+
+    Args:
+        first_s: Seconds.
+        last_s: Seconds.
+    """
+
+    def __init__(self, first_s: float, last_s: float) -> None:
+        self._wait = wait_exponential(multiplier=first_s, max=last_s)
+        self._failures = 0
+
+    def pause(self) -> float:
+        """Count a failure, and return how many seconds to wait before the next try."""
+        self._failures += 1
+        state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+        state.attempt_number = self._failures
+        return float(self._wait(state))
+
+    def reset(self) -> None:
+        """Forget the failures: the next pause is the first one again."""
+        self._failures = 0
