@@ -1,0 +1,73 @@
+"""Check and build a release: `python -m scripts.release check v0.2.0`, `python -m scripts.release build dist`.
+
+`check` compares the tag with the package's version, package.json's, CITATION.cff's and the newest section of CHANGELOG.md. `build` writes
+the wheel and the source distribution; the same commit gives the same bytes, and their SHA-256 are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oracle import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def problems(tag: str, root: Path = ROOT) -> list[str]:
+    """Return what keeps `tag` from being released: one sentence for each problem, none if it can be."""
+    found = []
+    if tag != f"v{__version__}":
+        found.append(f"the tag is {tag}, but oracle/__init__.py says {__version__}: tag v{__version__}")
+    packaged = json.loads((root / "package.json").read_text(encoding="utf-8"))["version"]
+    if packaged != __version__:
+        found.append(f"package.json says {packaged}: set its version to {__version__}")
+    cited = re.search(r"^version: (\S+)$", (root / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    if cited is None or cited[1] != __version__:
+        found.append(f"CITATION.cff says {cited[1] if cited else 'no version'}: set its version to {__version__}")
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    if newest is None or newest[1] != __version__:
+        said = newest[1] if newest else "nothing"
+        found.append(
+            f"the newest release in CHANGELOG.md is {said}: give the changes the heading `## [{__version__}] - <date>`"
+        )
+    return found
+
+
+def build(folder: Path, root: Path = ROOT) -> list[Path]:
+    """Write the wheel and the source distribution of the last commit to `folder`, and return their paths."""
+    stamp = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=root, capture_output=True, text=True, check=True)
+    env = {**os.environ, "SOURCE_DATE_EPOCH": stamp.stdout.strip()}
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder.resolve())], cwd=root, env=env, check=True
+    )
+    return sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; return its exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="compare a tag with the version and the changelog").add_argument("tag")
+    commands.add_parser("build", help="write wheel and source distribution").add_argument("folder", type=Path)
+    options = parser.parse_args(argv)
+    if options.command == "check":
+        found = problems(options.tag)
+        for problem in found:
+            print(f"release: {problem}", file=sys.stderr)
+        return 1 if found else 0
+    for path in build(options.folder):
+        print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

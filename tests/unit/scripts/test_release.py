@@ -1,0 +1,29 @@
+"""The release script: a tag that does not fit is refused, with everything that is wrong at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oracle import __version__
+from scripts import release
+
+
+def test_the_tree_can_be_released_under_its_own_version(project_root: Path) -> None:
+    assert release.problems(f"v{__version__}", project_root) == []
+
+
+def test_another_tag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert release.main(["check", "v9.9.9"]) == 1
+    assert f"tag v{__version__}" in capsys.readouterr().err
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"version": "9.9.8"}')
+    (tmp_path / "CITATION.cff").write_text("version: 9.9.7\n")
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
+    found = release.problems("v9.9.9", tmp_path)
+    assert len(found) == 4
+    assert "package.json says 9.9.8" in found[1] and "CITATION.cff says 9.9.7" in found[2]
+    assert "CHANGELOG.md is nothing" in found[3]
