@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.config import load_training
+from oracle.core.statistics import Rate, wilson
 from oracle.detectors.evaluation import measure, output, plots
 from oracle.detectors.evaluation.recording import FeedOptions, Recording, load_recording, prepare
 from oracle.detectors.evaluation.trials import standard
@@ -236,7 +237,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(row) for row in rows)])
 
 
-def percent(rate: measure.Rate) -> str:
+def percent(rate: Rate) -> str:
     return "–" if rate.share is None else f"{rate.share * 100:.0f}"
 
 
@@ -315,9 +316,9 @@ def fault_table(comparison: measure.Comparison, columns: Sequence[tuple[str, Seq
     return table(["% held", *(name for name, _ in columns), *last], rows)
 
 
-def pooled(evaluation: measure.Evaluation, kinds: Sequence[str]) -> measure.Rate:
+def pooled(evaluation: measure.Evaluation, kinds: Sequence[str]) -> Rate:
     rates = [fault.recall for fault in evaluation.faults if fault.kind in kinds]
-    return measure.wilson(sum(rate.hits for rate in rates), sum(rate.of for rate in rates))
+    return wilson(sum(rate.hits for rate in rates), sum(rate.of for rate in rates))
 
 
 def pictures(found: dict[str, Measured]) -> dict[str, bytes]:

@@ -11,7 +11,6 @@ hash, and the auditor's files of the circuit, in which no weights are.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,11 +22,12 @@ from oracle.claims.constraints import Constraint
 from oracle.claims.models import Feature, ModelSpec
 from oracle.claims.statement import ClaimCircuit, edges
 from oracle.core import encoding
+from oracle.core.documents import read_json, write_json
 from oracle.core.errors import ArtifactError, DataError, ModelError
-from oracle.detectors.cards.benchmark import read_json, write_json
-from oracle.detectors.cards.proven import ProvenBatch, Verifier, Windows, batch_problem, prove_batches
+from oracle.core.statistics import clopper_pearson, newcombe, wilson
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST, VK, Artifact, Visibility, rebuilt_key
+from oracle.proving.batches import ProvenBatch, Verifier, Windows, batch_problem, prove_batches
 from oracle.proving.imported import corners
 from oracle.proving.reference import IR_VERSION, OPSET
 from oracle.proving.srs import SrsSource
@@ -465,19 +465,15 @@ def rates(groups: Sequence[str], verdicts: Sequence[int]) -> tuple[GroupRate, ..
     Raises:
         ToolMissing: scipy is not installed.
     """
-    from oracle.detectors.training.card import interval
-
     found = []
     for group in sorted(set(groups)):
         of = [verdict for each, verdict in zip(groups, verdicts, strict=True) if each == group]
-        found.append(GroupRate(group, len(of), sum(of), *interval(sum(of), len(of), CONFIDENCE)))
+        found.append(GroupRate(group, len(of), sum(of), *clopper_pearson(sum(of), len(of), CONFIDENCE)))
     return tuple(found)
 
 
 def differences(found: Sequence[GroupRate]) -> tuple[Difference, ...]:
     """Each group's share less that of the largest group; intervals by Newcombe (1998, method 10), from Wilson's."""
-    from oracle.detectors.evaluation.measure import wilson
-
     if not found:
         return ()
     reference = max(found, key=lambda each: each.rows)
@@ -485,10 +481,7 @@ def differences(found: Sequence[GroupRate]) -> tuple[Difference, ...]:
     told = []
     for each in found:
         if each is not reference:
-            own, difference = wilson(each.within, each.rows), each.share - reference.share
-            low = difference - math.hypot(each.share - own.low, other.high - reference.share)
-            high = difference + math.hypot(own.high - each.share, reference.share - other.low)
-            told.append(Difference(each.group, reference.group, difference, low, high))
+            told.append(Difference(each.group, reference.group, *newcombe(wilson(each.within, each.rows), other)))
     return tuple(told)
 
 

@@ -64,6 +64,7 @@ def card_build(
     out: Path,
 ) -> None:
     """Draw labelled windows from recorded series, and print the root that names them; the same for everyone."""
+    from oracle.core.documents import file_hash
     from oracle.detectors.cards import benchmark
 
     named = _files(files)
@@ -77,7 +78,7 @@ def card_build(
         per_kind=per_kind,
         kinds=kinds or benchmark.KINDS,
         heartbeat=heartbeat,
-        files={name: benchmark.file_hash(path) for name, path in named.items()} or None,
+        files={name: file_hash(path) for name, path in named.items()} or None,
     )
     built = benchmark.build(recipe, batch, named)
     built.save(out)
@@ -165,6 +166,7 @@ def card_verify(
     from oracle.config import ProverConfig
     from oracle.detectors.cards import benchmark, proven
     from oracle.proving import artifact as artifacts
+    from oracle.proving.batches import find_circuit
     from oracle.proving.pool.local import LocalVerifier
 
     card, named = proven.Card.load(card_file), _files(files)
@@ -173,7 +175,7 @@ def card_verify(
     else:
         config = load_optional(config_path)
         folder = ProverConfig().artifacts if config is None else config.prover.artifacts
-        artifact = proven.find_circuit(card.model, (folder, toolchain.build_dir() / "artifacts"))
+        artifact = find_circuit(card.model.artifact_hash, (folder, toolchain.build_dir() / "artifacts"))
     rebuilt = None
     recipe = card.benchmark.recipe
     if benchmark_file is not None:
@@ -204,8 +206,8 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
 
     from oracle.app.assembly import account
     from oracle.chain.deploy import load_deployment
+    from oracle.chain.rpc import checksum_address
     from oracle.chain.transport.endpoints import connect
-    from oracle.chain.transport.rpc import checksum_address
     from oracle.cli.render import print_json
     from oracle.detectors.cards import onchain
     from oracle.detectors.cards.proven import Card
@@ -246,7 +248,7 @@ def card_show(address: str | None, rpc_url: str, root: str | None, from_block: i
     import asyncio
     from dataclasses import asdict
 
-    from oracle.chain.transport.rpc import Rpc, checksum_address
+    from oracle.chain.rpc import Rpc, checksum_address
     from oracle.cli.render import print_json
     from oracle.detectors.cards import onchain
 

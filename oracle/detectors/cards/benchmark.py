@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import hashlib
 import itertools
-import json
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -24,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from oracle.core import encoding
+from oracle.core.documents import file_hash, read_json, write_json
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
 from oracle.sources.faults import CATALOGUE, Fault, Surroundings
 from oracle.sources.interface import Reading
-from oracle.sources.packaged import load_series
-from oracle.sources.replay import load_csv
+from oracle.sources.packaged.series import load_series
+from oracle.sources.replay.source import load_csv
 
 FORMAT = "card-benchmark-v1"
 
@@ -283,36 +282,6 @@ class MerkleTree:
         return tuple(found)
 
 
-def read_json(path: Path) -> Any:
-    """A file's JSON. Raises: DataError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: can't be read: {reason}") from error
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write an object, an entry of its long lists to a line; in one step. Raises: DataError."""
-    text = ",\n".join(f"{json.dumps(key)}: {_pretty(value)}" for key, value in document.items())
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text("{\n" + text + "\n}\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: can't be written: {error.strerror or error}") from error
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hex. Raises: DataError."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
-
-
 # --- drawing -------------------------------------------------------------------------------------------------------
 
 
@@ -419,12 +388,6 @@ def _int(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is not an integer")
     return value
-
-
-def _pretty(value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], list | dict):
-        return "[\n" + ",\n".join(json.dumps(each) for each in value) + "\n]"
-    return json.dumps(value)
 
 
 def _keccak(data: bytes) -> bytes:

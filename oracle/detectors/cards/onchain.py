@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from oracle.chain import compiled
 from oracle.chain.deploy import PUBLIC_CEREMONY, code_problems, srs_origin
 from oracle.chain.hub import Hub, Interface, read
-from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.rpc import Receipt, Rpc
 from oracle.chain.tx.submit import Sender
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup
 from oracle.detectors.cards.proven import Card, CardModel, Summary

@@ -7,30 +7,19 @@ copy of the artifact) and, for windows that were drawn from series, the series.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from oracle.core import encoding
-from oracle.core.concurrency import together
+from oracle.core.documents import read_json, write_json
 from oracle.core.errors import ArtifactError, DataError
-from oracle.detectors.cards.benchmark import Benchmark, read_json, write_json
-from oracle.proving.artifact import CIRCUIT, MANIFEST, Artifact, load
-from oracle.proving.engine.child import EngineProcess
-from oracle.proving.interface import ProofJob
-from oracle.proving.pool.cache import ProofCache
-from oracle.proving.pool.local import LocalProver
-from oracle.proving.verification import Verification
+from oracle.detectors.cards.benchmark import Benchmark
+from oracle.proving.artifact import Artifact
+from oracle.proving.batches import ProvenBatch, Scores, Verifier, batch_problem, prove_batches
 
 FORMAT = "model-card-v1"
-
-Scores = tuple[tuple[int, ...], ...]
-"""Of a batch: the integers that the circuit publishes of each window."""
-
-Windows = tuple[tuple[int, ...], ...]
-"""Of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +74,6 @@ class CardModel:
             outputs=manifest.outputs,
             batch=manifest.batch,
         )
-
-
-@dataclass(frozen=True)
-class ProvenBatch:
-    """The published scores of a batch, and a proof of them."""
-
-    scores: Scores
-    proof: bytes
 
 
 @dataclass(frozen=True)
@@ -230,52 +211,6 @@ async def prove(
     return Card(CardModel.of(artifact), benchmark, batches, summary)
 
 
-async def prove_batches(
-    batches: Sequence[Windows],
-    artifact: Artifact,
-    proofs: Path | None,
-    *,
-    workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[ProvenBatch, ...]:
-    """Prove what a circuit publishes of some batches of windows.
-
-    Args:
-        batches: Each of at most as many windows as the circuit has.
-        artifact: With the prover's files.
-        proofs: As of `prove`; None: what is proven is not kept.
-
-    Raises:
-        ProverUnavailable: Proving failed for now.
-    """
-    scores = await asyncio.to_thread(published, batches, artifact)
-    done = 0
-    async with LocalProver(artifact, processes=workers, cache=ProofCache(folder=proofs), retries=1) as prover:
-
-        async def proven(windows: Windows, told: Scores) -> ProvenBatch:
-            nonlocal done
-            proof = await prover.prove(ProofJob(windows, told))
-            done += 1
-            progress(done, len(batches))
-            return ProvenBatch(told, proof.proof)
-
-        return await together(*(proven(*each) for each in zip(batches, scores, strict=True)))
-
-
-def published(batches: Sequence[Windows], artifact: Artifact) -> list[Scores]:
-    """What the circuit publishes of each batch. Asked of the circuit itself: no detector is needed."""
-    outputs = artifact.manifest.outputs
-    engine = EngineProcess(threads=1)
-    try:
-        found = []
-        for windows in batches:
-            flat = engine.call("witness", circuit=artifact.file(CIRCUIT), inputs=artifact.padded(windows))["outputs"]
-            found.append(tuple(tuple(flat[at * outputs : (at + 1) * outputs]) for at in range(len(windows))))
-        return found
-    finally:
-        engine.close()
-
-
 def require_fit(benchmark: Benchmark, artifact: Artifact) -> None:
     """Raises: ArtifactError: The circuit is not for the benchmark's batches or features."""
     manifest = artifact.manifest
@@ -292,33 +227,7 @@ def require_fit(benchmark: Benchmark, artifact: Artifact) -> None:
         )
 
 
-def find_circuit(model: CardModel, folders: Sequence[Path]) -> Artifact:
-    """The card's circuit among the artifacts of some folders, with the prover's files or without.
-
-    Raises:
-        ArtifactError: It is not there.
-    """
-    for folder in folders:
-        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
-            try:
-                found = load(manifest.parent, prover=False)
-            except ArtifactError:
-                continue  # of another release, or of no concern
-            if found.artifact_hash == model.artifact_hash:
-                return found
-    raise ArtifactError(
-        f"the card's circuit (artifact {model.artifact_hash}) is in none of {', '.join(map(str, folders))}: name an "
-        "auditor's copy with --artifact"
-    )
-
-
 # --- verifying -----------------------------------------------------------------------------------------------------
-
-
-class Verifier(Protocol):
-    """Verifies proofs of one circuit; `oracle.proving.pool.local.LocalVerifier` is one."""
-
-    def verify(self, proof: bytes, instances: tuple[int, ...]) -> Verification: ...
 
 
 def verify(
@@ -373,19 +282,6 @@ def verify(
         if summary != card.summary:
             problems.append("the summary is not what the proven verdicts add up to")
     return CardReport(root, benchmark.batches, verified, summary, tuple(problems), tuple(notes))
-
-
-def batch_problem(artifact: Artifact, verifier: Verifier, windows: Windows, batch: ProvenBatch) -> str:
-    """Why a batch's scores are not proven of these windows; "" if they are."""
-    outputs = artifact.manifest.outputs
-    if len(batch.scores) != len(windows) or any(len(row) != outputs for row in batch.scores):
-        return f"its scores are not {outputs} for each of {len(windows)} windows"
-    try:
-        instances = artifact.instances(windows, batch.scores)
-    except ValueError as error:
-        return str(error)
-    verification = verifier.verify(batch.proof, instances)
-    return "" if verification.verified else f"the proof does not hold: {verification.reason}"
 
 
 def _score(value: Any) -> int:

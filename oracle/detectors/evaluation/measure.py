@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from oracle.core import encoding
 from oracle.core.errors import DataError
 from oracle.core.metrics import percentile
+from oracle.core.statistics import Rate, clustered, wilson
 from oracle.core.types import Kind
 from oracle.detectors.evaluation.recording import Feed, Prepared, Tick
 from oracle.detectors.evaluation.replay import Judge, Replay, Scoring, replay
@@ -29,13 +30,10 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "FaultRate",
-    "Rate",
     "StaticCap",
-    "clustered",
     "compare",
     "scaled_to",
     "severity",
-    "wilson",
 ]
 
 SHOCKS = 20
@@ -53,46 +51,6 @@ FACTORS = tuple(round(2 ** (step / 3), 4) for step in range(-3, 6))
 CURVE_SPIKES = "spike"
 
 PER = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share with its 95 % interval."""
-
-    hits: int
-    of: int
-    share: float | None
-    low: float
-    high: float
-
-
-def wilson(hits: int, of: int, z: float = 1.959964) -> Rate:
-    """A share with Wilson's score interval, which is good for few hits too.
-
-    Args:
-        hits: At most `of`.
-        of: 0: the share is not known, and anything is possible.
-        z: Quantile of the normal distribution.
-    """
-    if of == 0:
-        return Rate(0, 0, None, 0.0, 1.0)
-    share = hits / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    low = 0.0 if hits == 0 else max(0.0, middle - half)
-    high = 1.0 if hits == of else min(1.0, middle + half)
-    return Rate(hits, of, share, low, high)
-
-
-def clustered(hits: int, episodes: int, of: int) -> Rate:
-    """A share of what comes in clusters: its interval is that of as many episodes in so many fewer reports.
-
-    The number of reports is divided by the mean size of an episode (Kish's effective sample size): held reports are no
-    independent events, and taken for such they would make the interval too narrow.
-    """
-    size = hits / episodes if episodes else 1.0
-    apart = wilson(episodes, round(of / size))
-    return Rate(hits, of, hits / of if of else None, apart.low, apart.high)
 
 
 @dataclass(frozen=True, slots=True)

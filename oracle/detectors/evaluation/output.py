@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle.core.errors import DataError
+from oracle.core.statistics import Rate
 from oracle.core.types import Kind
 from oracle.detectors.evaluation import nab, plots
-from oracle.detectors.evaluation.measure import PER, Comparison, Evaluation, FaultRate, Rate
+from oracle.detectors.evaluation.measure import PER, Comparison, Evaluation, FaultRate
 
 __all__ = [
     "document",

@@ -18,8 +18,8 @@ from oracle.core.types import FeedState, Kind, Status
 from oracle.detectors.training import lessons
 from oracle.sources.aggregate import AggregationPolicy, aggregate
 from oracle.sources.interface import Reading
-from oracle.sources.packaged import load_series
-from oracle.sources.replay import header, load_table
+from oracle.sources.packaged.series import load_series
+from oracle.sources.replay.source import header, load_table
 
 __all__ = [
     "Feed",
@@ -253,7 +253,7 @@ def _find(headers: Sequence[str], known: Sequence[str], path: Path, what: str, o
 
 
 def load_packaged(series: str) -> Recording:
-    """A series that the `arch` package carries; see `oracle.sources.packaged`."""
+    """A series that the `arch` package carries; see `oracle.sources.packaged.series`."""
     readings = load_series(series)
     values: tuple[Decimal | None, ...] = tuple(reading.value for reading in readings)
     return Recording(series, tuple(reading.observed_at for reading in readings), {series: values})

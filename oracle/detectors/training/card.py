@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oracle.core import encoding, gate
-from oracle.core.errors import ToolMissing
+from oracle.core.statistics import clopper_pearson
 from oracle.core.types import Kind, Outcome
 from oracle.detectors.interface import Detector
 from oracle.detectors.training import lessons
@@ -43,18 +43,6 @@ def policy(terms: Terms) -> gate.HoldPolicy:
     return gate.HoldPolicy(confirmations=3, confirm_delay=terms.heartbeat, tolerance=3_000)
 
 
-def interval(count: float, total: float, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share: exact, so it covers at least as often as it says, at 0 too."""
-    try:
-        from scipy.special import betaincinv
-    except ImportError as error:
-        raise ToolMissing("intervals need scipy: pip install 'verifiable-oracle[train]'") from error
-    tail = (1 - confidence) / 2
-    low = 0.0 if count <= 0 else float(betaincinv(count, total - count + 1, tail))
-    high = 1.0 if count >= total else float(betaincinv(count + 1, total - count, 1 - tail))
-    return low, high
-
-
 def rate(at: Sequence[int], total: int, confidence: float) -> dict[str, Any]:
     """How many of `total` reports, per 10,000, with an interval.
 
@@ -69,7 +57,7 @@ def rate(at: Sequence[int], total: int, confidence: float) -> dict[str, Any]:
     """
     episodes = sum(1 for index, each in enumerate(at) if index == 0 or each - at[index - 1] > EPISODE)
     size = len(at) / episodes if episodes else 1.0
-    low, high = interval(episodes, max(1.0, total / size), confidence)
+    low, high = clopper_pearson(episodes, max(1.0, total / size), confidence)
     return {
         "reports": total,
         "count": len(at),

@@ -59,7 +59,7 @@ def read(data: TrainingDataConfig, env: Mapping[str, str] | None = None) -> Lear
     if data.journal is not None:
         return _from_journal(data, data.journal, os.environ if env is None else env)
     assert data.file is not None
-    from oracle.sources.replay import load_table
+    from oracle.sources.replay.source import load_table
 
     if data.file.suffix.lower() in (".parquet", ".pq"):
         rows: Sequence[tuple[int, tuple[Decimal | None, ...]]] = _parquet(data.file, data)

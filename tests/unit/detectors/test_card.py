@@ -14,12 +14,14 @@ from eth_utils.crypto import keccak
 
 from oracle.cli import oracle
 from oracle.core import encoding
+from oracle.core.documents import file_hash
 from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy, empty_feed, judge
 from oracle.core.types import Kind
-from oracle.detectors.cards.benchmark import Benchmark, MerkleTree, Recipe, build, file_hash
-from oracle.detectors.cards.proven import Card, CardModel, ProvenBatch, Summary, count
-from oracle.sources.packaged import load_series
+from oracle.detectors.cards.benchmark import Benchmark, MerkleTree, Recipe, build
+from oracle.detectors.cards.proven import Card, CardModel, Summary, count
+from oracle.proving.batches import ProvenBatch
+from oracle.sources.packaged.series import load_series
 
 SMALL = Recipe(series=("sp500", "wti"), normals=5, per_kind=2)
 SP500_SIGMA = 11_434

@@ -19,9 +19,10 @@ from oracle.cli import oracle
 from oracle.core import encoding, gate
 from oracle.core.errors import DataError, OracleError
 from oracle.core.gate import HoldPolicy
+from oracle.core.statistics import wilson
 from oracle.core.types import HoldReason, Kind
 from oracle.detectors.evaluation import plots
-from oracle.detectors.evaluation.measure import StaticCap, compare, matching_cap, severity, shocks, wilson
+from oracle.detectors.evaluation.measure import StaticCap, compare, matching_cap, severity, shocks
 from oracle.detectors.evaluation.output import document, duration, to_html
 from oracle.detectors.evaluation.recording import (
     Feed,

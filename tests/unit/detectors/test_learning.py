@@ -16,6 +16,7 @@ from oracle.app.assembly import load_detector
 from oracle.cli import main
 from oracle.config import TrainingDataConfig, journal_at, load_training
 from oracle.core.errors import DataError
+from oracle.core.statistics import clopper_pearson
 from oracle.detectors import drift
 from oracle.detectors.training import card as cards
 from oracle.detectors.training import recordings
@@ -216,7 +217,7 @@ def test_a_missing_configuration_is_one_line(run: Run) -> None:
     ],
 )
 def test_intervals(count: int, total: int, low: float, high: float) -> None:
-    assert cards.interval(count, total, 0.95) == pytest.approx((low, high), abs=1e-6)
+    assert clopper_pearson(count, total, 0.95) == pytest.approx((low, high), abs=1e-6)
 
 
 def test_objections_that_share_a_window_are_one_event() -> None:
