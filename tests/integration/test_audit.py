@@ -13,17 +13,14 @@ import pytest
 from eth_abi.abi import encode as abi_encode
 
 from oracle.app.assembly import audit
-from oracle.audit import Auditor, AuditReport, FeedTerms, ModelTerms
-from oracle.audit import Submission as ToAudit
-from oracle.chain.hub import FeedUpdate, RoundEvent, RoundHeld, Submission, hub_interface, round_event
-from oracle.chain.keys.signer import recover
+from oracle.audit import AuditReport
+from oracle.chain.hub import RoundEvent, RoundHeld, Submission, hub_interface, round_event
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
-from oracle.chain.transport.rpc import Log
+from oracle.chain.rpc import Log
 from oracle.core.errors import DeploymentError
-from oracle.core.gate import HoldPolicy
-from oracle.core.types import HoldReason, Kind, Outcome, SignedObservation, Status
+from oracle.core.types import HoldReason, Outcome, Status
 from oracle.proving.verifier import keccak256
 from tests.attack.rig import (
     ANOMALOUS,
@@ -167,7 +164,7 @@ def test_a_hold_for_another_reason_than_the_hub_says(
         event = round_event(log)
         return replace(event, **change) if isinstance(event, RoundHeld) else event
 
-    monkeypatch.setattr("oracle.audit.round_event", lied)
+    monkeypatch.setattr("oracle.audit.fetch.round_event", lied)
     (failure,) = failures(audited(rig, folder))
     assert failure.endswith(f"but it was held as anomalous (confirmations: 0) {2 * ANSWER} of {rig.start + 600}")
 
@@ -387,21 +384,6 @@ def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
     # The history after it is audited all the same.
     assert rig.accepts(rig.honest("solo", Sighting(rig.state("solo").answer, 1_800)))
     assert audited(rig, folder).verified == 6
-
-
-async def test_a_signature_that_is_none() -> None:
-    """A finding as any other: one malformed report does not end the audit."""
-    feed_id = bytes(32)
-    signed = SignedObservation(1, GENESIS, 0, bytes(32), bytes(32))
-    update = FeedUpdate(feed_id, 1, (signed,), (0, 0))
-    auditor = Auditor(lambda feed, round_id, each: recover(31337, "0x" + "11" * 20, feed, round_id, each))
-    auditor.add_model(ModelTerms(1, 16, 2, 1, 1, (1,), None))
-    policy = HoldPolicy(1, 0, 0)
-    auditor.add_feed(FeedTerms(feed_id, "feed", Kind.RELATIVE, 1, 1, 1, 1, 0, 1, policy, frozenset(), model_number=1))
-    await auditor.submission(ToAudit("0x", 1, GENESIS, 1, (update,), b"", ()))
-    (finding,) = auditor.findings
-    assert "no valid signature" in finding.problem
-    assert auditor.expected_states()[feed_id].round_id == 0
 
 
 def slot_of(rig: Rig, name: str, matches: Callable[[int], bool], keys: tuple[int, ...] = ()) -> int:

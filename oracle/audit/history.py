@@ -1,0 +1,159 @@
+"""The types of a hub's history: feeds and models as they were added, and the submissions in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oracle.chain.hub import FeedUpdate, RoundAccepted, RoundEvent
+from oracle.core.gate import HoldPolicy
+from oracle.core.types import HoldReason, Kind, Outcome
+
+
+@dataclass(frozen=True)
+class AuditedFeed:
+    """The terms that a feed was added with, and its committee at this point of the history."""
+
+    feed_id: bytes
+    description: str
+    kind: Kind
+    sigma: int
+    heartbeat: int
+    max_age: int
+    max_skew: int
+    max_spread: int
+    quorum: int
+    policy: HoldPolicy
+    reporters: frozenset[str]
+    model_number: int
+
+    @classmethod
+    def from_event(cls, values: Mapping[str, Any]) -> AuditedFeed:
+        """Return the feed that an event `FeedAdded` describes."""
+        config = values["config"]
+        return cls(
+            feed_id=values["feedId"],
+            description=config["description"],
+            kind=Kind(config["kind"]),
+            sigma=config["sigma"],
+            heartbeat=config["heartbeat"],
+            max_age=config["maxAge"],
+            max_skew=config["maxSkew"],
+            max_spread=config["maxSpread"],
+            quorum=config["quorum"],
+            policy=HoldPolicy(
+                confirmations=config["confirmations"],
+                confirm_delay=config["confirmDelay"],
+                tolerance=config["tolerance"],
+                max_repeats=config["maxRepeats"],
+            ),
+            reporters=frozenset(values["reporters"]),
+            model_number=values["modelNumber"],
+        )
+
+
+@dataclass(frozen=True)
+class AuditedModel:
+    """A model as the hub has it, and the circuits for which the auditor has an artifact.
+
+    Attributes:
+        model_hash: None if the architecture binds no model.
+        batches: Batch sizes for which the architecture has verifiers, ascending.
+        check_proof: Verifies a proof (batch size, proof, instances); None if no artifact here has a verifier with the
+            deployed code.
+        problem: Why `check_proof` is None.
+        has_spread: True if the model sees how far apart the reporters' answers are.
+    """
+
+    number: int
+    features: int
+    outputs: int
+    model_hash: int | None
+    score_unit: int
+    batches: tuple[int, ...]
+    check_proof: Callable[[int, bytes, tuple[int, ...]], Awaitable[bool]] | None
+    problem: str = ""
+    has_spread: bool = False
+
+
+@dataclass(frozen=True)
+class UpdateOutcome:
+    """What became of one update: as the hub's event says it, or as it must have been.
+
+    Attributes:
+        reason: Why the update was held; NONE if it was accepted.
+        confirmations: Confirmations of the hold that the update started or continued; 0 if it was accepted.
+    """
+
+    feed_id: bytes
+    round_id: int
+    outcome: Outcome
+    answer: int
+    observed_at: int
+    confirmed: bool
+    reason: HoldReason
+    confirmations: int
+
+    @classmethod
+    def from_event(cls, event: RoundEvent) -> UpdateOutcome:
+        """Return the outcome that the hub's event states."""
+        if isinstance(event, RoundAccepted):
+            outcome, confirmed, reason, confirmations = Outcome.ACCEPTED, event.confirmed, HoldReason.NONE, 0
+        else:
+            outcome, confirmed, reason, confirmations = Outcome.HELD, False, event.reason, event.confirmations
+        return cls(
+            feed_id=event.feed_id,
+            round_id=event.round_id,
+            outcome=outcome,
+            answer=event.answer,
+            observed_at=event.observed_at,
+            confirmed=confirmed,
+            reason=reason,
+            confirmations=confirmations,
+        )
+
+    def in_words(self) -> str:
+        """Return the outcome as part of a sentence."""
+        how = " by confirmation" if self.confirmed else ""
+        if self.outcome is Outcome.HELD:
+            how = f" as {self.reason.name.lower()} (confirmations: {self.confirmations})"
+        return f"{self.outcome.value}{how} {self.answer} of {self.observed_at}"
+
+
+@dataclass(frozen=True)
+class AuditedSubmission:
+    """One successful call of `submit`, with what the hub's events say of it. `block_time` is in unix seconds."""
+
+    tx_hash: str
+    block_number: int
+    block_time: int
+    model_number: int
+    updates: tuple[FeedUpdate, ...]
+    proof: bytes
+    outcomes: tuple[UpdateOutcome, ...]
+
+
+@dataclass(frozen=True)
+class AdminEvent:
+    """An event that changes feeds or models, with its arguments by name."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RoundTransaction:
+    """A transaction that brought reports to the hub.
+
+    Attributes:
+        block_time: Unix seconds.
+        events: The hub's events on reports, in their order.
+        calls: Calldata of each successful call of `submit`, in their order.
+    """
+
+    tx_hash: str
+    block_number: int
+    block_time: int
+    events: tuple[RoundEvent, ...]
+    calls: tuple[bytes, ...]

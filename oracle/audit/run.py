@@ -1,0 +1,75 @@
+"""The audit of a deployed hub, as a workflow: check the code, replay the history, compare the state, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oracle.audit.circuits import DeployedCircuits
+from oracle.audit.fetch import read_history
+from oracle.audit.history import AdminEvent, AuditedFeed
+from oracle.audit.judge import state_differences
+from oracle.audit.replay import Auditor
+from oracle.audit.report import AuditReport, ReportDraft
+from oracle.chain.deploy import code_problems
+from oracle.chain.hub import Hub
+from oracle.chain.keys import signer
+from oracle.chain.rpc import Rpc
+from oracle.core.errors import DeploymentError
+from oracle.core.formats import to_hex
+
+
+async def audit_hub(rpc: Rpc, hub: str, folder: Path, from_block: int = 0) -> AuditReport:
+    """Audit a hub: its code, its verifiers, and every report that it ever took.
+
+    Args:
+        hub: Checksummed address.
+        folder: Folder with the models' artifacts; files that only a prover needs may be missing from them.
+        from_block: A block that is not after the hub's deployment.
+
+    Raises:
+        DeploymentError: There is no hub at the address.
+        ChainUnavailable: The endpoint does not answer, or lacks the history.
+    """
+    draft = ReportDraft()
+    with DeployedCircuits(rpc, folder, draft) as circuits:
+        # 1. The code at the address is this release's.
+        chain_id = await rpc.chain_id()
+        if not await rpc.code(hub):
+            raise DeploymentError(f"there is no contract at {hub} on chain {chain_id}")
+        draft.problems += await code_problems(rpc, hub)
+        # 2. Every update is what the hub must have made of it.
+        auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed))
+        async for happened in read_history(rpc, hub, from_block):
+            if isinstance(happened, AdminEvent):
+                await _administer(happened, auditor, circuits)
+            else:
+                draft.problems += await auditor.transaction(happened)
+        # 3. The hub's state is what its history leads to.
+        await _compare_state(Hub(rpc, hub), auditor, draft)
+        circuits.report_unreadable()
+        return draft.finish(hub, chain_id, auditor.findings)
+
+
+async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCircuits) -> None:
+    values = event.values
+    if event.name == "ArchitectureAdded":
+        circuits.add_architecture(values["architectureId"], values["architecture"])
+    elif event.name == "ModelAdded":
+        auditor.add_model(await circuits.audited_model(values["modelNumber"], values["model"]))
+    elif event.name == "FeedAdded":
+        auditor.add_feed(AuditedFeed.from_event(values))
+    elif event.name in ("ModelActivated", "ModelRolledBack"):
+        auditor.change_model(values["feedId"], values["modelNumber"])
+    elif event.name == "ReportersActivated":
+        auditor.change_reporters(values["feedId"], values["reporters"], values["quorum"])
+
+
+async def _compare_state(hub: Hub, auditor: Auditor, draft: ReportDraft) -> None:
+    for feed_id, expected in auditor.expected_states().items():
+        if problem := state_differences(expected, await hub.feed_state(feed_id)):
+            draft.problems.append(
+                f"feed {to_hex(feed_id)}: the hub's state is not what its history leads to: {problem}"
+            )
+    for (feed_id, round_id), round_ in auditor.expected_rounds().items():
+        if (stored := await hub.round(feed_id, round_id)) != round_:
+            draft.problems.append(f"feed {to_hex(feed_id)}: round {round_id} is stored as {stored}, not {round_}")
