@@ -1,7 +1,8 @@
 """Check and build a release: `python -m scripts.release check v0.2.0`, `python -m scripts.release build dist`.
 
-`check` compares the tag with the package's version, package.json's, CITATION.cff's and the newest section of CHANGELOG.md. `build` writes
-the wheel and the source distribution; the same commit gives the same bytes, and their SHA-256 are printed.
+`check` compares the tag with the version of the package, of package.json and of CITATION.cff, and with the newest
+section of CHANGELOG.md. `build` writes the wheel and the source distribution; the same commit gives the same bytes, and
+their SHA-256 are printed.
 """
 
 from __future__ import annotations
