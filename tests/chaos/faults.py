@@ -1371,8 +1371,8 @@ def two_daemons_with_the_same_keys(scene: Scene) -> Steps:
         before = len(events(scene.chain, scene.folder / "deployment.json"))
         scene.publish()
         eventually(lambda: len(events(scene.chain, scene.folder / "deployment.json")) > before, "a report on the chain")  # noqa: B023
-    for journal in (scene.journal_path, second_journal):
-        scene.until_idle(journal)
+    for path in (scene.journal_path, second_journal):
+        scene.until_idle(path)
     scene.forget(second)
     ends: dict[str, set[Outcome | None]] = {}
     for path in (scene.journal_path, second_journal):

@@ -59,17 +59,20 @@ def _move_clock(path: Path) -> None:
     time.time = moved
     # Those that keep it as a default keep the real one: they are told.
     from oracle.feeds.journal import Journal
-    from oracle.sources.http import HttpSource
+    from oracle.sources.http.source import HttpSource
 
     for kind in (HttpSource, Journal):
-        kind.__init__.__kwdefaults__["now"] = moved
+        defaults = kind.__init__.__kwdefaults__
+        assert defaults is not None
+        defaults["now"] = moved
 
 
 def _limit_memory(megabytes: int) -> None:
+    from oracle.proving.engine.child import EngineProcess
     from oracle.proving.pool import local
 
-    engine = local.EngineProcess
-    local.EngineProcess = lambda threads, _: engine(threads, megabytes)  # type: ignore[assignment,misc]
+    assert vars(local)["EngineProcess"] is EngineProcess
+    vars(local)["EngineProcess"] = lambda threads, _: EngineProcess(threads, megabytes)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Hub, RoundAccepted
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, AnvilConfig
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.core.errors import OracleError
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Entry, Journal, StageName
@@ -176,7 +176,7 @@ class Scene:
         self.options: dict[str, Any] = {}
         self.feed_options: dict[str, Any] = {}
         self.journal_path = folder / "journal.db"
-        self.open_journal = lambda: Journal(self.journal_path, read_only=True)
+        self.open_journal: Callable[[], Journal] = lambda: Journal(self.journal_path, read_only=True)
         self.pulse: Callable[[], object] = lambda: None
         self.published: list[str] = []
         self._stack = contextlib.ExitStack()
@@ -422,7 +422,7 @@ class Scene:
         assert left == 0, f"{left} observations never ended"
         if new_journal:
             on_chain = [event for event in on_chain if event in entries]
-        assert sorted(on_chain) == sorted(entries), f"chain {on_chain}\njournal {entries}\n{self.log()[-3_000:]}"  # type: ignore[type-var]
+        assert sorted(on_chain) == sorted(entries), f"chain {on_chain}\njournal {entries}\n{self.log()[-3_000:]}"
         return on_chain
 
     def assert_nothing_secret(self) -> None:
@@ -473,7 +473,7 @@ def events(chain: Anvil, deployment: Path) -> list[tuple[bytes, int, Outcome, in
 
 def log_lines(text: str) -> list[Mapping[str, Any]]:
     """The log's lines that are JSON."""
-    found = []
+    found: list[Mapping[str, Any]] = []
     for line in text.splitlines():
         with contextlib.suppress(ValueError):
             document = json.loads(line)

@@ -124,7 +124,7 @@ def test_better_rates_are_found_out(
 ) -> None:
     def problems(altered: Audit, of: AuditSet = rows, model_hash: int | None = audit.model_hash) -> Sequence[str]:
         report: AuditReport = fairness.verify(altered, copy, verifier, of, model_hash)
-        assert not report.ok and report.rates == report.differences == ()
+        assert not report.ok and (report.rates, report.differences) == ((), ())
         return report.problems
 
     first, second = audit.batches
@@ -148,14 +148,15 @@ def test_better_rates_are_found_out(
     ):
         assert problems(replace(audit, batches=batches))
     # Other bounds than proven, reversed ones, and some for which an order means nothing; another unit.
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"lo": audit.lo - 1},
         {"hi": audit.hi - 1},
         {"lo": audit.hi, "hi": audit.lo},
         {"hi": FIELD_MODULUS // 2 + 1},
         {"lo": audit.lo - FIELD_MODULUS},
         {"unit": audit.unit * 2},
-    ):
+    ]
+    for change in changes:
         assert problems(replace(audit, **change)), change
     # Another model, or the same name for one; another circuit.
     assert problems(audit, model_hash=audit.model_hash ^ 1) == (

@@ -20,7 +20,7 @@ from oracle.chain.hub import Interface, read
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.claims import (
     AtLeast,
     AtMost,
@@ -228,7 +228,7 @@ def prove(
     """Past the client, which refuses what does not hold: the engine with the prover's own keys."""
     artifact = client.registered(name).artifact
     files = {"circuit": CIRCUIT, "settings": SETTINGS, "vk": VK, "pk": PK, "srs": SRS}
-    paths = {key: artifact.file(file) for key, file in files.items()}
+    paths: dict[str, Any] = {key: artifact.file(file) for key, file in files.items()}
     statement = [*edges(lo, hi), FAR, *subject_limbs(SUBJECT)]
     with EngineProcess(threads=2) as engine:
         return dict(engine.call("prove", **paths, inputs=[list(data), statement], outputs=outputs))
@@ -285,14 +285,13 @@ class Scene:
 
     def attested(self, claim: ClaimProof, by: Any = None, **changes: Any) -> ClaimProof:
         """The claim with a signature of the issuer's, of what it says or of something else."""
-        told = {"registry": self.registry, "model_id": claim.model_id, "subject": claim.subject} | changes
-        signed = attest(
-            by or self.accounts[1],
-            chain_id=told.pop("chain_id", self.chain.chain_id),
-            commitment=claim.commitment,
-            expires_at=FAR,
-            **told,
-        )
+        told: dict[str, Any] = {
+            "chain_id": self.chain.chain_id,
+            "registry": self.registry,
+            "model_id": claim.model_id,
+            "subject": claim.subject,
+        }
+        signed = attest(by or self.accounts[1], commitment=claim.commitment, expires_at=FAR, **(told | changes))
         return replace(claim, attestation=signed)
 
     def submit(self, claim: ClaimProof, by: Any = None) -> None:

@@ -20,10 +20,10 @@ from pytest_httpserver import HTTPServer
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Hub, RoundAccepted
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal
-from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, signature
+from oracle.sources.push.source import NONCE, SIGNATURE, TIMESTAMP, signature
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
 from tests.postgres import Postgres
 
@@ -61,7 +61,7 @@ def assert_chain_agrees(workspace: Workspace) -> int:
         assert journal.check().problems == ()
         entries = [(entry.feed_id, entry.observed_at, entry.outcome, entry.answer) for entry in journal.confirmed()]
         assert journal.counts()["open"] == 0
-    assert sorted(on_chain) == sorted(entries)  # type: ignore[type-var]
+    assert sorted(on_chain) == sorted(entries)
     assert len(set(on_chain)) == len(on_chain)
     return len(on_chain)
 

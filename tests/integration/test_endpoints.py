@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from oracle.chain.keys import keystore
 from oracle.chain.listener import Listener
 from oracle.chain.local.anvil import Anvil
+from oracle.chain.rpc import Receipt, Rpc
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
-from oracle.chain.transport.rpc import Receipt, Rpc
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, WrongChain
 from tests.chaos.proxy import Act, NodeProxy, answer, body, delay, drop, http_error, lose_answer, refuse, rewrite
@@ -247,8 +247,13 @@ async def test_two_that_agree(world: World) -> None:
 async def test_they_are_asked_of_the_same_block(world: World) -> None:
     rpc = world.rpc(agreement=2)
     asked: list[str] = []
+
+    def note(params: Any, found: Any) -> Any:
+        asked.append(params[1])
+        return found
+
     for proxy in world.proxies[:2]:
-        proxy.on("eth_call", rewrite(lambda params, found: asked.append(params[1]) or found))
+        proxy.on("eth_call", rewrite(note))
     world.proxies[1].on("eth_blockNumber", rewrite(lambda params, head: hex(int(head, 16) - 2)))
     await rpc.call(TO, b"")
     head = int(world.chain.rpc("eth_blockNumber"), 16)

@@ -31,7 +31,7 @@ from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for
 from oracle.proving.imported import reference as reference_of
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.lowering import lower, read_model
+from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.pool.local import LocalProver, LocalVerifier
 from oracle.proving.reference import Circuit, instantiate
 from oracle.proving.srs import SrsCache, SrsOrigin
@@ -55,7 +55,7 @@ def circuit_of(data: bytes, input_scale: int, param_scale: int, clip: int = CLIP
 
 def compiled(engine: EngineProcess, made: ImportedModel, folder: Path, batch: int = 1) -> dict[str, Any]:
     """Compiles a circuit without keys; returns its settings."""
-    paths = {name: str(folder / name) for name in ("model", "settings", "circuit")}
+    paths: dict[str, Any] = {name: str(folder / name) for name in ("model", "settings", "circuit")}
     Path(paths["model"]).write_bytes(made.to_onnx(batch))
     arguments = artifact.run_args(made, Visibility.PRIVATE if made.circuit.weights else Visibility.PUBLIC)
     written: dict[str, Any] = engine.call(

@@ -25,9 +25,9 @@ from oracle.chain.hub import Hub, ShadowTally
 from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, free_port
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.core.types import Outcome, Proven, Scored
-from oracle.detectors.quadratic import QuadraticModel
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.feeds.journal import Journal
 from tests.chaos import nursery
 from tests.chaos.feedserver import FeedServer
@@ -230,7 +230,7 @@ def test_from_nothing_to_alerts_and_through_each_incident(operator: Operator, pr
         assert journal.check().problems == ()
         ended = [(entry.feed_id, entry.observed_at, entry.outcome, entry.answer) for entry in journal.confirmed()]
         assert journal.counts()["open"] == 0
-    assert sorted(events(operator.chain, operator.folder / "deployment.json")) == sorted(ended)  # type: ignore[type-var]
+    assert sorted(events(operator.chain, operator.folder / "deployment.json")) == sorted(ended)
     assert "Traceback" not in operator.log()
     assert (operator.folder / "keystore/password").read_text().strip() not in operator.log()
 
@@ -303,7 +303,10 @@ def a_feed_is_held(operator: Operator) -> None:
 
 def a_key_is_lost(operator: Operator) -> None:
     section = "Incident: a key is lost"
-    new = lambda: keystore.address_of(operator.folder / "keystore/next.json")  # noqa: E731
+
+    def new() -> str:
+        return keystore.address_of(operator.folder / "keystore/next.json")
+
     said = operator.follow(section)
     assert f"oracle feed propose-reporters {FEED} {new()} --quorum 1" in said, "what it prints is what the box has"
     assert "proposed reporters" in said

@@ -81,7 +81,7 @@ def test_a_second_compilation_does_not_start_the_compiler(tmp_path: Path, monkey
 def test_a_damaged_executable_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(solc_module.CHOICE_VARIABLE, "npm")
     # Of its own: other tests compile with the shared one at the same time.
-    monkeypatch.setattr(solc_module.toolchain, "build_dir", lambda: tmp_path)
+    monkeypatch.setattr(toolchain, "build_dir", lambda: tmp_path)
     executable = solc("0.8.20")
     code = executable.with_name("solc.cjs")
     whole = code.read_text()

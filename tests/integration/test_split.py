@@ -26,12 +26,13 @@ from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.inspect import inspect
 from oracle.proving.interface import Proof, ProofJob, Prover
-from oracle.proving.lowering import lower, read_model
+from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference import Circuit, instantiate
 from oracle.proving.split import Chain, ChainProver, ModelProof, cutting
 from oracle.proving.srs import SrsCache, SrsOrigin
 from oracle.proving.tuning import Objective
+from oracle.proving.verification import LocalVerifier
 from oracle.proving.verifier import SOLC_VERSION
 from tests.models import model, node, points, weights
 
@@ -143,7 +144,7 @@ def test_another_statement_is_no_chain(built: Built) -> None:
     outputs = (proof.outputs[0] + 1, *proof.outputs[1:])
     swapped = (proof.proofs[1], proof.proofs[0], proof.proofs[2])
     large = (chain.clip + 1, *proof.inputs[1:])
-    for change, says in (
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"outputs": outputs}, "segment 3 of 3"),
         ({"boundaries": (proof.boundaries[1], proof.boundaries[0])}, "segment 1 of 3"),
         ({"boundaries": (proof.boundaries[0], proof.boundaries[1] + 1)}, "segment 2 of 3"),
@@ -154,8 +155,9 @@ def test_another_statement_is_no_chain(built: Built) -> None:
         ({"inputs": large}, "outside of"),
         ({"inputs": (*proof.inputs, 0)}, "4 inputs"),
         ({"artifact_hash": "0" * 64}, "it is of the artifact"),
-    ):
-        found = split.verify(chain, replace(proof, **change))  # type: ignore[arg-type]
+    ]
+    for change, says in changes:
+        found = split.verify(chain, replace(proof, **change))
         assert not found.verified and says in found.reason, (change, found)
 
 
@@ -167,7 +169,7 @@ def test_a_witness_with_another_hash_is_no_proof(built: Built, tmp_path: Path) -
     with EngineProcess() as engine:
         first = built.plan.segments[0].circuit
         values = [int(value) for value in first.evaluate([built.window])[0]]
-        files = {name: segment.file(file) for name, file in FILES.items()}
+        files: dict[str, Any] = {name: segment.file(file) for name, file in FILES.items()}
         honest = engine.call("prove", inputs=values, **files)
         other = [values[0] + 1, *values[1:]]
         changed = engine.call("prove", inputs=other, **files)
@@ -175,7 +177,7 @@ def test_a_witness_with_another_hash_is_no_proof(built: Built, tmp_path: Path) -
     taken = [int(each["instances"][0], 16) for each in (honest, changed)]
     assert taken == told[:2] and int(honest["instances"][2], 16) == told[2]
     statement = tuple(int(each, 16) for each in honest["instances"])
-    with split.LocalVerifier(segment) as verifier:
+    with LocalVerifier(segment) as verifier:
         assert verifier.verify(bytes.fromhex(honest["proof"]), statement).verified
         assert not verifier.verify(bytes.fromhex(changed["proof"]), statement).verified
 
@@ -415,7 +417,7 @@ def test_on_chain_only_the_whole_chain_is_accepted(built: Built, deployed: OnCha
     assert deployed.contract.functions.verify(*deployed.arguments(proof)).estimate_gas(deployed.sender) < 2_500_000
     swapped = (proof.proofs[1], proof.proofs[0], proof.proofs[2])
     beyond = proof.boundaries[0] + encoding.FIELD_MODULUS
-    for change, says in (
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"proofs": swapped}, "ProofRejected(0)"),
         ({"boundaries": (proof.boundaries[0], proof.boundaries[0])}, "ProofRejected(1)"),
         ({"boundaries": (beyond, proof.boundaries[1])}, f"BoundaryOutOfRange(0, {beyond})"),
@@ -426,8 +428,9 @@ def test_on_chain_only_the_whole_chain_is_accepted(built: Built, deployed: OnCha
         ({"proofs": proof.proofs[:2]}, "WrongProofCount(2, 3)"),
         ({"proofs": (proof.proofs[0], b"", proof.proofs[2])}, "ProofRejected(1)"),
         ({"boundaries": proof.boundaries[:1]}, "WrongBoundaryCount(1, 2)"),
-    ):
-        assert deployed.refusal(replace(proof, **change)) == says  # type: ignore[arg-type]
+    ]
+    for change, says in changes:
+        assert deployed.refusal(replace(proof, **change)) == says
 
 
 @pytest.mark.slow
@@ -445,8 +448,8 @@ def test_on_chain_the_order_of_segments_and_their_models_count(built: Built, dep
     values = [int(value) for value in built.plan.segments[0].circuit.evaluate([built.window])[0]]
     (tmp_path / "other.onnx").write_bytes(piece.to_onnx(1))
     with EngineProcess() as engine:
-        files = {name: segment.file(file) for name, file in FILES.items()}
-        made = {"model": str(tmp_path / "other.onnx"), "settings": files["settings"]}
+        files: dict[str, Any] = {name: segment.file(file) for name, file in FILES.items()}
+        made: dict[str, Any] = {"model": str(tmp_path / "other.onnx"), "settings": files["settings"]}
         engine.call("compile_circuit", circuit=str(tmp_path / "other.ezkl"), **made)
         forged = engine.call("prove", **(files | {"circuit": str(tmp_path / "other.ezkl")}), inputs=values)
     assert forged["verified"] and int(forged["instances"][0], 16) == proof.boundaries[0]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,6 @@ from oracle.cli import oracle as command_line
 from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving import srs as strings
 from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin, ceremony_name, srs_bytes
-from oracle.proving.srs import download as downloading
 from oracle.proving.srs.download import Patience
 
 K = 6
@@ -396,7 +396,7 @@ def test_a_disk_that_is_full(folder: Path, server: Server, monkeypatch: pytest.M
 
 def test_a_disk_that_is_too_small_is_told_before(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.script(whole)
-    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda path: _Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: _Usage)
     with pytest.raises(ArtifactError, match="No space left"):
         fetch(folder, server)
     assert server.ranges == []

@@ -17,7 +17,7 @@ from oracle.chain.hub import Hub, RoundAccepted, RoundHeld, decode_submission, e
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter, observation_digest
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.chain.tx.sender import Sender, SendPolicy
 from oracle.chain.tx.submit import Submitter
 from oracle.core import encoding, gate
@@ -131,10 +131,15 @@ async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
     assert chain.rpc("evm_revert", snapshot)
 
 
-async def confirmed(world: World, submitted: Submitted) -> Outcome:
-    result = await world.submitter.confirm(submitted)
+async def end(submitter: Submitter, submitted: Submitted) -> Confirmed:
+    """How a transaction ended that needs no higher fees."""
+    result = await submitter.confirm(submitted)
     assert isinstance(result, Confirmed)
-    return result.outcome
+    return result
+
+
+async def confirmed(world: World, submitted: Submitted) -> Outcome:
+    return (await end(world.submitter, submitted)).outcome
 
 
 # --- the way to a round --------------------------------------------------------------------------------------------
@@ -145,7 +150,7 @@ async def test_accepted(world: World) -> None:
     assert state == gate.empty_feed(world.feed("price"), Kind.RELATIVE, 10_000, 3_600, 1)
 
     submitted = await world.submit("price", 2_000)
-    result = await world.submitter.confirm(submitted)
+    result = await end(world.submitter, submitted)
 
     assert result.outcome is Outcome.ACCEPTED
     assert result.submitted == submitted
@@ -230,7 +235,7 @@ async def test_feeds_side_by_side(world: World) -> None:
     submitted = await asyncio.gather(*(world.submitter.sign(each) for each in provens))
     await asyncio.gather(*(world.submitter.broadcast(each) for each in reversed(submitted)))
     world.chain.rpc("evm_mine")
-    results = await asyncio.gather(*(world.submitter.confirm(each) for each in submitted))
+    results = await asyncio.gather(*(end(world.submitter, each) for each in submitted))
     assert [result.outcome for result in results] == [Outcome.ACCEPTED] * 3
     assert sorted(each.nonce for each in submitted) == [0, 1, 2]
     assert {result.submitted.observed.feed for result in results} == set(names)
@@ -273,7 +278,7 @@ async def test_sending_again_is_harmless(world: World) -> None:
     # And by a process that was started anew.
     other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
     await other.broadcast(submitted)
-    assert (await other.confirm(submitted)).outcome is Outcome.ACCEPTED
+    assert (await end(other, submitted)).outcome is Outcome.ACCEPTED
     assert (await world.hub.feed_state(world.feed("price"))).round_id == 1
     assert await world.rpc.nonce(world.payer.address) == 1
 
@@ -284,7 +289,7 @@ async def test_confirmations_are_waited_for(world: World) -> None:
     with pytest.raises(TransactionPending, match="without 3 confirmations"):
         await patient.confirm(submitted)
     world.chain.rpc("anvil_mine", "0x2")
-    assert (await patient.confirm(submitted)).outcome is Outcome.ACCEPTED
+    assert (await end(patient, submitted)).outcome is Outcome.ACCEPTED
 
 
 async def test_a_nonce_that_another_transaction_took(world: World) -> None:
@@ -328,7 +333,8 @@ async def test_the_feed_moves_under_a_sent_transaction(world: World) -> None:
 async def test_a_transaction_that_ran_out_of_gas(world: World) -> None:
     proven = await world.proven("price", 2_000)
     submitted = await world.submitter.sign(proven)
-    fields = {"to": world.hub.address, "data": "0x" + encode_submission([proven.scored], PROOF).hex(), "nonce": 0}
+    data = encode_submission([proven.scored], PROOF)
+    fields: dict[str, Any] = {"to": world.hub.address, "data": "0x" + data.hex(), "nonce": 0}
     fees = (await world.rpc.fees()).fields()
     signed = world.payer.sign_transaction(fields | fees | {"gas": 60_000, "chainId": world.chain.chain_id, "value": 0})
     starved = replace(submitted, tx_hash=bytes(signed.hash), raw_transaction=bytes(signed.raw_transaction))
@@ -473,7 +479,7 @@ async def test_the_fake_hub_does_as_the_hub_does(world: World) -> None:
     for name, answer, scores in reports:
         world.at(world.now + 3_600)
         submitted = await world.submit(name, answer, scores)
-        result = await world.submitter.confirm(submitted)
+        result = await end(world.submitter, submitted)
         found = await world.rpc.transaction(submitted.tx_hash)
         receipt = await world.rpc.receipt(submitted.tx_hash)
         assert found is not None

@@ -70,7 +70,7 @@ async def test_a_due_value_is_the_median_in_answer_units() -> None:
 async def test_what_the_journal_has_or_the_chain_has_is_not_observed_again() -> None:
     assert await observer([Told("a", Decimal(100))], Metrics(), known=True)() is None
     assert await observer([Told("a", Decimal(100))], Metrics(), last_report_at=1_000)() is None
-    near = {"round_id": 1, "answer": 10_000, "observed_at": 990, "last_report_at": 990}
+    near: dict[str, Any] = {"round_id": 1, "answer": 10_000, "observed_at": 990, "last_report_at": 990}
     assert await observer([Told("a", Decimal(100))], Metrics(), **near)() is None
 
 
@@ -117,7 +117,9 @@ def test_the_configuration_chooses_the_prover(monkeypatch: pytest.MonkeyPatch, t
     made: list[tuple[str, dict[str, Any]]] = []
     for kind in ("local", "ray"):
         name = f"{kind.capitalize()}Prover"
-        monkeypatch.setattr(f"oracle.proving.pool.{kind}.{name}", lambda artifact, name=name, **o: made.append((name, o)))
+        monkeypatch.setattr(
+            f"oracle.proving.pool.{kind}.{name}", lambda artifact, name=name, **o: made.append((name, o))
+        )
     artifact: Any = object()
     config: Any = SimpleNamespace(prover=ProverConfig(workers=3, memory_mb=512, queue=5, proof_cache=tmp_path))
     make_prover(config, artifact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -109,9 +110,9 @@ def test_a_build_folder_that_can_not_be_made(tmp_path: Path) -> None:
 
 
 def test_little_disk_space_is_a_warning_then_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = type(doctor.shutil.disk_usage(tmp_path))
+    usage = type(shutil.disk_usage(tmp_path))
     for free, level in ((800 * 2**20, "warning"), (2**20, "error")):
-        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _, free=free: usage(2**40, 0, free))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage(2**40, 0, free))
         check = by_name(diagnose(build_dir=tmp_path))["disk space"]
         assert (check.ok, check.level) == (False, level)
 

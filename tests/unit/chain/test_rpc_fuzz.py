@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.chain.hub import Hub, hub_interface
+from oracle.chain.rpc import Rpc
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
-from oracle.chain.transport.rpc import Rpc
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import OracleError
 
@@ -63,7 +63,7 @@ def test_any_answers_of_two_that_have_to_agree(both: list[Any]) -> None:
         ):  # fmt: skip
             refused = ""
             try:
-                await ask()  # type: ignore[operator]
+                await ask()
             except OracleError as error:
                 refused = str(error)
             assert "\n" not in refused
@@ -93,7 +93,7 @@ def test_any_answer_to_any_request(answer: Any) -> None:
         ):  # fmt: skip
             refused = ""
             try:
-                await ask()  # type: ignore[operator]
+                await ask()
             except OracleError as error:
                 refused = str(error)
             assert "\n" not in refused

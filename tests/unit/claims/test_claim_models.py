@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.claims import Between, Feature, ModelSpec
-from oracle.claims.models import PACKAGED
+from oracle.claims.models import INPUT_SCALE, PACKAGED
 from oracle.claims.statement import ClaimCircuit
 from scripts import train_claim_models as training
 
@@ -132,5 +132,5 @@ def test_slopes_of_a_network_are_those_of_its_steepest_piece() -> None:
     """Two hidden units whose slopes cancel where both are active: the bound is that of one alone."""
     layers = [(np.array([[4.0, 4.0]]), np.array([0.0, -2.0])), (np.array([[1.0], [-1.0]]), np.array([0.0]))]
     model = ModelSpec("kink", training.graph("kink", layers), (Feature("x"),), "Sigmoid")
-    expected = 4.0 * 2.0 ** -(training.INPUT_SCALE + 1) / 4 + training.FLOAT32
+    expected = 4.0 * 2.0 ** -(INPUT_SCALE + 1) / 4 + training.FLOAT32
     assert training.guard_band(model) == math.ceil(expected * 1e4) / 1e4

@@ -10,7 +10,7 @@ from oracle.demo import disagreements
 from oracle.feeds.journal import Entry, StageName
 
 FEED = b"\7" * 32
-EVENTS = [
+EVENTS: list[RoundAccepted | RoundHeld] = [
     RoundAccepted(FEED, 1, 100, 1_000, 1, (-1,), False, 5, b"\1" * 32, 0),
     RoundHeld(FEED, 2, 900, 2_000, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
 ]

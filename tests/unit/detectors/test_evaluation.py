@@ -20,10 +20,9 @@ from oracle.core import encoding, gate
 from oracle.core.errors import DataError, OracleError
 from oracle.core.gate import HoldPolicy
 from oracle.core.statistics import wilson
-from oracle.core.types import HoldReason, Kind
+from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.evaluation import plots
-from oracle.detectors.evaluation.measure import StaticCap, compare, matching_cap, severity, shocks
-from oracle.detectors.evaluation.output import document, duration, to_html
+from oracle.detectors.evaluation.comparison import StaticCap, compare, matching_cap, severity, shocks
 from oracle.detectors.evaluation.recording import (
     Feed,
     FeedOptions,
@@ -34,8 +33,9 @@ from oracle.detectors.evaluation.recording import (
     tick_of,
 )
 from oracle.detectors.evaluation.replay import Judge, Scoring, replay
+from oracle.detectors.evaluation.tables import document, duration, to_html
 from oracle.detectors.evaluation.trials import place, try_all
-from oracle.detectors.quadratic import QuadraticModel
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.sources.aggregate import AggregationPolicy
 from oracle.sources.faults import FAULTS
 
@@ -87,7 +87,7 @@ def step_by_step(detector: Scoring, data: Prepared) -> list[tuple[bool, HoldReas
             published_at=tick.time,
         )
         state = verdict.state
-        found.append((verdict.outcome is gate.Outcome.HELD, verdict.reason))
+        found.append((verdict.outcome is Outcome.HELD, verdict.reason))
     return found
 
 
@@ -108,7 +108,8 @@ def test_the_replay_is_the_gates_step_by_step(data: st.DataObject) -> None:
         tolerance=data.draw(st.sampled_from((500, 3_000))),
         max_repeats=data.draw(st.integers(0, 3)),
     )
-    detector: Scoring = data.draw(st.sampled_from((QuadraticModel.default(), StaticCap(1_500))))
+    detectors: tuple[Scoring, ...] = (QuadraticModel.default(), StaticCap(1_500))
+    detector = data.draw(st.sampled_from(detectors))
     played = prepared(values, policy, kind=kind)
     fast = replay(Judge(detector, played.feed), played)
     slow = step_by_step(detector, played)
@@ -258,7 +259,7 @@ def test_what_is_not_given_is_found_in_the_first_half_alone() -> None:
 def test_wilsons_interval(hits: int, of: int, low: float, high: float) -> None:
     # The last is example 1 of R. Newcombe, Statistics in Medicine 17 (1998), p. 861, method 3.
     rate = wilson(hits, of)
-    assert (rate.low, rate.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert (rate.low, rate.high) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_the_cap_beside_a_detector_is_the_lowest_with_as_many_holds() -> None:

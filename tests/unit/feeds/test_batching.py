@@ -410,10 +410,10 @@ async def test_who_is_cancelled_gives_the_prover_back() -> None:
     assert await spare.use(at_once) == 7
 
 
-async def test_a_batcher_says_which_provers_no_report_needs() -> None:
+async def test_a_batcher_says_which_provers_no_report_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     spare = Spare()
     told: list[int] = []
-    spare.tell = told.append  # type: ignore[method-assign]
+    monkeypatch.setattr(spare, "tell", told.append)
     carrier = Carrier(feeds=1, provers=2)
     carrier.batcher = Batcher(carrier.carry, lambda model: CIRCUITS, BatchPolicy(provers=2, feeds=1), spare)
     await carrier.join(scored("a"))

@@ -282,7 +282,11 @@ async def test_a_feed_that_is_slow_does_not_hold_up_another() -> None:
     for at in range(1, 6):
         looks["quick"].due.put_nowait(seen(at, "quick"))
         lines["quick"].go.release()
-        await until(lambda at=at: lines["quick"].ended[-1:] == [(at, "accepted")])
+
+        def has_ended(number: int = at) -> bool:
+            return lines["quick"].ended[-1:] == [(number, "accepted")]
+
+        await until(has_ended)
     assert lines["slow"].under_way == [1]
     stop.set()
     for name in lines:

@@ -695,6 +695,7 @@ def test_where_a_password_comes_from(tmp_path: Path) -> None:
     assert password_of(file, None, {}) == "s3cret"
     assert password_of(None, "PG", {"PG": "x"}) == "x"
     assert password_of(None, None, {}) is None
-    for arguments in ((tmp_path / "none", None), (None, "PG")):
+    missing: list[tuple[Path | None, str | None]] = [(tmp_path / "none", None), (None, "PG")]
+    for named_file, variable in missing:
         with pytest.raises(ConfigError, match=r"\[journal\] password_"):
-            password_of(*arguments, {})
+            password_of(named_file, variable, {})

@@ -616,7 +616,7 @@ async def test_a_report_that_the_chain_has_is_no_failure_whatever_it_answers(
     world: World, name: str, step: str
 ) -> None:
     """Somebody else relays the very same report at each step, just before ours."""
-    relayed = []
+    relayed: list[str] = []
 
     def before(at: str) -> None:
         if at != step or relayed:

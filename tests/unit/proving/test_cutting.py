@@ -16,7 +16,7 @@ from oracle.core.errors import ModelError
 from oracle.proving import graph
 from oracle.proving.artifact import Visibility
 from oracle.proving.imported import Settings, corners, legs_for
-from oracle.proving.lowering import lower, read_model
+from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.reference import Circuit, instantiate
 from oracle.proving.split import cutting
 from oracle.proving.tuning import Objective
@@ -220,7 +220,8 @@ def test_settings_of_a_segment_are_at_its_own_scale(tmp_path: Path) -> None:
 
 def test_the_ends_that_a_manifest_calls_hashed_are_those_of_the_circuit() -> None:
     """And their hash is public: any other form of it binds nothing."""
-    hashed, loose = ({"Hashed": {"hash_is_public": public, "outlets": []}} for public in (True, False))
+    hashed: Any = {"Hashed": {"hash_is_public": True, "outlets": []}}
+    loose: Any = {"Hashed": {"hash_is_public": False, "outlets": []}}
     arguments = {"input_visibility": hashed, "output_visibility": "Public", "param_visibility": "Fixed"}
     settings = {"run_args": arguments}
     assert not privacy.settings_problem(settings, "public", ("input",))
