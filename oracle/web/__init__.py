@@ -1,1 +1,1 @@
-"""What a running oracle shows to the outside: metrics, liveness, readiness."""
+"""The HTTP side of a running oracle: metrics, liveness, readiness, its sources, and pushed values."""

@@ -1,4 +1,4 @@
-"""What each source said when it was last read: for `/sources`, and `oracle status`, which asks for it."""
+"""The board keeps what each source said when it was last read. `/sources` shows it, and `oracle status` asks for it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ __all__ = ["Board", "Said"]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What became of one source at the latest look.
+    """What one source said when it was last read.
 
     Attributes:
-        state: Whether its value was among those that agree, was left out, was one of too few, or there was none.
-        value: A decimal number; empty if there was none.
-        observed_at: Unix seconds; 0 if there was none.
-        detail: How far off, or why there was none.
+        state: "agrees": its value is among those that agree; "outlier": it was left out; "unused": there were too few
+            values; "failed" or "suspended": it gave none.
+        value: A decimal number; empty if the source gave none.
+        observed_at: Unix seconds; 0 if the source gave no value.
+        detail: How far off the value is, or why there is none.
     """
 
     source: str
@@ -30,27 +31,27 @@ class Said:
 
     @classmethod
     def of(cls, reading: Reading, state: Literal["agrees", "outlier", "unused"], detail: str = "") -> Said:
-        """Of a source that gave a value."""
+        """Return what a source said that gave a value."""
         return cls(reading.source, state, f"{reading.value:f}", reading.observed_at, detail)
 
 
 @dataclass
 class Board:
-    """The latest look at each feed's sources."""
+    """What the sources of each feed said when they were last read."""
 
     _feeds: dict[str, tuple[int, tuple[Said, ...]]] = field(default_factory=dict)
 
     def looked(self, feed: str, at: int, said: Sequence[Said]) -> None:
-        """A feed's sources were read.
+        """Note what a feed's sources said.
 
         Args:
-            at: Unix seconds.
+            at: When they were read, in unix seconds.
             said: One for each source.
         """
         self._feeds[feed] = (at, tuple(said))
 
     def document(self) -> Mapping[str, Any]:
-        """As JSON has it: by feed, the time of the look and what each source said."""
+        """Return the board as JSON has it: by feed, when its sources were read and what each said."""
         return {
             feed: {
                 "looked_at": at,

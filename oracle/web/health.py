@@ -1,7 +1,7 @@
-"""What a running oracle knows about itself, and what of it is bad enough to say so.
+"""The health of a running oracle, as its loops report it, and the checks that `/healthz` and `/readyz` answer with.
 
-Alive means that a restart would not help: every feed still takes its turns. Ready means that a report could be made
-now: the chain answers with a fresh head, the payer can pay, each feed's sources answer.
+A daemon is alive if every feed still takes its turns; a restart would not help it. It is ready if a report could be
+made now: the chain answers with a fresh head, the payer can pay, and each feed's sources answer.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ NOT_YET = "nothing is known yet"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
+class HealthCheck:
+    """One thing that was checked.
 
     Attributes:
-        name: What.
-        ok: Whether it is as it should be.
-        detail: For people: what is wrong, or what was found.
+        name: The thing.
+        ok: True if it is as it should be.
+        detail: What is wrong, or what was found, for people.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Check:
 
 
 @dataclass(slots=True)
-class _Feed:
+class _FeedHealth:
     turned_at: float
     succeeded_at: float | None = None
     failure: str = NOT_YET
@@ -37,7 +37,7 @@ class _Feed:
 
 
 @dataclass(slots=True)
-class _Chain:
+class _ChainHealth:
     answered_at: float | None = None
     failure: str = NOT_YET
     head_age: float = 0.0
@@ -47,15 +47,15 @@ class _Chain:
 
 @dataclass
 class Health:
-    """State of one oracle's health. To be told by its loops, on one event loop.
+    """The health of one oracle. Its loops report to it, all on one event loop.
 
     Attributes:
-        patience: Seconds that a feed's turn may take, by feed: what its sources, proof and transaction may take.
-        heartbeats: Seconds that a feed may be without a usable reading, by feed.
-        chain_patience: Seconds that the chain may be silent.
-        max_head_age: Seconds that the latest block may be old; None: not looked at.
-        min_reports: Submissions that the payer must be able to pay for.
-        clock: Monotonic seconds.
+        patience: By feed, how many seconds a turn may take: its sources, its proof and its transaction together.
+        heartbeats: By feed, how many seconds it may be without a usable reading.
+        chain_patience: How many seconds the chain may be silent.
+        max_head_age: How many seconds old the latest block may be; None: any age.
+        min_reports: How many submissions the payer must be able to pay for.
+        clock: Returns monotonic seconds.
     """
 
     patience: dict[str, float]
@@ -65,103 +65,111 @@ class Health:
     min_reports: int = 20
     clock: Callable[[], float] = time.monotonic
     _standby: str | None = field(init=False, default=None)
-    _feeds: dict[str, _Feed] = field(init=False)
-    _chain: _Chain = field(init=False, default_factory=_Chain)
+    _feeds: dict[str, _FeedHealth] = field(init=False)
+    _chain: _ChainHealth = field(init=False, default_factory=_ChainHealth)
 
     def __post_init__(self) -> None:
         self._begin()
 
     def _begin(self) -> None:
-        self._feeds = {name: _Feed(self.clock()) for name in self.patience}
+        self._feeds = {name: _FeedHealth(self.clock()) for name in self.patience}
 
-    # --- told by the daemon's loops ---
+    # --- reported by the daemon's loops ---
 
     def stands_by(self, leader: str) -> None:
-        """Another daemon writes to the journal, and this one waits for its end."""
+        """Note that another daemon writes to the journal, and that this one waits for its end."""
         self._standby = leader
 
     def leads(self) -> None:
-        """This daemon writes to the journal; from now on its feeds are to take turns."""
+        """Note that this daemon writes to the journal; from now on its feeds must take turns."""
         if self._standby is not None:
             self._standby = None
             self._begin()
 
     def turned(self, feed: str) -> None:
-        """A feed has finished a turn: its sources answered, and what was due was reported."""
-        of, now = self._feeds[feed], self.clock()
-        of.turned_at, of.succeeded_at, of.failure = now, now, ""
+        """Note that a feed finished a turn: its sources answered, and whatever was due was reported."""
+        known, now = self._feeds[feed], self.clock()
+        known.turned_at, known.succeeded_at, known.failure = now, now, ""
 
     def failed(self, feed: str, reason: str) -> None:
-        """A feed's turn ended with something that is tried again."""
-        of = self._feeds[feed]
-        of.turned_at, of.failure = self.clock(), reason
+        """Note that a feed's turn failed and will be tried again."""
+        known = self._feeds[feed]
+        known.turned_at, known.failure = self.clock(), reason
 
     def ended(self, feed: str, reason: str | None) -> None:
-        """A feed has ended: by an error, or, with None, because its recording has."""
+        """Note that a feed ended: by an error, or, if `reason` is None, because its recording ended."""
         self._feeds[feed].ended = reason or ""
 
     def answered(self, head_age: float, reports_left: int | None) -> None:
-        """The chain answered."""
-        self._chain = _Chain(self.clock(), "", head_age, reports_left)
+        """Note that the chain answered."""
+        self._chain = _ChainHealth(self.clock(), "", head_age, reports_left)
 
     def silent(self, reason: str) -> None:
-        """The chain did not answer."""
+        """Note that the chain did not answer."""
         self._chain.failure = reason
 
     def disbelieved(self, reason: str) -> None:
-        """What the chain's endpoints answer can't be believed: unlike a silence, that is not waited out."""
+        """Note that the endpoints' answers can't be believed. Unlike silence, this counts at once."""
         self._chain.doubt = reason
 
     # --- asked from outside ---
 
-    def alive(self) -> Sequence[Check]:
-        """Whether every feed takes its turns; a daemon that stands by has none to take."""
+    def alive(self) -> Sequence[HealthCheck]:
+        """Check that every feed takes its turns; a daemon that stands by has none to take."""
         if self._standby is not None:
-            return [Check("standby", True, f"waits for the end of {self._standby}")]
-        return [self._turns(name, of) for name, of in self._feeds.items()]
+            return [HealthCheck("standby", True, f"waits for the end of {self._standby}")]
+        return [self._turns(name, known) for name, known in self._feeds.items()]
 
-    def ready(self) -> Sequence[Check]:
-        """Whether a report of each feed could be made now."""
+    def ready(self) -> Sequence[HealthCheck]:
+        """Check that a report of each feed could be made now."""
         if self._standby is not None:
-            return [Check("leader", False, f"stands by: {self._standby} leads")]
-        return [*self.alive(), *self._chain_checks(), *(self._readings(name, of) for name, of in self._feeds.items())]
+            return [HealthCheck("leader", False, f"stands by: {self._standby} leads")]
+        return [
+            *self.alive(),
+            *self._chain_checks(),
+            *(self._readings(name, known) for name, known in self._feeds.items()),
+        ]
 
-    def _turns(self, name: str, of: _Feed) -> Check:
+    def _turns(self, name: str, known: _FeedHealth) -> HealthCheck:
         what = f"feed {name}"
-        if of.ended is not None:
-            return Check(what, not of.ended, of.ended or "its recording has ended")
-        since = self.clock() - of.turned_at
+        if known.ended is not None:
+            return HealthCheck(what, not known.ended, known.ended or "its recording has ended")
+        since = self.clock() - known.turned_at
         limit = self.patience[name]
         if since > limit:
-            return Check(what, False, f"it is stuck: its turn takes {since:.0f} s, and may take {limit:.0f} s")
-        return Check(what, True, f"its last turn ended {since:.0f} s ago")
+            return HealthCheck(what, False, f"it is stuck: its turn takes {since:.0f} s, and may take {limit:.0f} s")
+        return HealthCheck(what, True, f"its last turn ended {since:.0f} s ago")
 
-    def _readings(self, name: str, of: _Feed) -> Check:
+    def _readings(self, name: str, known: _FeedHealth) -> HealthCheck:
         what = f"reports of {name}"
-        if of.ended is not None:
-            return Check(what, not of.ended, of.ended or "its recording has ended")
-        if of.succeeded_at is None:
-            return Check(what, False, of.failure)
-        since = self.clock() - of.succeeded_at
+        if known.ended is not None:
+            return HealthCheck(what, not known.ended, known.ended or "its recording has ended")
+        if known.succeeded_at is None:
+            return HealthCheck(what, False, known.failure)
+        since = self.clock() - known.succeeded_at
         limit = self.heartbeats[name]
-        if of.failure and since > limit:
-            return Check(what, False, f"none could be made for {since:.0f} s: {of.failure}")
-        return Check(what, True, f"one could be made {since:.0f} s ago")
+        if known.failure and since > limit:
+            return HealthCheck(what, False, f"none could be made for {since:.0f} s: {known.failure}")
+        return HealthCheck(what, True, f"one could be made {since:.0f} s ago")
 
-    def _chain_checks(self) -> list[Check]:
+    def _chain_checks(self) -> list[HealthCheck]:
         chain = self._chain
         if chain.doubt:
-            return [Check("chain", False, chain.doubt)]
+            return [HealthCheck("chain", False, chain.doubt)]
         if chain.answered_at is None:
-            return [Check("chain", False, chain.failure)]
+            return [HealthCheck("chain", False, chain.failure)]
         since = self.clock() - chain.answered_at
         if since > self.chain_patience:
-            return [Check("chain", False, f"it has not answered for {since:.0f} s: {chain.failure or 'no one asked'}")]
-        checks = [Check("chain", True, f"it answered {since:.0f} s ago")]
+            return [
+                HealthCheck("chain", False, f"it has not answered for {since:.0f} s: {chain.failure or 'no one asked'}")
+            ]
+        checks = [HealthCheck("chain", True, f"it answered {since:.0f} s ago")]
         if self.max_head_age is not None:
             fresh = chain.head_age <= self.max_head_age
-            checks.append(Check("head", fresh, f"the latest block is {chain.head_age:.0f} s old"))
+            checks.append(HealthCheck("head", fresh, f"the latest block is {chain.head_age:.0f} s old"))
         if chain.reports_left is not None:
             enough = chain.reports_left >= self.min_reports
-            checks.append(Check("balance", enough, f"the payer can pay for {chain.reports_left:,} more submissions"))
+            checks.append(
+                HealthCheck("balance", enough, f"the payer can pay for {chain.reports_left:,} more submissions")
+            )
         return checks

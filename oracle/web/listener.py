@@ -1,8 +1,8 @@
-"""Takes connections for an application: so many at once, each of which has to say what it wants within a deadline.
+"""A listener that takes connections for an aiohttp application, with limits on their number and their time.
 
-Whoever connects has not shown yet who it is. So what can be held by connections that say nothing, or a byte now and
-then (slow-loris), or never finish their TLS handshake, is bounded before a request is there: this process has reports
-to make, and its descriptors are needed for that.
+A client that connects has not shown yet who it is. Connections that send nothing, or a byte now and then (slow-loris),
+or never finish their TLS handshake are therefore bounded before a request arrives: this process has reports to make,
+and it needs its file descriptors for them.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from oracle.core.errors import ConfigError
+from oracle.web.tls import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -30,69 +29,17 @@ _NO_DESCRIPTORS_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What connections may take.
+    """The limits of a listener.
 
     Attributes:
-        connections: At once; further ones are closed at once.
+        connections: How many may be open; further ones are closed immediately.
         head_s: Seconds for a TLS handshake, and again for the head of the first request.
-        request_s: Seconds from the beginning of one request to that of the next one, its answer included.
+        request_s: Seconds from the beginning of one request to the beginning of the next, the answer included.
     """
 
     connections: int = 64
     head_s: float = 10.0
     request_s: float = 30.0
-
-
-class Certificate:
-    """A TLS server's certificate and key. Files may be replaced while it is in use: see `reload`.
-
-    Args:
-        certificate: PEM file, with the chain.
-        key: PEM file, not encrypted.
-        section: Of the configuration, for errors.
-
-    Raises:
-        ConfigError: They can't be read, others may read the key, or they do not belong together.
-    """
-
-    def __init__(self, certificate: Path, key: Path, section: str) -> None:
-        self._certificate = certificate
-        self._key = key
-        self._section = section
-        self.context = self._read()
-
-    def reload(self) -> None:
-        """Take over what is in the files now, for new connections; with an error, all stays as it is.
-
-        Raises:
-            ConfigError: As at the beginning.
-        """
-        self.context = self._read()
-
-    def _read(self) -> ssl.SSLContext:
-        for name, path in (("tls_certificate", self._certificate), ("tls_key", self._key)):
-            try:
-                path.read_bytes()
-            except OSError as error:
-                raise self._wrong(name, path, f"can't be read: {error.strerror or error}") from None
-        if self._key.stat().st_mode & 0o007:
-            raise self._wrong("tls_key", self._key, f"everybody may use it; run `chmod 640 {self._key}`")
-
-        def password() -> str:
-            raise self._wrong("tls_key", self._key, "is encrypted, and nobody is there to ask; store it without")
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self._certificate, self._key, password)
-        except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH":
-                raise self._wrong("tls_key", self._key, f"is not the key of {self._certificate}") from None
-            raise self._wrong("tls_certificate", self._certificate, "it, or the key, is no PEM file") from None
-        return context
-
-    def _wrong(self, name: str, path: Path, what: str) -> ConfigError:
-        return ConfigError(f"[{self._section}] {name} {path}: {what}")
 
 
 @contextlib.asynccontextmanager
@@ -104,12 +51,13 @@ async def listening(
     certificate: Certificate | None = None,
     limits: Limits | None = None,
 ) -> AsyncIterator[int]:
-    """Answers for an application while the context is open; gives the port.
+    """Serve an application while the context is open; the context's value is the port.
 
     Args:
-        listen: Host and port; 0 is any that is free.
-        section: Of the configuration, for messages.
-        certificate: Without it, there is no TLS.
+        listen: Host and port; port 0 takes any free one.
+        section: The section of the configuration that messages name.
+        certificate: None: plain HTTP.
+        limits: None: the default ones.
 
     Raises:
         ConfigError: The address can't be bound.
@@ -143,7 +91,7 @@ async def listening(
 
 
 async def _bind(host: str, port: int, section: str) -> list[socket.socket]:
-    """A socket for each of the host's addresses; with port 0, for the first."""
+    """Return a socket for each of the host's addresses; with port 0, for the first one only."""
     bound: list[socket.socket] = []
     try:
         loop = asyncio.get_running_loop()
@@ -171,13 +119,13 @@ class _Door:
         self._told_at = float("-inf")
 
     async def take(self, bound: socket.socket, server: web.Server) -> None:
-        """Take connections until it is cancelled."""
+        """Take connections until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             try:
                 connection, _ = await loop.sock_accept(bound)
             except OSError as error:
-                # No descriptors are left, for now; or whoever connected has gone already.
+                # No descriptors are left for now, or the client has gone already.
                 log.warning("can't take a connection", listener=self._section, reason=error.strerror or str(error))
                 await asyncio.sleep(_NO_DESCRIPTORS_S)
                 continue
@@ -190,7 +138,7 @@ class _Door:
             entering.add_done_callback(self._entering.discard)
 
     async def close(self) -> None:
-        """Leave alone whoever is not in yet."""
+        """End the connections that are still entering."""
         for each in list(self._entering):
             each.cancel()
         await asyncio.gather(*self._entering, return_exceptions=True)
@@ -208,7 +156,7 @@ class _Door:
                     ssl_handshake_timeout=self.limits.head_s,
                     ssl_shutdown_timeout=self.limits.head_s,
                 )
-        except OSError as error:  # which all of TLS's errors and timeouts are
+        except OSError as error:  # all TLS errors and timeouts are OSErrors
             log.debug("connection ended before it began", listener=self._section, reason=type(error).__name__)
             connection.close()
             return
@@ -218,20 +166,20 @@ class _Door:
 
     @web.middleware
     async def request_begins(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The head of a request is there."""
+        """Start the clock of a request, whose head has arrived."""
         self._until[request.protocol] = asyncio.get_running_loop().time() + self.limits.request_s
         return await handler(request)
 
     async def sweep(self, server: web.Server) -> None:
-        """End connections that take too long, until it is cancelled.
+        """End connections that take too long, until cancelled.
 
-        Those without a request aiohttp ends by itself; those whose client does not read the answer it does not.
+        aiohttp ends connections without a request by itself, but not those whose client does not read the answer.
         """
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.limits.head_s / 10)
             now = loop.time()
-            # What has ended is forgotten with this: there may have been many.
+            # This also forgets connections that have ended: there may have been many.
             self._until = {each: self._until.get(each, now + self.limits.head_s) for each in server.connections}
             for each in server.connections:
                 if self._until[each] <= now and each.transport is not None:

@@ -1,4 +1,4 @@
-"""Looks at the chain at intervals, apart from the feeds' own loops, and tells health and metrics what it finds."""
+"""Look at the chain at intervals, apart from the feeds' own loops, and report the result to health and metrics."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ from oracle.web.health import Health
 log = structlog.get_logger(__name__)
 
 TYPICAL_GAS = 600_000
-"""Of a submission, until one was measured."""
+"""The gas of a submission, until one was measured."""
 
 
-class Chain(Protocol):
-    """What is asked of the chain."""
+class MonitoredChain(Protocol):
+    """The questions that the monitor asks a chain."""
 
     async def head(self) -> tuple[int, int]:
-        """Number and time (unix seconds) of the latest block."""
+        """Return number and time (unix seconds) of the latest block."""
         ...
 
     async def balance(self) -> int:
-        """Wei that the payer has."""
+        """Return how many wei the payer has."""
         ...
 
     async def gas_price(self) -> int:
-        """Wei that a unit of gas may cost now, at most."""
+        """Return how many wei a unit of gas may cost now, at most."""
         ...
 
-    async def feed_state(self, feed_id: bytes) -> FeedState: ...
+    async def feed_state(self, feed_id: bytes) -> FeedState:
+        """Return a feed as it is on the chain."""
+        ...
 
 
 class Monitor:
-    """Looks, and tells.
+    """A task that looks at the chain at intervals.
 
     Args:
-        feeds: Ids by name.
-        open_observations: Counts what the journal has open of a feed.
-        min_reports: Submissions that the payer should be able to pay for: fewer are warned of, once until there are
-            enough again.
+        feeds: Ids of the feeds by name.
+        open_observations: Returns how many observations of a feed the journal has open.
+        min_reports: How many submissions the payer should be able to pay for. If it can pay for fewer, the monitor logs
+            one warning until it can pay for enough again.
         interval: Seconds between two looks.
-        clock: Unix seconds.
+        clock: Returns unix seconds.
     """
 
     def __init__(
         self,
-        chain: Chain,
+        chain: MonitoredChain,
         feeds: Mapping[str, bytes],
         open_observations: Callable[[str], int],
         metrics: Metrics,
@@ -74,18 +76,18 @@ class Monitor:
         self._is_warned = False
 
     async def run(self) -> None:
-        """Looks until it is cancelled."""
+        """Look until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(self._interval)
 
     async def look(self) -> None:
-        """Looks once; whatever fails is told to health, and tried again at the next look."""
+        """Look once. A failure is reported to health, and the next look tries again."""
         try:
             number, at = await self._chain.head()
             left = await self._payer()
             for name, feed_id in self._feeds.items():
-                self._tell_feed(name, await self._chain.feed_state(feed_id))
+                self._report_feed(name, await self._chain.feed_state(feed_id))
         except AnswerNotBelieved as error:
             self._health.disbelieved(str(error))
             return
@@ -96,7 +98,7 @@ class Monitor:
         self._health.answered(max(0.0, self._clock() - at), left)
 
     async def _payer(self) -> int:
-        """Submissions that the payer can pay for."""
+        """Return how many submissions the payer can pay for."""
         balance, price = await together(self._chain.balance(), self._chain.gas_price())
         count, total = self._metrics.measured(Distribution.GAS)
         cost = max(1, price) * (int(total / count) if count else TYPICAL_GAS)
@@ -110,7 +112,7 @@ class Monitor:
             log.warning("payer runs dry", balance_wei=balance, reports_left=left, price_wei=price)
         return left
 
-    def _tell_feed(self, name: str, state: FeedState) -> None:
+    def _report_feed(self, name: str, state: FeedState) -> None:
         metrics = self._metrics
         metrics.set(Gauge.ROUND, state.round_id, name)
         metrics.set(Gauge.IS_HELD, state.status is Status.HELD, name)

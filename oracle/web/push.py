@@ -1,4 +1,4 @@
-"""`POST /push/FEED/SOURCE`, on a listener of its own: what is not configured is not there."""
+"""The server of `POST /push/FEED/SOURCE`. It has a listener of its own, and runs only if it is configured."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 from aiohttp import web
 
-from oracle.sources.push import PushSource, Refused, Why
-from oracle.web.listener import Certificate, Limits, listening
+from oracle.sources.push.authentication import Refused, Why
+from oracle.sources.push.source import PushSource
+from oracle.web.listener import Limits, listening
+from oracle.web.tls import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +36,14 @@ def serve_pushes(
     certificate: Certificate | None = None,
     limits: Limits | None = None,
 ) -> AbstractAsyncContextManager[int]:
-    """Takes pushes while the context is open; gives the port.
+    """Take pushes while the context is open; the context's value is the port.
 
     Args:
-        find: The source of a feed's and a source's name; asked anew for each push, as sources can be replaced.
-        max_body: Bytes.
-        certificate: Without it, there is no TLS.
+        listen: Host and port; port 0 takes any free one.
+        find: Returns the source for the names of a feed and a source, or None. It is called for each push, because
+            sources can be replaced.
+        max_body: The largest body, in bytes.
+        certificate: None: plain HTTP.
 
     Raises:
         ConfigError: The address can't be bound.
@@ -55,17 +59,17 @@ def _application(find: Callable[[str, str], PushSource | None], max_body: int) -
         feed, name = request.match_info["feed"], request.match_info["source"]
         source = find(feed, name)
         if source is None:
-            return _told(404, "there is no such source")
+            return _refused(404, "there is no such source")
         try:
             body = await _body(request, max_body)
             reading = await source.take(request.headers, body)
         except Refused as refused:
             refusals.count(feed, name, refused.why)
-            return _told(_STATUS[refused.why], refused.reason)
+            return _refused(_STATUS[refused.why], refused.reason)
         except _TooLarge:
-            return _told(413, f"the body is larger than {max_body} bytes")
+            return _refused(413, f"the body is larger than {max_body} bytes")
         except TimeoutError:
-            return _told(408, f"the body did not arrive within {BODY_DEADLINE_S:g} s")
+            return _refused(408, f"the body did not arrive within {BODY_DEADLINE_S:g} s")
         log.debug("pushed", feed=feed, source=name, value=str(reading.value), observed_at=reading.observed_at)
         return web.Response(status=204)
 
@@ -75,29 +79,29 @@ def _application(find: Callable[[str, str], PushSource | None], max_body: int) -
 
 
 class _TooLarge(Exception):
-    pass
+    """The body is larger than allowed."""
 
 
-async def _body(request: web.Request, most: int) -> bytes:
-    """The body, read up to a limit and within a deadline: whoever sends it has not shown yet who it is."""
-    if (request.content_length or 0) > most:
+async def _body(request: web.Request, limit: int) -> bytes:
+    """Return the body. There is a limit and a deadline, because the sender has not shown yet who it is."""
+    if (request.content_length or 0) > limit:
         raise _TooLarge
     body = bytearray()
     async with asyncio.timeout(BODY_DEADLINE_S):
         async for chunk in request.content.iter_any():
             body += chunk
-            if len(body) > most:
+            if len(body) > limit:
                 raise _TooLarge
     return bytes(body)
 
 
-def _told(status: int, reason: str) -> web.Response:
+def _refused(status: int, reason: str) -> web.Response:
     headers = {"Retry-After": "60"} if status == 429 else {}
     return web.json_response({"error": reason}, status=status, headers=headers)
 
 
 class _Refusals:
-    """Logs refused pushes, each kind once in a while: whoever sends many shall not fill the disk."""
+    """A log of refused pushes, each kind once in a while, so that a sender of many can't fill the disk."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[str, str, Why], int] = {}

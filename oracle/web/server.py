@@ -1,6 +1,7 @@
-"""`/metrics`, `/healthz`, `/readyz` and `/sources`, on the daemon's own event loop: one that hangs does not answer.
+"""The server of `/metrics`, `/healthz`, `/readyz` and `/sources`.
 
-There is nothing to change through it, and nothing secret in it; but bind it where only your monitoring reaches it.
+It runs on the daemon's own event loop, so that a daemon that hangs does not answer. It changes nothing and shows
+nothing secret; even so, bind it to an address that only your monitoring can reach.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from aiohttp import web
 
 from oracle.core.metrics import Gauge, Metrics
 from oracle.web.board import Board
-from oracle.web.health import Check, Health
+from oracle.web.health import Health, HealthCheck
 from oracle.web.listener import listening
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def serve(listen: tuple[str, int], health: Health, metrics: Metrics, board: Board) -> AbstractAsyncContextManager[int]:
-    """Answers while the context is open; gives the port.
+    """Serve while the context is open; the context's value is the port.
 
     Args:
-        board: What each source said last.
+        listen: Host and port; port 0 takes any free one.
 
     Raises:
         ConfigError: The address can't be bound.
@@ -47,7 +48,7 @@ def _application(health: Health, metrics: Metrics, board: Board) -> web.Applicat
     return application
 
 
-def _answering(look: Callable[[], Sequence[Check]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _answering(look: Callable[[], Sequence[HealthCheck]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(request: web.Request) -> web.StreamResponse:
         checks = look()
         ok = all(check.ok for check in checks)

@@ -18,9 +18,11 @@ from structlog.testing import capture_logs
 from oracle.config import PushSourceConfig
 from oracle.core.errors import ConfigError
 from oracle.core.types import Kind
-from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, signature
-from oracle.web.listener import Certificate, Limits, listening
+from oracle.sources.push.authentication import NONCE, SIGNATURE, TIMESTAMP, signature
+from oracle.sources.push.source import PushSource
+from oracle.web.listener import Limits, listening
 from oracle.web.push import serve_pushes
+from oracle.web.tls import Certificate
 from tests.integration.servers import certificate
 
 KEY = b"0123456789abcdef0123456789abcdef"

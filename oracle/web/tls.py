@@ -1,0 +1,63 @@
+"""The certificate of a TLS server, which can be replaced while it is in use."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from oracle.core.errors import ConfigError
+
+
+class Certificate:
+    """A TLS server's certificate and key. `reload` takes over files that were replaced.
+
+    Args:
+        certificate: PEM file with the certificate and its chain.
+        key: PEM file with the key, not encrypted.
+        section: The section of the configuration that errors name.
+
+    Attributes:
+        context: The context for new connections.
+
+    Raises:
+        ConfigError: A file can't be read, everybody may read the key, or the two do not belong together.
+    """
+
+    def __init__(self, certificate: Path, key: Path, section: str) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._section = section
+        self.context = self._read()
+
+    def reload(self) -> None:
+        """Read the files again, for new connections. If that fails, the certificate in use stays.
+
+        Raises:
+            ConfigError: As of the constructor.
+        """
+        self.context = self._read()
+
+    def _read(self) -> ssl.SSLContext:
+        for name, path in (("tls_certificate", self._certificate), ("tls_key", self._key)):
+            try:
+                path.read_bytes()
+            except OSError as error:
+                raise self._wrong(name, path, f"can't be read: {error.strerror or error}") from None
+        if self._key.stat().st_mode & 0o007:
+            raise self._wrong("tls_key", self._key, f"everybody may use it; run `chmod 640 {self._key}`")
+
+        def password() -> str:
+            raise self._wrong("tls_key", self._key, "is encrypted, and nobody is there to ask; store it without")
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self._certificate, self._key, password)
+        except ssl.SSLError as error:
+            if error.reason == "KEY_VALUES_MISMATCH":
+                raise self._wrong("tls_key", self._key, f"is not the key of {self._certificate}") from None
+            raise self._wrong("tls_certificate", self._certificate, "it, or the key, is no PEM file") from None
+        return context
+
+    def _wrong(self, name: str, path: Path, what: str) -> ConfigError:
+        return ConfigError(f"[{self._section}] {name} {path}: {what}")
