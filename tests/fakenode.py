@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oracle.chain.fees import GWEI, Fees
-from oracle.chain.transport.rpc import Doubt, EndpointState, ErrorDecoder, NodeError
+from oracle.chain.transport.interface import Doubt, EndpointState, NodeError
+from oracle.chain.transport.reverts import ErrorDecoder
 from oracle.chain.tx import transactions
+from oracle.chain.tx.fees import GWEI, Fees
 from oracle.core.errors import ChainUnavailable, ContractRejected
 
 CHAIN_ID = 31337

@@ -18,7 +18,8 @@ from oracle.core.errors import ConfigError, ContractRejected, DataError
 if TYPE_CHECKING:
     from oracle.chain.deploy import Deployment
     from oracle.chain.keys.signer import AnyKey
-    from oracle.chain.transport.rpc import Receipt, Rpc
+    from oracle.chain.rpc import Rpc
+    from oracle.chain.transport.answers import Receipt
 
 Clock = Callable[[], float]
 
@@ -117,9 +118,9 @@ def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], in
     Raises:
         DataError: An address is twice in it, or the quorum is not among them.
     """
-    from oracle.chain.transport.rpc import checksum_address
+    from oracle.chain.addresses import require_address
 
-    found = [checksum_address(each, "REPORTER") for each in addresses]
+    found = [require_address(each, "REPORTER") for each in addresses]
     if len(set(found)) != len(found):
         raise DataError("a reporter is named twice")
     if not 1 <= quorum <= len(found):

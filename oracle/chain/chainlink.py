@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oracle.chain.hub import aggregator_interface, read
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.core.errors import ChainUnavailable, ContractRejected
 
 __all__ = ["ChainlinkFeed", "LatestRound"]

@@ -13,7 +13,9 @@ from functools import cache, cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from oracle.chain import compiled
-from oracle.chain.transport.rpc import BlockTag, Log, Receipt, Revert, Rpc
+from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.transport.answers import Log, Receipt
+from oracle.chain.transport.reverts import Revert
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ContractRejected, DeploymentError
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Scored, SignedObservation, Status
 

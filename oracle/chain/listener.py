@@ -1,10 +1,10 @@
-"""What parts of the chain's side tell of themselves, for metrics. The log is theirs."""
+"""A listener that the chain's side tells of its work, for metrics. Each part writes its own log."""
 
 from __future__ import annotations
 
 
-class Listener:
-    """Hears nothing; override what is of interest. Must not raise."""
+class ChainListener:
+    """Does nothing with what it is told; override the methods of interest. They must not raise."""
 
     def replaced(self) -> None:
         """A stuck transaction was signed again with higher fees."""
@@ -16,10 +16,10 @@ class Listener:
         """A transfer of nothing to oneself was sent, so that later nonces can be mined."""
 
     def endpoints(self, healthy: int, configured: int) -> None:
-        """How many RPC endpoints are as they should be."""
+        """So many of the configured RPC endpoints are healthy now."""
 
     def failed_over(self) -> None:
         """Another endpoint is asked from now on."""
 
     def disagreed(self) -> None:
-        """Endpoints said different things where they have to agree."""
+        """Endpoints gave different answers where they have to agree."""

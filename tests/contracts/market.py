@@ -25,7 +25,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.compiled import Compiled
 from oracle.chain.hub import Interface
 from oracle.chain.deploy import feed_id_of
-from oracle.chain.transport.rpc import Log
+from oracle.chain.transport.answers import Log
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.solc import compile_standard, standard_input
 

@@ -20,7 +20,7 @@ from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems,
 from oracle.chain.hub import Hub, Interface, read
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.chain.tx.submit import Sender
 from oracle.config import load as load_config
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup, OracleError, PayerEmpty, WrongChain

@@ -10,9 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from oracle.chain.keys import keystore
-from oracle.chain.listener import Listener
+from oracle.chain.listener import ChainListener
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.rpc import Receipt, Rpc
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, WrongChain
@@ -29,7 +30,7 @@ class Clock:
         return self.now
 
 
-class Heard(Listener):
+class Heard(ChainListener):
     def __init__(self) -> None:
         self.failovers = self.disagreements = 0
         self.healthy: tuple[int, int] | None = None

@@ -11,8 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from oracle.chain.rpc import Rpc
 from oracle.chain.transport import jsonrpc
-from oracle.chain.transport.rpc import Rpc
 from oracle.core.errors import ChainUnavailable
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

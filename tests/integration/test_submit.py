@@ -18,6 +18,7 @@ from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter, observation_digest
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
+from oracle.chain.tx.fees import fees_now
 from oracle.chain.tx.sender import Sender, SendPolicy
 from oracle.chain.tx.submit import Submitter
 from oracle.core import encoding, gate
@@ -335,7 +336,7 @@ async def test_a_transaction_that_ran_out_of_gas(world: World) -> None:
     submitted = await world.submitter.sign(proven)
     data = encode_submission([proven.scored], PROOF)
     fields: dict[str, Any] = {"to": world.hub.address, "data": "0x" + data.hex(), "nonce": 0}
-    fees = (await world.rpc.fees()).fields()
+    fees = (await fees_now(world.rpc)).fields()
     signed = world.payer.sign_transaction(fields | fees | {"gas": 60_000, "chainId": world.chain.chain_id, "value": 0})
     starved = replace(submitted, tx_hash=bytes(signed.hash), raw_transaction=bytes(signed.raw_transaction))
     await world.submitter.broadcast(starved)

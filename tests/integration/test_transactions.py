@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from oracle.chain.fees import GWEI, FeePolicy
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.heads import Heads
-from oracle.chain.transport.rpc import Receipt, Rpc
 from oracle.chain.tx import transactions
+from oracle.chain.tx.fees import GWEI, FeePolicy
 from oracle.chain.tx.sender import Sender, SendPolicy
 from oracle.core.errors import FeesTooHigh, StateMoved
 from oracle.core.types import SignedTransaction

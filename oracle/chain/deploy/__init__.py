@@ -21,7 +21,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
 from oracle.chain.hub import FeedConfig, Hub, Interface, Progress, aggregator_interface, hub_interface, read
-from oracle.chain.transport.rpc import Receipt, Rpc, describe_revert
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
+from oracle.chain.transport.reverts import describe_revert
 from oracle.chain.tx.submit import Sender
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError, InsecureSetup, StateMoved
 from oracle.core.types import SignedTransaction

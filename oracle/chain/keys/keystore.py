@@ -19,7 +19,7 @@ from oracle.core.errors import InsecureSetup, KeystoreError, ToolMissing
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-    from oracle.chain.transport.rpc import Rpc
+    from oracle.chain.rpc import Rpc
 
 _MAX_BYTES = 64 * 1024
 _MAX_NESTING = 64

@@ -1,11 +1,12 @@
-"""Several RPC endpoints of one chain as if they were one: health, failover, and the agreement of two where it counts.
+"""Several RPC endpoints of one chain that act as one: health, failover, and agreement where it counts.
 
 The endpoints are in order of preference. The first healthy one is asked; if it fails, the next takes its place at once.
-A preferred one that is well again has to stay so for a while before it is asked again, so that one that comes and goes
-does not take every other request with it. One whose head lags behind is not healthy, however readily it answers.
+A preferred endpoint that recovers has to stay well for a while before it is asked again, so that an unsteady one does
+not make every other request fail. An endpoint whose head lags behind is not healthy, however readily it answers.
 
-With `agreement`, what decides is asked of all: the feed's state, receipts, the nonce, the head. An answer counts if so
-many gave it, of the same block. So one endpoint that lies, or is on a fork, can delay a report, and not misguide it.
+With `agreement`, all endpoints are asked for everything that decides: the feed's state, receipts, the nonce, the head.
+An answer counts if that many endpoints gave it, of the same block. So one endpoint that lies, or is on a fork, can
+delay a report, but it can't misguide it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from typing import Any
 
 import structlog
 
-from oracle.chain.listener import Listener
-from oracle.chain.transport.rpc import Doubt, Endpoint, EndpointState, ErrorDecoder, NodeError, Rpc
-from oracle.config import ChainConfig, EndpointsConfig
+from oracle.chain.listener import ChainListener
+from oracle.chain.transport.endpoint import Endpoint
+from oracle.chain.transport.interface import Doubt, EndpointState, NodeError
+from oracle.chain.transport.reverts import ErrorDecoder
 from oracle.core.concurrency import together
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable, ConfigError, ContractRejected, WrongChain
 
@@ -34,24 +36,24 @@ _DECIDING: Mapping[str, int] = {
     "eth_getCode": 1,
     "eth_getBalance": 1,
 }
-"""What is asked of all, and which parameter says the block."""
+"""The methods that all endpoints are asked, with the position of the parameter that says the block."""
 
 _RECEIPT, _HEAD = "eth_getTransactionReceipt", "eth_blockNumber"
 
 _ANSWERED = frozenset({"eth_sendRawTransaction", "eth_getLogs", "eth_maxPriorityFeePerGas", "eth_feeHistory"})
-"""Where a node's error is an answer, which another node would not give otherwise."""
+"""The methods where a node's error is an answer, which another node would give too."""
 
 _CHECK_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
-    """When endpoints are left, and taken again.
+    """The rules by which endpoints are left, and taken again.
 
     Attributes:
-        agreement: How many have to say the same of what decides.
-        max_lag: Blocks that a head may be behind the others'.
-        check_s: Seconds between two looks at all of them.
+        agreement: How many endpoints have to give the same answer to what decides.
+        max_lag: How many blocks a head may be behind the others.
+        check_s: Seconds between two checks of all of them.
         fail_back_s: Seconds that a preferred endpoint has to be well before it is asked again.
     """
 
@@ -63,12 +65,12 @@ class PoolPolicy:
 
 @dataclass(eq=False)
 class _Member:
-    """An endpoint, and what is known of it.
+    """An endpoint of the pool, with its health.
 
     Attributes:
-        problem: Empty: it is healthy.
-        since: When it became so; the pool's clock.
-        is_foreign: It serves another chain, and is never asked.
+        problem: What is wrong with it; empty if it is healthy.
+        since: When this last changed, by the pool's clock.
+        is_foreign: True if it serves another chain: then it is never asked.
     """
 
     endpoint: Endpoint
@@ -83,11 +85,11 @@ class _Member:
 
 
 class Endpoints:
-    """A transport to several endpoints; see `oracle.chain.transport.rpc.Transport`.
+    """A transport to several endpoints; see `oracle.chain.transport.interface.Transport`.
 
     Args:
         urls: In order of preference.
-        expected_chain_id: Of all of them.
+        expected_chain_id: The chain that all of them have to serve.
         listener: Is told of failovers.
         timeout: Seconds for one request to one endpoint.
         clock: Monotonic seconds.
@@ -102,20 +104,20 @@ class Endpoints:
         expected_chain_id: int,
         policy: PoolPolicy | None = None,
         *,
-        listener: Listener | None = None,
+        listener: ChainListener | None = None,
         timeout: float = 15.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy or PoolPolicy()
         if len(urls) < max(1, self._policy.agreement):
             raise ConfigError(f"{self._policy.agreement} RPC endpoints have to agree, but only {len(urls)} are given")
-        # To ask another one is better than to ask again.
+        # Asking another endpoint is better than asking the same one again.
         self._members = [
             _Member(Endpoint(url, expected_chain_id, timeout=timeout, attempts=1 if len(urls) > 1 else 3))
             for url in urls
         ]
         self._current = self._members[0]
-        self._listener = listener or Listener()
+        self._listener = listener or ChainListener()
         self._clock = clock
         self._checked_at: float | None = None
         self._checking: asyncio.Task[None] | None = None
@@ -128,13 +130,13 @@ class Endpoints:
         return self._current.name
 
     async def chain_id(self) -> int:
-        """As `Rpc.chain_id`: of the endpoint that is asked now."""
+        """Return the chain id of the endpoint that is asked now. Raises as `Rpc.chain_id`."""
         return await self._any("eth_chainId", lambda member: member.endpoint.chain_id())  # type: ignore[no-any-return]
 
     async def request(
         self, method: str, params: list[Any], decode: ErrorDecoder | None = None, doubt: Doubt | None = None
     ) -> Any:
-        """As `Rpc.request`."""
+        """Make one request. Raises as `Rpc.request`."""
         if self._policy.agreement > 1:
             if method in (_HEAD, _RECEIPT):
                 return await self._agreed(method, params, decode, doubt)
@@ -143,7 +145,7 @@ class Endpoints:
         return await self._any(method, lambda member: member.endpoint.request(method, params, decode, doubt))
 
     async def states(self) -> Sequence[EndpointState]:
-        """Each endpoint, looked at now."""
+        """Return the state of each endpoint, looked at now."""
         await self.check()
         return [
             EndpointState(each.name, each.problem, each.head, in_use=each is self._current) for each in self._members
@@ -161,7 +163,7 @@ class Endpoints:
     # --- health ------------------------------------------------------------------------------------------------
 
     async def check(self) -> None:
-        """Look at all endpoints: whether they answer, of which chain, and how far they are."""
+        """Check all endpoints: that they answer, that they serve this chain, and that their heads are near."""
         self._checked_at = self._clock()
         found = await together(*(self._look(member) for member in self._members))
         heads = [head for head in found if head is not None]
@@ -177,7 +179,7 @@ class Endpoints:
         self._settle()
 
     async def _look(self, member: _Member) -> int | None:
-        """The head of an endpoint; None if there is something wrong with it, which is noted."""
+        """Return the head of an endpoint; note what is wrong with it and return None if there is none."""
         try:
             member.head = await asyncio.wait_for(member.endpoint.head(), _CHECK_TIMEOUT_S)
         except TimeoutError:
@@ -189,7 +191,7 @@ class Endpoints:
         return member.head
 
     async def _checked(self) -> None:
-        """Have looked at all endpoints not long ago. Only the first look is waited for."""
+        """Make sure that all endpoints were checked not long ago. Only the first check is waited for."""
         if len(self._members) == 1:
             return
         due = self._checked_at is None or self._clock() - self._checked_at >= self._policy.check_s
@@ -242,7 +244,7 @@ class Endpoints:
     # --- one answer --------------------------------------------------------------------------------------------
 
     def _order(self) -> list[_Member]:
-        """Whom to ask, the best first. Those with a problem come last: their problem may be over."""
+        """Return whom to ask, the best first. Those with a problem come last: their problem may be over."""
         members = [member for member in self._members if not member.is_foreign]
         return sorted(members, key=lambda member: (bool(member.problem), member is not self._current))
 
@@ -283,13 +285,13 @@ class Endpoints:
             return await self._agreed_receipt(params, heads)
         at = _DECIDING[method]
         if params[at] == "latest":
-            # The same block for all of them: the latest that all have.
+            # All of them are asked about the same block: the latest that all have.
             params = [*params[:at], hex(min(heads.values())), *params[at + 1 :]]
         answers = await self._all(list(heads), method, params, decode, doubt)
         return self._vote(f"{method} at block {int(params[at], 16)}", answers).value()
 
     async def _heads(self) -> dict[_Member, int]:
-        """The heads of the endpoints that are not too far behind; at least as many as have to agree."""
+        """Return the heads of the endpoints that are not too far behind; at least as many as have to agree."""
         voters = [member for member in self._order() if not member.problem]
         if len(voters) < self._policy.agreement:
             voters = self._order()
@@ -333,7 +335,7 @@ class Endpoints:
         decode: ErrorDecoder | None = None,
         doubt: Doubt | None = None,
     ) -> dict[_Member, _Answer]:
-        """What each says, of those that say anything; at least as many as have to agree."""
+        """Return the answers of all that answer; at least as many as have to agree."""
         disbelieved: list[str] = []
 
         async def ask(member: _Member) -> _Answer | None:
@@ -365,7 +367,7 @@ class Endpoints:
             )
 
     def _vote(self, what: str, answers: Mapping[_Member, _Answer]) -> _Answer:
-        """The answer that enough of them gave."""
+        """Return the answer that enough of them gave."""
         groups: dict[str, list[_Member]] = {}
         for member, answer in answers.items():
             groups.setdefault(answer.key(), []).append(member)
@@ -380,7 +382,7 @@ class Endpoints:
         log.warning("RPC endpoints disagree", about=what, said=said)
         if len(largest) < self._policy.agreement:
             raise ChainUnavailable(f"RPC endpoints disagree about {what}: {said}")
-        # Until the next look at all of them: one on a fork may come back.
+        # They are left alone until the next check of all of them: one on a fork may come back.
         for outvoted in set(answers) - set(largest):
             self._down(outvoted, f"it says something else than {len(largest)} others about {what}")
         return answers[largest[0]]
@@ -388,7 +390,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What an endpoint said: a result, or that a call reverts."""
+    """An endpoint's answer: a result, or a revert."""
 
     result: Any
     rejected: ContractRejected | None = None
@@ -399,7 +401,7 @@ class _Answer:
         return self.result
 
     def key(self) -> str:
-        """The same for answers that mean the same."""
+        """Return a text that is equal for answers that mean the same."""
         if self.rejected is not None:
             return f"reverts: {self.rejected.name} {self.rejected}"
         return json.dumps(_essence(self.result), sort_keys=True).lower()
@@ -417,7 +419,7 @@ _ESSENTIAL = ("transactionHash", "blockHash", "blockNumber", "status", "gasUsed"
 
 
 def _essence(result: Any) -> Any:
-    """Of a receipt, what every node has in the same way: they differ in what else they tell."""
+    """Reduce a receipt to what every node has in the same way: nodes differ in what else they tell."""
     if not isinstance(result, Mapping) or "transactionHash" not in result:
         return result
     logs = result.get("logs")
@@ -429,7 +431,7 @@ def _essence(result: Any) -> Any:
 
 
 def _reference(heads: Sequence[int]) -> int:
-    """The head that others are compared with: the highest; of three and more, the second, as one may be a lie."""
+    """Return the head that others are compared with: the highest; of three and more the second, as one may be a lie."""
     ordered = sorted(heads, reverse=True)
     return ordered[1] if len(ordered) > 2 else ordered[0]
 
@@ -439,30 +441,3 @@ def _block(value: Any) -> int:
         return int(value, 16)
     except (TypeError, ValueError):
         return 0
-
-
-def connect(chain: ChainConfig, listener: Listener | None = None) -> Rpc:
-    """The configured chain.
-
-    Raises:
-        ConfigError: A URL is not one.
-    """
-    return pool(chain, chain.rpc_timeout_s, listener=listener)
-
-
-def pool(config: EndpointsConfig, timeout: float, *, attempts: int = 3, listener: Listener | None = None) -> Rpc:
-    """A chain by its configured endpoints.
-
-    Args:
-        timeout: Seconds for one request to one of them.
-        attempts: How often a request is tried where there is only one.
-        listener: Is told of failovers.
-
-    Raises:
-        ConfigError: A URL is not one.
-    """
-    urls = config.endpoints
-    if len(urls) == 1:
-        return Rpc(urls[0], config.chain_id, timeout=timeout, attempts=attempts)
-    policy = PoolPolicy(config.agreement, config.max_head_lag, fail_back_s=config.fail_back_after_s)
-    return Rpc(Endpoints(urls, config.chain_id, policy, listener=listener, timeout=timeout))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from oracle.chain.transport.rpc import mask_url
+from oracle.chain.transport.urls import mask_url
 from oracle.core.errors import ConfigError
 
 log = structlog.get_logger(__name__)

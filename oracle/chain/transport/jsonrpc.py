@@ -1,31 +1,41 @@
-"""JSON-RPC over HTTP: web3's encoding, a session of our own.
+"""JSON-RPC over HTTP: web3 encodes and decodes, and an httpx client of our own carries the requests.
 
-web3's own HTTP provider has one lock for all requests of a process, which it takes in another thread. A request that is
-cancelled while it waits for the lock leaves it taken, and from then on no request ends. An oracle cancels requests all
-the time: those that take too long, those whose answer nobody needs any more. So only the encoding is web3's here.
+This is not web3's own HTTP provider, because that one hangs. web3 8's `AsyncHTTPProvider` guards its cache of sessions
+with one lock for the whole process, which it takes in another thread. A request that is cancelled while it waits for
+the lock leaves the lock taken, and from then on no request of the process ends. An oracle cancels requests all the
+time: those that take too long, and those whose answer nobody needs any more.
+
+`tests/integration/test_rpc_hostile.py` shows both: that requests through `JsonRpc` may be cancelled at any moment, and
+that web3's provider still hangs. Once the second test fails, `JsonRpc` can go.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+from functools import cache
 from typing import Any
 
-import aiohttp
+import httpx
+from web3.exceptions import Web3Exception
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-__all__ = ["MAX_BODY", "AnswerTooLarge", "JsonRpc"]
+from oracle.chain.transport.failures import AnswerTooLarge, NoJsonRpc, RefusedByStatus, Unreachable
+
+__all__ = ["MAX_BODY", "JsonRpc"]
 
 MAX_BODY = 64 << 20
-"""Bytes of an answer that are read at most."""
+"""The largest answer that is read, in bytes."""
 
+_HEADERS = {"Content-Type": "application/json", "Connection": "close"}
 
-class AnswerTooLarge(Exception):
-    """An answer of more than `MAX_BODY` bytes."""
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+"""A connection for each request: one that the other side has closed meanwhile is never taken for a good one."""
 
 
 class JsonRpc(AsyncJSONBaseProvider):
-    """One endpoint.
+    """A provider for one endpoint. It follows no redirect, and ignores proxies that the environment names.
 
     Args:
         url: http or https.
@@ -35,45 +45,69 @@ class JsonRpc(AsyncJSONBaseProvider):
     def __init__(self, url: str, timeout: float) -> None:
         super().__init__()
         self._url = url
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._session: aiohttp.ClientSession | None = None
+        self._timeout = timeout
+        self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """One request.
+        """Make one request.
 
         Raises:
-            AnswerTooLarge: See there.
-            aiohttp.ClientError, OSError: There is no connection, or another status than 2xx. Redirects are not
-                followed.
-            TimeoutError: No answer in time.
-            ValueError, RecursionError, Web3Exception: The answer is not JSON.
+            TimeoutError: There is no answer in time.
+            RequestFailed: See `oracle.chain.transport.failures`.
         """
         body = self.encode_rpc_request(method, params)
-        headers = {"Content-Type": "application/json"}
-        async with self._opened().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-            if response.status >= 300:
-                raise aiohttp.ClientResponseError(
-                    response.request_info, response.history, status=response.status, message=str(response.reason)
-                )
-            answer = bytearray()
-            async for chunk in response.content.iter_any():
-                answer += chunk
-                if len(answer) > MAX_BODY:
-                    response.close()
-                    raise AnswerTooLarge
-        return self.decode_rpc_response(bytes(answer))
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._post(body)
+        # No cause is kept of the library's errors: their texts hold the URL, which may hold an API key.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise Unreachable(_reason(error)) from None
+        try:
+            return self.decode_rpc_response(answer)
+        except (ValueError, RecursionError, Web3Exception):
+            raise NoJsonRpc from None
 
     async def disconnect(self) -> None:
         """Close the connections. The next request opens others."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
-    def _opened(self) -> aiohttp.ClientSession:
+    async def _post(self, body: bytes) -> bytes:
+        async with self._opened().stream("POST", self._url, content=body, headers=_HEADERS) as response:
+            if response.status_code >= 300:
+                raise RefusedByStatus(response.status_code)
+            answer = bytearray()
+            async for chunk in response.aiter_bytes():
+                answer += chunk
+                if len(answer) > MAX_BODY:
+                    raise AnswerTooLarge(MAX_BODY)
+        return bytes(answer)
+
+    def _opened(self) -> httpx.AsyncClient:
+        """Return the client of the loop that runs now."""
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop:
-            # A connection for each request: one that the other side closed meanwhile is never taken for a good one.
-            connector = aiohttp.TCPConnector(force_close=True)
-            self._session, self._loop = aiohttp.ClientSession(connector=connector, timeout=self._timeout), loop
-        return self._session
+        if self._client is None or self._loop is not loop:
+            # `timeout=None`: httpx limits each step of a request, `make_request` limits the whole of it.
+            self._client = httpx.AsyncClient(timeout=None, limits=_LIMITS, verify=_tls(), trust_env=False)
+            self._loop = loop
+        return self._client
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return one context for all clients, with the certificates that this system trusts."""
+    return ssl.create_default_context()
+
+
+def _reason(error: BaseException | None) -> str:
+    """Say why a connection failed, in the system's words where there are any."""
+    kind = type(error).__name__
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return str(error.strerror)
+        error = error.__cause__ or error.__context__
+    return kind

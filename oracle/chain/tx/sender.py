@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oracle.chain.fees import FeePolicy, Fees
 from oracle.chain.keys.signer import as_key
-from oracle.chain.listener import Listener
+from oracle.chain.listener import ChainListener
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt, Sent
 from oracle.chain.transport.heads import Heads
-from oracle.chain.transport.rpc import ErrorDecoder, Receipt, Rpc, Sent
+from oracle.chain.transport.reverts import ErrorDecoder
 from oracle.chain.tx import transactions
+from oracle.chain.tx.fees import FeePolicy, Fees
 from oracle.chain.tx.transactions import Content
 from oracle.core.errors import (
     ChainUnavailable,
@@ -163,7 +165,7 @@ class Sender:
         policy: SendPolicy | None = None,
         known: Callable[[], Iterable[SignedTransaction]] | None = None,
         heads: Heads | None = None,
-        listener: Listener | None = None,
+        listener: ChainListener | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rpc = rpc
@@ -178,7 +180,7 @@ class Sender:
         self._is_read = False
         self._foreign: set[bytes] = set()
         self._heads = heads or Heads()
-        self._listener = listener or Listener()
+        self._listener = listener or ChainListener()
         self._clock = clock
         self._lock = asyncio.Lock()
         self._mending = asyncio.Lock()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from oracle.chain.hub import Hub, RoundAccepted, encode_submission, hub_interface
-from oracle.chain.transport.rpc import Receipt
+from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, StateMoved
 from oracle.core.types import Confirmed, Outcome, Proven, SignedTransaction, Submitted

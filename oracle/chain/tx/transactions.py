@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oracle.chain.fees import Fees
+from oracle.chain.tx.fees import Fees
 from oracle.core.errors import JournalError
 from oracle.core.types import SignedTransaction
 

@@ -22,7 +22,7 @@ from oracle.chain.hub import (
     hub_interface,
     round_event,
 )
-from oracle.chain.transport.rpc import Log
+from oracle.chain.transport.answers import Log
 from oracle.core.errors import AnswerNotBelieved, ContractRejected, DeploymentError
 from oracle.core.types import HoldReason, Observed, Scored, SignedObservation, Status
 

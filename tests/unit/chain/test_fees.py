@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.chain.fees import GWEI, FeePolicy, Fees, Market
+from oracle.chain.transport.answers import Market
+from oracle.chain.tx.fees import GWEI, FeePolicy, Fees
 from oracle.core.errors import FeesTooHigh
 from tests.fakenode import geth_takes
 

@@ -6,14 +6,18 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import aiohttp
+import httpx
 import pytest
 from eth_abi.abi import encode
-from web3.exceptions import BadResponseFormat
-from yarl import URL
 
+from oracle.chain.addresses import require_address
 from oracle.chain.hub import Interface, hub_interface
-from oracle.chain.transport.rpc import Rpc, Sent, checksum_address, describe_revert, mask_url
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Sent
+from oracle.chain.transport.failures import RefusedByStatus
+from oracle.chain.transport.reverts import describe_revert
+from oracle.chain.transport.urls import mask_url
+from oracle.chain.tx.fees import fees_now
 from oracle.core.errors import (
     ChainUnavailable,
     ConfigError,
@@ -68,38 +72,59 @@ def failing(**error: Any) -> Answer:
     return lambda method, params: {"error": error}
 
 
-def response_error(status: int) -> aiohttp.ClientResponseError:
-    info = aiohttp.RequestInfo(URL(URL_WITH_SECRETS), "POST", None, URL(URL_WITH_SECRETS))  # type: ignore[arg-type]
-    return aiohttp.ClientResponseError(info, (), status=status, message="nope")
+def over_http(rpc: Rpc, outcome: httpx.Response | Exception) -> list[str]:
+    """Let every request but those for the chain id end so. Returns the methods that are asked for, as they come."""
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content)["method"])
+        if asked[-1] == "eth_chainId":
+            return httpx.Response(200, json={"result": hex(31337)})
+        if isinstance(outcome, Exception):
+            raise outcome
+        return httpx.Response(outcome.status_code, content=outcome.content)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    rpc.transport._provider._opened = lambda: client  # type: ignore[attr-defined]
+    return asked
+
+
+def connect_error(inner: Exception) -> Exception:
+    """The error of httpx that another one was the cause of, with a URL in its text as some have it."""
+    try:
+        raise httpx.ConnectError(f"All attempts failed: {URL_WITH_SECRETS}") from inner
+    except httpx.ConnectError as error:
+        return error
 
 
 @pytest.mark.parametrize(
-    ("error", "says", "attempts"),
+    ("outcome", "says", "attempts"),
     [
-        (response_error(503), "HTTP 503", 3),
-        (response_error(429), "HTTP 429", 3),
-        (response_error(401), "HTTP 401", 1),
+        (httpx.Response(503), "HTTP 503", 3),
+        (httpx.Response(429), "HTTP 429", 3),
+        (httpx.Response(401), "HTTP 401", 1),
         (TimeoutError(), "in time", 3),
-        (aiohttp.ServerDisconnectedError(), "can't be reached", 3),
-        (aiohttp.InvalidURL(URL_WITH_SECRETS), "can't be reached", 3),
-        (ConnectionRefusedError(111, "Connection refused"), "Connection refused", 3),
-        (json.JSONDecodeError("x", f"<html>{SECRET}", 0), "not JSON-RPC", 1),
-        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "not JSON-RPC", 1),
-        (BadResponseFormat(f"bad {SECRET}"), "not JSON-RPC", 1),
+        (httpx.RemoteProtocolError(f"disconnected: {SECRET}"), "can't be reached: RemoteProtocolError", 3),
+        (httpx.InvalidURL(URL_WITH_SECRETS), "can't be reached: InvalidURL", 3),
+        (connect_error(ConnectionRefusedError(111, "Connection refused")), "can't be reached: Connection refused", 3),
+        (ConnectionRefusedError(111, "Connection refused"), "can't be reached: Connection refused", 3),
+        (httpx.Response(200, content=f"<html>{SECRET}"), "not JSON-RPC", 1),
+        (httpx.Response(200, content=b"\xff"), "not JSON-RPC", 1),
+        (httpx.Response(200, content=b"[" * 100_000), "not JSON-RPC", 1),
     ],
 )
-async def test_transport_errors(rpc: Rpc, error: Exception, says: str, attempts: int) -> None:
-    node = Node(rpc, raising(error))
+async def test_transport_errors(rpc: Rpc, outcome: httpx.Response | Exception, says: str, attempts: int) -> None:
+    asked = over_http(rpc, outcome)
     with pytest.raises(ChainUnavailable, match=says) as caught:
         await rpc.block_number()
     assert SECRET not in str(caught.value)
     assert "https://node.example:8545/…" in str(caught.value)
     assert caught.value.__cause__ is None
-    assert node.calls.count("eth_blockNumber") == attempts
+    assert asked.count("eth_blockNumber") == attempts
 
 
 async def test_a_passing_transport_error_is_not_noticed(rpc: Rpc) -> None:
-    outcomes: list[Any] = [TimeoutError(), response_error(502), {"result": "0x10"}]
+    outcomes: list[Any] = [TimeoutError(), RefusedByStatus(502), {"result": "0x10"}]
 
     def answer(method: str, params: list[Any]) -> Any:
         outcome = outcomes.pop(0)
@@ -294,7 +319,7 @@ async def test_other_answers_to_transactions_are_passing(rpc: Rpc) -> None:
 async def test_fees_without_eip_1559(rpc: Rpc) -> None:
     block = {"number": "0x1", "timestamp": "0x1", "gasLimit": "0x1"}
     Node(rpc, lambda method, params: {"result": block if method == "eth_getBlockByNumber" else "0x9"})
-    assert (await rpc.fees()).fields() == {"gasPrice": 9}
+    assert (await fees_now(rpc)).fields() == {"gasPrice": 9}
 
 
 async def test_fees_where_the_tip_has_to_be_worked_out(rpc: Rpc) -> None:
@@ -306,7 +331,7 @@ async def test_fees_where_the_tip_has_to_be_worked_out(rpc: Rpc) -> None:
         return {"result": block if method == "eth_getBlockByNumber" else hex(107)}
 
     Node(rpc, answer)
-    assert (await rpc.fees()).fields() == {"type": 2, "maxFeePerGas": 207, "maxPriorityFeePerGas": 7}
+    assert (await fees_now(rpc)).fields() == {"type": 2, "maxFeePerGas": 207, "maxPriorityFeePerGas": 7}
 
 
 async def test_event_queries_shrink_until_the_node_takes_them(rpc: Rpc) -> None:
@@ -349,10 +374,10 @@ def test_urls_that_are_none(url: str) -> None:
 
 
 def test_addresses() -> None:
-    assert checksum_address(ADDRESS.lower(), "hub") == ADDRESS
+    assert require_address(ADDRESS.lower(), "hub") == ADDRESS
     for wrong in ("", "0x12", ADDRESS.replace("F", "f", 1), ADDRESS[2:], "0x" + "g" * 40):
         with pytest.raises(ConfigError, match="hub"):
-            checksum_address(wrong, "hub")
+            require_address(wrong, "hub")
 
 
 def test_no_secret_in_its_name() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.endpoints import Endpoints, PoolPolicy
+from oracle.chain.tx.fees import fees_now
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import OracleError
 
@@ -84,7 +85,7 @@ def test_any_answer_to_any_request(answer: Any) -> None:
         hub = Hub(rpc, ADDRESS)
         decode = hub_interface().decode_error
         for ask in (
-            rpc.client_version, rpc.is_local, rpc.block, rpc.block_number, rpc.market, rpc.fees, rpc.endpoints,
+            rpc.client_version, rpc.is_local, rpc.block, rpc.block_number, rpc.market, lambda: fees_now(rpc), rpc.endpoints,
             lambda: rpc.code(ADDRESS), lambda: rpc.balance(ADDRESS), lambda: rpc.nonce(ADDRESS),
             lambda: rpc.call(ADDRESS, b"", decode=decode), lambda: rpc.estimate_gas(ADDRESS, b"", sender=ADDRESS),
             lambda: rpc.send_raw(b"\2"), lambda: rpc.transaction(b"\1" * 32), lambda: rpc.receipt(b"\1" * 32),

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from oracle.chain.fees import GWEI, FeePolicy, Fees
 from oracle.chain.keys.signer import LocalKey
-from oracle.chain.listener import Listener
-from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.listener import ChainListener
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx import transactions
+from oracle.chain.tx.fees import GWEI, FeePolicy, Fees
 from oracle.chain.tx.sender import Sender, SendPolicy
 from oracle.core.errors import ContractRejected, FeesTooHigh, JournalError, StateMoved, TransactionPending
 from oracle.core.types import SignedTransaction
@@ -26,7 +27,7 @@ ACCOUNT = Account.from_key("0x" + "22" * 32)
 HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
 
-class Heard(Listener):
+class Heard(ChainListener):
     def __init__(self) -> None:
         self.told: list[str] = []
 

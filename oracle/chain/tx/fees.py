@@ -1,4 +1,4 @@
-"""What a transaction offers for its gas: policy without I/O, with the market's word as its input. All in wei.
+"""Fees: what a transaction offers for its gas. The policy is pure; the market is its input. All amounts are in wei.
 
 A node takes a second transaction for a nonce only if it pays distinctly more than the first: geth asks for 10 % of
 *both* fees (`core/txpool/legacypool/list.go`, `Add`), others for an eighth. So each replacement raises both by an
@@ -9,53 +9,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Market
 from oracle.core.errors import FeesTooHigh
 
 GWEI = 10**9
 
 HEADROOM = 2
-"""Of a new transaction over the base fee: six full blocks in a row double it."""
+"""A new transaction offers so many times the base fee: six full blocks in a row double it."""
 
 RAISE = (9, 8)
-"""A replacement's fees over those before, at least."""
+"""The least ratio of a replacement's fees to those before: above over below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """Fee fields of a transaction, wei per gas. Without EIP-1559 `max_fee` is the gas price."""
+    """A transaction's fee fields, in wei per gas. Without EIP-1559 `max_fee` is the gas price."""
 
     max_fee: int
     priority_fee: int | None
 
     def fields(self) -> dict[str, int]:
-        """As a transaction has them."""
+        """Return the fields under the names that a transaction has for them."""
         if self.priority_fee is None:
             return {"gasPrice": self.max_fee}
         return {"type": 2, "maxFeePerGas": self.max_fee, "maxPriorityFeePerGas": self.priority_fee}
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
-    """What the chain asks now, wei per gas.
-
-    Attributes:
-        base_fee: Of the next block; None on chains without EIP-1559.
-        price: What is paid on top of it; without EIP-1559, the gas price.
-    """
-
-    base_fee: int | None
-    price: int
-
-
-@dataclass(frozen=True, slots=True)
 class FeePolicy:
-    """What may be paid. An endpoint that lies about prices can't make this process pay more.
+    """The limits of what may be paid. An endpoint that lies about prices can't make this process pay more.
 
     Attributes:
-        max_fee: Wei per gas, base fee and tip together; None: any.
-        max_priority_fee: Wei per gas of the tip; None: any.
-        max_cost: Wei of a whole transaction; None: any.
-        leads: Whether new transactions offer a replacement's raise more than the market, to be mined before others.
+        max_fee: Wei per gas, base fee and tip together; None sets no limit, here and below.
+        max_priority_fee: Wei per gas of the tip.
+        max_cost: Wei of a whole transaction.
+        leads: True if new transactions offer a replacement's raise more than the market, to be mined before others.
     """
 
     max_fee: int | None = None
@@ -64,7 +53,7 @@ class FeePolicy:
     leads: bool = False
 
     def fresh(self, market: Market, gas: int = 1) -> Fees:
-        """Fees of a new transaction, which is to be mined soon.
+        """Return the fees of a new transaction, which is to be mined soon.
 
         Args:
             gas: Its gas limit.
@@ -87,10 +76,10 @@ class FeePolicy:
         return Fees(max_fee, min(tip, max_fee))
 
     def raised(self, before: Fees, market: Market, gas: int) -> Fees | None:
-        """Fees of a transaction that is to take another's place; None: the caps do not allow any.
+        """Return the fees of a transaction that is to take another's place; None if the caps do not allow any.
 
         Args:
-            before: The best that was offered for the nonce.
+            before: The highest fees that were offered for the nonce.
             gas: Its gas limit.
         """
         cap = self._cap(gas)
@@ -111,6 +100,15 @@ class FeePolicy:
         if self.max_cost is None:
             return self.max_fee
         return _least(self.max_cost // gas, self.max_fee)
+
+
+async def fees_now(rpc: Rpc) -> Fees:
+    """Return fees for a transaction that is to be mined soon: they bear six full blocks' rise of the base fee.
+
+    Raises:
+        ChainUnavailable: No answer.
+    """
+    return FeePolicy().fresh(await rpc.market())
 
 
 def _raise(fee: int) -> int:

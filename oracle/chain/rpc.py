@@ -1,0 +1,305 @@
+"""`Rpc`: one chain by JSON-RPC, as typed questions with checked answers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from oracle.chain.transport import answers
+from oracle.chain.transport.answers import Block, Log, Market, Receipt, Sent, Transaction
+from oracle.chain.transport.endpoint import Endpoint
+from oracle.chain.transport.interface import Doubt, EndpointState, NodeError, Transport
+from oracle.chain.transport.reverts import ErrorDecoder
+from oracle.core.errors import ChainUnavailable, PayerEmpty, TransactionRejected
+from oracle.core.formats import to_hex
+
+BlockTag: TypeAlias = int | str
+"""A block's number, or "latest", "pending", "earliest"."""
+
+LOCAL_CHAIN_IDS = frozenset({31337, 1337})
+_LOCAL_CLIENTS = ("anvil", "hardhat")
+_FEE_BLOCKS = 10
+
+# No standard says how these are worded: geth, nethermind, erigon, besu, reth, anvil and hardhat are covered.
+_SEND_ANSWERS: tuple[tuple[tuple[str, ...], Sent], ...] = (
+    (("already known", "already imported", "known transaction", "alreadyknown", "already in the pool"), Sent.KNOWN),
+    (("nonce too low", "nonce is too low", "nonce_too_low", "oldnonce"), Sent.NONCE_USED),
+    # "transaction underpriced" is below what the node takes at all; one that would replace another is called so.
+    (("replacement", "replace existing", "could not replace"), Sent.UNDERPRICED),
+    (("underpriced", "less than block base fee", "feetoolow", "fee too low", "gas price too low"), Sent.FEE_TOO_LOW),
+)
+_NO_FUNDS = "insufficient funds"
+_SEND_REFUSALS = (
+    "exceeds block gas limit",
+    "gas limit",
+    "intrinsic gas",
+    "invalid sender",
+    "invalid signature",
+    "chain id",
+    "chainid",
+    "rlp",
+    "failed to decode",
+    "initcode",
+)
+
+
+class Rpc:
+    """One chain, by JSON-RPC.
+
+        async with Rpc("http://127.0.0.1:8545", 31337) as rpc:
+            print((await rpc.block()).number)
+
+    Args:
+        where: The URL of an endpoint, or a transport to several of them.
+        expected_chain_id: As for `Endpoint`; unused with a transport.
+        timeout: Likewise.
+        attempts: Likewise.
+    """
+
+    def __init__(
+        self,
+        where: str | Transport,
+        expected_chain_id: int | None = None,
+        *,
+        timeout: float = 15.0,
+        attempts: int = 3,
+    ) -> None:
+        self.transport: Transport = (
+            Endpoint(where, expected_chain_id, timeout=timeout, attempts=attempts) if isinstance(where, str) else where
+        )
+
+    def __repr__(self) -> str:
+        return f"Rpc({self.transport!r})"
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name, for messages."""
+        return self.transport.name
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close its connections. It may be used again."""
+        await self.transport.close()
+
+    async def endpoints(self) -> Sequence[EndpointState]:
+        """Return the state of its endpoints, looked at now."""
+        return await self.transport.states()
+
+    # --- the chain ---------------------------------------------------------------------------------------------
+
+    async def chain_id(self) -> int:
+        """Return the chain's id, once it was compared with the expected one.
+
+        Raises:
+            WrongChain: It is another one.
+            ChainUnavailable: No answer.
+        """
+        return await self.transport.chain_id()
+
+    async def client_version(self) -> str:
+        """Return the node's name for itself, for instance "anvil/v1.7.1"."""
+        return str(await self.request("web3_clientVersion"))
+
+    async def is_local(self) -> bool:
+        """Return True if this is a development chain, by its id *and* by the node's software.
+
+        Well-known keys and a locally generated SRS are allowed on such a chain only.
+        """
+        if await self.chain_id() not in LOCAL_CHAIN_IDS:
+            return False
+        return (await self.client_version()).lower().startswith(_LOCAL_CLIENTS)
+
+    async def block(self, which: BlockTag = "latest") -> Block:
+        """Return a block's header. Raises: ChainUnavailable if the node does not have it."""
+        found = await self.request("eth_getBlockByNumber", _tag(which), False)
+        if found is None:
+            raise ChainUnavailable(f"{self.name} has no block {which}")
+        return answers.block(found)
+
+    async def block_number(self) -> int:
+        """Return the number of the latest block."""
+        return answers.number(await self.request("eth_blockNumber"), "eth_blockNumber")
+
+    # --- accounts and contracts --------------------------------------------------------------------------------
+
+    async def code(self, address: str) -> bytes:
+        """Return the runtime code at an address; empty if there is none."""
+        return answers.data(await self.request("eth_getCode", address, "latest"), "eth_getCode")
+
+    async def balance(self, address: str) -> int:
+        """Return an account's balance in wei."""
+        return answers.number(await self.request("eth_getBalance", address, "latest"), "eth_getBalance")
+
+    async def nonce(self, address: str, which: BlockTag = "latest") -> int:
+        """Return how many transactions an account has sent; with "pending", those in the node's pool included."""
+        return answers.number(await self.request("eth_getTransactionCount", address, _tag(which)), "nonce")
+
+    async def call(
+        self,
+        to: str,
+        data: bytes,
+        *,
+        sender: str | None = None,
+        block: BlockTag = "latest",
+        decode: ErrorDecoder | None = None,
+        doubt: Callable[[bytes], str] | None = None,
+    ) -> bytes:
+        """Execute a call without a transaction.
+
+        Args:
+            block: The block on whose state it is executed. "pending" has the time that the next block will have.
+            decode: Decodes the contract's custom errors.
+            doubt: See `Doubt`.
+
+        Raises:
+            ContractRejected: It reverted; the message is the decoded reason.
+            AnswerNotBelieved: There is a doubt of each answer that came.
+            ChainUnavailable: No answer.
+        """
+        request = _call_object(to, data, sender)
+        of_bytes = None if doubt is None else lambda found: doubt(answers.data(found, "eth_call"))
+        return answers.data(
+            await self.request("eth_call", request, _tag(block), decode=decode, doubt=of_bytes), "eth_call"
+        )
+
+    async def estimate_gas(
+        self,
+        to: str | None,
+        data: bytes,
+        *,
+        sender: str,
+        block: BlockTag = "pending",
+        decode: ErrorDecoder | None = None,
+    ) -> int:
+        """Return the gas that a transaction would need. Raises as `call` does."""
+        request = _call_object(to, data, sender)
+        return answers.number(
+            await self.request("eth_estimateGas", request, _tag(block), decode=decode), "eth_estimateGas"
+        )
+
+    # --- transactions ------------------------------------------------------------------------------------------
+
+    async def market(self) -> Market:
+        """Return the price of gas: the next block's base fee, and the median of the tips in recent blocks."""
+        block = await self.block()
+        if block.base_fee is None:
+            return Market(None, answers.number(await self.request("eth_gasPrice"), "eth_gasPrice"))
+        try:
+            history = await self.request("eth_feeHistory", hex(_FEE_BLOCKS), "latest", [50])
+            tips = [
+                answers.number(each[0], "eth_feeHistory")
+                for each in answers.items(answers.field(history, "reward", "fee history"))
+            ]
+            ahead = answers.number(
+                answers.items(answers.field(history, "baseFeePerGas", "fee history"))[-1], "eth_feeHistory"
+            )
+            # Empty blocks do not show what is paid.
+            paid = [tip for tip in tips if tip]
+            if paid:
+                return Market(max(block.base_fee, ahead), int(statistics.median(paid)))
+        except (ChainUnavailable, LookupError, TypeError):
+            ahead = 0
+        try:
+            tip = answers.number(await self.request("eth_maxPriorityFeePerGas"), "eth_maxPriorityFeePerGas")
+        except ChainUnavailable:
+            # Not every node has the method. The tip is the gas price's excess over the base fee.
+            tip = max(0, answers.number(await self.request("eth_gasPrice"), "eth_gasPrice") - block.base_fee)
+        return Market(max(block.base_fee, ahead), tip)
+
+    async def send_raw(self, raw: bytes) -> Sent:
+        """Give a signed transaction to the network. Safe to repeat.
+
+        Raises:
+            PayerEmpty: The account has too little.
+            TransactionRejected: The node will never take it: too much gas, malformed.
+            ChainUnavailable: No answer; the node may have taken it or not.
+        """
+        try:
+            await self.request("eth_sendRawTransaction", to_hex(raw))
+        except NodeError as error:
+            said = error.said.lower()
+            for words, meaning in _SEND_ANSWERS:
+                if any(word in said for word in words):
+                    return meaning
+            if _NO_FUNDS in said:
+                raise PayerEmpty(f"{self.name} refuses the transaction: {error.said}") from None
+            if any(word in said for word in _SEND_REFUSALS):
+                raise TransactionRejected(f"{self.name} refuses the transaction: {error.said}") from None
+            raise
+        return Sent.ACCEPTED
+
+    async def transaction(self, tx_hash: bytes) -> Transaction | None:
+        """Return a transaction, mined or not; None if the node does not know it."""
+        found = await self.request("eth_getTransactionByHash", to_hex(tx_hash))
+        if found is None:
+            return None
+        return answers.transaction(found)
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return a mined transaction's receipt; None while there is none."""
+        found = await self.request("eth_getTransactionReceipt", to_hex(tx_hash))
+        if found is None or answers.field(found, "blockNumber", "receipt", optional=True) is None:
+            return None
+        return answers.receipt(found)
+
+    async def logs(
+        self, address: str, first: int, last: int, topics: Sequence[Sequence[bytes] | None] = (), chunk: int = 5_000
+    ) -> list[Log]:
+        """Return all events of a contract in blocks `first` to `last`, both included, oldest first.
+
+        They are asked for in chunks of blocks. A chunk that is too large for the node is halved.
+
+        Args:
+            topics: For each position, the values that match; None matches all.
+            chunk: Blocks to ask for at once.
+        """
+        wanted = [None if any_of is None else [to_hex(topic) for topic in any_of] for any_of in topics]
+        found: list[Log] = []
+        while first <= last:
+            until = min(last, first + chunk - 1)
+            query = {"address": address, "fromBlock": hex(first), "toBlock": hex(until), "topics": wanted}
+            try:
+                answer = await self.request("eth_getLogs", query)
+            except NodeError:
+                if chunk == 1:
+                    raise
+                chunk = max(1, chunk // 2)
+                continue
+            found.extend(answers.log(log) for log in answers.items(answer))
+            first = until + 1
+        return found
+
+    async def request(
+        self, method: str, *params: Any, decode: ErrorDecoder | None = None, doubt: Doubt | None = None
+    ) -> Any:
+        """Make one JSON-RPC request and return its raw result.
+
+        Raises:
+            AnswerNotBelieved: There is a doubt of the answer.
+            ContractRejected: A call reverted.
+            WrongChain: The endpoint serves another chain than expected.
+            ChainUnavailable: No answer, or an error as the answer.
+        """
+        return await self.transport.request(method, list(params), decode, doubt)
+
+
+def _tag(which: BlockTag) -> str:
+    return hex(which) if isinstance(which, int) else which
+
+
+def _call_object(to: str | None, data: bytes, sender: str | None) -> dict[str, str]:
+    request = {"data": to_hex(data)}
+    if to is not None:
+        request["to"] = to
+    if sender is not None:
+        request["from"] = sender
+    return request

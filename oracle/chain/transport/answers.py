@@ -1,0 +1,198 @@
+"""A node's answers: their types, and the strict parsing of what the node sent.
+
+A node's answer is input like any other. Whatever is malformed raises `ChainUnavailable`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from oracle.core.errors import ChainUnavailable
+from oracle.core.formats import checksum_address, from_hex
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_ADDRESS_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header. `base_fee` is None on chains without EIP-1559. Times in unix seconds, fees in wei."""
+
+    number: int
+    timestamp: int
+    base_fee: int | None
+    gas_limit: int
+    hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event as the node has it, not decoded."""
+
+    address: str
+    topics: tuple[bytes, ...]
+    data: bytes
+    block_number: int
+    tx_hash: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The result of a mined transaction."""
+
+    tx_hash: bytes
+    block_number: int
+    succeeded: bool
+    gas_used: int
+    contract_address: str | None
+    logs: tuple[Log, ...]
+    block_hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that the node knows; `block_number` is None while it is pending."""
+
+    tx_hash: bytes
+    sender: str
+    to: str | None
+    data: bytes
+    nonce: int
+    gas: int
+    block_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The price of gas on the chain now, in wei per gas.
+
+    Attributes:
+        base_fee: Of the next block; None on chains without EIP-1559.
+        price: What is paid on top of it; without EIP-1559, the gas price.
+    """
+
+    base_fee: int | None
+    price: int
+
+
+class Sent(Enum):
+    """A node's reply to a signed transaction that it did not reject for good."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"
+    NONCE_USED = "nonce used"
+    UNDERPRICED = "underpriced"
+    """Another with this nonce is waiting, and this one does not pay enough more."""
+    FEE_TOO_LOW = "fee too low"
+    """The chain asks more by now."""
+
+
+# --- parsing -------------------------------------------------------------------------------------------------------
+
+
+def field(found: Any, key: str, what: str, optional: bool = False) -> Any:
+    """Return the value at `key` of an object in an answer.
+
+    Args:
+        what: The object, for messages.
+        optional: Return None where there is none, instead of raising.
+    """
+    if not isinstance(found, Mapping) or (found.get(key) is None and not optional):
+        raise ChainUnavailable(f"the RPC endpoint answers a {what} without {key}")
+    return found.get(key)
+
+
+def items(value: Any) -> list[Any]:
+    """Return `value` if it is a list."""
+    if not isinstance(value, list):
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where a list is needed")
+    return value
+
+
+def number(value: Any, what: str) -> int:
+    """Parse a quantity of at most 256 bits, never negative. `what` is its name in messages, as below."""
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs a number")
+    return int(value, 16)
+
+
+def data(value: Any, what: str) -> bytes:
+    """Parse bytes."""
+    if not isinstance(value, str) or _DATA.fullmatch(value) is None:
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs bytes")
+    return from_hex(value)
+
+
+def address(value: Any, what: str) -> str:
+    """Parse an address, and return it with its checksum."""
+    if len(data(value, what)) != _ADDRESS_BYTES:
+        raise ChainUnavailable(f"the RPC endpoint answers {_shown(value)} where {what} needs an address")
+    return checksum_address(value.lower())
+
+
+def block(found: Any) -> Block:
+    """Parse a block's header."""
+    base_fee = field(found, "baseFeePerGas", "block", optional=True)
+    return Block(
+        number=number(field(found, "number", "block"), "block"),
+        timestamp=number(field(found, "timestamp", "block"), "block"),
+        base_fee=None if base_fee is None else number(base_fee, "block"),
+        gas_limit=number(field(found, "gasLimit", "block"), "block"),
+        # A pending block has none.
+        hash=b"" if found.get("hash") is None else data(found["hash"], "block"),
+    )
+
+
+def transaction(found: Any) -> Transaction:
+    """Parse a transaction."""
+    what = "transaction"
+    block_number = field(found, "blockNumber", what, optional=True)
+    to = field(found, "to", what, optional=True)
+    return Transaction(
+        tx_hash=data(field(found, "hash", what), what),
+        sender=address(field(found, "from", what), what),
+        to=None if to is None else address(to, what),
+        data=data(field(found, "input", what), what),
+        nonce=number(field(found, "nonce", what), what),
+        gas=number(field(found, "gas", what), what),
+        block_number=None if block_number is None else number(block_number, what),
+    )
+
+
+def receipt(found: Any) -> Receipt:
+    """Parse a mined transaction's receipt."""
+    created = field(found, "contractAddress", "receipt", optional=True)
+    return Receipt(
+        tx_hash=data(field(found, "transactionHash", "receipt"), "receipt"),
+        block_number=number(field(found, "blockNumber", "receipt"), "receipt"),
+        succeeded=number(field(found, "status", "receipt"), "receipt") == 1,
+        gas_used=number(field(found, "gasUsed", "receipt"), "receipt"),
+        contract_address=None if created is None else address(created, "receipt"),
+        logs=tuple(log(each) for each in items(field(found, "logs", "receipt"))),
+        block_hash=data(field(found, "blockHash", "receipt"), "receipt"),
+    )
+
+
+def log(found: Any) -> Log:
+    """Parse an event."""
+    return Log(
+        address=address(field(found, "address", "log"), "log"),
+        topics=tuple(data(topic, "log") for topic in items(field(found, "topics", "log"))),
+        data=data(field(found, "data", "log"), "log"),
+        block_number=number(field(found, "blockNumber", "log"), "log"),
+        tx_hash=data(field(found, "transactionHash", "log"), "log"),
+        log_index=number(field(found, "logIndex", "log"), "log"),
+    )
+
+
+def _shown(value: Any) -> str:
+    """Describe a value for messages. Only what looks like data is repeated: the rest may be the key of the URL."""
+    if isinstance(value, str) and value.startswith("0x"):
+        return repr(value[:40])
+    return "nothing" if value is None else f"a {type(value).__name__}"
