@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
-from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from oracle.cli.options import config_option, json_option, load_config, load_optional, optional_config_option
+from oracle.cli.options import (
+    FILE,
+    FOLDER,
+    config_option,
+    json_option,
+    load_config,
+    load_optional,
+    model_hash_of,
+    optional_config_option,
+)
+from oracle.cli.render.json_output import print_json
+from oracle.core.errors import ModelError
 
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.detectors.cards.onchain import Published
-    from oracle.detectors.cards.proven import CardModel, CardReport, Summary
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
+    from oracle.detectors.cards.onchain import Publication, Published
 
 csv_option = click.option(
     "--csv",
     "files",
     multiple=True,
     metavar="NAME=FILE",
-    help="A series of your own: CSV with a column of times, and one of values.",
+    help="A series of your own: CSV with a column of times and one of values; may be repeated.",
 )
 
 
@@ -33,22 +42,34 @@ def card_group() -> None:
 
 
 @card_group.command("build")
-@click.option("--series", multiple=True, help="A packaged series (default, without --csv: sp500, nasdaq, wti).")
+@click.option(
+    "--series", multiple=True, help="A packaged series; may be repeated (default, without --csv: sp500, nasdaq, wti)."
+)
 @csv_option
-@click.option("--start", default="2007-01-01", show_default=True, help="First day; what is before gives sigma.")
-@click.option("--end", help="Last day (default: the last there is).")
-@click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
-    "--normals", type=click.IntRange(min=0), default=64, show_default=True, help="Normal windows of a series."
+    "--start", default="2007-01-01", show_default=True, help="First day; sigma is found from the days before."
+)
+@click.option("--end", help="Last day (default: the last one recorded).")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the draw.")
+@click.option(
+    "--normals", type=click.IntRange(min=0), default=64, show_default=True, help="Normal windows from each series."
 )
 @click.option(
-    "--per-kind", type=click.IntRange(min=0), default=16, show_default=True, help="Windows of a series with each fault."
+    "--per-kind",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="Windows with each fault from each series.",
 )
-@click.option("--fault", "kinds", multiple=True, help="A fault of one tick (default: spike_3, _5, _10 and _20).")
-@click.option("--features", type=click.IntRange(3, 16), default=16, show_default=True, help="Length of a window.")
-@click.option("--heartbeat", type=click.IntRange(min=1), default=86_400, show_default=True, help="Seconds.")
+@click.option(
+    "--fault", "kinds", multiple=True, help="A fault of one tick; may be repeated (default: spike_3, _5, _10 and _20)."
+)
+@click.option("--features", type=click.IntRange(3, 16), default=16, show_default=True, help="Features in a window.")
+@click.option(
+    "--heartbeat", type=click.IntRange(min=1), default=86_400, show_default=True, help="Heartbeat in seconds."
+)
 @click.option("--batch", type=click.IntRange(1, 64), default=16, show_default=True, help="Windows per proof.")
-@click.option("--out", type=_FILE, default=Path("benchmark.json"), show_default=True)
+@click.option("--out", type=FILE, default=Path("benchmark.json"), show_default=True, help="The benchmark to write.")
 def card_build(
     series: tuple[str, ...],
     files: tuple[str, ...],
@@ -63,7 +84,7 @@ def card_build(
     batch: int,
     out: Path,
 ) -> None:
-    """Draw labelled windows from recorded series, and print the root that names them; the same for everyone."""
+    """Draw labelled windows from recorded series, and print the root that names them. Everyone gets the same ones."""
     from oracle.core.documents import file_hash
     from oracle.detectors.cards import benchmark
 
@@ -87,17 +108,17 @@ def card_build(
 
 
 @card_group.command("prove")
-@click.argument("benchmark_file", metavar="BENCHMARK", type=_FILE)
+@click.argument("benchmark_file", metavar="BENCHMARK", type=FILE)
 @optional_config_option
 @click.option(
     "--artifact",
     "artifact_path",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="The model's circuit for the benchmark's batches (default: the one that the configuration asks for).",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs at once.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs to make at once.")
 @click.option("--publish-scores", is_flag=True, help="Allow a card of scores, though they give hashed weights away.")
-@click.option("--out", type=_FILE, default=Path("card.json"), show_default=True)
+@click.option("--out", type=FILE, default=Path("card.json"), show_default=True, help="The card to write.")
 def card_prove(
     benchmark_file: Path,
     config_path: Path | None,
@@ -106,12 +127,13 @@ def card_prove(
     publish_scores: bool,
     out: Path,
 ) -> None:
-    """Prove the model's verdicts on every batch. Run again after an interruption, it goes on where it was."""
+    """Prove the model's verdicts on every batch. Run again after an interruption, it continues."""
     import asyncio
 
-    from oracle.app.assembly import find_artifact
-    from oracle.core.errors import ModelError
-    from oracle.detectors.cards import proven
+    from oracle.app.circuits import find_artifact
+    from oracle.cli.render.model_card import print_summary
+    from oracle.cli.render.progress import progress_bar
+    from oracle.detectors.cards import card as proven
     from oracle.detectors.cards.benchmark import Benchmark
     from oracle.proving import artifact as artifacts
 
@@ -129,23 +151,25 @@ def card_prove(
             'circuit of disclosure = "verdict" (the model has the same hash), or say --publish-scores'
         )
     kept = out.with_name(f"{out.name}.proofs")
-    with _progress("proving") as progress:
+    with progress_bar("proving") as progress:
         card = asyncio.run(proven.prove(benchmark, artifact, kept, workers=workers, progress=progress))
     card.save(out)
     click.echo(f"{out}: {card.benchmark.batches} batches proven; the proofs are kept in {kept}")
-    _print_summary(card.summary)
+    print_summary(card.summary)
 
 
 @card_group.command("verify")
-@click.argument("card_file", metavar="CARD", type=_FILE)
+@click.argument("card_file", metavar="CARD", type=FILE)
 @click.option(
     "--artifact",
     "artifact_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The circuit, an auditor's copy will do (default: found by its hash among the artifacts here).",
+    type=FOLDER,
+    help="The circuit; an auditor's copy is enough (default: find it by its hash among the artifacts here).",
 )
-@click.option("--model-hash", help="That the card's model has to have.")
-@click.option("--benchmark", "benchmark_file", type=_FILE, help="That the card has to be of (default: built again).")
+@click.option("--model-hash", help="Hash that the card's model must have.")
+@click.option(
+    "--benchmark", "benchmark_file", type=FILE, help="Benchmark that the card must be of (default: build it again)."
+)
 @csv_option
 @optional_config_option
 @json_option
@@ -158,13 +182,13 @@ def card_verify(
     config_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Verify a card with nothing but public files: root, each proof, the counts. Exits with 1 if anything differs."""
-    from dataclasses import asdict, replace
-
+    """Verify a card with public files alone: root, each proof, the counts. Exits with 1 if anything differs."""
     from oracle.chain.local import toolchain
-    from oracle.cli.render import print_json
+    from oracle.cli.render.model_card import print_report
+    from oracle.cli.render.progress import progress_bar
     from oracle.config import ProverConfig
-    from oracle.detectors.cards import benchmark, proven
+    from oracle.detectors.cards import benchmark
+    from oracle.detectors.cards import card as proven
     from oracle.proving import artifact as artifacts
     from oracle.proving.batches import find_circuit
     from oracle.proving.pool.local import LocalVerifier
@@ -182,43 +206,41 @@ def card_verify(
         rebuilt = benchmark.Benchmark.load(benchmark_file)
     elif recipe is not None and set(recipe.files or {}) <= set(named):
         rebuilt = benchmark.build(recipe, card.benchmark.batch, named)
-    with LocalVerifier(artifact) as verifier, _progress("verifying") as progress:
+    with LocalVerifier(artifact) as verifier, progress_bar("verifying") as progress:
         report = proven.verify(card, artifact, verifier, rebuilt, progress)
-    if model_hash is not None and _number(model_hash) != artifact.model_hash:
+    if model_hash is not None and model_hash_of(model_hash) != artifact.model_hash:
         report = replace(report, problems=(f"the model is not the one of hash {model_hash}", *report.problems))
     if as_json:
         print_json(asdict(report) | {"ok": report.ok, "model": card.document()["model"]})
     else:
-        _print_report(card.model, report)
+        print_report(card.model, report)
     sys.exit(0 if report.ok else 1)
 
 
 @card_group.command("publish")
-@click.argument("card_file", metavar="CARD", type=_FILE)
+@click.argument("card_file", metavar="CARD", type=FILE)
 @config_option
-@click.option("--contract", help="Where ModelCard is (default: at the address that follows from its code).")
+@click.option("--contract", help="Address of the ModelCard (default: the one that follows from its code).")
 @json_option
 def card_publish(card_file: Path, config_path: Path, contract: str | None, as_json: bool) -> None:
-    """Have the chain's ModelCard verify and count a card's batches. Run again, it goes on where it was."""
+    """Have the chain's ModelCard verify and count a card's batches. Run again after an interruption, it continues."""
     import asyncio
-    import os
-    from dataclasses import asdict
 
-    from oracle.app.assembly import account
+    from oracle.app.keys import open_key
+    from oracle.chain.addresses import require_address
+    from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.rpc import checksum_address
-    from oracle.chain.transport.endpoints import connect
-    from oracle.cli.render import print_json
+    from oracle.cli.render.model_card import print_published
     from oracle.detectors.cards import onchain
-    from oracle.detectors.cards.proven import Card
+    from oracle.detectors.cards.card import Card
 
     config, card = load_config(config_path), Card.load(card_file)
     deployment = load_deployment(config.chain.deployment)
-    address = None if contract is None else checksum_address(contract, "--contract")
+    address = None if contract is None else require_address(contract, "--contract")
 
-    async def run() -> onchain.Publication:
+    async def run() -> Publication:
         async with connect(config.chain) as rpc:
-            payer = await account(config.keys.submitter, rpc, os.environ)
+            payer = await open_key(config.keys.submitter, rpc, os.environ)
             return await onchain.publish(
                 card,
                 rpc,
@@ -234,27 +256,29 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
         print_json(asdict(done))
         return
     click.echo(f"ModelCard {done.contract}")
-    _print_published(done.card)
+    print_published(done.card)
 
 
 @card_group.command("show")
 @click.argument("address", required=False)
 @click.option("--rpc", "rpc_url", required=True, help="RPC endpoint of the chain.")
-@click.option("--root", help="Of the benchmark that you are interested in.")
-@click.option("--from-block", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--root", help="Show only cards of the benchmark with this root.")
+@click.option(
+    "--from-block", type=click.IntRange(min=0), default=0, show_default=True, help="First block to read events of."
+)
 @json_option
 def card_show(address: str | None, rpc_url: str, root: str | None, from_block: int, as_json: bool) -> None:
-    """The cards that the ModelCard at ADDRESS has counted (default: where `publish` deploys it)."""
+    """Show the cards that the ModelCard at ADDRESS has counted (default: where `publish` deploys it)."""
     import asyncio
-    from dataclasses import asdict
 
-    from oracle.chain.rpc import Rpc, checksum_address
-    from oracle.cli.render import print_json
+    from oracle.chain.addresses import require_address
+    from oracle.chain.rpc import Rpc
+    from oracle.cli.render.model_card import print_published
     from oracle.detectors.cards import onchain
 
-    contract = onchain.contract_address() if address is None else checksum_address(address, "ADDRESS")
+    contract = onchain.contract_address() if address is None else require_address(address, "ADDRESS")
 
-    async def run() -> list[onchain.Published]:
+    async def run() -> list[Published]:
         async with Rpc(rpc_url) as rpc:
             return await onchain.show(rpc, contract, from_block, root)
 
@@ -265,23 +289,11 @@ def card_show(address: str | None, rpc_url: str, root: str | None, from_block: i
     if not found:
         click.echo(f"{contract} has no card{'' if root is None else ' of this benchmark'}")
     for each in found:
-        _print_published(each)
-
-
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; where that is no terminal, nothing."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        print_published(each)
 
 
 def _files(given: tuple[str, ...]) -> dict[str, Path]:
-    """Names and files of `--csv`."""
+    """Return the file by the name of each `--csv`."""
     named = {}
     for each in given:
         name, equals, file = each.partition("=")
@@ -289,46 +301,3 @@ def _files(given: tuple[str, ...]) -> dict[str, Path]:
             raise click.UsageError(f"--csv {each}: write it as NAME=FILE")
         named[name] = Path(file)
     return named
-
-
-def _number(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise click.UsageError(f"--model-hash {text}: write it as 0x and hexadecimal digits") from None
-
-
-def _print_summary(summary: Summary) -> None:
-    for kind, (faults, caught) in summary.by_kind.items():
-        click.echo(f"  {kind}: {caught} of {faults} caught")
-    click.echo(f"faults caught   {summary.caught} of {summary.faults}")
-    click.echo(f"false holds     {summary.false_holds} of {summary.normals} normal windows")
-
-
-def _print_report(model: CardModel, report: CardReport) -> None:
-    bound = "none: the verifying key has the weights" if model.model_hash is None else f"{model.model_hash:#066x}"
-    click.echo(f"model           {model.name}")
-    click.echo(f"model hash      {bound}")
-    click.echo(f"verifier code   {model.verifier_code_hash}")
-    click.echo(f"benchmark root  {report.root}")
-    click.echo(f"batches         {report.verified} of {report.batches} verified")
-    if report.summary is not None:
-        _print_summary(report.summary)
-    for note in report.notes:
-        click.echo(f"note: {note}")
-    for problem in report.problems:
-        click.echo(f"problem: {problem}")
-    click.echo("the card is what it says" if report.ok else "the card is NOT what it says")
-
-
-def _print_published(card: Published) -> None:
-    click.echo(f"card            {card.card_id}")
-    click.echo(f"model           number {card.model_number} of hub {card.hub}")
-    click.echo(f"model hash      {card.model_hash:#066x}")
-    click.echo(f"benchmark root  {card.root}")
-    state = "complete" if card.complete else "INCOMPLETE: what is missing may be what went badly"
-    click.echo(f"batches         {card.counted} of {card.batches} verified by {card.verifier}, {state}")
-    click.echo(f"faults caught   {card.caught} of {card.faults}")
-    click.echo(f"false holds     {card.false_holds} of {card.normals} normal windows")
-    for note in card.notes:
-        click.echo(f"note: {note}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from oracle.cli.options import config_option, json_option, load_config, unlock
+from oracle.cli.options import calldata_option, config_option, json_option, key_options, load_config, unlock
 
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.chain.admin import FeedTerms
     from oracle.chain.keys.signer import AnyKey
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,25 +28,16 @@ def feed_group() -> None:
 @config_option
 @json_option
 def feed_show(feed: str, config_path: Path, as_json: bool) -> None:
-    """What the FEED has on-chain, and what is proposed for it."""
-    _print(_look(config_path, feed), as_json)
+    """Show what the FEED has on-chain, and what is proposed for it."""
+    _show(config_path, feed, as_json)
 
 
 def _signed(function: F) -> F:
-    """The options of a command that signs."""
+    """Add the options of a command that signs."""
     for option in (
         json_option,
-        click.option(
-            "--calldata", is_flag=True, help="Print what to sign, for a multisig or another wallet; send nothing."
-        ),
-        click.option(
-            "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="Of --keystore (default: prompt)."
-        ),
-        click.option(
-            "--keystore",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="Key of the admin or guardian (default: the configuration's deployer).",
-        ),
+        calldata_option,
+        key_options("Keystore of the admin or guardian (default: the configuration's deployer)."),
         config_option,
         click.argument("feed"),
     ):
@@ -61,33 +53,33 @@ def _signed(function: F) -> F:
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
-    help="Reports that both models have to have judged before it can be activated.",
+    help="Reports that both models must have judged before the proposed one can be activated.",
 )
 @click.option(
     "--max-distance",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
-    help="How far apart their scores of the latest may be, in thousandths of a score unit.",
+    help="How far apart their scores of the latest report may be, in thousandths of a score unit.",
 )
 def propose_model(model: int, min_compared: int, max_distance: int, **common: Any) -> None:
-    """Propose the MODEL of this number, which `oracle deploy` has added, for the FEED."""
+    """Propose for the FEED the MODEL of this number, which `oracle deploy` has added."""
     _act("proposeModel", model, min_compared, max_distance, **common)
 
 
 @feed_group.command("propose-reporters")
 @_signed
 @click.argument("reporters", nargs=-1, required=True, metavar="REPORTER...")
-@click.option("--quorum", type=click.IntRange(min=1), required=True, help="How many of them have to sign a report.")
+@click.option("--quorum", type=click.IntRange(min=1), required=True, help="Number of them that have to sign a report.")
 def propose_reporters(reporters: tuple[str, ...], quorum: int, **common: Any) -> None:
-    """Propose the addresses of all REPORTERs that may sign for the FEED from then on."""
+    """Propose the addresses of all REPORTERs that may sign for the FEED once the proposal is active."""
     from oracle.chain.admin import reporters_of
 
     _act("proposeReporters", *reporters_of(reporters, quorum), **common)
 
 
 def _plain(name: str, action: str, text: str) -> None:
-    """A command that takes nothing but the feed."""
+    """Add a command that takes nothing but the feed."""
 
     @feed_group.command(name, help=text)
     @_signed
@@ -118,13 +110,12 @@ def _act(
     as_json: bool,
 ) -> None:
     import asyncio
-    import os
 
-    from oracle.app.assembly import account
+    from oracle.app.keys import open_key
     from oracle.chain import admin
+    from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.transport.endpoints import connect
-    from oracle.cli.render import print_call
+    from oracle.cli.render.calls import print_call
 
     config = load_config(config_path)
     wanted = admin.call(load_deployment(config.chain.deployment), feed, action, *arguments)
@@ -135,40 +126,26 @@ def _act(
 
     async def run() -> None:
         async with connect(config.chain) as rpc:
-            signer: AnyKey = unlocked or await account(config.keys.deployer, rpc, os.environ)
+            signer: AnyKey = unlocked or await open_key(config.keys.deployer, rpc, os.environ)
             receipt = await admin.send(rpc, signer, wanted, config.chain.tx_deadline_s)
             click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
 
     asyncio.run(run())
-    _print(_look(config_path, feed), as_json)
+    _show(config_path, feed, as_json)
 
 
-def _look(config_path: Path, feed: str) -> FeedTerms:
+def _show(config_path: Path, feed: str, as_json: bool) -> None:
     import asyncio
 
-    from oracle.chain.admin import terms
+    from oracle.chain.admin import FeedTerms, terms
+    from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
-    from oracle.chain.transport.endpoints import connect
+    from oracle.cli.render.feed import print_feed
 
     config = load_config(config_path)
 
-    async def run() -> FeedTerms:
+    async def look() -> FeedTerms:
         async with connect(config.chain) as rpc:
             return await terms(rpc, load_deployment(config.chain.deployment), feed)
 
-    return asyncio.run(run())
-
-
-def _print(found: FeedTerms, as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from oracle.chain.admin import lines
-    from oracle.cli.render import print_json
-
-    if as_json:
-        print_json(asdict(found) | {"feed_id": "0x" + found.feed_id.hex()})
-        return
-    told = lines(found)
-    width = max(len(what) for what in told) + 2
-    for what, text in told.items():
-        click.echo(f"{what:<{width}}{text}")
+    print_feed(asyncio.run(look()), as_json=as_json)

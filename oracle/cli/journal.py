@@ -1,4 +1,4 @@
-"""`oracle journal`: the schema, the audit trail, and what is dropped."""
+"""`oracle journal …`: its schema, its audit trail, and dropping what is old."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 import click
 
 from oracle.cli.options import config_option, json_option, load_config
+from oracle.cli.render.json_output import print_json
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 
 
 @click.group("journal")
@@ -20,7 +23,7 @@ def journal_group() -> None:
 @journal_group.command("migrate")
 @config_option
 def journal_migrate(config_path: Path) -> None:
-    """Bring the journal to this release's schema, or begin it. `oracle run` does so by itself."""
+    """Bring the journal to this release's schema, or create it. `oracle run` does so by itself."""
     from oracle.feeds.journal import SCHEMA_VERSION, open_journal
 
     with open_journal(load_config(config_path).journal, os.environ):
@@ -29,11 +32,10 @@ def journal_migrate(config_path: Path) -> None:
 
 @journal_group.command("check")
 @config_option
-@click.option("--expect", metavar="DIGEST", help="That an earlier check printed: it has to be in the chain.")
+@click.option("--expect", metavar="DIGEST", help="Digest that an earlier check printed: the chain must contain it.")
 @json_option
 def journal_check(config_path: Path, expect: str | None, as_json: bool) -> None:
     """Verify the chain of hashes through all outcomes; exits with 1 if something was altered or removed."""
-    from oracle.cli.render import print_json
     from oracle.feeds.journal import open_journal
 
     with open_journal(load_config(config_path).journal, os.environ, read_only=True) as journal:
@@ -50,11 +52,11 @@ def journal_check(config_path: Path, expect: str | None, as_json: bool) -> None:
 
 @journal_group.command("compact")
 @config_option
-@click.option("--keep-days", type=click.IntRange(min=0), help="In the place of the configured `keep_days`.")
+@click.option("--keep-days", type=click.IntRange(min=0), help="Days to keep (default: the configured `keep_days`).")
 def journal_compact(config_path: Path, keep_days: int | None) -> None:
     """Drop proofs, transactions and stages of observations that ended longer ago; outcomes and hashes stay.
 
-    The daemon must not run: with `keep_days` it does so by itself.
+    The daemon must not run meanwhile. With `keep_days` it compacts the journal by itself.
     """
     from oracle.feeds.journal import open_journal
 

@@ -1,4 +1,4 @@
-"""`oracle key`: encrypted keystores. Passwords and private keys are asked for or in files, and never arguments."""
+"""`oracle key …`: encrypted keystores. Passwords and private keys come from prompts or files, never from arguments."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import json_option, load_config
+from oracle.cli.options import DEFAULT_CONFIG, FILE, FOLDER, json_option, load_config
+from oracle.cli.render.json_output import print_json
 
-_file = click.Path(path_type=Path, dir_okay=False)
-path_argument = click.argument("path", type=_file)
-password_option = click.option("--password-file", type=_file, help="Default: prompt.")
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+
+path_argument = click.argument("path", type=FILE)
+password_option = click.option("--password-file", type=FILE, help="File with the password (default: ask).")
 
 
 @click.group("key")
@@ -32,7 +34,7 @@ def key_create(path: Path, password_file: Path | None) -> None:
 @key_group.command("import")
 @path_argument
 @password_option
-@click.option("--key-file", type=_file, help="File whose first line is the private key. Default: prompt.")
+@click.option("--key-file", type=FILE, help="File whose first line is the private key (default: ask).")
 def key_import(path: Path, password_file: Path | None, key_file: Path | None) -> None:
     """Encrypt a private key (hex) to PATH."""
     from oracle.chain.keys import keystore
@@ -47,12 +49,11 @@ def key_import(path: Path, password_file: Path | None, key_file: Path | None) ->
 
 
 @key_group.command("list")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("keystore"))
+@click.argument("folder", type=FOLDER, default=Path("keystore"))
 @json_option
 def key_list(folder: Path, as_json: bool) -> None:
-    """The keystores in FOLDER (default: keystore) with their addresses; needs no password."""
+    """List the keystores in FOLDER (default: keystore) with their addresses; needs no password."""
     from oracle.chain.keys import keystore
-    from oracle.cli.render import print_json
 
     found = keystore.find(folder)
     if as_json:
@@ -75,8 +76,8 @@ def key_show_address(path: Path) -> None:
 
 @key_group.command("change-password")
 @path_argument
-@click.option("--password-file", type=_file, help="The present one. Default: prompt.")
-@click.option("--new-password-file", type=_file, help="Default: prompt.")
+@click.option("--password-file", type=FILE, help="File with the present password (default: ask).")
+@click.option("--new-password-file", type=FILE, help="File with the new password (default: ask).")
 def key_change_password(path: Path, password_file: Path | None, new_password_file: Path | None) -> None:
     """Encrypt the keystore at PATH with another password."""
     from oracle.chain.keys import keystore
@@ -89,19 +90,21 @@ def key_change_password(path: Path, password_file: Path | None, new_password_fil
 
 
 @key_group.command("rotate")
-@click.argument("old", type=_file)
-@click.argument("new", type=_file)
-@click.option("--config", "-c", "config_path", type=_file, default=Path("oracle.toml"), show_default=True)
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@click.option(
+    "--config", "-c", "config_path", type=FILE, default=DEFAULT_CONFIG, show_default=True, help="Configuration file."
+)
 @password_option
 def key_rotate(old: Path, new: Path, config_path: Path, password_file: Path | None) -> None:
-    """Prepare the reporter key NEW in the place of OLD, and say what the hub's admin has to do. Run it again to see how
-    far that is.
+    """Prepare the reporter key NEW to replace OLD, and say what the hub's admin has to do. Run it again to see how far
+    that is.
 
-    OLD is kept: until the hub's change is active, only its signatures count.
+    OLD is kept: until the change is active in the hub, only OLD's signatures count.
     """
     import asyncio
 
-    from oracle.app.assembly import rotation
+    from oracle.app.keys import rotation_steps
     from oracle.chain.keys import keystore
 
     config = load_config(config_path)
@@ -110,7 +113,7 @@ def key_rotate(old: Path, new: Path, config_path: Path, password_file: Path | No
         keystore.create(new, _new_password(password_file))
     after = keystore.address_of(new)
     click.echo(f"{before} ({old}) is to be followed by {after} ({new})")
-    for line in asyncio.run(rotation(config, before, after)):
+    for line in asyncio.run(rotation_steps(config, before, after)):
         click.echo(line)
 
 

@@ -1,20 +1,27 @@
-"""What commands share: their options, and how they read the configuration."""
+"""What several commands share: options, and reading the configuration, a keystore or a hash that an option names."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from oracle.core.errors import ConfigError
+from oracle.core.privacy import refused_word
 
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from oracle.config import Config
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 DEFAULT_CONFIG = Path("oracle.toml")
 
@@ -22,7 +29,7 @@ config_option = click.option(
     "--config",
     "-c",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     default=DEFAULT_CONFIG,
     show_default=True,
     envvar="ORACLE_CONFIG",
@@ -32,15 +39,97 @@ optional_config_option = click.option(
     "--config",
     "-c",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     envvar="ORACLE_CONFIG",
-    help=f"Configuration file (default: {DEFAULT_CONFIG}, if it is there).",
+    help=f"Configuration file (default: {DEFAULT_CONFIG}, if it exists).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
+def _checked_visibility(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    problem = None if value is None else refused_word(value)
+    if problem is not None:
+        raise ConfigError(f"--visibility: {problem}")
+    return value
+
+
+public_model_option = click.option(
+    "--public-model", is_flag=True, help="Put the weights into the verifying key: cheaper, but not private."
+)
+visibility_option = click.option(
+    "--visibility",
+    metavar="private|public",
+    callback=_checked_visibility,
+    help="Hash the weights in the circuit (private), or put them into the verifying key (public).",
+)
+memory_option = click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GIB",
+    help="Memory that the proofs of a split model may take together (default: four fifths of the machine's).",
+)
+cores_option = click.option(
+    "--cores",
+    type=click.IntRange(min=1),
+    help="Cores for the proofs of a split model (default: all of the machine's).",
+)
+calldata_option = click.option(
+    "--calldata", is_flag=True, help="Print what to sign, for a multisig or another wallet; send nothing."
+)
+srs_option = click.option(
+    "--srs",
+    type=click.Choice(["insecure-local", "public-ceremony"]),
+    default="insecure-local",
+    show_default=True,
+    help="Reference string of the keys; the local one is for local chains only.",
+)
+
+
+def key_options(whose: str, *, needed: bool = False) -> Callable[[F], F]:
+    """Return a decorator that adds `--keystore` and `--password-file` to a command that signs.
+
+    Args:
+        whose: Help of `--keystore`.
+        needed: The command can't do without a keystore.
+    """
+
+    def add(function: F) -> F:
+        function = click.option("--password-file", type=FILE, help="File with the keystore's password (default: ask).")(
+            function
+        )
+        return click.option("--keystore", type=FILE, required=needed, help=whose)(function)
+
+    return add
+
+
+def is_public(public_model: bool, visibility: str | None) -> bool:
+    """Return True if `--public-model` or `--visibility` asks for public weights.
+
+    Raises:
+        ConfigError: They contradict each other.
+    """
+    if public_model and visibility == "private":
+        raise ConfigError("--public-model and --visibility private exclude each other")
+    return public_model or visibility == "public"
+
+
+def with_visibility(config: Config, public_model: bool, visibility: str | None) -> Config:
+    """Return the configuration with the visibility that `--public-model` or `--visibility` asks for, if any.
+
+    Raises:
+        ConfigError: They contradict each other.
+    """
+    if not public_model and visibility is None:
+        return config
+    return config.with_visibility("public" if is_public(public_model, visibility) else "private")
+
+
 def unlock(keystore: Path, password_file: Path | None) -> LocalAccount:
-    """The key in a keystore; its password is asked for where no file has it. Raises: KeystoreError."""
+    """Return the key in a keystore; without a password file, ask for the password.
+
+    Raises:
+        KeystoreError: The file can't be read, or the password is wrong.
+    """
     from oracle.chain.keys import keystore as keystores
 
     if password_file is None:
@@ -50,14 +139,24 @@ def unlock(keystore: Path, password_file: Path | None) -> LocalAccount:
     return keystores.load(keystore, password)
 
 
-def load_config(path: Path) -> Config:
-    """The configuration in a file.
+def model_hash_of(text: str | None) -> int | None:
+    """Return the number that `--model-hash` gives in hexadecimal, if it was given.
 
     Raises:
-        ConfigError: There is none, or it is wrong.
+        click.UsageError: It is no such number.
     """
-    import os
+    try:
+        return None if text is None else int(text, 16)
+    except ValueError:
+        raise click.UsageError(f"--model-hash {text}: write it as 0x and hexadecimal digits") from None
 
+
+def load_config(path: Path) -> Config:
+    """Return the configuration in a file.
+
+    Raises:
+        ConfigError: There is no such file, or something in it is wrong.
+    """
     from oracle.config import load
 
     if not path.exists():
@@ -66,7 +165,7 @@ def load_config(path: Path) -> Config:
 
 
 def load_optional(path: Path | None) -> Config | None:
-    """The named configuration, or the one that is there; None if there is none."""
+    """Return the named configuration, or else the default one; None if neither exists."""
     if path is None and not DEFAULT_CONFIG.exists():
         return None
     return load_config(path or DEFAULT_CONFIG)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from oracle.demo import SECOND_ACT_TICKS, DemoOptions, acts
+from oracle.demo.acts import SECOND_ACT_TICKS, acts
+from oracle.demo.options import DemoOptions
 from oracle.sources.faults import CATALOGUE
 
 

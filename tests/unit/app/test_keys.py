@@ -14,7 +14,8 @@ import pytest
 import structlog
 from eth_account import Account
 
-from oracle.app import assembly, status
+from oracle.app import doctor
+from oracle.app.keys import open_key
 from oracle.chain.hub import Proposals
 from oracle.chain.keys import keystore, rotation
 from oracle.chain.keys.signer import LocalKey, Reporter
@@ -99,13 +100,13 @@ def test_one_key_for_everything_is_warned_of_on_a_live_chain(place: Path) -> Non
     for name in ("a", "b"):
         keystore.create(place / f"{name}.json", PASSWORD)
     one = KEYSTORE.format("reporter", "a")
-    [check] = status._keys_apart(configured(place, one))
+    [check] = doctor._keys_apart(configured(place, one))
     assert (check.ok, check.level) == (False, "warning") and "submitter and the deployer" in check.detail
-    assert status._keys_apart(configured(place, one, chain_id=31337)) == []
+    assert doctor._keys_apart(configured(place, one, chain_id=31337)) == []
     for keys in (one + "\n" + KEYSTORE.format("submitter", "b"), REMOTE + "\n" + KEYSTORE.format("submitter", "b")):
-        assert [check.ok for check in status._keys_apart(configured(place, keys))] == [True]
+        assert [check.ok for check in doctor._keys_apart(configured(place, keys))] == [True]
     (place / "a.json").chmod(0o644)
-    [check] = status._keys_apart(configured(place, one))
+    [check] = doctor._keys_apart(configured(place, one))
     assert (check.ok, check.level) == (False, "error") and "chmod 600" in check.detail
 
 
@@ -119,9 +120,9 @@ async def test_every_way_to_a_password(place: Path, monkeypatch: pytest.MonkeyPa
     for way in (*ways, 'password_keyring = "oracle"', "password_prompt = true"):
         config = configured(place, f'reporter = {{ keystore = "a.json", {way} }}')
         rpc: Any = None
-        assert (await assembly.account(config.keys.reporter, rpc, env)).address == address
+        assert (await open_key(config.keys.reporter, rpc, env)).address == address
     rpc = None
-    assert (await assembly.account(configured(place, REMOTE).keys.reporter, rpc, {})).address == HUB
+    assert (await open_key(configured(place, REMOTE).keys.reporter, rpc, {})).address == HUB
 
 
 class FakeHub:
@@ -201,6 +202,6 @@ def test_a_prompt_without_a_terminal_says_what_to_give_instead(place: Path) -> N
     command = [sys.executable, "-c", "from oracle.cli import main; main()", "key", "import", "new.json"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    said = "error: nothing to read where a prompt asks: name a file, such as --password-file"
+    said = "error: there is no input to answer the prompt: name a file, such as --password-file"
     assert done.stderr.splitlines()[-1] == said
     assert "Traceback" not in done.stderr and not (place / "new.json").exists()

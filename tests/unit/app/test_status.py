@@ -7,8 +7,8 @@ import json
 import pytest
 
 from oracle.app.status import OracleStatus
-from oracle.chain.transport.rpc import EndpointState
-from oracle.cli.render import print_status
+from oracle.chain.transport.interface import EndpointState
+from oracle.cli.render.status import print_status
 
 STATUS = OracleStatus(
     chain_id=1,

@@ -6,7 +6,7 @@ import pytest
 
 from oracle.chain.hub import RoundAccepted, RoundHeld
 from oracle.core.types import HoldReason, Outcome
-from oracle.demo import disagreements
+from oracle.demo.summary import disagreements
 from oracle.feeds.journal import Entry, StageName
 
 FEED = b"\7" * 32

@@ -2,76 +2,121 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.options import json_option
+from oracle.cli.options import FILE, FOLDER, json_option
 from oracle.core.errors import DataError
 
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
     from oracle.detectors.evaluation.recording import FeedOptions, Recording
     from oracle.detectors.evaluation.replay import Scoring
     from oracle.detectors.interface import Detector
     from oracle.sources.faults import Fault
 
-_existing = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command("evaluate")
 @click.argument("models", metavar="MODEL...", nargs=-1)
-@click.option("--data", type=_existing, help="Recording: a CSV file with a header.")
-@click.option("--series", help="Instead of a file, a series that comes with the demo extra: sp500, nasdaq, wti, vix.")
+@click.option("--data", type=FILE, help="Recording to replay: a CSV file with a header.")
+@click.option("--series", help="Packaged series to replay, from the demo extra: sp500, nasdaq, wti, vix.")
 @click.option("--time-column", help="Header of the times (default: found by its name).")
 @click.option(
-    "--value-column", "value_columns", multiple=True, help="Header of the values; more than once: one for each venue."
+    "--value-column", "value_columns", multiple=True, help="Header of the values; may be repeated: one for each venue."
 )
-@click.option("--keep-last", is_flag=True, help="Of rows with the same time take the last, instead of refusing them.")
 @click.option(
-    "--other", "others", type=_existing, multiple=True, help="Recording of another asset, for the fault wrong_asset."
+    "--keep-last", is_flag=True, help="Take the last of several rows with the same time, instead of refusing them."
+)
+@click.option(
+    "--other",
+    "others",
+    type=FILE,
+    multiple=True,
+    help="Recording of another asset, for the fault wrong_asset; may be repeated.",
 )
 @click.option(
     "--part",
     type=click.Choice(["second-half", "all"]),
     default="second-half",
     show_default=True,
-    help="What is replayed. What is not given is found from the first half.",
+    help="Which part is replayed. Settings that are not given are found from the first half.",
 )
-@click.option("--kind", type=click.Choice(["relative", "absolute"]), default="relative", show_default=True)
-@click.option("--decimals", type=click.IntRange(0, 18), default=8, show_default=True, help="Of the feed's answers.")
-@click.option("--sigma", type=click.IntRange(min=1), help="One deviation over one heartbeat: ppm, or answer units.")
-@click.option("--heartbeat", type=click.IntRange(min=1), help="Seconds (default: the median distance of ticks).")
-@click.option("--confirmations", type=click.IntRange(1, 255), default=3, show_default=True)
-@click.option("--confirm-delay", type=click.IntRange(min=0), help="Seconds (default: the heartbeat).")
-@click.option("--tolerance", type=click.IntRange(min=0), default=3_000, show_default=True, help="Thousandths of sigma.")
+@click.option(
+    "--kind",
+    type=click.Choice(["relative", "absolute"]),
+    default="relative",
+    show_default=True,
+    help="How the feed measures its moves.",
+)
+@click.option(
+    "--decimals", type=click.IntRange(0, 18), default=8, show_default=True, help="Decimals of the feed's answers."
+)
+@click.option(
+    "--sigma", type=click.IntRange(min=1), help="Typical size of a move in one heartbeat: ppm, or answer units."
+)
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(min=1),
+    help="Seconds that a feed may go without a report (default: the median distance of ticks).",
+)
+@click.option(
+    "--confirmations",
+    type=click.IntRange(1, 255),
+    default=3,
+    show_default=True,
+    help="Further reports near a held answer that end the hold.",
+)
+@click.option(
+    "--confirm-delay", type=click.IntRange(min=0), help="Seconds that these reports must span (default: the heartbeat)."
+)
+@click.option(
+    "--tolerance",
+    type=click.IntRange(min=0),
+    default=3_000,
+    show_default=True,
+    help="How near they must be, in thousandths of sigma.",
+)
 @click.option(
     "--max-repeats",
     type=click.IntRange(0, 255),
-    help="0: no rule (default: two more than the first half's longest run).",
+    help="Times that an answer may repeat before it is held; 0: no limit (default: two more than in the first half).",
 )
 @click.option(
-    "--min-sources", type=click.IntRange(min=1), help="Live venues that a value needs (default: 2 of several)."
+    "--min-sources",
+    type=click.IntRange(min=1),
+    help="Live venues that a value needs (default: 2, if there are several).",
 )
 @click.option(
-    "--max-source-spread", type=Decimal, help="Venues further from the median are left out: ppm, or the feed's units."
+    "--max-source-spread",
+    type=Decimal,
+    help="Leave out venues that are further from the median: ppm, or the feed's units.",
 )
-@click.option("--fault", "names", multiple=True, help="Only this fault; more than once (default: all).")
-@click.option("--faults", "faults_file", type=_existing, help="TOML file with faults of your own.")
-@click.option("--count", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Places for each fault.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--fault", "names", multiple=True, help="Inject only this fault; may be repeated (default: all).")
+@click.option("--faults", "faults_file", type=FILE, help="TOML file with faults of your own.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 100_000),
+    default=300,
+    show_default=True,
+    help="Places where each fault is injected.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the injected faults.")
 @click.option(
     "--scale-to",
     type=click.FloatRange(min=0),
-    help="Scale all limits, with hindsight, to so many false holds per 10,000: compares detectors, not thresholds.",
+    help="Scale all limits, with hindsight, to so many false holds per 10,000: so detectors compare, not thresholds.",
 )
 @click.option(
     "--no-curve", is_flag=True, help="Leave out the curve of recall against false holds, which takes longest."
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=Path("build/evaluation"),
     show_default=True,
     help="Folder for report.html, report.json and the plots.",
@@ -92,16 +137,14 @@ def evaluate(
 ) -> None:
     """Replay the whole gate on recorded data, with faults, for each MODEL: a model file, or "default".
 
-    Beside each detector stands the static cap that has as many false holds on the same ticks.
+    Each detector is compared with the static cap that has as many false holds on the same ticks.
     """
-    import json
-
     from rich.console import Console
 
     from oracle.detectors.evaluation import plots
-    from oracle.detectors.evaluation.measure import compare
-    from oracle.detectors.evaluation.output import document, print_comparison, write
+    from oracle.detectors.evaluation.comparison import compare
     from oracle.detectors.evaluation.recording import prepare
+    from oracle.detectors.evaluation.tables import document, print_comparison, write
 
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
@@ -130,8 +173,6 @@ def evaluate(
 
 
 def _recording(options: dict[str, Any]) -> Recording:
-    from dataclasses import replace
-
     from oracle.detectors.evaluation.recording import load_packaged, load_recording
 
     if (options["data"] is None) == (options["series"] is None):
@@ -176,8 +217,8 @@ def _faults(names: tuple[str, ...], path: Path | None) -> tuple[Fault, ...]:
 
 
 def _detector(model: str) -> Detector:
-    from oracle.app.assembly import load_detector
-    from oracle.detectors.quadratic import QuadraticModel
+    from oracle.app.detectors import load_detector
+    from oracle.detectors.kinds.quadratic import QuadraticModel
 
     if model == "default":
         return QuadraticModel.default()
@@ -190,22 +231,20 @@ def _detector(model: str) -> Detector:
 @click.command("nab")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
-    "--detector", "models", multiple=True, help='A model file, or "default"; more than once (default: default).'
+    "--detector", "models", multiple=True, help='A model file, or "default"; may be repeated (default: default).'
 )
-@click.option("--out", type=_existing, help="Write the figures to this JSON file too.")
+@click.option("--out", type=FILE, help="Also write the figures to this JSON file.")
 @json_option
 def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Run detectors over Numenta's benchmark at PATH (its folder, or a tar archive), scored by its own rules.
 
-    The data is not shipped: github.com/numenta/NAB has it. Beside the detectors stands a cap on the size of a move.
+    The data are not shipped: github.com/numenta/NAB has them. The detectors are compared with a cap on a move's size.
     """
-    import json
-
     from rich.console import Console
 
     from oracle.detectors.evaluation import nab as benchmark
-    from oracle.detectors.evaluation.measure import StaticCap
-    from oracle.detectors.evaluation.output import nab_document, print_nab, write_file
+    from oracle.detectors.evaluation.comparison import StaticCap
+    from oracle.detectors.evaluation.tables import nab_document, print_nab, write_file
 
     detectors = [_detector(model) for model in models or ("default",)]
     for detector in detectors:
@@ -224,9 +263,3 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
         click.echo(json.dumps(document, indent=2))
     else:
         print_nab(results, Console())
-
-
-def add_to(group: click.Group) -> None:
-    """Puts this module's commands into a group."""
-    group.add_command(evaluate)
-    group.add_command(nab)

@@ -1,62 +1,63 @@
-"""`oracle claim …`: claims on private data: attest, prove, verify, submit, show."""
+"""`oracle claim …`: attest, prove, verify, show and submit claims, and a demonstration."""
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from oracle.cli.options import FILE, json_option, unlock
-from oracle.cli.registry import (
-    add_to,
+from oracle.cli.claim.options import (
+    at_least_option,
+    at_most_option,
+    class_option,
     client,
+    constraint_of,
     folder_option,
-    key_options,
     model_option,
     registry_option,
     rpc_option,
     spec_of,
-    srs_option,
     word_of,
 )
+from oracle.cli.options import FILE, json_option, key_options, srs_option, unlock
+from oracle.core.errors import DataError, ProofInvalid
 
-if TYPE_CHECKING:
-    from oracle.claims import Constraint
-    from oracle.claims.models import ModelSpec
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 
 _DAY = 86_400
 
 
-@click.group("claim")
-def claim_group() -> None:
-    """Private claims: a committed model gave an output in a range on private data, and nothing else is told."""
-
-
-add_to(claim_group)
-
-
-@claim_group.command("attest")
+@click.command("attest")
 @click.argument("inputs_file", metavar="INPUTS", type=FILE)
 @model_option
 @folder_option
 @srs_option
 @click.option(
-    "--model-id", metavar="ID", help="As the registry has it: then the model's JSON will do, without its weights."
+    "--model-id", metavar="ID", help="The model's id in the registry; with it, the model's JSON needs no weights."
 )
-@click.option("--subject", required=True, help="Address whose data it is.")
-@click.option("--chain-id", type=click.IntRange(min=1), required=True, help="Of the registry's chain.")
+@click.option("--subject", required=True, help="Address of the person whose data it is.")
+@click.option("--chain-id", type=click.IntRange(min=1), required=True, help="Id of the registry's chain.")
 @registry_option
-@key_options("The issuer's key.", needed=True)
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=90, show_default=True, help="It counts.")
-@click.option("--out", type=FILE, default=Path("attestation.json"), show_default=True, help="What anyone may see.")
+@key_options("Keystore of the issuer.", needed=True)
+@click.option(
+    "--days", type=click.FloatRange(min=0, min_open=True), default=90, show_default=True, help="Days that it is valid."
+)
+@click.option(
+    "--out",
+    type=FILE,
+    default=Path("attestation.json"),
+    show_default=True,
+    help="The attestation, which anyone may see.",
+)
 @click.option(
     "--private-out",
     type=FILE,
     default=Path("private.json"),
     show_default=True,
-    help="The data with its salt, for the subject alone.",
+    help="The data with their salt, for the subject alone.",
 )
 def claim_attest(
     inputs_file: Path,
@@ -73,19 +74,18 @@ def claim_attest(
     out: Path,
     private_out: Path,
 ) -> None:
-    """Commit to INPUTS (JSON: a value for each feature), which you have checked, and sign that as an issuer."""
-    from oracle.chain.transport.rpc import checksum_address
+    """Commit to INPUTS (JSON: a value for each feature), which you have checked; sign the commitment as an issuer."""
+    from oracle.chain.addresses import require_address
     from oracle.claims import files
     from oracle.claims.issuing import issue, read_inputs
-    from oracle.core.errors import DataError
 
     inputs, salt = read_inputs(inputs_file)
     if salt is not None:
         raise DataError(f"{inputs_file} has a salt: an issuer takes the data alone, and draws a fresh one")
-    subject, registry = checksum_address(subject, "--subject"), checksum_address(registry, "--registry")
+    subject, registry = require_address(subject, "--subject"), require_address(registry, "--registry")
     number = None if model_id is None else word_of(model_id, "--model-id")
     spec = spec_of(model, weights=number is None)
-    # Said before a circuit is built for nothing.
+    # Wrong inputs are reported before a circuit is built for nothing.
     spec.encode(inputs)
     account = unlock(keystore, password_file)
     with client(folder, srs) as found:
@@ -102,26 +102,26 @@ def claim_attest(
             subject=subject,
             expires_at=int(time.time() + days * _DAY),
         )
-    # The salt first: without it the rest is of no use.
+    # The salt is saved first: without it the rest is of no use.
     files.save_private(private_out, private)
     told.save(out)
     click.echo(f"{out}: {told.attestation.issuer} attests commitment {told.commitment:#066x} of {subject}")
     click.echo(f"{private_out}: for {subject} alone, over a private channel", err=True)
 
 
-@claim_group.command("prove")
+@click.command("prove")
 @click.argument("inputs_file", metavar="INPUTS", type=FILE)
 @model_option
 @folder_option
 @srs_option
-@click.option("--at-least", type=float, help="Lower bound.")
-@click.option("--at-most", type=float, help="Upper bound.")
+@at_least_option
+@at_most_option
+@class_option
 @click.option(
-    "--class", "classes", multiple=True, metavar="CLASS", help="The class, or more than once: one of them; by name."
+    "--attestation", "attestation_file", type=FILE, help="An issuer's attestation of INPUTS, which then have a salt."
 )
-@click.option("--attestation", "attestation_file", type=FILE, help="An issuer's, on INPUTS with their salt.")
-@click.option("--subject", help="Address whose claim it is (default: the attestation's).")
-@click.option("--out", type=FILE, default=Path("claim.json"), show_default=True)
+@click.option("--subject", help="Address that makes the claim (default: the attestation's).")
+@click.option("--out", type=FILE, default=Path("claim.json"), show_default=True, help="The claim to write.")
 def claim_prove(
     inputs_file: Path,
     model: str,
@@ -134,13 +134,11 @@ def claim_prove(
     subject: str | None,
     out: Path,
 ) -> None:
-    """Prove that the model's output on INPUTS (JSON: a value for each feature, and their salt) is within bounds."""
-    from dataclasses import replace
+    """Prove that the model's output on INPUTS (JSON: a value for each feature, and a salt) is within bounds."""
 
-    from oracle.chain.transport.rpc import checksum_address
+    from oracle.chain.addresses import require_address
     from oracle.claims.attestation import Attested
     from oracle.claims.issuing import read_inputs
-    from oracle.core.errors import DataError
 
     inputs, salt = read_inputs(inputs_file)
     attested = None if attestation_file is None else Attested.load(attestation_file)
@@ -149,10 +147,10 @@ def claim_prove(
         raise DataError("whose claim is it? State --subject, or an --attestation")
     if attested and salt is None:
         raise DataError(f"{inputs_file} has no salt: take the file that `oracle claim attest` wrote for the subject")
-    subject = checksum_address(subject, "--subject")
+    subject = require_address(subject, "--subject")
     spec = spec_of(model)
     constraint = constraint_of(spec, at_least, at_most, classes)
-    # Said before a circuit is built for nothing.
+    # Wrong inputs are reported before a circuit is built for nothing.
     spec.encode(inputs)
 
     def progress(step: str) -> None:
@@ -177,23 +175,23 @@ def claim_prove(
     click.echo(f"{out}: proven; commitment {claim.commitment:#066x}")
 
 
-@claim_group.command("verify")
+@click.command("verify")
 @click.argument("claim_file", metavar="CLAIM", type=FILE)
 @model_option
 @folder_option
 @srs_option
-@click.option("--rpc", "rpc_url", help="With --registry: ask the chain as well whether the claim is valid there now.")
-@click.option("--registry", help="Address of the ClaimRegistry.")
+@click.option("--rpc", "rpc_url", help="With --registry: also ask the chain whether the claim is valid there now.")
+@click.option("--registry", help="Address of the ClaimRegistry to ask.")
 def claim_verify(
     claim_file: Path, model: str, folder: Path, srs: str, rpc_url: str | None, registry: str | None
 ) -> None:
-    """Verify a claim's proof off-chain. Whether its issuer is trusted, the registry says."""
+    """Verify a claim's proof off-chain. The registry says whether its issuer is trusted."""
     import asyncio
 
-    from oracle.chain.transport.rpc import Rpc, checksum_address
+    from oracle.chain.addresses import require_address
+    from oracle.chain.rpc import Rpc
     from oracle.claims import ClaimProof
     from oracle.claims.onchain import problem, require_registry
-    from oracle.core.errors import ProofInvalid
 
     if (rpc_url is None) != (registry is None):
         raise click.UsageError("--rpc and --registry go together")
@@ -206,7 +204,7 @@ def claim_verify(
     click.echo(f"{claim_file}: verified")
     if rpc_url is None or registry is None:
         return
-    address = checksum_address(registry, "--registry")
+    address = require_address(registry, "--registry")
 
     async def ask(url: str) -> str | None:
         async with Rpc(url) as rpc:
@@ -219,13 +217,11 @@ def claim_verify(
     click.echo(f"{claim_file}: valid at {address}")
 
 
-@claim_group.command("show")
+@click.command("show")
 @click.argument("claim_file", metavar="CLAIM", type=FILE)
 @json_option
 def claim_show(claim_file: Path, as_json: bool) -> None:
-    """Print what a claim says; nothing of it is verified here."""
-    import json
-
+    """Print what a claim says, without verifying it."""
     from oracle.claims import ClaimProof
 
     document = ClaimProof.load(claim_file).document()
@@ -236,24 +232,24 @@ def claim_show(claim_file: Path, as_json: bool) -> None:
         click.echo(f"{key:15} {f'{len(value) // 2 - 1:,} bytes' if key == 'proof' else value}")
 
 
-@claim_group.command("submit")
+@click.command("submit")
 @click.argument("claim_file", metavar="CLAIM", type=FILE)
 @rpc_option
 @registry_option
-@key_options("The subject's key.", needed=True)
+@key_options("Keystore of the subject.", needed=True)
 def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, password_file: Path | None) -> None:
     """Submit an attested claim as its subject."""
     import asyncio
 
-    from oracle.chain.transport.rpc import Rpc, checksum_address
+    from oracle.chain.addresses import require_address
+    from oracle.chain.rpc import Rpc
     from oracle.claims import ClaimProof
     from oracle.claims.onchain import Registry, require_registry
-    from oracle.core.errors import DataError
 
     claim = ClaimProof.load(claim_file)
     if claim.attestation is None:
         raise DataError(f"{claim_file}: no issuer has signed its commitment; prove it with --attestation")
-    address = checksum_address(registry, "--registry")
+    address = require_address(registry, "--registry")
     account = unlock(keystore, password_file)
 
     async def submit() -> int:
@@ -264,7 +260,7 @@ def claim_submit(claim_file: Path, rpc_url: str, registry: str, keystore: Path, 
     click.echo(f"recorded, {asyncio.run(submit()):,} gas")
 
 
-@claim_group.command("demo")
+@click.command("demo")
 @folder_option
 def claim_demo(folder: Path) -> None:
     """Run four claims on a local chain of their own: two hold, two are refused."""
@@ -273,7 +269,7 @@ def claim_demo(folder: Path) -> None:
     from eth_account import Account
 
     from oracle.chain.local.anvil import Anvil, load_anvil_config
-    from oracle.chain.transport.rpc import Rpc
+    from oracle.chain.rpc import Rpc
     from oracle.claims import ZkmlClient, demo
 
     async def run(url: str, keys: list[str]) -> None:
@@ -285,29 +281,4 @@ def claim_demo(folder: Path) -> None:
         asyncio.run(run(chain.rpc_url, [account.key for account in chain.accounts[:3]]))
 
 
-def constraint_of(
-    spec: ModelSpec, at_least: float | None, at_most: float | None, classes: tuple[str, ...]
-) -> Constraint:
-    """What --at-least, --at-most and --class say of a model's output. Raises: DataError: They don't fit it."""
-    from oracle.claims import AtLeast, AtMost, Between, Equals, OneOf
-    from oracle.core.errors import DataError
-
-    if classes:
-        if at_least is not None or at_most is not None:
-            raise DataError("--class goes with no bound")
-        unknown = [each for each in classes if each not in spec.classes]
-        if unknown:
-            raise DataError(
-                f"{spec.name} has no class {unknown[0]!r}, only {', '.join(spec.classes)}"
-                if spec.classes
-                else f"{spec.name} has no classes: state --at-least, --at-most, or both"
-            )
-        numbers = tuple(spec.classes.index(each) for each in classes)
-        return Equals(numbers[0]) if len(numbers) == 1 else OneOf(numbers)
-    if at_least is not None and at_most is not None:
-        return Between(at_least, at_most)
-    if at_least is not None:
-        return AtLeast(at_least)
-    if at_most is not None:
-        return AtMost(at_most)
-    raise DataError("state --at-least, --at-most, or both; of a model with classes, --class")
+COMMANDS = (claim_attest, claim_prove, claim_verify, claim_show, claim_submit, claim_demo)

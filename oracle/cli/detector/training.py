@@ -1,4 +1,4 @@
-"""`oracle detector …`: detectors of one's own data."""
+"""`oracle detector train` and `oracle detector monitor`: detectors of one's own data."""
 
 from __future__ import annotations
 
@@ -7,44 +7,49 @@ from pathlib import Path
 
 import click
 
-from oracle.cli.options import json_option, load_config, load_optional, optional_config_option
+from oracle.cli.options import (
+    DEFAULT_CONFIG,
+    FILE,
+    FOLDER,
+    json_option,
+    load_config,
+    load_optional,
+    optional_config_option,
+)
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 
 
-@click.group("detector")
-def detector_group() -> None:
-    """Detectors: the models that judge a feed's moves."""
-
-
-@detector_group.command("train")
-@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+@click.command("train")
+@click.argument("config_path", metavar="CONFIG", type=FILE)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=Path("build/models"),
     show_default=True,
     help="Folder for the model, its graph and its card.",
 )
 @json_option
-def detector_train(config_path: Path, out: Path, as_json: bool) -> None:
+def train(config_path: Path, out: Path, as_json: bool) -> None:
     """Train a detector as the TOML file CONFIG says: data, kind, splits, budget, seed.
 
     Writes the model file, its integer graph, and a model card as JSON and Markdown.
     """
-    from oracle.cli.render import print_card
+    from oracle.cli.render.detector import print_training_card
     from oracle.config import load_training
-    from oracle.detectors.training import train, write
+    from oracle.detectors import training
 
-    trained = train(load_training(config_path), progress=lambda step: click.echo(step, err=True))
-    files = write(trained, out)
-    print_card(trained.card, files, as_json=as_json)
+    trained = training.train(load_training(config_path), progress=lambda step: click.echo(step, err=True))
+    files = training.write(trained, out)
+    print_training_card(trained.card, files, as_json=as_json)
 
 
-@detector_group.command("monitor")
-@click.argument("card_path", metavar="CARD", type=click.Path(path_type=Path, dir_okay=False))
+@click.command("monitor")
+@click.argument("card_path", metavar="CARD", type=FILE)
 @click.option(
     "--model",
     "model_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="The card's model file (default: NAME.json beside NAME.card.json).",
 )
 @click.option("--feed", help="The feed that the model judges: its reports are read from the journal.")
@@ -52,26 +57,30 @@ def detector_train(config_path: Path, out: Path, as_json: bool) -> None:
     "--journal",
     "journal_at",
     metavar="FILE|URL",
-    help="The journal, in a file or in PostgreSQL (default: the configuration's).",
+    help="Journal to read, in a file or in PostgreSQL (default: the configuration's).",
 )
 @click.option("--chain", "from_chain", is_flag=True, help="Read the feed's rounds from the chain instead.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Read a recording instead, with the columns of the card.",
 )
 @click.option(
-    "--last", type=click.IntRange(min=1), default=5_000, show_default=True, help="At most so many reports, the latest."
+    "--last",
+    type=click.IntRange(min=1),
+    default=5_000,
+    show_default=True,
+    help="Read at most so many reports, the latest.",
 )
 @click.option(
     "--retrain",
     "out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Train a proposed model on these reports into this folder. It is never activated.",
 )
 @optional_config_option
 @json_option
-def detector_monitor(
+def monitor(
     card_path: Path,
     model_path: Path | None,
     feed: str | None,
@@ -87,9 +96,8 @@ def detector_monitor(
     import asyncio
 
     from oracle import config
-    from oracle.app.assembly import load_detector
-    from oracle.cli.options import DEFAULT_CONFIG
-    from oracle.cli.render import print_monitor
+    from oracle.app.detectors import load_detector
+    from oracle.cli.render.detector import print_monitor
     from oracle.detectors import drift, training
     from oracle.detectors.training.recordings import read
 

@@ -1,23 +1,33 @@
-"""`oracle claim fairness …`: rates by group of a private model on a public set, proven."""
+"""`oracle claim fairness …`: rates by group of a private model on a public set, each of them proven."""
 
 from __future__ import annotations
 
 import sys
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from oracle.cli.claim import constraint_of
-from oracle.cli.options import FILE, json_option
-from oracle.cli.registry import folder_option, model_option, spec_of, srs_option
+from oracle.cli.claim.options import (
+    at_least_option,
+    at_most_option,
+    class_option,
+    constraint_of,
+    folder_option,
+    model_option,
+    spec_of,
+)
+from oracle.cli.options import FILE, FOLDER, json_option, model_hash_of, srs_option
+from oracle.cli.render.json_output import print_json
+from oracle.core.errors import DataError
 
+# Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
     from oracle.claims.fairness import Audit, AuditReport
     from oracle.claims.models import ModelSpec
     from oracle.proving.artifact import Artifact
-
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 source_option = click.option(
     "--source",
@@ -29,22 +39,19 @@ source_option = click.option(
 batch_option = click.option(
     "--batch", type=click.IntRange(1, 64), default=48, show_default=True, help="Rows per proof."
 )
-at_least_option = click.option("--at-least", type=float, help="Lower bound of the claim.")
-at_most_option = click.option("--at-most", type=float, help="Upper bound of the claim.")
-class_option = click.option("--class", "classes", multiple=True, metavar="CLASS", help="The class; or one of several.")
 
 
 @click.group("fairness")
 def fairness_group() -> None:
-    """Rates by group: on which rows of a public set a claim would hold of a private model, each of them proven."""
+    """Rates by group: the rows of a public set of which a private model's claim would hold, each of them proven."""
 
 
 @fairness_group.command("sample")
 @model_option
 @source_option
-@click.option("--rows", type=click.IntRange(1, 10_000), default=256, show_default=True, help="How many to make up.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of rows that are made up.")
-@click.option("--out", type=FILE, default=Path("audit-set.csv"), show_default=True)
+@click.option("--rows", type=click.IntRange(1, 10_000), default=256, show_default=True, help="Rows to make up.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows that are made up.")
+@click.option("--out", type=FILE, default=Path("audit-set.csv"), show_default=True, help="The file to write.")
 def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path) -> None:
     """Write an audit set that comes with the package: CSV with a column `group` and one for each feature."""
     from oracle.claims import audit_set
@@ -64,9 +71,9 @@ def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path) ->
 @at_most_option
 @class_option
 @batch_option
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs at once.")
-@click.option("--copy", type=_FOLDER, help="Write the circuit's auditor's copy to this folder.")
-@click.option("--out", type=FILE, default=Path("audit.json"), show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Proofs to make at once.")
+@click.option("--copy", type=FOLDER, help="Write the auditor's copy of the circuit to this folder.")
+@click.option("--out", type=FILE, default=Path("audit.json"), show_default=True, help="The audit to write.")
 def fairness_prove(
     set_file: Path,
     model: str,
@@ -80,17 +87,16 @@ def fairness_prove(
     copy: Path | None,
     out: Path,
 ) -> None:
-    """Prove on which rows of SET a claim would hold. Run again after an interruption, it goes on where it was."""
+    """Prove on which rows of SET a claim would hold. Run again after an interruption, it continues."""
     import asyncio
 
     from oracle.claims import fairness
     from oracle.claims.audit_set import AuditSet
-    from oracle.core.errors import DataError
 
     spec = spec_of(model)
     constraint = constraint_of(spec, at_least, at_most, classes)
     if copy is not None and copy.exists():
-        raise DataError(f"{copy} is there already: name a new folder for the auditor's copy")
+        raise DataError(f"{copy} exists already: name a new folder for the auditor's copy")
     rows = AuditSet.load(set_file, spec.features)
     rows.encode(spec.features)
     circuit = spec.circuit()
@@ -111,18 +117,20 @@ def fairness_prove(
     click.echo(f"{out}: {len(audit.batches)} batches proven of the model {audit.model_hash:#066x}")
     if copy is not None:
         fairness.auditors_copy(artifact, copy)
-        click.echo(f"{copy}: what whoever verifies needs of the circuit")
+        click.echo(f"{copy}: the parts of the circuit that a verifier needs")
 
 
 @fairness_group.command("verify")
 @click.argument("audit_file", metavar="AUDIT", type=FILE)
 @click.option("--set", "set_file", type=FILE, required=True, help="The audit set.")
-@click.option("--artifact", "artifact_path", type=_FOLDER, required=True, help="The circuit's auditor's copy.")
-@click.option("--model-hash", help="Of the model whose claims you rely on, as the registry has it.")
+@click.option("--artifact", "artifact_path", type=FOLDER, required=True, help="The auditor's copy of the circuit.")
+@click.option(
+    "--model-hash", help="Hash that the model must have: the registry has it for the model whose claims you rely on."
+)
 @click.option(
     "--architecture",
     metavar="NAME|FILE",
-    help="A model of the same architecture, with any weights: the circuit's key is made again from it, and compared.",
+    help="A model of the same architecture, with any weights: make the circuit's key again from it, and compare.",
 )
 @json_option
 def fairness_verify(
@@ -133,20 +141,24 @@ def fairness_verify(
     architecture: str | None,
     as_json: bool,
 ) -> None:
-    """Verify an audit with nothing but public files, and count its rates. Exits with 1 if anything differs."""
-    from dataclasses import asdict
-
+    """Verify an audit with public files alone, and count its rates. Exits with 1 if anything differs."""
     from oracle.claims import fairness
-    from oracle.cli.render import print_json
+    from oracle.cli.render.fairness import print_fairness
     from oracle.proving import artifact as artifacts
 
     audit = fairness.Audit.load(audit_file)
     same = None if architecture is None else spec_of(architecture)
-    report = _verified(audit, artifacts.load(artifact_path, prover=False), set_file, _number(model_hash), same)
+    report = _verified(
+        audit,
+        artifacts.load(artifact_path, prover=False),
+        set_file,
+        model_hash_of(model_hash),
+        same,
+    )
     if as_json:
         print_json(asdict(report) | {"ok": report.ok, "model_hash": f"{report.model_hash:#066x}"})
     else:
-        _print(report)
+        print_fairness(report)
     sys.exit(0 if report.ok else 1)
 
 
@@ -154,14 +166,14 @@ def fairness_verify(
 @folder_option
 @source_option
 @batch_option
-@click.option("--rows", type=click.IntRange(1, 10_000), default=96, show_default=True, help="How many to make up.")
+@click.option("--rows", type=click.IntRange(1, 10_000), default=96, show_default=True, help="Rows to make up.")
 def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
-    """Audit the credit model: its owner proves, and somebody who has public files only verifies and counts."""
+    """Audit the credit model: its owner proves, and somebody with public files alone verifies and counts."""
     import asyncio
-    import tempfile
 
     from oracle.claims import AtLeast, audit_set, fairness
     from oracle.claims.models import ModelSpec
+    from oracle.cli.render.fairness import print_fairness
 
     spec = ModelSpec.packaged("credit")
     found = audit_set.german_test_rows(spec) if source == "german" else audit_set.made_up(spec, rows, 1)
@@ -182,18 +194,19 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
             given, copy, public / "audit-set.csv", artifact.manifest.model_hash, fairness.reweighted(spec)
         )
     click.echo("verified by somebody else, who took the model's hash from the registry; claim: output at least 0.6")
-    _print(report)
+    print_fairness(report)
     sys.exit(0 if report.ok else 1)
 
 
 def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
-    from oracle.app.assembly import srs_cache
+    from oracle.app.srs import srs_cache
     from oracle.chain.local.solc import compile_standard
     from oracle.claims import fairness
-    from oracle.proving.srs import SrsCache, SrsOrigin
+    from oracle.proving.srs.cache import SrsCache
+    from oracle.proving.srs.files import SrsOrigin
     from oracle.proving.verifier import SOLC_VERSION
 
-    # Where claims have theirs.
+    # The same folder as for claims.
     cache = SrsCache(folder / "srs") if srs == SrsOrigin.INSECURE_LOCAL else srs_cache(folder)
     return fairness.build(
         spec,
@@ -217,32 +230,5 @@ def _verified(
         return fairness.verify(audit, artifact, verifier, rows, model_hash, architecture)
 
 
-def _print(report: AuditReport) -> None:
-    click.echo(f"model hash      {report.model_hash:#066x}")
-    click.echo(f"batches         {report.verified} of {report.batches} verified, {report.rows} rows")
-    for rate in report.rates:
-        click.echo(
-            f"  {rate.group}: {rate.within} of {rate.rows} within the bounds, {rate.share:.1%} "
-            f"(95 %: {rate.low:.1%} to {rate.high:.1%})"
-        )
-    for each in report.differences:
-        click.echo(
-            f"  {each.group} less {each.reference}: {100 * each.difference:+.1f} points "
-            f"(95 %: {100 * each.low:+.1f} to {100 * each.high:+.1f})"
-        )
-    for note in report.notes:
-        click.echo(f"note: {note}")
-    for problem in report.problems:
-        click.echo(f"problem: {problem}")
-    click.echo("the audit is what it says" if report.ok else "the audit is NOT what it says")
-
-
 def _progress(done: int, total: int) -> None:
     click.echo(f"  proven: {done} of {total}", err=True)
-
-
-def _number(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text, 16)
-    except ValueError:
-        raise click.UsageError(f"--model-hash {text}: write it as 0x and hexadecimal digits") from None

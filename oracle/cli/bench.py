@@ -1,0 +1,52 @@
+"""`oracle bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from oracle.cli.options import FILE
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+
+
+@click.command("bench")
+@click.option("--repeat", type=click.IntRange(min=1), default=5, show_default=True, help="Proofs per case.")
+@click.option(
+    "--cases",
+    "patterns",
+    multiple=True,
+    metavar="NAME",
+    help="Measure only cases that match, such as 'tuned-*'. May be repeated, or hold several names with commas.",
+)
+@click.option("--cold-setup", is_flag=True, help="Also time the set-up of `make demo` in a fresh clone.")
+@click.option(
+    "--growth",
+    is_flag=True,
+    help="Measure instead how proofs grow from 100 to 1,000,000 weights, and a split model. Takes long.",
+)
+@click.option("--plot", type=FILE, help="With --growth: write the plot to this file.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/bench.json"),
+    show_default=True,
+    help="The report to write, as JSON.",
+)
+def bench_command(
+    repeat: int, patterns: tuple[str, ...], cold_setup: bool, growth: bool, plot: Path | None, out: Path
+) -> None:
+    """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
+    import asyncio
+
+    if growth:
+        from oracle.bench.growth import measure_growth
+
+        measure_growth(out=out, echo=click.echo, plot=plot)
+        return
+    from oracle.bench.cases import CASES, matching
+    from oracle.bench.run import run
+
+    cases = matching(patterns) if patterns else CASES
+    asyncio.run(run(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo, cases=cases))

@@ -1,0 +1,110 @@
+"""What the commands on claims share: options, and what is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oracle.cli.options import FOLDER
+from oracle.core.errors import DataError
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+if TYPE_CHECKING:
+    from oracle.claims import Constraint, ZkmlClient
+    from oracle.claims.models import ModelSpec
+
+model_option = click.option(
+    "--model", default="credit", show_default=True, metavar="NAME|FILE", help="A packaged model, or its JSON file."
+)
+folder_option = click.option(
+    "--folder",
+    type=FOLDER,
+    default=Path("build/claims"),
+    show_default=True,
+    help="Folder for circuits and keys.",
+)
+rpc_option = click.option("--rpc", "rpc_url", required=True, help="RPC endpoint of the chain.")
+registry_option = click.option("--registry", required=True, help="Address of the ClaimRegistry.")
+at_least_option = click.option("--at-least", type=float, help="Lower bound of the output.")
+at_most_option = click.option("--at-most", type=float, help="Upper bound of the output.")
+class_option = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="CLASS",
+    help="Name of the class that the model chooses; may be repeated: one of them.",
+)
+
+
+def client(folder: Path, srs: str) -> ZkmlClient:
+    """Return a client that keys its circuits with this reference string.
+
+    Args:
+        folder: For circuits and keys.
+        srs: "insecure-local", or "public-ceremony", which `oracle srs fetch` gets.
+    """
+    from oracle.app.srs import srs_cache
+    from oracle.claims import ZkmlClient
+    from oracle.proving.srs.files import SrsOrigin
+
+    if srs == SrsOrigin.INSECURE_LOCAL:
+        return ZkmlClient(folder)
+    return ZkmlClient(folder, srs=srs_cache(folder).source(SrsOrigin(srs)))
+
+
+def spec_of(model: str, *, weights: bool = True) -> ModelSpec:
+    """Return a packaged model by its name, or the one in a file."""
+    from oracle.claims.models import PACKAGED, ModelSpec
+
+    return ModelSpec.packaged(model) if model in PACKAGED else ModelSpec.load(Path(model), weights=weights)
+
+
+def constraint_of(
+    spec: ModelSpec, at_least: float | None, at_most: float | None, classes: tuple[str, ...]
+) -> Constraint:
+    """Return what `--at-least`, `--at-most` and `--class` say of a model's output.
+
+    Raises:
+        DataError: They don't fit the model, or each other.
+    """
+    from oracle.claims import AtLeast, AtMost, Between, Equals, OneOf
+
+    if classes:
+        if at_least is not None or at_most is not None:
+            raise DataError("--class goes with no bound")
+        unknown = [each for each in classes if each not in spec.classes]
+        if unknown:
+            raise DataError(
+                f"{spec.name} has no class {unknown[0]!r}, only {', '.join(spec.classes)}"
+                if spec.classes
+                else f"{spec.name} has no classes: state --at-least, --at-most, or both"
+            )
+        numbers = tuple(spec.classes.index(each) for each in classes)
+        return Equals(numbers[0]) if len(numbers) == 1 else OneOf(numbers)
+    if at_least is not None and at_most is not None:
+        return Between(at_least, at_most)
+    if at_least is not None:
+        return AtLeast(at_least)
+    if at_most is not None:
+        return AtMost(at_most)
+    raise DataError("state --at-least, --at-most, or both; of a model with classes, --class")
+
+
+def word_of(text: str, what: str) -> int:
+    """Return a 256-bit number that is written as 0x and 64 hexadecimal digits.
+
+    Args:
+        text: What was given.
+        what: The option or argument, for the message.
+
+    Raises:
+        DataError: It is no such number.
+    """
+    try:
+        if not text.startswith("0x") or len(text) != 66:
+            raise ValueError
+        return int(text, 16)
+    except ValueError:
+        raise DataError(f"{what}: {text[:80]!r} is none: 0x and 64 hexadecimal digits") from None

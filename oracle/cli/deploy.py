@@ -1,0 +1,33 @@
+"""`oracle deploy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from oracle.cli.options import config_option, load_config, public_model_option, visibility_option, with_visibility
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+
+
+@click.command("deploy")
+@config_option
+@public_model_option
+@visibility_option
+@click.option(
+    "--add-model",
+    is_flag=True,
+    help="Add the configured model to a hub whose feeds have another one; `oracle feed propose-model` comes next.",
+)
+def deploy_command(config_path: Path, public_model: bool, visibility: str | None, add_model: bool) -> None:
+    """Deploy verifier, hub, model and feeds, and check what was deployed. Safe to run again."""
+    import asyncio
+
+    from oracle.app.deploy import deploy
+    from oracle.app.progress import finished_steps
+    from oracle.cli.render.deployment import print_deployment
+
+    config = with_visibility(load_config(config_path), public_model, visibility)
+    progress = finished_steps(lambda line: click.echo(line, err=True))
+    print_deployment(asyncio.run(deploy(config, progress, adds_model=add_model)))

@@ -1,0 +1,207 @@
+"""`oracle model …`: models of one's own, and their circuits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oracle.cli.options import (
+    FILE,
+    FOLDER,
+    config_option,
+    cores_option,
+    is_public,
+    json_option,
+    load_config,
+    memory_option,
+    public_model_option,
+    srs_option,
+    visibility_option,
+    with_visibility,
+)
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+
+artifact_argument = click.argument("path", metavar="ARTIFACT", type=click.Path(path_type=Path))
+
+
+@click.group("model")
+def model_group() -> None:
+    """Models and their circuits."""
+
+
+@model_group.command("inspect")
+@artifact_argument
+@json_option
+def model_inspect(path: Path, as_json: bool) -> None:
+    """Show the ARTIFACT in this folder: graph, circuit, cost, privacy, hashes; an auditor's copy is enough."""
+    from oracle.cli.render.inspection import print_inspection
+    from oracle.cli.render.model import print_split
+    from oracle.proving.inspect import inspect, inspect_split, is_split
+
+    if is_split(path):
+        print_split(inspect_split(path), as_json=as_json)
+        return
+    print_inspection(inspect(path), as_json=as_json)
+
+
+@model_group.command("prove")
+@artifact_argument
+@click.option(
+    "--input",
+    "data",
+    type=FILE,
+    required=True,
+    help="Inputs as the model takes them: .npy, .csv or .json, one row each.",
+)
+@click.option("--row", type=click.IntRange(min=0), default=0, show_default=True, help="The row to prove.")
+@click.option("--out", type=FILE, required=True, help="The file to write: inputs, outputs, boundaries and proofs.")
+@click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for each proof (default: twenty times the estimate, and at least 60).",
+)
+@memory_option
+@cores_option
+def model_prove(path: Path, out: Path, **options: Any) -> None:
+    """Prove one inference of the imported model in ARTIFACT, split or not."""
+    import asyncio
+
+    from oracle.app.models import prove_model
+    from oracle.cli.render.model import print_inference
+    from oracle.proving.split import write_proof
+
+    chain, proof = asyncio.run(prove_model(path, progress=lambda line: click.echo(line, err=True), **options))
+    write_proof(out, proof)
+    print_inference(chain, proof)
+    click.echo(out)
+
+
+@model_group.command("verify")
+@artifact_argument
+@click.argument("proof", metavar="PROOF.json", type=FILE)
+@click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for each proof (default: 60).",
+)
+def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
+    """Verify an inference against the model in ARTIFACT, or an auditor's copy; exits with 1 if it does not hold."""
+    from oracle.app.models import verify_model
+    from oracle.cli.render.model import print_inference
+
+    chain, found, verification = verify_model(path, proof, deadline_s)
+    if not verification.verified:
+        click.echo(f"does not hold: {verification.reason}", err=True)
+        sys.exit(1)
+    print_inference(chain, found)
+    click.echo("holds")
+
+
+@model_group.command("build")
+@click.argument("onnx", required=False, type=FILE)
+@config_option
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 64),
+    help="Windows per proof (default: 1; without a file, each of the configured batch sizes).",
+)
+@click.option("--data", type=FILE, help="Samples for the model: .npy, .csv or .json, one row each.")
+@click.option(
+    "--objective",
+    type=click.Choice(["time", "gas", "both"]),
+    default="time",
+    show_default=True,
+    help="What tuning makes small.",
+)
+@click.option(
+    "--max-flips",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Verdicts per 10,000 samples that may differ from the float model's.",
+)
+@click.option(
+    "--threshold", type=float, help="Take an output above this as a positive verdict (default for one output)."
+)
+@click.option("--argmax", is_flag=True, help="Take the largest output as the verdict (default for several outputs).")
+@click.option(
+    "--tolerance",
+    type=float,
+    help="There is no verdict: count outputs that are further than this from the float model's.",
+)
+@click.option("--output", help="The model's output to publish, by name.")
+@click.option(
+    "--keep-activation", is_flag=True, help="Keep a final Sigmoid or the like, as a piecewise linear function."
+)
+@click.option("--clip", type=click.IntRange(1, 32_767), default=32_767, help="Largest integer of an input.")
+@public_model_option
+@visibility_option
+@click.option(
+    "--disclosure",
+    type=click.Choice(["score", "verdict"]),
+    default="score",
+    show_default=True,
+    help="What a proof publishes: the exact outputs, or the verdict only.",
+)
+@srs_option
+@click.option("--settings", type=FILE, help="Take the settings chosen in this tuning.json, and do not search.")
+@click.option("--check", "check_only", is_flag=True, help="Only show what is in the model, and what it would cost.")
+@click.option("--split", is_flag=True, help="Cut the model into several circuits, which are proven at once.")
+@memory_option
+@cores_option
+@click.option("--out", type=FOLDER, help="Folder for artifacts (default: build/artifacts).")
+@json_option
+def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json: bool, **options: Any) -> None:
+    """Build the circuit of the model in ONNX, tuned on samples of its inputs.
+
+    Without a file: build the artifacts that the configuration asks for, or find those that were built before.
+    """
+    import asyncio
+
+    if onnx is not None:
+        _build_file(onnx, batch or 1, as_json, options)
+        return
+    from oracle.app.circuits import build_artifact
+
+    config = with_visibility(load_config(config_path), options["public_model"], options["visibility"])
+    for size in config.prover.batch_sizes if batch is None else (batch,):
+        click.echo(asyncio.run(build_artifact(config, size)))
+
+
+def _build_file(onnx: Path, batch: int, as_json: bool, options: dict[str, Any]) -> None:
+    from oracle.app.models import ModelOptions, build_model, build_split_model, inspect_model
+    from oracle.cli.render.model import print_graph, print_model, print_split
+
+    given = [name for name in ("threshold", "tolerance") if options[name] is not None]
+    given += ["argmax"] if options.pop("argmax") else []
+    if len(given) > 1:
+        raise click.UsageError(f"--{given[0]} and --{given[1]} exclude each other")
+    values = {name: options.pop(name) for name in ("threshold", "tolerance")}
+    rule = given[0] if given else None
+    check_only = options.pop("check_only")
+    options["public_model"] = is_public(options["public_model"], options.pop("visibility"))
+    chosen = ModelOptions(onnx=onnx, batch=batch, rule=rule, value=values.get(rule or "") or 0.0, **options)
+    if check_only:
+        report = inspect_model(chosen)
+        print_graph(report, as_json=as_json)
+        sys.exit(2 if report.problems else 0)
+    if chosen.data is None:
+        raise click.UsageError("--data is missing: tuning needs samples of the model's inputs")
+    if chosen.split:
+        if batch != 1 or chosen.settings is not None:
+            raise click.UsageError(
+                "a split model has one window, and its settings are chosen: no --batch, no --settings"
+            )
+        split = build_split_model(chosen, lambda line: click.echo(line, err=True))
+        print_split(split.chain, split.plan, as_json=as_json)
+        return
+    if chosen.memory_limit is not None or chosen.cores is not None:
+        raise click.UsageError("--memory-limit and --cores are for --split")
+    built = build_model(chosen, lambda line: click.echo(line, err=True))
+    print_model(built, as_json=as_json)

@@ -1,0 +1,28 @@
+"""The findings of `oracle doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+
+from oracle.app.doctor import Check
+from oracle.cli.render.json_output import print_json
+from oracle.cli.render.tables import new_table
+
+
+def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    """Print each check, and what to do about those that fail."""
+    if as_json:
+        print_json([asdict(check) for check in checks])
+        return
+    table = new_table("", "tool", "version", "where", "finding")
+    for check in checks:
+        mark = "[green]ok[/]" if check.ok else {"error": "[red]fails[/]"}.get(check.level, "[yellow]note[/]")
+        table.add_row(mark, check.name, check.version, check.where, check.detail)
+    console = Console()
+    console.print(table)
+    for check in checks:
+        if not check.ok and check.remedy:
+            console.print(f"{check.name}: {check.remedy}", markup=False, highlight=False)

@@ -1,0 +1,145 @@
+"""Imported models: what is in a graph, what was built, split models, and inferences."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.console import Console
+
+from oracle.app.models import BuiltModel
+from oracle.cli.render.json_output import print_json
+from oracle.cli.render.tables import new_table
+from oracle.proving.graph import GraphReport
+from oracle.proving.split import Chain, ModelProof, estimate
+from oracle.proving.split.cutting import Plan
+
+
+def print_graph(report: GraphReport, *, as_json: bool) -> None:
+    """What is in a model, what it would cost, and why it can't be proven."""
+    if as_json:
+        print_json(report.document())
+        return
+    console = Console()
+    operators = ", ".join(f"{count} {name}" for name, count in sorted(report.operators.items()))
+    console.print(f"{report.name}: {operators}", markup=False, highlight=False)
+    for problem in report.problems:
+        console.print(f"- {problem.node}: {problem.what}\n  {problem.change}", markup=False, highlight=False)
+    program = report.program
+    if program is None or report.public is None or report.private is None:
+        return
+    console.print(f"{program.features} features, {program.outputs} outputs, {program.weights} weights", highlight=False)
+    for line in program.approximated:
+        console.print(f"piecewise linear: {line}", markup=False, highlight=False)
+    if program.dropped:
+        console.print(f"left off: the final {program.dropped}; the value before it is published", highlight=False)
+    table = new_table("weights", "rows, about", "k", "proof", "gas", "seconds", "memory")
+    for name, cost in (("public", report.public), ("private", report.private)):
+        table.add_row(
+            name,
+            f"{cost.rows:,}",
+            str(cost.k),
+            f"{cost.proof_bytes:,} B",
+            f"{cost.gas:,}",
+            f"{cost.seconds:.2g}",
+            f"{cost.memory / 2**20:,.0f} MiB",
+        )
+    console.print(table)
+
+
+def print_model(built: BuiltModel, *, as_json: bool) -> None:
+    """An artifact of a brought model, with the settings that were weighed."""
+    manifest, path = built.artifact.manifest, built.artifact.path
+    if as_json:
+        print_json({"path": path, "manifest": manifest.document(), "tuning": built.tuning})
+        return
+    console = Console()
+    table = new_table("", "scales", "digits", "columns", "k", "gas, about", "seconds", "measured", "proof")
+    for each in built.tuning["candidates"]:
+        chosen, estimated = each["settings"], each["estimated"]
+        table.add_row(
+            "[green]chosen[/]" if each["chosen"] else "",
+            f"{chosen['input_scale']}/{chosen['param_scale']}",
+            f"{chosen['base']}^{chosen['legs']}" if chosen["base"] > 2 else "none",
+            str(chosen["columns"]),
+            str(estimated["k"]),
+            f"{each['gas']:,}",
+            f"{estimated['seconds']:.2g}",
+            "" if each["seconds"] is None else f"{each['seconds']:.2g}",
+            "" if each["proof_bytes"] is None else f"{each['proof_bytes']:,} B",
+        )
+    console.print(table)
+    facts = manifest.imported or {}
+    fidelity = facts["fidelity"]
+    error = fidelity["largest_error"]
+    published = f"outputs: integers y · 2^{facts['output_scale']}"
+    if manifest.disclosure == "verdict":
+        limit = facts["verdict"].get("threshold")
+        published = "verdicts: 1 for " + (
+            "each output that none exceeds" if limit is None else f"each output above {limit:g}"
+        )
+    lines = [
+        f"fidelity: {fidelity['flips']} of {fidelity['samples']} verdicts flip ({fidelity['rule']} "
+        f"{fidelity['value']:g})" + ("" if error is None else f", largest error {error:.2g}"),
+        f"inputs: integers x · 2^{facts['input_scale']} in ±{facts['clip']:,}; {published}",
+        f"weights: {manifest.visibility}; model hash {manifest.model_hash:#066x}",
+        f"artifact: {manifest.artifact_hash}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_split(chain: Chain, plan: Plan | None = None, *, as_json: bool) -> None:
+    """A split model: its segments, in order; with a plan, what was estimated of them."""
+    costs = [estimate(each) for each in chain.artifacts]
+    if as_json:
+        manifest = chain.manifest.document() if chain.manifest is not None else {}
+        planned = {} if plan is None else {"proofs_at_once": plan.lanes, "seconds": plan.seconds, "memory": plan.memory}
+        estimated = [asdict(each) for each in costs]
+        print_json({"path": str(chain.path), "manifest": manifest, "estimated": estimated, "plan": planned})
+        return
+    console = Console()
+    table = new_table("", "from", "to", "takes", "gives", "rows", "k", "proof", "gas", "seconds", "memory")
+    assert chain.manifest is not None
+    for at, (link, each, cost) in enumerate(zip(chain.manifest.segments, chain.artifacts, costs, strict=True), 1):
+        hashed = each.manifest.hashed
+        table.add_row(
+            str(at),
+            *link.nodes,
+            f"{link.inputs:,}{' hashed' * ('input' in hashed)}",
+            f"{link.outputs:,}{' hashed' * ('output' in hashed)}",
+            f"{cost.rows:,}",
+            str(cost.k),
+            f"{each.manifest.proof_bytes:,} B",
+            f"{cost.gas:,}",
+            f"{cost.seconds:,.1f}",
+            f"{cost.memory / 2**20:,.0f} MiB",
+        )
+    facts = chain.manifest.facts.get("fidelity") or {}
+    lines = [
+        f"{chain.name}: {chain.manifest.weights:,} {chain.manifest.visibility.value} weights in {len(costs)} segments",
+        f"input x / 2^{chain.input_scale} within ±{chain.clip}, output s / 2^{chain.output_scale}",
+    ]
+    if facts:
+        lines.append(f"{facts['flips']} of {facts['samples']} verdicts flip against the float model")
+    if plan is not None:
+        lines.append(
+            f"estimated: {plan.seconds:,.0f} s with {plan.lanes} at once, {plan.memory / 2**30:.1f} GiB; gas without a "
+            f"contract around it {sum(cost.gas for cost in costs):,}"
+        )
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+    console.print(table)
+    for name, value in (("artifact", chain.artifact_hash), ("model", chain.model_hash), ("folder", str(chain.path))):
+        console.print(f"{name} {value}", markup=False, highlight=False, soft_wrap=True)
+    if any(each.manifest.srs_origin == "insecure-local" for each in chain.artifacts):
+        console.print("INSECURE: the SRS was generated locally; for local chains only", highlight=False)
+
+
+def print_inference(chain: Chain, proof: ModelProof) -> None:
+    """What a proof says, in the model's units."""
+    outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}" for value in proof.outputs)
+    count = len(proof.proofs)
+    size = sum(len(each) for each in proof.proofs)
+    made = f", made in {proof.seconds:.1f} s" if proof.seconds else ""
+    print(f"{chain.name}: [{outputs}], {count} proof{'s' * (count > 1)} of {size:,} B{made}")

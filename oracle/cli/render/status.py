@@ -1,0 +1,57 @@
+"""What `oracle status` shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.markup import escape
+
+from oracle.app.status import OracleStatus
+from oracle.cli.render.json_output import print_json
+from oracle.cli.render.tables import new_table
+
+
+def print_status(status: OracleStatus, *, as_json: bool) -> None:
+    """The chain, the payer, the journal, and each feed."""
+    if as_json:
+        print_json(asdict(status))
+        return
+    console = Console()
+    left = "" if status.reports_left is None else f", enough for {status.reports_left:,} reports at the present price"
+    console.print(
+        f"chain {status.chain_id}, block {status.head:,} of {status.head_at}; hub {status.hub}", highlight=False
+    )
+    dry = " – [yellow]it runs dry[/]" if status.is_dry else ""
+    console.print(f"payer {status.payer} has {status.balance} ether{left}{dry}", highlight=False)
+    for endpoint in status.endpoints:
+        mark = "[yellow]left alone[/]" if endpoint.problem else "[green]well[/]"
+        use = ", in use" if endpoint.in_use and len(status.endpoints) > 1 else ""
+        at = "" if endpoint.head is None else f", block {endpoint.head:,}"
+        console.print(f"endpoint {escape(endpoint.name)}: {mark}{use}{at}", highlight=False)
+        if endpoint.problem:
+            console.print(f"  {endpoint.problem}", markup=False, highlight=False)
+    if status.journal:
+        ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
+        console.print(f"journal: {ends}; written by {status.leader or 'nobody now'}", highlight=False)
+    table = new_table("feed", "status", "round", "answer", "observed", "age", "held", "open")
+    for feed in status.feeds:
+        age = "" if feed.age_s is None else f"{feed.age_s:,} s"
+        table.add_row(
+            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, age, feed.held, str(feed.open)
+        )
+    console.print(table)
+    for feed in status.feeds:
+        if feed.shadow:
+            console.print(f"proposed for {feed.name}: {feed.shadow}", markup=False, highlight=False)
+    if status.daemon is None:
+        console.print("sources: a daemon with [web] listen tells what each said", highlight=False)
+    elif not status.daemon:
+        console.print("sources: the daemon does not answer", highlight=False)
+    else:
+        said = new_table("feed", "source", "", "value", "detail")
+        for feed in status.feeds:
+            for each in feed.sources:
+                state = each["state"] if each["state"] == "agrees" else f"[red]{each['state']}[/]"
+                said.add_row(feed.name, escape(each["source"]), state, each["value"], escape(each["detail"]))
+        console.print(said)

@@ -1,0 +1,84 @@
+"""What `oracle demo` is asked for, and the configuration that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.sources.packaged.series import SERIES
+
+DECIMALS = 8
+HEARTBEAT = 86_400
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Options of `oracle demo`.
+
+    Attributes:
+        ticks: Observations of each feed; of the VIX at most SECOND_ACT_TICKS.
+        seed: Seed of the injected faults.
+        start: First recorded day of the first act, ISO.
+        public_model: Put the weights into the verifying key.
+        disclosure: "score" or "verdict".
+        workers: Number of proving processes; None: one per core.
+        out: Folder for the summary, the plot and the daemon's files.
+    """
+
+    ticks: int = 85
+    seed: int = 2008
+    start: str = "2008-07-01"
+    public_model: bool = False
+    disclosure: str = "score"
+    workers: int | None = None
+    out: Path = Path("build/demo")
+
+
+def configuration(options: DemoOptions, chain: Anvil) -> str:
+    """Return the demonstration's configuration file: one like a user's, which is kept beside the results."""
+    sigmas = QuadraticModel.default().training.series
+    workers = "" if options.workers is None else f"workers = {options.workers}\n"
+    head = f"""# Written by `oracle demo`.
+[chain]
+rpc_url = "{chain.rpc_url}"
+chain_id = {chain.chain_id}
+deployment = "deployment.json"
+
+[keys]
+reporter = {{ anvil_account = 1 }}
+submitter = {{ anvil_account = 0 }}
+
+[prover]
+artifacts = "{toolchain.build_dir() / "artifacts"}"
+visibility = "{"public" if options.public_model else "private"}"
+disclosure = "{options.disclosure}"
+srs = "insecure-local"
+{workers}
+[journal]
+path = "journal.db"
+
+[deploy]
+change_delay = 0
+"""
+    feeds = (
+        f"""
+[[feeds]]
+name = "{name}"
+description = "{SERIES[name].title}"
+kind = "relative"
+decimals = {DECIMALS}
+sigma = {sigmas[name]}
+heartbeat = {HEARTBEAT}
+deviation_ppm = 1
+confirmations = 2
+confirm_delay = {HEARTBEAT}
+tolerance = 3000
+min_sources = 1
+sources = [{{ type = "packaged", series = "{name}", speed = "max" }}]
+"""
+        for name in SERIES
+    )
+    return head + "".join(feeds)

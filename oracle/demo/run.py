@@ -1,0 +1,122 @@
+"""The course of a demonstration: deploy, report day by day, read back, audit, write."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from oracle.app.audit import audit
+from oracle.app.deploy import deploy
+from oracle.app.progress import finished_steps
+from oracle.app.running import RunningOracle, open_oracle
+from oracle.chain.hub import RoundEvent
+from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.config import Config, load
+from oracle.core import encoding
+from oracle.core.concurrency import together
+from oracle.core.types import Observed
+from oracle.demo.acts import Act, acts
+from oracle.demo.board import LiveBoard
+from oracle.demo.options import DECIMALS, HEARTBEAT, DemoOptions, configuration
+from oracle.demo.plot import plot
+from oracle.demo.summary import disagreements, summarise
+
+BLOCK_DELAY = 2
+"""Seconds of recorded time from an observation to the first block that can take it."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A demonstration that has been played.
+
+    Attributes:
+        summary: The content of summary.json.
+        ok: The chain agrees with the journal, and every report was verified again.
+    """
+
+    summary: dict[str, Any]
+    ok: bool
+
+
+async def run(options: DemoOptions, console: Console) -> Performance:
+    """Play, read back, audit, and write summary and plot.
+
+    Args:
+        options: What to play; `out` is emptied first.
+        console: Shows what happens.
+
+    Raises:
+        DataError: The start is no date, or the series have too few days after it.
+    """
+    out = options.out
+    played_acts = acts(options)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    series = [readings for act in played_acts for readings in act.readings.values()]
+    first = min(reading.observed_at for readings in series for reading in readings)
+    # The size limit of contracts is on, as on a real chain.
+    with Anvil(load_anvil_config(port=0, start_time=first - HEARTBEAT)) as chain:
+        console.print(f"chain {chain.chain_id} at recorded time, {dt.datetime.fromtimestamp(first, dt.UTC):%Y-%m-%d}")
+        config = _configured(options, chain)
+        deployment = await deploy(config, finished_steps(lambda line: console.print(f"  {line}", highlight=False)))
+        board = LiveBoard(console, sum(len(readings) for readings in series))
+        async with open_oracle(config, watch=board.stage) as parts:
+            for model in parts.models.values():
+                for prover in model.provers.values():
+                    await prover.warm()
+            with board:
+                for act in played_acts:
+                    await _play(parts, chain, act, board)
+            events = await parts.hub.logs(deployment.block, await parts.rpc.block_number())
+            gas = {event.tx_hash: await _gas(parts, event) for event in events}
+            entries = parts.journal.confirmed()
+            latencies = [entry.latency for entry in entries if entry.latency is not None]
+            open_ = [stage.observed.key for stage in parts.journal.unfinished()]
+        report = await audit(deployment.hub, chain.rpc_url, config.prover.artifacts, deployment.block)
+    differing = disagreements(events, entries, open_)
+    names = {feed.feed_id: name for name, feed in deployment.feeds.items()}
+    summary = summarise(events, names, played_acts, latencies, list(gas.values()), report)
+    summary |= {
+        "chain_agrees_with_journal": not differing,
+        "disagreements": differing,
+        "seed": options.seed,
+        "model": {"visibility": config.prover.visibility, "disclosure": config.prover.disclosure},
+    }
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    plot(events, names, played_acts, out / "demo.png")
+    return Performance(summary, not differing and report.ok)
+
+
+def _configured(options: DemoOptions, chain: Anvil) -> Config:
+    path = options.out / "oracle.toml"
+    path.write_text(configuration(options, chain), encoding="utf-8")
+    return load(path, {})
+
+
+async def _play(parts: RunningOracle, chain: Anvil, act: Act, board: LiveBoard) -> None:
+    """Set the chain's clock day by day, and report each day's feeds side by side."""
+    faults = {(fault.feed, fault.index): fault for fault in act.injections}
+    days: dict[int, list[tuple[str, int]]] = {}
+    for name, readings in act.readings.items():
+        for index, reading in enumerate(readings):
+            days.setdefault(reading.observed_at, []).append((name, index))
+    for moment, due in sorted(days.items()):
+        chain.rpc("evm_setNextBlockTimestamp", moment + BLOCK_DELAY)
+        chain.rpc("evm_mine")
+        reports = []
+        for name, index in due:
+            answer = encoding.answer_from_decimal(act.readings[name][index].value, DECIMALS)
+            observed = Observed(name, parts.deployment.feeds[name].feed_id, answer, moment)
+            board.expect(observed, faults.get((name, index)))
+            reports.append(parts.pipeline.report(observed))
+        await together(*reports)
+
+
+async def _gas(parts: RunningOracle, event: RoundEvent) -> int:
+    receipt = await parts.rpc.receipt(event.tx_hash)
+    return 0 if receipt is None else receipt.gas_used
