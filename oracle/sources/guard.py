@@ -1,8 +1,8 @@
-"""What stands between a feed and a live source: a deadline, attempts, a limit of requests, and a breaker.
+"""The guard between a feed and a live source: a deadline, attempts, a limit on requests, and a breaker.
 
-A source that fails is tried again at once, a little later each time, as long as its deadline allows. One that fails
-`suspend_after` readings in a row is suspended: left alone for `suspend_for` seconds, then asked once. Only the
-beginning and the end of that are told, not every reading that does not take place.
+A source that fails is tried again, with a longer pause each time, as long as its deadline allows. A source that fails
+`suspend_after` readings in a row is suspended: it is not asked for `suspend_for` seconds, then asked once. Only the
+beginning and the end of a suspension are reported, not every reading that does not take place.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from aiolimiter import AsyncLimiter
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+from tenacity import retry_if_exception_type
 
-from oracle.config import LiveSourceConfig
+from oracle.core.backoff import attempts
 from oracle.core.errors import DataError, SourceSuspended, SourceUnavailable
+from oracle.sources.config import LiveSourceConfig
 from oracle.sources.interface import Reading, Source, closed
 
-__all__ = ["Guard", "GuardedSource", "Told"]
+__all__ = ["Guard", "GuardedSource", "SuspensionListener"]
 
 RETRY_FIRST_S = 0.2
 RETRY_LAST_S = 2.0
 MINUTE = 60.0
 
 
-class Told(Protocol):
-    """Is told when a source is suspended, and when it answers again; must not raise."""
+class SuspensionListener(Protocol):
+    """What is told when a source is suspended, and when it answers again. Its methods must not raise."""
 
     def suspended(self, source: str, seconds: float, reason: str) -> None: ...
     def resumed(self, source: str) -> None: ...
@@ -36,7 +37,7 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How a live source is asked. See `LiveSourceConfig`."""
+    """The limits within which a live source is asked. See `LiveSourceConfig`."""
 
     timeout: float
     attempts: int
@@ -47,7 +48,7 @@ class Guard:
 
     @classmethod
     def of(cls, config: LiveSourceConfig) -> Self:
-        """As the configuration says."""
+        """Return the guard that a source's configuration asks for."""
         return cls(config.timeout, config.attempts, config.max_per_minute, config.suspend_after, config.suspend_for)
 
 
@@ -55,15 +56,22 @@ class GuardedSource:
     """A source behind its guard.
 
     Args:
+        source: The source, which is closed with this one.
+        guard: Its limits.
+        listener: Told of suspensions.
         clock: Monotonic seconds, for the breaker.
     """
 
     def __init__(
-        self, source: Source, guard: Guard, told: Told | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Source,
+        guard: Guard,
+        listener: SuspensionListener | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._guard = guard
-        self._told = told
+        self._listener = listener
         self._clock = clock
         self._limit = None if guard.max_per_minute is None else AsyncLimiter(guard.max_per_minute, MINUTE)
         self._failures = 0
@@ -80,7 +88,7 @@ class GuardedSource:
         """See `Source.read`.
 
         Raises:
-            SourceSuspended: It is not asked now.
+            SourceSuspended: The source is suspended, and is not asked now.
         """
         if self._closed:
             raise closed(self.name)
@@ -113,14 +121,14 @@ class GuardedSource:
 
     async def _with_attempts(self) -> Reading:
         # A probe of a suspended source is one request.
-        attempts, first = 1 if self._asked_from is not None else self._guard.attempts, self._guard.retry_first_s
-        tried = AsyncRetrying(
-            retry=retry_if_exception_type(SourceUnavailable),  # what answered wrongly will not answer better at once
-            stop=stop_after_attempt(attempts),
-            wait=wait_exponential(multiplier=first, max=RETRY_LAST_S) + wait_random(0, first),
-            reraise=True,
+        tries = attempts(
+            self._guard.attempts if self._asked_from is None else 1,
+            retry=retry_if_exception_type(SourceUnavailable),  # a wrong answer does not get better at once
+            first_s=self._guard.retry_first_s,
+            last_s=RETRY_LAST_S,
+            jitter_s=self._guard.retry_first_s,
         )
-        return await tried(self._once)
+        return await tries(self._once)
 
     async def _once(self) -> Reading:
         if self._limit is not None:
@@ -132,10 +140,10 @@ class GuardedSource:
         was_suspended = self._asked_from is not None
         if was_suspended or self._failures >= self._guard.suspend_after:
             self._asked_from = self._clock() + self._guard.suspend_for
-            if not was_suspended and self._told is not None:
-                self._told.suspended(self.name, self._guard.suspend_for, reason)
+            if not was_suspended and self._listener is not None:
+                self._listener.suspended(self.name, self._guard.suspend_for, reason)
 
     def _answered(self) -> None:
         was_suspended, self._asked_from, self._failures = self._asked_from is not None, None, 0
-        if was_suspended and self._told is not None:
-            self._told.resumed(self.name)
+        if was_suspended and self._listener is not None:
+            self._listener.resumed(self.name)

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, Self
+from typing import Self
 
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
+from oracle.sources.config import CheckedSourceConfig
 from oracle.sources.interface import check_value
 
 __all__ = ["MAX_CLOCK_SKEW", "Checks"]
 
 MAX_CLOCK_SKEW = 60
 """Seconds that a source's time may be ahead of this machine's clock."""
-
-
-class _Bounded(Protocol):
-    @property
-    def min(self) -> Decimal | None: ...
-    @property
-    def max(self) -> Decimal | None: ...
-    @property
-    def max_age(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ class Checks:
     max_age: float | None
 
     @classmethod
-    def of(cls, config: _Bounded, measure: Kind) -> Self:
+    def of(cls, config: CheckedSourceConfig, measure: Kind) -> Self:
         """Those that a source's configuration asks for, and its feed's kind."""
         return cls(measure is Kind.RELATIVE, config.min, config.max, config.max_age)
 

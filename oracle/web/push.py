@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 from aiohttp import web
 
-from oracle.sources.push.authentication import Refused, Why
+from oracle.sources.push.authentication import PushRefused, RefusalReason
 from oracle.sources.push.source import PushSource
 from oracle.web.listener import Limits, listening
 from oracle.web.tls import Certificate
@@ -20,11 +20,11 @@ BODY_DEADLINE_S = 5.0
 LOGGED_EACH_S = 60.0
 
 _STATUS = {
-    Why.MALFORMED: 400,
-    Why.NOT_AUTHENTIC: 401,
-    Why.REPEATED: 409,
-    Why.NOT_BELIEVED: 422,
-    Why.TOO_MANY: 429,
+    RefusalReason.MALFORMED: 400,
+    RefusalReason.NOT_AUTHENTIC: 401,
+    RefusalReason.REPEATED: 409,
+    RefusalReason.NOT_BELIEVED: 422,
+    RefusalReason.TOO_MANY: 429,
 }
 
 
@@ -63,7 +63,7 @@ def _application(find: Callable[[str, str], PushSource | None], max_body: int) -
         try:
             body = await _body(request, max_body)
             reading = await source.take(request.headers, body)
-        except Refused as refused:
+        except PushRefused as refused:
             refusals.count(feed, name, refused.why)
             return _refused(_STATUS[refused.why], refused.reason)
         except _TooLarge:
@@ -104,10 +104,10 @@ class _Refusals:
     """A log of refused pushes, each kind once in a while, so that a sender of many can't fill the disk."""
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[str, str, Why], int] = {}
-        self._logged: dict[tuple[str, str, Why], float] = {}
+        self._counted: dict[tuple[str, str, RefusalReason], int] = {}
+        self._logged: dict[tuple[str, str, RefusalReason], float] = {}
 
-    def count(self, feed: str, source: str, why: Why) -> None:
+    def count(self, feed: str, source: str, why: RefusalReason) -> None:
         key = (feed, source, why)
         self._counted[key] = self._counted.get(key, 0) + 1
         now = asyncio.get_running_loop().time()

@@ -23,14 +23,14 @@ import sqlalchemy.dialects.sqlite  # noqa: F401
 import tenacity  # noqa: F401
 import web3.providers.rpc  # noqa: F401
 
-import oracle.app.service
+import oracle.app.run
 import oracle.chain.deploy
 import oracle.chain.keys.signer
 import oracle.chain.transport.endpoints
 import oracle.chain.tx.submit
 import oracle.feeds.journal
 import oracle.proving.pool.local
-import oracle.sources.http
+import oracle.sources.http.source
 import oracle.web.server  # noqa: F401
 from tests.chaos import saboteur
 

@@ -16,8 +16,7 @@ from pytest_httpserver import HTTPServer
 from oracle.config import ExchangeSourceConfig
 from oracle.core.errors import ConfigError, DataError, OracleError, SourceUnavailable, ToolMissing
 from oracle.core.types import Kind
-from oracle.sources import exchange as module
-from oracle.sources.exchange import ExchangeSource
+from oracle.sources.exchange.source import ExchangeSource
 from tests.conformance import check_source
 
 NOW = 1_700_000_000
@@ -187,7 +186,7 @@ async def test_what_is_no_answer(
 async def test_an_endless_answer_is_cut_off(
     httpserver: HTTPServer, make: Make, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    monkeypatch.setattr(module, "MAX_BODY", 100_000)
+    monkeypatch.setattr("oracle.sources.exchange.source.MAX_BODY", 100_000)
     body = json.dumps({**TICKER, "filler": " " * 1_000_000}).encode()
     headers = {"Content-Encoding": "gzip"} if packed else {}
     answers(httpserver, gzip.compress(body) if packed else body, headers=headers)

@@ -18,7 +18,7 @@ from werkzeug import Response
 from oracle.config import HttpSourceConfig
 from oracle.core.errors import DataError, OracleError, SourceUnavailable
 from oracle.core.types import Kind
-from oracle.sources.http import MAX_BODY, HttpSource
+from oracle.sources.http.source import MAX_BODY, HttpSource
 from tests.conformance import check_source
 from tests.integration.servers import self_signed
 

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 
 from oracle.chain.chainlink import ChainlinkFeed, LatestRound
+from oracle.chain.connect import pool
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.hub import Hub
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
+from oracle.chain.rpc import Rpc
 from oracle.chain.transport import jsonrpc
-from oracle.chain.transport.endpoints import pool
-from oracle.chain.transport.rpc import Rpc
 from oracle.chain.tx.submit import Sender, Submitter
 from oracle.config import OnchainSourceConfig
 from oracle.core import encoding
 from oracle.core.errors import ChainUnavailable, DataError, OracleError, SourceUnavailable, WrongChain
 from oracle.core.types import Kind, Observed, Proven, Scored
-from oracle.sources.onchain import OnchainSource
+from oracle.sources.onchain.source import OnchainSource
 from tests.chaos.proxy import Act, NodeProxy, answer, drop, http_error, rewrite
 from tests.conformance import check_source
 from tests.fakes import feed_config, stub_artifact

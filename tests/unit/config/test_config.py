@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from eth_utils.address import to_checksum_address
 
-from oracle.app.assembly import terms
+from oracle.app.deploy import terms
 from oracle.config import (
     DENOMINATIONS,
     Config,
@@ -310,11 +310,14 @@ def test_several_endpoints(read: Load) -> None:
         ("rpc_urls = []", "chain: needs either 'rpc_url', or several endpoints in 'rpc_urls'"),
         ('rpc_url = "http://a"\nrpc_urls = ["http://b"]', "chain: needs either 'rpc_url', or several"),
         ('rpc_urls = ["http://a", "http://a"]', "has an endpoint twice"),
-        ('rpc_urls = ["http://a", "nothing"]', "chain.rpc_urls[1]: is no valid URL; write it as https://host/path"),
+        ('rpc_urls = ["http://a", "nothing"]', "chain.rpc_urls[1]: is not a valid URL; write it as https://host/path"),
         ('rpc_urls = ["http://${KEY}/"]', "chain.rpc_urls[0]: the environment variable KEY is not set"),
         ('rpc_url = "http://a"\nagreement = 2', "'agreement' of 2 needs as many endpoints in 'rpc_urls'"),
-        ('rpc_url = "http://a"\nws_url = "http://a"', "chain.ws_url: is no websocket URL; write it as wss://host/path"),
-        ('rpc_url = "http://a"\nws_url = "ws://s3cret:x/"', "chain.ws_url: is no valid URL"),
+        (
+            'rpc_url = "http://a"\nws_url = "http://a"',
+            "chain.ws_url: is not a websocket URL; write it as wss://host/path",
+        ),
+        ('rpc_url = "http://a"\nws_url = "ws://s3cret:x/"', "chain.ws_url: is not a valid URL"),
         ('rpc_url = "http://a"\nmax_fee_gwei = 0', "chain.max_fee_gwei: must be greater than 0"),
     ],
 )
@@ -348,12 +351,12 @@ ONE = ("min_sources = 1\n", "")
         ('"eth-usd"', '"ETH@USD"', "feeds[0].name", "must be 1 to 40 of a-z"),
         ('"http://127.0.0.1:8545"', '"127.0.0.1:8545"', "chain.rpc_url", "write it as https://host/path"),
         ('"http://127.0.0.1:8545"', '"ftp://h/"', "chain.rpc_url", "write it as https://host/path"),
-        ('"http://127.0.0.1:8545"', '"http://h:x/"', "chain.rpc_url", "is no valid URL"),
+        ('"http://127.0.0.1:8545"', '"http://h:x/"', "chain.rpc_url", "is not a valid URL"),
         ('"http://127.0.0.1:8545"', '"http://h/${KEY}"', "chain.rpc_url", "variable KEY is not set"),
         ('"http://127.0.0.1:8545"', '"http://h/${a b}"', "chain.rpc_url", "not of the form ${NAME}"),
         ('"ETH / USD"', '"${KEY}"', "feeds[0].description", "urls and header values only"),
         (HTTP, 'path = "price["', "feeds[0].sources[0].path", "write it as $.data.price"),
-        (HTTP, 'path = ""', "feeds[0].sources[0].path", "is no JSONPath"),
+        (HTTP, 'path = ""', "feeds[0].sources[0].path", "is not a JSONPath"),
         (
             'type = "http"',
             'type = "htp"',
@@ -417,8 +420,8 @@ ONE = ("min_sources = 1\n", "")
         (KEY, 'reporter = { remote = "https://s" }', "keys.reporter", "'remote' and 'address' go together"),
         (KEY, 'reporter = { remote = "http://s.example" }', "keys.reporter.remote", "needs https"),
         (KEY, 'reporter = { remote = "https://s.example/?k=1" }', "keys.reporter.remote", "without a query"),
-        ('path = "journal.sqlite"', 'url = "mysql://h/db"', "journal.url", "is no PostgreSQL database"),
-        ('path = "journal.sqlite"', 'url = "postgresql://h"', "journal.url", "is no PostgreSQL database"),
+        ('path = "journal.sqlite"', 'url = "mysql://h/db"', "journal.url", "is not a PostgreSQL database"),
+        ('path = "journal.sqlite"', 'url = "postgresql://h"', "journal.url", "is not a PostgreSQL database"),
         ('path = "journal.sqlite"', 'url = "postgresql://u:pw@h/db"', "journal.url", "has a password in it"),
         ('path = "journal.sqlite"', 'url = "postgresql://h/db?password=pw"', "journal.url", "has a password in it"),
         ('path = "journal.sqlite"', "standby = true", "journal", "exactly one of 'path'"),
@@ -607,7 +610,7 @@ def test_an_error_in_a_union_is_one_message(read: Load) -> None:
     ("fragment", "what"),
     [
         ('series = "wti"\nstart = 2008-02-01\nend = 2008-01-01', "'start' .* is after 'end'"),
-        ('series = "wti"\nstart = "soon"', "'soon' is no date"),
+        ('series = "wti"\nstart = "soon"', "'soon' is not a date"),
         ('series = "wti"\nstart = 2008-01-01T00:00:00', "write the date only"),
         ('series = "gold"', "'sp500', 'nasdaq', 'wti' or 'vix'"),
         ('series = "wti"\nspeed = 0', "greater than 0"),
@@ -640,11 +643,11 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
         load(path, {})
     path.write_text("[chain\n")
-    with pytest.raises(ConfigError, match=r"is no valid TOML: .*line 1") as caught:
+    with pytest.raises(ConfigError, match=r"is not valid TOML: .*line 1") as caught:
         load(path, {})
     assert "\n" not in str(caught.value)
     path.write_text("a = 1\na = 2\n")
-    with pytest.raises(ConfigError, match="is no valid TOML"):
+    with pytest.raises(ConfigError, match="is not valid TOML"):
         load(path, {})
     path.write_text("")
     with pytest.raises(ConfigError, match="chain: is missing"):

@@ -20,9 +20,10 @@ from oracle.core import encoding
 from oracle.core.errors import ConfigError, DataError, OracleError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.aggregate import AggregationPolicy, aggregate
-from oracle.sources.http import HttpSource
+from oracle.sources.http.source import HttpSource
 from oracle.sources.interface import Reading
-from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, Refused, signature
+from oracle.sources.push.authentication import NONCE, SIGNATURE, TIMESTAMP, PushRefused, signature
+from oracle.sources.push.source import PushSource
 
 NOW = 1_700_000_000
 KEY = b"0123456789abcdef"
@@ -102,7 +103,7 @@ def test_any_body_of_a_push(
     }
     try:
         reading = loop.run(source.take(headers, sent))
-    except Refused as refused:
+    except PushRefused as refused:
         one_line(refused)
     else:
         assert ok and type(reading.value) is Decimal

@@ -12,7 +12,8 @@ import pytest
 from oracle.config import PushSourceConfig
 from oracle.core.errors import ConfigError, SourceUnavailable
 from oracle.core.types import Kind
-from oracle.sources.push import NONCE, SIGNATURE, TIMESTAMP, PushSource, Refused, Why, signature
+from oracle.sources.push.authentication import NONCE, SIGNATURE, TIMESTAMP, PushRefused, RefusalReason, signature
+from oracle.sources.push.source import PushSource
 from tests.conformance import check_source
 
 NOW = 1_700_000_000
@@ -42,8 +43,8 @@ class Desk:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         return (await self.source.take(self.signed(body, **options), body)).value
 
-    async def refused(self, headers: dict[str, str], body: bytes, why: Why) -> str:
-        with pytest.raises(Refused) as caught:
+    async def refused(self, headers: dict[str, str], body: bytes, why: RefusalReason) -> str:
+        with pytest.raises(PushRefused) as caught:
             await self.source.take(headers, body)
         assert caught.value.why is why, caught.value.reason
         assert KEY.decode() not in caught.value.reason
@@ -97,24 +98,24 @@ async def test_nothing_of_a_push_can_be_altered(desk: Desk) -> None:
         {name: value for name, value in good.items() if name != TIMESTAMP},
         {},
     ):
-        await desk.refused(altered, VALUE, Why.NOT_AUTHENTIC)
-    await desk.refused(good, VALUE.replace(b"5", b"6"), Why.NOT_AUTHENTIC)
-    await desk.refused(desk.signed(VALUE, key=KEY[::-1]), VALUE, Why.NOT_AUTHENTIC)
-    await desk.refused(desk.signed(VALUE, path="/push/btc/desk"), VALUE, Why.NOT_AUTHENTIC)
+        await desk.refused(altered, VALUE, RefusalReason.NOT_AUTHENTIC)
+    await desk.refused(good, VALUE.replace(b"5", b"6"), RefusalReason.NOT_AUTHENTIC)
+    await desk.refused(desk.signed(VALUE, key=KEY[::-1]), VALUE, RefusalReason.NOT_AUTHENTIC)
+    await desk.refused(desk.signed(VALUE, path="/push/btc/desk"), VALUE, RefusalReason.NOT_AUTHENTIC)
     assert (await desk.source.take(good, VALUE)).value == Decimal("2345.670"), "refusals used nothing up"
 
 
 async def test_a_push_counts_once(desk: Desk) -> None:
     headers = desk.signed(VALUE)
     await desk.source.take(headers, VALUE)
-    await desk.refused(headers, VALUE, Why.REPEATED)
+    await desk.refused(headers, VALUE, RefusalReason.REPEATED)
     desk.now += 31
-    await desk.refused(headers, VALUE, Why.NOT_AUTHENTIC)
+    await desk.refused(headers, VALUE, RefusalReason.NOT_AUTHENTIC)
 
 
 @pytest.mark.parametrize("off", [-31, 31])
 async def test_a_signature_of_another_time_is_refused(desk: Desk, off: int) -> None:
-    await desk.refused(desk.signed(VALUE, at=NOW + off), VALUE, Why.NOT_AUTHENTIC)
+    await desk.refused(desk.signed(VALUE, at=NOW + off), VALUE, RefusalReason.NOT_AUTHENTIC)
 
 
 async def test_what_was_signed_before_a_restart_is_refused(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ async def test_what_was_signed_before_a_restart_is_refused(tmp_path: Path) -> No
     await before.source.take(headers, VALUE)
     after = Desk(tmp_path)
     after.source._door._began = NOW + 1  # type: ignore[union-attr]
-    assert "before this daemon began" in await after.refused(headers, VALUE, Why.NOT_AUTHENTIC)
+    assert "before this daemon began" in await after.refused(headers, VALUE, RefusalReason.NOT_AUTHENTIC)
 
 
 async def test_a_captured_flood_is_forgotten_after_the_window(desk: Desk) -> None:
@@ -137,28 +138,28 @@ async def test_a_captured_flood_is_forgotten_after_the_window(desk: Desk) -> Non
 @pytest.mark.parametrize(
     ("body", "why", "says"),
     [
-        (b"", Why.MALFORMED, "no JSON"),
-        (b"\xff\xfe", Why.MALFORMED, "no JSON"),
-        (b"[" * 4_000, Why.MALFORMED, "no JSON"),
-        (b"[]", Why.MALFORMED, "the body must be"),
-        (b"{}", Why.MALFORMED, "the body must be"),
-        (b'{"value": "1", "feed": "btc"}', Why.MALFORMED, "the body must be"),
-        (b'{"value": 1.5}', Why.MALFORMED, "in a string"),
-        (b'{"value": 1}', Why.MALFORMED, "in a string"),
-        (b'{"value": null}', Why.MALFORMED, "in a string"),
-        (b'{"value": "1", "time": "1700000000"}', Why.MALFORMED, "whole unix seconds"),
-        (b'{"value": "1", "time": 1.7e9}', Why.MALFORMED, "whole unix seconds"),
-        (b'{"value": "1", "time": true}', Why.MALFORMED, "whole unix seconds"),
-        (b'{"value": "NaN"}', Why.NOT_BELIEVED, "not a plain decimal number"),
-        (b'{"value": "1e400"}', Why.NOT_BELIEVED, "out of range"),
-        (b'{"value": "0"}', Why.NOT_BELIEVED, "above zero"),
-        (b'{"value": "1001"}', Why.NOT_BELIEVED, "above the configured maximum"),
-        (b'{"value": "1", "time": 1699999939}', Why.NOT_BELIEVED, "61 s old"),
-        (b'{"value": "1", "time": 1700000061}', Why.NOT_BELIEVED, "ahead of this machine's clock"),
-        (b'{"value": "1", "time": 99999999999999999999}', Why.NOT_BELIEVED, "no unix time"),
+        (b"", RefusalReason.MALFORMED, "no JSON"),
+        (b"\xff\xfe", RefusalReason.MALFORMED, "no JSON"),
+        (b"[" * 4_000, RefusalReason.MALFORMED, "no JSON"),
+        (b"[]", RefusalReason.MALFORMED, "the body must be"),
+        (b"{}", RefusalReason.MALFORMED, "the body must be"),
+        (b'{"value": "1", "feed": "btc"}', RefusalReason.MALFORMED, "the body must be"),
+        (b'{"value": 1.5}', RefusalReason.MALFORMED, "in a string"),
+        (b'{"value": 1}', RefusalReason.MALFORMED, "in a string"),
+        (b'{"value": null}', RefusalReason.MALFORMED, "in a string"),
+        (b'{"value": "1", "time": "1700000000"}', RefusalReason.MALFORMED, "whole unix seconds"),
+        (b'{"value": "1", "time": 1.7e9}', RefusalReason.MALFORMED, "whole unix seconds"),
+        (b'{"value": "1", "time": true}', RefusalReason.MALFORMED, "whole unix seconds"),
+        (b'{"value": "NaN"}', RefusalReason.NOT_BELIEVED, "not a plain decimal number"),
+        (b'{"value": "1e400"}', RefusalReason.NOT_BELIEVED, "out of range"),
+        (b'{"value": "0"}', RefusalReason.NOT_BELIEVED, "above zero"),
+        (b'{"value": "1001"}', RefusalReason.NOT_BELIEVED, "above the configured maximum"),
+        (b'{"value": "1", "time": 1699999939}', RefusalReason.NOT_BELIEVED, "61 s old"),
+        (b'{"value": "1", "time": 1700000061}', RefusalReason.NOT_BELIEVED, "ahead of this machine's clock"),
+        (b'{"value": "1", "time": 99999999999999999999}', RefusalReason.NOT_BELIEVED, "no unix time"),
     ],
 )
-async def test_a_body_that_is_no_value(tmp_path: Path, body: bytes, why: Why, says: str) -> None:
+async def test_a_body_that_is_no_value(tmp_path: Path, body: bytes, why: RefusalReason, says: str) -> None:
     desk = Desk(tmp_path, max=1_000)
     assert says in await desk.refused(desk.signed(body), body, why)
     with pytest.raises(SourceUnavailable):
@@ -168,30 +169,30 @@ async def test_a_body_that_is_no_value(tmp_path: Path, body: bytes, why: Why, sa
 async def test_time_does_not_go_back(desk: Desk) -> None:
     await desk.push({"value": "2", "time": NOW})
     body = json.dumps({"value": "1", "time": NOW - 1}).encode()
-    await desk.refused(desk.signed(body), body, Why.REPEATED)
+    await desk.refused(desk.signed(body), body, RefusalReason.REPEATED)
     assert (await desk.source.read()).value == 2
 
 
 async def test_only_so_many_are_taken_but_others_tries_do_not_count(tmp_path: Path) -> None:
     desk = Desk(tmp_path, max_per_minute=3)
     for _ in range(20):
-        await desk.refused({}, VALUE, Why.NOT_AUTHENTIC)
+        await desk.refused({}, VALUE, RefusalReason.NOT_AUTHENTIC)
     for _ in range(3):
         await desk.push(VALUE)
-    assert "at most 3" in await desk.refused(desk.signed(VALUE), VALUE, Why.TOO_MANY)
+    assert "at most 3" in await desk.refused(desk.signed(VALUE), VALUE, RefusalReason.TOO_MANY)
 
 
 async def test_a_token(tmp_path: Path) -> None:
     desk = Desk(tmp_path, secret="token_file")
     right = f"Bearer {KEY.decode()}"
     for header in ("", "Bearer", right[:-1], right + "0", right.lower(), KEY.decode(), "Basic " + KEY.decode()):
-        await desk.refused({"Authorization": header}, VALUE, Why.NOT_AUTHENTIC)
+        await desk.refused({"Authorization": header}, VALUE, RefusalReason.NOT_AUTHENTIC)
     assert (await desk.source.take({"Authorization": right}, VALUE)).value == Decimal("2345.67")
 
 
 async def test_a_closed_source_takes_nothing(desk: Desk) -> None:
     await desk.source.close()
-    await desk.refused(desk.signed(VALUE), VALUE, Why.NOT_AUTHENTIC)
+    await desk.refused(desk.signed(VALUE), VALUE, RefusalReason.NOT_AUTHENTIC)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.app.service import source
+from oracle.app.sources import make_source
 from oracle.config import FeedConfig
 from oracle.core.errors import DataError, SourceExhausted, ToolMissing
-from oracle.sources import packaged
 from oracle.sources.interface import Reading, check_value, mask_url, parse_decimal
-from oracle.sources.packaged import SERIES, load_series
-from oracle.sources.replay import ReplaySource, load_csv
+from oracle.sources.packaged.series import SERIES, load_series
+from oracle.sources.replay.csv_file import load_csv
+from oracle.sources.replay.source import ReplaySource
 from tests.conformance import check_source
 
 START = 1_200_000_000
@@ -301,7 +301,7 @@ def packed(text: bytes) -> bytes:
 
 
 def test_without_arch_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
+    monkeypatch.setattr("oracle.sources.packaged.series.find_spec", lambda name: None)
     with pytest.raises(ToolMissing, match=r'pip install "verifiable-oracle\[demo\]"'):
         load_series("sp500")
 
@@ -329,7 +329,7 @@ def test_a_damaged_package_is_one_clear_line(
     spec = importlib.machinery.ModuleSpec("arch", None, is_package=True)
     assert spec.submodule_search_locations is not None
     spec.submodule_search_locations.append(str(tmp_path))
-    monkeypatch.setattr(packaged, "find_spec", lambda name: spec)
+    monkeypatch.setattr("oracle.sources.packaged.series.find_spec", lambda name: spec)
     if content is not None:
         (tmp_path / "data" / "sp500").mkdir(parents=True)
         (tmp_path / "data" / SERIES["sp500"].file).write_bytes(content)
@@ -340,7 +340,7 @@ def test_a_damaged_package_is_one_clear_line(
 
 def test_neither_arch_nor_pandas_is_imported() -> None:
     script = (
-        "import sys; from oracle.sources.packaged import load_series; load_series('wti');"
+        "import sys; from oracle.sources.packaged.series import load_series; load_series('wti');"
         "print([name for name in ('arch', 'pandas', 'numpy', 'httpx') if name in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -372,7 +372,7 @@ async def test_sources_are_built_as_configured(tmp_path: Path) -> None:
         {"type": "replay", "file": write(tmp_path, HEAD), "name": "mine"},
         {"type": "http", "url": "https://prices.example/wti", "path": "$.price", "name": "web"},
     )
-    sources = [source(configured, index) for index in range(3)]
+    sources = [make_source(configured, index) for index in range(3)]
     assert [each.name for each in sources[1:]] == ["mine", "web"]
     assert (await sources[0].read()).value == Decimal("99.64")
     assert (await sources[1].read()).value == Decimal("1.5")
@@ -383,4 +383,4 @@ async def test_sources_are_built_as_configured(tmp_path: Path) -> None:
 def test_a_bad_recording_is_found_before_anything_starts(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "1200000001,NaN\n")
     with pytest.raises(DataError, match=r"series\.csv:3: column 'value'"):
-        source(feed({"type": "replay", "file": path}), 0)
+        make_source(feed({"type": "replay", "file": path}), 0)

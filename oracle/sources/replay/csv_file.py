@@ -1,4 +1,4 @@
-"""Recorded series: a CSV file, checked as a whole before anything is started, and its replay at a chosen speed."""
+"""Recordings in CSV files, checked as a whole before anything is started."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import csv
 import datetime as dt
 import difflib
 import re
-import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-from oracle.core.errors import DataError, SourceExhausted
-from oracle.sources.interface import Reading, closed, parse_decimal
+from oracle.core.errors import DataError
+from oracle.sources.interface import Reading, parse_decimal
 
-__all__ = ["ReplaySource", "header", "load_csv", "load_table"]
+__all__ = ["Row", "header", "load_csv", "load_table"]
 
 _UNIX_SECONDS = re.compile(r"[0-9]{1,10}\Z")
 UINT32_MAX = 2**32 - 1
@@ -152,97 +149,3 @@ def _time(text: str, where: str) -> int:
     if not 0 < seconds <= UINT32_MAX:
         raise DataError(f"{where}: {text!r} is outside the years 1970 to 2106, which the contract's times cover")
     return seconds
-
-
-class ReplaySource:
-    """Gives a recorded series again.
-
-    `ticks` gives every reading, as fast as it is asked. `read` gives the present one: at a numeric speed the
-    latest reading at or before recorded time, which starts with the first `read` and passes `speed` times as
-    fast as real time (readings in between are passed over, as they are by anyone who polls); at speed "max",
-    the next one.
-    """
-
-    def __init__(
-        self,
-        readings: Sequence[Reading],
-        *,
-        speed: Decimal | Literal["max"] = "max",
-        timestamps: Literal["recorded", "now"] = "recorded",
-        monotonic: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        """Prepare a replay.
-
-        Args:
-            readings: At least one; times rise strictly.
-            speed: Recorded seconds per real second, above zero, or "max".
-            timestamps: Whether readings keep their recorded times, or are moved to the present (numeric
-                speed only).
-            monotonic: Clock that `speed` refers to, seconds.
-            wall: Clock of the present, unix seconds.
-        """
-        if not readings:
-            raise ValueError("a replay needs readings")
-        if any(a.observed_at >= b.observed_at for a, b in pairwise(readings)):
-            raise ValueError("the times of a replay must rise strictly")
-        if speed == "max" and timestamps == "now":
-            raise ValueError("timestamps 'now' need a numeric speed")
-        self._readings = tuple(readings)
-        self._times = [reading.observed_at for reading in readings]
-        self._speed = speed
-        self._shift_to_now = timestamps == "now"
-        self._monotonic = monotonic
-        self._wall = wall
-        self._started: tuple[float, int] | None = None
-        self._next = 0
-        self._closed = False
-
-    @property
-    def name(self) -> str:
-        """The name that the readings carry."""
-        return self._readings[0].source
-
-    def __len__(self) -> int:
-        return len(self._readings)
-
-    def ticks(self) -> Iterator[Reading]:
-        """All readings from the first to the last, with their recorded times; independent of `read`."""
-        return iter(self._readings)
-
-    async def read(self) -> Reading:
-        """See `Source.read`."""
-        if self._closed:
-            raise closed(self.name)
-        if self._speed == "max":
-            index = self._next
-            if index >= len(self._readings):
-                raise self._exhausted()
-            self._next = index + 1
-            return self._readings[index]
-        return self._at_speed(self._speed)
-
-    def _at_speed(self, speed: Decimal) -> Reading:
-        now = self._monotonic()
-        if self._started is None:
-            self._started = (now, int(self._wall()))
-        started, started_wall = self._started
-        # Clocks are floats; the values are not touched by them.
-        recorded_now = self._times[0] + (now - started) * float(speed)
-        index = max(0, bisect_right(self._times, recorded_now) - 1)
-        if index == len(self._readings) - 1:
-            if self._next > index:  # the last one was given already
-                raise self._exhausted()
-            self._next = index + 1
-        reading = self._readings[index]
-        if not self._shift_to_now:
-            return reading
-        elapsed = int((reading.observed_at - self._times[0]) / float(speed))
-        return Reading(reading.value, started_wall + elapsed, reading.source)
-
-    def _exhausted(self) -> SourceExhausted:
-        return SourceExhausted(f"{self.name}: the recording has ended after {len(self._readings)} readings")
-
-    async def close(self) -> None:
-        """See `Source.close`."""
-        self._closed = True

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from oracle.config import OnchainSourceConfig
 from oracle.core.concurrency import together
 from oracle.core.errors import DataError, OracleError, Retryable, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.interface import Reading, closed
+from oracle.sources.onchain.config import OnchainSourceConfig
 from oracle.sources.validation import Checks
 
-__all__ = ["Feed", "LatestRound", "OnchainSource"]
+__all__ = ["ChainlinkReader", "ChainlinkRound", "OnchainSource"]
 
 MAX_DECIMALS = 36
 """No feed has more; a contract that answers more is none."""
 
 
-class LatestRound(Protocol):
+class ChainlinkRound(Protocol):
     """What `latestRoundData` answers."""
 
     @property
@@ -33,11 +33,11 @@ class LatestRound(Protocol):
     def answered_in_round(self) -> int: ...
 
 
-class Feed(Protocol):
+class ChainlinkReader(Protocol):
     """The other oracle's feed, as `oracle.chain.chainlink.ChainlinkFeed` reads it."""
 
     async def decimals(self) -> int: ...
-    async def latest_round(self) -> LatestRound: ...
+    async def latest_round(self) -> ChainlinkRound: ...
     async def close(self) -> None: ...
 
 
@@ -54,7 +54,7 @@ class OnchainSource:
     def __init__(
         self,
         config: OnchainSourceConfig,
-        feed: Feed,
+        feed: ChainlinkReader,
         *,
         measure: Kind,
         name: str,

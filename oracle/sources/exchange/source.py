@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 import aiohttp
 
-from oracle.config import ExchangeSourceConfig
 from oracle.core.errors import ConfigError, DataError, SourceUnavailable, ToolMissing
 from oracle.core.types import Kind
+from oracle.sources.exchange.config import ExchangeSourceConfig
 from oracle.sources.interface import Reading, closed, parse_decimal
 from oracle.sources.validation import Checks
 
@@ -111,7 +111,7 @@ class ExchangeSource:
             raise DataError(f"{self._where}: {self._config.exchange} {reason}") from None
         except ccxt.BaseError as error:
             # Its text has the whole URL and the whole answer: neither belongs in a log.
-            reason = str(error.__cause__) if isinstance(error.__cause__, _Refused) else _words(error)
+            reason = str(error.__cause__) if isinstance(error.__cause__, _AnswerRefused) else _words(error)
             raise SourceUnavailable(f"{self._where}: {reason}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise SourceUnavailable(f"{self._where}: can't be reached: {type(error).__name__}") from None
@@ -126,7 +126,7 @@ class ExchangeSource:
         """Made in the loop that reads."""
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
-        self._session = aiohttp.ClientSession(response_class=_Bounded, trace_configs=[trace])
+        self._session = aiohttp.ClientSession(response_class=_LimitedResponse, trace_configs=[trace])
         given = {
             "session": self._session,
             "number": str,
@@ -154,11 +154,11 @@ class ExchangeSource:
         return parse_decimal(found, where)
 
 
-class _Refused(aiohttp.ClientError):
+class _AnswerRefused(aiohttp.ClientError):
     """An answer that is not taken."""
 
 
-class _Bounded(aiohttp.ClientResponse):
+class _LimitedResponse(aiohttp.ClientResponse):
     """An answer that is read up to a limit."""
 
     async def read(self) -> bytes:
@@ -168,13 +168,13 @@ class _Bounded(aiohttp.ClientResponse):
                 body += chunk
                 if len(body) > MAX_BODY:
                     self.close()
-                    raise _Refused(f"the answer is larger than {MAX_BODY} bytes")
+                    raise _AnswerRefused(f"the answer is larger than {MAX_BODY} bytes")
             self._body = bytes(body)
         return self._body
 
 
 async def _refuse_redirect(session: aiohttp.ClientSession, context: object, about: object) -> NoReturn:
-    raise _Refused("answered with a redirect, which is not followed")
+    raise _AnswerRefused("answered with a redirect, which is not followed")
 
 
 def _ccxt(name: str) -> ModuleType:

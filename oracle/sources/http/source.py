@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import jsonpath
 
-from oracle.config import HttpSourceConfig
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
+from oracle.sources.http.config import HttpSourceConfig
 from oracle.sources.interface import Reading, check_value, closed, mask_url, parse_decimal
 from oracle.sources.validation import Checks
 

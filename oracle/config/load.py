@@ -1,0 +1,121 @@
+"""Read a configuration file, and replace the variables in it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from oracle.config.explain import explain, key_path
+from oracle.config.file import Config
+from oracle.config.journal import JournalConfig, journal_table
+from oracle.config.training import TrainingConfig
+from oracle.core.errors import ConfigError
+from oracle.core.settings import Section
+
+__all__ = ["journal_at", "load", "load_training"]
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+# Besides these, the values of "headers" may have variables.
+_URL_KEYS = frozenset({"url", "rpc_url", "rpc_urls", "ws_url"})
+
+
+Table = TypeVar("Table", bound=Section)
+
+
+def load(path: Path | str, env: Mapping[str, str]) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: A TOML file.
+        env: Environment variables for `${NAME}`; usually `os.environ`.
+
+    Raises:
+        ConfigError: The file can't be read, is not TOML, or has a mistake.
+    """
+    return _read(Path(path), env, Config, "config.example.toml is one to start from")
+
+
+def load_training(path: Path) -> TrainingConfig:
+    """Read a file that says how a detector is trained.
+
+    Raises:
+        ConfigError: The file can't be read, is not TOML, or has a mistake.
+    """
+    return _read(path, {}, TrainingConfig, "docs/detectors.md has one to start from")
+
+
+def journal_at(where: str) -> JournalConfig:
+    """Return the configuration of the journal in a file, or at a PostgreSQL URL.
+
+    Raises:
+        ConfigError: The URL is not one of a PostgreSQL database, or has a password in it.
+    """
+    try:
+        return JournalConfig.model_validate(journal_table(where))
+    except ValidationError as error:
+        raise ConfigError(f"journal: {explain(error)}") from None
+
+
+def _read(path: Path, env: Mapping[str, str], table: type[Table], hint: str) -> Table:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file; {hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except ValueError as error:  # TOMLDecodeError, or a number with too many digits
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is not valid TOML: it is nested too deep") from None
+    except ArithmeticError:
+        raise ConfigError(f"{path}: a number in it is out of range") from None
+    try:
+        expanded = _expand(data, env, ())
+        return table.model_validate(expanded, context={"base": path.resolve().parent})
+    except _Expansion as error:
+        raise ConfigError(f"{path}: {key_path(error.location)}: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deep") from None
+
+
+class _Expansion(Exception):
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+def _expand(value: Any, env: Mapping[str, str], location: tuple[str | int, ...]) -> Any:
+    """Return `value` with lists as tuples, and with variables replaced where they are allowed."""
+    if isinstance(value, dict):
+        return {key: _expand(item, env, (*location, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_expand(item, env, (*location, index)) for index, item in enumerate(value))
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    named = next(part for part in reversed(location) if isinstance(part, str))
+    if named not in _URL_KEYS and location[-2:-1] != ("headers",):
+        raise _Expansion(location, "variables (${NAME}) are replaced in URLs and header values only")
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if not env.get(name):
+            raise _Expansion(location, f"the environment variable {name} is not set")
+        return env[name]
+
+    replaced = _VARIABLE.sub(replace, value)
+    if "${" in _VARIABLE.sub("", value):
+        raise _Expansion(location, "has a '${' that is not of the form ${NAME}")
+    return replaced

@@ -1,0 +1,177 @@
+"""What all tables of the configuration share: a base class, types of fields, and the endpoints of a chain.
+
+This module is in `core` because a source keeps its own configuration beside itself, below `oracle.config`. Nothing else
+in `core` may import it, or pydantic.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from oracle.core.formats import checksum_address
+
+__all__ = [
+    "UINT32_MAX",
+    "Address",
+    "ConfigPath",
+    "DecimalNumber",
+    "EndpointsConfig",
+    "Seconds",
+    "Section",
+    "Url",
+    "UrlText",
+    "WholeSeconds",
+    "check_address",
+    "check_url",
+    "wrong",
+]
+
+UINT32_MAX = 2**32 - 1
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """Return the error that a validator raises.
+
+    Args:
+        message: What is wrong, and what would be right. It follows the path of the key, as "feeds[0].sigma: ".
+    """
+    # The message is given as a value: braces in it, for instance of "${NAME}", are not placeholders.
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def check_url(value: str) -> str:
+    """Return `value` if it is a URL with http or https.
+
+    Raises:
+        PydanticCustomError: It is not. The message does not repeat it: it may hold credentials.
+    """
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise wrong("is not a valid URL; write it as https://host/path") from None
+    if parts.scheme not in ("http", "https") or not host or any(character.isspace() for character in value):
+        raise wrong("is not a valid URL; write it as https://host/path")
+    return value
+
+
+def _path(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value:
+        raise wrong("must be a path: a string that is not empty")
+    base: Path | None = (info.context or {}).get("base")
+    path = Path(value).expanduser()
+    return path if base is None else base / path
+
+
+def _decimal(value: object) -> object:
+    # TOML floats arrive as Decimal (see `oracle.config.load`); a bool is an int to Python, but no number here.
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise wrong("is too large for a duration") from None
+
+
+def check_address(value: str) -> str:
+    """Return the address `value` in the mixed case of its checksum.
+
+    Raises:
+        PydanticCustomError: It is no address, its checksum is wrong, or it is the zero address.
+    """
+    try:
+        address = checksum_address(value)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    if int(address, 16) == 0:
+        raise wrong("is the zero address, which nobody controls")
+    return address
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_path)]
+"""A path. A relative one is relative to the configuration file's folder."""
+
+DecimalNumber = Annotated[Decimal, BeforeValidator(_decimal)]
+"""A number that never was a binary float."""
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400 * 365, allow_inf_nan=False)]
+"""A duration: above zero, at most a year."""
+
+WholeSeconds = Annotated[int, Field(ge=1, le=UINT32_MAX)]
+"""A duration as the contract stores it."""
+
+Address = Annotated[str, AfterValidator(check_address)]
+"""An address, in the mixed case of its checksum."""
+
+UrlText = Annotated[str, AfterValidator(check_url)]
+Url = Annotated[UrlText, Field(repr=False)]
+"""A URL with http or https, which no representation shows: it may hold credentials."""
+
+
+class Section(BaseModel):
+    """The base of all tables: frozen, without unknown keys, without conversions between types."""
+
+    # Input is hidden because it may be a secret; the validators quote what is not.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in known:
+                    near = difflib.get_close_matches(str(key), known, n=1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+                    context = {"message": f"unknown key; {hint}", "key": key}
+                    raise PydanticCustomError("unknown_key", "{message}", context)
+        return data
+
+
+class EndpointsConfig(Section):
+    """The RPC endpoints of one chain: of the chain that is reported to, or of one that an on-chain source reads.
+
+    Attributes:
+        rpc_url: The endpoint, if there is one.
+        rpc_urls: The endpoints in order of preference, if there are several.
+        agreement: How many endpoints must give the same answer where it decides: feeds, receipts, nonces.
+        max_head_lag: How many blocks an endpoint may be behind the others.
+        fail_back_after_s: How many seconds a preferred endpoint must be healthy before it is asked again.
+        chain_id: The chain's id. An endpoint that serves another chain is not asked.
+    """
+
+    rpc_url: UrlText | None = Field(None, repr=False)
+    rpc_urls: tuple[UrlText, ...] = Field((), max_length=16, repr=False)
+    agreement: Annotated[int, Field(ge=1, le=16)] = 1
+    max_head_lag: Annotated[int, Field(ge=0, le=10_000)] = 3
+    fail_back_after_s: Seconds = 60.0
+    chain_id: Annotated[int, Field(ge=1, lt=2**63)]
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """All RPC endpoints, in order of preference."""
+        return self.rpc_urls or ((self.rpc_url,) if self.rpc_url is not None else ())
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if (self.rpc_url is None) != bool(self.rpc_urls):
+            raise wrong("needs either 'rpc_url', or several endpoints in 'rpc_urls'")
+        if len(set(self.rpc_urls)) != len(self.rpc_urls):
+            raise wrong("'rpc_urls' has an endpoint twice: it would agree with itself")
+        if self.agreement > len(self.endpoints):
+            raise wrong(f"'agreement' of {self.agreement} needs as many endpoints in 'rpc_urls'")
+        return self

@@ -1,0 +1,1 @@
+"""A source that reads the ticker of an exchange through ccxt."""

@@ -1,0 +1,131 @@
+"""Put faults into recorded series, at marked ticks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from oracle.sources.faults.catalogue import CATALOGUE
+from oracle.sources.faults.fault import Fault, Surroundings
+from oracle.sources.interface import Reading
+
+__all__ = ["SPACING", "Injection", "inject"]
+
+
+SPACING = 6
+"""Least number of clean ticks between two faults of a feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """One faulty tick.
+
+    Attributes:
+        feed: The series' name.
+        index: Position in the series, from 0.
+        kind: Of the fault.
+        first: Position of the fault's first tick; a fault of several ticks is one fault.
+        original: The true value.
+        faulted: What is seen.
+    """
+
+    feed: str
+    index: int
+    kind: str
+    first: int
+    original: Decimal
+    faulted: Decimal
+
+
+def inject(
+    series: Mapping[str, Sequence[Reading]],
+    seed: int,
+    rate: float,
+    warmup: int,
+    catalogue: Sequence[Fault] = CATALOGUE,
+) -> tuple[dict[str, list[Reading]], list[Injection]]:
+    """Put faults into recorded series.
+
+    Kinds take turns in a shuffled order across all series, so that each of them occurs about equally often.
+
+    Args:
+        series: Readings by feed name. Ticks are positions: the wrong asset's value is that at the same
+            position.
+        seed: Of the random choices.
+        rate: Faults (not faulty ticks) per tick, for instance 0.05. Spacing and length put a bound on it.
+        warmup: Ticks at the beginning of each series that stay clean; at least 1.
+        catalogue: Kinds to inject.
+
+    Returns:
+        The faulted series, and each faulty tick, sorted by feed and position. The input is left as it was.
+
+    Raises:
+        ValueError: The rate, the warm-up or the catalogue make no sense.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate {rate} is not between 0 and 1")
+    if warmup < 1:
+        raise ValueError("the warm-up must be at least 1 tick: a stuck value needs one to repeat")
+    if not catalogue:
+        raise ValueError("there are no faults to inject")
+    # A string seed is hashed by the generator itself, the same in every process.
+    rng = random.Random(f"faults:{seed}")
+    turns = _ShuffledKinds(catalogue, rng)
+    faulted: dict[str, list[Reading]] = {}
+    injections: list[Injection] = []
+    for feed in sorted(series):
+        readings = series[feed]
+        others = [series[other] for other in sorted(series) if other != feed]
+        seen = list(readings)
+        index = warmup
+        while index < len(readings):
+            if rng.random() >= rate:
+                index += 1
+                continue
+            fault = turns.next(len(readings) - index, has_others=_others_at(others, index, 1) != ())
+            if fault is None:
+                break
+            window = readings[index : index + fault.ticks]
+            around = Surroundings(
+                clean=tuple(reading.value for reading in window),
+                before=readings[index - 1].value,
+                others=_others_at(others, index, fault.ticks),
+                earlier=tuple(reading.value for reading in readings[max(0, index - fault.earlier) : index]),
+            )
+            for offset, (reading, value) in enumerate(zip(window, fault.apply(around, rng), strict=True)):
+                seen[index + offset] = replace(reading, value=value)
+                injections.append(Injection(feed, index + offset, fault.kind, index, reading.value, value))
+            index += fault.ticks + SPACING
+        faulted[feed] = seen
+    # In the order in which the series were given.
+    return {feed: faulted[feed] for feed in series}, injections
+
+
+def _others_at(others: Sequence[Sequence[Reading]], index: int, ticks: int) -> tuple[tuple[Decimal, ...], ...]:
+    return tuple(
+        tuple(reading.value for reading in other[index : index + ticks])
+        for other in others
+        if len(other) >= index + ticks
+    )
+
+
+class _ShuffledKinds:
+    """Gives each kind once, in random order, before any kind again."""
+
+    def __init__(self, catalogue: Sequence[Fault], rng: random.Random) -> None:
+        self._catalogue = tuple(catalogue)
+        self._rng = rng
+        self._bag: list[Fault] = []
+
+    def next(self, ticks_left: int, *, has_others: bool) -> Fault | None:
+        """The next kind that fits here; None if none does."""
+        for _ in range(2):
+            for position, fault in enumerate(self._bag):
+                if fault.ticks <= ticks_left and (has_others or not fault.needs_others):
+                    return self._bag.pop(position)
+            fresh = list(self._catalogue)
+            self._rng.shuffle(fresh)
+            self._bag += fresh
+        return None

@@ -1,0 +1,1 @@
+"""A source that reads a number from a JSON document on the web."""

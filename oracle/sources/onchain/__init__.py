@@ -1,0 +1,1 @@
+"""A source that reads another oracle's feed with Chainlink's interface."""

@@ -1,0 +1,1 @@
+"""Recorded market series that an installed package carries. `oracle.sources.replay` replays them."""

@@ -1,0 +1,1 @@
+"""A source that is sent its values, over HTTP."""

@@ -1,0 +1,113 @@
+"""The latest value that was pushed, as a source."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from aiolimiter import AsyncLimiter
+
+from oracle.core.errors import DataError, SourceUnavailable
+from oracle.core.types import Kind
+from oracle.sources.interface import Reading, closed, parse_decimal
+from oracle.sources.push.authentication import PushRefused, RefusalReason, SignatureCheck, TokenCheck, push_path
+from oracle.sources.push.config import PushSourceConfig
+from oracle.sources.validation import Checks
+
+__all__ = ["PushSource"]
+
+MINUTE = 60.0
+
+
+class PushSource:
+    """The latest value that was pushed.
+
+    Args:
+        feed: Its feed's name.
+        measure: Its feed's kind.
+        now: Clock, unix seconds.
+
+    Raises:
+        ConfigError: The secret's file can't be used.
+    """
+
+    def __init__(
+        self, config: PushSourceConfig, *, feed: str, measure: Kind, now: Callable[[], float] = time.time
+    ) -> None:
+        self._config = config
+        self._checks = Checks.of(config, measure)
+        self._path = push_path(feed, config.name)
+        self._door: TokenCheck | SignatureCheck = (
+            TokenCheck.of(config, now) if config.key_file is None else SignatureCheck.of(config, self._path, now)
+        )
+        self._limit = AsyncLimiter(config.max_per_minute, MINUTE)
+        self._now = now
+        self._latest: Reading | None = None
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """See `Source.name`."""
+        return self._config.name
+
+    async def read(self) -> Reading:
+        """See `Source.read`: the latest push, while it is not too old."""
+        if self._closed:
+            raise closed(self.name)
+        if self._latest is None:
+            raise SourceUnavailable(f"{self.name}: nothing was pushed to {self._path} yet")
+        self._checks.moment(self._latest.observed_at, int(self._now()), f"{self.name}: latest push")
+        return self._latest
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        self._closed = True
+
+    async def take(self, headers: Mapping[str, str], body: bytes) -> Reading:
+        """Takes a push.
+
+        Args:
+            headers: Of the request; names in any case.
+
+        Raises:
+            PushRefused: It is not taken, and why.
+        """
+        if self._closed:
+            raise PushRefused(RefusalReason.NOT_AUTHENTIC, "the source is closed")
+        # What is not authentic costs the sender's share of the limit nothing.
+        sent_at = self._door.check(headers, body)
+        if not self._limit.has_capacity():
+            raise PushRefused(
+                RefusalReason.TOO_MANY, f"at most {self._config.max_per_minute} pushes a minute are taken"
+            )
+        await self._limit.acquire()
+        reading = self._reading(_document(body), sent_at)
+        if self._latest is not None and reading.observed_at < self._latest.observed_at:
+            raise PushRefused(RefusalReason.REPEATED, f"there is a value of {self._latest.observed_at}, which is later")
+        self._latest = reading
+        return reading
+
+    def _reading(self, document: Mapping[str, Any], sent_at: int) -> Reading:
+        value, observed_at = document["value"], document.get("time", sent_at)
+        if not isinstance(value, str):
+            raise PushRefused(RefusalReason.MALFORMED, '"value" must be a decimal number in a string, as "2345.67"')
+        if not isinstance(observed_at, int) or isinstance(observed_at, bool):
+            raise PushRefused(RefusalReason.MALFORMED, '"time" must be whole unix seconds')
+        try:
+            believed = self._checks.value(parse_decimal(value, '"value"'), '"value"')
+            return Reading(believed, self._checks.moment(observed_at, int(self._now()), '"time"'), self.name)
+        except (DataError, SourceUnavailable) as error:
+            raise PushRefused(RefusalReason.NOT_BELIEVED, str(error)) from None
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError):
+        raise PushRefused(RefusalReason.MALFORMED, "the body is no JSON") from None
+    if not isinstance(found, dict) or not {"value"} <= set(found) <= {"value", "time"}:
+        raise PushRefused(RefusalReason.MALFORMED, 'the body must be {"value": "…", "time": …}; "time" may be left out')
+    return found

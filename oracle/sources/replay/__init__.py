@@ -1,0 +1,1 @@
+"""A source that replays a recorded series."""

@@ -1,0 +1,52 @@
+"""The configuration of a source of the type "replay", and of any recorded series."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from oracle.core.settings import ConfigPath, DecimalNumber, Section, wrong
+from oracle.sources.config import SourceName
+
+__all__ = ["RecordedSourceConfig", "ReplaySourceConfig"]
+
+Speed = Annotated[DecimalNumber, Field(gt=0)] | Literal["max"]
+
+
+class RecordedSourceConfig(Section):
+    """A recorded series that is replayed, wherever it is recorded.
+
+    Attributes:
+        name: The source's name in messages; distinct among a feed's sources. Default: the feed's name and a number.
+        speed: Recorded seconds per real second; "max": one row at each read.
+        timestamps: "recorded" keeps the recorded times, for a chain that is at recorded time; "now" moves
+            them so that the first row is observed when the replay starts.
+    """
+
+    type: str
+    name: SourceName | None = None
+    speed: Speed = Decimal(1)
+    timestamps: Literal["recorded", "now"] = "recorded"
+
+    @model_validator(mode="after")
+    def _times_follow(self) -> Self:
+        if self.speed == "max" and self.timestamps == "now":
+            raise wrong("timestamps = 'now' needs a numeric 'speed', from which the times follow")
+        return self
+
+
+class ReplaySourceConfig(RecordedSourceConfig):
+    """A recorded series in a CSV file.
+
+    Attributes:
+        file: The file.
+        value_column: Header of the values.
+        time_column: Header of the times: Unix seconds, or ISO 8601 dates or times (UTC unless they say otherwise).
+    """
+
+    type: Literal["replay"]
+    file: ConfigPath
+    value_column: str = "value"
+    time_column: str = "time"
