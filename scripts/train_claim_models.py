@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from oracle.claims.audit_set import SPLIT_SEED, german_credit
+from oracle.claims.fairness.samples import SPLIT_SEED, german_credit
 from oracle.claims.models import INPUT_SCALE, PACKAGED, PARAM_SCALE, Feature, ModelSpec
 from oracle.core.errors import OracleError
 

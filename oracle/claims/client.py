@@ -12,24 +12,19 @@ from types import TracebackType
 from typing import Any
 
 from oracle.chain.local.solc import compile_standard
+from oracle.claims.circuit import ClaimCircuit
 from oracle.claims.constraints import Constraint
 from oracle.claims.models import ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
-from oracle.claims.statement import (
-    SALT_BITS,
-    SALT_LIMBS,
-    ClaimCircuit,
-    edges,
-    new_salt,
-    subject_limbs,
-)
+from oracle.claims.statement import SALT_BITS, SALT_LIMBS, edges, new_salt, subject_limbs
 from oracle.core.errors import DataError
 from oracle.proving.artifact import Artifact, Visibility, build
+from oracle.proving.artifact.verifier import SOLC_VERSION, Compiler
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.local import LocalProver, LocalVerifier
-from oracle.proving.srs import SrsCache, SrsOrigin, SrsSource
-from oracle.proving.verifier import SOLC_VERSION, Compiler
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin, SrsSource
 
 LIFETIME = 30 * 86_400
 """Seconds that a claim is valid, unless it says otherwise."""

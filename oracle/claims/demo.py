@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.claims.attestation import attest
 from oracle.claims.client import Registered, ZkmlClient
 from oracle.claims.constraints import Between

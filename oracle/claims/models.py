@@ -15,8 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from oracle.claims.circuit import ClaimCircuit, claim_circuit
 from oracle.claims.constraints import Constraint, Equals, OneOf
-from oracle.claims.statement import ClaimCircuit, claim_circuit
 from oracle.core.errors import DataError, ModelError
 
 INPUT_SCALE = 14

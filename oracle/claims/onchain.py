@@ -6,10 +6,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from oracle.chain import compiled
+from oracle.chain.abi.interface import Interface
 from oracle.chain.admin import Call
+from oracle.chain.contract import read
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
-from oracle.chain.hub import Interface, read
-from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.submit import Sender
 from oracle.claims.client import Registered
 from oracle.claims.proof import ClaimProof

@@ -17,16 +17,17 @@ from click.testing import CliRunner
 
 from oracle.bench.claims import linear
 from oracle.chain.local.solc import compile_standard
-from oracle.claims import AtLeast, ModelSpec, ZkmlClient, audit_set, fairness
-from oracle.claims.audit_set import AuditSet
-from oracle.claims.fairness import Audit, AuditReport
+from oracle.claims import AtLeast, ModelSpec, ZkmlClient, fairness
+from oracle.claims.fairness import FairnessAudit, FairnessReport, samples
+from oracle.claims.fairness.audit_set import AuditSet
 from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ArtifactError, OracleError
 from oracle.proving.artifact import PROVER_FILES, Artifact
+from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.pool.local import LocalVerifier
-from oracle.proving.srs import SrsCache, SrsOrigin
-from oracle.proving.verifier import SOLC_VERSION
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin
 
 BATCH = 20
 ROWS = 36
@@ -58,11 +59,11 @@ def circuit(folder: Path) -> Artifact:
 
 @pytest.fixture(scope="module")
 def rows() -> AuditSet:
-    return audit_set.made_up(MODEL, ROWS, 1)
+    return samples.made_up(MODEL, ROWS, 1)
 
 
 @pytest.fixture(scope="module")
-def audit(circuit: Artifact, rows: AuditSet) -> Audit:
+def audit(circuit: Artifact, rows: AuditSet) -> FairnessAudit:
     return asyncio.run(fairness.prove(MODEL, circuit, rows, AtLeast(0.6)))
 
 
@@ -85,13 +86,13 @@ def client(folder: Path, circuit: Artifact) -> Iterator[ZkmlClient]:
 
 
 def test_rates_are_those_of_the_model_that_claims_are_proven_of(
-    audit: Audit, copy: Artifact, verifier: LocalVerifier, rows: AuditSet, client: ZkmlClient, tmp_path: Path
+    audit: FairnessAudit, copy: Artifact, verifier: LocalVerifier, rows: AuditSet, client: ZkmlClient, tmp_path: Path
 ) -> None:
     """Somebody else has files: the set, the audit, the circuit's public part; and the hash, from the registry."""
     assert not {each.name for each in copy.path.iterdir()} & set(PROVER_FILES)
     audit.save(tmp_path / "audit.json")
     rows.save(tmp_path / "set.csv")
-    given = Audit.load(tmp_path / "audit.json")
+    given = FairnessAudit.load(tmp_path / "audit.json")
     theirs = AuditSet.load(tmp_path / "set.csv", fairness.features_of(copy))
     claims_hash = client.registered("credit").model_hash
     report = fairness.verify(given, copy, verifier, theirs, claims_hash)
@@ -120,10 +121,12 @@ def test_rates_are_those_of_the_model_that_claims_are_proven_of(
 
 @pytest.mark.attack
 def test_better_rates_are_found_out(
-    audit: Audit, copy: Artifact, verifier: LocalVerifier, rows: AuditSet, client: ZkmlClient
+    audit: FairnessAudit, copy: Artifact, verifier: LocalVerifier, rows: AuditSet, client: ZkmlClient
 ) -> None:
-    def problems(altered: Audit, of: AuditSet = rows, model_hash: int | None = audit.model_hash) -> Sequence[str]:
-        report: AuditReport = fairness.verify(altered, copy, verifier, of, model_hash)
+    def problems(
+        altered: FairnessAudit, of: AuditSet = rows, model_hash: int | None = audit.model_hash
+    ) -> Sequence[str]:
+        report: FairnessReport = fairness.verify(altered, copy, verifier, of, model_hash)
         assert not report.ok and (report.rates, report.differences) == ((), ())
         return report.problems
 
@@ -183,7 +186,7 @@ def test_better_rates_are_found_out(
 
 
 def test_commands(
-    audit: Audit, circuit: Artifact, copy: Artifact, rows: AuditSet, folder: Path, tmp_path: Path
+    audit: FairnessAudit, circuit: Artifact, copy: Artifact, rows: AuditSet, folder: Path, tmp_path: Path
 ) -> None:
     """What the owner and everybody else type."""
 

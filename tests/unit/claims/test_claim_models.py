@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.claims import Between, Feature, ModelSpec
+from oracle.claims.circuit import ClaimCircuit
 from oracle.claims.models import INPUT_SCALE, PACKAGED
-from oracle.claims.statement import ClaimCircuit
 from scripts import train_claim_models as training
 
 

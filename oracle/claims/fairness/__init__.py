@@ -1,0 +1,27 @@
+"""Fairness that anyone can check: of which rows of a public set a claim would hold of a private model, each proven.
+
+The owner proves a verdict for each row; everybody else counts rates by group from the proven verdicts. A verifier needs
+the set, the proofs, the model's hash, and an auditor's copy of the circuit, which contains no weights.
+"""
+
+from oracle.claims.fairness.audit_set import AuditSet
+from oracle.claims.fairness.circuit import AuditCircuit, auditors_copy, build, features_of, reweighted
+from oracle.claims.fairness.proving import prove
+from oracle.claims.fairness.rates import differences, rates
+from oracle.claims.fairness.report import FairnessAudit, FairnessReport
+from oracle.claims.fairness.verification import verify
+
+__all__ = [
+    "AuditCircuit",
+    "AuditSet",
+    "FairnessAudit",
+    "FairnessReport",
+    "auditors_copy",
+    "build",
+    "differences",
+    "features_of",
+    "prove",
+    "rates",
+    "reweighted",
+    "verify",
+]
