@@ -1,7 +1,6 @@
-"""Looks at everything the oracle needs from its surroundings, and says what to do about what is missing.
+"""`oracle doctor`: look at everything that the oracle needs from its surroundings, and say what to do about it.
 
-Pure data: the command line draws the table and chooses the exit code. No check raises; what it finds is a
-`Check`.
+Each finding is a `Check`, and no check raises. The command line draws the table and chooses the exit code.
 """
 
 from __future__ import annotations
@@ -19,8 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import httpx
+
+from oracle.app.srs import srs_status
+from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
-from oracle.core.errors import OracleError
+from oracle.chain.rpc import LOCAL_CHAIN_IDS
+from oracle.chain.transport.urls import mask_url, secrets_of
+from oracle.config import Config, KeyConfig
+from oracle.core.errors import KeystoreError, OracleError
+from oracle.proving.srs import SrsOrigin
+
+__all__ = ["Check", "SrsInUse", "diagnose", "examine", "failures"]
 
 Level = Literal["error", "warning", "info"]
 
@@ -36,7 +45,7 @@ class Check:
         name: What was looked at.
         ok: Whether it will do.
         level: How much it matters if it will not: only an "error" keeps the oracle from working.
-        version: Of a program or package; empty if there is none.
+        version: The version of a program or package; empty if there is none.
         where: Where it was found: a path, a URL, "PATH".
         detail: What was found.
         remedy: What to do if it is not ok.
@@ -53,13 +62,13 @@ class Check:
 
 @dataclass(frozen=True)
 class SrsInUse:
-    """A structured reference string that some circuit is set up with, as the proving layer reports it.
+    """A structured reference string that a circuit is keyed with.
 
     Attributes:
         k: It serves circuits of up to 2^k rows.
         path: The file.
         public: True if it is the public ceremony's; False if whoever made it could forge proofs.
-        detail: Anything to add: its hash, where it was imported from.
+        detail: What to add: its hash, or where it was imported from.
     """
 
     k: int
@@ -68,26 +77,40 @@ class SrsInUse:
     detail: str = ""
 
 
-SrsStatus = Callable[[], Sequence[SrsInUse]]
+def diagnose(config: Config | None) -> list[Check]:
+    """Return the findings for a configuration; None: for the machine alone."""
+
+    def srs_in_use() -> list[SrsInUse]:
+        return [
+            SrsInUse(each.k, each.path, each.origin is SrsOrigin.PUBLIC_CEREMONY, f"sha256 {each.sha256[:16]}…")
+            for each in srs_status(config)
+        ]
+
+    found = examine(
+        rpc_urls=() if config is None else config.chain.endpoints,
+        chain_id=None if config is None else config.chain.chain_id,
+        srs_in_use=srs_in_use,
+    )
+    return [*found, *([] if config is None else _keys_apart(config))]
 
 
-def diagnose(
+def examine(
     *,
     rpc_urls: Sequence[str] = (),
     chain_id: int | None = None,
     build_dir: Path | None = None,
-    srs_status: SrsStatus | None = None,
+    srs_in_use: Callable[[], Sequence[SrsInUse]] = lambda: (),
 ) -> list[Check]:
-    """Look at everything.
+    """Look at programs, packages, files and chain.
 
     Args:
-        rpc_urls: The chain's RPC endpoints; none: not configured.
-        chain_id: The chain it should serve; None: any.
-        build_dir: Folder for circuits and caches; default: the project's.
-        srs_status: Reports the reference strings in use.
+        rpc_urls: The chain's endpoints; none: they are not configured.
+        chain_id: The chain that they should serve; None: any.
+        build_dir: The folder for circuits and caches; None: the project's.
+        srs_in_use: Returns the reference strings in use.
 
     Returns:
-        The findings, in the order in which a set-up goes.
+        The findings, in the order in which one sets an oracle up.
     """
     solcs = list(_solcs())
     needs_node = any(check.where.endswith("(npm)") or not check.ok for check in solcs)
@@ -98,14 +121,14 @@ def diagnose(
         *solcs,
         _ezkl(),
         _model(),
-        *_srs(srs_status),
+        *_srs(srs_in_use),
         *_build_dir(build_dir or toolchain.build_dir()),
         *_chains(rpc_urls, chain_id),
     ]
 
 
 def failures(checks: Iterable[Check]) -> list[Check]:
-    """Those findings that keep the oracle from working."""
+    """Return those findings that keep the oracle from working."""
     return [check for check in checks if not check.ok and check.level == "error"]
 
 
@@ -195,9 +218,9 @@ def _model() -> Check:
     return Check("packaged model", ok=True, where=str(folder), detail=", ".join(found))
 
 
-def _srs(status: SrsStatus | None) -> Iterator[Check]:
+def _srs(find: Callable[[], Sequence[SrsInUse]]) -> Iterator[Check]:
     try:
-        in_use = list(status()) if status is not None else []
+        in_use = list(find())
     except (OracleError, OSError) as error:
         yield Check("SRS", ok=False, detail=str(error), remedy="remove the file that is named; it is made again")
         return
@@ -252,10 +275,6 @@ def _chains(rpc_urls: Sequence[str], chain_id: int | None) -> Iterator[Check]:
 
 
 def _chain(rpc_url: str, chain_id: int | None) -> Check:
-    import httpx
-
-    from oracle.chain.transport.rpc import mask_url, secrets_of
-
     shown = mask_url(rpc_url)
     try:
         # A proxy that the environment names is for the outside: a chain on this machine is asked directly.
@@ -283,3 +302,37 @@ def _chain(rpc_url: str, chain_id: int | None) -> Check:
         detail = f"serves chain {served}, the configuration says {chain_id}"
         return Check("chain", ok=False, version=software, where=shown, detail=detail, remedy="correct one of them")
     return Check("chain", ok=True, version=software, where=shown, detail=f"chain id {served}")
+
+
+# --- keys ----------------------------------------------------------------------------------------------------
+
+
+def _keys_apart(config: Config) -> list[Check]:
+    """Check that whoever steals the paying key, which is used all the time, can't sign reports with it."""
+    if config.chain.chain_id in LOCAL_CHAIN_IDS:
+        return []
+
+    def address(key: KeyConfig) -> str | None:
+        return key.address or (keystore.address_of(key.keystore) if key.keystore is not None else None)
+
+    keys = config.keys
+    try:
+        same = [
+            name
+            for name in ("submitter", "deployer")
+            if address(keys.reporter) is not None and address(getattr(keys, name)) == address(keys.reporter)
+        ]
+        problems = [
+            problem
+            for key in (keys.reporter, keys.submitter)
+            if key.keystore is not None and (problem := keystore.open_to_others(key.keystore))
+        ]
+    except KeystoreError as error:
+        return [Check("keys", ok=False, detail=str(error), remedy="see docs/operations.md, Keys")]
+    if problems:
+        return [Check("keys", ok=False, detail=problems[0], remedy="give each file to the daemon's user alone")]
+    if same:
+        detail = f"the reporter's key is the {' and the '.join(same)}'s, too: whoever gets it can sign reports"
+        remedy = "make another with `oracle key create`, give it some ether, and name it in [keys]"
+        return [Check("keys", ok=False, level="warning", detail=detail, remedy=remedy)]
+    return [Check("keys", ok=True, detail="reporting and paying are apart")]

@@ -19,7 +19,7 @@ from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
 from oracle.detectors.interface import Detector, Disclosure, Explanation
 
 if TYPE_CHECKING:
-    from oracle.chain.hub import FeedConfig, Hub, Round
+    from oracle.chain.hub import Hub, HubFeedConfig, Round
     from oracle.config import Config
 
 SCAN = 50
@@ -337,10 +337,11 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
         DataError: There is no such feed or round.
         ArtifactError: The artifact of the model that judged it is not here.
     """
-    from oracle.app.assembly import deployed_artifact, detector_of
+    from oracle.app.circuits import deployed_artifact
+    from oracle.app.detectors import detector_of
+    from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
     from oracle.chain.hub import Hub
-    from oracle.chain.transport.endpoints import connect
 
     deployment = load_deployment(config.chain.deployment)
     if feed not in deployment.feeds:
@@ -374,7 +375,7 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
         return explain(subject, detector, state, answer, observed_at, round_id=round_id, held=held_now, spread=spread)
 
 
-def _subject(name: str, terms: FeedConfig) -> Subject:
+def _subject(name: str, terms: HubFeedConfig) -> Subject:
     policy = HoldPolicy(terms.confirmations, terms.confirm_delay, terms.tolerance, terms.max_repeats)
     return Subject(name, terms.kind, terms.sigma, terms.heartbeat, terms.decimals, policy)
 

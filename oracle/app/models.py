@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle.app.assembly import Progress, srs_cache
+from oracle.app.circuits import Progress
+from oracle.app.srs import srs_cache
 from oracle.chain.local import toolchain
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from oracle.proving.artifact import Artifact
-    from oracle.proving.graph import GraphReport
+    from oracle.proving.inspect.model import GraphReport
     from oracle.proving.split import Chain, ModelProof
     from oracle.proving.split.cutting import Plan
     from oracle.proving.tuning import Request
@@ -64,10 +65,11 @@ class BuiltModel:
 
 def inspect_model(options: ModelOptions) -> GraphReport:
     """What is in an ONNX file, and what it would cost."""
-    from oracle.proving import graph
+    from oracle.proving.inspect.model import inspect_model
+    from oracle.proving.inspect.model import read_file
 
-    return graph.inspect(
-        graph.read_file(options.onnx),
+    return inspect_model(
+        read_file(options.onnx),
         options.onnx.name,
         output=options.output,
         keep_activation=options.keep_activation,
@@ -77,7 +79,8 @@ def inspect_model(options: ModelOptions) -> GraphReport:
 
 def _request(options: ModelOptions) -> Request:
     """What is to be tuned."""
-    from oracle.proving import artifact, graph, tuning
+    from oracle.proving import artifact, tuning
+    from oracle.proving.inspect.model import read_file
     from oracle.proving.imported import model_name
     from oracle.proving.samples import load
 
@@ -85,7 +88,7 @@ def _request(options: ModelOptions) -> Request:
         raise DataError("tuning needs samples of the model's inputs")
     return tuning.Request(
         name=model_name(options.onnx.stem),
-        data=graph.read_file(options.onnx),
+        data=read_file(options.onnx),
         samples=load(options.data),
         verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
         max_flips_per_10k=options.max_flips,
@@ -113,10 +116,10 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
 
     from oracle.chain.local.solc import compile_standard
     from oracle.proving import split, tuning
+    from oracle.proving.artifact.verifier import SOLC_VERSION
     from oracle.proving.engine.child import EngineProcess
     from oracle.proving.split import cutting
-    from oracle.proving.srs import SrsOrigin
-    from oracle.proving.verifier import SOLC_VERSION
+    from oracle.proving.srs.files import SrsOrigin
 
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)
@@ -222,8 +225,8 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
 
     from oracle.chain.local.solc import compile_standard
     from oracle.proving import artifact, tuning
-    from oracle.proving.srs import SrsOrigin
-    from oracle.proving.verifier import SOLC_VERSION
+    from oracle.proving.artifact.verifier import SOLC_VERSION
+    from oracle.proving.srs.files import SrsOrigin
 
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)

@@ -1,33 +1,36 @@
-"""The structured reference strings of a configuration: `oracle srs …`."""
+"""`oracle srs`: the structured reference strings of a configuration."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from oracle.app.assembly import detector, srs_cache
+from oracle.app.detectors import configured_detector
 from oracle.chain.local import toolchain
+from oracle.config import Config, ProverConfig
 from oracle.core.errors import ArtifactError, DataError
+from oracle.proving import artifact
+from oracle.proving.srs import SrsStatus
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.ceremony import CEREMONY_SHA256
+from oracle.proving.srs.check import SrsFinding, check_srs
+from oracle.proving.srs.download import Patience
+from oracle.proving.srs.files import SrsFile, SrsOrigin
 
-if TYPE_CHECKING:
-    from oracle.config import Config
-    from oracle.proving.inspect import SrsFinding
-    from oracle.proving.srs import SrsCache, SrsStatus
+__all__ = ["srs_cache", "srs_fetch", "srs_generate", "srs_import", "srs_status", "srs_verify"]
 
 
-def _default_srs_cache() -> SrsCache:
-    """The cache of a configuration that names no artifacts folder."""
-    from oracle.config import ProverConfig
-
-    return srs_cache(ProverConfig().artifacts)
+def srs_cache(artifacts: Path) -> SrsCache:
+    """Return the cache of SRS files beside a folder of artifacts."""
+    return SrsCache(artifacts.parent / "srs")
 
 
 def srs_status(config: Config | None = None) -> list[SrsStatus]:
-    """What is in the SRS cache; without a configuration, in the user's and in the project's, which the demo uses."""
+    """Return what is in the SRS cache; without a configuration, in the user's and in the project's, which the demo uses."""
     if config is not None:
-        return srs_cache(config.prover.artifacts).status()
-    caches = (_default_srs_cache(), srs_cache(toolchain.build_dir() / "artifacts"))
+        return _cache(config).status()
+    caches = (_cache(None), srs_cache(toolchain.build_dir() / "artifacts"))
     # Outside of a project they are one.
     return [found for cache in {each.directory: each for each in caches}.values() for found in cache.status()]
 
@@ -40,21 +43,18 @@ def srs_fetch(
     deadline_s: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
-    """Fetch the public ceremony's SRS; returns the files.
+    """Fetch the public ceremony's SRS, and return the files.
 
     Args:
-        what: For each of these: a k, or an artifact's folder. None: what the configured circuits need.
+        what: What to fetch it for: a k, or an artifact's folder, each. Empty: for the configured circuits.
         config: Its cache, and its mirror, are used.
-        mirror: In the place of the configured one.
-        deadline_s: For each file.
-        progress: Told how much of a file is there.
+        mirror: Is used instead of the configured one.
+        deadline_s: Seconds for each file.
+        progress: Is told how much of a file is there.
 
     Raises:
-        DataError: Something that is to be fetched is neither.
+        DataError: An item of `what` is neither a k nor an artifact's folder, or there is nothing to fetch for.
     """
-    from oracle.proving.srs import CEREMONY_SHA256, SrsCache
-    from oracle.proving.srs.download import Patience
-
     if not what and config is None:
         raise DataError("say what for: a k (rows are 2^k), an artifact's folder, or a configuration with --config")
     sizes = [_k_of(each) for each in what]
@@ -65,15 +65,35 @@ def srs_fetch(
             raise DataError(f"k = {k}: the public ceremony's SRS is known for k of 1 to {max(CEREMONY_SHA256)}")
     if mirror is not None and not mirror.startswith(("https://", "http://")):
         raise DataError("--mirror: write it as https://host/path")
-    directory = (_default_srs_cache() if config is None else srs_cache(config.prover.artifacts)).directory
-    cache = SrsCache(directory, mirror, Patience(deadline_s=deadline_s), progress)
+    cache = SrsCache(_cache(config).directory, mirror, Patience(deadline_s=deadline_s), progress)
     return [cache.public_ceremony(k).path for k in dict.fromkeys(sizes)]
 
 
-def _k_of(what: str) -> int:
-    """The k that a user means by a number or by an artifact's folder."""
-    from oracle.proving import artifact
+def srs_generate(k: int, config: Config | None = None) -> Path:
+    """Generate an SRS for local chains, and return its file. Whoever generates one can forge proofs with it."""
+    return _cache(config).insecure_local(k).path
 
+
+def srs_verify(config: Config | None = None) -> list[SrsFinding]:
+    """Check each SRS, and find the artifacts that use it; without a configuration, the user's and the project's."""
+    folders = [ProverConfig().artifacts, toolchain.build_dir() / "artifacts"]
+    if config is not None:
+        folders = [config.prover.artifacts]
+    return check_srs({folder: srs_cache(folder) for folder in folders})
+
+
+def srs_import(path: Path, config: Config | None = None) -> Path:
+    """Check the hash of a file with the public ceremony's SRS, copy it to the cache, and return its place there."""
+    return _cache(config).import_file(path).path
+
+
+def _cache(config: Config | None) -> SrsCache:
+    """Return the configured cache, or that of a configuration that names no artifacts folder."""
+    return srs_cache((ProverConfig() if config is None else config.prover).artifacts)
+
+
+def _k_of(what: str) -> int:
+    """Return the k that a user means by a number or by an artifact's folder."""
     if what.isdecimal():
         return int(what)
     try:
@@ -82,55 +102,31 @@ def _k_of(what: str) -> int:
         raise DataError(f"{what!r} is neither a k nor an artifact's folder: {error}") from error
 
 
+class _SizeAsked(Exception):
+    """The build asked for an SRS of this size."""
+
+
+class _AskingSource:
+    """An SRS source that has no file, and raises which size it was asked for."""
+
+    origin = SrsOrigin.PUBLIC_CEREMONY
+
+    def file(self, k: int) -> SrsFile:
+        raise _SizeAsked(k)
+
+
 def _needed_k(config: Config, batch: int) -> int:
-    """The k with which building the configured circuit begins, asked of the build itself."""
-    import tempfile
-
-    from oracle.proving import artifact
-    from oracle.proving.srs import SrsFile, SrsOrigin
-
-    class Asked(Exception):
-        pass
-
-    class Ask:
-        origin = SrsOrigin.PUBLIC_CEREMONY
-
-        def file(self, k: int) -> SrsFile:
-            raise Asked(k)
-
+    """Return the k with which building the configured circuit begins, as the build itself says it."""
     with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
         try:
             artifact.build(
-                detector(config),
+                configured_detector(config),
                 batch,
                 visibility=artifact.Visibility(config.prover.visibility),
-                srs=Ask(),
+                srs=_AskingSource(),
                 compile_standard=dict,
                 cache=Path(folder),
             )
-        except Asked as asked:
+        except _SizeAsked as asked:
             return int(asked.args[0])
     raise AssertionError("a circuit was built without an SRS")
-
-
-def srs_generate(k: int, config: Config | None = None) -> Path:
-    """Generate an SRS, with which this machine could forge proofs: for local chains; returns its file."""
-    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
-    return cache.insecure_local(k).path
-
-
-def srs_verify(config: Config | None = None) -> list[SrsFinding]:
-    """Each SRS, checked, with the artifacts that use it; without a configuration, the user's and the project's."""
-    from oracle.config import ProverConfig
-    from oracle.proving.inspect import check_srs
-
-    folders = [ProverConfig().artifacts, toolchain.build_dir() / "artifacts"]
-    if config is not None:
-        folders = [config.prover.artifacts]
-    return check_srs({folder: srs_cache(folder) for folder in folders})
-
-
-def srs_import(path: Path, config: Config | None = None) -> Path:
-    """Take the public ceremony's SRS from a file whose hash is checked; returns its place in the cache."""
-    cache = _default_srs_cache() if config is None else srs_cache(config.prover.artifacts)
-    return cache.import_file(path).path

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 from oracle.core.errors import OracleError
 from oracle.core.types import Observed, Outcome, Proven, Scored, Submitted
 
-__all__ = ["BatchPolicy", "Batcher", "Joined", "Parted", "Preempted", "Spare", "group_sizes"]
+__all__ = ["BatchPolicy", "Batcher", "Joined", "Parted", "Preempted", "SpareProvers", "group_sizes"]
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ def group_sizes(waiting: int, seconds: Mapping[int, float]) -> tuple[int, ...]:
     return tuple(sorted(best[waiting][2], reverse=True))
 
 
-class Spare:
+class SpareProvers:
     """The provers that no report needs. Whoever uses one gives it back as soon as a report does."""
 
     def __init__(self) -> None:
@@ -181,12 +181,12 @@ class Batcher:
         carry: Carry,
         seconds: Callable[[int], Mapping[int, float]],
         policy: BatchPolicy | None = None,
-        spare: Spare | None = None,
+        spare: SpareProvers | None = None,
     ) -> None:
         self._carry = carry
         self._seconds = seconds
         self._policy = policy or BatchPolicy()
-        self._to_spare = spare or Spare()
+        self._to_spare = spare or SpareProvers()
         self._to_spare.tell(self._policy.provers)
         self._waiting: list[_Waiting] = []
         self._groups: set[_Group] = set()

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import structlog
 
+from oracle.core.backoff import Backoff
 from oracle.core.errors import Fatal, Retryable, SourceExhausted
 from oracle.core.types import Observed, Scored
 from oracle.feeds.pipeline import Pipeline
@@ -29,7 +30,7 @@ GRACE_S = 10.0
 
 
 @dataclass(frozen=True)
-class Feed:
+class DaemonFeed:
     """A feed as the daemon sees it.
 
     Attributes:
@@ -54,7 +55,7 @@ class Turns(Protocol):
 
 
 async def run(
-    feeds: Sequence[Feed],
+    feeds: Sequence[DaemonFeed],
     pipeline: Pipeline,
     stop: asyncio.Event | None = None,
     *,
@@ -94,7 +95,7 @@ async def run(
         raise errors[0]
 
 
-async def _run_feed(feed: Feed, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
+async def _run_feed(feed: DaemonFeed, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
     """One feed until it ends: its looks, and its reports beside them. If either fails for good, so does the other."""
     structlog.contextvars.bind_contextvars(feed=feed.name)
     reports = _Reports(feed.name, pipeline, stop, turns)
@@ -116,9 +117,9 @@ async def _run_feed(feed: Feed, pipeline: Pipeline, stop: asyncio.Event, turns: 
     raise failures[0]
 
 
-async def _look(feed: Feed, reports: _Reports, stop: asyncio.Event, turns: Turns | None) -> None:
+async def _look(feed: DaemonFeed, reports: _Reports, stop: asyncio.Event, turns: Turns | None) -> None:
     """Look at the sources until they end, and hand over what is due."""
-    delay = BACKOFF_FIRST_S
+    backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
     await reports.begun.wait()
     while not stop.is_set():
         try:
@@ -129,7 +130,7 @@ async def _look(feed: Feed, reports: _Reports, stop: asyncio.Event, turns: Turns
                 reports.offer(observed)
             if not feed.ahead:
                 await reports.idle.wait()
-            delay = BACKOFF_FIRST_S
+            backoff.reset()
             if turns is not None and reports.idle.is_set():
                 # A report that is on its way ends the turn itself: if it never ends, that shows.
                 turns.turned(feed.name)
@@ -141,8 +142,7 @@ async def _look(feed: Feed, reports: _Reports, stop: asyncio.Event, turns: Turns
                 turns.ended(feed.name, None)
             break
         except Retryable as error:
-            await _again(feed.name, error, delay, stop, turns)
-            delay = min(BACKOFF_LAST_S, 2 * delay)
+            await _again(feed.name, error, backoff.pause(), stop, turns)
     reports.close()
 
 
@@ -191,18 +191,17 @@ class _Reports:
 
     async def run(self) -> None:
         """Report until it is closed or stopped."""
-        delay = BACKOFF_FIRST_S
+        backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
         try:
             while True:
                 try:
                     await self._finish_open()
                     self.begun.set()
-                    delay = BACKOFF_FIRST_S
+                    backoff.reset()
                     await self._report()
                     return
                 except Retryable as error:
-                    await _again(self._feed, error, delay, self._stop, self._turns)
-                    delay = min(BACKOFF_LAST_S, 2 * delay)
+                    await _again(self._feed, error, backoff.pause(), self._stop, self._turns)
                     if self._stop.is_set():
                         return
         finally:
@@ -239,12 +238,12 @@ class _Reports:
                 self._turns.turned(self._feed)
 
 
-async def _again(feed: str, error: Retryable, delay: float, stop: asyncio.Event, turns: Turns | None) -> None:
+async def _again(feed: str, error: Retryable, pause: float, stop: asyncio.Event, turns: Turns | None) -> None:
     """Say that something failed, and wait before it is tried again."""
-    log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=delay)
+    log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
     if turns is not None:
         turns.failed(feed, str(error))
-    await _sleep(stop, delay)
+    await _sleep(stop, pause)
 
 
 @contextlib.contextmanager

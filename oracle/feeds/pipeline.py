@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -39,7 +39,16 @@ from oracle.core.types import (
     Stage,
     Submitted,
 )
-from oracle.feeds.batching import Batcher, BatchPolicy, Joined, Parted, Result, Spare
+from oracle.feeds.batching import Batcher, BatchPolicy, Joined, Parted, Result, SpareProvers
+from oracle.feeds.interface import (
+    FeedReader,
+    ProvingModel,
+    Shadowing,
+    Signer,
+    StageJournal,
+    TransactionSender,
+    Watch,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -57,82 +66,6 @@ OVERTAKEN = "a newer observation of the feed was due before this one was proven"
 _PARTS = (ArtifactError, ContractRejected, MemoryExceeded, ProofInvalid, ProverUnavailable, StateMoved)
 """Errors that one of several can bring upon the others, who then go on without it."""
 
-Watch: TypeAlias = Callable[[Stage, Outcome | None, str], None]
-"""Called with each stage that is reached, how the observation ended if it has, and why if that was off-chain."""
-
-
-class Round(Protocol):
-    """An accepted round."""
-
-    @property
-    def answer(self) -> int: ...
-    @property
-    def observed_at(self) -> int: ...
-
-
-class Hub(Protocol):
-    """What the pipeline reads from the chain."""
-
-    async def feed_state(self, feed_id: bytes) -> FeedState: ...
-    async def round(self, feed_id: bytes, round_id: int) -> Round | None: ...
-
-
-class Reporter(Protocol):
-    """A key that signs observations."""
-
-    def sign_observation(
-        self, feed_id: bytes, round_id: int, answer: int, observed_at: int
-    ) -> SignedObservation | Awaitable[SignedObservation]: ...
-
-
-class Submitter(Protocol):
-    """What the pipeline does to the chain."""
-
-    async def sign_batch(self, batch: Sequence[Proven]) -> Sequence[Submitted]: ...
-    async def broadcast(self, submitted: Submitted) -> None: ...
-    async def confirm(self, submitted: Submitted) -> Confirmed | Submitted: ...
-
-
-class Model(Protocol):
-    """A model with a prover for each of its circuits."""
-
-    @property
-    def features(self) -> int: ...
-
-    @property
-    def spread(self) -> bool:
-        """Whether it sees how far apart the reporters' answers are."""
-
-    def scores(self, features: Sequence[int]) -> tuple[int, ...]: ...
-    def seconds(self) -> Mapping[int, float]:
-        """Of a proof, measured or estimated, by the windows of its circuit."""
-        ...
-
-    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
-        """One proof of all."""
-        ...
-
-
-class Journal(Protocol):
-    """Where each stage is kept before the next begins."""
-
-    def record(self, *stages: Stage) -> None: ...
-    def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
-    def unfinished(self) -> Sequence[OpenStage]: ...
-
-
-class Shadowing:
-    """Judge reports by the models proposed for their feeds, too; this base class does not. See `oracle.feeds.shadows`.
-
-    Nothing here may raise, nor take long.
-    """
-
-    def begin(self, observed: Sequence[Observed]) -> None:
-        """A report of these is on its way."""
-
-    async def ahead(self, observed: Sequence[Observed]) -> None:
-        """It is proven. The hub takes no shadow after its report: so that one goes ahead, if it is as good as ready."""
-
 
 class Pipeline:
     """Takes observations of any feed of one hub to the chain.
@@ -149,16 +82,16 @@ class Pipeline:
 
     def __init__(
         self,
-        hub: Hub,
-        reporters: Sequence[Reporter],
-        models: Mapping[int, Model],
-        submitter: Submitter,
-        journal: Journal,
+        hub: FeedReader,
+        reporters: Sequence[Signer],
+        models: Mapping[int, ProvingModel],
+        submitter: TransactionSender,
+        journal: StageJournal,
         watch: Watch = lambda stage, outcome, reason: None,
         attempts: int = ATTEMPTS,
         batching: BatchPolicy | None = None,
         shadows: Shadowing | None = None,
-        spare: Spare | None = None,
+        spare: SpareProvers | None = None,
     ) -> None:
         self._hub = hub
         self._reporters = reporters
@@ -321,7 +254,7 @@ class Pipeline:
             results += [_blamed(each.observed, batch, error) for each in left]
         return results
 
-    def _model(self, number: int) -> Model:
+    def _model(self, number: int) -> ProvingModel:
         try:
             return self._models[number]
         except KeyError:

@@ -22,6 +22,7 @@ from typing import Protocol
 
 import structlog
 
+from oracle.core.backoff import Backoff
 from oracle.core.errors import JournalError, JournalUnavailable, OracleError, Retryable
 from oracle.core.types import (
     SHADOW,
@@ -35,8 +36,17 @@ from oracle.core.types import (
     Stage,
     Submitted,
 )
-from oracle.feeds.batching import BatchPolicy, Preempted, Spare
-from oracle.feeds.pipeline import Hub, Journal, Model, Pipeline, Reporter, Round, Shadowing, Submitter
+from oracle.feeds.batching import BatchPolicy, Preempted, SpareProvers
+from oracle.feeds.interface import (
+    AcceptedRound,
+    FeedReader,
+    ProvingModel,
+    Shadowing,
+    Signer,
+    StageJournal,
+    TransactionSender,
+)
+from oracle.feeds.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 
@@ -60,19 +70,19 @@ class Tally(Protocol):
     def min_compared(self) -> int: ...
 
 
-class TallyingHub(Hub, Protocol):
+class TallyReader(FeedReader, Protocol):
     """A hub with proposed models."""
 
     async def shadow(self, feed_id: bytes) -> Tally | None: ...
 
 
-class KeyedJournal(Journal, Protocol):
+class KeyedJournal(StageJournal, Protocol):
     """A journal that says what it has."""
 
     def has(self, key: str) -> bool: ...
 
 
-class Listener:
+class ShadowListener:
     """Hears nothing; override what is of interest. Must not raise."""
 
     def looked(self, feed: str, compared: int, demanded: int) -> None:
@@ -85,7 +95,7 @@ class Listener:
         """As `oracle.feeds.pipeline.Watch`, of a shadow."""
 
 
-class _Late(OracleError):
+class _ReportWentFirst(OracleError):
     """A shadow is of no use any more."""
 
 
@@ -120,18 +130,18 @@ class Shadows(Shadowing):
 
     def __init__(
         self,
-        hub: TallyingHub,
+        hub: TallyReader,
         feeds: Mapping[str, bytes],
-        reporters: Sequence[Reporter],
-        models: Mapping[int, Model],
-        submitter: Submitter,
+        reporters: Sequence[Signer],
+        models: Mapping[int, ProvingModel],
+        submitter: TransactionSender,
         journal: KeyedJournal,
-        spare: Spare,
+        spare: SpareProvers,
         *,
         can_pay: Callable[[], Awaitable[bool]],
         slack: Callable[[Observed], float],
         wait_s: float,
-        listener: Listener | None = None,
+        listener: ShadowListener | None = None,
     ) -> None:
         self._hub = hub
         self._feeds = feeds
@@ -139,13 +149,13 @@ class Shadows(Shadowing):
         self._can_pay = can_pay
         self._slack = slack
         self._wait_s = wait_s
-        self._listener = listener or Listener()
+        self._listener = listener or ShadowListener()
         self._lines = {
             number: Pipeline(
-                _Judged(hub, number),
+                _HubWithModel(hub, number),
                 reporters,
-                {number: _Sparing(model, spare, self._require_in_time)},
-                _Ahead(submitter, self._require_in_time, self._sent),
+                {number: _ModelOnSpareProvers(model, spare, self._require_in_time)},
+                _ShadowSender(submitter, self._require_in_time, self._sent),
                 journal,
                 self._listener.reached,
                 attempts=1,
@@ -253,7 +263,7 @@ class Shadows(Shadowing):
     async def _follow(self, shadow: _Shadow, line: Pipeline, stage: OpenStage | None) -> None:
         """A shadow to its end; nothing of it is anybody else's trouble."""
         failure: OracleError | None = None
-        delay = AGAIN_FIRST_S
+        backoff = Backoff(AGAIN_FIRST_S, AGAIN_LAST_S)
         while True:
             try:
                 if failure is not None:
@@ -261,7 +271,7 @@ class Shadows(Shadowing):
                     if stage is None:
                         break
                     if not (isinstance(stage, Submitted) and isinstance(failure, Retryable)):
-                        lost = isinstance(failure, _Late | Preempted | Retryable)
+                        lost = isinstance(failure, _ReportWentFirst | Preempted | Retryable)
                         line.give_up(stage.observed, Outcome.SUPERSEDED if lost else Outcome.FAILED, str(failure))
                         break
                     log.info("a shadow is looked after again", observation=shadow.observed.key, reason=str(failure))
@@ -277,8 +287,7 @@ class Shadows(Shadowing):
                 failure = error
                 shadow.decided.set()
             if isinstance(stage, Submitted) or isinstance(failure, JournalUnavailable):
-                await asyncio.sleep(delay)
-                delay = min(AGAIN_LAST_S, 2 * delay)
+                await asyncio.sleep(backoff.pause())
         if shadow.of in self._feeds:
             await self.look(shadow.of)
 
@@ -286,7 +295,7 @@ class Shadows(Shadowing):
         for each in batch:
             shadow = self._under_way.get(each.observed.key)
             if shadow is not None and shadow.is_late:
-                raise _Late(LATE)
+                raise _ReportWentFirst(LATE)
 
     def _sent(self, observed: Observed) -> None:
         shadow = self._under_way.get(observed.key)
@@ -304,25 +313,25 @@ class Shadows(Shadowing):
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _HubWithModel:
     """A hub as if a proposed model were active. No report that is there is a shadow's: that comes before its report."""
 
-    hub: Hub
+    hub: FeedReader
     number: int
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         return replace(await self.hub.feed_state(feed_id), model_number=self.number, held=None)
 
-    async def round(self, feed_id: bytes, round_id: int) -> Round | None:
+    async def round(self, feed_id: bytes, round_id: int) -> AcceptedRound | None:
         return None
 
 
 @dataclass(frozen=True)
-class _Sparing:
+class _ModelOnSpareProvers:
     """A model that is proven with where no report needs the prover."""
 
-    model: Model
-    spare: Spare
+    model: ProvingModel
+    spare: SpareProvers
     require_in_time: Callable[[Sequence[Scored]], None]
 
     @property
@@ -348,10 +357,10 @@ class _Sparing:
 
 
 @dataclass(frozen=True)
-class _Ahead:
+class _ShadowSender:
     """A submitter that signs nothing that is late, and says when it has sent."""
 
-    submitter: Submitter
+    submitter: TransactionSender
     require_in_time: Callable[[Sequence[Proven]], None]
     sent: Callable[[Observed], None]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from oracle.app.assembly import Oracle, oracle
+from oracle.app.running import RunningOracle, open_oracle
 from oracle.chain.deploy import load_deployment
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.config import load
 from oracle.core.errors import ChainUnavailable
 from oracle.core.types import Observed, OpenStage, Outcome, Proven, Stage, Submitted
@@ -44,7 +44,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, anvil: Callable[..., Anv
 class World:
     """A running oracle, and a journal of its own."""
 
-    parts: Oracle
+    parts: RunningOracle
     chain: Anvil
 
     def observed(self, name: str, later: int = 0, answer: int = ANSWER) -> Observed:
@@ -67,7 +67,7 @@ class World:
 
 @asynccontextmanager
 async def running(workspace: Workspace) -> AsyncIterator[World]:
-    async with oracle(load(workspace.folder / "oracle.toml", os.environ)) as parts:
+    async with open_oracle(load(workspace.folder / "oracle.toml", os.environ)) as parts:
         yield World(parts, workspace.chain)
 
 

@@ -14,10 +14,13 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oracle.app import assembly
+from oracle.app.circuits import deployed_artifact
+from oracle.app.deploy import deploy as deploy_configured
 from oracle.chain import compiled
+from oracle.chain.abi.interface import Interface
+from oracle.chain.contract import read
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems, deploy, feed_id_of, load_deployment
-from oracle.chain.hub import Hub, Interface, read
+from oracle.chain.hub import Hub
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
@@ -550,14 +553,14 @@ async def test_the_configured_batch_sizes_are_one_model(
     config = load_config(tmp_path / "oracle.toml", {})
     prover = config.prover.model_copy(update={"batch_sizes": (1, 4), "artifacts": made[0].path.parent})
     config = config.model_copy(update={"prover": prover})
-    deployment = await assembly.deploy(config, lambda line: None)
+    deployment = await deploy_configured(config, lambda line: None)
     hub = Hub(rpc, deployment.hub)
     assert (await hub.architecture(1)).batch_sizes == (1, 4)
     assert deployment.models[1].artifacts == {each.manifest.batch: str(each.path) for each in made}
     assert (await hub.model(1)).model_hash == made[0].model_hash == made[1].model_hash
     # What the daemon proves with is the circuit that the hub takes for one feed.
-    assert assembly.deployed_artifact(config, deployment, 1) == made[0]
-    assert await assembly.deploy(config, lambda line: None) == deployment
+    assert deployed_artifact(config, deployment, 1) == made[0]
+    assert await deploy_configured(config, lambda line: None) == deployment
 
 
 @pytest.mark.attack

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from oracle.app import doctor
-from oracle.app.doctor import Check, SrsInUse, diagnose, failures
+from oracle.app.doctor import Check, SrsInUse, examine, failures
 from oracle.chain.local import toolchain
 from oracle.core.errors import ArtifactError, ToolMissing
 
@@ -42,7 +42,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *responses: httpx.Response | Except
 
 
 def test_everything_is_looked_at(tmp_path: Path) -> None:
-    names = list(by_name(diagnose(build_dir=tmp_path)))
+    names = list(by_name(examine(build_dir=tmp_path)))
     version = toolchain.contracts_solc_version()
     assert names == [
         "python",
@@ -76,7 +76,7 @@ def test_a_missing_tool_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise ToolMissing(f"{name} 1.7.1 is missing: run `make setup` in the project")
 
     monkeypatch.setattr(toolchain, "foundry", missing)
-    check = by_name(diagnose(build_dir=tmp_path))["anvil"]
+    check = by_name(examine(build_dir=tmp_path))["anvil"]
     assert not check.ok
     assert check.level == "error"
     assert check.detail == "anvil 1.7.1 is missing"
@@ -85,7 +85,7 @@ def test_a_missing_tool_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_each_srs_is_shown_with_its_origin(tmp_path: Path) -> None:
     in_use = [SrsInUse(10, tmp_path / "k10", public=True), SrsInUse(11, tmp_path / "k11", public=False)]
-    checks = by_name(diagnose(build_dir=tmp_path, srs_status=lambda: in_use))
+    checks = by_name(examine(build_dir=tmp_path, srs_in_use=lambda: in_use))
     assert checks["SRS 2^10"].ok
     assert checks["SRS 2^10"].detail == "public ceremony"
     assert not checks["SRS 2^11"].ok
@@ -97,14 +97,14 @@ def test_a_broken_srs_cache_is_a_finding(tmp_path: Path) -> None:
     def broken() -> list[SrsInUse]:
         raise ArtifactError("k10.srs: its hash differs")
 
-    check = by_name(diagnose(build_dir=tmp_path, srs_status=broken))["SRS"]
+    check = by_name(examine(build_dir=tmp_path, srs_in_use=broken))["SRS"]
     assert not check.ok
     assert "its hash differs" in check.detail
 
 
 def test_a_build_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    check = by_name(diagnose(build_dir=tmp_path / "file" / "build"))["build folder"]
+    check = by_name(examine(build_dir=tmp_path / "file" / "build"))["build folder"]
     assert not check.ok
     assert check.remedy
 
@@ -113,14 +113,14 @@ def test_little_disk_space_is_a_warning_then_an_error(tmp_path: Path, monkeypatc
     usage = type(shutil.disk_usage(tmp_path))
     for free, level in ((800 * 2**20, "warning"), (2**20, "error")):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage(2**40, 0, free))
-        check = by_name(diagnose(build_dir=tmp_path))["disk space"]
+        check = by_name(examine(build_dir=tmp_path))["disk space"]
         assert (check.ok, check.level) == (False, level)
 
 
 def test_a_chain_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = httpx.Response(200, json={"result": "anvil/v1.7.1"})
     answers(monkeypatch, httpx.Response(200, json={"result": "0x7a69"}), client)
-    check = by_name(diagnose(build_dir=tmp_path, rpc_urls=["http://127.0.0.1:8545"], chain_id=31337))["chain"]
+    check = by_name(examine(build_dir=tmp_path, rpc_urls=["http://127.0.0.1:8545"], chain_id=31337))["chain"]
     assert check.ok
     assert check.version == "anvil/v1.7.1"
     assert check.detail == "chain id 31337"
@@ -143,7 +143,7 @@ def test_a_chain_that_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, response: httpx.Response | Exception, detail: str
 ) -> None:
     answers(monkeypatch, response)
-    check = by_name(diagnose(build_dir=tmp_path, rpc_urls=["https://rpc.example/v3/s3cret"]))["chain"]
+    check = by_name(examine(build_dir=tmp_path, rpc_urls=["https://rpc.example/v3/s3cret"]))["chain"]
     assert not check.ok
     assert detail in check.detail
     assert check.remedy
@@ -152,13 +152,13 @@ def test_a_chain_that_does_not(
 
 def test_another_chain_than_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, httpx.Response(200, json={"result": "0x1"}), httpx.Response(200, json={"result": "geth"}))
-    check = by_name(diagnose(build_dir=tmp_path, rpc_urls=["http://node"], chain_id=31337))["chain"]
+    check = by_name(examine(build_dir=tmp_path, rpc_urls=["http://node"], chain_id=31337))["chain"]
     assert not check.ok
     assert check.detail == "serves chain 1, the configuration says 31337"
 
 
 def test_a_url_that_is_none(tmp_path: Path) -> None:
-    assert not by_name(diagnose(build_dir=tmp_path, rpc_urls=["http://[::1"]))["chain"].ok
+    assert not by_name(examine(build_dir=tmp_path, rpc_urls=["http://[::1"]))["chain"].ok
 
 
 def test_an_ezkl_that_crashes_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

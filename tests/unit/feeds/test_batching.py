@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oracle.core.errors import SourceUnavailable
 from oracle.core.types import Observed, Outcome, Proven, Scored, Submitted
-from oracle.feeds.batching import Batcher, BatchPolicy, Joined, Parted, Preempted, Result, Spare, group_sizes
+from oracle.feeds.batching import Batcher, BatchPolicy, Joined, Parted, Preempted, Result, SpareProvers, group_sizes
 
 CIRCUITS: Mapping[int, float] = {1: 0.4, 4: 0.5, 16: 1.2}
 LONG = 3_600.0
@@ -352,7 +352,7 @@ async def test_under_load_no_feed_waits_for_more_than_a_turn_of_the_others() -> 
 
 
 async def test_what_can_wait_waits_for_a_prover_and_loses_it_to_a_report() -> None:
-    spare, begun = Spare(), asyncio.Event()
+    spare, begun = SpareProvers(), asyncio.Event()
 
     async def work() -> None:
         begun.set()
@@ -370,7 +370,7 @@ async def test_what_can_wait_waits_for_a_prover_and_loses_it_to_a_report() -> No
 
 
 async def test_as_many_as_are_free_are_used_at_once_and_given_back() -> None:
-    spare, ends = Spare(), [asyncio.Event() for _ in range(3)]
+    spare, ends = SpareProvers(), [asyncio.Event() for _ in range(3)]
     order: list[int] = []
 
     async def work(index: int) -> int:
@@ -393,7 +393,7 @@ async def test_as_many_as_are_free_are_used_at_once_and_given_back() -> None:
 
 
 async def test_who_is_cancelled_gives_the_prover_back() -> None:
-    spare = Spare()
+    spare = SpareProvers()
     spare.tell(1)
 
     async def forever() -> None:
@@ -411,7 +411,7 @@ async def test_who_is_cancelled_gives_the_prover_back() -> None:
 
 
 async def test_a_batcher_says_which_provers_no_report_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    spare = Spare()
+    spare = SpareProvers()
     told: list[int] = []
     monkeypatch.setattr(spare, "tell", told.append)
     carrier = Carrier(feeds=1, provers=2)

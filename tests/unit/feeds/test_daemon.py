@@ -109,7 +109,7 @@ class Turns:
 @asynccontextmanager
 async def running(line: Line, looks: Looks, turns: Turns | None = None, *, ahead: bool = True) -> Any:
     stop = asyncio.Event()
-    feed = daemon.Feed("eth", looks, 0.0, ahead)
+    feed = daemon.DaemonFeed("eth", looks, 0.0, ahead)
     task = asyncio.ensure_future(daemon.run([feed], cast(Pipeline, line), stop, turns=turns))
     try:
         yield task
@@ -276,7 +276,7 @@ async def test_a_feed_that_is_slow_does_not_hold_up_another() -> None:
             return call
 
     stop = asyncio.Event()
-    feeds = [daemon.Feed(name, looks[name], 0.0) for name in lines]
+    feeds = [daemon.DaemonFeed(name, looks[name], 0.0) for name in lines]
     task = asyncio.ensure_future(daemon.run(feeds, cast(Pipeline, Both()), stop))
     looks["slow"].due.put_nowait(seen(1, "slow"))
     for at in range(1, 6):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from oracle.app.service import ShadowRecorder
+from oracle.app.recorders import ShadowRecorder
 from oracle.chain.hub import RoundAccepted, RoundEvent, decode_submission
 from oracle.core.errors import (
     ChainUnavailable,
@@ -29,7 +29,7 @@ from oracle.core.errors import (
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
 from oracle.core.types import Observed, Outcome, Proven, Scored, Stage
 from oracle.feeds import shadows as module
-from oracle.feeds.batching import BatchPolicy, Spare
+from oracle.feeds.batching import BatchPolicy, SpareProvers
 from oracle.feeds.journal import Journal, StageName
 from oracle.feeds.pipeline import Pipeline
 from oracle.feeds.shadows import LATE, Shadows
@@ -138,7 +138,7 @@ class World:
         self.begin()
 
     def begin(self) -> None:
-        spare, models = Spare(), {1: self.active, 2: self.proposed}
+        spare, models = SpareProvers(), {1: self.active, 2: self.proposed}
         feeds = len(self.ids)
 
         async def can_pay() -> bool:

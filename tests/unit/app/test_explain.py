@@ -12,8 +12,9 @@ from oracle.core import encoding, gate
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, HoldReason, Kind, Outcome, Status
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.detectors.polynomial import Allowance, Output, PolynomialModel, Sum
-from oracle.detectors.quadratic import QuadraticModel
+from oracle.detectors.kinds.polynomial import PolynomialModel
+from oracle.detectors.kinds.polynomial_parts import Allowance, Output, Sum
+from oracle.detectors.kinds.quadratic import QuadraticModel
 
 POLICY = HoldPolicy(confirmations=3, confirm_delay=7_200, tolerance=3_000, max_repeats=4)
 SUBJECT = Subject("eth-usd", Kind.RELATIVE, 10_000, 3_600, 8, POLICY)

@@ -1,0 +1,109 @@
+"""`oracle deploy`: deploy what the configuration asks for; and find on the chain what was deployed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from oracle.app.circuits import Progress, find_artifact
+from oracle.app.keys import address_of, open_key
+from oracle.chain.connect import connect
+from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, load_deployment
+from oracle.chain.deploy import deploy as deploy_plan
+from oracle.chain.hub import Hub, HubFeedConfig
+from oracle.chain.rpc import Rpc
+from oracle.config import Config, FeedConfig
+from oracle.core.errors import ConfigError, PayerEmpty
+
+__all__ = ["check_chain", "deploy", "find_hub", "terms"]
+
+
+async def deploy(
+    config: Config, progress: Progress, env: Mapping[str, str] | None = None, *, adds_model: bool = False
+) -> Deployment:
+    """Build the circuits, deploy on the configured chain what is missing there, and check all of it.
+
+    Args:
+        config: The configuration.
+        progress: Is told each step.
+        env: The environment, for passwords; None: that of the process.
+        adds_model: See `DeployPlan.adds_model`.
+    """
+    environment = os.environ if env is None else env
+    async with connect(config.chain) as rpc:
+        # What a person may have to put right comes before the minute that circuits take.
+        payer = await open_key(config.keys.deployer, rpc, environment)
+        reporter = await address_of(config.keys.reporter, rpc, environment)
+        await rpc.chain_id()
+        if not await rpc.balance(payer.address):
+            raise PayerEmpty(f"{payer.address}, which deploys ([keys] deployer), has no ether: send it some")
+        batches = config.prover.batch_sizes
+        artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
+        plan = DeployPlan(
+            feeds=tuple(
+                FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter, pair=feed.pair)
+                for feed in config.feeds
+            ),
+            models={"default": artifacts},
+            change_delay=config.deploy.change_delay,
+            admin=config.deploy.admin,
+            guardian=config.deploy.guardian,
+            adds_model=adds_model,
+        )
+        return await deploy_plan(plan, rpc, payer, config.chain.deployment, progress)
+
+
+def terms(feed: FeedConfig) -> HubFeedConfig:
+    """Return the part of a feed's configuration that is fixed in the contract."""
+    return HubFeedConfig(
+        description=feed.description,
+        kind=feed.measure,
+        decimals=feed.decimals,
+        quorum=feed.quorum,
+        confirmations=feed.confirmations,
+        heartbeat=feed.heartbeat,
+        max_age=feed.max_age,
+        max_skew=feed.max_skew,
+        confirm_delay=feed.confirm_delay,
+        tolerance=feed.tolerance,
+        max_spread=feed.max_spread,
+        max_repeats=feed.max_repeats,
+        sigma=feed.sigma,
+    )
+
+
+async def find_hub(config: Config, deployment: Deployment, rpc: Rpc) -> Hub:
+    """Return the deployed hub, once the chain has shown that it is there with the configured feeds.
+
+    Raises:
+        ConfigError: The deployment file is of another chain, or does not have a feed.
+        DeploymentError: The hub is not on the chain, or does not have a feed.
+        ChainUnavailable: The chain does not answer.
+    """
+    if deployment.chain_id != await rpc.chain_id():
+        raise ConfigError(
+            f"{config.chain.deployment} is of chain {deployment.chain_id}, but the RPC serves "
+            f"{await rpc.chain_id()}: name that chain's deployment file in [chain] deployment"
+        )
+    for feed in config.feeds:
+        if feed.name not in deployment.feeds:
+            raise ConfigError(f"feed {feed.name} is not in {config.chain.deployment}: run `oracle deploy` again")
+    hub = Hub(rpc, deployment.hub)
+    await hub.find({feed.name: deployment.feeds[feed.name].feed_id for feed in config.feeds})
+    return hub
+
+
+async def check_chain(config: Config) -> str:
+    """Check that the chain has what `oracle run` needs: the hub, with the configured feeds.
+
+    Returns:
+        Where they are, in words.
+
+    Raises:
+        ConfigError, DeploymentError, ChainUnavailable: See `find_hub`.
+    """
+    deployment = load_deployment(config.chain.deployment)
+    async with connect(config.chain) as rpc:
+        hub = await find_hub(config, deployment, rpc)
+    return f"hub {hub.address} on chain {deployment.chain_id}"

@@ -1,0 +1,116 @@
+"""Provers as the configuration asks for them, and a detector joined with the provers of its circuits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from oracle.config import Config
+from oracle.core.types import Proven, Scored
+from oracle.detectors.interface import Detector
+from oracle.proving.artifact import Artifact
+from oracle.proving.interface import OnEvent, ProofJob, Prover, ProverEvent
+from oracle.proving.pool.cache import ProofCache
+from oracle.proving.pool.local import LocalProver
+from oracle.proving.pool.ray import RayProver
+
+__all__ = ["DetectorWithProvers", "log_proving", "make_prover"]
+
+log = structlog.get_logger(__name__)
+
+SECONDS_A_ROW = 0.0004
+"""Seconds that a row adds to a proof, before any proof was measured. Only the order of the estimates matters."""
+
+
+def log_proving(event: ProverEvent) -> None:
+    """Log what a prover tells of its proofs."""
+    told: dict[str, Any] = {"running": event.running, "waiting": event.waiting, "seconds": round(event.seconds, 3)}
+    if event.detail:
+        told["detail"] = event.detail
+    # A failure is no warning here: it reaches whoever asked for the proof, and is told there.
+    level = log.warning if event.kind == "retried" else log.debug
+    level(f"proof {event.kind}", statement=event.statement[:16], **told)
+
+
+def make_prover(config: Config, artifact: Artifact, on_event: OnEvent = log_proving) -> Prover:
+    """Return the prover that the configuration asks for, for one circuit.
+
+    Raises:
+        ToolMissing: It is on a Ray cluster, and Ray is not installed.
+    """
+    prover = config.prover
+    cache = ProofCache(folder=prover.proof_cache)
+    if prover.backend == "ray":
+        return RayProver(
+            artifact,
+            address=prover.ray_address,
+            workers=prover.workers,
+            deadline=prover.deadline_s,
+            memory_mb=prover.memory_mb,
+            queue=prover.queue,
+            cache=cache,
+            on_event=on_event,
+        )
+    return LocalProver(
+        artifact,
+        processes=prover.workers,
+        deadline=prover.deadline_s,
+        memory_mb=prover.memory_mb,
+        queue=prover.queue,
+        cache=cache,
+        on_event=on_event,
+    )
+
+
+class DetectorWithProvers:
+    """A detector with a prover for each of its circuits: what the pipeline scores and proves with.
+
+    Attributes:
+        detector: The detector.
+        provers: Its provers, by the windows of their circuits.
+    """
+
+    def __init__(self, detector: Detector, provers: Mapping[int, Prover], rows: Mapping[int, int]) -> None:
+        """Join a detector with its provers.
+
+        Args:
+            detector: The detector.
+            provers: By the windows of their circuits.
+            rows: Rows of the circuits, by windows: they tell which proofs take longer, until proofs were measured.
+        """
+        self.detector = detector
+        self.provers = dict(sorted(provers.items()))
+        self._rows = rows
+        self._measured: dict[int, float] = {}
+
+    @property
+    def features(self) -> int:
+        """How many features the detector sees."""
+        return self.detector.features
+
+    @property
+    def spread(self) -> bool:
+        """Whether the detector sees how far apart the reporters' answers are."""
+        return bool(getattr(self.detector, "spread", False))
+
+    def scores(self, features: Sequence[int]) -> tuple[int, ...]:
+        """Return the integers that the circuit publishes for these features."""
+        return self.detector.score_int(features)
+
+    def seconds(self) -> Mapping[int, float]:
+        """Return the seconds of a proof by windows: measured, or estimated from the circuit's rows."""
+        rows = sum(self._rows[size] for size in self._measured)
+        a_row = sum(self._measured.values()) / rows if rows else SECONDS_A_ROW
+        return {size: self._measured.get(size, self._rows[size] * a_row) for size in self.provers}
+
+    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
+        """Prove all statements with one proof, by the smallest circuit that has room for them; the prover verifies it."""
+        size = next(size for size in self.provers if size >= len(batch))
+        job = ProofJob(tuple(each.features for each in batch), tuple(each.scores for each in batch))
+        proof = await self.provers[size].prove(job)
+        before = self._measured.get(size, proof.seconds)
+        self._measured[size] = before + (proof.seconds - before) / 4
+        keys = tuple(each.observed.key for each in batch) if len(batch) > 1 else ()
+        return [Proven(each, proof.proof, proof.artifact_hash, proof.seconds, keys) for each in batch]

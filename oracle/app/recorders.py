@@ -1,0 +1,250 @@
+"""What happens in a running oracle, told to the log, the metrics, the health and the web pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import structlog
+
+from oracle.app.provers import log_proving
+from oracle.chain.listener import ChainListener
+from oracle.core.errors import SourceSuspended
+from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
+from oracle.core.types import SHADOW, Confirmed, Observed, Outcome, Proven, Scored, Stage
+from oracle.feeds.observe import LookListener
+from oracle.feeds.pipeline import OVERTAKEN
+from oracle.feeds.shadows import ShadowListener
+from oracle.proving.interface import ProverEvent
+from oracle.sources.aggregate import Aggregated
+from oracle.sources.interface import Collected
+from oracle.web.board import Board, Said
+from oracle.web.health import Health
+
+__all__ = [
+    "ChainRecorder",
+    "LookRecorder",
+    "ReportRecorder",
+    "ShadowRecorder",
+    "SuspensionRecorder",
+    "TurnRecorder",
+]
+
+log = structlog.get_logger(__name__)
+
+
+class LookRecorder(LookListener):
+    """Tells log, metrics and board what the sources said at each look."""
+
+    def __init__(self, metrics: Metrics, board: Board) -> None:
+        self._metrics = metrics
+        self._board = board
+        self._outliers: dict[str, frozenset[str]] = {}
+
+    def source_failed(self, feed: str, source: str, reason: str) -> None:
+        """See `LookListener`."""
+        log.warning("source gave no value", source=source, error=reason)
+        self._metrics.count(Counter.SOURCE_FAILURES, feed)
+
+    def looked(self, feed: str, collected: Collected, value: Aggregated | None) -> None:
+        """See `LookListener`."""
+        self._board.looked(feed, int(time.time()), _said(collected, value))
+        self._metrics.set(Gauge.SOURCES_AGREEING, len(value.sources) if value is not None else 0, feed)
+        if value is None:
+            return
+        outliers = {reading.source: reading for reading in value.outliers}
+        before = self._outliers.get(feed, frozenset())
+        if outliers:
+            self._metrics.count(Counter.OUTLIERS, feed, len(outliers))
+        for name in sorted(outliers.keys() - before):
+            log.warning("outlier left out", source=name, value=str(outliers[name].value), median=str(value.value))
+        for name in sorted(before.intersection(value.sources)):
+            log.info("source agrees again", source=name)
+        # A source that gave nothing this time does not agree yet.
+        self._outliers[feed] = frozenset(outliers) | (before - set(value.sources))
+
+
+def _said(collected: Collected, value: Aggregated | None) -> list[Said]:
+    """Return what each source said: first those that gave a value, then those that did not."""
+    outliers = frozenset(reading.source for reading in (value.outliers if value is not None else ()))
+    said = []
+    for reading in collected.readings:
+        if value is None:
+            said.append(Said.of(reading, "unused"))
+        elif reading.source in outliers:
+            said.append(Said.of(reading, "outlier", f"the median is {value.value:f}"))
+        else:
+            said.append(Said.of(reading, "agrees"))
+    for (name, failure), error in zip(collected.failures.items(), collected.errors, strict=True):
+        state: Literal["failed", "suspended"] = "suspended" if isinstance(error, SourceSuspended) else "failed"
+        said.append(Said(name, state, detail=failure))
+    return said
+
+
+@dataclass
+class SuspensionRecorder:
+    """Tells log and metrics which of a feed's sources are suspended."""
+
+    feed: str
+    metrics: Metrics
+    names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._show(set())
+
+    def suspended(self, source: str, seconds: float, reason: str) -> None:
+        """A source is left alone for so many seconds."""
+        log.warning("source suspended", feed=self.feed, source=source, seconds=seconds, reason=reason)
+        self._show(self.names | {source})
+
+    def resumed(self, source: str) -> None:
+        """A source answers again."""
+        log.info("source answers again", feed=self.feed, source=source)
+        self._show(self.names - {source})
+
+    def _show(self, names: set[str]) -> None:
+        self.names = names
+        self.metrics.set(Gauge.SOURCES_SUSPENDED, len(names), self.feed)
+
+
+@dataclass(frozen=True)
+class TurnRecorder:
+    """Tells health and metrics how a feed's turns end. See `oracle.feeds.daemon.Turns`."""
+
+    health: Health
+    metrics: Metrics
+
+    def turned(self, feed: str) -> None:
+        """A turn ended well."""
+        self.health.turned(feed)
+
+    def failed(self, feed: str, reason: str) -> None:
+        """A turn ended with something that is tried again."""
+        self.metrics.count(Counter.RETRIES, feed)
+        self.health.failed(feed, reason)
+
+    def ended(self, feed: str, reason: str | None) -> None:
+        """The feed takes no more turns: because of an error, or, with None, because its recording has ended."""
+        self.metrics.set(Gauge.IS_ENDED, reason is not None, feed)
+        self.health.ended(feed, reason)
+
+
+class ReportRecorder:
+    """Tells log and metrics what becomes of each observation. See `oracle.feeds.interface.Watch`."""
+
+    _COUNTED: ClassVar[Mapping[Outcome, Counter]] = {
+        Outcome.ACCEPTED: Counter.ACCEPTED,
+        Outcome.HELD: Counter.HELD,
+        Outcome.SUPERSEDED: Counter.SUPERSEDED,
+        Outcome.FAILED: Counter.FAILED,
+    }
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._began: dict[str, float] = {}
+        self._unproven: set[tuple[str, str]] = set()
+
+    def __call__(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
+        """Record that an observation reached a stage, or its end."""
+        metrics, feed, key = self._metrics, stage.observed.feed, stage.observed.key
+        (self._unproven.add if outcome is None and isinstance(stage, Scored) else self._unproven.discard)((feed, key))
+        metrics.set(Gauge.UNPROVEN, sum(of == feed for of, _ in self._unproven), feed)
+        if isinstance(stage, Confirmed):
+            log.info(stage.outcome.value, feed=feed, observation=key, block=stage.block_number, gas=stage.gas_used)
+            metrics.observe(Distribution.GAS, feed, stage.gas_used)
+        elif outcome is not None:
+            log.warning(outcome.value, feed=feed, observation=key, reason=reason)
+            if reason == OVERTAKEN:
+                metrics.count(Counter.OVERTAKEN, feed)
+        elif isinstance(stage, Proven):
+            size = max(1, len(stage.batch))
+            log.info("proven", feed=feed, observation=key, seconds=round(stage.prove_seconds, 3), batch=size)
+            if stage.batch[:1] in ((), (key,)):  # a proof of several observations is measured once
+                metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
+                metrics.observe(Distribution.BATCH, feed, size)
+        elif isinstance(stage, Observed):
+            metrics.count(Counter.OBSERVATIONS, feed)
+            self._began[key] = self._clock()
+        if outcome is not None:
+            metrics.count(self._COUNTED[outcome], feed)
+            began = self._began.pop(key, None)
+            if began is not None and isinstance(stage, Confirmed):
+                metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
+
+    def on_proof(self, event: ProverEvent) -> None:
+        """Record what a prover tells of its proofs."""
+        self._metrics.set(Gauge.PROOFS_RUNNING, event.running)
+        self._metrics.set(Gauge.PROOFS_WAITING, event.waiting)
+        log_proving(event)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was counted, for the log's last line."""
+        told: dict[str, Any] = {counter.name.lower(): self._metrics.counted(counter) for counter in Counter}
+        count, total = self._metrics.measured(Distribution.LATENCY_SECONDS)
+        return told | {"mean_latency_s": round(total / count, 3)} if count else told
+
+
+class ShadowRecorder(ShadowListener):
+    """Tells log and metrics what becomes of shadow reports, apart from the reports."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def looked(self, feed: str, compared: int, demanded: int) -> None:
+        """See `ShadowListener`."""
+        self._metrics.set(Gauge.SHADOWS_COMPARED, compared, feed)
+        self._metrics.set(Gauge.SHADOWS_DEMANDED, demanded, feed)
+
+    def waited(self, seconds: float) -> None:
+        """See `ShadowListener`."""
+        self._metrics.observe(Distribution.SHADOW_WAIT_SECONDS, "", seconds)
+
+    def reached(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
+        """See `ShadowListener`."""
+        feed, _, model = stage.observed.feed.rpartition(SHADOW)
+        told = {"feed": feed, "observation": stage.observed.key, "model": int(model)}
+        if isinstance(stage, Confirmed):
+            log.info("shadow taken", **told, block=stage.block_number, gas=stage.gas_used)
+            self._metrics.count(Counter.SHADOWS, feed)
+            self._metrics.observe(Distribution.SHADOW_GAS, feed, stage.gas_used)
+        elif outcome is not None:
+            level = log.warning if outcome is Outcome.FAILED else log.info
+            level("shadow given up", **told, reason=reason)
+            self._metrics.count(Counter.SHADOWS_DROPPED, feed)
+
+
+class ChainRecorder(ChainListener):
+    """Counts what is told of transactions and endpoints."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        metrics.set(Gauge.ENDPOINTS, 1)
+        metrics.set(Gauge.ENDPOINTS_HEALTHY, 1)
+
+    def replaced(self) -> None:
+        """See `ChainListener`."""
+        self._metrics.count(Counter.REPLACEMENTS, "")
+
+    def sent_again(self) -> None:
+        """See `ChainListener`."""
+        self._metrics.count(Counter.SENT_AGAIN, "")
+
+    def filled(self) -> None:
+        """See `ChainListener`."""
+        self._metrics.count(Counter.NONCES_FILLED, "")
+
+    def failed_over(self) -> None:
+        """See `ChainListener`."""
+        self._metrics.count(Counter.FAILOVERS, "")
+
+    def disagreed(self) -> None:
+        """See `ChainListener`."""
+        self._metrics.count(Counter.DISAGREEMENTS, "")
+
+    def endpoints(self, healthy: int, configured: int) -> None:
+        """See `ChainListener`."""
+        self._metrics.set(Gauge.ENDPOINTS, configured)
+        self._metrics.set(Gauge.ENDPOINTS_HEALTHY, healthy)

@@ -1,0 +1,228 @@
+"""`oracle run`: the daemon, which observes and reports the configured feeds until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from oracle.app.recorders import (
+    ChainRecorder,
+    LookRecorder,
+    ReportRecorder,
+    ShadowRecorder,
+    SuspensionRecorder,
+    TurnRecorder,
+)
+from oracle.app.running import RunningOracle, open_oracle
+from oracle.app.sources import make_sources
+from oracle.chain.tx.fees import fees_now
+from oracle.config import Config, FeedConfig, PushConfig
+from oracle.core.backoff import Backoff
+from oracle.core.errors import ConfigError, OracleError, Retryable
+from oracle.core.metrics import Metrics
+from oracle.core.types import FeedState
+from oracle.feeds import daemon
+from oracle.feeds.observe import Observers
+from oracle.feeds.pipeline import ATTEMPTS
+from oracle.sources.interface import Source
+from oracle.web.board import Board
+from oracle.web.health import Health
+from oracle.web.listener import Limits
+from oracle.web.monitor import Monitor
+from oracle.web.push import serve_pushes
+from oracle.web.server import serve
+from oracle.web.tls import Certificate
+
+__all__ = ["run_daemon"]
+
+log = structlog.get_logger(__name__)
+
+COMPACTION_S = 3_600.0
+"""Seconds between two looks for what the journal need not keep."""
+
+COMPACTION_PAUSE_S = 1.0
+"""Seconds between two compactions while there is something to drop."""
+
+
+async def run_daemon(
+    config: Config, stop: asyncio.Event | None = None, reread: Callable[[], Config] | None = None
+) -> None:
+    """Run the configured feeds until they end or are asked to stop.
+
+    Args:
+        config: The configuration.
+        stop: Is set to stop the daemon, as SIGTERM and SIGINT do.
+        reread: Reads the configuration again, at SIGHUP, for the feeds' sources; None: SIGHUP is not handled.
+
+    Raises:
+        Fatal: Every feed has ended because of a fatal error; the first of them.
+    """
+    metrics, board, health = Metrics(), Board(), _health(config)
+    metrics.begin([feed.name for feed in config.feeds])
+    recorder = ReportRecorder(metrics)
+    async with contextlib.AsyncExitStack() as stack:
+        # Sources first: a recording with a mistake in it stops everything before anything is started.
+        observers = Observers(config, partial(_sources, metrics), LookRecorder(metrics, board))
+        stack.push_async_callback(observers.close)
+        certificate = _certificate(config.push)
+        if config.web.address is not None:
+            port = await stack.enter_async_context(serve(config.web.address, health, metrics, board))
+            log.info("serving", host=config.web.address[0], port=port)
+        chain = ChainRecorder(metrics)
+
+        def parts_of() -> AbstractAsyncContextManager[RunningOracle]:
+            return open_oracle(
+                config,
+                watch=recorder,
+                on_proof=recorder.on_proof,
+                on_chain=chain,
+                on_standby=partial(_standby, health),
+                on_shadow=ShadowRecorder(metrics),
+            )
+
+        parts = await _opened(stack, parts_of)
+        feed_ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
+        observers.begin(feed_ids, parts.hub.feed_state, parts.journal.has)
+        feeds = [
+            daemon.DaemonFeed(
+                feed.name, partial(observers.observe, feed.name), feed.poll_interval, ahead=not _counts_looks(feed)
+            )
+            for feed in config.feeds
+        ]
+        if config.push.address is not None:
+            pushes = serve_pushes(
+                config.push.address,
+                observers.push_source,
+                config.push.max_body,
+                certificate=certificate,
+                limits=Limits(config.push.max_connections),
+            )
+            push_port = await stack.enter_async_context(pushes)
+            log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=certificate is not None)
+        monitor = Monitor(
+            _MonitoredChain(parts),
+            feed_ids,
+            lambda feed: parts.journal.counts(feed)["open"],
+            metrics,
+            health,
+            min_reports=config.web.min_reports,
+            interval=config.web.interval,
+        )
+        looking = asyncio.create_task(monitor.run(), name="monitor")
+        compacting = asyncio.create_task(_compact(parts, config.journal.keep_days), name="compaction")
+        shadowing = [] if parts.shadows is None else [asyncio.create_task(parts.shadows.run(config.web.interval))]
+        try:
+            await daemon.run(
+                feeds,
+                parts.pipeline,
+                stop,
+                turns=TurnRecorder(health, metrics),
+                reload=None if reread is None else partial(_reload, observers, certificate, reread),
+            )
+        finally:
+            for task in (looking, compacting, *shadowing):
+                task.cancel()
+            log.info("this run", **recorder.summary())
+
+
+def _sources(metrics: Metrics, feed: FeedConfig) -> list[Source]:
+    return make_sources(feed, SuspensionRecorder(feed.name, metrics))
+
+
+def _counts_looks(feed: FeedConfig) -> bool:
+    """Return whether a source gives its next row at each look: then no look may be wasted."""
+    return any(getattr(each, "speed", None) == "max" for each in feed.sources)
+
+
+def _certificate(push: PushConfig) -> Certificate | None:
+    if push.tls_certificate is None or push.tls_key is None:
+        return None
+    return Certificate(push.tls_certificate, push.tls_key, "push")
+
+
+def _health(config: Config) -> Health:
+    one_attempt = config.prover.deadline_s + config.chain.tx_deadline_s
+    return Health(
+        patience={feed.name: 60 + feed.poll_interval + ATTEMPTS * one_attempt for feed in config.feeds},
+        heartbeats={feed.name: max(feed.heartbeat, 3 * feed.poll_interval) for feed in config.feeds},
+        chain_patience=max(60.0, 4 * config.web.interval),
+        max_head_age=config.web.max_head_age,
+        min_reports=config.web.min_reports,
+    )
+
+
+def _standby(health: Health, leader: str | None) -> None:
+    """Tell health and log who leads; None: this daemon does."""
+    if leader is None:
+        health.leads()
+        log.info("leads the journal")
+    else:
+        health.stands_by(leader)
+        log.info("stands by", leader=leader)
+
+
+async def _opened(
+    stack: contextlib.AsyncExitStack, make: Callable[[], AbstractAsyncContextManager[RunningOracle]]
+) -> RunningOracle:
+    """Open the parts, however long the chain takes to answer: when a machine starts, its node may come up later."""
+    backoff = Backoff(daemon.BACKOFF_FIRST_S, daemon.BACKOFF_LAST_S)
+    while True:
+        try:
+            return await stack.enter_async_context(make())
+        except Retryable as error:
+            pause = backoff.pause()
+            log.warning("can't begin yet, will try again", error=str(error), kind=type(error).__name__, seconds=pause)
+        await asyncio.sleep(pause)
+
+
+async def _reload(observers: Observers, certificate: Certificate | None, reread: Callable[[], Config]) -> None:
+    """Read sources and certificate again. What is wrong with them is logged, and the old ones stay."""
+    try:
+        log.info("sources reloaded", feeds=observers.replace(reread()))
+    except OracleError as error:
+        log.error("sources not reloaded", reason=str(error))
+    if certificate is not None:
+        try:
+            certificate.reload()
+            log.info("certificate reloaded")
+        except ConfigError as error:
+            log.error("certificate not reloaded", reason=str(error))
+
+
+async def _compact(parts: RunningOracle, keep_days: int | None) -> None:
+    """Drop at intervals what the journal need not keep: a little at a time, because no stage is recorded meanwhile."""
+    while keep_days is not None:
+        try:
+            done = await asyncio.to_thread(parts.journal.compact, keep_days)
+        except OracleError as error:
+            log.warning("journal not compacted", reason=str(error))
+            done = None
+        if done is not None and done.rows:
+            log.info("journal compacted", observations=done.observations, rows=done.rows)
+        await asyncio.sleep(COMPACTION_PAUSE_S if done is not None and done.rows else COMPACTION_S)
+
+
+@dataclass(frozen=True)
+class _MonitoredChain:
+    """The monitor's view of the chain."""
+
+    parts: RunningOracle
+
+    async def head(self) -> tuple[int, int]:
+        block = await self.parts.rpc.block()
+        return block.number, block.timestamp
+
+    async def balance(self) -> int:
+        return await self.parts.rpc.balance(self.parts.payer)
+
+    async def gas_price(self) -> int:
+        return (await fees_now(self.parts.rpc)).max_fee
+
+    async def feed_state(self, feed_id: bytes) -> FeedState:
+        return await self.parts.hub.feed_state(feed_id)

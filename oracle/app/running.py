@@ -1,0 +1,210 @@
+"""A running oracle: all parts that take observations to the chain, opened in order and closed in reverse.
+
+The daemon, the demonstration and the tests open their parts here, so they run the same oracle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from oracle.app.circuits import deployed_circuits
+from oracle.app.deploy import find_hub
+from oracle.app.detectors import detector_of
+from oracle.app.keys import open_key
+from oracle.app.provers import DetectorWithProvers, log_proving, make_prover
+from oracle.chain.connect import connect
+from oracle.chain.deploy import Deployment, load_deployment
+from oracle.chain.hub import Hub
+from oracle.chain.keys.signer import Reporter
+from oracle.chain.listener import ChainListener
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.heads import Heads
+from oracle.chain.tx.fees import GWEI, FeePolicy, fees_now
+from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.chain.tx.submit import Submitter
+from oracle.config import ChainConfig, Config, JournalConfig
+from oracle.core.errors import ConfigError, JournalUnavailable
+from oracle.feeds.batching import BatchPolicy, SpareProvers
+from oracle.feeds.interface import Watch
+from oracle.feeds.journal import Journal, open_journal
+from oracle.feeds.pipeline import Pipeline
+from oracle.feeds.shadows import ShadowListener, Shadows
+from oracle.proving.interface import OnEvent
+
+__all__ = ["RunningOracle", "open_oracle", "send_policy"]
+
+STANDBY_S = 0.5
+"""Seconds between two tries of a standby to lead."""
+
+SUBMISSION_GAS = 1_000_000
+"""Gas of a submission of one report at most, its margin included."""
+
+
+@dataclass(frozen=True)
+class RunningOracle:
+    """The parts of one running oracle.
+
+    Attributes:
+        models: Detectors with their provers, by the numbers that the hub gave the models.
+        payer: Address of the account that pays for reports.
+        shadows: Makes shadow reports; None: no account pays for them.
+    """
+
+    config: Config
+    deployment: Deployment
+    rpc: Rpc
+    hub: Hub
+    journal: Journal
+    pipeline: Pipeline
+    models: Mapping[int, DetectorWithProvers]
+    payer: str
+    shadows: Shadows | None
+
+
+@contextlib.asynccontextmanager
+async def open_oracle(
+    config: Config,
+    *,
+    env: Mapping[str, str] | None = None,
+    watch: Watch = lambda stage, outcome, reason: None,
+    on_proof: OnEvent = log_proving,
+    on_chain: ChainListener | None = None,
+    on_standby: Callable[[str | None], None] = lambda leader: None,
+    on_shadow: ShadowListener | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[RunningOracle]:
+    """Open everything that takes observations to the chain, and close it in reverse.
+
+    Args:
+        config: The configuration.
+        env: The environment, for passwords; None: that of the process.
+        watch: Is told each stage of each observation.
+        on_proof: Is told what the provers do.
+        on_chain: Hears of transactions and endpoints.
+        on_standby: Is told who leads while another daemon does; None: this one leads.
+        on_shadow: Hears of shadow reports.
+        clock: Unix seconds.
+
+    Raises:
+        ArtifactError: The deployed model's artifact is not here, or is another one.
+        ConfigError: The deployment file is of another chain, or does not have a feed.
+        DeploymentError: The hub is not on the chain, or does not have a feed.
+    """
+    environment = os.environ if env is None else env
+    async with contextlib.AsyncExitStack() as stack:
+        deployment = load_deployment(config.chain.deployment)
+        rpc = await stack.enter_async_context(connect(config.chain, on_chain))
+        hub = await find_hub(config, deployment, rpc)
+        journal = stack.enter_context(await _lead(config.journal, environment, on_standby))
+        reporter = await open_key(config.keys.reporter, rpc, environment)
+        payer = await open_key(config.keys.submitter, rpc, environment)
+        models = _models(config, deployment, stack, on_proof)
+        heads = Heads(config.chain.ws_url)
+        stack.push_async_callback(heads.close)
+        policy = send_policy(config.chain)
+        sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
+        submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
+        reporters = [Reporter(reporter, deployment.chain_id, deployment.hub)]
+        batching, spare, shadows = _batching(config, deployment, clock), SpareProvers(), None
+        if config.keys.shadow is not None:
+            purse = await open_key(config.keys.shadow, rpc, environment)
+            if str(purse.address) == str(payer.address):
+                raise ConfigError(
+                    f"[keys] shadow is the submitter's account, {payer.address}: a shadow that is stuck there would "
+                    "hold up reports; make another with `oracle key create`"
+                )
+            leading = replace(policy, fees=replace(policy.fees, leads=True))
+            shadow_sender = Sender(rpc, purse, policy=leading, known=journal.signed, heads=heads)
+            shadows = Shadows(
+                hub,
+                {name: feed.feed_id for name, feed in deployment.feeds.items()},
+                reporters,
+                models,
+                Submitter(hub, shadow_sender, deadline_s=config.chain.tx_deadline_s, clock=clock, shadow=True),
+                journal,
+                spare,
+                can_pay=partial(_can_pay, rpc, str(purse.address)),
+                slack=batching.slack,
+                wait_s=config.prover.shadow_wait_ms / 1_000,
+                listener=on_shadow,
+            )
+            stack.push_async_callback(shadows.close)
+        pipeline = Pipeline(
+            hub, reporters, models, submitter, journal, watch, batching=batching, shadows=shadows, spare=spare
+        )
+        stack.push_async_callback(pipeline.close)
+        yield RunningOracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address), shadows)
+
+
+async def _lead(config: JournalConfig, env: Mapping[str, str], on_standby: Callable[[str | None], None]) -> Journal:
+    """Open the journal, and wait until this daemon is the one that writes to it."""
+    journal = await asyncio.to_thread(open_journal, config, env, standby=config.standby)
+    told: str | None = None
+    try:
+        while not journal.is_leader:
+            try:
+                if await asyncio.to_thread(journal.try_lead):
+                    break
+                leader = (await asyncio.to_thread(journal.leader)).holder or "another daemon"
+            except JournalUnavailable:
+                leader = "nobody: the database does not answer"
+            if leader != told:
+                on_standby(leader)
+                told = leader
+            await asyncio.sleep(STANDBY_S)
+    except BaseException:
+        journal.close()
+        raise
+    on_standby(None)
+    return journal
+
+
+def _models(
+    config: Config, deployment: Deployment, stack: contextlib.AsyncExitStack, on_proof: OnEvent
+) -> dict[int, DetectorWithProvers]:
+    """Start the provers of all deployed models. The stack closes them."""
+    models = {}
+    for number in deployment.models:
+        circuits = deployed_circuits(config, deployment, number)
+        provers = {batch: make_prover(config, artifact, on_proof) for batch, artifact in circuits.items()}
+        for prover in provers.values():
+            stack.push_async_callback(prover.close)
+        rows = {batch: 1 << artifact.manifest.k for batch, artifact in circuits.items()}
+        models[number] = DetectorWithProvers(detector_of(circuits[min(circuits)]), provers, rows)
+    return models
+
+
+def send_policy(chain: ChainConfig) -> SendPolicy:
+    """Return how transactions are followed, and what they may cost."""
+    cost = chain.max_tx_cost_ether
+    return SendPolicy(
+        confirmations=chain.confirmations,
+        replace_after_s=chain.replace_after_s,
+        fees=FeePolicy(
+            max_fee=int(chain.max_fee_gwei * GWEI),
+            max_priority_fee=int(chain.max_priority_fee_gwei * GWEI),
+            max_cost=None if cost is None else int(cost * 10**18),
+        ),
+    )
+
+
+def _batching(config: Config, deployment: Deployment, clock: Callable[[], float]) -> BatchPolicy:
+    """Return how observations wait for others to share a proof with."""
+    max_age = {feed.name: feed.max_age for feed in config.feeds}
+    return BatchPolicy(
+        window_s=config.prover.batch_window_ms / 1_000,
+        provers=config.prover.workers,
+        feeds=len(deployment.feeds),
+        slack=lambda observed: observed.observed_at + max_age.get(observed.feed, 0) - clock(),
+    )
+
+
+async def _can_pay(rpc: Rpc, address: str) -> bool:
+    """Return whether an account has enough for a submission."""
+    return await rpc.balance(address) >= (await fees_now(rpc)).max_fee * SUBMISSION_GAS

@@ -1,0 +1,243 @@
+"""Observing: a feed's sources are read, their readings become one value, and it is due for a report or not.
+
+`Observer` does this for one feed. `Observers` has those of all feeds, and replaces their sources while they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import ClassVar, TypeAlias
+
+import structlog
+
+from oracle.config import Config, FeedConfig
+from oracle.core import encoding
+from oracle.core.errors import ConfigError, DataError, SourceExhausted, SourceSuspended, SourceUnavailable
+from oracle.core.types import FeedState, Observed
+from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate, decide, is_due
+from oracle.sources.interface import Collected, Source, collect
+from oracle.sources.push.source import PushSource
+
+__all__ = ["LookListener", "MakeSources", "Observer", "Observers"]
+
+log = structlog.get_logger(__name__)
+
+MakeSources: TypeAlias = Callable[[FeedConfig], list[Source]]
+"""Makes the sources of a feed from the configuration, without reading them."""
+
+
+class LookListener:
+    """Hears what the sources said at each look; override what is of interest. Must not raise."""
+
+    def source_failed(self, feed: str, source: str, reason: str) -> None:
+        """A source gave no value, and is not suspended."""
+
+    def looked(self, feed: str, collected: Collected, value: Aggregated | None) -> None:
+        """A look is over.
+
+        Args:
+            feed: The feed's name.
+            collected: What the sources gave.
+            value: The value that they agree on; None: there were too few readings, or too few of them agree.
+        """
+
+
+class Observer:
+    """Takes one feed from its sources to an observation that is due."""
+
+    def __init__(
+        self,
+        feed: FeedConfig,
+        feed_id: bytes,
+        sources: Sequence[Source],
+        state: Callable[[bytes], Awaitable[FeedState]],
+        known: Callable[[str], bool],
+        listener: LookListener | None = None,
+    ) -> None:
+        """Prepare to observe.
+
+        Args:
+            feed: The feed's configuration.
+            feed_id: Its id on the chain.
+            sources: Its sources.
+            state: Reads the feed's state from the chain.
+            known: Returns whether the journal has an observation with this key.
+            listener: Hears what the sources said.
+        """
+        self._feed = feed
+        self._feed_id = feed_id
+        self._sources = sources
+        self._state = state
+        self._known = known
+        self._listener = listener or LookListener()
+        self._is_behind = False
+        relative = feed.max_source_spread_ppm is not None
+        spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
+        deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
+        self._aggregation = AggregationPolicy(feed.measure, feed.min_sources, spread)
+        self._due = DuePolicy(
+            kind=feed.measure,
+            heartbeat=feed.heartbeat,
+            deviation=deviation or 1,
+            held_interval=feed.confirm_delay // max(1, feed.confirmations),
+        )
+
+    async def __call__(self, newest: Observed | None = None) -> Observed | None:
+        """Look at the sources, and return an observation that is due, or None.
+
+        Args:
+            newest: The feed's newest observation that has not ended: what is being reported already is not due again.
+
+        Raises:
+            SourceUnavailable: Too few sources gave a value that can be believed.
+            SourceExhausted: All sources are at their end.
+        """
+        collected = await self._collect()
+        value, answer = self._aggregate(collected)
+        observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
+        if self._known(observed.key):
+            return None
+        state = await self._state(self._feed_id)
+        self._warn_if_behind(state, observed)
+        due = decide(state, answer, value.observed_at, self._due)
+        if due is not None and newest is not None:
+            due = is_due(newest.answer, newest.observed_at, answer, value.observed_at, self._due)
+        if due is None:
+            return None
+        log.info("due", reason=due.value, answer=answer, sources=len(value.sources))
+        return observed
+
+    async def _collect(self) -> Collected:
+        """Read all sources."""
+        collected = await collect(self._sources)
+        for (name, failure), error in zip(collected.failures.items(), collected.errors, strict=True):
+            if not isinstance(error, SourceSuspended):  # its suspension was told when it began
+                self._listener.source_failed(self._feed.name, name, failure)
+        if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
+            raise collected.errors[0]
+        return collected
+
+    def _aggregate(self, collected: Collected) -> tuple[Aggregated, int]:
+        """Return the value that the readings agree on, and the same in answer units."""
+        try:
+            value = aggregate(collected.readings, self._aggregation, collected.failures)
+            answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
+        except (DataError, SourceUnavailable) as error:
+            self._listener.looked(self._feed.name, collected, None)
+            # What a source says may be better next time.
+            raise SourceUnavailable(str(error)) from error
+        self._listener.looked(self._feed.name, collected, value)
+        return value, answer
+
+    def _warn_if_behind(self, state: FeedState, observed: Observed) -> None:
+        """Warn, once, when readings are older than the latest report: a clock, or a source, has gone back."""
+        is_behind = observed.observed_at < state.last_report_at
+        if is_behind and not self._is_behind:
+            seconds = state.last_report_at - observed.observed_at
+            log.warning(
+                "reading is older than the feed's last report",
+                seconds=seconds,
+                hint="check this machine's clock, and the sources'",
+            )
+        self._is_behind = is_behind
+
+
+class Observers:
+    """The observers of all feeds. Their sources can be replaced while they run."""
+
+    READ_AGAIN: ClassVar[frozenset[str]] = frozenset(
+        {"sources", "min_sources", "max_source_spread", "max_source_spread_ppm", "deviation", "deviation_ppm"}
+    )
+    """The settings of a feed that can change without a restart. The others are in the contract, or in other parts."""
+
+    def __init__(self, config: Config, make_sources: MakeSources, listener: LookListener | None = None) -> None:
+        """Make the sources of all feeds.
+
+        Args:
+            config: The configuration.
+            make_sources: Makes a feed's sources.
+            listener: Hears what the sources said.
+
+        Raises:
+            OracleError: A source is wrong; see `make_sources`.
+        """
+        self._config = config
+        self._make_sources = make_sources
+        self._listener = listener
+        self._sources = {feed.name: make_sources(feed) for feed in config.feeds}
+        self._observers: dict[str, Observer] = {}
+        self._next: dict[str, tuple[FeedConfig, list[Source]]] = {}
+        self._observer: Callable[[FeedConfig, list[Source]], Observer] | None = None
+
+    def begin(
+        self,
+        feed_ids: Mapping[str, bytes],
+        state: Callable[[bytes], Awaitable[FeedState]],
+        known: Callable[[str], bool],
+    ) -> None:
+        """Connect the observers with chain and journal; see `Observer`.
+
+        Args:
+            feed_ids: By the feeds' names; every configured feed is among them.
+            state: Reads a feed's state from the chain.
+            known: Returns whether the journal has an observation with this key.
+        """
+
+        def observer(feed: FeedConfig, sources: list[Source]) -> Observer:
+            return Observer(feed, feed_ids[feed.name], sources, state, known, self._listener)
+
+        for feed in self._config.feeds:
+            self._observers[feed.name] = observer(feed, self._sources[feed.name])
+        self._observer = observer
+
+    async def observe(self, feed: str, newest: Observed | None = None) -> Observed | None:
+        """Look once at a feed's sources; at the new ones, if they were replaced. See `Observer`."""
+        replaced = self._next.pop(feed, None)
+        if replaced is not None:
+            assert self._observer is not None
+            old, self._sources[feed] = self._sources[feed], replaced[1]
+            self._observers[feed] = self._observer(*replaced)
+            for each in old:
+                await each.close()
+        return await self._observers[feed](newest)
+
+    def replace(self, config: Config) -> list[str]:
+        """Take over another configuration's sources, each feed's from its next look on.
+
+        Returns:
+            The feeds whose sources are replaced.
+
+        Raises:
+            ConfigError: Another setting differs, or a source is wrong; then nothing is taken over.
+        """
+        for part in ("chain", "keys", "prover", "journal", "web", "push"):
+            if getattr(config, part) != getattr(self._config, part):
+                raise ConfigError(f"[{part}] differs, which needs a restart")
+        if [feed.name for feed in config.feeds] != [feed.name for feed in self._config.feeds]:
+            raise ConfigError("there are other feeds, which needs a restart")
+        changed = []
+        for before, after in zip(self._config.feeds, config.feeds, strict=True):
+            differing = [name for name in type(after).model_fields if getattr(before, name) != getattr(after, name)]
+            fixed = [name for name in differing if name not in self.READ_AGAIN]
+            if fixed:
+                raise ConfigError(f"feed {after.name}: {', '.join(fixed)} differs, which needs a restart")
+            if differing:
+                changed.append(after)
+        made = {feed.name: (feed, self._make_sources(feed)) for feed in changed}
+        self._next |= made
+        self._config = config
+        return list(made)
+
+    def push_source(self, feed: str, name: str) -> PushSource | None:
+        """Return the push source with this name, if the feed has one."""
+        for each in self._sources.get(feed, ()):
+            if isinstance(each, PushSource) and each.name == name:
+                return each
+        return None
+
+    async def close(self) -> None:
+        """Close all sources."""
+        waiting = [each for _, sources in self._next.values() for each in sources]
+        for each in [*waiting, *(each for sources in self._sources.values() for each in sources)]:
+            await each.close()

@@ -1,0 +1,115 @@
+"""A feed from its sources to an observation that is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.config import FeedConfig, ReplaySourceConfig
+from oracle.core import gate
+from oracle.core.errors import DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
+from oracle.core.types import FeedState, Kind, Observed
+from oracle.feeds.observe import LookListener, Observer
+from oracle.sources.aggregate import Aggregated
+from oracle.sources.interface import Collected, Reading
+
+FEED_ID = b"\3" * 32
+
+
+class Told:
+    """A source that says what it is told to."""
+
+    def __init__(self, name: str, *answers: Decimal | OracleError) -> None:
+        self.name = name
+        self.answers = list(answers)
+
+    async def read(self) -> Reading:
+        answer = self.answers.pop(0)
+        if isinstance(answer, OracleError):
+            raise answer
+        return Reading(answer, 1_000, self.name)
+
+    async def close(self) -> None: ...
+
+
+class Heard(LookListener):
+    """What the listener of looks was told."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.looks: list[tuple[int, bool]] = []
+
+    def source_failed(self, feed: str, source: str, reason: str) -> None:
+        assert feed == "eth" and reason
+        self.failed.append(source)
+
+    def looked(self, feed: str, collected: Collected, value: Aggregated | None) -> None:
+        assert feed == "eth"
+        self.looks.append((len(collected.readings), value is not None))
+
+
+def observer(
+    sources: Sequence[Told], listener: LookListener | None = None, *, known: bool = False, **state: Any
+) -> Observer:
+    feed = FeedConfig(
+        name="eth",
+        description="ETH / USD",
+        kind="relative",
+        decimals=2,
+        sigma=10_000,
+        heartbeat=60,
+        deviation_ppm=1_000,
+        max_age=60,
+        confirm_delay=60,
+        min_sources=min(2, len(sources)),
+        sources=tuple(ReplaySourceConfig(type="replay", file=Path(each.name)) for each in sources),
+    )
+    found = replace(gate.empty_feed(FEED_ID, Kind.RELATIVE, 10_000, 60, 1), **state)
+
+    async def feed_state(feed_id: bytes) -> FeedState:
+        assert feed_id == FEED_ID
+        return found
+
+    return Observer(feed, FEED_ID, sources, feed_state, lambda key: known, listener)
+
+
+async def test_a_due_value_is_the_median_in_answer_units() -> None:
+    sources = [Told(name, Decimal(value)) for name, value in (("a", "100.10"), ("b", "100.20"), ("c", "100.30"))]
+    assert await observer(sources)() == Observed("eth", FEED_ID, 10_020, 1_000)
+
+
+async def test_what_the_journal_has_or_the_chain_has_is_not_observed_again() -> None:
+    assert await observer([Told("a", Decimal(100))], None, known=True)() is None
+    assert await observer([Told("a", Decimal(100))], None, last_report_at=1_000)() is None
+    near: dict[str, Any] = {"round_id": 1, "answer": 10_000, "observed_at": 990, "last_report_at": 990}
+    assert await observer([Told("a", Decimal(100))], None, **near)() is None
+
+
+async def test_failures_are_told_and_too_few_values_are_none() -> None:
+    heard = Heard()
+    sources = [
+        Told("a", SourceUnavailable("a is down"), Decimal(1)),
+        Told("b", DataError("b: is text"), SourceSuspended("b is left alone")),
+        Told("c", Decimal(1), Decimal(1)),
+    ]
+    look = observer(sources, heard)
+    with pytest.raises(SourceUnavailable, match="1 of at least 2 sources answered"):
+        await look()
+    assert await look() is not None
+    assert heard.failed == ["a", "b"], "a suspension is told when it begins, not at each look"
+    assert heard.looks == [(1, False), (2, True)]
+
+
+async def test_a_value_that_no_contract_holds_is_tried_again_not_fatal() -> None:
+    with pytest.raises(SourceUnavailable, match="int128"):
+        await observer([Told("a", Decimal(10) ** 38)])()
+
+
+async def test_the_end_of_all_sources_is_told_as_such() -> None:
+    with pytest.raises(SourceExhausted):
+        await observer([Told("a", SourceExhausted("a has ended"))])()
