@@ -17,8 +17,8 @@ from eth_utils.crypto import keccak
 
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.hub import (
-    FeedConfig,
-    Model,
+    HubFeedConfig,
+    HubModel,
     Round,
     RoundAccepted,
     RoundEvent,
@@ -27,7 +27,7 @@ from oracle.chain.hub import (
     encode_submission,
 )
 from oracle.chain.keys.signer import LocalReporter, observation_digest
-from oracle.chain.transport.rpc import BlockTag
+from oracle.chain.rpc import BlockTag
 from oracle.core import encoding, gate
 from oracle.core.errors import ContractRejected, StateMoved, TransactionPending
 from oracle.core.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
@@ -38,9 +38,9 @@ HUB_ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 REPORTER_KEY = "0x" + "11" * 32
 
 
-def feed_config(description: str = "ETH / USD", **changes: object) -> FeedConfig:
+def feed_config(description: str = "ETH / USD", **changes: object) -> HubFeedConfig:
     """A relative feed with a sigma of 1 %, a heartbeat of an hour, and two confirmations."""
-    config = FeedConfig(
+    config = HubFeedConfig(
         description=description,
         kind=Kind.RELATIVE,
         decimals=8,
@@ -70,14 +70,14 @@ class FakeHub:
         events: What became of each report, oldest first.
     """
 
-    def __init__(self, *configs: FeedConfig, model_number: int = 1, score_unit: int = 1_000) -> None:
+    def __init__(self, *configs: HubFeedConfig, model_number: int = 1, score_unit: int = 1_000) -> None:
         self.address = HUB_ADDRESS
         self.configs = {feed_id_of(config.description): config for config in configs or (feed_config(),)}
         self.states = {
             feed_id: gate.empty_feed(feed_id, config.kind, config.sigma, config.heartbeat, model_number)
             for feed_id, config in self.configs.items()
         }
-        self.models = {model_number: Model(7, 1, b"\7" * 32, score_unit)}
+        self.models = {model_number: HubModel(7, 1, b"\7" * 32, score_unit)}
         self.events: list[RoundEvent] = []
         self._rounds: dict[tuple[bytes, int], Round] = {}
 
@@ -85,11 +85,11 @@ class FakeHub:
         self._require(feed_id)
         return self.states[feed_id]
 
-    async def feed_config(self, feed_id: bytes) -> FeedConfig:
+    async def feed_config(self, feed_id: bytes) -> HubFeedConfig:
         self._require(feed_id)
         return self.configs[feed_id]
 
-    async def fresh_feed_config(self, feed_id: bytes) -> FeedConfig:
+    async def fresh_feed_config(self, feed_id: bytes) -> HubFeedConfig:
         return await self.feed_config(feed_id)
 
     async def feed_ids(self) -> tuple[bytes, ...]:
@@ -104,7 +104,7 @@ class FakeHub:
     async def model_count(self) -> int:
         return len(self.models)
 
-    async def model(self, number: int) -> Model:
+    async def model(self, number: int) -> HubModel:
         if number not in self.models:
             raise ContractRejected(f"UnknownModel: the hub has no model number {number}", "UnknownModel")
         return self.models[number]

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oracle.chain.hub import Hub, Interface, Proposals, ShadowTally, hub_interface
+from oracle.chain.abi.interface import Interface
+from oracle.chain.hub import Hub, Proposals, ShadowTally, hub_interface
 from oracle.chain.tx.submit import Sender
 from oracle.core.errors import ConfigError, ContractRejected, DataError
 

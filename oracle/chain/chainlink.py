@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.chain.hub import aggregator_interface, read
+from oracle.chain.contract import read
+from oracle.chain.hub import aggregator_interface
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import ChainUnavailable, ContractRejected
 

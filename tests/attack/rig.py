@@ -20,30 +20,32 @@ from eth_abi.abi import encode as abi_encode
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from oracle.app.assembly import deploy, terms
+from oracle.app.deploy import deploy, terms
 from oracle.chain import compiled
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
-from oracle.chain.hub import FeedConfig, FeedUpdate, Hub, Submission, hub_interface
+from oracle.chain.hub import FeedUpdate, Hub, HubFeedConfig, Submission, hub_interface
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.config import Config, load
 from oracle.core import encoding
 from oracle.core.encoding import GAP_ONE
 from oracle.core.errors import ContractRejected
+from oracle.core.formats import keccak
 from oracle.core.types import FeedState, SignedObservation
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.quadratic import PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact, Visibility
+from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.pool.local import LocalProver
-from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin
-from oracle.proving.verifier import SOLC_VERSION, keccak256
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsFile, SrsOrigin
 
 T = TypeVar("T")
 Window = tuple[int, ...]
@@ -70,7 +72,7 @@ CALM: Window = (*(0,) * (PAST + 1), GAP_ONE)
 BATCHES = (1, 4, 16)
 """Windows of the circuits that there are of a model."""
 
-VERIFY = keccak256(b"verifyProof(bytes,uint256[])")[:4]
+VERIFY = keccak(b"verifyProof(bytes,uint256[])")[:4]
 
 _GAS = 15_000_000
 
@@ -442,7 +444,7 @@ class Rig:
         return self.send(encode(submission), account)
 
 
-def in_order(config: FeedConfig) -> tuple[Any, ...]:
+def in_order(config: HubFeedConfig) -> tuple[Any, ...]:
     """A feed's terms in the order of the contract's struct."""
     entry = next(each for each in hub_interface().abi if each.get("name") == "addFeed")
     names = (part["name"] for part in entry["inputs"][0]["components"])

@@ -13,8 +13,8 @@ import pytest
 
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy, feed_id_of
 from oracle.chain.hub import (
-    FeedConfig,
     Hub,
+    HubFeedConfig,
     Proposals,
     RoundAccepted,
     RoundHeld,
@@ -26,7 +26,8 @@ from oracle.chain.hub import (
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.transport.rpc import Receipt, Rpc
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
 from oracle.core import encoding, gate
 from oracle.core.errors import ContractRejected
 from oracle.core.types import FeedState, HoldReason, Kind, Observed, Outcome, Scored
@@ -66,7 +67,7 @@ class World:
     async def admin(self, function: str, *arguments: Any) -> Receipt:
         return await self.send(hub_interface().encode_call(function, *arguments), DEPLOYER)
 
-    async def scored(self, config: FeedConfig, answer: int, scores: Sequence[int], model_number: int = 1) -> Scored:
+    async def scored(self, config: HubFeedConfig, answer: int, scores: Sequence[int], model_number: int = 1) -> Scored:
         feed_id = feed_id_of(config.description)
         state = await self.hub.feed_state(feed_id)
         round_id = state.round_id + 1
@@ -77,7 +78,7 @@ class World:
         return Scored(observed, round_id, model_number, (signed,), features, tuple(scores))
 
     async def report(
-        self, config: FeedConfig, answer: int, scores: Sequence[int], *, model_number: int = 1, shadow: bool = False
+        self, config: HubFeedConfig, answer: int, scores: Sequence[int], *, model_number: int = 1, shadow: bool = False
     ) -> Receipt:
         scored = await self.scored(config, answer, scores, model_number)
         return await self.send(encode_submission([scored], PROOF, shadow=shadow))
@@ -127,7 +128,7 @@ async def published_at(world: World, receipt: Receipt) -> int:
 
 @pytest.mark.parametrize("config", [PRICE, METRIC], ids=["relative", "absolute"])
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_hub_and_the_gate_agree_on_every_report(world: World, config: FeedConfig, seed: int) -> None:
+async def test_the_hub_and_the_gate_agree_on_every_report(world: World, config: HubFeedConfig, seed: int) -> None:
     """Few answers, so that they repeat, agree and contradict; any verdict; any outcome must be seen."""
     rng = random.Random(seed)
     feed_id = feed_id_of(config.description)

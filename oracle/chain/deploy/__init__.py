@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from oracle.chain import compiled
+from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import Compiled
-from oracle.chain.hub import FeedConfig, Hub, Interface, Progress, aggregator_interface, hub_interface, read
+from oracle.chain.contract import read
+from oracle.chain.hub import Hub, HubFeedConfig, aggregator_interface, hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.reverts import describe_revert
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from oracle.chain.keys.signer import AnyKey
 
 T = TypeVar("T")
+Progress = Callable[[str], None]
 
 FORMAT = 2
 PUBLIC_CEREMONY = "public-ceremony"
@@ -117,7 +120,7 @@ class FeedPlan:
     """
 
     name: str
-    config: FeedConfig
+    config: HubFeedConfig
     reporters: tuple[str, ...]
     strict: bool = False
     model: str = "default"
@@ -818,7 +821,7 @@ class _Run:
         found = await hub.fresh_feed_config(feed_id)
         differences = [
             f"{field.name} is {getattr(found, field.name)} on-chain, {getattr(feed.config, field.name)} here"
-            for field in fields(FeedConfig)
+            for field in fields(HubFeedConfig)
             if getattr(found, field.name) != getattr(feed.config, field.name)
         ]
         reporters = await hub.reporters(feed_id)
@@ -939,7 +942,7 @@ def _factory_interface() -> Interface:
     return Interface(compiled.load("ZkAggregatorFactory").abi)
 
 
-def _config_tuple(config: FeedConfig) -> tuple[Any, ...]:
+def _config_tuple(config: HubFeedConfig) -> tuple[Any, ...]:
     """A feed's configuration in the order of the contract's struct, whatever ours is."""
     entry = next(each for each in hub_interface().abi if each.get("name") == "addFeed")
     return tuple(getattr(config, _snake(part["name"])) for part in entry["inputs"][0]["components"])

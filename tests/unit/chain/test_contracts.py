@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode
+from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from oracle.chain.hub import (
-    FeedConfig,
     Hub,
+    HubFeedConfig,
     Proposals,
     RoundAccepted,
     RoundHeld,
     ShadowTally,
-    _type,
     decode_submission,
     encode_submission,
     hub_interface,
@@ -67,13 +67,13 @@ class Answers:
 
 def hub_that_answers(function: str, *values: Any) -> Hub:
     outputs = next(each for each in hub_interface().abi if each.get("name") == function)["outputs"]
-    return Hub(Answers(encode([_type(part) for part in outputs], values)), HUB)  # type: ignore[arg-type]
+    return Hub(Answers(encode([collapse_if_tuple(part) for part in outputs], values)), HUB)  # type: ignore[arg-type]
 
 
 def log_of(event: str, *values: Any) -> Log:
     """A log of the hub; indexed arguments are the first two."""
     entry = next(each for each in hub_interface().abi if each["type"] == "event" and each["name"] == event)
-    kinds = [_type(part) for part in entry["inputs"]]
+    kinds = [collapse_if_tuple(part) for part in entry["inputs"]]
     indexed = [encode([kind], [value]) for kind, value in zip(kinds[:2], values[:2], strict=True)]
     assert [part["indexed"] for part in entry["inputs"]] == [True] * 2 + [False] * (len(kinds) - 2)
     data = encode(kinds[2:], values[2:])
@@ -263,4 +263,4 @@ async def test_the_tally_of_a_shadow_period() -> None:
 def test_a_feed_s_configuration_has_the_order_of_the_contract_s_struct() -> None:
     entry = next(each for each in hub_interface().abi if each.get("name") == "addFeed")
     theirs = [part["name"].lower() for part in entry["inputs"][0]["components"]]
-    assert [field.name.replace("_", "") for field in fields(FeedConfig)] == theirs
+    assert [field.name.replace("_", "") for field in fields(HubFeedConfig)] == theirs

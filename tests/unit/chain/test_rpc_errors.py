@@ -10,8 +10,9 @@ import httpx
 import pytest
 from eth_abi.abi import encode
 
+from oracle.chain.abi.interface import Interface
 from oracle.chain.addresses import require_address
-from oracle.chain.hub import Interface, hub_interface
+from oracle.chain.hub import hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Sent
 from oracle.chain.transport.failures import RefusedByStatus
@@ -266,7 +267,7 @@ def test_every_error_of_the_hub_is_in_words(entry: Any) -> None:
 
 def test_hints_name_arguments_that_there_are() -> None:
     by_name = {entry["name"]: entry for entry in hub_interface().abi if entry["type"] == "error"}
-    for name, hint in hub_interface()._hints.items():
+    for name, hint in hub_interface().hints.items():
         names = {part["name"]: "" for part in by_name[name]["inputs"]}
         hint.format(**names)
 

@@ -1,0 +1,276 @@
+"""`Hub`: reads one hub through an `Rpc`, and returns the package's own types."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from oracle.chain import contract
+from oracle.chain.hub.events import RoundEvent, decoded, round_event
+from oracle.chain.hub.interface import hub_interface
+from oracle.chain.hub.types import Architecture, HubFeedConfig, HubModel, Proposals, Round, ShadowTally, enum_member
+from oracle.chain.rpc import BlockTag, Rpc
+from oracle.chain.transport.answers import Log, Receipt
+from oracle.core.errors import AnswerNotBelieved, ContractRejected, DeploymentError
+from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
+
+
+class Hub:
+    """Reads one hub.
+
+    A hub that was found once, with its feeds, stays: nothing of it can be removed. An endpoint that does not have it any
+    more is not believed, as it lies, or was set back to an older state.
+
+    Args:
+        address: Checksummed.
+    """
+
+    def __init__(self, rpc: Rpc, address: str) -> None:
+        self.rpc = rpc
+        self.address = address
+        self._configs: dict[bytes, HubFeedConfig] = {}
+        self._found: frozenset[bytes] = frozenset()
+
+    async def find(self, feeds: Mapping[str, bytes]) -> None:
+        """Make sure that the hub is there and has these feeds. Call it before anything is reported.
+
+        Args:
+            feeds: Ids by name.
+
+        Raises:
+            DeploymentError: It is not there, or lacks one.
+            ChainUnavailable: No answer.
+        """
+        for name, feed_id in feeds.items():
+            try:
+                await self.feed_config(feed_id)
+            except ContractRejected as error:
+                raise DeploymentError(
+                    f"feed {name} is not in the hub at {self.address} on chain {await self.rpc.chain_id()} ({error}); "
+                    "check the RPC URL and the deployment file, or run `oracle deploy`"
+                ) from error
+        self._found = frozenset(feeds.values())
+
+    @contextlib.contextmanager
+    def _standing(self) -> Iterator[None]:
+        """Turn errors that a hub which was found can't cause into `AnswerNotBelieved`: the endpoint is at fault, and it passes."""
+        try:
+            yield
+        except (DeploymentError, ContractRejected) as error:
+            is_gone = isinstance(error, DeploymentError) or (
+                error.name == "UnknownFeed" and error.feed_id in self._found
+            )
+            if not self._found or not is_gone:
+                raise
+            raise AnswerNotBelieved(
+                f"RPC endpoint {self.rpc.name} is not believed, as the hub and its feeds were there before: {error}"
+            ) from error
+
+    async def feed_state(self, feed_id: bytes, block: BlockTag = "latest") -> FeedState:
+        """Return a feed's state on-chain, with the constants that features need.
+
+        Raises:
+            ContractRejected: The hub has no such feed.
+            ChainUnavailable: No answer.
+        """
+        config = await self.feed_config(feed_id)
+        found = await self.read("feedState", feed_id, block=block)
+        with self._standing():
+            return self._state(feed_id, config, found)
+
+    def _state(self, feed_id: bytes, config: HubFeedConfig, found: Mapping[str, Any]) -> FeedState:
+        status = enum_member(Status, found["status"], self.address)
+        held = found["held"]
+        return FeedState(
+            feed_id=feed_id,
+            status=status,
+            paused=found["paused"],
+            round_id=found["roundId"],
+            answer=found["answer"],
+            observed_at=found["observedAt"],
+            published_at=found["publishedAt"],
+            last_report_at=found["lastReportAt"],
+            model_number=found["modelNumber"],
+            repeats=found["repeats"],
+            returns=tuple(found["returns_"]),
+            held=None
+            if status is not Status.HELD
+            else HeldAnswer(
+                reason=enum_member(HoldReason, held["reason"], self.address),
+                answer=held["answer"],
+                first_answer=held["firstAnswer"],
+                first_observed_at=held["firstObservedAt"],
+                observed_at=held["observedAt"],
+                confirmations=held["confirmations"],
+                model_number=held["modelNumber"],
+                score_ratio=held["scoreRatio"],
+                anomalies=held["anomalies"],
+                anomalous_since=held["anomalousSince"],
+            ),
+            kind=config.kind,
+            sigma=config.sigma,
+            heartbeat=config.heartbeat,
+        )
+
+    async def feed_config(self, feed_id: bytes) -> HubFeedConfig:
+        """Return the feed's configuration. It is asked for once: only the quorum can ever change."""
+        if feed_id not in self._configs:
+            self._configs[feed_id] = await self.fresh_feed_config(feed_id)
+        return self._configs[feed_id]
+
+    async def fresh_feed_config(self, feed_id: bytes) -> HubFeedConfig:
+        """Return the feed's configuration as it is now, with its current quorum."""
+        found = await self.read("feedConfig", feed_id)
+        return HubFeedConfig(
+            description=found["description"],
+            kind=enum_member(Kind, found["kind"], self.address),
+            decimals=found["decimals"],
+            quorum=found["quorum"],
+            confirmations=found["confirmations"],
+            max_repeats=found["maxRepeats"],
+            heartbeat=found["heartbeat"],
+            max_age=found["maxAge"],
+            max_skew=found["maxSkew"],
+            confirm_delay=found["confirmDelay"],
+            tolerance=found["tolerance"],
+            max_spread=found["maxSpread"],
+            sigma=found["sigma"],
+        )
+
+    async def feed_ids(self) -> tuple[bytes, ...]:
+        """Return the ids of all feeds, in the order in which they were added."""
+        return tuple(await self.read("feedIds"))
+
+    async def reporters(self, feed_id: bytes) -> tuple[str, ...]:
+        """Return the addresses that may sign for a feed."""
+        return tuple(await self.read("reporters", feed_id))
+
+    async def aggregator(self, feed_id: bytes) -> str | None:
+        """Return the address of the linked Chainlink adapter; None if there is none."""
+        found: str = await self.read("aggregator", feed_id)
+        return found if int(found, 16) else None
+
+    async def proposals(self, feed_id: bytes) -> Proposals:
+        """Return the proposals for a feed."""
+        found = await self.read("proposals", feed_id)
+        proposed = found["proposed"]
+        return Proposals(
+            model=proposed["model"] or None,
+            model_from=proposed["modelFrom"] or None,
+            reporters=tuple(found["proposedReporters"]),
+            quorum=proposed["quorum"] or None,
+            reporters_from=proposed["reportersFrom"] or None,
+            unpause_from=proposed["unpauseFrom"] or None,
+            previous_model=proposed["previousModel"] or None,
+        )
+
+    async def shadow(self, feed_id: bytes) -> ShadowTally | None:
+        """Return the tally of the proposed model; None if no model is proposed."""
+        found = await self.read("shadow", feed_id)
+        if not found["modelNumber"]:
+            return None
+        return ShadowTally(
+            model_number=found["modelNumber"],
+            reports=found["reports"],
+            compared=found["compared"],
+            disagreements=found["disagreements"],
+            distance=found["distance"],
+            min_compared=found["minCompared"],
+            max_distance=found["maxDistance"],
+        )
+
+    async def features(self, feed_id: bytes, answer: int, observed_at: int, spread: int = 0) -> tuple[int, ...]:
+        """Return the features by which the hub would judge a candidate now.
+
+        Args:
+            spread: The spread of the reporters' answers, in thousandths of sigma; unused by a model that does not see it.
+        """
+        return tuple(await self.read("features", feed_id, answer, observed_at, spread))
+
+    async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
+        """Return the EIP-712 digest that a reporter signs, as the hub computes it."""
+        digest: bytes = await self.read("observationDigest", feed_id, round_id, answer, observed_at)
+        return digest
+
+    async def model_count(self) -> int:
+        """Return the number of models that the hub has; `model` takes 1 to this number."""
+        return int(await self.read("modelCount"))
+
+    async def model(self, number: int) -> HubModel:
+        """Return a model. Raises: ContractRejected if there is none of this number."""
+        found = await self.read("model", number)
+        return HubModel(found["modelHash"], found["architectureId"], found["artifactHash"], found["scoreUnit"])
+
+    async def architecture_count(self) -> int:
+        """Return the number of architectures that the hub has."""
+        return int(await self.read("architectureCount"))
+
+    async def architecture(self, architecture_id: int) -> Architecture:
+        """Return an architecture. Raises: ContractRejected if there is none of this id."""
+        found = await self.read("architecture", architecture_id)
+        return Architecture(
+            features=found["features"],
+            outputs=found["outputs"],
+            binds_model=found["bindsModel"],
+            has_spread=found["hasSpread"],
+            batch_sizes=tuple(found["batchSizes"]),
+            verifiers=tuple(found["verifiers"]),
+            code_hashes=tuple(found["codeHashes"]),
+        )
+
+    async def round(self, feed_id: bytes, round_id: int, block: BlockTag = "latest") -> Round | None:
+        """Return a past round; None if there is none of this id."""
+        found = await self.read("getRound", feed_id, round_id, block=block)
+        if not found["publishedAt"]:
+            return None
+        return Round(
+            round_id=round_id,
+            answer=found["answer"],
+            observed_at=found["observedAt"],
+            published_at=found["publishedAt"],
+            model_number=found["modelNumber"],
+            score_ratio=found["scoreRatio"],
+        )
+
+    async def rounds(self, feed_id: bytes, first: int = 1, last: int | None = None) -> list[Round]:
+        """Return the rounds `first` to `last` (default: the latest), both included."""
+        if last is None:
+            last = (await self.feed_state(feed_id)).round_id
+        found = [await self.round(feed_id, round_id) for round_id in range(first, last + 1)]
+        return [each for each in found if each is not None]
+
+    async def logs(self, first: int, last: int) -> list[RoundEvent]:
+        """Return the event of every report in blocks `first` to `last`, both included, oldest first."""
+        interface = hub_interface()
+        topics = [[interface.topic("RoundAccepted"), interface.topic("RoundHeld")]]
+        return self._round_events(await self.rpc.logs(self.address, first, last, topics))
+
+    def decode_outcome(self, receipt: Receipt) -> list[RoundEvent]:
+        """Return the events of the reports that a transaction carried, in its order."""
+        return self._round_events(receipt.logs)
+
+    def decode_shadows(self, receipt: Receipt) -> list[tuple[bytes, int]]:
+        """Return feed id and round of each shadow report that a transaction carried, in its order.
+
+        Raises:
+            ChainUnavailable: The node's log is malformed.
+        """
+        found = [decoded(log) for log in receipt.logs if log.address == self.address]
+        return [(each[1]["feedId"], each[1]["roundId"]) for each in found if each and each[0] == "ShadowScored"]
+
+    def _round_events(self, logs: Sequence[Log]) -> list[RoundEvent]:
+        with self._standing():
+            return [event for log in logs if log.address == self.address and (event := round_event(log)) is not None]
+
+    async def read(self, function: str, *arguments: Any, block: BlockTag = "latest") -> Any:
+        """Call one of the hub's views.
+
+        Raises:
+            ContractRejected: It reverted, with the decoded reason.
+            DeploymentError: There is no hub at the address.
+            AnswerNotBelieved: The same, where it was found before.
+            ChainUnavailable: No answer.
+        """
+        with self._standing():
+            return await contract.read(self.rpc, hub_interface(), self.address, function, *arguments, block=block)
