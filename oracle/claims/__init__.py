@@ -1,4 +1,4 @@
-"""Private claims: a committed model gave an output in a range on somebody's private data, and nothing else is told."""
+"""Private claims: prove that a committed model gave an output in a range on private data, and tell nothing else."""
 
 from oracle.claims.attestation import Attestation, attest
 from oracle.claims.client import ZkmlClient

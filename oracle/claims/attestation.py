@@ -1,4 +1,8 @@
-"""An issuer's word: this commitment is to data of this subject, encoded for this model, that I checked (EIP-712)."""
+"""Attestations (EIP-712): an issuer signs that it checked the data behind a commitment.
+
+The signature says: this commitment is to data of this subject, encoded for this model. `eth_account` is imported on
+first use, because it takes long to load and only issuers and readers of attestations need it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from oracle.claims import files
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import DataError
+from oracle.core.formats import from_hex, to_hex
 
 if TYPE_CHECKING:
     from eth_account.messages import SignableMessage
@@ -29,11 +34,11 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """A signature, and what the registry needs to check it.
+    """An issuer's signature, and what the registry needs to check it.
 
     Attributes:
-        issuer: Address, for people: the registry recovers it.
-        expires_at: Unix seconds; no claim that rests on it is valid longer.
+        issuer: The issuer's address, for people; the registry recovers it from the signature.
+        expires_at: Unix seconds. No claim that rests on the attestation is valid longer.
         signature: r ++ s ++ v, 65 bytes.
     """
 
@@ -42,28 +47,32 @@ class Attestation:
     signature: bytes
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self) | {"signature": "0x" + self.signature.hex()}
+        """Return the attestation as JSON."""
+        return asdict(self) | {"signature": to_hex(self.signature)}
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Attestation:
-        """Raises: KeyError, TypeError, ValueError: It is none."""
-        signature = bytes.fromhex(document["signature"].removeprefix("0x"))
+        """Return the attestation that `document` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: The document is no attestation.
+        """
+        signature = from_hex(document["signature"])
         expires_at = document["expires_at"]
         if len(signature) != 65 or type(expires_at) is not int or not 0 <= expires_at < 1 << 40:
-            raise ValueError("its attestation is none")
+            raise ValueError("its attestation is malformed")
         return Attestation(str(document["issuer"]), expires_at, signature)
 
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """A signed commitment, as an issuer hands it to its subject. All of it is public.
+    """A signed commitment as an issuer hands it to the subject. All of it is public.
 
     Attributes:
-        model: Its name, for people.
-        model_id: As `ClaimRegistry` has it.
-        chain_id, registry: What the signature is good for.
-        subject: Address whose data it is.
+        model: The model's name, for people.
+        model_id: The model's id in `ClaimRegistry`.
+        chain_id, registry: The chain and the registry that accept the signature.
+        subject: Address of the owner of the data.
         commitment: A field element.
     """
 
@@ -76,35 +85,49 @@ class Attested:
     attestation: Attestation
 
     def require(self, model_id: int, subject: str, commitment: int) -> None:
-        """Raises: DataError: It is of another model, subject or commitment, so that no registry would take it."""
+        """Check that a registry would take the attestation for a claim.
+
+        Raises:
+            DataError: It is for another model, subject or commitment.
+        """
         if self.model_id != model_id:
-            raise DataError(f"the attestation is of model {self.model_id:#066x}, and the claim of {model_id:#066x}")
+            raise DataError(
+                f"the attestation is for model {self.model_id:#066x}, but the claim is about {model_id:#066x}"
+            )
         if self.subject.lower() != subject.lower():
-            raise DataError(f"the attestation is of the subject {self.subject}, and the claim of {subject}")
+            raise DataError(f"the attestation is for the subject {self.subject}, but the claim is for {subject}")
         if self.commitment != commitment:
-            raise DataError("the attestation is of another commitment: of other inputs, or of another salt")
+            raise DataError("the attestation is for another commitment, made of other inputs or another salt")
 
     def document(self) -> dict[str, Any]:
-        """As JSON: 256-bit numbers as hex."""
+        """Return the signed commitment as JSON, with 256-bit numbers as hex."""
         numbers = {name: f"{getattr(self, name):#066x}" for name in ("model_id", "commitment")}
         return {"format": FORMAT, **asdict(self), **numbers, "attestation": self.attestation.document()}
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all. Raises: DataError."""
+        """Write the file in one step.
+
+        Raises:
+            DataError: It can't be written.
+        """
         files.save(path, self.document())
 
     @staticmethod
     def load(path: Path) -> Attested:
-        """Read a file, and check that the issuer it names has signed what it says.
+        """Read a file, and check that the issuer it names has signed its content.
 
         Raises:
-            DataError: It is no attestation, or was edited.
+            DataError: The file is no attestation, or was edited.
         """
         return files.load(path, "attestation", Attested.from_document)
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Attested:
-        """The inverse of `document`. Raises: KeyError, TypeError, ValueError: It is none, or was edited."""
+        """Return the signed commitment that `document` wrote, after checking its signature.
+
+        Raises:
+            KeyError, TypeError, ValueError: The document is no signed commitment, or was edited.
+        """
         from eth_account import Account
 
         values = dict(document)
@@ -126,7 +149,7 @@ class Attested:
         except Exception:  # eth_keys and eth_abi have errors of their own
             signer = ""
         if signer != found.attestation.issuer:
-            raise ValueError(f"{found.attestation.issuer} has not signed what it says")
+            raise ValueError(f"{found.attestation.issuer} has not signed its content")
         return found
 
 
@@ -142,12 +165,13 @@ def attest(
 ) -> Attestation:
     """Sign a commitment as an issuer.
 
-    An issuer computes the commitment itself, with `ZkmlClient.commit`, from data that it checked and a fresh salt. One
-    that signs what it is given vouches for data it never saw, which need not even be in the model's range.
+    An issuer computes the commitment itself, with `ZkmlClient.commit`, from data that it checked and a fresh salt. An
+    issuer that signs a commitment it was given vouches for data that it never saw, and that may be outside the model's
+    range.
 
     Args:
-        account: The issuer's.
-        registry: Address of the `ClaimRegistry`; with the chain id it is what the signature is good for.
+        account: The issuer's account.
+        registry: Address of the `ClaimRegistry`. Only this registry, on this chain, accepts the signature.
         expires_at: Unix seconds.
     """
     signed = account.sign_message(message(chain_id, registry, model_id, subject, commitment, expires_at))
@@ -157,7 +181,7 @@ def attest(
 def message(
     chain_id: int, registry: str, model_id: int, subject: str, commitment: int, expires_at: int
 ) -> SignableMessage:
-    """What an issuer signs."""
+    """Return the message that an issuer signs."""
     from eth_account.messages import encode_typed_data
 
     domain = {"name": "ClaimRegistry", "version": "1", "chainId": chain_id, "verifyingContract": registry}

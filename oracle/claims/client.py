@@ -1,4 +1,4 @@
-"""The client: registers models, proves claims on private inputs, verifies others' claims."""
+"""The client: it registers models, proves claims about private inputs, and verifies claims of others."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from oracle.claims.models import ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
 from oracle.claims.statement import SALT_BITS, SALT_LIMBS, edges, new_salt, subject_limbs
 from oracle.core.errors import DataError
+from oracle.core.formats import keccak
 from oracle.proving.artifact import Artifact, Visibility, build
 from oracle.proving.artifact.verifier import SOLC_VERSION, Compiler
 from oracle.proving.engine.child import EngineProcess
@@ -27,14 +28,14 @@ from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin, SrsSource
 
 LIFETIME = 30 * 86_400
-"""Seconds that a claim is valid, unless it says otherwise."""
+"""Seconds that a claim is valid by default."""
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A model with its circuit."""
+    """A registered model with its circuit."""
 
     spec: ModelSpec
     circuit: ClaimCircuit
@@ -42,28 +43,27 @@ class Registered:
 
     @property
     def model_hash(self) -> int:
+        """The Poseidon hash of the weights, a field element."""
         return self.artifact.manifest.model_hash
 
     @property
     def model_id(self) -> int:
-        """As `ClaimRegistry` has it: keccak256(abi.encode(model hash, verifier code hash, proof bytes, limit))."""
-        from eth_utils.crypto import keccak
-
+        """The id in `ClaimRegistry`: keccak256(abi.encode(model hash, verifier code hash, proof bytes, limit))."""
         manifest = self.artifact.manifest
         words = (self.model_hash, int(manifest.verifier_code_hash, 16), manifest.proof_bytes, self.circuit.limit)
         return int.from_bytes(keccak(b"".join(word.to_bytes(32, "big") for word in words)), "big")
 
 
 class ZkmlClient:
-    """Proves and verifies claims; every proof in a child process, and verified before it is given out.
+    """A client that proves and verifies claims. Each proof is made in a child process, and verified before it is returned.
 
-    Use it as a context manager, sync or async. One thread at a time.
+    Use it as a context manager, sync or async, and from one thread at a time.
 
     Args:
-        folder: Of circuits and their keys, built once. Keys of private models hold weights.
-        srs: Where reference strings come from; None: local ones, which are for local chains only.
+        folder: Folder of circuits and their keys, which are built once. Keys of private models contain the weights.
+        srs: Source of reference strings; None: local ones, which are for local chains only.
         compiler: solc 0.8.20; None: the project's own.
-        threads: Of a proof; None: all cores.
+        threads: Threads of a proof; None: all cores.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ZkmlClient:
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:
-        """Ends the child processes."""
+        """End the child processes."""
         self._engine.close()
         for verifier in self._verifiers.values():
             verifier.close()
@@ -108,10 +108,11 @@ class ZkmlClient:
     # --- sync --------------------------------------------------------------------------------------------------
 
     def register_model(self, spec: ModelSpec, progress: Progress = lambda step: None) -> Registered:
-        """Builds a model's circuit, or finds it again. Names are unique within a client.
+        """Build a model's circuit, or find it again. Names are unique within a client.
 
         Raises:
-            ModelError: It can't be proven.
+            ModelError: The model can't be proven.
+            DataError: Another model is registered under its name.
             ArtifactError, CompileError: Its circuit can't be built.
         """
         circuit = spec.circuit()
@@ -134,15 +135,15 @@ class ZkmlClient:
     def commit(
         self, model: str | ModelSpec, inputs: Mapping[str, Any], salt: tuple[int, ...] | None = None
     ) -> Commitment:
-        """Encodes data and commits to it, as issuers do.
+        """Encode data and commit to it, as issuers do.
 
         Args:
-            model: Name of a registered one; or its features, which are all that an issuer needs to have of it.
-            inputs: Value of each feature by name: numbers in the trained range, categories by name.
-            salt: Of an earlier commitment; None draws a fresh one.
+            model: Name of a registered model; or a model's features, as an issuer needs nothing else of it.
+            inputs: The value of each feature by name: numbers in the trained range, categories by name.
+            salt: The salt of an earlier commitment; None draws a fresh one.
 
         Raises:
-            DataError: The model is not registered, or the inputs are not its features.
+            DataError: The model is not registered, or the inputs do not have its features.
         """
         features = (model if isinstance(model, ModelSpec) else self.registered(model).spec).encode(inputs)
         salt = new_salt() if salt is None else salt
@@ -162,20 +163,20 @@ class ZkmlClient:
         expires_at: int | None = None,
         progress: Progress = lambda step: None,
     ) -> ClaimProof:
-        """Proves that the model's output on these inputs is within the constraint.
+        """Prove that the model's output on these inputs is within the constraint.
 
         Args:
-            model: Name of a registered one.
-            inputs: As of `commit`.
-            output_constraint: In the model's own units.
-            subject: Address whose claim it is; nobody else can use it.
-            salt: Of the commitment that an issuer signed; None draws a fresh one.
+            model: Name of a registered model.
+            inputs: As for `commit`.
+            output_constraint: A constraint in the model's own units.
+            subject: Address of the claim's owner; nobody else can use the claim.
+            salt: The salt of the commitment that an issuer signed; None draws a fresh one.
             expires_at: Unix seconds; None: `LIFETIME` from now.
-            progress: Told each step before it begins. It is told nothing private.
+            progress: Called with the name of each step before it begins, and with nothing private.
 
         Raises:
-            DataError: The claim does not hold ("output is outside the range"), or an argument is wrong. Nothing is
-                proven then.
+            DataError: The claim does not hold ("output is outside the range"), or an argument is wrong. Then nothing is
+                proven.
             ProverUnavailable: Proving failed for now.
         """
         return asyncio.run(
@@ -183,31 +184,31 @@ class ZkmlClient:
         )
 
     def verify_inference_proof(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
-        """Whether a claim's proof holds, for a model that is registered here. Nothing that it says is believed.
+        """Verify the proof of a claim about a model that is registered here, without believing what the claim says.
 
-        An attestation is the registry's to check: whom to trust is not in a proof.
+        This does not check the attestation. The registry does, because it knows which issuers to trust.
 
         Args:
-            now: Unix seconds; None: as the clock has it.
+            now: Unix seconds; None: the time of this machine's clock.
 
         Raises:
             ProverUnavailable: The verifying process failed; nothing is known of the proof.
         """
-        # 1 A model that is known here, by hash and circuit, not by name.
+        # 1. The model is known here, by hash and circuit, not by name.
         models = {found.model_id: found for found in self._models.values()}
         found = models.get(proof.model_id)
         if found is None or proof.model_hash != found.model_hash:
-            return ClaimVerdict(False, "it is of a model that is not registered here")
-        # 2 Bounds and units for which the circuit is sound.
+            return ClaimVerdict(False, "its model is not registered here")
+        # 2. The circuit is sound for the bounds and the unit.
         limit, unit = found.circuit.limit, found.circuit.score_unit
         if proof.unit != unit:
             return ClaimVerdict(False, f"its unit is {proof.unit}, the model's {unit}")
         if not -limit <= proof.lo <= proof.hi <= limit:
             return ClaimVerdict(False, f"its bounds {proof.lo} and {proof.hi} are not in order within ±{limit}")
-        # 3 Still valid.
+        # 3. The claim is still valid.
         if not 0 < proof.expires_at < 1 << 40 or proof.expires_at <= (int(time.time()) if now is None else now):
             return ClaimVerdict(False, "it has expired")
-        # 4 The proof, of instances that are built here.
+        # 4. The proof holds for the instances that are built here.
         try:
             instances = proof.instances()
         except (DataError, ValueError) as error:
@@ -218,7 +219,11 @@ class ZkmlClient:
         return ClaimVerdict(verification.verified, verification.reason)
 
     def registered(self, model: str) -> Registered:
-        """A registered model. Raises: DataError: There is none of that name."""
+        """Return a registered model.
+
+        Raises:
+            DataError: No model has that name.
+        """
         if model not in self._models:
             known = ", ".join(sorted(self._models)) or "none"
             raise DataError(f"no model {model!r} is registered, only {known}")
@@ -227,7 +232,7 @@ class ZkmlClient:
     # --- async -------------------------------------------------------------------------------------------------
 
     async def register(self, spec: ModelSpec, progress: Progress = lambda step: None) -> Registered:
-        """`register_model`, off the event loop."""
+        """Do the same as `register_model`, without blocking the event loop."""
         return await asyncio.to_thread(self.register_model, spec, progress)
 
     async def prove(
@@ -241,7 +246,7 @@ class ZkmlClient:
         expires_at: int | None = None,
         progress: Progress = lambda step: None,
     ) -> ClaimProof:
-        """`generate_inference_proof`, as a coroutine. Cancelled, it ends its process at once."""
+        """Do the same as `generate_inference_proof`, as a coroutine. If cancelled, it ends its child process."""
         found = self.registered(model)
         limbs = subject_limbs(subject)
         lo, hi = found.spec.bounds(output_constraint, found.circuit.score_unit, found.circuit.limit)
@@ -250,7 +255,7 @@ class ZkmlClient:
             raise DataError(f"expires_at {expires_at!r} is not a time in Unix seconds")
         progress("commit")
         commitment = await asyncio.to_thread(self.commit, model, inputs, salt)
-        # The refusal goes to who proves; the output is not in it all the same, because errors end up in logs.
+        # The output is private even here, where its owner gets the error: errors end up in logs.
         if not lo <= found.circuit.score(commitment.features) <= hi:
             raise DataError(f"output is outside the range: no claim of {model} can be proven with these bounds")
         window, published = self._statement(commitment, lo, hi, expires_at, limbs)
@@ -274,7 +279,7 @@ class ZkmlClient:
         )
 
     async def verify(self, proof: ClaimProof, *, now: int | None = None) -> ClaimVerdict:
-        """`verify_inference_proof`, off the event loop."""
+        """Do the same as `verify_inference_proof`, without blocking the event loop."""
         return await asyncio.to_thread(self.verify_inference_proof, proof, now=now)
 
     @staticmethod

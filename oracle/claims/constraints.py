@@ -1,4 +1,4 @@
-"""What a claim says of a model's output. Each becomes two bounds, both included, in the model's own units."""
+"""Constraints of a model's output. Each becomes two bounds, both included, in the model's own units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oracle.core.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """lo ≤ output ≤ hi."""
+    """Constrain the output to lo ≤ output ≤ hi."""
 
     lo: float
     hi: float
@@ -24,12 +24,13 @@ class Between:
             raise DataError(f"the bounds {self.lo:g} and {self.hi:g} are {how}")
 
     def bounds(self) -> tuple[float, float]:
+        """Return the two bounds."""
         return self.lo, self.hi
 
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """output ≥ value."""
+    """Constrain the output to output ≥ value."""
 
     value: float
 
@@ -37,12 +38,13 @@ class AtLeast:
         _require_numbers(self.value)
 
     def bounds(self) -> tuple[float, float]:
+        """Return the two bounds."""
         return self.value, math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """output ≤ value."""
+    """Constrain the output to output ≤ value."""
 
     value: float
 
@@ -50,12 +52,13 @@ class AtMost:
         _require_numbers(self.value)
 
     def bounds(self) -> tuple[float, float]:
+        """Return the two bounds."""
         return -math.inf, self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """The output is this class, or this integer."""
+    """Constrain the output to one class, or one integer."""
 
     value: int
 
@@ -63,12 +66,13 @@ class Equals:
         _require_classes(self.value)
 
     def bounds(self) -> tuple[float, float]:
+        """Return the two bounds."""
         return self.value, self.value
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The output is one of these classes, whose numbers follow each other: a statement has two bounds."""
+    """Constrain the output to several classes. Their numbers follow each other, because a statement has two bounds."""
 
     classes: tuple[int, ...]
 
@@ -76,11 +80,12 @@ class OneOf:
         _require_classes(*self.classes)
         if not self.classes or sorted(set(self.classes)) != list(range(min(self.classes), max(self.classes) + 1)):
             raise DataError(
-                f"the classes {list(self.classes)} do not follow each other: order the model's classes, so that those "
+                f"the classes {list(self.classes)} do not follow each other: order the model's classes so that those "
                 "that are accepted together are neighbours"
             )
 
     def bounds(self) -> tuple[float, float]:
+        """Return the two bounds."""
         return min(self.classes), max(self.classes)
 
 
@@ -89,7 +94,7 @@ Constraint: TypeAlias = Between | AtLeast | AtMost | Equals | OneOf
 
 def _require_numbers(*values: float) -> None:
     for value in values:
-        # An integer can exceed all floats.
+        # An integer can be larger than all floats.
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise DataError(f"the bound {str(value)[:40]} is not a finite number")
 

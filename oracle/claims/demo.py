@@ -1,4 +1,4 @@
-"""Four claims on a local chain: two that hold, two that don't; what the chain saw beside what stayed private."""
+"""The demonstration: four claims on a local chain, two of which hold; what the chain saw, and what stayed private."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ CASES = (
 
 
 def example(model: Registered, low: float, high: float) -> dict[str, Any]:
-    """Made-up inputs on which the model's output is within two values; the same each time."""
+    """Return made-up inputs on which the model's output is within two values, the same each time.
+
+    Raises:
+        DataError: No such inputs were found.
+    """
     draw = random.Random(1)
     for _ in itertools.repeat(None, 20_000):
         inputs: dict[str, Any] = {
@@ -41,7 +45,7 @@ def example(model: Registered, low: float, high: float) -> dict[str, Any]:
 
 
 def output(model: Registered, inputs: Mapping[str, Any]) -> float:
-    """The model's output, which stays with who proves."""
+    """Return the model's output, which stays with the prover."""
     return model.spec.value(model.circuit.score(model.spec.encode(inputs)), model.circuit.score_unit)
 
 
@@ -53,7 +57,11 @@ async def run(
     subject: LocalAccount,
     tell: Callable[[str], None],
 ) -> list[bool]:
-    """Runs the four cases; returns which of them the chain has as valid."""
+    """Run the four cases, and return which of them are valid on the chain.
+
+    Args:
+        tell: Called with each line of output.
+    """
     registry = await Registry.deploy(rpc, admin, 0, poll_s=0.05)
     tell(f"registry {registry.address} on chain {await rpc.chain_id()}, issuer {issuer.address}")
     for name in ("identity", "credit"):

@@ -1,4 +1,4 @@
-"""Claims and attestations as files: written whole or not at all, and read without belief in what they say."""
+"""JSON files of claims and attestations: written in one step, and read with care, as anybody may have edited them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _LARGEST = 1 << 20
 
 
 def save(path: Path, document: Mapping[str, Any]) -> None:
-    """Write JSON, whole or not at all. Raises: DataError."""
+    """Write JSON in one step.
+
+    Raises:
+        DataError: The file can't be written.
+    """
     temporary = path.with_name(path.name + ".part")
     try:
         temporary.write_text(_text(document), encoding="utf-8")
@@ -26,15 +30,15 @@ def save(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def save_private(path: Path, document: Mapping[str, Any]) -> None:
-    """Write JSON to a new file that only its owner can read. None is overwritten: the salt in it would be lost.
+    """Write JSON to a new file that only its owner can read. A file that exists stays, because it may contain a salt.
 
     Raises:
-        DataError: It exists, or can't be written.
+        DataError: The file exists, or can't be written.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise DataError(f"{path} exists, and may have another commitment's salt: name another file") from None
+        raise DataError(f"{path} exists, and may contain the salt of another commitment: name another file") from None
     except OSError as error:
         raise DataError(f"{path} can't be written: {error.strerror}") from error
     try:
@@ -48,14 +52,14 @@ def save_private(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def load(path: Path, what: str, parse: Callable[[Any], T]) -> T:
-    """Read a file, which may say what it likes.
+    """Read and parse a file that anybody may have written.
 
     Args:
-        what: It should be, for the message: "claim".
-        parse: Of its JSON; may raise KeyError, TypeError, ValueError or AttributeError.
+        what: What the file should be, for the message: "claim".
+        parse: Turns its JSON into a value; may raise KeyError, TypeError, ValueError or AttributeError.
 
     Raises:
-        DataError: It is none: cut, edited into something else, or another kind of file.
+        DataError: The file is cut, was edited into something else, or is of another kind.
     """
     try:
         if path.stat().st_size > _LARGEST:
@@ -65,7 +69,7 @@ def load(path: Path, what: str, parse: Callable[[Any], T]) -> T:
         raise DataError(f"{path} can't be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-        raise DataError(f"{path} is no {what}, or not all of one: {reason}") from error
+        raise DataError(f"{path} is not a valid {what}: {reason}") from error
 
 
 def _text(document: Mapping[str, Any]) -> str:

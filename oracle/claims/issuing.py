@@ -1,4 +1,4 @@
-"""What an issuer does: takes the data itself, draws the salt, commits, signs; and the file that is the subject's."""
+"""The issuer's part: commit to data with a fresh salt, and sign; and the subject's private file of data and salt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def read_inputs(path: Path) -> tuple[dict[str, Any], tuple[int, ...] | None]:
-    """Reads somebody's data, and the salt of its commitment if it is there (`oracle claim attest` writes it).
+    """Return somebody's data from a file, and the salt of its commitment, or None if the file has no salt.
+
+    `oracle claim attest` writes such files with a salt.
 
     Raises:
         DataError: The file can't be read, or is no JSON object.
@@ -44,20 +46,20 @@ def issue(
     subject: str,
     expires_at: int,
 ) -> tuple[Attested, dict[str, Any]]:
-    """Commits to data with a fresh salt and signs the commitment. That the data is right is the issuer's to know.
+    """Commit to data with a fresh salt and sign the commitment. The issuer must know that the data is right.
 
     Args:
-        client: The model need not be registered there: an issuer can do without its weights.
-        account: The issuer's.
-        spec: The model's features.
-        model_id: As the registry has it.
-        expires_at: Unix seconds; no claim that rests on it is valid longer.
+        client: The model need not be registered there, because an issuer does not need its weights.
+        account: The issuer's account.
+        spec: The model, of which only the features are used.
+        model_id: The model's id in the registry.
+        expires_at: Unix seconds. No claim that rests on the attestation is valid longer.
 
     Returns:
-        What anyone may see, and what only the subject may: the data with its salt.
+        The attestation, which anyone may see, and the data with its salt, which only the subject may see.
 
     Raises:
-        DataError: The inputs are not the model's, or the subject is no address.
+        DataError: The inputs do not have the model's features, or the subject is no address.
     """
     subject_limbs(subject)
     commitment = client.commit(spec, inputs)

@@ -1,7 +1,7 @@
-"""A model for claims: an ONNX file, and what its features are called, mean and range over.
+"""Models for claims: an ONNX file, and its features with their names, ranges and categories.
 
 A number becomes (value − low) / (high − low), a category a 1 among zeros; both enter the circuit as integers of scale
-`input_scale`. Issuer and prover encode the same way, or their commitments differ.
+`INPUT_SCALE`. Issuer and prover encode in the same way; otherwise their commitments would differ.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ ACTIVATIONS = ("", "Sigmoid")
 PACKAGED = ("identity", "credit", "fair-play")
 
 SALT = "salt"
-"""What private inputs may have beside the features: no feature is called so."""
+"""The name of the salt among private inputs; no feature may have it."""
 
 _EXACT = Context(prec=60)
-"""Digits in which a bound is turned into integers: floats would round it, and not always inwards."""
+"""The precision in which a bound becomes an integer. Floats would round it, and not always inwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What a model sees.
+    """A feature of a model: a number with a range, or one of several categories.
 
     Attributes:
-        name: As in the inputs.
-        low: The least value in the trained range; of numbers.
-        high: The largest.
-        categories: The values that it may have; it has no range then.
+        name: The feature's name in the inputs.
+        low: The least number in the trained range.
+        high: The largest number in the trained range.
+        categories: The values of a feature that is no number, which has no range.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Feature:
 
     @property
     def width(self) -> int:
-        """Integers that it takes in the circuit."""
+        """The number of integers that the feature takes in the circuit."""
         return len(self.categories) or 1
 
     def encode(self, value: Any) -> list[int]:
-        """The integers of a value.
+        """Return the integers of a value.
 
         Raises:
             DataError: It is no value of this feature.
         """
-        # A value is private, and errors end up in logs: it is not in them.
+        # No error contains the value, which is private: errors end up in logs.
         one = 1 << INPUT_SCALE
         if self.categories:
             if value not in self.categories:
@@ -75,15 +75,15 @@ class Feature:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model, as it is registered.
+    """A model as it is registered.
 
     Attributes:
         name: Letters, digits and hyphens.
-        onnx: Takes encoded features, [1, n]; gives one output, or one for each class.
-        features: In the order of the model's inputs.
-        activation: "Sigmoid" if the graph ends with one; bounds are then probabilities, but for the chain their logits.
-        classes: Names, if the output is the largest of several.
-        card: What was measured when it was trained.
+        onnx: The graph, which takes encoded features, [1, n], and gives one output, or one for each class.
+        features: The features in the order of the graph's inputs.
+        activation: "Sigmoid" if the graph ends with one. Bounds are then probabilities; the chain sees their logits.
+        classes: Names of the classes, if the output is the largest of several.
+        card: Measurements from training.
     """
 
     name: str
@@ -107,10 +107,10 @@ class ModelSpec:
                 raise ModelError(f"{self.name}: the range of {feature.name} is empty")
 
     def encode(self, inputs: Mapping[str, Any]) -> tuple[int, ...]:
-        """The integers of somebody's data.
+        """Return the integers of somebody's data.
 
         Raises:
-            DataError: A feature is missing, unknown or outside what the model was trained for.
+            DataError: A feature is missing or unknown, or its value is outside the range of the training.
         """
         known = [feature.name for feature in self.features]
         wrong = [
@@ -123,7 +123,11 @@ class ModelSpec:
         return tuple(integer for feature in self.features for integer in feature.encode(inputs[feature.name]))
 
     def circuit(self) -> ClaimCircuit:
-        """Raises: ModelError: It can't be proven, or its features are not the graph's."""
+        """Return the circuit of the model's claims.
+
+        Raises:
+            ModelError: The model can't be proven, or its features are not those of the graph.
+        """
         metadata: dict[str, Any] = {"features": [asdict(each) for each in self.features], "activation": self.activation}
         if self.classes:
             metadata["classes"] = list(self.classes)
@@ -144,10 +148,10 @@ class ModelSpec:
         return found
 
     def bounds(self, constraint: Constraint, unit: int, limit: int) -> tuple[int, int]:
-        """A constraint as the circuit's integers, rounded inwards: what holds of them holds of the constraint.
+        """Return a constraint as the circuit's integers, rounded inwards: an output within them fulfils the constraint.
 
         Raises:
-            DataError: No output can fulfil it, or it is of classes and the model has none.
+            DataError: No output can fulfil the constraint, or it names classes and the model has none.
         """
         if isinstance(constraint, Equals | OneOf) != bool(self.classes):
             raise DataError(
@@ -166,7 +170,7 @@ class ModelSpec:
         return least, most
 
     def value(self, score: int, unit: int) -> float:
-        """An integer score as the model's output."""
+        """Return the model's output for an integer score."""
         value = score / unit
         return 1 / (1 + math.exp(-value)) if self.activation else value
 
@@ -191,13 +195,13 @@ class ModelSpec:
 
     @staticmethod
     def load(path: Path, *, weights: bool = True) -> ModelSpec:
-        """Read NAME.json and NAME.onnx beside it.
+        """Read NAME.json, and NAME.onnx beside it.
 
         Args:
-            weights: False: the features alone, which is what an issuer needs. The graph is then empty.
+            weights: False reads the features only, which is all that an issuer needs; the graph is then empty.
 
         Raises:
-            DataError: They can't be read, or are no model.
+            DataError: The files can't be read, or are no model.
         """
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -216,10 +220,10 @@ class ModelSpec:
 
     @staticmethod
     def packaged(name: str) -> ModelSpec:
-        """One of the package's: "identity", "credit" or "fair-play".
+        """Return a model that comes with the package: "identity", "credit" or "fair-play".
 
         Raises:
-            DataError: There is none of that name.
+            DataError: No packaged model has that name.
         """
         if name not in PACKAGED:
             raise DataError(f"there is no packaged model {name!r}, only {', '.join(PACKAGED)}")

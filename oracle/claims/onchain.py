@@ -1,4 +1,4 @@
-"""Claims on a chain: deploying `ClaimRegistry`, proposing models, submitting claims, asking for them."""
+"""Claims on a chain: deploy `ClaimRegistry`, propose models, submit claims, and ask for them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from oracle.chain.contract import read
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
-from oracle.chain.tx.submit import Sender
+from oracle.chain.tx.sender import Sender
 from oracle.claims.client import Registered
 from oracle.claims.proof import ClaimProof
 from oracle.core.errors import ContractRejected, DataError, DeploymentError, InsecureSetup
+from oracle.core.formats import to_hex
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -24,14 +25,14 @@ _HINTS = {
     "AccessControlUnauthorizedAccount": "{account} is not the registry's admin",
     "ModelExists": "the model was proposed before",
     "HasNoCode": "there is no contract at the verifier's address {verifier}",
-    "InvalidModel": "its hash, the length of its proofs or its limit is not valid",
+    "InvalidModel": "the model's hash, the length of its proofs or its limit is not valid",
     "InvalidDelay": "the delay of {delay} seconds is more than 30 days",
     "VerifierChanged": "the code at the verifier's address {verifier} is not what was proposed",
     "InvalidIssuer": "{issuer} is zero, or was named for this model before: a removed issuer takes another key",
     "UnknownIssuer": "{issuer} is no issuer of this model",
     "UnknownModel": "the registry has no model {modelId}",
     "ModelNotActive": "the model {modelId} is retired, or its delay is not over",
-    "NotSubject": "the claim is of {subject}, and {caller} sent it",
+    "NotSubject": "the claim belongs to {subject}, and {caller} sent it",
     "InvalidBounds": "the bounds {lo} and {hi} are reversed, or beyond the model's limit",
     "Expired": "the claim or its attestation expired at {expiresAt}",
     "UntrustedIssuer": "{signer} signed the commitment, who is no issuer of this model here (or not yet), or the "
@@ -45,26 +46,34 @@ _HINTS = {
 
 @cache
 def registry_interface() -> Interface:
-    """The contract's."""
+    """Return the contract's ABI, with hints for its errors."""
     return Interface(compiled.load("ClaimRegistry").abi, _HINTS)
 
 
 def call(registry: str, action: str, *arguments: Any) -> Call:
-    """A call of the registry, for whoever signs it."""
-    told = ", ".join("0x" + each.hex() if isinstance(each, bytes) else str(each) for each in arguments)
+    """Return a call of the registry, for whoever signs it.
+
+    Args:
+        action: The function's name.
+    """
+    told = ", ".join(to_hex(each) if isinstance(each, bytes) else str(each) for each in arguments)
     return Call(
         f"{action}({told})", registry, registry_interface().encode_call(action, *arguments), registry_interface()
     )
 
 
 async def require_registry(rpc: Rpc, address: str) -> None:
-    """Raises: DeploymentError: There is none at the address: what is sent there would be lost in silence."""
+    """Check that there is a registry at the address; otherwise transactions to it would be lost in silence.
+
+    Raises:
+        DeploymentError: There is none.
+    """
     if not compiled.load("ClaimRegistry").matches(await rpc.code(address)):
         raise DeploymentError(f"there is no ClaimRegistry of this release at {address} on chain {await rpc.chain_id()}")
 
 
 async def problem(rpc: Rpc, registry: str, claim: ClaimProof) -> str | None:
-    """Why a registry has no valid claim of this one's subject, model and bounds; None if it has."""
+    """Return why a registry has no valid claim with the same subject, model and bounds; None if it has one."""
 
     async def ask(function: str, *arguments: Any) -> Any:
         return await read(rpc, registry_interface(), registry, function, *arguments)
@@ -89,8 +98,8 @@ class Registry:
     """A deployed registry, and an account that acts on it.
 
     Args:
-        address: Of the contract.
-        account: The admin's, an issuer's or a subject's.
+        address: The contract's address.
+        account: The account of the admin, an issuer or a subject.
     """
 
     def __init__(self, rpc: Rpc, address: str, account: LocalAccount, *, poll_s: float = 0.25) -> None:
@@ -102,11 +111,11 @@ class Registry:
     async def deploy(
         rpc: Rpc, account: LocalAccount, delay: int, *, admin: str | None = None, poll_s: float = 0.25
     ) -> Registry:
-        """Deploys one.
+        """Deploy a registry.
 
         Args:
-            delay: Seconds from a model's proposal, or an issuer's naming, to the first claim that rests on it.
-            admin: Of models and issuers; None: the account.
+            delay: Seconds from the proposal of a model or an issuer to the first claim that rests on it.
+            admin: Address that administers models and issuers; None: the account's.
 
         Raises:
             ContractRejected: The delay is too long.
@@ -118,10 +127,10 @@ class Registry:
         return Registry(rpc, receipt.contract_address, account, poll_s=poll_s)
 
     async def verifier(self, model: Registered) -> str:
-        """Deploys a model's verifier, which anyone may do, and returns its address.
+        """Deploy a model's verifier, which anyone may do, and return its address.
 
         Raises:
-            InsecureSetup: Its reference string is a local one, and the chain is not.
+            InsecureSetup: Its reference string is a local one, but the chain is not local.
         """
         found = model.artifact.verifier()
         if srs_origin(found.runtime) != PUBLIC_CEREMONY and not await self.rpc.is_local():
@@ -134,11 +143,11 @@ class Registry:
         return deployed.contract_address
 
     async def propose(self, model: Registered) -> Receipt:
-        """Deploys a model's verifier and proposes the model; admin only.
+        """Deploy a model's verifier and propose the model; admin only.
 
         Raises:
-            InsecureSetup: Its reference string is a local one, and the chain is not.
-            DeploymentError: The registry names it in another way.
+            InsecureSetup: Its reference string is a local one, but the chain is not local.
+            DeploymentError: The registry computes another id for the model.
         """
         receipt = await self._call("proposeModel", *proposal(model, await self.verifier(model)))
         found = await self.read("model", model.model_id.to_bytes(32, "big"))
@@ -147,19 +156,19 @@ class Registry:
         return receipt
 
     async def trust(self, issuer: str, model: Registered) -> Receipt:
-        """Makes an address an issuer of a model; admin only."""
+        """Make an address an issuer of a model; admin only."""
         return await self._call("addIssuer", model.model_id.to_bytes(32, "big"), issuer)
 
     async def revoke(self, commitment: int) -> Receipt:
-        """Revokes what rests on a commitment that this account signed."""
+        """Revoke all claims that rest on a commitment which this account signed."""
         return await self._call("revoke", commitment)
 
     async def submit(self, claim: ClaimProof) -> Receipt:
-        """Submits a claim of this account's.
+        """Submit a claim of this account.
 
         Raises:
-            DataError: No issuer has signed it.
-            ContractRejected: The registry refuses it, and why. Nothing is recorded.
+            DataError: No issuer has signed its commitment.
+            ContractRejected: The registry refuses it, for the reason in the message. Nothing is recorded.
         """
         if claim.attestation is None:
             raise DataError("no issuer has signed the claim's commitment: have it attested first")
@@ -175,11 +184,11 @@ class Registry:
         return await self._call("submitClaim", told, claim.statement_hash, attestation, claim.proof)
 
     async def is_valid(self, claim: ClaimProof) -> bool:
-        """Whether the registry has a valid claim of this one's subject, model and bounds."""
+        """Return True if the registry has a valid claim with the same subject, model and bounds."""
         return bool(await self.read("isValid", claim.subject, claim.model_id.to_bytes(32, "big"), claim.lo, claim.hi))
 
     async def read(self, function: str, *arguments: Any) -> Any:
-        """Calls a view."""
+        """Call a view of the registry."""
         return await read(self.rpc, registry_interface(), self.address, function, *arguments)
 
     async def _call(self, function: str, *arguments: Any) -> Receipt:
@@ -188,7 +197,7 @@ class Registry:
 
 
 def proposal(model: Registered, verifier: str) -> tuple[str, int, int, int]:
-    """The arguments of `proposeModel`."""
+    """Return the arguments of `proposeModel`."""
     return verifier, model.model_hash, model.artifact.manifest.proof_bytes, model.circuit.limit
 
 

@@ -1,4 +1,4 @@
-"""What leaves the prover: a claim's public part and its proof, as a file that anyone may read."""
+"""A claim as it leaves its prover: the public part and the proof, as a file that anyone may read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from oracle.claims import files
 from oracle.claims.attestation import Attestation
 from oracle.claims.statement import edges, subject_limbs
 from oracle.core import encoding
+from oracle.core.formats import from_hex, to_hex
 
 FORMAT = "claim-v1"
 _HEX = ("model_id", "model_hash", "commitment", "statement_hash")
@@ -18,11 +19,11 @@ _HEX = ("model_id", "model_hash", "commitment", "statement_hash")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Commitment:
-    """Somebody's data with its salt. Private: only `value` is published. Its repr does not show the rest.
+    """A commitment to somebody's data, with the data and its salt. Only `value` is public, and only it is in the repr.
 
     Attributes:
-        features: Encoded, integers.
-        salt: Limbs.
+        features: The encoded data, integers.
+        salt: The limbs of the salt.
         value: H(features ++ salt), a field element.
     """
 
@@ -36,7 +37,7 @@ class Commitment:
 
 @dataclass(frozen=True, slots=True)
 class ClaimVerdict:
-    """Whether a proof holds, and if not, why."""
+    """The result of verifying a claim: true if its proof holds, otherwise with the reason why not."""
 
     verified: bool
     reason: str = ""
@@ -47,19 +48,19 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ClaimProof:
-    """A claim. Everything here is public; nothing of inputs, weights and output is in it.
+    """A claim with its proof. All of it is public; it contains no inputs, no weights and no output.
 
     Attributes:
-        model: Its name, for people.
-        model_id: As the registry has it: of the model's hash, its verifier's code, the length of a proof, the limit.
+        model: The model's name, for people.
+        model_id: The model's id in the registry: a hash of model hash, verifier code, length of a proof, and limit.
         model_hash: Poseidon hash of the weights, a field element.
-        commitment: To the data, a field element.
+        commitment: The commitment to the data, a field element.
         lo, hi: Bounds, both included, in integers of 1/unit (before the Sigmoid, where the model ends with one).
-        unit: What an output of 1 is.
-        subject: Whose claim it is: an address.
+        unit: An output of 1, in these integers.
+        subject: Address of the claim's owner.
         expires_at: Unix seconds; part of what is proven.
-        statement_hash: A field element that goes with the proof, and says nothing beyond bounds, expiry and subject.
-        proof: As the Solidity verifier takes it.
+        statement_hash: A field element that belongs to the proof and tells nothing beyond bounds, expiry and subject.
+        proof: The proof as the Solidity verifier takes it.
         attestation: An issuer's signature on the commitment, if there is one.
     """
 
@@ -77,34 +78,42 @@ class ClaimProof:
     attestation: Attestation | None = None
 
     def instances(self) -> tuple[int, ...]:
-        """The public instances: what `ClaimRegistry` builds for the same claim."""
+        """Return the public instances, as `ClaimRegistry` builds them for the same claim."""
         told = (*edges(self.lo, self.hi), self.expires_at, *subject_limbs(self.subject), 1, 1)
         hashes = (self.commitment, self.statement_hash)
         return encoding.instances(self.model_hash, [()], [told], 1, input_hash=hashes)
 
     def document(self) -> dict[str, Any]:
-        """As JSON: 256-bit numbers as hex."""
-        document = {"format": FORMAT, **asdict(self), "proof": "0x" + self.proof.hex()}
+        """Return the claim as JSON, with 256-bit numbers as hex."""
+        document = {"format": FORMAT, **asdict(self), "proof": to_hex(self.proof)}
         document |= {name: f"{document[name]:#066x}" for name in _HEX}
         document["attestation"] = None if self.attestation is None else self.attestation.document()
         return document
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all. Raises: DataError."""
+        """Write the file in one step.
+
+        Raises:
+            DataError: It can't be written.
+        """
         files.save(path, self.document())
 
     @staticmethod
     def load(path: Path) -> ClaimProof:
-        """Read a file. It may claim what it likes, in the right form.
+        """Read a file. Only its form is checked.
 
         Raises:
-            DataError: It is no claim: cut, edited into something else, or another kind of file.
+            DataError: The file is cut, was edited into something else, or is of another kind.
         """
         return files.load(path, "claim", ClaimProof.from_document)
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> ClaimProof:
-        """The inverse of `document`. Raises: KeyError, TypeError, ValueError: It is none."""
+        """Return the claim that `document` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: The document is no claim.
+        """
         values = dict(document)
         if values.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
@@ -114,7 +123,7 @@ class ClaimProof:
                 raise ValueError(f"{name} is no field element")
         for name in ("lo", "hi", "unit", "expires_at"):
             _require_integer(name, values[name])
-        values["proof"] = bytes.fromhex(values["proof"].removeprefix("0x"))
+        values["proof"] = from_hex(values["proof"])
         attestation = values.pop("attestation")
         found = ClaimProof(
             **values, attestation=None if attestation is None else Attestation.from_document(attestation)

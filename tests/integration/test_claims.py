@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
-from oracle.chain.hub import Interface, read
+from oracle.chain.abi.interface import Interface
+from oracle.chain.contract import read
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
@@ -35,15 +36,16 @@ from oracle.claims import (
     attest,
     demo,
 )
+from oracle.claims.circuit import OUTPUTS
 from oracle.claims.issuing import issue
 from oracle.claims.onchain import Registry, problem, registry_interface
-from oracle.claims.statement import OUTPUTS, edges, subject_limbs
+from oracle.claims.statement import edges, subject_limbs
 from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ContractRejected, DataError, OracleError
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
+from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.verifier import SOLC_VERSION
 from tests.claim_models import centroids
 
 SUBJECT = "0x" + "ab" * 20
@@ -168,7 +170,7 @@ def test_files_that_are_none(claim: ClaimProof, tmp_path: Path) -> None:
     path = tmp_path / "claim.json"
     for text in ("", whole[:-40], "[]", "{}", whole.replace("claim-v1", "claim-v0"), whole.replace(SUBJECT, "nobody")):
         path.write_text(text)
-        with pytest.raises(DataError, match=r"no claim|not an address"):
+        with pytest.raises(DataError, match=r"not a valid claim|not an address"):
             ClaimProof.load(path)
 
 
@@ -605,10 +607,10 @@ def test_from_data_to_a_recorded_claim_by_commands(
     claim = ClaimProof.load(tmp_path / "claim.json")
     edited = tmp_path / "edited.json"
     edited.write_text((tmp_path / "claim.json").read_text()[:-40])
-    assert "is no claim, or not all of one" in shell("submit", str(edited), key="subject", code=2)
+    assert "is not a valid claim" in shell("submit", str(edited), key="subject", code=2)
     for changed, says in (
         (replace(claim, lo=claim.lo - 1), "does not hold"),
-        (replace(claim, model_id=claim.model_id ^ 1), "of a model that is not registered here"),
+        (replace(claim, model_id=claim.model_id ^ 1), "its model is not registered here"),
         (replace(claim, expires_at=1), "it has expired"),
     ):
         changed.save(edited)

@@ -29,7 +29,7 @@ from oracle.proving.artifact.verifier import Compiler
 from oracle.proving.batches import Windows
 from oracle.proving.imported import corners
 from oracle.proving.reference.onnx_graph import IR_VERSION, OPSET
-from oracle.proving.srs import SrsSource
+from oracle.proving.srs.files import SrsSource
 
 _BOUNDS = 2
 """Integers of a row beside the features."""

@@ -84,7 +84,7 @@ class FairnessAudit:
             return FairnessAudit(**values)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-            raise DataError(f"{path} is no audit, or not all of one: {what}") from error
+            raise DataError(f"{path} is not a valid audit: {what}") from error
 
 
 @dataclass(frozen=True)

@@ -221,16 +221,16 @@ def test_an_attestation_is_what_its_issuer_signed(attested: Attested, tmp_path: 
         {"format": "attestation-v0"},
     ):
         path.write_text(json.dumps(whole | change))
-        with pytest.raises(DataError, match=r"attestation\.json is no attestation, or not all of one"):
+        with pytest.raises(DataError, match=r"attestation\.json is not a valid attestation: "):
             Attested.load(path)
     path.write_text(json.dumps(whole)[:-9])
-    with pytest.raises(DataError, match="is no attestation"):
+    with pytest.raises(DataError, match="is not a valid attestation"):
         Attested.load(path)
 
 
 def test_an_attestation_of_something_else(attested: Attested) -> None:
     attested.require(7, SUBJECT.upper().replace("0X", "0x"), 42)
-    for other, says in (((8, SUBJECT, 42), "of model"), ((7, REGISTRY, 42), "subject"), ((7, SUBJECT, 43), "salt")):
+    for other, says in (((8, SUBJECT, 42), "for model"), ((7, REGISTRY, 42), "subject"), ((7, SUBJECT, 43), "salt")):
         with pytest.raises(DataError, match=says):
             attested.require(*other)
 
@@ -286,8 +286,8 @@ def test_proving_refuses_bad_input(tmp_path: Path, change: dict[str, Any], optio
     ("text", "says"),
     [
         (None, r"inputs\.json can't be read: No such file"),
-        ("age = 3", r"inputs\.json is no JSON object of inputs by name"),
-        ("[1]", r"inputs\.json is no JSON object of inputs by name"),
+        ("age = 3", r"inputs\.json is not a valid JSON object of inputs by name"),
+        ("[1]", r"inputs\.json is not a valid JSON object of inputs by name"),
     ],
 )
 def test_inputs_that_are_none(tmp_path: Path, text: str | None, says: str) -> None:
@@ -357,6 +357,6 @@ def test_administration_refuses_bad_input(tmp_path: Path, arguments: list[str], 
 def test_submitting_wants_an_attestation(tmp_path: Path) -> None:
     (tmp_path / "claim.json").write_text("{}")
     common = ("--rpc", "http://127.0.0.1:1", "--registry", REGISTRY, "--keystore", str(tmp_path / "none.json"))
-    assert "is no claim, or not all of one: 'format' is missing" in str(
+    assert "is not a valid claim: 'format' is missing" in str(
         refused(tmp_path, "submit", str(tmp_path / "claim.json"), *common)
     )

@@ -42,5 +42,5 @@ def test_files_that_are_no_audit(tmp_path: Path, edit: Callable[[str], str]) -> 
     path = tmp_path / "audit.json"
     audit().save(path)
     path.write_text(edit(path.read_text()))
-    with pytest.raises(DataError, match=r"is no audit|can't be read"):
+    with pytest.raises(DataError, match=r"is not a valid audit|can't be read"):
         FairnessAudit.load(path)
