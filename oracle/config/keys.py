@@ -12,7 +12,6 @@ from oracle.core.settings import Address, ConfigPath, Seconds, Section, check_ur
 
 __all__ = ["KeyConfig", "KeysConfig"]
 
-
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

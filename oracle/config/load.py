@@ -20,7 +20,6 @@ from oracle.core.settings import Section
 
 __all__ = ["journal_at", "load", "load_training"]
 
-
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

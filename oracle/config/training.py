@@ -15,7 +15,6 @@ from oracle.core.types import Kind
 
 __all__ = ["BudgetConfig", "DetectorConfig", "SplitConfig", "TrainingConfig", "TrainingDataConfig"]
 
-
 DETECTOR_KEYS: Mapping[str, frozenset[str]] = {
     "cap": frozenset({"gap_scaled"}),
     "arch": frozenset(),
@@ -35,7 +34,7 @@ class TrainingDataConfig(Section):
         file: A CSV file with a header, or a Parquet file.
         journal: A journal that `oracle run` wrote: its file, its PostgreSQL URL, or a table like `[journal]`.
         feed: The feed's name in the journal.
-        time_column: Header of the times: Unix seconds, or ISO 8601.
+        time_column: Header of the times: unix seconds, or ISO 8601.
         value_columns: Headers of the values, one for each source. With several, the answer is their median, and their
             spread can be a feature.
         kind: As in `FeedConfig`.

@@ -1,4 +1,4 @@
-"""From several readings to one value, and whether it is due: pure functions, no clock, no network."""
+"""Make one value of several readings, and decide whether it is due: pure functions, no clock, no network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ PPM = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class AggregationPolicy:
-    """When several readings make one value.
+    """The rules by which several readings make one value.
 
     Attributes:
-        min_sources: Readings that must agree. There is never a value from fewer.
-        max_spread: How far a reading may be from the median: in ppm of it on RELATIVE feeds, else in the
+        kind: The feed's kind.
+        min_sources: How many readings must agree. Fewer never make a value.
+        max_spread: How far a reading may be from the median: in ppm of the median on RELATIVE feeds, else in the
             feed's own units. None: unbounded.
     """
 
@@ -39,11 +40,11 @@ class Aggregated:
     """The value of several sources.
 
     Attributes:
-        value: The lower median: one that a source gave, not one in between.
-        observed_at: Lower median of the readings' times, unix seconds.
-        sources: Names of those that agree, in their order.
-        outliers: Readings that were too far from the median and were left out. For the log: it is not silent.
-        spread: Largest distance of an agreeing reading from the median, in the unit of the policy's.
+        value: The lower median: a value that a source gave, not one in between.
+        observed_at: The lower median of the readings' times, unix seconds.
+        sources: The names of the sources that agree, in the order of the readings.
+        outliers: The readings that were too far from the median and were left out, for the log.
+        spread: The largest distance of an agreeing reading from the median, in the unit of `max_spread`.
     """
 
     value: Decimal
@@ -58,15 +59,16 @@ def aggregate(
     policy: AggregationPolicy,
     failures: Mapping[str, str] | None = None,
 ) -> Aggregated:
-    """The median of the readings that agree.
+    """Return the median of the readings that agree.
 
-    Readings too far from the median are left out, if those that remain are a majority and at least as many
-    as the policy demands; so one source gone wrong neither moves the value nor stops the feed, and two that
-    contradict each other give none.
+    Readings too far from the median are left out, if the rest is a majority and at least as many as the policy asks
+    for. So one source that is wrong neither moves the value nor stops the feed, and two sources that contradict each
+    other give no value.
 
     Args:
-        readings: At most one of each source.
-        failures: Why other sources gave none, by name: for the message.
+        readings: At most one reading of each source.
+        policy: The rules.
+        failures: Why other sources gave no reading, by the source's name, for the error's message.
 
     Raises:
         DataError: A reading is not finite.
@@ -113,12 +115,12 @@ def _distance(kind: Kind, value: Decimal, middle: Decimal) -> Decimal:
     difference = abs(value - middle)
     if kind is Kind.ABSOLUTE or not difference:
         return difference
-    # Of prices, one that is not above zero is as far as can be from any other; it must not divide.
+    # A price that is not above zero is infinitely far from any other, and must not be divided by.
     return difference * PPM / middle if middle > 0 and value > 0 else Decimal("Infinity")
 
 
 class Due(StrEnum):
-    """Why a value is to be reported now."""
+    """The reason for which a value is due."""
 
     FIRST = "first"
     HEARTBEAT = "heartbeat"
@@ -128,13 +130,13 @@ class Due(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DuePolicy:
-    """When a value is to be reported.
+    """The rules by which a value is due.
 
     Attributes:
-        heartbeat: Seconds.
-        deviation: Least move that is reported at once: ppm on RELATIVE feeds, else answer units.
-        held_interval: While the feed is held: seconds between reports of the held level, which may confirm
-            it.
+        kind: The feed's kind.
+        heartbeat: Seconds after which a value is due in any case.
+        deviation: The smallest move that is reported at once: ppm on RELATIVE feeds, else answer units.
+        held_interval: While the feed is held: seconds between reports of the held level, which may confirm it.
     """
 
     kind: Kind
@@ -146,18 +148,19 @@ class DuePolicy:
 def is_due(
     last_answer: int | None, last_observed_at: int, answer: int, observed_at: int, policy: DuePolicy
 ) -> Due | None:
-    """Whether a value is to be reported after the last one.
+    """Decide whether a value is due after the last one.
 
     A relative move is measured against the smaller of the two answers, as the contract does.
 
     Args:
-        last_answer: In answer units; None if there is none.
-        last_observed_at: Unix seconds.
+        last_answer: The last answer, in answer units; None if there is none.
+        last_observed_at: When the last answer was observed, unix seconds.
         answer: The candidate, in answer units.
-        observed_at: Unix seconds.
+        observed_at: When the candidate was observed, unix seconds.
+        policy: The rules.
 
     Returns:
-        The reason, or None: it is not due, or not newer than the last one.
+        The reason for which it is due; None if it is not due, or not newer than the last answer.
     """
     if last_answer is None:
         return Due.FIRST
@@ -169,11 +172,11 @@ def is_due(
 
 
 def decide(state: FeedState, answer: int, observed_at: int, policy: DuePolicy) -> Due | None:
-    """Whether a value is to be reported to a feed in this state.
+    """Decide whether a value is due for a feed in this state.
 
-    A held feed is reported to when the value leaves the held level (back to normal, or on to another), and
-    as often as `held_interval` while it stays, so that a lasting change is confirmed without a proof at each
-    reading. A hold that no insisting confirms is repeated as often as the heartbeat asks.
+    On a held feed, a value is due when it leaves the held level, back to normal or on to another level. While it stays,
+    it is due every `held_interval` seconds, so that a lasting change is confirmed without a proof for each reading. If
+    reports can't confirm the hold, a value is due as often as the heartbeat says.
     """
     if observed_at <= state.last_report_at:
         return None
@@ -181,7 +184,7 @@ def decide(state: FeedState, answer: int, observed_at: int, policy: DuePolicy) -
         last = None if state.round_id == 0 else state.answer
         return is_due(last, state.observed_at, answer, observed_at, policy)
     repeated = state.held.reason is HoldReason.REPEATED
-    # Any other answer ends a repetition.
+    # Any other answer ends a hold for repetition.
     if _deviates(policy, state.held.answer, answer) or (repeated and answer != state.answer):
         return Due.DEVIATION
     confirmable = state.held.reason is HoldReason.ANOMALOUS

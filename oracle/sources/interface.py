@@ -1,8 +1,7 @@
-"""What a source is, and the checks that every value passes on its way in.
+"""The interface of sources, and how a number from outside is read.
 
-Values are decimals end to end: no binary floating point touches them. A source raises `SourceUnavailable` if
-it did not answer usefully, which may pass, and `DataError` if it answered with something that is no value of
-the feed.
+Values are decimals from end to end: no binary floating point touches them. A source raises `SourceUnavailable` if it
+gave no useful answer, which may pass, and `DataError` if its answer can't be a value of the feed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from oracle.core.errors import DataError, OracleError, SourceUnavailable
 __all__ = ["Collected", "Reading", "Source", "check_value", "collect", "mask_url", "parse_decimal"]
 
 MAX_EXPONENT = 39
-"""Values of 10^39 or more fit no int128, whatever the feed's decimals; nor are values below 10^-39 told from zero."""
+"""A value of 10^39 or more fits no int128, whatever the feed's decimals; a value below 10^-39 would become zero."""
 
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,80}(\.[0-9]{0,80})?([eE][+-]?[0-9]{1,4})?\Z")
 
@@ -30,8 +29,8 @@ class Reading:
     """One value of one source.
 
     Attributes:
-        value: In the feed's own units, as the source wrote it.
-        observed_at: Unix seconds.
+        value: The value in the feed's own units, as the source wrote it.
+        observed_at: When it was observed, unix seconds.
         source: The source's name.
     """
 
@@ -42,32 +41,32 @@ class Reading:
 
 @runtime_checkable
 class Source(Protocol):
-    """One place from which a feed's values come."""
+    """Something that gives values for a feed."""
 
     @property
     def name(self) -> str:
-        """For messages; holds no credentials."""
+        """The source's name, for messages. It holds no credentials."""
 
     async def read(self) -> Reading:
-        """The present value.
+        """Return the present value.
 
         Raises:
-            SourceUnavailable: No useful answer now, or the source is closed.
+            SourceUnavailable: There is no useful answer now, or the source is closed.
             SourceExhausted: A recording is at its end.
-            DataError: The answer is no value of the feed.
+            DataError: The answer can't be a value of the feed.
         """
 
     async def close(self) -> None:
-        """Release what the source holds; may be called more than once."""
+        """Release the source's connections. It may be called more than once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What the sources of a feed gave.
+    """The result of one look at the sources of a feed.
 
     Attributes:
-        readings: In the order of the sources.
-        failures: One line for each source that gave none, by its name.
+        readings: The readings, in the order of the sources.
+        failures: One line for each source that gave no reading, by the source's name.
         errors: The errors themselves, in the order of the failures.
     """
 
@@ -77,7 +76,7 @@ class Collected:
 
 
 async def collect(sources: Sequence[Source]) -> Collected:
-    """Read all sources side by side. One that fails does not hinder the others."""
+    """Read all sources at the same time. A source that fails does not stop the others."""
     results = await asyncio.gather(*(source.read() for source in sources), return_exceptions=True)
     readings: list[Reading] = []
     failures: dict[str, str] = {}
@@ -94,14 +93,16 @@ async def collect(sources: Sequence[Source]) -> Collected:
 
 
 def parse_decimal(text: str, where: str) -> Decimal:
-    """A plain decimal number: digits, an optional sign, point and exponent; no blanks, separators or words.
+    """Return the value of a plain decimal number.
+
+    It has digits, and may have a sign, a point and an exponent; it has no blanks, separators or words.
 
     Args:
-        text: What was found.
+        text: The text that was found.
         where: Put in front of the error's message.
 
     Raises:
-        DataError: It is something else.
+        DataError: The text is not such a number.
     """
     if not text.strip():
         raise DataError(f"{where}: is empty; a number is expected")
@@ -112,10 +113,10 @@ def parse_decimal(text: str, where: str) -> Decimal:
 
 
 def check_value(value: Decimal, where: str) -> Decimal:
-    """`value`, if it is finite and of a size that a feed can have.
+    """Return `value` if it is finite and within the range that a feed can have.
 
     Raises:
-        DataError: It is not.
+        DataError: It is not finite, or out of range.
     """
     if not value.is_finite():
         raise DataError(f"{where}: {value} is not a finite number")
@@ -125,7 +126,7 @@ def check_value(value: Decimal, where: str) -> Decimal:
 
 
 def mask_url(url: str) -> str:
-    """Scheme and host of a URL: the rest, path included, may hold credentials."""
+    """Return scheme and host of a URL, for messages. The rest, path included, may hold credentials."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -136,5 +137,5 @@ def mask_url(url: str) -> str:
 
 
 def closed(name: str) -> SourceUnavailable:
-    """The error of reading a source that was closed."""
+    """Return the error of reading a source that was closed."""
     return SourceUnavailable(f"{name}: the source is closed")

@@ -1,4 +1,4 @@
-"""What is believed of a value that comes from outside: the checks that every live source makes."""
+"""The checks that decide whether a value from outside is believed. Every live source makes them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from oracle.sources.interface import check_value
 __all__ = ["MAX_CLOCK_SKEW", "Checks"]
 
 MAX_CLOCK_SKEW = 60
-"""Seconds that a source's time may be ahead of this machine's clock."""
+"""How many seconds a source's time may be ahead of this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Bounds of one source's values.
+    """The bounds on one source's values and their times.
 
     Attributes:
         positive: Whether only values above zero are believed.
-        least: Smallest value.
-        most: Largest value.
-        max_age: Seconds that a value may be old.
+        least: The smallest value. None: unbounded.
+        most: The largest value. None: unbounded.
+        max_age: How many seconds old a value may be. None: any age.
     """
 
     positive: bool
@@ -35,11 +35,19 @@ class Checks:
 
     @classmethod
     def of(cls, config: CheckedSourceConfig, measure: Kind) -> Self:
-        """Those that a source's configuration asks for, and its feed's kind."""
+        """Return the checks that a source's configuration and its feed's kind ask for."""
         return cls(measure is Kind.RELATIVE, config.min, config.max, config.max_age)
 
     def value(self, value: Decimal, where: str) -> Decimal:
-        """`value`, if it is one of the feed. Raises: DataError."""
+        """Return `value` if it is within the bounds.
+
+        Args:
+            value: The value.
+            where: Put in front of the error's message.
+
+        Raises:
+            DataError: It is out of bounds.
+        """
         check_value(value, where)
         if self.positive and value <= 0:
             raise DataError(f"{where}: is {value}; a relative feed's values are above zero")
@@ -50,19 +58,19 @@ class Checks:
         return value
 
     def moment(self, observed_at: int, now: int, where: str) -> int:
-        """`observed_at`, if it is a time that a value can be of.
+        """Return `observed_at` if it is neither in the future nor too long ago.
 
         Args:
-            observed_at: Unix seconds.
-            now: Likewise, by this machine's clock.
-            where: Put in front of the message.
+            observed_at: When the value was observed, unix seconds.
+            now: The present, unix seconds, by this machine's clock.
+            where: Put in front of the error's message.
 
         Raises:
-            DataError: It is no unix time.
+            DataError: It is not a unix time.
             SourceUnavailable: It is in the future, or too long ago.
         """
         if not 0 < observed_at < 2**32:
-            raise DataError(f"{where}: {observed_at} is no unix time in seconds")
+            raise DataError(f"{where}: {observed_at} is not a unix time in seconds")
         if observed_at > now + MAX_CLOCK_SKEW:
             raise SourceUnavailable(
                 f"{where}: the time is {observed_at - now} s ahead of this machine's clock; check both clocks"

@@ -1190,12 +1190,12 @@ def source_answers_html(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.html)
 
 
-@fault(SOURCE, "answers half a document", "retried", _no_value("no valid JSON"))
+@fault(SOURCE, "answers half a document", "retried", _no_value("invalid JSON"))
 def source_answers_half(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.cut_json)
 
 
-@fault(SOURCE, "answers NaN", "retried", _no_value("NaN, which is no number of JSON"))
+@fault(SOURCE, "answers NaN", "retried", _no_value("NaN, which is not a number in JSON"))
 def source_answers_nan(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.not_a_number)
 

@@ -20,7 +20,8 @@ from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport import jsonrpc
-from oracle.chain.tx.submit import Sender, Submitter
+from oracle.chain.tx.sender import Sender
+from oracle.chain.tx.submit import Submitter
 from oracle.config import OnchainSourceConfig
 from oracle.core import encoding
 from oracle.core.errors import ChainUnavailable, DataError, OracleError, SourceUnavailable, WrongChain
@@ -227,7 +228,7 @@ def lying(liar: Liar, measure: Kind = Kind.RELATIVE) -> OnchainSource:
         (Liar(replace(GOOD, updated_at=0)), SourceUnavailable, "has no answer yet"),
         (Liar(replace(GOOD, round_id=0, answered_in_round=0)), SourceUnavailable, "has no answer yet"),
         (Liar(replace(GOOD, answered_in_round=6)), SourceUnavailable, "of round 6, its round is 7: it is carried over"),
-        (Liar(replace(GOOD, updated_at=2**200)), DataError, "no unix time"),
+        (Liar(replace(GOOD, updated_at=2**200)), DataError, "not a unix time"),
         (Liar(replace(GOOD, updated_at=NOW - 61)), SourceUnavailable, "61 s old"),
         (Liar(replace(GOOD, updated_at=NOW + 61)), SourceUnavailable, "ahead"),
         (Liar(decimals=255), DataError, "answers 255 decimals"),

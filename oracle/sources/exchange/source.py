@@ -1,7 +1,10 @@
-"""Tickers of exchanges, through `ccxt`: its knowledge of their interfaces, without its floats and with our limits.
+"""Read tickers of exchanges through `ccxt`, without its floats and with our limits.
 
-ccxt makes numbers what its `number` is, here `str`, and its JSON is parsed so that no number becomes a float on the
-way. Requests go through a session of ours: it follows no redirect, and reads no endless answer.
+ccxt knows the exchanges' interfaces. It makes numbers with what its attribute `number` is, here `str`, and its JSON is
+parsed here so that no number becomes a float on the way. Its requests go through a session of ours, which follows no
+redirect and reads no endless answer.
+
+Everything else in this package uses httpx. This source uses aiohttp because ccxt's transport is aiohttp.
 """
 
 from __future__ import annotations
@@ -26,23 +29,24 @@ from oracle.sources.validation import Checks
 __all__ = ["MAX_BODY", "ExchangeSource"]
 
 MAX_BODY = 32 << 20
-"""Bytes of an answer that are read: an exchange's list of its markets can be large."""
+"""The most bytes of an answer that are read: an exchange's list of its markets can be large."""
 
 _EXACT = Context(prec=120)
 
 
 class ExchangeSource:
-    """The price of one market of one exchange.
+    """A source that reads the price of one market of one exchange.
 
     Args:
+        config: The exchange and the market.
         measure: The feed's kind.
-        name: For messages.
-        options: Of ccxt's exchange, over its own.
-        now: Clock, unix seconds.
+        name: The source's name, for messages.
+        options: Options of ccxt's exchange, which override its own.
+        now: The clock, unix seconds.
 
     Raises:
         ToolMissing: ccxt is not installed.
-        ConfigError: It does not know the exchange.
+        ConfigError: ccxt does not know the exchange.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class ExchangeSource:
         return self._name
 
     async def read(self) -> Reading:
-        """See `Source.read`. The first reading asks for the exchange's markets too."""
+        """See `Source.read`. The first reading also asks for the exchange's markets."""
         if self._closed:
             raise closed(self._name)
         requested_at = int(self._now())
@@ -110,20 +114,20 @@ class ExchangeSource:
             reason = "has no such market" if isinstance(error, ccxt.BadSymbol) else "has no ticker in ccxt"
             raise DataError(f"{self._where}: {self._config.exchange} {reason}") from None
         except ccxt.BaseError as error:
-            # Its text has the whole URL and the whole answer: neither belongs in a log.
+            # The error's text has the whole URL and the whole answer: neither belongs in a log.
             reason = str(error.__cause__) if isinstance(error.__cause__, _AnswerRefused) else _words(error)
             raise SourceUnavailable(f"{self._where}: {reason}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise SourceUnavailable(f"{self._where}: can't be reached: {type(error).__name__}") from None
         except Exception as error:
-            # ccxt takes apart what the exchange sends without checking it: whatever that raises is about the answer.
+            # ccxt reads what the exchange sends without checking it: whatever it raises then is about the answer.
             raise SourceUnavailable(f"{self._where}: answered what ccxt can't read ({type(error).__name__})") from None
         if not isinstance(ticker, Mapping):
             raise SourceUnavailable(f"{self._where}: answered no ticker")
         return ticker
 
     def _open(self) -> None:
-        """Made in the loop that reads."""
+        """Open the session, which belongs to the event loop that reads."""
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
         self._session = aiohttp.ClientSession(response_class=_LimitedResponse, trace_configs=[trace])
@@ -155,7 +159,7 @@ class ExchangeSource:
 
 
 class _AnswerRefused(aiohttp.ClientError):
-    """An answer that is not taken."""
+    """An answer of an exchange that is not accepted."""
 
 
 class _LimitedResponse(aiohttp.ClientResponse):
@@ -179,6 +183,7 @@ async def _refuse_redirect(session: aiohttp.ClientSession, context: object, abou
 
 def _ccxt(name: str) -> ModuleType:
     try:
+        # An optional extra.
         import ccxt.async_support as ccxt
     except ImportError:
         raise ToolMissing(
@@ -189,7 +194,7 @@ def _ccxt(name: str) -> ModuleType:
 
 
 def _exchange(ccxt: ModuleType, exchange: str, name: str) -> Callable[[Mapping[str, Any]], Any]:
-    """ccxt's class of an exchange, with another parser of JSON."""
+    """Return ccxt's class of an exchange, with our JSON parser."""
     if exchange not in ccxt.exchanges:
         near = difflib.get_close_matches(exchange, ccxt.exchanges, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"ccxt knows {len(ccxt.exchanges)}"
@@ -198,7 +203,7 @@ def _exchange(ccxt: ModuleType, exchange: str, name: str) -> Callable[[Mapping[s
 
 
 def _parse(exchange: object, text: str) -> Any:
-    # ccxt's own parser makes floats where a faster one of its is installed.
+    # ccxt's own parser makes floats if a faster JSON library is installed.
     return json.loads(text, parse_float=str, parse_int=str)
 
 
@@ -208,5 +213,5 @@ def _words(error: Exception) -> str:
         "RequestTimeout": "no complete answer in time",
         "ExchangeNotAvailable": "is not available",
         "OnMaintenance": "is closed for maintenance",
-        "AuthenticationError": "wants an account, which is not given",
+        "AuthenticationError": "needs an account, which is not configured",
     }.get(type(error).__name__, f"answered with an error ({type(error).__name__})")

@@ -1,7 +1,10 @@
-"""Faults that are put into recorded series, deterministically: data that goes wrong as it does in the field.
+"""Faults as they happen in the field, which are put into recorded series deterministically.
 
-`catalogue` has the faults that the package knows, `file` reads a user's own from a TOML file, `formula` evaluates what
-such a file says, and `injection` puts faults into recordings.
+Faults are put into the data before anything sees it, and never twice in the same place, so that each verdict belongs
+to one fault. The same series, seed and rate give the same faults on every machine.
+
+`fault` says what a fault is, `catalogue` has the faults of the package, `file` reads a user's own faults from a TOML
+file, `formula` computes their values, and `injection` puts faults into recordings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The faults that the package knows, by name."""
+"""The faults that the package knows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CATALOGUE", "FAULTS", "choose"]
 
 
 def _decimal_shift(around: Surroundings, rng: random.Random) -> tuple[Decimal, ...]:
-    # Moves the point, exactly: no digit is lost.
+    # This moves the decimal point exactly: no digit is lost.
     shift = rng.choice((-1, 1))
     return tuple(value.scaleb(shift) for value in around.clean)
 
@@ -67,7 +67,7 @@ def _drift_by(percent: Decimal) -> Apply:
 
 
 def _repeated(around: Surroundings, rng: random.Random) -> tuple[Decimal, ...]:
-    # A cache in between: it is filled anew thrice while the fault lasts.
+    # As with a cache in between, which is filled three times while the fault lasts.
     period = max(1, len(around.clean) // 3)
     return tuple(around.clean[tick - tick % period] for tick in range(len(around.clean)))
 
@@ -81,24 +81,22 @@ def _delayed(lag: int) -> Apply:
 
 
 _CRASH = (-4, -10, -7, -4, -2, -1)
-"""Percent off, tick by tick."""
+"""How many percent the price is off, tick by tick."""
 
 
 def _flash_crash(around: Surroundings, rng: random.Random) -> tuple[Decimal, ...]:
     return tuple(like(value * (100 + off) / 100, value) for off, value in zip(_CRASH, around.clean, strict=True))
 
 
+# Percent.
 _SPIKES = (1, 2, 3, 5, 10, 20)
-
-
 _PAIRS = (2, 5, 10)
 
-
 _DRIFTS = {"0.1": 100, "0.2": 50, "0.5": 20, "1": 10, "2": 5}
-"""Percent a tick, and ticks: each of them ends ten percent away."""
-
+"""Percent a tick, and the number of ticks: each drift ends ten percent away."""
 
 _DELAY = 24
+"""Ticks by which values are late."""
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -124,8 +122,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("flash_crash", len(_CRASH), _flash_crash, "real", 10, real=True),
     )
 }
-"""All kinds that are known, by name."""
-
+"""All faults of the package, by name."""
 
 CATALOGUE: tuple[Fault, ...] = tuple(
     FAULTS[kind]
@@ -142,18 +139,18 @@ CATALOGUE: tuple[Fault, ...] = tuple(
         "drift",
     )
 )
-"""The kinds that the demonstration injects. Their order decides what a seed draws."""
+"""The faults that the demonstration injects. What a seed draws depends on their order."""
 
 
 def choose(names: Sequence[str], own: Sequence[Fault] = ()) -> tuple[Fault, ...]:
-    """Faults by name, in that order.
+    """Return the faults of these names, in their order.
 
     Args:
-        names: Kinds.
-        own: A user's; they go before the catalogue's of the same name.
+        names: The faults' names.
+        own: A user's own faults, which replace the package's faults of the same name.
 
     Raises:
-        DataError: There is none of that name; the message says which one may be meant.
+        DataError: There is no fault of that name. The message says which one may be meant.
     """
     known = {**FAULTS, **{fault.kind: fault for fault in own}}
     for name in names:

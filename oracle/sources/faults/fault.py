@@ -1,4 +1,4 @@
-"""A fault, and what it may draw on."""
+"""What a fault is, and what it may draw on."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from decimal import Context, Decimal
 
 __all__ = ["Apply", "Fault", "Surroundings", "like"]
 
-
 _CONTEXT = Context(prec=28)
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a fault may draw on.
+    """The values around a fault, from which it may make its own.
 
     Attributes:
         clean: The true values of the faulty ticks.
         before: The true value of the tick before them.
         others: The true values of other series at these ticks; empty if there are none.
-        earlier: True values before the faulty ticks, oldest first, `before` the last of them.
+        earlier: True values before the faulty ticks, oldest first. The last of them is `before`.
     """
 
     clean: tuple[Decimal, ...]
@@ -31,21 +30,23 @@ class Surroundings:
 
 
 Apply = Callable[[Surroundings, random.Random], tuple[Decimal, ...]]
+"""Computes what is seen instead of the true values, one value for each faulty tick."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to go wrong.
+    """One kind of fault.
 
     Attributes:
+        kind: Its name.
         ticks: How many ticks in a row it lasts.
-        apply: The values that are seen instead.
-        group: Reports are sorted by it.
-        size: What it is sorted by within its group, for instance percent.
-        earlier: How many true values before it `apply` needs, 1 at least.
+        apply: Computes the values that are seen instead.
+        group: The group under which evaluations list it.
+        size: Its size, by which it is sorted within its group, for instance in percent.
+        earlier: How many true values before it `apply` needs; at least 1.
         needs_others: Whether it needs another series.
-        source: Whether it happens to one of several sources, not to the value made of them.
-        real: Whether it is what a market does too: it must pass, or clear within the bound of a hold.
+        source: Whether it happens to one of several sources, instead of the value made of them.
+        real: Whether a market does the same: then it must pass, or clear within the bound of a hold.
     """
 
     kind: str
@@ -60,6 +61,6 @@ class Fault:
 
 
 def like(value: Decimal, model: Decimal) -> Decimal:
-    """`value` with as many places as `model` has, as a feed would publish it."""
+    """Return `value` with as many decimal places as `model` has, as a feed would publish it."""
     exponent = model.as_tuple().exponent
     return value.quantize(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0), context=_CONTEXT)

@@ -1,16 +1,21 @@
-"""A user's own faults, from a TOML file:
+"""Read a user's own faults from a TOML file:
 
     [[fault]]
-    name = "half"                     # how reports call it
-    ticks = 3                         # how long it lasts; default 1
-    value = "clean * 0.5"             # what is seen at each of its ticks
-    # group = "gross"                 # reports are sorted by it; default "own"
-    # real = true                     # looks like the market: it must pass, or clear
-    # source = true                   # happens to one of several sources
+    name = "half"                     # its name in evaluations
+    ticks = 3                         # how many ticks it lasts; default 1
+    value = "clean * 0.5"             # the value that is seen at each of its ticks
+    # group = "gross"                 # the group under which evaluations list it; default "own"
+    # real = true                     # a market does the same: it must pass, or clear
+    # source = true                   # it happens to one of several sources
 
-`value` is an expression of + - * / ** and min, max, abs over: `clean`, the true value of the tick; `first`, that of the
-fault's first tick; `before`, that of the tick before the fault; `earlier(n)`, that of n ticks before `clean`, n at most
-MAX_EARLIER; `tick`, from 1, and `ticks`; `sign`, −1 or 1, and `draw`, between 0 and 1, both drawn once for a fault.
+`value` is an expression with + - * / **, min, max and abs. It may use
+
+    clean           the true value of the tick
+    first           the true value of the fault's first tick
+    before          the true value of the tick before the fault
+    earlier(n)      the true value of n ticks before `clean`, with n at most MAX_EARLIER
+    tick, ticks     the number of the tick, from 1, and how many there are
+    sign, draw      −1 or 1, and a number between 0 and 1; both are drawn once for a fault
 """
 
 from __future__ import annotations
@@ -26,22 +31,18 @@ from oracle.sources.faults.formula import Formula
 
 __all__ = ["load_faults"]
 
-
 MAX_TICKS = 1_000
-"""A fault lasts no longer."""
-
+"""The most ticks that a fault may last."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,30}\Z")
-
-
 _KEYS: dict[str, type] = {"name": str, "ticks": int, "value": str, "group": str, "real": bool, "source": bool}
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
-    """Read a user's own faults; the module's text says what the file looks like.
+    """Read a user's own faults. The module's docstring describes the file.
 
     Raises:
-        DataError: The file can't be read, or an entry is wrong; the message names it.
+        DataError: The file can't be read, or an entry is wrong. The message names the entry.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -61,7 +62,7 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
 
 def _fault(entry: object, where: str) -> Fault:
     if not isinstance(entry, dict):
-        raise DataError(f"{where}: is no table")
+        raise DataError(f"{where}: is not a table")
     for key, value in entry.items():
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, n=1)

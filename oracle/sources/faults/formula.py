@@ -1,4 +1,4 @@
-"""The arithmetic of a user's own fault."""
+"""The formula of a user's own fault."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from oracle.sources.faults.fault import Surroundings, like
 
 __all__ = ["MAX_EARLIER", "Formula"]
 
-
 MAX_EARLIER = 256
-"""True values before a fault that it may draw on."""
-
+"""How many true values before itself a fault may draw on."""
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -26,23 +24,30 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
-
-
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs}
-
-
 _VARIABLES = ("clean", "first", "before", "tick", "ticks", "sign", "draw")
 
 
 class Formula:
-    """The arithmetic of one user-defined fault, in decimals: parsed and checked at once, evaluated at each tick."""
+    """The formula of one fault, in decimals. It is parsed and checked at once, and evaluated at each tick.
+
+    Args:
+        text: The formula. `oracle.sources.faults.file` describes it.
+        where: Put in front of each error's message.
+
+    Attributes:
+        earlier: How many true values before the fault it needs.
+
+    Raises:
+        DataError: It is not an expression, or uses something that it may not use.
+    """
 
     def __init__(self, text: str, where: str) -> None:
         self._where = where
         try:
             self._body = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError, RecursionError):
-            raise DataError(f"{where}: value {text!r} is no expression") from None
+            raise DataError(f"{where}: value {text!r} is not an expression") from None
         self._text = text
         self.earlier = 1
         self._check(self._body)
@@ -72,6 +77,7 @@ class Formula:
                 )
 
     def apply(self, around: Surroundings, rng: random.Random) -> tuple[Decimal, ...]:
+        """Compute the values that are seen. See `Fault.apply`."""
         sign, draw = Decimal(rng.choice((-1, 1))), Decimal(repr(rng.random()))
         known = around.earlier + around.clean
         seen = []

@@ -13,9 +13,8 @@ from oracle.sources.interface import Reading
 
 __all__ = ["SPACING", "Injection", "inject"]
 
-
 SPACING = 6
-"""Least number of clean ticks between two faults of a feed."""
+"""The fewest clean ticks between two faults of a feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +24,10 @@ class Injection:
     Attributes:
         feed: The series' name.
         index: Position in the series, from 0.
-        kind: Of the fault.
+        kind: The fault's name.
         first: Position of the fault's first tick; a fault of several ticks is one fault.
         original: The true value.
-        faulted: What is seen.
+        faulted: The value that is seen instead.
     """
 
     feed: str
@@ -48,21 +47,20 @@ def inject(
 ) -> tuple[dict[str, list[Reading]], list[Injection]]:
     """Put faults into recorded series.
 
-    Kinds take turns in a shuffled order across all series, so that each of them occurs about equally often.
+    The faults take turns in a shuffled order across all series, so that each occurs about equally often.
 
     Args:
-        series: Readings by feed name. Ticks are positions: the wrong asset's value is that at the same
-            position.
-        seed: Of the random choices.
-        rate: Faults (not faulty ticks) per tick, for instance 0.05. Spacing and length put a bound on it.
-        warmup: Ticks at the beginning of each series that stay clean; at least 1.
-        catalogue: Kinds to inject.
+        series: Readings by feed name. A tick is a position: a wrong asset's value is the one at the same position.
+        seed: Seed of the random choices.
+        rate: Faults (not faulty ticks) per tick, for instance 0.05. Their spacing and length bound it.
+        warmup: How many ticks at the beginning of each series stay clean; at least 1.
+        catalogue: The faults to inject.
 
     Returns:
-        The faulted series, and each faulty tick, sorted by feed and position. The input is left as it was.
+        The faulted series, and each faulty tick, sorted by feed and position. The input is not changed.
 
     Raises:
-        ValueError: The rate, the warm-up or the catalogue make no sense.
+        ValueError: The rate is not between 0 and 1, the warm-up is below 1, or there are no faults.
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"rate {rate} is not between 0 and 1")
@@ -70,9 +68,9 @@ def inject(
         raise ValueError("the warm-up must be at least 1 tick: a stuck value needs one to repeat")
     if not catalogue:
         raise ValueError("there are no faults to inject")
-    # A string seed is hashed by the generator itself, the same in every process.
+    # The generator hashes a seed that is a string by itself, to the same number in every process.
     rng = random.Random(f"faults:{seed}")
-    turns = _ShuffledKinds(catalogue, rng)
+    kinds = _ShuffledKinds(catalogue, rng)
     faulted: dict[str, list[Reading]] = {}
     injections: list[Injection] = []
     for feed in sorted(series):
@@ -84,7 +82,7 @@ def inject(
             if rng.random() >= rate:
                 index += 1
                 continue
-            fault = turns.next(len(readings) - index, has_others=_others_at(others, index, 1) != ())
+            fault = kinds.next(len(readings) - index, has_others=_others_at(others, index, 1) != ())
             if fault is None:
                 break
             window = readings[index : index + fault.ticks]
@@ -112,7 +110,7 @@ def _others_at(others: Sequence[Sequence[Reading]], index: int, ticks: int) -> t
 
 
 class _ShuffledKinds:
-    """Gives each kind once, in random order, before any kind again."""
+    """Gives each fault once, in random order, before it gives any fault again."""
 
     def __init__(self, catalogue: Sequence[Fault], rng: random.Random) -> None:
         self._catalogue = tuple(catalogue)
@@ -120,7 +118,7 @@ class _ShuffledKinds:
         self._bag: list[Fault] = []
 
     def next(self, ticks_left: int, *, has_others: bool) -> Fault | None:
-        """The next kind that fits here; None if none does."""
+        """Return the next fault that fits here; None if no fault does."""
         for _ in range(2):
             for position, fault in enumerate(self._bag):
                 if fault.ticks <= ticks_left and (has_others or not fault.needs_others):

@@ -1,4 +1,4 @@
-"""JSON over HTTP: one number of one document, with nothing believed that was not checked."""
+"""Read one number from a JSON document on the web, and believe nothing that was not checked."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from oracle.sources.validation import Checks
 __all__ = ["MAX_BODY", "HttpSource"]
 
 MAX_BODY = 1 << 20
-"""Bytes of an answer that are read; prices are small."""
+"""The most bytes of an answer that are read; prices are small."""
 
 MAX_NESTING = 64
-"""Levels of arrays and objects in an answer; prices lie flat."""
+"""The most levels of arrays and objects in an answer; documents with prices are flat."""
 
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
@@ -35,10 +35,10 @@ _UNITS = {"s": Decimal(1), "ms": Decimal(1_000)}
 
 
 class HttpSource:
-    """A number in a JSON document.
+    """A source that reads a number from a JSON document.
 
-    Redirects are not followed: the host that was configured is the one that is believed. The whole request
-    has one deadline, so that a server that drips bytes can't hold a feed up. Messages name the host only.
+    Redirects are not followed: only the configured host is believed. The whole request has one deadline, so that a
+    server that sends a byte at a time can't delay a feed. Messages name the host only.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class HttpSource:
         """Prepare a source; nothing is requested before `read`.
 
         Args:
-            config: Where the number is.
+            config: The document, and where the number is in it.
             measure: The feed's kind: on RELATIVE feeds only values above zero are believed.
-            name: For messages.
-            client: A client to share; it is not closed by this source.
-            now: Clock, unix seconds.
+            name: The source's name, for messages.
+            client: A client to share, which this source does not close. None: the source has its own.
+            now: The clock, unix seconds.
         """
         self._config = config
         self._checks = Checks.of(config, measure)
@@ -93,7 +93,7 @@ class HttpSource:
         except httpx.InvalidURL as error:
             raise DataError(f"{self._where}: the URL is invalid") from error
         except httpx.HTTPError as error:
-            # The text of transport errors holds no URL; but their class says more than an empty text.
+            # The text of a transport error holds no URL. If it is empty, the name of its class says more.
             reason = str(error) or type(error).__name__
             raise SourceUnavailable(f"{self._where}: can't be reached: {reason}") from error
         document = self._parse(body)
@@ -110,9 +110,9 @@ class HttpSource:
 
     async def _fetch(self) -> bytes:
         if self._client is None:
-            # The deadline around the request is the only one; httpx's own are for each part of it.
+            # The deadline around the request is the only one: httpx's timeouts are for each part of a request.
             self._client = httpx.AsyncClient(follow_redirects=False, timeout=None)
-        # Compressed answers are declined: a small one could unpack to gigabytes.
+        # A compressed answer is refused: a small one could unpack to gigabytes.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self._config.headers}
         async with self._client.stream("GET", self._config.url, headers=headers) as response:
             self._check_status(response)
@@ -141,7 +141,7 @@ class HttpSource:
         try:
             text = body.decode("utf-8").lstrip()
         except UnicodeDecodeError:
-            raise SourceUnavailable(f"{self._where}: answered bytes that are no text") from None
+            raise SourceUnavailable(f"{self._where}: answered bytes that are not text") from None
         if not text:
             raise SourceUnavailable(f"{self._where}: answered nothing")
         if text.startswith("<"):
@@ -152,7 +152,7 @@ class HttpSource:
             return json.loads(text, parse_float=self._decimal, parse_int=self._decimal, parse_constant=self._refuse)
         except json.JSONDecodeError as error:
             reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
-            raise SourceUnavailable(f"{self._where}: answered no valid JSON: {reason}") from None
+            raise SourceUnavailable(f"{self._where}: answered invalid JSON: {reason}") from None
 
     def _decimal(self, text: str) -> Decimal:
         try:
@@ -161,7 +161,7 @@ class HttpSource:
             raise DataError(f"{self._where}: the number {text[:40]} is out of any range") from None
 
     def _refuse(self, constant: str) -> Decimal:
-        raise DataError(f"{self._where}: answered {constant}, which is no number of JSON")
+        raise DataError(f"{self._where}: answered {constant}, which is not a number in JSON")
 
     def _match(self, path: Any, text: str, document: Any) -> tuple[Any, str]:
         where = f"{self._where}: {text}"
@@ -205,22 +205,22 @@ class HttpSource:
             except (ValueError, OverflowError):
                 raise DataError(f"{where}: {found[:40]!r} is not an ISO 8601 time") from None
         if isinstance(found, str):
-            # A time is only ever compared; whether it is quoted is of no consequence.
+            # A time is only compared, so it does not matter that it is quoted.
             found = parse_decimal(found, where)
         if not isinstance(found, Decimal):
             raise DataError(f"{where}: is {_describe(found)}, not a unix time")
         seconds = check_value(found, where) / _UNITS[unit]
         if not 0 < seconds < 2**32:
             hint = "; is timestamp_unit right?"
-            raise DataError(f"{where}: {found} is no unix time in {'seconds' if unit == 's' else unit}{hint}")
+            raise DataError(f"{where}: {found} is not a unix time in {'seconds' if unit == 's' else unit}{hint}")
         return int(seconds)
 
 
 def _nesting(text: str) -> int:
-    """How deep brackets nest outside of strings.
+    """Return how deep brackets nest outside of strings.
 
-    Counted before parsing: the parser recurses on the machine's stack, and where Python's limit of recursion is raised,
-    as some libraries do, a hostile answer would end the process.
+    They are counted before parsing. The parser recurses on the machine's stack: where a library has raised Python's
+    limit on recursion, a hostile answer would end the process.
     """
     depth = deepest = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):

@@ -1,4 +1,4 @@
-"""A feed of another oracle, with Chainlink's interface, as one source among others."""
+"""Read the feed of another oracle, with Chainlink's interface, as one source among others."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from oracle.sources.validation import Checks
 __all__ = ["ChainlinkReader", "ChainlinkRound", "OnchainSource"]
 
 MAX_DECIMALS = 36
-"""No feed has more; a contract that answers more is none."""
+"""No feed has more decimals; a contract that answers more is not a feed."""
 
 
 class ChainlinkRound(Protocol):
-    """What `latestRoundData` answers."""
+    """The answer of `latestRoundData`."""
 
     @property
     def round_id(self) -> int: ...
@@ -34,7 +34,7 @@ class ChainlinkRound(Protocol):
 
 
 class ChainlinkReader(Protocol):
-    """The other oracle's feed, as `oracle.chain.chainlink.ChainlinkFeed` reads it."""
+    """Something that reads the other oracle's feed, as `oracle.chain.chainlink.ChainlinkFeed` does."""
 
     async def decimals(self) -> int: ...
     async def latest_round(self) -> ChainlinkRound: ...
@@ -42,13 +42,14 @@ class ChainlinkReader(Protocol):
 
 
 class OnchainSource:
-    """The latest answer of another feed, with the checks that its consumers are told to make.
+    """A source that reads the latest answer of another feed, and makes the checks that its consumers should make.
 
     Args:
-        feed: Is closed with the source.
-        measure: Of the feed that is reported to.
-        name: For messages.
-        now: Clock, unix seconds.
+        config: The feed's address, and the bounds on its answers.
+        feed: The reader of the feed, which is closed with the source.
+        measure: The kind of the feed that is reported to.
+        name: The source's name, for messages.
+        now: The clock, unix seconds.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class OnchainSource:
         if self._closed:
             raise closed(self._name)
         try:
-            # Both each time: behind a proxy there may be another feed by now.
+            # Both are read each time: a proxy may point to another feed by now.
             decimals, latest = await together(self._feed.decimals(), self._feed.latest_round())
         except Retryable as error:
             raise SourceUnavailable(f"{self._where}: {error}") from error
@@ -90,7 +91,7 @@ class OnchainSource:
         if latest.answered_in_round < latest.round_id:
             raise SourceUnavailable(
                 f"{self._where}: its answer is of round {latest.answered_in_round}, its round is {latest.round_id}: "
-                "it is carried over"
+                "the answer is carried over"
             )
         # Digits and exponent: a division would round.
         digits = Decimal(latest.answer).as_tuple()

@@ -1,7 +1,7 @@
-"""Recorded market series that an installed package carries: real data without a download.
+"""Read recorded market series that an installed package carries: real data without a download.
 
-The `arch` package ships daily series. They are read as the plain files that they are: neither `arch` nor
-pandas is imported, which would take seconds and over 100 MB.
+The `arch` package ships daily series. They are read as plain files: importing `arch` and pandas would take seconds and
+over 100 MB.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from oracle.sources.interface import Reading, parse_decimal
 __all__ = ["SERIES", "Series", "load_series"]
 
 CLOSE_HOUR_UTC = 21
-"""A daily value is taken as observed at the New York close: 16:00 in winter is 21:00 UTC."""
+"""A daily value counts as observed at the close in New York: 16:00 in winter is 21:00 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series and where it is.
+    """A series, and where it is in the package.
 
     Attributes:
-        file: Below the package's folder `data`.
-        column: The values. Of share indices it is the adjusted close.
-        missing: The cell of a day without trading, which is passed over: it is no reading, and no gap in
-            them.
+        title: The series' name, for people.
+        file: The file, below the package's folder `data`.
+        column: Header of the values. For share indices it is the adjusted close.
+        missing: The cell of a day without trading. Such a day is skipped: it is neither a reading nor a gap.
     """
 
     title: str
@@ -60,14 +60,14 @@ def load_series(
 
     Args:
         series: "sp500", "nasdaq" (both 1999–2018), "wti" (1986–2019) or "vix" (2014–2019).
-        start: First day, if not the first there is.
-        end: Last day, if not the last there is.
-        name: The source's name in the readings; the series' name by default.
+        start: First day. None: the first of the series.
+        end: Last day. None: the last of the series.
+        name: The source's name in the readings. None: the series' name.
         column: Another column of the file, for instance "Close".
 
     Raises:
-        ToolMissing: `arch` is not installed.
-        DataError: The file is not what is expected, or has no day in this range.
+        ToolMissing: `arch` is not installed, or does not carry the series.
+        DataError: There is no such series, its file is damaged, or it has no day in this range.
     """
     if series not in SERIES:
         raise DataError(f"there is no packaged series {series!r}; there are: {', '.join(SERIES)}")
@@ -132,4 +132,4 @@ def _day(text: str, where: str) -> dt.date:
         month, day, year = (int(part) for part in text.split("/"))
         return dt.date(year, month, day)
     except ValueError:
-        raise DataError(f"{where}: column 'Date': {text!r} is no date of the form month/day/year") from None
+        raise DataError(f"{where}: column 'Date': {text!r} is not a date of the form month/day/year") from None

@@ -1,14 +1,16 @@
-"""Who may push a value: signatures and bearer tokens.
+"""Check who pushes a value: by a signature, or by a bearer token.
 
-A push is a body, `{"value": "2345.67", "time": 1700000000}`, with proof of where it comes from. Signed:
+A push has a body, `{"value": "2345.67", "time": 1700000000}`, and proof of its sender. A signed push has three headers:
 
     X-Oracle-Timestamp: 1700000000      unix seconds, within the window of this machine's clock
     X-Oracle-Nonce: 3f9c…               8 to 64 letters, digits, '-' and '_', never the same twice
     X-Oracle-Signature: 9a0b…           HMAC-SHA256, hexadecimal, of POST, path, timestamp, nonce and body, a line each
 
-or with a bearer token. The path, `/push/FEED/SOURCE`, is signed too, so a push to one feed is none to another. `value`
-is a string: a decimal number as it is meant, which no float has touched. `time` is when it was observed; without it,
-when the push was signed or arrived.
+The path, `/push/FEED/SOURCE`, is signed too, so a push to one feed can't be used for another. A push with a bearer
+token has the header `Authorization: Bearer TOKEN` instead.
+
+`value` is a string with a decimal number, so that no float touches it. `time` is when it was observed; without it, the
+time of the signature or of the arrival counts.
 """
 
 from __future__ import annotations
@@ -41,14 +43,14 @@ __all__ = [
 TIMESTAMP, NONCE, SIGNATURE = "X-Oracle-Timestamp", "X-Oracle-Nonce", "X-Oracle-Signature"
 
 MIN_SECRET = 16
-"""Bytes that a key or token has at least."""
+"""The fewest bytes that a key or token may have."""
 
 _SECONDS = re.compile(r"[0-9]{1,10}\Z")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 
 
 class RefusalReason(Enum):
-    """Why a push is refused."""
+    """The reason for which a push is refused."""
 
     MALFORMED = "malformed"
     NOT_AUTHENTIC = "not authentic"
@@ -58,7 +60,12 @@ class RefusalReason(Enum):
 
 
 class PushRefused(Exception):
-    """A push that is not taken; the reason is for its sender."""
+    """A push is not accepted.
+
+    Attributes:
+        why: The kind of reason.
+        reason: The reason in words, for the sender.
+    """
 
     def __init__(self, why: RefusalReason, reason: str) -> None:
         super().__init__(reason)
@@ -67,21 +74,25 @@ class PushRefused(Exception):
 
 
 def push_path(feed: str, source: str) -> str:
-    """Where a source's values are pushed to."""
+    """Return the path to which a source's values are pushed."""
     return f"/push/{feed}/{source}"
 
 
 def signature(secret: bytes, path: str, timestamp: str, nonce: str, body: bytes) -> str:
-    """What a sender puts into `X-Oracle-Signature`."""
+    """Return what a sender puts into `X-Oracle-Signature`."""
     message = b"\n".join([b"POST", path.encode(), timestamp.encode(), nonce.encode(), body])
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
 def read_secret(path: Path, what: str) -> bytes:
-    """The key or token in a file, which its owner alone may read; blanks around it do not count.
+    """Return the key or token in a file that only its owner can read, without blanks around it.
+
+    Args:
+        path: The file.
+        what: What the file is called in messages.
 
     Raises:
-        ConfigError: It is missing, short, or others may read it. The message does not have it.
+        ConfigError: The file is missing or short, or others may read it. The message does not show the secret.
     """
     try:
         mode = path.stat().st_mode
@@ -98,7 +109,7 @@ def read_secret(path: Path, what: str) -> bytes:
 
 
 class TokenCheck:
-    """A bearer token, compared in constant time."""
+    """A check of bearer tokens. They are compared in constant time."""
 
     def __init__(self, token: bytes, now: Callable[[], float]) -> None:
         self._expected = b"Bearer " + token
@@ -106,11 +117,16 @@ class TokenCheck:
 
     @classmethod
     def of(cls, config: PushSourceConfig, now: Callable[[], float]) -> Self:
+        """Return the check of the token in `token_file`. Raises as `read_secret`."""
         assert config.token_file is not None
         return cls(read_secret(config.token_file, "token_file"), now)
 
     def check(self, headers: Mapping[str, str], body: bytes) -> int:
-        """When it was sent, unix seconds. Raises: PushRefused."""
+        """Return when an authentic push arrived, unix seconds.
+
+        Raises:
+            PushRefused: The push is not authentic.
+        """
         given = headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, self._expected):
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, "the bearer token is missing or wrong")
@@ -118,9 +134,9 @@ class TokenCheck:
 
 
 class SignatureCheck:
-    """Signatures, each of which counts once.
+    """A check of signatures, each of which counts once.
 
-    What was signed before this process began is refused, as the nonces of then are forgotten.
+    A push that was signed before this process began is refused, because the nonces of that time are forgotten.
     """
 
     def __init__(self, key: bytes, path: str, window: int, now: Callable[[], float]) -> None:
@@ -133,16 +149,21 @@ class SignatureCheck:
 
     @classmethod
     def of(cls, config: PushSourceConfig, path: str, now: Callable[[], float]) -> Self:
+        """Return the check of signatures with the key in `key_file`. Raises as `read_secret`."""
         assert config.key_file is not None
         return cls(read_secret(config.key_file, "key_file"), path, config.window, now)
 
     def check(self, headers: Mapping[str, str], body: bytes) -> int:
-        """When it was signed, unix seconds. Raises: PushRefused."""
+        """Return when an authentic push was signed, unix seconds.
+
+        Raises:
+            PushRefused: The push is not authentic, or was accepted before.
+        """
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
         if not _SECONDS.match(timestamp) or not _NONCE.match(nonce):
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, f"{TIMESTAMP} or {NONCE} is missing or malformed")
         given = headers.get(SIGNATURE, "").lower().encode("utf-8", "surrogateescape")
-        # First of all: nobody without the key learns anything about clocks and nonces, or fills the memory.
+        # The signature comes first: without the key, nobody learns about clocks and nonces, or fills the memory.
         if not hmac.compare_digest(given, signature(self._key, self._path, timestamp, nonce, body).encode()):
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, f"{SIGNATURE} is missing or wrong")
         at, now = int(timestamp), int(self._now())

@@ -23,12 +23,13 @@ MINUTE = 60.0
 
 
 class PushSource:
-    """The latest value that was pushed.
+    """A source that gives the latest value that was pushed.
 
     Args:
-        feed: Its feed's name.
-        measure: Its feed's kind.
-        now: Clock, unix seconds.
+        config: The secret, and the bounds on values and times.
+        feed: The feed's name.
+        measure: The feed's kind.
+        now: The clock, unix seconds.
 
     Raises:
         ConfigError: The secret's file can't be used.
@@ -40,7 +41,7 @@ class PushSource:
         self._config = config
         self._checks = Checks.of(config, measure)
         self._path = push_path(feed, config.name)
-        self._door: TokenCheck | SignatureCheck = (
+        self._authentication: TokenCheck | SignatureCheck = (
             TokenCheck.of(config, now) if config.key_file is None else SignatureCheck.of(config, self._path, now)
         )
         self._limit = AsyncLimiter(config.max_per_minute, MINUTE)
@@ -54,7 +55,7 @@ class PushSource:
         return self._config.name
 
     async def read(self) -> Reading:
-        """See `Source.read`: the latest push, while it is not too old."""
+        """See `Source.read`. It is the latest push, as long as that is not too old."""
         if self._closed:
             raise closed(self.name)
         if self._latest is None:
@@ -67,21 +68,22 @@ class PushSource:
         self._closed = True
 
     async def take(self, headers: Mapping[str, str], body: bytes) -> Reading:
-        """Takes a push.
+        """Accept a push, and return its reading.
 
         Args:
-            headers: Of the request; names in any case.
+            headers: The request's headers. Their names may have any case.
+            body: The request's body.
 
         Raises:
-            PushRefused: It is not taken, and why.
+            PushRefused: The push is not accepted.
         """
         if self._closed:
             raise PushRefused(RefusalReason.NOT_AUTHENTIC, "the source is closed")
-        # What is not authentic costs the sender's share of the limit nothing.
-        sent_at = self._door.check(headers, body)
+        # The limit counts only authentic pushes, so nobody else can use it up.
+        sent_at = self._authentication.check(headers, body)
         if not self._limit.has_capacity():
             raise PushRefused(
-                RefusalReason.TOO_MANY, f"at most {self._config.max_per_minute} pushes a minute are taken"
+                RefusalReason.TOO_MANY, f"at most {self._config.max_per_minute} pushes a minute are accepted"
             )
         await self._limit.acquire()
         reading = self._reading(_document(body), sent_at)
@@ -107,7 +109,7 @@ def _document(body: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(body, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError):
-        raise PushRefused(RefusalReason.MALFORMED, "the body is no JSON") from None
+        raise PushRefused(RefusalReason.MALFORMED, "the body is not JSON") from None
     if not isinstance(found, dict) or not {"value"} <= set(found) <= {"value", "time"}:
         raise PushRefused(RefusalReason.MALFORMED, 'the body must be {"value": "…", "time": …}; "time" may be left out')
     return found

@@ -43,7 +43,7 @@ class ReplaySourceConfig(RecordedSourceConfig):
     Attributes:
         file: The file.
         value_column: Header of the values.
-        time_column: Header of the times: Unix seconds, or ISO 8601 dates or times (UTC unless they say otherwise).
+        time_column: Header of the times: unix seconds, or ISO 8601 dates or times (UTC unless they say otherwise).
     """
 
     type: Literal["replay"]

@@ -1,4 +1,4 @@
-"""Recordings in CSV files, checked as a whole before anything is started."""
+"""Read recordings from CSV files. A file is checked as a whole before anything is started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UINT32_MAX = 2**32 - 1
 
 
 Row: TypeAlias = tuple[int, tuple[Decimal | None, ...]]
-"""A time, and a value of each column; None where a cell is empty."""
+"""A time in unix seconds, and a value of each column; None where a cell is empty."""
 
 T = TypeVar("T")
 
@@ -31,8 +31,8 @@ def load_csv(path: Path, time_column: str, value_column: str, name: str) -> tupl
 
     Args:
         path: A UTF-8 CSV file with a header line.
-        time_column: Header of the times: unix seconds, or ISO 8601 (UTC unless it says otherwise), strictly
-            rising.
+        time_column: Header of the times: unix seconds, or ISO 8601 (UTC unless it says otherwise). They must rise
+            strictly.
         value_column: Header of the values: plain decimal numbers.
         name: The source's name in the readings.
 
@@ -51,8 +51,8 @@ def load_table(
     Args:
         path: A UTF-8 CSV file with a header line.
         time_column: As for `load_csv`.
-        value_columns: Headers of the values. With several, a cell may be empty: that source gave none.
-        keep_last: Of rows with the same time take the last, instead of refusing them.
+        value_columns: Headers of the values. With several, a cell may be empty: that source gave no value.
+        keep_last: If rows have the same time, take the last of them instead of refusing the file.
 
     Raises:
         DataError: The file can't be read, or a cell is wrong; the message names file, line and column.
@@ -61,7 +61,7 @@ def load_table(
 
 
 def header(path: Path) -> tuple[str, ...]:
-    """The headers of a CSV file.
+    """Return the headers of a CSV file.
 
     Raises:
         DataError: The file can't be read.
@@ -80,7 +80,7 @@ def _opened(path: Path, read: Callable[[Iterator[str]], T]) -> T:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
     except csv.Error as error:
-        raise DataError(f"{path}: is no valid CSV: {error}") from None
+        raise DataError(f"{path}: is not valid CSV: {error}") from None
 
 
 def _read_rows(
@@ -118,7 +118,7 @@ def _read_rows(
             )
             read.append((observed_at, values))
     except csv.Error as error:
-        raise DataError(f"{path}:{rows.line_num}: is no valid CSV: {error}") from None
+        raise DataError(f"{path}:{rows.line_num}: is not valid CSV: {error}") from None
     if not read:
         raise DataError(f"{path}: has no rows below its header")
     return tuple(read)

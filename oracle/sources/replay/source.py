@@ -1,4 +1,4 @@
-"""The replay of a recorded series at a chosen speed."""
+"""Replay a recorded series at a chosen speed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ __all__ = ["ReplaySource"]
 
 
 class ReplaySource:
-    """Gives a recorded series again.
+    """A source that gives a recorded series again.
 
-    `ticks` gives every reading, as fast as it is asked. `read` gives the present one: at a numeric speed the
-    latest reading at or before recorded time, which starts with the first `read` and passes `speed` times as
-    fast as real time (readings in between are passed over, as they are by anyone who polls); at speed "max",
-    the next one.
+    `ticks` gives every reading, as fast as the caller asks. `read` gives the present one. At a numeric speed, that is
+    the latest reading at or before recorded time, which starts with the first `read` and passes `speed` times as fast
+    as real time; readings in between are skipped, as by anyone who polls. At speed "max", it is the next reading.
     """
 
     def __init__(
@@ -36,12 +35,12 @@ class ReplaySource:
         """Prepare a replay.
 
         Args:
-            readings: At least one; times rise strictly.
+            readings: At least one reading; their times rise strictly.
             speed: Recorded seconds per real second, above zero, or "max".
-            timestamps: Whether readings keep their recorded times, or are moved to the present (numeric
-                speed only).
-            monotonic: Clock that `speed` refers to, seconds.
-            wall: Clock of the present, unix seconds.
+            timestamps: "recorded": readings keep their times; "now": they are moved to the present (numeric speed
+                only).
+            monotonic: The clock that `speed` refers to, seconds.
+            wall: The clock of the present, unix seconds.
         """
         if not readings:
             raise ValueError("a replay needs readings")
@@ -61,14 +60,14 @@ class ReplaySource:
 
     @property
     def name(self) -> str:
-        """The name that the readings carry."""
+        """The source's name, which the readings carry."""
         return self._readings[0].source
 
     def __len__(self) -> int:
         return len(self._readings)
 
     def ticks(self) -> Iterator[Reading]:
-        """All readings from the first to the last, with their recorded times; independent of `read`."""
+        """Return all readings from the first to the last, with their recorded times, independently of `read`."""
         return iter(self._readings)
 
     async def read(self) -> Reading:
@@ -88,11 +87,11 @@ class ReplaySource:
         if self._started is None:
             self._started = (now, int(self._wall()))
         started, started_wall = self._started
-        # Clocks are floats; the values are not touched by them.
+        # Clocks are floats, but no value is computed from them.
         recorded_now = self._times[0] + (now - started) * float(speed)
         index = max(0, bisect_right(self._times, recorded_now) - 1)
         if index == len(self._readings) - 1:
-            if self._next > index:  # the last one was given already
+            if self._next > index:  # the last reading was given already
                 raise self._exhausted()
             self._next = index + 1
         reading = self._readings[index]

@@ -354,7 +354,7 @@ ONE = ("min_sources = 1\n", "")
         ('"http://127.0.0.1:8545"', '"http://h:x/"', "chain.rpc_url", "is not a valid URL"),
         ('"http://127.0.0.1:8545"', '"http://h/${KEY}"', "chain.rpc_url", "variable KEY is not set"),
         ('"http://127.0.0.1:8545"', '"http://h/${a b}"', "chain.rpc_url", "not of the form ${NAME}"),
-        ('"ETH / USD"', '"${KEY}"', "feeds[0].description", "urls and header values only"),
+        ('"ETH / USD"', '"${KEY}"', "feeds[0].description", "URLs and header values only"),
         (HTTP, 'path = "price["', "feeds[0].sources[0].path", "write it as $.data.price"),
         (HTTP, 'path = ""', "feeds[0].sources[0].path", "is not a JSONPath"),
         (
@@ -376,7 +376,7 @@ ONE = ("min_sources = 1\n", "")
         ("sigma", "max_source_spread = 1\nsigma", "feeds[0]", "use 'max_source_spread_ppm'"),
         ("min_sources = 1", "min_sources = 2", "feeds[0]", "'min_sources' is 2, but there are 1 sources"),
         ("sigma", "quorum = 2\nsigma", "feeds[0]", "'quorum' is 2, but there are 1 reporters"),
-        ("sigma", "confirmations = 0\nsigma", "feeds[0].confirmations", "could stay so for ever"),
+        ("sigma", "confirmations = 0\nsigma", "feeds[0].confirmations", "could be held for ever"),
         ("sigma", "confirmations = 256\nsigma", "feeds[0].confirmations", "must be less than or equal to 255"),
         (
             "sigma",
@@ -401,14 +401,14 @@ ONE = ("min_sources = 1\n", "")
             KEY,
             KEY + "\nshadow = { anvil_account = 1 }",
             "keys",
-            "'shadow' is the submitter's key: a shadow that is stuck",
+            "'shadow' is the submitter's key: a shadow report that is stuck",
         ),
-        (KEY, "reporter = {}", "keys.reporter", "exactly one of 'keystore' and 'anvil_account'"),
+        (KEY, "reporter = {}", "keys.reporter", "exactly one of 'keystore', 'remote' and 'anvil_account'"),
         (
             KEY,
             'reporter = { anvil_account = 1, keystore = "k" }',
             "keys.reporter",
-            "exactly one of 'keystore' and 'anvil_account'",
+            "exactly one of 'keystore', 'remote' and 'anvil_account'",
         ),
         (KEY, 'reporter = { keystore = "k" }', "keys.reporter", "exactly one of 'password_file', 'password_env'"),
         (
@@ -425,7 +425,7 @@ ONE = ("min_sources = 1\n", "")
         ('path = "journal.sqlite"', 'url = "postgresql://u:pw@h/db"', "journal.url", "has a password in it"),
         ('path = "journal.sqlite"', 'url = "postgresql://h/db?password=pw"', "journal.url", "has a password in it"),
         ('path = "journal.sqlite"', "standby = true", "journal", "exactly one of 'path'"),
-        ('path = "journal.sqlite"', 'path = "j"\npassword_env = "P"', "journal", "is PostgreSQL's only"),
+        ('path = "journal.sqlite"', 'path = "j"\npassword_env = "P"', "journal", "is for PostgreSQL only"),
         ('path = "journal.sqlite"', 'path = "j"\nkeep_days = 0', "journal.keep_days", "greater than or equal to 1"),
         (
             KEY,
@@ -533,8 +533,12 @@ def test_the_other_kinds_of_live_sources(read: Load, tmp_path: Path) -> None:
     ("source", "listen", "what"),
     [
         (PUSH, None, "feeds[0] has the push source 'desk', but nothing listens: add [push]"),
-        (PUSH.replace("key_file", "token_file"), '0.0.0.0:9465"\nbehind_proxy = true #', "with a token, which whoever"),
-        (PUSH, "0.0.0.0:9465", "others than this machine reach 0.0.0.0:9465, and pushes would be read on their way"),
+        (
+            PUSH.replace("key_file", "token_file"),
+            '0.0.0.0:9465"\nbehind_proxy = true #',
+            "with a token, which could be read",
+        ),
+        (PUSH, "0.0.0.0:9465", "other machines can reach 0.0.0.0:9465, and pushes could be read on their way"),
         (PUSH, '0.0.0.0:9465"\ntls_key = "k.pem', "'tls_certificate' and 'tls_key' go together"),
         (PUSH.replace(', key_file = "desk.key"', ""), "127.0.0.1:1", "exactly one of 'key_file'"),
         (PUSH.replace('"desk"', '"a/b"'), "127.0.0.1:1", "feeds[0].sources[0].name"),

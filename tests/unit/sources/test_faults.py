@@ -282,7 +282,7 @@ def test_a_user_can_add_faults(tmp_path: Path) -> None:
         ("[[fault]]\nname = 'a'\nvalue = 1", "value = 1 must be of type str"),
         ("[[fault]]\nname = 'A b'\nvalue = 'clean'", "name 'A b' must be lower-case"),
         ("[[fault]]\nname = 'a'\nticks = 0\nvalue = 'clean'", "ticks = 0 must be from 1"),
-        ("[[fault]]\nname = 'a'\nvalue = 'clean +'", "is no expression"),
+        ("[[fault]]\nname = 'a'\nvalue = 'clean +'", "is not an expression"),
         ("[[fault]]\nname = 'a'\nvalue = 'price * 2'", "'price' can't be used in a value; it knows clean"),
         ("[[fault]]\nname = 'a'\nvalue = '__import__(clean)'", "can't be used in a value"),
         ("[[fault]]\nname = 'a'\nvalue = 'clean.real'", "can't be used in a value"),

@@ -123,7 +123,7 @@ async def test_what_was_signed_before_a_restart_is_refused(tmp_path: Path) -> No
     headers = before.signed(VALUE)
     await before.source.take(headers, VALUE)
     after = Desk(tmp_path)
-    after.source._door._began = NOW + 1  # type: ignore[union-attr]
+    after.source._authentication._began = NOW + 1  # type: ignore[union-attr]
     assert "before this daemon began" in await after.refused(headers, VALUE, RefusalReason.NOT_AUTHENTIC)
 
 
@@ -132,15 +132,15 @@ async def test_a_captured_flood_is_forgotten_after_the_window(desk: Desk) -> Non
         await desk.push(VALUE)
     desk.now += 120
     await desk.push(VALUE)
-    assert len(desk.source._door._seen) == 1  # type: ignore[union-attr]
+    assert len(desk.source._authentication._seen) == 1  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
     ("body", "why", "says"),
     [
-        (b"", RefusalReason.MALFORMED, "no JSON"),
-        (b"\xff\xfe", RefusalReason.MALFORMED, "no JSON"),
-        (b"[" * 4_000, RefusalReason.MALFORMED, "no JSON"),
+        (b"", RefusalReason.MALFORMED, "not JSON"),
+        (b"\xff\xfe", RefusalReason.MALFORMED, "not JSON"),
+        (b"[" * 4_000, RefusalReason.MALFORMED, "not JSON"),
         (b"[]", RefusalReason.MALFORMED, "the body must be"),
         (b"{}", RefusalReason.MALFORMED, "the body must be"),
         (b'{"value": "1", "feed": "btc"}', RefusalReason.MALFORMED, "the body must be"),
@@ -156,7 +156,7 @@ async def test_a_captured_flood_is_forgotten_after_the_window(desk: Desk) -> Non
         (b'{"value": "1001"}', RefusalReason.NOT_BELIEVED, "above the configured maximum"),
         (b'{"value": "1", "time": 1699999939}', RefusalReason.NOT_BELIEVED, "61 s old"),
         (b'{"value": "1", "time": 1700000061}', RefusalReason.NOT_BELIEVED, "ahead of this machine's clock"),
-        (b'{"value": "1", "time": 99999999999999999999}', RefusalReason.NOT_BELIEVED, "no unix time"),
+        (b'{"value": "1", "time": 99999999999999999999}', RefusalReason.NOT_BELIEVED, "not a unix time"),
     ],
 )
 async def test_a_body_that_is_no_value(tmp_path: Path, body: bytes, why: RefusalReason, says: str) -> None:

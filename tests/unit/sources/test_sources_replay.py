@@ -111,7 +111,7 @@ HEAD = "time,value\n1200000000,1.5\n"
         ("time,Value\n1,2\n", 1, "there is no column 'value'; did you mean 'Value'?"),
         ("time,value,value\n1,2,3\n", 1, "2 columns 'value'"),
         ("", 1, "there is no column 'time'; the header has: nothing"),
-        (HEAD + '1200000001,"2\n', 3, "is no valid CSV"),
+        (HEAD + '1200000001,"2\n', 3, "is not valid CSV"),
     ],
 )
 def test_a_wrong_cell_is_one_line_with_its_place(tmp_path: Path, text: str, line: int, what: str) -> None:
