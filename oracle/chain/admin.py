@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle.chain.abi.interface import Interface
 from oracle.chain.hub import Hub, Proposals, ShadowTally, hub_interface
-from oracle.chain.tx.submit import Sender
+from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ConfigError, ContractRejected, DataError
 
 if TYPE_CHECKING:

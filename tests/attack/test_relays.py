@@ -11,7 +11,8 @@ from eth_account import Account
 
 from oracle.chain.hub import Submission, encode_submission
 from oracle.chain.keys.signer import LocalReporter
-from oracle.chain.tx.submit import Sender, Submitter
+from oracle.chain.tx.sender import Sender
+from oracle.chain.tx.submit import Submitter
 from oracle.core.types import Observed, Outcome, Proven, Scored, Stage, Status, Submitted
 from oracle.feeds.journal import Journal
 from oracle.feeds.pipeline import Pipeline

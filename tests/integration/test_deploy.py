@@ -24,7 +24,7 @@ from oracle.chain.hub import Hub
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
-from oracle.chain.tx.submit import Sender
+from oracle.chain.tx.sender import Sender
 from oracle.config import load as load_config
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup, OracleError, PayerEmpty, WrongChain
 from oracle.proving.artifact import PROBE

@@ -19,7 +19,8 @@ from oracle.chain.keys.signer import LocalReporter, observation_digest
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.fees import fees_now
-from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.chain.tx.policy import SendPolicy
+from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.core import encoding, gate
 from oracle.core.errors import (

@@ -17,7 +17,8 @@ from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.heads import Heads
 from oracle.chain.tx import transactions
 from oracle.chain.tx.fees import GWEI, FeePolicy
-from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.chain.tx.policy import SendPolicy
+from oracle.chain.tx.sender import Sender
 from oracle.core.errors import FeesTooHigh, StateMoved
 from oracle.core.types import SignedTransaction
 from tests.chaos.proxy import NodeProxy
@@ -146,7 +147,7 @@ async def test_a_reorganisation_before_the_confirmations(world: World, depth: in
     first = await world.send(sender)
     world.mine(depth)
     watching = asyncio.create_task(world.receipt(sender, first))
-    await until(lambda: sender._flights[0].seen)
+    await until(lambda: sender._nonces.records[0].seen)
     world.chain.rpc("anvil_reorg", depth, [])
     async with asyncio.timeout(10):
         while await world.rpc.receipt(first.tx_hash) is None:
@@ -208,7 +209,7 @@ async def test_blocks_are_told_by_websocket_and_asked_for_without(world: World) 
             await until(lambda: heads.is_live)
             first = await world.send(sender)
             watching = asyncio.create_task(world.receipt(sender, first))
-            await until(lambda: bool(sender._flights[0].watchers))
+            await until(lambda: bool(sender._nonces.records[0].watchers))
             world.mine()
             async with asyncio.timeout(8):
                 assert (await watching).tx_hash == first.tx_hash

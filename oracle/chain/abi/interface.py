@@ -17,7 +17,6 @@ from eth_utils.abi import (
     event_abi_to_log_topic,
     filter_abi_by_type,
     function_abi_to_4byte_selector,
-    get_abi_input_types,
 )
 
 from oracle.chain.transport.answers import Log

@@ -26,7 +26,7 @@ from oracle.chain.hub import Hub, HubFeedConfig, aggregator_interface, hub_inter
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.transport.reverts import describe_revert
-from oracle.chain.tx.submit import Sender
+from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError, InsecureSetup, StateMoved
 from oracle.core.types import SignedTransaction
 

@@ -14,7 +14,7 @@ from oracle.core.types import HoldReason
 
 @dataclass(frozen=True, slots=True)
 class RoundAccepted:
-    """A report became the round `round_id`. `confirmed`: the model calls it anomalous, and later reports confirmed it."""
+    """A report became the round `round_id`. `confirmed`: the model calls it anomalous, and reports confirmed it."""
 
     feed_id: bytes
     round_id: int

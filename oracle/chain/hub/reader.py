@@ -19,8 +19,8 @@ from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
 class Hub:
     """Reads one hub.
 
-    A hub that was found once, with its feeds, stays: nothing of it can be removed. An endpoint that does not have it any
-    more is not believed, as it lies, or was set back to an older state.
+    A hub that was found once, with its feeds, stays: nothing of it can be removed. An endpoint that has it no longer is
+    not believed, as it lies, or was set back to an older state.
 
     Args:
         address: Checksummed.
@@ -54,7 +54,7 @@ class Hub:
 
     @contextlib.contextmanager
     def _standing(self) -> Iterator[None]:
-        """Turn errors that a hub which was found can't cause into `AnswerNotBelieved`: the endpoint is at fault, and it passes."""
+        """Turn an error that a hub which was found can't cause into `AnswerNotBelieved`: the endpoint is at fault."""
         try:
             yield
         except (DeploymentError, ContractRejected) as error:
@@ -184,7 +184,7 @@ class Hub:
         """Return the features by which the hub would judge a candidate now.
 
         Args:
-            spread: The spread of the reporters' answers, in thousandths of sigma; unused by a model that does not see it.
+            spread: The spread of the reporters' answers, in thousandths of sigma; some models do not see it.
         """
         return tuple(await self.read("features", feed_id, answer, observed_at, spread))
 

@@ -14,7 +14,7 @@ E = TypeVar("E", bound=IntEnum)
 
 @dataclass(frozen=True, slots=True)
 class HubFeedConfig:
-    """A feed's configuration in the hub, fixed when the feed is made. Fields as in `IZkOracle.FeedConfig`, in its order.
+    """A feed's configuration in the hub, fixed when the feed is made: `IZkOracle.FeedConfig`, in its order.
 
     Attributes:
         sigma: Parts per million on relative feeds, answer units on absolute ones.
@@ -79,7 +79,7 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """The proposals for a feed; None where nothing is proposed. Times are unix seconds: the change may be activated then.
+    """The proposals for a feed; None where nothing is proposed. Changes may be activated from the given unix times on.
 
     Attributes:
         reporters: The proposed reporters, with `quorum`; empty where none are.

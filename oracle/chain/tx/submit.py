@@ -1,4 +1,4 @@
-"""From a proof to a mined transaction, and from its receipt to how the observation ended."""
+"""`Submitter`: takes a proof to a mined transaction, and reads from the receipt how the observation ended."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from oracle.chain.hub import Hub, RoundAccepted, encode_submission, hub_interfac
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, StateMoved
+from oracle.core.formats import to_hex
 from oracle.core.types import Confirmed, Outcome, Proven, SignedTransaction, Submitted
-
-__all__ = ["STATE_ERRORS", "Sender", "SignedTransaction", "Submitter"]
 
 log = structlog.get_logger(__name__)
 
 STATE_ERRORS = frozenset({"WrongRound", "ModelNotActive", "ObservationNotNewer"})
-"""The hub's errors that another report, or a change of model, can bring about under a good proof."""
-
+"""The hub's errors that a good proof can meet: another report came first, or the model changed."""
 
 PASSING_ERRORS = frozenset({"ObservationInFuture"})
-"""The hub's errors of a call on the latest block that the next block's time may cure."""
+"""The hub's errors of a call on the latest block that may be gone in the next block, which has a later time."""
 
 
 class Submitter:
     """Takes proven observations to one hub, from one key; several feeds may go side by side.
 
     Args:
-        sender: Of the key that pays. It needs no rights: the signatures in a report carry the authority.
+        sender: Sends from the key that pays. It needs no rights: the signatures in a report carry the authority.
         deadline_s: Seconds that `confirm` waits.
         clock: Unix seconds, for `Confirmed.confirmed_at`.
-        shadow: Whether they are proven with the model that is proposed for their feed, and sent to `submitShadow`.
+        shadow: True if the observations are proven with the model that is proposed for their feed: then they are sent
+            to `submitShadow`.
     """
 
     def __init__(
@@ -51,18 +50,18 @@ class Submitter:
         self._clock = clock
 
     async def sign(self, proven: Proven) -> Submitted:
-        """As `sign_batch`, of one."""
+        """Sign a submission of one observation. Raises as `sign_batch`."""
         return (await self.sign_batch([proven]))[0]
 
     async def sign_batch(self, batch: Sequence[Proven]) -> list[Submitted]:
         """Simulate a submission and sign its transaction. It is not sent: keep it first.
 
         Args:
-            batch: All that one proof is of, in its order.
+            batch: All observations that share one proof, in its order.
 
         Raises:
-            StateMoved: A feed is no longer in the state that the proof is of: derive and prove again.
-            ContractRejected: The hub refuses it, and why.
+            StateMoved: A feed is no longer in the state that the proof shows: derive and prove again.
+            ContractRejected: The hub refuses it; the message is the reason.
             ChainUnavailable: No answer.
         """
         calldata = encode_submission([proven.scored for proven in batch], batch[0].proof, shadow=self._shadow)
@@ -77,19 +76,19 @@ class Submitter:
         await self._sender.broadcast(submitted.transaction, submitted.replaced)
 
     async def wait(self, tx_hash: bytes, deadline_s: float) -> Receipt:
-        """As `Sender.wait`."""
+        """Return the receipt of a transaction. Waits and raises as `Sender.wait`."""
         return await self._sender.wait(tx_hash, deadline_s)
 
     async def confirm(self, submitted: Submitted) -> Confirmed | Submitted:
         """Wait for the transaction, or one that it replaced, and read from its events how the observation ended.
 
         Returns:
-            How it ended; or the same with higher fees, signed and not sent, as it is stuck: keep it, and broadcast it.
+            How it ended. Or, as it is stuck, the same with higher fees, signed and not sent: keep it and broadcast it.
 
         Raises:
             TransactionPending: It is not mined, or not final, within the deadline.
             StateMoved: It reverted, as another report came first.
-            ContractRejected: It reverted, and why.
+            ContractRejected: It reverted; the message is the reason.
             ChainUnavailable: No answer.
         """
         receipt = await self._watch(submitted)
@@ -109,12 +108,12 @@ class Submitter:
                     mined=receipt.tx_hash if receipt.tx_hash != submitted.tx_hash else None,
                 )
         raise ContractRejected(
-            f"transaction 0x{receipt.tx_hash.hex()} succeeded without an event of {observed.key}: "
+            f"transaction {to_hex(receipt.tx_hash)} succeeded without an event of {observed.key}: "
             f"is the contract at {self._hub.address} the hub?"
         )
 
     def _ends(self, receipt: Receipt) -> list[tuple[bytes, int, Outcome]]:
-        """Feed id, round and end of each report that a transaction carried. A shadow that was counted was accepted."""
+        """Return feed id, round and outcome of each report in a transaction. A shadow that was counted was accepted."""
         if self._shadow:
             return [(*each, Outcome.ACCEPTED) for each in self._hub.decode_shadows(receipt)]
         return [
@@ -132,17 +131,17 @@ class Submitter:
         except ContractRejected as error:
             if error.name in STATE_ERRORS:
                 raise _by_name(error) from None
-            # What is stuck may still be mined, in a better moment: so it has not failed, but is worth no more.
+            # A stuck transaction may still be mined in a better moment. It has not failed, but it is not worth more.
             log.warning(
                 "stuck, and not replaced: it would revert", observation=submitted.observed.key, reason=str(error)
             )
         return await self._sender.watch(transaction, self._deadline_s, decode, replaced=replaced, may_replace=False)
 
     async def _why_reverted(self, submitted: Submitted, receipt: Receipt) -> ContractRejected | StateMoved:
-        """The reason of a mined revert: receipts carry none, so the call is replayed, after its block."""
+        """Return the reason of a mined revert. Receipts carry none, so the call is replayed after its block."""
         sent = await self._sender.rpc.transaction(receipt.tx_hash)
         if sent is None:
-            return StateMoved(f"transaction 0x{receipt.tx_hash.hex()} reverted, and the node has it no more")
+            return StateMoved(f"transaction {to_hex(receipt.tx_hash)} reverted, and the node has it no more")
         try:
             await self._sender.rpc.call(
                 self._hub.address,
@@ -154,7 +153,7 @@ class Submitter:
         except ContractRejected as error:
             return _by_name(error)
         return StateMoved(
-            f"transaction 0x{receipt.tx_hash.hex()} reverted with {receipt.gas_used:,} gas used, but not when it is "
+            f"transaction {to_hex(receipt.tx_hash)} reverted with {receipt.gas_used:,} gas used, but not when it is "
             "replayed: what it met needed more gas than was estimated, or is gone"
         )
 

@@ -18,7 +18,8 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx import transactions
 from oracle.chain.tx.fees import GWEI, FeePolicy, Fees
-from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.chain.tx.policy import SendPolicy
+from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, FeesTooHigh, JournalError, StateMoved, TransactionPending
 from oracle.core.types import SignedTransaction
 from tests.fakenode import CHAIN_ID, FakeNode, Ticks, geth_takes
