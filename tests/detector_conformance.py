@@ -12,8 +12,9 @@ import pytest
 from oracle.core.encoding import CLIP, GAP_ONE, INT128_MAX, is_score_unit
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.circuit import run_args
+from oracle.proving.cost import least_k
 from oracle.proving.engine.child import EngineProcess
 
 Load = Callable[[str, Disclosure], Detector]
@@ -147,9 +148,9 @@ def check_circuit(detector: Detector, engine: EngineProcess, folder: Path, batch
     """
     model, settings, circuit = (str(folder / name) for name in ("model.onnx", "settings.json", "circuit"))
     Path(model).write_bytes(detector.to_onnx(batch))
-    arguments = artifact.run_args(detector, Visibility.PRIVATE)
+    arguments = run_args(detector, Visibility.PRIVATE)
     found = engine.call("gen_settings", model=model, settings=settings, run_args=arguments)
-    found["run_args"]["logrows"] = artifact.least_k(found["num_rows"], arguments["decomp_base"])
+    found["run_args"]["logrows"] = least_k(found["num_rows"], arguments["decomp_base"])
     Path(settings).write_text(json.dumps(found), encoding="utf-8")
     engine.call("compile_circuit", model=model, circuit=circuit, settings=settings)
     seen = windows(detector, 6)

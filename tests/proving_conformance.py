@@ -27,7 +27,7 @@ from oracle.core.errors import (
     ProverTimeout,
     ProverUnavailable,
 )
-from oracle.detectors.quadratic import PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving.artifact import Artifact
 from oracle.proving.interface import EventKind, Proof, ProofJob, ProverEvent
 from oracle.proving.pool.cache import ProofCache, statement_of

@@ -1,4 +1,4 @@
-"""What proofs give away of weights that are fixed or polynomially committed, on a toy; hashed ones withstand it.
+"""Recover the weights of a toy from its proofs, if they are fixed or polynomially committed; hashed ones withstand it.
 
     .venv/bin/python -m docs.experiments.fixed_weights             # ten seconds
     .venv/bin/python -m docs.experiments.fixed_weights --thorough  # two minutes: 257 proofs of the hashed circuit
@@ -25,22 +25,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from oracle.core.encoding import FIELD_MODULUS, to_field
+from oracle.core.formats import keccak
 from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.circuit import run_args
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings
-from oracle.proving.lowering import Op, Program
-from oracle.proving.reference import instantiate
-from oracle.proving.srs import SrsCache, SrsOrigin
-from oracle.proving.verifier import keccak256
+from oracle.proving.lowering.program import Op, Program
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin
 
 PARAM_SCALE = 3
 LARGEST = 31
 """Weights are integers over 2^3, of five bits and a sign."""
 
 K = {"fixed": 5, "polycommit": 5, "hashed": 8}
-"""The circuits by ezkl's visibility of weights, each with the least k that holds it: 9 rows, and 164 with the hash."""
+"""The least k of the circuit for each of ezkl's visibilities of weights: it has 9 rows, and 164 with the hash."""
 
 CHALLENGES = (3, 1, 1)
 """After the three rounds of commitments: theta, beta and gamma; y; x."""
@@ -48,11 +52,11 @@ CHALLENGES = (3, 1, 1)
 
 @dataclass(frozen=True)
 class Seen:
-    """What anyone reads off one proof.
+    """The parts of one proof that anyone can read.
 
     Attributes:
         point: The challenge x.
-        values: Of all polynomials that are opened, in the proof's order.
+        values: The values of all polynomials that are opened, in the proof's order.
         columns: Commitments to the columns of witness values, as bytes.
     """
 
@@ -75,7 +79,7 @@ class Toy:
         return 1 << self.constants["k"]
 
     def prove(self, window: Sequence[int]) -> Seen:
-        """A new proof, read as the verifier reads it: keccak256 of all that came before is the next challenge."""
+        """Make a proof, and read it as the verifier does: keccak256 of all that came before is the next challenge."""
         names = {"circuit": artifact.CIRCUIT, "settings": artifact.SETTINGS, "vk": artifact.VK, "pk": artifact.PK}
         files: dict[str, Any] = {
             each: str(self.folder / name) for each, name in (names | {"srs": artifact.SRS}).items()
@@ -87,9 +91,9 @@ class Toy:
         state += b"".join(int(element, 16).to_bytes(32, "big") for element in made["instances"])
         at = 0
         for size, challenges in zip(self.rounds, CHALLENGES, strict=False):
-            state = keccak256(state + proof[at : at + size])
+            state = keccak(state + proof[at : at + size])
             for _ in range(challenges - 1):
-                state = keccak256(state + b"\x01")
+                state = keccak(state + b"\x01")
             at += size
         opened = proof[at : at + self.rounds[3]]
         return Seen(
@@ -99,16 +103,14 @@ class Toy:
         )
 
     def coefficients(self, point: int, rows: int) -> list[int]:
-        """L_0(x) … L_{rows−1}(x), with Lᵢ(x) = (xⁿ − 1)/n · ωⁱ/(x − ωⁱ)."""
+        """Return L_0(x) … L_{rows−1}(x), with Lᵢ(x) = (xⁿ − 1)/n · ωⁱ/(x − ωⁱ)."""
         common = (pow(point, self.rows, FIELD_MODULUS) - 1) * self.constants["n_inv"]
         omegas = [pow(self.constants["omega"], each, FIELD_MODULUS) for each in range(rows)]
         return [common * omega * pow(point - omega, -1, FIELD_MODULUS) % FIELD_MODULUS for omega in omegas]
 
 
 def build(weights: Sequence[int], kind: str, folder: Path, engine: EngineProcess) -> Toy:
-    """Settings, circuit, keys and verifier of one of the toy's circuits, in an empty folder."""
-    import numpy as np
-
+    """Build one of the toy's circuits in an empty folder: settings, circuit, keys and verifier."""
     matrix = np.array(weights, dtype=np.float64).reshape(-1, 1) / (1 << PARAM_SCALE)
     product = Op("MatMul", ("x", "w"), "y", "product", (1, 1))
     program = Program("x", (len(weights),), "y", (1,), (product,), {"w": matrix})
@@ -127,7 +129,7 @@ def build(weights: Sequence[int], kind: str, folder: Path, engine: EngineProcess
         return {name: str(folder / every[name]) for name in names}
 
     (folder / artifact.MODEL).write_bytes(model.to_onnx(1))
-    arguments = artifact.run_args(model, Visibility.PUBLIC) | {"param_visibility": kind}
+    arguments = run_args(model, Visibility.PUBLIC) | {"param_visibility": kind}
     settings = engine.call("gen_settings", run_args=arguments, **files("model", "settings"))
     settings["run_args"]["logrows"] = K[kind]
     (folder / artifact.SETTINGS).write_text(json.dumps(settings))
@@ -148,10 +150,10 @@ def build(weights: Sequence[int], kind: str, folder: Path, engine: EngineProcess
 
 
 def solve(toy: Toy, seen: Sequence[Seen], unknown: int) -> dict[int, list[int]]:
-    """The columns of which only the first `unknown` rows are not zero, by their place among the opened values.
+    """Return the columns in which only the first `unknown` rows are not zero, by their place among the opened values.
 
-    All proofs but the last are one equation each. The last one tells a solution from nonsense, which Gaussian
-    elimination finds for any numbers.
+    All proofs but the last are one equation each. The last one tells a true solution from a meaningless one, which
+    Gaussian elimination finds for any numbers.
     """
     assert len(seen) == unknown + 1
     matrix = [toy.coefficients(each.point, unknown) + list(each.values) for each in seen[:-1]]
@@ -175,7 +177,7 @@ def solve(toy: Toy, seen: Sequence[Seen], unknown: int) -> dict[int, list[int]]:
 
 
 def guess(toy: Toy, seen: Seen, weights: int, largest: int) -> dict[int, list[int]]:
-    """The same from one proof, because weights are small: all left halves in a table, right halves looked up."""
+    """Return the same from one proof, because weights are small: tabulate all left halves, look up right halves."""
     half = weights // 2
     coefficients = toy.coefficients(seen.point, weights)
     candidates = range(-largest, largest + 1)
@@ -201,7 +203,7 @@ def guess(toy: Toy, seen: Seen, weights: int, largest: int) -> dict[int, list[in
 
 
 def shows(found: Mapping[int, Sequence[int]], weights: Sequence[int]) -> bool:
-    """Whether a solution has the weights, one after the other."""
+    """Return True if a solution has the weights, one after the other."""
     wanted = [to_field(weight) for weight in weights]
     return any(
         [value % FIELD_MODULUS for value in rows[at : at + len(wanted)]] == wanted
@@ -211,16 +213,16 @@ def shows(found: Mapping[int, Sequence[int]], weights: Sequence[int]) -> bool:
 
 
 def run(weights: Sequence[int], *, thorough: bool = False, seed: int = 1) -> dict[str, Any]:
-    """The experiment.
+    """Try to recover the weights from proofs of each circuit.
 
     Args:
-        weights: The toy's, integers of at most `LARGEST`; four, or K is to be changed.
+        weights: The toy's four weights, integers of at most `LARGEST`; for more, `K` would have to change.
         thorough: Take as many proofs of the hashed circuit as it has rows.
-        seed: Of the inputs.
+        seed: Seed of the inputs.
 
     Returns:
-        What was tried on each circuit, whether the weights came out, and the seconds of solving. Columns that are
-        explained without weights are selectors and constants: that there are some shows that challenges are read right.
+        The attempts on each circuit, with their success and the seconds of solving. Columns that are explained
+        without weights are selectors and constants: they show that the challenges are read right.
     """
     rng, count = random.Random(seed), len(weights)
     result: dict[str, Any] = {"weights": list(weights), "attempts": []}
@@ -246,7 +248,7 @@ def run(weights: Sequence[int], *, thorough: bool = False, seed: int = 1) -> dic
             began = time.perf_counter()
             windows = [[rng.randint(-100, 100) for _ in weights] for _ in range(toy.rows + 1)]
             if kind == "hashed":
-                # The same statement again and again: nothing differs between its proofs but the blinding.
+                # The same statement again and again: its proofs differ in nothing but the blinding.
                 windows = [windows[0]] * (len(windows) if everything else count + 1)
             seen = [toy.prove(window) for window in windows]
             result[kind] = {
@@ -261,7 +263,7 @@ def run(weights: Sequence[int], *, thorough: bool = False, seed: int = 1) -> dic
             if everything:
                 attempt(kind, "nothing is known of the column", toy, seen, toy.rows)
             if kind == "polycommit":
-                # Its column ends in ones instead of random numbers: no secret, but they would have to be taken off.
+                # Its column ends in ones, not in random numbers: no secret, but they would have to be subtracted.
                 continue
             attempt(kind, "it is known which rows have weights", toy, seen[: count + 1], count)
             attempt(kind, "and that weights have five bits and a sign", toy, seen[:1])
@@ -269,6 +271,7 @@ def run(weights: Sequence[int], *, thorough: bool = False, seed: int = 1) -> dic
 
 
 def main() -> None:
+    """Run the experiment as the arguments say, and print what came of it."""
     parser = argparse.ArgumentParser(description="Recover a toy's public weights from its proofs.")
     parser.add_argument("--thorough", action="store_true", help="as many proofs of the hashed circuit as it has rows")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")

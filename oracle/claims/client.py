@@ -55,7 +55,7 @@ class Registered:
 
 
 class ZkmlClient:
-    """A client that proves and verifies claims. Each proof is made in a child process, and verified before it is returned.
+    """A client that proves and verifies claims. Child processes make proofs; each is verified before it is returned.
 
     Use it as a context manager, sync or async, and from one thread at a time.
 

@@ -40,12 +40,13 @@ def model_inspect(path: Path, as_json: bool) -> None:
     """Show the ARTIFACT in this folder: graph, circuit, cost, privacy, hashes; an auditor's copy is enough."""
     from oracle.cli.render.inspection import print_inspection
     from oracle.cli.render.model import print_split
-    from oracle.proving.inspect import inspect, inspect_split, is_split
+    from oracle.proving.inspect.artifact import inspect_artifact
+    from oracle.proving.split import inspect_split, is_split
 
     if is_split(path):
         print_split(inspect_split(path), as_json=as_json)
         return
-    print_inspection(inspect(path), as_json=as_json)
+    print_inspection(inspect_artifact(path), as_json=as_json)
 
 
 @model_group.command("prove")

@@ -6,9 +6,12 @@ waits longer after each failure. Both wait exponentially longer; tenacity does t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
+    Retrying,
     retry_base,
     stop_after_attempt,
     wait_exponential,
@@ -16,7 +19,7 @@ from tenacity import (
     wait_random,
 )
 
-__all__ = ["Backoff", "attempts"]
+__all__ = ["Backoff", "attempts", "blocking_attempts"]
 
 
 def attempts(most: int, *, retry: retry_base, first_s: float, last_s: float, jitter_s: float = 0.0) -> AsyncRetrying:
@@ -33,6 +36,26 @@ def attempts(most: int, *, retry: retry_base, first_s: float, last_s: float, jit
     return AsyncRetrying(
         stop=stop_after_attempt(most),
         wait=wait + (wait_random(0, jitter_s) if jitter_s else wait_none()),
+        retry=retry,
+        reraise=True,
+    )
+
+
+def blocking_attempts(
+    *, retry: retry_base, stop: Callable[[], bool], first_s: float, last_s: float, jitter_s: float
+) -> Retrying:
+    """Return tenacity's loop for a call that blocks its thread; it raises the last error itself.
+
+    Args:
+        retry: Which errors are tried again.
+        stop: Called after each failure; True ends the loop.
+        first_s: Seconds before the second try; each later pause is twice as long.
+        last_s: The longest pause, in seconds.
+        jitter_s: Up to so many seconds, drawn at random, are added to each pause.
+    """
+    return Retrying(
+        stop=lambda state: stop(),
+        wait=wait_exponential(multiplier=first_s, max=last_s) + wait_random(0, jitter_s),
         retry=retry,
         reraise=True,
     )

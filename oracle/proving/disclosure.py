@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from oracle.core.errors import ModelError
-from oracle.proving.lowering import Op, Program
-from oracle.proving.reference import Circuit
+from oracle.proving.lowering.program import Op, Program
+from oracle.proving.reference.circuit import Circuit
 
 _NODE = "verdict"
 _THRESHOLD = "verdict_threshold"

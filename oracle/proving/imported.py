@@ -12,7 +12,7 @@ from oracle.core.errors import ModelError
 
 if TYPE_CHECKING:
     from oracle.proving.artifact import Artifact
-    from oracle.proving.reference import Circuit
+    from oracle.proving.reference.circuit import Circuit
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -190,8 +190,8 @@ def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdic
     import hashlib
 
     from oracle.proving.disclosure import above
-    from oracle.proving.lowering import lower, read_model
-    from oracle.proving.reference import instantiate
+    from oracle.proving.lowering.driver import lower, read_model
+    from oracle.proving.reference.instantiate import instantiate
 
     program, problems = lower(read_model(onnx, name))
     if program is None:
@@ -204,7 +204,7 @@ def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdic
     return ImportedModel(name, circuit, settings, description, "verdict" if verdict else "score")
 
 
-def reference(artifact: Artifact) -> Circuit:
+def reference_of(artifact: Artifact) -> Circuit:
     """The integer reference of an imported model's artifact, from its own graph.
 
     Raises:
@@ -213,8 +213,9 @@ def reference(artifact: Artifact) -> Circuit:
     from dataclasses import replace
 
     from oracle.proving.artifact import MODEL
-    from oracle.proving.lowering import lower, read_model
-    from oracle.proving.reference import MAX_BITS, instantiate
+    from oracle.proving.lowering.driver import lower, read_model
+    from oracle.proving.reference.instantiate import instantiate
+    from oracle.proving.reference.steps import MAX_BITS
 
     facts, manifest = artifact.manifest.imported, artifact.manifest
     if facts is None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+Progress: TypeAlias = Callable[[str], None]
+"""Told each step of a long task before the step begins."""
+
 
 class Provable(Protocol):
     """A model as proving sees it: a detector, or whatever else has a circuit that equals an integer reference.

@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from oracle.app.assembly import audit, deploy
+from oracle.app.audit import audit
+from oracle.app.deploy import deploy
 from oracle.chain.deploy import CEREMONY_CONSTANT, PUBLIC_CEREMONY, DeployPlan, srs_origin
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.transport.rpc import Rpc
+from oracle.chain.rpc import Rpc
 from oracle.core.errors import ArtifactError, InsecureSetup
+from oracle.core.formats import keccak
 from oracle.proving.artifact import COMPILED, MANIFEST, PROBE, Artifact, Manifest
 from oracle.proving.artifact import load as load_artifact
-from oracle.proving.verifier import keccak256
 from tests.attack.rig import ANSWER, DEPLOYER, GENESIS, REPORTER, Proofs, Rig, Sighting, audit_folder, configure
 
 pytestmark = pytest.mark.attack
@@ -60,7 +61,7 @@ def disguised(local: Artifact, folder: Path) -> Artifact:
     digest = hashlib.sha256((target / COMPILED).read_bytes()).hexdigest()
     return relabelled(
         target,
-        verifier_code_hash="0x" + keccak256(runtime).hex(),
+        verifier_code_hash="0x" + keccak(runtime).hex(),
         files={**local.manifest.files, COMPILED: digest},
     )
 

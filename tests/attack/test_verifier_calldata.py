@@ -7,12 +7,12 @@ import pytest
 from oracle.core import encoding
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ContractRejected
-from oracle.proving.verifier import keccak256
+from oracle.core.formats import keccak
 from tests.attack.rig import NORMAL, OUTSIDER, Rig
 
 pytestmark = pytest.mark.attack
 
-SELECTOR = keccak256(b"verifyProof(bytes,uint256[])")[:4]
+SELECTOR = keccak(b"verifyProof(bytes,uint256[])")[:4]
 
 
 def word(value: int) -> bytes:

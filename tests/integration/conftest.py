@@ -8,10 +8,11 @@ import pytest
 
 from oracle.chain.local.solc import compile_standard
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.quadratic import QuadraticModel
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.proving.artifact import Artifact, Visibility, build
-from oracle.proving.srs import SrsCache, SrsOrigin
-from oracle.proving.verifier import SOLC_VERSION
+from oracle.proving.artifact.verifier import SOLC_VERSION
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin
 
 Circuits = Callable[..., Artifact]
 

@@ -15,9 +15,9 @@ from oracle.chain.local.anvil import Anvil, free_port
 from oracle.chain.local.solc import compile_standard
 from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
 from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
+from oracle.core.formats import keccak
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.quadratic import PAST, QuadraticModel
-from oracle.proving import verifier
+from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving.artifact import (
     AUDIT_FILES,
     CIRCUIT,
@@ -33,11 +33,14 @@ from oracle.proving.artifact import (
     Visibility,
     build,
     load,
+    verifier,
 )
+from oracle.proving.hashing import sha256_of
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.pool.local import LocalProver, LocalVerifier
-from oracle.proving.srs import SrsCache, SrsOrigin, sha256_of
+from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.download import Patience
+from oracle.proving.srs.files import SrsOrigin
 
 DEFAULT = QuadraticModel.default()
 WINDOW = (CLIP, *range(PAST), GAP_ONE)
@@ -391,7 +394,7 @@ class Deployed:
         chain.rpc("evm_mine")
         self._address = chain.rpc("eth_getTransactionReceipt", sent)["contractAddress"]
         self.code = bytes.fromhex(chain.rpc("eth_getCode", self._address, "latest").removeprefix("0x"))
-        self._selector = verifier.keccak256(b"verifyProof(bytes,uint256[])")[:4]
+        self._selector = keccak(b"verifyProof(bytes,uint256[])")[:4]
 
     def accepts(self, arguments: bytes) -> bool:
         """Whether a call with these encoded arguments returns true; a revert is a no."""

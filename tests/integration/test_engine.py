@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from oracle.core.encoding import CLIP, GAP_ONE
 from oracle.core.errors import ArtifactError, ProverCrashed, ProverTimeout
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.quadratic import FEATURES, PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import FEATURES, PAST, QuadraticModel
 from oracle.proving.artifact import CIRCUIT, Artifact, Visibility
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.srs import CEREMONY_SHA256
+from oracle.proving.srs.ceremony import CEREMONY_SHA256
 
 MODEL = QuadraticModel.default()
 

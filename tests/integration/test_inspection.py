@@ -17,9 +17,21 @@ from click.testing import CliRunner, Result
 
 from oracle.cli import oracle as command_line
 from oracle.core.errors import DataError, OracleError
-from oracle.proving.artifact import MANIFEST, PROBE, PROVER_FILES, SETTINGS, SRS, Artifact, Manifest, Visibility
-from oracle.proving.inspect import check_srs, inspect
-from oracle.proving.srs import CEREMONY_SHA256, SrsCache
+from oracle.proving.artifact import (
+    MANIFEST,
+    PROBE,
+    PROVER_FILES,
+    SETTINGS,
+    SRS,
+    Artifact,
+    Manifest,
+    Visibility,
+    srs_uses,
+)
+from oracle.proving.inspect.artifact import inspect_artifact
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.ceremony import CEREMONY_SHA256
+from oracle.proving.srs.check import check_srs
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +72,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_everything_is_told(artifact: Artifact) -> None:
-    found = inspect(artifact.path)
+    found = inspect_artifact(artifact.path)
     manifest = artifact.manifest
     assert (found.name, found.batch, found.features, found.outputs) == (manifest.name, 1, 16, 2)
     assert found.complete
@@ -92,7 +104,7 @@ def test_everything_is_told(artifact: Artifact) -> None:
 @pytest.mark.parametrize(("visibility", "batch", "measured"), [("private", 1, 467_722), ("public", 1, 385_503)])
 def test_the_estimate_is_near_what_was_measured(circuits: Any, visibility: str, batch: int, measured: int) -> None:
     """Of the benchmark; its windows lie between a calm one and one of negative moves only."""
-    cost = inspect(circuits(batch=batch, visibility=Visibility(visibility)).path).cost
+    cost = inspect_artifact(circuits(batch=batch, visibility=Visibility(visibility)).path).cost
     assert cost.verify_gas_estimate * 0.97 < measured < cost.verify_gas_estimate_most * 1.03
     assert cost.verify_gas_estimate_most < 1.05 * cost.verify_gas_estimate
     assert cost.floor_gas < measured
@@ -102,24 +114,24 @@ def test_the_estimate_is_near_what_was_measured(circuits: Any, visibility: str, 
 def test_calldata_is_what_a_caller_sends(artifact: Artifact) -> None:
     from eth_abi.abi import encode
 
-    from oracle.bench.submissions import calldata_gas
+    from oracle.proving.gas import calldata_gas
 
     probe = artifact.probe()
     instances = artifact.instances([probe.window], [probe.scores])
     sent = b"\xff" * 4 + encode(["bytes", "uint256[]"], [probe.proof, instances])
-    cost = inspect(artifact.path).cost
+    cost = inspect_artifact(artifact.path).cost
     assert (cost.calldata_bytes, cost.calldata_gas) == (len(sent), calldata_gas(sent))
 
 
 def test_a_public_model_has_no_hash_of_its_own(circuits: Any) -> None:
-    found = inspect(circuits(visibility=Visibility.PUBLIC).path)
+    found = inspect_artifact(circuits(visibility=Visibility.PUBLIC).path)
     assert found.hashes["model"] == "in the verifying key"
     assert found.visibility_means.startswith("fixed")
     assert not any("secret" in file.readers for file in found.files)
 
 
 def test_who_may_have_which_file(artifact: Artifact) -> None:
-    readers = {file.name: file.readers for file in inspect(artifact.path).files}
+    readers = {file.name: file.readers for file in inspect_artifact(artifact.path).files}
     assert {name for name, who in readers.items() if who == "anyone"} == {
         "settings.json",
         "vk.key",
@@ -134,7 +146,7 @@ def test_who_may_have_which_file(artifact: Artifact) -> None:
 
 
 def test_an_auditors_copy_tells_all_but_the_graph(artifact: Artifact, copy: Path) -> None:
-    whole, part = inspect(artifact.path), inspect(auditors(copy))
+    whole, part = inspect_artifact(artifact.path), inspect_artifact(auditors(copy))
     assert part.graph is None and not part.complete
     assert (part.circuit, part.hashes, part.visibility) == (whole.circuit, whole.hashes, whole.visibility)
     assert part.cost.proof_bytes == whole.cost.proof_bytes
@@ -147,7 +159,7 @@ def test_an_auditors_copy_tells_all_but_the_graph(artifact: Artifact, copy: Path
 def test_tables_and_json_say_the_same(artifact: Artifact) -> None:
     shown = run("model", "inspect", str(artifact.path))
     assert shown.exit_code == 0, shown.output
-    found = inspect(artifact.path)
+    found = inspect_artifact(artifact.path)
     for text in (*found.hashes.values(), "(estimated)", "(computed)", "MatMul", "forge proofs", f"{2_336:,} bytes"):
         assert text in shown.output
     told = json.loads(run("model", "inspect", str(artifact.path), "--json").output)
@@ -160,7 +172,7 @@ def test_fidelity_and_measurements_of_tuning_are_told(copy: Path) -> None:
         "candidates": [{"chosen": False, "seconds": 9.0}, {"chosen": True, "seconds": 0.25, "proof_bytes": 2_336}],
     }
     (copy / "tuning.json").write_text(json.dumps(tuning))
-    found = inspect(copy)
+    found = inspect_artifact(copy)
     assert found.fidelity == tuning["fidelity"]
     assert found.cost.measured == {"seconds": 0.25, "proof_bytes": 2_336}
     assert any("covered by no hash" in warning for warning in found.warnings)
@@ -205,7 +217,7 @@ def strange_settings(copy: Path) -> None:
 def test_what_is_no_artifact_is_one_line_and_exit_code_2(copy: Path, harm: Callable[[Path], object], says: str) -> None:
     harm(copy)
     with pytest.raises(DataError, match=says) as refused:
-        inspect(copy)
+        inspect_artifact(copy)
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
 
@@ -276,17 +288,17 @@ def test_verify_names_users_and_what_is_wrong(artifact: Artifact, copy: Path, tm
     shutil.copytree(copy, two)
     cache = SrsCache(folder.parent / "srs")
     # Artifacts carry their own string: the cache may be empty.
-    (alone,) = check_srs({folder: cache})
+    (alone,) = check_srs([(cache, srs_uses(folder))])
     assert (alone.cached, alone.k, alone.origin, alone.problem) == (False, 10, "insecure-local", None)
     assert alone.used_by == ("one", "two")
     cache.directory.mkdir(exist_ok=True)
     shutil.copyfile(one / SRS, cache.directory / "insecure-local-k10.srs")
-    (cached,) = check_srs({folder: cache})
+    (cached,) = check_srs([(cache, srs_uses(folder))])
     assert (cached.cached, cached.used_by, cached.problem) == (True, ("one", "two"), None)
     # One artifact's own copy is damaged, one file is called what it is not.
     (two / SRS).write_bytes(b"damaged")
     shutil.copyfile(one / SRS, cache.directory / "public-ceremony-k10.srs")
-    problems = {finding.path: finding.problem for finding in check_srs({folder: cache}) if finding.problem}
+    problems = {finding.path: finding.problem for finding in check_srs([(cache, srs_uses(folder))]) if finding.problem}
     assert set(problems) == {str(two / SRS), str(cache.directory / "public-ceremony-k10.srs")}
     assert "is corrupt in two" in str(problems[str(two / SRS)])
     assert "oracle srs fetch 10" in str(problems[str(cache.directory / "public-ceremony-k10.srs")])

@@ -17,11 +17,12 @@ import pytest
 from oracle.chain.deploy import load_deployment
 from oracle.chain.local.anvil import Anvil
 from oracle.core import logs
-from oracle.detectors import quadratic
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.quadratic import PAST, QuadraticModel
+from oracle.detectors.kinds import quadratic
+from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.circuit import run_args
 from oracle.proving.engine.child import EngineProcess
 from tests.integration.workspace import Workspace, eventually, feed
 from tests.leaks import encodings, leaking, leaks
@@ -59,7 +60,7 @@ class Own(Workspace):
 
     def _command(self, *arguments: str) -> list[str]:
         before = (
-            "from oracle import logs; from oracle.detectors import quadratic; from pathlib import Path; "
+            "from oracle import logs; from oracle.detectors.kinds import quadratic; from pathlib import Path; "
             f"quadratic._DEFAULT_MODEL = Path({str(self.folder / 'model.json')!r}); "
             "configure = logs.configure; logs.configure = lambda level: configure('debug'); "
         )
@@ -115,7 +116,7 @@ def test_a_public_models_proving_key_has_the_weights(tmp_path: Path) -> None:
 
     Path(paths["model"]).write_bytes(MODEL.to_onnx(1))
     with EngineProcess() as engine:
-        arguments = artifact.run_args(MODEL, Visibility.PUBLIC)
+        arguments = run_args(MODEL, Visibility.PUBLIC)
         settings = engine.call("gen_settings", run_args=arguments, **files("model", "settings"))
         settings["run_args"]["logrows"] = k = 7
         Path(paths["settings"]).write_text(json.dumps(settings))

@@ -25,16 +25,23 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard
 from oracle.core.encoding import CLIP
 from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError
-from oracle.proving import artifact, graph, reference, tuning, verifier
-from oracle.proving.artifact import Artifact, Visibility
+from oracle.core.formats import keccak
+from oracle.proving import artifact, tuning
+from oracle.proving.artifact import Artifact, Visibility, verifier
+from oracle.proving.artifact.circuit import run_args
+from oracle.proving.cost import estimate
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.imported import ImportedModel, Settings, legs_for
-from oracle.proving.imported import reference as reference_of
+from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.pool.local import LocalProver, LocalVerifier
-from oracle.proving.reference import Circuit, instantiate
-from oracle.proving.srs import SrsCache, SrsOrigin
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.tuning import measuring
+from oracle.proving.tuning.measuring import _prove
+from oracle.proving.tuning.search import Search
 from tests import models
 from tests.graphs import graphs
 from tests.leaks import leaking, leaks
@@ -57,7 +64,7 @@ def compiled(engine: EngineProcess, made: ImportedModel, folder: Path, batch: in
     """Compiles a circuit without keys; returns its settings."""
     paths: dict[str, Any] = {name: str(folder / name) for name in ("model", "settings", "circuit")}
     Path(paths["model"]).write_bytes(made.to_onnx(batch))
-    arguments = artifact.run_args(made, Visibility.PRIVATE if made.circuit.weights else Visibility.PUBLIC)
+    arguments = run_args(made, Visibility.PRIVATE if made.circuit.weights else Visibility.PUBLIC)
     written: dict[str, Any] = engine.call(
         "gen_settings", model=paths["model"], settings=paths["settings"], run_args=arguments
     )
@@ -175,16 +182,16 @@ def test_a_deep_model_is_rebased_only_where_it_does_not_fit_otherwise(engine: En
         "deep",
         data,
         samples,
-        verdict=tuning.Verdict(tuning.Rule.TOLERANCE, 0.003),
+        verdict=tuning.VerdictRule(tuning.Rule.TOLERANCE, 0.003),
         visibility=Visibility.PUBLIC,
     )
-    search = tuning._Search(asked, lambda step: None)
+    search = Search(asked, lambda step: None)
     circuit, chosen, _ = search.candidates()[0]
     assert chosen.rebase == circuit.rebase > 0 and 0 < circuit.slack < 0.001 * 2**circuit.output_scale
-    fidelity = search.fidelity(circuit)
+    fidelity = search.gate.fidelity(circuit)
     assert (fidelity.flips, fidelity.undecided) == (0, 0)
-    coarse = replace(asked, verdict=tuning.Verdict(tuning.Rule.TOLERANCE, 0.2))
-    assert tuning._Search(coarse, lambda step: None).candidates()[0][1].rebase == 0, "three bits a layer are enough"
+    coarse = replace(asked, verdict=tuning.VerdictRule(tuning.Rule.TOLERANCE, 0.2))
+    assert Search(coarse, lambda step: None).candidates()[0][1].rebase == 0, "three bits a layer are enough"
     # The reference is the witness, with as few digits as the bounds say.
     made = ImportedModel("deep", circuit, chosen)
     compiled(engine, made, tmp_path)
@@ -214,7 +221,7 @@ def test_the_slack_holds_whatever_quotients_a_prover_chooses(data: bytes, scales
         return np.array([int(q) for q in picked], dtype=object).reshape(value.shape)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reference, "_quotient", chosen)
+        patch.setattr("oracle.proving.reference.circuit.quotient", chosen)
         other = circuit.evaluate_exactly(windows)
     assert np.abs(other - honest).max() <= circuit.slack
     assert max(np.abs(other).max(), np.abs(honest).max()) <= circuit.bound
@@ -225,10 +232,10 @@ def test_the_slack_holds_whatever_quotients_a_prover_chooses(data: bytes, scales
 def test_verdicts_that_are_a_provers_to_choose_count_as_flips() -> None:
     data, samples = deep(30)
     asked = tuning.Request("deep", data, samples, visibility=Visibility.PUBLIC)
-    search = tuning._Search(asked, lambda step: None)
+    search = Search(asked, lambda step: None)
     circuit = instantiate(search.program(0), 4, 8, CLIP, 2)
     near = replace(circuit, slack=int(2**circuit.output_scale))
-    honest, doubted = search.fidelity(circuit), search.fidelity(near)
+    honest, doubted = search.gate.fidelity(circuit), search.fidelity(near)
     assert honest.undecided == 0 < doubted.undecided
     assert doubted.flips == honest.flips + doubted.undecided
 
@@ -305,7 +312,7 @@ class Deployed:
             return value.to_bytes(32, "big")
 
         tail = word(len(proof)) + proof + b"".join(word(value) for value in (len(instances), *instances))
-        data = verifier.keccak256(b"verifyProof(bytes,uint256[])")[:4]
+        data = keccak(b"verifyProof(bytes,uint256[])")[:4]
         data += word(0x40) + word(0x40 + 32 + len(proof)) + tail
         return {"from": self._sender, "to": self._address, "data": "0x" + data.hex()}
 
@@ -352,8 +359,8 @@ def prove(built: Artifact, window: tuple[int, ...], scores: tuple[int, ...]) -> 
 @pytest.mark.parametrize("name", models.ALL)
 def test_from_file_to_chain(name: str, folder: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tuned, built, proven for a sample, accepted on a chain; and the gas is near the estimate."""
-    monkeypatch.setattr(tuning, "FINALISTS", 1)
-    monkeypatch.setattr(tuning, "PROOFS", 1)
+    monkeypatch.setattr(measuring, "FINALISTS", 1)
+    monkeypatch.setattr(measuring, "PROOFS", 1)
     private = name in ("linear", "trees")
     made = build_model(options(folder, name, public_model=not private))
     facts = made.artifact.manifest.imported
@@ -376,8 +383,8 @@ def test_from_file_to_chain(name: str, folder: Path, chain: Anvil, monkeypatch: 
 
 
 def test_the_same_input_makes_the_same_artifact(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "FINALISTS", 1)
-    monkeypatch.setattr(tuning, "PROOFS", 1)
+    monkeypatch.setattr(measuring, "FINALISTS", 1)
+    monkeypatch.setattr(measuring, "PROOFS", 1)
     first = build_model(options(folder, "logistic"))
     steps: list[str] = []
     again = build_model(options(folder, "logistic"), steps.append)
@@ -430,10 +437,10 @@ def test_a_verdict_circuit_is_of_the_same_model(
     engine: EngineProcess, tmp_path: Path, name: str, threshold: float | None, same: bool
 ) -> None:
     """It has the hash of the circuit with scores, unless the threshold is one of its constants; and is exact."""
-    verdict = None if threshold is None else tuning.Verdict(tuning.Rule.THRESHOLD, threshold)
+    verdict = None if threshold is None else tuning.VerdictRule(tuning.Rule.THRESHOLD, threshold)
     hashes = []
     for disclosure in ("score", "verdict"):
-        search = tuning._Search(request(name, verdict=verdict, disclosure=disclosure), lambda step: None)
+        search = Search(request(name, verdict=verdict, disclosure=disclosure), lambda step: None)
         circuit = instantiate(search.program(0), 8, 9, CLIP)
         compiled(engine, replace(imported(circuit, 128), disclosure=disclosure), tmp_path)
         windows = circuit.quantise(search.samples[:6]).tolist()
@@ -441,7 +448,7 @@ def test_a_verdict_circuit_is_of_the_same_model(
             seen = engine.call("witness", circuit=str(tmp_path / "circuit"), inputs=window)
             assert seen["outputs"] == expected
         hashes.append(seen["model_hash"])
-        assert search.fidelity(circuit).flips <= 1
+        assert search.gate.fidelity(circuit).flips <= 1
     assert {value for row in circuit.evaluate(windows).tolist() for value in row} <= {0, 1}
     assert (hashes[0] == hashes[1]) is same
 
@@ -582,17 +589,17 @@ def test_tuning_measures_the_best_and_takes_the_cheapest(folder: Path) -> None:
 def test_the_gate_refuses_flips() -> None:
     """Verdicts at a threshold that half of the samples sit on."""
     data, samples = models.linear()
-    search = tuning._Search(request("linear"), lambda step: None)
-    typical = float(np.median(search.expected))
-    near = search.samples[np.argsort(np.abs(search.expected[:, 0] - typical))[:3]]
+    search = Search(request("linear"), lambda step: None)
+    typical = float(np.median(search.gate.expected))
+    near = search.samples[np.argsort(np.abs(search.gate.expected[:, 0] - typical))[:3]]
     spread = np.repeat(near, 40, axis=0) + np.random.default_rng(1).normal(size=(120, 8)) * 1e-9
     held = tuning.Request(
-        "linear", data, spread, verdict=tuning.Verdict(tuning.Rule.TOLERANCE, 1e-9), visibility=Visibility.PUBLIC
+        "linear", data, spread, verdict=tuning.VerdictRule(tuning.Rule.TOLERANCE, 1e-9), visibility=Visibility.PUBLIC
     )
     with pytest.raises(ModelError, match=r"linear: at best \d+ of 120 verdicts flip .* 1 are allowed. Normalise"):
-        tuning._Search(held, lambda step: None).candidates()
+        Search(held, lambda step: None).candidates()
     loose = replace(held, max_flips_per_10k=10_000.0)
-    assert tuning._Search(loose, lambda step: None).candidates()
+    assert Search(loose, lambda step: None).candidates()
     assert len(samples) == 400
 
 
@@ -608,9 +615,9 @@ def test_settings_from_elsewhere_pass_the_gate_too() -> None:
 
 
 def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
-    search = tuning._Search(request("logistic", verdict=tuning.Verdict(tuning.Rule.THRESHOLD, 0.9)), lambda step: None)
+    search = Search(request("logistic", verdict=tuning.VerdictRule(tuning.Rule.THRESHOLD, 0.9)), lambda step: None)
     assert search.threshold == pytest.approx(np.log(9))
-    assert tuning._Search(request("logistic"), lambda step: None).threshold == pytest.approx(0, abs=1e-9)
+    assert Search(request("logistic"), lambda step: None).threshold == pytest.approx(0, abs=1e-9)
 
 
 class Refusing(EngineProcess):
@@ -628,22 +635,22 @@ class Refusing(EngineProcess):
 def test_a_k_that_keys_refuse_is_raised(folder: Path) -> None:
     """ezkl's count of rows may be short of what the circuit needs: then the next k is tried, and kept."""
     source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
-    search = tuning._Search(request("linear"), lambda step: None)
+    search = Search(request("linear"), lambda step: None)
     circuit, chosen, segments = search.candidates()[0]
-    cost = graph.estimate(26, instances=9, private=False, lookups=False)
+    cost = estimate(26, instances=9, private=False, lookups=False)
     with tempfile.TemporaryDirectory() as scratch, Refusing() as engine:
         candidate = tuning.Candidate(replace(chosen, k=6), segments, cost)
-        outcome = tuning._prove(search, circuit, candidate, engine, Path(scratch), source)
+        outcome = _prove(search, circuit, candidate, engine, Path(scratch), source)
     assert (outcome.refused, outcome.k, outcome.settings.k) == ("", 7, 7)
 
 
 def test_a_threshold_on_what_keeps_its_order_only_is_refused() -> None:
     nodes = [node("MatMul", ["x", "w"], "z"), node("Softmax", ["z"], axis=1)]
     data = model(nodes, ["N", 3], [weights("w", np.eye(3)[:, :2])])
-    asked = tuning.Request("soft", data, models.points(50, 3), verdict=tuning.Verdict(tuning.Rule.THRESHOLD, 0.7))
+    asked = tuning.Request("soft", data, models.points(50, 3), verdict=tuning.VerdictRule(tuning.Rule.THRESHOLD, 0.7))
     with pytest.raises(ModelError, match=r"only the order of the outputs .* --argmax"):
-        tuning._Search(asked, lambda step: None)
-    assert tuning._Search(replace(asked, verdict=None), lambda step: None).verdict.rule is tuning.Rule.ARGMAX
+        Search(asked, lambda step: None)
+    assert Search(replace(asked, verdict=None), lambda step: None).verdict.rule is tuning.Rule.ARGMAX
 
 
 def test_a_circuit_beyond_the_memory_is_not_keyed(folder: Path) -> None:
@@ -654,8 +661,8 @@ def test_a_circuit_beyond_the_memory_is_not_keyed(folder: Path) -> None:
 
 @pytest.mark.parametrize(("rows", "private", "k"), [(20, False, 6), (4_225, True, 13), (40_000, False, 16)])
 def test_estimates_grow_with_the_circuit(rows: int, private: bool, k: int) -> None:
-    cost = graph.estimate(rows, instances=9, private=private, lookups=True)
-    double = graph.estimate(2 * rows + 30, instances=9, private=private, lookups=True)
+    cost = estimate(rows, instances=9, private=private, lookups=True)
+    double = estimate(2 * rows + 30, instances=9, private=private, lookups=True)
     assert cost.k == k and double.k == k + 1
     assert double.seconds > cost.seconds and double.memory > cost.memory
 

@@ -19,7 +19,7 @@ from oracle.core import encoding
 from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
 from oracle.core.errors import ArtifactError, ProverCrashed, ProverUnavailable
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.quadratic import PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving.artifact import PK, SRS, Artifact, Visibility, load
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.engine.staging import StagedFiles

@@ -23,17 +23,19 @@ from oracle.core import encoding
 from oracle.core.errors import ArtifactError, DataError, MemoryExceeded, ProofInvalid, ProverTimeout
 from oracle.proving import artifact, split
 from oracle.proving.artifact import Artifact, Visibility
+from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.inspect import inspect
+from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.interface import Proof, ProofJob, Prover
 from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.pool.local import LocalProver
-from oracle.proving.reference import Circuit, instantiate
-from oracle.proving.split import Chain, ChainProver, ModelProof, cutting
-from oracle.proving.srs import SrsCache, SrsOrigin
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.split import ArtifactChain, ChainProver, ModelProof, pieces, planning
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning import Objective
 from oracle.proving.verification import LocalVerifier
-from oracle.proving.verifier import SOLC_VERSION
 from tests.models import model, node, points, weights
 
 SAMPLES = points(20, 3, 1)
@@ -64,13 +66,13 @@ class Built:
     """What the tests share."""
 
     circuit: Circuit
-    plan: cutting.Plan
-    chain: Chain
+    plan: pieces.Plan
+    chain: ArtifactChain
     proof: ModelProof
     window: tuple[int, ...]
     folder: Path
 
-    def again(self, cache: Path) -> Chain:
+    def again(self, cache: Path) -> ArtifactChain:
         srs = SrsCache(self.folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
         return split.build(
             self.plan,
@@ -84,7 +86,7 @@ class Built:
         )
 
 
-def prove(chain: Chain, window: tuple[int, ...], **more: Any) -> ModelProof:
+def prove(chain: ArtifactChain, window: tuple[int, ...], **more: Any) -> ModelProof:
     async def run() -> ModelProof:
         async with ChainProver(chain, **more) as prover:
             return await prover.prove(window)
@@ -98,7 +100,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("split")
     circuit = circuit_of(network(1))
     with EngineProcess() as engine:
-        plan = cutting.plan(
+        plan = planning.plan(
             circuit,
             name="net",
             visibility=Visibility.PRIVATE,
@@ -239,7 +241,7 @@ def test_an_auditors_copy_verifies_and_what_is_altered_is_told(built: Built, tmp
         split.load_chain(copy, prover=False)
     with pytest.raises(ArtifactError, match="proves nothing alone"):
         split.load_chain(built.chain.path / third)
-    found = inspect(built.chain.path / third)
+    found = inspect_artifact(built.chain.path / third)
     assert any("without those of the others" in each for each in found.warnings)
 
 
@@ -312,7 +314,7 @@ class Watched:
 
 @pytest.mark.slow
 def test_cores_and_memory_bound_what_is_proven_at_once(built: Built) -> None:
-    costs = [split.estimate(each).memory for each in built.chain.artifacts]
+    costs = [split.estimated_cost(each).memory for each in built.chain.artifacts]
     for cores, memory, most in ((8, 4 << 30, 3), (2, 4 << 30, 2), (8, sum(sorted(costs)[1:]), 2), (8, max(costs), 1)):
         watched = Watched()
         prove(built.chain, built.window, make_prover=watched.make, cores=cores, memory=memory)
@@ -363,7 +365,7 @@ def test_a_prover_gets_the_hashes_that_its_circuit_publishes(built: Built) -> No
 class OnChain:
     """The split model's contract on a local chain."""
 
-    def __init__(self, anvil: Anvil, chain: Chain) -> None:
+    def __init__(self, anvil: Anvil, chain: ArtifactChain) -> None:
         self.web3 = Web3(Web3.HTTPProvider(anvil.rpc_url))
         self.sender = {"from": self.web3.eth.accounts[0]}
         self.segments = []
@@ -379,7 +381,7 @@ class OnChain:
         receipt = self.web3.eth.wait_for_transaction_receipt(made.transact(self.sender), poll_latency=0.05)
         return str(receipt["contractAddress"])
 
-    def split(self, segments: Any, chain: Chain) -> Any:
+    def split(self, segments: Any, chain: ArtifactChain) -> Any:
         arguments = (segments, chain.features, chain.outputs, chain.clip)
         address = self.deploy(self.own.abi, self.own.bytecode, *arguments)
         return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=self.own.abi)
@@ -443,7 +445,7 @@ def test_on_chain_the_order_of_segments_and_their_models_count(built: Built, dep
     # Another private model has the same circuits and keys, and other hashes: its middle segment, on the same input.
     circuit = circuit_of(network(2))
     end = built.plan.segments[1]
-    piece = cutting.piece(circuit, end.start, end.end)
+    piece = pieces.piece(circuit, end.start, end.end)
     segment = chain.artifacts[1]
     values = [int(value) for value in built.plan.segments[0].circuit.evaluate([built.window])[0]]
     (tmp_path / "other.onnx").write_bytes(piece.to_onnx(1))

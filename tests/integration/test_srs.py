@@ -22,8 +22,10 @@ from oracle.chain.local.anvil import free_port
 from oracle.cli import oracle as command_line
 from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving import srs as strings
-from oracle.proving.srs import SrsCache, SrsFile, SrsOrigin, ceremony_name, srs_bytes
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.ceremony import ceremony_name, srs_bytes
 from oracle.proving.srs.download import Patience
+from oracle.proving.srs.files import SrsFile, SrsOrigin
 
 K = 6
 SIZE = srs_bytes(K)

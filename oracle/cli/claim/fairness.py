@@ -25,7 +25,7 @@ from oracle.core.errors import DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.claims.fairness import Audit, AuditReport
+    from oracle.claims.fairness import FairnessAudit, FairnessReport
     from oracle.claims.models import ModelSpec
     from oracle.proving.artifact import Artifact
 
@@ -54,10 +54,10 @@ def fairness_group() -> None:
 @click.option("--out", type=FILE, default=Path("audit-set.csv"), show_default=True, help="The file to write.")
 def fairness_sample(model: str, source: str, rows: int, seed: int, out: Path) -> None:
     """Write an audit set that comes with the package: CSV with a column `group` and one for each feature."""
-    from oracle.claims import audit_set
+    from oracle.claims.fairness import samples
 
     spec = spec_of(model)
-    found = audit_set.german_test_rows(spec) if source == "german" else audit_set.made_up(spec, rows, seed)
+    found = samples.german_test_rows(spec) if source == "german" else samples.made_up(spec, rows, seed)
     found.save(out)
     click.echo(f"{out}: {len(found.rows)} rows, fingerprint {found.fingerprint(spec.features)}")
 
@@ -91,7 +91,7 @@ def fairness_prove(
     import asyncio
 
     from oracle.claims import fairness
-    from oracle.claims.audit_set import AuditSet
+    from oracle.claims.fairness.audit_set import AuditSet
 
     spec = spec_of(model)
     constraint = constraint_of(spec, at_least, at_most, classes)
@@ -146,7 +146,7 @@ def fairness_verify(
     from oracle.cli.render.fairness import print_fairness
     from oracle.proving import artifact as artifacts
 
-    audit = fairness.Audit.load(audit_file)
+    audit = fairness.FairnessAudit.load(audit_file)
     same = None if architecture is None else spec_of(architecture)
     report = _verified(
         audit,
@@ -171,12 +171,13 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
     """Audit the credit model: its owner proves, and somebody with public files alone verifies and counts."""
     import asyncio
 
-    from oracle.claims import AtLeast, audit_set, fairness
+    from oracle.claims import AtLeast, fairness
+    from oracle.claims.fairness import samples
     from oracle.claims.models import ModelSpec
     from oracle.cli.render.fairness import print_fairness
 
     spec = ModelSpec.packaged("credit")
-    found = audit_set.german_test_rows(spec) if source == "german" else audit_set.made_up(spec, rows, 1)
+    found = samples.german_test_rows(spec) if source == "german" else samples.made_up(spec, rows, 1)
     with tempfile.TemporaryDirectory(prefix="oracle-fairness-") as name:
         public = Path(name)
         found.save(public / "audit-set.csv")
@@ -189,7 +190,7 @@ def fairness_demo(folder: Path, source: str, batch: int, rows: int) -> None:
             "the owner gave out: " + ", ".join(sorted(each.name for each in public.rglob("*") if each.is_file()))
         )
         click.echo("and kept the weights, and each row's score\n")
-        given = fairness.Audit.load(public / "audit.json")
+        given = fairness.FairnessAudit.load(public / "audit.json")
         report = _verified(
             given, copy, public / "audit-set.csv", artifact.manifest.model_hash, fairness.reweighted(spec)
         )
@@ -202,9 +203,9 @@ def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
     from oracle.app.srs import srs_cache
     from oracle.chain.local.solc import compile_standard
     from oracle.claims import fairness
+    from oracle.proving.artifact.verifier import SOLC_VERSION
     from oracle.proving.srs.cache import SrsCache
     from oracle.proving.srs.files import SrsOrigin
-    from oracle.proving.verifier import SOLC_VERSION
 
     # The same folder as for claims.
     cache = SrsCache(folder / "srs") if srs == SrsOrigin.INSECURE_LOCAL else srs_cache(folder)
@@ -219,10 +220,10 @@ def _build(spec: ModelSpec, batch: int, folder: Path, srs: str) -> Artifact:
 
 
 def _verified(
-    audit: Audit, artifact: Artifact, set_file: Path, model_hash: int | None, architecture: ModelSpec | None
-) -> AuditReport:
+    audit: FairnessAudit, artifact: Artifact, set_file: Path, model_hash: int | None, architecture: ModelSpec | None
+) -> FairnessReport:
     from oracle.claims import fairness
-    from oracle.claims.audit_set import AuditSet
+    from oracle.claims.fairness.audit_set import AuditSet
     from oracle.proving.pool.local import LocalVerifier
 
     rows = AuditSet.load(set_file, fairness.features_of(artifact))

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
-from oracle.proving.inspect import Inspection
+from oracle.proving.inspect.views import Inspection
 
 
 def print_inspection(found: Inspection, *, as_json: bool) -> None:

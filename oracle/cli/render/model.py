@@ -9,9 +9,9 @@ from rich.console import Console
 from oracle.app.models import BuiltModel
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
-from oracle.proving.graph import GraphReport
-from oracle.proving.split import Chain, ModelProof, estimate
-from oracle.proving.split.cutting import Plan
+from oracle.proving.inspect.model import GraphReport
+from oracle.proving.split import ArtifactChain, ModelProof, estimated_cost
+from oracle.proving.split.pieces import Plan
 
 
 def print_graph(report: GraphReport, *, as_json: bool) -> None:
@@ -89,9 +89,9 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-def print_split(chain: Chain, plan: Plan | None = None, *, as_json: bool) -> None:
+def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool) -> None:
     """A split model: its segments, in order; with a plan, what was estimated of them."""
-    costs = [estimate(each) for each in chain.artifacts]
+    costs = [estimated_cost(each) for each in chain.artifacts]
     if as_json:
         manifest = chain.manifest.document() if chain.manifest is not None else {}
         planned = {} if plan is None else {"proofs_at_once": plan.lanes, "seconds": plan.seconds, "memory": plan.memory}
@@ -136,7 +136,7 @@ def print_split(chain: Chain, plan: Plan | None = None, *, as_json: bool) -> Non
         console.print("INSECURE: the SRS was generated locally; for local chains only", highlight=False)
 
 
-def print_inference(chain: Chain, proof: ModelProof) -> None:
+def print_inference(chain: ArtifactChain, proof: ModelProof) -> None:
     """What a proof says, in the model's units."""
     outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}" for value in proof.outputs)
     count = len(proof.proofs)

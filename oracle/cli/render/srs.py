@@ -9,11 +9,11 @@ from rich.console import Console
 
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
-from oracle.proving.inspect import SrsFinding
-from oracle.proving.srs import SrsStatus
+from oracle.proving.srs.check import SrsFinding
+from oracle.proving.srs.files import SrsFile
 
 
-def print_srs(entries: Sequence[SrsStatus], *, as_json: bool) -> None:
+def print_srs(entries: Sequence[SrsFile], *, as_json: bool) -> None:
     """The SRS cache."""
     if as_json:
         print_json([asdict(entry) for entry in entries])

@@ -32,9 +32,10 @@ from oracle.core.errors import (
     ProverUnavailable,
     ToolMissing,
 )
-from oracle.proving.artifact import Artifact, ezkl_version
+from oracle.proving.artifact import Artifact
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.engine.staging import StagedFiles
+from oracle.proving.engine.version import ezkl_version
 from oracle.proving.interface import OnEvent
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.pool.pool import PROVING_FILES, QUEUE, PooledProver

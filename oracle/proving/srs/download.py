@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import httpx
+from tenacity import retry_if_exception_type, retry_if_not_exception_type
+
+from oracle.core.backoff import blocking_attempts
 from oracle.core.errors import ArtifactError, SrsUnavailable
-
-if TYPE_CHECKING:
-    import httpx
+from oracle.proving.hashing import sha256_of
 
 Progress = Callable[[int, int], None]
 """Told the bytes that are there, and how many there will be."""
@@ -58,7 +58,7 @@ class _Interrupted(Exception):
     """This attempt ended before the file was complete; another one may not."""
 
 
-class _Late(_Interrupted):
+class _OutOfTime(_Interrupted):
     """Time is up."""
 
 
@@ -82,8 +82,6 @@ def download(
 
 def without_secrets(url: str) -> str:
     """A URL without user, password and query."""
-    import httpx
-
     parsed = httpx.URL(url)
     return str(parsed.copy_with(userinfo=b"", query=None, fragment=None))
 
@@ -106,15 +104,12 @@ class _Download:
 
     def run(self) -> None:
         """Attempt after attempt, until the file is complete or patience is at its end."""
-        import httpx
-        import tenacity
-
-        attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Interrupted) & tenacity.retry_if_not_exception_type(_Late),
-            stop=lambda state: self._fruitless >= self._patience.attempts or time.monotonic() >= self._end,
-            wait=tenacity.wait_exponential(self._patience.first_wait_s, self._patience.longest_wait_s)
-            + tenacity.wait_random(0, self._patience.first_wait_s),
-            reraise=True,
+        attempts = blocking_attempts(
+            retry=retry_if_exception_type(_Interrupted) & retry_if_not_exception_type(_OutOfTime),
+            stop=lambda: self._fruitless >= self._patience.attempts or time.monotonic() >= self._end,
+            first_s=self._patience.first_wait_s,
+            last_s=self._patience.longest_wait_s,
+            jitter_s=self._patience.first_wait_s,
         )
         try:
             self._check_space()
@@ -145,8 +140,6 @@ class _Download:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _attempt(self, client: httpx.Client) -> None:
-        import httpx
-
         before = self._have()
         try:
             self._receive(client, before)
@@ -164,7 +157,7 @@ class _Download:
     def _interruption(self, before: int, reason: str) -> _Interrupted:
         self._fruitless = 0 if self._have() > before else self._fruitless + 1
         if time.monotonic() >= self._end:
-            return _Late(f"not complete within {self._patience.deadline(self._size):g} s")
+            return _OutOfTime(f"not complete within {self._patience.deadline(self._size):g} s")
         return _Interrupted(reason)
 
     def _receive(self, client: httpx.Client, have: int) -> None:
@@ -189,7 +182,7 @@ class _Download:
                     file.write(chunk)
                     self._progress(done, self._size)
                     if time.monotonic() >= self._end:
-                        raise _Late("time is up")
+                        raise _OutOfTime("time is up")
             if done < self._size:
                 raise _Interrupted(f"the answer ended after {done:,} bytes")
 
@@ -229,8 +222,7 @@ class _Download:
         return ArtifactError(f"what is at {self._shown} is another file: it {how}. Nothing of it is kept; {_ELSEWHERE}")
 
     def _check_hash(self) -> None:
-        with self._partial.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(self._partial)
         if digest == self._sha256:
             return
         self._discard()

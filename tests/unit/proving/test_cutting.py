@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from oracle.core import privacy
 from oracle.core.errors import ModelError
-from oracle.proving import graph
 from oracle.proving.artifact import Visibility
+from oracle.proving.cost import approximate_rows
 from oracle.proving.imported import Settings, corners, legs_for
 from oracle.proving.lowering.driver import lower, read_model
-from oracle.proving.reference import Circuit, instantiate
-from oracle.proving.split import cutting
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.split import pieces, planning, schedule
 from oracle.proving.tuning import Objective
 from tests import models
 from tests.graphs import graphs
@@ -59,13 +60,13 @@ class Counting:
         self.asked += 1
         program, _ = lower(read_model(Path(model).read_bytes()))
         assert program is not None
-        rows = graph.approximate_rows(program, private=False, legs=run_args["decomp_legs"])
+        rows = approximate_rows(program, private=False, legs=run_args["decomp_legs"])
         return {"num_rows": int(self.times * rows / run_args["num_inner_cols"])}
 
 
-def plan(circuit: Circuit, folder: Path, memory: float, cores: int = 2, **more: Any) -> cutting.Plan:
+def plan(circuit: Circuit, folder: Path, memory: float, cores: int = 2, **more: Any) -> pieces.Plan:
     chosen: dict[str, Any] = {"visibility": Visibility.PUBLIC, "objective": Objective.TIME, "engine": Counting()} | more
-    return cutting.plan(circuit, name="m", memory=int(memory * GIB), cores=cores, folder=folder, **chosen)
+    return planning.plan(circuit, name="m", memory=int(memory * GIB), cores=cores, folder=folder, **chosen)
 
 
 def reread(piece: Circuit) -> Circuit | None:
@@ -92,14 +93,14 @@ def test_the_chain_of_pieces_is_the_circuit(data: bytes, scales: tuple[int, int]
     except ModelError:
         return
     rng = np.random.default_rng(seed)
-    places = cutting.cuts(circuit)
+    places = pieces.cuts(circuit)
     chosen = [at for at in places if rng.integers(2)]
     windows = np.array([*corners(circuit), *rng.integers(-100, 101, size=(3, circuit.features)).tolist()])
     expected = circuit.evaluate_exactly(windows)
     values = windows.astype(object)
     ends = [0, *chosen, len(circuit.steps)]
     for start, end in pairwise(ends):
-        piece = cutting.piece(circuit, start, end)
+        piece = pieces.piece(circuit, start, end)
         assert piece.bound <= circuit.bound and piece.decomposed <= circuit.decomposed
         assert abs(values).max() <= piece.clip
         given, values = values, piece.evaluate_exactly(values)
@@ -123,7 +124,7 @@ def test_a_value_that_is_used_again_later_can_not_be_cut_off() -> None:
     constants = [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()]
     circuit = circuit_of(model(nodes, ["N", 4], constants))
     kinds = [step.op.kind for step in circuit.steps]
-    assert [kinds[at - 1 : at + 1] for at in cutting.cuts(circuit)] == [["MatMul", "Relu"], ["Add", "MatMul"]]
+    assert [kinds[at - 1 : at + 1] for at in pieces.cuts(circuit)] == [["MatMul", "Relu"], ["Add", "MatMul"]]
 
 
 def test_a_model_that_fits_is_not_cut(tmp_path: Path) -> None:
@@ -188,21 +189,21 @@ def test_a_private_segment_has_weights_for_its_hash(tmp_path: Path) -> None:
 
 
 def test_the_makespan_is_that_of_the_longest_lane() -> None:
-    alone = cutting.makespan([4.0, 4.0], 1, 2)
-    both = cutting.makespan([4.0, 4.0], 2, 2)
+    alone = schedule.makespan([4.0, 4.0], 1, 2)
+    both = schedule.makespan([4.0, 4.0], 2, 2)
     assert both < alone < 2 * both
-    assert cutting.makespan([8.0, 1.0], 2, 2) == cutting.makespan([8.0], 2, 2)
-    assert cutting.lanes_within([5, 4, 3], 9, 8) == 2
-    assert cutting.lanes_within([5, 4, 3], 4, 8) == 1
-    assert cutting.lanes_within([1, 1, 1], 100, 2) == 2
+    assert schedule.makespan([8.0, 1.0], 2, 2) == schedule.makespan([8.0], 2, 2)
+    assert schedule.lanes_within([5, 4, 3], 9, 8) == 2
+    assert schedule.lanes_within([5, 4, 3], 4, 8) == 1
+    assert schedule.lanes_within([1, 1, 1], 100, 2) == 2
 
 
 def test_segments_take_what_the_one_before_them_gives(tmp_path: Path) -> None:
     data, samples = models.mlp()
     circuit = circuit_of(data)
-    at = cutting.cuts(circuit)[1]
+    at = pieces.cuts(circuit)[1]
     found = plan(circuit, tmp_path, 4, at=[at])
-    first, second = cutting.models(found, "m", corners(circuit))
+    first, second = pieces.segment_models(found, "m", corners(circuit))
     assert (first.hashed, second.hashed) == (("output",), ("input",))
     window = tuple(circuit.quantise(samples[:1])[0].tolist())
     assert second.score_int(first.score_int(window)) == tuple(circuit.evaluate([window])[0].tolist())

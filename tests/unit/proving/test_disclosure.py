@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from oracle.core.errors import ModelError
 from oracle.proving.disclosure import above, largest, limit
-from oracle.proving.lowering import Op, Program
-from oracle.proving.reference import Circuit, instantiate
+from oracle.proving.lowering.program import Op, Program
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
 
 
 def scores(count: int, shape: tuple[int, ...] | None = None) -> Program:

@@ -9,8 +9,9 @@ import pytest
 
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ArtifactError, CompileError
-from oracle.proving import verifier
-from oracle.proving.srs import CEREMONY_NEG_S_G2
+from oracle.core.formats import keccak
+from oracle.proving.artifact import verifier
+from oracle.proving.srs.ceremony import CEREMONY_NEG_S_G2
 
 LOCAL = tuple(value ^ 1 for value in CEREMONY_NEG_S_G2)
 CHECK = "                success := and(success, eq(0x0920, proof.length))\n"
@@ -163,7 +164,7 @@ def compiled(runtime: bytes, **more: Any) -> dict[str, Any]:
 def test_code_that_fits_is_taken() -> None:
     taken = verifier.compile_verifier("", lambda request: compiled(b"\x01" * verifier.MAX_RUNTIME_BYTES))
     assert taken.runtime == b"\x01" * 24_576
-    assert taken.code_hash == verifier.keccak256(taken.runtime)
+    assert taken.code_hash == keccak(taken.runtime)
 
 
 @pytest.mark.parametrize("size", [0, verifier.MAX_RUNTIME_BYTES + 1])
@@ -203,4 +204,4 @@ def test_comments_do_not_change_the_compilers_settings() -> None:
 
 
 def test_keccak_is_ethereums() -> None:
-    assert verifier.keccak256(b"").hex().startswith("c5d2460186f7233c")
+    assert keccak(b"").hex().startswith("c5d2460186f7233c")

@@ -1,10 +1,4 @@
-"""Where a circuit is cut into segments, and what each of them costs.
-
-    Circuit → pieces, each a Circuit of its own: the window of one is what the one before it publishes
-
-A cut is a place where one value crosses, and nothing else. Segments publish that value's hash instead of the value.
-They compute with the same integers as the whole, so a chain of them publishes what one circuit would have published.
-"""
+"""The choice of cuts, by what each segment costs."""
 
 from __future__ import annotations
 
@@ -13,192 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from oracle.core.errors import ModelError
-from oracle.proving import artifact, graph
 from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.circuit import run_args
+from oracle.proving.cost import HASH_ROWS, MAX_K, Estimate, digit_rows, estimate, op_rows
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.imported import ImportedModel, Settings, legs_for
-from oracle.proving.lowering import Program
-from oracle.proving.reference import Circuit, decomposed, decompositions
-from oracle.proving.tuning import BASES, COLUMNS, Objective, Progress
+from oracle.proving.imported import Settings, legs_for
+from oracle.proving.interface import Progress
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.steps import decomposed
+from oracle.proving.split.pieces import Plan, Segment, SegmentModel, crossing, cuts, piece, piece_scale
+from oracle.proving.split.schedule import START_SECONDS, lanes_within, makespan
+from oracle.proving.tuning.request import BASES, COLUMNS, Objective
 
 _ASKED = 4
 """Settings of a segment of which ezkl is asked for the rows."""
 
 _PLANS = 12
 """Times that cuts are chosen anew, after ezkl counted more rows than the model of costs."""
-
-_START = 1.0
-"""Seconds until a segment's prover works: process, key, reference string."""
-
-_SERIAL = 0.1
-"""Share of a proof that more threads do not make faster."""
-
-_MEASURED_CORES = 2
-"""Of the machine whose seconds `graph.estimate` gives."""
-
-
-def cuts(circuit: Circuit) -> list[int]:
-    """The steps before which a circuit can be cut: one value crosses, which is neither its input nor its output."""
-    last: dict[str, int] = {circuit.output: len(circuit.steps)}
-    for at, step in enumerate(circuit.steps):
-        for name in step.op.inputs:
-            if name not in circuit.constants:
-                last[name] = max(last.get(name, 0), at)
-    found = []
-    made = {circuit.program.input: -1}
-    for at, step in enumerate(circuit.steps):
-        alive = [name for name in made if last.get(name, -1) >= at]
-        if len(alive) == 1 and alive[0] not in (circuit.program.input, circuit.output):
-            found.append(at)
-        made[step.op.output] = at
-    return found
-
-
-def piece(circuit: Circuit, start: int, end: int) -> Circuit:
-    """The steps from `start` to before `end` as a circuit.
-
-    Args:
-        circuit: The whole.
-        start: 0, or one of `cuts`.
-        end: One of `cuts`, or the number of steps.
-
-    Raises:
-        ModelError: It rebases: what a prover may choose in one segment is not bounded in the next.
-    """
-    if circuit.rebase:
-        raise ModelError("a circuit that is rebased can't be cut: choose scales with which nothing is divided")
-    steps = circuit.steps[start:end]
-    program = circuit.program
-    scales = {program.input: circuit.input_scale} | {step.op.output: step.scale for step in circuit.steps}
-    shapes = {program.input: program.input_shape} | {step.op.output: step.op.shape[1:] for step in circuit.steps}
-    reaches = {program.input: circuit.clip} | {step.op.output: step.reach for step in circuit.steps}
-    first = program.input if start == 0 else _crossing(circuit, start)
-    last = circuit.output if end == len(circuit.steps) else _crossing(circuit, end)
-    constants = {name for step in steps for name in step.op.inputs if name in circuit.constants}
-    part = Program(
-        input=first,
-        input_shape=shapes[first],
-        output=last,
-        output_shape=shapes[last] if end < len(circuit.steps) else program.output_shape,
-        ops=tuple(step.op for step in steps),
-        constants={name: program.constants[name] for name in sorted(constants)},
-    )
-    return Circuit(
-        program=part,
-        input_scale=scales[first],
-        param_scale=circuit.param_scale,
-        output_scale=scales[last],
-        clip=reaches[first],
-        steps=steps,
-        constants={name: circuit.constants[name] for name in sorted(constants)},
-        output=last,
-        bound=max(reaches[first], *(step.largest for step in steps)),
-        decomposed=decomposed(steps),
-        decompositions=decompositions(steps),
-    )
-
-
-def _crossing(circuit: Circuit, at: int) -> str:
-    """The value that crosses a cut: the latest one that is used behind it."""
-    used = {name for step in circuit.steps[at:] for name in step.op.inputs} | {circuit.output}
-    return next(step.op.output for step in reversed(circuit.steps[:at]) if step.op.output in used)
-
-
-@dataclass(frozen=True)
-class SegmentModel(ImportedModel):
-    """A segment of a split model, as `artifact.build` takes it.
-
-    Attributes:
-        hashed: Its ends that are published as hashes: "input", "output" or both.
-        inputs: What the whole model's windows have become where it begins; the first is the first proof's.
-    """
-
-    hashed: tuple[str, ...] = ()
-    inputs: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def largest_input(self) -> int:
-        """A window that is hashed is a value of the model, which no clip limits."""
-        return self.circuit.bound if "input" in self.hashed else super().largest_input
-
-    def run_args(self) -> dict[str, Any]:
-        """Digits, columns, k, and which ends are hashed."""
-        return {**super().run_args(), **{f"{end}_visibility": "hashed" for end in self.hashed}}
-
-    def windows(self) -> Sequence[tuple[int, ...]]:
-        """The whole model's, where this segment begins."""
-        return self.inputs or super().windows()
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One segment of a plan.
-
-    Attributes:
-        start: Its first step.
-        end: The step behind its last one.
-        nodes: ONNX nodes of the model of its first and its last step.
-        circuit: Its own.
-        settings: Of its circuit.
-        cost: As estimated, from rows that ezkl counted.
-    """
-
-    start: int
-    end: int
-    nodes: tuple[str, str]
-    circuit: Circuit
-    settings: Settings
-    cost: graph.Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a model is cut.
-
-    Attributes:
-        segments: In order.
-        lanes: Segments that are proven at once.
-        seconds: Until all are proven, estimated.
-    """
-
-    segments: tuple[Segment, ...]
-    lanes: int
-    seconds: float
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the largest proofs at once take, estimated."""
-        return sum(sorted((each.cost.memory for each in self.segments), reverse=True)[: self.lanes])
-
-
-def makespan(seconds: Sequence[float], lanes: int, cores: int) -> float:
-    """Seconds until all segments are proven, the longest first, each by its share of the cores.
-
-    Args:
-        seconds: Of each proof, as `graph.estimate` gives them.
-        lanes: Proofs at once.
-        cores: Of the machine.
-    """
-
-    def speed(threads: float) -> float:
-        return 1 / (_SERIAL + (1 - _SERIAL) / threads)
-
-    factor = speed(_MEASURED_CORES) / speed(max(1.0, cores / lanes))
-    busy = [0.0] * lanes
-    for each in sorted(seconds, reverse=True):
-        least = busy.index(min(busy))
-        busy[least] += _START + each * factor
-    return max(busy)
-
-
-def lanes_within(memory: Sequence[int], limit: int, cores: int) -> int:
-    """How many of these proofs can be made at once, whichever they are; at least 1."""
-    largest = sorted(memory, reverse=True)
-    most = min(cores, len(largest))
-    return max([count for count in range(1, most + 1) if sum(largest[:count]) <= limit], default=1)
 
 
 def plan(
@@ -261,7 +88,7 @@ class _Planner:
     objective: Objective
     memory: int
     cores: int
-    known: dict[tuple[int, int], tuple[Settings, graph.Estimate]] = field(default_factory=dict)
+    known: dict[tuple[int, int], tuple[Settings, Estimate]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         circuit = self.circuit
@@ -272,23 +99,23 @@ class _Planner:
         self.rows: list[tuple[int, int]] = []
         for step in circuit.steps:
             shapes[step.op.output] = step.op.shape
-            self.rows.append(graph.op_rows(step.op, shapes))
+            self.rows.append(op_rows(step.op, shapes))
         self.width = {0: circuit.features, len(circuit.steps): circuit.outputs}
-        self.width |= {at: math.prod(shapes[_crossing(circuit, at)]) for at in self.places[1:-1]}
+        self.width |= {at: math.prod(shapes[crossing(circuit, at)]) for at in self.places[1:-1]}
         self.factor = 1.0
-        self.estimates: dict[tuple[int, int], tuple[Settings, graph.Estimate] | None] = {}
+        self.estimates: dict[tuple[int, int], tuple[Settings, Estimate] | None] = {}
 
     def ends(self, start: int, end: int) -> tuple[str, ...]:
         """The hashed ones."""
         whole = len(self.circuit.steps)
         return ("input",) * (start > 0) + ("output",) * (end < whole)
 
-    def cost(self, estimate: graph.Estimate) -> float:
+    def cost(self, estimate: Estimate) -> float:
         if self.objective is Objective.GAS:
             return float(estimate.gas)
-        return estimate.seconds + _START
+        return estimate.seconds + START_SECONDS
 
-    def candidates(self, start: int, end: int) -> list[tuple[Settings, graph.Estimate]]:
+    def candidates(self, start: int, end: int) -> list[tuple[Settings, Estimate]]:
         """Digits and columns, cheapest first; none if there is nothing whose hash would bind a private model."""
         steps = self.circuit.steps[start:end]
         constants = {name for step in steps for name in step.op.inputs if name in self.circuit.constants}
@@ -304,21 +131,21 @@ class _Planner:
         for base in BASES if apart else (2,):
             legs = legs_for(base, apart)
             for columns in COLUMNS:
-                rows = math.ceil(self.factor * (arithmetic + count * graph.digit_rows(legs)) / columns)
+                rows = math.ceil(self.factor * (arithmetic + count * digit_rows(legs)) / columns)
                 settings = Settings(scale, self.circuit.param_scale, base, legs, columns)
                 found.append((settings, self.estimate(start, end, settings, rows, weights if private else 0)))
         found.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))
         return found
 
-    def estimate(self, start: int, end: int, settings: Settings, rows: int, hashed: int = 0) -> graph.Estimate:
+    def estimate(self, start: int, end: int, settings: Settings, rows: int, hashed: int = 0) -> Estimate:
         """Of a range with so many rows; those of the hash, which lie beside them, included or not."""
         ends = self.ends(start, end)
         hashed += self.width[start] * ("input" in ends) + self.width[end] * ("output" in ends)
         apart = decomposed(self.circuit.steps[start:end])
         private = self.visibility is Visibility.PRIVATE
         public = self.width[start] * ("input" not in ends) + self.width[end] * ("output" not in ends)
-        return graph.estimate(
-            max(rows, graph.HASH_ROWS * hashed),
+        return estimate(
+            max(rows, HASH_ROWS * hashed),
             instances=public + private + len(ends),
             private=private or bool(ends),
             lookups=bool(apart),
@@ -326,7 +153,7 @@ class _Planner:
             table=settings.base if apart else 0,
         )
 
-    def best(self, start: int, end: int) -> tuple[Settings, graph.Estimate] | None:
+    def best(self, start: int, end: int) -> tuple[Settings, Estimate] | None:
         if (start, end) in self.known:
             return self.known[start, end]
         if (start, end) not in self.estimates:
@@ -342,7 +169,7 @@ class _Planner:
         factor = self.factor
         for settings, guess in self.candidates(start, end)[:_ASKED]:
             model = SegmentModel(self.name, part, settings, hashed=self.ends(start, end))
-            arguments = artifact.run_args(model, self.visibility)
+            arguments = run_args(model, self.visibility)
             told = engine.call("gen_settings", model=str(onnx), settings=str(written), run_args=arguments)
             counted.append((settings, self.estimate(start, end, settings, told["num_rows"])))
             factor = max(factor, self.factor * told["num_rows"] / guess.rows)
@@ -415,8 +242,8 @@ class _Planner:
         return [(self.places[a], self.places[b]) for a, b in pairwise(reversed(ends))]
 
     @staticmethod
-    def fits(estimate: graph.Estimate, memory: int) -> bool:
-        return estimate.memory <= memory and estimate.k <= graph.MAX_K
+    def fits(estimate: Estimate, memory: int) -> bool:
+        return estimate.memory <= memory and estimate.k <= MAX_K
 
     def refusal(self) -> str:
         """Names the layer that fits no segment: the largest of the smallest one that would hold it."""
@@ -438,7 +265,7 @@ class _Planner:
         largest = max(range(start, end), key=lambda at: self.rows[at][0] + self.weights_of(at))
         change = "allow more with --memory-limit, or make it smaller"
         if self.visibility is Visibility.PRIVATE:
-            change += f"; a private weight costs {graph.HASH_ROWS} rows, with --public-model about one"
+            change += f"; a private weight costs {HASH_ROWS} rows, with --public-model about one"
         return (
             f"{self.name}: {self.circuit.steps[largest].op.node} fits no segment: the smallest that holds it takes "
             f"{cost.rows:,} rows (k = {cost.k}), about {cost.memory / 2**30:.2f} GiB and {cost.seconds:,.0f} s a "
@@ -449,31 +276,4 @@ class _Planner:
         if self.visibility is Visibility.PUBLIC:
             return 0
         names = {name for name in self.circuit.steps[at].op.inputs if name in self.circuit.constants}
-        return graph.HASH_ROWS * sum(int(self.circuit.constants[name].size) for name in names)
-
-
-def piece_scale(circuit: Circuit, at: int) -> int:
-    """The scale of the value that crosses a cut."""
-    name = _crossing(circuit, at)
-    return next(step.scale for step in circuit.steps if step.op.output == name)
-
-
-def models(plan: Plan, name: str, windows: Sequence[tuple[int, ...]]) -> list[SegmentModel]:
-    """The segments as models to build.
-
-    Args:
-        plan: The cuts.
-        name: The whole model's.
-        windows: The whole model's, for the first proofs and the corners.
-    """
-    found = []
-    inputs = [tuple(each) for each in windows]
-    last = len(plan.segments) - 1
-    for at, segment in enumerate(plan.segments):
-        hashed = ("input",) * (at > 0) + ("output",) * (at < last)
-        model = SegmentModel(
-            f"{name}-{at:02}", segment.circuit, segment.settings, hashed=hashed, inputs=tuple(dict.fromkeys(inputs))
-        )
-        found.append(model)
-        inputs = [tuple(int(value) for value in row) for row in segment.circuit.evaluate(inputs).tolist()]
-    return found
+        return HASH_ROWS * sum(int(self.circuit.constants[name].size) for name in names)

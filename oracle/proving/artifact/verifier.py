@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from oracle.core.errors import ArtifactError, CompileError
-from oracle.proving.srs import CEREMONY_NEG_S_G2
+from oracle.core.formats import keccak
+from oracle.proving.srs.ceremony import CEREMONY_NEG_S_G2
 
 HARDENING_VERSION = 2
 SOLC_VERSION = "0.8.20"
@@ -108,7 +109,7 @@ class CompiledVerifier:
     @property
     def code_hash(self) -> bytes:
         """keccak256 of the runtime code: what EXTCODEHASH gives."""
-        return keccak256(self.runtime)
+        return keccak(self.runtime)
 
 
 def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
@@ -245,13 +246,6 @@ def is_public_ceremony(code: str | bytes) -> bool:
     if set(found) != set(names):
         raise ArtifactError("this is not a generated verifier: it has no constants neg_s_g2_x_1 to neg_s_g2_y_2")
     return tuple(found[name] for name in names) == CEREMONY_NEG_S_G2
-
-
-def keccak256(data: bytes) -> bytes:
-    """Ethereum's hash."""
-    from eth_hash.auto import keccak
-
-    return bytes(keccak(data))
 
 
 def _one_line(value: str) -> str:

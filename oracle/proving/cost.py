@@ -1,31 +1,33 @@
-"""What a model will cost and why it can't be proven, told before any key is made.
+"""The cost model of a circuit: rows, k, proof, gas, time and memory, estimated before any key is made.
 
-The counts of rows are those of the circuit without its keys; times and memory are estimates, from measurements on a
+The counts of rows are those of the circuit without its keys. Times and memory are estimates, from measurements on a
 machine of 2024. They rank settings well, and promise nothing about another machine: `oracle bench` measures how far off
 they are (`docs/performance.md`).
 """
 
 from __future__ import annotations
 
-import collections
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from oracle.core.errors import ModelError
-from oracle.proving.lowering import DECOMPOSED, DEFAULT_SEGMENTS, Op, Problem, Program, lower, read_model
+from oracle.proving.lowering.program import DECOMPOSED, Op, Program
 
 HASH_ROWS = 41
 """Rows of the hash per private weight; they lie beside the model's own rows."""
 
+BLINDING_ROWS = 6
+"""Rows of a circuit's 2^k that blind its columns and hold nothing. The settings' count of rows does not have them."""
+
 _DIGIT_ROWS = 3
+
 _DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5, "Greater": 18, "Less": 18, "GreaterOrEqual": 19, "LessOrEqual": 19}
 """Rows of a number that is taken apart: as many per digit, and these beside them. Counted in ezkl's settings."""
 
 _BYTES = 37 << 20
+
 _SECONDS = 4.5e-4
+
 _GROWTH = 0.85
 """Time grows with 2^k to this power, from k = 6 to 14: multi-scalar multiplication is cheaper per point if there are
 many."""
@@ -126,8 +128,6 @@ def estimate(
         table: Rows of the lookup table.
         k: At least this one.
     """
-    from oracle.proving.artifact import least_k
-
     k = max(least_k(rows, table), MIN_K, k)
     shape = _SHAPES[private, lookups][min(columns, len(_SHAPES[private, lookups])) - 1]
     # A circuit that is nearly full is folded into twice the columns.
@@ -141,6 +141,14 @@ def estimate(
         _SECONDS * shape.work * (1 + _FOLDED * folded) * float(1 << k) ** _GROWTH,
         int(_BYTES + shape.row_bytes * (1 + _FOLDED * folded) * (1 << k)),
     )
+
+
+def least_k(rows: int, table: int) -> int:
+    """Return the least k that may hold a circuit of so many rows, with a lookup table of so many rows.
+
+    Setup refuses a k that is too small all the same.
+    """
+    return (max(rows, table) + BLINDING_ROWS - 1).bit_length()
 
 
 def gas_of_bytes(count: int) -> int:
@@ -193,142 +201,3 @@ def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
 def digit_rows(legs: int) -> int:
     """Rows of the digits of one number."""
     return _DIGIT_ROWS * legs
-
-
-@dataclass(frozen=True, slots=True)
-class GraphReport:
-    """What is in an ONNX file, and whether it can be proven.
-
-    Attributes:
-        name: Of the file.
-        operators: How often each occurs.
-        problems: Why it can't be proven; empty if it can.
-        program: The lowered model; None if there are problems.
-        public: Estimate with public weights, likewise.
-        private: Estimate with private weights, likewise.
-    """
-
-    name: str
-    operators: Mapping[str, int]
-    problems: Sequence[Problem]
-    program: Program | None
-    public: Estimate | None
-    private: Estimate | None
-
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        program = self.program
-        return {
-            "name": self.name,
-            "operators": dict(self.operators),
-            "problems": [asdict(problem) for problem in self.problems],
-            "features": program and program.features,
-            "outputs": program and program.outputs,
-            "weights": program and program.weights,
-            "activation_left_off": program and program.dropped,
-            "piecewise_linear": list(program.approximated) if program else [],
-            "public": self.public and asdict(self.public),
-            "private": self.private and asdict(self.private),
-        }
-
-
-def inspect(
-    data: bytes,
-    name: str = "model",
-    *,
-    output: str | None = None,
-    segments: int = DEFAULT_SEGMENTS,
-    keep_activation: bool = False,
-    memory: int | None = None,
-    whole: bool = True,
-) -> GraphReport:
-    """Looks at an ONNX file, without any key or circuit.
-
-    Args:
-        data: The file.
-        name: For messages.
-        output: The one that is published.
-        segments: Of a smooth activation.
-        keep_activation: Keep a final monotone activation.
-        memory: Bytes that proving may take; None: as the machine has.
-        whole: Whether one circuit is to hold it all.
-
-    Raises:
-        ModelError: It is no ONNX file. Everything else is a problem in the report.
-    """
-    model = read_model(data, name)
-    operators = collections.Counter(node.op_type for node in model.graph.node)
-    program, problems = lower(model, output=output, segments=segments, keep_activation=keep_activation)
-    if program is None:
-        return GraphReport(name, operators, problems, None, None, None)
-    lookups = any(op.kind in DECOMPOSED for op in program.ops)
-    costs = {}
-    for private in (False, True):
-        rows = approximate_rows(program, private=private)
-        instances = program.features + program.outputs + private
-        costs[private] = estimate(rows, instances=instances, private=private, lookups=lookups, table=128 * lookups)
-    problems = _too_large(program, costs[False], memory) if whole else []
-    return GraphReport(name, operators, problems, None if problems else program, costs[False], costs[True])
-
-
-def check(report: GraphReport) -> Program:
-    """The report's program.
-
-    Raises:
-        ModelError: It has problems: all of them, each with its node and what to change.
-    """
-    if report.problems or report.program is None:
-        count = len(report.problems)
-        listed = "; ".join(f"({at}) {problem}" for at, problem in enumerate(report.problems, 1))
-        raise ModelError(f"{report.name} can't be proven as it is, for {count} reason{'s' * (count > 1)}: {listed}")
-    return report.program
-
-
-def check_cost(cost: Estimate, memory: int | None = None) -> None:
-    """Refuses a circuit that this machine can't prove.
-
-    Raises:
-        ModelError: It needs more memory, or more rows than there are.
-    """
-    problem = _cost_problem(cost, memory)
-    if problem:
-        raise ModelError(f"the circuit is too large: {problem}")
-
-
-def _cost_problem(cost: Estimate, memory: int | None) -> str:
-    import psutil
-
-    limit = psutil.virtual_memory().total if memory is None else memory
-    told = f"{cost.rows:,} rows (k = {cost.k}), about {cost.memory / 2**30:.1f} GiB and {cost.seconds:,.0f} s a proof"
-    if cost.k > MAX_K:
-        return f"{told}; there are no more than 2^{MAX_K} rows"
-    return f"{told}; there are {limit / 2**30:.1f} GiB" if cost.memory > limit else ""
-
-
-def _too_large(program: Program, cost: Estimate, memory: int | None) -> list[Problem]:
-    told = _cost_problem(cost, memory)
-    if not told:
-        return []
-    largest = max(program.constants.items(), key=lambda item: item[1].size, default=None)
-    where = "the graph"
-    if largest is not None:
-        where = next(op.node for op in program.ops if largest[0] in op.inputs)
-    return [
-        Problem(
-            where,
-            f"the model is too large: {told}",
-            "use smaller layers, or --split; this one has most weights",
-        )
-    ]
-
-
-def read_file(path: Path) -> bytes:
-    """An ONNX file's content.
-
-    Raises:
-        ModelError: It can't be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}") from error

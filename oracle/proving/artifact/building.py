@@ -1,0 +1,312 @@
+"""The build of an artifact: settings, keys and a first proof, checks, the verifier, the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from oracle.core import encoding
+from oracle.core.errors import ArtifactError, OracleError, ProverUnavailable
+from oracle.proving.artifact import verifier
+from oracle.proving.artifact.circuit import (
+    arranged,
+    check_windows,
+    hashed_ends,
+    input_lengths,
+    manifest_facts,
+    run_args,
+)
+from oracle.proving.artifact.keys import settle, write_json
+from oracle.proving.artifact.loading import Artifact, load
+from oracle.proving.artifact.manifest import (
+    AUDIT_FILES,
+    CIRCUIT,
+    COMPILED,
+    MANIFEST,
+    MODEL,
+    PK,
+    PROBE,
+    PROVER_FILES,
+    SCHEMA,
+    SETTINGS,
+    SOLIDITY,
+    SRS,
+    VK,
+    Manifest,
+    Visibility,
+)
+from oracle.proving.cost import least_k
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.engine.version import ezkl_version
+from oracle.proving.hashing import digest, sha256_of
+from oracle.proving.interface import Progress, Provable
+from oracle.proving.srs.files import SrsFile, SrsOrigin, SrsSource
+
+_K_ATTEMPTS = 4
+
+
+def build(
+    detector: Provable,
+    batch: int,
+    *,
+    visibility: Visibility,
+    srs: SrsSource,
+    compile_standard: verifier.Compiler,
+    cache: Path,
+    progress: Progress = lambda step: None,
+) -> Artifact:
+    """Build a detector's circuit, or find it again.
+
+    Args:
+        detector: The model; its `disclosure` decides what the circuit publishes.
+        batch: B, windows per proof.
+        visibility: Of the weights.
+        srs: Gives the SRS. The cache is keyed by the SRS's origin, not by its content: one locally generated SRS is as
+            insecure as another, and a rebuilt key would not fit the verifier that is already deployed.
+        compile_standard: Runs solc 0.8.20.
+        cache: Folder of artifacts.
+        progress: Told each step before it begins.
+
+    Raises:
+        ArtifactError: The circuit can't be built, differs from the detector, or has a score unit that the hub does not
+            take; or the artifact that was found is corrupt.
+        CompileError: solc refused the verifier.
+    """
+    if batch < 1:
+        raise ArtifactError(f"batch {batch} must be at least 1")
+    if not encoding.is_score_unit(detector.score_unit):
+        raise ArtifactError(
+            f"detector {detector.name}: the hub takes no score unit of {detector.score_unit}: it must be positive, and "
+            f"have at most {encoding.SCORE_UNIT_BITS} significant bits; round it"
+        )
+    onnx = detector.to_onnx(batch)
+    arguments = run_args(detector, visibility)
+    key = digest(
+        manifest_facts(detector)
+        | {
+            "schema": SCHEMA,
+            "onnx": hashlib.sha256(onnx).hexdigest(),
+            "name": detector.name,
+            "run_args": arguments,
+            "srs_origin": srs.origin.value,
+            "ezkl": ezkl_version(),
+            "solc": verifier.SOLC_VERSION,
+            "hardening": verifier.HARDENING_VERSION,
+            "score_unit": str(detector.score_unit),
+        }
+    )
+    target = cache / f"{detector.name}-b{batch}-{visibility.value}-{detector.disclosure}-{key[:16]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{target.name}.lock"):
+        if target.exists():
+            return load(target)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as temporary:
+            folder = Path(temporary, target.name)
+            folder.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755)
+            (folder / MODEL).write_bytes(onnx)
+            with EngineProcess() as engine:
+                _Build(folder, engine, detector, batch, visibility, arguments, srs, compile_standard, progress).run()
+            os.replace(folder, target)
+    return load(target)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One build, into a folder that has the ONNX graph already."""
+
+    folder: Path
+    engine: EngineProcess
+    detector: Provable
+    batch: int
+    visibility: Visibility
+    run_args: dict[str, Any]
+    source: SrsSource
+    compile_standard: verifier.Compiler
+    progress: Callable[[str], None]
+
+    def run(self) -> None:
+        detector = self.detector
+        if detector.score_bound().bit_length() > 126:
+            raise ArtifactError(f"detector {detector.name}: its scores can exceed the circuit's 127-bit integers")
+        # 1 Settings: as small a k as holds the rows.
+        self.progress("settings")
+        settings = self.engine.call(
+            "gen_settings", model=self._file(MODEL), settings=self._file(SETTINGS), run_args=self.run_args
+        )
+        least = max(least_k(settings["num_rows"], self.run_args["decomp_base"]), self.run_args.get("logrows", 0))
+        # 2 Circuit, SRS, keys and a first proof, which shows whether this k really holds the circuit.
+        srs, proven = self._smallest_k(settings, least)
+        # 3 The circuit is the reference, at the corners too.
+        self.progress("circuit against reference")
+        self._check_corners()
+        # 4 The verifier.
+        self.progress("verifier")
+        proof_bytes = len(proven["proof"]) // 2
+        circuit_hash, code_hash = self._write_verifier(srs, proof_bytes)
+        # 5 The manifest.
+        manifest = Manifest(
+            schema=SCHEMA,
+            name=detector.name,
+            batch=self.batch,
+            features=detector.features,
+            outputs=detector.outputs,
+            param_scale=detector.param_scale,
+            score_unit=detector.score_unit,
+            visibility=self.visibility,
+            disclosure=str(detector.disclosure),
+            model_hash=self._model_hash([int(element, 16) for element in proven["instances"]]) or 0,
+            ezkl=ezkl_version(),
+            solc=verifier.SOLC_VERSION,
+            hardening=verifier.HARDENING_VERSION,
+            k=srs.k,
+            proof_bytes=proof_bytes,
+            instance_count=len(proven["instances"]),
+            srs_sha256=srs.sha256,
+            srs_origin=srs.origin,
+            verifier_code_hash="0x" + code_hash.hex(),
+            circuit_hash=circuit_hash,
+            files={name: sha256_of(self.folder / name) for name in sorted((*PROVER_FILES, *AUDIT_FILES))},
+            **manifest_facts(detector),
+            hashed=self._hashed,
+            inputs=input_lengths(detector),
+        )
+        artifact_hash = manifest.computed_hash()
+        document = manifest.document() | {"artifact_hash": artifact_hash, "privacy": manifest.privacy()}
+        write_json(self.folder / MANIFEST, document)
+        if self._hashed:
+            # A segment is no feed's model, and the whole model does not publish the segment's window and scores.
+            return
+        # 6 The probe: the first proof, which verified above.
+        calm = check_windows(detector)[0]
+        probe = {"window": calm, "scores": detector.score_int(calm), "proof": proven["proof"]}
+        write_json(self.folder / PROBE, {"artifact_hash": artifact_hash} | probe)
+
+    @property
+    def _hashed(self) -> tuple[str, ...]:
+        return hashed_ends(self.run_args)
+
+    def _file(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def _model_hash(self, instances: list[int]) -> int | None:
+        """Return the hash of the weights from a proof's instances; None if the weights are in the key."""
+        at = max(1, len(input_lengths(self.detector))) if "input" in self._hashed else 0
+        return instances[at] if self.visibility is Visibility.PRIVATE else None
+
+    def _inputs(self, window: tuple[int, ...]) -> list[int] | list[list[int]]:
+        """Return the circuit's inputs for a batch of equal windows."""
+        return arranged([*window] * self.batch, input_lengths(self.detector))
+
+    def _smallest_k(self, settings: dict[str, Any], least: int) -> tuple[SrsFile, dict[str, Any]]:
+        """Compile, make keys and prove once, with the least k that works. Return the SRS and the proof."""
+        refusal: OracleError | None = None
+        window = check_windows(self.detector)[0]
+        outputs = [value for _ in range(self.batch) for value in self.detector.score_int(window)]
+        for k in range(least, least + _K_ATTEMPTS):
+            self.progress(f"SRS, k = {k}")
+            srs = self.source.file(k)
+            if srs.k != k:
+                raise ArtifactError(f"the SRS source gave k = {srs.k} for k = {k}")
+            shutil.copyfile(srs.path, self.folder / SRS)
+            settle(settings, k)
+            write_json(self.folder / SETTINGS, settings)
+            files = {"circuit": CIRCUIT, "vk": VK, "pk": PK, "srs": SRS}
+            paths: dict[str, Any] = {parameter: self._file(name) for parameter, name in files.items()}
+            written = self._file(SETTINGS)
+            self.engine.call("compile_circuit", model=self._file(MODEL), circuit=self._file(CIRCUIT), settings=written)
+            try:
+                self.progress(f"keys, k = {k}")
+                self.engine.call("setup", **paths)
+                self.progress("first proof")
+                proven = self.engine.call(
+                    "prove", settings=written, inputs=self._inputs(window), outputs=outputs, **paths
+                )
+            except (ArtifactError, ProverUnavailable) as error:
+                refusal = error
+                continue
+            self._check_first_proof(proven, srs, window, outputs)
+            return srs, proven
+        raise ArtifactError(
+            f"no circuit of up to 2^{least + _K_ATTEMPTS - 1} rows works for {self.detector.name}: {refusal}"
+        )
+
+    def _check_first_proof(
+        self, proven: dict[str, Any], srs: SrsFile, window: tuple[int, ...], outputs: list[int]
+    ) -> None:
+        name = self.detector.name
+        if "proof" not in proven:
+            raise ArtifactError(
+                f"the circuit of {name} computes {proven['outputs']} for a calm window, its reference {outputs}"
+            )
+        if not proven["verified"]:
+            raise ArtifactError(f"the first proof of {name} does not verify")
+        if sha256_of(self.folder / SRS) != srs.sha256:
+            raise ArtifactError(f"SRS file {srs.path} changed while it was used")
+        instances = tuple(int(element, 16) for element in proven["instances"])
+        flat = [*window] * self.batch
+        lengths = input_lengths(self.detector) or (len(flat),)
+        ends = {"input": arranged(flat, lengths), "output": [outputs]}
+        hashes: dict[str, Any] = {
+            f"{end}_hash": tuple(int(each, 16) for each in self.engine.call("poseidon", vectors=ends[end]))
+            for end in self._hashed
+        }
+        model_hash = self._model_hash(list(instances))
+        scores = self.detector.score_int(window)
+        if instances != encoding.instances(model_hash, [window], [scores], self.batch, **hashes):
+            raise ArtifactError(f"the circuit of {name} has other instances than the hub, or in another order")
+
+    def _check_corners(self) -> None:
+        for window in check_windows(self.detector)[1:]:
+            expected = [value for _ in range(self.batch) for value in self.detector.score_int(window)]
+            seen = self.engine.call("witness", circuit=self._file(CIRCUIT), inputs=self._inputs(window))["outputs"]
+            if seen != expected:
+                raise ArtifactError(
+                    f"the circuit of {self.detector.name} computes {seen} for {list(window)}, its integer reference "
+                    f"{expected}"
+                )
+
+    def _write_verifier(self, srs: SrsFile, proof_bytes: int) -> tuple[str, bytes]:
+        """Generate, harden and compile the verifier. Return the circuit's hash and the code's hash."""
+        folder, detector = self.folder, self.detector
+        self.engine.call(
+            "create_verifier",
+            vk=self._file(VK),
+            settings=self._file(SETTINGS),
+            srs=self._file(SRS),
+            source=self._file(SOLIDITY),
+        )
+        generated = (folder / SOLIDITY).read_text(encoding="utf-8")
+        circuit_hash = digest(
+            {
+                "vk": sha256_of(folder / VK),
+                "srs": srs.sha256,
+                "generated": hashlib.sha256(generated.encode()).hexdigest(),
+                "ezkl": ezkl_version(),
+                "solc": verifier.SOLC_VERSION,
+                "hardening": verifier.HARDENING_VERSION,
+            }
+        )
+        header = {
+            "Circuit": circuit_hash,
+            "Windows": f"{self.batch} of {detector.features} features, {detector.outputs} {detector.disclosure}s each",
+            "Weights": f"{self.visibility.value} ({self.visibility.param_visibility})",
+            "Structured reference string": f"{srs.origin.value}, k = {srs.k}, SHA-256 {srs.sha256}",
+            "Generator": f"ezkl {ezkl_version()}, for solc {verifier.SOLC_VERSION}",
+        }
+        hardened = verifier.harden(generated, proof_bytes, header)
+        compiled = verifier.compile_verifier(hardened, self.compile_standard)
+        public = verifier.is_public_ceremony(hardened)
+        if public != (srs.origin is SrsOrigin.PUBLIC_CEREMONY):
+            raise ArtifactError("the generated verifier trusts another SRS than the one its keys were made from")
+        (folder / SOLIDITY).write_text(hardened, encoding="utf-8")
+        code = {"abi": compiled.abi, "bytecode": compiled.bytecode.hex(), "runtime": compiled.runtime.hex()}
+        write_json(folder / COMPILED, code)
+        return circuit_hash, compiled.code_hash

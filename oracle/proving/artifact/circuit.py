@@ -1,0 +1,85 @@
+"""The circuit that a model asks for: ezkl's arguments, its inputs, and the windows that it is checked with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oracle.core import encoding
+from oracle.proving.artifact.manifest import Visibility
+from oracle.proving.interface import Provable, Tuned
+
+_VERDICT_BASE, _VERDICT_LEGS = 512, 8
+"""512^8 = 2^72 bounds compared scores; a table of 512 rows leaves the circuit at the k that its hash needs."""
+
+
+def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
+    """ezkl's run arguments. Integers in, exact products, no rebase, no lookup but the one of a comparison."""
+    verdict = detector.disclosure == "verdict"
+    arguments = {
+        "input_scale": 0,
+        "param_scale": detector.param_scale,
+        # A rebase divides, and a division accepts floor and ceiling: the scores would not be exact.
+        "scale_rebase_multiplier": 1_000,
+        "lookup_range": [0, 1],
+        "num_inner_cols": 1,
+        "decomp_base": _VERDICT_BASE if verdict else 2,
+        "decomp_legs": _VERDICT_LEGS if verdict else 2,
+        # The contract derives and clips the inputs itself, and the outputs are polynomials of them.
+        "ignore_range_check_inputs_outputs": True,
+        "disable_freivalds": True,
+        "input_visibility": "public",
+        "output_visibility": "public",
+        "param_visibility": visibility.param_visibility,
+    }
+    return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
+
+
+def hashed_ends(run_args: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ends of a circuit that it publishes as hashes."""
+    return tuple(end for end in ("input", "output") if run_args[f"{end}_visibility"] == "hashed")
+
+
+def manifest_facts(detector: Provable) -> dict[str, Any]:
+    """What the manifest says beyond the circuit; nothing for most detectors, so that their hashes stay."""
+    facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
+    return facts | ({"spread": True} if getattr(detector, "spread", False) else {})
+
+
+def check_windows(detector: Provable) -> list[tuple[int, ...]]:
+    """The probe's window, and then those that the circuit is held against the reference with."""
+    if isinstance(detector, Tuned):
+        return list(detector.windows())
+    return [_calm(detector.features), *_corners(detector.features)]
+
+
+def _calm(features: int) -> tuple[int, ...]:
+    """Nothing moved, on time: what a feed's first report shows."""
+    return (0,) * (features - 1) + (encoding.GAP_ONE,)
+
+
+def _corners(features: int) -> list[tuple[int, ...]]:
+    """Windows at the edge of what the contract can ask for."""
+    most, least = encoding.CLIP, -encoding.CLIP
+    moves = features - 1
+    alternating = tuple(most if index % 2 else least for index in range(moves))
+    return [
+        (*(most,) * moves, most),
+        (*(least,) * moves, encoding.GAP_ONE),
+        (*alternating, encoding.GAP_ONE),
+        (most, *(0,) * (moves - 1), encoding.GAP_ONE),
+        (0, *(most,) * (moves - 1), most),
+    ]
+
+
+def input_lengths(detector: Provable) -> tuple[int, ...]:
+    """Lengths of a circuit's inputs; () if it has one."""
+    return tuple(getattr(detector, "input_lengths", ()))
+
+
+def arranged(flat: list[int], lengths: Sequence[int]) -> list[int] | list[list[int]]:
+    if not lengths:
+        return flat
+    ends = list(itertools.accumulate(lengths))
+    return [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]

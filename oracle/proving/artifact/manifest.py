@@ -1,0 +1,172 @@
+"""The manifest of an artifact: what the artifact is, and the hashes of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from oracle.core import privacy
+from oracle.proving.hashing import digest
+from oracle.proving.srs.files import SrsOrigin
+
+SCHEMA = 2
+
+MODEL, SETTINGS, CIRCUIT = "model.onnx", "settings.json", "circuit.ezkl"
+VK, PK, SRS = "vk.key", "pk.key", "kzg.srs"
+SOLIDITY, COMPILED = "Verifier.sol", "verifier.json"
+MANIFEST, PROBE = "manifest.json", "probe.json"
+DETECTOR = "detector.json"
+"""The model file beside the artifact: what runs a deployed model, whatever is configured by now."""
+
+PROVER_FILES = (MODEL, CIRCUIT, PK)
+AUDIT_FILES = (SETTINGS, VK, SRS, SOLIDITY, COMPILED)
+
+DISCLOSURES = ("score", "verdict")
+
+
+class Visibility(StrEnum):
+    """Whether the weights stay with the prover. The values are what the command line says."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+    @property
+    def param_visibility(self) -> str:
+        """ezkl's word: `hashed` blinds the weights and publishes their Poseidon hash; `fixed` has them in the key."""
+        return privacy.VISIBILITIES[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an artifact is.
+
+    Attributes:
+        schema: Of this file.
+        name: The detector's.
+        batch: B.
+        features: n.
+        outputs: Scores per window.
+        param_scale: p.
+        score_unit: The contract's `scoreUnit`.
+        visibility: Of the weights.
+        disclosure: Of the scores.
+        model_hash: Poseidon hash of the weights, a field element; 0 if the circuit has the weights in its key.
+        ezkl: Its version.
+        solc: Its version.
+        hardening: Version of what was added to the verifier.
+        k: The circuit has 2^k rows.
+        proof_bytes: Exact length of each proof.
+        instance_count: Exact number of instances.
+        srs_sha256: Of the SRS.
+        srs_origin: Who knew its secret.
+        verifier_code_hash: keccak256 of the verifier's code on-chain, hex.
+        circuit_hash: Of all that makes the verifier: the same for all private models of one architecture.
+        files: SHA-256 by file name.
+        artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
+            and tools.
+        imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
+        spread: Whether the last feature but one is the spread between the reporters' answers.
+        hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
+        inputs: Lengths of the circuit's inputs, if it has several: each has a hash of its own. A window is all of them.
+    """
+
+    schema: int
+    name: str
+    batch: int
+    features: int
+    outputs: int
+    param_scale: int
+    score_unit: int
+    visibility: Visibility
+    disclosure: str
+    model_hash: int
+    ezkl: str
+    solc: str
+    hardening: int
+    k: int
+    proof_bytes: int
+    instance_count: int
+    srs_sha256: str
+    srs_origin: SrsOrigin
+    verifier_code_hash: str
+    circuit_hash: str
+    files: Mapping[str, str]
+    artifact_hash: str = ""
+    imported: Mapping[str, Any] | None = None
+    spread: bool = False
+    hashed: tuple[str, ...] = ()
+    inputs: tuple[int, ...] = ()
+
+    @property
+    def model_hash_at(self) -> int:
+        """Where the model's hash is among the instances, if they have it."""
+        return max(1, len(self.inputs)) if "input" in self.hashed else 0
+
+    def document(self) -> dict[str, Any]:
+        """As JSON: 256-bit numbers as hex, enumerations by their values."""
+        document = asdict(self)
+        document["model_hash"] = f"{self.model_hash:#066x}"
+        for key in ("visibility", "srs_origin"):
+            document[key] = document[key].value
+        if self.imported is None:
+            del document["imported"]
+        if not self.spread:
+            del document["spread"]
+        if self.hashed:
+            document["hashed"] = list(self.hashed)
+        else:
+            del document["hashed"]
+        if self.inputs:
+            document["inputs"] = list(self.inputs)
+        else:
+            del document["inputs"]
+        return document
+
+    def computed_hash(self) -> str:
+        """What `artifact_hash` must be.
+
+        The compiled circuit is left out: ezkl writes its maps in an order that differs from build to build.
+        """
+        document = self.document()
+        del document["artifact_hash"]
+        document["files"] = {name: digest for name, digest in self.files.items() if name != CIRCUIT}
+        return digest(document)
+
+    def privacy(self) -> dict[str, Any]:
+        """What the weights' visibility and the disclosure mean: follows from the two, so no hash has it."""
+        return privacy.statement(self.visibility.value, self.disclosure)
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Manifest:
+        """The inverse of `document`.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none.
+        """
+        values = dict(document)
+        if values["schema"] != SCHEMA:
+            raise ValueError(f"schema {values['schema']!r}; this release reads {SCHEMA}")
+        values["model_hash"] = int(values["model_hash"], 16)
+        values["visibility"] = Visibility(values["visibility"])
+        if values["disclosure"] not in DISCLOSURES:
+            raise ValueError(f"disclosure {values['disclosure']!r} is none of {', '.join(DISCLOSURES)}")
+        values["srs_origin"] = SrsOrigin(values["srs_origin"])
+        if not isinstance(values["files"], dict):
+            raise TypeError("files must be an object")
+        stated = values.pop("privacy", None)
+        if not isinstance(values.get("imported"), dict | None):
+            raise TypeError("imported must be an object")
+        if not isinstance(values.get("spread", False), bool):
+            raise TypeError("spread must be true or false")
+        values["hashed"] = tuple(values.get("hashed", ()))
+        if values["hashed"] not in ((), ("input",), ("output",), ("input", "output")):
+            raise ValueError(f"hashed {list(values['hashed'])} is none of input, output, or both in this order")
+        values["inputs"] = tuple(values.get("inputs", ()))
+        if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["features"]):
+            raise ValueError("its inputs are not the features of one window")
+        manifest = Manifest(**values)
+        if stated not in (None, manifest.privacy()):
+            raise ValueError("its statement on privacy is not that of its visibility and disclosure")
+        return manifest

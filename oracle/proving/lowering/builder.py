@@ -1,0 +1,203 @@
+"""A builder of programs, with the few exact operations that every operator is written with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.lowering.program import Op
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """A value that depends on the input. `shape[0]` is the batch, 1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class OperatorRefused(Exception):
+    """An operator can't be lowered as it is used here.
+
+    Args:
+        what: What is wrong with it.
+        change: What to change.
+    """
+
+    def __init__(self, what: str, change: str) -> None:
+        super().__init__(what)
+        self.what, self.change = what, change
+
+
+class _Unknown:
+    """A value that depends on a refused node. Nothing that follows from it is reported again."""
+
+
+UNKNOWN = _Unknown()
+
+
+class ProgramBuilder:
+    """Collects the operations and constants of a program; operators call it.
+
+    Args:
+        segments: Pieces of the piecewise linear function that stands for a smooth activation.
+
+    Attributes:
+        node: The ONNX node that is being lowered, as a person finds it in a viewer.
+        ops: The operations so far, in order.
+        constants: By name, float64.
+        approximated: Nodes whose activation became piecewise linear.
+        order_only: Why only the order of the outputs is that of the model, or "".
+    """
+
+    def __init__(self, segments: int) -> None:
+        self.segments = segments
+        self.node = ""
+        self.ops: list[Op] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.approximated: list[str] = []
+        self.order_only = ""
+        self._names: dict[tuple[Any, ...], str] = {}
+
+    def emit(self, kind: str, *inputs: Any, shape: Sequence[int], **attributes: Any) -> Var:
+        """Append an operation and return its result.
+
+        Args:
+            kind: One of `program.KINDS`.
+            *inputs: Values or arrays; an array becomes a constant.
+            shape: Of the result; axis 0 is the batch, 1.
+            **attributes: See `Op`.
+
+        Raises:
+            OperatorRefused: The result's batch axis is not 1, or a constant is not finite.
+        """
+        if len(shape) < 1 or shape[0] != 1:
+            raise OperatorRefused("it changes the batch axis", "keep axis 0 the batch from input to output")
+        names = tuple(each.name if isinstance(each, Var) else self.constant(each) for each in inputs)
+        output = f"v{len(self.ops)}"
+        self.ops.append(Op(kind, names, output, self.node, tuple(int(dim) for dim in shape), attributes))
+        return Var(output, tuple(int(dim) for dim in shape))
+
+    def constant(self, value: Any) -> str:
+        """Return the name of a constant; equal arrays share one.
+
+        Raises:
+            OperatorRefused: It has numbers that are not finite.
+        """
+        array = np.asarray(value, dtype=np.float64)
+        if not np.isfinite(array).all():
+            raise OperatorRefused("it has NaN or infinite constants", "train or export the model again")
+        key = (array.shape, array.tobytes())
+        if key not in self._names:
+            self._names[key] = f"c{len(self.constants)}"
+            self.constants[self._names[key]] = array
+        return self._names[key]
+
+    def binary(self, kind: str, left: Any, right: Any) -> Var:
+        """Append Add, Sub, Mul or a comparison, of two values or of a value and a constant."""
+        shape = np.broadcast_shapes(left.shape, right.shape)
+        sides = []
+        for side in (left, right):
+            if not isinstance(side, Var):
+                array = np.asarray(side, dtype=np.float64)
+                # A constant that is one number stays one: each number costs rows.
+                side = array.reshape((1,) * max(1, len(shape))) if array.size == 1 else array
+            elif len(side.shape) != len(shape):
+                raise OperatorRefused(
+                    "an operand with fewer axes than the result", "reshape it so that axis 0 is the batch"
+                )
+            sides.append(side)
+        return self.emit(kind, *sides, shape=shape)
+
+    def gather(self, value: Var, indices: Any, axis: int) -> Var:
+        """Take elements along an axis, by their indices; negative ones count from the end.
+
+        Raises:
+            OperatorRefused: The axis is the batch, or an index is out of range.
+        """
+        index = np.asarray(indices, dtype=np.int64)
+        if axis == 0:
+            raise OperatorRefused("it gathers along the batch", "keep axis 0 the batch")
+        size = value.shape[axis]
+        index = np.where(index < 0, index + size, index)
+        if index.size and (index.min() < 0 or index.max() >= size):
+            raise OperatorRefused(f"indices outside axis {axis} of size {size}", "export the model again")
+        if index.ndim == 0:
+            taken = self.gather(value, index.reshape(1), axis)
+            return self.reshape(taken, (*value.shape[:axis], *value.shape[axis + 1 :]))
+        shape = (*value.shape[:axis], *index.shape, *value.shape[axis + 1 :])
+        return self.emit("Gather", value, shape=shape, axis=axis, indices=index)
+
+    def reshape(self, value: Var, shape: Sequence[int]) -> Var:
+        """Give a value another shape; nothing is appended if it has that shape already."""
+        new = tuple(int(dim) for dim in shape)
+        return value if new == value.shape else self.emit("Reshape", value, shape=new)
+
+    def relu(self, value: Var) -> Var:
+        """Append max(x, 0)."""
+        return self.emit("Relu", value, shape=value.shape)
+
+    def maximum(self, left: Any, right: Any) -> Any:
+        """Append max(a, b) = b + relu(a − b)."""
+        if not isinstance(left, Var):
+            left, right = right, left
+        if not isinstance(right, Var) and not right.any():
+            return self.relu(left)
+        return self.binary("Add", self.relu(self.binary("Sub", left, right)), right)
+
+    def minimum(self, left: Any, right: Any) -> Any:
+        """Append min(a, b) = a − relu(a − b)."""
+        if not isinstance(left, Var):
+            left, right = right, left
+        return self.binary("Sub", left, self.relu(self.binary("Sub", left, right)))
+
+    def piecewise(self, value: Var, points: Sequence[tuple[float, float]], left: float, right: float) -> Var:
+        """Append a continuous piecewise linear function.
+
+        Args:
+            value: Its argument.
+            points: The corners, (x, y) from left to right.
+            left: The slope to the left of the first corner.
+            right: The slope to the right of the last corner.
+        """
+        (x0, y0), slope = points[0], left
+        corners, changes = [], []
+        for (xa, ya), (xb, yb) in pairwise(points):
+            steeper = (yb - ya) / (xb - xa)
+            corners.append(xa)
+            changes.append(steeper - slope)
+            slope = steeper
+        corners.append(points[-1][0])
+        changes.append(right - slope)
+        flat = math.prod(value.shape[1:])
+        column = self.reshape(value, (1, flat, 1))
+        above = self.relu(self.binary("Sub", column, np.array(corners).reshape(1, 1, -1)))
+        total = self.emit("MatMul", above, np.array(changes).reshape(-1, 1), shape=(1, flat, 1))
+        total = self.binary("Add", total, np.array([[[y0 - left * x0]]]))
+        if left:
+            total = self.binary("Add", total, self.binary("Mul", column, np.array([[[left]]])))
+        return self.reshape(total, value.shape)
+
+
+def as_var(value: Any, what: str) -> Var:
+    """Return an argument that must depend on the input; `what` names it in the refusal."""
+    if isinstance(value, Var):
+        return value
+    raise OperatorRefused(f"its {what} must depend on the input", "export the model with constants folded")
+
+
+def as_constant(value: Any, what: str) -> Any:
+    """Return an argument that must be constant; `what` names it in the refusal."""
+    if isinstance(value, Var) or value is None:
+        raise OperatorRefused(f"its {what} must be constant", "export the model with constants folded")
+    return value
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """Return the index of an axis that may be counted from the end."""
+    return axis + rank if axis < 0 else axis

@@ -1,0 +1,277 @@
+"""Lower an ONNX graph to a program: check it, fold what is constant, translate node after node.
+
+Axis 0 is the batch everywhere. An operator that mixes windows has no meaning here, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from oracle.core.errors import ModelError
+from oracle.proving.lowering.builder import UNKNOWN, OperatorRefused, ProgramBuilder, Var
+from oracle.proving.lowering.operators import OPERATORS
+from oracle.proving.lowering.program import DEFAULT_SEGMENTS, Op, Problem, Program
+from oracle.proving.lowering.table import advice
+
+ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
+"""Final activations that change the outputs, but not which of them is the largest."""
+
+
+MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "HardSigmoid", "Softplus"}
+"""Final activations that change neither a sign about their midpoint nor which output is the largest."""
+
+
+def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:
+    """Parse an ONNX file.
+
+    Raises:
+        ModelError: It is not a valid ONNX file.
+    """
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf's own classes, which differ between its releases
+        raise ModelError(
+            f"{name} is not an ONNX file: {' '.join(str(error).split())[:200]}. Export it again"
+        ) from error
+    try:
+        if not model.graph.node:
+            raise ModelError(f"{name} has no nodes: is it an ONNX file?")
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        words = " ".join(str(error).split())[:300]
+        raise ModelError(f"{name} is not a valid ONNX model: {words}. Export it again") from error
+    return model
+
+
+def lower(
+    model: onnx.ModelProto,
+    *,
+    output: str | None = None,
+    segments: int = DEFAULT_SEGMENTS,
+    keep_activation: bool = False,
+) -> tuple[Program | None, list[Problem]]:
+    """Lower a model.
+
+    Args:
+        model: A valid ONNX model.
+        output: Which output is published; needed if there are several.
+        segments: Pieces of the piecewise linear function that stands for a smooth activation.
+        keep_activation: Keep a final activation of `MONOTONE`. It is left off otherwise: the value before it gives the
+            same verdicts and costs nothing.
+
+    Returns:
+        The program and no problem, or None and every problem that was found.
+    """
+    return _Lowering(model, output, segments, keep_activation).run()
+
+
+class _Lowering:
+    """The lowering of one model: its values by name, and the problems so far."""
+
+    def __init__(self, model: onnx.ModelProto, output: str | None, segments: int, keep_activation: bool) -> None:
+        self.model = model
+        self.wanted = output
+        self.keep_activation = keep_activation
+        self.builder = ProgramBuilder(segments)
+        self.problems: list[Problem] = []
+        self.values: dict[str, Any] = {}
+
+    def run(self) -> tuple[Program | None, list[Problem]]:
+        graph = self.model.graph
+        # 1 Weights.
+        for initializer in graph.initializer:
+            array: Any = numpy_helper.to_array(initializer)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                self._problem(
+                    f"weights {initializer.name!r}",
+                    f"{int((~np.isfinite(array)).sum())} of {array.size} are NaN or infinite, the first at {at}",
+                    "train or export the model again",
+                )
+                array = UNKNOWN
+            self.values[initializer.name] = array
+        # 2 The input, the output, and which nodes lie between them.
+        names = set(self.values)
+        inputs = [each for each in graph.input if each.name not in names]
+        shape = self._input(inputs)
+        output = self._output(graph)
+        dropped = self._final_activation(graph, output) if output else None
+        if shape is not None:
+            self.values[inputs[0].name] = Var(inputs[0].name, shape)
+        else:
+            self.values.update({each.name: UNKNOWN for each in inputs})
+        needed = self._needed(graph, dropped.input[0] if dropped is not None else output)
+        # 3 The nodes.
+        for index, node in enumerate(graph.node):
+            if index in needed:
+                self._lower_node(index, node)
+        if self.problems or shape is None or not output:
+            return None, self.problems
+        # 4 The operations that the result rests on.
+        result = self.values.get(dropped.input[0] if dropped is not None else output)
+        if not isinstance(result, Var):
+            self._problem(f"output {output!r}", "it does not depend on the input", "publish another output")
+            return None, self.problems
+        ops = self._used(result.name)
+        used = {name for op in ops for name in op.inputs}
+        program = Program(
+            inputs[0].name,
+            shape[1:],
+            result.name,
+            result.shape[1:],
+            tuple(ops),
+            {name: constant for name, constant in self.builder.constants.items() if name in used},
+            "" if dropped is None else dropped.op_type,
+            tuple(self.builder.approximated),
+            self.builder.order_only or self._order_kept(dropped),
+        )
+        if not ops:
+            self._problem(f"output {output!r}", "it is the input itself", "publish another output")
+            return None, self.problems
+        return program, []
+
+    def _problem(self, node: str, what: str, change: str) -> None:
+        self.problems.append(Problem(node, what, change))
+
+    def _input(self, inputs: Sequence[onnx.ValueInfoProto]) -> tuple[int, ...] | None:
+        if len(inputs) != 1:
+            names = ", ".join(each.name for each in inputs) or "none"
+            self._problem(
+                "the graph", f"it has {len(inputs)} inputs ({names})", "concatenate them into one before the model"
+            )
+            return None
+        info = inputs[0].type.tensor_type
+        dims: list[int | str] = [
+            each.dim_value if each.HasField("dim_value") else (each.dim_param or "?") for each in info.shape.dim
+        ]
+        where, text = f"input {inputs[0].name!r}", "×".join(map(str, dims))
+        if not dims:
+            self._problem(where, "it has no shape, or is a scalar", "export it as [batch, features]")
+            return None
+        if len(dims) == 1:
+            dims = [1, *dims]
+            self._problem(where, f"shape {text} has no batch axis", "export it as [batch, features]")
+            return None
+        if isinstance(dims[0], str) or dims[0] == 0:
+            dims[0] = 1
+        for axis, dim in enumerate(dims):
+            if isinstance(dim, str) or dim < 1:
+                self._problem(
+                    where, f"axis {axis} of {text} is dynamic ({dim!r})", "export the model with that size fixed"
+                )
+                return None
+        if dims[0] != 1:
+            self._problem(
+                where, f"the batch of {text} is fixed to {dims[0]}", "export it with a batch of 1, or dynamic"
+            )
+            return None
+        return tuple(int(dim) for dim in dims)
+
+    def _output(self, graph: onnx.GraphProto) -> str | None:
+        names = [str(each.name) for each in graph.output]
+        if self.wanted is not None:
+            if self.wanted in names:
+                return self.wanted
+            self._problem("the graph", f"it has no output {self.wanted!r}", f"choose one of {', '.join(names)}")
+        elif len(names) == 1:
+            return names[0]
+        else:
+            self._problem(
+                "the graph", f"it has {len(names)} outputs ({', '.join(names)})", "choose one with --output NAME"
+            )
+        return None
+
+    def _final_activation(self, graph: onnx.GraphProto, output: str) -> onnx.NodeProto | None:
+        """Return the monotone activation that makes the output, if it is to be left off."""
+        if self.keep_activation:
+            return None
+        maker = {name: node for node in graph.node for name in node.output}
+        node = maker.get(output)
+        while node is not None and node.op_type in ("Identity", "Cast", "ZipMap"):
+            node = maker.get(node.input[0])
+        return node if node is not None and node.op_type in MONOTONE else None
+
+    @staticmethod
+    def _order_kept(dropped: onnx.NodeProto | None) -> str:
+        if dropped is None or dropped.op_type not in ORDERING:
+            return ""
+        return f"the final {dropped.op_type} is left off"
+
+    def _needed(self, graph: onnx.GraphProto, output: str | None) -> set[int]:
+        """Return the indices of the nodes that the output depends on; of all nodes if there is no output."""
+        if output is None:
+            return set(range(len(graph.node)))
+        maker = {name: index for index, node in enumerate(graph.node) for name in node.output}
+        needed: set[int] = set()
+        open_names = [output]
+        while open_names:
+            index = maker.get(open_names.pop())
+            if index is not None and index not in needed:
+                needed.add(index)
+                open_names += graph.node[index].input
+        return needed
+
+    def _used(self, result: str) -> list[Op]:
+        used, kept = {result}, []
+        for op in reversed(self.builder.ops):
+            if op.output in used:
+                used.update(op.inputs)
+                kept.append(op)
+        return kept[::-1]
+
+    def _lower_node(self, index: int, node: onnx.NodeProto) -> None:
+        label = node.name or (f"making {node.output[0]!r}" if node.output else f"number {index}")
+        self.builder.node = f"node {label} ({node.op_type})"
+        arguments = [self.values.get(name) if name else None for name in node.input]
+        if any(argument is UNKNOWN for argument in arguments):
+            self.values.update(dict.fromkeys(node.output, UNKNOWN))
+            return
+        try:
+            if node.op_type == "Shape" and isinstance(arguments[0], Var):
+                made: Any = np.array(arguments[0].shape, dtype=np.int64)
+            elif not any(isinstance(argument, Var) for argument in arguments):
+                self._fold(node, arguments)
+                return
+            else:
+                handler = OPERATORS.get(node.op_type)
+                if handler is None:
+                    raise OperatorRefused(f"operator {node.op_type} can't be proven exactly", advice(node.op_type))
+                made = handler(self.builder, arguments, _attributes(node))
+            outputs = list(made) if isinstance(made, list) else [made]
+            for name, value in zip(node.output, outputs, strict=False):
+                self.values[name] = value
+            for name in node.output[len(outputs) :]:
+                self.values[name] = UNKNOWN
+        except OperatorRefused as refusal:
+            self._problem(self.builder.node, refusal.what, refusal.change)
+            self.values.update(dict.fromkeys(node.output, UNKNOWN))
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            words = " ".join(str(error).split())[:200]
+            self._problem(self.builder.node, f"its attributes or shapes do not fit ({words})", "export the model again")
+            self.values.update(dict.fromkeys(node.output, UNKNOWN))
+
+    def _fold(self, node: onnx.NodeProto, arguments: Sequence[Any]) -> None:
+        """Compute a node that does not depend on the input."""
+        feeds = {name: value for name, value in zip(node.input, arguments, strict=True) if name}
+        graph = helper.make_graph(
+            [node],
+            "constant",
+            [
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+                for name, v in feeds.items()
+            ],
+            [helper.make_value_info(name, helper.make_tensor_type_proto(1, None)) for name in node.output],
+        )
+        model = helper.make_model(graph, opset_imports=list(self.model.opset_import))
+        results = ReferenceEvaluator(model).run(None, feeds)
+        self.values.update(zip(node.output, results, strict=True))
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

@@ -1,0 +1,15 @@
+"""The operators, by family. Importing this package fills `OPERATORS`, the table of them all."""
+
+from oracle.proving.lowering.operators import (
+    activations,
+    arithmetic,
+    convolution,
+    linear,
+    reductions,
+    scikit,
+    shapes,
+    trees,
+)
+from oracle.proving.lowering.table import OPERATORS
+
+__all__ = ["OPERATORS", "activations", "arithmetic", "convolution", "linear", "reductions", "scikit", "shapes", "trees"]

@@ -1,0 +1,99 @@
+"""Activations and other piecewise linear functions; smooth activations are approximated by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, as_constant
+from oracle.proving.lowering.table import handles, handles_each
+
+
+@handles("Relu")
+def _relu(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    return builder.relu(arguments[0])
+
+
+@handles("LeakyRelu", "PRelu")
+def _leaky(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    # a x + (1 − a) relu(x)
+    slope = np.asarray(arguments[1] if len(arguments) > 1 else [attributes.get("alpha", 0.01)], dtype=np.float64)
+    positive = builder.binary("Mul", builder.relu(arguments[0]), 1.0 - slope)
+    return builder.binary("Add", positive, builder.binary("Mul", arguments[0], slope))
+
+
+@handles("Abs")
+def _abs(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    return builder.emit("Abs", arguments[0], shape=arguments[0].shape)
+
+
+@handles("Clip")
+def _clip(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    least = arguments[1] if len(arguments) > 1 else attributes.get("min")
+    most = arguments[2] if len(arguments) > 2 else attributes.get("max")
+    value = arguments[0]
+    if least is not None:
+        value = builder.maximum(value, np.asarray(as_constant(least, "bound"), dtype=np.float64).reshape(1))
+    if most is not None:
+        value = builder.minimum(value, np.asarray(as_constant(most, "bound"), dtype=np.float64).reshape(1))
+    return value
+
+
+@handles_each("Max", "Min")
+def _extreme(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    pick = builder.maximum if operator == "Max" else builder.minimum
+    result = arguments[0]
+    for each in arguments[1:]:
+        result = pick(result, each)
+    return result
+
+
+@handles("HardSigmoid")
+def _hard_sigmoid(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    slope, middle = attributes.get("alpha", 0.2), attributes.get("beta", 0.5)
+    return builder.piecewise(arguments[0], [(-middle / slope, 0.0), ((1 - middle) / slope, 1.0)], 0.0, 0.0)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+_SMOOTH: dict[str, tuple[Callable[[float], float], float, float, float]] = {
+    # function, where it ends, slope to the left, slope to the right
+    "Sigmoid": (_sigmoid, 8.0, 0.0, 0.0),
+    "Tanh": (math.tanh, 4.0, 0.0, 0.0),
+    "Erf": (math.erf, 3.0, 0.0, 0.0),
+    "Softplus": (lambda x: math.log1p(math.exp(x)), 8.0, 0.0, 1.0),
+    "Elu": (lambda x: x if x > 0 else math.expm1(x), 8.0, 0.0, 1.0),
+    "Selu": (
+        lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
+        8.0,
+        0.0,
+        1.0507009873554805,
+    ),
+    "Gelu": (lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2, 5.0, 0.0, 1.0),
+    "Mish": (lambda x: x * math.tanh(math.log1p(math.exp(x))), 8.0, 0.0, 1.0),
+}
+
+
+@handles_each(*_SMOOTH)
+def _smooth(operator: str, builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    function, limit, left, right = _SMOOTH[operator]
+    if operator == "Elu" and attributes.get("alpha", 1.0) != 1.0:
+        raise OperatorRefused("its alpha is not 1", "use alpha = 1, or ReLU")
+    builder.approximated.append(builder.node)
+    return builder.piecewise(arguments[0], _knots(function, limit, builder.segments), left, right)
+
+
+def _knots(function: Callable[[float], float], limit: float, segments: int) -> list[tuple[float, float]]:
+    """Corners on the function, denser where it bends more: equal shares of the integral of √|f''|."""
+    grid = np.linspace(-limit, limit, 4_001)
+    bend = np.abs(np.gradient(np.gradient([function(float(x)) for x in grid], grid), grid))
+    share = np.concatenate([[0.0], np.cumsum(np.sqrt(bend[1:] + 1e-9))])
+    at = np.interp(np.linspace(0, share[-1], segments + 1), share, grid)
+    # Short binary fractions: the circuit has them exactly at every scale from 2^-6 on.
+    corners = sorted({round(float(x) * 64) / 64 for x in at})
+    return [(x, function(x)) for x in corners]

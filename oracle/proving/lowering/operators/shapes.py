@@ -1,0 +1,146 @@
+"""Moving elements about: reshaping, joining, cutting and choosing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.lowering.builder import OperatorRefused, ProgramBuilder, Var, as_constant, as_var, axis_of
+from oracle.proving.lowering.table import handles
+
+
+@handles("Identity", "Dropout", "ZipMap")
+def _identity(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    return arguments[0]
+
+
+@handles("Cast", "CastLike")
+def _cast(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    # Booleans are 0 and 1 here. Rounding to an integer is an operator of its own; only its result would be lost.
+    if attributes.get("to", 1) in (1, 9, 10, 11, 16):
+        return arguments[0]
+    raise OperatorRefused("it rounds to integers", "cast before the model, or publish the value as it is")
+
+
+@handles("Reshape")
+def _reshape(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "input")
+    wanted = [int(dim) for dim in as_constant(arguments[1], "shape")]
+    shape = [
+        value.shape[axis] if dim == 0 and not attributes.get("allowzero") else dim for axis, dim in enumerate(wanted)
+    ]
+    if -1 in shape:
+        shape[shape.index(-1)] = math.prod(value.shape) // -math.prod(shape)
+    return builder.reshape(value, shape)
+
+
+@handles("Flatten")
+def _flatten(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    axis = axis_of(attributes.get("axis", 1), len(arguments[0].shape))
+    shape = arguments[0].shape
+    return builder.reshape(arguments[0], (math.prod(shape[:axis]), math.prod(shape[axis:])))
+
+
+@handles("Squeeze")
+def _squeeze(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    shape = arguments[0].shape
+    axes = _axes_argument(arguments, attributes)
+    gone = {axis_of(a, len(shape)) for a in axes} if axes is not None else {a for a, d in enumerate(shape) if d == 1}
+    if 0 in gone:
+        raise OperatorRefused("it removes the batch axis", "keep axis 0 the batch: squeeze named axes only")
+    return builder.reshape(arguments[0], [dim for axis, dim in enumerate(shape) if axis not in gone])
+
+
+@handles("Unsqueeze")
+def _unsqueeze(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    shape = list(arguments[0].shape)
+    axes = _axes_argument(arguments, attributes) or []
+    for axis in sorted(axis_of(axis, len(shape) + len(axes)) for axis in axes):
+        shape.insert(axis, 1)
+    return builder.reshape(arguments[0], shape)
+
+
+def _axes_argument(arguments: list[Any], attributes: dict[str, Any]) -> list[int] | None:
+    axes = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes")
+    return None if axes is None else [int(axis) for axis in axes]
+
+
+@handles("Transpose")
+def _transpose(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = arguments[0]
+    perm = list(attributes.get("perm", range(len(value.shape))[::-1]))
+    if perm[0] != 0:
+        raise OperatorRefused("it moves the batch axis", "keep axis 0 the batch")
+    if perm == list(range(len(perm))):
+        return value
+    return builder.emit("Transpose", value, shape=[value.shape[axis] for axis in perm], perm=tuple(perm))
+
+
+@handles("Concat")
+def _concat(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    if not all(isinstance(each, Var) for each in arguments):
+        raise OperatorRefused("it joins constants", "give all parts as inputs, or pad before the model")
+    axis = axis_of(attributes["axis"], len(arguments[0].shape))
+    if axis == 0:
+        raise OperatorRefused("it joins along the batch", "keep axis 0 the batch")
+    if len(arguments) == 1:
+        return arguments[0]
+    shape = list(arguments[0].shape)
+    shape[axis] = sum(each.shape[axis] for each in arguments)
+    return builder.emit("Concat", *arguments, shape=shape, axis=axis)
+
+
+@handles("Slice")
+def _slice(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "input")
+    starts, ends = (
+        [int(v) for v in (as_constant(arguments[at], "bounds") if len(arguments) > at else attributes[name])]
+        for at, name in ((1, "starts"), (2, "ends"))
+    )
+    given = arguments[3] if len(arguments) > 3 and arguments[3] is not None else attributes.get("axes")
+    axes = [int(axis) for axis in given] if given is not None else list(range(len(starts)))
+    steps = [int(step) for step in arguments[4]] if len(arguments) > 4 and arguments[4] is not None else [1] * len(axes)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        axis = axis_of(axis, len(value.shape))
+        size = value.shape[axis]
+        chosen = range(size)[slice(start, end if abs(end) < 2**31 else (None if end > 0 or step < 0 else end), step)]
+        if axis == 0 and len(chosen) == 1:
+            continue
+        if len(chosen) == 0:
+            raise OperatorRefused(f"nothing is left of axis {axis}", "export the model again")
+        if chosen == range(size):
+            continue
+        # In a circuit a slice has a row for each number; numbers that are gathered stay where they are.
+        value = builder.gather(value, np.array(chosen), axis)
+    return value
+
+
+@handles("Split")
+def _split(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = arguments[0]
+    axis = axis_of(attributes.get("axis", 0), len(value.shape))
+    sizes = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("split")
+    if sizes is None:
+        count = attributes["num_outputs"]
+        each = -(-value.shape[axis] // count)
+        sizes = [min(each, value.shape[axis] - at * each) for at in range(count)]
+    parts, at = [], 0
+    for size in (int(size) for size in sizes):
+        parts.append(builder.gather(value, range(at, at + size), axis))
+        at += size
+    return parts
+
+
+@handles("Gather")
+def _gather(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "data")
+    axis = axis_of(attributes.get("axis", 0), len(value.shape))
+    return builder.gather(value, as_constant(arguments[1], "indices"), axis)
+
+
+@handles("ArrayFeatureExtractor")
+def _feature_extractor(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    value = as_var(arguments[0], "data")
+    return builder.gather(value, as_constant(arguments[1], "indices").ravel(), len(value.shape) - 1)

@@ -1,0 +1,107 @@
+"""The integer model that a circuit computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.lowering.program import Program
+from oracle.proving.reference.arithmetic import compute, product, quotient
+from oracle.proving.reference.onnx_graph import write_graph
+from oracle.proving.reference.steps import EXACT_QUOTIENT_BITS, IntegerStep
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A program at chosen scales.
+
+    Attributes:
+        program: What it was made from.
+        input_scale: Windows are integers, of this scale.
+        param_scale: Constants are multiples of 2^-param_scale.
+        output_scale: Of what is published.
+        clip: Every integer of a window is in [-clip, clip].
+        steps: In order.
+        constants: Integers, by name.
+        output: Name of the result.
+        bound: No intermediate value exceeds it, over all clipped windows and whatever a prover chooses.
+        decomposed: Nothing that a ReLU, a comparison or a division takes apart exceeds it; 0 if there is none.
+        decompositions: Numbers that are taken apart, per window.
+        rebase: t: nothing has a larger scale than t · param_scale. 0: nothing is divided.
+        slack: How far a prover's choice of roundings can take an output from `evaluate`'s; 0 if nothing is divided.
+    """
+
+    program: Program
+    input_scale: int
+    param_scale: int
+    output_scale: int
+    clip: int
+    steps: tuple[IntegerStep, ...]
+    constants: Mapping[str, Any]
+    output: str
+    bound: int
+    decomposed: int
+    decompositions: int
+    rebase: int = 0
+    slack: int = 0
+
+    @property
+    def features(self) -> int:
+        return self.program.features
+
+    @property
+    def outputs(self) -> int:
+        return self.program.outputs
+
+    @property
+    def weights(self) -> int:
+        """Numbers that the circuit has as parameters."""
+        used = {name for step in self.steps for name in step.op.inputs}
+        return sum(constant.size for name, constant in self.constants.items() if name in used)
+
+    def evaluate(self, windows: Any) -> np.ndarray:
+        """The integers that the circuit publishes.
+
+        Args:
+            windows: Integers [count, features], within the clip.
+
+        Returns:
+            Integers [count, outputs]: int64 if all intermediate values fit, Python's own else.
+        """
+        # Floats are exact there, and by far the fastest.
+        kind: Any = np.float64 if self.bound < 2**EXACT_QUOTIENT_BITS else np.int64 if self.bound < 2**62 else object
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), kind)
+        return result.astype(np.int64) if kind is np.float64 else result
+
+    def evaluate_exactly(self, windows: Any) -> np.ndarray:
+        """Like `evaluate`, always in Python's integers: what the others are held against."""
+        result: np.ndarray = self._run(np.asarray(windows, dtype=object), object, np.matmul)
+        return result
+
+    def quantise(self, samples: Any) -> np.ndarray:
+        """Float inputs as windows: rounded to the input's scale, clipped."""
+        scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
+        return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
+
+    def _run(self, windows: np.ndarray, kind: Any, multiply: Callable[[Any, Any], Any] | None = None) -> Any:
+        values: dict[str, Any] = {name: constant.astype(kind) for name, constant in self.constants.items()}
+        values[self.program.input] = windows.astype(kind).reshape(len(windows), *self.program.input_shape)
+        for step in self.steps:
+            result = compute(step, [values[name] for name in step.op.inputs], multiply or product)
+            values[step.op.output] = quotient(result, step.drop) if step.drop else result
+        return values[self.output].reshape(len(windows), self.outputs)
+
+    def to_onnx(self, batch: int) -> bytes:
+        """The graph for `batch` windows of integers: input `x` [batch, features], output `s` [batch, outputs]."""
+        return write_graph(
+            self.program,
+            self.steps,
+            self.constants,
+            self.output,
+            input_scale=self.input_scale,
+            param_scale=self.param_scale,
+            batch=batch,
+        )

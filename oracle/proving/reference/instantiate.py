@@ -1,0 +1,186 @@
+"""The choice of scales: a program becomes a circuit, all of whose values are bounded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from oracle.core.errors import ModelError
+from oracle.proving.lowering.program import COMPARISONS, Op, Program
+from oracle.proving.reference.bounds import bounds, slack_of
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.steps import (
+    EXACT_QUOTIENT_BITS,
+    MAX_BITS,
+    IntegerStep,
+    decomposed,
+    decompositions,
+)
+
+_ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
+
+
+def instantiate(
+    program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0, *, most_bits: int = MAX_BITS
+) -> Circuit:
+    """Chooses scales, and bounds every value over all clipped windows.
+
+    Args:
+        program: What the circuit is to compute.
+        input_scale: Windows are integers, of this scale.
+        param_scale: Constants are rounded to multiples of 2^-param_scale.
+        clip: Of a window's integers.
+        rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is.
+        most_bits: That a value may have; more only where other bounds are known than those of a box.
+
+    Raises:
+        ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
+    """
+    if not (0 <= input_scale <= 20 and 1 <= param_scale <= 24 and clip >= 1):
+        raise ModelError(
+            f"input scale {input_scale}, parameter scale {param_scale}, clip {clip}: they must be 0 to 20, 1 to 24, "
+            "and at least 1"
+        )
+    if rebase and not (1 <= rebase <= MAX_BITS and rebase * param_scale >= input_scale):
+        raise ModelError(f"a rebase to {rebase} times parameter scale {param_scale} is below input scale {input_scale}")
+    integers = {name: _round(constant, param_scale) for name, constant in program.constants.items()}
+    aliases: dict[str, str] = {}
+    scales = {program.input: input_scale, **dict.fromkeys(integers, param_scale)}
+    shapes: dict[str, tuple[int, ...]] = {program.input: (1, *program.input_shape)}
+    box = np.full((1, *program.input_shape), clip, dtype=object)
+    intervals: dict[str, tuple[Any, Any]] = {program.input: (-box, box)}
+    intervals |= {name: (constant, constant) for name, constant in integers.items()}
+    slacks: dict[str, Any] = {name: np.zeros(low.shape, dtype=object) for name, (low, _) in intervals.items()}
+    steps: list[IntegerStep] = []
+    bound = clip
+    for op in program.ops:
+        names = [aliases.get(name, name) for name in op.inputs]
+        kept = _neutral(op, names, integers, shapes, 1 << param_scale)
+        if kept is not None:
+            aliases[op.output] = kept
+            continue
+        op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
+        op, scale, lifts = _scaled(op, program.constants, integers, scales, param_scale)
+        # A product with a power of two is a matter of scale alone to ezkl, and never divided.
+        drop = max(0, scale - rebase * param_scale) if rebase and op.kind != "Halve" else 0
+        step = IntegerStep(op, scale - drop, lifts, drop)
+        given = [intervals[name] for name in op.inputs]
+        low, high, largest, apart = bounds(step, given)
+        slack = slack_of(step, given, [slacks[name] for name in op.inputs])
+        if drop:
+            if largest.bit_length() > EXACT_QUOTIENT_BITS:
+                raise ModelError(
+                    f"{op.node}: values can reach 2^{largest.bit_length()}, and a rebase divides exactly up to "
+                    f"2^{EXACT_QUOTIENT_BITS} (input scale {input_scale}, parameter scale {param_scale}, rebase "
+                    f"{rebase}). Use smaller scales"
+                )
+            # Whatever quotient the circuit accepts is within these.
+            low, high = (low >> drop) - 1, -(-high >> drop) + 1
+            slack = (3 * (1 << drop) + 2 * slack) >> (drop + 1)
+            # The remainder is taken apart, and the quotient too.
+            apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
+        bound = max(bound, largest)
+        if bound.bit_length() > most_bits:
+            raise ModelError(
+                f"{op.node}: values can reach 2^{bound.bit_length()}, and a circuit's integers end at 2^{MAX_BITS} "
+                f"(input scale {input_scale}, parameter scale {param_scale}, inputs up to {clip}). Use smaller scales "
+                "or a smaller clip; a model of many layers adds a parameter scale with each"
+            )
+        intervals[op.output], scales[op.output], shapes[op.output] = (low, high), step.scale, op.shape
+        slacks[op.output] = slack
+        reach = max(int(abs(low).max()), int(abs(high).max()))
+        steps.append(replace(step, reach=reach, largest=int(largest), apart=int(apart)))
+    output = aliases.get(program.output, program.output)
+    if not steps:
+        raise ModelError(f"at parameter scale {param_scale} the model is its own input; use a larger one")
+    return Circuit(
+        program,
+        input_scale,
+        param_scale,
+        scales[output],
+        clip,
+        tuple(steps),
+        integers,
+        output,
+        int(bound),
+        decomposed(steps),
+        decompositions(steps),
+        rebase,
+        int(slacks[output].max()),
+    )
+
+
+def _round(constant: Any, scale: int) -> Any:
+    """Multiples of 2^-scale, as integers: rounded half away from zero, as ezkl does.
+
+    The nearest 32-bit float comes first. A float of 2^23 or more at that scale is an integer already, a smaller one
+    rounds to less than 2^24: so the rounded constant is a 32-bit float again, and the graph has it exactly.
+    """
+    scaled = constant.astype(np.float32).astype(np.float64) * 2.0**scale
+    rounded = np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)
+    flat = [int(value) for value in rounded.ravel()]
+    return np.array(flat, dtype=object).reshape(constant.shape)
+
+
+def _neutral(
+    op: Op,
+    names: Sequence[str],
+    integers: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    one: int,
+) -> str | None:
+    """The operand that a product with 1, or a sum with 0, returns: ezkl's reader of ONNX drops those, scale and all."""
+    if op.kind not in ("Add", "Sub", "Mul"):
+        return None
+    for value, constant in ((names[0], names[1]), (names[1], names[0])):
+        if constant not in integers or shapes.get(value) != op.shape or (op.kind == "Sub" and value != names[0]):
+            continue
+        neutral = one if op.kind == "Mul" else 0
+        if (integers[constant] == neutral).all():
+            return value
+    return None
+
+
+def _scaled(
+    op: Op, constants: Mapping[str, Any], integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
+) -> tuple[Op, int, tuple[int, ...]]:
+    """The operation with the scale of its result, and what its inputs are shifted by."""
+    given = [scales[name] for name in op.inputs]
+    if op.kind == "Mul":
+        for value, constant in (op.inputs, op.inputs[::-1]):
+            if constant not in integers:
+                continue
+            halvings = _halvings(constants[constant], integers[constant], param_scale)
+            if halvings:
+                # A power of two below 1 costs nothing: only the scale changes.
+                return (
+                    Op("Halve", (value,), op.output, op.node, op.shape, {"by": halvings}),
+                    scales[value] + halvings,
+                    (0,),
+                )
+            if not integers[constant].any():
+                return Op("Sub", (value, value), op.output, op.node, op.shape), scales[value], (0, 0)
+    if op.kind in _ALIGNED:
+        most = max(given)
+        return op, 0 if op.kind in COMPARISONS else most, tuple(most - each for each in given)
+    if op.kind in ("Mul", "MatMul", "Conv"):
+        return op, sum(given), (0,) * len(given)
+    return op, given[0], (0,) * len(given)
+
+
+def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
+    """h, if a product with this constant is one with 2^-h, h > 0; else 0.
+
+    ezkl sees it before it rounds the constant: a power that is too small for the parameters' scale is exact, too.
+    """
+    if integers.size != 1:
+        return 0
+    mantissa, exponent = math.frexp(float(constant.ravel()[0]))
+    if mantissa == 0.5 and exponent < 1:
+        return 1 - exponent
+    only = int(integers.ravel()[0])
+    return param_scale - only.bit_length() + 1 if 0 < only < 1 << param_scale and only & (only - 1) == 0 else 0

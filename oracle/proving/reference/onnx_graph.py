@@ -1,0 +1,131 @@
+"""The ONNX graph of a circuit, which ezkl reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from oracle.proving.lowering.program import COMPARISONS, Program
+from oracle.proving.reference.steps import IntegerStep
+
+OPSET = 13
+IR_VERSION = 8
+
+
+def write_graph(
+    program: Program,
+    steps: Sequence[IntegerStep],
+    constants: Mapping[str, Any],
+    output: str,
+    *,
+    input_scale: int,
+    param_scale: int,
+    batch: int,
+) -> bytes:
+    """Write a circuit as ONNX. Nothing in the graph can be folded, rounded or dropped on the way.
+
+    Args:
+        program: What the circuit was made from.
+        steps: The circuit's operations, in order.
+        constants: Integers, by name.
+        output: Name of the result.
+        input_scale: Windows are integers, of this scale.
+        param_scale: Constants are multiples of 2^-param_scale.
+        batch: Windows.
+
+    Raises:
+        ValueError: The batch is below 1.
+    """
+    if batch < 1:
+        raise ValueError(f"batch {batch} must be at least 1")
+    return _Writer(batch).serialise(program, steps, constants, output, input_scale, param_scale)
+
+
+class _Writer:
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.nodes: list[Any] = []
+        self.initializers: dict[str, Any] = {}
+
+    def serialise(
+        self,
+        program: Program,
+        steps: Sequence[IntegerStep],
+        constants: Mapping[str, Any],
+        output: str,
+        input_scale: int,
+        param_scale: int,
+    ) -> bytes:
+        value = "x"
+        if input_scale:
+            # Windows are integers. Scaling them down costs one row each in the circuit.
+            self.initializers["unit"] = np.array([[2.0**-input_scale]], dtype=np.float32)
+            value = self.node("Mul", [value, "unit"], "scaled")
+        if len(program.input_shape) != 1:
+            value = self.node("Reshape", [value, self.index("shape_x", (self.batch, *program.input_shape))], "shaped")
+        names = {program.input: value}
+        for step in steps:
+            names[step.op.output] = self.step(step, [names.get(name, name) for name in step.op.inputs])
+        result = names[output]
+        if len(program.output_shape) != 1:
+            result = self.node("Reshape", [result, self.index("shape_s", (self.batch, program.outputs))], "flat")
+        self.rename(result)
+        for name, constant in constants.items():
+            if any(name in node.input for node in self.nodes):
+                exact = constant.astype(np.float64) / 2.0**param_scale
+                self.initializers[name] = exact.astype(np.float32)
+        graph = helper.make_graph(
+            self.nodes,
+            "circuit",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, program.features])],
+            [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, program.outputs])],
+            [onnx.numpy_helper.from_array(array, name) for name, array in sorted(self.initializers.items())],
+        )
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(proto)
+        return bytes(proto.SerializeToString(deterministic=True))
+
+    def rename(self, result: str) -> None:
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                for at, name in enumerate(names):
+                    if name == result:
+                        names[at] = "s"
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def index(self, name: str, values: Any) -> str:
+        self.initializers[name] = np.array(values, dtype=np.int64)
+        return name
+
+    def step(self, step: IntegerStep, inputs: list[str]) -> str:
+        op = step.op
+        name, given = op.output, op.attributes
+        match op.kind:
+            case "Halve":
+                rank = len(op.shape)
+                self.initializers[f"{name}_by"] = np.full((1,) * rank, 2.0 ** -given["by"], dtype=np.float32)
+                return self.node("Mul", [*inputs, f"{name}_by"], name)
+            case "Reshape":
+                shape = self.index(f"{name}_shape", (self.batch, *op.shape[1:]))
+                return self.node("Reshape", [*inputs, shape], name)
+            case "Gather":
+                return self.node(
+                    "Gather", [*inputs, self.index(f"{name}_at", given["indices"])], name, axis=given["axis"]
+                )
+            case "ReduceSum":
+                return self.node("ReduceSum", [*inputs, self.index(f"{name}_axes", given["axes"])], name, keepdims=1)
+            case "Conv":
+                return self.node("Conv", inputs, name, strides=list(given["strides"]), pads=list(given["pads"]))
+            case "Transpose" | "Concat":
+                return self.node(op.kind, inputs, name, **{k: list(v) if k == "perm" else v for k, v in given.items()})
+            case _ if op.kind in COMPARISONS:
+                compared = self.node(op.kind, inputs, f"{name}_bool")
+                return self.node("Cast", [compared], name, to=TensorProto.FLOAT)
+        return self.node(op.kind, inputs, name)

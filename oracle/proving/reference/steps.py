@@ -1,0 +1,48 @@
+"""The operations of a circuit: those of a program, at chosen scales and with the bounds of their results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oracle.proving.lowering.program import DECOMPOSED, Op
+
+MAX_BITS = 126
+"""ezkl's integers are 128 bits wide, with a sign; one bit is kept in reserve."""
+
+EXACT_QUOTIENT_BITS = 52
+"""ezkl divides as 64-bit floats do: what is divided must be exact among them, and its half too."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerStep:
+    """An operation on integers.
+
+    Attributes:
+        op: What it does; its inputs are renamed where operations before it fell away.
+        scale: Of the result.
+        lifts: By how many bits each input is shifted left first.
+        drop: The result is divided by 2^drop last, and rounded.
+        reach: No element of the result exceeds it, over all clipped windows.
+        largest: Nor does anything on the way to it.
+        apart: Nor anything that is taken apart for it; 0 if nothing is.
+    """
+
+    op: Op
+    scale: int
+    lifts: tuple[int, ...]
+    drop: int = 0
+    reach: int = 0
+    largest: int = 0
+    apart: int = 0
+
+
+def decomposed(steps: Sequence[IntegerStep]) -> int:
+    """Bounds what is taken apart in these steps; 0 if nothing is."""
+    return max((step.apart for step in steps), default=0)
+
+
+def decompositions(steps: Sequence[IntegerStep]) -> int:
+    """Numbers that these steps take apart, per window."""
+    return sum(math.prod(step.op.shape) * ((step.op.kind in DECOMPOSED) + (step.drop > 0)) for step in steps)

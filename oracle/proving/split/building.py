@@ -1,0 +1,129 @@
+"""The build of a split model: an artifact for each segment, then the manifest of the whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from oracle.proving import artifact, imported
+from oracle.proving.artifact import Visibility, verifier
+from oracle.proving.engine.version import ezkl_version
+from oracle.proving.hashing import digest
+from oracle.proving.interface import Progress
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.split.chain import ArtifactChain, load_chain
+from oracle.proving.split.manifest import SCHEMA, SPLIT, Link, SplitManifest
+from oracle.proving.split.pieces import Plan, segment_models
+from oracle.proving.srs.files import SrsSource
+
+
+def build(
+    plan: Plan,
+    circuit: Circuit,
+    *,
+    name: str,
+    visibility: Visibility,
+    facts: Mapping[str, Any],
+    srs: SrsSource,
+    compile_standard: verifier.Compiler,
+    cache: Path,
+    progress: Progress = lambda step: None,
+) -> ArtifactChain:
+    """Builds the segments of a model, or finds them again.
+
+    After a crash the segments that were finished are used: each is an artifact, whole or not there.
+
+    Args:
+        plan: The cuts.
+        circuit: The whole.
+        name: The model's.
+        visibility: Of the weights.
+        facts: For the manifest.
+        srs: Where the SRS comes from.
+        compile_standard: solc 0.8.20.
+        cache: Folder of artifacts.
+        progress: Told each step before it begins.
+
+    Raises:
+        ArtifactError: A segment can't be built, or what was found is corrupt.
+        CompileError: solc refused a verifier.
+    """
+    key = digest(
+        {
+            "schema": [SCHEMA, artifact.SCHEMA],
+            "onnx": hashlib.sha256(circuit.to_onnx(1)).hexdigest(),
+            "scales": [circuit.input_scale, circuit.param_scale, circuit.clip],
+            "cuts": [[each.start, each.end, asdict(each.settings)] for each in plan.segments],
+            "facts": facts,
+            "visibility": visibility.value,
+            "srs_origin": srs.origin.value,
+            "ezkl": ezkl_version(),
+            "solc": verifier.SOLC_VERSION,
+            "hardening": verifier.HARDENING_VERSION,
+        }
+    )
+    target = cache / f"{name}-split-{visibility.value}-{key[:16]}"
+    working = cache / f".building-{target.name}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{target.name}.lock"):
+        if target.exists():
+            return load_chain(target)
+        working.mkdir(mode=0o700 if visibility is Visibility.PRIVATE else 0o755, exist_ok=True)
+        links = []
+        models = segment_models(plan, name, imported.corners(circuit))
+        for at, (model, segment) in enumerate(zip(models, plan.segments, strict=True), 1):
+            progress(f"segment {at} of {len(models)}: {segment.nodes[0]} … {segment.nodes[1]}")
+            built = artifact.build(
+                model,
+                1,
+                visibility=visibility,
+                srs=srs,
+                compile_standard=compile_standard,
+                cache=working,
+                progress=lambda step, at=at: progress(f"segment {at} of {len(models)}: {step}"),  # type: ignore[misc]
+            )
+            found = built.manifest
+            links.append(
+                Link(
+                    built.path.name,
+                    found.artifact_hash,
+                    found.circuit_hash,
+                    built.model_hash,
+                    found.features,
+                    found.outputs,
+                    segment.nodes,
+                )
+            )
+        manifest = SplitManifest(
+            schema=SCHEMA,
+            name=name,
+            features=circuit.features,
+            outputs=circuit.outputs,
+            input_scale=circuit.input_scale,
+            param_scale=circuit.param_scale,
+            output_scale=circuit.output_scale,
+            clip=circuit.clip,
+            visibility=visibility,
+            weights=circuit.weights,
+            ezkl=ezkl_version(),
+            segments=tuple(links),
+            facts=facts,
+            model_hash="",
+        )
+        document = manifest.document()
+        document["model_hash"] = manifest.computed_model_hash()
+        document["artifact_hash"] = SplitManifest.from_document(document).computed_hash()
+        (working / SPLIT).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for other in [*working.glob("*.lock"), *working.glob(".building-*")]:
+            # A build that was killed leaves its folder behind.
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+        os.replace(working, target)
+    return load_chain(target)

@@ -1,0 +1,184 @@
+"""The chain of artifacts that proves one inference, read from its folder and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from oracle.core import encoding
+from oracle.core.errors import ArtifactError, DataError
+from oracle.proving import artifact
+from oracle.proving.artifact import Artifact
+from oracle.proving.cost import Estimate, estimate
+from oracle.proving.split.manifest import SPLIT, SplitManifest
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactChain:
+    """What proves one inference of a model: its circuits, in order. All hashes were right when it was loaded.
+
+    Attributes:
+        path: The folder.
+        name: The model's.
+        artifacts: Of one circuit, or of the segments.
+        features: Integers of a window.
+        outputs: Published integers.
+        input_scale: A window's integer x means x / 2^input_scale.
+        output_scale: Of what is published.
+        clip: Every integer of a window is in ±clip.
+        artifact_hash: Of the whole.
+        model_hash: Of the whole, hex.
+        manifest: Of a split model.
+    """
+
+    path: Path
+    name: str
+    artifacts: tuple[Artifact, ...]
+    features: int
+    outputs: int
+    input_scale: int
+    output_scale: int
+    clip: int
+    artifact_hash: str
+    model_hash: str
+    manifest: SplitManifest | None = None
+
+    def instances(
+        self, inputs: Sequence[int], outputs: Sequence[int], boundaries: Sequence[int]
+    ) -> list[tuple[int, ...]]:
+        """The instances of each proof: the same number on both sides of a boundary.
+
+        Raises:
+            ValueError: The statement is none of this chain.
+        """
+        if len(inputs) != self.features or len(outputs) != self.outputs:
+            raise ValueError(
+                f"it has {len(inputs)} inputs and {len(outputs)} outputs; {self.name} has {self.features} and "
+                f"{self.outputs}"
+            )
+        if len(boundaries) != len(self.artifacts) - 1:
+            raise ValueError(f"it has {len(boundaries)} boundaries; {len(self.artifacts) - 1} are between the segments")
+        if any(abs(value) > self.clip for value in inputs):
+            raise ValueError(f"an input is outside of ±{self.clip}, where a proof says nothing")
+        if any(not 0 <= value < encoding.FIELD_MODULUS for value in boundaries):
+            raise ValueError("a boundary is not a reduced field element")
+        ends: list[int | None] = [None, *boundaries, None]
+        return [each.instances([inputs], [outputs], ends[at], ends[at + 1]) for at, each in enumerate(self.artifacts)]
+
+
+def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
+    """Reads the artifact of a brought model, split or not, and checks every hash.
+
+    Args:
+        path: The folder.
+        prover: False for an auditor's copy, which may lack the prover's files.
+
+    Raises:
+        ArtifactError: It is not there, incomplete, altered, of another release, or of no whole model.
+    """
+    if (path / SPLIT).exists() or not (path / artifact.MANIFEST).exists():
+        return _load_split(path, prover=prover)
+    found = artifact.load(path, prover=prover)
+    manifest, facts = found.manifest, found.manifest.imported
+    if facts is None:
+        raise ArtifactError(f"{path} is the circuit of a detector: its proofs are the hub's to build and to verify")
+    if manifest.hashed:
+        raise ArtifactError(f"{path} is a segment of a split model, and proves nothing alone: name the folder it is in")
+    if manifest.batch != 1:
+        raise ArtifactError(f"{path} has {manifest.batch} windows; take the artifact of one window")
+    return ArtifactChain(
+        path,
+        manifest.name,
+        (found,),
+        manifest.features,
+        manifest.outputs,
+        int(facts["input_scale"]),
+        int(facts["output_scale"]),
+        int(facts["clip"]),
+        found.artifact_hash,
+        found.manifest.circuit_hash if found.model_hash is None else f"{found.model_hash:#066x}",
+    )
+
+
+def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
+    try:
+        manifest = SplitManifest.from_document(json.loads((path / SPLIT).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ArtifactError(f"there is no artifact in {path}: {error}. Build it first") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path / SPLIT} is not a manifest of this release: {error}") from error
+    # 1 The manifest is the one that was written.
+    if manifest.computed_hash() != manifest.artifact_hash or manifest.computed_model_hash() != manifest.model_hash:
+        raise ArtifactError(f"{path / SPLIT} was altered: its own hashes do not fit. Build the model again")
+    # 2 Each segment is the one that it names.
+    found = [artifact.load(path / link.folder, prover=prover) for link in manifest.segments]
+    for link, each in zip(manifest.segments, found, strict=True):
+        own = each.manifest
+        stated = (own.artifact_hash, own.circuit_hash, each.model_hash, own.features, own.outputs, own.visibility)
+        if stated != (
+            link.artifact_hash,
+            link.circuit_hash,
+            link.model_hash,
+            link.inputs,
+            link.outputs,
+            manifest.visibility,
+        ):
+            raise ArtifactError(f"{each.path} is another segment than {path / SPLIT} names. Build the model again")
+    # 3 They are a chain: what one computes is as much as the next one takes, and all that is between is hashed.
+    last = len(found) - 1
+    sizes = [(link.inputs, link.outputs) for link in manifest.segments]
+    fits = bool(found) and (sizes[0][0], sizes[-1][1]) == (manifest.features, manifest.outputs)
+    fits = fits and all(before[1] == after[0] for before, after in pairwise(sizes))
+    for at, each in enumerate(found):
+        fits = fits and each.manifest.hashed == ("input",) * (at > 0) + ("output",) * (at < last)
+    if not fits or not 1 <= manifest.clip <= encoding.CLIP:
+        raise ArtifactError(f"{path / SPLIT}: its segments are no chain. Build the model again")
+    return ArtifactChain(
+        path,
+        manifest.name,
+        tuple(found),
+        manifest.features,
+        manifest.outputs,
+        manifest.input_scale,
+        manifest.output_scale,
+        manifest.clip,
+        manifest.artifact_hash,
+        manifest.model_hash,
+        manifest,
+    )
+
+
+def is_split(path: Path) -> bool:
+    """Whether there is a split model at this path: each of its segments is an artifact of its own."""
+    return (path / SPLIT).is_file()
+
+
+def inspect_split(path: Path) -> ArtifactChain:
+    """Reads a split model, all of it or an auditor's copy, and checks its hashes.
+
+    Raises:
+        DataError: It is damaged, or of another release.
+    """
+    try:
+        return load_chain(path, prover=False)
+    except ArtifactError as error:
+        raise DataError(str(error)) from error
+
+
+def estimated_cost(found: Artifact) -> Estimate:
+    """What a proof by a circuit costs, from its settings."""
+    settings = json.loads((found.path / artifact.SETTINGS).read_text(encoding="utf-8"))
+    arguments = settings["run_args"]
+    lookups = bool(settings["required_range_checks"]) or arguments["decomp_base"] > 2
+    return estimate(
+        settings["num_rows"],
+        instances=found.manifest.instance_count,
+        private=found.model_hash is not None or bool(found.manifest.hashed),
+        lookups=lookups,
+        columns=arguments["num_inner_cols"],
+        table=arguments["decomp_base"] if lookups else 0,
+        k=arguments["logrows"],
+    )

@@ -1,0 +1,136 @@
+"""The manifest of a split model: its segments, and the hashes that bind them to each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from oracle.proving.artifact import Visibility
+from oracle.proving.hashing import digest
+
+SPLIT = "split.json"
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A segment, as the manifest of the whole has it.
+
+    Attributes:
+        folder: Its artifact's, in that of the whole.
+        artifact_hash: Of its artifact.
+        circuit_hash: Likewise.
+        model_hash: Of its weights, a field element; None if they are in its key.
+        inputs: Integers that it takes.
+        outputs: Integers that it computes.
+        nodes: Of the model, its first and its last.
+    """
+
+    folder: str
+    artifact_hash: str
+    circuit_hash: str
+    model_hash: int | None
+    inputs: int
+    outputs: int
+    nodes: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitManifest:
+    """What a split model is.
+
+    Attributes:
+        schema: Of this file.
+        name: The model's.
+        features: Integers of a window.
+        outputs: Published integers.
+        input_scale: A window's integer x means x / 2^input_scale.
+        param_scale: Weights are multiples of 2^-param_scale.
+        output_scale: Of what is published.
+        clip: Every integer of a window is in ±clip.
+        visibility: Of the weights.
+        weights: Of all segments.
+        ezkl: Its version.
+        segments: In order.
+        facts: Source, shapes, fidelity.
+        model_hash: Digest over the segments' model and circuit hashes: names the model and the way it is cut.
+        artifact_hash: SHA-256 of this manifest without this field, as canonical JSON.
+    """
+
+    schema: int
+    name: str
+    features: int
+    outputs: int
+    input_scale: int
+    param_scale: int
+    output_scale: int
+    clip: int
+    visibility: Visibility
+    weights: int
+    ezkl: str
+    segments: tuple[Link, ...]
+    facts: Mapping[str, Any]
+    model_hash: str
+    artifact_hash: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON: field elements as hex."""
+        document = asdict(self)
+        document["visibility"] = self.visibility.value
+        for link in document["segments"]:
+            link["model_hash"] = None if link["model_hash"] is None else f"{link['model_hash']:#066x}"
+            link["nodes"] = list(link["nodes"])
+        document["segments"] = list(document["segments"])
+        return document
+
+    def computed_model_hash(self) -> str:
+        """What `model_hash` must be."""
+        links = self.document()["segments"]
+        return digest([[link["model_hash"], link["circuit_hash"]] for link in links])
+
+    def computed_hash(self) -> str:
+        """What `artifact_hash` must be."""
+        document = self.document()
+        del document["artifact_hash"]
+        return digest(document)
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> SplitManifest:
+        """The inverse of `document`.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none.
+        """
+        values = dict(document)
+        if values["schema"] != SCHEMA:
+            raise ValueError(f"schema {values['schema']!r}; this release reads {SCHEMA}")
+        values["visibility"] = Visibility(values["visibility"])
+        links = []
+        for each in values["segments"]:
+            link = Link(**each)
+            # It becomes a path.
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", link.folder):
+                raise ValueError(f"{link.folder!r} is no folder of a segment")
+            number = None if link.model_hash is None else int(str(link.model_hash), 16)
+            first, last = link.nodes
+            links.append(
+                Link(
+                    link.folder,
+                    link.artifact_hash,
+                    link.circuit_hash,
+                    number,
+                    int(link.inputs),
+                    int(link.outputs),
+                    (str(first), str(last)),
+                )
+            )
+        values["segments"] = tuple(links)
+        if not isinstance(values["facts"], dict):
+            raise TypeError("facts must be an object")
+        for name in ("features", "outputs", "input_scale", "param_scale", "output_scale", "clip", "weights"):
+            if type(values[name]) is not int:
+                raise TypeError(f"{name} must be an integer")
+        return SplitManifest(**values)

@@ -1,0 +1,135 @@
+"""The proof of one inference by a split model, its file, and its verification."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oracle.core import encoding
+from oracle.core.errors import DataError
+from oracle.proving.split.chain import ArtifactChain
+from oracle.proving.split.manifest import SCHEMA
+from oracle.proving.verification import DEADLINE, LocalVerifier, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProof:
+    """One inference with its proofs.
+
+    Attributes:
+        artifact_hash: Of the chain that it was made with.
+        model_hash: Likewise.
+        inputs: Integers, within the clip.
+        outputs: Integers.
+        boundaries: Hashes of what crosses, field elements.
+        proofs: One per segment, as the Solidity verifiers take them.
+        seconds: From the window to the last proof; 0 if read from a file.
+    """
+
+    artifact_hash: str
+    model_hash: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    boundaries: tuple[int, ...]
+    proofs: tuple[bytes, ...]
+    seconds: float = field(default=0.0, compare=False)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON. Nothing in it is secret; in a private model the outputs, and the inputs, are what it publishes."""
+        return {
+            "schema": SCHEMA,
+            "artifact_hash": self.artifact_hash,
+            "model_hash": self.model_hash,
+            "inputs": list(self.inputs),
+            "outputs": list(self.outputs),
+            "boundaries": [f"{each:#066x}" for each in self.boundaries],
+            "proofs": ["0x" + each.hex() for each in self.proofs],
+        }
+
+    @staticmethod
+    def from_document(document: Any) -> ModelProof:
+        """The inverse of `document`.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none.
+        """
+        if not isinstance(document, dict):
+            raise TypeError("it is no object")
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']!r}; this release reads {SCHEMA}")
+        integers = {}
+        for name in ("inputs", "outputs"):
+            integers[name] = tuple(document[name])
+            if not all(type(value) is int and abs(value) <= encoding.INT128_MAX for value in integers[name]):
+                raise ValueError(f"{name} must be integers of the circuit (below 2^127)")
+        return ModelProof(
+            str(document["artifact_hash"]),
+            str(document["model_hash"]),
+            integers["inputs"],
+            integers["outputs"],
+            tuple(int(each, 16) for each in document["boundaries"]),
+            tuple(bytes.fromhex(each.removeprefix("0x")) for each in document["proofs"]),
+        )
+
+
+def verify(chain: ArtifactChain, proof: ModelProof, *, deadline: float = DEADLINE) -> Verification:
+    """Verifies an inference off-chain, with instances that are built here.
+
+    Args:
+        chain: May lack the prover's files.
+        proof: Believed nothing.
+        deadline: Seconds for each proof.
+
+    Raises:
+        ProverCrashed, ProverTimeout: A child failed; nothing is known of the proof.
+    """
+    # 1 It claims to be of this model.
+    if (proof.artifact_hash, proof.model_hash) != (chain.artifact_hash, chain.model_hash):
+        return Verification(False, f"it is of the artifact {proof.artifact_hash}, not {chain.artifact_hash}")
+    # 2 The statement, as the verifier writes it down.
+    try:
+        instances = chain.instances(proof.inputs, proof.outputs, proof.boundaries)
+    except ValueError as error:
+        return Verification(False, str(error))
+    if len(proof.proofs) != len(chain.artifacts):
+        return Verification(False, f"it has {len(proof.proofs)} proofs of {len(chain.artifacts)}")
+    # 3 Each proof.
+    for at, (found, each, statement) in enumerate(zip(chain.artifacts, proof.proofs, instances, strict=True), 1):
+        with LocalVerifier(found, deadline=deadline) as verifying:
+            verification = verifying.verify(each, statement)
+        if not verification.verified:
+            where = f"segment {at} of {len(instances)}: " if len(instances) > 1 else ""
+            return Verification(False, where + verification.reason)
+    return Verification(True)
+
+
+def read_proof(path: Path) -> ModelProof:
+    """A proof's file.
+
+    Raises:
+        DataError: It is none.
+    """
+    try:
+        return ModelProof.from_document(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is no proof that `oracle model prove` wrote: {error}") from error
+
+
+def write_proof(path: Path, proof: ModelProof) -> None:
+    """Writes a proof's file, whole or not at all.
+
+    Raises:
+        DataError: It can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(proof.document(), indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(f"{path} can't be written: {error.strerror or error}") from error

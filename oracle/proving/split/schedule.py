@@ -1,0 +1,41 @@
+"""The schedule of segments that are proven side by side: how many at once, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+START_SECONDS = 1.0
+"""Seconds until a segment's prover works: process, key, reference string."""
+
+_SERIAL = 0.1
+"""Share of a proof that more threads do not make faster."""
+
+_MEASURED_CORES = 2
+"""Of the machine whose seconds `estimate` gives."""
+
+
+def makespan(seconds: Sequence[float], lanes: int, cores: int) -> float:
+    """Seconds until all segments are proven, the longest first, each by its share of the cores.
+
+    Args:
+        seconds: Of each proof, as `estimate` gives them.
+        lanes: Proofs at once.
+        cores: Of the machine.
+    """
+
+    def speed(threads: float) -> float:
+        return 1 / (_SERIAL + (1 - _SERIAL) / threads)
+
+    factor = speed(_MEASURED_CORES) / speed(max(1.0, cores / lanes))
+    busy = [0.0] * lanes
+    for each in sorted(seconds, reverse=True):
+        least = busy.index(min(busy))
+        busy[least] += START_SECONDS + each * factor
+    return max(busy)
+
+
+def lanes_within(memory: Sequence[int], limit: int, cores: int) -> int:
+    """How many of these proofs can be made at once, whichever they are; at least 1."""
+    largest = sorted(memory, reverse=True)
+    most = min(cores, len(largest))
+    return max([count for count in range(1, most + 1) if sum(largest[:count]) <= limit], default=1)

@@ -1,0 +1,122 @@
+"""The fidelity gate: how many verdicts of a circuit differ from those of the float model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.tuning.request import Request, Rule, VerdictRule
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """How the integer model differs from the float model on the samples.
+
+    Attributes:
+        rule: The verdict's.
+        value: Likewise.
+        samples: How many.
+        flips: Verdicts that differ, or that a prover could make differ where it may choose between two roundings.
+        largest_error: Of an output, before a final activation that was left off; None if it can't be compared.
+        clipped: Samples of which a feature was clipped.
+        undecided: Of the flips, those that only such a choice makes. 0 for circuits that divide nothing.
+    """
+
+    rule: str
+    value: float
+    samples: int
+    flips: int
+    largest_error: float | None
+    clipped: int
+    undecided: int = 0
+
+    @property
+    def flips_per_10k(self) -> float:
+        return 10_000 * self.flips / self.samples
+
+
+def flips(
+    verdict: VerdictRule, computed: np.ndarray, expected: np.ndarray, threshold: float | None = None
+) -> np.ndarray:
+    """Which verdicts differ between two models' outputs [count, outputs]: booleans [count].
+
+    Args:
+        verdict: How outputs are read.
+        computed: A model's.
+        expected: The other's.
+        threshold: Of those computed, if it is another.
+    """
+    computed_at = verdict.value if threshold is None else threshold
+    match verdict.rule:
+        case Rule.ARGMAX:
+            differ: np.ndarray = computed.argmax(axis=1) != expected.argmax(axis=1)
+        case Rule.THRESHOLD:
+            differ = ((computed > computed_at) != (expected > verdict.value)).any(axis=1)
+        case Rule.TOLERANCE:
+            differ = (np.abs(computed - expected) > verdict.value).any(axis=1)
+    return differ
+
+
+class FidelityGate:
+    """The gate that settings have to pass: few enough verdicts may differ from those of the float model.
+
+    Args:
+        request: Says how many.
+        verdict: How outputs are read.
+        threshold: The verdict's value, before a final activation that was left off.
+        samples: Floats, [count, features].
+        expected: The float model's outputs, before a final activation that was left off, [count, outputs].
+    """
+
+    def __init__(
+        self, request: Request, verdict: VerdictRule, threshold: float, samples: np.ndarray, expected: np.ndarray
+    ) -> None:
+        self.request = request
+        self.verdict = verdict
+        self.threshold = threshold
+        self.samples = samples
+        self.expected = expected
+
+    def fidelity(self, circuit: Circuit) -> Fidelity:
+        """The gate's numbers."""
+        windows = circuit.quantise(self.samples)
+        computed = circuit.evaluate(windows).astype(np.float64) / 2.0**circuit.output_scale
+        # Scores before an activation inside an operator can't be had from the float model.
+        comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
+        published = self.request.disclosure == "verdict"
+        threshold = 0.5 if published else self.threshold
+        error = float(np.abs(computed - self.expected).max()) if comparable and not published else None
+        flipped = flips(replace(self.verdict, value=self.threshold), computed, self.expected, threshold)
+        slack = circuit.slack / 2.0**circuit.output_scale
+        undecided: Any
+        match self.verdict.rule:
+            case Rule.ARGMAX:
+                ordered = np.sort(computed, axis=1)
+                undecided = (ordered[:, -1] - ordered[:, -2] <= 2 * slack) & (slack > 0)
+            case Rule.THRESHOLD:
+                undecided = ((np.abs(computed - threshold) <= slack) & (slack > 0)).any(axis=1)
+            case Rule.TOLERANCE:
+                undecided = (np.abs(computed - self.expected) + slack > self.verdict.value).any(axis=1)
+        clipped = (np.abs(np.rint(self.samples * 2.0**circuit.input_scale)) > circuit.clip).any(axis=1)
+        return Fidelity(
+            self.verdict.rule.value,
+            self.verdict.value,
+            len(windows),
+            int((flipped | undecided).sum()),
+            error,
+            int(clipped.sum()),
+            int((undecided & ~flipped).sum()),
+        )
+
+    def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:
+        allowed = self.request.max_flips_per_10k
+        return (
+            f"{self.request.name}: at best {fidelity.flips} of {fidelity.samples} verdicts flip against the float "
+            f"model ({fidelity.flips_per_10k:.1f} per 10,000, at input scale {input_scale} and parameter scale "
+            f"{param_scale}; {fidelity.clipped} samples are clipped, {fidelity.undecided} verdicts are a prover's to "
+            f"choose), and {allowed:g} are allowed. Normalise the "
+            "features, state another verdict (--threshold, --tolerance), or allow more (--max-flips)"
+        )

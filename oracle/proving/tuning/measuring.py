@@ -1,0 +1,191 @@
+"""The last steps of the search: candidates are ranked by the cost model, and the best are keyed and proven."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from oracle.core.errors import ArtifactError, ModelError, ProverUnavailable
+from oracle.proving.artifact import Visibility
+from oracle.proving.artifact.circuit import run_args
+from oracle.proving.cost import FOLD_MARGIN, LARGEST_PROOF, MIN_K, estimate, least_k
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.imported import ImportedModel, Settings
+from oracle.proving.inspect.model import check_cost
+from oracle.proving.interface import Progress
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.srs.files import SrsSource
+from oracle.proving.tuning.request import COLUMNS, FINALISTS
+from oracle.proving.tuning.result import Candidate, describe
+from oracle.proving.tuning.search import Search
+
+PROOFS = 3
+
+_ENOUGH_S = 30.0
+"""Proofs of a candidate that have taken so long are not repeated."""
+
+_HOPELESS = 1.3
+"""How much dearer than the best a candidate may be estimated and still be measured."""
+
+WITNESSED_SAMPLES = 16
+
+_BETTER = 0.85
+"""A finalist replaces one that was ranked above it only if it measures this much cheaper: less is noise, and the choice
+should be the same the next time."""
+
+
+def rank(
+    search: Search,
+    found: Sequence[tuple[Circuit, Settings, int]],
+    engine: EngineProcess,
+    folder: Path,
+    progress: Progress,
+) -> list[tuple[Circuit, Candidate]]:
+    """Columns and k as well; each with its estimate, cheapest first."""
+    request = search.request
+    private = request.visibility is Visibility.PRIVATE
+    ranked: list[tuple[Circuit, Candidate]] = []
+    progress("cost model")
+    for circuit, settings, segments in found:
+        onnx = folder / "candidate.onnx"
+        onnx.write_bytes(circuit.to_onnx(1))
+        for columns in COLUMNS:
+            tried = replace(settings, columns=columns)
+            model = ImportedModel(request.name, circuit, tried, disclosure=request.disclosure)
+            arguments = run_args(model, request.visibility)
+            written = engine.call(
+                "gen_settings", model=str(onnx), settings=str(folder / "candidate.json"), run_args=arguments
+            )
+            table = settings.base if circuit.decomposed else 0
+            least = max(least_k(written["num_rows"], table), MIN_K)
+            folded = written["num_rows"] + FOLD_MARGIN >= 1 << least
+            for k in (least, least + 1) if folded else (least,):
+                cost = estimate(
+                    written["num_rows"],
+                    instances=circuit.features + circuit.outputs + private,
+                    private=private,
+                    lookups=bool(circuit.decomposed),
+                    columns=columns,
+                    table=table,
+                    k=k,
+                )
+                if cost.proof_bytes > LARGEST_PROOF:
+                    continue
+                chosen = replace(settings, columns=columns, k=k)
+                ranked.append((circuit, Candidate(chosen, segments, cost)))
+    # Of equal cost, the one nearest to the float model comes first.
+    error = {id(circuit): search.gate.fidelity(circuit).largest_error or 0.0 for circuit, _, _ in found}
+    ranked.sort(
+        key=lambda each: (
+            each[1].cost(request.objective),
+            each[1].estimated.seconds,
+            error[id(each[0])],
+            each[1].settings,
+        )
+    )
+    check_cost(ranked[0][1].estimated, request.memory)
+    return ranked
+
+
+def measure(
+    search: Search,
+    ranked: list[tuple[Circuit, Candidate]],
+    engine: EngineProcess,
+    folder: Path,
+    srs: SrsSource,
+    progress: Progress,
+) -> tuple[list[tuple[Circuit, Candidate]], int]:
+    """Proves the best of each shape. Returns all candidates, and which was chosen."""
+    objective = search.request.objective
+    results = list(ranked)
+    chosen: int | None = None
+    tried = 0
+    shapes: set[tuple[int, int]] = set()
+    for at, (circuit, candidate) in enumerate(ranked):
+        shape = (candidate.estimated.k, candidate.settings.columns)
+        if tried == FINALISTS or candidate.cost(objective) > _HOPELESS * ranked[0][1].cost(objective):
+            break
+        if shape in shapes:
+            # As many rows and columns cost the same, whatever is in them.
+            continue
+        progress(f"proving candidate {tried + 1}: {describe(candidate)}")
+        outcome = _prove(search, circuit, candidate, engine, folder, srs)
+        results[at] = (circuit, outcome)
+        if outcome.refused:
+            continue
+        shapes.add(shape)
+        tried += 1
+        if chosen is None or outcome.cost(objective) < _BETTER * results[chosen][1].cost(objective):
+            chosen = at
+    if chosen is None:
+        raise ModelError(f"no settings of {search.request.name} can be proven: {results[0][1].refused}")
+    return results, chosen
+
+
+def _prove(
+    search: Search, circuit: Circuit, candidate: Candidate, engine: EngineProcess, folder: Path, srs: SrsSource
+) -> Candidate:
+    """The candidate with what it measures, or with why it can't be proven. Keys show whether k is large enough."""
+    outcome = candidate
+    for k in (candidate.estimated.k, candidate.estimated.k + 1):
+        outcome = _prove_at(search, circuit, candidate, k, engine, folder, srs)
+        if not outcome.refused or "witness" in outcome.refused or "reference" in outcome.refused:
+            break
+    return outcome
+
+
+def _prove_at(
+    search: Search,
+    circuit: Circuit,
+    candidate: Candidate,
+    k: int,
+    engine: EngineProcess,
+    folder: Path,
+    srs: SrsSource,
+) -> Candidate:
+    model = ImportedModel(search.request.name, circuit, candidate.settings, disclosure=search.request.disclosure)
+    paths = {name: str(folder / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
+    Path(paths["model"]).write_bytes(model.to_onnx(1))
+    arguments = run_args(model, search.request.visibility)
+    try:
+        settings = engine.call("gen_settings", model=paths["model"], settings=paths["settings"], run_args=arguments)
+        settings["run_args"]["logrows"] = k
+        Path(paths["settings"]).write_text(json.dumps(settings))
+        shutil.copyfile(srs.file(k).path, paths["srs"])
+        engine.call("compile_circuit", model=paths["model"], circuit=paths["circuit"], settings=paths["settings"])
+        windows = [list(window) for window in model.windows()]
+        windows += circuit.quantise(search.samples[:WITNESSED_SAMPLES]).tolist()
+        for window, expected in zip(windows, circuit.evaluate(windows).tolist(), strict=True):
+            seen = engine.call("witness", circuit=paths["circuit"], inputs=window)["outputs"]
+            if seen != expected:
+                raise ArtifactError(f"the circuit computes {seen} for {window}, its integer reference {expected}")
+        engine.call("setup", **_chosen(paths, "circuit", "vk", "pk", "srs"))
+        proofs = []
+        # A process of its own: its memory is the proof's alone.
+        with EngineProcess() as prover:
+            for _ in range(PROOFS):
+                files = _chosen(paths, "circuit", "settings", "vk", "pk", "srs")
+                proofs.append(prover.call("prove", inputs=windows[0], **files))
+                if sum(sum(proof["seconds"].values()) for proof in proofs) > _ENOUGH_S:
+                    break
+            memory = prover.call("peak_memory")["bytes"]
+    except (ArtifactError, ProverUnavailable) as error:
+        return replace(candidate, refused=str(error))
+    if len(proofs[0]["proof"]) // 2 > LARGEST_PROOF:
+        return replace(candidate, refused="no chain takes the verifier of so long a proof as its code")
+    return replace(
+        candidate,
+        settings=replace(candidate.settings, k=k),
+        seconds=min(sum(proof["seconds"].values()) for proof in proofs),
+        proof_bytes=len(proofs[0]["proof"]) // 2,
+        memory=memory,
+        k=k,
+    )
+
+
+def _chosen(paths: Mapping[str, str], *names: str) -> dict[str, Any]:
+    return {name: paths[name] for name in names}

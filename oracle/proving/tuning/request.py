@@ -1,0 +1,109 @@
+"""A tuning request: the model, its samples, what counts as the same verdict, and what is to be cheap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from oracle.core import encoding
+from oracle.proving.artifact import Visibility
+from oracle.proving.engine.version import ezkl_version
+
+BASES = (64, 128, 256, 512, 1024)
+
+COLUMNS = (1, 2, 3)
+
+SEGMENTS = (8, 16, 32)
+
+PARAM_SCALES = range(3, 15)
+
+REBASES = (2, 3, 4, 6, 8)
+"""Tried in this order where no scales fit without a division; the smaller, the fewer digits and the more slack."""
+
+FINALISTS = 3
+
+
+class Objective(StrEnum):
+    """What is to be small."""
+
+    TIME = "time"
+    GAS = "gas"
+    BOTH = "both"
+
+
+class Rule(StrEnum):
+    """How outputs are read as a verdict."""
+
+    THRESHOLD = "threshold"
+    ARGMAX = "argmax"
+    TOLERANCE = "tolerance"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRule:
+    """A rule with its number.
+
+    Attributes:
+        rule: THRESHOLD: each output above `value` or not. ARGMAX: which output is the largest. TOLERANCE: no verdict;
+            an output that is further than `value` from the float model's counts as a flip.
+        value: In units of the model's output, final activation included.
+    """
+
+    rule: Rule
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be tuned.
+
+    Attributes:
+        name: The model's.
+        data: The ONNX file.
+        samples: Floats, [count, …].
+        verdict: None: a threshold on one output, the largest of several.
+        max_flips_per_10k: The gate.
+        visibility: Of the weights.
+        objective: What is to be small.
+        output: Which output is published.
+        keep_activation: Keep a final monotone activation.
+        clip: Of a window's integers.
+        memory: Bytes that proving may take; None: as the machine has.
+        disclosure: "score", or "verdict": the circuit publishes that alone.
+        whole: Whether one circuit is to hold the model; a split one may be larger than any.
+    """
+
+    name: str
+    data: bytes
+    samples: Any
+    verdict: VerdictRule | None = None
+    max_flips_per_10k: float = 1.0
+    visibility: Visibility = Visibility.PRIVATE
+    objective: Objective = Objective.TIME
+    output: str | None = None
+    keep_activation: bool = False
+    clip: int = encoding.CLIP
+    memory: int | None = None
+    disclosure: str = "score"
+    whole: bool = True
+
+    def digest(self) -> str:
+        """Of everything that the choice depends on."""
+        samples = np.ascontiguousarray(self.samples, dtype=np.float64)
+        document = {
+            "onnx": hashlib.sha256(self.data).hexdigest(),
+            "samples": [hashlib.sha256(samples.tobytes()).hexdigest(), list(samples.shape)],
+            "verdict": self.verdict and asdict(self.verdict),
+            "gate": self.max_flips_per_10k,
+            "visibility": self.visibility,
+            "objective": self.objective,
+            "graph": [self.name, self.output, self.keep_activation, self.clip],
+            "ezkl": ezkl_version(),
+            "search": [BASES, COLUMNS, SEGMENTS, list(PARAM_SCALES), REBASES, FINALISTS],
+        } | ({"disclosure": self.disclosure} if self.disclosure == "verdict" else {})
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,170 @@
+"""The search for scales and digits that pass the fidelity gate, with the integer reference alone."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from oracle.core.errors import DataError, ModelError
+from oracle.proving import disclosure
+from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.inspect.model import inspect_model, require_provable
+from oracle.proving.interface import Progress
+from oracle.proving.lowering.program import Program
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.tuning.fidelity import Fidelity, FidelityGate
+from oracle.proving.tuning.float_model import MIDDLES, before_activation, scored_outputs
+from oracle.proving.tuning.request import BASES, PARAM_SCALES, REBASES, SEGMENTS, Request, Rule, VerdictRule
+from oracle.proving.tuning.result import Candidate, Tuning
+
+
+class Search:
+    """Programs, float outputs and the gate of one request."""
+
+    def __init__(self, request: Request, progress: Progress) -> None:
+        self.request = request
+        self.progress = progress
+        self._programs: dict[int, Program] = {}
+        self._verdicts: dict[int, Program] = {}
+        progress("checking the model")
+        program = self._scores(SEGMENTS[-1])
+        self.samples = self._samples(program)
+        self.verdict = request.verdict or VerdictRule(
+            Rule.ARGMAX if program.outputs > 1 else Rule.THRESHOLD, MIDDLES.get(program.dropped, 0.0)
+        )
+        if program.order_only and self.verdict.rule is not Rule.ARGMAX:
+            raise ModelError(
+                f"{request.name}: {program.order_only}, so that only the order of the outputs is that of the model: "
+                "state --argmax, or export the model without it"
+            )
+        progress(f"float model on {len(self.samples)} samples")
+        expected = scored_outputs(request, program, self.samples)
+        if request.disclosure == "verdict" and self.verdict.rule is Rule.TOLERANCE:
+            raise ModelError(f"{request.name}: with --tolerance there is no verdict that could be published alone")
+        # Of a tolerance there is no other side of an activation.
+        tolerance = self.verdict.rule is Rule.TOLERANCE
+        self.threshold = self.verdict.value if tolerance else before_activation(program.dropped, self.verdict.value)
+        self.gate = FidelityGate(request, self.verdict, self.threshold, self.samples, expected)
+
+    def program(self, segments: int) -> Program:
+        """What the circuit computes."""
+        if self.request.disclosure == "score":
+            return self._scores(segments)
+        if segments not in self._verdicts:
+            scores = self._scores(segments)
+            argmax = self.verdict.rule is Rule.ARGMAX
+            self._verdicts[segments] = (
+                disclosure.largest(scores) if argmax else disclosure.above(scores, self.threshold)
+            )
+        return self._verdicts[segments]
+
+    def _scores(self, segments: int) -> Program:
+        if segments not in self._programs:
+            request = self.request
+            report = inspect_model(
+                request.data,
+                request.name,
+                output=request.output,
+                segments=segments or SEGMENTS[-1],
+                keep_activation=request.keep_activation,
+                memory=request.memory,
+                whole=request.whole,
+            )
+            self._programs[segments] = require_provable(report)
+        return self._programs[segments]
+
+    def _samples(self, program: Program) -> np.ndarray:
+        try:
+            samples = np.asarray(self.request.samples, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the samples are no table of numbers: {error}") from error
+        count = len(samples) if samples.ndim else 0
+        if count < 1 or samples.size != count * program.features:
+            raise DataError(
+                f"the samples have the shape {samples.shape}; the model takes {program.features} numbers each"
+            )
+        samples = samples.reshape(count, program.features)
+        if not np.isfinite(samples).all():
+            at = [int(i) for i in np.argwhere(~np.isfinite(samples))[0]]
+            raise DataError(f"sample {at[0]}, feature {at[1]} is not finite: leave such samples out")
+        return samples
+
+    def scales(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The scales of inputs to try, largest first, and the numbers of segments of smooth activations."""
+        samples, clip = self.samples, self.request.clip
+        largest = float(np.abs(samples).max())
+        most = 12 if largest == 0 else min(12, math.floor(math.log2(clip / largest))) if largest <= clip else 0
+        whole = bool((samples == np.rint(samples)).all())
+        input_scales = [0] if whole or most == 0 else list(range(most, -1, -2))
+        return input_scales, SEGMENTS if self.program(SEGMENTS[-1]).approximated else (0,)
+
+    def candidates(self) -> list[tuple[Circuit, Settings, int]]:
+        """All settings that pass the gate, cheapest digits per base only."""
+        clip = self.request.clip
+        input_scales, segments = self.scales()
+        passing: list[tuple[Circuit, Fidelity, int]] = []
+        nearest: tuple[Fidelity, int, int] | None = None
+        words = ""
+        # A published verdict is exact: a prover that may round could choose it.
+        rebases = (0,) if self.request.disclosure == "verdict" else (0, *REBASES)
+        for rebase, count, input_scale in itertools.product(rebases, segments, input_scales):
+            if passing and passing[0][0].rebase != rebase:
+                break  # what divides nothing, or less, is to be preferred
+            told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
+            self.progress(f"scales: input 2^-{input_scale}{told}")
+            for param_scale in PARAM_SCALES:
+                if rebase and rebase * param_scale < input_scale:
+                    continue
+                try:
+                    circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
+                except ModelError as error:
+                    # Larger scales only make it worse.
+                    words = words or str(error)
+                    break
+                fidelity = self.gate.fidelity(circuit)
+                if nearest is None or fidelity.flips < nearest[0].flips:
+                    nearest = (fidelity, input_scale, param_scale)
+                if fidelity.flips_per_10k <= self.request.max_flips_per_10k:
+                    passing.append((circuit, fidelity, count))
+        if not passing:
+            if nearest is None:
+                raise ModelError(f"{self.request.name}: no scales fit: {words}")
+            raise ModelError(self.gate.refusal(*nearest))
+
+        def order(each: tuple[Circuit, Fidelity, int]) -> tuple[int, int, float]:
+            # Fewer numbers to take apart, then a smaller error.
+            return (each[0].decompositions, each[1].flips, each[1].largest_error or 0.0)
+
+        found: dict[tuple[int, int], tuple[Circuit, Settings, int]] = {}
+        for base in BASES if passing[0][0].decomposed else (2,):
+            fewest = min(legs_for(base, circuit.decomposed) for circuit, _, _ in passing)
+            least = min((e for e in passing if legs_for(base, e[0].decomposed) == fewest), key=order)
+            chosen = least[0]
+            settings = Settings(chosen.input_scale, chosen.param_scale, base, fewest, rebase=chosen.rebase)
+            found[base, 0] = (least[0], settings, least[2])
+        return list(found.values())
+
+    def model(self, circuit: Circuit, settings: Settings, segments: int, fidelity: Fidelity) -> ImportedModel:
+        description: dict[str, Any] = {
+            "source_sha256": hashlib.sha256(self.request.data).hexdigest(),
+            "segments": segments,
+            "fidelity": asdict(fidelity) | {"flips_per_10k": fidelity.flips_per_10k},
+        }
+        if self.request.disclosure == "verdict":
+            description["verdict"] = {"rule": self.verdict.rule.value}
+            if self.verdict.rule is Rule.THRESHOLD:
+                description["verdict"]["threshold"] = disclosure.limit(circuit)
+        return ImportedModel(self.request.name, circuit, settings, description, self.request.disclosure)
+
+    def result(self, candidates: Sequence[tuple[Circuit, Candidate]], chosen: int) -> Tuning:
+        circuit, candidate = candidates[chosen]
+        fidelity = self.gate.fidelity(circuit)
+        model = self.model(circuit, candidate.settings, candidate.segments, fidelity)
+        return Tuning(model, fidelity, [each for _, each in candidates], chosen)

@@ -1,0 +1,108 @@
+"""Tuning from end to end, and what else is done with settings that pass the gate."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from oracle.core.errors import ModelError
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.imported import ImportedModel, Settings, legs_for
+from oracle.proving.interface import Progress
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.srs.files import SrsSource
+from oracle.proving.tuning.fidelity import Fidelity
+from oracle.proving.tuning.measuring import measure, rank
+from oracle.proving.tuning.request import BASES, PARAM_SCALES, Request
+from oracle.proving.tuning.result import Tuning
+from oracle.proving.tuning.search import Search
+
+
+def tune(request: Request, srs: SrsSource, progress: Progress = lambda step: None) -> Tuning:
+    """Finds the cheapest settings that pass the gate.
+
+    Raises:
+        ModelError: The model can't be proven, or no settings pass.
+        DataError: The samples do not fit the model.
+    """
+    search = Search(request, progress)
+    candidates = search.candidates()
+    with tempfile.TemporaryDirectory(prefix="oracle-tuning-") as folder, EngineProcess() as engine:
+        ranked = rank(search, candidates, engine, Path(folder), progress)
+        measured, chosen = measure(search, ranked, engine, Path(folder), srs, progress)
+    return search.result(measured, chosen)
+
+
+def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[ImportedModel, Fidelity]:
+    """The model at settings that were chosen before, with its fidelity on these samples.
+
+    Raises:
+        ModelError: They do not fit the model, or it does not pass the gate with them.
+    """
+    try:
+        settings = Settings(**chosen)
+    except TypeError as error:
+        raise ModelError(f"these are no settings: {error}") from error
+    if settings.rebase and request.disclosure == "verdict":
+        raise ModelError(f"{request.name}: a published verdict is exact, and these settings rebase; tune again")
+    search = Search(request, lambda step: None)
+    circuit = instantiate(
+        search.program(segments), settings.input_scale, settings.param_scale, request.clip, settings.rebase
+    )
+    fidelity = search.gate.fidelity(circuit)
+    if fidelity.flips_per_10k > request.max_flips_per_10k:
+        raise ModelError(search.gate.refusal(fidelity, settings.input_scale, settings.param_scale))
+    return search.model(circuit, settings, segments, fidelity), fidelity
+
+
+def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[Circuit, Fidelity, ImportedModel]:
+    """The scales that pass the gate with the fewest digits: what a split model is cut at. Proves nothing.
+
+    For each scale of the inputs the parameters' scale grows until the gate is passed: a larger one only costs digits.
+
+    Raises:
+        ModelError: The model can't be proven, or no settings pass.
+        DataError: The samples do not fit the model.
+    """
+    search = Search(request, progress)
+    input_scales, segments = search.scales()
+    found: list[tuple[tuple[int, int, float], Circuit, Fidelity, int]] = []
+    nearest: tuple[Fidelity, int, int] | None = None
+    words = ""
+    for count in segments:
+        for input_scale in input_scales:
+            progress(f"scales: input 2^-{input_scale}" + (f", {count} segments" if count else ""))
+            for param_scale in PARAM_SCALES:
+                try:
+                    circuit = instantiate(search.program(count), input_scale, param_scale, request.clip)
+                except ModelError as error:
+                    words = str(error)
+                    break
+                fidelity = search.gate.fidelity(circuit)
+                if nearest is None or fidelity.flips < nearest[0].flips:
+                    nearest = (fidelity, input_scale, param_scale)
+                if fidelity.flips_per_10k <= request.max_flips_per_10k:
+                    cost = (circuit.decompositions, circuit.decomposed.bit_length(), fidelity.largest_error or 0.0)
+                    found.append((cost, circuit, fidelity, count))
+                    break
+    if not found:
+        if nearest is None:
+            raise ModelError(f"{request.name}: no scales fit: {words}")
+        raise ModelError(search.gate.refusal(*nearest))
+    _, circuit, fidelity, count = min(found, key=lambda each: each[0])
+    base = BASES[0] if circuit.decomposed else 2
+    settings = Settings(circuit.input_scale, circuit.param_scale, base, legs_for(base, circuit.decomposed))
+    return circuit, fidelity, search.model(circuit, settings, count, fidelity)
+
+
+def held_out(request: Request, model: ImportedModel, segments: int, samples: Any) -> Fidelity:
+    """The fidelity of a tuned model on other samples than it was tuned on."""
+    search = Search(replace(request, samples=samples), lambda step: None)
+    chosen = model.settings
+    return search.gate.fidelity(
+        instantiate(search.program(segments), chosen.input_scale, chosen.param_scale, request.clip, chosen.rebase)
+    )
