@@ -10,13 +10,10 @@ from oracle.core.errors import ArtifactError
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.detectors.registry import load
-from oracle.proving.artifact import MODEL, Artifact
+from oracle.proving.artifact import DETECTOR, MODEL, Artifact
 from oracle.proving.imported import at_scales
 
-__all__ = ["DETECTOR", "configured_detector", "detector_of", "keep_detector", "load_detector"]
-
-DETECTOR = "detector.json"
-"""The model file beside a circuit. A deployed model is run from it, whatever is configured by now."""
+__all__ = ["configured_detector", "detector_of", "keep_detector", "load_detector"]
 
 
 def load_detector(path: Path, disclosure: Disclosure = Disclosure.SCORE) -> Detector:

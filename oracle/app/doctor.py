@@ -27,7 +27,7 @@ from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.chain.transport.urls import mask_url, secrets_of
 from oracle.config import Config, KeyConfig
 from oracle.core.errors import KeystoreError, OracleError
-from oracle.proving.srs import SrsOrigin
+from oracle.proving.srs.files import SrsOrigin
 
 __all__ = ["Check", "SrsInUse", "diagnose", "examine", "failures"]
 

@@ -17,8 +17,8 @@ from oracle.core.errors import ArtifactError, ConfigError, DataError
 if TYPE_CHECKING:
     from oracle.proving.artifact import Artifact
     from oracle.proving.inspect.model import GraphReport
-    from oracle.proving.split import Chain, ModelProof
-    from oracle.proving.split.cutting import Plan
+    from oracle.proving.split import ArtifactChain, ModelProof
+    from oracle.proving.split.pieces import Plan
     from oracle.proving.tuning import Request
     from oracle.proving.verification import Verification
 
@@ -51,7 +51,7 @@ class ModelOptions:
 class SplitModel:
     """A split model, and how it was cut."""
 
-    chain: Chain
+    chain: ArtifactChain
     plan: Plan
 
 
@@ -65,8 +65,7 @@ class BuiltModel:
 
 def inspect_model(options: ModelOptions) -> GraphReport:
     """What is in an ONNX file, and what it would cost."""
-    from oracle.proving.inspect.model import inspect_model
-    from oracle.proving.inspect.model import read_file
+    from oracle.proving.inspect.model import inspect_model, read_file
 
     return inspect_model(
         read_file(options.onnx),
@@ -80,8 +79,8 @@ def inspect_model(options: ModelOptions) -> GraphReport:
 def _request(options: ModelOptions) -> Request:
     """What is to be tuned."""
     from oracle.proving import artifact, tuning
-    from oracle.proving.inspect.model import read_file
     from oracle.proving.imported import model_name
+    from oracle.proving.inspect.model import read_file
     from oracle.proving.samples import load
 
     if options.data is None:
@@ -90,7 +89,7 @@ def _request(options: ModelOptions) -> Request:
         name=model_name(options.onnx.stem),
         data=read_file(options.onnx),
         samples=load(options.data),
-        verdict=None if options.rule is None else tuning.Verdict(tuning.Rule(options.rule), options.value),
+        verdict=None if options.rule is None else tuning.VerdictRule(tuning.Rule(options.rule), options.value),
         max_flips_per_10k=options.max_flips,
         visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
         objective=tuning.Objective(options.objective),
@@ -118,7 +117,6 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     from oracle.proving import split, tuning
     from oracle.proving.artifact.verifier import SOLC_VERSION
     from oracle.proving.engine.child import EngineProcess
-    from oracle.proving.split import cutting
     from oracle.proving.srs.files import SrsOrigin
 
     out = options.out or toolchain.build_dir() / "artifacts"
@@ -127,7 +125,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         raise DataError("a split model publishes its scores: build it without --split, or without --disclosure verdict")
     circuit, _, model = tuning.coarsest(request, progress)
     with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
-        plan = cutting.plan(
+        plan = split.plan(
             circuit,
             name=request.name,
             visibility=request.visibility,
@@ -152,7 +150,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     return SplitModel(chain, plan)
 
 
-def _chain(path: Path, *, prover: bool = True) -> Chain:
+def _chain(path: Path, *, prover: bool = True) -> ArtifactChain:
     """A whole model's artifact that a user named: what is wrong with it is no verdict on a proof."""
     from oracle.proving.split import load_chain
 
@@ -175,7 +173,7 @@ async def prove_model(
     cores: int | None = None,
     deadline_s: float | None = None,
     progress: Progress = lambda step: None,
-) -> tuple[Chain, ModelProof]:
+) -> tuple[ArtifactChain, ModelProof]:
     """Prove one inference of an imported model, split or not.
 
     Args:
@@ -201,7 +199,9 @@ async def prove_model(
         return chain, await prover.prove(prover.quantise(rows[row]), progress)
 
 
-def verify_model(path: Path, proof: Path, deadline_s: float | None = None) -> tuple[Chain, ModelProof, Verification]:
+def verify_model(
+    path: Path, proof: Path, deadline_s: float | None = None
+) -> tuple[ArtifactChain, ModelProof, Verification]:
     """Verify one inference against a model's artifact, of which an auditor's copy will do."""
     from oracle.proving import split
 

@@ -106,7 +106,7 @@ class DetectorWithProvers:
         return {size: self._measured.get(size, self._rows[size] * a_row) for size in self.provers}
 
     async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
-        """Prove all statements with one proof, by the smallest circuit that has room for them; the prover verifies it."""
+        """Prove all statements with one proof, by the smallest circuit with room for them. The prover verifies it."""
         size = next(size for size in self.provers if size >= len(batch))
         job = ProofJob(tuple(each.features for each in batch), tuple(each.scores for each in batch))
         proof = await self.provers[size].prove(job)

@@ -26,7 +26,8 @@ from oracle.chain.listener import ChainListener
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.heads import Heads
 from oracle.chain.tx.fees import GWEI, FeePolicy, fees_now
-from oracle.chain.tx.sender import Sender, SendPolicy
+from oracle.chain.tx.policy import SendPolicy
+from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import ChainConfig, Config, JournalConfig
 from oracle.core.errors import ConfigError, JournalUnavailable

@@ -11,7 +11,6 @@ from oracle.chain.local import toolchain
 from oracle.config import Config, ProverConfig
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving import artifact
-from oracle.proving.srs import SrsStatus
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.ceremony import CEREMONY_SHA256
 from oracle.proving.srs.check import SrsFinding, check_srs
@@ -26,8 +25,8 @@ def srs_cache(artifacts: Path) -> SrsCache:
     return SrsCache(artifacts.parent / "srs")
 
 
-def srs_status(config: Config | None = None) -> list[SrsStatus]:
-    """Return what is in the SRS cache; without a configuration, in the user's and in the project's, which the demo uses."""
+def srs_status(config: Config | None = None) -> list[SrsFile]:
+    """Return what is in the SRS cache; without a configuration, in the user's cache and the project's (the demo's)."""
     if config is not None:
         return _cache(config).status()
     caches = (_cache(None), srs_cache(toolchain.build_dir() / "artifacts"))
@@ -79,7 +78,7 @@ def srs_verify(config: Config | None = None) -> list[SrsFinding]:
     folders = [ProverConfig().artifacts, toolchain.build_dir() / "artifacts"]
     if config is not None:
         folders = [config.prover.artifacts]
-    return check_srs({folder: srs_cache(folder) for folder in folders})
+    return check_srs([(srs_cache(folder), artifact.srs_uses(folder)) for folder in dict.fromkeys(folders)])
 
 
 def srs_import(path: Path, config: Config | None = None) -> Path:

@@ -84,7 +84,7 @@ class OracleStatus:
 
 
 async def status(config: Config, env: Mapping[str, str] | None = None) -> OracleStatus:
-    """Read the feeds and the payer's balance from the chain, open observations from the journal, sources from the daemon.
+    """Read feeds and balance from the chain, open observations from the journal, and sources from the daemon.
 
     Args:
         config: The configuration.

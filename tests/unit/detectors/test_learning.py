@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from oracle.app.assembly import load_detector
+from oracle.app.detectors import load_detector
 from oracle.cli import main
 from oracle.config import TrainingDataConfig, journal_at, load_training
 from oracle.core.errors import DataError
 from oracle.core.statistics import clopper_pearson
 from oracle.detectors import drift
-from oracle.detectors.training import card as cards
-from oracle.detectors.training import recordings
+from oracle.detectors.training import data as recordings
+from oracle.detectors.training import model_card as cards
 from oracle.feeds.journal import open_journal
 from tests.recordings import walk, write_csv
-from tests.unit.feeds.test_journal import stages
+from tests.unit.feeds.journal.test_journal import stages
 
 ROWS = 1_600
 Run = Callable[..., tuple[int, str, str]]

@@ -521,14 +521,14 @@ async def test_what_waits_is_overtaken_with_the_reason(market: Market) -> None:
 
 
 async def test_a_batch_that_can_not_be_journalled_is_not_sent_and_none_of_it_is_kept(market: Market) -> None:
-    record = market.journal._record
+    record = market.journal._writer.write
 
     def refuse(connection: Any, stage: Stage) -> None:
         if isinstance(stage, Submitted) and stage.observed.feed == "c":
             raise JournalError("the disk is full")
         record(connection, stage)
 
-    market.journal._record = refuse  # type: ignore[method-assign]
+    market.journal._writer.write = refuse  # type: ignore[method-assign]
     results = await market.report(*map(market.observed, FEEDS))
     assert all(isinstance(each, JournalError) for each in results)
     assert market.submitter.broadcasts == []

@@ -26,7 +26,7 @@ from oracle.feeds.journal.databases import PostgresDatabase, password_of
 from oracle.feeds.journal.migrations import newest
 from oracle.feeds.journal.schema import REVISION
 from tests.postgres import Postgres
-from tests.unit.feeds.test_journal import confirmed, observed, proven, replacement, scored, stages, submitted
+from tests.unit.feeds.journal.test_journal import confirmed, observed, proven, replacement, scored, stages, submitted
 
 DAY = 86_400
 
@@ -233,7 +233,7 @@ CHILD = """
     where = Path({where!r}) if {where!r}.startswith("/") else PostgresDatabase({where!r})
     journal = Journal(where, lease_s=1)
     if {doing!r} == "within":
-        transaction = journal._transaction()
+        transaction = journal._store.transaction()
         transaction.__enter__()
     print("leads", flush=True)
     if {doing!r} != "writing":
@@ -336,7 +336,7 @@ def test_hand_over_from_a_leader_that_is_stopped_and_wakes_up(place: Place, proj
 def test_a_leader_that_is_stopped_within_a_transaction_keeps_sqlite_s_lock(
     tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oracle.feeds.journal.databases.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("oracle.feeds.journal.databases.sqlite.BUSY_TIMEOUT_S", 0.05)
     with ExitStack() as stack:
         place = Place(tmp_path / "journal.sqlite", None, stack)
         with leading(place, project_root, "within") as child:
@@ -361,10 +361,10 @@ def test_a_leader_whose_release_gives_no_signs_of_life_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "journal.sqlite"
-    monkeypatch.setattr("oracle.feeds.journal.databases._CAN_GIVE_SIGNS", False)
+    monkeypatch.setattr("oracle.feeds.journal.databases.sqlite._CAN_GIVE_SIGNS", False)
     clock = iter(range(0, 10**6, 100))
     with Journal(path), Journal(path, standby=True) as standby:
-        monkeypatch.setattr("oracle.feeds.journal.databases.time.monotonic", lambda: float(next(clock)))
+        monkeypatch.setattr("oracle.feeds.journal.databases.sqlite.time.monotonic", lambda: float(next(clock)))
         assert [standby.try_lead() for _ in range(5)] == [False] * 5
 
 
@@ -393,7 +393,7 @@ def test_postgresql_gone_and_back(database: Place, postgres: Postgres) -> None:
 
 def test_postgresql_writes_through(database: Place) -> None:
     journal = database.open()
-    with journal._transaction(read=True) as connection:
+    with journal._store.transaction(read=True) as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
 
 

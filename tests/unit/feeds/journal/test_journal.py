@@ -233,7 +233,7 @@ def test_a_failed_call_changes_nothing(journal: Journal, monkeypatch: pytest.Mon
     def fail(*_: Any) -> None:
         raise RuntimeError("between the transition and the outcome")
 
-    monkeypatch.setattr(journal, "_end", fail)
+    monkeypatch.setattr(journal._writer, "_end", fail)
     with pytest.raises(RuntimeError):
         journal.record(way[4])
     monkeypatch.undo()
@@ -245,7 +245,7 @@ def test_files_are_private_and_durable(journal: Journal, path: Path) -> None:
     journal.record(observed())
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
-    with journal._transaction(read=True) as connection:
+    with journal._store.transaction(read=True) as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -274,7 +274,7 @@ KILLED = """
     [
         "",
         # In the middle of a transaction: after the transition is written, before the outcome is.
-        "journal._end = die; journal.record(stages(4)[4])",
+        "journal._writer._end = die; journal.record(stages(4)[4])",
     ],
     ids=["between transitions", "inside a transaction"],
 )
@@ -294,7 +294,7 @@ def test_a_killed_process_loses_nothing_that_was_recorded(path: Path, last: str)
 @pytest.mark.chaos
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(journal: Journal) -> None:
     journal.record(observed(1))
-    with journal._transaction(read=True) as connection:
+    with journal._store.transaction(read=True) as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     second = scored(observed(1))
@@ -303,7 +303,7 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(journal: Journal) -> No
         journal.record(replace(proven(second), proof=b"\x01" * 100_000))
     assert "\n" not in str(caught.value)
     assert journal.unfinished() == [second]
-    with journal._transaction(read=True) as connection:
+    with journal._store.transaction(read=True) as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
     journal.record(proven(second))
 
@@ -373,7 +373,7 @@ def test_two_daemons_cannot_share_a_journal(journal: Journal, path: Path) -> Non
 
 
 def test_a_lock_of_another_program_is_one_clear_line(journal: Journal, path: Path) -> None:
-    with journal._transaction(read=True) as connection:
+    with journal._store.transaction(read=True) as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=10")
     other = sqlite3.connect(path, isolation_level=None)
     try:

@@ -1,0 +1,92 @@
+"""Training and monitoring on what a feed has reported: the reports come from a journal or from the chain.
+
+`oracle.detectors` knows neither: it is given the reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oracle.chain.connect import connect
+from oracle.chain.deploy import load_deployment
+from oracle.chain.hub import Hub, RoundHeld
+from oracle.config import Config, JournalConfig, TrainingConfig, TrainingDataConfig
+from oracle.core.errors import DataError
+from oracle.core.types import Outcome
+from oracle.detectors.training.data import TrainingData, from_reports, read_file
+from oracle.detectors.training.run import Progress, Trained, train
+from oracle.feeds.journal import open_journal
+
+__all__ = ["read_chain", "read_data", "train_configured"]
+
+
+def train_configured(config: TrainingConfig, env: Mapping[str, str], progress: Progress = lambda step: None) -> Trained:
+    """Train a detector as a configuration says, on its file or its journal.
+
+    Args:
+        config: What to train.
+        env: Where a journal's password is.
+        progress: Told each step before it begins.
+
+    Raises:
+        DataError: The data or the budget can't carry it.
+        JournalError: The journal can't be read.
+        ToolMissing: The `train` extra is not installed.
+    """
+    data = None if config.data.journal is None else _read_journal(config.data, config.data.journal, env)
+    return train(config, data, progress)
+
+
+def read_data(data: TrainingDataConfig, env: Mapping[str, str]) -> TrainingData:
+    """Read the reports that a configuration names, from its file or its journal.
+
+    Args:
+        data: Where they are.
+        env: Where a journal's password is.
+
+    Raises:
+        DataError: The file is wrong, or the journal has no report of the feed.
+        JournalError: The journal can't be read.
+        ToolMissing: It is a Parquet file, and pyarrow is not installed.
+    """
+    return read_file(data) if data.journal is None else _read_journal(data, data.journal, env)
+
+
+def _read_journal(data: TrainingDataConfig, config: JournalConfig, env: Mapping[str, str]) -> TrainingData:
+    with open_journal(config, env, read_only=True) as journal:
+        entries = journal.confirmed(data.feed)
+    reports = [(entry.observed_at, entry.answer, entry.outcome is Outcome.HELD) for entry in entries]
+    if not reports:
+        raise DataError(f"{journal.name}: there is no accepted or held report of a feed {data.feed!r}")
+    return from_reports(reports, data, journal.name if config.path is None else config.path.name)
+
+
+async def read_chain(config: Config, feed: str, data: TrainingDataConfig, last: int) -> TrainingData:
+    """Read a feed's latest rounds from the chain, and what was held meanwhile.
+
+    Args:
+        config: Where the chain and the deployment are.
+        feed: The feed's name.
+        data: The feed's kind, decimals and sigma.
+        last: How many rounds, at most.
+
+    Raises:
+        DataError: There is no such feed.
+    """
+    deployment = load_deployment(config.chain.deployment)
+    if feed not in deployment.feeds:
+        raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
+    feed_id = deployment.feeds[feed].feed_id
+    async with connect(config.chain) as rpc:
+        hub = Hub(rpc, deployment.hub)
+        newest = (await hub.feed_state(feed_id)).round_id
+        rounds = await hub.rounds(feed_id, max(1, newest - last + 1), newest)
+        events = await hub.logs(deployment.block, await rpc.block_number())
+    since = rounds[0].observed_at if rounds else 0
+    reports = [(each.observed_at, each.answer, False) for each in rounds]
+    reports += [
+        (event.observed_at, event.answer, True)
+        for event in events
+        if isinstance(event, RoundHeld) and event.feed_id == feed_id and event.observed_at >= since
+    ]
+    return from_reports(reports, data, f"feed {feed}")
