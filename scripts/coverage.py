@@ -21,11 +21,12 @@ _ASSEMBLY = re.compile(r"\bassembly\b[^{;]*\{")
 
 @dataclass(slots=True)
 class Tally:
-    """What was reached, of how much.
+    """What was reached, and what was not.
 
     Attributes:
-        missed: Places that were not.
-        traceless: How many were left out.
+        reached: How many places were reached.
+        missed: The places that were not.
+        traceless: How many places leave no trace, and were left out.
     """
 
     reached: int = 0
@@ -33,7 +34,7 @@ class Tally:
     traceless: int = 0
 
     def add(self, reached: bool, place: str) -> None:
-        """Count one."""
+        """Count a place as reached or missed."""
         if reached:
             self.reached += 1
         else:
@@ -41,13 +42,13 @@ class Tally:
 
     @property
     def percent(self) -> float:
-        """100 where there is nothing to reach."""
+        """The share that was reached; 100 if there is nothing to reach."""
         total = self.reached + len(self.missed)
         return 100 * self.reached / total if total else 100.0
 
 
 def assembly_lines(source: str) -> set[int]:
-    """The lines that blocks of inline assembly touch, from 1. Braces in comments within would confuse it."""
+    """Return the lines that inline assembly touches, counted from 1. Braces in its comments would confuse the count."""
     found: set[int] = set()
     for block in _ASSEMBLY.finditer(source):
         end, depth = block.end(), 1
@@ -59,10 +60,11 @@ def assembly_lines(source: str) -> set[int]:
 
 
 def measure(tracefile: str, root: Path) -> tuple[Tally, Tally]:
-    """Lines and branches.
+    """Return the tallies of lines and of branches.
 
     Args:
-        tracefile: In LCOV's format, of paths below `root`.
+        tracefile: The measurement, in LCOV's format, of paths below `root`.
+        root: Where the sources are.
 
     Raises:
         OSError: A source can't be read.
@@ -98,12 +100,12 @@ def measure(tracefile: str, root: Path) -> tuple[Tally, Tally]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 1 if a limit is not met."""
+    """Compare the coverage with the limits; return the exit code: 1 if a limit is not met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("tracefile", type=Path)
-    parser.add_argument("--root", type=Path, default=Path.cwd(), help="where the paths in it start")
-    parser.add_argument("--lines", type=float, required=True, help="percent of lines, at least")
-    parser.add_argument("--branches", type=float, required=True, help="percent of branches, at least")
+    parser.add_argument("tracefile", type=Path, help="forge's measurement, in LCOV's format")
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the folder that its paths start from")
+    parser.add_argument("--lines", type=float, required=True, help="least percent of lines")
+    parser.add_argument("--branches", type=float, required=True, help="least percent of branches")
     options = parser.parse_args(arguments)
     lines, branches = measure(options.tracefile.read_text(encoding="utf-8"), options.root)
     failed = False

@@ -1,6 +1,6 @@
-"""Compile the contracts and write what the package carries of them: `oracle/chain/abi/*.json`.
+"""Compile the contracts, and write the files that the package carries of them: `oracle/chain/abi/*.json`.
 
-Run after every change below `contracts/src`; `tests/contracts/test_abi.py` fails until it has been.
+Run it after every change below `contracts/src`; `tests/contracts/test_abi.py` fails until then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes the table of faults into docs/reliability.md, from the cases themselves: `python -m scripts.fault_table`."""
+"""Write the table of faults into docs/reliability.md, from the cases themselves: `python -m scripts.fault_table`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.chaos.faults import table
 
 
 def with_table(text: str) -> str:
-    """The document with the cases' table between its marks."""
+    """Return the document with the table of the cases between its marks."""
     return re.sub(
         r"(<!-- faults -->\n).*?(<!-- /faults -->)", lambda found: f"{found[1]}{table()}\n{found[2]}", text, flags=re.S
     )
 
 
 def main() -> int:
-    """See the module."""
+    """Write the table; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.fault_table", description=(__doc__ or "").split(":")[0])
     parser.parse_args()
     path: Path = toolchain.project_root() / "docs" / "reliability.md"

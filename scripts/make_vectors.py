@@ -3,7 +3,7 @@
     python scripts/make_vectors.py            # write it
     python scripts/make_vectors.py --check    # exit 1 if it would change
 
-Columns are parallel arrays of decimal strings, which is what forge's JSON cheat codes read best.
+Columns are parallel arrays of decimal strings, which forge's JSON cheat codes read best.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
     ]
     for _ in range(40):
         unit = rng.randint(1, 2 ** rng.randint(1, 90))
-        # On either side of where it saturates, at 8,389 units.
+        # Ratios on either side of the bound at which they saturate, 8,389 units.
         rows.append((rng.randint(-10_000 * unit, 10_000 * unit) // 10 ** rng.randint(0, 4), unit))
     return [(score, unit, score_ratio([score], unit)) for score, unit in rows]
 
@@ -143,7 +143,7 @@ def _spreads(rng: random.Random) -> list[tuple[int, ...]]:
 
 
 def render() -> str:
-    """The file's text."""
+    """Return the file's text."""
     rng = random.Random(20081015)
 
     def columns(names: str, rows: list[tuple[int, ...]]) -> dict[str, list[str]]:

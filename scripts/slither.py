@@ -1,7 +1,7 @@
 """Run slither on contracts/src.
 
-slither.config.json has its settings, and under `reasons` each detector that is left out, with the reason. Single
-findings are explained where they are: `// slither-disable-next-line detector -- reason`.
+slither.config.json has its settings, and under `reasons` each detector that is left out, with the reason. A single
+finding is explained in its source: `// slither-disable-next-line detector -- reason`.
 
 Slither reads syntax trees. Building contracts just for it would take a minute: it is given the trees alone.
 """
@@ -29,11 +29,11 @@ _EXPLAINED = re.compile(r"[a-z0-9,-]+ -- \S")
 
 
 class Unexplained(OracleError):
-    """Something is left out of the analysis, and nobody says why."""
+    """Something is left out of the analysis without a reason."""
 
 
 def settings(root: Path) -> dict[str, Any]:
-    """Slither's own settings, from slither.config.json.
+    """Return slither's own settings, from slither.config.json.
 
     Raises:
         Unexplained: A detector is left out without a reason.
@@ -46,14 +46,18 @@ def settings(root: Path) -> dict[str, Any]:
 
 
 def check_comments(name: str, text: str) -> None:
-    """Raises: Unexplained: A finding is disabled in this source without a detector's name and a reason."""
+    """Check that each finding disabled in a source has its detector's name and a reason.
+
+    Raises:
+        Unexplained: One has not.
+    """
     for comment in _DISABLED.findall(text):
         if not _EXPLAINED.match(comment):
             raise Unexplained(f"{name}: `slither-disable… {comment}` lacks ` -- ` and a reason")
 
 
 def build_info(root: Path) -> dict[str, Any]:
-    """The syntax trees of all sources, in the form in which forge leaves a build.
+    """Return the syntax trees of all sources, in the form of forge's builds.
 
     Raises:
         CompileError: The compiler refused.
@@ -84,7 +88,7 @@ def build_info(root: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; returns slither's exit code: not 0 if it found anything."""
+    """Run slither with these further arguments; return its exit code: not 0 if it found anything."""
     root = toolchain.project_root()
     folder = toolchain.build_dir() / "slither"
     try:

@@ -1,9 +1,9 @@
 """A long run at full speed, with kills and faults: `python -m scripts.soak --rounds 10000 --feeds 8`.
 
 One daemon, as a process, reports readings of many feeds as fast as they end, on a local Anvil, with real proofs of
-public weights. In the first two thirds it is killed (SIGKILL) and started again, and the RPC endpoint fails, at random,
-as a seed says; the last third is left alone, to see what the memory does. At the end the chain's events and the journal
-have to be the same, one to one. Writes build/soak.json, and prints a table.
+public weights. In the first two thirds it is killed (SIGKILL) and started again, and the RPC endpoint fails, at random
+moments that follow from a seed; the last third is undisturbed, to see whether memory grows. At the end the chain's
+events and the journal have to agree, one to one. Writes build/soak.json, and prints a table.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from tests.chaos.scene import Scene, stage
 
 ENDS = frozenset({"accepted", "held", "superseded", "failed"})
 KILLS, FAULTS = 24, 60
-"""In a run, if all of it were disturbed."""
+"""How many there would be in a run that is disturbed from beginning to end."""
 DISTURBED = 2 / 3
 STALLED_S = 180.0
-"""Without a round for so long, something is wrong."""
+"""Seconds without a round after which something must be wrong."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What came of it. Times in seconds, memory in MiB.
+    """The figures of a run; times in seconds, memory in MiB.
 
     Attributes:
         lost: Observations that the daemon took on and that never ended.
         double: Reports that are on the chain twice, or that chain and journal have differently.
-        p50: From the observation to its end in the journal, over kills and faults; so are the others.
-        memory_first: Of the last daemon, after its first rounds.
-        growth_per_1000: MiB, in a thousand rounds of the last daemon.
+        p50: From an observation to its end in the journal, kills and faults included; likewise the other percentiles.
+        memory_first: Memory of the last daemon, after its first rounds.
+        growth_per_1000: Growth of its memory in a thousand rounds.
     """
 
     rounds: int
@@ -71,7 +71,7 @@ class Figures:
     undisturbed_p99: float
 
     def table(self) -> str:
-        """In Markdown."""
+        """Return the figures as a table in Markdown."""
         faults = ", ".join(f"{count} × {name}" for name, count in sorted(self.faults.items()))
         rows = [
             ("rounds delivered", f"{self.ends['accepted']:,} over {self.feeds} feeds"),
@@ -96,7 +96,7 @@ class Figures:
 
 
 class Readings:
-    """Each feed's next reading, once the one before has ended: a source that keeps the daemon busy."""
+    """A source that keeps the daemon busy: each feed's next reading comes once the one before has ended."""
 
     def __init__(self, feeds: Sequence[str], seed: int, first: int) -> None:
         self._random = random.Random(seed)
@@ -109,7 +109,7 @@ class Readings:
             return (f"{self._price[feed]:.6f}", self._at[feed]) if feed in self._at else None
 
     def ended(self, key: str) -> None:
-        """The observation of this key has ended."""
+        """Move on to the next reading: the observation of this key has ended."""
         feed, moment = key.split("@")
         with self._lock:
             if self._at.get(feed) == int(moment):
@@ -118,7 +118,7 @@ class Readings:
 
 
 class Log:
-    """Reads what the daemon has logged since the last look."""
+    """A reader of what the daemon has logged since the last look."""
 
     def __init__(self, path: Path, ended: Callable[[str], None]) -> None:
         self._path = path
@@ -145,7 +145,7 @@ class Log:
 
 
 def _faults() -> dict[str, tuple[str | None, Act, int]]:
-    """What the RPC endpoint does, of which requests, how often."""
+    """Return the faults by name: the method whose requests fail (None: all), what happens to them, and how often."""
     return {
         "HTTP 429": (None, http_error(429), 12),
         "HTTP 503": (None, http_error(503), 12),
@@ -160,10 +160,10 @@ def _faults() -> dict[str, tuple[str | None, Act, int]]:
 def soak(
     rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[str], None], minutes: float = math.inf
 ) -> Figures:
-    """Run it: until so many rounds are delivered, or so many minutes have passed.
+    """Run until so many rounds are delivered, or so many minutes have passed.
 
     Raises:
-        AssertionError: Nothing gets on, the daemon has ended, or a secret is in its log.
+        AssertionError: There is no progress, the daemon has ended, or a secret is in its log.
     """
     names = [f"feed-{index}" for index in range(1, feeds + 1)]
     for name in ("staged", "run"):
@@ -277,13 +277,15 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """See the module."""
+    """Run it, write the figures, and print a table; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.soak", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=10_000)
-    parser.add_argument("--feeds", type=int, default=8)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="end then, however many rounds there were")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=None, help="default: build/soak.json")
+    parser.add_argument("--rounds", type=int, default=10_000, help="rounds to deliver (default: 10,000)")
+    parser.add_argument("--feeds", type=int, default=8, help="feeds, 1 to 16 (default: 8)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="end after so many, however many rounds there were"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of kills, faults and readings (default: 1)")
+    parser.add_argument("--out", type=Path, default=None, help="file for the figures (default: build/soak.json)")
     options = parser.parse_args(arguments)
     if options.rounds < 30 or not 1 <= options.feeds <= 16:
         parser.error("at least 30 rounds, and 1 to 16 feeds")

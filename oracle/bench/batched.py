@@ -1,8 +1,8 @@
-"""What it gains that feeds which are due together share a proof: the same reports by the same daemon, with and without.
+"""What batching saves: the same reports by the same daemon, with feeds that share a proof, and with feeds that don't.
 
 The daemon is `oracle run` as it stands, with a feed for each place in a proof. Each feed reports the next row of its
 recording as soon as the one before has ended, so all of them are due at once, and the daemon is never idle. The rows'
-times are moved to the present, a second apart: what is old is not made to wait for others.
+times are moved to the present, a second apart: an old observation is not made to wait for others.
 """
 
 from __future__ import annotations
@@ -12,33 +12,29 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from oracle.app.deploy import deploy
+from oracle.bench.cases import BATCHED
+from oracle.bench.daemon import WARM_ROUND, run_daemon
+from oracle.bench.models import default_model
 from oracle.chain.local import toolchain
+from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.config import load
 from oracle.core.errors import Fatal
 from oracle.core.types import Outcome
+from oracle.feeds.journal import Entry, open_journal
+from oracle.sources.interface import Reading
 
-if TYPE_CHECKING:
-    from oracle.chain.local.anvil import Anvil
-    from oracle.config import Config
-    from oracle.feeds.journal import Entry
-    from oracle.sources.interface import Reading
-
-CASE = "daemon-batched"
 FEEDS = 4
-WARM_ROUND = 4
-"""From this round on, a report's gas is that of any later one."""
 
 
-async def run(
-    folder: Path, readings: Sequence[Reading], run_daemon: Callable[[Path, Config], Any], echo: Callable[[str], None]
-) -> dict[str, Any]:
+async def run(folder: Path, readings: Sequence[Reading], echo: Callable[[str], None]) -> dict[str, Any]:
     """Measure the case.
 
     Args:
-        folder: For what the daemons write.
-        readings: Whose values each feed reports.
-        run_daemon: Runs a configured daemon until its recordings end.
+        folder: For the daemons' files.
+        readings: Each feed reports their values.
         echo: Takes lines for people.
 
     Raises:
@@ -46,10 +42,10 @@ async def run(
     """
     found = {}
     for size in (FEEDS, 1):
-        echo(f"{CASE}: {FEEDS} feeds with proofs of up to {size}")
+        echo(f"{BATCHED}: {FEEDS} feeds with proofs of up to {size}")
         place = folder / f"up-to-{size}"
         place.mkdir(parents=True)
-        found[size] = await _measure(place, size, readings, run_daemon)
+        found[size] = await _measure(place, size, readings)
     together, singly = found[FEEDS], found[1]
     return {
         "feeds": FEEDS,
@@ -61,14 +57,7 @@ async def run(
     }
 
 
-async def _measure(
-    folder: Path, size: int, readings: Sequence[Reading], run_daemon: Callable[[Path, Config], Any]
-) -> dict[str, Any]:
-    from oracle.app.assembly import deploy
-    from oracle.chain.local.anvil import Anvil, load_anvil_config
-    from oracle.config import load
-    from oracle.feeds.journal import open_journal
-
+async def _measure(folder: Path, size: int, readings: Sequence[Reading]) -> dict[str, Any]:
     path = folder / "oracle.toml"
     now = int(time.time())
     rows = [f"{now + index},{reading.value}" for index, reading in enumerate(readings)]
@@ -77,30 +66,28 @@ async def _measure(
         path.write_text(_config(chain, size), encoding="utf-8")
         config = load(path, {})
         await deploy(config, progress=lambda line: None)
-        await asyncio.to_thread(run_daemon, path, config)
+        await asyncio.to_thread(run_daemon, path)
         with open_journal(config.journal, {}, read_only=True) as journal:
             entries = journal.confirmed()
     if len(entries) != FEEDS * len(readings):
-        raise Fatal(f"{CASE}: {len(entries)} of {FEEDS * len(readings)} observations were confirmed")
+        raise Fatal(f"{BATCHED}: {len(entries)} of {FEEDS * len(readings)} observations were confirmed")
     return _figures(entries)
 
 
 def _figures(entries: Sequence[Entry]) -> dict[str, Any]:
     warm = [entry for entry in entries if (entry.round_id or 0) >= WARM_ROUND and entry.outcome is Outcome.ACCEPTED]
     if not warm:
-        raise Fatal(f"{CASE}: no report on a warm feed was accepted")
+        raise Fatal(f"{BATCHED}: no report on a warm feed was accepted")
     seconds = max(entry.finished_at or 0 for entry in warm) - min(entry.recorded_at for entry in warm)
     return {
         "observations_per_s": round(len(warm) / seconds, 2),
         "gas_per_feed": round(statistics.median(entry.gas_used or 0 for entry in warm)),
-        # Where not all feeds were due within the window, a proof was of fewer.
+        # If not all feeds were due within the window, a proof was of fewer.
         "feeds_per_transaction": round(len(warm) / len({entry.tx_hash for entry in warm}), 2),
     }
 
 
 def _config(chain: Anvil, size: int) -> str:
-    from oracle.bench.circuits import quadratic
-
     feeds = "".join(
         f"""
 [[feeds]]
@@ -108,7 +95,7 @@ name = "series-{index}"
 description = "S&P 500, series {index}"
 kind = "relative"
 decimals = 8
-sigma = {quadratic("score").training.series["sp500"]}
+sigma = {default_model("score").training.series["sp500"]}
 heartbeat = 1
 max_age = 3600
 max_skew = 600

@@ -1,6 +1,6 @@
 """What private claims cost: proving, the registry's gas, verification off-chain; and how that grows with the inputs.
 
-The packaged models, each on inputs that are made up, and linear models of 8 to 128 inputs with random weights: what a
+The packaged models are proven on inputs that are made up; linear models of 8 to 128 inputs have random weights: what a
 proof costs depends on their shape, not on what they have learned. Each claim is made by the client, attested by an
 issuer and submitted to a registry on Anvil; then the same statement is proven again by a warm process, in turns.
 """
@@ -14,30 +14,31 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from eth_account.signers.local import LocalAccount
+from onnx import TensorProto, helper, numpy_helper
+from rich.table import Table
+
+from oracle.bench.cases import CLAIMS, PACKAGED_CLAIMS
+from oracle.bench.ezkl_defaults import chosen_of
+from oracle.bench.memory import megabytes
+from oracle.bench.transactions import bare_call, first_sender, send, verify
+from oracle.chain.keys.keystore import local_chain_key
+from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.rpc import Rpc
+from oracle.claims import Between, attest, demo
+from oracle.claims.client import Registered, ZkmlClient
+from oracle.claims.models import Feature, ModelSpec
+from oracle.claims.onchain import Registry
+from oracle.claims.proof import ClaimProof, Commitment
+from oracle.claims.statement import edges, subject_limbs
 from oracle.core.errors import Fatal
-
-if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-    from rich.table import Table
-
-    from oracle.claims.client import Registered, ZkmlClient
-    from oracle.claims.models import ModelSpec
-    from oracle.claims.onchain import Registry
-    from oracle.claims.proof import ClaimProof, Commitment
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.pool.pool import PROVING_FILES
 
 Echo = Callable[[str], None]
-
-PACKAGED = ("identity", "credit", "fair-play")
-INPUTS = (8, 16, 32, 64, 128)
-MODELS = {
-    **{f"claim-{name}": name for name in PACKAGED},
-    **{f"claim-linear-{count}": f"linear-{count}" for count in INPUTS},
-}
-"""Models by case."""
-
-CASES = tuple(MODELS)
 
 _MARGIN = 0.02
 _LIFETIME = 86_400
@@ -54,12 +55,7 @@ class _Case:
 
 
 def linear(count: int) -> ModelSpec:
-    """A logistic regression of so many inputs in [0, 1], with seeded random weights."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    from oracle.claims.models import Feature, ModelSpec
-
+    """Return a logistic regression of so many inputs in [0, 1], with seeded random weights."""
     weights = np.random.default_rng(count).normal(size=(count, 1)).astype(np.float32)
     constants = [
         numpy_helper.from_array(weights, "w"),
@@ -76,21 +72,16 @@ def linear(count: int) -> ModelSpec:
 
 
 async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[str, Any]]:
-    """Measure some of `CASES`; reports by case.
+    """Measure some of the cases `CLAIMS`, and return the reports by case.
 
     Args:
+        cases: Which.
         repeat: Proofs per case, after one that warms up.
         echo: Takes lines for people.
 
     Raises:
         Fatal: The registry does not take a claim that holds.
     """
-    from oracle.chain.keys.keystore import local_chain_key
-    from oracle.chain.local.anvil import Anvil, load_anvil_config
-    from oracle.chain.transport.rpc import Rpc
-    from oracle.claims.client import ZkmlClient
-    from oracle.claims.onchain import Registry
-
     found: dict[str, _Case] = {}
     with tempfile.TemporaryDirectory(prefix="oracle-bench-") as folder, Anvil(load_anvil_config(port=0)) as chain:
         async with Rpc(chain.rpc_url, chain.chain_id) as rpc, ZkmlClient(Path(folder)) as client:
@@ -100,7 +91,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
             subject = Registry(rpc, registry.address, account, poll_s=0.02)
             for case in cases:
                 echo(f"claim of {case}")
-                found[case] = await _submitted(MODELS[case], client, registry, subject, account.address, issuer)
+                found[case] = await _submitted(CLAIMS[case], client, registry, subject, account.address, issuer)
             _prove_in_turns(found, repeat, echo)
     return {case: each.report for case, each in found.items()}
 
@@ -108,19 +99,17 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
 async def _submitted(
     name: str, client: ZkmlClient, registry: Registry, subject: Registry, address: str, issuer: LocalAccount
 ) -> _Case:
-    """Registers a model, proves a claim of it, and has it recorded.
+    """Register a model, prove a claim of it, and have it recorded.
 
     Args:
-        registry: Its admin.
-        subject: The registry again, for whose claim it is.
-        address: Of the subject.
-        issuer: Is trusted there.
+        name: Of the model.
+        client: Proves.
+        registry: The registry, as its admin.
+        subject: The registry, as the claim's subject.
+        address: The subject's.
+        issuer: Attests; the registry comes to trust it.
     """
-    from oracle.bench import submissions
-    from oracle.claims import Between, attest, demo
-    from oracle.claims.models import ModelSpec
-
-    spec = ModelSpec.packaged(name) if name in PACKAGED else linear(int(name.rpartition("-")[2]))
+    spec = ModelSpec.packaged(name) if name in PACKAGED_CLAIMS else linear(int(name.rpartition("-")[2]))
     began = time.perf_counter()
     model = await client.register(spec)
     setup = time.perf_counter() - began
@@ -158,12 +147,12 @@ async def _submitted(
     receipt = await subject.submit(replace(claim, attestation=signature))
     if not await subject.is_valid(claim):
         raise Fatal(f"{name}: the registry has recorded no claim")
-    payer = await submissions.sender(subject.rpc)
+    payer = await first_sender(subject.rpc)
     artifact = model.artifact
-    deployed = await submissions.send(payer, None, artifact.verifier().bytecode)
+    deployed = await send(payer, None, artifact.verifier().bytecode)
     assert deployed.contract_address is not None
-    call = submissions.bare_call(artifact.verifier().abi, claim.proof, claim.instances())
-    verified = await submissions.verify(payer, deployed.contract_address, call)
+    call = bare_call(artifact.verifier().abi, claim.proof, claim.instances())
+    verified = await verify(payer, deployed.contract_address, call)
     return _Case(
         model,
         claim,
@@ -184,12 +173,7 @@ async def _submitted(
 
 
 def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None:
-    """Proves each statement again, and verifies it as others do; adds medians to the reports."""
-    from oracle.bench.circuits import megabytes, some
-    from oracle.claims.statement import edges, subject_limbs
-    from oracle.proving.engine.child import EngineProcess
-    from oracle.proving.pool.pool import PROVING_FILES
-
+    """Prove each statement again, and verify it as others do; add the medians to the reports."""
     taken: dict[str, dict[str, list[float]]] = {
         case: {name: [] for name in ("witness", "prove", "verify")} for case in cases
     }
@@ -208,7 +192,7 @@ def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None
                 began = time.perf_counter()
                 checked = verifiers[case].call(
                     "verify",
-                    **some(files, "settings", "vk", "srs"),
+                    **chosen_of(files, "settings", "vk", "srs"),
                     proof=made["proof"],
                     instances=[hex(element) for element in claim.instances()],
                 )
@@ -223,8 +207,6 @@ def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None
             each.report["rss_mb"] = megabytes(int(engines[case].call("peak_memory")["bytes"] or 0))
             each.report["verify_rss_mb"] = megabytes(int(verifiers[case].call("peak_memory")["bytes"] or 0))
 
-
-# --- the report ----------------------------------------------------------------------------------------------------
 
 COLUMNS = (
     "inputs",
@@ -242,7 +224,7 @@ COLUMNS = (
 
 
 def cells(of: Mapping[str, Any]) -> tuple[str, ...]:
-    """A case's row, without its name."""
+    """Return a case's row, without its name."""
     return (
         str(of["inputs"]),
         str(of["weights"]),
@@ -259,13 +241,11 @@ def cells(of: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """Claims by case, for people."""
-    from rich.table import Table
-
+    """Return the claims by case, for people."""
     found = Table(box=None, pad_edge=False, header_style="bold", title="claims", title_justify="left")
     found.add_column("case")
     for column in COLUMNS:
         found.add_column(column, justify="right")
-    for case in (case for case in CASES if case in report):
+    for case in (case for case in CLAIMS if case in report):
         found.add_row(case, *cells(report[case]))
     return found

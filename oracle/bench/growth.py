@@ -8,26 +8,37 @@ is the proof's. What this machine can't prove in reasonable time is estimated wi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import json
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from oracle.app.models import ModelOptions, build_split_model, prove_model
+from oracle.bench import growth_report
+from oracle.bench.machine import machine, versions
+from oracle.bench.memory import sampled_children
 from oracle.chain.local import toolchain
+from oracle.core.encoding import CLIP
 from oracle.core.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from oracle.proving.reference import Circuit
+from oracle.proving import artifact, split
+from oracle.proving.artifact.circuit import run_args
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.inspect.model import inspect_model, require_provable
+from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.instantiate import instantiate
+from oracle.proving.split import pieces, planning
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.tuning.request import Objective
 
 Echo = Callable[[str], None]
 
@@ -45,47 +56,10 @@ MEMORY_GIB = 8.0
 
 _SAMPLES = 200
 _INPUT_SCALE, _PARAM_SCALE = 4, 6
-_SAMPLE_S = 0.1
-
-
-@dataclass
-class Peak:
-    """The most memory that a process's children took together, sampled."""
-
-    bytes: int = 0
-
-
-@contextlib.contextmanager
-def sampled() -> Iterator[Peak]:
-    """Samples the resident sizes of this process's children, and adds them up."""
-    import psutil
-
-    peak, ended = Peak(), threading.Event()
-
-    def sample() -> None:
-        own = psutil.Process()
-        while not ended.wait(_SAMPLE_S):
-            total = 0
-            for child in own.children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    total += child.memory_info().rss
-            peak.bytes = max(peak.bytes, total)
-
-    thread = threading.Thread(target=sample, name="memory")
-    thread.start()
-    try:
-        yield peak
-    finally:
-        ended.set()
-        thread.join()
 
 
 def perceptron(widths: Sequence[int], seed: int = 0) -> bytes:
     """An ONNX model of dense layers with random weights, a ReLU after each but the last."""
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
     rng = np.random.default_rng(seed)
     nodes, constants, value = [], [], "x"
     for at in range(len(widths) - 1):
@@ -112,7 +86,7 @@ def widths_for(weights: int) -> tuple[int, ...]:
     return (16, width, width, 4)
 
 
-def run(
+def measure_growth(
     *,
     out: Path,
     echo: Echo,
@@ -137,8 +111,6 @@ def run(
     Raises:
         DataError: There is a report, and it is none.
     """
-    from oracle.bench import machine, versions
-
     try:
         report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
         if not isinstance(report, dict):
@@ -161,34 +133,24 @@ def run(
     report["growth"] = found
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    if plot is not None and draw(found, plot):
+    if plot is not None and growth_report.draw(found, plot):
         echo(str(plot))
-    echo(table(found))
+    echo(growth_report.table(found))
     echo(str(out))
     return found
 
 
 def _integers(data: bytes) -> Circuit:
-    from oracle.core.encoding import CLIP
-    from oracle.proving import graph
-    from oracle.proving.reference import instantiate
-
-    program = graph.check(graph.inspect(data, "perceptron", whole=False))
+    program = require_provable(inspect_model(data, "perceptron", whole=False))
     return instantiate(program, _INPUT_SCALE, _PARAM_SCALE, CLIP)
 
 
 def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: Echo) -> dict[str, Any]:
     """One circuit: estimated, and proven if it can be."""
-    from oracle.proving import artifact
-    from oracle.proving.engine.child import EngineProcess
-    from oracle.proving.split import cutting
-    from oracle.proving.srs import SrsCache, SrsOrigin
-    from oracle.proving.tuning import Objective
-
     circuit = _integers(perceptron(widths_for(size)))
     visibility = artifact.Visibility.PRIVATE if private else artifact.Visibility.PUBLIC
     with EngineProcess() as engine:
-        plan = cutting.plan(
+        plan = planning.plan(
             circuit,
             name="perceptron",
             visibility=visibility,
@@ -215,7 +177,7 @@ def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: 
             echo(f"{kind}: estimated only")
             return row
         echo(f"{kind}: proving, about {cost.seconds:,.1f} s")
-        model = cutting.SegmentModel("perceptron", circuit, segment.settings)
+        model = pieces.SegmentModel("perceptron", circuit, segment.settings)
         names = ("model", "settings", "circuit", "vk", "pk", "srs")
         paths: dict[str, Any] = {name: str(folder / name) for name in names}
         Path(paths["model"]).write_bytes(model.to_onnx(1))
@@ -223,7 +185,7 @@ def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: 
             "gen_settings",
             model=paths["model"],
             settings=paths["settings"],
-            run_args=artifact.run_args(model, visibility),
+            run_args=run_args(model, visibility),
         )
         settings["run_args"]["logrows"] = cost.k
         Path(paths["settings"]).write_text(json.dumps(settings))
@@ -255,11 +217,6 @@ def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: 
 
 def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
     """A model that is cut, from the ONNX file to the verified chain, as its user does it."""
-    import numpy as np
-
-    from oracle.app.models import ModelOptions, build_split_model, prove_model
-    from oracle.proving import split
-
     onnx, data = folder / "large.onnx", folder / "large.npy"
     onnx.write_bytes(perceptron(widths))
     samples: np.ndarray = np.random.default_rng(1).normal(size=(_SAMPLES, widths[0]))
@@ -276,10 +233,10 @@ def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
         max_flips=100.0,
     )
     began = time.perf_counter()
-    with sampled() as building:
+    with sampled_children() as building:
         built = build_split_model(options, echo)
     build_s = time.perf_counter() - began
-    with sampled() as proving:
+    with sampled_children() as proving:
         began = time.perf_counter()
         chain, proof = asyncio.run(prove_model(built.chain.path, data, memory_limit=SPLIT_MEMORY_GIB, progress=echo))
         prove_s = time.perf_counter() - began
@@ -298,7 +255,7 @@ def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
                 "inputs": link.inputs,
                 "outputs": link.outputs,
                 "k": each.manifest.k,
-                "rows": split.estimate(each).rows,
+                "rows": split.estimated_cost(each).rows,
             }
             for link, each in zip(manifest.segments, chain.artifacts, strict=True)
         ],
@@ -322,84 +279,3 @@ def _errors(circuits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if ratios:
             errors[name] = {"least": round(min(ratios), 2), "most": round(max(ratios), 2)}
     return errors
-
-
-def table(found: Mapping[str, Any]) -> str:
-    """For people, and as docs/performance.md has it."""
-    lines = [
-        "| weights | visibility | rows | k | seconds | peak memory | keys | |",
-        "|--:|---|--:|--:|--:|--:|--:|---|",
-    ]
-    for each in found["circuits"]:
-        measured = each["measured"]
-        shown = measured or each["estimated"]
-        cells = (
-            f"{each['weights']:,}",
-            each["visibility"],
-            f"{each['rows']:,}",
-            str(each["k"]),
-            f"{shown['seconds']:,.1f}",
-            f"{shown['memory_mb']:,.0f} MB",
-            f"{measured['keys_s']:,.1f} s" if measured else "",
-            "measured" if measured else "estimated",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    if "split" in found:
-        of = found["split"]
-        sizes = ", ".join(str(each["k"]) for each in of["segments"])
-        guess = of["estimated"]
-        lines += [
-            "",
-            f"split: {of['weights']:,} {of['visibility']} weights in {len(of['segments'])} segments (k {sizes}), "
-            f"{of['proofs_at_once']} at once, limit {of['memory_limit_gib']} GiB",
-            f"built in {of['build_s']:,.0f} s with {of['build_memory_mb']:,.0f} MB",
-            f"proven in {of['prove_s']:,.0f} s with {of['prove_memory_mb']:,.0f} MB (estimated "
-            f"{guess['seconds']:,.0f} s, {guess['memory_mb']:,.0f} MB)",
-            f"verified in {of['verify_s']:,.1f} s: {'holds' if of['verified'] else 'DOES NOT HOLD'}",
-        ]
-    return "\n".join(lines)
-
-
-def draw(found: Mapping[str, Any], path: Path) -> bool:
-    """Time and memory over weights; False if matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure = Figure(figsize=(9, 4))
-    for axes, name, label in zip(
-        figure.subplots(1, 2), ("seconds", "memory_mb"), ("seconds per proof", "peak memory, MB"), strict=True
-    ):
-        for visibility, colour in (("public", "tab:blue"), ("private", "tab:red")):
-            rows = [each for each in found["circuits"] if each["visibility"] == visibility]
-            axes.plot(
-                [each["weights"] for each in rows],
-                [each["estimated"][name] for each in rows],
-                linestyle="--",
-                color=colour,
-                alpha=0.6,
-                label=f"{visibility}, estimated",
-            )
-            done = [each for each in rows if each["measured"]]
-            axes.plot(
-                [each["weights"] for each in done],
-                [each["measured"][name] for each in done],
-                marker="o",
-                linestyle="-",
-                color=colour,
-                label=f"{visibility}, measured",
-            )
-        if "split" in found:
-            of = found["split"]
-            value = of["prove_s"] if name == "seconds" else of["prove_memory_mb"]
-            axes.plot([of["weights"]], [value], marker="*", markersize=12, color="black", linestyle="", label="split")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlabel("weights")
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-    figure.axes[0].legend(fontsize=8)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None})
-    return True

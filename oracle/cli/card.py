@@ -191,7 +191,7 @@ def card_verify(
     from oracle.detectors.cards import card as proven
     from oracle.proving import artifact as artifacts
     from oracle.proving.batches import find_circuit
-    from oracle.proving.pool.local import LocalVerifier
+    from oracle.proving.verification import LocalVerifier
 
     card, named = proven.Card.load(card_file), _files(files)
     if artifact_path is not None:

@@ -17,8 +17,7 @@ from oracle.cli.options import json_option, load_optional, optional_config_optio
 @json_option
 def doctor_command(config_path: Path | None, as_json: bool) -> None:
     """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
-    from oracle.app.doctor import failures
-    from oracle.app.status import diagnose
+    from oracle.app.doctor import diagnose, failures
     from oracle.cli.render.checks import print_checks
 
     checks = diagnose(load_optional(config_path))

@@ -9,23 +9,20 @@ from typing import Any
 
 import pytest
 
-from oracle import bench
-from oracle.bench import circuits, claims, growth, submissions, zoo
-from oracle.bench.submissions import Step
+from oracle.bench import growth, zoo
+from oracle.bench.cases import CASES, DEFAULT, SUBMISSIONS
+from oracle.bench.ezkl_defaults import chosen_of, default_flips
+from oracle.bench.models import CALIBRATION_START, compared_import, default_model, recorded_windows
+from oracle.bench.run import run
+from oracle.bench.throughput import throughput
 from oracle.core.errors import ArtifactError, DataError
-from oracle.proving import tuning
 from oracle.proving.artifact import Visibility
 from oracle.proving.engine.child import EngineProcess
+from oracle.proving.gas import TRANSACTION_GAS
+from oracle.proving.tuning import measuring
 from tests.integration.conftest import Circuits
 
 NUMBERS = ("prove_s", "witness_s", "verify_s", "total_s", "setup_s", "gas", "verify_gas", "rss_mb", "proof_bytes", "k")
-
-
-@pytest.fixture
-def circuits_of(request: pytest.FixtureRequest) -> Circuits:
-    """The session's circuits: `circuits` is the benchmark's module here."""
-    made: Circuits = request.getfixturevalue("circuits")
-    return made
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
     """Two of our circuits, with real proofs, a real chain and a real daemon."""
     out = tmp_path / "new" / "bench.json"
     cases = ("quadratic-private-b1", "quadratic-public-b1")
-    report = await bench.run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases, observations=5)
+    report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases, observations=5)
     assert json.loads(out.read_text()) == report
 
     for case in cases:
@@ -66,7 +63,7 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
         assert report[case]["flips_samples"] >= 10_000
     assert report["cli_help_s"] > 0
     assert report["machine"]["cores"] >= 1 and report["versions"]["ezkl"] == "23.0.5"
-    assert not {"cold_setup_s", bench.DEFAULT, "quadratic-verdict-b1", *submissions.CASES} & report.keys()
+    assert not {"cold_setup_s", DEFAULT, "quadratic-verdict-b1", *SUBMISSIONS} & report.keys()
 
     printed = "\n".join(said)
     for case in cases:
@@ -77,9 +74,9 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
 async def test_a_brought_model_is_tuned_proven_and_verified(
     tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "FINALISTS", 1)
-    monkeypatch.setattr(tuning, "PROOFS", 1)
-    report = await bench.run(
+    monkeypatch.setattr(measuring, "FINALISTS", 1)
+    monkeypatch.setattr(measuring, "PROOFS", 1)
+    report = await run(
         repeat=1, cold_setup=False, out=tmp_path / "bench.json", echo=said.append, cases=["tuned-logistic"]
     )
     found = report["tuned-logistic"]
@@ -94,25 +91,25 @@ async def test_a_brought_model_is_tuned_proven_and_verified(
 
 def test_ezkls_verdicts_are_its_circuits(tmp_path: Path) -> None:
     """Many windows at once in a circuit for so many, of the integers of the circuit for one; none without a verdict."""
-    subject = replace(circuits.brought_subject("linear", 1), name="cnn")
+    subject = replace(compared_import("linear", 1), name="cnn")
     files = {name: str(tmp_path / name) for name in ("model", "settings", "circuit")}
     Path(files["model"]).write_bytes(subject.graph(1))
     with EngineProcess(threads=1) as engine:
         settings = engine.call("gen_settings", model=files["model"], settings=files["settings"], run_args={})
-        engine.call("compile_circuit", **circuits.some(files, "model", "settings", "circuit"))
-        found = circuits._default_flips(engine, subject, settings, files["circuit"], tmp_path)
+        engine.call("compile_circuit", **chosen_of(files, "model", "settings", "circuit"))
+        found = default_flips(engine, subject, settings, files["circuit"], tmp_path)
         assert found["flips_samples"] == 1_000 and found["flips_per_10k"] < 500 and found["unprovable_per_10k"] == 0
         # A window that no circuit of these limbs takes: its neighbours keep their verdicts.
         wild = subject.judged.copy()
         wild[7] = 1e9
-        found = circuits._default_flips(engine, replace(subject, judged=wild), settings, files["circuit"], tmp_path)
+        found = default_flips(engine, replace(subject, judged=wild), settings, files["circuit"], tmp_path)
         assert found["unprovable_per_10k"] == 10
 
 
-async def test_throughput_of_a_real_prover(circuits_of: Circuits) -> None:
-    built = circuits_of(batch=1, visibility=Visibility.PUBLIC)
-    windows = circuits.recorded_windows(300, None)
-    found = await circuits.throughput(built, windows, 0.5)
+async def test_throughput_of_a_real_prover(circuits: Circuits) -> None:
+    built = circuits(batch=1, visibility=Visibility.PUBLIC)
+    windows = recorded_windows(300, None)
+    found = await throughput(built, windows, 0.5)
     assert found["proofs"] >= found["processes"] and found["seconds"] >= 0.5
     assert found["proofs_per_s"] == found["windows_per_s"] > 0
 
@@ -122,8 +119,8 @@ async def test_submissions(tmp_path: Path, said: list[str]) -> None:
     """Batches of both models, with real proofs: one feed's share, and that its parts are all of it."""
     cases = ("submit-private-b4", "submit-public-b1", "submit-public-b4")
     out = tmp_path / "bench.json"
-    report = await bench.run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases)
-    assert not {"end_to_end", *set(bench.CASES) - set(cases)} & report.keys()
+    report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases)
+    assert not {"end_to_end", *set(CASES) - set(cases)} & report.keys()
     for case in cases:
         found, batch = report[case], int(case.rpartition("b")[2])
         assert found["floor_gas"] < found["verify_gas"] < found["gas"]
@@ -131,7 +128,7 @@ async def test_submissions(tmp_path: Path, said: list[str]) -> None:
         # One submission: the parts that its gas was taken to pieces into are all of it.
         parts = found["profile"]
         pieces = (*parts["hub_per_feed"].values(), parts["adapter_per_feed"], parts["calldata_beyond_per_feed"])
-        bare = submissions.TRANSACTION_GAS + found["bare_calldata_gas"] + parts["verifier"]
+        bare = TRANSACTION_GAS + found["bare_calldata_gas"] + parts["verifier"]
         assert bare + batch * sum(pieces) == pytest.approx(found["gas"], abs=batch * len(pieces))
         assert found["verify_gas"] == pytest.approx(bare, abs=500)
         # Chainlink's two events, and the account that emits them.
@@ -155,95 +152,21 @@ async def test_submissions(tmp_path: Path, said: list[str]) -> None:
 async def test_claims(tmp_path: Path, said: list[str]) -> None:
     """A claim that a registry records, and proofs of the same statement."""
     out, case = tmp_path / "bench.json", "claim-linear-8"
-    report = await bench.run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case])
+    report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case])
     found = report[case]
     assert (found["inputs"], found["weights"], found["instances"]) == (8, 9, 12)
     assert all(found[name] > 0 for name in ("prove_s", "claim_s", "verify_s", "setup_s", "rss_mb", "k", "proof_bytes"))
     # The registry's work comes on top of the verifier's.
     assert 300_000 < found["verify_gas"] < found["gas"] < 1_500_000
     assert f"{found['gas']:,}" in "\n".join(said)
-    assert not {*bench.CASES} - {case} & report.keys()
-
-
-def test_models_that_claims_are_measured_with() -> None:
-    assert list(claims.MODELS.values())[:3] == list(claims.PACKAGED)
-    spec = claims.linear(8)
-    assert spec == claims.linear(8) and spec.circuit().circuit.weights == 9
-    # In the middle of the box its output is a half.
-    middle = spec.encode({f"x_{at}": 0.5 for at in range(8)})
-    assert spec.value(spec.circuit().score(middle), spec.circuit().score_unit) == pytest.approx(0.5, abs=0.01)
-
-
-def test_profile_of_a_trace() -> None:
-    """A hub that reads, recovers a signer, has a proof verified, writes, and calls two adapters."""
-    steps = [
-        Step("SLOAD", 1_000_000, 1),
-        Step("STATICCALL", 997_900, 1),  # ecrecover
-        Step("ADD", 994_800, 1),
-        Step("STATICCALL", 994_797, 1),  # the verifier
-        Step("STATICCALL", 900_000, 2),  # ECMUL
-        Step("STATICCALL", 893_900, 2),  # ECADD
-        Step("STATICCALL", 893_650, 2),  # modular exponentiation
-        Step("STATICCALL", 892_000, 2),  # pairing
-        Step("RETURN", 778_900, 2),
-        Step("SSTORE", 871_097, 1),
-        Step("LOG3", 848_997, 1),
-        Step("EXTCODESIZE", 845_449, 1),
-        Step("CALL", 842_849, 1),  # an adapter
-        Step("LOG2", 800_000, 2),
-        Step("STOP", 798_244, 2),
-        Step("CALL", 840_993, 1),  # another
-        Step("LOG2", 800_000, 2),
-        Step("STOP", 798_244, 2),
-        Step("STOP", 839_137, 1),
-    ]
-    found = submissions.profile(steps, 21_000 + 5_000 + (1_000_000 - 839_137), 5_500)
-    assert found.verifier == 900_000 - 778_900
-    assert found.adapters == 2 * 1_756
-    assert found.calldata_beyond == -500
-    assert found.hub == {
-        "sload": 2_100,
-        "ecrecover": 3_100,
-        "computing": 3,
-        "sstore": 22_100,
-        "log": 3_548,
-        # 2,600 for the verifier's account and for the first adapter's, 100 for calls of known ones.
-        "accounts": 2_600 + 2_600 + 100 + 100,
-    }
-    assert found.precompiles == {"ecmul": 1, "ecadd": 1, "modexp": 1, "pairing": 1}
-
-
-def test_floor_of_a_verification() -> None:
-    assert submissions.calldata_gas(bytes([0, 0, 1, 255])) == 2 * 4 + 2 * 16
-    assert submissions.floor(bytes(10), 3) == 21_000 + 40 + 113_000 + 3 * 6_150
-
-
-def test_calm_stretches_are_never_held() -> None:
-    """Reported day after day to an empty feed, and each stretch is another one."""
-    model = circuits.quadratic("score")
-    found = submissions.calm_stretches(model, 3, 20)
-    assert [len(answers) for answers in found] == [20, 20, 20]
-    assert len(set(found)) == 3
-    assert not any(submissions._is_held(model, model.training.series["sp500"], found[0][:end]) for end in range(1, 21))
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"cases": ["quadratic"]}, {"cases": []}, {"repeat": 0}, {"observations": 4}, {"observations": 61}],
-    ids=str,
-)
-async def test_nothing_is_measured_if_it_makes_no_sense(tmp_path: Path, said: list[str], wrong: dict[str, Any]) -> None:
-    asked: dict[str, Any] = {"repeat": 1, "cold_setup": False, "out": tmp_path / "bench.json", "echo": said.append}
-    with pytest.raises(ValueError, match="must be of"):
-        await bench.run(**(asked | wrong))
-    assert not asked["out"].exists() and not said
+    assert not {*CASES} - {case} & report.keys()
 
 
 def test_ezkls_defaults_refuse_the_graph_and_say_why(tmp_path: Path) -> None:
     """The one argument that the comparison changes has to be changed, and more limbs are what was missing."""
     model, settings = str(tmp_path / "model.onnx"), str(tmp_path / "settings.json")
-    Path(model).write_bytes(circuits.quadratic("score").to_onnx(1))
-    windows = circuits.recorded_windows(5, circuits.CALIBRATION_START)
+    Path(model).write_bytes(default_model("score").to_onnx(1))
+    windows = recorded_windows(5, CALIBRATION_START)
     with EngineProcess(threads=1) as engine:
 
         def calibrate(**run_args: int) -> dict[str, Any]:
@@ -258,20 +181,11 @@ def test_ezkls_defaults_refuse_the_graph_and_say_why(tmp_path: Path) -> None:
         assert calibrate(decomp_legs=4)["run_args"]["decomp_base"] == 16_384
 
 
-def test_windows_are_the_hubs_features() -> None:
-    windows = circuits.recorded_windows(3, circuits.CALIBRATION_START)
-    assert [len(window) for window in windows] == [16, 16, 16]
-    # Each day's move is the next day's newest accepted one.
-    assert [window[1:3] for window in windows[1:]] == [window[:2] for window in windows[:2]]
-    # 2008-07-23 was a Wednesday; one day after another.
-    assert windows[0][-1] == 1_000
-
-
 @pytest.mark.slow
 def test_growth_measures_what_it_can_and_estimates_the_rest(tmp_path: Path) -> None:
     out, lines = tmp_path / "bench.json", list[str]()
     out.write_text('{"repeat": 3}')
-    found = growth.run(
+    found = growth.measure_growth(
         out=out, echo=lines.append, sizes=(40, 3_000), most_seconds=0.3, large=(), plot=tmp_path / "growth.png"
     )
     assert json.loads(out.read_text()) == {"repeat": 3, "growth": found}
@@ -282,4 +196,4 @@ def test_growth_measures_what_it_can_and_estimates_the_rest(tmp_path: Path) -> N
     assert any("| estimated |" in line for line in lines) and (tmp_path / "growth.png").stat().st_size > 1_000
     out.write_text("[]")
     with pytest.raises(DataError, match="is no report"):
-        growth.run(out=out, echo=lines.append, sizes=())
+        growth.measure_growth(out=out, echo=lines.append, sizes=())

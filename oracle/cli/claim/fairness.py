@@ -224,7 +224,7 @@ def _verified(
 ) -> FairnessReport:
     from oracle.claims import fairness
     from oracle.claims.fairness.audit_set import AuditSet
-    from oracle.proving.pool.local import LocalVerifier
+    from oracle.proving.verification import LocalVerifier
 
     rows = AuditSet.load(set_file, fairness.features_of(artifact))
     with LocalVerifier(artifact) as verifier:

@@ -35,12 +35,15 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
 
     Writes the model file, its integer graph, and a model card as JSON and Markdown.
     """
+    import os
+
+    from oracle.app.training import train_configured
     from oracle.cli.render.detector import print_training_card
     from oracle.config import load_training
-    from oracle.detectors import training
+    from oracle.detectors.training.run import write
 
-    trained = training.train(load_training(config_path), progress=lambda step: click.echo(step, err=True))
-    files = training.write(trained, out)
+    trained = train_configured(load_training(config_path), os.environ, progress=lambda step: click.echo(step, err=True))
+    files = write(trained, out)
     print_training_card(trained.card, files, as_json=as_json)
 
 
@@ -94,12 +97,14 @@ def monitor(
 ) -> None:
     """Compare recent reports with the model card CARD; exits with 1 if the model should be retrained."""
     import asyncio
+    import os
 
     from oracle import config
     from oracle.app.detectors import load_detector
+    from oracle.app.training import read_chain, read_data
     from oracle.cli.render.detector import print_monitor
-    from oracle.detectors import drift, training
-    from oracle.detectors.training.recordings import read
+    from oracle.detectors import drift
+    from oracle.detectors.training.run import write
 
     if (feed is None) == (data is None):
         raise click.UsageError("say what to compare: --feed NAME, from the journal or with --chain, or --data FILE")
@@ -110,7 +115,7 @@ def monitor(
     if from_chain:
         loaded = load_config(config_path or DEFAULT_CONFIG)
         where = drift.data_of(card, None, loaded.journal, feed)
-        learnt = asyncio.run(drift.from_chain(loaded, feed or "", where, last))
+        reports = asyncio.run(read_chain(loaded, feed or "", where, last))
     else:
         journal = None
         if feed is not None and journal_at is not None:
@@ -121,12 +126,12 @@ def monitor(
                 raise click.UsageError("--feed needs --journal, or a configuration that names one")
             journal = optional.journal
         where = drift.data_of(card, data, journal, feed)
-        learnt = read(where)
-    learnt = drift.recent(learnt, last)
-    finding = drift.monitor(card, detector, learnt)
+        reports = read_data(where, os.environ)
+    reports = drift.recent(reports, last)
+    found = drift.monitor(card, detector, reports)
     files = None
     if out is not None:
-        trained = drift.retrain(card, learnt, where, lambda step: click.echo(step, err=True))
-        files = training.write(trained, out)
-    print_monitor(finding, files, as_json=as_json)
-    sys.exit(1 if finding.retrain else 0)
+        trained = drift.retrain(card, reports, where, lambda step: click.echo(step, err=True))
+        files = write(trained, out)
+    print_monitor(found, files, as_json=as_json)
+    sys.exit(1 if found.retrain else 0)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
-from oracle.detectors.drift import Finding, lines
+from oracle.detectors.drift import DriftReport, lines
 
 
 def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
@@ -38,12 +38,12 @@ def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, a
         print(path)
 
 
-def print_monitor(finding: Finding, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
+def print_monitor(found: DriftReport, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
     """Whether a model should be retrained, and where the proposed one is."""
     if as_json:
-        print_json({**asdict(finding), "retrain": finding.retrain, "proposed": files})
+        print_json({**asdict(found), "retrain": found.retrain, "proposed": files})
         return
-    for line in lines(finding):
+    for line in lines(found):
         print(line)
     if files is not None:
         print(f"proposed, and not active: {files['model']}; its card: {files['text']}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from oracle.claims.fairness import AuditReport
+from oracle.claims.fairness import FairnessReport
 
 
-def print_fairness(report: AuditReport) -> None:
+def print_fairness(report: FairnessReport) -> None:
     """Print the rates by group, their differences, and whether the audit is genuine."""
     print(f"model hash      {report.model_hash:#066x}")
     print(f"batches         {report.verified} of {report.batches} verified, {report.rows} rows")

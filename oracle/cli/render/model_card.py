@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from oracle.detectors.cards.card import CardModel, CardReport, Summary
 from oracle.detectors.cards.onchain import Published
-from oracle.detectors.cards.proven import CardModel, CardReport, Summary
 
 
 def print_summary(summary: Summary) -> None:

@@ -1,0 +1,100 @@
+"""The cases of the benchmark, by name. Light: the command line checks names before it loads what measures them."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+from oracle.core.errors import ConfigError
+
+BATCHES = (1, 4, 16)
+"""Windows per proof, and reports per submission."""
+
+MODELS = ("linear", "logistic", "trees", "autoencoder", "cnn", "mlp")
+"""Imported models, of `oracle.bench.zoo`."""
+
+PUBLIC_ONLY = ("mlp",)
+"""Models whose private weights are too many to hash in a benchmark: each weight takes 41 rows."""
+
+QUADRATIC = {
+    **{
+        f"quadratic-{visibility}-b{batch}": (visibility, "score", batch)
+        for visibility in ("private", "public")
+        for batch in BATCHES
+    },
+    "quadratic-verdict-b1": ("private", "verdict", 1),
+}
+"""Circuits of the default detector: visibility of the weights, what a proof publishes, windows."""
+
+REPORTED = {case: facts[:2] for case, facts in QUADRATIC.items() if facts[2] == 1}
+"""The circuits of one window, with which a daemon reports to a chain."""
+
+TUNED = {
+    **{f"tuned-{model}": model for model in MODELS},
+    **{f"tuned-{model}-private": model for model in MODELS if model not in PUBLIC_ONLY},
+}
+"""Imported models as `oracle model build` tunes them."""
+
+DEFAULT = "ezkl-default-quadratic"
+DEFAULTS = {
+    DEFAULT: 1,
+    f"{DEFAULT}-b{BATCHES[-1]}": BATCHES[-1],
+    **{f"ezkl-default-{model}": 1 for model in MODELS},
+}
+"""ezkl's pipeline as it is documented, on the same graphs: windows in one circuit."""
+
+THROUGHPUT = {
+    "throughput-public-b1": ("public", 1),
+    "throughput-private-b1": ("private", 1),
+    "throughput-private-b16": ("private", 16),
+}
+"""Proofs per second: visibility of the weights, windows in one circuit."""
+
+BATCHED = "daemon-batched"
+"""A daemon whose feeds share proofs, beside one whose feeds don't."""
+
+VISIBILITIES = ("public", "private")
+SUBMISSIONS = tuple(f"submit-{visibility}-b{batch}" for visibility in reversed(VISIBILITIES) for batch in BATCHES)
+"""Gas of submissions of one or several reports."""
+
+PACKAGED_CLAIMS = ("identity", "credit", "fair-play")
+CLAIMS = {
+    **{f"claim-{name}": name for name in PACKAGED_CLAIMS},
+    **{f"claim-linear-{count}": f"linear-{count}" for count in (8, 16, 32, 64, 128)},
+}
+"""Private claims: the model of each case."""
+
+GROUPS = {
+    **dict.fromkeys((*QUADRATIC, *(case for case in DEFAULTS if case.startswith(DEFAULT))), "quadratic"),
+    **TUNED,
+    **{f"ezkl-default-{model}": model for model in MODELS},
+}
+"""The model of each case whose proofs are timed."""
+
+BESIDE = {
+    **{
+        case: DEFAULT if batch == 1 else f"{DEFAULT}-b{batch}"
+        for case, (_, _, batch) in QUADRATIC.items()
+        if batch in (1, BATCHES[-1])
+    },
+    **{case: f"ezkl-default-{model}" for case, model in TUNED.items()},
+}
+"""The case of ezkl's that each of ours is compared with: of the same model, with as many windows."""
+
+CASES = (*GROUPS, *THROUGHPUT, BATCHED, *SUBMISSIONS, *CLAIMS)
+
+
+def matching(patterns: Sequence[str]) -> list[str]:
+    """Return the cases that are named, or match a pattern, in the order of `CASES`.
+
+    Args:
+        patterns: Names or globs; each may be several, with commas between them.
+
+    Raises:
+        ConfigError: A name or pattern matches no case.
+    """
+    wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    for each in wanted:
+        if not fnmatch.filter(CASES, each):
+            raise ConfigError(f"--cases {each} matches none of: {', '.join(CASES)}")
+    return [case for case in CASES if any(fnmatch.fnmatch(case, each) for each in wanted)]

@@ -1,0 +1,62 @@
+"""Transactions on a local chain, and the bare verification of a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oracle.chain.abi.interface import Interface
+from oracle.chain.compiled import compile_contracts
+from oracle.chain.hub import hub_interface
+from oracle.chain.keys.keystore import local_chain_key
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
+from oracle.chain.tx.sender import Sender
+from oracle.core.errors import Fatal
+
+
+async def first_sender(rpc: Rpc) -> Sender:
+    """Return a sender for the chain's first account."""
+    return Sender(rpc, await local_chain_key(0, rpc), poll_s=0.02)
+
+
+async def send(payer: Sender, to: str | None, data: bytes) -> Receipt:
+    """Send a transaction, and return its receipt once it is mined.
+
+    Raises:
+        Fatal: It reverted.
+    """
+    signed = await payer.sign(to, data, hub_interface().decode_error)
+    await payer.broadcast(signed)
+    receipt = await payer.wait(signed.tx_hash, 60.0)
+    if not receipt.succeeded:
+        raise Fatal(f"transaction 0x{signed.tx_hash.hex()} reverted")
+    return receipt
+
+
+def bare_call(abi: Any, proof: bytes, instances: Sequence[int]) -> bytes:
+    """Return the calldata of `verifyProof`."""
+    return Interface(abi).encode_call("verifyProof", proof, list(instances))
+
+
+async def verify(payer: Sender, verifier: str, calldata: bytes) -> Receipt:
+    """Verify a proof by a transaction to the verifier itself.
+
+    Raises:
+        Fatal: The verifier refuses the proof.
+    """
+    if int.from_bytes(await payer.rpc.call(verifier, calldata), "big") != 1:
+        raise Fatal(f"the verifier at {verifier} refuses a proof that ezkl accepts")
+    return await send(payer, verifier, calldata)
+
+
+async def demo_consumer_gas(payer: Sender, verifier: str, proof: bytes, instances: Sequence[int]) -> int:
+    """Return the gas for which the usual demonstration's consumer overwrites one value."""
+    name = "DemoConsumer"
+    compiled = compile_contracts({name: f"contracts/test/mocks/{name}.sol"})[name]
+    interface = Interface(compiled.abi)
+    deployed = await send(payer, None, compiled.bytecode + interface.encode_constructor(verifier))
+    calldata = interface.encode_call("set", proof, list(instances))
+    # The first one fills the slot, which is dearer.
+    receipts = [await send(payer, deployed.contract_address, calldata) for _ in range(2)]
+    return receipts[1].gas_used

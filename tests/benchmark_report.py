@@ -1,0 +1,79 @@
+"""A report of `oracle bench`, as tests of what is made of it take it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+COST = {"rows": 100, "k": 7, "proof_bytes": 1_856, "gas": 400_000, "seconds": 0.05, "memory": 40_000_000}
+
+
+def measured_case(**more: Any) -> dict[str, Any]:
+    """Return the figures of one case, with some replaced or added."""
+    measured = {
+        "k": 7,
+        "rows": 100,
+        "prove_s": 0.09,
+        "total_s": 0.1,
+        "prove_s_all": [0.09],
+        "verify_gas": 400_000,
+        "gas": 400_000,
+        "proof_bytes": 1_856,
+        "rss_mb": 40.0,
+        "setup_s": 3.0,
+        "flips_per_10k": 0.0,
+        "flips_samples": 10_000,
+        "unprovable_per_10k": 0.0,
+        "refused": [],
+    }
+    return measured | more
+
+
+def example_report() -> dict[str, Any]:
+    """Return a report of two models. The second of ours took twice the time and the gas that its estimate says."""
+    estimated = {"graph": COST | {"rows": 110}, "settings": COST}
+    run_args = {
+        "input_scale": 13,
+        "param_scale": 13,
+        "scale_rebase_multiplier": 1,
+        "decomp_base": 16_384,
+        "decomp_legs": 2,
+        "num_inner_cols": 2,
+    }
+    chosen = {"input_scale": 11, "param_scale": 10, "base": 128, "legs": 4, "columns": 2, "k": 9}
+    return {
+        "measured_at": "2026-01-02T03:04:05+00:00",
+        "repeat": 3,
+        "seconds": 600,
+        "machine": {"cpu": "A", "cores": 2, "memory_gb": 8, "system": "Linux", "load_before": 0.1},
+        "versions": {"python": "3.11", "ezkl": "23.0.5", "anvil": "1", "solc": "0.8.20", "commit": "abc"},
+        "cli_help_s": 0.2,
+        "quadratic-public-b1": measured_case(estimated=copy.deepcopy(estimated), default_over_prove=60.0),
+        "tuned-cnn": measured_case(
+            estimated=copy.deepcopy(estimated), settings=chosen, total_s=0.2, verify_gas=800_000, default_over_prove=4.5
+        ),
+        "ezkl-default-cnn": measured_case(
+            k=15, run_args=run_args, flips_per_10k=30.0, flips_samples=1_000, unprovable_per_10k=10.0
+        ),
+        "throughput-private-b16": {
+            "proofs_per_s": 2.5,
+            "windows_per_s": 40.0,
+            "processes": 2,
+            "rss_mb": 90.0,
+            "proofs": 25,
+            "seconds": 10.0,
+        },
+        "claim-credit": {
+            "inputs": 18,
+            "weights": 18,
+            "k": 11,
+            "prove_s": 0.5,
+            "claim_s": 2.25,
+            "gas": 700_000,
+            "verify_gas": 600_000,
+            "proof_bytes": 3_000,
+            "rss_mb": 70.0,
+            "verify_s": 0.02,
+            "setup_s": 5.0,
+        },
+    }

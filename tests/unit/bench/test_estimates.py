@@ -1,0 +1,31 @@
+"""How far the cost model is from what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oracle.bench import estimates
+from tests.benchmark_report import example_report, measured_case
+
+
+def test_errors_of_the_estimates() -> None:
+    report = example_report()
+    estimates.compare(report)
+    # One of two took 2 times its estimate, the other 4 times: the machine's factor is 3.
+    assert report["estimator"]["machine_factor"] == 3
+    errors = report["tuned-cnn"]["estimate_error"]
+    assert errors["settings"] == {
+        "k": 0,
+        "rows": 0,
+        "proof_bytes": 0,
+        "gas": -0.5,
+        "memory": 0,
+        "seconds": pytest.approx(-0.25),
+    }
+    assert errors["graph"]["rows"] == pytest.approx(0.1)
+    assert report["estimator"]["settings"]["gas"] == {"max": 0.5, "median": 0.25, "of": "tuned-cnn"}
+    without: dict[str, Any] = {"quadratic-verdict-b1": measured_case()}
+    estimates.compare(without)
+    assert "estimator" not in without

@@ -1,0 +1,46 @@
+"""The models that are benchmarked, and the windows that they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oracle.bench import zoo
+from oracle.bench.models import CALIBRATION_START, batched_inputs, recorded_windows
+from oracle.core.errors import ModelError
+from oracle.proving.tuning.fidelity import flips
+from oracle.proving.tuning.request import Rule, VerdictRule
+
+
+def test_windows_are_the_hubs_features() -> None:
+    windows = recorded_windows(3, CALIBRATION_START)
+    assert [len(window) for window in windows] == [16, 16, 16]
+    # Each day's move is the next day's newest accepted one.
+    assert [window[1:3] for window in windows[1:]] == [window[:2] for window in windows[:2]]
+    # 2008-07-23 was a Wednesday; one day after another.
+    assert windows[0][-1] == 1_000
+
+
+def test_verdicts_that_flip() -> None:
+    computed, expected = np.array([[0.1], [-0.1], [0.5]]), np.array([[0.2], [0.1], [0.4]])
+    assert flips(VerdictRule(Rule.THRESHOLD), computed, expected).tolist() == [False, True, False]
+    assert flips(VerdictRule(Rule.THRESHOLD, 0.45), computed, expected).tolist() == [False, False, True]
+    assert flips(VerdictRule(Rule.TOLERANCE, 0.15), computed, expected).tolist() == [False, True, False]
+    both = np.hstack([computed, 1 - computed])
+    assert flips(VerdictRule(Rule.ARGMAX), both, both[:, ::-1]).tolist() == [True, True, False]
+
+
+def test_samples_that_are_held_out_are_new() -> None:
+    """The model is fitted to the first samples, whatever comes after them."""
+    data, samples = zoo.linear(4, 50)
+    more, further = zoo.linear(4, 50, 30)
+    assert data == more and (further[:50] == samples).all() and len(further) == 80
+    assert zoo.autoencoder(8, 3, None, 100, 22)[1].shape == (132, 8)
+
+
+def test_batches_take_as_many_windows_as_there_are() -> None:
+    windows = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert batched_inputs(windows, 1, 2) == [[1.0, 2.0], [3.0, 4.0]]
+    assert batched_inputs(windows, 3, 1) == [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]
+    with pytest.raises(ModelError, match="3 windows are not 2 batches of 2"):
+        batched_inputs(windows, 2, 2)

@@ -1,0 +1,34 @@
+"""What the benchmark refuses to measure, and the report for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.bench import estimates
+from oracle.bench.report import table
+from oracle.bench.run import run
+from tests.benchmark_report import example_report
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"cases": ["quadratic"]}, {"cases": []}, {"repeat": 0}, {"observations": 4}, {"observations": 61}],
+    ids=str,
+)
+async def test_nothing_is_measured_if_it_makes_no_sense(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    said: list[str] = []
+    asked: dict[str, Any] = {"repeat": 1, "cold_setup": False, "out": tmp_path / "bench.json", "echo": said.append}
+    with pytest.raises(ValueError, match="must be of"):
+        await run(**(asked | wrong))
+    assert not asked["out"].exists() and not said
+
+
+def test_the_report_for_people() -> None:
+    report = example_report()
+    estimates.compare(report)
+    printed = table(report)
+    assert "4.5× less" in printed and "40.0 windows a second" in printed and "50% (25%)" in printed
+    assert "700,000" in printed

@@ -1,0 +1,55 @@
+"""The benchmark's tables in documents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oracle.bench import estimates
+from scripts import bench_tables
+from tests.benchmark_report import example_report
+
+
+def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = example_report()
+    estimates.compare(report)
+    document, source = tmp_path / "doc.md", tmp_path / "bench.json"
+    source.write_text(json.dumps(report))
+    marked = "".join(f"<!-- bench:{name} -->\nold\n<!-- /bench:{name} -->\n\n" for name in bench_tables.TABLES)
+    document.write_text(f"# Title\n\n{marked}The end.\n")
+    assert bench_tables.main([str(source), str(document)]) == 0
+    text = document.read_text()
+    assert "old" not in text and text.startswith("# Title\n\n") and text.endswith("The end.\n")
+    proving = text.split("<!-- bench:proving -->\n")[1].split("\n<!-- /")[0].splitlines()
+    # Ours of a model, then ezkl's of it.
+    assert [line.split("`")[1] for line in proving[2:]] == ["quadratic-public-b1", "tuned-cnn", "ezkl-default-cnn"]
+    assert "| 1/4.5 |" in proving[3] and proving[4].endswith("| 30 (of 1,000); 10 without a proof |")
+    assert {line.count("|") for line in proving} == {10}
+    assert "| `throughput-private-b16` | 2.5 | 40 | 2 | 90 MB each |" in text
+    assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
+    assert "| `tuned-cnn` | 7 7 | +10% | +0% | -50% | +0% | -25% |" in text
+    assert "10 minutes. Nothing else was running." in text
+    assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
+    assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
+    # Again, and nothing changes.
+    assert bench_tables.main([str(source), str(document)]) == 0 and document.read_text() == text
+    # One table alone, of another run.
+    marked = "<!-- bench:{0} -->\nold {0}\n<!-- /bench:{0} -->\n"
+    document.write_text(marked.format("proving") + marked.format("private_claims"))
+    assert bench_tables.main(["--table", "private_claims", str(source), str(document)]) == 0
+    assert "old proving" in document.read_text() and "old private_claims" not in document.read_text()
+    document.write_text(text)
+    for wrong, why in (
+        ("nothing", "has no line"),
+        ("<!-- bench:x -->\n<!-- /bench:x -->", "no table 'x'"),
+        ("<!-- bench:proving -->\n", "has no <!-- /bench:proving -->"),
+    ):
+        with pytest.raises(bench_tables.TablesError, match=why):
+            bench_tables.fill(wrong, report)
+    del report["estimator"]
+    source.write_text(json.dumps(report))
+    assert bench_tables.main([str(source), str(document)]) == 2
+    assert "error: the report lacks 'estimator'" in capsys.readouterr().err
+    assert document.read_text() == text
