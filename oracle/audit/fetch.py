@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from oracle.audit.calldata import submit_calls
 from oracle.audit.history import AdminEvent, RoundTransaction
 from oracle.chain.hub import RoundEvent, hub_interface, round_event
-from oracle.chain.rpc import Log, Rpc
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Log
 from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import to_hex
 

@@ -23,9 +23,10 @@ from oracle.proving.artifact import Artifact, Visibility, build
 from oracle.proving.artifact.verifier import SOLC_VERSION, Compiler
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.interface import ProofJob
-from oracle.proving.pool.local import LocalProver, LocalVerifier
+from oracle.proving.pool.local import LocalProver
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin, SrsSource
+from oracle.proving.verification import LocalVerifier
 
 LIFETIME = 30 * 86_400
 """Seconds that a claim is valid by default."""

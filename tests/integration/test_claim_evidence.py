@@ -1,4 +1,4 @@
-"""What claims' models are shown to do: rates by group, really proven, and attempts at better ones; the notebook."""
+"""Fairness audits with real proofs, attempts at better rates, and the notebook."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ArtifactError, OracleError
 from oracle.proving.artifact import PROVER_FILES, Artifact
 from oracle.proving.artifact.verifier import SOLC_VERSION
-from oracle.proving.pool.local import LocalVerifier
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.verification import LocalVerifier
 
 BATCH = 20
 ROWS = 36
@@ -163,7 +163,7 @@ def test_better_rates_are_found_out(
         assert problems(replace(audit, **change)), change
     # Another model, or the same name for one; another circuit.
     assert problems(audit, model_hash=audit.model_hash ^ 1) == (
-        f"it is of the model {audit.model_hash:#066x}, not {audit.model_hash ^ 1:#066x}",
+        f"it audits the model {audit.model_hash:#066x}, not {audit.model_hash ^ 1:#066x}",
     )
     assert problems(replace(audit, model_hash=audit.model_hash ^ 1), model_hash=None)
     assert problems(replace(audit, artifact_hash="0" * 64))
@@ -175,7 +175,7 @@ def test_better_rates_are_found_out(
         AuditSet(rows.rows[:-1], rows.groups[:-1]),
         replace(rows, groups=rows.groups[::-1]),
     ):
-        assert "it is of another audit set" in problems(audit, of)
+        assert "it was made with another audit set" in problems(audit, of)
     # And with a fingerprint of the altered set, the proofs are still of the one that was proven.
     forged = replace(audit, fingerprint=replace(rows, rows=older).fingerprint(MODEL.features))
     assert any(problem.startswith("batch 0") for problem in problems(forged, replace(rows, rows=older)))

@@ -46,14 +46,14 @@ def verify(
             f"the model's hash was taken from the audit: compare it with the registry's {audit.model_hash:#066x}"
         )
     elif model_hash != audit.model_hash:
-        problems.append(f"it is of the model {audit.model_hash:#066x}, not {model_hash:#066x}")
+        problems.append(f"it audits the model {audit.model_hash:#066x}, not {model_hash:#066x}")
     # 2. The circuit is the audit's, and binds that model.
     features = features_of(artifact)
     if artifact.artifact_hash != audit.artifact_hash or artifact.model_hash != audit.model_hash:
-        problems.append("it was made with another circuit, or of another model than the circuit's")
+        problems.append("it was made with another circuit, or about another model than the circuit's")
     if architecture is None:
         notes.append(
-            "the key was not made again from the architecture: one of another circuit may say yes to every row"
+            "the key was not made again from the architecture: the key of another circuit may accept every row"
         )
     elif rebuilt_key(AuditCircuit(architecture.circuit()), artifact) != artifact.manifest.files[VK]:
         problems.append(f"the circuit's key is not that of the architecture of {architecture.name}")
@@ -68,7 +68,7 @@ def verify(
     # 4. The set is the one that was audited, complete and in order.
     encoded = rows.encode(features)
     if rows.fingerprint(features) != audit.fingerprint:
-        problems.append("it is of another audit set")
+        problems.append("it was made with another audit set")
     batches = batches_of(encoded, audit.lo, audit.hi, artifact.manifest.batch)
     if len(audit.batches) != len(batches):
         problems.append(f"it has {len(audit.batches)} batches, the set {len(batches)}")

@@ -1,4 +1,4 @@
-"""The packaged models for claims: the files in the tree are what training gives, and their cards are true."""
+"""The packaged models for claims: training gives the files in the tree, and their cards are true."""
 
 from __future__ import annotations
 
