@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
-from oracle.chain.hub import read
+from oracle.chain.contract import read
 from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS, INT128_MAX
 from oracle.core.errors import ArtifactError, ContractRejected, DeploymentError, ModelError, ProverUnavailable
 from oracle.detectors.cards import onchain
 from oracle.detectors.cards.benchmark import Benchmark, Recipe, build
-from oracle.detectors.cards.proven import Card, CardReport, Summary, prove, verify
+from oracle.detectors.cards.card import Card, CardReport, Summary, prove, verify
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact
-from oracle.proving.pool.local import LocalVerifier
+from oracle.proving.verification import LocalVerifier
 from tests.attack.rig import OUTSIDER, Proofs, Rig, flipped
 
 pytestmark = pytest.mark.attack

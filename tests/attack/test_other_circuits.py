@@ -9,7 +9,7 @@ import pytest
 from oracle.chain.hub import Submission, hub_interface
 from oracle.core import encoding
 from oracle.core.types import Status
-from oracle.proving.pool.local import LocalVerifier
+from oracle.proving.verification import LocalVerifier
 from tests.attack.rig import DEPLOYER, NORMAL, OUTSIDER, Proofs, Rig, Sighting, encode, with_update
 
 pytestmark = pytest.mark.attack

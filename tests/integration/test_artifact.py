@@ -37,10 +37,11 @@ from oracle.proving.artifact import (
 )
 from oracle.proving.hashing import sha256_of
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.pool.local import LocalProver, LocalVerifier
+from oracle.proving.pool.local import LocalProver
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.download import Patience
 from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.verification import LocalVerifier
 
 DEFAULT = QuadraticModel.default()
 WINDOW = (CLIP, *range(PAST), GAP_ONE)

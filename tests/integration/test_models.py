@@ -34,7 +34,7 @@ from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import ImportedModel, Settings, legs_for, reference_of
 from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.lowering.driver import lower, read_model
-from oracle.proving.pool.local import LocalProver, LocalVerifier
+from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.srs.cache import SrsCache
@@ -42,6 +42,7 @@ from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning import measuring
 from oracle.proving.tuning.measuring import _prove
 from oracle.proving.tuning.search import Search
+from oracle.proving.verification import LocalVerifier
 from tests import models
 from tests.graphs import graphs
 from tests.leaks import leaking, leaks

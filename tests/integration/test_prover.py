@@ -24,9 +24,10 @@ from oracle.proving.artifact import PK, SRS, Artifact, Visibility, load
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.engine.staging import StagedFiles
 from oracle.proving.interface import Proof, ProofJob
-from oracle.proving.pool.local import LocalProver, LocalVerifier
+from oracle.proving.pool.local import LocalProver
 from oracle.proving.pool.pool import PooledProver
 from oracle.proving.pool.ray import _Worker
+from oracle.proving.verification import LocalVerifier
 from tests.proving_conformance import PATIENCE, Events, ProverSuite
 
 MODEL = QuadraticModel.default()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -236,8 +237,6 @@ def peak_memory() -> dict[str, Any]:
         import resource
     except ImportError:
         return {"bytes": None}
-    import sys
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"bytes": peak if sys.platform == "darwin" else peak * 1024}
 

@@ -13,6 +13,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from oracle.core.errors import ArtifactError, MemoryExceeded, ProverCrashed, ProverTimeout
 
 DEFAULT_DEADLINE = 600.0
@@ -186,8 +188,6 @@ class EngineProcess:
     def _watch_memory(self, process: subprocess.Popen[bytes], op: str) -> None:
         if self._memory_mb is None:
             return
-        import psutil
-
         try:
             resident = psutil.Process(process.pid).memory_info().rss
         except psutil.Error:

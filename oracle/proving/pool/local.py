@@ -18,9 +18,7 @@ from oracle.proving.engine.staging import StagedFiles
 from oracle.proving.interface import OnEvent
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.pool.pool import PROVING_FILES, QUEUE, PooledProver
-from oracle.proving.verification import DEADLINE, LocalVerifier, Verification
-
-__all__ = ["DEADLINE", "LocalProver", "LocalVerifier", "Verification"]
+from oracle.proving.verification import DEADLINE
 
 
 class LocalProver(PooledProver):

@@ -26,7 +26,7 @@ PROVING_FILES: Mapping[str, str] = {"circuit": CIRCUIT, "settings": SETTINGS, "v
 
 
 @dataclass(eq=False)
-class _Flight:
+class _PendingProof:
     """A statement that is being proven, for one caller or for several."""
 
     statement: str
@@ -83,8 +83,8 @@ class PooledProver(abc.ABC):
         for worker in reversed(range(workers)):
             self._idle.put_nowait(worker)
         self._room = asyncio.Semaphore(workers + queue)
-        self._flights: dict[str, _Flight] = {}
-        self._under_way: set[_Flight] = set()
+        self._by_statement: dict[str, _PendingProof] = {}
+        self._under_way: set[_PendingProof] = set()
         self._verifier = LocalVerifier(artifact, deadline=deadline)
         self._starting: asyncio.Task[None] | None = None
         self._warming = asyncio.Lock()
@@ -110,8 +110,8 @@ class PooledProver(abc.ABC):
         if proof is not None:
             self._tell(EventKind.CACHED, statement)
             return proof
-        flight = self._flights.get(statement)
-        if flight is None:
+        pending = self._by_statement.get(statement)
+        if pending is None:
             # 3 There is room for it, or will be.
             full = self._room.locked()
             if full and not wait:
@@ -120,20 +120,20 @@ class PooledProver(abc.ABC):
                 )
             if not full:
                 await self._room.acquire()  # does not suspend: there is room
-            flight = self._take_off(statement, job, expected, admitted=not full)
+            pending = self._begin(statement, job, expected, admitted=not full)
         # 4 Several may wait for one proof: it goes on as long as somebody does.
-        flight.waiters += 1
+        pending.waiters += 1
         try:
-            return await asyncio.shield(flight.task)
+            return await asyncio.shield(pending.task)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if flight.closed and not (task and task.cancelling()):
+            if pending.closed and not (task and task.cancelling()):
                 raise ProverUnavailable("the prover was closed") from None
             raise
         finally:
-            flight.waiters -= 1
-            if not flight.waiters and not flight.task.done():
-                self._cancel(flight)
+            pending.waiters -= 1
+            if not pending.waiters and not pending.task.done():
+                self._cancel(pending)
 
     async def warm(self) -> int:
         """Starts all workers; see `Prover.warm`."""
@@ -157,10 +157,10 @@ class PooledProver(abc.ABC):
         if self._closed:
             return
         self._closed = True
-        tasks = [flight.task for flight in self._under_way]
-        for flight in list(self._under_way):
-            flight.closed = True
-            self._cancel(flight)
+        tasks = [pending.task for pending in self._under_way]
+        for pending in list(self._under_way):
+            pending.closed = True
+            self._cancel(pending)
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._starting is not None:
             await asyncio.gather(self._starting, return_exceptions=True)
@@ -198,53 +198,53 @@ class PooledProver(abc.ABC):
         # Who waits may be cancelled; a start that is half done could not be taken back.
         await asyncio.shield(starting)
 
-    def _take_off(self, statement: str, job: ProofJob, expected: tuple[int, ...], *, admitted: bool) -> _Flight:
-        flight = _Flight(statement, time.perf_counter(), admitted)
-        flight.task = asyncio.create_task(self._fly(flight, job, expected))
+    def _begin(self, statement: str, job: ProofJob, expected: tuple[int, ...], *, admitted: bool) -> _PendingProof:
+        pending = _PendingProof(statement, time.perf_counter(), admitted)
+        pending.task = asyncio.create_task(self._run(pending, job, expected))
         # In a callback, because a task that is cancelled before it begins never gets to its `finally`.
-        flight.task.add_done_callback(partial(self._landed, flight))
-        self._flights[statement] = flight
-        self._under_way.add(flight)
+        pending.task.add_done_callback(partial(self._finished, pending))
+        self._by_statement[statement] = pending
+        self._under_way.add(pending)
         self._tell(EventKind.QUEUED, statement)
-        return flight
+        return pending
 
-    async def _fly(self, flight: _Flight, job: ProofJob, expected: tuple[int, ...]) -> Proof:
-        if not flight.admitted:
+    async def _run(self, pending: _PendingProof, job: ProofJob, expected: tuple[int, ...]) -> Proof:
+        if not pending.admitted:
             await self._room.acquire()
-            flight.admitted = True
-        stored = await self._stored(flight.statement, expected)
+            pending.admitted = True
+        stored = await self._stored(pending.statement, expected)
         if stored is not None:
-            flight.ended = EventKind.CACHED
+            pending.ended = EventKind.CACHED
             return stored
         attempt = 0
         while True:
             try:
-                proof = await self._proven(flight, job, expected)
+                proof = await self._proven(pending, job, expected)
                 break
             except ProverCrashed as error:
                 if attempt >= self._retries or self._closed:
                     raise
                 attempt += 1
-                self._tell(EventKind.RETRIED, flight.statement, flight, f"{attempt} of {self._retries}: {error}")
-        self._cache.put(flight.statement, proof)
+                self._tell(EventKind.RETRIED, pending.statement, pending, f"{attempt} of {self._retries}: {error}")
+        self._cache.put(pending.statement, proof)
         if self._cache.on_disk:
             try:
-                await asyncio.to_thread(self._cache.write, flight.statement, proof)
+                await asyncio.to_thread(self._cache.write, pending.statement, proof)
             except OSError as error:
                 # The proof is good all the same.
-                flight.detail = f"not kept on disk: {error}"
+                pending.detail = f"not kept on disk: {error}"
         return proof
 
-    async def _proven(self, flight: _Flight, job: ProofJob, expected: tuple[int, ...]) -> Proof:
+    async def _proven(self, pending: _PendingProof, job: ProofJob, expected: tuple[int, ...]) -> Proof:
         worker = await self._idle.get()
         try:
             await self._ready()
-            flight.running = True
-            self._tell(EventKind.STARTED, flight.statement, flight)
+            pending.running = True
+            self._tell(EventKind.STARTED, pending.statement, pending)
             inputs = {"inputs": self._artifact.arranged(job.windows), "outputs": self._artifact.padded(job.scores)}
             answer = await self._execute(worker, "prove", inputs, PROVING_FILES)
         finally:
-            flight.running = False
+            pending.running = False
             self._idle.put_nowait(worker)
         proof = self._checked(answer, expected, job)
         if self.rechecks:
@@ -266,28 +266,28 @@ class PooledProver(abc.ABC):
         await asyncio.to_thread(self._cache.forget, statement)
         return None
 
-    def _landed(self, flight: _Flight, task: asyncio.Task[Proof]) -> None:
-        self._under_way.discard(flight)
-        if self._flights.get(flight.statement) is flight:
-            del self._flights[flight.statement]
-        if flight.admitted:
+    def _finished(self, pending: _PendingProof, task: asyncio.Task[Proof]) -> None:
+        self._under_way.discard(pending)
+        if self._by_statement.get(pending.statement) is pending:
+            del self._by_statement[pending.statement]
+        if pending.admitted:
             self._room.release()
         if task.cancelled():
-            self._tell(EventKind.CANCELLED, flight.statement, flight)
+            self._tell(EventKind.CANCELLED, pending.statement, pending)
         elif (error := task.exception()) is not None:
-            self._tell(EventKind.FAILED, flight.statement, flight, f"{type(error).__name__}: {error}")
+            self._tell(EventKind.FAILED, pending.statement, pending, f"{type(error).__name__}: {error}")
         else:
-            self._tell(flight.ended, flight.statement, flight, flight.detail)
+            self._tell(pending.ended, pending.statement, pending, pending.detail)
 
-    def _cancel(self, flight: _Flight) -> None:
+    def _cancel(self, pending: _PendingProof) -> None:
         # The same job may be asked for again before this one has ended: it must not join it.
-        if self._flights.get(flight.statement) is flight:
-            del self._flights[flight.statement]
-        flight.task.cancel()
+        if self._by_statement.get(pending.statement) is pending:
+            del self._by_statement[pending.statement]
+        pending.task.cancel()
 
-    def _tell(self, kind: EventKind, statement: str, flight: _Flight | None = None, detail: str = "") -> None:
+    def _tell(self, kind: EventKind, statement: str, pending: _PendingProof | None = None, detail: str = "") -> None:
         running = sum(each.running for each in self._under_way)
-        seconds = time.perf_counter() - flight.began if flight is not None else 0.0
+        seconds = time.perf_counter() - pending.began if pending is not None else 0.0
         self._on_event(ProverEvent(kind, statement, running, len(self._under_way) - running, seconds, detail))
 
     def _expected(self, job: ProofJob) -> tuple[int, ...]:

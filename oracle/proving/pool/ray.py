@@ -17,6 +17,7 @@ import contextlib
 import os
 import platform
 import socket
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -241,8 +242,6 @@ class _Worker:
         self, folder: str | None, hashes: dict[str, str], parcel: dict[str, bytes] | None
     ) -> tuple[str | None, Any]:
         """Gets at the files: in a folder that this node sees, or as they were sent."""
-        import tempfile
-
         self._folder = folder
         try:
             if parcel is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tenacity import AsyncRetrying, retry_if_exception_type
 
-from oracle.core.backoff import Backoff, attempts
+from oracle.core.backoff import Backoff, attempts, blocking_attempts
 
 PASSES = retry_if_exception_type(ConnectionError)
 
@@ -74,6 +74,20 @@ async def test_a_first_pause_of_zero_waits_for_nothing() -> None:
     tries, pauses = paused(attempts(3, retry=PASSES, first_s=0, last_s=9))
     assert await tries(Call(ConnectionError(), ConnectionError())) == 3
     assert pauses == [0, 0]
+
+
+def test_a_blocking_call_is_tried_until_it_is_told_to_stop() -> None:
+    pauses: list[float] = []
+    calls: list[int] = []
+
+    def call() -> int:
+        calls.append(1)
+        raise ConnectionError(f"number {len(calls)}")
+
+    tries = blocking_attempts(retry=PASSES, stop=lambda: len(calls) >= 5, first_s=1, last_s=4, jitter_s=0.25)
+    with pytest.raises(ConnectionError, match="number 5"):
+        tries.copy(sleep=pauses.append)(call)
+    assert [int(pause) for pause in pauses] == [1, 2, 4, 4] and all(pause % 1 <= 0.25 for pause in pauses)
 
 
 def test_a_loop_waits_longer_after_each_failure_and_starts_anew_after_a_success() -> None:
