@@ -26,7 +26,7 @@ from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.chain.rpc import Rpc
 from oracle.config import MAX_AGE, load
 from oracle.core.errors import Fatal
-from oracle.core.metrics import percentile
+from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
 from oracle.feeds.journal import open_journal
 from oracle.sources.interface import Reading

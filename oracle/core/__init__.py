@@ -1,1 +1,1 @@
-"""What every other package needs and nothing else defines: errors, types, the only quantiser, the gate's rules."""
+"""What all other packages need: errors, types, the only quantiser, the gate's rules, and small helpers."""

@@ -1,7 +1,7 @@
-"""Back-off: how long to wait between two tries, in one place.
+"""The pauses between two tries, in one place. They grow exponentially; tenacity computes them.
 
-`attempts` is for a call that is tried a few times and then fails. `Backoff` is for a loop that goes on for ever and
-waits longer after each failure. Both wait exponentially longer; tenacity does the work.
+`attempts` is for a call that is tried a few times and then fails, `blocking_attempts` for one that blocks its thread.
+`Backoff` is for a loop that goes on for ever, and waits longer after each failure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Work side by side, of which nothing is left behind."""
+"""Do work at the same time, and leave nothing of it running when a part fails."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ async def together(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]
 @overload
 async def together(*work: Coroutine[Any, Any, A]) -> tuple[A, ...]: ...
 async def together(*work: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:
-    """What all of them return, in their order.
+    """Await all coroutines at the same time, and return their results in their order.
 
-    The first failure cancels the others, waits until they have ended, and is raised as it is. `asyncio.gather` would
-    let them go on: with connections that are closed meanwhile, on workers that are given to others.
+    The first failure cancels the others. It is raised as it is, once they have ended. `asyncio.gather` would let the
+    others go on, with connections that are closed meanwhile, on workers that are given to others.
     """
     failure: BaseException | None = None
     try:

@@ -1,10 +1,10 @@
-"""Observations to integers, integers to field elements: the only quantiser.
+"""Turn observations into integers, and integers into field elements. This is the only quantiser.
 
-Every function here mirrors `contracts/src/libraries` exactly, truncating division included; the table in
-`tests/vectors/features.json` is shared by the tests of both sides.
+Every function here mirrors `contracts/src/libraries` exactly, truncating division included. The tests of both sides
+share the table in `tests/vectors/features.json`.
 
-Units: a *move* is in thousandths of the feed's sigma; a *gap* in thousandths of its heartbeat. Both are clipped to
-±`CLIP`, so that every feature fits an int16 and the circuit has a proof for every feature vector there can be.
+Units: a *move* is in thousandths of the feed's sigma, a *gap* in thousandths of its heartbeat. Both are clipped to
+±`CLIP`, so that every feature fits an int16 and the circuit has a proof for every possible feature vector.
 """
 
 from __future__ import annotations
@@ -24,32 +24,33 @@ INT128_MAX = 2**127 - 1
 SCORE_RATIO_MAX = 2**23 - 1
 SCORE_UNIT_BITS = 40
 FIELD_MODULUS = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
-"""Order of BN254's scalar field, in which instances live."""
+"""The order of BN254's scalar field, whose elements the instances are."""
 
 _EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 
 def truncated_quotient(numerator: int, denominator: int) -> int:
-    """Integer quotient rounded toward zero, as Solidity and the EVM's SDIV do (Python's `//` floors)."""
+    """Return the quotient rounded toward zero, as Solidity and the EVM's SDIV do (Python's `//` floors)."""
     quotient = abs(numerator) // abs(denominator)
     return quotient if (numerator < 0) == (denominator < 0) else -quotient
 
 
 def clip(value: int) -> int:
-    """`value`, limited to [-CLIP, CLIP]."""
+    """Return `value`, limited to [-CLIP, CLIP]."""
     return max(-CLIP, min(CLIP, value))
 
 
 def move(kind: Kind, sigma: int, answer: int, reference: int) -> int:
-    """The move from `reference` to `answer`, in thousandths of sigma, clipped.
+    """Return the move from `reference` to `answer`, in thousandths of sigma, clipped.
 
-    A relative move is measured against the smaller of the two, so that a tenth is as far as a tenfold. Against the
-    last answer a fall to nothing would be -100 % only, which is few sigmas on a volatile feed.
+    A relative move is measured against the smaller of the two, so that a fall to a tenth is as large as a rise to the
+    tenfold. Measured against the last answer, a fall to nothing would be only -100 %, which is few sigmas on a volatile
+    feed.
 
     Args:
         kind: RELATIVE or ABSOLUTE.
         sigma: ppm for relative feeds, answer units for absolute ones; positive.
-        answer: Candidate, in answer units.
+        answer: The candidate, in answer units.
         reference: An accepted answer; positive on relative feeds.
     """
     difference = answer - reference
@@ -61,20 +62,23 @@ def move(kind: Kind, sigma: int, answer: int, reference: int) -> int:
 
 
 def gap(observed_at: int, last_observed_at: int, heartbeat: int) -> int:
-    """Time since the last accepted observation in thousandths of the heartbeat, in [GAP_ONE, CLIP].
+    """Return the time since the last accepted observation, in thousandths of the heartbeat, in [GAP_ONE, CLIP].
 
-    It is never below one heartbeat: an early report is one that a large move triggered, and would always be held.
+    It is never below one heartbeat. A large move triggers an early report, and with a smaller gap such a report would
+    always be held.
     """
     return min(CLIP, max(GAP_ONE, (observed_at - last_observed_at) * 1_000 // heartbeat))
 
 
 def spread(kind: Kind, sigma: int, lowest: int, highest: int) -> int:
-    """How far apart the lowest and the highest answer of a report are, in thousandths of sigma, in [0, CLIP].
+    """Return how far apart the lowest and the highest answer of a report are, in thousandths of sigma, in [0, CLIP].
 
     Args:
         kind: RELATIVE or ABSOLUTE.
-        sigma: As of `move`.
-        lowest: In answer units; equal to `highest` where one reporter is the quorum, and then the spread is 0.
+        sigma: As for `move`.
+        lowest: The lowest answer, in answer units. If one reporter is the quorum, it equals `highest`, and the spread
+            is 0.
+        highest: The highest answer, in answer units.
     """
     if lowest == highest:
         return 0
@@ -86,14 +90,14 @@ def spread(kind: Kind, sigma: int, lowest: int, highest: int) -> int:
 def features(
     state: FeedState, answer: int, observed_at: int, length: int, spread: int | None = None
 ) -> tuple[int, ...]:
-    """The feature vector by which the hub judges a candidate.
+    """Return the feature vector by which the hub judges a candidate.
 
     Args:
         state: The feed's state on-chain.
-        answer: Candidate, in answer units.
+        answer: The candidate, in answer units.
         observed_at: Unix seconds, after the last accepted observation.
-        length: n, of 3 to RING_SIZE + 2; with a spread of 4 at least.
-        spread: Of the signed answers, for a model that sees it; None for one that does not.
+        length: n, from 3 to RING_SIZE + 2; with a spread, at least 4.
+        spread: The spread of the signed answers, for a model that sees it; None for a model that does not.
 
     Returns:
         n integers: the candidate's move, n − 2 accepted moves (newest first), the gap. With a spread: the candidate's
@@ -108,20 +112,21 @@ def features(
 
 
 def push_move(returns: Sequence[int], newest: int) -> tuple[int, ...]:
-    """The ring of accepted moves after one more, newest first; always RING_SIZE long."""
+    """Return the ring of accepted moves with one more, newest first. It is always RING_SIZE long."""
     return (newest, *returns)[:RING_SIZE]
 
 
 def score_ratio(scores: Sequence[int], score_unit: int) -> int:
-    """The largest score in thousandths of the model's score unit, saturated to 24 bits, as a round stores it."""
+    """Return the largest score in thousandths of the model's score unit, saturated to 24 bits, as a round stores it."""
     ratio = truncated_quotient(max(scores) * 1_000, score_unit)
     return max(-SCORE_RATIO_MAX - 1, min(SCORE_RATIO_MAX, ratio))
 
 
 def is_score_unit(unit: int) -> bool:
-    """Whether the hub takes a model's score unit: a positive uint128 of at most SCORE_UNIT_BITS significant bits.
+    """Return True if the hub takes `unit` as a model's score unit.
 
-    The hub stores it exactly, as a mantissa and an exponent.
+    It takes a positive uint128 with at most SCORE_UNIT_BITS significant bits, which it stores exactly, as a mantissa
+    and an exponent.
     """
     if not 0 < unit < 2**128:
         return False
@@ -130,13 +135,13 @@ def is_score_unit(unit: int) -> bool:
 
 
 def repeats(state: FeedState, answer: int) -> int:
-    """How many reports in a row have repeated the feed's latest answer exactly, a candidate included; at most 255."""
+    """Return how many reports in a row repeat the latest answer exactly, the candidate included; 255 at most."""
     repeated = state.round_id != 0 and answer == state.answer
     return min(UINT8_MAX, state.repeats + 1) if repeated else 0
 
 
 def to_field(value: int) -> int:
-    """A signed integer as a field element: negatives as FIELD_MODULUS − |value|.
+    """Return a signed integer as a field element. A negative one becomes FIELD_MODULUS − |value|.
 
     Raises:
         ValueError: |value| is not below 2^127, the range of the circuit's integers.
@@ -147,7 +152,7 @@ def to_field(value: int) -> int:
 
 
 def from_field(element: int) -> int:
-    """The signed integer that a field element stands for: the inverse of `to_field`.
+    """Return the signed integer that a field element stands for. This is the inverse of `to_field`.
 
     Raises:
         ValueError: The element is not reduced, or stands for no integer of the circuit.
@@ -169,17 +174,18 @@ def instances(
     input_hash: int | tuple[int, ...] | None = None,
     output_hash: int | tuple[int, ...] | None = None,
 ) -> tuple[int, ...]:
-    """The public instances of a proof, as the hub builds them: `[H] ++ x[0..B) ++ s[0..B)`.
+    """Return the public instances of a proof, as the hub builds them: `[H] ++ x[0..B) ++ s[0..B)`.
 
     A segment of a split model has hashes at its ends instead: `[H(x)] ++ [H] ++ [H(s)]`.
 
     Args:
-        model_hash: Poseidon hash of the weights as a field element; None if the circuit binds none.
-        windows: 1 to `batch` feature vectors.
-        scores: As many score vectors. Missing windows repeat the last one.
-        batch: B, the windows of the circuit.
-        input_hash: Poseidon hash that stands for the windows; of each input, in order, if the circuit has several.
-        output_hash: Likewise for the scores.
+        model_hash: Poseidon hash of the weights as a field element; None if the circuit binds no hash.
+        windows: 1 to `batch` feature vectors. Missing windows repeat the last one, and so do their scores.
+        scores: As many score vectors.
+        batch: B, the number of windows of the circuit.
+        input_hash: Poseidon hash that stands for the windows; if the circuit has several inputs, one hash for each, in
+            order.
+        output_hash: The same for the scores.
 
     Returns:
         Field elements.
@@ -199,7 +205,7 @@ def _hashes(given: int | tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 def answer_from_decimal(value: Decimal, decimals: int) -> int:
-    """A decimal observation in answer units: value · 10^decimals, rounded half to even.
+    """Return a decimal observation in answer units: value · 10^decimals, rounded half to even.
 
     Raises:
         DataError: The value is not finite, or does not fit an int128.
@@ -218,5 +224,5 @@ def answer_from_decimal(value: Decimal, decimals: int) -> int:
 
 
 def decimal_from_answer(answer: int, decimals: int) -> Decimal:
-    """The inverse of `answer_from_decimal`, for people."""
+    """Return an answer as a decimal number, for people. This is the inverse of `answer_from_decimal`."""
     return Decimal(answer).scaleb(-decimals, _EXACT)

@@ -1,7 +1,7 @@
-"""The gate and the hold, as the hub applies them: a pure mirror of its state machine.
+"""Apply the gate and the hold as the hub does: a pure mirror of its state machine.
 
-The audit replays a feed's history through it, and detectors are evaluated with it. It holds no proof and no
-signature: what it says is which outcome the hub must have come to, given a feed's state, a report and its scores.
+The audit replays a feed's history through it, and evaluations judge detectors with it. It checks no proof and no
+signature: from a feed's state, a report and its scores it computes the outcome that the hub must have come to.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ from oracle.core import encoding
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Outcome, Status
 
 PATIENCE = 4
-"""A hold ends, whatever level its reports are of, after this many times the reports and the time that confirm one."""
+"""A hold ends after so many times the reports and the time of a confirmation, even if its reports agree on no level."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldPolicy:
-    """How a held answer can become a round after all.
+    """The rules by which a held answer can become a round after all.
 
-    A feed can't freeze while its reporters agree. Let every report be within `tolerance` of the first held answer, and
-    none be the last accepted answer once more than `max_repeats` allows: then the hold ends, with a report that the
-    model accepts or with a confirmation, at the latest with the first report that is both the `confirmations`-th
-    further one and observed `confirm_delay` or more after the first held one, whatever the model says. Where the
-    reports are not near each other, as in a crash, it ends at the latest with the anomalous report that is both the
-    `PATIENCE · (confirmations + 1)`-th since the last accepted one, and `PATIENCE · confirm_delay` or more after the
-    first.
+    A feed can't freeze while its reporters agree. Suppose that every report is within `tolerance` of the first held
+    answer, and that no report repeats the last accepted answer more often than `max_repeats` allows. Then the hold ends
+    with a report that the model accepts, or with a confirmation. Whatever the model says, it ends at the latest with
+    the first report that is both the `confirmations`-th further one and observed `confirm_delay` or more after the
+    first held one.
+
+    If the reports are not near each other, as in a crash, the hold ends at the latest with the anomalous report that is
+    both the `PATIENCE · (confirmations + 1)`-th since the last accepted report, and observed
+    `PATIENCE · confirm_delay` or more after the first of them.
 
     Attributes:
-        confirmations: Further reports near the first held answer that accept it; at least 1.
-        confirm_delay: Seconds that they must span, from the first held one.
+        confirmations: How many further reports near the first held answer accept it; at least 1.
+        confirm_delay: Seconds that these reports must span, from the first held one.
         tolerance: How near "near" is, in thousandths of sigma.
-        max_repeats: Reports in a row that may repeat the last answer exactly; 0: any number.
+        max_repeats: How many reports in a row may repeat the last answer exactly. 0: any number.
     """
 
     confirmations: int
@@ -43,12 +45,12 @@ class HoldPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the hub makes of a report.
+    """The outcome of a report, as the hub decides it.
 
     Attributes:
-        state: The feed afterwards.
+        state: The feed's state after the report.
         outcome: ACCEPTED or HELD.
-        reason: Why it is held, or why it was until it was confirmed.
+        reason: Why the report is held, or, of a confirmed report, why it would be. NONE if the model accepts it.
     """
 
     state: FeedState
@@ -57,12 +59,12 @@ class Verdict:
 
     @property
     def confirmed(self) -> bool:
-        """Whether it was accepted although the model calls it anomalous."""
+        """True if the report was accepted although the model calls it anomalous."""
         return self.outcome is Outcome.ACCEPTED and self.reason is not HoldReason.NONE
 
 
 def empty_feed(feed_id: bytes, kind: Kind, sigma: int, heartbeat: int, model_number: int) -> FeedState:
-    """The state of a feed that was just added."""
+    """Return the state of a feed that was just added."""
     return FeedState(
         feed_id=feed_id,
         status=Status.EMPTY,
@@ -96,13 +98,14 @@ def judge(
     """Apply one proven report to a feed.
 
     Args:
-        state: The feed before; `observed_at` is after its `last_report_at`.
+        state: The feed's state before. The report's `observed_at` is after its `last_report_at`.
+        policy: The feed's rules for holds.
         answer: The quorum's median, in answer units.
         observed_at: Unix seconds.
-        scores: The model's proven scores; all ≤ 0 accepts.
-        score_unit: Of the model, for the stored ratio.
+        scores: The model's proven scores. If all are ≤ 0, the model accepts.
+        score_unit: The model's score unit, for the stored ratio.
         published_at: The block's time, unix seconds.
-        latest_observed_at: The latest time that a reporter signed, where several did: the next report's must all be
+        latest_observed_at: If several reporters signed, the latest of their times: all times of the next report must be
             later.
     """
     last_report_at = observed_at if latest_observed_at is None else latest_observed_at
@@ -132,8 +135,11 @@ def judge(
 def _reason_to_hold(
     state: FeedState, policy: HoldPolicy, answer: int, repeats: int, move: int, scores: Sequence[int]
 ) -> HoldReason:
-    """Whatever a model thinks of it: what later moves can't be measured against is held, what came too often, and what
-    is too far away to be measured itself."""
+    """Return why a report is held, NONE if it is not.
+
+    Whatever the model says, three kinds of answers are held: one against which later moves can't be measured, one that
+    came too often, and one that is too far away to be measured itself.
+    """
     if state.kind is Kind.RELATIVE and answer <= 0:
         return HoldReason.NOT_POSITIVE
     if policy.max_repeats and repeats > policy.max_repeats:
@@ -150,7 +156,7 @@ def _hold(
     score_unit: int,
     reason: HoldReason,
 ) -> HeldAnswer:
-    """The hold that a report starts, or goes on with: one of the same reason, begun by an answer that is near."""
+    """Return the hold after a report: a new one, or the same if its reason is the same and its first answer is near."""
     before = state.held
     anomalous = reason is HoldReason.ANOMALOUS
     anomalies = before.anomalies if before else 0
@@ -178,7 +184,7 @@ def _hold(
 
 
 def _is_confirmed(held: HeldAnswer, policy: HoldPolicy) -> bool:
-    """Only what a model calls anomalous can be a new level: the other reasons hold however often it is said."""
+    """Return True if a hold is confirmed. Only anomalous answers can be a new level; other holds never are."""
     if held.reason is not HoldReason.ANOMALOUS:
         return False
     needed, delay = max(1, policy.confirmations), policy.confirm_delay

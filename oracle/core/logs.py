@@ -1,4 +1,4 @@
-"""Logging: structlog to standard error, one JSON object a line when it is not a terminal."""
+"""Set up logging: structlog writes to standard error, one JSON object a line if that is not a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 
 def configure(level: str) -> None:
-    """Set the level (`debug`, `info`, `warning`, `error`) and the format. Safe to call again."""
+    """Set the level (`debug`, `info`, `warning`, `error`) and the format. It may be called again."""
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
@@ -23,7 +23,7 @@ def configure(level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        # Standard error as it is when something is logged: what it was at first may be closed by then.
+        # Standard error is looked up at each line: the stream of the first line may be closed by now.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -1,4 +1,4 @@
-"""All metric names in one place, kept by Prometheus's client library.
+"""The names of all metrics, and their values, which Prometheus's client library keeps.
 
 Each `Metrics` has a registry of its own: nothing is counted in a global one. `docs/operations.md` lists the names.
 """
@@ -6,12 +6,13 @@ Each `Metrics` has a registry of its own: nothing is counted in a global one. `d
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum, StrEnum
 from typing import Any
 
-__all__ = ["Counter", "Distribution", "Gauge", "Metrics", "percentile"]
+import prometheus_client as prometheus
+
+__all__ = ["Counter", "Distribution", "Gauge", "Metrics"]
 
 
 class Counter(StrEnum):
@@ -49,11 +50,11 @@ class Distribution(StrEnum):
 OF_ALL = frozenset(
     {Counter.REPLACEMENTS, Counter.SENT_AGAIN, Counter.NONCES_FILLED, Counter.FAILOVERS, Counter.DISAGREEMENTS}
 )
-"""What is counted of the whole oracle, with an empty feed."""
+"""The counters of the whole oracle, whose feed is empty."""
 
 
 class Gauge(StrEnum):
-    """Things that have a value now, for each feed; those of the whole oracle have an empty feed."""
+    """Things that have a present value, for each feed. For those of the whole oracle the feed is empty."""
 
     READY = "oracle_ready"
     ROUND = "oracle_feed_round"
@@ -129,11 +130,9 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
 
 
 class Metrics:
-    """Counters, distributions and gauges by feed."""
+    """The counters, distributions and gauges, by feed."""
 
     def __init__(self) -> None:
-        import prometheus_client as prometheus
-
         self.registry = prometheus.CollectorRegistry()
 
         def made(kind: Any, name: Enum, **more: Any) -> Any:
@@ -144,7 +143,7 @@ class Metrics:
         self._gauges = {each: made(prometheus.Gauge, each) for each in Gauge}
 
     def begin(self, feeds: Sequence[str]) -> None:
-        """Show all counters at 0, and no feed as ended: an alert sees only the change of what was there before."""
+        """Show all counters at 0, and no feed as ended: an alert sees changes only of what was there before."""
         for feed in feeds:
             self.set(Gauge.IS_ENDED, 0, feed)
         for counter in Counter:
@@ -152,7 +151,7 @@ class Metrics:
                 self.count(counter, feed, 0)
 
     def count(self, counter: Counter, feed: str, by: int = 1) -> None:
-        """Add to a counter; counters never go down."""
+        """Add to a counter. Counters never go down."""
         self._counters[counter].labels(feed).inc(by)
 
     def observe(self, distribution: Distribution, feed: str, value: float) -> None:
@@ -160,49 +159,29 @@ class Metrics:
         self._values[distribution].labels(feed).observe(value)
 
     def set(self, gauge: Gauge, value: float, feed: str = "") -> None:
-        """Say what a gauge shows now."""
+        """Set what a gauge shows from now on."""
         self._gauges[gauge].labels(feed).set(value)
 
     def counted(self, counter: Counter, feed: str | None = None) -> int:
-        """A counter's value: of one feed, or of all."""
+        """Return a counter's value, for one feed or for all."""
         return int(self._sum(self._counters[counter], counter.value, feed))
 
     def measured(self, distribution: Distribution, feed: str | None = None) -> tuple[int, float]:
-        """How many values a distribution has, and their sum: of one feed, or of all."""
+        """Return how many values a distribution has, and their sum, for one feed or for all."""
         metric = self._values[distribution]
         count = self._sum(metric, f"{distribution.value}_count", feed)
         return int(count), self._sum(metric, f"{distribution.value}_sum", feed)
 
     def shown(self, gauge: Gauge, feed: str = "") -> float | None:
-        """What a gauge shows; None if it was never set."""
+        """Return what a gauge shows; None if it was never set."""
         found: float | None = self.registry.get_sample_value(gauge.value, {"feed": feed})
         return found
 
     def exposition(self) -> bytes:
-        """Everything, in Prometheus's text format."""
-        from prometheus_client import generate_latest
-
-        return bytes(generate_latest(self.registry))
+        """Return all metrics in Prometheus's text format."""
+        return bytes(prometheus.generate_latest(self.registry))
 
     @staticmethod
     def _sum(metric: Any, name: str, feed: str | None) -> float:
         samples = [sample for family in metric.collect() for sample in family.samples if sample.name == name]
         return math.fsum(sample.value for sample in samples if feed in (None, sample.labels["feed"]))
-
-
-def percentile(values: Iterable[float], rank: int) -> float:
-    """The percentile of some values, interpolated between the two nearest.
-
-    Args:
-        values: At least one.
-        rank: 1 to 99.
-
-    Raises:
-        ValueError: There are no values, or the rank is out of range.
-    """
-    data = list(values)
-    if not data or not 1 <= rank <= 99:
-        raise ValueError(f"no percentile {rank} of {len(data)} values")
-    if len(data) == 1:
-        return data[0]
-    return statistics.quantiles(data, n=100, method="inclusive")[rank - 1]

@@ -1,7 +1,7 @@
-"""What circuits keep to themselves: the visibilities that are offered, what each of them means, and which are refused.
+"""The visibilities of weights that the package offers, what each one means, and which ones it refuses.
 
-ezkl has five visibilities of weights. Two of them make a statement that a feed can rest on; the package calls them
-private and public.
+ezkl has five visibilities of weights. With two of them a proof is about one fixed model, as a feed needs it. The
+package calls these two private and public.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 VISIBILITIES: Mapping[str, str] = {"private": "hashed", "public": "fixed"}
-"""Ours, each with ezkl's word for it."""
+"""The package's words, each with ezkl's word for the same."""
 
 _WEIGHTS: Mapping[str, Mapping[str, Any]] = {
     "private": {
@@ -57,10 +57,10 @@ _INSTANCES = "has every weight among the instances, which the contract does not 
 
 
 def refusal(param_visibility: object) -> str:
-    """Why a circuit whose weights have ezkl's visibility `param_visibility` is no feed's; "" if it may be one.
+    """Return why a feed can't use a circuit whose weights have ezkl's visibility `param_visibility`; "" if it can.
 
     Args:
-        param_visibility: As ezkl's arguments say it ("hashed/private/0"), or its settings ({"Hashed": {…}}).
+        param_visibility: The visibility as in ezkl's arguments ("hashed/private/0") or its settings ({"Hashed": {…}}).
     """
     if isinstance(param_visibility, Mapping):
         return "" if param_visibility == _BOUND_HASH else _LOOSE_HASH if "Hashed" in param_visibility else _UNKNOWN
@@ -74,9 +74,10 @@ def refusal(param_visibility: object) -> str:
 
 
 def refused_word(word: str) -> str | None:
-    """Why a user's word for the visibility of weights is not taken; None if it is "private" or "public".
+    """Return why a user's word for the visibility of weights is refused; None if it is "private" or "public".
 
-    ezkl's words are taken as ezkl means them, but for "private": ours is hashed, and ezkl's can't be asked for.
+    Other words are taken as ezkl means them. "private" is the package's word, which is ezkl's "hashed": ezkl's own
+    "private" can't be asked for.
     """
     if word in VISIBILITIES:
         return None
@@ -86,7 +87,7 @@ def refused_word(word: str) -> str | None:
             return f'{word!r} is called "{ours}" here'
     reason = refusal(word)
     if reason == _UNKNOWN:
-        return f"{word!r} is no visibility of weights: say {offered}"
+        return f"{word!r} is not a visibility of weights: say {offered}"
     return f"{word!r} is refused, because it {reason}. Say {offered}"
 
 
@@ -94,14 +95,20 @@ _HASHED_END = {"Hashed": {"hash_is_public": True, "outlets": []}}
 
 
 def settings_problem(settings: Mapping[str, Any], visibility: str, hashed: Sequence[str] = ()) -> str:
-    """Why a circuit with these settings of ezkl's is not what an artifact's `visibility` says; "" if it is."""
+    """Return why ezkl's settings of a circuit do not fit an artifact's `visibility`; "" if they fit.
+
+    Args:
+        settings: The circuit's settings, as ezkl writes them.
+        visibility: "private" or "public", as the artifact's manifest says.
+        hashed: The ends of a segment, "input" or "output", that the manifest calls hashed.
+    """
     arguments = settings.get("run_args")
     if not isinstance(arguments, Mapping):
         return "they have no run arguments"
     for end in ("input", "output"):
         name = f"{end}_visibility"
         if end in hashed:
-            # Of a segment: what is hashed is what the segment beside it publishes the same hash of.
+            # This end of a segment is hashed, and the segment beside it publishes the same hash.
             if arguments.get(name) != _HASHED_END:
                 return f"{name} is {_word(arguments.get(name))}, but the manifest calls it hashed"
         elif arguments.get(name) != "Public":
@@ -118,7 +125,7 @@ def settings_problem(settings: Mapping[str, Any], visibility: str, hashed: Seque
 
 
 def statement(visibility: str, disclosure: str) -> dict[str, Any]:
-    """What an artifact of these keeps and publishes, for machines and (`means`) for people."""
+    """Return what an artifact hides and what it publishes, for machines and (`means`) for people."""
     return {"weights": dict(_WEIGHTS[visibility]), "outputs": dict(_OUTPUTS[disclosure])}
 
 

@@ -1,4 +1,4 @@
-"""Shares with confidence intervals.
+"""Shares with confidence intervals, and percentiles.
 
 The standard library has no intervals of shares, and scipy is an extra. So Wilson's and Newcombe's formulas are written
 out here, from their sources; for Clopper and Pearson's, scipy inverts the beta function.
@@ -7,11 +7,13 @@ out here, from their sources; for Clopper and Pearson's, scipy inverts the beta 
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oracle.core.errors import ToolMissing
 
-__all__ = ["Rate", "clopper_pearson", "clustered", "newcombe", "wilson"]
+__all__ = ["Rate", "clopper_pearson", "clustered", "newcombe", "percentile", "wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +101,21 @@ def clopper_pearson(hits: float, of: float, confidence: float) -> tuple[float, f
     low = 0.0 if hits <= 0 else float(betaincinv(hits, of - hits + 1, tail))
     high = 1.0 if hits >= of else float(betaincinv(hits + 1, of - hits, 1 - tail))
     return low, high
+
+
+def percentile(values: Iterable[float], rank: int) -> float:
+    """Return a percentile of some values, interpolated between the two nearest values.
+
+    Args:
+        values: At least one.
+        rank: 1 to 99.
+
+    Raises:
+        ValueError: There are no values, or the rank is out of range.
+    """
+    data = list(values)
+    if not data or not 1 <= rank <= 99:
+        raise ValueError(f"no percentile {rank} of {len(data)} values")
+    if len(data) == 1:
+        return data[0]
+    return statistics.quantiles(data, n=100, method="inclusive")[rank - 1]

@@ -1,4 +1,4 @@
-"""The types of one observation's way: Observed → Scored → Proven → Submitted → Confirmed. All frozen."""
+"""The stages of an observation, Observed → Scored → Proven → Submitted → Confirmed, and a feed's state. All frozen."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TypeAlias
 
 
 class Kind(IntEnum):
-    """How a move is measured; the values are the contract's."""
+    """The measure of a move. The values are the contract's."""
 
     RELATIVE = 0
     ABSOLUTE = 1
 
 
 class Status(IntEnum):
-    """A feed's stored status; the values are the contract's."""
+    """A feed's stored status. The values are the contract's."""
 
     EMPTY = 0
     OK = 1
@@ -23,12 +23,12 @@ class Status(IntEnum):
 
 
 class HoldReason(IntEnum):
-    """Why an answer is held; the values are the contract's.
+    """The reason for which an answer is held. The values are the contract's.
 
     Attributes:
         ANOMALOUS: A score is above zero. Only such an answer can be confirmed as a new level.
-        NOT_POSITIVE: A relative feed has no measure for it.
-        REPEATED: It is the last answer again, more often than the feed allows.
+        NOT_POSITIVE: The answer is not above zero, and a relative feed can't measure moves against it.
+        REPEATED: The answer is the last one again, more often than the feed allows.
     """
 
     NONE = 0
@@ -38,7 +38,7 @@ class HoldReason(IntEnum):
 
 
 class Outcome(StrEnum):
-    """How an observation ended."""
+    """The end of an observation."""
 
     ACCEPTED = "accepted"
     HELD = "held"
@@ -51,12 +51,16 @@ class HeldAnswer:
     """The answer that a feed holds back.
 
     Attributes:
-        reason: Why. Only reports held for the same reason go on with a hold.
-        first_answer: The answer that started the hold; later ones near it confirm it.
+        reason: Why it is held. Only reports that are held for the same reason continue a hold.
+        answer: The latest held answer, in answer units.
+        first_answer: The answer that started the hold. Later answers near it confirm it.
+        first_observed_at: When that answer was observed, unix seconds.
+        observed_at: When the latest held answer was observed, unix seconds.
         confirmations: How many reports have confirmed it so far.
-        score_ratio: In thousandths of the model's score unit, saturated to 24 bits.
-        anomalies: Anomalous reports, of whatever level, since the last accepted one.
-        anomalous_since: Time of the first of them, unix seconds.
+        model_number: The model that judged the latest held answer.
+        score_ratio: Its largest score, in thousandths of the model's score unit, saturated to 24 bits.
+        anomalies: How many anomalous reports, of whatever level, came since the last accepted one.
+        anomalous_since: When the first of these was observed, unix seconds.
     """
 
     reason: HoldReason
@@ -73,14 +77,15 @@ class HeldAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """A feed as the hub has it, with the constants that features need.
+    """A feed's state on the hub, with the constants that features need.
 
     Attributes:
-        feed_id: keccak256 of the description, 32 bytes.
-        round_id: Latest accepted round; 0 if there is none.
-        answer: Latest accepted answer, in answer units.
-        observed_at: Its observation time, unix seconds.
-        last_report_at: Time of the latest report, accepted or held, unix seconds.
+        feed_id: The Keccak-256 hash of the description, 32 bytes.
+        round_id: The latest accepted round; 0 if there is none.
+        answer: The latest accepted answer, in answer units.
+        observed_at: When that answer was observed, unix seconds.
+        published_at: The time of the block that accepted it, unix seconds.
+        last_report_at: The time of the latest report, accepted or held, unix seconds.
         repeats: How many reports in a row have repeated the latest answer exactly; at most 255.
         returns: The last 14 accepted moves, newest first, in thousandths of sigma.
     """
@@ -103,7 +108,7 @@ class FeedState:
 
 
 SHADOW = "#"
-"""In the name of a feed as a proposed model sees it: `eth#2` is eth, judged by model 2. No configured feed has it."""
+"""Marks the feed of a shadow report: `eth#2` is eth, judged by model 2. No configured feed has it in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +116,10 @@ class Observed:
     """A value that is due to be reported.
 
     Attributes:
-        key: Identifies the observation for ever: a feed reports at most once per second.
-        feed: The feed's name in the configuration; of a shadow report see `SHADOW`.
-        answer: In answer units.
-        observed_at: Unix seconds.
+        feed: The feed's name in the configuration. Of a shadow report, see `SHADOW`.
+        feed_id: The feed's id on the hub, 32 bytes.
+        answer: The value, in answer units.
+        observed_at: When it was observed, unix seconds.
     """
 
     feed: str
@@ -124,6 +129,7 @@ class Observed:
 
     @property
     def key(self) -> str:
+        """Identifies the observation for ever: a feed reports at most once a second."""
         return f"{self.feed}@{self.observed_at}"
 
     @property
@@ -131,7 +137,7 @@ class Observed:
         return self
 
     def shadow(self, model_number: int) -> Observed:
-        """The same for a proposed model, which judges it beside the active one."""
+        """Return the same observation for a proposed model, which judges it beside the active one."""
         return replace(self, feed=f"{self.feed}{SHADOW}{model_number}")
 
 
@@ -151,7 +157,10 @@ class Scored:
     """An observation with the statement that is to be proven of it.
 
     Attributes:
-        round_id: The round that it is signed for.
+        observed: The observation.
+        round_id: The round for which it is signed.
+        model_number: The model that judges it.
+        signed: The reporters' signatures.
         features: n integers, derived from the feed's state on-chain.
         scores: The model's integer scores of the features.
     """
@@ -165,7 +174,7 @@ class Scored:
 
     @property
     def anomalous(self) -> bool:
-        """Whether the model calls it anomalous."""
+        """True if the model calls it anomalous."""
         return any(score > 0 for score in self.scores)
 
 
@@ -174,8 +183,11 @@ class Proven:
     """A scored observation with a proof that was verified after it was made.
 
     Attributes:
-        prove_seconds: Of the whole proof.
-        batch: Keys of all observations that the proof is of, in its order; empty if it is of this one alone.
+        scored: The scored observation.
+        proof: The proof, in the verifier's encoding.
+        artifact_hash: The hash of the artifact with which it was made.
+        prove_seconds: How long the whole proof took.
+        batch: The keys of all observations that share the proof, in its order; empty if there is only this one.
     """
 
     scored: Scored
@@ -191,7 +203,7 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """A transaction that may be sent, any number of times."""
+    """A transaction that may be sent any number of times."""
 
     tx_hash: bytes
     raw: bytes
@@ -203,8 +215,12 @@ class Submitted:
     """A proven observation with the signed transaction that carries it, and the others of its proof.
 
     Attributes:
-        replaced: Hashes of the transactions whose place it took, oldest first: same nonce, same content, lower fees.
-            One of all these is mined, at most.
+        proven: The proven observation.
+        tx_hash: The transaction's hash.
+        raw_transaction: The signed transaction, as it is sent.
+        nonce: The transaction's nonce.
+        replaced: The hashes of the transactions that it replaced, oldest first: they have the same nonce and content,
+            and lower fees. At most one of all these is mined.
     """
 
     proven: Proven
@@ -219,11 +235,11 @@ class Submitted:
 
     @property
     def hashes(self) -> tuple[bytes, ...]:
-        """All that may be mined for its nonce, the latest last."""
+        """The hashes of all transactions that may be mined for its nonce, the latest last."""
         return (*self.replaced, self.tx_hash)
 
     def replaced_by(self, transaction: SignedTransaction) -> Submitted:
-        """The same, with a transaction that takes the place of its latest."""
+        """Return the same, with a transaction that replaces the latest one."""
         return Submitted(self.proven, transaction.tx_hash, transaction.raw, transaction.nonce, self.hashes)
 
     @property
@@ -233,11 +249,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """How an observation ended on-chain, read from the receipt's events.
+    """A submitted observation with its outcome on-chain, read from the receipt's events.
 
     Attributes:
-        gas_used: Of the transaction; its share, if there were several observations in it.
-        mined: Hash of the transaction that was mined, if it is one that was replaced; None: the latest.
+        submitted: The submitted observation.
+        outcome: The outcome.
+        block_number: The block that has the transaction.
+        gas_used: The transaction's gas; if it has several observations, this one's share.
+        confirmed_at: When the transaction counted as final, unix seconds.
+        mined: The hash of the transaction that was mined, if that is one of the replaced ones; None: the latest.
     """
 
     submitted: Submitted
@@ -249,7 +269,7 @@ class Confirmed:
 
     @property
     def tx_hash(self) -> bytes:
-        """Of the transaction that was mined."""
+        """The hash of the transaction that was mined."""
         return self.mined or self.submitted.tx_hash
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 from oracle.audit import AuditReport
 from oracle.chain.hub import RoundAccepted, RoundEvent
-from oracle.core.metrics import percentile
+from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
 from oracle.demo.acts import Act, marked_ticks
 from oracle.feeds.journal import Entry

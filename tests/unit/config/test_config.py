@@ -281,7 +281,7 @@ def test_the_visibility_can_be_replaced(read: Load) -> None:
         ("polycommit", "'polycommit' is refused, because it commits to the weights without blinding"),
         ("hashed/private/0", "no constraint ties"),
         ("fixed", "'fixed' is called \"public\" here"),
-        ("secret", "'secret' is no visibility of weights"),
+        ("secret", "'secret' is not a visibility of weights"),
     ],
 )
 def test_a_visibility_that_no_feed_can_rest_on_is_refused_with_the_reason(read: Load, word: str, says: str) -> None:

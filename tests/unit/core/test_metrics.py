@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.core.metrics import HELP, Counter, Distribution, Gauge, Metrics, percentile
+from oracle.core.metrics import HELP, Counter, Distribution, Gauge, Metrics
 
 
 def test_counters_are_kept_by_feed() -> None:
@@ -71,17 +71,3 @@ def test_alerts_name_metrics_that_are_shown_before_anything_happens(project_root
     assert named - counters <= {each.value for each in Gauge}
     table = re.findall(r"^\| (`[A-Z].*?) \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(re.findall(r"- alert: (\w+)", text))
-
-
-@pytest.mark.parametrize(
-    ("values", "rank", "expected"),
-    [([7.0], 95, 7.0), ([1, 2], 50, 1.5), ([4, 1, 3, 2, 5], 50, 3), (range(101), 95, 95)],
-)
-def test_percentiles(values: list[float], rank: int, expected: float) -> None:
-    assert percentile(values, rank) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(("values", "rank"), [([], 50), ([1.0], 0), ([1.0], 100)])
-def test_percentiles_that_there_are_not(values: list[float], rank: int) -> None:
-    with pytest.raises(ValueError, match="no percentile"):
-        percentile(values, rank)

@@ -77,8 +77,8 @@ REFUSED = [
     ("hashed/private/0,1", "no constraint ties the two"),
     ("hashed", "'hashed' is called \"private\" here"),
     ("fixed", "'fixed' is called \"public\" here"),
-    ("encrypted", "'encrypted' is no visibility of weights: say \"private\""),
-    ("", "'' is no visibility of weights"),
+    ("encrypted", "'encrypted' is not a visibility of weights: say \"private\""),
+    ("", "'' is not a visibility of weights"),
 ]
 
 
