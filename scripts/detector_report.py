@@ -21,12 +21,14 @@ from typing import Any
 
 from oracle.config import load_training
 from oracle.core.statistics import Rate, wilson
-from oracle.detectors.evaluation import measure, output, plots
+from oracle.detectors.evaluation import comparison as measure
+from oracle.detectors.evaluation import plots
+from oracle.detectors.evaluation import tables as output
 from oracle.detectors.evaluation.recording import FeedOptions, Recording, load_recording, prepare
 from oracle.detectors.evaluation.trials import standard
 from oracle.detectors.interface import Detector
-from oracle.detectors.quadratic import QuadraticModel
-from oracle.detectors.training import train, write
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.training.run import train, write
 
 BEGIN, END = "<!-- figures: scripts/detector_report.py -->", "<!-- end of figures -->"
 

@@ -1,14 +1,14 @@
-"""Whether a model still fits its feed: recent reports against what the model's card says, and a retrained proposal.
+"""Drift: whether a model still fits its feed, and a retrained model as a proposal.
 
-Two questions, each with its statistic:
+Recent reports are compared with what the model's card says. There are two questions, each with its statistic:
 
-- *Do the scores look as they did?* Kolmogorov and Smirnov's two-sample test on the windows' pressure, which is how near
-  each is to its limit: it is free of the market's volatility as far as the model is. Windows overlap, so only every
-  fifteenth counts; these share no move.
-- *Does it hold too much?* The rate of false holds, with the card's kind of interval: too much is what lies above the
-  budget even at the interval's lower end. A hold counts as false if its level was accepted next.
+- *Do the scores look as they did?* Kolmogorov and Smirnov's two-sample test answers, on the windows' pressure: how near
+  each is to its limit. Pressure does not depend on the market's volatility, as far as the model does not. Windows
+  overlap, so only every fifteenth counts; these share no move.
+- *Does it hold too much?* The rate of false holds answers, with the interval that the card has too. It is too much if
+  the interval's lower end is above the budget. A hold counts as false if its level was accepted next.
 
-Nothing here activates a model. A retrained one is a file, and a proposal.
+Nothing here activates a model. A retrained model is a file, and a proposal.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from oracle.config import JournalConfig, TrainingConfig, TrainingDataConfig
 from oracle.core.errors import DataError, ToolMissing
 from oracle.detectors.interface import Detector
-from oracle.detectors.training import Progress, Trained, lessons, train
-from oracle.detectors.training.card import CARD_SCHEMA, THINNED, rate
-from oracle.detectors.training.lessons import Terms
-from oracle.detectors.training.recordings import Learnt, from_reports, moment
-from oracle.detectors.training.trainers import cut
-
-if TYPE_CHECKING:
-    from oracle.config import Config, JournalConfig, TrainingConfig, TrainingDataConfig
+from oracle.detectors.trainers.windows import cut
+from oracle.detectors.training.data import TrainingData, moment
+from oracle.detectors.training.model_card import CARD_SCHEMA, THINNED, rate
+from oracle.detectors.training.replay import pressures
+from oracle.detectors.training.reports import Terms, windows
+from oracle.detectors.training.run import Progress, Trained, train
 
 SIGNIFICANCE = 0.001
-"""A fit model is called unfit by the first test as often as this."""
+"""The first test calls a fit model unfit as often as this."""
 
 LEAST_THINNED = 30
+"""Windows that a comparison needs, after thinning."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What the recent reports say; also as JSON.
+class DriftReport:
+    """What the recent reports say of a model; also as JSON.
 
     Attributes:
-        model: Its name.
-        reports: That were looked at.
+        model: The model's name.
+        reports: How many reports were looked at.
         first: Time of the first, for people.
         last: Time of the last.
-        windows: That were compared with the card's.
+        windows: How many windows were compared with the card's.
         statistic: Of the two-sample test: the largest distance between the two distributions.
-        p_value: How likely one as large is, if nothing changed.
+        p_value: How likely a distance as large is, if nothing changed.
         holds: The rate of false holds, with its interval.
         budget_per_10k: What the card allows.
         dropped: Held reports whose level was never accepted: faults that were caught, as it seems.
-        reasons: Why to retrain; empty: there is no reason.
+        reasons: Why to retrain; empty if there is no reason.
     """
 
     model: str
@@ -74,7 +74,7 @@ class Finding:
 
 
 def load_card(path: Path) -> dict[str, Any]:
-    """Reads a model card.
+    """Read a model card.
 
     Raises:
         DataError: It can't be read, or is none of this release.
@@ -92,10 +92,10 @@ def load_card(path: Path) -> dict[str, Any]:
 
 
 def check_model(card: Mapping[str, Any], path: Path) -> None:
-    """Refuses a model file that is another one than the card's.
+    """Raise an error if a model file is not the card's.
 
     Raises:
-        DataError: It is, or can't be read.
+        DataError: It is another one, or can't be read.
     """
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -108,9 +108,14 @@ def check_model(card: Mapping[str, Any], path: Path) -> None:
 def data_of(
     card: Mapping[str, Any], file: Path | None, journal: JournalConfig | None, feed: str | None
 ) -> TrainingDataConfig:
-    """Where recent reports are, with the card's terms: a feed's sigma and heartbeat are fixed on-chain."""
-    from oracle.config import TrainingDataConfig
+    """Return where recent reports are, with the card's terms: a feed's sigma and heartbeat are fixed on-chain.
 
+    Args:
+        card: The model card.
+        file: A recording with the card's columns; None: a journal has the reports.
+        journal: The journal.
+        feed: The feed's name in the journal.
+    """
     data = card["data"]
     return TrainingDataConfig(
         file=file,
@@ -127,81 +132,56 @@ def data_of(
     )
 
 
-async def from_chain(config: Config, feed: str, data: TrainingDataConfig, last: int) -> Learnt:
-    """A feed's latest rounds, and what was held meanwhile.
-
-    Raises:
-        DataError: There is no such feed.
-    """
-    from oracle.chain.deploy import load_deployment
-    from oracle.chain.hub import Hub, RoundHeld
-    from oracle.chain.transport.endpoints import connect
-
-    deployment = load_deployment(config.chain.deployment)
-    if feed not in deployment.feeds:
-        raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
-    feed_id = deployment.feeds[feed].feed_id
-    async with connect(config.chain) as rpc:
-        hub = Hub(rpc, deployment.hub)
-        newest = (await hub.feed_state(feed_id)).round_id
-        rounds = await hub.rounds(feed_id, max(1, newest - last + 1), newest)
-        events = await hub.logs(deployment.block, await rpc.block_number())
-    since = rounds[0].observed_at if rounds else 0
-    reports = [(each.observed_at, each.answer, False) for each in rounds]
-    reports += [
-        (event.observed_at, event.answer, True)
-        for event in events
-        if isinstance(event, RoundHeld) and event.feed_id == feed_id and event.observed_at >= since
-    ]
-    return from_reports(reports, data, f"feed {feed}")
-
-
-def recent(learnt: Learnt, last: int) -> Learnt:
-    """The last so many reports."""
-    start = max(0, len(learnt.recording) - last)
-    recording = learnt.recording
+def recent(data: TrainingData, last: int) -> TrainingData:
+    """Return the last so many reports."""
+    reports = data.reports
+    start = max(0, len(reports) - last)
     shorter = replace(
-        recording,
-        times=recording.times[start:],
-        answers=recording.answers[start:],
-        lowest=recording.lowest[start:],
-        highest=recording.highest[start:],
+        reports,
+        times=reports.times[start:],
+        answers=reports.answers[start:],
+        lowest=reports.lowest[start:],
+        highest=reports.highest[start:],
     )
-    held = tuple(index - start for index in learnt.held if index >= start)
-    return replace(learnt, recording=shorter, held=held)
+    return replace(data, reports=shorter, held=tuple(index - start for index in data.held if index >= start))
 
 
-def monitor(card: Mapping[str, Any], detector: Detector, learnt: Learnt) -> Finding:
-    """Compares recent reports with the card.
+def monitor(card: Mapping[str, Any], detector: Detector, data: TrainingData) -> DriftReport:
+    """Compare recent reports with the card.
+
+    Args:
+        card: The model card.
+        detector: The card's model.
+        data: The recent reports.
 
     Raises:
         DataError: There are too few.
         ToolMissing: The `train` extra is not installed.
     """
     try:
-        from scipy.stats import ks_2samp
+        from scipy.stats import ks_2samp  # an extra
     except ImportError as error:
         raise ToolMissing("monitoring needs scipy: pip install 'verifiable-oracle[train]'") from error
-    recording, terms = learnt.recording, Terms(card["data"]["sigma"], card["data"]["heartbeat"])
+    reports, terms = data.reports, Terms(card["data"]["sigma"], card["data"]["heartbeat"])
     if not detector.spread:
-        recording = replace(recording, lowest=(), highest=())
-    elif not recording.spread:
+        reports = replace(reports, lowest=(), highest=())
+    elif not reports.spread:
         raise DataError(f"the model {card['name']} looks at the spread of sources: give their values with --data")
-    windows = cut(lessons.windows(recording, terms), detector.features, detector.spread)[::THINNED]
-    if len(windows) < LEAST_THINNED:
+    thinned = cut(windows(reports, terms), detector.features, detector.spread)[::THINNED]
+    if len(thinned) < LEAST_THINNED:
         raise DataError(
-            f"{learnt.source}: too few reports: {len(recording)}, and at least {LEAST_THINNED * THINNED + THINNED} are "
+            f"{data.source}: too few reports: {len(reports)}, and at least {LEAST_THINNED * THINNED + THINNED} are "
             "needed to compare them with the card"
         )
-    found = ks_2samp(lessons.pressures(detector, windows), card["pressures"]["quantiles"], method="asymp")
+    found = ks_2samp(pressures(detector, thinned), card["pressures"]["quantiles"], method="asymp")
     statistic, p_value = float(found.statistic), float(found.pvalue)
-    holds = rate(learnt.held, len(recording), float(card["budget"]["confidence"]))
+    holds = rate(data.held, len(reports), float(card["budget"]["confidence"]))
     budget = float(card["budget"]["false_holds_per_10k"])
     reasons = []
     if p_value < SIGNIFICANCE:
         reasons.append(
             f"the scores are distributed otherwise than the card's: Kolmogorov-Smirnov distance {statistic:.2f} over "
-            f"{len(windows)} windows, p = {p_value:.1e}"
+            f"{len(thinned)} windows, p = {p_value:.1e}"
         )
     if holds["interval_per_10k"][0] > budget:
         low, high = holds["interval_per_10k"]
@@ -209,34 +189,43 @@ def monitor(card: Mapping[str, Any], detector: Detector, learnt: Learnt) -> Find
             f"false holds are {holds['per_10k']:.3g} per 10,000 reports ({low:.3g} to {high:.3g}), and the budget is "
             f"{budget:g}"
         )
-    return Finding(
+    return DriftReport(
         model=card["name"],
-        reports=len(recording),
-        first=moment(recording.times[0]),
-        last=moment(recording.times[-1]),
-        windows=len(windows),
+        reports=len(reports),
+        first=moment(reports.times[0]),
+        last=moment(reports.times[-1]),
+        windows=len(thinned),
         statistic=round(statistic, 4),
         p_value=p_value,
         holds=holds,
         budget_per_10k=budget,
-        dropped=learnt.dropped,
+        dropped=data.dropped,
         reasons=tuple(reasons),
     )
 
 
 def retrain(
-    card: Mapping[str, Any], learnt: Learnt, data: TrainingDataConfig, progress: Progress = lambda step: None
+    card: Mapping[str, Any],
+    data: TrainingData,
+    where: TrainingDataConfig,
+    progress: Progress = lambda step: None,
 ) -> Trained:
-    """Trains the card's kind of detector on recent reports, as a proposal under another name.
+    """Train the card's type of detector on recent reports, as a proposal under another name.
+
+    Args:
+        card: The model card.
+        data: The recent reports.
+        where: Where they are from; see `data_of`.
+        progress: Told each step before it begins.
 
     Raises:
-        DataError: The reports can't carry it, or the card does not have what it takes.
+        DataError: The reports can't carry it, or the card has not what it takes.
     """
-    return train(_configuration(card, data), learnt, progress)
+    return train(_configuration(card, where), data, progress)
 
 
 def proposed_name(name: str) -> str:
-    """mine → mine-2 → mine-3."""
+    """Return the name of a model's successor: mine → mine-2 → mine-3."""
     stem, _, number = name.rpartition("-")
     if stem and number.isdecimal():
         return f"{stem}-{int(number) + 1}"
@@ -244,8 +233,6 @@ def proposed_name(name: str) -> str:
 
 
 def _configuration(card: Mapping[str, Any], data: TrainingDataConfig) -> TrainingConfig:
-    from oracle.config import TrainingConfig
-
     chosen = dict(card["detector"])
     if chosen["type"] == "imported":
         raise DataError(
@@ -265,15 +252,15 @@ def _configuration(card: Mapping[str, Any], data: TrainingDataConfig) -> Trainin
     )
 
 
-def lines(finding: Finding) -> Sequence[str]:
-    """The finding in words."""
-    low, high = finding.holds["interval_per_10k"]
-    verdict = "retrain it" if finding.retrain else "nothing says that it should be retrained"
+def lines(report: DriftReport) -> Sequence[str]:
+    """Return the report in sentences."""
+    low, high = report.holds["interval_per_10k"]
+    verdict = "retrain it" if report.retrain else "nothing says that it should be retrained"
     return (
-        f"model {finding.model}: {finding.reports} reports, {finding.first} to {finding.last} (UTC): {verdict}",
-        f"scores: Kolmogorov-Smirnov distance {finding.statistic:.3f} over {finding.windows} windows, p = "
-        f"{finding.p_value:.2g} (below {SIGNIFICANCE:g} counts)",
-        f"false holds: {finding.holds['per_10k']:.3g} per 10,000 ({low:.3g} to {high:.3g}), budget "
-        f"{finding.budget_per_10k:g}; {finding.dropped} further holds look like faults that were caught",
-        *(f"- {reason}" for reason in finding.reasons),
+        f"model {report.model}: {report.reports} reports, {report.first} to {report.last} (UTC): {verdict}",
+        f"scores: Kolmogorov-Smirnov distance {report.statistic:.3f} over {report.windows} windows, p = "
+        f"{report.p_value:.2g} (below {SIGNIFICANCE:g} counts)",
+        f"false holds: {report.holds['per_10k']:.3g} per 10,000 ({low:.3g} to {high:.3g}), budget "
+        f"{report.budget_per_10k:g}; {report.dropped} further holds look like faults that were caught",
+        *(f"- {reason}" for reason in report.reasons),
     )

@@ -1,4 +1,4 @@
-"""What the rest of the package knows about a model."""
+"""The interfaces of this room: a detector, and a trainer that fits one."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Explanation:
     """Why one of a detector's outputs is what it is: for people, never for the gate.
 
     Attributes:
-        output: Its name.
-        score: In score units; above 0 it objects to the window.
-        parts: Addends of the score, by name, in score units; they sum to it, but for floats' rounding.
+        output: The output's name.
+        score: In score units; above 0 the output objects to the window.
+        parts: Addends of the score, by name, in score units; they sum to it, up to the rounding of floats.
         measured: What the output limits, in sigmas; None where that has no meaning.
-        limit: How much of it would just pass, in sigmas; None likewise.
+        limit: The largest value of `measured` that passes, in sigmas; None likewise.
         meaning: What is measured, in a few words.
     """
 
@@ -50,23 +50,20 @@ class Explanation:
 
 @runtime_checkable
 class Detector(Protocol):
-    """A model whose circuit is exact over the integers: the reference equals the circuit bit for bit.
+    """A model whose circuit is exact over the integers: the integer reference equals the circuit bit for bit.
 
-    `tests/detector_conformance.py` is what each implementation must pass.
+    Every implementation passes the suite in `tests/detector_conformance.py`.
 
     Attributes:
         name: For people, logs and artifact folders; letters, digits and hyphens.
-        format: Of its file: the key by which `oracle.detectors.load` knows how to read it.
-        features: n, the length of a feature vector: the move now, n − 2 past moves, the gap; with `spread`, one past
-            move less and the spread before the gap.
-        spread: Whether the vector's last but one feature is the spread of the round's answers.
+        format: The file's format: the key by which `oracle.detectors.registry` finds its reader.
+        features: n, the length of a feature vector: the move now, n − 2 past moves, the gap; with `spread` the spread
+            takes the place of the oldest move, before the gap, and n is 4 at least.
+        spread: Whether the vector has the spread between the reporters' answers, in thousandths of sigma.
         outputs: Scores per window.
         param_scale: p; every weight is a multiple of 2^-p.
-        score_unit: What a score is divided by when it is shown: the contract's `scoreUnit`.
+        score_unit: The score that is shown as 1: the contract's `scoreUnit`.
         disclosure: What the circuit publishes.
-
-    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers, in
-    thousandths of sigma, in the place of the oldest move. Then it has 4 features at least.
     """
 
     @property
@@ -94,7 +91,7 @@ class Detector(Protocol):
     def disclosure(self) -> Disclosure: ...
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """The integers that the circuit publishes for one feature vector; all ≤ 0 accepts.
+        """Return the integers that the circuit publishes for one feature vector; all ≤ 0 accepts it.
 
         Args:
             features: n integers, clipped.
@@ -103,43 +100,47 @@ class Detector(Protocol):
             `outputs` integers, below 2^127 in magnitude.
 
         Raises:
-            ValueError: Another number of features, or one that is not clipped.
+            ValueError: There is another number of features, or one is not clipped.
         """
         ...
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        """`score_int` of many windows at once, exactly.
+        """Return `score_int` of many windows at once, exactly.
 
         Args:
             windows: Integers [count, n], clipped.
 
         Returns:
-            Integers [count, outputs], of dtype object: Python's own, however large.
+            Python's own integers [count, outputs], in an array of dtype object.
         """
         ...
 
     def score_bound(self) -> int:
-        """A number that no intermediate value of the circuit exceeds in magnitude, over all clipped inputs."""
+        """Return a number that no intermediate value of the circuit exceeds in magnitude, over all clipped inputs."""
         ...
 
     def to_onnx(self, batch: int) -> bytes:
-        """The ONNX graph for `batch` windows: input `x` [batch, n], output `s` [batch, outputs]."""
+        """Return the ONNX graph for `batch` windows: input `x` [batch, n], output `s` [batch, outputs].
+
+        Raises:
+            ValueError: The batch is below 1.
+        """
         ...
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        """What speaks for and against a window: one explanation for each output, whatever the circuit publishes."""
+        """Return what speaks for and against a window: one explanation per output, whatever the circuit publishes."""
         ...
 
     def publishing(self, disclosure: Disclosure) -> Self:
-        """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same.
+        """Return the same model, with the same hash, in a circuit that publishes scores, or verdicts only.
 
         Raises:
-            DataError: It can't.
+            DataError: It can't publish that.
         """
         ...
 
     def to_json(self) -> str:
-        """The model file, which `oracle.detectors.load` reads: the same bytes for the same model."""
+        """Return the model file, which `oracle.detectors.registry.load` reads: the same bytes for the same model."""
         ...
 
 
@@ -148,12 +149,12 @@ class Lesson:
     """What a trainer learns from: windows as the contract derives them, in time order.
 
     Attributes:
-        fit: Windows that coefficients are fitted to, oldest first: [x_now, 14 past moves, gap], or with `spread`
-            [x_now, 13 past moves, spread, gap].
+        fit: Windows that coefficients are fitted to, oldest first: [move now, 14 past moves, gap], or with `spread`
+            [move now, 13 past moves, spread, gap].
         calibrate: Later windows, on which the thresholds are set.
         spread: Whether the vectors have a spread.
         budget: Share of the calibration windows that may be held.
-        seed: Of whatever is drawn.
+        seed: Seed of whatever is drawn.
     """
 
     fit: Sequence[tuple[int, ...]]
@@ -164,13 +165,13 @@ class Lesson:
 
 
 class Trainer(Protocol):
-    """Fits a detector of one kind. The same lesson gives the same detector, to the byte of its file."""
+    """A procedure that fits a detector. The same lesson gives the same detector, to the byte of its file."""
 
     def fit(self, name: str, lesson: Lesson) -> Detector:
-        """The fitted detector, thresholds folded into its weights.
+        """Fit a detector whose thresholds are folded into its weights.
 
         Args:
-            name: Of the detector.
+            name: The detector's name.
             lesson: What to learn from.
 
         Raises:

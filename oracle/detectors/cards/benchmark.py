@@ -28,7 +28,7 @@ from oracle.core.types import Kind
 from oracle.sources.faults import CATALOGUE, Fault, Surroundings
 from oracle.sources.interface import Reading
 from oracle.sources.packaged.series import load_series
-from oracle.sources.replay.source import load_csv
+from oracle.sources.replay.csv_file import load_csv
 
 FORMAT = "card-benchmark-v1"
 

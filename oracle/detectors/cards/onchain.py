@@ -12,12 +12,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from oracle.chain import compiled
+from oracle.chain.abi.interface import Interface
+from oracle.chain.contract import read
 from oracle.chain.deploy import PUBLIC_CEREMONY, code_problems, srs_origin
-from oracle.chain.hub import Hub, Interface, read
-from oracle.chain.rpc import Receipt, Rpc
-from oracle.chain.tx.submit import Sender
+from oracle.chain.hub import Hub
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
+from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup
-from oracle.detectors.cards.proven import Card, CardModel, Summary
+from oracle.detectors.cards.card import Card, CardModel, Summary
 
 if TYPE_CHECKING:
     from oracle.chain.keys.signer import AnyKey

@@ -33,8 +33,8 @@ from oracle.core import encoding
 from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.measure import severity
-from oracle.detectors.evaluation.recording import Feed, History, Tick
+from oracle.detectors.evaluation.comparison import severity
+from oracle.detectors.evaluation.recording import FeedSettings, History, Tick
 from oracle.detectors.evaluation.replay import Judge, Scoring
 from oracle.sources.aggregate import AggregationPolicy
 from oracle.sources.interface import parse_decimal
@@ -237,7 +237,7 @@ def history_of(file: File) -> History:
     most = encoding.INT128_MAX
     answers = [max(-most, min(most, int((value / unit).to_integral_value()))) for value in file.values]
     intervals = [later - earlier for earlier, later in pairwise(file.times)]
-    feed = Feed(
+    feed = FeedSettings(
         Kind.ABSOLUTE,
         0,
         DIGITS,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle.core.errors import ToolMissing
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.measure import PER, Comparison, Evaluation, FaultRate
+from oracle.detectors.evaluation.comparison import PER, Comparison, Evaluation, FaultRate
 from oracle.detectors.evaluation.recording import Prepared
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from oracle.core import encoding, gate
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, Kind, Status
-from oracle.detectors.training import lessons
+from oracle.detectors.training.reports import Reports, heartbeat_of, sigma_of
 from oracle.sources.aggregate import AggregationPolicy, aggregate
 from oracle.sources.interface import Reading
 from oracle.sources.packaged.series import load_series
-from oracle.sources.replay.source import header, load_table
+from oracle.sources.replay.csv_file import header, load_table
 
 __all__ = [
-    "Feed",
     "FeedOptions",
+    "FeedSettings",
     "History",
     "Prepared",
     "Recording",
@@ -83,7 +83,7 @@ class FeedOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class FeedSettings:
     """A feed's parameters, all of them known.
 
     Attributes:
@@ -127,7 +127,7 @@ class Prepared:
     """
 
     recording: Recording
-    feed: Feed
+    feed: FeedSettings
     ticks: tuple[Tick, ...]
     begin: int
 
@@ -150,7 +150,7 @@ class History:
     Reports are counted: number k is that of the k-th tick with an answer, from 0.
     """
 
-    def __init__(self, feed: Feed, ticks: Sequence[Tick]) -> None:
+    def __init__(self, feed: FeedSettings, ticks: Sequence[Tick]) -> None:
         self.feed = feed
         self.indices = [index for index, tick in enumerate(ticks) if tick.answer is not None]
         self.ticks = [ticks[index] for index in self.indices]
@@ -290,21 +290,21 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
     half = len(bare) // 2
     past = [tick for tick in bare[:half] if tick.answer is not None]
     # As a detector's trainer finds them.
-    learnt = lessons.Recording(
+    learnt = Reports(
         options.kind,
         options.decimals,
         tuple(tick.time for tick in past),
         tuple(tick.answer for tick in past if tick.answer is not None),
     )
-    heartbeat = options.heartbeat or lessons.heartbeat_of(learnt, len(past))
-    sigma = options.sigma or lessons.sigma_of(learnt, len(past), heartbeat)
+    heartbeat = options.heartbeat or heartbeat_of(learnt, len(past))
+    sigma = options.sigma or sigma_of(learnt, len(past), heartbeat)
     if sigma < 1:
         raise DataError(
             f"{recording.name}: its first half does not move, so there is no sigma; give --sigma, or more --decimals"
         )
     repeats = find_max_repeats(past) if options.max_repeats is None else options.max_repeats
     delay = heartbeat if options.confirm_delay is None else options.confirm_delay
-    feed = Feed(
+    feed = FeedSettings(
         options.kind,
         options.decimals,
         sigma,
@@ -361,7 +361,7 @@ def readings_at(recording: Recording, index: int, told: Mapping[str, Decimal]) -
 
 
 def with_spread(
-    tick: Tick, recording: Recording, index: int, feed: Feed, told: Mapping[str, Decimal] | None = None
+    tick: Tick, recording: Recording, index: int, feed: FeedSettings, told: Mapping[str, Decimal] | None = None
 ) -> Tick:
     """The tick with the spread of the venues that agree, were each a reporter's."""
     if tick.answer is None or len(recording.venues) == 1:

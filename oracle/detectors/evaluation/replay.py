@@ -15,7 +15,7 @@ from typing import Protocol
 from oracle.core import encoding, gate
 from oracle.core.errors import DataError
 from oracle.core.types import FeedState, HoldReason, Outcome
-from oracle.detectors.evaluation.recording import WARM_UP, Feed, History, Prepared, Tick
+from oracle.detectors.evaluation.recording import WARM_UP, FeedSettings, History, Prepared, Tick
 from oracle.detectors.interface import Explanation
 
 __all__ = ["Judge", "Replay", "Run", "Scoring", "Step", "replay", "replay_all"]
@@ -76,7 +76,7 @@ class Judge:
         DataError: The detector needs features that no feed has.
     """
 
-    def __init__(self, detector: Scoring, feed: Feed) -> None:
+    def __init__(self, detector: Scoring, feed: FeedSettings) -> None:
         past = detector.features - (3 if detector.spread else 2)
         if not 1 <= past <= encoding.RING_SIZE:
             raise DataError(

@@ -19,7 +19,7 @@ from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy, empty_feed, judge
 from oracle.core.types import Kind
 from oracle.detectors.cards.benchmark import Benchmark, MerkleTree, Recipe, build
-from oracle.detectors.cards.proven import Card, CardModel, Summary, count
+from oracle.detectors.cards.card import Card, CardModel, Summary, count
 from oracle.proving.batches import ProvenBatch
 from oracle.sources.packaged.series import load_series
 

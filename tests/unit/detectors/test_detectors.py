@@ -9,16 +9,24 @@ from typing import Any
 
 import pytest
 
-from oracle.app.assembly import load_detector
+from oracle.app.detectors import load_detector
 from oracle.core import encoding
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
-from oracle.detectors import parse
 from oracle.detectors.interface import Detector, Disclosure, Lesson
-from oracle.detectors.polynomial import Allowance, Linear, Output, PolynomialModel, Sum
-from oracle.detectors.quadratic import QuadraticModel
-from oracle.detectors.training import lessons, trainers
-from oracle.detectors.training.lessons import Recording, Terms
+from oracle.detectors.kinds.polynomial import PolynomialModel
+from oracle.detectors.kinds.polynomial_parts import Allowance, Linear, Output, Sum
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.registry import parse
+from oracle.detectors.trainers.arch import Arch
+from oracle.detectors.trainers.arch_window import ArchWindow
+from oracle.detectors.trainers.autoencoder import Autoencoder
+from oracle.detectors.trainers.cap import Cap
+from oracle.detectors.trainers.cross_source import CrossSource
+from oracle.detectors.trainers.imported import Imported
+from oracle.detectors.trainers.mahalanobis import Mahalanobis
+from oracle.detectors.trainers.windows import cut
+from oracle.detectors.training.reports import Reports, Terms, sigma_of, windows
 from oracle.proving.imported import at_scales
 from tests.detector_conformance import check_detector
 from tests.recordings import walk
@@ -28,10 +36,10 @@ ONE = 1 << 20
 
 
 @cache
-def recording(sources: int = 1) -> Recording:
+def recording(sources: int = 1) -> Reports:
     rows = walk(ROWS, seed=3, sources=sources)
     answers = [sorted(round(value * 10**8) for value in values) for _, values in rows]
-    return Recording(
+    return Reports(
         Kind.RELATIVE,
         8,
         tuple(time for time, _ in rows),
@@ -44,8 +52,8 @@ def recording(sources: int = 1) -> Recording:
 @cache
 def lesson(sources: int = 1) -> Lesson:
     found = recording(sources)
-    windows = lessons.windows(found, Terms(lessons.sigma_of(found, 900, 60), 60))
-    return Lesson(windows[:900], windows[:1_200], found.spread, Fraction(20, 10_000), seed=1)
+    seen = windows(found, Terms(sigma_of(found, 900, 60), 60))
+    return Lesson(seen[:900], seen[:1_200], found.spread, Fraction(20, 10_000), seed=1)
 
 
 def network() -> bytes:
@@ -67,14 +75,14 @@ def network() -> bytes:
 
 
 TRAINERS: dict[str, Any] = {
-    "cap": trainers.Cap(),
-    "cap-static": trainers.Cap(gap=False),
-    "arch": trainers.Arch(),
-    "arch-window": trainers.ArchWindow(),
-    "cross-source": trainers.CrossSource(),
-    "mahalanobis": trainers.Mahalanobis(features=8),
-    "autoencoder": trainers.Autoencoder(at_scales, features=6, hidden=2),
-    "imported": trainers.Imported(at_scales, network()),
+    "cap": Cap(),
+    "cap-static": Cap(gap_scaled=False),
+    "arch": Arch(),
+    "arch-window": ArchWindow(),
+    "cross-source": CrossSource(),
+    "mahalanobis": Mahalanobis(features=8),
+    "autoencoder": Autoencoder(at_scales, features=6, hidden=2),
+    "imported": Imported(at_scales, network()),
 }
 
 
@@ -100,7 +108,7 @@ def test_conformance_of_the_default_model() -> None:
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_a_fitted_detector_keeps_the_budget_where_it_was_set(kind: str) -> None:
     learnt, detector = lesson(3 if kind == "cross-source" else 1), fitted(kind)
-    windows = trainers.cut(learnt.calibrate, detector.features, detector.spread)
+    windows = cut(learnt.calibrate, detector.features, detector.spread)
     objecting = sum(max(scores) > 0 for scores in detector.score_many(windows).tolist())
     assert objecting <= len(windows) * learnt.budget
     assert objecting > 0, "a model that never objects has been given limits that are too wide"
@@ -136,7 +144,7 @@ def test_the_guard_band_covers_the_rounding_of_the_network() -> None:
     detector = fitted("autoencoder")
     guard = float(json.loads(detector.to_json())["training"]["guard"])
     session = onnxruntime.InferenceSession(detector.onnx, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
-    windows = trainers.cut(lesson().calibrate, detector.features, False)
+    windows = cut(lesson().calibrate, detector.features, False)
     floats = session.run(None, {"x": numpy.array(windows, dtype=numpy.float32) / 1_024})[0][:, 0]
     accepted = numpy.array([scores[0] <= 0 for scores in detector.score_many(windows).tolist()])
     # The float graph has the guard taken off its limit: what the integers accept is below the limit without it.
@@ -200,7 +208,7 @@ def test_what_a_network_is_not(tmp_path: Any) -> None:
     with pytest.raises(DataError, match="base64"):
         load(json.dumps({**json.loads(text), "onnx": "%"}), Disclosure.SCORE)
     with pytest.raises(DataError, match="can't be read"):
-        trainers.Imported(at_scales, b"no network").fit("n", lesson())
+        Imported(at_scales, b"no network").fit("n", lesson())
     path = tmp_path / "m.json"
     path.write_text(text)
     assert load_detector(path).to_json() == text
@@ -210,4 +218,4 @@ def test_what_a_network_is_not(tmp_path: Any) -> None:
 
 def test_one_source_has_no_spread_to_learn_from() -> None:
     with pytest.raises(DataError, match="several value columns"):
-        trainers.CrossSource().fit("c", lesson())
+        CrossSource().fit("c", lesson())

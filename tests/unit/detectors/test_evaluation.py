@@ -24,8 +24,8 @@ from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.evaluation import plots
 from oracle.detectors.evaluation.comparison import StaticCap, compare, matching_cap, severity, shocks
 from oracle.detectors.evaluation.recording import (
-    Feed,
     FeedOptions,
+    FeedSettings,
     Prepared,
     Recording,
     load_recording,
@@ -53,7 +53,7 @@ def recording(values: Sequence[Decimal | str | None], name: str = "series") -> R
 def prepared(
     values: Sequence[Decimal | str], policy: HoldPolicy, begin: int = 16, kind: Kind = Kind.RELATIVE
 ) -> Prepared:
-    feed = Feed(kind, 2, SIGMA if kind is Kind.RELATIVE else 100, HOUR, policy, AggregationPolicy(kind))
+    feed = FeedSettings(kind, 2, SIGMA if kind is Kind.RELATIVE else 100, HOUR, policy, AggregationPolicy(kind))
     data = recording(values)
     ticks = tuple(tick_of(data, index, feed.aggregation, feed.decimals) for index in range(len(data)))
     return Prepared(data, feed, ticks, begin)

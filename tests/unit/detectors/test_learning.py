@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from oracle.app.detectors import load_detector
+from oracle.app.training import read_data
 from oracle.cli import main
 from oracle.config import TrainingDataConfig, journal_at, load_training
 from oracle.core.errors import DataError
 from oracle.core.statistics import clopper_pearson
 from oracle.detectors import drift
-from oracle.detectors.training import data as recordings
-from oracle.detectors.training import model_card as cards
+from oracle.detectors.training.data import from_reports, read_file
+from oracle.detectors.training.model_card import rate
 from oracle.feeds.journal import open_journal
 from tests.recordings import walk, write_csv
 from tests.unit.feeds.journal.test_journal import stages
@@ -221,20 +222,20 @@ def test_intervals(count: int, total: int, low: float, high: float) -> None:
 
 
 def test_objections_that_share_a_window_are_one_event() -> None:
-    clustered, apart = cards.rate([10, 11, 12, 13], 4_000, 0.95), cards.rate([10, 110, 210, 310], 4_000, 0.95)
+    clustered, apart = rate([10, 11, 12, 13], 4_000, 0.95), rate([10, 110, 210, 310], 4_000, 0.95)
     assert clustered["per_10k"] == apart["per_10k"] == 10
     assert (clustered["episodes"], apart["episodes"]) == (1, 4)
     assert clustered["interval_per_10k"][0] < apart["interval_per_10k"][0]
     assert clustered["interval_per_10k"][1] > apart["interval_per_10k"][1]
-    assert cards.rate([], 4_000, 0.95)["interval_per_10k"][0] == 0
+    assert rate([], 4_000, 0.95)["interval_per_10k"][0] == 0
 
 
 def test_a_held_answer_counts_if_its_level_was_accepted() -> None:
     data = TrainingDataConfig(file=Path("x"), sigma=10_000)
     fault, shock = (3, 90_000, True), (5, 5_000, True)
     reports = [(1, 1_000, False), (2, 1_001, False), fault, (4, 1_002, False), shock, (6, 5_010, False), (7, 9, True)]
-    learnt = recordings.from_reports(reports, data, "journal")
-    assert learnt.recording.times == (1, 2, 4, 5, 6)
+    learnt = from_reports(reports, data, "journal")
+    assert learnt.reports.times == (1, 2, 4, 5, 6)
     assert learnt.dropped == 2 and learnt.held == (3,)
 
 
@@ -254,8 +255,8 @@ def test_a_journal_in_either_database_is_read_and_not_written(
         Path("train.toml").write_text(
             f'[data]\njournal = "{at}"\nfeed = "eth-usd"\n[detector]\ntype = "cap"\nname = "mine"\n'
         )
-        learnt = recordings.read(load_training(Path("train.toml")).data)
-        assert learnt.recording.times == (1, 2, 3)
+        learnt = read_data(load_training(Path("train.toml")).data, {})
+        assert learnt.reports.times == (1, 2, 3)
         assert learnt.source == ("journal.sqlite" if database is None else journal.name)
         for data in (f'journal = "{at}"', f'journal = {{ {"url" if database else "path"} = "{at}" }}'):
             configure(data=f'{data}\nfeed = "eth-usd"\nsigma = 100\nheartbeat = 1')
@@ -318,7 +319,7 @@ def test_too_many_false_holds_are_seen(carded: Run) -> None:
     card = drift.load_card(Path(CARD))
     detector = load_detector(Path("build/models/mine.json"))
     write_csv(Path("recent.csv"), walk(2_000, seed=6))
-    learnt = recordings.read(drift.data_of(card, Path("recent.csv"), None, None))
+    learnt = read_file(drift.data_of(card, Path("recent.csv"), None, None))
     assert not drift.monitor(card, detector, replace(learnt, held=(100, 101, 102, 103))).retrain
     often = drift.monitor(card, detector, replace(learnt, held=tuple(range(50, 1_900, 50))))
     assert often.retrain and "false holds are 185 per 10,000" in often.reasons[0]
@@ -341,7 +342,7 @@ def test_names_of_proposals(name: str, then: str) -> None:
 
 def test_a_network_is_not_retrained_here(tmp_path: Path) -> None:
     card = {"detector": {"type": "imported"}, "name": "x"}
-    learnt = recordings.from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
+    learnt = from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
     with pytest.raises(DataError, match="not trained here"):
         drift.retrain(card, learnt, TrainingDataConfig(file=Path("x")))
 

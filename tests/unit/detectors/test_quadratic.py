@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from oracle.core.encoding import CLIP, GAP_ONE, INT128_MAX
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.detectors.quadratic import FEATURES, PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import FEATURES, PAST, QuadraticModel
 
 ONE = 1 << 20
 TOY = QuadraticModel(
@@ -162,7 +162,7 @@ def test_a_verdict_circuit_takes_only_scores_that_it_can_compare() -> None:
 
 
 def test_importing_the_reference_loads_nothing_heavy() -> None:
-    code = "import sys, oracle.detectors.quadratic; print({'numpy', 'onnx', 'ezkl', 'arch'} & set(sys.modules))"
+    code = "import sys, oracle.detectors.kinds.quadratic; print({'numpy', 'onnx', 'ezkl', 'arch'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
 

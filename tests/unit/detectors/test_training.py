@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from oracle.core import encoding, gate
 from oracle.core.types import Kind, Outcome
-from oracle.detectors.quadratic import QuadraticModel
-from oracle.detectors.training import quadratic
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.trainers.estimation import significant
+from oracle.detectors.training import default_model
+from oracle.detectors.training.reports import Terms, windows
 from scripts.train_default_model import load
 
 MODEL = QuadraticModel.default()
@@ -33,38 +36,38 @@ POLICY = gate.HoldPolicy(confirmations=3, confirm_delay=86_400, tolerance=3_000)
     ],
 )
 def test_significant_keeps_ten_bits(value: Fraction, kept: int) -> None:
-    assert quadratic.significant(value) == kept
+    assert significant(value, default_model.SIGNIFICANT_BITS) == kept
     assert abs(kept - value) <= max(Fraction(1, 2), value / 1_024)
 
 
 def test_threshold_keeps_the_budget_and_no_more() -> None:
     ratios = [Fraction(index) for index in range(10_000)]
-    chosen = quadratic.threshold(ratios, Fraction(5, 10_000))
+    chosen = default_model.threshold(ratios, Fraction(5, 10_000))
     assert sum(ratio > chosen for ratio in ratios) == 5
-    assert quadratic.threshold([Fraction(1, 3)], Fraction(0)) == Fraction(4, 10)
+    assert default_model.threshold([Fraction(1, 3)], Fraction(0)) == Fraction(4, 10)
 
 
 def test_windows_are_what_the_contract_derives() -> None:
     """The same vectors as from the encoding of a feed's state, observation by observation."""
-    series = load(quadratic.SERIES[0])
-    recorded = quadratic.Recorded(series.answers[:40], series.times[:40])
+    series = load(default_model.SERIES[0])
+    recorded = replace(series, answers=series.answers[:40], times=series.times[:40])
     sigma = MODEL.training.series["sp500"]
-    state = gate.empty_feed(bytes(32), Kind.RELATIVE, sigma, quadratic.HEARTBEAT, 1)
+    state = gate.empty_feed(bytes(32), Kind.RELATIVE, sigma, default_model.HEARTBEAT, 1)
     derived = []
     for answer, time in zip(recorded.answers, recorded.times, strict=True):
         derived.append(encoding.features(state, answer, time, MODEL.features))
         verdict = gate.judge(state, POLICY, answer, time, (-1, -1), score_unit=1, published_at=time)
         state = verdict.state
-    assert quadratic.windows(recorded, sigma) == derived[15:]
+    assert windows(recorded, Terms(sigma, default_model.HEARTBEAT)) == derived[15:]
 
 
 def test_training_looks_at_nothing_that_the_demonstration_replays() -> None:
     for name, (_, last) in MODEL.training.ranges.items():
         assert last < ("2015-01-01" if name == "vix" else "2007-01-01")
-    for series in quadratic.SERIES:
-        recorded = quadratic.before(load(series), series.until)
+    for series in default_model.SERIES:
+        recorded = default_model.before(load(series), series.until)
         assert dt.datetime.fromtimestamp(recorded.times[-1], dt.UTC).date() < series.until
-        assert quadratic.sigma_ppm(recorded) == MODEL.training.series[series.name]
+        assert default_model.sigma_ppm(recorded) == MODEL.training.series[series.name]
 
 
 def test_the_drift_threshold_is_below_a_pure_drifts_ratio() -> None:
@@ -73,22 +76,22 @@ def test_the_drift_threshold_is_below_a_pure_drifts_ratio() -> None:
 
 def test_the_fit_keeps_its_budget_on_the_training_ranges() -> None:
     spikes = drifts = seen = 0
-    for series in quadratic.SERIES:
-        recorded = quadratic.before(load(series), series.until)
-        for window in quadratic.windows(recorded, MODEL.training.series[series.name]):
+    for series in default_model.SERIES:
+        recorded = default_model.before(load(series), series.until)
+        for window in windows(recorded, Terms(MODEL.training.series[series.name], default_model.HEARTBEAT)):
             spike, drift = MODEL.score_int(window)
             spikes, drifts, seen = spikes + (spike > 0), drifts + (drift > 0), seen + 1
     # Weights are rounded to ten bits, thresholds up: one observation more or less is within that.
     assert seen > 9_000
-    assert spikes <= seen * quadratic.BUDGET + 1
-    assert drifts <= seen * quadratic.BUDGET + 1
+    assert spikes <= seen * default_model.BUDGET + 1
+    assert drifts <= seen * default_model.BUDGET + 1
 
 
 @pytest.mark.parametrize("name", ["sp500", "nasdaq", "wti"])
 def test_the_crisis_of_2008_passes_and_faults_in_it_do_not(name: str) -> None:
     """Out of the training range, replayed with the history that the hub would have accepted."""
-    recorded = load(next(series for series in quadratic.SERIES if series.name == name))
-    state = gate.empty_feed(bytes(32), Kind.RELATIVE, MODEL.training.series[name], quadratic.HEARTBEAT, 1)
+    recorded = load(next(series for series in default_model.SERIES if series.name == name))
+    state = gate.empty_feed(bytes(32), Kind.RELATIVE, MODEL.training.series[name], default_model.HEARTBEAT, 1)
     crisis = (dt.datetime(2007, 1, 1, tzinfo=dt.UTC).timestamp(), dt.datetime(2010, 1, 1, tzinfo=dt.UTC).timestamp())
     false_holds = judged = 0
     caught = dict.fromkeys(("x10", "/10", "zero", "negative", "+20 %", "-20 %"), 0)
@@ -115,7 +118,7 @@ def test_the_crisis_of_2008_passes_and_faults_in_it_do_not(name: str) -> None:
 
 
 def test_dates_increase_and_values_are_positive() -> None:
-    for series in quadratic.SERIES:
+    for series in default_model.SERIES:
         recorded = load(series)
         assert min(recorded.answers) > 0
         assert all(earlier < later for earlier, later in pairwise(recorded.times))

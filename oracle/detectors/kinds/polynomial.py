@@ -22,84 +22,24 @@ weight costs about forty rows of it if it is private, everything else next to no
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from oracle.core.encoding import CLIP, GAP_ONE, RING_SIZE
 from oracle.core.errors import DataError
-from oracle.detectors.files import checked_mapping, clipped_table, integer, integers, text_of, verdicts
 from oracle.detectors.interface import Disclosure, Explanation
+from oracle.detectors.kinds.limits import check_bound, check_name, check_scale
+from oracle.detectors.kinds.model_file import document_of, integer, text_of
+from oracle.detectors.kinds.polynomial_parts import Allowance, Linear, Output, Sum
 
 if TYPE_CHECKING:
     import numpy as np
 
 FORMAT = "polynomial-v1"
 
-MAX_SCORE_BITS = 126
-"""Witness values are i128: scores and all intermediates stay below this."""
-
-VERDICT_SCORE_BITS = 72
-"""Verdict circuits compare within 72 bits."""
 
 MOST_OUTPUTS = 8
-FLOAT32_BITS = 24
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """v_first + … + v_(end−1): a form without weights."""
-
-    first: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """Σ w_i v_i over all values, integers over 2^p."""
-
-    weights: tuple[int, ...]
-
-
-Form: TypeAlias = Sum | Linear
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What earlier moves add to the limit.
-
-    Attributes:
-        first: Index of the first value.
-        end: Index after the last one.
-        weights: Over 2^p, positive or 0: one for all, or one for each value.
-        summed: Whether it is the square of the values' sum, not the sum of their squares; takes one weight.
-    """
-
-    first: int
-    end: int
-    weights: tuple[int, ...]
-    summed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One score.
-
-    Attributes:
-        name: For people: letters, digits and hyphens.
-        measured: Forms whose squares are added up.
-        floor: ω over 2^p; positive.
-        allowed: What adds to it.
-        gap: Whether the limit grows with the time since the last accepted value.
-    """
-
-    name: str
-    measured: tuple[Form, ...]
-    floor: int
-    allowed: tuple[Allowance, ...] = ()
-    gap: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +69,8 @@ class PolynomialModel:
 
     def __post_init__(self) -> None:
         least = 4 if self.spread else 3
-        if not _NAME.fullmatch(self.name):
-            raise DataError(f"model name {self.name!r} must be lower-case letters, digits and hyphens")
-        if not 0 <= self.param_scale <= 30:
-            raise DataError(f"model {self.name}: param_scale {self.param_scale} must be from 0 to 30")
+        check_name(self.name)
+        check_scale(self.name, self.param_scale)
         if not least <= self.features <= RING_SIZE + 2:
             raise DataError(f"model {self.name}: {self.features} features; it must be from {least} to {RING_SIZE + 2}")
         if not 1 <= len(self.gates) <= MOST_OUTPUTS:
@@ -140,42 +78,12 @@ class PolynomialModel:
         if len({output.name for output in self.gates}) != len(self.gates):
             raise DataError(f"model {self.name}: two outputs have the same name")
         for output in self.gates:
-            self._check(output)
+            output.check(self.features - 1, self.name)
         groups = self.groups()
         if len(set(groups)) != len(groups):
             # ezkl's reader merges equal constants, and a merged constant can't be hashed: there is no witness.
             raise DataError(f"model {self.name}: two groups of weights are equal; change one of them by the least bit")
-        bits = self.score_bound().bit_length()
-        limit = VERDICT_SCORE_BITS if self.disclosure is Disclosure.VERDICT else MAX_SCORE_BITS
-        if bits > limit:
-            raise DataError(f"model {self.name}: scores need {bits} bits; the circuit has {limit}. Use smaller weights")
-
-    def _check(self, output: Output) -> None:
-        where, values = f"model {self.name}: output {output.name}", self.features - 1
-        if not _NAME.fullmatch(output.name):
-            raise DataError(f"{where}: its name must be lower-case letters, digits and hyphens")
-        if not output.measured:
-            raise DataError(f"{where} measures nothing")
-        for form in output.measured:
-            if isinstance(form, Sum):
-                _check_range(form.first, form.end, values, where)
-            elif len(form.weights) != values:
-                raise DataError(f"{where}: {len(form.weights)} weights in a form of {values} values")
-            else:
-                if not any(form.weights):
-                    raise DataError(f"{where}: all weights of a form are 0")
-                for weight in form.weights:
-                    _check_weight(weight, where, None)
-        _check_weight(output.floor, where, 1)
-        for allowance in output.allowed:
-            _check_range(allowance.first, allowance.end, values, where)
-            count = len(allowance.weights)
-            if count != 1 and (allowance.summed or count != allowance.end - allowance.first):
-                raise DataError(f"{where}: {count} weights for the values {allowance.first} to {allowance.end - 1}")
-            for weight in allowance.weights:
-                _check_weight(weight, where, 0)
-            if not any(allowance.weights):
-                raise DataError(f"{where}: an allowance has the weight 0; leave it out")
+        check_bound(self.name, self.score_bound(), self.disclosure)
 
     @property
     def format(self) -> str:
@@ -236,7 +144,7 @@ class PolynomialModel:
         return total
 
     def _limit(self, output: Output, values: Sequence[int], gap: int) -> int:
-        allowed = output.floor + sum(_allowed(allowance, values) for allowance in output.allowed)
+        allowed = output.floor + sum(allowance.of(values) for allowance in output.allowed)
         return (gap if output.gap else 1) * allowed << (self.score_scale - self.param_scale)
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
@@ -249,6 +157,8 @@ class PolynomialModel:
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         """`score_int` of many windows at once: integers [count, outputs] of dtype object."""
         import numpy as np
+
+        from oracle.detectors.kinds.tables import clipped_table, verdicts
 
         table = clipped_table(windows, self.features)
         squares, gap = table**2, table[:, -1]
@@ -295,9 +205,11 @@ class PolynomialModel:
         return most
 
     def to_onnx(self, batch: int) -> bytes:
-        from oracle.detectors.export import polynomial_to_onnx
+        """Return the ONNX graph for a batch: input `x` [batch, n], output `s` [batch, outputs]."""
+        from oracle.detectors.kinds.polynomial_graph import PolynomialGraph
 
-        return polynomial_to_onnx(self, batch)
+        graph = PolynomialGraph("polynomial", self.name, batch, self.features, self.param_scale)
+        return graph.finish([graph.score(*each) for each in enumerate(self.gates)], self.disclosure)
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         """Each output's measured square, its calm allowance, and what each allowance adds."""
@@ -344,7 +256,7 @@ class PolynomialModel:
                 for at, weight in zip(range(first, end), weights, strict=True)
             ]
         several = "the sum of " if allowance.summed else ""
-        return [(f"allowed for {self._range(first, end, several)}", _allowed(allowance, values))]
+        return [(f"allowed for {self._range(first, end, several)}", allowance.of(values))]
 
     def publishing(self, disclosure: Disclosure) -> PolynomialModel:
         """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
@@ -358,7 +270,7 @@ class PolynomialModel:
             "features": self.features,
             "spread": self.spread,
             "param_scale": self.param_scale,
-            "outputs": [_output_document(output) for output in self.gates],
+            "outputs": [output.document() for output in self.gates],
             "training": dict(sorted(self.training.items())),
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -370,14 +282,8 @@ class PolynomialModel:
         Raises:
             DataError: Not JSON, a missing or unknown key, a wrong type, or weights that can't be used.
         """
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{where} is not JSON: {error}") from error
         keys = {"format", "name", "features", "spread", "param_scale", "outputs", "training"}
-        root = checked_mapping(document, where, keys)
-        if root["format"] != FORMAT:
-            raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
+        root = document_of(text, where, FORMAT, keys)
         if not isinstance(root["spread"], bool):
             raise DataError(f"{where}: spread must be true or false")
         if not isinstance(root["outputs"], list):
@@ -387,84 +293,9 @@ class PolynomialModel:
         return PolynomialModel(
             name=text_of(root["name"], f"{where}: name"),
             features=integer(root["features"], f"{where}: features"),
-            gates=tuple(_output(output, f"{where}: outputs") for output in root["outputs"]),
+            gates=tuple(Output.from_document(output, f"{where}: outputs") for output in root["outputs"]),
             param_scale=integer(root["param_scale"], f"{where}: param_scale"),
             spread=root["spread"],
             disclosure=disclosure,
             training=root["training"],
         )
-
-
-def _allowed(allowance: Allowance, values: Sequence[int]) -> int:
-    """Σ a · square, over 2^p."""
-    inside = values[allowance.first : allowance.end]
-    if len(allowance.weights) > 1:
-        return sum(weight * value * value for weight, value in zip(allowance.weights, inside, strict=True))
-    square: int = sum(inside) ** 2 if allowance.summed else sum(value * value for value in inside)
-    return allowance.weights[0] * square
-
-
-def _check_range(first: int, end: int, values: int, where: str) -> None:
-    if not 0 <= first < end <= values:
-        raise DataError(f"{where}: values {first} to {end} (exclusive) are not among the {values} that there are")
-
-
-def _check_weight(weight: int, where: str, least: int | None) -> None:
-    if least is not None and weight < least:
-        raise DataError(f"{where}: weight {weight} must be at least {least}")
-    magnitude = abs(weight)
-    zeros = (magnitude & -magnitude).bit_length() - 1 if magnitude else 0
-    if magnitude.bit_length() - zeros > FLOAT32_BITS:
-        raise DataError(
-            f"{where}: weight {weight} needs more than {FLOAT32_BITS} bits, so that ONNX's 32-bit floats would change "
-            "it; round it to fewer significant bits"
-        )
-
-
-def _output_document(output: Output) -> dict[str, Any]:
-    return {
-        "name": output.name,
-        "measured": [
-            {"sum": [form.first, form.end]} if isinstance(form, Sum) else {"weights": list(form.weights)}
-            for form in output.measured
-        ],
-        "gap": output.gap,
-        "floor": output.floor,
-        "allowed": [
-            {"sum" if each.summed else "squares": [each.first, each.end], "weights": list(each.weights)}
-            for each in output.allowed
-        ],
-    }
-
-
-def _output(document: object, where: str) -> Output:
-    root = checked_mapping(document, where, {"name", "measured", "gap", "floor", "allowed"})
-    if not isinstance(root["gap"], bool):
-        raise DataError(f"{where}: gap must be true or false")
-    if not isinstance(root["measured"], list) or not isinstance(root["allowed"], list):
-        raise DataError(f"{where}: measured and allowed must be lists")
-    forms: list[Form] = []
-    for form in root["measured"]:
-        key = "sum" if isinstance(form, dict) and "sum" in form else "weights"
-        found = integers(checked_mapping(form, f"{where}.measured", {key})[key], f"{where}.measured.{key}")
-        forms.append(Sum(*_pair(found, f"{where}.measured")) if key == "sum" else Linear(found))
-    allowed = []
-    for each in root["allowed"]:
-        key = "sum" if isinstance(each, dict) and "sum" in each else "squares"
-        inner = checked_mapping(each, f"{where}.allowed", {key, "weights"})
-        first, end = _pair(integers(inner[key], f"{where}.allowed.{key}"), f"{where}.allowed")
-        weights = integers(inner["weights"], f"{where}.allowed.weights")
-        allowed.append(Allowance(first, end, weights, summed=key == "sum"))
-    return Output(
-        text_of(root["name"], f"{where}: name"),
-        tuple(forms),
-        integer(root["floor"], f"{where}: floor"),
-        tuple(allowed),
-        root["gap"],
-    )
-
-
-def _pair(values: tuple[int, ...], where: str) -> tuple[int, int]:
-    if len(values) != 2:
-        raise DataError(f"{where}: a range is a list of two integers, [first, end]")
-    return values[0], values[1]

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from oracle.core import encoding
 from oracle.core.errors import DataError
-from oracle.core.metrics import percentile
-from oracle.core.statistics import Rate, clustered, wilson
+from oracle.core.statistics import Rate, clustered, percentile, wilson
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.recording import Feed, Prepared, Tick
+from oracle.detectors.evaluation.recording import FeedSettings, Prepared, Tick
 from oracle.detectors.evaluation.replay import Judge, Replay, Scoring, replay
 from oracle.detectors.evaluation.trials import Trial, TrialResult, place, try_all
 from oracle.detectors.interface import Explanation
@@ -411,7 +410,7 @@ def shocks(prepared: Prepared, clean: Replay) -> tuple[Shock, ...]:
     )
 
 
-def _move(feed: Feed, earlier: int, later: int) -> tuple[float, float]:
+def _move(feed: FeedSettings, earlier: int, later: int) -> tuple[float, float]:
     """In sigmas, and relative (absolute feeds: in sigmas again)."""
     difference = later - earlier
     if feed.kind is Kind.ABSOLUTE:
@@ -569,7 +568,7 @@ def _float_windows(
     return exact, rounded
 
 
-def _float_window(feed: Feed, accepted: Sequence[Tick], tick: Tick, *, spread: bool) -> list[float]:
+def _float_window(feed: FeedSettings, accepted: Sequence[Tick], tick: Tick, *, spread: bool) -> list[float]:
     moves = [_float_move(feed, later, earlier) for earlier, later in pairwise([*accepted, tick])]
     gap = (tick.time - accepted[-1].time) * encoding.GAP_ONE / feed.heartbeat
     window = [*reversed(moves)]
@@ -578,7 +577,7 @@ def _float_window(feed: Feed, accepted: Sequence[Tick], tick: Tick, *, spread: b
     return [*window, min(float(encoding.CLIP), max(float(encoding.GAP_ONE), gap))]
 
 
-def _float_move(feed: Feed, later: Tick, earlier: Tick) -> float:
+def _float_move(feed: FeedSettings, later: Tick, earlier: Tick) -> float:
     assert later.answer is not None and earlier.answer is not None
     if feed.kind is Kind.RELATIVE and later.answer <= 0:
         return float(-encoding.CLIP)
@@ -592,7 +591,7 @@ def run_in_float64(detector: Detector, windows: Sequence[Sequence[float]]) -> np
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    from oracle.detectors.imported import ImportedDetector
+    from oracle.detectors.kinds.imported import ImportedDetector
 
     table = np.array(windows, dtype=np.float64)
     if isinstance(detector, ImportedDetector):

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from oracle.core.encoding import CLIP, GAP_ONE, RING_SIZE
 from oracle.core.errors import DataError
-from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of
 from oracle.detectors.interface import Disclosure, Explanation
+from oracle.detectors.kinds.limits import check_name
+from oracle.detectors.kinds.model_file import document_of, integer, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
 
 FORMAT = "imported-v1"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Network(Protocol):
@@ -55,7 +52,7 @@ class Network(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
 
-Lower: TypeAlias = "Callable[[str, bytes, int, int, bool], Network]"
+Lower: TypeAlias = Callable[[str, bytes, int, int, bool], Network]
 """Name, ONNX, input scale, parameter scale and whether to publish verdicts only, to a network in integers; raises
 ModelError."""
 
@@ -94,8 +91,7 @@ class ImportedDetector:
         return self.lower(self.name, self.onnx, self.input_scale, self.param_scale, verdict)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise DataError(f"model name {self.name!r} must be lower-case letters, digits and hyphens")
+        check_name(self.name)
         least = 4 if self.spread else 3
         if not least <= self.network.features <= RING_SIZE + 2:
             raise DataError(
@@ -127,6 +123,8 @@ class ImportedDetector:
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         """`score_int` of many windows at once: integers [count, outputs] of dtype object."""
+        from oracle.detectors.kinds.tables import clipped_table
+
         table = clipped_table(windows, self.features)
         scores: np.ndarray = self.network.score_many(table).astype(object) if len(table) else table[:, : self.outputs]
         return scores
@@ -207,14 +205,8 @@ class ImportedDetector:
             DataError: Not JSON, a missing or unknown key, a wrong type.
             ModelError: The network can't be proven.
         """
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{where} is not JSON: {error}") from error
         keys = {"format", "name", "spread", "input_scale", "param_scale", "onnx", "training"}
-        root = checked_mapping(document, where, keys)
-        if root["format"] != FORMAT:
-            raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
+        root = document_of(text, where, FORMAT, keys)
         if not isinstance(root["spread"], bool):
             raise DataError(f"{where}: spread must be true or false")
         if not isinstance(root["training"], dict):

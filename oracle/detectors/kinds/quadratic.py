@@ -17,16 +17,16 @@ Weights are integers over 2^p. This module computes with Python's integers only,
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.core.encoding import CLIP, GAP_ONE
 from oracle.core.errors import DataError
-from oracle.detectors.files import checked_mapping, clipped_table, integer, text_of, verdicts
 from oracle.detectors.interface import Disclosure, Explanation
+from oracle.detectors.kinds.limits import FLOAT32_BITS, check_bound, check_name, check_scale, is_exact_float
+from oracle.detectors.kinds.model_file import checked_mapping, document_of, integer, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,15 +42,8 @@ OUTPUTS = 2
 
 FORMAT = "quadratic-v1"
 
-MAX_SCORE_BITS = 126
-"""Witness values are i128: scores and all intermediates stay below this."""
 
-VERDICT_SCORE_BITS = 72
-"""Verdict circuits compare within 72 bits: fixed, so that all models share their circuits."""
-
-_FLOAT32_BITS = 24
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_DEFAULT_MODEL = Path(__file__).parent / "packaged" / "quadratic-v1.json"
+_DEFAULT_MODEL = Path(__file__).parent.parent / "packaged" / "quadratic-v1.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +91,19 @@ class QuadraticModel:
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise DataError(f"model name {self.name!r} must be lower-case letters, digits and hyphens")
-        if not 0 <= self.param_scale <= 30:
-            raise DataError(f"model {self.name}: param_scale {self.param_scale} must be from 0 to 30")
+        check_name(self.name)
+        check_scale(self.name, self.param_scale)
         if len(self.past) != PAST:
             raise DataError(f"model {self.name} has {len(self.past)} weights for past moves; it needs {PAST}")
         for label, weight, least in self._labelled():
             if weight < least:
                 raise DataError(f"model {self.name}: weight {label} is {weight}; it must be at least {least}")
-            if weight.bit_length() - _trailing_zeros(weight) > _FLOAT32_BITS:
+            if not is_exact_float(weight):
                 raise DataError(
-                    f"model {self.name}: weight {label} = {weight} needs more than {_FLOAT32_BITS} bits, so that "
+                    f"model {self.name}: weight {label} = {weight} needs more than {FLOAT32_BITS} bits, so that "
                     "ONNX's 32-bit floats would change it; round it to fewer significant bits"
                 )
-        bits = self.score_bound().bit_length()
-        limit = VERDICT_SCORE_BITS if self.disclosure is Disclosure.VERDICT else MAX_SCORE_BITS
-        if bits > limit:
-            raise DataError(f"model {self.name}: scores need {bits} bits; the circuit has {limit}. Use smaller weights")
+        check_bound(self.name, self.score_bound(), self.disclosure)
 
     def _labelled(self) -> list[tuple[str, int, int]]:
         return [
@@ -182,6 +170,8 @@ class QuadraticModel:
         """`score_int` of many windows at once: integers [count, 2] of dtype object."""
         import numpy as np
 
+        from oracle.detectors.kinds.tables import clipped_table, verdicts
+
         table = clipped_table(windows, FEATURES)
         squares = table[:, 1:-1] ** 2
         now, gap, total = table[:, 0], table[:, -1], table[:, :-1].sum(axis=1)
@@ -200,9 +190,39 @@ class QuadraticModel:
         return max(spike, drift)
 
     def to_onnx(self, batch: int) -> bytes:
-        from oracle.detectors.export import quadratic_to_onnx
+        """Return the ONNX graph for a batch: input `x` [batch, 16], output `s` [batch, 2].
 
-        return quadratic_to_onnx(self, batch)
+        Raises:
+            ValueError: The batch is below 1.
+        """
+        from oracle.detectors.kinds.graph import GraphWriter
+
+        graph = GraphWriter("quadratic", self.name, batch, FEATURES, self.param_scale)
+        graph.indices("at_now", 0)
+        graph.indices("at_past", *range(1, PAST + 1))
+        graph.indices("at_window", *range(PAST + 1))
+        graph.indices("at_gap", PAST + 1)
+        graph.indices("axis", 1)
+        graph.weights("a", self.past)
+        graph.weights("omega", (self.floor,), (1,))
+        graph.weights("b", (self.drift_past,), (1,))
+        graph.weights("omega2", (self.drift_floor,), (1,))
+        for part in ("now", "past", "window", "gap"):
+            graph.columns(part, f"at_{part}")
+        graph.node("Mul", ["now", "now"], "now2")
+        graph.node("Mul", ["past", "past"], "past2")
+        graph.node("MatMul", ["past2", "a"], "arch")
+        graph.node("Add", ["arch", "omega"], "predicted")
+        graph.node("Mul", ["gap", "predicted"], "spike_limit")
+        graph.node("Sub", ["now2", "spike_limit"], "spike")
+        graph.node("ReduceSum", ["window", "axis"], "total", keepdims=1)
+        graph.node("Mul", ["total", "total"], "total2")
+        graph.node("ReduceSum", ["past2", "axis"], "spread", keepdims=1)
+        graph.node("Mul", ["spread", "b"], "scaled_spread")
+        graph.node("Add", ["scaled_spread", "omega2"], "drift_variance")
+        graph.node("Mul", ["gap", "drift_variance"], "drift_limit")
+        graph.node("Sub", ["total2", "drift_limit"], "drift")
+        return graph.finish(["spike", "drift"], self.disclosure)
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         """Spike: the move now against what past moves predict; drift: the window's sum against its variance."""
@@ -241,16 +261,7 @@ class QuadraticModel:
 
     def publishing(self, disclosure: Disclosure) -> QuadraticModel:
         """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
-        return QuadraticModel(
-            name=self.name,
-            past=self.past,
-            floor=self.floor,
-            drift_past=self.drift_past,
-            drift_floor=self.drift_floor,
-            param_scale=self.param_scale,
-            disclosure=disclosure,
-            training=self.training,
-        )
+        return replace(self, disclosure=disclosure)
 
     def to_json(self) -> str:
         """The model file: the same bytes for the same model."""
@@ -285,13 +296,7 @@ class QuadraticModel:
         Raises:
             DataError: Not JSON, a missing or unknown key, a wrong type, or weights that can't be used.
         """
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{where} is not JSON: {error}") from error
-        root = checked_mapping(document, where, {"format", "name", "param_scale", "weights", "training"})
-        if root["format"] != FORMAT:
-            raise DataError(f"{where}: format {root['format']!r} is not {FORMAT!r}")
+        root = document_of(text, where, FORMAT, {"format", "name", "param_scale", "weights", "training"})
         weights = checked_mapping(root["weights"], f"{where}: weights", {"past", "floor", "drift_past", "drift_floor"})
         if not isinstance(weights["past"], list):
             raise DataError(f"{where}: weights.past must be a list of {PAST} integers")
@@ -323,10 +328,6 @@ class QuadraticModel:
     def default(disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
         """The trained model that ships with the package."""
         return QuadraticModel.load(_DEFAULT_MODEL, disclosure)
-
-
-def _trailing_zeros(value: int) -> int:
-    return (value & -value).bit_length() - 1 if value else 0
 
 
 def _training(value: object, where: str) -> Training:

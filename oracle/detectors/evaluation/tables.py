@@ -19,7 +19,7 @@ from oracle.core.errors import DataError
 from oracle.core.statistics import Rate
 from oracle.core.types import Kind
 from oracle.detectors.evaluation import nab, plots
-from oracle.detectors.evaluation.measure import PER, Comparison, Evaluation, FaultRate
+from oracle.detectors.evaluation.comparison import PER, Comparison, Evaluation, FaultRate
 
 __all__ = [
     "document",

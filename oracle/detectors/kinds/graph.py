@@ -1,0 +1,114 @@
+"""A writer of ONNX graphs that ezkl turns into circuits without rounding anything.
+
+Weights are multiples of 2^-p and exact as 32-bit floats, so the float graph, the integer reference and the circuit are
+one model. Only weights are constants with a value: ezkl hashes every constant with the weights, so any other would make
+the model's hash depend on the batch, or on what the circuit publishes.
+
+The writer gets data only, and knows no kind of detector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from oracle.detectors.interface import Disclosure
+
+OPSET = 13
+IR_VERSION = 8
+
+
+class GraphWriter:
+    """A writer of one graph: input `x` float32 [batch, features], output `s` float32 [batch, outputs].
+
+    A node that several outputs use is written once: nodes are known by the name of their output.
+
+    Args:
+        kind: The graph's name.
+        model: The model's name, for error messages.
+        batch: B, the number of windows.
+        features: n, the features of a window.
+        param_scale: p; weights are integers over 2^p.
+
+    Raises:
+        ValueError: The batch is below 1.
+    """
+
+    def __init__(self, kind: str, model: str, batch: int, features: int, param_scale: int) -> None:
+        if batch < 1:
+            raise ValueError(f"batch {batch} must be at least 1")
+        self.kind = kind
+        self.model = model
+        self.batch = batch
+        self.features = features
+        self.param_scale = param_scale
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._written: set[str] = set()
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Write a node, unless it is there, and return the name of its output."""
+        if output not in self._written:
+            self._written.add(output)
+            self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def indices(self, name: str, *values: int) -> str:
+        """Write a constant of indices, unless it is there, and return its name."""
+        self._constants.setdefault(name, numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        return name
+
+    def weights(self, name: str, values: Sequence[int], shape: tuple[int, ...] | None = None) -> str:
+        """Write a constant of weights, and return its name.
+
+        Args:
+            name: The constant's name.
+            values: Integers over 2^p.
+            shape: Their shape; None: a column, [count, 1].
+
+        Raises:
+            ValueError: A weight is not exact as a 32-bit float.
+        """
+        exact = np.array([value / (1 << self.param_scale) for value in values], dtype=np.float64)
+        single = exact.astype(np.float32)
+        if not np.array_equal(exact, single.astype(np.float64)):
+            raise ValueError(f"weights {name} of model {self.model} are not exact as 32-bit floats")
+        self._constants[name] = numpy_helper.from_array(single.reshape(shape or (-1, 1)), name)
+        return name
+
+    def columns(self, output: str, at: str) -> str:
+        """Write the columns of `x` that a constant of indices names, and return the name of the result."""
+        # A slice would have a row for each number in the circuit; numbers that are gathered stay where they are.
+        return self.node("Gather", ["x", at], output, axis=1)
+
+    def finish(self, scores: Sequence[str], disclosure: Disclosure) -> bytes:
+        """Write what the circuit publishes, and return the serialised ONNX model.
+
+        Args:
+            scores: Names of the outputs' scores, each [batch, 1]; a single one is the node that was written last.
+            disclosure: Scores, or 1 where a score is positive and 0 where not.
+        """
+        published = "s" if disclosure is Disclosure.SCORE else "scores"
+        if len(scores) > 1:
+            self.node("Concat", scores, published, axis=1)
+        else:
+            self._nodes[-1].output[0] = published
+        if disclosure is Disclosure.VERDICT:
+            # Zero is computed: a zero constant would be hashed with the weights, and change the model's identity.
+            self.node("Sub", ["scores", "scores"], "zero")
+            self.node("Greater", ["scores", "zero"], "anomalous")
+            self.node("Cast", ["anomalous"], "s", to=TensorProto.FLOAT)
+        graph = helper.make_graph(
+            self._nodes,
+            self.kind,
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, self.features])],
+            [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, len(scores)])],
+            list(self._constants.values()),
+        )
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(proto)
+        return bytes(proto.SerializeToString(deterministic=True))

@@ -1,0 +1,78 @@
+"""Checks that the readers of model files share. Each mistake is one line that names the file and the key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from oracle.core.errors import DataError
+
+
+def document_of(text: str, where: str, form: str, keys: set[str]) -> dict[str, Any]:
+    """Return the JSON object of a model file.
+
+    Args:
+        text: The file's content.
+        where: The file's name, for error messages.
+        form: The value that its key `format` must have.
+        keys: The keys that it must have.
+
+    Raises:
+        DataError: The text is not JSON, has other keys, or is of another format.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{where} is not JSON: {error}") from error
+    root = checked_mapping(document, where, keys)
+    if root["format"] != form:
+        raise DataError(f"{where}: format {root['format']!r} is not {form!r}")
+    return root
+
+
+def checked_mapping(value: object, where: str, keys: set[str]) -> dict[str, Any]:
+    """Return a JSON object that has exactly these keys.
+
+    Raises:
+        DataError: It is no object, or a key is missing or unknown.
+    """
+    if not isinstance(value, dict):
+        raise DataError(f"{where} must be an object with the keys {', '.join(sorted(keys))}")
+    wrong = sorted(keys.symmetric_difference(value))
+    if wrong:
+        kind = "missing" if wrong[0] in keys else "unknown"
+        raise DataError(f"{where}: {kind} key {wrong[0]!r}; expected {', '.join(sorted(keys))}")
+    return value
+
+
+def integer(value: object, where: str) -> int:
+    """Return a JSON integer.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise DataError(f"{where}: {value!r} is not an integer")
+    return value
+
+
+def integers(value: object, where: str) -> tuple[int, ...]:
+    """Return a JSON list of integers.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if not isinstance(value, list):
+        raise DataError(f"{where} must be a list of integers")
+    return tuple(integer(each, where) for each in value)
+
+
+def text_of(value: object, where: str) -> str:
+    """Return a JSON text.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if not isinstance(value, str):
+        raise DataError(f"{where}: {value!r} is not a text")
+    return value

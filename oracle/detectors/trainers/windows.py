@@ -1,0 +1,50 @@
+"""Windows as trainers use them: cut to a detector's length, in sigmas, and enough of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from oracle.core.encoding import RING_SIZE
+from oracle.core.errors import DataError
+from oracle.detectors.interface import Lesson
+
+FULL = RING_SIZE + 2
+"""Features of the longest window."""
+
+LEAST_WINDOWS = 200
+"""Fewer windows fit nothing that would hold tomorrow."""
+
+
+def cut(windows: Sequence[Sequence[int]], features: int, spread: bool) -> list[tuple[int, ...]]:
+    """Return full windows as a detector of fewer features takes them: without the oldest moves."""
+    tail = 2 if spread else 1
+    return [(*window[: features - tail], *window[-tail:]) for window in windows]
+
+
+def in_sigmas(windows: Sequence[Sequence[int]]) -> np.ndarray:
+    """Return windows as floats [count, n], in sigmas and heartbeats."""
+    return np.array(windows, dtype=np.float64) / 1_000
+
+
+def check_lesson(lesson: Lesson) -> None:
+    """Raise an error if the data can't carry a fit, or the budget is finer than they can resolve.
+
+    Raises:
+        DataError: They can't; the message says what would do.
+    """
+    for name, windows in (("fit", lesson.fit), ("calibration", lesson.calibrate)):
+        if len(windows) < LEAST_WINDOWS:
+            raise DataError(f"too few rows: {len(windows)} {name} windows, and at least {LEAST_WINDOWS} are needed")
+    if not 0 < lesson.budget < Fraction(1, 20):
+        raise DataError("impossible budget: it must be above 0 and below 500 false holds per 10,000")
+    if len(lesson.calibrate) * lesson.budget < 1:
+        least = math.ceil(1 / lesson.budget)
+        raise DataError(
+            f"impossible budget: {float(lesson.budget * 10_000):g} false holds per 10,000 are less than one of the "
+            f"{len(lesson.calibrate)} calibration windows; it takes {least} windows, or a budget of at least "
+            f"{math.ceil(10_000 / len(lesson.calibrate))}"
+        )

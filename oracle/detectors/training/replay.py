@@ -1,0 +1,57 @@
+"""A trained detector on its own data: through the gate, and how near each window is to the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from oracle.core import encoding, gate
+from oracle.core.types import HoldReason, Outcome
+from oracle.detectors.interface import Detector
+from oracle.detectors.training.reports import Reports, Terms, spread_of
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the gate made of one report.
+
+    Attributes:
+        at: The report's index.
+        features: What it was judged by.
+        scores: The detector's.
+        outcome: ACCEPTED or HELD.
+        reason: Why it is held, or was until it was confirmed.
+    """
+
+    at: int
+    features: tuple[int, ...]
+    scores: tuple[int, ...]
+    outcome: Outcome
+    reason: HoldReason
+
+
+def judge_all(reports: Reports, terms: Terms, detector: Detector, policy: gate.HoldPolicy) -> Iterator[Judged]:
+    """Pass each report through the gate, in order: features come from what was accepted before."""
+    state = gate.empty_feed(bytes(32), reports.kind, terms.sigma, terms.heartbeat, 1)
+    for at, (answer, time) in enumerate(zip(reports.answers, reports.times, strict=True)):
+        spread = spread_of(reports, terms, at) if detector.spread else None
+        features = encoding.features(state, answer, time, detector.features, spread)
+        scores = detector.score_int(features)
+        verdict = gate.judge(state, policy, answer, time, scores, score_unit=detector.score_unit, published_at=time)
+        state = verdict.state
+        yield Judged(at, features, scores, verdict.outcome, verdict.reason)
+
+
+def pressures(detector: Detector, windows: Sequence[Sequence[int]]) -> list[float]:
+    """Return how near each window is to the nearest limit: 1 is on it. Calm and volatile times compare.
+
+    Where an output has no measure and limit, its score in score units is taken.
+    """
+    found = []
+    for window in windows:
+        each = [
+            part.score if part.measured is None or not part.limit else (part.measured / part.limit)
+            for part in detector.explain(window)
+        ]
+        found.append(max(each))
+    return found
