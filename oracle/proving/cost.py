@@ -37,12 +37,12 @@ _GAS, _GAS_PER_BYTE, _GAS_PER_INSTANCE, _GAS_OF_HASH = 136_000, 128, 650, 18_000
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a kind of circuit costs: measured with one thread, in processor time, on models of `oracle.bench.zoo`.
+    """The costs of one kind of circuit, measured with one thread, in processor time, on models of `oracle.bench.zoo`.
 
     Attributes:
-        proof_bytes: Of its proofs.
-        folded_bytes: What they have in addition if ezkl folds the circuit's columns.
-        work: Of a proof, per (2^k)^`_GROWTH`: a public circuit without digits, of one column, is 1.
+        proof_bytes: Length of a proof.
+        folded_bytes: Bytes that a proof has in addition if ezkl folds the circuit's columns.
+        work: Work of a proof, per (2^k)^`_GROWTH`: a public circuit without digits, of one column, is 1.
         row_bytes: Memory per row.
     """
 
@@ -95,15 +95,15 @@ MAX_K = 26
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one window costs.
+    """The estimated cost of one proof.
 
     Attributes:
-        rows: Of the circuit.
+        rows: Rows of the circuit.
         k: 2^k rows are paid for.
-        proof_bytes: Of the proof.
-        gas: Of a transaction that verifies it.
-        seconds: Of a proof.
-        memory: Bytes, of a proving process.
+        proof_bytes: Length of the proof.
+        gas: Gas of a transaction that verifies it.
+        seconds: Time of a proof.
+        memory: Bytes that a proving process takes.
     """
 
     rows: int
@@ -117,16 +117,16 @@ class Estimate:
 def estimate(
     rows: int, *, instances: int, private: bool, lookups: bool, columns: int = 1, table: int = 0, k: int = 0
 ) -> Estimate:
-    """The cost model.
+    """Estimate the cost of a circuit.
 
     Args:
-        rows: Of the circuit, hash included.
+        rows: Rows of the circuit, the hash included.
         instances: Public integers.
-        private: Weights are hashed.
-        lookups: Whether anything is taken apart into digits.
+        private: True if the weights are hashed.
+        lookups: True if anything is taken apart into digits.
         columns: Inner columns.
         table: Rows of the lookup table.
-        k: At least this one.
+        k: The circuit has at least 2^k rows.
     """
     k = max(least_k(rows, table), MIN_K, k)
     shape = _SHAPES[private, lookups][min(columns, len(_SHAPES[private, lookups])) - 1]
@@ -152,22 +152,22 @@ def least_k(rows: int, table: int) -> int:
 
 
 def gas_of_bytes(count: int) -> int:
-    """What so many bytes of proof cost, calldata and arithmetic together."""
+    """Return the gas of so many bytes of proof, calldata and arithmetic together."""
     return _GAS_PER_BYTE * count
 
 
 def approximate_rows(
     program: Program, *, private: bool, legs: int = 4, columns: int = 1, windows: int = 1, scaled: bool = True
 ) -> int:
-    """Rows without asking ezkl, which needs memory itself for a large model: good to about a tenth.
+    """Estimate the rows of a circuit, to about a tenth, without asking ezkl: it needs much memory for a large model.
 
     Args:
         program: The lowered model.
-        private: Whether the weights' hash is in the circuit.
-        legs: Digits of what is taken apart.
+        private: True if the weights' hash is in the circuit.
+        legs: Digits of each number that is taken apart.
         columns: Inner columns, on which the model's rows are spread; the hash is beside them.
-        windows: In one circuit.
-        scaled: Whether inputs have a scale above 0.
+        windows: Windows in one circuit.
+        scaled: True if inputs have a scale above 0.
     """
     shapes: dict[str, tuple[int, ...]] = {name: array.shape for name, array in program.constants.items()}
     shapes[program.input] = (1, *program.input_shape)
@@ -181,7 +181,7 @@ def approximate_rows(
 
 
 def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
-    """Rows of one operation, less the digits', and how many numbers it takes apart."""
+    """Return the rows of one operation, without those of digits, and how many numbers it takes apart."""
     size = math.prod(op.shape)
     if op.kind == "MatMul":
         return size * shapes[op.inputs[0]][-1], 0
@@ -199,5 +199,5 @@ def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
 
 
 def digit_rows(legs: int) -> int:
-    """Rows of the digits of one number."""
+    """Return the rows of the digits of one number."""
     return _DIGIT_ROWS * legs

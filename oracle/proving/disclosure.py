@@ -1,9 +1,9 @@
-"""A program that publishes its verdict instead of its outputs, so that they give no private weight away.
+"""Programs that publish their verdicts instead of their outputs, so that the outputs reveal no private weight.
 
-Both rules are comparisons inside the circuit, exact like everything before them but for numbers that are equal, or one
-step of the smallest scale apart: there ezkl leaves the sign to the prover (docs/privacy.md). Neither adds a constant
-where none is needed, because constants are hashed with the weights: the model's hash is that of the circuit with
-scores, except with a threshold other than 0, which is then part of what the hash commits to.
+Both rules are comparisons inside the circuit. They are exact like everything before them, except for numbers that are
+equal, or one step of the smallest scale apart: there ezkl leaves the sign to the prover (docs/privacy.md). Neither rule
+adds a constant where none is needed, because constants are hashed with the weights. So the model's hash is that of the
+circuit with scores; only a threshold other than 0 becomes part of what the hash commits to.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-9
 
 
 def above(program: Program, threshold: float) -> Program:
-    """Publishes 1 for each output above the threshold, else 0.
+    """Return a program that publishes 1 for each output above the threshold, and 0 for each other.
 
     The threshold is rounded to the parameters' scale, like a weight.
     """
@@ -44,12 +44,12 @@ def above(program: Program, threshold: float) -> Program:
 
 
 def largest(program: Program) -> Program:
-    """Publishes 1 for each output that none exceeds, else 0: a single 1, unless the largest are equal.
+    """Return a program that publishes 1 for each output that no other exceeds, and 0 for each other.
 
-    The first 1 is then what argmax gives.
+    There is a single 1, unless the largest outputs are equal; argmax gives the first 1.
 
     Raises:
-        ModelError: There is one output only.
+        ModelError: The program has one output only.
     """
     count = program.outputs
     if count < 2:
@@ -72,13 +72,20 @@ def largest(program: Program) -> Program:
 
 
 def limit(circuit: Circuit) -> float:
-    """What a circuit made by `above` compares with: rounded, and before an activation that was left off."""
+    """Return the threshold of a circuit made by `above`, rounded, and before an activation that was left off."""
     rounded = circuit.constants.get(_THRESHOLD)
     return 0.0 if rounded is None else int(rounded.ravel()[0]) / 2**circuit.param_scale
 
 
 class Extended:
-    """A program to which operations are added."""
+    """A program to which operations are added.
+
+    Args:
+        program: The program at the beginning.
+
+    Attributes:
+        constants: By name; further ones may be put in.
+    """
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -86,11 +93,13 @@ class Extended:
         self.constants = dict(program.constants)
 
     def add(self, kind: str, inputs: Sequence[str], shape: tuple[int, ...], **attributes: Any) -> str:
+        """Add an operation and return the name of its result."""
         name = f"{_NODE}_{len(self._ops)}"
         self._ops.append(Op(kind, tuple(inputs), name, _NODE, shape, attributes))
         return name
 
     def result(self, shape: tuple[int, ...]) -> Program:
+        """Return the program, whose output is now that of the last operation."""
         assert math.prod(shape) == self._program.outputs
         return replace(
             self._program,

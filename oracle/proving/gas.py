@@ -11,15 +11,15 @@ FOLD_GAS = 6_150
 
 
 def calldata_gas(data: bytes) -> int:
-    """What the bytes of a transaction cost: 4 for a zero, 16 for another."""
+    """Return the gas of a transaction's bytes: 4 for a zero, 16 for any other."""
     zeros = data.count(0)
     return 4 * zeros + 16 * (len(data) - zeros)
 
 
 def folded_commitments(verifier_source: str) -> tuple[int, int]:
-    """The points that a generated verifier folds: those in a proof, and those in its verifying key.
+    """Return how many points a generated verifier folds: those of a proof, and those of its verifying key.
 
-    Of the proof's points all but the last count, which goes into the pairing as it is.
+    The proof's last point does not count: it goes into the pairing as it is.
     """
     loops = re.findall(
         r"add\(proof_cptr, 0x([0-9a-f]+)\) }\s+lt\(.*?\)\s+{}\s+{\s+success, proof_cptr", verifier_source
@@ -29,5 +29,10 @@ def folded_commitments(verifier_source: str) -> tuple[int, int]:
 
 
 def floor_gas(bare_calldata: bytes, folded: int) -> int:
-    """What a KZG verification costs at least as a transaction: one pairing check of two, and the commitments."""
+    """Return the least gas of a transaction that verifies a KZG proof: one pairing check of two, and the commitments.
+
+    Args:
+        bare_calldata: The transaction's bytes.
+        folded: Commitments that are folded; see `folded_commitments`.
+    """
     return TRANSACTION_GAS + calldata_gas(bare_calldata) + PAIRING_GAS + FOLD_GAS * folded

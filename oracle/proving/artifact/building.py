@@ -120,7 +120,7 @@ def build(
 
 @dataclass(frozen=True)
 class _Build:
-    """One build, into a folder that has the ONNX graph already."""
+    """One build, into a folder that holds the ONNX graph already."""
 
     folder: Path
     engine: EngineProcess

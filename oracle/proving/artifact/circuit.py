@@ -15,7 +15,10 @@ _VERDICT_BASE, _VERDICT_LEGS = 512, 8
 
 
 def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
-    """ezkl's run arguments. Integers in, exact products, no rebase, no lookup but the one of a comparison."""
+    """Return ezkl's run arguments.
+
+    Integers go in, products are exact, nothing is rebased, and nothing is looked up but the digits of a comparison.
+    """
     verdict = detector.disclosure == "verdict"
     arguments = {
         "input_scale": 0,
@@ -37,30 +40,30 @@ def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
 
 
 def hashed_ends(run_args: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ends of a circuit that it publishes as hashes."""
+    """Return the ends of a circuit that it publishes as hashes: "input", "output" or both."""
     return tuple(end for end in ("input", "output") if run_args[f"{end}_visibility"] == "hashed")
 
 
 def manifest_facts(detector: Provable) -> dict[str, Any]:
-    """What the manifest says beyond the circuit; nothing for most detectors, so that their hashes stay."""
+    """Return what the manifest says beyond the circuit; nothing for most detectors, whose hashes stay as they are."""
     facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
     return facts | ({"spread": True} if getattr(detector, "spread", False) else {})
 
 
 def check_windows(detector: Provable) -> list[tuple[int, ...]]:
-    """The probe's window, and then those that the circuit is held against the reference with."""
+    """Return the probe's window, and after it the windows at which the circuit is compared with the reference."""
     if isinstance(detector, Tuned):
         return list(detector.windows())
     return [_calm(detector.features), *_corners(detector.features)]
 
 
 def _calm(features: int) -> tuple[int, ...]:
-    """Nothing moved, on time: what a feed's first report shows."""
+    """Return the window of a feed's first report: nothing moved, and the report is on time."""
     return (0,) * (features - 1) + (encoding.GAP_ONE,)
 
 
 def _corners(features: int) -> list[tuple[int, ...]]:
-    """Windows at the edge of what the contract can ask for."""
+    """Return windows at the edge of what the contract can ask for."""
     most, least = encoding.CLIP, -encoding.CLIP
     moves = features - 1
     alternating = tuple(most if index % 2 else least for index in range(moves))
@@ -74,11 +77,12 @@ def _corners(features: int) -> list[tuple[int, ...]]:
 
 
 def input_lengths(detector: Provable) -> tuple[int, ...]:
-    """Lengths of a circuit's inputs; () if it has one."""
+    """Return the lengths of a circuit's inputs; () if it has one input."""
     return tuple(getattr(detector, "input_lengths", ()))
 
 
 def arranged(flat: list[int], lengths: Sequence[int]) -> list[int] | list[list[int]]:
+    """Return a flat input, cut into inputs of these lengths; as it is if there are none."""
     if not lengths:
         return flat
     ends = list(itertools.accumulate(lengths))

@@ -16,7 +16,7 @@ from oracle.proving.interface import Provable
 
 
 def settle(settings: dict[str, Any], k: int) -> None:
-    """Makes settings what they are in each build."""
+    """Make settings the same in each build, and set k."""
     # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
     # of one architecture have the same keys.
     for listed in ("required_range_checks", "required_lookups"):
@@ -27,16 +27,17 @@ def settle(settings: dict[str, Any], k: int) -> None:
 
 
 def rebuilt_key(detector: Provable, like: Artifact) -> str:
-    """SHA-256 of the verifying key of a detector's circuit, made with an artifact's digits, k and reference string.
+    """Return the SHA-256 of the verifying key of a detector's circuit, made with an artifact's digits, k and SRS.
 
-    "" where its rows or instances are others already.
-
-    Hashed weights are witness, and in no key. So where this is the artifact's own key, its circuit is the detector's
-    architecture, whoever built it: an auditor needs none of the weights to know.
+    Hashed weights are witness, and in no key. So if this is the artifact's own key, the artifact's circuit has the
+    detector's architecture, whoever built it: an auditor does not need the weights to know.
 
     Args:
-        detector: Of the architecture, with any weights.
+        detector: Has the architecture, with any weights.
         like: The artifact; an auditor's copy will do.
+
+    Returns:
+        The hash; "" if the circuit has another number of rows or instances than the artifact's.
 
     Raises:
         ArtifactError: The circuit can't be built.
@@ -60,4 +61,5 @@ def rebuilt_key(detector: Provable, like: Artifact) -> str:
 
 
 def write_json(path: Path, document: object) -> None:
+    """Write a document as JSON, with sorted keys."""
     path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -34,30 +34,36 @@ _REBUILD = "Restore it, or delete the folder and build the artifact again: its v
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A loaded artifact, all of whose hashes were right when it was loaded."""
+    """A loaded artifact. All of its hashes were right when it was loaded.
+
+    Attributes:
+        path: The folder.
+        manifest: The manifest in it.
+    """
 
     path: Path
     manifest: Manifest
 
     @property
     def artifact_hash(self) -> str:
+        """The hash that names the artifact."""
         return self.manifest.artifact_hash
 
     @property
     def model_hash(self) -> int | None:
-        """The model's hash as the first instance; None if the circuit has none."""
+        """The model's hash, which is the first instance; None if the weights are in the verifying key."""
         return self.manifest.model_hash if self.manifest.visibility is Visibility.PRIVATE else None
 
     def file(self, name: str) -> str:
-        """The path of one of the artifact's files."""
+        """Return the path of one of the artifact's files."""
         return str(self.path / name)
 
     def verifier_source(self) -> str:
-        """The hardened Solidity source."""
+        """Return the hardened Solidity source."""
         return (self.path / SOLIDITY).read_text(encoding="utf-8")
 
     def verifier(self) -> CompiledVerifier:
-        """The compiled verifier."""
+        """Return the compiled verifier."""
         document = json.loads((self.path / COMPILED).read_text(encoding="utf-8"))
         return CompiledVerifier(
             abi=document["abi"],
@@ -66,10 +72,10 @@ class Artifact:
         )
 
     def probe(self) -> Probe:
-        """The artifact's first proof, of the calmest window: what a feed's first report shows.
+        """Return the artifact's first proof. It is of the calmest window, which a feed's first report shows.
 
         Raises:
-            ArtifactError: It is not there, or is none of this artifact's.
+            ArtifactError: The proof is missing, or belongs to another artifact.
         """
         return _read_probe(self)
 
@@ -80,30 +86,37 @@ class Artifact:
         input_hash: int | tuple[int, ...] | None = None,
         output_hash: int | None = None,
     ) -> tuple[int, ...]:
-        """The instances of a statement in this circuit, as the hub builds them; with hashes for a segment's ends."""
+        """Return the instances of a statement in this circuit, in the order in which the hub builds them.
+
+        Args:
+            windows: The windows, at most B.
+            scores: What the circuit publishes of each.
+            input_hash: Stands for the windows if the circuit hashes them; a hash of each input, if it has several.
+            output_hash: Stands for the scores if the circuit hashes them.
+        """
         return encoding.instances(
             self.model_hash, windows, scores, self.manifest.batch, input_hash=input_hash, output_hash=output_hash
         )
 
     def padded(self, windows: Sequence[Sequence[int]]) -> list[int]:
-        """The circuit's input: the windows, the last one repeated to B, flattened."""
+        """Return the circuit's input: the windows, flattened; the last one is repeated to fill the batch."""
         missing = self.manifest.batch - len(windows)
         return [value for window in [*windows, *[windows[-1]] * missing] for value in window]
 
     def arranged(self, windows: Sequence[Sequence[int]]) -> list[int] | list[list[int]]:
-        """`padded`, cut into the circuit's inputs if it has several."""
+        """Return `padded`, cut into the circuit's inputs if it has several."""
         return arranged(self.padded(windows), self.manifest.inputs)
 
 
 def load(path: Path, *, prover: bool = True) -> Artifact:
-    """Reads an artifact and checks every hash.
+    """Read an artifact and check every hash.
 
     Args:
         path: The folder.
         prover: False for an auditor's copy, which may lack `PROVER_FILES` and the probe.
 
     Raises:
-        ArtifactError: It is not there, incomplete, altered, or of another release.
+        ArtifactError: The artifact is missing, incomplete, altered, or of another release.
     """
     try:
         document = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
@@ -138,7 +151,7 @@ def load(path: Path, *, prover: bool = True) -> Artifact:
 
 
 def _check_settings(artifact: Artifact) -> None:
-    """Hashes that fit say that a folder is whole, not that its circuit is one that a feed can rest on."""
+    """Raise ArtifactError if a feed can't rest on the circuit. Hashes that fit only show that the folder is whole."""
     path, manifest = artifact.path / SETTINGS, artifact.manifest
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))

@@ -27,49 +27,49 @@ DISCLOSURES = ("score", "verdict")
 
 
 class Visibility(StrEnum):
-    """Whether the weights stay with the prover. The values are what the command line says."""
+    """The two places where weights can be. The values are those of the command line."""
 
     PRIVATE = "private"
     PUBLIC = "public"
 
     @property
     def param_visibility(self) -> str:
-        """ezkl's word: `hashed` blinds the weights and publishes their Poseidon hash; `fixed` has them in the key."""
+        """ezkl's name: `hashed` blinds the weights and publishes their Poseidon hash; `fixed` has them in the key."""
         return privacy.VISIBILITIES[self.value]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an artifact is.
+    """The description of an artifact.
 
     Attributes:
-        schema: Of this file.
-        name: The detector's.
-        batch: B.
-        features: n.
+        schema: Version of the manifest's format.
+        name: The detector's name.
+        batch: B, windows per proof.
+        features: n, features per window.
         outputs: Scores per window.
-        param_scale: p.
+        param_scale: p; weights are multiples of 2^-p.
         score_unit: The contract's `scoreUnit`.
-        visibility: Of the weights.
-        disclosure: Of the scores.
+        visibility: Where the weights are.
+        disclosure: "score" or "verdict": what a proof publishes.
         model_hash: Poseidon hash of the weights, a field element; 0 if the circuit has the weights in its key.
-        ezkl: Its version.
-        solc: Its version.
+        ezkl: Version of ezkl.
+        solc: Version of solc.
         hardening: Version of what was added to the verifier.
         k: The circuit has 2^k rows.
         proof_bytes: Exact length of each proof.
         instance_count: Exact number of instances.
-        srs_sha256: Of the SRS.
-        srs_origin: Who knew its secret.
+        srs_sha256: SHA-256 of the SRS.
+        srs_origin: Says who knew the SRS's secret.
         verifier_code_hash: keccak256 of the verifier's code on-chain, hex.
-        circuit_hash: Of all that makes the verifier: the same for all private models of one architecture.
+        circuit_hash: Hash of everything that makes the verifier; the same for all private models of one architecture.
         files: SHA-256 by file name.
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
             and tools.
-        imported: Of a model that was brought: scales, clip, source, fidelity (`ImportedModel.facts`).
-        spread: Whether the last feature but one is the spread between the reporters' answers.
+        imported: Facts about an imported model: scales, clip, source, fidelity (`ImportedModel.facts`).
+        spread: True if the last feature but one is the spread between the reporters' answers.
         hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
-        inputs: Lengths of the circuit's inputs, if it has several: each has a hash of its own. A window is all of them.
+        inputs: Lengths of the circuit's inputs, if it has several; each has a hash of its own. A window is all of them.
     """
 
     schema: int
@@ -101,11 +101,11 @@ class Manifest:
 
     @property
     def model_hash_at(self) -> int:
-        """Where the model's hash is among the instances, if they have it."""
+        """The index of the model's hash among the instances, if they have it."""
         return max(1, len(self.inputs)) if "input" in self.hashed else 0
 
     def document(self) -> dict[str, Any]:
-        """As JSON: 256-bit numbers as hex, enumerations by their values."""
+        """Return the manifest as JSON: 256-bit numbers as hex, enumerations by their values."""
         document = asdict(self)
         document["model_hash"] = f"{self.model_hash:#066x}"
         for key in ("visibility", "srs_origin"):
@@ -125,7 +125,7 @@ class Manifest:
         return document
 
     def computed_hash(self) -> str:
-        """What `artifact_hash` must be.
+        """Return the value that `artifact_hash` must have.
 
         The compiled circuit is left out: ezkl writes its maps in an order that differs from build to build.
         """
@@ -135,15 +135,15 @@ class Manifest:
         return digest(document)
 
     def privacy(self) -> dict[str, Any]:
-        """What the weights' visibility and the disclosure mean: follows from the two, so no hash has it."""
+        """Return what visibility and disclosure mean. The statement follows from the two, so no hash covers it."""
         return privacy.statement(self.visibility.value, self.disclosure)
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Manifest:
-        """The inverse of `document`.
+        """Return the manifest of a document, as `document` makes it.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none.
+            KeyError, TypeError, ValueError: The document is not a manifest of this release.
         """
         values = dict(document)
         if values["schema"] != SCHEMA:

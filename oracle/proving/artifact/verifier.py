@@ -1,8 +1,8 @@
-"""The Solidity verifier that ezkl generates: hardened, made cheaper where a feed pays most, compiled, and recognised.
+"""The Solidity verifier that ezkl generates: it is hardened, made cheaper, compiled, and recognised by its SRS.
 
 The generated code reads its arguments at fixed calldata positions, so its soundness depends on canonical ABI encoding.
-The hardening makes it check that encoding itself. Two places are changed, each only if the text there is exactly the
-one that the change was written for.
+The hardening makes the code check that encoding itself. Other changes make the verification cheaper where a feed pays
+most. A change is made only if the text in its place is exactly the text that the change was written for.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ _SIGNATURE = """function verifyProof(
 
 @dataclass(frozen=True, slots=True)
 class CompiledVerifier:
-    """A verifier, ready to be deployed.
+    """A verifier that can be deployed.
 
     Attributes:
         abi: The contract's ABI.
         bytecode: Creation code.
-        runtime: Deployed code; no immutables, so it is what the chain will have.
+        runtime: Deployed code. It has no immutables, so the chain will have exactly this code.
     """
 
     abi: list[dict[str, Any]]
@@ -108,16 +108,16 @@ class CompiledVerifier:
 
     @property
     def code_hash(self) -> bytes:
-        """keccak256 of the runtime code: what EXTCODEHASH gives."""
+        """keccak256 of the runtime code, as EXTCODEHASH gives it."""
         return keccak(self.runtime)
 
 
 def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
-    """Makes the verifier check that its calldata is laid out as its fixed reads assume.
+    """Make the verifier check that its calldata has the layout that its fixed reads assume.
 
     `proof.offset == 0x64`: selector (4), two heads (0x40), length word (0x20). `instances.offset` follows the proof,
-    with its own length word. Anything else is not what the contract that made the call encoded. And the instances are
-    evaluated as one fraction.
+    with its own length word. Any other layout was not encoded by the contract that made the call. The instances are
+    also evaluated as one fraction, which costs less gas.
 
     Args:
         source: As ezkl generated it.
@@ -125,7 +125,7 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
         header: Written above the source as comments.
 
     Raises:
-        ArtifactError: The source is not the one that this hardening was written for.
+        ArtifactError: The source differs from the one that this hardening was written for.
     """
     if _SIGNATURE not in source:
         raise ArtifactError("the generated verifier's verifyProof has another signature than the hub calls")
@@ -177,7 +177,7 @@ OPTIMIZER_RUNS = (1_000_000, 200)
 
 
 def standard_input(source: str, runs: int) -> dict[str, Any]:
-    """The compiler's input: no metadata, so that comments don't change the code."""
+    """Return the compiler's input. It asks for no metadata, so that comments don't change the code."""
     return {
         "language": "Solidity",
         "sources": {SOURCE_NAME: {"content": source}},
@@ -191,10 +191,10 @@ def standard_input(source: str, runs: int) -> dict[str, Any]:
 
 
 def compile_verifier(source: str, compile_standard: Compiler) -> CompiledVerifier:
-    """Compiles a hardened verifier and asserts that it can be deployed.
+    """Compile a hardened verifier, and check that it can be deployed.
 
     Raises:
-        CompileError: solc refused, or gave something else.
+        CompileError: solc refused, or its answer is not a contract.
         ArtifactError: The runtime code is larger than a chain takes.
     """
     for runs in OPTIMIZER_RUNS:
@@ -229,13 +229,13 @@ def _compiled(output: dict[str, Any]) -> CompiledVerifier:
 
 
 def is_public_ceremony(code: str | bytes) -> bool:
-    """Whether a verifier trusts the public ceremony's SRS.
+    """Return True if a verifier trusts the public ceremony's SRS.
 
     Args:
         code: Generated source, or runtime code as a chain has it.
 
     Raises:
-        ArtifactError: A source without the SRS's constants.
+        ArtifactError: A source lacks the SRS's constants.
     """
     if isinstance(code, bytes):
         # Only what fills its 32 bytes is sure to be found: the compiler drops leading zeros of the others.

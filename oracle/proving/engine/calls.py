@@ -1,7 +1,7 @@
-"""The only importer of ezkl. Runs in a child process, because ezkl can panic, abort and hold the GIL.
+"""The calls to ezkl. This module alone imports it, and runs in a child process: ezkl can panic, abort and hold the GIL.
 
-Every function takes paths and plain values, and returns plain values: they travel as JSON lines (`worker.py`). Imports
-are few on purpose: what this module imports, each proving process keeps in memory.
+Every function takes paths and plain values, and returns plain values: they travel as JSON lines (`worker.py`). The
+imports are few on purpose: each proving process keeps in memory whatever this module imports.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from oracle.core.encoding import FIELD_MODULUS, from_field
 
 
 class EngineError(Exception):
-    """ezkl refused, with its own words."""
+    """ezkl refused; the message has ezkl's own words."""
 
 
 def gen_settings(model: str, settings: str, run_args: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the circuit's settings and returns them.
+    """Write the circuit's settings and return them.
 
     Args:
         model: The ONNX file.
@@ -45,16 +45,18 @@ def gen_settings(model: str, settings: str, run_args: Mapping[str, Any]) -> dict
 
 
 def calibrate_settings(model: str, settings: str, windows: list[list[int]], target: str) -> dict[str, Any]:
-    """Lets ezkl choose scales and logrows from sample inputs, as its documentation proposes; returns the settings.
+    """Let ezkl choose scales and logrows from sample inputs, as its documentation proposes, and return the settings.
 
-    The default model needs no calibration: this is what it is compared with.
+    The default model needs no calibration: the benchmark compares it with this.
 
     Args:
+        model: The ONNX file.
+        settings: The file to change.
         windows: Inputs of the circuit, one after the other.
         target: "resources" or "accuracy".
 
     Raises:
-        EngineError: No scales that ezkl tries fit the samples; with its reasons, which it only prints.
+        EngineError: No scales that ezkl tries fit the samples. The message has the reasons, which ezkl only prints.
     """
     with _scratch() as folder:
         data = Path(folder, "calibration.json")
@@ -75,26 +77,26 @@ def calibrate_settings(model: str, settings: str, windows: list[list[int]], targ
 
 
 def compile_circuit(model: str, circuit: str, settings: str) -> None:
-    """Writes the compiled circuit."""
+    """Write the compiled circuit."""
     _check("compile_circuit", ezkl.compile_circuit(model, circuit, settings))
 
 
 def gen_srs(srs: str, logrows: int) -> None:
-    """Writes an SRS whose secret this process drew: for tests and local chains only."""
+    """Write an SRS whose secret this process drew: for tests and local chains only."""
     ezkl.gen_srs(srs, logrows)
 
 
 def setup(circuit: str, vk: str, pk: str, srs: str) -> None:
-    """Writes the verifying and the proving key."""
+    """Write the verifying key and the proving key."""
     _check("setup", ezkl.setup(circuit, vk, pk, srs, None, False))
 
 
 def create_verifier(vk: str, settings: str, srs: str, source: str) -> None:
-    """Writes the Solidity verifier.
+    """Write the Solidity verifier.
 
-    ezkl writes the source and then asks a compiler for its ABI, downloading one if none is found. We compile the
-    hardened source ourselves, so the compiler that it finds here, in a home of our own, refuses at once, and what
-    counts is the source. Once per process: ezkl remembers where it found the compiler.
+    ezkl writes the source and then asks a compiler for its ABI, downloading one if it finds none. We compile the
+    hardened source ourselves and need only the source from ezkl. So ezkl gets a home of its own, in which the compiler
+    that it finds refuses at once. Call this once per process: ezkl remembers where it found the compiler.
     """
     with tempfile.TemporaryDirectory(prefix="oracle-engine-") as folder:
         compiler = Path(folder, ".svm", "0.8.20", "solc-0.8.20")
@@ -124,11 +126,11 @@ def create_verifier(vk: str, settings: str, srs: str, source: str) -> None:
 
 
 def witness(circuit: str, inputs: list[int] | list[list[int]]) -> dict[str, Any]:
-    """Runs the circuit without proving it.
+    """Run the circuit without proving it.
 
     Args:
         circuit: The compiled circuit.
-        inputs: All windows, flattened.
+        inputs: All windows, flattened; a list for each input of a circuit that has several.
 
     Returns:
         `outputs`: signed integers, flattened; `model_hash`: field element as hex, or None.
@@ -151,15 +153,20 @@ def prove(
     inputs: list[int] | list[list[int]],
     outputs: list[int] | None = None,
 ) -> dict[str, Any]:
-    """Proves one statement, and verifies the proof.
+    """Prove one statement, and verify the proof.
 
     Args:
-        inputs: All windows, flattened; a list of each input of a circuit that has several.
-        outputs: The expected outputs. A witness that disagrees is not proven: proving would be wasted.
+        circuit: The compiled circuit.
+        settings: The circuit's settings.
+        vk: The verifying key.
+        pk: The proving key.
+        srs: The SRS.
+        inputs: All windows, flattened; a list for each input of a circuit that has several.
+        outputs: The expected outputs. If the witness disagrees, nothing is proven: it would be wasted.
 
     Returns:
-        `proof` as hex, `instances` as hex, `outputs`, `verified`, and the seconds that each step took. With a
-        disagreeing witness only `outputs`.
+        `proof` as hex, `instances` as hex, `outputs`, `verified`, and the seconds that each step took. If the witness
+        disagrees, only `outputs`.
     """
     with _scratch() as folder:
         began = time.perf_counter()
@@ -187,7 +194,7 @@ def prove(
 
 
 def poseidon(vectors: list[list[int]]) -> list[str]:
-    """The hash of each vector, as circuits publish it: field elements as hex."""
+    """Return the hash of each vector, as circuits publish it: field elements as hex."""
     return [
         hex(_element(ezkl.poseidon_hash([_little_endian(value % FIELD_MODULUS) for value in vector])[0]))
         for vector in vectors
@@ -195,10 +202,13 @@ def poseidon(vectors: list[list[int]]) -> list[str]:
 
 
 def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -> dict[str, Any]:
-    """Verifies a proof against instances.
+    """Verify a proof against instances.
 
     Args:
-        proof: Hex, without prefix. ezkl accepts trailing bytes: the caller checks the length.
+        settings: The circuit's settings.
+        vk: The verifying key.
+        srs: The SRS.
+        proof: Hex, without prefix. ezkl accepts trailing bytes, so the caller checks the length.
         instances: Field elements as hex.
 
     Returns:
@@ -227,7 +237,7 @@ def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -
 
 
 def peak_memory() -> dict[str, Any]:
-    """Largest resident size of this process so far, in bytes; None where the platform does not tell."""
+    """Return the largest resident size of this process so far, in bytes; None where the platform does not tell."""
     # Linux's ru_maxrss counts the parent's memory too, from before this process replaced it: HWM starts afresh.
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -274,7 +284,7 @@ def _witness(folder: str, circuit: str, inputs: list[int] | list[list[int]]) -> 
 
 @contextlib.contextmanager
 def _captured(path: Path) -> Iterator[Callable[[], list[str]]]:
-    """What native code writes to this process's outputs meanwhile; Python's own redirection does not see that."""
+    """Redirect this process's outputs to a file, those of native code too, which Python's own redirection misses."""
     kept = [os.dup(1), os.dup(2)]
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""A proving process, seen from the process that uses it."""
+"""A child process that runs ezkl, seen from the process that uses it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,18 @@ _WATCH = 0.02
 
 
 class EngineProcess:
-    """One child process that runs `worker`; started when it is first needed, and again after a crash.
+    """A child process that runs `worker`. It is started when it is first needed, and again after a crash.
 
     Calls are serialised. `kill` may be called from another thread while a call waits.
 
     Args:
         threads: ezkl's own threads (RAYON_NUM_THREADS); None lets it take all cores.
-        memory_mb: Resident size, in MiB, at which the child is killed while it works. Not RLIMIT_AS: that counts
-            addresses, of which allocators and threads reserve far more than they use, and the abort that follows a
-            failed allocation looks like any other crash.
+        memory_mb: Resident size, in MiB, at which the child is killed while it works. RLIMIT_AS is not used: it counts
+            addresses, of which allocators and threads reserve far more than they use, and the abort after a failed
+            allocation looks like any other crash.
+
+    Raises:
+        ValueError: `threads` or `memory_mb` is below 1.
     """
 
     def __init__(self, threads: int | None = None, memory_mb: int | None = None) -> None:
@@ -67,14 +70,14 @@ class EngineProcess:
         cancelled: threading.Event | None = None,
         **arguments: Any,
     ) -> Any:
-        """Runs one operation of `oracle.proving.engine.calls` in the child.
+        """Run one operation of `oracle.proving.engine.calls` in the child.
 
         Args:
             op: Name of the operation.
             deadline: Seconds until the child is killed.
-            cancelled: Nothing begins once it is set. Set it before `kill`, which alone misses a child that is just
+            cancelled: Nothing begins once it is set. Set it before `kill`: `kill` alone misses a child that is just
                 being started.
-            **arguments: The operation's; must be JSON.
+            **arguments: The operation's arguments; must be JSON.
 
         Returns:
             The operation's result.
@@ -82,8 +85,8 @@ class EngineProcess:
         Raises:
             ArtifactError: ezkl refused: a model, a setting or a file is wrong.
             ProverCrashed: The child died or panicked; the next call starts a new one.
-            ProverTimeout: The deadline passed; likewise.
-            MemoryExceeded: It took more than `memory_mb`; likewise.
+            ProverTimeout: The deadline passed; the next call starts a new child.
+            MemoryExceeded: The child took more than `memory_mb`; the next call starts a new one.
         """
         request = json.dumps({"op": op, "args": arguments}).encode() + b"\n"
         with self._lock:
@@ -110,7 +113,7 @@ class EngineProcess:
             raise ArtifactError(f"ezkl refused {op}: {answer['message']}")
 
     def kill(self) -> None:
-        """Ends the child at once; a waiting call raises ProverCrashed."""
+        """End the child at once; a waiting call raises ProverCrashed."""
         process = self._process
         if process is not None and process.poll() is None:
             # It lives for a moment longer: the next call must not take it for a running one.
@@ -118,7 +121,7 @@ class EngineProcess:
             process.kill()
 
     def close(self) -> None:
-        """Ends the child for good."""
+        """End the child for good."""
         self._closed = True
         self.kill()
         with self._lock:
@@ -164,7 +167,7 @@ class EngineProcess:
                 self._words.append(text)
 
     def _line(self, process: subprocess.Popen[bytes], op: str, deadline: float) -> bytes:
-        """One line of the child's answer; empty if it ended."""
+        """Return one line of the child's answer; empty if the child ended."""
         assert process.stdout is not None
         end = time.monotonic() + deadline
         received = b""
@@ -201,7 +204,7 @@ class EngineProcess:
             )
 
     def _end(self, process: subprocess.Popen[bytes]) -> str:
-        """Reaps the child. Returns how it ended, and its last words."""
+        """Reap the child. Return how it ended, and its last words."""
         if process.poll() is None and process.stdout is not None:
             try:
                 # It closed its answers, so it is ending by itself: its own exit status says why.

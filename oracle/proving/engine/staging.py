@@ -1,4 +1,4 @@
-"""Copies of an artifact's files in a folder of this process alone, which goes when the process does."""
+"""Copies of an artifact's files, in a folder that belongs to this process alone and is removed with it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from oracle.core.errors import ArtifactError, ProverUnavailable
 
 
 class StagedFiles:
-    """Files below a folder in memory (`/dev/shm`) or of temporary files, readable by this user only.
+    """Files in a folder in memory (`/dev/shm`) or of temporary files, which only this user can read.
 
-    They hold a private model's weights, so a process that was killed must not leave them: each folder is locked by
-    its owner, and whoever stages next removes those that nobody locks.
+    They hold a private model's weights, so a process that was killed must not leave them. Each folder is locked by its
+    owner, and whoever stages next removes the folders that nobody locks.
 
     Args:
         root: An existing folder.
-        files: By name: where each comes from, and the SHA-256 that it must have.
+        files: By name: a file or its content, and the SHA-256 that it must have.
 
     Raises:
-        ArtifactError: A file is gone, or another one.
+        ArtifactError: A file is gone, or has another hash.
         ProverUnavailable: There is no room, or no permission.
     """
 
@@ -56,11 +56,11 @@ class StagedFiles:
             raise
 
     def path(self, name: str) -> str:
-        """Where a staged file is."""
+        """Return the path of a staged file."""
         return str(self.folder / name)
 
     def remove(self) -> None:
-        """Removes the files."""
+        """Remove the files."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
         with contextlib.suppress(OSError):

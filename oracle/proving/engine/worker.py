@@ -1,6 +1,6 @@
 """The proving process: `python -m oracle.proving.engine.worker`.
 
-One JSON request per line in, one JSON answer per line out:
+It reads one JSON request per line and writes one JSON answer per line:
 
     {"op": "prove", "args": {…}}  →  {"ok": true, "result": {…}}
                                      {"ok": false, "kind": "error" | "panic", "message": "…"}
@@ -37,7 +37,7 @@ def _words(error: BaseException) -> str:
 
 
 def main() -> int:
-    """Serves requests until standard input ends."""
+    """Serve requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -201,7 +201,3 @@ def test_immutables_are_refused() -> None:
 def test_comments_do_not_change_the_compilers_settings() -> None:
     metadata = verifier.standard_input("x", 200)["settings"]["metadata"]
     assert metadata == {"bytecodeHash": "none", "appendCBOR": False}
-
-
-def test_keccak_is_ethereums() -> None:
-    assert keccak(b"").hex().startswith("c5d2460186f7233c")
