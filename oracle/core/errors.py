@@ -1,48 +1,52 @@
-"""The error tree. The daemon decides by type: a `Retryable` is tried again, a `Fatal` is not.
+"""The tree of errors. The daemon decides by type: a `Retryable` is tried again, a `Fatal` is not.
 
 OracleError
-├── Retryable                      the same call may succeed later
-│   ├── SourceUnavailable          a source did not answer, or not usefully
-│   │   └── SourceSuspended        it is not asked for a while, after many failures
+├── Retryable                      the same call may succeed later; exit code 75
+│   ├── SourceUnavailable          a source gave no useful answer
+│   │   └── SourceSuspended        a source failed so often that it is not asked for a while
 │   ├── ChainUnavailable           no RPC endpoint answers
-│   │   └── AnswerNotBelieved      one answers what can't be: the hub is gone, or was never this one
+│   │   └── AnswerNotBelieved      an endpoint's answer can't be true: it lies, or was set back to an older state
 │   ├── JournalUnavailable         the journal's database is gone, locked or full for now
-│   ├── SignerUnavailable          the service that has a key does not answer, or not now
-│   ├── SrsUnavailable             the public ceremony's SRS did not arrive, or not completely
-│   ├── TransactionPending         sent, not yet mined within the deadline
-│   ├── FeesTooHigh                gas costs more than the configuration lets pay
+│   ├── SignerUnavailable          a remote signer does not answer now
+│   ├── SrsUnavailable             the public ceremony's SRS was not downloaded completely
+│   ├── TransactionPending         a transaction was sent, and is not mined within the deadline
+│   ├── FeesTooHigh                gas costs more than the configuration allows
 │   ├── PayerEmpty                 the account that pays has too little
 │   ├── StateMoved                 the feed's state changed under a proof: derive and prove again
-│   └── ProverUnavailable
+│   └── ProverUnavailable          the prover can't take or finish a job now
 │       ├── ProverBusy             its queue is full, and the caller would not wait
 │       ├── ProverCrashed          the process that was proving died or panicked
 │       └── ProverTimeout          a proof took longer than its deadline
-└── Fatal                          a person has to change something
-    ├── UserError                  bad input; exit code 2
+└── Fatal                          a person has to change something; exit code 1
+    ├── UserError                  the user's input is wrong; exit code 2
     │   ├── ConfigError            a configuration file
     │   ├── DataError              a data file or an observation
     │   ├── ModelError             a model that can't be proven as it is
     │   ├── KeystoreError          a key file or its password
     │   └── ToolMissing            a program that is not installed, or of the wrong version
     ├── SourceExhausted            a recorded series is at its end
-    ├── CompileError               solc refused
+    ├── CompileError               the Solidity compiler rejects a contract
     ├── ArtifactError              a circuit artifact can't be built, is corrupt or does not fit
     ├── InsecureSetup              a locally generated SRS outside a local chain
-    ├── WrongChain                 the RPC serves another chain than configured
-    ├── ContractRejected           the contract refused, with the decoded reason
-    ├── TransactionRejected        the node will not take a transaction: too much gas, malformed
-    ├── SignerRefused              a remote signer has no such key, or gave something else than was asked
-    ├── DeploymentError            what is deployed is not what the configuration says
-    ├── ProofInvalid               a proof, or a witness, that is not what was asked for
+    ├── WrongChain                 the RPC endpoint serves another chain than the configured one
+    ├── ContractRejected           the contract refused a call, with the decoded reason
+    ├── TransactionRejected        the node refuses a transaction: too much gas, malformed
+    ├── SignerRefused              a remote signer has no such key, or gave something else than what was asked for
+    ├── DeploymentError            the deployed contracts are not what the configuration says
+    ├── ProofInvalid               a proof or a witness is not what was asked for
     ├── MemoryExceeded             a job needs more memory than it may have
-    └── JournalError               the journal can't be read, disagrees with what is recorded, or another leads
+    └── JournalError               the journal can't be read, disagrees with the chain, or has another leader
 """
 
 from __future__ import annotations
 
 
 class OracleError(Exception):
-    """Root of all errors that this package raises on purpose. The message is one readable line."""
+    """The root of all errors that this package raises on purpose. The message is one readable line.
+
+    Attributes:
+        exit_code: How the command line exits with such an error.
+    """
 
     exit_code = 1
 
@@ -54,7 +58,7 @@ class Retryable(OracleError):
 
 
 class SourceUnavailable(Retryable):
-    """A source did not answer, or not usefully."""
+    """A source gave no useful answer. It may give one later."""
 
 
 class SourceSuspended(SourceUnavailable):
@@ -66,38 +70,38 @@ class ChainUnavailable(Retryable):
 
 
 class AnswerNotBelieved(ChainUnavailable):
-    """An RPC endpoint answers what can't be so: it lies, or was set back to an older state. That may pass."""
+    """An RPC endpoint's answer can't be true: it lies, or was set back to an older state. That may pass."""
 
 
 class JournalUnavailable(Retryable):
-    """The journal's database can't be used now: gone, locked, or without space. Nothing is done without it."""
+    """The journal's database can't be used now: it is gone, locked, or full. Nothing is done without it."""
 
 
 class SignerUnavailable(Retryable):
-    """The service that has a key does not answer, or not now."""
+    """The service that has a key does not answer now."""
 
 
 class SrsUnavailable(Retryable):
-    """The public ceremony's SRS did not arrive, or not completely."""
+    """The public ceremony's SRS was not downloaded completely."""
 
 
 class TransactionPending(Retryable):
-    """A transaction was sent and is not mined within the deadline."""
+    """A transaction was sent, and is not mined within the deadline."""
 
 
 class FeesTooHigh(Retryable):
-    """Gas costs more than the configuration lets pay."""
+    """Gas costs more than the configuration allows."""
 
 
 class PayerEmpty(Retryable):
-    """The account that pays has too little. It can be sent more."""
+    """The account that pays has too little. Somebody can send it more."""
 
 
 class StateMoved(Retryable):
     """The feed's on-chain state is no longer the one that the proof was made for.
 
     Attributes:
-        feed_id: Which feed's, if it is known: a submission may be of several.
+        feed_id: The feed, if it is known: a submission may have several.
     """
 
     def __init__(self, message: str, feed_id: bytes | None = None) -> None:
@@ -126,7 +130,7 @@ class Fatal(OracleError):
 
 
 class UserError(Fatal):
-    """Input that a user can correct."""
+    """The user's input is wrong."""
 
     exit_code = 2
 
@@ -140,7 +144,7 @@ class DataError(UserError):
 
 
 class ModelError(UserError):
-    """A model that can't be proven as it is."""
+    """A model can't be proven as it is."""
 
 
 class KeystoreError(UserError):
@@ -156,7 +160,7 @@ class SourceExhausted(Fatal):
 
 
 class CompileError(Fatal):
-    """The Solidity compiler refused."""
+    """The Solidity compiler rejects a contract."""
 
 
 class ArtifactError(Fatal):
@@ -176,7 +180,7 @@ class ContractRejected(Fatal):
 
     Attributes:
         name: The custom error's name, or None if the revert carried none.
-        feed_id: The feed that it is about, if it names one: a submission may be of several.
+        feed_id: The feed that the error names, if it names one: a submission may have several.
     """
 
     def __init__(self, message: str, name: str | None = None, feed_id: bytes | None = None) -> None:
@@ -186,15 +190,15 @@ class ContractRejected(Fatal):
 
 
 class TransactionRejected(Fatal):
-    """The node will not take a transaction: too much gas, malformed."""
+    """The node refuses a transaction: it needs too much gas, or is malformed."""
 
 
 class SignerRefused(Fatal):
-    """A remote signer has no such key, refuses, or gave something else than it was asked for."""
+    """A remote signer has no such key, refuses, or gave something else than what was asked for."""
 
 
 class DeploymentError(Fatal):
-    """What is deployed is not what the configuration says."""
+    """The deployed contracts are not what the configuration says."""
 
 
 class ProofInvalid(Fatal):
@@ -206,4 +210,4 @@ class MemoryExceeded(Fatal):
 
 
 class JournalError(Fatal):
-    """The journal can't be read or written, or disagrees with the chain."""
+    """The journal can't be read or written, disagrees with the chain, or has another leader."""

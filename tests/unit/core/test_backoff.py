@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tenacity import AsyncRetrying, retry_if_exception_type
 
-from oracle.core.backoff import Backoff, attempts, blocking_attempts, blocking_attempts
+from oracle.core.backoff import Backoff, attempts, blocking_attempts
 
 PASSES = retry_if_exception_type(ConnectionError)
 
@@ -105,17 +105,3 @@ def test_a_loop_may_fail_for_ever() -> None:
 def test_two_loops_do_not_count_each_others_failures() -> None:
     one, other = Backoff(1, 8), Backoff(1, 8)
     assert [one.pause(), one.pause(), other.pause()] == [1, 2, 1]
-
-
-def test_a_blocking_call_is_tried_until_it_is_told_to_stop() -> None:
-    calls: list[int] = []
-    pauses: list[float] = []
-
-    def call() -> None:
-        calls.append(len(calls))
-        raise ConnectionError(f"number {len(calls)}")
-
-    tries = blocking_attempts(retry=PASSES, stop=lambda: len(calls) == 4, first_s=0.5, last_s=1, jitter_s=0)
-    with pytest.raises(ConnectionError, match="number 4"):
-        tries.copy(sleep=pauses.append)(call)
-    assert pauses == [0.5, 1, 1]

@@ -1,14 +1,18 @@
-"""The error tree: what the module's text draws is what there is."""
+"""The tree of errors: its drawing is true, its exit codes are documented, and each error is in use."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+import pickle
 import re
+from pathlib import Path
 
 import pytest
 
+import oracle.cli
 from oracle.core import errors
-from oracle.core.errors import ContractRejected, Fatal, OracleError, Retryable, UserError
+from oracle.core.errors import ContractRejected, Fatal, OracleError, Retryable, StateMoved
 
 CLASSES = {
     name: value
@@ -47,7 +51,7 @@ def test_the_drawing_is_the_tree() -> None:
 @pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
 def test_every_error_is_documented_and_has_one_parent(error: type[OracleError]) -> None:
     assert len(error.__bases__) == 1
-    assert inspect.getdoc(error)
+    assert error.__doc__, "inspect.getdoc would take the parent's"
 
 
 @pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
@@ -57,12 +61,44 @@ def test_every_error_is_either_retryable_or_fatal(error: type[OracleError]) -> N
     assert issubclass(error, Retryable) != issubclass(error, Fatal)
 
 
-def test_exit_codes_tell_the_kinds_apart() -> None:
-    assert (Fatal("x").exit_code, UserError("x").exit_code, Retryable("x").exit_code) == (1, 2, 75)
-    assert all(error.exit_code != 0 for error in CLASSES.values())
+@pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
+def test_exit_codes_are_those_that_the_drawing_states(error: type[OracleError]) -> None:
+    """The code of a class is stated beside it, or beside the nearest class above it."""
+    stated = dict(re.findall(r"(\w+) .*; exit code (\d+)$", errors.__doc__ or "", re.MULTILINE))
+    assert stated.keys() == {"Retryable", "Fatal", "UserError"}
+    above = [stated[each.__name__] for each in error.__mro__ if each.__name__ in stated]
+    assert error.exit_code == (int(above[0]) if above else 1)
 
 
-def test_a_rejection_keeps_the_contracts_error_name() -> None:
-    assert ContractRejected("the proof was refused", "ProofRejected").name == "ProofRejected"
-    assert ContractRejected("no reason given").name is None
-    assert str(ContractRejected("the proof was refused", "ProofRejected")) == "the proof was refused"
+def test_the_command_line_documents_every_exit_code() -> None:
+    documented = set(re.findall(r"\b\d+\b", oracle.cli.__doc__ or ""))
+    assert {str(error.exit_code) for error in CLASSES.values()} <= documented
+    assert "0" in documented, "which no error has"
+    assert 0 not in {error.exit_code for error in CLASSES.values()}
+
+
+@pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
+def test_an_error_survives_the_way_to_another_process(error: type[OracleError]) -> None:
+    """Provers raise in processes of their own. Message and attributes arrive, whatever else the class is made with."""
+    names = list(inspect.signature(error).parameters)[1:] if "__init__" in vars(error) else []
+    made = error("the message", *(f"the {name}" for name in names))
+    arrived = pickle.loads(pickle.dumps(made))
+    assert type(arrived) is error
+    assert str(arrived) == str(made) == "the message"
+    assert vars(arrived) == vars(made) == {name: f"the {name}" for name in names}
+
+
+def test_what_is_not_known_of_an_error_is_none() -> None:
+    assert vars(ContractRejected("no reason given")) == {"name": None, "feed_id": None}
+    assert vars(StateMoved("a round came in between")) == {"feed_id": None}
+
+
+def test_every_error_is_raised_somewhere(project_root: Path) -> None:
+    """All but those that only sum up others, which nobody raises."""
+    made = {
+        node.func.id
+        for path in (project_root / "oracle").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert CLASSES.keys() - made == {"OracleError", "Retryable", "UserError"}
