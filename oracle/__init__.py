@@ -1,5 +1,93 @@
-"""A verifiable oracle: every value it publishes carries a proof that a committed model accepted it."""
+"""A verifiable oracle: every value that it publishes carries a proof that a committed model accepted it.
 
-__all__ = ["__version__"]
+The names below are the SDK, documented with examples in `docs/sdk.md`. Each is loaded when it is first used, so that
+`import oracle` costs nothing. Everything else in the package may change from release to release.
+"""
 
-__version__ = "0.2.0"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from oracle.core.version import __version__
+
+if TYPE_CHECKING:
+    from oracle.app.sdk import (
+        FeedReader,
+        FeedReading,
+        FeedRound,
+        audit_hub,
+        build_model,
+        deploy,
+        load_config,
+        local_chain,
+        prove_model,
+        run,
+        status,
+        verify_model,
+    )
+    from oracle.claims import (
+        AtLeast,
+        AtMost,
+        Between,
+        ClaimProof,
+        Equals,
+        ModelSpec,
+        OneOf,
+        ZkmlClient,
+        attest,
+    )
+    from oracle.config import Config
+    from oracle.core.errors import OracleError
+
+__all__ = [
+    "AtLeast",
+    "AtMost",
+    "Between",
+    "ClaimProof",
+    "Config",
+    "Equals",
+    "FeedReader",
+    "FeedReading",
+    "FeedRound",
+    "ModelSpec",
+    "OneOf",
+    "OracleError",
+    "ZkmlClient",
+    "__version__",
+    "attest",
+    "audit_hub",
+    "build_model",
+    "deploy",
+    "load_config",
+    "local_chain",
+    "prove_model",
+    "run",
+    "status",
+    "verify_model",
+]
+
+_HOMES = {
+    "oracle.app.sdk": (
+        "FeedReader", "FeedReading", "FeedRound", "audit_hub", "build_model", "deploy", "load_config", "local_chain",
+        "prove_model", "run", "status", "verify_model",
+    ),
+    "oracle.claims": (
+        "AtLeast", "AtMost", "Between", "ClaimProof", "Equals", "ModelSpec", "OneOf", "ZkmlClient", "attest",
+    ),
+    "oracle.config": ("Config",),
+    "oracle.core.errors": ("OracleError",),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'oracle' has no attribute {name!r}; docs/sdk.md lists what it has")
+    found = getattr(import_module(_HOME[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

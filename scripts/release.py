@@ -26,7 +26,7 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
     """Return what keeps `tag` from being released: one sentence for each problem, none if it can be."""
     found = []
     if tag != f"v{__version__}":
-        found.append(f"the tag is {tag}, but oracle/__init__.py says {__version__}: tag v{__version__}")
+        found.append(f"the tag is {tag}, but oracle/core/version.py says {__version__}: tag v{__version__}")
     packaged = json.loads((root / "package.json").read_text(encoding="utf-8"))["version"]
     if packaged != __version__:
         found.append(f"package.json says {packaged}: set its version to {__version__}")

@@ -10,10 +10,10 @@ from typing import Any
 
 import psutil
 
-from oracle import __version__
 from oracle.bench.commands import git_command, output_of
 from oracle.chain.local import toolchain
 from oracle.core.errors import Fatal, ToolMissing
+from oracle.core.version import __version__
 from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.version import ezkl_version
 

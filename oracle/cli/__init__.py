@@ -13,7 +13,6 @@ from typing import NoReturn
 
 import click
 
-from oracle import __version__
 from oracle.cli.audit import audit_command
 from oracle.cli.bench import bench_command
 from oracle.cli.card import card_group
@@ -33,6 +32,7 @@ from oracle.cli.run import run_command
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
 from oracle.core.errors import ConfigError, OracleError
+from oracle.core.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import oracle
 from oracle.core.errors import (
     ArtifactError,
     MemoryExceeded,
@@ -33,6 +32,7 @@ from oracle.core.errors import (
     ProverUnavailable,
     ToolMissing,
 )
+from oracle.core.version import __version__
 from oracle.proving.artifact import Artifact
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.engine.staging import StagedFiles
@@ -381,7 +381,7 @@ def _raise_carried(error: str | None, message: Any) -> None:
 
 def _versions() -> dict[str, str]:
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"verifiable-oracle": oracle.__version__, "ezkl": ezkl_version(), "python": python}
+    return {"verifiable-oracle": __version__, "ezkl": ezkl_version(), "python": python}
 
 
 def _words(error: BaseException) -> str:

@@ -1,0 +1,363 @@
+"""The SDK: the functions and classes that `oracle` offers to Python programs, synchronous and few.
+
+`oracle/__init__.py` has their names, `docs/sdk.md` an example of each. A program with an event loop of its own calls
+the coroutines of `oracle.app` instead: each function here is one of them, run to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from oracle import config as configuration
+from oracle.app import models
+from oracle.app.audit import audit
+from oracle.app.deploy import deploy as deploy_configured
+from oracle.app.models import BuiltModel, ModelOptions
+from oracle.app.progress import finished_steps
+from oracle.app.run import run_daemon
+from oracle.app.status import OracleStatus
+from oracle.app.status import status as read_status
+from oracle.audit import AuditReport
+from oracle.chain.addresses import require_address
+from oracle.chain.connect import connect
+from oracle.chain.deploy import Deployment, feed_id_of, load_deployment
+from oracle.chain.hub import Hub
+from oracle.chain.local.anvil import Anvil, AnvilConfig
+from oracle.chain.rpc import Rpc
+from oracle.config import Config
+from oracle.core.encoding import decimal_from_answer
+from oracle.core.errors import ConfigError
+from oracle.core.types import HoldReason, Status
+from oracle.proving import split
+from oracle.proving.split import ModelProof
+from oracle.proving.verification import Verification
+
+__all__ = [
+    "FeedReader",
+    "FeedReading",
+    "FeedRound",
+    "audit_hub",
+    "build_model",
+    "deploy",
+    "load_config",
+    "local_chain",
+    "prove_model",
+    "run",
+    "status",
+    "verify_model",
+]
+
+
+@dataclass(frozen=True)
+class FeedReading:
+    """The state of a feed as its hub has it.
+
+    Attributes:
+        description: The feed's name in the contract, for instance "ETH / USD".
+        status: EMPTY, OK or HELD.
+        paused: True while the feed takes no reports.
+        round_id: The latest accepted round; 0 if there is none.
+        answer: Its answer, in the feed's own units; None if there is none.
+        observed_at: Its time of observation, UTC; None if there is none.
+        held: The answer that a hold keeps back; None without a hold.
+        hold_reason: Why it is held; NONE without a hold.
+    """
+
+    description: str
+    status: Status
+    paused: bool
+    round_id: int
+    answer: Decimal | None
+    observed_at: dt.datetime | None
+    held: Decimal | None
+    hold_reason: HoldReason
+
+
+@dataclass(frozen=True)
+class FeedRound:
+    """An accepted round of a feed.
+
+    Attributes:
+        answer: In the feed's own units.
+        observed_at: When it was observed, UTC.
+        published_at: When its block was made, UTC.
+        model_number: The hub's number of the model that judged it.
+        score_ratio: Its score in thousandths of the limit; above 0 it was confirmed after a hold.
+    """
+
+    round_id: int
+    answer: Decimal
+    observed_at: dt.datetime
+    published_at: dt.datetime
+    model_number: int
+    score_ratio: int
+
+
+class FeedReader:
+    """A reader of one feed of a hub. It needs an RPC endpoint and trusts it; `audit_hub` trusts nobody.
+
+    Args:
+        rpc_url: An endpoint of the hub's chain.
+        hub: The hub's address.
+        feed: The feed's description, for instance "ETH / USD".
+    """
+
+    def __init__(self, rpc_url: str, hub: str, feed: str) -> None:
+        self._open: Callable[[], Rpc] = lambda: Rpc(rpc_url)
+        self._hub = require_address(hub, "hub")
+        self._feed = feed
+
+    @classmethod
+    def of(cls, config: Config, name: str) -> FeedReader:
+        """Return the reader of a configured feed that was deployed.
+
+        Args:
+            config: Its chain and its deployment file are used.
+            name: The feed's name in the configuration.
+
+        Raises:
+            ConfigError: No feed has that name.
+            DeploymentError: There is no deployment file.
+        """
+        reader = cls.__new__(cls)
+        reader._open = lambda: connect(config.chain)
+        reader._hub = load_deployment(config.chain.deployment).hub
+        reader._feed = config.feed(name).description
+        return reader
+
+    def latest(self) -> FeedReading:
+        """Return the feed's state now.
+
+        Raises:
+            ChainUnavailable: The endpoint does not answer.
+            DeploymentError: There is no such hub, or it has no such feed.
+        """
+        return asyncio.run(self._latest())
+
+    def rounds(self, first: int = 1, last: int | None = None) -> list[FeedRound]:
+        """Return accepted rounds, oldest first.
+
+        Args:
+            first: The first round's number; they are counted from 1.
+            last: The last round's number; None: the latest round.
+
+        Raises:
+            ChainUnavailable: The endpoint does not answer.
+            DeploymentError: There is no such hub, or it has no such feed.
+        """
+        return asyncio.run(self._rounds(first, last))
+
+    async def _latest(self) -> FeedReading:
+        async with self._open() as rpc:
+            hub, feed_id = await self._found(rpc)
+            terms, state = await hub.feed_config(feed_id), await hub.feed_state(feed_id)
+        held = state.held
+        return FeedReading(
+            description=terms.description,
+            status=state.status,
+            paused=state.paused,
+            round_id=state.round_id,
+            answer=decimal_from_answer(state.answer, terms.decimals) if state.round_id else None,
+            observed_at=_moment(state.observed_at) if state.round_id else None,
+            held=None if held is None else decimal_from_answer(held.answer, terms.decimals),
+            hold_reason=HoldReason.NONE if held is None else held.reason,
+        )
+
+    async def _rounds(self, first: int, last: int | None) -> list[FeedRound]:
+        async with self._open() as rpc:
+            hub, feed_id = await self._found(rpc)
+            decimals = (await hub.feed_config(feed_id)).decimals
+            return [
+                FeedRound(
+                    round_id=found.round_id,
+                    answer=decimal_from_answer(found.answer, decimals),
+                    observed_at=_moment(found.observed_at),
+                    published_at=_moment(found.published_at),
+                    model_number=found.model_number,
+                    score_ratio=found.score_ratio,
+                )
+                for found in await hub.rounds(feed_id, first, last)
+            ]
+
+    async def _found(self, rpc: Rpc) -> tuple[Hub, bytes]:
+        hub, feed_id = Hub(rpc, self._hub), feed_id_of(self._feed)
+        await hub.find({self._feed: feed_id})
+        return hub, feed_id
+
+
+def load_config(path: Path | str = "oracle.toml", env: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: The TOML file. Relative paths in it are meant from its folder.
+        env: Values for `${NAME}`; None: the environment of the process.
+
+    Raises:
+        ConfigError: The file can't be read, or something in it is wrong; the message names the key.
+    """
+    return configuration.load(path, os.environ if env is None else env)
+
+
+@contextlib.contextmanager
+def local_chain(*, port: int = 0, start_time: int | None = None) -> Iterator[str]:
+    """Run a local chain (Anvil) for the length of a `with` block, and give the URL of its RPC endpoint.
+
+    Args:
+        port: The port; 0: a free one.
+        start_time: Time of the first block, unix seconds; None: now.
+
+    Raises:
+        ToolMissing: Anvil is not installed.
+        ConfigError: The port is taken.
+    """
+    with Anvil(AnvilConfig(port=port, start_time=start_time)) as chain:
+        yield chain.rpc_url
+
+
+def deploy(config: Config, progress: Callable[[str], None] = lambda step: None) -> Deployment:
+    """Build the circuits, deploy on the configured chain what is missing there, and check all of it.
+
+    It is safe to run again: nothing is deployed twice. The first run builds circuits, which takes up to a minute.
+
+    Args:
+        config: The configuration.
+        progress: Is told each step that is done.
+
+    Returns:
+        The addresses, as they are in the deployment file.
+
+    Raises:
+        ConfigError: Something in the configuration does not fit the chain.
+        DeploymentError: What is on the chain is not what the configuration asks for.
+        InsecureSetup: The SRS is a local one, and the chain is not.
+        PayerEmpty: The deploying account has no ether.
+    """
+    return asyncio.run(deploy_configured(config, finished_steps(progress)))
+
+
+def run(config: Config) -> None:
+    """Run the oracle until its feeds end, or until SIGINT or SIGTERM stops it in order.
+
+    Raises:
+        Fatal: Every feed has ended because of an error that a person has to put right.
+    """
+    asyncio.run(run_daemon(config))
+
+
+def status(config: Config) -> OracleStatus:
+    """Return the feeds as the chain has them, the payer's balance, and how many observations are open.
+
+    Raises:
+        ChainUnavailable: The endpoint does not answer.
+        DeploymentError: There is no deployment file.
+    """
+    return asyncio.run(read_status(config))
+
+
+def audit_hub(rpc_url: str, hub: str, artifacts: Path | str, *, from_block: int = 0) -> AuditReport:
+    """Verify every round of a hub again, off-chain, from calldata and history alone.
+
+    Args:
+        rpc_url: An endpoint of the hub's chain.
+        hub: The hub's address.
+        artifacts: The folder with the artifacts of its models; auditors' copies are enough.
+        from_block: The first block to read.
+
+    Raises:
+        ConfigError: The folder does not exist, or the address is none.
+        ChainUnavailable: The endpoint does not answer.
+    """
+    folder = Path(artifacts)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder: name the one that has the models' artifacts")
+    return asyncio.run(audit(hub, rpc_url, folder, from_block))
+
+
+def build_model(
+    onnx: Path | str,
+    samples: Path | str,
+    *,
+    out: Path | str | None = None,
+    rule: Literal["threshold", "argmax", "tolerance"] | None = None,
+    value: float = 0.0,
+    public: bool = False,
+    disclosure: Literal["score", "verdict"] = "score",
+    objective: Literal["time", "gas", "both"] = "time",
+    srs: Literal["insecure-local", "public-ceremony"] = "insecure-local",
+    progress: Callable[[str], None] = lambda step: None,
+) -> BuiltModel:
+    """Turn an ONNX model into an artifact: a circuit with its keys and a verifier contract.
+
+    Args:
+        onnx: The model's file.
+        samples: Inputs of the model, one row each: .npy, .csv or .json. The more, the better the tuning.
+        out: The folder of artifacts; None: the project's, or the user's cache.
+        rule: What counts as a verdict: an output above `value`, the largest output, or an output within `value`.
+            None: a threshold for one output, the largest of several.
+        value: See `rule`.
+        public: True puts the weights into the verifying key; False hashes them in the circuit.
+        disclosure: Whether proofs publish exact scores or verdicts only.
+        objective: What tuning makes small.
+        srs: The reference string. A local one is for local chains only.
+        progress: Is told each step.
+
+    Raises:
+        ModelError: The model can't be proven, or its integers flip too many verdicts.
+        DataError: The samples can't be read, or do not fit the model.
+    """
+    options = ModelOptions(
+        onnx=Path(onnx),
+        data=Path(samples),
+        out=None if out is None else Path(out),
+        rule=rule,
+        value=value,
+        public_model=public,
+        disclosure=disclosure,
+        objective=objective,
+        srs=srs,
+    )
+    return models.build_model(options, progress)
+
+
+def prove_model(artifact: Path | str, inputs: Path | str, *, row: int = 0) -> ModelProof:
+    """Prove one inference of an imported model. The result has inputs, outputs and the proof.
+
+    Args:
+        artifact: The model's artifact, with the prover's files.
+        inputs: Inputs of the model, one row each: .npy, .csv or .json.
+        row: Which row; they are counted from 0.
+
+    Raises:
+        DataError: The file has no such row, or it does not fit the model.
+        ArtifactError: The artifact is damaged.
+    """
+    _, proof = asyncio.run(models.prove_model(Path(artifact), Path(inputs), row=row))
+    return proof
+
+
+def verify_model(artifact: Path | str, proof: ModelProof) -> Verification:
+    """Verify one inference against a model's artifact; an auditor's copy is enough.
+
+    Args:
+        artifact: The model's artifact. The prover's files may be missing.
+        proof: The proof. Nothing in it is believed.
+
+    Returns:
+        Whether the proof holds, and the reason if it does not.
+
+    Raises:
+        ArtifactError: The artifact is damaged.
+    """
+    return split.verify(split.load_chain(Path(artifact), prover=False), proof)
+
+
+def _moment(seconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

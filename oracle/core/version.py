@@ -1,0 +1,3 @@
+"""The release of the package; the build reads it here."""
+
+__version__ = "0.2.0"
