@@ -20,7 +20,7 @@ from oracle.feeds.shadows import ShadowListener
 from oracle.proving.interface import ProverEvent
 from oracle.sources.aggregate import Aggregated
 from oracle.sources.interface import Collected
-from oracle.web.board import Board, Said
+from oracle.web.board import Board, SourceStatus
 from oracle.web.health import Health
 
 __all__ = [
@@ -50,7 +50,7 @@ class LookRecorder(LookListener):
 
     def looked(self, feed: str, collected: Collected, value: Aggregated | None) -> None:
         """See `LookListener`."""
-        self._board.looked(feed, int(time.time()), _said(collected, value))
+        self._board.update(feed, int(time.time()), _statuses(collected, value))
         self._metrics.set(Gauge.SOURCES_AGREEING, len(value.sources) if value is not None else 0, feed)
         if value is None:
             return
@@ -66,21 +66,21 @@ class LookRecorder(LookListener):
         self._outliers[feed] = frozenset(outliers) | (before - set(value.sources))
 
 
-def _said(collected: Collected, value: Aggregated | None) -> list[Said]:
+def _statuses(collected: Collected, value: Aggregated | None) -> list[SourceStatus]:
     """Return what each source said: first those that gave a value, then those that did not."""
     outliers = frozenset(reading.source for reading in (value.outliers if value is not None else ()))
-    said = []
+    statuses = []
     for reading in collected.readings:
         if value is None:
-            said.append(Said.of(reading, "unused"))
+            statuses.append(SourceStatus.from_reading(reading, "unused"))
         elif reading.source in outliers:
-            said.append(Said.of(reading, "outlier", f"the median is {value.value:f}"))
+            statuses.append(SourceStatus.from_reading(reading, "outlier", f"the median is {value.value:f}"))
         else:
-            said.append(Said.of(reading, "agrees"))
+            statuses.append(SourceStatus.from_reading(reading, "agrees"))
     for (name, failure), error in zip(collected.failures.items(), collected.errors, strict=True):
         state: Literal["failed", "suspended"] = "suspended" if isinstance(error, SourceSuspended) else "failed"
-        said.append(Said(name, state, detail=failure))
-    return said
+        statuses.append(SourceStatus(name, state, detail=failure))
+    return statuses
 
 
 @dataclass

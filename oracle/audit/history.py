@@ -79,7 +79,7 @@ class AuditedModel:
 
 @dataclass(frozen=True)
 class UpdateOutcome:
-    """What became of one update: as the hub's event says it, or as it must have been.
+    """The outcome of one update, as the hub's event states it or as it must have been.
 
     Attributes:
         reason: Why the update was held; NONE if it was accepted.

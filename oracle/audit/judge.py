@@ -24,11 +24,12 @@ class Unproven(Exception):
 
 @dataclass(frozen=True)
 class DerivedWindow:
-    """What follows from an update's observations and its feed's history: the proof must be about these features.
+    """The answer and the features that follow from an update's observations and its feed's history.
 
     Attributes:
         answer: The median of the observations.
         observed_at: Unix seconds; the median of their times.
+        features: The features that the proof must be about.
     """
 
     answer: int
@@ -38,7 +39,7 @@ class DerivedWindow:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What must have become of an update, and the state of its feed afterwards."""
+    """The outcome that an update must have had, and the state of its feed afterwards."""
 
     state: FeedState
     outcome: UpdateOutcome

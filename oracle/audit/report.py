@@ -49,12 +49,12 @@ class AuditReport:
 
     @property
     def verified(self) -> int:
-        """How many updates hold."""
+        """The number of updates that hold."""
         return sum(finding.verified for finding in self.findings)
 
     @property
     def failed(self) -> int:
-        """How many updates do not hold."""
+        """The number of updates that do not hold."""
         return len(self.findings) - self.verified
 
     @property

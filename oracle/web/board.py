@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from oracle.sources.interface import Reading
 
-__all__ = ["Board", "Said"]
+__all__ = ["Board", "SourceStatus"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What one source said when it was last read.
+class SourceStatus:
+    """The answer of one source when it was last read.
 
     Attributes:
         state: "agrees": its value is among those that agree; "outlier": it was left out; "unused": there were too few
@@ -30,19 +30,21 @@ class Said:
     detail: str = ""
 
     @classmethod
-    def of(cls, reading: Reading, state: Literal["agrees", "outlier", "unused"], detail: str = "") -> Said:
-        """Return what a source said that gave a value."""
+    def from_reading(
+        cls, reading: Reading, state: Literal["agrees", "outlier", "unused"], detail: str = ""
+    ) -> SourceStatus:
+        """Return the status of a source that gave a value."""
         return cls(reading.source, state, f"{reading.value:f}", reading.observed_at, detail)
 
 
 @dataclass
 class Board:
-    """What the sources of each feed said when they were last read."""
+    """The latest answers of the sources of each feed."""
 
-    _feeds: dict[str, tuple[int, tuple[Said, ...]]] = field(default_factory=dict)
+    _feeds: dict[str, tuple[int, tuple[SourceStatus, ...]]] = field(default_factory=dict)
 
-    def looked(self, feed: str, at: int, said: Sequence[Said]) -> None:
-        """Note what a feed's sources said.
+    def update(self, feed: str, at: int, said: Sequence[SourceStatus]) -> None:
+        """Take over the latest answers of a feed's sources.
 
         Args:
             at: When they were read, in unix seconds.
