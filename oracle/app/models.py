@@ -1,31 +1,72 @@
-"""Models of one's own, from an ONNX file to an artifact, to proofs and their verification."""
+"""`oracle model …`: models of one's own, from an ONNX file to an artifact, to proofs and their verification."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oracle.app.circuits import Progress
 from oracle.app.srs import srs_cache
 from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError, ConfigError, DataError
+from oracle.proving import artifact, split, tuning
+from oracle.proving.artifact import Artifact
+from oracle.proving.artifact.verifier import SOLC_VERSION
+from oracle.proving.engine.child import EngineProcess
+from oracle.proving.imported import model_name
+from oracle.proving.inspect import model as onnx_model
+from oracle.proving.inspect.model import GraphReport, read_file
+from oracle.proving.samples import load
+from oracle.proving.split import ArtifactChain, ModelProof
+from oracle.proving.split.pieces import Plan
+from oracle.proving.srs.files import SrsOrigin
+from oracle.proving.tuning import Request
+from oracle.proving.verification import Verification
 
-if TYPE_CHECKING:
-    from oracle.proving.artifact import Artifact
-    from oracle.proving.inspect.model import GraphReport
-    from oracle.proving.split import ArtifactChain, ModelProof
-    from oracle.proving.split.pieces import Plan
-    from oracle.proving.tuning import Request
-    from oracle.proving.verification import Verification
+__all__ = [
+    "BuiltModel",
+    "ModelOptions",
+    "SplitModel",
+    "build_model",
+    "build_split_model",
+    "inspect_model",
+    "prove_model",
+    "verify_model",
+]
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What the command line says about a model of one's own. See `oracle model build --help`."""
+    """How to build a model of one's own. See `oracle model build --help`.
+
+    Attributes:
+        onnx: The model's file.
+        data: Samples of its inputs: .npy, .csv or .json, one row each.
+        batch: Windows per proof.
+        rule: What a verdict is: "threshold", "argmax" or "tolerance"; None: the model's outputs decide.
+        value: The threshold, or the tolerance.
+        max_flips: Verdicts per 10,000 samples that may differ from the float model's.
+        objective: What tuning makes small: "time", "gas" or "both".
+        output: The output that is published; None: the model has one.
+        keep_activation: Whether to keep a final Sigmoid or the like.
+        clip: The largest integer of an input.
+        public_model: Whether the weights are in the verifying key.
+        disclosure: What a proof publishes: "score" or "verdict".
+        srs: Where the reference string is from: "insecure-local" or "public-ceremony".
+        settings: A tuning.json whose choice is taken over; None: settings are searched, or found again.
+        out: The folder of artifacts; None: the project's.
+        split: Whether to cut the model into several circuits.
+        memory_limit: GiB that the proofs of a split model may take together; None: what this machine has.
+        cores: Proofs of a split model that are made at once; None: one for each core.
+    """
 
     onnx: Path
     data: Path | None = None
@@ -49,7 +90,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class SplitModel:
-    """A split model, and how it was cut."""
+    """A split model's artifacts, and how it was cut."""
 
     chain: ArtifactChain
     plan: Plan
@@ -57,17 +98,15 @@ class SplitModel:
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """An artifact of a brought model, and how its settings were chosen."""
+    """The artifact of an imported model, and how its settings were chosen."""
 
     artifact: Artifact
     tuning: Mapping[str, Any]
 
 
 def inspect_model(options: ModelOptions) -> GraphReport:
-    """What is in an ONNX file, and what it would cost."""
-    from oracle.proving.inspect.model import inspect_model, read_file
-
-    return inspect_model(
+    """Return what is in an ONNX file, and what proving it would cost."""
+    return onnx_model.inspect_model(
         read_file(options.onnx),
         options.onnx.name,
         output=options.output,
@@ -77,12 +116,7 @@ def inspect_model(options: ModelOptions) -> GraphReport:
 
 
 def _request(options: ModelOptions) -> Request:
-    """What is to be tuned."""
-    from oracle.proving import artifact, tuning
-    from oracle.proving.imported import model_name
-    from oracle.proving.inspect.model import read_file
-    from oracle.proving.samples import load
-
+    """Return what is to be tuned."""
     if options.data is None:
         raise DataError("tuning needs samples of the model's inputs")
     return tuning.Request(
@@ -102,7 +136,7 @@ def _request(options: ModelOptions) -> Request:
 
 
 def build_split_model(options: ModelOptions, progress: Progress = lambda step: None) -> SplitModel:
-    """Cut a brought model into segments that fit the memory, and build them; found again if they were built before.
+    """Cut an imported model into segments that fit the memory, and build them, or find those built before.
 
     The same model, samples, options, memory limit and cores give the same artifact.
 
@@ -110,15 +144,6 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
         ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
         DataError: The samples do not fit.
     """
-    import os
-    import tempfile
-
-    from oracle.chain.local.solc import compile_standard
-    from oracle.proving import split, tuning
-    from oracle.proving.artifact.verifier import SOLC_VERSION
-    from oracle.proving.engine.child import EngineProcess
-    from oracle.proving.srs.files import SrsOrigin
-
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)
     if request.disclosure != "score":
@@ -151,11 +176,9 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
 
 
 def _chain(path: Path, *, prover: bool = True) -> ArtifactChain:
-    """A whole model's artifact that a user named: what is wrong with it is no verdict on a proof."""
-    from oracle.proving.split import load_chain
-
+    """Load the artifact of a whole model. What is wrong with it is a user's mistake, and no verdict on a proof."""
     try:
-        return load_chain(path, prover=prover)
+        return split.load_chain(path, prover=prover)
     except ArtifactError as error:
         raise DataError(str(error)) from error
 
@@ -177,20 +200,17 @@ async def prove_model(
     """Prove one inference of an imported model, split or not.
 
     Args:
-        path: Its artifact.
+        path: The model's artifact.
         data: Inputs: .npy, .csv or .json, one row each.
-        row: Which of them.
-        memory_limit: GiB that proofs may take together.
-        cores: Proofs at once.
-        deadline_s: For each proof.
-        progress: Told what is done.
+        row: The row to prove, counted from 0.
+        memory_limit: GiB that the proofs may take together.
+        cores: Proofs that are made at once.
+        deadline_s: Seconds for each proof.
+        progress: Is told what is done.
 
     Raises:
         DataError: The file has no such row, or it does not fit the model.
     """
-    from oracle.proving import split
-    from oracle.proving.samples import load
-
     rows = load(data)
     if not 0 <= row < len(rows):
         raise DataError(f"{data} has {len(rows)} rows; there is no row {row}, they are counted from 0")
@@ -202,9 +222,19 @@ async def prove_model(
 def verify_model(
     path: Path, proof: Path, deadline_s: float | None = None
 ) -> tuple[ArtifactChain, ModelProof, Verification]:
-    """Verify one inference against a model's artifact, of which an auditor's copy will do."""
-    from oracle.proving import split
+    """Verify one inference against a model's artifact, or against an auditor's copy of it.
 
+    Args:
+        path: The artifact.
+        proof: The file with the inference and its proofs.
+        deadline_s: Seconds for each proof.
+
+    Returns:
+        The artifact, the inference, and whether it holds.
+
+    Raises:
+        DataError: The artifact or the file can't be read.
+    """
     chain = _chain(path, prover=False)
     found = split.read_proof(proof)
     deadline = {} if deadline_s is None else {"deadline": deadline_s}
@@ -212,22 +242,15 @@ def verify_model(
 
 
 def build_model(options: ModelOptions, progress: Progress = lambda step: None) -> BuiltModel:
-    """Tune, build and describe a brought model; found again if it was built before.
+    """Tune and build an imported model, or find what was built before.
 
-    A choice is kept beside the artifacts, because it rests on times: the same model, samples and options give the same
-    artifact again.
+    Tuning measures times, which vary. Its choice is therefore kept beside the artifacts, so that the same model,
+    samples and options give the same artifact again.
 
     Raises:
         ModelError: The model can't be proven, or flips too many verdicts.
         DataError: The samples do not fit.
     """
-    import json
-
-    from oracle.chain.local.solc import compile_standard
-    from oracle.proving import artifact, tuning
-    from oracle.proving.artifact.verifier import SOLC_VERSION
-    from oracle.proving.srs.files import SrsOrigin
-
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)
     source = srs_cache(out).source(SrsOrigin(options.srs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from oracle.app.explain import Account
+from oracle.app.explanation import Account
 from oracle.cli.render.json_output import print_json
 
 

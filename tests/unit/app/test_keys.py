@@ -23,7 +23,7 @@ from oracle.config import Config, load
 from oracle.core.errors import DataError, KeystoreError
 from oracle.core.types import Observed, Scored
 from oracle.feeds.journal import Journal
-from tests.unit.config.test_config import MINIMAL
+from tests.unit.config.texts import MINIMAL
 
 SECRET = "0x" + "ab" * 31 + "01"
 PASSWORD = "correct-horse-battery"

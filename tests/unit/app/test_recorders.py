@@ -23,13 +23,15 @@ def test_a_look_is_counted_logged_and_shown() -> None:
     near, far = (Reading(Decimal(value), 1_000, name) for name, value in (("a", "1"), ("b", "9")))
     errors = {"c": SourceUnavailable("c is down"), "d": SourceSuspended("d is left alone")}
     collected = Collected((near, far), {name: str(error) for name, error in errors.items()}, tuple(errors.values()))
-    value = Aggregated(Decimal(1), 1_000, ("a",), (far,))
+    value = Aggregated(Decimal(1), 1_000, ("a",), (far,), Decimal(0))
     with capture_logs() as logs:
         recorder.source_failed("eth", "c", "c is down")
         recorder.looked("eth", collected, value)
         recorder.looked("eth", collected, value)
         recorder.looked("btc", Collected((near,), {}, ()), None)
-        recorder.looked("eth", Collected((near, far), {}, ()), Aggregated(Decimal(1), 1_000, ("a", "b"), ()))
+        recorder.looked(
+            "eth", Collected((near, far), {}, ()), Aggregated(Decimal(1), 1_000, ("a", "b"), (), Decimal(0))
+        )
     assert [entry["event"] for entry in logs] == ["source gave no value", "outlier left out", "source agrees again"]
     assert metrics.counted(Counter.SOURCE_FAILURES, "eth") == 1
     assert metrics.counted(Counter.OUTLIERS, "eth") == 2

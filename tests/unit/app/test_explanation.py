@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from oracle.app.explain import Account, Subject, accepted_moves, explain
+from oracle.app.explanation import Account, ExplainedFeed, accepted_moves, explain
 from oracle.core import encoding, gate
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, HoldReason, Kind, Outcome, Status
@@ -17,7 +17,7 @@ from oracle.detectors.kinds.polynomial_parts import Allowance, Output, Sum
 from oracle.detectors.kinds.quadratic import QuadraticModel
 
 POLICY = HoldPolicy(confirmations=3, confirm_delay=7_200, tolerance=3_000, max_repeats=4)
-SUBJECT = Subject("eth-usd", Kind.RELATIVE, 10_000, 3_600, 8, POLICY)
+SUBJECT = ExplainedFeed("eth-usd", Kind.RELATIVE, 10_000, 3_600, 8, POLICY)
 START = 1_700_000_000
 ONE = 10**8
 
@@ -37,7 +37,7 @@ CALM = tuple(2_000 * (1 + (index % 3 - 1) * 0.004) for index in range(20))
 MODEL = QuadraticModel.default()
 
 
-def of_hold(state: FeedState, model: Detector = MODEL, subject: Subject = SUBJECT) -> Account:
+def of_hold(state: FeedState, model: Detector = MODEL, subject: ExplainedFeed = SUBJECT) -> Account:
     assert state.held is not None
     held = state.held
     return explain(subject, model, state, held.answer, held.observed_at, round_id=state.round_id + 1, held=held)
