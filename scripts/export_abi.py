@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from oracle.chain.compiled import compile_contracts, to_json
+from oracle.chain.compiled import to_json
+from oracle.chain.local.contracts import compile_contracts
 
 FOLDER = Path(__file__).resolve().parent.parent / "oracle" / "chain" / "abi"
 

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from oracle.chain import compiled
 from oracle.chain.local import toolchain
+from oracle.chain.local.contracts import deployed_profile, with_imports
 from oracle.chain.local.solc import compile_standard
 from oracle.core.errors import OracleError
 from scripts.bootstrap import Bootstrap
@@ -64,12 +64,12 @@ def build_info(root: Path) -> dict[str, Any]:
         ToolMissing: There is no compiler.
         Unexplained: See `check_comments`.
     """
-    profile = compiled._profile(root)
+    profile = deployed_profile(root)
     remappings = [tuple(each.split("=", 1)) for each in profile["remappings"]]
     files = [path.relative_to(root).as_posix() for path in sorted((root / SOURCES).rglob("*.sol"))]
     for file in files:
         check_comments(file, (root / file).read_text(encoding="utf-8"))
-    sources = compiled._closure(root, files, remappings)
+    sources = with_imports(root, files, remappings)
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},

@@ -1,23 +1,19 @@
-"""Our contracts as compiled: packaged, or afresh from the sources with the settings of `foundry.toml`.
+"""Our contracts as compiled: read from the package, linked, and compared with code on a chain.
 
-`scripts/export_abi.py` writes the packaged ones; a test compares them with the sources.
+`oracle.chain.local.contracts` compiles them, and `scripts/export_abi.py` packages the result.
 """
 
 from __future__ import annotations
 
 import json
-import posixpath
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from oracle.core.errors import CompileError, DeploymentError
+from oracle.core.errors import DeploymentError
+from oracle.core.formats import checksum_address, from_hex, to_hex
 
-#: The contracts that are deployed, by name, with the file of each below the project's root.
 SOURCES: Mapping[str, str] = {
     "ZkOracle": "contracts/src/ZkOracle.sol",
     "ZkAggregator": "contracts/src/ZkAggregator.sol",
@@ -29,23 +25,17 @@ SOURCES: Mapping[str, str] = {
     "Changes": "contracts/src/libraries/Changes.sol",
     "Shadows": "contracts/src/libraries/Shadows.sol",
 }
+"""The contracts that are deployed, by name, with the file of each below the project's root."""
 
 MAX_RUNTIME_BYTES = 24_576
 """The largest code that a chain takes (EIP-170)."""
 
-_OUTPUTS = ("evm.bytecode.object", "evm.bytecode.linkReferences", "evm.deployedBytecode")
-
-_IMPORT = re.compile(r"""^\s*import\b(?:[^;"']*\bfrom)?\s*["']([^"']+)["']""", re.MULTILINE)
-
-
-_ADDRESS_BYTES = 20
-_NOWHERE = bytes(_ADDRESS_BYTES)
-
-_OWN_ADDRESS = "library_deploy_address"
-"""What solc calls the word of a library's code that holds its own address, written there when it is created."""
+ADDRESS_BYTES = 20
+NOWHERE = bytes(ADDRESS_BYTES)
+"""Stands in code for a library's address that is not filled in yet."""
 
 Links = Mapping[str, tuple[int, ...]]
-"""Library → where its address goes: offsets in bytes, ascending."""
+"""Library → the offsets of its address in code, in bytes, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +43,14 @@ class Compiled:
     """A compiled contract or library.
 
     Attributes:
-        abi: As solc writes it; empty for a library, which is called by the contracts that are linked with it only.
-        bytecode: Creation code, without the constructor's arguments; zero where libraries' addresses go.
-        runtime: Deployed code, zero where immutables and addresses go.
-        immutables: Where immutables go: (offset, length) in bytes, ascending.
-        own_address: Likewise, where a library's own address goes; empty for a contract.
-        links: Where libraries' addresses go in `bytecode`.
-        runtime_links: Where they go in `runtime`.
-        libraries: The addresses that were put there, if they were.
+        abi: As solc writes it; empty for a library, which only the contracts that are linked with it call.
+        bytecode: Creation code without the constructor's arguments. It has zeros in place of libraries' addresses.
+        runtime: Deployed code. It has zeros in place of immutables and addresses.
+        immutables: Places of immutables: (offset, length) in bytes, ascending.
+        own_address: Likewise, places of a library's own address; empty for a contract.
+        links: Places of libraries' addresses in `bytecode`.
+        runtime_links: Places of libraries' addresses in `runtime`.
+        libraries: The addresses that were filled in; empty if none were.
     """
 
     name: str
@@ -75,19 +65,19 @@ class Compiled:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The libraries that it has to be linked with before it can be deployed, sorted."""
+        """The libraries that it still has to be linked with before it can be deployed, sorted."""
         return tuple(sorted({*self.links, *self.runtime_links} - {*self.libraries}))
 
     @property
     def is_library(self) -> bool:
-        """Whether it is a library."""
+        """True for a library, False for a contract."""
         return bool(self.own_address)
 
     def link(self, libraries: Mapping[str, str]) -> Compiled:
-        """The same with the addresses of its libraries filled in; addresses of others are ignored.
+        """Return the same with the addresses of its libraries filled in; other addresses are ignored.
 
         Raises:
-            DeploymentError: One is missing, or no address.
+            DeploymentError: One is missing, or is no address.
         """
         needed = {*self.links, *self.runtime_links}
         if missing := needed - libraries.keys():
@@ -102,31 +92,29 @@ class Compiled:
         )
 
     def libraries_in(self, code: bytes) -> dict[str, str]:
-        """The addresses of the libraries that code found on a chain is linked with, if it is this contract's.
+        """Return the addresses of the libraries that code found on a chain is linked with, if it is this contract's.
 
         Raises:
             DeploymentError: It is not of this contract's length, or names two addresses for one library.
         """
-        from eth_utils.address import to_checksum_address
-
         if len(code) != len(self.runtime):
             raise DeploymentError(
                 f"the code is not that of {self.name}: {len(code):,} bytes, not {len(self.runtime):,}"
             )
         found: dict[str, str] = {}
         for name, offsets in self.runtime_links.items():
-            addresses = {code[offset : offset + _ADDRESS_BYTES] for offset in offsets}
+            addresses = {code[offset : offset + ADDRESS_BYTES] for offset in offsets}
             if len(addresses) != 1:
                 raise DeploymentError(f"the code is not that of {self.name}: it has two addresses for {name}")
-            found[name] = str(to_checksum_address(addresses.pop()))
+            found[name] = checksum_address(to_hex(addresses.pop()))
         return found
 
     def matches(self, code: bytes, address: str | None = None) -> bool:
-        """Whether code found on a chain is this contract's, whatever its immutables are.
+        """Return True if code found on a chain is this contract's, whatever its immutables are.
 
         Args:
-            code: A linked contract's has the libraries' addresses in it: `link` first, or it does not match.
-            address: Where it was found. A library's code has it; None: whatever it has there.
+            code: The code of a linked contract has the libraries' addresses in it: `link` first, or it does not match.
+            address: Where the code was found. A library's code has this address in it; None accepts any there.
         """
         if len(code) != len(self.runtime):
             return False
@@ -141,7 +129,7 @@ class Compiled:
 
 
 def load(name: str) -> Compiled:
-    """A packaged contract, for instance "ZkOracle".
+    """Return a packaged contract, for instance "ZkOracle".
 
     Raises:
         DeploymentError: The package has none of this name, or a damaged one.
@@ -153,44 +141,17 @@ def load(name: str) -> Compiled:
         raise DeploymentError(f"the package has no readable contract {name}: reinstall it ({error})") from error
 
 
-def compile_contracts(sources: Mapping[str, str] = SOURCES) -> dict[str, Compiled]:
-    """Compile contracts of the project, and all that they import.
-
-    Args:
-        sources: Contract name → its file, relative to the project's root.
-
-    Raises:
-        CompileError: The compiler refused, or a contract is too large to be deployed.
-        ToolMissing: There is no compiler, or no project.
-    """
-    from oracle.chain.local import toolchain
-    from oracle.chain.local.solc import compile_standard
-
-    root = toolchain.project_root()
-    profile = _profile(root)
-    remappings = [tuple(each.split("=", 1)) for each in profile.get("remappings", [])]
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in _closure(root, sources.values(), remappings).items()},
-        "settings": {
-            "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
-            "viaIR": profile["via_ir"],
-            "evmVersion": profile["evm_version"],
-            "metadata": {"bytecodeHash": profile["bytecode_hash"]},
-            "remappings": list(profile.get("remappings", [])),
-            "outputSelection": {file: {name: ["abi", *_OUTPUTS]} for name, file in sources.items()},
-        },
-    }
-    output = compile_standard(request, profile["solc"])
-    return {name: _compiled(name, output["contracts"][file][name]) for name, file in sources.items()}
+def packaged() -> dict[str, Compiled]:
+    """Return all packaged contracts by name. Raises: DeploymentError."""
+    return {name: load(name) for name in SOURCES}
 
 
 def to_json(contract: Compiled) -> dict[str, Any]:
-    """What is packaged of a contract, which is not linked yet."""
+    """Return the parts of a contract that are packaged. It is not linked yet."""
     return {
         "abi": list(contract.abi),
-        "bytecode": "0x" + contract.bytecode.hex(),
-        "runtime": "0x" + contract.runtime.hex(),
+        "bytecode": to_hex(contract.bytecode),
+        "runtime": to_hex(contract.runtime),
         "immutables": [list(each) for each in contract.immutables],
         "own_address": [list(each) for each in contract.own_address],
         "links": {name: list(offsets) for name, offsets in contract.links.items()},
@@ -199,12 +160,12 @@ def to_json(contract: Compiled) -> dict[str, Any]:
 
 
 def from_json(name: str, found: Mapping[str, Any]) -> Compiled:
-    """The inverse of `to_json`. Raises: KeyError, TypeError, ValueError."""
+    """Return the contract that `to_json` gave. Raises: KeyError, TypeError, ValueError."""
     return Compiled(
         name=name,
         abi=tuple(found["abi"]),
-        bytecode=bytes.fromhex(found["bytecode"].removeprefix("0x")),
-        runtime=bytes.fromhex(found["runtime"].removeprefix("0x")),
+        bytecode=from_hex(found["bytecode"]),
+        runtime=from_hex(found["runtime"]),
         immutables=tuple((int(offset), int(length)) for offset, length in found["immutables"]),
         own_address=tuple((int(offset), int(length)) for offset, length in found["own_address"]),
         links={name: tuple(offsets) for name, offsets in found["links"].items()},
@@ -215,92 +176,19 @@ def from_json(name: str, found: Mapping[str, Any]) -> Compiled:
 # --- details ------------------------------------------------------------------------------------------------
 
 
-def _profile(root: Path) -> dict[str, Any]:
-    """The settings that deployed contracts are compiled with."""
-    with (root / "foundry.toml").open("rb") as handle:
-        profile: dict[str, Any] = tomllib.load(handle)["profile"]["default"]
-    for each in profile.get("additional_compiler_profiles", []):
-        if each["name"] == "deployed":
-            profile |= each
-    missing = {"solc", "optimizer", "optimizer_runs", "via_ir", "evm_version", "bytecode_hash"} - profile.keys()
-    if missing:
-        raise CompileError(f"foundry.toml, [profile.default]: {', '.join(sorted(missing))} is missing")
-    return profile
-
-
-def _closure(root: Path, files: Iterable[str], remappings: Iterable[tuple[str, ...]]) -> dict[str, str]:
-    """Files and what they import, recursively: name, as the compiler looks it up → text."""
-    mapped = list(remappings)
-    found: dict[str, str] = {}
-    waiting = list(files)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        try:
-            found[name] = (root / name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise CompileError(f"{root / name} can't be read ({error.strerror}): run `make setup`") from error
-        for imported in _IMPORT.findall(found[name]):
-            if imported.startswith("."):
-                waiting.append(posixpath.normpath(posixpath.join(posixpath.dirname(name), imported)))
-            else:
-                target = next((new + imported[len(old) :] for old, new in mapped if imported.startswith(old)), imported)
-                waiting.append(target)
-    return dict(sorted(found.items()))
-
-
-def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
-    created, deployed = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]
-    spots = dict(deployed["immutableReferences"])
-    own_address = spots.pop(_OWN_ADDRESS, [])
-    runtime, runtime_links = _unlinked(deployed)
-    bytecode, links = _unlinked(created)
-    contract = Compiled(
-        name=name,
-        abi=tuple(output["abi"]),
-        bytecode=bytecode,
-        runtime=runtime,
-        immutables=_sorted(spot for each in spots.values() for spot in each),
-        own_address=_sorted(own_address),
-        links=links,
-        runtime_links=runtime_links,
-    )
-    if len(contract.runtime) > MAX_RUNTIME_BYTES:
-        raise CompileError(f"{name} is {len(contract.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} at most")
-    return replace(contract, abi=()) if contract.is_library else contract
-
-
-def _sorted(spots: Iterable[Mapping[str, int]]) -> tuple[tuple[int, int], ...]:
-    return tuple(sorted((spot["start"], spot["length"]) for spot in spots))
-
-
-def _unlinked(output: Mapping[str, Any]) -> tuple[bytes, dict[str, tuple[int, ...]]]:
-    """Code with zeros where solc has placeholders of libraries, and where these are."""
-    digits: str = output["object"]
-    links: dict[str, tuple[int, ...]] = {}
-    for library, places in sorted(
-        (library, places) for file in output["linkReferences"].values() for library, places in file.items()
-    ):
-        links[library] = tuple(sorted(place["start"] for place in places))
-        for offset in links[library]:
-            digits = digits[: 2 * offset] + _NOWHERE.hex() + digits[2 * (offset + _ADDRESS_BYTES) :]
-    return bytes.fromhex(digits), links
-
-
 def _filled(code: bytes, links: Links, addresses: Mapping[str, bytes]) -> bytes:
     filled = bytearray(code)
     for name, offsets in links.items():
         for offset in offsets:
-            filled[offset : offset + _ADDRESS_BYTES] = addresses[name]
+            filled[offset : offset + ADDRESS_BYTES] = addresses[name]
     return bytes(filled)
 
 
 def _address_bytes(name: str, address: str) -> bytes:
     try:
-        raw = bytes.fromhex(address.removeprefix("0x"))
+        raw = from_hex(address)
     except ValueError:
         raw = b""
-    if len(raw) != _ADDRESS_BYTES or raw == _NOWHERE:
+    if len(raw) != ADDRESS_BYTES or raw == NOWHERE:
         raise DeploymentError(f"{address!r} is no address of {name}")
     return raw

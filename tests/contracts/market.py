@@ -19,15 +19,15 @@ from typing import Any
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from oracle.chain.local import toolchain
 from oracle.chain import compiled
-from oracle.chain.local.anvil import Anvil
+from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import Compiled
-from oracle.chain.hub import Interface
 from oracle.chain.deploy import feed_id_of
-from oracle.chain.transport.answers import Log
 from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.local import contracts, toolchain
+from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
+from oracle.chain.transport.answers import Log
 
 START = 1_700_000_000
 HEARTBEAT, MAX_AGE, CONFIRM_DELAY = 3_600, 600, 900
@@ -74,7 +74,7 @@ def compile_all() -> dict[str, Compiled]:
     old = {"EACAggregatorProxy": f"{CHAINLINK}/src/v0.6/EACAggregatorProxy.sol"}
     return {
         **{name: compiled.load(name) for name in compiled.SOURCES},
-        **compiled.compile_contracts(extra),
+        **contracts.compile_contracts(extra),
         **_compile("0.8.30", modern),
         **_compile("0.6.6", old),
     }

@@ -6,12 +6,13 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from oracle.chain import compiled
+from oracle.chain.local import contracts
 from oracle.core.errors import DeploymentError
 
 
 @pytest.fixture(scope="module")
 def fresh() -> dict[str, compiled.Compiled]:
-    return compiled.compile_contracts()
+    return contracts.compile_contracts()
 
 
 @pytest.mark.parametrize("name", compiled.SOURCES)

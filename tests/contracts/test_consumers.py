@@ -13,10 +13,10 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from oracle.chain.local.anvil import Anvil
+from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import MAX_RUNTIME_BYTES, Compiled
-from oracle.chain.hub import Interface
 from oracle.chain.deploy import feed_id_of
+from oracle.chain.local.anvil import Anvil
 from tests.contracts.market import (
     ADMIN,
     ANOMALOUS,

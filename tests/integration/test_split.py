@@ -15,7 +15,7 @@ import pytest
 from web3 import Web3
 from web3.exceptions import ContractCustomError
 
-from oracle.chain import compiled
+from oracle.chain.local import contracts
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard
 from oracle.cli import oracle
@@ -373,7 +373,7 @@ class OnChain:
             code = each.verifier()
             bound = each.model_hash is not None
             self.segments.append((self.deploy(code.abi, code.bytecode), bound, each.model_hash or 0))
-        self.own = compiled.compile_contracts({"SplitVerifier": "contracts/src/SplitVerifier.sol"})["SplitVerifier"]
+        self.own = contracts.compile_contracts({"SplitVerifier": "contracts/src/SplitVerifier.sol"})["SplitVerifier"]
         self.contract = self.split(self.segments, chain)
 
     def deploy(self, abi: Any, bytecode: bytes, *arguments: Any) -> str:

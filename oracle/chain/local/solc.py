@@ -40,6 +40,8 @@ if (args.includes("--version")) {
   const title = "solc, the solidity compiler commandline interface";
   process.stdout.write(title + "\\nVersion: " + LONG_VERSION + "\\n");
 } else if (args.includes("--standard-json")) {
+  // Most sources are small: optimising the compiler's own code early would take as long again as running it.
+  require("v8").setFlagsFromString("--wasm-tiering-budget=100000000");
   const listeners = process.listeners("uncaughtException");
   const solc = require(PACKAGE);
   // The compiler's run time installs handlers that abort the process with a dump of its own source.

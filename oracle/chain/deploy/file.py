@@ -1,0 +1,187 @@
+"""The deployment file: what was deployed, as the daemon and others read it, and how far an unfinished run came."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from oracle.core.errors import DeploymentError
+from oracle.core.formats import checksum_address, from_hex, to_hex
+
+FORMAT = 2
+
+
+def _from_hex(value: object) -> object:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise ValueError("must be 0x and hexadecimal digits")
+    return from_hex(value)
+
+
+def _number_from_hex(value: object) -> object:
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise ValueError("must be 0x and hexadecimal digits")
+    return int(value, 16)
+
+
+def _checksummed(value: object) -> object:
+    try:
+        if isinstance(value, str) and checksum_address(value) == value:
+            return value
+    except ValueError:
+        pass
+    raise ValueError("is no address with its checksum")
+
+
+Address = Annotated[str, BeforeValidator(_checksummed)]
+Hash32 = Annotated[
+    bytes,
+    BeforeValidator(_from_hex),
+    Field(min_length=32, max_length=32),
+    PlainSerializer(to_hex),
+]
+FieldElement = Annotated[int, BeforeValidator(_number_from_hex), PlainSerializer(lambda value: f"{value:#066x}")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeployedVerifier(_Part):
+    """A verifier. `srs_origin` is read from its code."""
+
+    address: Address
+    code_hash: Hash32
+    batch: int
+    srs_origin: Literal["public-ceremony", "insecure-local"]
+
+
+class DeployedModel(_Part):
+    """A model.
+
+    Attributes:
+        model_hash: 0 if its architecture binds none.
+        artifact_hash: The hash of the circuit with the smallest batch; hex, as in the artifact's manifest.
+        artifacts: The folders of the circuits' artifacts when the model was deployed, by batch size.
+    """
+
+    name: str
+    architecture_id: int
+    model_hash: FieldElement
+    artifact_hash: str
+    artifacts: dict[int, str]
+
+
+class DeployedFeed(_Part):
+    """A feed with its Chainlink adapters."""
+
+    feed_id: Hash32
+    description: str
+    decimals: int
+    aggregator: Address
+    strict_aggregator: Address | None = None
+
+
+class Deployment(_Part):
+    """A finished deployment, as the daemon and others read it.
+
+    Attributes:
+        block: The block in which the hub was deployed: no event is older.
+        libraries: By name; their addresses are in the hub's code.
+        factory: Deploys the feeds' adapters.
+        models: By the number that the hub gave them.
+        feeds: By their names in the configuration.
+        registry: Looks feeds up by base and quote; None if no feed is listed.
+    """
+
+    chain_id: int
+    hub: Address
+    hub_code_hash: Hash32
+    libraries: dict[str, Address]
+    factory: Address
+    block: int
+    deployer: Address
+    verifiers: tuple[DeployedVerifier, ...]
+    models: dict[int, DeployedModel]
+    feeds: dict[str, DeployedFeed]
+    registry: Address | None = None
+
+
+class Step(_Part):
+    """One transaction of a deployment. `raw` is kept until it is mined."""
+
+    tx_hash: Hash32
+    nonce: int
+    raw: str | None
+    block: int | None = None
+    address: Address | None = None
+
+
+class DeploymentFile(_Part):
+    """The content of the deployment file: the result of the latest finished run, and the steps to the next one."""
+
+    format: Literal[2]
+    chain_id: int
+    deployment: Deployment | None
+    steps: dict[str, Step]
+
+
+def load_deployment(path: Path) -> Deployment:
+    """Read a deployment file.
+
+    Raises:
+        DeploymentError: It is missing, damaged, of another release, or of a deployment that was not finished.
+    """
+    found = read_file(path)
+    if found is None:
+        raise DeploymentError(f"{path}: there is no deployment file; make one with `oracle deploy`")
+    if found.deployment is None:
+        raise DeploymentError(f"{path}: the deployment was not finished; run `oracle deploy` again, it goes on")
+    return found.deployment
+
+
+def read_file(path: Path) -> DeploymentFile | None:
+    """Return the content of a deployment file; None if there is no file. Raises: DeploymentError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeploymentError(f"{path}: can't be read: {error}") from error
+    try:
+        return DeploymentFile.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DeploymentError(
+            f"{path}: is no deployment file of this release: {where}: {first['msg'].removeprefix('Value error, ')}. "
+            "Restore it, or move it away to deploy anew"
+        ) from error
+
+
+def write_file(path: Path, content: DeploymentFile) -> None:
+    """Replace the file in one step: a reader sees the old one or the new one. Raises: DeploymentError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise DeploymentError(f"{path}: can't be written: {error}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(content.model_dump(mode="json"), indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DeploymentError(f"{path}: can't be written: {error}") from error

@@ -1,0 +1,166 @@
+"""The steps of a deployment: transactions that are written to the deployment file before they are sent.
+
+Each transaction is signed, written to the file, and only then sent. Whatever ends a run in between, the next one sends
+the same bytes again, or finds them mined: nothing is deployed or added twice. The chain decides what is there; the file
+says where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from oracle.chain.deploy.file import FORMAT, DeploymentFile, Step, read_file, write_file
+from oracle.chain.hub import hub_interface
+from oracle.chain.rpc import Rpc
+from oracle.chain.transport.answers import Receipt
+from oracle.chain.transport.reverts import describe_revert
+from oracle.chain.tx.sender import Sender
+from oracle.core.errors import ChainUnavailable, ContractRejected, DeploymentError, StateMoved
+from oracle.core.formats import from_hex, to_hex
+from oracle.core.types import SignedTransaction
+
+T = TypeVar("T")
+
+Progress: TypeAlias = Callable[[str], None]
+"""Called with one line for each step."""
+
+_ATTEMPTS = 3
+
+
+class Steps:
+    """Sends a deployment's transactions from one key, and keeps its file.
+
+    Args:
+        path: The deployment file.
+        deadline_s: Seconds to wait for each transaction.
+
+    Attributes:
+        file: The content of the deployment file, once it was opened.
+    """
+
+    file: DeploymentFile
+
+    def __init__(self, rpc: Rpc, sender: Sender, path: Path, progress: Progress, deadline_s: float) -> None:
+        self.rpc = rpc
+        self.sender = sender
+        self.path = path
+        self.progress = progress
+        self.deadline_s = deadline_s
+
+    async def open(self) -> None:
+        """Read the deployment file if it is of this very chain; else begin an empty one, where that is safe.
+
+        Raises:
+            DeploymentError: The file is damaged, of another chain, or names contracts that are not there.
+        """
+        chain_id = await self.rpc.chain_id()
+        self.file = DeploymentFile(format=FORMAT, chain_id=chain_id, deployment=None, steps={})
+        found = read_file(self.path)
+        if found is None:
+            return
+        if found.chain_id != chain_id:
+            raise DeploymentError(
+                f"{self.path} is of chain {found.chain_id}, but {self.rpc.name} serves chain {chain_id}: "
+                "name another deployment file, or correct the RPC URL"
+            )
+        for name, step in found.steps.items():
+            if step.address is not None and not await self.rpc.code(step.address):
+                if not await self.rpc.is_local():
+                    raise DeploymentError(
+                        f"{self.path}: there is no contract at {step.address} ({name}) on chain {chain_id}: "
+                        "is the node in sync? If this is another chain of the same id, move the file away"
+                    )
+                self.progress("the local chain was reset: deploying anew")
+                return
+        self.file = found
+
+    async def contract(self, name: str, code: bytes) -> str:
+        """Deploy a contract, unless that was done, and return its address. Raises as `once`."""
+
+        async def find() -> str | None:
+            step = self.file.steps.get(name)
+            return step.address if step is not None else None
+
+        return await self.once(name, None, code, find)
+
+    async def once(self, name: str, to: str | None, data: bytes, find: Callable[[], Awaitable[T | None]]) -> T:
+        """Send a transaction, unless its effect is there already.
+
+        Args:
+            name: Of the step, in the file and for progress.
+            to: None deploys `data`.
+            find: Looks for the effect of the transaction; returns None if it is not there.
+
+        Returns:
+            What `find` found.
+
+        Raises:
+            ContractRejected: The contract refused; the message is the reason.
+            TransactionPending: The transaction is not mined within the deadline.
+            ChainUnavailable: No answer.
+        """
+        for _ in range(_ATTEMPTS):
+            if (found := await find()) is not None:
+                return found
+            try:
+                await self._transact(name, to, data)
+            except StateMoved as error:
+                # Another transaction of this key took the nonce. The signed one can never be mined: forget it.
+                self.progress(f"{name}: {error}; trying again")
+                self.save(steps={key: step for key, step in self.file.steps.items() if key != name})
+                continue
+            if (found := await find()) is not None:
+                return found
+            # Never sent again on the word of a node that lags behind.
+            raise ChainUnavailable(f"{name}: mined, but {self.rpc.name} does not show it yet; run again")
+        raise ChainUnavailable(f"{name}: other transactions of {self.sender.address} keep coming first; run again")
+
+    async def _transact(self, name: str, to: str | None, data: bytes) -> None:
+        """Sign, write down, send, wait, write down."""
+        step = self.file.steps.get(name)
+        if step is not None and step.raw is not None and step.nonce > await self.rpc.nonce(self.sender.address):
+            step = None  # its predecessors were never mined here: the chain was reset
+        if step is None:
+            self.progress(f"{name}: sending")
+            signed = await self.sender.sign(to, data, hub_interface().decode_error)
+            step = Step(
+                tx_hash=signed.tx_hash,
+                nonce=signed.nonce,
+                raw=to_hex(signed.raw),
+            )
+            self.save(steps={**self.file.steps, name: step})
+            self.progress(f"{name}: signed {to_hex(step.tx_hash)}")
+        if step.raw is not None:
+            raw = from_hex(step.raw)
+            await self.sender.broadcast(SignedTransaction(step.tx_hash, raw, step.nonce))
+            self.progress(f"{name}: sent")
+        receipt = await self.sender.wait(step.tx_hash, self.deadline_s)
+        if not receipt.succeeded:
+            self.save(steps={key: each for key, each in self.file.steps.items() if key != name})
+            raise await self._why_reverted(name, to, data, receipt)
+        self.progress(f"{name}: mined in block {receipt.block_number}")
+        address = receipt.contract_address if to is None else None
+        done = step.model_copy(update={"raw": None, "block": receipt.block_number, "address": address})
+        self.save(steps={**self.file.steps, name: done})
+        self.progress(f"{name}: done")
+
+    async def _why_reverted(self, name: str, to: str | None, data: bytes, receipt: Receipt) -> ContractRejected:
+        if to is not None:
+            try:
+                await self.rpc.call(
+                    to,
+                    data,
+                    sender=self.sender.address,
+                    block=receipt.block_number,
+                    decode=hub_interface().decode_error,
+                )
+            except ContractRejected as error:
+                return ContractRejected(f"{name}: {error}", error.name)
+        return ContractRejected(f"{name}: {describe_revert(b'').message} ({receipt.gas_used:,} gas used)")
+
+    def save(self, **changes: Any) -> None:
+        """Change fields of the file's content, and write it."""
+        self.file = self.file.model_copy(update=changes)
+        write_file(self.path, self.file)
