@@ -40,7 +40,7 @@ def load(path: Path | str, env: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: The file can't be read, is not TOML, or has a mistake.
     """
-    return _read(Path(path), env, Config, "config.example.toml is one to start from")
+    return _read(Path(path), env, Config, "start from config.example.toml")
 
 
 def load_training(path: Path) -> TrainingConfig:
@@ -49,7 +49,7 @@ def load_training(path: Path) -> TrainingConfig:
     Raises:
         ConfigError: The file can't be read, is not TOML, or has a mistake.
     """
-    return _read(path, {}, TrainingConfig, "docs/detectors.md has one to start from")
+    return _read(path, {}, TrainingConfig, "docs/detectors.md shows one")
 
 
 def journal_at(where: str) -> JournalConfig:

@@ -1,0 +1,25 @@
+"""How a configuration is read from its text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oracle.config import Config, load
+from tests.unit.config.texts import MINIMAL, Load
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Load:
+    """Loads a configuration from its text, with changes: pairs of what to replace and by what."""
+
+    def read(text: str = MINIMAL, *changes: tuple[str, str], env: dict[str, str] | None = None) -> Config:
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        path = tmp_path / "oracle.toml"
+        path.write_text(text, encoding="utf-8")
+        return load(path, env or {})
+
+    return read

@@ -1,0 +1,149 @@
+"""A mistake is one line that says where it is and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oracle.core.errors import ConfigError
+from tests.unit.config.texts import HTTP, KEY, MINIMAL, SECOND_SOURCE, Load
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what"),
+    [
+        ("heartbeat", "heartbeet", "feeds[0].heartbeet", "unknown key; did you mean 'heartbeat'?"),
+        (HTTP, HTTP + "\nfoo = 1", "feeds[0].sources[0].foo", "unknown key; known keys: type, name, min"),
+        ("[journal]", "[journals]", "journals", "unknown key; did you mean 'journal'?"),
+        (KEY, "reporter = { anvil_acount = 1 }", "keys.reporter.anvil_acount", "did you mean 'anvil_account'?"),
+        ("chain_id = 31337", "", "chain.chain_id", "is missing"),
+        ("[journal]\npath", "[deploy]\nchange_delay = 1\n#", "journal", "is missing"),
+        ("chain_id = 31337", 'chain_id = "31337"', "chain.chain_id", "must be a whole number"),
+        ("chain_id = 31337", "chain_id = true", "chain.chain_id", "must be a whole number"),
+        ("chain_id = 31337", "chain_id = 0", "chain.chain_id", "must be greater than or equal to 1"),
+        ("decimals = 8", "decimals = 8.5", "feeds[0].decimals", "must be a whole number"),
+        ("decimals = 8", "decimals = 19", "feeds[0].decimals", "must be less than or equal to 18"),
+        ('"relative"', '"relativ"', "feeds[0].kind", "must be 'relative' or 'absolute'"),
+        ('"ETH / USD"', "7", "feeds[0].description", "must be a string"),
+        ('"ETH / USD"', '"' + "€" * 22 + '"', "feeds[0].description", "takes 66 bytes"),
+        ('"eth-usd"', '"ETH@USD"', "feeds[0].name", "must be 1 to 40 of a-z"),
+        ('"http://127.0.0.1:8545"', '"127.0.0.1:8545"', "chain.rpc_url", "write it as https://host/path"),
+        ('"http://127.0.0.1:8545"', '"ftp://h/"', "chain.rpc_url", "write it as https://host/path"),
+        ('"http://127.0.0.1:8545"', '"http://h:x/"', "chain.rpc_url", "is not a valid URL"),
+        ('"http://127.0.0.1:8545"', '"http://h/${KEY}"', "chain.rpc_url", "variable KEY is not set"),
+        ('"http://127.0.0.1:8545"', '"http://h/${a b}"', "chain.rpc_url", "not of the form ${NAME}"),
+        ('"ETH / USD"', '"${KEY}"', "feeds[0].description", "URLs and header values only"),
+        (HTTP, 'path = "price["', "feeds[0].sources[0].path", "write it as $.data.price"),
+        (HTTP, 'path = ""', "feeds[0].sources[0].path", "is not a JSONPath"),
+        (
+            'type = "http"',
+            'type = "htp"',
+            "feeds[0].sources[0].type",
+            "'htp' is not one of 'http', 'exchange', 'onchain'",
+        ),
+        ('type = "http"', "", "feeds[0].sources[0]", "needs 'type': one of 'http', 'exchange', 'onchain', 'push'"),
+        (HTTP, HTTP + "\ntimeout = 0", "feeds[0].sources[0].timeout", "must be greater than 0"),
+        (HTTP, HTTP + "\ntimeout = inf", "feeds[0].sources[0].timeout", "must be"),
+        (HTTP, HTTP + "\ntimeout = true", "feeds[0].sources[0].timeout", "must be a number"),
+        (HTTP, HTTP + '\nmin = "1"', "feeds[0].sources[0].min", "must be a number"),
+        (HTTP, HTTP + "\nmin = nan", "feeds[0].sources[0].min", "must be a finite number"),
+        (HTTP, HTTP + "\nmin = 2\nmax = 1", "feeds[0].sources[0]", "'min' (2) is above 'max' (1)"),
+        (HTTP, HTTP + "\nmax_age = 5", "feeds[0].sources[0]", "needs 'timestamp_path'"),
+        ("deviation_ppm = 5_000", "", "feeds[0]", "a relative feed needs 'deviation_ppm'"),
+        ("deviation_ppm", "deviation", "feeds[0]", "does not fit a relative feed; use 'deviation_ppm'"),
+        ("sigma", "max_source_spread = 1\nsigma", "feeds[0]", "use 'max_source_spread_ppm'"),
+        ("min_sources = 1", "min_sources = 2", "feeds[0]", "'min_sources' is 2, but there are 1 sources"),
+        ("sigma", "quorum = 2\nsigma", "feeds[0]", "'quorum' is 2, but there are 1 reporters"),
+        ("sigma", "confirmations = 0\nsigma", "feeds[0].confirmations", "could be held for ever"),
+        ("sigma", "confirmations = 256\nsigma", "feeds[0].confirmations", "must be less than or equal to 255"),
+        (
+            "sigma",
+            "confirm_delay = 604_801\nsigma",
+            "feeds[0].confirm_delay",
+            "is 604801 seconds, but the contract allows 604800 at most (7 days)",
+        ),
+        (
+            "sigma",
+            "max_age = 7_776_001\nsigma",
+            "feeds[0].max_age",
+            "is 7776001 seconds, but the contract allows 7776000 at most (90 days)",
+        ),
+        ("sigma", "max_repeats = 256\nsigma", "feeds[0].max_repeats", "must be less than or equal to 255"),
+        ("sigma", "max_repeats = -1\nsigma", "feeds[0].max_repeats", "must be greater than or equal to 0"),
+        ("sigma", "poll_interval = -1\nsigma", "feeds[0].poll_interval", "must be greater than 0"),
+        ("min_sources = 1\n", "", "feeds[0]", "has one source, which nothing checks"),
+        (HTTP, HTTP + "\nattempts = 0", "feeds[0].sources[0].attempts", "greater than or equal to 1"),
+        (HTTP, HTTP + "\nsuspend_for = 0", "feeds[0].sources[0].suspend_for", "greater than 0"),
+        (HTTP, HTTP + '\nname = "a"' + SECOND_SOURCE + 'name = "a"', "feeds[0]", "two sources have the name 'a'"),
+        (
+            KEY,
+            KEY + "\nshadow = { anvil_account = 1 }",
+            "keys",
+            "'shadow' is the submitter's key: a shadow report that is stuck",
+        ),
+        (KEY, "reporter = {}", "keys.reporter", "exactly one of 'keystore', 'remote' and 'anvil_account'"),
+        (
+            KEY,
+            'reporter = { anvil_account = 1, keystore = "k" }',
+            "keys.reporter",
+            "exactly one of 'keystore', 'remote' and 'anvil_account'",
+        ),
+        (KEY, 'reporter = { keystore = "k" }', "keys.reporter", "exactly one of 'password_file', 'password_env'"),
+        (
+            KEY,
+            'reporter = { keystore = "k", password_file = "p", password_prompt = true }',
+            "keys.reporter",
+            "exactly one of 'password_file'",
+        ),
+        (KEY, 'reporter = { remote = "https://s" }', "keys.reporter", "'remote' and 'address' go together"),
+        (KEY, 'reporter = { remote = "http://s.example" }', "keys.reporter.remote", "needs https"),
+        (KEY, 'reporter = { remote = "https://s.example/?k=1" }', "keys.reporter.remote", "without a query"),
+        ('path = "journal.sqlite"', 'url = "mysql://h/db"', "journal.url", "is not a PostgreSQL database"),
+        ('path = "journal.sqlite"', 'url = "postgresql://h"', "journal.url", "is not a PostgreSQL database"),
+        ('path = "journal.sqlite"', 'url = "postgresql://u:pw@h/db"', "journal.url", "has a password in it"),
+        ('path = "journal.sqlite"', 'url = "postgresql://h/db?password=pw"', "journal.url", "has a password in it"),
+        ('path = "journal.sqlite"', "standby = true", "journal", "exactly one of 'path'"),
+        ('path = "journal.sqlite"', 'path = "j"\npassword_env = "P"', "journal", "is for PostgreSQL only"),
+        ('path = "journal.sqlite"', 'path = "j"\nkeep_days = 0', "journal.keep_days", "greater than or equal to 1"),
+        (
+            KEY,
+            'reporter = { anvil_account = 1, password_env = "P" }',
+            "keys.reporter",
+            "takes no password",
+        ),
+        (KEY, "", "keys.reporter", "is missing"),
+        (KEY, "reporter = 1", "keys.reporter", "must be a table"),
+        ('path = "journal.sqlite"', 'path = ""', "journal.path", "must be a path"),
+        ('path = "journal.sqlite"', "path = 1", "journal.path", "must be a path"),
+        ("[journal]", "[prover]\nworkers = 0\n[journal]", "prover.workers", "greater than or equal to 1"),
+        (
+            "[journal]",
+            '[prover]\nsrs = "local"\n[journal]',
+            "prover.srs",
+            "must be 'public-ceremony' or 'insecure-local'",
+        ),
+        ("[journal]", "[deploy]\nchange_delay = -1\n[journal]", "deploy.change_delay", "greater than or equal to 0"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(
+    read: Load, tmp_path: Path, old: str, new: str, where: str, what: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL, (old, new))
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'oracle.toml'}: {where}: ")
+    assert what in message
+    assert "\n" not in message
+
+
+def test_further_problems_are_counted(read: Load) -> None:
+    with pytest.raises(ConfigError, match=r"\(and 1 more problem\)"):
+        read(MINIMAL, ("decimals = 8", "decimals = 99"), ("sigma = 6_000", "sigma = 0"))
+
+
+def test_an_error_in_a_union_is_one_message(read: Load) -> None:
+    http = MINIMAL[MINIMAL.index('type = "http"') :]
+    with pytest.raises(ConfigError, match=r"feeds\[0\]\.sources\[0\]\.speed: .*'max'") as caught:
+        read(MINIMAL, (http, 'type = "packaged"\nseries = "wti"\nspeed = "fast"'))
+    assert "more problem" not in str(caught.value)
