@@ -1,4 +1,4 @@
-"""The table [deploy]: what a new hub needs beyond its feeds."""
+"""The table [deploy]: the settings of a new hub, apart from its feeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["DeployConfig"]
 
 
 class DeployConfig(Section):
-    """What `oracle deploy` needs beyond the feeds.
+    """The settings of a new hub, apart from its feeds.
 
     Attributes:
         change_delay: Seconds after which a proposed change may take effect.

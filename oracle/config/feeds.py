@@ -107,7 +107,7 @@ SOURCE_TYPES: tuple[str, ...] = tuple(
 
 
 class FeedConfig(Section):
-    """One feed: what is fixed in the contract, and how this machine observes it.
+    """A feed: the terms that are fixed in the contract, and how this machine observes it.
 
     The contract's part: `description` (the feed's id is its hash), `kind`, `decimals`, `sigma`, `heartbeat`,
     `max_age`, `max_skew`, `quorum`, `reporters`, `confirmations`, `confirm_delay`, `max_repeats`, `tolerance`,
@@ -172,7 +172,7 @@ class FeedConfig(Section):
 
     @property
     def measure(self) -> Kind:
-        """How a move is measured, as the contract's enumeration says it."""
+        """The measure of a move, as the contract's number for it."""
         return Kind.RELATIVE if self.kind == "relative" else Kind.ABSOLUTE
 
     def source_name(self, index: int) -> str:

@@ -25,7 +25,7 @@ def _signer_url(value: str) -> str:
 
 
 class KeyConfig(Section):
-    """One signing key: an encrypted keystore and where its password is, a remote signer, or a local chain's key.
+    """A signing key: an encrypted keystore and where its password is, a remote signer, or a local chain's key.
 
     Attributes:
         keystore: The file with the encrypted key.

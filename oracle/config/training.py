@@ -69,7 +69,7 @@ class TrainingDataConfig(Section):
 
     @property
     def measure(self) -> Kind:
-        """How a move is measured, as the contract's enumeration says it."""
+        """The measure of a move, as the contract's number for it."""
         return Kind.RELATIVE if self.kind == "relative" else Kind.ABSOLUTE
 
 
@@ -130,7 +130,7 @@ class SplitConfig(Section):
 
 
 class BudgetConfig(Section):
-    """How many false holds are allowed.
+    """The false holds that are allowed.
 
     Attributes:
         false_holds_per_10k: How many of 10,000 reports without a fault the model may hold.

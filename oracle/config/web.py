@@ -13,7 +13,7 @@ __all__ = ["WebConfig"]
 
 
 class WebConfig(Section):
-    """What the daemon shows to the outside: `/metrics`, `/healthz` and `/readyz`.
+    """The server of `/metrics`, `/healthz` and `/readyz`.
 
     Attributes:
         listen: Host and port. None: nothing is served. There is no authentication: choose an address that only your

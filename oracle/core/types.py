@@ -134,6 +134,7 @@ class Observed:
 
     @property
     def observed(self) -> Observed:
+        """The observation."""
         return self
 
     def shadow(self, model_number: int) -> Observed:
@@ -143,7 +144,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class SignedObservation:
-    """One reporter's EIP-712 signature over (feedId, roundId, answer, observedAt)."""
+    """A reporter's EIP-712 signature over (feedId, roundId, answer, observedAt)."""
 
     answer: int
     observed_at: int
@@ -198,6 +199,7 @@ class Proven:
 
     @property
     def observed(self) -> Observed:
+        """The observation."""
         return self.scored.observed
 
 
@@ -231,6 +233,7 @@ class Submitted:
 
     @property
     def transaction(self) -> SignedTransaction:
+        """The latest transaction."""
         return SignedTransaction(self.tx_hash, self.raw_transaction, self.nonce)
 
     @property
@@ -244,6 +247,7 @@ class Submitted:
 
     @property
     def observed(self) -> Observed:
+        """The observation."""
         return self.proven.observed
 
 
@@ -274,6 +278,7 @@ class Confirmed:
 
     @property
     def observed(self) -> Observed:
+        """The observation."""
         return self.submitted.observed
 
 

@@ -29,7 +29,7 @@ MINUTE = 60.0
 
 
 class SuspensionListener(Protocol):
-    """What is told when a source is suspended, and when it answers again. Its methods must not raise."""
+    """A listener that is told when a source is suspended, and when it answers again. Its methods must not raise."""
 
     def suspended(self, source: str, seconds: float, reason: str) -> None: ...
     def resumed(self, source: str) -> None: ...

@@ -26,7 +26,7 @@ _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,80}(\.[0-9]{0,80})?([eE][+-]?[0-9]{1,4
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One value of one source.
+    """A value of a source, with its time.
 
     Attributes:
         value: The value in the feed's own units, as the source wrote it.

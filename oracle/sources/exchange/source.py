@@ -82,13 +82,13 @@ class ExchangeSource:
         requested_at = int(self._now())
         ticker = await self._ticker()
         value = self._checks.value(self._value(ticker), f"{self._where}: {self._config.what}")
-        told_at = ticker.get("timestamp")
-        if told_at is None:
+        timestamp = ticker.get("timestamp")
+        if timestamp is None:
             if self._config.max_age is not None:
                 raise DataError(f"{self._where}: the exchange gives no time with its ticker; leave 'max_age' out")
             return Reading(value, requested_at, self._name)
         where = f"{self._where}: timestamp"
-        milliseconds = parse_decimal(str(told_at), where)
+        milliseconds = parse_decimal(str(timestamp), where)
         observed_at = self._checks.moment(int(milliseconds) // 1_000, int(self._now()), where)
         return Reading(value, observed_at, self._name)
 
@@ -166,6 +166,7 @@ class _LimitedResponse(aiohttp.ClientResponse):
     """An answer that is read up to a limit."""
 
     async def read(self) -> bytes:
+        """Return the body. Raises `_AnswerRefused` if it is too large."""
         if self._body is None:
             body = bytearray()
             async for chunk in self.content.iter_any():

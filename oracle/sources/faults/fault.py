@@ -35,7 +35,7 @@ Apply = Callable[[Surroundings, random.Random], tuple[Decimal, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault.
+    """A kind of fault.
 
     Attributes:
         kind: Its name.

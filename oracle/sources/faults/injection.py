@@ -19,7 +19,7 @@ SPACING = 6
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """One faulty tick.
+    """A faulty tick.
 
     Attributes:
         feed: The series' name.
@@ -110,7 +110,7 @@ def _others_at(others: Sequence[Sequence[Reading]], index: int, ticks: int) -> t
 
 
 class _ShuffledKinds:
-    """Gives each fault once, in random order, before it gives any fault again."""
+    """A bag of faults that gives each fault once, in random order, before it gives any again."""
 
     def __init__(self, catalogue: Sequence[Fault], rng: random.Random) -> None:
         self._catalogue = tuple(catalogue)
