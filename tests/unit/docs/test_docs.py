@@ -16,7 +16,8 @@ from oracle.core.errors import ConfigError
 
 
 def documents(root: Path) -> list[Path]:
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    pages = [root / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")]
+    return [*(page for page in pages if page.exists()), *sorted((root / "docs").rglob("*.md"))]
 
 
 def test_documented_commands_exist(project_root: Path) -> None:
