@@ -1,4 +1,8 @@
-"""A model that somebody brought, as proving takes it: an ONNX file, chosen scales, and the circuit's settings."""
+"""A model that somebody brought, as proving takes it: an ONNX file, chosen scales, and the circuit's settings.
+
+Callers that never meet an imported model import this module too. So onnx and numpy, which take a quarter of a second,
+are imported only inside the functions that read a graph.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Settings:
-    """What tuning chooses.
+    """The settings of a circuit, which tuning chooses.
 
     Attributes:
         input_scale: A window's integer x means x / 2^input_scale.
         param_scale: Weights are multiples of 2^-param_scale.
-        base: Of the digits into which ReLU and comparisons take a number; the lookup table has as many rows.
-        legs: Digits; base^legs exceeds everything that is taken apart.
-        columns: Inner columns: fewer rows, but a larger proof and more gas.
-        k: The circuit has at least 2^k rows. Where fewer would do, ezkl folds columns, and the proof grows.
+        base: Base of the digits into which ReLU and comparisons take a number; the lookup table has as many rows.
+        legs: Number of digits; base^legs exceeds every number that is taken apart.
+        columns: Inner columns. More of them need fewer rows, but make a larger proof that costs more gas.
+        k: The circuit has at least 2^k rows. If fewer would do, ezkl folds columns, and the proof grows.
         rebase: t: whatever gets a larger scale than t · param_scale is divided, and a prover may choose between two
             roundings. 0: nothing is divided, and there is nothing to choose.
     """
@@ -40,7 +44,7 @@ class Settings:
 
 
 def legs_for(base: int, bound: int) -> int:
-    """The fewest digits of `base` that hold every magnitude up to `bound`; at least 2, as ezkl wants."""
+    """Return the fewest digits of `base` that hold every magnitude up to `bound`; at least 2, as ezkl requires."""
     legs = 2
     while base**legs <= bound:
         legs += 1
@@ -48,23 +52,26 @@ def legs_for(base: int, bound: int) -> int:
 
 
 def model_name(stem: str) -> str:
-    """A file's name as a model's: letters, digits and hyphens."""
+    """Return a file's name as a model's name: letters, digits and hyphens."""
     return re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-").lower() or "model"
 
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A brought model at chosen scales: `Provable` and `Tuned`, so that `artifact.build` takes it.
+    """An imported model at chosen scales. It is `Provable` and `Tuned`, so `artifact.build` takes it.
 
-    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit. Of a circuit that
-    was made to publish verdicts (`disclosure.py`) those are 0 and 1.
+    It publishes its outputs as integers at the circuit's output scale: output = integer / score_unit. A circuit that
+    was made to publish verdicts (`disclosure.py`) publishes 0 and 1.
 
     Attributes:
         name: Letters, digits and hyphens.
         circuit: The integer reference.
-        settings: The circuit's.
-        description: More for the manifest: the source's hash, fidelity.
-        disclosure: "score", or "verdict" if the circuit publishes that alone.
+        settings: The circuit's settings.
+        description: More facts for the manifest: the source's hash, fidelity.
+        disclosure: "score", or "verdict" if the circuit publishes verdicts alone.
+
+    Raises:
+        ModelError: The settings don't fit the circuit.
     """
 
     name: str
@@ -89,56 +96,64 @@ class ImportedModel:
 
     @property
     def largest_input(self) -> int:
-        """No integer of a window exceeds it."""
+        """The largest magnitude that an integer of a window may have."""
         return encoding.CLIP
 
     @property
     def features(self) -> int:
+        """Integers in a window."""
         return self.circuit.features
 
     @property
     def outputs(self) -> int:
+        """Integers that are published for a window."""
         return self.circuit.outputs
 
     @property
     def param_scale(self) -> int:
+        """Weights are multiples of 2^-param_scale."""
         return self.settings.param_scale
 
     @property
     def score_unit(self) -> int:
+        """The published integer that stands for an output of 1."""
         return 1 << self.circuit.output_scale
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """The integers that the circuit publishes for one window."""
+        """Return the integers that the circuit publishes for one window.
+
+        Raises:
+            ValueError: The window has another number of features.
+        """
         if len(features) != self.features:
             raise ValueError(f"{len(features)} features; {self.name} has {self.features}")
         return tuple(int(value) for value in self.circuit.evaluate([list(features)])[0])
 
     def score_many(self, windows: Any) -> Any:
-        """`score_int` of many windows at once: an array of integers [count, outputs]."""
+        """Return the scores of many windows at once, as an array of integers [count, outputs]; see `score_int`."""
         return self.circuit.evaluate(windows)
 
     def score_bound(self) -> int:
-        """Bounds every intermediate value over all clipped windows."""
+        """Return a bound on every intermediate value, over all clipped windows."""
         return self.circuit.bound
 
     def to_onnx(self, batch: int) -> bytes:
-        """The graph for `batch` windows of integers."""
+        """Return the graph for `batch` windows of integers."""
         return self.circuit.to_onnx(batch)
 
     def run_args(self) -> Mapping[str, Any]:
-        """Digits, columns and k."""
+        """Return ezkl's arguments for digits, columns, k and rebase."""
         digits = {"decomp_base": self.settings.base, "decomp_legs": self.settings.legs}
         room = {"logrows": self.settings.k} if self.settings.k else {}
         rebase = {"scale_rebase_multiplier": self.settings.rebase} if self.settings.rebase else {}
         return {"num_inner_cols": self.settings.columns} | room | (digits if self.circuit.decomposed else {}) | rebase
 
     def windows(self) -> Sequence[tuple[int, ...]]:
-        """Zeros for the probe, which anyone may see, then corners of the box."""
+        """Return zeros for the probe, which anyone may see, then corners of the box of windows."""
         return corners(self.circuit)
 
     def facts(self) -> Mapping[str, Any]:
-        """For the manifest."""
+        """Return the facts about the model for the manifest."""
         program = self.circuit.program
         return {
             "input_scale": self.settings.input_scale,
@@ -156,7 +171,7 @@ class ImportedModel:
 
 
 def corners(circuit: Circuit) -> list[tuple[int, ...]]:
-    """Zeros, then corners of the box that a circuit's windows are in."""
+    """Return zeros, then corners of the box that a circuit's windows are in."""
     most, count = circuit.clip, circuit.features
     alternating = tuple(most if index % 2 else -most for index in range(count))
     return [
@@ -175,17 +190,17 @@ DIGITS = 256
 
 
 def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool = False) -> ImportedModel:
-    """A brought model at given scales, with digits that hold all that it takes apart.
+    """Return an imported model at given scales, with enough digits for every number that it takes apart.
 
     Args:
         name: Letters, digits and hyphens.
-        onnx: The model.
+        onnx: The ONNX file.
         input_scale: A window's integer x means x / 2^input_scale.
         param_scale: Weights are multiples of 2^-param_scale.
-        verdict: Whether it publishes 1 for each output above 0 and 0 for each other, instead of the outputs.
+        verdict: True: the model publishes 1 for each output above 0 and 0 for each other, instead of the outputs.
 
     Raises:
-        ModelError: It can't be proven, or its values can exceed the circuit's integers.
+        ModelError: The model can't be proven, or its values can exceed the circuit's integers.
     """
     import hashlib
 
@@ -205,10 +220,10 @@ def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdic
 
 
 def reference_of(artifact: Artifact) -> Circuit:
-    """The integer reference of an imported model's artifact, from its own graph.
+    """Return the integer reference of an imported model's artifact, made from the artifact's own graph.
 
     Raises:
-        ModelError: The artifact is of a detector, or of a batch.
+        ModelError: The artifact is of a detector, or has several windows.
     """
     from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the rest of the package knows about proving."""
+"""The interface of proving: what it takes, what it gives, and what a prover is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Progress: TypeAlias = Callable[[str], None]
 
 
 class Provable(Protocol):
-    """A model as proving sees it: a detector, or whatever else has a circuit that equals an integer reference.
+    """A model as proving sees it: a detector, or anything else that has a circuit equal to an integer reference.
 
     Attributes:
         name: Letters, digits and hyphens.
@@ -22,8 +22,8 @@ class Provable(Protocol):
         score_unit: For the manifest.
         disclosure: "score", or "verdict" if the graph compares.
 
-    It may have an attribute `spread`: true if the last feature but one is the spread between the reporters' answers;
-    and `input_lengths`: the lengths of the graph's inputs, if it has several.
+    A model may have an attribute `spread`: true if the last feature but one is the spread between the reporters'
+    answers. It may have `input_lengths`: the lengths of the graph's inputs, if it has several.
     """
 
     @property
@@ -45,35 +45,35 @@ class Provable(Protocol):
     def disclosure(self) -> str: ...
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """The integers that the circuit publishes for one window."""
+        """Return the integers that the circuit publishes for one window."""
         ...
 
     def score_bound(self) -> int:
-        """Bounds every intermediate value of the circuit."""
+        """Return a bound on every intermediate value of the circuit."""
         ...
 
     def to_onnx(self, batch: int) -> bytes:
-        """The ONNX graph for `batch` windows."""
+        """Return the ONNX graph for `batch` windows."""
         ...
 
 
 @runtime_checkable
 class Tuned(Protocol):
-    """A model that brings its circuit's settings, and says what a window of it may be.
+    """A model that brings its circuit's settings and its own windows.
 
     A detector has neither: its circuit has one shape, and its windows are a feed's.
     """
 
     def run_args(self) -> Mapping[str, Any]:
-        """ezkl's run arguments that differ from those of an exact circuit without comparisons."""
+        """Return those of ezkl's run arguments that differ from an exact circuit's without comparisons."""
         ...
 
     def windows(self) -> Sequence[tuple[int, ...]]:
-        """The probe's window, then others that the circuit must have a witness for."""
+        """Return the probe's window, then others that the circuit must have a witness for."""
         ...
 
     def facts(self) -> Mapping[str, Any]:
-        """For the manifest: JSON, the same for the same model, data and settings."""
+        """Return facts for the manifest, as JSON; the same for the same model, data and settings."""
         ...
 
 
@@ -84,8 +84,8 @@ class ProofJob:
     Attributes:
         windows: 1 to B feature vectors of clipped integers.
         scores: As many vectors of published integers, as `Detector.score_int` gives them.
-        input_hash: Of the windows, for a circuit that publishes it in their place; of each of its inputs, if several.
-        output_hash: Likewise of the scores.
+        input_hash: Hash of the windows, if the circuit publishes it in their place; a hash of each input, if several.
+        output_hash: Hash of the scores, if the circuit publishes it in their place.
     """
 
     windows: tuple[tuple[int, ...], ...]
@@ -101,7 +101,7 @@ class Proof:
     Attributes:
         proof: As the Solidity verifier takes it.
         instances: Field elements, in the hub's order: [H] ++ x ++ s.
-        artifact_hash: The artifact that it was made with.
+        artifact_hash: Names the artifact that it was made with.
         seconds: Time of witness, proof and verification.
     """
 
@@ -113,11 +113,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Evidence that a circuit works: a proof of one window, which fills the batch. It goes with a model to the hub.
+    """Evidence that a circuit works: a proof of one window, which fills the batch. The hub gets it with a model.
 
     Attributes:
         window: Clipped integers.
-        scores: What the circuit publishes of it.
+        scores: The integers that the circuit publishes for the window.
         proof: As the Solidity verifier takes it.
     """
 
@@ -127,7 +127,7 @@ class Probe:
 
 
 class EventKind(StrEnum):
-    """What happens to a job. Each ends with one of the last four."""
+    """The events in the life of a job. Each job ends with one of the last four."""
 
     QUEUED = "queued"
     STARTED = "started"
@@ -140,15 +140,15 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProverEvent:
-    """What a prover tells about itself, for progress and metrics.
+    """An event that a prover reports, for progress and metrics.
 
     Attributes:
-        kind: What happened.
-        statement: Names the statement: a hash of the artifact's and the instances.
+        kind: Says what happened.
+        statement: Names the statement: a hash of the artifact's hash and the instances.
         running: Jobs that workers have now.
         waiting: Jobs that wait for a worker, or for a place in the queue.
-        seconds: Of a job that ended: since it was asked for.
-        detail: Why it was tried again or failed.
+        seconds: Time since a job that ended was asked for.
+        detail: Reason why it was tried again or failed.
     """
 
     kind: EventKind
@@ -164,9 +164,9 @@ OnEvent: TypeAlias = Callable[[ProverEvent], None]
 
 
 class Prover(Protocol):
-    """Makes proofs of one circuit, several at once if it can.
+    """A prover makes proofs of one circuit, several at once if it can.
 
-    What `tests/proving_conformance.py` asks of each implementation:
+    `tests/proving_conformance.py` asks this of each implementation:
 
     - A proof leaves it only after this machine verified it, and saw that its length and its instances are exact.
     - A statement is proven once: a proof that was made is given again, and a job that is asked for while the same one
@@ -177,11 +177,11 @@ class Prover(Protocol):
     """
 
     async def prove(self, job: ProofJob, *, wait: bool = True) -> Proof:
-        """Proves one statement.
+        """Prove one statement.
 
         Args:
             job: The statement.
-            wait: Whether to wait if the queue is full.
+            wait: True to wait if the queue is full.
 
         Raises:
             ValueError: The job does not fit the circuit.
@@ -196,9 +196,9 @@ class Prover(Protocol):
         ...
 
     async def warm(self) -> int:
-        """Starts all workers. Returns the largest resident size of one so far, in bytes; 0 if unknown."""
+        """Start all workers. Return the largest resident size of one so far, in bytes; 0 if unknown."""
         ...
 
     async def close(self) -> None:
-        """Ends the workers; jobs under way raise ProverUnavailable. The prover can't be used afterwards."""
+        """End the workers; jobs under way raise ProverUnavailable. The prover can't be used afterwards."""
         ...

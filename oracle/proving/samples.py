@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def load(path: Path) -> np.ndarray:
-    """Reads samples, one row each.
+    """Read samples, one row each.
 
     Args:
         path: `.npy`; `.csv`, with or without a line of names; or `.json`: a list of rows, or `{"input_data": rows}`.
 
     Raises:
-        DataError: The file is missing, or no table of numbers.
+        DataError: The file is missing, or is not a table of numbers.
     """
     import numpy as np
 

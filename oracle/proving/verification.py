@@ -1,4 +1,4 @@
-"""Verifying proofs off-chain, on this machine."""
+"""Verification of proofs off-chain, on this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DEADLINE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether a proof holds, and if not, why."""
+    """The result of verifying a proof: `verified`, and the `reason` if it is not."""
 
     verified: bool
     reason: str = ""
 
 
 class LocalVerifier:
-    """Verifies proofs of one circuit off-chain, as an auditor does: with the verifying key and nothing of the prover's.
+    """A verifier of one circuit's proofs, off-chain. Like an auditor, it needs none of the prover's files.
 
     Args:
         artifact: May lack the prover's files.
@@ -42,7 +42,7 @@ class LocalVerifier:
         self.close()
 
     def verify(self, proof: bytes, instances: tuple[int, ...]) -> Verification:
-        """Verifies one proof against the instances that the hub built.
+        """Verify one proof against the instances that the hub built.
 
         Raises:
             ProverCrashed, ProverTimeout: The child failed; nothing is known of the proof.
@@ -68,5 +68,5 @@ class LocalVerifier:
         return Verification(result["verified"], "" if result["verified"] else result["reason"] or "ezkl refuses it")
 
     def close(self) -> None:
-        """Ends the child."""
+        """End the child."""
         self._child.close()

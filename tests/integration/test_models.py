@@ -236,7 +236,7 @@ def test_verdicts_that_are_a_provers_to_choose_count_as_flips() -> None:
     search = Search(asked, lambda step: None)
     circuit = instantiate(search.program(0), 4, 8, CLIP, 2)
     near = replace(circuit, slack=int(2**circuit.output_scale))
-    honest, doubted = search.gate.fidelity(circuit), search.fidelity(near)
+    honest, doubted = search.gate.fidelity(circuit), search.gate.fidelity(near)
     assert honest.undecided == 0 < doubted.undecided
     assert doubted.flips == honest.flips + doubted.undecided
 

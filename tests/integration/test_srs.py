@@ -21,7 +21,7 @@ from werkzeug import Request, Response
 from oracle.chain.local.anvil import free_port
 from oracle.cli import oracle as command_line
 from oracle.core.errors import ArtifactError, SrsUnavailable
-from oracle.proving import srs as strings
+from oracle.proving.srs import ceremony
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.ceremony import ceremony_name, srs_bytes
 from oracle.proving.srs.download import Patience
@@ -41,7 +41,7 @@ Handler = Callable[[Request], Response]
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(strings.CEREMONY_SHA256, K, hashlib.sha256(CONTENT).hexdigest())
+    monkeypatch.setitem(ceremony.CEREMONY_SHA256, K, hashlib.sha256(CONTENT).hexdigest())
 
 
 class Server:
@@ -127,7 +127,7 @@ def test_the_source_is_ezkls() -> None:
         path for path in distribution("ezkl").files or [] if path.suffix in (".so", ".pyd") and "ezkl" in path.name
     )
     content = Path(str(distribution("ezkl").locate_file(library))).read_bytes()
-    assert f"{strings.CEREMONY_URL}/kzg".encode() in content
+    assert f"{ceremony.CEREMONY_URL}/kzg".encode() in content
 
 
 def test_sizes_are_those_that_ezkl_writes(folder: Path) -> None:

@@ -41,10 +41,10 @@ _SRS_MEANING = {
 
 
 def inspect_artifact(path: Path) -> Inspection:
-    """Reads an artifact, all of it or an auditor's copy, and checks its hashes.
+    """Read an artifact, complete or an auditor's copy, check its hashes, and describe it.
 
     Raises:
-        DataError: There is none at this path, it is damaged, or it is of another release.
+        DataError: There is no artifact at this path, or it is damaged or of another release.
     """
     if path.is_file():
         raise DataError(f"{path} is a file; an artifact is the folder that `oracle model build` names")
@@ -129,7 +129,7 @@ def _view(found: Artifact) -> Inspection:
 
 
 def _measured(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What tuning measured of the chosen settings."""
+    """Return what tuning measured with the chosen settings."""
     chosen = [each for each in tuning.get("candidates") or () if each.get("chosen")]
     names = ("seconds", "proof_bytes", "memory")
     return {name: chosen[0][name] for name in names if chosen[0].get(name) is not None} or None if chosen else None
@@ -198,7 +198,7 @@ def _circuit(settings: Mapping[str, Any], source: str) -> CircuitView:
 
 
 def _columns(source: str) -> dict[str, int]:
-    """Columns as the verifier shows them: the proof's first points are the advice columns' commitments."""
+    """Count the columns that the verifier shows. The proof's first points are the advice columns' commitments."""
     first = re.search(r"// Phase 1\s+for\s+{ let proof_cptr_end := add\(proof_cptr, 0x([0-9a-f]+)\) }", source)
     if first is None:
         raise ValueError("the verifier reads its proof in another way than generated ones do")
@@ -237,7 +237,7 @@ def _cost(found: Artifact, source: str, measured: Mapping[str, Any] | None) -> C
 
 
 def _calldata(proof: bytes, instances: Sequence[int]) -> bytes:
-    """`verifyProof(proof, instances)` in its canonical encoding, with a selector without zeros."""
+    """Encode `verifyProof(proof, instances)` canonically, with a selector without zeros."""
     words = [0x40, 0x60 + len(proof), len(proof)]
     head = b"\xff" * 4 + b"".join(word.to_bytes(32, "big") for word in words)
     return head + proof + b"".join(word.to_bytes(32, "big") for word in (len(instances), *instances))

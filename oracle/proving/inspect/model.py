@@ -18,15 +18,15 @@ from oracle.proving.lowering.program import DECOMPOSED, DEFAULT_SEGMENTS, Proble
 
 @dataclass(frozen=True, slots=True)
 class GraphReport:
-    """What is in an ONNX file, and whether it can be proven.
+    """A report on an ONNX file.
 
     Attributes:
-        name: Of the file.
-        operators: How often each occurs.
-        problems: Why it can't be proven; empty if it can.
+        name: The file's name.
+        operators: How often each operator occurs.
+        problems: Reasons why the model can't be proven; empty if it can.
         program: The lowered model; None if there are problems.
-        public: Estimate with public weights, likewise.
-        private: Estimate with private weights, likewise.
+        public: Estimated cost with public weights; None if the model can't be lowered.
+        private: Estimated cost with private weights; None if the model can't be lowered.
     """
 
     name: str
@@ -37,7 +37,7 @@ class GraphReport:
     private: Estimate | None
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the report as JSON."""
         program = self.program
         return {
             "name": self.name,
@@ -53,7 +53,7 @@ class GraphReport:
         }
 
 
-def inspect_model(
+def inspect_onnx(
     data: bytes,
     name: str = "model",
     *,
@@ -63,19 +63,19 @@ def inspect_model(
     memory: int | None = None,
     whole: bool = True,
 ) -> GraphReport:
-    """Looks at an ONNX file, without any key or circuit.
+    """Report on an ONNX file, without making any key or circuit.
 
     Args:
         data: The file.
-        name: For messages.
-        output: The one that is published.
-        segments: Of a smooth activation.
+        name: Name for messages.
+        output: The output that is published; needed if there are several.
+        segments: Pieces of the piecewise linear function that stands for a smooth activation.
         keep_activation: Keep a final monotone activation.
-        memory: Bytes that proving may take; None: as the machine has.
-        whole: Whether one circuit is to hold it all.
+        memory: Bytes that proving may take; None: as much as the machine has.
+        whole: True if one circuit is to hold the whole model.
 
     Raises:
-        ModelError: It is no ONNX file. Everything else is a problem in the report.
+        ModelError: It is not an ONNX file. Everything else is a problem in the report.
     """
     model = read_model(data, name)
     operators = collections.Counter(node.op_type for node in model.graph.node)
@@ -93,10 +93,10 @@ def inspect_model(
 
 
 def require_provable(report: GraphReport) -> Program:
-    """The report's program.
+    """Return the report's program.
 
     Raises:
-        ModelError: It has problems: all of them, each with its node and what to change.
+        ModelError: The report has problems. The message lists each, with its node and what to change.
     """
     if report.problems or report.program is None:
         count = len(report.problems)
@@ -106,10 +106,10 @@ def require_provable(report: GraphReport) -> Program:
 
 
 def check_cost(cost: Estimate, memory: int | None = None) -> None:
-    """Refuses a circuit that this machine can't prove.
+    """Refuse a circuit that this machine can't prove.
 
     Raises:
-        ModelError: It needs more memory, or more rows than there are.
+        ModelError: The circuit needs more memory than allowed, or more rows than there are.
     """
     problem = _cost_problem(cost, memory)
     if problem:
@@ -142,10 +142,10 @@ def _too_large(program: Program, cost: Estimate, memory: int | None) -> list[Pro
 
 
 def read_file(path: Path) -> bytes:
-    """An ONNX file's content.
+    """Return an ONNX file's content.
 
     Raises:
-        ModelError: It can't be read.
+        ModelError: The file can't be read.
     """
     try:
         return path.read_bytes()

@@ -1,4 +1,4 @@
-"""What is told of an artifact, for people and as JSON."""
+"""Views of an artifact, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class GraphView:
     """The ONNX graph.
 
     Attributes:
-        inputs: "name: type[shape]", each.
-        outputs: Likewise.
-        operators: How many of each kind.
-        initializers: "name: type[shape]", each.
+        inputs: "name: type[shape]" of each input.
+        outputs: "name: type[shape]" of each output.
+        operators: How many nodes of each kind.
+        initializers: "name: type[shape]" of each initializer.
         parameters: Numbers in all initializers and constants.
-        opset: Of the default domain.
+        opset: Version of the default domain.
     """
 
     inputs: tuple[str, ...]
@@ -30,21 +30,21 @@ class GraphView:
 
 @dataclass(frozen=True, slots=True)
 class CircuitView:
-    """Size of the circuit.
+    """The size of the circuit.
 
     Attributes:
-        k: 2^k rows.
-        rows_used: By the model and its hash.
-        rows_available: 2^k without those that blind.
-        rows_of_hash: Of the rows used, those that hash the weights need side by side with the others.
+        k: The circuit has 2^k rows.
+        rows_used: Rows of the model and its hash.
+        rows_available: 2^k without the rows that blind.
+        rows_of_hash: Of the rows used, those that hash the weights; they lie beside the others.
         assignments: Cells that the model fills.
         inner_columns: ezkl's `num_inner_cols`.
         columns: "advice", "fixed" and "permutation" (columns under the copy argument), as the verifier shows them.
-        lookups: Lookup tables, in ezkl's words.
+        lookups: Lookup tables, as ezkl names them.
         range_checks: Ranges that values are checked to be in.
         decomposition: Base and legs of signed-limb range checks.
         input_scale: Inputs are integers times 2^-input_scale.
-        param_scale: Likewise weights.
+        param_scale: Weights are integers times 2^-param_scale.
     """
 
     k: int
@@ -63,22 +63,23 @@ class CircuitView:
 
 @dataclass(frozen=True, slots=True)
 class CostView:
-    """What a proof costs. Gas is of a transaction that only verifies.
+    """The cost of a proof. Gas is that of a transaction which only verifies.
 
     Attributes:
         proof_bytes: Length of each proof.
         instances: Numbers that the contract passes with it.
-        verifier_bytes: Code on-chain.
-        verifier_bytes_limit: EIP-170.
-        commitments: Points that the verifier folds: of a proof, and of the verifying key.
-        calldata_bytes: Of `verifyProof`.
-        calldata_gas: At least: of the first proof, whose window is calm, if it is there; else of instances that
-            are all zero.
-        calldata_gas_most: At most: as if no byte were zero, which is near when all moves are negative.
+        verifier_bytes: Length of the verifier's code on-chain.
+        verifier_bytes_limit: The limit of EIP-170.
+        commitments: Points that the verifier folds: "in_proof", and "in_key", of the verifying key.
+        calldata_bytes: Length of the calldata of `verifyProof`.
+        calldata_gas: Gas of the calldata, at least: that of the first proof, whose window is calm, if it is there; else
+            with instances that are all zero.
+        calldata_gas_most: Gas of the calldata, at most: as if no byte were zero. It is nearly so when all moves are
+            negative.
         floor_gas: 21,000, calldata, one pairing check and the commitments: less is impossible. Computed.
-        verify_gas_estimate: Floor and what verifiers of this kind spend beyond it. An estimate.
+        verify_gas_estimate: The floor and what verifiers of this kind spend beyond it. An estimate.
         verify_gas_estimate_most: The same with the most calldata.
-        measured: What the artifact's manifest or its tuning says was measured; None if nothing was.
+        measured: Measurements that the artifact's manifest or its tuning states; None if there are none.
     """
 
     proof_bytes: int
@@ -100,11 +101,11 @@ class FileView:
     """One of the artifact's files.
 
     Attributes:
-        name: In the folder.
-        sha256: As the manifest has it; None for the manifest and the probe, which no hash has.
-        bytes: Its size; None if it is not in this copy.
+        name: Name in the folder.
+        sha256: As the manifest has it; None for the manifest and the probe, which no hash covers.
+        bytes: Size; None if the file is not in this copy.
         readers: "prover" or "anyone".
-        why: One line.
+        why: One line for people.
     """
 
     name: str
@@ -120,26 +121,26 @@ class Inspection:
 
     Attributes:
         path: The folder.
-        name: The model's.
+        name: The model's name.
         batch: Windows per proof.
         features: Inputs per window.
         outputs: Published integers per window.
-        score_unit: The contract's.
-        complete: Whether the prover's files are here.
+        score_unit: The contract's score unit.
+        complete: True if the prover's files are here.
         visibility: "private" or "public".
-        visibility_means: In words.
+        visibility_means: The same in words.
         disclosure: "score" or "verdict".
-        disclosure_means: In words.
+        disclosure_means: The same in words.
         privacy: The same for machines, as the manifest has it.
-        srs_origin: Who knew its secret.
-        srs_means: In words.
+        srs_origin: Says who knew the SRS's secret.
+        srs_means: The same in words.
         graph: None in a copy without the model.
-        circuit: Its size.
-        cost: Of a proof.
-        fidelity: Against the float model; None if it is not known.
-        hashes: Of everything.
-        tools: Versions that it was built with.
-        files: Who may have which.
+        circuit: Size of the circuit.
+        cost: Cost of a proof.
+        fidelity: Fidelity to the float model; None if it is not known.
+        hashes: Hashes of everything, by name.
+        tools: Versions of the tools that built it.
+        files: Says who may have which file.
         warnings: What a person should not overlook.
     """
 

@@ -1,4 +1,4 @@
-"""A lowered model: a list of operations on numbers, and what keeps a model from becoming one."""
+"""A lowered model: a list of operations on numbers; and the problems that keep a model from becoming one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEFAULT_SEGMENTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a model can't be proven as it is.
+    """A reason why a model can't be proven as it is.
 
     Attributes:
         node: The ONNX node or tensor, as a person finds it in a viewer.
@@ -56,11 +56,11 @@ class Op:
     """One operation.
 
     Attributes:
-        kind: Of `KINDS`.
+        kind: One of `KINDS`.
         inputs: Names of values or constants.
-        output: Name of the value.
-        node: The ONNX node it comes from.
-        shape: Of the output; axis 0 is the batch, and 1 here.
+        output: Name of the result.
+        node: The ONNX node that it comes from.
+        shape: Shape of the result; axis 0 is the batch, and 1 here.
         attributes: axes, perm, shape, indices and the like, without the batch.
     """
 
@@ -78,14 +78,14 @@ class Program:
 
     Attributes:
         input: Name of the input.
-        input_shape: Of one window, without the batch.
+        input_shape: Shape of one window, without the batch.
         output: Name of the output.
-        output_shape: Of one window, without the batch.
-        ops: In order.
+        output_shape: Shape of the output for one window, without the batch.
+        ops: The operations, in order.
         constants: By name, float64.
         dropped: The final activation that was left off, or "".
         approximated: Activations that became piecewise linear, as "node (operator)".
-        order_only: Why only the order of the outputs is that of the model, or "".
+        order_only: Reason why only the order of the outputs is that of the model, or "".
     """
 
     input: str
@@ -100,10 +100,12 @@ class Program:
 
     @property
     def features(self) -> int:
+        """Numbers in a window."""
         return math.prod(self.input_shape)
 
     @property
     def outputs(self) -> int:
+        """Numbers in the output for a window."""
         return math.prod(self.output_shape)
 
     @property

@@ -1,4 +1,4 @@
-"""Proofs that were made, by artifact and statement, so that no statement is proven twice."""
+"""A cache of proofs, by artifact and statement, so that no statement is proven twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = 4_096
 
 
 def statement_of(artifact_hash: str, instances: Sequence[int]) -> str:
-    """Names a statement: the same for all jobs that have the same instances in the same circuit."""
+    """Return a name for a statement; jobs that have the same instances in the same circuit share it."""
     words = b"".join(element.to_bytes(32, "big") for element in instances)
     return hashlib.sha256(artifact_hash.encode() + b"\0" + words).hexdigest()
 
@@ -28,13 +28,15 @@ def statement_of(artifact_hash: str, instances: Sequence[int]) -> str:
 class ProofCache:
     """The latest proofs, in memory and, if there is a folder, in files that outlive the process.
 
-    What is read from a file is a claim: a prover verifies it before it uses it. Files hold the proof alone, neither
-    features nor scores.
+    A file is a claim: a prover verifies it before it uses it. Files hold the proof alone, neither features nor scores.
 
     Args:
         entries: Proofs in memory; 0 keeps none.
         folder: Created with the first file, for its owner alone.
         files: Files that are kept in the folder; the oldest go first.
+
+    Raises:
+        ValueError: `entries` is below 0, or `files` below 1.
     """
 
     def __init__(self, entries: int = ENTRIES, folder: Path | None = None, files: int = FILES) -> None:
@@ -47,18 +49,18 @@ class ProofCache:
 
     @property
     def on_disk(self) -> bool:
-        """Whether there is a folder."""
+        """True if there is a folder."""
         return self._folder is not None
 
     def get(self, statement: str) -> Proof | None:
-        """A proof from memory: it was verified when it came."""
+        """Return a proof from memory, which was verified when it came; None if there is none."""
         proof = self._proofs.get(statement)
         if proof is not None:
             self._proofs.move_to_end(statement)
         return proof
 
     def put(self, statement: str, proof: Proof) -> None:
-        """Remembers a verified proof in memory."""
+        """Remember a verified proof in memory."""
         if self._entries:
             self._proofs[statement] = proof
             self._proofs.move_to_end(statement)
@@ -66,7 +68,7 @@ class ProofCache:
                 self._proofs.popitem(last=False)
 
     def read(self, statement: str, artifact_hash: str, instances: tuple[int, ...]) -> Proof | None:
-        """What a file claims to be a proof of the statement; not verified."""
+        """Return what a file claims to be a proof of the statement, not verified; None if there is no such file."""
         if self._folder is None:
             return None
         try:
@@ -77,10 +79,10 @@ class ProofCache:
         return Proof(proof, instances, artifact_hash, seconds)
 
     def write(self, statement: str, proof: Proof) -> None:
-        """Keeps a verified proof in a file, whole or not at all.
+        """Keep a verified proof in a file, whole or not at all.
 
         Raises:
-            OSError: It can't be written.
+            OSError: The file can't be written.
         """
         if self._folder is None:
             return
@@ -97,7 +99,7 @@ class ProofCache:
         self._prune()
 
     def forget(self, statement: str) -> None:
-        """Removes a proof, in memory and its file."""
+        """Remove a proof from memory, and its file."""
         self._proofs.pop(statement, None)
         if self._folder is not None:
             with contextlib.suppress(OSError):

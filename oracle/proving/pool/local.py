@@ -1,4 +1,4 @@
-"""Proving and verifying on this machine, in child processes."""
+"""A prover on this machine: its workers are child processes."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ class LocalProver(PooledProver):
         memory_mb: Resident size, in MiB, at which a process is killed while it proves.
         queue: Jobs that may wait for a process.
         retries: Times that a job is tried again when its process died.
-        cache: Of proofs; None makes one in memory.
-        tmpfs: A folder in memory, as `/dev/shm`, for copies of the keys and the SRS, which each proof reads anew. None
-            has them read ahead into the page cache, which the system may empty.
+        cache: Keeps proofs; None makes one in memory.
+        tmpfs: A folder in memory, such as `/dev/shm`, for copies of the keys and the SRS, which each proof reads anew.
+            None: they are read ahead into the page cache, which the system may empty.
         on_event: Told what happens to each job.
+
+    Raises:
+        ValueError: A number is out of range.
     """
 
     rechecks: ClassVar[bool] = False  # the child is this machine: it verified what it made

@@ -1,4 +1,4 @@
-"""What all provers have in common: queue, cache, retries, and the checks that each proof passes before it leaves."""
+"""The part that all provers share: queue, cache, retries, and the checks that each proof passes before it leaves."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class _PendingProof:
 class PooledProver(abc.ABC):
     """A prover with a fixed number of workers, each of which has one job at a time.
 
-    What becomes of a job: it takes a place in the queue, then the worker that was idle last, and its answer is
-    checked. A subclass says what a worker is. To be used on one event loop.
+    A job takes a place in the queue, then the worker that was idle last; then its answer is checked. A subclass says
+    what a worker is. All calls come from one event loop.
 
     Args:
         artifact: With the prover's files.
@@ -52,8 +52,11 @@ class PooledProver(abc.ABC):
         queue: Jobs that may wait for a worker; see `prove`.
         deadline: Seconds for one proof, from when a worker has it.
         retries: Times that a job is tried again when its worker died.
-        cache: Of proofs; None makes one in memory. Several provers may share one.
+        cache: Keeps proofs; None makes one in memory. Several provers may share one.
         on_event: Told what happens to each job.
+
+    Raises:
+        ValueError: `queue` or `retries` is below 0.
     """
 
     rechecks: ClassVar[bool]
@@ -99,7 +102,7 @@ class PooledProver(abc.ABC):
         await self.close()
 
     async def prove(self, job: ProofJob, *, wait: bool = True) -> Proof:
-        """Proves one statement; see `Prover.prove`."""
+        """Prove one statement; see `Prover.prove`."""
         # 1 It fits the circuit, and is a statement as the hub writes it down.
         expected = self._expected(job)
         if self._closed:
@@ -136,7 +139,7 @@ class PooledProver(abc.ABC):
                 self._cancel(pending)
 
     async def warm(self) -> int:
-        """Starts all workers; see `Prover.warm`."""
+        """Start all workers; see `Prover.warm`."""
         if self._closed:
             raise ProverUnavailable("the prover is closed")
         taken: list[int] = []
@@ -153,7 +156,7 @@ class PooledProver(abc.ABC):
         return max(int(answer["bytes"] or 0) for answer in answers)
 
     async def close(self) -> None:
-        """Ends the workers; see `Prover.close`."""
+        """End the workers; see `Prover.close`."""
         if self._closed:
             return
         self._closed = True
@@ -169,18 +172,18 @@ class PooledProver(abc.ABC):
 
     @abc.abstractmethod
     async def _start(self) -> None:
-        """Makes ready what all workers need; called once, and again if it failed. Never cancelled."""
+        """Make ready what all workers need. It is called once, again if it failed, and is never cancelled."""
 
     @abc.abstractmethod
     async def _execute(
         self, worker: int, op: str, arguments: Mapping[str, Any], files: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Has a worker do one operation of `oracle.proving.engine.calls`. If it is cancelled, the worker stops at once.
+        """Have a worker do one operation of `oracle.proving.engine.calls`. A cancelled worker stops at once.
 
         Args:
             worker: Its number.
             op: The operation.
-            arguments: Its plain arguments.
+            arguments: The operation's plain arguments.
             files: Names of the artifact's files, by parameter: the worker puts in their paths.
 
         Raises:
@@ -189,7 +192,7 @@ class PooledProver(abc.ABC):
 
     @abc.abstractmethod
     async def _stop(self) -> None:
-        """Ends the workers."""
+        """End the workers."""
 
     async def _ready(self) -> None:
         starting = self._starting
@@ -254,7 +257,7 @@ class PooledProver(abc.ABC):
         return proof
 
     async def _stored(self, statement: str, expected: tuple[int, ...]) -> Proof | None:
-        """A proof from the disk, if it holds. One that does not is removed."""
+        """Return a proof from the disk if it verifies; remove it if it does not."""
         if not self._cache.on_disk:
             return None
         claimed = await asyncio.to_thread(self._cache.read, statement, self._artifact.artifact_hash, expected)
@@ -302,7 +305,7 @@ class PooledProver(abc.ABC):
         return self._artifact.instances(job.windows, job.scores, job.input_hash, job.output_hash)
 
     def _checked(self, answer: Mapping[str, Any], expected: tuple[int, ...], job: ProofJob) -> Proof:
-        """The proof, if it is one of what was asked for. Nothing else leaves this prover."""
+        """Return the proof if it is exactly what was asked for. Nothing else leaves this prover."""
         manifest = self._artifact.manifest
         # 1 The witness has the scores that the integer reference gave.
         if "proof" not in answer:

@@ -1,13 +1,15 @@
-"""Proving on a Ray cluster: the same jobs, queue, cache and checks, with actors in place of child processes.
+"""A prover on a Ray cluster: jobs, queue, cache and checks are the same, with actors in place of child processes.
 
 Each actor runs the engine in a child process of its own, as a local prover does: ezkl can panic, holds its
-interpreter, and has to be killed when a job is over its deadline or its memory. A worker is believed nothing: this
-process verifies each proof.
+interpreter, and has to be killed when a job is over its deadline or its memory. A worker is not trusted: this process
+verifies each proof.
 
-Ray ends a process whose cluster is gone for good (its head died, or the network did): a daemon is then started again,
-and goes on from its journal.
+Ray ends a process whose cluster is gone for good, because its head died or the network did. A daemon is then started
+again, and goes on from its journal.
 
-An actor sees all that a prover needs, so a cluster is trusted with a private model's weights and with the features.
+An actor sees everything that a prover needs, so a cluster is trusted with a private model's weights and the features.
+
+Ray is an optional extra: functions that need it import it.
 """
 
 from __future__ import annotations
@@ -63,27 +65,28 @@ _CARRIED: tuple[type[OracleError], ...] = (
 class RayProver(PooledProver):
     """Actors on a Ray cluster that prove statements of one circuit.
 
-    Actors start when jobs need them. All provers of a process share one connection to one cluster; a cluster that this
+    Actors start when jobs need them. All provers of a process share one connection to one cluster. A cluster that this
     class started itself ends with the last of them.
 
     Args:
         artifact: With the prover's files.
-        address: Of a running cluster, as `ray.init` takes it (`host:port`, `ray://…`, `auto`); None: the one that this
-            process is connected to, or else a new one on this machine.
+        address: Address of a running cluster, as `ray.init` takes it (`host:port`, `ray://…`, `auto`). None: the
+            cluster that this process is connected to, or else a new one on this machine.
         workers: Proofs at once.
         cores: Cores that each worker reserves, and threads that it proves with.
         deadline: Seconds for one proof, from when a worker has it.
         memory_mb: MiB that each worker reserves, and at which its job is killed.
         queue: Jobs that may wait for a worker.
         retries: Times that a job is tried again when its worker died, on a new one and maybe on another node.
-        ship: Whether to send the artifact's files to the workers. None: unless the cluster is one that was started
-            here, which sees them anyway.
+        ship: True to send the artifact's files to the workers. None: unless this process started the cluster, whose
+            workers see the files anyway.
         start_deadline: Seconds until a worker must have started.
-        cache: Of proofs; None makes one in memory.
+        cache: Keeps proofs; None makes one in memory.
         on_event: Told what happens to each job.
 
     Raises:
         ToolMissing: Ray is not installed.
+        ValueError: A number is out of range.
     """
 
     rechecks: ClassVar[bool] = True
@@ -121,7 +124,7 @@ class RayProver(PooledProver):
         self._parcel: Any = None
 
     async def states(self) -> list[dict[str, Any]]:
-        """Of each started worker: its process id `pid`, its `node`, its engine's process id `engine`, its `job`."""
+        """Return the started workers' states: process id `pid`, `node`, the engine's process id `engine`, and `job`."""
         running = [actor for actor in self._actors if actor is not None]
         return [await _result(actor.state.remote(), self._start_deadline) for actor in running]
 
@@ -169,7 +172,7 @@ class RayProver(PooledProver):
             await asyncio.to_thread(_Cluster.leave)
 
     async def _actor(self, worker: int) -> Any:
-        """A worker that has the artifact's files; started if there is none."""
+        """Return a worker that has the artifact's files; start one if there is none."""
         if self._actors[worker] is not None:
             return self._actors[worker]
         import ray
@@ -227,7 +230,7 @@ class RayProver(PooledProver):
 
 
 class _Worker:
-    """The actor: runs in a process of the cluster. Errors are returned, by name."""
+    """The actor, which runs in a process of the cluster. It returns errors by name."""
 
     def __init__(self, threads: int, memory_mb: int | None) -> None:
         self._engine = EngineProcess(threads, memory_mb)
@@ -241,7 +244,7 @@ class _Worker:
     def begin(
         self, folder: str | None, hashes: dict[str, str], parcel: dict[str, bytes] | None
     ) -> tuple[str | None, Any]:
-        """Gets at the files: in a folder that this node sees, or as they were sent."""
+        """Get at the files: in a folder that this node sees, or as they were sent."""
         self._folder = folder
         try:
             if parcel is not None:
@@ -257,7 +260,7 @@ class _Worker:
     def call(
         self, job: int, op: str, deadline: float, arguments: dict[str, Any], files: dict[str, str]
     ) -> tuple[str | None, Any]:
-        """One operation of the engine."""
+        """Run one operation of the engine."""
         at = self._staged.path if self._staged is not None else lambda name: str(Path(self._folder or "", name))
         paths = {parameter: at(name) for parameter, name in files.items()}
         with self._lock:
@@ -278,7 +281,7 @@ class _Worker:
                     del self._cancelled[job]
 
     def cancel(self, job: int) -> None:
-        """Ends a job, whether it has begun or not."""
+        """End a job, also one that has not begun."""
         with self._lock:
             if job > self._finished:
                 self._cancelled.setdefault(job, threading.Event()).set()
@@ -286,18 +289,18 @@ class _Worker:
                 self._engine.kill()
 
     def state(self) -> dict[str, Any]:
-        """See `RayProver.states`."""
+        """Return the worker's state; see `RayProver.states`."""
         return {"pid": os.getpid(), "node": platform.node(), "engine": self._engine.pid, "job": self._job}
 
     def close(self) -> None:
-        """Ends the engine and removes the files."""
+        """End the engine and remove the files."""
         self._engine.close()
         if self._staged is not None:
             self._staged.remove()
 
 
 class _Cluster:
-    """This process's connection to a cluster, of which Ray allows one; counted, because several provers share it."""
+    """This process's connection to a cluster. Ray allows one, so its users are counted: several provers share it."""
 
     ours: ClassVar[bool] = False
     _lock: ClassVar[threading.Lock] = threading.Lock()
@@ -306,7 +309,7 @@ class _Cluster:
 
     @classmethod
     def join(cls, address: str | None) -> None:
-        """Connects, or starts a cluster on this machine.
+        """Connect, or start a cluster on this machine.
 
         Raises:
             ProverUnavailable: Nothing answers at the address.
@@ -338,7 +341,7 @@ class _Cluster:
 
     @classmethod
     def leave(cls) -> None:
-        """Disconnects with the last user."""
+        """Disconnect if this is the last user."""
         import ray
 
         with cls._lock:
@@ -349,7 +352,7 @@ class _Cluster:
 
 
 def _knock(address: str | None) -> None:
-    """Raises OSError if nothing listens: where no cluster answers, Ray ends the process that asks."""
+    """Raise OSError if nothing listens: Ray ends the process that asks for a cluster where none answers."""
     host, _, port = (address or "").rpartition("://")[2].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()

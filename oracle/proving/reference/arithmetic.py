@@ -22,7 +22,13 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def compute(step: IntegerStep, inputs: list[Any], multiply: Callable[[Any, Any], Any]) -> Any:
-    """One operation on arrays whose axis 0 is the windows."""
+    """Compute one operation on arrays whose axis 0 is the windows.
+
+    Args:
+        step: The operation.
+        inputs: Arrays of integers.
+        multiply: Computes a matrix product.
+    """
     op = step.op
     values = [each * (1 << lift) if lift else each for each, lift in zip(inputs, step.lifts, strict=True)]
     if op.kind in STRUCTURAL:
@@ -50,14 +56,17 @@ def compute(step: IntegerStep, inputs: list[Any], multiply: Callable[[Any, Any],
 
 
 def quotient(value: Any, drop: int) -> Any:
-    """value / 2^drop to the nearest integer, halves away from zero."""
+    """Return value / 2^drop as the nearest integer, halves away from zero."""
     if value.dtype == np.float64:
         return np.copysign(np.floor(np.abs(value) / 2.0**drop + 0.5), value)
     return np.where(value < 0, -1, 1) * ((np.abs(value) + (1 << (drop - 1))) >> drop)
 
 
 def product(left: Any, right: Any) -> Any:
-    """A matrix product; of Python's integers by way of floats, digit by digit, so that each sum is exact below 2^53."""
+    """Return a matrix product, exactly.
+
+    Python's integers are multiplied as floats, digit by digit, so that each sum is exact below 2^53.
+    """
     if left.dtype != object or left.size < _FEW * left.shape[-1]:
         return np.matmul(left, right)
     bits = (53 - left.shape[-1].bit_length()) // 2
@@ -69,7 +78,7 @@ def product(left: Any, right: Any) -> Any:
 
 
 def _digits(values: Any, bits: int) -> list[Any]:
-    """Floats d₀, d₁, … with values = Σ dᵢ 2^(i · bits), each of its value's sign."""
+    """Return floats d₀, d₁, … with values = Σ dᵢ 2^(i · bits), each with the sign of its value."""
     sign, rest = np.where((values < 0).astype(bool), -1.0, 1.0), abs(values)
     found: list[Any] = []
     while not found or (rest > 0).any():
@@ -96,7 +105,7 @@ STRUCTURAL: dict[str, Callable[[Op, list[Any]], Any]] = {
 
 
 def convolve(value: Any, kernel: Any, op: Op) -> Any:
-    """Cross-correlation [count, C, H, W] ⋆ [O, C, h, w], padded with zeros."""
+    """Return the cross-correlation [count, C, H, W] ⋆ [O, C, h, w], padded with zeros."""
     top, left, bottom, right = op.attributes["pads"]
     down, across = op.attributes["strides"]
     count, channels, height, width = value.shape

@@ -13,7 +13,12 @@ from oracle.proving.reference.steps import IntegerStep
 
 
 def bounds(step: IntegerStep, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, int, int]:
-    """Interval arithmetic: the least and largest result, the largest magnitude on the way, what is taken apart."""
+    """Bound an operation by interval arithmetic.
+
+    Returns:
+        The least result, the largest result, the largest magnitude on the way, and the largest magnitude that is taken
+        apart.
+    """
     op = step.op
     lows, highs = ([side[at] * (1 << lift) for side, lift in zip(inputs, step.lifts, strict=True)] for at in (0, 1))
     apart = 0
@@ -62,7 +67,7 @@ def bounds(step: IntegerStep, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, 
 
 
 def slack_of(step: IntegerStep, intervals: list[tuple[Any, Any]], slacks: list[Any]) -> Any:
-    """How far each element of the result, not yet divided, can be from the reference's."""
+    """Return how far each element of the result, before it is divided, can be from the reference's."""
     op = step.op
     given = [slack * (1 << lift) for slack, lift in zip(slacks, step.lifts, strict=True)]
     if op.kind in STRUCTURAL:
@@ -87,5 +92,5 @@ def slack_of(step: IntegerStep, intervals: list[tuple[Any, Any]], slacks: list[A
 
 
 def _total(multiply: Callable[[Any, Any], Any], sizes: list[Any]) -> int:
-    """The largest sum of magnitudes: what a partial sum can reach."""
+    """Return the largest sum of magnitudes, which no partial sum exceeds."""
     return int(multiply(sizes[0], abs(sizes[1])).max())

@@ -1,4 +1,4 @@
-"""The integer model that a circuit computes."""
+"""A circuit's integer model: a program at chosen scales, which computes what the circuit publishes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Circuit:
     """A program at chosen scales.
 
     Attributes:
-        program: What it was made from.
+        program: The program that it was made from.
         input_scale: Windows are integers, of this scale.
         param_scale: Constants are multiples of 2^-param_scale.
-        output_scale: Of what is published.
+        output_scale: Scale of the published integers.
         clip: Every integer of a window is in [-clip, clip].
-        steps: In order.
+        steps: The operations, in order.
         constants: Integers, by name.
         output: Name of the result.
         bound: No intermediate value exceeds it, over all clipped windows and whatever a prover chooses.
-        decomposed: Nothing that a ReLU, a comparison or a division takes apart exceeds it; 0 if there is none.
+        decomposed: Nothing that a ReLU, a comparison or a division takes apart exceeds it; 0 if nothing is taken apart.
         decompositions: Numbers that are taken apart, per window.
         rebase: t: nothing has a larger scale than t · param_scale. 0: nothing is divided.
         slack: How far a prover's choice of roundings can take an output from `evaluate`'s; 0 if nothing is divided.
@@ -50,10 +50,12 @@ class Circuit:
 
     @property
     def features(self) -> int:
+        """Integers in a window."""
         return self.program.features
 
     @property
     def outputs(self) -> int:
+        """Integers that are published for a window."""
         return self.program.outputs
 
     @property
@@ -63,13 +65,13 @@ class Circuit:
         return sum(constant.size for name, constant in self.constants.items() if name in used)
 
     def evaluate(self, windows: Any) -> np.ndarray:
-        """The integers that the circuit publishes.
+        """Return the integers that the circuit publishes.
 
         Args:
             windows: Integers [count, features], within the clip.
 
         Returns:
-            Integers [count, outputs]: int64 if all intermediate values fit, Python's own else.
+            Integers [count, outputs]: int64 if all intermediate values fit, otherwise Python's own.
         """
         # Floats are exact there, and by far the fastest.
         kind: Any = np.float64 if self.bound < 2**EXACT_QUOTIENT_BITS else np.int64 if self.bound < 2**62 else object
@@ -77,12 +79,12 @@ class Circuit:
         return result.astype(np.int64) if kind is np.float64 else result
 
     def evaluate_exactly(self, windows: Any) -> np.ndarray:
-        """Like `evaluate`, always in Python's integers: what the others are held against."""
+        """Return the same as `evaluate`, always computed in Python's integers: tests compare faster ways with it."""
         result: np.ndarray = self._run(np.asarray(windows, dtype=object), object, np.matmul)
         return result
 
     def quantise(self, samples: Any) -> np.ndarray:
-        """Float inputs as windows: rounded to the input's scale, clipped."""
+        """Return float inputs as windows, rounded to the input's scale and clipped."""
         scaled = np.rint(np.asarray(samples, dtype=np.float64) * 2.0**self.input_scale)
         return np.clip(scaled, -self.clip, self.clip).astype(np.int64)
 
@@ -95,7 +97,10 @@ class Circuit:
         return values[self.output].reshape(len(windows), self.outputs)
 
     def to_onnx(self, batch: int) -> bytes:
-        """The graph for `batch` windows of integers: input `x` [batch, features], output `s` [batch, outputs]."""
+        """Return the graph for `batch` windows of integers.
+
+        Its input is `x` [batch, features], its output `s` [batch, outputs].
+        """
         return write_graph(
             self.program,
             self.steps,

@@ -1,4 +1,4 @@
-"""The choice of scales: a program becomes a circuit, all of whose values are bounded."""
+"""The step from a program to a circuit: scales are applied, and every value is bounded."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _ALIGNED = COMPARISONS | {"Add", "Sub", "Concat"}
 def instantiate(
     program: Program, input_scale: int, param_scale: int, clip: int, rebase: int = 0, *, most_bits: int = MAX_BITS
 ) -> Circuit:
-    """Chooses scales, and bounds every value over all clipped windows.
+    """Return a program's circuit at chosen scales, with every value bounded over all clipped windows.
 
     Args:
-        program: What the circuit is to compute.
+        program: The program that the circuit is to compute.
         input_scale: Windows are integers, of this scale.
         param_scale: Constants are rounded to multiples of 2^-param_scale.
-        clip: Of a window's integers.
-        rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is.
-        most_bits: That a value may have; more only where other bounds are known than those of a box.
+        clip: Largest magnitude of a window's integers.
+        rebase: t: what gets a larger scale than t · param_scale is divided. 0: nothing is divided.
+        most_bits: Bits that a value may have; give more only if narrower bounds are known than those of a box.
 
     Raises:
         ModelError: Values can exceed the circuit's integers, or those that ezkl divides exactly.
@@ -115,10 +115,10 @@ def instantiate(
 
 
 def _round(constant: Any, scale: int) -> Any:
-    """Multiples of 2^-scale, as integers: rounded half away from zero, as ezkl does.
+    """Return a constant as integer multiples of 2^-scale, rounded half away from zero, as ezkl does.
 
-    The nearest 32-bit float comes first. A float of 2^23 or more at that scale is an integer already, a smaller one
-    rounds to less than 2^24: so the rounded constant is a 32-bit float again, and the graph has it exactly.
+    The nearest 32-bit float comes first. A float of 2^23 or more at that scale is an integer already, and a smaller one
+    rounds to less than 2^24. So the rounded constant is a 32-bit float again, and the graph has it exactly.
     """
     scaled = constant.astype(np.float32).astype(np.float64) * 2.0**scale
     rounded = np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)
@@ -133,7 +133,10 @@ def _neutral(
     shapes: Mapping[str, tuple[int, ...]],
     one: int,
 ) -> str | None:
-    """The operand that a product with 1, or a sum with 0, returns: ezkl's reader of ONNX drops those, scale and all."""
+    """Return the operand that passes through a product with 1, or a sum with 0, unchanged; None otherwise.
+
+    ezkl's reader of ONNX drops such operations, scale and all.
+    """
     if op.kind not in ("Add", "Sub", "Mul"):
         return None
     for value, constant in ((names[0], names[1]), (names[1], names[0])):
@@ -148,7 +151,7 @@ def _neutral(
 def _scaled(
     op: Op, constants: Mapping[str, Any], integers: Mapping[str, Any], scales: Mapping[str, int], param_scale: int
 ) -> tuple[Op, int, tuple[int, ...]]:
-    """The operation with the scale of its result, and what its inputs are shifted by."""
+    """Return the operation, the scale of its result, and by how many bits its inputs are shifted."""
     given = [scales[name] for name in op.inputs]
     if op.kind == "Mul":
         for value, constant in (op.inputs, op.inputs[::-1]):
@@ -173,7 +176,7 @@ def _scaled(
 
 
 def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
-    """h, if a product with this constant is one with 2^-h, h > 0; else 0.
+    """Return h > 0 if a product with this constant is a product with 2^-h; else 0.
 
     ezkl sees it before it rounds the constant: a power that is too small for the parameters' scale is exact, too.
     """

@@ -20,13 +20,13 @@ class IntegerStep:
     """An operation on integers.
 
     Attributes:
-        op: What it does; its inputs are renamed where operations before it fell away.
-        scale: Of the result.
+        op: The operation; its inputs are renamed if operations before it fell away.
+        scale: Scale of the result.
         lifts: By how many bits each input is shifted left first.
         drop: The result is divided by 2^drop last, and rounded.
         reach: No element of the result exceeds it, over all clipped windows.
-        largest: Nor does anything on the way to it.
-        apart: Nor anything that is taken apart for it; 0 if nothing is.
+        largest: No value on the way to the result exceeds it.
+        apart: No value that is taken apart exceeds it; 0 if nothing is taken apart.
     """
 
     op: Op
@@ -39,10 +39,10 @@ class IntegerStep:
 
 
 def decomposed(steps: Sequence[IntegerStep]) -> int:
-    """Bounds what is taken apart in these steps; 0 if nothing is."""
+    """Return a bound on what these steps take apart; 0 if nothing is."""
     return max((step.apart for step in steps), default=0)
 
 
 def decompositions(steps: Sequence[IntegerStep]) -> int:
-    """Numbers that these steps take apart, per window."""
+    """Return how many numbers these steps take apart, per window."""
     return sum(math.prod(step.op.shape) * ((step.op.kind in DECOMPOSED) + (step.drop > 0)) for step in steps)

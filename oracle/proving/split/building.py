@@ -37,18 +37,18 @@ def build(
     cache: Path,
     progress: Progress = lambda step: None,
 ) -> ArtifactChain:
-    """Builds the segments of a model, or finds them again.
+    """Build the segments of a model, or find them again.
 
-    After a crash the segments that were finished are used: each is an artifact, whole or not there.
+    After a crash the finished segments are used: each is an artifact, which is complete or not there.
 
     Args:
         plan: The cuts.
-        circuit: The whole.
-        name: The model's.
-        visibility: Of the weights.
-        facts: For the manifest.
-        srs: Where the SRS comes from.
-        compile_standard: solc 0.8.20.
+        circuit: The whole circuit.
+        name: The model's name.
+        visibility: Where the weights are.
+        facts: Facts for the manifest.
+        srs: Gives the SRS.
+        compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
         progress: Told each step before it begins.
 

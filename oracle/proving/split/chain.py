@@ -18,20 +18,20 @@ from oracle.proving.split.manifest import SPLIT, SplitManifest
 
 @dataclass(frozen=True, slots=True)
 class ArtifactChain:
-    """What proves one inference of a model: its circuits, in order. All hashes were right when it was loaded.
+    """The artifacts that together prove one inference of a model, in order. All hashes were right when it was loaded.
 
     Attributes:
         path: The folder.
-        name: The model's.
-        artifacts: Of one circuit, or of the segments.
+        name: The model's name.
+        artifacts: One, or one for each segment.
         features: Integers of a window.
         outputs: Published integers.
         input_scale: A window's integer x means x / 2^input_scale.
-        output_scale: Of what is published.
+        output_scale: Scale of the published integers.
         clip: Every integer of a window is in ±clip.
-        artifact_hash: Of the whole.
-        model_hash: Of the whole, hex.
-        manifest: Of a split model.
+        artifact_hash: Hash of the whole.
+        model_hash: Hash of the whole model, hex.
+        manifest: The manifest of a split model; None for a model of one circuit.
     """
 
     path: Path
@@ -49,10 +49,10 @@ class ArtifactChain:
     def instances(
         self, inputs: Sequence[int], outputs: Sequence[int], boundaries: Sequence[int]
     ) -> list[tuple[int, ...]]:
-        """The instances of each proof: the same number on both sides of a boundary.
+        """Return the instances of each proof, with the same number on both sides of a boundary.
 
         Raises:
-            ValueError: The statement is none of this chain.
+            ValueError: The statement does not fit this chain.
         """
         if len(inputs) != self.features or len(outputs) != self.outputs:
             raise ValueError(
@@ -70,14 +70,14 @@ class ArtifactChain:
 
 
 def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
-    """Reads the artifact of a brought model, split or not, and checks every hash.
+    """Read the artifact of an imported model, split or not, and check every hash.
 
     Args:
         path: The folder.
         prover: False for an auditor's copy, which may lack the prover's files.
 
     Raises:
-        ArtifactError: It is not there, incomplete, altered, of another release, or of no whole model.
+        ArtifactError: The artifact is missing, incomplete, altered, of another release, or not of a whole model.
     """
     if (path / SPLIT).exists() or not (path / artifact.MANIFEST).exists():
         return _load_split(path, prover=prover)
@@ -152,12 +152,12 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
 
 
 def is_split(path: Path) -> bool:
-    """Whether there is a split model at this path: each of its segments is an artifact of its own."""
+    """Return True if there is a split model at this path; each of its segments is an artifact of its own."""
     return (path / SPLIT).is_file()
 
 
 def inspect_split(path: Path) -> ArtifactChain:
-    """Reads a split model, all of it or an auditor's copy, and checks its hashes.
+    """Read a split model, complete or an auditor's copy, and check its hashes.
 
     Raises:
         DataError: It is damaged, or of another release.
@@ -169,7 +169,7 @@ def inspect_split(path: Path) -> ArtifactChain:
 
 
 def estimated_cost(found: Artifact) -> Estimate:
-    """What a proof by a circuit costs, from its settings."""
+    """Return the estimated cost of a proof by a circuit, from the circuit's settings."""
     settings = json.loads((found.path / artifact.SETTINGS).read_text(encoding="utf-8"))
     arguments = settings["run_args"]
     lookups = bool(settings["required_range_checks"]) or arguments["decomp_base"] > 2

@@ -17,16 +17,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A segment, as the manifest of the whole has it.
+    """A segment, as the manifest of the whole lists it.
 
     Attributes:
-        folder: Its artifact's, in that of the whole.
-        artifact_hash: Of its artifact.
-        circuit_hash: Likewise.
-        model_hash: Of its weights, a field element; None if they are in its key.
+        folder: Folder of its artifact, in the folder of the whole.
+        artifact_hash: Its artifact's hash.
+        circuit_hash: Its circuit's hash.
+        model_hash: Hash of its weights, a field element; None if they are in its key.
         inputs: Integers that it takes.
         outputs: Integers that it computes.
-        nodes: Of the model, its first and its last.
+        nodes: Its first and its last node of the model.
     """
 
     folder: str
@@ -40,21 +40,21 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class SplitManifest:
-    """What a split model is.
+    """The description of a split model.
 
     Attributes:
-        schema: Of this file.
-        name: The model's.
+        schema: Version of the manifest's format.
+        name: The model's name.
         features: Integers of a window.
         outputs: Published integers.
         input_scale: A window's integer x means x / 2^input_scale.
         param_scale: Weights are multiples of 2^-param_scale.
-        output_scale: Of what is published.
+        output_scale: Scale of the published integers.
         clip: Every integer of a window is in ±clip.
-        visibility: Of the weights.
-        weights: Of all segments.
-        ezkl: Its version.
-        segments: In order.
+        visibility: Where the weights are.
+        weights: Weights of all segments.
+        ezkl: Version of ezkl.
+        segments: The segments, in order.
         facts: Source, shapes, fidelity.
         model_hash: Digest over the segments' model and circuit hashes: names the model and the way it is cut.
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON.
@@ -77,7 +77,7 @@ class SplitManifest:
     artifact_hash: str = ""
 
     def document(self) -> dict[str, Any]:
-        """As JSON: field elements as hex."""
+        """Return the manifest as JSON, with field elements as hex."""
         document = asdict(self)
         document["visibility"] = self.visibility.value
         for link in document["segments"]:
@@ -87,22 +87,22 @@ class SplitManifest:
         return document
 
     def computed_model_hash(self) -> str:
-        """What `model_hash` must be."""
+        """Return the value that `model_hash` must have."""
         links = self.document()["segments"]
         return digest([[link["model_hash"], link["circuit_hash"]] for link in links])
 
     def computed_hash(self) -> str:
-        """What `artifact_hash` must be."""
+        """Return the value that `artifact_hash` must have."""
         document = self.document()
         del document["artifact_hash"]
         return digest(document)
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> SplitManifest:
-        """The inverse of `document`.
+        """Return the manifest of a document, as `document` makes it.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none.
+            KeyError, TypeError, ValueError: The document is not a manifest of this release.
         """
         values = dict(document)
         if values["schema"] != SCHEMA:

@@ -1,4 +1,8 @@
-"""The pieces of a circuit that is cut, each a circuit of its own."""
+"""The pieces of a circuit that is cut. Each is a circuit of its own, whose window is what the one before it publishes.
+
+A cut is a place where one value crosses, and nothing else. Segments publish that value's hash instead of the value.
+They compute with the same integers as the whole, so a chain of them publishes what one circuit would have published.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,10 @@ from oracle.proving.reference.steps import decomposed, decompositions
 
 
 def cuts(circuit: Circuit) -> list[int]:
-    """The steps before which a circuit can be cut: one value crosses, which is neither its input nor its output."""
+    """Return the steps before which a circuit can be cut.
+
+    At a cut one value crosses, and that value is neither the circuit's input nor its output.
+    """
     last: dict[str, int] = {circuit.output: len(circuit.steps)}
     for at, step in enumerate(circuit.steps):
         for name in step.op.inputs:
@@ -32,15 +39,15 @@ def cuts(circuit: Circuit) -> list[int]:
 
 
 def piece(circuit: Circuit, start: int, end: int) -> Circuit:
-    """The steps from `start` to before `end` as a circuit.
+    """Return the steps from `start` to before `end` as a circuit.
 
     Args:
-        circuit: The whole.
+        circuit: The whole circuit.
         start: 0, or one of `cuts`.
         end: One of `cuts`, or the number of steps.
 
     Raises:
-        ModelError: It rebases: what a prover may choose in one segment is not bounded in the next.
+        ModelError: The circuit rebases: the next segment would not bound what a prover may choose in this one.
     """
     if circuit.rebase:
         raise ModelError("a circuit that is rebased can't be cut: choose scales with which nothing is divided")
@@ -76,13 +83,13 @@ def piece(circuit: Circuit, start: int, end: int) -> Circuit:
 
 
 def crossing(circuit: Circuit, at: int) -> str:
-    """The value that crosses a cut: the latest one that is used behind it."""
+    """Return the name of the value that crosses a cut: the latest one that is used behind it."""
     used = {name for step in circuit.steps[at:] for name in step.op.inputs} | {circuit.output}
     return next(step.op.output for step in reversed(circuit.steps[:at]) if step.op.output in used)
 
 
 def piece_scale(circuit: Circuit, at: int) -> int:
-    """The scale of the value that crosses a cut."""
+    """Return the scale of the value that crosses a cut."""
     name = crossing(circuit, at)
     return next(step.scale for step in circuit.steps if step.op.output == name)
 
@@ -93,7 +100,7 @@ class SegmentModel(ImportedModel):
 
     Attributes:
         hashed: Its ends that are published as hashes: "input", "output" or both.
-        inputs: What the whole model's windows have become where it begins; the first is the first proof's.
+        inputs: What the whole model's windows have become where it begins; the first is that of the first proof.
     """
 
     hashed: tuple[str, ...] = ()
@@ -101,15 +108,15 @@ class SegmentModel(ImportedModel):
 
     @property
     def largest_input(self) -> int:
-        """A window that is hashed is a value of the model, which no clip limits."""
+        """The largest magnitude in a window. No clip limits a hashed window, which is a value of the model."""
         return self.circuit.bound if "input" in self.hashed else super().largest_input
 
     def run_args(self) -> dict[str, Any]:
-        """Digits, columns, k, and which ends are hashed."""
+        """Return ezkl's arguments for digits, columns and k, and for the ends that are hashed."""
         return {**super().run_args(), **{f"{end}_visibility": "hashed" for end in self.hashed}}
 
     def windows(self) -> Sequence[tuple[int, ...]]:
-        """The whole model's, where this segment begins."""
+        """Return the whole model's windows, as they are where this segment begins."""
         return self.inputs or super().windows()
 
 
@@ -120,10 +127,10 @@ class Segment:
     Attributes:
         start: Its first step.
         end: The step behind its last one.
-        nodes: ONNX nodes of the model of its first and its last step.
-        circuit: Its own.
-        settings: Of its circuit.
-        cost: As estimated, from rows that ezkl counted.
+        nodes: The ONNX nodes of its first and its last step.
+        circuit: Its circuit.
+        settings: Settings of its circuit.
+        cost: Estimated cost, from rows that ezkl counted.
     """
 
     start: int
@@ -136,12 +143,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a model is cut.
+    """A plan of how a model is cut.
 
     Attributes:
-        segments: In order.
+        segments: The segments, in order.
         lanes: Segments that are proven at once.
-        seconds: Until all are proven, estimated.
+        seconds: Estimated time until all are proven.
     """
 
     segments: tuple[Segment, ...]
@@ -150,17 +157,17 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """Bytes that the largest proofs at once take, estimated."""
+        """Estimated bytes that the largest proofs take which are made at once."""
         return sum(sorted((each.cost.memory for each in self.segments), reverse=True)[: self.lanes])
 
 
 def segment_models(plan: Plan, name: str, windows: Sequence[tuple[int, ...]]) -> list[SegmentModel]:
-    """The segments as models to build.
+    """Return the segments as models to build.
 
     Args:
         plan: The cuts.
-        name: The whole model's.
-        windows: The whole model's, for the first proofs and the corners.
+        name: The whole model's name.
+        windows: The whole model's windows, for the first proofs and the corners.
     """
     found = []
     inputs = [tuple(each) for each in windows]

@@ -41,25 +41,26 @@ def plan(
     at: Sequence[int] | None = None,
     progress: Progress = lambda step: None,
 ) -> Plan:
-    """Cuts a circuit.
+    """Choose where to cut a circuit.
 
-    For time, the cuts are those with which all segments are proven soonest, as many at once as cores and memory allow;
-    for gas those whose proofs cost least; for both, the better product of the two.
+    To save time, the cuts are those with which all segments are proven soonest, as many at once as cores and memory
+    allow. To save gas, the cuts are those whose proofs cost least. To save both, the product of the two is smallest.
 
     Args:
-        circuit: The whole.
-        name: The model's.
-        visibility: Of the weights.
+        circuit: The whole circuit.
+        name: The model's name.
+        visibility: Where the weights are.
         objective: What is to be small.
         memory: Bytes that all proofs at once may take.
-        cores: Of the machine.
+        cores: Cores of the machine.
         engine: Asked for the rows of segments; makes no key.
         folder: For its files.
-        at: Of `cuts`, those to take; None chooses.
-        progress: Told what is done.
+        at: Those of `cuts` that are taken; None lets the planner choose.
+        progress: Told each step before it begins.
 
     Raises:
         ModelError: A part that can't be cut does not fit the memory.
+        ValueError: `at` has a place where the circuit can't be cut.
     """
     planner = _Planner(circuit, name, visibility, objective, memory, cores)
     found: Plan | None = None
@@ -80,7 +81,7 @@ def plan(
 
 @dataclass
 class _Planner:
-    """Costs of ranges of steps: estimated, and exact where ezkl was asked."""
+    """The costs of ranges of steps: exact if ezkl was asked, else estimated."""
 
     circuit: Circuit
     name: str
@@ -106,7 +107,7 @@ class _Planner:
         self.estimates: dict[tuple[int, int], tuple[Settings, Estimate] | None] = {}
 
     def ends(self, start: int, end: int) -> tuple[str, ...]:
-        """The hashed ones."""
+        """Return the ends of a range that are hashed."""
         whole = len(self.circuit.steps)
         return ("input",) * (start > 0) + ("output",) * (end < whole)
 
@@ -116,7 +117,7 @@ class _Planner:
         return estimate.seconds + START_SECONDS
 
     def candidates(self, start: int, end: int) -> list[tuple[Settings, Estimate]]:
-        """Digits and columns, cheapest first; none if there is nothing whose hash would bind a private model."""
+        """Return digits and columns, cheapest first; none if a private model's range has no weights to hash."""
         steps = self.circuit.steps[start:end]
         constants = {name for step in steps for name in step.op.inputs if name in self.circuit.constants}
         weights = sum(self.circuit.constants[name].size for name in constants)
@@ -138,7 +139,7 @@ class _Planner:
         return found
 
     def estimate(self, start: int, end: int, settings: Settings, rows: int, hashed: int = 0) -> Estimate:
-        """Of a range with so many rows; those of the hash, which lie beside them, included or not."""
+        """Estimate a range with so many rows. `hashed` counts weights whose hash's rows `rows` does not have."""
         ends = self.ends(start, end)
         hashed += self.width[start] * ("input" in ends) + self.width[end] * ("output" in ends)
         apart = decomposed(self.circuit.steps[start:end])
@@ -161,7 +162,7 @@ class _Planner:
         return self.estimates[start, end]
 
     def ask(self, start: int, end: int, engine: EngineProcess, folder: Path) -> None:
-        """Has ezkl count the rows of the best settings."""
+        """Let ezkl count the rows of the best settings."""
         part = piece(self.circuit, start, end)
         onnx, written = folder / "segment.onnx", folder / "segment.json"
         onnx.write_bytes(part.to_onnx(1))
@@ -186,7 +187,7 @@ class _Planner:
         return Segment(start, end, nodes, piece(self.circuit, start, end), settings, cost)
 
     def choose(self) -> tuple[list[tuple[int, int]], int]:
-        """The best ranges by what is known, and how many are proven at once."""
+        """Return the best ranges by what is known, and how many are proven at once."""
         found: list[tuple[float, int, list[tuple[int, int]], int]] = []
         for lanes in range(1, self.cores + 1):
             least = self.cheapest(self.memory // lanes, math.inf)
@@ -204,7 +205,7 @@ class _Planner:
         return ranges, min(lanes, len(ranges))
 
     def taken(self, at: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
-        """The ranges between these cuts."""
+        """Return the ranges between these cuts, and how many are proven at once."""
         if not set(at) <= set(self.places):
             raise ValueError(f"{list(at)} are not all of the cuts {self.places[1:-1]}")
         ranges = list(pairwise([0, *sorted(at), len(self.circuit.steps)]))
@@ -221,7 +222,7 @@ class _Planner:
         return {Objective.TIME: seconds, Objective.GAS: gas, Objective.BOTH: math.sqrt(seconds * gas)}[self.objective]
 
     def cheapest(self, memory: int, most: float) -> list[tuple[int, int]] | None:
-        """The ranges of the least sum of costs, each within so many bytes and seconds; None if there are none."""
+        """Return the ranges of the least total cost, each within these bytes and seconds; None if there are none."""
         best: list[tuple[float, int, int]] = [(0.0, 0, -1)] + [(math.inf, 0, -1)] * (len(self.places) - 1)
         for at in range(1, len(self.places)):
             for before in range(at):
@@ -246,7 +247,7 @@ class _Planner:
         return estimate.memory <= memory and estimate.k <= MAX_K
 
     def refusal(self) -> str:
-        """Names the layer that fits no segment: the largest of the smallest one that would hold it."""
+        """Name the layer that fits no segment: the largest one of the smallest segment that would hold it."""
         reached = [True] + [False] * (len(self.places) - 1)
         for at in range(1, len(self.places)):
             within = [before for before in range(at) if reached[before]]

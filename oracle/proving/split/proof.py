@@ -20,13 +20,13 @@ class ModelProof:
     """One inference with its proofs.
 
     Attributes:
-        artifact_hash: Of the chain that it was made with.
-        model_hash: Likewise.
+        artifact_hash: Hash of the chain that it was made with.
+        model_hash: The model hash of that chain.
         inputs: Integers, within the clip.
         outputs: Integers.
-        boundaries: Hashes of what crosses, field elements.
+        boundaries: Hashes of what crosses the boundaries, field elements.
         proofs: One per segment, as the Solidity verifiers take them.
-        seconds: From the window to the last proof; 0 if read from a file.
+        seconds: Time from the window to the last proof; 0 if read from a file.
     """
 
     artifact_hash: str
@@ -38,7 +38,7 @@ class ModelProof:
     seconds: float = field(default=0.0, compare=False)
 
     def document(self) -> dict[str, Any]:
-        """As JSON. Nothing in it is secret; in a private model the outputs, and the inputs, are what it publishes."""
+        """Return the proof as JSON. It has no secrets: inputs and outputs are published even for a private model."""
         return {
             "schema": SCHEMA,
             "artifact_hash": self.artifact_hash,
@@ -51,10 +51,10 @@ class ModelProof:
 
     @staticmethod
     def from_document(document: Any) -> ModelProof:
-        """The inverse of `document`.
+        """Return the proof of a document, as `document` makes it.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none.
+            KeyError, TypeError, ValueError: The document is not a proof.
         """
         if not isinstance(document, dict):
             raise TypeError("it is no object")
@@ -76,11 +76,11 @@ class ModelProof:
 
 
 def verify(chain: ArtifactChain, proof: ModelProof, *, deadline: float = DEADLINE) -> Verification:
-    """Verifies an inference off-chain, with instances that are built here.
+    """Verify an inference off-chain, with instances that are built here.
 
     Args:
         chain: May lack the prover's files.
-        proof: Believed nothing.
+        proof: Nothing in it is trusted.
         deadline: Seconds for each proof.
 
     Raises:
@@ -107,10 +107,10 @@ def verify(chain: ArtifactChain, proof: ModelProof, *, deadline: float = DEADLIN
 
 
 def read_proof(path: Path) -> ModelProof:
-    """A proof's file.
+    """Return the proof in a file.
 
     Raises:
-        DataError: It is none.
+        DataError: The file can't be read, or is not a proof.
     """
     try:
         return ModelProof.from_document(json.loads(path.read_text(encoding="utf-8")))
@@ -121,10 +121,10 @@ def read_proof(path: Path) -> ModelProof:
 
 
 def write_proof(path: Path, proof: ModelProof) -> None:
-    """Writes a proof's file, whole or not at all.
+    """Write a proof's file, whole or not at all.
 
     Raises:
-        DataError: It can't be written.
+        DataError: The file can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ MakeProver: TypeAlias = Callable[[Artifact, int, float], Prover]
 
 
 class _Lanes:
-    """Cores and memory that running proofs share."""
+    """The cores and the memory that running proofs share."""
 
     def __init__(self, lanes: int, memory: int) -> None:
         self._lanes = lanes
@@ -44,7 +44,7 @@ class _Lanes:
 
     @contextlib.asynccontextmanager
     async def take(self, memory: int) -> AsyncIterator[None]:
-        """Waits until a proof of so many bytes fits; one alone always may."""
+        """Wait until a proof of so many bytes fits; a proof that runs alone always does."""
         async with self._changed:
             await self._changed.wait_for(
                 lambda: (
@@ -62,17 +62,21 @@ class _Lanes:
 
 
 class ChainProver:
-    """Proves inferences of a model: all segments at once, as far as cores and memory go.
+    """A prover of a model's inferences. It proves all segments at once, as far as cores and memory go.
 
     The integer reference gives what crosses each boundary, so no segment waits for another. A segment's prover lives
-    for one proof: what it has in memory is the next one's.
+    for one proof: then the next one has its memory.
 
     Args:
         chain: With the prover's files.
-        make_prover: Makes a segment's prover; None: processes on this machine, killed beyond all of the memory.
-        cores: Proofs at once; None: the machine's.
-        memory: Bytes that they may take together, as estimated; None: four fifths of the machine's.
+        make_prover: Makes a segment's prover. None: processes on this machine, which are killed if they take more than
+            all of the memory.
+        cores: Proofs at once; None: as many as the machine has cores.
+        memory: Bytes that the proofs may take together, as estimated; None: four fifths of the machine's.
         deadline: Seconds for one proof; None: twenty times the estimate, and at least a minute.
+
+    Raises:
+        MemoryExceeded: One proof alone takes more memory.
     """
 
     def __init__(
@@ -112,14 +116,14 @@ class ChainProver:
 
     @property
     def lanes(self) -> int:
-        """Proofs at once."""
+        """Proofs that are made at once."""
         return self._lanes
 
     def quantise(self, sample: Any) -> tuple[int, ...]:
-        """A float input as a window.
+        """Return a float input as a window.
 
         Raises:
-            DataError: It does not fit the model.
+            DataError: The input does not fit the model.
         """
         values: np.ndarray = np.asarray(sample, dtype=np.float64).ravel()
         if values.size != self._chain.features or not np.isfinite(values).all():
@@ -130,7 +134,7 @@ class ChainProver:
         return tuple(int(value) for value in scaled)
 
     async def prove(self, window: Sequence[int], progress: Progress = lambda step: None) -> ModelProof:
-        """Proves one inference, and returns once all proofs were verified.
+        """Prove one inference, and return once all proofs were verified.
 
         Raises:
             ValueError: The window does not fit.
@@ -173,7 +177,7 @@ class ChainProver:
         )
 
     def _values(self, window: Sequence[int]) -> list[tuple[int, ...]]:
-        """The window, what crosses each boundary, and the outputs."""
+        """Return the window, what crosses each boundary, and the outputs."""
         chain = self._chain
         if len(window) != chain.features or any(abs(value) > chain.clip for value in window):
             raise ValueError(f"a window of {chain.name} has {chain.features} integers in ±{chain.clip}")
@@ -201,5 +205,5 @@ class ChainProver:
 
 
 def default_memory() -> int:
-    """Bytes that proofs may take together if nobody says: four fifths of the machine's."""
+    """Return how many bytes proofs may take together by default: four fifths of the machine's memory."""
     return int(psutil.virtual_memory().total * 0.8)

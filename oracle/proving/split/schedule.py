@@ -15,12 +15,12 @@ _MEASURED_CORES = 2
 
 
 def makespan(seconds: Sequence[float], lanes: int, cores: int) -> float:
-    """Seconds until all segments are proven, the longest first, each by its share of the cores.
+    """Return the seconds until all segments are proven, the longest first, each with its share of the cores.
 
     Args:
-        seconds: Of each proof, as `estimate` gives them.
+        seconds: Time of each proof, as `cost.estimate` gives it.
         lanes: Proofs at once.
-        cores: Of the machine.
+        cores: Cores of the machine.
     """
 
     def speed(threads: float) -> float:
@@ -35,7 +35,13 @@ def makespan(seconds: Sequence[float], lanes: int, cores: int) -> float:
 
 
 def lanes_within(memory: Sequence[int], limit: int, cores: int) -> int:
-    """How many of these proofs can be made at once, whichever they are; at least 1."""
+    """Return how many of these proofs can be made at once, whichever they are; at least 1.
+
+    Args:
+        memory: Bytes that each proof takes.
+        limit: Bytes that they may take together.
+        cores: Cores of the machine.
+    """
     largest = sorted(memory, reverse=True)
     most = min(cores, len(largest))
     return max([count for count in range(1, most + 1) if sum(largest[:count]) <= limit], default=1)

@@ -27,10 +27,10 @@ class SrsCache:
     """A folder of SRS files, by k and origin.
 
     Args:
-        directory: Created when the first file is.
-        mirror: URL of a folder with the public ceremony's files, named as at `CEREMONY_URL`. It need not be trusted:
-            what it has is checked against the known hashes.
-        patience: With the ceremony's server.
+        directory: Created with the first file.
+        mirror: URL of a folder with the public ceremony's files, named as at `CEREMONY_URL`. The mirror need not be
+            trusted: its files are checked against the known hashes.
+        patience: Says when to give up on the ceremony's server.
         progress: Told how much of a download is there.
     """
 
@@ -48,16 +48,16 @@ class SrsCache:
 
     @property
     def directory(self) -> Path:
-        """Where the files are."""
+        """The folder."""
         return self._directory
 
     def source(self, origin: SrsOrigin) -> SrsSource:
-        """All files of one origin."""
+        """Return a source of files that all have one origin."""
         make = self.public_ceremony if origin is SrsOrigin.PUBLIC_CEREMONY else self.insecure_local
         return _Source(origin, make)
 
     def insecure_local(self, k: int) -> SrsFile:
-        """An SRS that this machine generated, once per k. Whoever generated it can forge proofs."""
+        """Return an SRS that this machine generates, once per k. Whoever generated it can forge proofs."""
         path = self._path(k, SrsOrigin.INSECURE_LOCAL)
         with self._locked(path):
             if not path.is_file():
@@ -65,13 +65,13 @@ class SrsCache:
             return SrsFile(k, path, sha256_of(path), SrsOrigin.INSECURE_LOCAL)
 
     def public_ceremony(self, k: int) -> SrsFile:
-        """The public ceremony's SRS, downloaded once per k and checked against its known hash each time.
+        """Return the public ceremony's SRS, downloaded once per k and checked against its known hash each time.
 
         A file that is there but is not the ceremony's is replaced by the right one.
 
         Raises:
             SrsUnavailable: The server did not answer, or not in time.
-            ArtifactError: What came is something else, or can't be written.
+            ArtifactError: The server sent another file, or the file can't be written.
         """
         if k not in CEREMONY_SHA256:
             raise ArtifactError(f"the public ceremony's SRS is known for k of 1 to {max(CEREMONY_SHA256)}, not {k}")
@@ -97,10 +97,10 @@ class SrsCache:
             return SrsFile(k, path, expected, SrsOrigin.PUBLIC_CEREMONY)
 
     def import_file(self, path: Path) -> SrsFile:
-        """Takes the public ceremony's file from elsewhere.
+        """Copy the public ceremony's file from elsewhere.
 
         Raises:
-            DataError: It can't be read, or is not the ceremony's.
+            DataError: The file can't be read, or is not the ceremony's.
         """
         try:
             with path.open("rb") as file:
@@ -119,7 +119,7 @@ class SrsCache:
         return SrsFile(k, target, digest, SrsOrigin.PUBLIC_CEREMONY)
 
     def status(self) -> list[SrsFile]:
-        """All cached files. A file that is named as the ceremony's but has another hash is told as a local one."""
+        """Return all cached files. A file that is named as the ceremony's but has another hash counts as local."""
         found = []
         for origin in SrsOrigin:
             for path in sorted(self._directory.glob(f"{origin.value}-k*.srs")):
@@ -130,7 +130,11 @@ class SrsCache:
         return found
 
     def problem(self, srs: SrsFile) -> str | None:
-        """What is wrong with a cached file as it was found by `status`; None if it is what its name says."""
+        """Return what is wrong with a cached file that `status` found; None if it is what its name says.
+
+        Raises:
+            OSError: The file can't be read.
+        """
         claimed = SrsOrigin(srs.path.stem.rpartition("-k")[0])
         if claimed is SrsOrigin.PUBLIC_CEREMONY and srs.origin is not claimed:
             return f"is not the public ceremony's file for k = {srs.k}; `oracle srs fetch {srs.k}` replaces it"
@@ -146,7 +150,7 @@ class SrsCache:
 
     @contextlib.contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
-        """One process at a time fetches or makes a file; the others wait for it."""
+        """Let one process at a time fetch or make a file; the others wait for it."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._directory / f".{path.name}.lock")
@@ -161,7 +165,7 @@ class SrsCache:
             lock.release()
 
     def _place(self, target: Path, write: Callable[[Path], object]) -> None:
-        """Writes a file completely or not at all."""
+        """Write a file completely or not at all."""
         self._directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._directory, prefix=".partial-") as folder:
             partial = Path(folder, target.name)

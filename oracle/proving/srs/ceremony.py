@@ -50,10 +50,13 @@ CEREMONY_SHA256 = dict(
 
 
 def ceremony_name(k: int) -> str:
-    """What the public ceremony's file is called at its source and at mirrors."""
+    """Return the name that the public ceremony's file has at its source and at mirrors."""
     return f"kzg{k}.srs"
 
 
 def srs_bytes(k: int) -> int:
-    """Size of an SRS file: k, 2^k points of G1 in monomial and 2^k in Lagrange form, [1]₂ and [τ]₂, uncompressed."""
+    """Return the size of an SRS file.
+
+    It has k, 2^k points of G1 in monomial and 2^k in Lagrange form, [1]₂ and [τ]₂, uncompressed.
+    """
     return 4 + 2 * 64 * (1 << k) + 2 * 128

@@ -13,16 +13,16 @@ from oracle.proving.srs.files import SrsUse, origin_of
 
 @dataclass(frozen=True, slots=True)
 class SrsFinding:
-    """A cached SRS, or one that only artifacts have.
+    """The result of checking one SRS, which is in the cache or in artifacts only.
 
     Attributes:
-        k: 2^k rows.
-        origin: By its hash.
-        path: The file; of one that only artifacts have, the artifact's copy.
-        sha256: Of it.
-        cached: Whether it is in the cache.
+        k: The SRS is for 2^k rows.
+        origin: As its hash shows.
+        path: The file; the artifact's copy if only artifacts have it.
+        sha256: SHA-256 of the file.
+        cached: True if it is in the cache.
         used_by: Names of the artifacts whose keys were made from it.
-        problem: None if the file is what it says it is.
+        problem: What is wrong with the file; None if nothing is.
     """
 
     k: int

@@ -1,8 +1,8 @@
-"""One known file from somewhere: resumed where it was cut, and kept only if its SHA-256 is the expected one.
+"""The download of one known file: resumed where it was cut, and kept only if its SHA-256 is the expected one.
 
-What arrives goes to `.NAME.part` beside the target. It stays there when the connection is cut or time is up, so that
-the next attempt, in this process or a later one, asks for the rest only. It goes when it can't be of use: the hash of
-the whole is wrong, or the disk is full. The target is replaced by a complete file or not at all.
+The bytes that arrive go to `.NAME.part` beside the target. They stay there when the connection is cut or time is up, so
+that the next attempt, in this process or a later one, asks for the rest only. They are removed when they can't be of
+use: the hash of the whole is wrong, or the disk is full. The target is replaced by a complete file or not at all.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _ELSEWHERE = "name another source: `oracle srs fetch --mirror URL`"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When to try again, and when to give up.
+    """The rules of when to try again, and when to give up.
 
     Attributes:
-        deadline_s: For all attempts together; None: ten minutes, and longer for large files.
+        deadline_s: Seconds for all attempts together; None: ten minutes, and longer for large files.
         stall_s: Seconds without a byte after which a connection counts as cut.
         attempts: Attempts in a row that bring nothing.
-        first_wait_s: Between two attempts; doubled each time, with jitter.
-        longest_wait_s: At most.
+        first_wait_s: Seconds between two attempts; doubled each time, with jitter.
+        longest_wait_s: Seconds between two attempts, at most.
     """
 
     deadline_s: float | None = None
@@ -50,16 +50,16 @@ class Patience:
     longest_wait_s: float = 30.0
 
     def deadline(self, size: int) -> float:
-        """Seconds for a file of so many bytes."""
+        """Return the seconds that a file of so many bytes may take."""
         return 600.0 + size / _SLOWEST if self.deadline_s is None else self.deadline_s
 
 
 class _Interrupted(Exception):
-    """This attempt ended before the file was complete; another one may not."""
+    """This attempt ended before the file was complete; another one may succeed."""
 
 
 class _OutOfTime(_Interrupted):
-    """Time is up."""
+    """The deadline passed."""
 
 
 def download(
@@ -71,17 +71,25 @@ def download(
     patience: Patience | None = None,
     progress: Progress = lambda done, total: None,
 ) -> None:
-    """Fetches a file whose size and hash are known. The caller holds a lock on the target.
+    """Fetch a file whose size and hash are known. The caller holds a lock on the target.
+
+    Args:
+        url: Address of the file.
+        target: The file to write.
+        size: Its bytes.
+        sha256: Its SHA-256, hex.
+        patience: Says when to give up.
+        progress: Told how much of it is there.
 
     Raises:
-        SrsUnavailable: The server did not answer, or not in time. What arrived is kept for the next call.
-        ArtifactError: What is there is another file, or it does not fit on the disk. Nothing is kept.
+        SrsUnavailable: The server did not answer, or not in time. The bytes that arrived are kept for the next call.
+        ArtifactError: The server has another file, or the file does not fit on the disk. Nothing is kept.
     """
     _Download(url, target, size, sha256, patience or Patience(), progress).run()
 
 
 def without_secrets(url: str) -> str:
-    """A URL without user, password and query."""
+    """Return a URL without user, password and query."""
     parsed = httpx.URL(url)
     return str(parsed.copy_with(userinfo=b"", query=None, fragment=None))
 
@@ -103,7 +111,7 @@ class _Download:
         self._again = False
 
     def run(self) -> None:
-        """Attempt after attempt, until the file is complete or patience is at its end."""
+        """Make attempt after attempt, until the file is complete or patience is at its end."""
         attempts = blocking_attempts(
             retry=retry_if_exception_type(_Interrupted) & retry_if_not_exception_type(_OutOfTime),
             stop=lambda: self._fruitless >= self._patience.attempts or time.monotonic() >= self._end,
@@ -161,7 +169,7 @@ class _Download:
         return _Interrupted(reason)
 
     def _receive(self, client: httpx.Client, have: int) -> None:
-        """Asks for what is missing and appends it."""
+        """Ask for the missing bytes and append them."""
         if have == self._size:
             self._pieced = True
             return
@@ -187,7 +195,7 @@ class _Download:
                 raise _Interrupted(f"the answer ended after {done:,} bytes")
 
     def _start(self, response: httpx.Response, have: int) -> int:
-        """The position in the file at which an answer begins; refuses what is no answer."""
+        """Return the position in the file at which an answer begins; refuse an answer without any of the file."""
         status = response.status_code
         if status == 416:
             self._discard()

@@ -1,4 +1,4 @@
-"""A file with an SRS, and who knew the secret that it was made with."""
+"""SRS files, and where they come from: who knew the secret that they were made with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oracle.proving.srs.ceremony import CEREMONY_SHA256
 
 
 class SrsOrigin(StrEnum):
-    """Who knew the secret."""
+    """The origin of an SRS, which says who knew its secret."""
 
     PUBLIC_CEREMONY = "public-ceremony"
     INSECURE_LOCAL = "insecure-local"
@@ -19,7 +19,14 @@ class SrsOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SrsFile:
-    """An SRS for circuits of 2^k rows."""
+    """An SRS for circuits of 2^k rows.
+
+    Attributes:
+        k: The SRS is for 2^k rows.
+        path: The file.
+        sha256: SHA-256 of the file.
+        origin: Says who knew its secret.
+    """
 
     k: int
     path: Path
@@ -45,20 +52,20 @@ class SrsUse:
 
 
 class SrsSource(Protocol):
-    """Gives the SRS for any k, all of one origin."""
+    """A source that gives the SRS for any k, all of one origin."""
 
     @property
     def origin(self) -> SrsOrigin: ...
 
     def file(self, k: int) -> SrsFile:
-        """The SRS for 2^k rows, fetched or made if need be.
+        """Return the SRS for 2^k rows, which is fetched or made if need be.
 
         Raises:
-            ArtifactError: It can't be had; the message says what to do.
+            ArtifactError: There is no such SRS; the message says what to do.
         """
         ...
 
 
 def origin_of(k: int, sha256: str) -> SrsOrigin:
-    """Whose SRS a file is: the ceremony's if it has the known hash, and nobody's to trust otherwise."""
+    """Return the origin of a file by its hash. A file without the ceremony's known hash counts as local."""
     return SrsOrigin.PUBLIC_CEREMONY if CEREMONY_SHA256.get(k) == sha256 else SrsOrigin.INSECURE_LOCAL

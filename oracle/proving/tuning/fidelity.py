@@ -13,16 +13,17 @@ from oracle.proving.tuning.request import Request, Rule, VerdictRule
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How the integer model differs from the float model on the samples.
+    """The differences between the integer model and the float model on the samples.
 
     Attributes:
-        rule: The verdict's.
-        value: Likewise.
-        samples: How many.
+        rule: The verdict's rule.
+        value: The verdict's value.
+        samples: Number of samples.
         flips: Verdicts that differ, or that a prover could make differ where it may choose between two roundings.
-        largest_error: Of an output, before a final activation that was left off; None if it can't be compared.
+        largest_error: Largest error of an output, before a final activation that was left off; None if outputs can't be
+            compared.
         clipped: Samples of which a feature was clipped.
-        undecided: Of the flips, those that only such a choice makes. 0 for circuits that divide nothing.
+        undecided: Flips that only a prover's choice makes. 0 for circuits that divide nothing.
     """
 
     rule: str
@@ -35,19 +36,20 @@ class Fidelity:
 
     @property
     def flips_per_10k(self) -> float:
+        """Flips per 10,000 samples."""
         return 10_000 * self.flips / self.samples
 
 
 def flips(
     verdict: VerdictRule, computed: np.ndarray, expected: np.ndarray, threshold: float | None = None
 ) -> np.ndarray:
-    """Which verdicts differ between two models' outputs [count, outputs]: booleans [count].
+    """Return for each sample if the verdicts of two models differ: booleans [count].
 
     Args:
         verdict: How outputs are read.
-        computed: A model's.
-        expected: The other's.
-        threshold: Of those computed, if it is another.
+        computed: One model's outputs [count, outputs].
+        expected: The other model's outputs [count, outputs].
+        threshold: Threshold of the computed outputs, if it is another.
     """
     computed_at = verdict.value if threshold is None else threshold
     match verdict.rule:
@@ -81,7 +83,7 @@ class FidelityGate:
         self.expected = expected
 
     def fidelity(self, circuit: Circuit) -> Fidelity:
-        """The gate's numbers."""
+        """Return how a circuit differs from the float model on the samples."""
         windows = circuit.quantise(self.samples)
         computed = circuit.evaluate(windows).astype(np.float64) / 2.0**circuit.output_scale
         # Scores before an activation inside an operator can't be had from the float model.
@@ -112,6 +114,7 @@ class FidelityGate:
         )
 
     def refusal(self, fidelity: Fidelity, input_scale: int, param_scale: int) -> str:
+        """Return a message that says why the best settings don't pass, and what to change."""
         allowed = self.request.max_flips_per_10k
         return (
             f"{self.request.name}: at best {fidelity.flips} of {fidelity.samples} verdicts flip against the float "

@@ -1,4 +1,7 @@
-"""The float model: its outputs on samples, and what lies before its final activation."""
+"""The float model: its outputs on samples, and what lies before its final activation.
+
+onnxruntime is an optional extra; without it, onnx's own evaluator runs the model.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _ACTIVATIONS: dict[str, Callable[[float], float]] = {
 
 
 def before_activation(activation: str, value: float) -> float:
-    """The value that a final activation makes `value` of."""
+    """Return the value of which a final activation makes `value`."""
     if activation not in _ACTIVATIONS:
         return value
     low, high = -40.0, 40.0
@@ -40,13 +43,13 @@ def before_activation(activation: str, value: float) -> float:
 
 
 def float_outputs(data: bytes, samples: np.ndarray) -> np.ndarray:
-    """The float model's outputs as they are: samples [count, …] → [count, outputs]."""
+    """Return the float model's outputs as they are: samples [count, …] → [count, outputs]."""
     model = onnx.load_model_from_string(data)
     return _outputs(model, str(model.graph.output[0].name), samples)
 
 
 def scored_outputs(request: Request, program: Program, samples: np.ndarray) -> np.ndarray:
-    """The float model's outputs, without a final activation that was left off."""
+    """Return the float model's outputs, without a final activation that was left off."""
     model = onnx.load_model_from_string(request.data)
     wanted = request.output or str(model.graph.output[0].name)
     if program.dropped:

@@ -45,7 +45,11 @@ def rank(
     folder: Path,
     progress: Progress,
 ) -> list[tuple[Circuit, Candidate]]:
-    """Columns and k as well; each with its estimate, cheapest first."""
+    """Add columns and k to the settings, estimate each, and return them all, cheapest first.
+
+    Raises:
+        ModelError: The cheapest needs more memory than allowed, or more rows than there are.
+    """
     request = search.request
     private = request.visibility is Visibility.PRIVATE
     ranked: list[tuple[Circuit, Candidate]] = []
@@ -99,7 +103,11 @@ def measure(
     srs: SrsSource,
     progress: Progress,
 ) -> tuple[list[tuple[Circuit, Candidate]], int]:
-    """Proves the best of each shape. Returns all candidates, and which was chosen."""
+    """Prove the best candidate of each shape. Return all candidates, and the index of the chosen one.
+
+    Raises:
+        ModelError: No candidate can be proven.
+    """
     objective = search.request.objective
     results = list(ranked)
     chosen: int | None = None
@@ -129,7 +137,10 @@ def measure(
 def _prove(
     search: Search, circuit: Circuit, candidate: Candidate, engine: EngineProcess, folder: Path, srs: SrsSource
 ) -> Candidate:
-    """The candidate with what it measures, or with why it can't be proven. Keys show whether k is large enough."""
+    """Return the candidate with its measurements, or with the reason why it can't be proven.
+
+    Only keys show if k is large enough.
+    """
     outcome = candidate
     for k in (candidate.estimated.k, candidate.estimated.k + 1):
         outcome = _prove_at(search, circuit, candidate, k, engine, folder, srs)

@@ -29,7 +29,7 @@ FINALISTS = 3
 
 
 class Objective(StrEnum):
-    """What is to be small."""
+    """The quantity that is to be small."""
 
     TIME = "time"
     GAS = "gas"
@@ -37,7 +37,7 @@ class Objective(StrEnum):
 
 
 class Rule(StrEnum):
-    """How outputs are read as a verdict."""
+    """The ways to read outputs as a verdict."""
 
     THRESHOLD = "threshold"
     ARGMAX = "argmax"
@@ -49,8 +49,8 @@ class VerdictRule:
     """A rule with its number.
 
     Attributes:
-        rule: THRESHOLD: each output above `value` or not. ARGMAX: which output is the largest. TOLERANCE: no verdict;
-            an output that is further than `value` from the float model's counts as a flip.
+        rule: THRESHOLD: each output is above `value` or not. ARGMAX: the index of the largest output. TOLERANCE: no
+            verdict; an output that is further than `value` from the float model's counts as a flip.
         value: In units of the model's output, final activation included.
     """
 
@@ -60,22 +60,22 @@ class VerdictRule:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be tuned.
+    """A request to tune a model.
 
     Attributes:
-        name: The model's.
+        name: The model's name.
         data: The ONNX file.
         samples: Floats, [count, …].
-        verdict: None: a threshold on one output, the largest of several.
-        max_flips_per_10k: The gate.
-        visibility: Of the weights.
-        objective: What is to be small.
-        output: Which output is published.
+        verdict: How outputs are read. None: a threshold on one output, the largest of several.
+        max_flips_per_10k: Flips per 10,000 samples that the gate allows.
+        visibility: Where the weights are.
+        objective: The quantity that is to be small.
+        output: The output that is published; needed if there are several.
         keep_activation: Keep a final monotone activation.
-        clip: Of a window's integers.
-        memory: Bytes that proving may take; None: as the machine has.
-        disclosure: "score", or "verdict": the circuit publishes that alone.
-        whole: Whether one circuit is to hold the model; a split one may be larger than any.
+        clip: Largest magnitude of a window's integers.
+        memory: Bytes that proving may take; None: as much as the machine has.
+        disclosure: "score", or "verdict" if the circuit publishes verdicts alone.
+        whole: True if one circuit is to hold the model; a split model may be larger than any circuit.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Request:
     whole: bool = True
 
     def digest(self) -> str:
-        """Of everything that the choice depends on."""
+        """Return a hash of everything that the choice depends on."""
         samples = np.ascontiguousarray(self.samples, dtype=np.float64)
         document = {
             "onnx": hashlib.sha256(self.data).hexdigest(),

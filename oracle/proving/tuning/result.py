@@ -19,14 +19,14 @@ class Candidate:
     """One choice of settings.
 
     Attributes:
-        settings: The choice.
-        segments: Of smooth activations; 0 if there are none.
-        estimated: By the cost model.
-        seconds: Measured, of a proof; None if it was not among the best.
-        proof_bytes: Measured, likewise.
-        memory: Measured, likewise.
-        k: Measured, likewise.
-        refused: Why it could not be proven, or "".
+        settings: The settings.
+        segments: Pieces of smooth activations; 0 if there are none.
+        estimated: Cost by the cost model.
+        seconds: Measured time of a proof; None if the candidate was not measured.
+        proof_bytes: Measured length of a proof, or None.
+        memory: Measured memory, or None.
+        k: Measured k, or None.
+        refused: Reason why it could not be proven, or "".
     """
 
     settings: Settings
@@ -39,13 +39,13 @@ class Candidate:
     refused: str = ""
 
     def cost(self, objective: Objective) -> float:
-        """Measured where it was, else estimated."""
+        """Return what is to be small: measured if it was, else estimated."""
         seconds = self.estimated.seconds if self.seconds is None else self.seconds
         gas = self.gas()
         return {Objective.TIME: seconds, Objective.GAS: float(gas), Objective.BOTH: math.sqrt(seconds * gas)}[objective]
 
     def gas(self) -> int:
-        """Estimated; from the proof's measured size, if it was."""
+        """Return the estimated gas, from the proof's measured size if there is one."""
         return self.estimated.gas + (
             0 if self.proof_bytes is None else gas_of_bytes(self.proof_bytes - self.estimated.proof_bytes)
         )
@@ -53,12 +53,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What tuning found.
+    """The result of tuning.
 
     Attributes:
-        model: The chosen one.
-        fidelity: Of it.
-        candidates: All, best first.
+        model: The chosen model.
+        fidelity: Fidelity of the chosen model.
+        candidates: All candidates, best first.
         chosen: Index of the chosen one.
     """
 
@@ -68,7 +68,7 @@ class Tuning:
     chosen: int
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the result as JSON."""
         return {
             "chosen": asdict(self.candidates[self.chosen].settings),
             "segments": self.candidates[self.chosen].segments,
@@ -81,7 +81,7 @@ class Tuning:
 
 
 def describe(candidate: Candidate) -> str:
-    """One line for people."""
+    """Return a candidate's settings as one line for people."""
     settings = candidate.settings
     digits = f", {settings.legs} digits of base {settings.base}" if settings.base > 2 else ""
     columns = f", {settings.columns} column{'s' * (settings.columns > 1)}"
@@ -90,7 +90,7 @@ def describe(candidate: Candidate) -> str:
 
 
 def plot(tuning: Tuning, path: Path) -> bool:
-    """Time against gas of every candidate; False if matplotlib is not installed."""
+    """Plot time against gas of every candidate. Return False if matplotlib, an optional extra, is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

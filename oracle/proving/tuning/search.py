@@ -14,7 +14,7 @@ import numpy as np
 from oracle.core.errors import DataError, ModelError
 from oracle.proving import disclosure
 from oracle.proving.imported import ImportedModel, Settings, legs_for
-from oracle.proving.inspect.model import inspect_model, require_provable
+from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.interface import Progress
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
@@ -26,7 +26,12 @@ from oracle.proving.tuning.result import Candidate, Tuning
 
 
 class Search:
-    """Programs, float outputs and the gate of one request."""
+    """The search of one request: its programs, its float outputs, and its gate.
+
+    Raises:
+        ModelError: The model can't be proven, or its verdict can't be read or published.
+        DataError: The samples do not fit the model.
+    """
 
     def __init__(self, request: Request, progress: Progress) -> None:
         self.request = request
@@ -54,7 +59,7 @@ class Search:
         self.gate = FidelityGate(request, self.verdict, self.threshold, self.samples, expected)
 
     def program(self, segments: int) -> Program:
-        """What the circuit computes."""
+        """Return the program that the circuit computes, with so many pieces of smooth activations."""
         if self.request.disclosure == "score":
             return self._scores(segments)
         if segments not in self._verdicts:
@@ -68,7 +73,7 @@ class Search:
     def _scores(self, segments: int) -> Program:
         if segments not in self._programs:
             request = self.request
-            report = inspect_model(
+            report = inspect_onnx(
                 request.data,
                 request.name,
                 output=request.output,
@@ -97,7 +102,7 @@ class Search:
         return samples
 
     def scales(self) -> tuple[Sequence[int], Sequence[int]]:
-        """The scales of inputs to try, largest first, and the numbers of segments of smooth activations."""
+        """Return the input scales to try, largest first, and the numbers of pieces of smooth activations."""
         samples, clip = self.samples, self.request.clip
         largest = float(np.abs(samples).max())
         most = 12 if largest == 0 else min(12, math.floor(math.log2(clip / largest))) if largest <= clip else 0
@@ -106,7 +111,11 @@ class Search:
         return input_scales, SEGMENTS if self.program(SEGMENTS[-1]).approximated else (0,)
 
     def candidates(self) -> list[tuple[Circuit, Settings, int]]:
-        """All settings that pass the gate, cheapest digits per base only."""
+        """Return the settings that pass the gate, for each base only those with the cheapest digits.
+
+        Raises:
+            ModelError: No settings pass.
+        """
         clip = self.request.clip
         input_scales, segments = self.scales()
         passing: list[tuple[Circuit, Fidelity, int]] = []
@@ -152,6 +161,7 @@ class Search:
         return list(found.values())
 
     def model(self, circuit: Circuit, settings: Settings, segments: int, fidelity: Fidelity) -> ImportedModel:
+        """Return the model at settings that pass the gate."""
         description: dict[str, Any] = {
             "source_sha256": hashlib.sha256(self.request.data).hexdigest(),
             "segments": segments,
@@ -164,6 +174,7 @@ class Search:
         return ImportedModel(self.request.name, circuit, settings, description, self.request.disclosure)
 
     def result(self, candidates: Sequence[tuple[Circuit, Candidate]], chosen: int) -> Tuning:
+        """Return the result, given all candidates and the index of the chosen one."""
         circuit, candidate = candidates[chosen]
         fidelity = self.gate.fidelity(circuit)
         model = self.model(circuit, candidate.settings, candidate.segments, fidelity)

@@ -23,7 +23,7 @@ from oracle.proving.tuning.search import Search
 
 
 def tune(request: Request, srs: SrsSource, progress: Progress = lambda step: None) -> Tuning:
-    """Finds the cheapest settings that pass the gate.
+    """Find the cheapest settings that pass the gate.
 
     Raises:
         ModelError: The model can't be proven, or no settings pass.
@@ -38,10 +38,10 @@ def tune(request: Request, srs: SrsSource, progress: Progress = lambda step: Non
 
 
 def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[ImportedModel, Fidelity]:
-    """The model at settings that were chosen before, with its fidelity on these samples.
+    """Return the model at settings that were chosen before, with its fidelity on these samples.
 
     Raises:
-        ModelError: They do not fit the model, or it does not pass the gate with them.
+        ModelError: The settings do not fit the model, or the model does not pass the gate with them.
     """
     try:
         settings = Settings(**chosen)
@@ -60,7 +60,7 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
 
 
 def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[Circuit, Fidelity, ImportedModel]:
-    """The scales that pass the gate with the fewest digits: what a split model is cut at. Proves nothing.
+    """Find the scales that pass the gate with the fewest digits, at which a model is split. Nothing is proven.
 
     For each scale of the inputs the parameters' scale grows until the gate is passed: a larger one only costs digits.
 
@@ -100,7 +100,7 @@ def coarsest(request: Request, progress: Progress = lambda step: None) -> tuple[
 
 
 def held_out(request: Request, model: ImportedModel, segments: int, samples: Any) -> Fidelity:
-    """The fidelity of a tuned model on other samples than it was tuned on."""
+    """Return the fidelity of a tuned model on other samples than it was tuned on."""
     search = Search(replace(request, samples=samples), lambda step: None)
     chosen = model.settings
     return search.gate.fidelity(

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from oracle.core.errors import ModelError
-from oracle.proving.inspect.model import inspect_model, require_provable
+from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.instantiate import instantiate
@@ -128,11 +128,11 @@ def test_operations_that_mix_windows_or_round(nodes: list[onnx.NodeProto], says:
 
 def test_a_model_that_is_too_large_is_told_before_anything_is_made() -> None:
     data = model([node("MatMul", ["x", "w"], "a"), node("Relu", ["a"])], ["N", 64], [weights("w", np.ones((64, 512)))])
-    report = inspect_model(data, "big.onnx", memory=100 << 20)
+    report = inspect_onnx(data, "big.onnx", memory=100 << 20)
     assert report.program is None and report.public is not None and report.public.k >= 15
     with pytest.raises(ModelError, match=r"big\.onnx can't be proven .* node a_MatMul .* too large: .* rows \(k = 1"):
         require_provable(report)
-    assert require_provable(inspect_model(data, "big.onnx", memory=8 << 30)).weights == 64 * 512
+    assert require_provable(inspect_onnx(data, "big.onnx", memory=8 << 30)).weights == 64 * 512
 
 
 def test_a_deep_model_at_large_scales_is_told() -> None:
@@ -145,7 +145,7 @@ def test_a_deep_model_at_large_scales_is_told() -> None:
 
 def test_the_report_is_json_and_complete() -> None:
     data, _ = models.cnn()
-    document = inspect_model(data, "cnn").document()
+    document = inspect_onnx(data, "cnn").document()
     assert document["operators"] == {"Conv": 1, "Relu": 1, "MaxPool": 1, "Flatten": 1, "Gemm": 1}
     assert (document["features"], document["outputs"], document["problems"]) == (36, 2, [])
     assert document["private"]["rows"] >= document["public"]["rows"] > 2_000

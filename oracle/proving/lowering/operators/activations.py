@@ -89,7 +89,7 @@ def _smooth(operator: str, builder: ProgramBuilder, arguments: list[Any], attrib
 
 
 def _knots(function: Callable[[float], float], limit: float, segments: int) -> list[tuple[float, float]]:
-    """Corners on the function, denser where it bends more: equal shares of the integral of √|f''|."""
+    """Return corners on the function, denser where it bends more: equal shares of the integral of √|f''|."""
     grid = np.linspace(-limit, limit, 4_001)
     bend = np.abs(np.gradient(np.gradient([function(float(x)) for x in grid], grid), grid))
     share = np.concatenate([[0.0], np.cumsum(np.sqrt(bend[1:] + 1e-9))])

@@ -15,7 +15,7 @@ from oracle.proving.lowering.table import handles
 
 
 def _pairs(attributes: dict[str, Any], kernel: Sequence[int], size: Sequence[int]) -> tuple[Any, Any]:
-    """Strides, and padding as [before…, after…]."""
+    """Return strides, and padding as [before…, after…]."""
     strides = list(attributes.get("strides", [1] * len(kernel)))
     if any(each != 1 for each in attributes.get("dilations", [])):
         raise OperatorRefused("it is dilated", "use a larger kernel, or strides")
@@ -65,7 +65,7 @@ def _conv(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
 
 
 def _windows(builder: ProgramBuilder, value: Var, attributes: dict[str, Any]) -> tuple[list[Var], tuple[int, ...]]:
-    """The elements under each tap of a pooling kernel, as values of the output's shape."""
+    """Return the elements under each tap of a pooling kernel, as values of the output's shape, and that shape."""
     kernel = attributes["kernel_shape"]
     strides, padding = _pairs(attributes, kernel, value.shape[2:])
     if any(padding) or attributes.get("ceil_mode"):

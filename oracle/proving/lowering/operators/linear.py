@@ -12,6 +12,7 @@ from oracle.proving.lowering.table import handles
 
 @handles("MatMul")
 def matmul(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    """Lower a product with a matrix."""
     left, right = arguments
     if not isinstance(left, Var):
         raise OperatorRefused("its left operand is constant", "write it as x · W, with the batch on axis 0")

@@ -35,6 +35,7 @@ def _linear(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str,
 
 
 def note_transform(builder: ProgramBuilder, attributes: dict[str, Any]) -> None:
+    """Note that a transform of the scores is left off; refuse transforms that change which score is the largest."""
     transform = attributes.get("post_transform", b"NONE").decode()
     if transform not in ("NONE", "LOGISTIC", "SOFTMAX"):
         raise OperatorRefused(f"its post_transform is {transform}", "export it with NONE")
@@ -43,7 +44,7 @@ def note_transform(builder: ProgramBuilder, attributes: dict[str, Any]) -> None:
 
 
 def two_classes(builder: ProgramBuilder, score: Var, *, probability: bool) -> Var:
-    """The scores of two classes, of a model that computes the second one's only."""
+    """Return the scores of two classes, for a model that computes only the second class's score."""
     if not builder.order_only:
         if not probability:
             raise OperatorRefused("it has one score for two classes, and no post_transform", "export it with LOGISTIC")

@@ -82,7 +82,7 @@ def _parse_trees(attributes: dict[str, Any], prefix: str) -> list[_Branch | _Lea
 def tree_ensemble(
     builder: ProgramBuilder, value: Var, trees: Sequence[_Branch | _Leaf], width: int, factor: float
 ) -> Var:
-    """A sum of trees: each distinct comparison once, then selections b + c (a − b) from the leaves to the roots.
+    """Lower a sum of trees: each distinct comparison once, then selections b + c (a − b) from the leaves to the roots.
 
     The trees are filled up to one depth. At level l their 2^l nodes stand in an order in which the yes-children are
     the first half of the next level and the no-children the second, so that one level is one operation.
