@@ -20,7 +20,7 @@ SCAN = 50
 """Thousandths of sigma between two moves that are tried when the accepted range is looked for."""
 
 MOST_PARTS = 5
-"""How many parts of a score are told."""
+"""The number of parts of a score that are told."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from oracle.proving.artifact import Artifact
 from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.imported import model_name
-from oracle.proving.inspect import model as onnx_model
-from oracle.proving.inspect.model import GraphReport, read_file
+from oracle.proving.inspect.model import GraphReport, inspect_onnx, read_file
 from oracle.proving.samples import load
 from oracle.proving.split import ArtifactChain, ModelProof
 from oracle.proving.split.pieces import Plan
@@ -45,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """How to build a model of one's own. See `oracle model build --help`.
+    """The options of building a model of one's own. See `oracle model build --help`.
 
     Attributes:
         onnx: The model's file.
@@ -106,7 +105,7 @@ class BuiltModel:
 
 def inspect_model(options: ModelOptions) -> GraphReport:
     """Return what is in an ONNX file, and what proving it would cost."""
-    return onnx_model.inspect_model(
+    return inspect_onnx(
         read_file(options.onnx),
         options.onnx.name,
         output=options.output,

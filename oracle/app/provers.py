@@ -87,12 +87,12 @@ class DetectorWithProvers:
 
     @property
     def features(self) -> int:
-        """How many features the detector sees."""
+        """The number of features that the detector sees."""
         return self.detector.features
 
     @property
     def spread(self) -> bool:
-        """Whether the detector sees how far apart the reporters' answers are."""
+        """True if the detector sees how far apart the reporters' answers are."""
         return bool(getattr(self.detector, "spread", False))
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:

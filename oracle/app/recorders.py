@@ -1,4 +1,4 @@
-"""What happens in a running oracle, told to the log, the metrics, the health and the web pages."""
+"""Recorders tell the log, the metrics, the health and the web pages what happens in a running oracle."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Which observations share a proof: those of one model that are due together.
+"""Batching: observations that are due together, and that one model judges, share a proof.
 
-A statement that is to be proven joins a queue, and leaves it in a group: at once, if no other can come; when the
-largest circuit is full; when a prover is free and it has waited for the window; or sooner, if its observation would
-become too old. Each feed has one statement in the queue at most, and whose turn is longest ago leaves first: so none
-waits for another that is slow, or is pushed aside by one that is often due. While all provers are busy, what waits
-grows into larger groups by itself.
+A statement that is to be proven joins a queue, and leaves it in a group. A group leaves at once if no other statement
+can come, or when it fills the largest circuit; otherwise when a prover is free and the statement has waited for the
+window, or sooner if its observation would become too old. Each feed has at most one statement in the queue, and the
+feed whose turn is longest ago leaves first. So no feed waits for a slow one, or is pushed aside by one that is often
+due. While all provers are busy, more statements gather, and the groups grow by themselves.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ __all__ = ["BatchPolicy", "Batcher", "Joined", "Parted", "Preempted", "SpareProv
 T = TypeVar("T")
 
 COMPANIONS_S = 2.0
-"""Seconds that a proof or a transaction of several waits for all of them to come back, after a restart or a failure."""
+"""Seconds for which a shared proof or transaction waits for all its observations, after a restart or a failure."""
 
 Joined: TypeAlias = Scored | Proven | Submitted
 Result: TypeAlias = Outcome | BaseException
 Carry: TypeAlias = Callable[[Sequence[Joined], Callable[[], None]], Awaitable[Sequence[Result]]]
-"""Takes a group of one stage, in order of feed id, all the way, and says how each ended; calls back when its proof is
-made."""
+"""Takes a group, all at one stage and in order of feed id, to the end. Returns how each ended, and calls back when the
+proof is made."""
 
 
 class Parted(OracleError):
-    """A group did not stay together for the sake of another of its members: this one is to be tried anew.
+    """A group was parted because of another member: this one is to be tried again.
 
     Attributes:
-        alone: Whether it is not known which member it was, so that each has to go by itself.
+        alone: Whether it is unknown which member it was. Then each has to go by itself.
     """
 
     def __init__(self, reason: str, *, alone: bool) -> None:
@@ -46,18 +46,18 @@ class Parted(OracleError):
 
 
 class Preempted(OracleError):
-    """What was done with a spare prover was cut off, as a report needs it."""
+    """Work on a spare prover was cut off, because a report needs the prover."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """How statements are gathered.
+    """The rules by which statements are gathered.
 
     Attributes:
-        window_s: Seconds that one waits for others.
-        provers: Proofs that are made at once.
-        feeds: Feeds that there are: when none is left that could come, nobody waits.
-        slack: Seconds until an observation is too old for its feed.
+        window_s: Seconds for which a statement waits for others.
+        provers: How many proofs are made at once.
+        feeds: How many feeds there are. When all have a statement here, none waits for more.
+        slack: Returns the seconds until an observation is too old for its feed.
     """
 
     window_s: float = 0.0
@@ -67,14 +67,15 @@ class BatchPolicy:
 
 
 def group_sizes(waiting: int, seconds: Mapping[int, float]) -> tuple[int, ...]:
-    """How many statements to put into each proof, so that all of them take the provers the least time.
+    """Divide statements among proofs so that the provers need the least time for all of them.
 
     Args:
-        waiting: Statements, at least one.
-        seconds: Of a proof, by the windows of its circuit. A proof of fewer takes as long.
+        waiting: How many statements there are; at least one.
+        seconds: Seconds of a proof, by the windows of its circuit. A proof of fewer statements takes as long.
 
     Returns:
-        Largest first. Of divisions that take the same time, the one with the fewest proofs: each is a transaction.
+        How many statements each proof takes, largest first. Of divisions that take the same time, the one with the
+        fewest proofs is chosen, because each proof is a transaction.
     """
     best: list[tuple[float, int, tuple[int, ...]]] = [(0.0, 0, ())]
     for count in range(1, waiting + 1):
@@ -88,7 +89,7 @@ def group_sizes(waiting: int, seconds: Mapping[int, float]) -> tuple[int, ...]:
 
 
 class SpareProvers:
-    """The provers that no report needs. Whoever uses one gives it back as soon as a report does."""
+    """The provers that no report needs. Work on one is cut off as soon as a report needs it."""
 
     def __init__(self) -> None:
         self._free = 0
@@ -96,14 +97,17 @@ class SpareProvers:
         self._told = asyncio.Event()
 
     def tell(self, free: int) -> None:
-        """Say how many there are by now. What is done with more than that is cut off, the latest first."""
+        """Set how many there are. Work on more than that is cut off, the latest first."""
         self._free = max(0, free)
         while len(self._tasks) > self._free:
             self._tasks.pop().cancel()
         self._told.set()
 
     async def use(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a prover that is to spare, and do something with it.
+        """Wait for a spare prover, and do work with it.
+
+        Args:
+            work: Is begun once a prover is spare.
 
         Raises:
             Preempted: A report needed the prover.
@@ -128,10 +132,10 @@ class SpareProvers:
 
 @dataclass(eq=False)
 class _Waiting:
-    """One that waits.
+    """A statement that waits.
 
     Attributes:
-        leave_by: When it waits no longer; the loop's time.
+        leave_by: When it has waited enough, by the event loop's clock.
     """
 
     joined: Joined
@@ -145,14 +149,14 @@ class _Waiting:
 
     @property
     def batch(self) -> tuple[str, ...]:
-        """Keys of all that its proof is of."""
+        """Keys of all observations that its proof is about; empty: no proof, or of this one alone."""
         if isinstance(self.joined, Scored):
             return ()
         return (self.joined.proven if isinstance(self.joined, Submitted) else self.joined).batch
 
     @property
     def shared(self) -> bytes:
-        """What it has in common with others: its transaction, or its proof."""
+        """The bytes that it shares with others: its transaction's hash, or its proof."""
         if isinstance(self.joined, Submitted):
             return self.joined.tx_hash
         return b"" if isinstance(self.joined, Scored) else self.joined.proof
@@ -160,7 +164,7 @@ class _Waiting:
 
 @dataclass(eq=False)
 class _Group:
-    """One that is on its way."""
+    """A group that is on its way."""
 
     members: Sequence[_Waiting]
     proving: bool
@@ -168,13 +172,7 @@ class _Group:
 
 
 class Batcher:
-    """Gathers statements, and sends groups of them on their way.
-
-    Args:
-        carry: See `Carry`.
-        seconds: Of a proof by the windows of its circuit, measured or estimated, of the model with this number.
-        spare: Is told how many provers have nothing to do.
-    """
+    """Gathers statements, and sends groups of them on their way."""
 
     def __init__(
         self,
@@ -183,6 +181,14 @@ class Batcher:
         policy: BatchPolicy | None = None,
         spare: SpareProvers | None = None,
     ) -> None:
+        """Prepare to gather.
+
+        Args:
+            carry: Takes a group to the end; see `Carry`.
+            seconds: Returns, for the model with this number, the seconds of a proof by the windows of its circuit.
+            policy: How statements are gathered.
+            spare: Is told how many provers have nothing to do.
+        """
         self._carry = carry
         self._seconds = seconds
         self._policy = policy or BatchPolicy()
@@ -190,23 +196,23 @@ class Batcher:
         self._to_spare.tell(self._policy.provers)
         self._waiting: list[_Waiting] = []
         self._groups: set[_Group] = set()
-        # When each feed came first, or left last.
+        # A feed's turn is when it came first, or left last.
         self._turns: dict[str, int] = {}
         self._clock = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
-        # A group is of several feeds: its log lines are not of the one that happened to complete it.
+        # A group has several feeds: its log lines must not name the feed that happened to complete it.
         self._context = contextvars.copy_context()
 
     async def join(self, joined: Joined, *, alone: bool = False) -> Outcome:
-        """Wait for a group, and with it for the end.
+        """Wait for a group, go with it, and return how the observation ended.
 
         Args:
             joined: The statement; with its proof, and with its transaction, if it has them.
-            alone: Whether it goes by itself, because it did harm to others.
+            alone: Whether it goes by itself, because it made others fail.
 
         Raises:
             Parted: It has to be tried again.
-            OracleError: Whatever went wrong.
+            OracleError: Whatever else went wrong.
         """
         loop = asyncio.get_running_loop()
         waits = min(self._policy.window_s, self._spare(joined)) if isinstance(joined, Scored) else COMPANIONS_S
@@ -219,7 +225,7 @@ class Batcher:
         return await entry.result
 
     def overtake(self, feed: str, error: OracleError) -> bool:
-        """End a feed's statement that still waits, with this error. The feed does not lose its turn.
+        """End a feed's statement that still waits for its proof, with this error. The feed keeps its turn.
 
         Returns:
             Whether there was one.
@@ -232,7 +238,7 @@ class Batcher:
         return False
 
     async def close(self) -> None:
-        """Cut off what is on its way; the journal has how far it came."""
+        """Cut off what is on its way. The journal has how far it came."""
         if self._timer is not None:
             self._timer.cancel()
         tasks = [group.task for group in self._groups if group.task is not None]
@@ -247,11 +253,11 @@ class Batcher:
         return sum(group.proving for group in self._groups)
 
     def _spare(self, scored: Scored) -> float:
-        """Seconds that a statement can wait without being late: its proof takes a while too."""
+        """Return the seconds for which a statement can wait without being late, its proof included."""
         return self._policy.slack(scored.observed) - max(self._seconds(scored.model_number).values())
 
     def _send(self) -> None:
-        """Send off every group that is to leave now, and look again when the next one is."""
+        """Send off every group that has to leave now, and look again when the next one has to."""
         self._part_incomplete()
         while (members := self._next()) is not None:
             self._start(members)
@@ -260,13 +266,13 @@ class Batcher:
             self._timer.cancel()
             self._timer = None
         now = asyncio.get_running_loop().time()
-        # What is overdue waits for a prover, whose end is told.
+        # Overdue statements wait for a prover: the end of a proof calls this, too.
         later = [entry.leave_by for entry in self._waiting if entry.leave_by > now]
         if later:
             self._timer = asyncio.get_running_loop().call_at(min(later), self._send, context=self._context)
 
     def _next(self) -> Sequence[_Waiting] | None:
-        """The members of the group that leaves next; None: none does now."""
+        """Return the members of the group that leaves next; None: none leaves now."""
         for entry in self._waiting:
             if companions := self._companions(entry):
                 return companions
@@ -276,7 +282,7 @@ class Batcher:
         for entry in self._waiting:
             if isinstance(entry.joined, Scored):
                 queues.setdefault(entry.joined.model_number, []).append(entry)
-        for model, queue in queues.items():  # that of whose turn it is first
+        for model, queue in queues.items():  # the queue of the feed whose turn it is comes first
             if by_itself := [entry for entry in queue if entry.alone]:
                 return by_itself[:1]
             seconds = self._seconds(model)
@@ -294,7 +300,10 @@ class Batcher:
         )
 
     def _companions(self, entry: _Waiting) -> Sequence[_Waiting]:
-        """All that share a proof or a transaction; of a transaction those that are here, after they have waited."""
+        """Return all that share this one's proof or transaction; nothing while some of them are missing.
+
+        A transaction that has waited goes without the missing ones.
+        """
         if isinstance(entry.joined, Scored):
             return ()
         here = [e for e in self._waiting if type(e.joined) is type(entry.joined) and e.shared == entry.shared]
@@ -302,16 +311,16 @@ class Batcher:
         return here if overdue or len(here) >= max(1, len(entry.batch)) else ()
 
     def _part_incomplete(self) -> None:
-        """A proof of several is of no use without one of them."""
+        """Part those whose shared proof has waited in vain: without one of its observations it is of no use."""
         now = asyncio.get_running_loop().time()
         for entry in [each for each in self._waiting if isinstance(each.joined, Proven) and each.leave_by <= now]:
             if not self._companions(entry):
                 self._waiting.remove(entry)
                 if not entry.result.done():
-                    entry.result.set_exception(Parted("others that its proof is of have ended", alone=False))
+                    entry.result.set_exception(Parted("other observations of its proof have ended", alone=False))
 
     def _gave_up(self, entry: _Waiting) -> None:
-        """Whoever waited for it was cancelled, or it has ended."""
+        """Forget a statement that has ended, or whose waiter was cancelled; stop a group that nobody waits for."""
         if entry in self._waiting:
             self._waiting.remove(entry)
         for group in self._groups:

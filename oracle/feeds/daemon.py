@@ -1,9 +1,11 @@
-"""The daemon: clock, signals and backoff. What an observation is and what becomes of it is decided elsewhere.
+"""The daemon: all feeds side by side, with the clock, the signals and the back-off.
 
-Each feed runs by itself: a source, a proof or a feed that fails never stops another. It looks at its sources while its
-reports are on their way, one after the other. At most one observation waits behind the one that is on its way: when a
-newer one is due, those that are not being proven yet end. A retryable failure is tried again, later each time; a fatal
-one ends the feed and, when all have ended, the daemon.
+What an observation is, and what becomes of it, is decided in the modules before this one.
+
+Each feed runs by itself: a source, a proof or a feed that fails never stops another feed. A feed looks at its sources
+while its reports are on their way, one after the other. At most one observation waits behind the one that is on its
+way: when a newer one is due, those that are not being proven yet end. A retryable failure is tried again, later each
+time. A fatal one ends the feed and, when all have ended, the daemon.
 """
 
 from __future__ import annotations
@@ -26,18 +28,24 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 60.0
+"""Seconds before a failure is tried again: the first pause, and the longest."""
+
 GRACE_S = 10.0
+"""Seconds that a feed has to finish its report when the daemon is stopped."""
 
 
 @dataclass(frozen=True)
 class DaemonFeed:
-    """A feed as the daemon sees it.
+    """A feed that the daemon runs.
 
     Attributes:
-        observe: Reads the sources, aggregates and decides, given the feed's newest observation that has not ended: an
-            observation that is due, or None. Raises `SourceExhausted` when there will be none any more.
+        name: The feed's name.
+        observe: Looks at the sources, given the feed's newest observation that has not ended. Returns an observation
+            that is due, or None, and raises `SourceExhausted` when there will be none any more. See
+            `oracle.feeds.observe`.
         poll_interval: Seconds between two looks.
-        ahead: Whether to look while a report is on its way. A recording whose every row counts is not looked at.
+        ahead: Whether to look while a report is on its way. A recording gives its next row at each look, and none may
+            be lost: there it is False.
     """
 
     name: str
@@ -47,11 +55,16 @@ class DaemonFeed:
 
 
 class Turns(Protocol):
-    """Is told how each feed's turns end: one look at its sources, and the report that followed, if one was due."""
+    """Is told how each turn of a feed ends: a look at its sources, and the report that followed, if one was due."""
 
-    def turned(self, feed: str) -> None: ...
-    def failed(self, feed: str, reason: str) -> None: ...
-    def ended(self, feed: str, reason: str | None) -> None: ...
+    def turned(self, feed: str) -> None:
+        """A turn ended well."""
+
+    def failed(self, feed: str, reason: str) -> None:
+        """A turn ended with an error, and is tried again."""
+
+    def ended(self, feed: str, reason: str | None) -> None:
+        """The feed takes no more turns: because of a fatal error, or, with None, because its sources have ended."""
 
 
 async def run(
@@ -64,12 +77,15 @@ async def run(
 ) -> None:
     """Run feeds until they end, or SIGTERM, SIGINT or `stop` asks to stop.
 
-    What is in the middle of an observation may finish it for `GRACE_S` seconds; after that it is cut off, which loses
-    nothing: the journal has how far it came.
+    A report that is on its way has `GRACE_S` seconds to end; after that it is cut off, which loses nothing, because the
+    journal has how far it came.
 
     Args:
-        turns: Told how each turn of a feed ends; must not raise.
-        reload: Called on SIGHUP; must not raise.
+        feeds: The feeds.
+        pipeline: Takes their observations to the chain.
+        stop: Is set to stop.
+        turns: Is told how each turn of a feed ends; must not raise.
+        reload: Is called on SIGHUP; must not raise.
 
     Raises:
         Fatal: Every feed has ended because of a fatal error; the first of them.
@@ -96,7 +112,7 @@ async def run(
 
 
 async def _run_feed(feed: DaemonFeed, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
-    """One feed until it ends: its looks, and its reports beside them. If either fails for good, so does the other."""
+    """Run one feed until it ends: its looks, and its reports beside them. If one of these fails for good, both end."""
     structlog.contextvars.bind_contextvars(feed=feed.name)
     reports = _Reports(feed.name, pipeline, stop, turns)
     reporting = asyncio.create_task(reports.run())
@@ -132,7 +148,7 @@ async def _look(feed: DaemonFeed, reports: _Reports, stop: asyncio.Event, turns:
                 await reports.idle.wait()
             backoff.reset()
             if turns is not None and reports.idle.is_set():
-                # A report that is on its way ends the turn itself: if it never ends, that shows.
+                # A report that is on its way ends the turn itself. One that never ends is thus noticed.
                 turns.turned(feed.name)
             await _sleep(stop, feed.poll_interval)
         except SourceExhausted as error:
@@ -147,11 +163,11 @@ async def _look(feed: DaemonFeed, reports: _Reports, stop: asyncio.Event, turns:
 
 
 class _Reports:
-    """A feed's reports, one after the other. Whatever is open in the journal, from a crash or a failure, comes first.
+    """A feed's reports, one after the other. What the journal has open, from a crash or a failure, comes first.
 
     Attributes:
-        begun: Set once what the journal had open has ended.
-        idle: Set while nothing is to be reported.
+        begun: Is set once the observations that the journal had open have ended.
+        idle: Is set while there is nothing to report.
     """
 
     def __init__(self, feed: str, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
@@ -172,7 +188,7 @@ class _Reports:
         return self._next or self._current
 
     def offer(self, observed: Observed) -> None:
-        """An observation is due: those before it that are not being proven yet end."""
+        """Take an observation that is due. Those before it that are not being proven yet end."""
         self._pipeline.admit(observed)
         self.idle.clear()
         if self._current is None:
@@ -185,7 +201,7 @@ class _Reports:
         self._work.set()
 
     def close(self) -> None:
-        """No observation comes any more."""
+        """End after the reports that are there: no further observation comes."""
         self._closed = True
         self._work.set()
 
@@ -239,7 +255,7 @@ class _Reports:
 
 
 async def _again(feed: str, error: Retryable, pause: float, stop: asyncio.Event, turns: Turns | None) -> None:
-    """Say that something failed, and wait before it is tried again."""
+    """Log what failed, tell `turns`, and wait before it is tried again."""
     log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
     if turns is not None:
         turns.failed(feed, str(error))

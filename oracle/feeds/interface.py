@@ -91,11 +91,11 @@ class ProvingModel(Protocol):
 
     @property
     def features(self) -> int:
-        """How many features it sees."""
+        """The number of features that it sees."""
 
     @property
     def spread(self) -> bool:
-        """Whether it sees how far apart the reporters' answers are."""
+        """True if it sees how far apart the reporters' answers are."""
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return the integers that the circuit publishes."""
@@ -111,7 +111,7 @@ class ProvingModel(Protocol):
 
 
 class StageJournal(Protocol):
-    """Where each stage is written down before the next begins."""
+    """Writes each stage down before the next begins."""
 
     def record(self, *stages: Stage) -> None:
         """Journal that these stages were reached: all of them, or none."""

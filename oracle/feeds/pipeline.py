@@ -1,12 +1,13 @@
-"""The way of one observation, top to bottom.
+"""The way of one observation from the moment that it is due, top to bottom:
 
-    sources → aggregate → decide → sign → features → (wait) → prove → self-verify → (shadow) → simulate → send → confirm
+    sign → features → score → (wait for others) → prove and verify → (shadow) → simulate → send → confirm
 
-Each stage takes the previous stage's frozen type and returns the next; the journal has it before the next begins. The
-chain's word is asked for at every step that depends on it: a proof is of *its* history, never of ours.
+Each stage takes the previous stage's frozen type and returns the next; the journal has it before the next begins. Each
+step that depends on the chain reads the chain again: a proof is about the chain's history, not about what is remembered
+here.
 
 From the proof on, observations of several feeds may go together: one proof, one transaction. Each has its own entries
-in the journal and ends by itself, and none fails because of another: see `_blamed`.
+in the journal and its own end, and none fails because of another: see `_blamed`.
 """
 
 from __future__ import annotations
@@ -55,30 +56,21 @@ log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=Stage)
 
 ROUNDS_LOOKED_BACK = 100
+"""The number of rounds that are searched for a report that somebody else relayed."""
 
 ATTEMPTS = 3
-"""How often an observation is derived and proven anew when the feed moved under it."""
+"""The number of times that an observation is proven at most, because the feed moved during the proof before."""
 
 _BY_ANOTHER = "another's transaction carried it"
 
 OVERTAKEN = "a newer observation of the feed was due before this one was proven"
 
 _PARTS = (ArtifactError, ContractRejected, MemoryExceeded, ProofInvalid, ProverUnavailable, StateMoved)
-"""Errors that one of several can bring upon the others, who then go on without it."""
+"""Errors that one observation of a batch can cause for the others, which then go on without it."""
 
 
 class Pipeline:
-    """Takes observations of any feed of one hub to the chain.
-
-    Args:
-        models: By the number that the hub gave them.
-        reporters: Their signatures go into each report; as many as the feed's quorum.
-        watch: For metrics and tables; must not raise.
-        attempts: See `ATTEMPTS`.
-        batching: How observations wait for others to share a proof with.
-        shadows: Goes along with each report.
-        spare: Is told which provers no report needs.
-    """
+    """Takes observations of any feed of one hub to the chain."""
 
     def __init__(
         self,
@@ -93,6 +85,20 @@ class Pipeline:
         shadows: Shadowing | None = None,
         spare: SpareProvers | None = None,
     ) -> None:
+        """Put the parts together.
+
+        Args:
+            hub: Reads feeds and rounds from the chain.
+            reporters: Their signatures go into each report; as many as the feed's quorum.
+            models: By the numbers that the hub gave them.
+            submitter: Signs, sends and follows transactions.
+            journal: Has each stage before the next begins.
+            watch: Is told each stage, for metrics and tables; must not raise.
+            attempts: See `ATTEMPTS`.
+            batching: How observations wait for others to share a proof with.
+            shadows: Makes shadow reports beside the reports.
+            spare: Is told how many provers no report needs.
+        """
         self._hub = hub
         self._reporters = reporters
         self._models = models
@@ -104,35 +110,35 @@ class Pipeline:
         self._batcher = Batcher(self._carry, lambda number: self._model(number).seconds(), batching, spare)
 
     async def close(self) -> None:
-        """Cut off what is on its way; `resume` goes on from the journal."""
+        """Cut off what is on its way. After a restart, `resume` goes on from the journal."""
         await self._batcher.close()
 
     def unfinished(self, feed: str) -> list[OpenStage]:
-        """What the journal has open of a feed, oldest first: from before a restart, or after a failure."""
+        """Return the stages of a feed that the journal has open, oldest first, after a restart or a failure."""
         return [stage for stage in self._journal.unfinished() if stage.observed.feed == feed]
 
     async def report(self, observed: Observed) -> Outcome:
         """Take a fresh observation all the way.
 
         Returns:
-            How it ended; it ends once, whatever happens in between.
+            How it ended. It ends once, whatever happens in between.
 
         Raises:
-            Retryable: Nothing more can be done now. The journal has how far it came; `resume` goes on from there.
-            Fatal: A person has to change something; likewise.
+            Retryable: Nothing more can be done now. The journal has how far it came, and `resume` goes on from there.
+            Fatal: A person has to change something before `resume` can go on.
         """
         return await self.resume(self.admit(observed))
 
     def admit(self, observed: Observed) -> Observed:
-        """Journal a fresh observation: from here on it has to end."""
+        """Journal a fresh observation. From here on it has to end."""
         return self._keep(observed)
 
     def overtake(self, observed: Observed) -> None:
-        """End an observation that nobody works on yet, as a newer one of its feed is due."""
+        """End an observation that nobody works on yet, because a newer one of its feed is due."""
         self._finish(observed, Outcome.SUPERSEDED, OVERTAKEN)
 
     def overtake_waiting(self, feed: str) -> bool:
-        """The same for the feed's observation that waits for its proof; whether there is one."""
+        """End the feed's observation that waits for its proof, for the same reason. Return whether there was one."""
         return self._batcher.overtake(feed, _Ended(Outcome.SUPERSEDED, OVERTAKEN))
 
     def give_up(self, observed: Observed, outcome: Outcome, reason: str) -> None:
@@ -140,7 +146,7 @@ class Pipeline:
         self._finish(observed, outcome, reason)
 
     async def resume(self, stage: OpenStage) -> Outcome:
-        """Go on from a journalled stage. A transaction that was signed is asked after first, not made again."""
+        """Go on from a journalled stage, to the end. A transaction that was signed is followed, not made again."""
         attempts, partings, alone = 0, 0, False
         while attempts < self._attempts:
             try:
@@ -152,7 +158,7 @@ class Pipeline:
                 stage, alone = stage.observed, parted.alone or partings >= self._attempts
             except StateMoved as error:
                 log.info("state moved", observation=stage.observed.key, reason=str(error))
-                # It goes by itself now: a feed that moves often shall not hold up others.
+                # It goes by itself now, because a feed that moves often must not hold up others.
                 stage, alone, attempts = stage.observed, True, attempts + 1
             except _Ended as ended:
                 return self._finish(stage.observed, ended.outcome, ended.reason)
@@ -161,7 +167,7 @@ class Pipeline:
         return await self._fail(stage.observed, f"the feed moved under each of {self._attempts} proofs")
 
     async def _fail(self, observed: Observed, reason: str) -> Outcome:
-        """End an observation as failed, unless the chain has it all the same: whoever brought it there."""
+        """End an observation as failed, unless somebody brought it to the chain all the same."""
         try:
             state = await self._hub.feed_state(observed.feed_id)
         except ContractRejected:
@@ -173,7 +179,7 @@ class Pipeline:
         return self._finish(observed, Outcome.FAILED, reason)
 
     async def _carry(self, batch: Sequence[Joined], proved: Callable[[], None]) -> Sequence[Result]:
-        """From the proof to the end, of one observation or of several: how each ended, or what it failed with."""
+        """Take one observation or several from the proof to the end. Return how each ended, or what it failed with."""
         unsent = [each.observed for each in batch if not isinstance(each, Submitted)]
         try:
             self._shadows.begin(unsent)
@@ -210,7 +216,7 @@ class Pipeline:
         return self._keep(Scored(observed, round_id, state.model_number, signed, features, scores))
 
     async def _relayed(self, observed: Observed, state: FeedState) -> tuple[Outcome, str]:
-        """How an observation ended that we did not bring to an end: anyone may relay a signed report."""
+        """Return how an observation ended without our transaction: anyone may relay a signed report."""
         mine = (observed.answer, observed.observed_at)
         if state.held is not None and (state.held.answer, state.held.observed_at) == mine:
             return Outcome.HELD, _BY_ANOTHER
@@ -223,26 +229,26 @@ class Pipeline:
         return Outcome.SUPERSEDED, f"the feed has a report observed at {state.last_report_at}, not before this one"
 
     async def _prove(self, batch: Sequence[Joined]) -> Sequence[Proven | Submitted]:
-        """One proof of all statements; the prover verifies it. A finished proof is never made again."""
+        """Prove all statements with one proof, which the prover verifies. A finished proof is never made again."""
         statements = [each for each in batch if isinstance(each, Scored)]
         if not statements:
             return [each for each in batch if not isinstance(each, Scored)]
         return self._keep_all(await self._model(statements[0].model_number).prove(statements))
 
     async def _submit(self, batch: Sequence[Proven | Submitted]) -> Sequence[Submitted]:
-        """Simulate and sign. The journal has the transaction, for each that it carries, before the network does."""
+        """Simulate and sign. The journal has the transaction, for each observation, before the network does."""
         proven = [each for each in batch if isinstance(each, Proven)]
         if not proven:
             return [each for each in batch if isinstance(each, Submitted)]
         return self._keep_all(await self._submitter.sign_batch(proven))
 
     async def _confirm(self, batch: Sequence[Submitted]) -> Sequence[Result]:
-        """Send, or send again, and wait until the chain says how each ended; a replacement is kept, and then sent."""
+        """Send, or send again, and wait until each has ended on the chain. A replacement is journalled, then sent."""
         results: list[Result] = []
         left = list(batch)
         try:
             await self._submitter.broadcast(left[0])
-            while left:  # one after the other: where the first is final, so are all
+            while left:  # one after the other: once the first is final, all are
                 reached = await self._submitter.confirm(left[0])
                 if isinstance(reached, Submitted):
                     left = list(self._keep_all([_replaced(each, reached) for each in left]))
@@ -281,25 +287,25 @@ class Pipeline:
 
 
 async def _signed(signature: SignedObservation | Awaitable[SignedObservation]) -> SignedObservation:
-    """A key in this process signs at once, one elsewhere takes its time."""
+    """Return the signature. A key in this process signs at once, one elsewhere takes its time."""
     return signature if isinstance(signature, SignedObservation) else await signature
 
 
 def _spread(state: FeedState, signed: Sequence[SignedObservation]) -> int:
-    """How far apart the answers of a report are, as the hub will see it."""
+    """Return how far apart the answers of a report are, as the hub will compute it."""
     answers = [each.answer for each in signed]
     return encoding.spread(state.kind, state.sigma, min(answers), max(answers))
 
 
 def _replaced(submitted: Submitted, by: Submitted) -> Submitted:
-    """The same with the transaction that took the place of the one that all of a batch have."""
+    """Return the stage with the transaction that replaces the batch's."""
     return replace(
         submitted, tx_hash=by.tx_hash, raw_transaction=by.raw_transaction, nonce=by.nonce, replaced=submitted.hashes
     )
 
 
 def _blamed(observed: Observed, batch: Sequence[Joined], error: OracleError) -> OracleError:
-    """What an error of a batch is to one of its observations: its own, or a reason to go on without the culprit."""
+    """Return what a batch's error means for one of its observations: itself, or `Parted` if others caused it."""
     if len(batch) == 1 or not isinstance(error, _PARTS):
         return error
     feed_id = getattr(error, "feed_id", None)
@@ -308,12 +314,13 @@ def _blamed(observed: Observed, batch: Sequence[Joined], error: OracleError) -> 
         return error
     if at_fault:
         return Parted(f"{at_fault[0].key}: {error}", alone=False)
-    # Without a feed, it is the transaction that can't be mined any more; all else might be about any of them.
+    # `StateMoved` without a feed is about the transaction, which can't be mined any more. Any other error may be about
+    # any of them.
     return Parted(str(error), alone=not isinstance(error, StateMoved))
 
 
 class _Ended(OracleError):
-    """Nothing is left to do for this observation: the chain has a report that is not older, or a newer one is due."""
+    """Nothing is left to do for an observation: the chain has a report that is not older, or a newer one is due."""
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)

@@ -1,15 +1,15 @@
-"""Shadow reports: what a proposed model says of each report, before the active one's is sent.
+"""Shadow reports: what a proposed model says of each report, before the active model's report is sent.
 
 While a proposal demands compared reports (`oracle feed propose-model --min-compared`), each observation of its feed is
-proven twice. The hub takes a shadow only as long as its report is not there, and compares the two afterwards:
+proven twice. The hub takes a shadow only before its report, and compares the two afterwards:
 
     report    score → prove ────────────────────→ wait, `wait_s` at most → simulate → send → confirm
-    shadow    score → prove, on a prover to spare → simulate → send ┘ → confirm
+    shadow    score → prove, on a spare prover  → simulate → send ┘ → confirm
 
-A report never depends on its shadow, only goes after it. A shadow gets a prover that no report needs, and loses it when
-one does. It is paid by an account of its own, so its nonce holds up nothing. If anything goes wrong, it is given up,
-unless it was signed: then it is followed to its end. Its way is the pipeline's, with entries of its own in the journal,
-of the feed `eth#2` for eth as model 2 sees it: it is made once, whatever happens.
+A report never depends on its shadow; it only goes after it. A shadow gets a prover that no report needs, and loses it
+when one does. An account of its own pays for it, so its nonce holds up nothing. If anything goes wrong, it is given up,
+unless it was signed: then it is followed to its end. It takes the pipeline's way, with journal entries of its own,
+under the feed `eth#2` for eth as model 2 judges it. So each shadow is made once, whatever happens.
 """
 
 from __future__ import annotations
@@ -52,59 +52,72 @@ log = structlog.get_logger(__name__)
 
 AGAIN_FIRST_S = 1.0
 AGAIN_LAST_S = 60.0
+"""Seconds between two tries to follow a signed shadow, or to reach the journal: the first pause, and the longest."""
 
 TOGETHER_S = 0.05
-"""Seconds that a shadow waits for those of the reports that share a proof with its own."""
+"""Seconds for which a shadow waits for the shadows of the reports that share a proof with its report."""
 
 LATE = "its report went first"
+"""The reason why a shadow is given up that was not ready in time."""
 
 
 class Tally(Protocol):
-    """What a proposed model has shown so far, as the hub has it."""
+    """The comparison of a proposed model with the active one, as the hub has it."""
 
     @property
-    def model_number(self) -> int: ...
+    def model_number(self) -> int:
+        """The proposed model."""
+
     @property
-    def compared(self) -> int: ...
+    def compared(self) -> int:
+        """The number of reports that both models have judged."""
+
     @property
-    def min_compared(self) -> int: ...
+    def min_compared(self) -> int:
+        """The number of reports that both have to judge before the model can become active; 0: none."""
 
 
 class TallyReader(FeedReader, Protocol):
-    """A hub with proposed models."""
+    """A hub that tells how far the comparison of a proposed model has come."""
 
-    async def shadow(self, feed_id: bytes) -> Tally | None: ...
+    async def shadow(self, feed_id: bytes) -> Tally | None:
+        """Return the comparison of the model proposed for a feed; None if none is proposed."""
+        ...
 
 
 class KeyedJournal(StageJournal, Protocol):
-    """A journal that says what it has."""
+    """A journal that says which observations it has."""
 
-    def has(self, key: str) -> bool: ...
+    def has(self, key: str) -> bool:
+        """Return whether this observation was journalled, open or ended."""
+        ...
 
 
 class ShadowListener:
-    """Hears nothing; override what is of interest. Must not raise."""
+    """Hears what becomes of shadow reports; override what is of interest. Must not raise."""
 
     def looked(self, feed: str, compared: int, demanded: int) -> None:
-        """The hub was asked how many reports of a feed were compared, of how many; 0 of 0: no proposal demands any."""
+        """A feed's proposal was read: how many reports were compared, of how many; 0 of 0: none is demanded."""
 
     def waited(self, seconds: float) -> None:
-        """A report, proven, has waited so long for its shadow to go ahead."""
+        """A proven report has waited so many seconds for its shadow to go first."""
 
     def reached(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
-        """As `oracle.feeds.pipeline.Watch`, of a shadow."""
+        """A shadow has reached a stage, or its end. See `oracle.feeds.interface.Watch`."""
 
 
 class _ReportWentFirst(OracleError):
-    """A shadow is of no use any more."""
+    """A shadow is of no use any more, because its report went first."""
 
 
 @dataclass(eq=False)
 class _Shadow:
-    """One that is under way.
+    """A shadow that is under way.
 
     Attributes:
-        decided: Set once its report need not wait for it: it is sent, or will not be.
+        of: The feed of its report.
+        observed: Its observation, of the feed as the proposed model judges it.
+        decided: Is set once its report need not wait for it: it is sent, or never will be.
         is_late: Whether its report went first.
     """
 
@@ -116,17 +129,7 @@ class _Shadow:
 
 
 class Shadows(Shadowing):
-    """Makes shadow reports of feeds with a proposed model.
-
-    Args:
-        feeds: Ids by name.
-        models: By their numbers: those that this daemon has circuits of.
-        submitter: Of shadows, from an account that no report is paid by.
-        spare: Provers that no report needs.
-        can_pay: Whether that account can pay for a shadow.
-        slack: Seconds until an observation is too old for its feed.
-        wait_s: Seconds that a report, proven, waits at most for its shadow to go ahead.
-    """
+    """Makes shadow reports of feeds with a proposed model."""
 
     def __init__(
         self,
@@ -143,6 +146,21 @@ class Shadows(Shadowing):
         wait_s: float,
         listener: ShadowListener | None = None,
     ) -> None:
+        """Put the parts together.
+
+        Args:
+            hub: The hub.
+            feeds: Ids of the feeds, by name.
+            reporters: Their signatures go into each shadow.
+            models: Models that this daemon has circuits of, by their numbers.
+            submitter: Signs and sends shadows, from an account that pays for no report.
+            journal: Has each stage before the next begins.
+            spare: The provers that no report needs.
+            can_pay: Returns whether that account can pay for a shadow.
+            slack: Returns the seconds until an observation is too old for its feed.
+            wait_s: Seconds for which a proven report waits at most for its shadow to go first.
+            listener: Hears what becomes of shadows.
+        """
         self._hub = hub
         self._feeds = feeds
         self._journal = journal
@@ -167,16 +185,18 @@ class Shadows(Shadowing):
         self._told: dict[str, str] = {}
         self._under_way: dict[str, _Shadow] = {}
 
-    # --- beside a report: see `Shadowing` ---
+    # --- beside a report ---
 
     def begin(self, observed: Sequence[Observed]) -> None:
+        """Begin the shadows of a report that is on its way. See `Shadowing`."""
         for each in observed:
             number = self._wanted.get(each.feed)
-            # One at a time: if it is not through when the next report is due, that one does without.
+            # One at a time: if it has not ended when the next report is due, that report has no shadow.
             if number is not None and all(shadow.of != each.feed for shadow in self._under_way.values()):
                 self._start(each.shadow(number), None)
 
     async def ahead(self, observed: Sequence[Observed]) -> None:
+        """Let the shadows of a proven report go first, if they are ready in time. See `Shadowing`."""
         moments = {(each.feed, each.observed_at) for each in observed}
         shadows = [each for each in self._under_way.values() if (each.of, each.observed.observed_at) in moments]
         if not shadows:
@@ -195,7 +215,7 @@ class Shadows(Shadowing):
     # --- what is wanted ---
 
     async def run(self, interval: float) -> None:
-        """Go on with what the journal has open, and look at the feeds' proposals, until it is cancelled."""
+        """Go on with the shadows that the journal has open, and look at the feeds' proposals, until it is cancelled."""
         is_resumed = False
         while True:
             try:
@@ -209,7 +229,7 @@ class Shadows(Shadowing):
             await asyncio.sleep(interval)
 
     async def look(self, feed: str) -> None:
-        """See whether a feed's proposal demands more reports than were compared; what fails is seen next time."""
+        """Find out whether a feed's proposal demands more compared reports. If that fails, the next look is in time."""
         try:
             tally = await self._hub.shadow(self._feeds[feed])
             is_wanted = tally is not None and tally.compared < tally.min_compared
@@ -229,6 +249,7 @@ class Shadows(Shadowing):
         self._listener.looked(feed, 0 if tally is None else tally.compared, demanded)
 
     async def _problem(self, tally: Tally) -> str:
+        """Return why no shadow can be made for a proposal; empty if one can."""
         if tally.model_number not in self._lines:
             return (
                 f"model {tally.model_number} is proposed, and this daemon has no circuits of it: "
@@ -254,14 +275,14 @@ class Shadows(Shadowing):
         shadow = _Shadow(of, observed)
         self._under_way[observed.key] = shadow
         shadow.task = asyncio.create_task(self._follow(shadow, self._lines[int(number)], stage))
-        shadow.task.add_done_callback(lambda task: self._through(shadow))
+        shadow.task.add_done_callback(lambda task: self._ended(shadow))
 
-    def _through(self, shadow: _Shadow) -> None:
+    def _ended(self, shadow: _Shadow) -> None:
         shadow.decided.set()
         self._under_way.pop(shadow.observed.key, None)
 
     async def _follow(self, shadow: _Shadow, line: Pipeline, stage: OpenStage | None) -> None:
-        """A shadow to its end; nothing of it is anybody else's trouble."""
+        """Take a shadow to its end. None of its errors reaches anybody else."""
         failure: OracleError | None = None
         backoff = Backoff(AGAIN_FIRST_S, AGAIN_LAST_S)
         while True:
@@ -303,7 +324,7 @@ class Shadows(Shadowing):
             shadow.decided.set()
 
     async def close(self) -> None:
-        """Cut off what is under way; the journal has how far it came."""
+        """Cut off what is under way. The journal has how far it came."""
         tasks = [shadow.task for shadow in self._under_way.values() if shadow.task is not None]
         for task in tasks:
             task.cancel()
@@ -314,7 +335,10 @@ class Shadows(Shadowing):
 
 @dataclass(frozen=True)
 class _HubWithModel:
-    """A hub as if a proposed model were active. No report that is there is a shadow's: that comes before its report."""
+    """A hub as if a proposed model were active.
+
+    It has no rounds: a shadow comes before its report, so no round can be the shadow's.
+    """
 
     hub: FeedReader
     number: int
@@ -328,7 +352,7 @@ class _HubWithModel:
 
 @dataclass(frozen=True)
 class _ModelOnSpareProvers:
-    """A model that is proven with where no report needs the prover."""
+    """A model whose proofs are made on spare provers."""
 
     model: ProvingModel
     spare: SpareProvers
@@ -358,7 +382,7 @@ class _ModelOnSpareProvers:
 
 @dataclass(frozen=True)
 class _ShadowSender:
-    """A submitter that signs nothing that is late, and says when it has sent."""
+    """A submitter that signs no late shadow, and says when it has sent one."""
 
     submitter: TransactionSender
     require_in_time: Callable[[Sequence[Proven]], None]

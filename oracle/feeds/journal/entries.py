@@ -1,4 +1,4 @@
-"""What the journal returns of observations, of who writes, and of what was checked or dropped."""
+"""The journal's answers: observations, the daemon that writes, and what was checked or dropped."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TrailCheck:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What a compaction dropped.
+    """The amount that a compaction dropped.
 
     Attributes:
         observations: Ended observations whose transitions were dropped; their outcomes and summaries stay.

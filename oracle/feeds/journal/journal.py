@@ -75,7 +75,7 @@ class Journal:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this is the journal's only writer, as far as is known."""
+        """True if this is the journal's only writer, as far as is known."""
         return self._leadership.is_leader
 
     def try_lead(self) -> bool:

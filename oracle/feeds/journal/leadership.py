@@ -1,4 +1,4 @@
-"""Which of several daemons writes to the journal: one at most, however they die, sleep or are cut off."""
+"""Leadership: at most one of several daemons writes to the journal, however they die, sleep or are cut off."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Leadership:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this daemon is the journal's writer, as far as it knows."""
+        """True if this daemon is the journal's writer, as far as it knows."""
         return self._epoch is not None and self._store.lost is None
 
     def try_lead(self) -> bool:

@@ -1,4 +1,7 @@
-"""Stages to rows and back. Whatever a row holds, reading it gives a stage or a `ValueError` that says what is wrong."""
+"""One row of the journal: a stage is written to it and read from it.
+
+Whatever a row holds, reading it gives a stage, or a `ValueError` that says what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from oracle.core.types import (
 
 
 class StageName(IntEnum):
-    """The stages in their order, as they are stored."""
+    """The stages, in their order and with the numbers that are stored."""
 
     OBSERVED = 1
     SCORED = 2
@@ -41,7 +44,10 @@ STAGES: Mapping[type, StageName] = {
 
 
 def dump(stage: Stage) -> tuple[str, bytes | None]:
-    """What a stage adds to the one before it; large integers as strings, large bytes as a blob."""
+    """Return what a stage adds to the one before it, as JSON and a blob.
+
+    Large integers are text in the JSON; large bytes are the blob.
+    """
     data: dict[str, Any]
     blob: bytes | None = None
     if isinstance(stage, Observed):
@@ -77,7 +83,7 @@ def dump(stage: Stage) -> tuple[str, bytes | None]:
 
 
 def load_data(text: Any) -> dict[str, Any]:
-    """A row's data.
+    """Return a row's data.
 
     Raises:
         ValueError: It is no JSON object.
@@ -94,7 +100,7 @@ def load_data(text: Any) -> dict[str, Any]:
 
 
 def follow(stage: OpenStage, name: StageName, text: Any, blob: Any) -> OpenStage:
-    """The stage that a row makes of the one before it: the inverse of `dump`.
+    """Return the stage that a row makes of the one before it: the inverse of `dump`.
 
     A further SUBMITTED takes the place of the one before it.
 
@@ -126,7 +132,7 @@ def follow(stage: OpenStage, name: StageName, text: Any, blob: Any) -> OpenStage
 
 
 def previous(stage: Stage) -> OpenStage | None:
-    """The stage that this one was made of."""
+    """Return the stage that this one was made from; None for an observation."""
     if isinstance(stage, Confirmed):
         return stage.submitted
     if isinstance(stage, Submitted):
@@ -137,12 +143,20 @@ def previous(stage: Stage) -> OpenStage | None:
 
 
 def hexadecimal(data: Mapping[str, Any], name: str) -> bytes:
-    """Bytes that are written in hex. Raises: ValueError."""
+    """Return bytes that are written in hex.
+
+    Raises:
+        ValueError: There are none.
+    """
     return bytes.fromhex(_text(data, name))
 
 
 def seconds(data: Mapping[str, Any], name: str) -> float:
-    """A finite number. Raises: ValueError."""
+    """Return a finite number.
+
+    Raises:
+        ValueError: There is none.
+    """
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{name} is no finite number")
@@ -150,7 +164,11 @@ def seconds(data: Mapping[str, Any], name: str) -> float:
 
 
 def integers(data: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    """Integers that are written as text. Raises: ValueError."""
+    """Return integers that are written as text.
+
+    Raises:
+        ValueError: There are none.
+    """
     return tuple(_number(each, name) for each in _list(data, name))
 
 
@@ -194,7 +212,7 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _number(value: Any, name: str) -> int:
-    """An integer that is written as text: it may be larger than what JSON readers take."""
+    """Return an integer that is written as text, because it may be larger than what JSON readers take."""
     return int(_string(value, name))
 
 

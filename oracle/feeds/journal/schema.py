@@ -6,9 +6,9 @@
     leader         one row: which daemon may write, and its epoch
     compactions    one row for each time that transitions of ended observations were dropped
 
-The triggers are the last line: they hold whatever program writes. Rows are never changed, only the transitions of
-ended observations may go, and only while `compaction_permit` has a row, which a compaction puts in and takes out in
-one transaction, so that nobody else ever sees it.
+The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. Only the
+transitions of ended observations may be deleted, and only while `compaction_permit` has a row. A compaction inserts and
+deletes that row in one transaction, so nobody else ever sees it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REVISION = "0002"
 """The newest migration; the tests compare it with the scripts."""
 
 SCHEMA_VERSION = 3
-"""Its number. Releases before the migrations looked at it, and so refuse what they don't know."""
+"""The schema's number. Releases from before the migrations look at it, and refuse a schema that they don't know."""
 
 METADATA = sa.MetaData()
 
@@ -58,7 +58,7 @@ transitions = sa.Table(
 )
 
 IN_ORDER = (transitions.c.attempt, transitions.c.stage, transitions.c.sequence)
-"""How an observation passes its stages."""
+"""The order in which an observation passes its stages."""
 
 outcomes = sa.Table(
     "outcomes",
@@ -113,7 +113,7 @@ _MAY_GO = "EXISTS (SELECT 1 FROM compaction_permit) AND EXISTS (SELECT 1 FROM ou
 
 
 def create(connection: sa.Connection) -> None:
-    """The newest schema in an empty database, as the migrations would leave it."""
+    """Create the newest schema in an empty database, as the migrations would leave it."""
     build(connection)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.exec_driver_sql(f"INSERT INTO alembic_version (version_num) VALUES ('{REVISION}')")
@@ -121,7 +121,7 @@ def create(connection: sa.Connection) -> None:
 
 
 def build(connection: sa.Connection) -> None:
-    """Tables that are not there yet, their triggers, and nobody as leader."""
+    """Create the tables that are not there yet, their triggers, and the leader's row without a leader."""
     METADATA.create_all(connection)
     for statement in _sqlite_triggers() if connection.dialect.name == "sqlite" else _postgresql_triggers():
         connection.exec_driver_sql(statement)
@@ -129,7 +129,7 @@ def build(connection: sa.Connection) -> None:
 
 
 def _sqlite_triggers() -> list[str]:
-    """Statements that make the tables append-only in SQLite."""
+    """Return statements that make the tables append-only in SQLite."""
     statements = [
         f"""CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
             WHEN EXISTS (SELECT 1 FROM outcomes WHERE key = NEW.key)
@@ -146,7 +146,7 @@ def _sqlite_triggers() -> list[str]:
 
 
 def _postgresql_triggers() -> list[str]:
-    """The same for PostgreSQL; refusals are integrity errors there, too."""
+    """Return the same for PostgreSQL, where refusals are integrity errors, too."""
     raising = "RAISE EXCEPTION '{}' USING ERRCODE = 'integrity_constraint_violation';"
     statements = [
         f"""CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

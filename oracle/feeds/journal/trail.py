@@ -1,11 +1,11 @@
-"""The chain of hashes through a journal's outcomes: what was recorded can't be changed unseen.
+"""The chain of hashes through a journal's outcomes, so that what was recorded can't be changed unseen.
 
     trail   = SHA-256 of an observation's transitions, blobs included, in order
     digest  = SHA-256 of the previous outcome's digest, the trail, the observation, the outcome and its summary
 
-Each digest hangs on all before it: whoever keeps one elsewhere (`oracle journal check` prints the last one) can tell
-later whether anything up to it was altered. Without that, whoever can write to the database and drop its triggers can
-hash it all anew, too. The format is fixed: migrations rely on it.
+Each digest depends on all before it. Whoever keeps one elsewhere (`oracle journal check` prints the last one) can tell
+later whether anything up to it was altered. Without such a copy, whoever can write to the database and drop its
+triggers can compute all hashes anew. The format is fixed, because migrations rely on it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Iterable
 from typing import Any
 
 GENESIS = bytes(32)
-"""What the first outcome hangs on."""
+"""The digest before the first outcome's."""
 
 
 def trail_of(transitions: Iterable[Any]) -> bytes:
-    """The digest of an observation's transitions.
+    """Return the digest of an observation's transitions, 32 bytes.
 
     Args:
-        transitions: Rows, in their order: attempt, stage, sequence.
+        transitions: Their rows, in order of attempt, stage and sequence.
     """
     digest = hashlib.sha256(b"transitions")
     for row in transitions:
@@ -33,11 +33,13 @@ def trail_of(transitions: Iterable[Any]) -> bytes:
 
 
 def digest_of(previous: bytes, trail: bytes, observation: Any, outcome: Any) -> bytes:
-    """The digest of an outcome.
+    """Return the digest of an outcome, 32 bytes.
 
     Args:
-        observation: Its row.
-        outcome: Its row, or an object with the same attributes.
+        previous: The digest of the outcome before it.
+        trail: The digest of the observation's transitions.
+        observation: The observation's row.
+        outcome: The outcome's row, or an object with the same attributes.
     """
     digest = hashlib.sha256(b"outcome")
     digest.update(previous)
@@ -65,7 +67,11 @@ def digest_of(previous: bytes, trail: bytes, observation: Any, outcome: Any) -> 
 
 
 def summary_of(transitions: Iterable[Any]) -> dict[str, Any]:
-    """What reports say of an observation, from its transitions in their order; at least one."""
+    """Return what an outcome keeps of an observation's transitions.
+
+    Args:
+        transitions: Their rows in order, at least one.
+    """
     rows = list(transitions)
     last = rows[-1]
     data: dict[str, Any] = {}

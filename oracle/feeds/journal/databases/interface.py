@@ -11,7 +11,7 @@ from oracle.core.errors import OracleError
 __all__ = ["RENEWALS", "Database"]
 
 RENEWALS = 4
-"""How often a lease is renewed, or a sign of life given, within a lease's time: a few may fail."""
+"""The number of times that a lease is renewed, or a sign of life given, within a lease's time: a few may fail."""
 
 
 class Database(Protocol):
@@ -23,7 +23,7 @@ class Database(Protocol):
 
     @property
     def leases(self) -> bool:
-        """Whether a leader has to renew a lease in the table `leader`; if not, `claim` alone decides who leads."""
+        """True if a leader has to renew a lease in the table `leader`; if False, `claim` alone decides who leads."""
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:

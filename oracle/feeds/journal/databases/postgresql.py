@@ -30,48 +30,55 @@ RECONNECT_S = 1.0
 
 
 class PostgresDatabase:
-    """A journal in a PostgreSQL database.
-
-    Args:
-        url: Without a password.
-        password: None: what libpq finds by itself (`PGPASSWORD`, `~/.pgpass`), or none.
-    """
+    """A journal in a PostgreSQL database. See `Database` for the methods."""
 
     leases = True
     errors: tuple[type[Exception], ...] = ()
 
     def __init__(self, url: str, password: str | None = None) -> None:
+        """Name a database.
+
+        Args:
+            url: Its URL, without a password.
+            password: The password; None: what libpq finds by itself (`PGPASSWORD`, `~/.pgpass`), or none.
+        """
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._url = parsed if password is None else parsed.set(password=password)
         self._password = password
-        # Of its options, only where the server is: others may be secret.
+        # The name has only those options that say where the server is: others may be secret.
         host = parsed.host or parsed.query.get("host") or "localhost"
         port = f":{parsed.port}" if parsed.port else ""
         self.name = f"postgresql://{host}{port}/{parsed.database or ''}"
         self._failed_at: float | None = None
 
     def __repr__(self) -> str:
+        """Return the name, without the password."""
         return f"PostgresDatabase({self.name})"
 
     def prepare(self, *, read_only: bool) -> None:
+        """See `Database`."""
         try:
             import psycopg  # noqa: F401
         except ImportError as error:
             raise ToolMissing("a journal in PostgreSQL needs: pip install 'verifiable-oracle[postgres]'") from error
 
     def claim(self, lease_s: float) -> bool:
-        return True  # the lease in the table decides
+        """See `Database`: the lease in the table decides who leads."""
+        return True
 
     def is_silent(self) -> bool:
+        """See `Database`."""
         return False
 
     def depose(self, lease_s: float) -> bool:
+        """See `Database`."""
         return False
 
     def release(self) -> None:
-        pass
+        """See `Database`: nothing was claimed."""
 
     def engine(self, *, read_only: bool) -> sa.Engine:
+        """See `Database`."""
         options = [
             "synchronous_commit=on",
             "default_transaction_isolation=read\\ committed",
@@ -100,11 +107,12 @@ class PostgresDatabase:
         return engine
 
     def _before_connecting(self, *_: Any) -> None:
-        """A server that does not answer is not waited for again and again: calls come from the event loop."""
+        """Refuse to connect right after a failure: calls come from the event loop, and must not wait each time."""
         if self._failed_at is not None and time.monotonic() - self._failed_at < RECONNECT_S:
             raise JournalUnavailable(f"{self.name}: the database did not answer a moment ago")
 
     def explain(self, error: Exception) -> OracleError:
+        """See `Database`."""
         import psycopg
 
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
@@ -130,10 +138,18 @@ class PostgresDatabase:
 
 
 def password_of(file: Path | None, variable: str | None, env: Mapping[str, str]) -> str | None:
-    """A database's password: from a file's first line, or an environment variable; None where neither is named.
+    """Return a database's password from a file's first line, or from an environment variable.
+
+    Args:
+        file: The file, or None.
+        variable: The environment variable's name, or None.
+        env: The environment.
+
+    Returns:
+        The password; None if neither is named.
 
     Raises:
-        ConfigError: It is not there, or others can read the file.
+        ConfigError: The password is not there, or others can read the file.
     """
     if file is not None:
         try:

@@ -27,7 +27,7 @@ BUSY_TIMEOUT_S = 5.0
 
 
 class SqliteFile:
-    """A journal in a file."""
+    """A journal in a file. See `Database` for the methods."""
 
     leases = False
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
@@ -42,9 +42,11 @@ class SqliteFile:
 
     @property
     def name(self) -> str:
+        """See `Database`."""
         return str(self.path)
 
     def prepare(self, *, read_only: bool) -> None:
+        """See `Database`."""
         if read_only:
             if not self.path.exists():
                 raise JournalError(f"{self.path}: there is no journal; `oracle run` begins one")
@@ -58,6 +60,7 @@ class SqliteFile:
             raise self._not_writable(error) from error
 
     def claim(self, lease_s: float) -> bool:
+        """See `Database`."""
         lock: filelock.BaseFileLock = filelock.FileLock(self._lock_path, timeout=0, mode=0o600)
         try:
             lock.acquire()
@@ -76,26 +79,29 @@ class SqliteFile:
         return True
 
     def is_silent(self) -> bool:
+        """See `Database`."""
         try:
             found = self._lock_path.stat()
             lease_s = float(self._lock_path.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            return False  # nobody is there, or one of a release that gives no signs
+            return False  # nobody is there, or a daemon of a release that gives no signs
         now, sign = time.monotonic(), (found.st_ino, found.st_mtime_ns)
-        # Who did not look for so long may have been stopped with the other.
+        # If nobody looked for so long, this process may have been stopped together with the leader.
         if sign != self._seen or now - self._looked_at > lease_s:
             self._seen, self._seen_since = sign, now
         self._looked_at = now
         return now - self._seen_since >= lease_s
 
     def depose(self, lease_s: float) -> bool:
+        """See `Database`."""
         if not self.is_silent():
             return False
-        # The other one's lock is of a file that has no name any more.
+        # From here on, the other daemon's lock is on a file without a name.
         self._lock_path.unlink(missing_ok=True)
         return self.claim(lease_s)
 
     def release(self) -> None:
+        """See `Database`."""
         if self._signs is not None:
             self._signs.stop()
             self._signs = None
@@ -104,6 +110,8 @@ class SqliteFile:
             self._lock = None
 
     def engine(self, *, read_only: bool) -> sa.Engine:
+        """See `Database`."""
+
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(
                 f"{self.path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}",
@@ -127,6 +135,7 @@ class SqliteFile:
         return engine
 
     def explain(self, error: Exception) -> OracleError:
+        """See `Database`."""
         reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error).splitlines()[0]
         lowered = reason.lower()
         if "locked" in lowered:
@@ -162,14 +171,14 @@ _CAN_GIVE_SIGNS = os.utime in os.supports_fd  # not on Windows
 
 
 class _Signs:
-    """Sets a lock file's time again and again, from a thread of its own; the file says for how long each one counts.
+    """Signs of life: sets a lock file's time at intervals, from a thread. The file says for how long a sign counts.
 
-    Not in the database, where each sign would be a write to the disk, and would wait while the disk is full.
+    They are not in the database, where each would be a write to the disk, and would wait while the disk is full.
     """
 
     def __init__(self, path: Path, lease_s: float) -> None:
         self._interval = lease_s / RENEWALS
-        # Of this very file: once another daemon has put one in its place, nobody looks at this one any more.
+        # It is this file's time that is set: once another daemon has put a new file in its place, nobody looks at it.
         self._file = os.open(path, os.O_RDWR | os.O_TRUNC)
         with suppress(OSError):  # without space, there are no signs, and none are expected
             os.write(self._file, f"{lease_s}\n".encode())
@@ -178,6 +187,7 @@ class _Signs:
         self._thread.start()
 
     def stop(self) -> None:
+        """Give no further signs."""
         self._stop.set()
         self._thread.join()
         os.close(self._file)

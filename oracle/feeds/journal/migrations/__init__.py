@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+__all__ = ["newest", "upgrade"]
 
 
 def upgrade(connection: sa.Connection, *, stamp: str | None = None) -> None:
     """Bring a database to the newest schema, in the transaction that the connection is in.
 
     Args:
-        stamp: The revision that it is at, if it has none written down.
+        connection: In a transaction.
+        stamp: The revision that the database is at, if it has none written down.
     """
-    from alembic import command
-    from alembic.config import Config
-
     config = Config()
     config.set_main_option("script_location", "oracle.feeds.journal:migrations")
     config.attributes["connection"] = connection
@@ -23,10 +26,7 @@ def upgrade(connection: sa.Connection, *, stamp: str | None = None) -> None:
 
 
 def newest() -> str | None:
-    """The newest revision among the scripts."""
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
+    """Return the newest revision among the scripts."""
     config = Config()
     config.set_main_option("script_location", "oracle.feeds.journal:migrations")
     return ScriptDirectory.from_config(config).get_current_head()
