@@ -1,7 +1,7 @@
-"""What the admin and the guardian of a hub do to one of its feeds; and how any call of an admin's is sent.
+"""Administration of a feed: what its admin and guardian see, and the calls that they make.
 
-Changes of a feed are proposed in the open and take effect after the hub's delay; pauses, cancellations and rollbacks at
-once. Nothing here can set an answer: the hub has no such function.
+Changes of a feed are proposed in the open and take effect after the hub's delay; pauses, cancellations and rollbacks
+take effect at once. Nothing here can set an answer: the hub has no such function.
 """
 
 from __future__ import annotations
@@ -9,52 +9,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from oracle.chain.abi.interface import Interface
+from oracle.chain.addresses import require_address
+from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub, Proposals, ShadowTally, hub_interface
-from oracle.chain.tx.sender import Sender
-from oracle.core.errors import ConfigError, ContractRejected, DataError
-
-if TYPE_CHECKING:
-    from oracle.chain.deploy import Deployment
-    from oracle.chain.keys.signer import AnyKey
-    from oracle.chain.rpc import Rpc
-    from oracle.chain.transport.answers import Receipt
+from oracle.chain.rpc import Rpc
+from oracle.chain.tx.call import Call
+from oracle.core.errors import ConfigError, DataError
+from oracle.core.formats import to_hex
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a contract, for whoever signs it.
-
-    Attributes:
-        what: In words.
-        to: The contract.
-        data: Calldata.
-        interface: The contract's, which puts its refusal in words.
-    """
-
-    what: str
-    to: str
-    data: bytes
-    interface: Interface
-
-
-@dataclass(frozen=True, slots=True)
-class FeedTerms:
+class FeedOverview:
     """A feed as its admin sees it. Times are unix seconds.
 
     Attributes:
-        name: In the configuration.
+        name: The feed's name in the configuration.
         model: Number of the active model.
-        paused: By the guardian.
-        reporters: Who may sign.
-        quorum: How many of them have to.
+        paused: True if the guardian has paused it.
+        reporters: The addresses that may sign.
+        quorum: How many of them have to sign.
         change_delay: Seconds from a proposal to its activation.
-        proposals: What is proposed.
-        shadow: What the proposed model has shown so far; None if none is proposed.
+        proposals: The open proposals.
+        shadow: The proposed model's tally so far; None if no model is proposed.
     """
 
     name: str
@@ -70,7 +50,7 @@ class FeedTerms:
 
 
 def feed_id(deployment: Deployment, name: str) -> bytes:
-    """The id of a deployed feed. Raises: ConfigError."""
+    """Return the id of a deployed feed. Raises: ConfigError."""
     try:
         return deployment.feeds[name].feed_id
     except KeyError:
@@ -78,11 +58,16 @@ def feed_id(deployment: Deployment, name: str) -> bytes:
         raise ConfigError(f"no feed {name!r} is deployed; the deployment has: {known}") from None
 
 
-async def terms(rpc: Rpc, deployment: Deployment, name: str) -> FeedTerms:
-    """What a feed is, and what is proposed for it."""
+async def overview(rpc: Rpc, deployment: Deployment, name: str) -> FeedOverview:
+    """Read a feed and its proposals.
+
+    Raises:
+        ConfigError: There is no such feed.
+        ChainUnavailable: No answer.
+    """
     hub, of = Hub(rpc, deployment.hub), feed_id(deployment, name)
     state, config = await hub.feed_state(of), await hub.fresh_feed_config(of)
-    return FeedTerms(
+    return FeedOverview(
         name=name,
         feed_id=of,
         hub=hub.address,
@@ -97,13 +82,13 @@ async def terms(rpc: Rpc, deployment: Deployment, name: str) -> FeedTerms:
 
 
 def call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Call:
-    """The call of an action.
+    """Return the call of an administrative action.
 
     Args:
-        deployment: With the hub and its feeds.
-        name: Of the feed.
-        action: One of the hub's administrative functions that take a feed, for instance "proposeModel".
-        arguments: What it takes beside the feed.
+        deployment: Has the hub and its feeds.
+        name: The feed's name.
+        action: A function of the hub that takes a feed, for instance "proposeModel".
+        arguments: The function's further arguments.
 
     Raises:
         ConfigError: There is no such feed.
@@ -114,13 +99,12 @@ def call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Cal
 
 
 def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], int]:
-    """Proposed reporters, as the hub takes them.
+    """Return proposed reporters as the hub takes them.
 
     Raises:
-        DataError: An address is twice in it, or the quorum is not among them.
+        ConfigError: One is no address.
+        DataError: An address is there twice, or the quorum is larger than the number of reporters.
     """
-    from oracle.chain.addresses import require_address
-
     found = [require_address(each, "REPORTER") for each in addresses]
     if len(set(found)) != len(found):
         raise DataError("a reporter is named twice")
@@ -129,38 +113,11 @@ def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], in
     return found, quorum
 
 
-async def send(rpc: Rpc, account: AnyKey, wanted: Call, deadline_s: float = 120.0) -> Receipt:
-    """Simulate, sign and send a call, and wait until it is mined.
-
-    Raises:
-        ContractRejected: The contract refuses it, and why; also if the account has no say.
-        TransactionPending: It is not mined by the deadline.
-        ChainUnavailable: No answer.
-    """
-    sender = Sender(rpc, account)
-    try:
-        transaction = await sender.sign(wanted.to, wanted.data, wanted.interface.decode_error)
-    except ContractRejected as error:
-        hint = (
-            f"; {sender.address} signs, see --keystore and --calldata"
-            if error.name == "AccessControlUnauthorizedAccount"
-            else ""
-        )
-        raise ContractRejected(f"{wanted.what}: {error}{hint}", error.name) from error
-    await sender.broadcast(transaction)
-    receipt = await sender.wait(transaction.tx_hash, deadline_s)
-    if not receipt.succeeded:
-        raise ContractRejected(
-            f"{wanted.what}: it reverted, with {receipt.gas_used:,} gas used; look again with `show`"
-        )
-    return receipt
-
-
-def lines(found: FeedTerms, clock: Clock = time.time) -> Mapping[str, str]:
-    """For people: what by its name."""
+def lines(found: FeedOverview, clock: Clock = time.time) -> Mapping[str, str]:
+    """Return the overview as lines of text by their labels."""
     now, proposed, shadow = clock(), found.proposals, found.shadow
     told = {
-        "feed": f"{found.name} (0x{found.feed_id.hex()}) of hub {found.hub}",
+        "feed": f"{found.name} ({to_hex(found.feed_id)}) of hub {found.hub}",
         "model": f"{found.model}" + (f", before it {proposed.previous_model}" if proposed.previous_model else ""),
         "reporters": f"{found.quorum} of {len(found.reporters)}: {', '.join(found.reporters)}",
         "paused": "yes" if found.paused else "no",

@@ -1,4 +1,4 @@
-"""Reading feeds with Chainlink's interface, ours among them."""
+"""Reading feeds through Chainlink's interface, which our adapters have too."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from oracle.chain.hub import aggregator_interface
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import ChainUnavailable, ContractRejected
 
-__all__ = ["ChainlinkFeed", "LatestRound"]
-
 
 @dataclass(frozen=True, slots=True)
-class LatestRound:
-    """The answer of `latestRoundData`. Times in unix seconds; `answer` in units of 10^-decimals."""
+class ChainlinkRound:
+    """The result of `latestRoundData`. Times in unix seconds; `answer` in units of 10^-decimals."""
 
     round_id: int
     answer: int
@@ -28,8 +26,8 @@ class ChainlinkFeed:
     """One feed on one chain.
 
     Args:
-        rpc: Is closed with the feed.
-        address: Checksummed.
+        rpc: Closed with the feed.
+        address: The feed's address, checksummed.
     """
 
     def __init__(self, rpc: Rpc, address: str) -> None:
@@ -37,7 +35,7 @@ class ChainlinkFeed:
         self._address = address
 
     async def decimals(self) -> int:
-        """Digits of an answer behind the point.
+        """Return the number of an answer's digits behind the point.
 
         Raises:
             ChainUnavailable: No answer, or none now.
@@ -46,9 +44,9 @@ class ChainlinkFeed:
         """
         return int(await self._read("decimals"))
 
-    async def latest_round(self) -> LatestRound:
-        """The latest round. Raises as `decimals`."""
-        return LatestRound(*(await self._read("latestRoundData")).values())
+    async def latest_round(self) -> ChainlinkRound:
+        """Return the latest round. Raises as `decimals`."""
+        return ChainlinkRound(*(await self._read("latestRoundData")).values())
 
     async def close(self) -> None:
         """Close its connections."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
-from oracle.chain.admin import Call
 from oracle.chain.contract import read
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
+from oracle.chain.tx.call import Call
 from oracle.chain.tx.sender import Sender
 from oracle.claims.client import Registered
 from oracle.claims.proof import ClaimProof

@@ -115,6 +115,7 @@ def _act(
     from oracle.chain import admin
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
+    from oracle.chain.tx.call import send_call
     from oracle.cli.render.calls import print_call
 
     config = load_config(config_path)
@@ -127,7 +128,7 @@ def _act(
     async def run() -> None:
         async with connect(config.chain) as rpc:
             signer: AnyKey = unlocked or await open_key(config.keys.deployer, rpc, os.environ)
-            receipt = await admin.send(rpc, signer, wanted, config.chain.tx_deadline_s)
+            receipt = await send_call(rpc, signer, wanted, config.chain.tx_deadline_s)
             click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
 
     asyncio.run(run())
@@ -137,15 +138,15 @@ def _act(
 def _show(config_path: Path, feed: str, as_json: bool) -> None:
     import asyncio
 
-    from oracle.chain.admin import FeedTerms, terms
+    from oracle.chain.admin import FeedOverview, overview
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
     from oracle.cli.render.feed import print_feed
 
     config = load_config(config_path)
 
-    async def look() -> FeedTerms:
+    async def look() -> FeedOverview:
         async with connect(config.chain) as rpc:
-            return await terms(rpc, load_deployment(config.chain.deployment), feed)
+            return await overview(rpc, load_deployment(config.chain.deployment), feed)
 
     print_feed(asyncio.run(look()), as_json=as_json)

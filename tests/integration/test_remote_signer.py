@@ -12,7 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from oracle.chain.keys.remote import RemoteKey
-from oracle.chain.keys.signer import LocalKey, Reporter, recover
+from oracle.chain.keys.signer import LocalKey, ReporterKey, recover
 from oracle.core.errors import OracleError, SignerRefused, SignerUnavailable
 from tests.web3signer import KEY, Web3Signer
 
@@ -35,8 +35,8 @@ def key(signer: Web3Signer) -> RemoteKey:
 
 
 async def test_observations_are_signed_as_by_the_key_itself(key: RemoteKey, signer: Web3Signer) -> None:
-    here = Reporter(Account.from_key(KEY), 31337, HUB)
-    there = Reporter(key, 31337, HUB)
+    here = ReporterKey(Account.from_key(KEY), 31337, HUB)
+    there = ReporterKey(key, 31337, HUB)
     signed = await there.sign_observation(*OBSERVATION)
     assert signed == await here.sign_observation(*OBSERVATION)
     assert recover(31337, HUB, OBSERVATION[0], OBSERVATION[1], signed) == there.address == signer.address
@@ -125,7 +125,7 @@ async def test_a_signature_of_something_else_is_refused(
 ) -> None:
     signer.spoil = spoil
     with pytest.raises(SignerRefused, match=says):
-        await Reporter(key, 31337, HUB).sign_observation(*OBSERVATION)
+        await ReporterKey(key, 31337, HUB).sign_observation(*OBSERVATION)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_what_the_service_answers_instead(
 async def test_a_service_without_the_key_one_that_is_gone_and_one_that_is_slow(
     httpserver: HTTPServer, signer: Web3Signer
 ) -> None:
-    reporter = Reporter(RemoteKey(signer.url, OTHER.address), 31337, HUB)
+    reporter = ReporterKey(RemoteKey(signer.url, OTHER.address), 31337, HUB)
     with pytest.raises(SignerRefused, match=r"has no key of 0x.*, of the 2 that it has"):
         await reporter.sign_observation(*OBSERVATION)
     with pytest.raises(SignerUnavailable, match=r"http://127\.0\.0\.1:1: does not answer: ConnectError"):

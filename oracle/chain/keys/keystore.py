@@ -6,31 +6,34 @@ input, are not kept as causes.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
+from oracle.chain.rpc import Rpc
 from oracle.core.errors import InsecureSetup, KeystoreError, ToolMissing
-
-if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
-    from oracle.chain.rpc import Rpc
+from oracle.core.formats import checksum_address, from_hex
 
 _MAX_BYTES = 64 * 1024
 _MAX_NESTING = 64
-"""A keystore has about 500 bytes: what is larger is another file, given by mistake."""
+"""Limits of a keystore, which has about 500 bytes: a larger file was given by mistake."""
 
 
 def create(path: Path, password: str, *, iterations: int | None = None) -> str:
     """Make a new key and write it, encrypted, to a new file that only its owner can read.
 
     Args:
-        iterations: scrypt's cost, a power of two; default: eth-account's, about a second of work.
+        iterations: scrypt's cost, a power of two; default: eth-account's, which takes about a second.
 
     Returns:
         The key's address.
@@ -38,8 +41,6 @@ def create(path: Path, password: str, *, iterations: int | None = None) -> str:
     Raises:
         KeystoreError: The file exists (it is never overwritten), can't be written, or the password is empty.
     """
-    from eth_account import Account
-
     return _store(path, Account.create(), password, iterations)
 
 
@@ -54,8 +55,6 @@ def load(path: Path, password: str) -> LocalAccount:
     Raises:
         KeystoreError: The file is missing or no keystore, or the password is wrong.
     """
-    from eth_account import Account
-
     found = _read(path)
     _refuse_open(path, "keystore")
     try:
@@ -75,12 +74,12 @@ def load(path: Path, password: str) -> LocalAccount:
 
 
 def address_of(path: Path) -> str:
-    """The address that a keystore names; needs no password. Raises: KeystoreError."""
+    """Return the address that a keystore names; this needs no password. Raises: KeystoreError."""
     return _address(path, _read(path))
 
 
 def password_from_file(path: Path) -> str:
-    """The password in a file: its first line.
+    """Return the password in a file: its first line.
 
     Raises:
         KeystoreError: The file is missing, empty, or not text.
@@ -98,25 +97,25 @@ def password_from_file(path: Path) -> str:
 
 
 def password_from_env(name: str, env: Mapping[str, str]) -> str:
-    """The password in an environment variable. Raises: KeystoreError if it is not set, or empty."""
+    """Return the password in an environment variable. Raises: KeystoreError if it is not set, or empty."""
     if not env.get(name):
         raise KeystoreError(f"environment variable {name} holds no password; set it, or use a password file")
     return env[name]
 
 
 def password_from_keyring(service: str, address: str) -> str:
-    """The password in the system's credential store.
+    """Return the password in the system's credential store.
 
     Args:
-        service: Under which it was stored.
-        address: Of the key; the user name there.
+        service: The name of the service under which it was stored.
+        address: The key's address, which is the user name there.
 
     Raises:
-        KeystoreError: There is no store, it is locked, or it has none.
+        KeystoreError: There is no store, it is locked, or it has no such password.
         ToolMissing: The `keyring` extra is not installed.
     """
     try:
-        import keyring
+        import keyring  # an extra
         import keyring.errors
     except ImportError:
         raise ToolMissing("the credential store needs: pip install 'verifiable-oracle[keyring]'") from None
@@ -132,10 +131,7 @@ def password_from_keyring(service: str, address: str) -> str:
 
 
 def password_from_prompt(path: Path) -> str:
-    """The password, asked for. Raises: KeystoreError where there is no terminal to ask on, or none is given."""
-    import getpass
-    import sys
-
+    """Ask for the password. Raises: KeystoreError if there is no terminal to ask on, or none is given."""
     if not sys.stdin.isatty():
         raise KeystoreError(f"keystore {path}: there is no terminal to ask for its password; use a password file")
     password = getpass.getpass(f"Password of {path}: ")
@@ -145,7 +141,7 @@ def password_from_prompt(path: Path) -> str:
 
 
 def secret_from_file(path: Path) -> str:
-    """A private key in a file, whose first line it is. Raises: KeystoreError."""
+    """Return the private key in a file: its first line. Raises: KeystoreError."""
     try:
         _refuse_open(path, "key file")
         with path.open(encoding="utf-8") as file:
@@ -155,7 +151,7 @@ def secret_from_file(path: Path) -> str:
 
 
 def change_password(path: Path, old: str, new: str, *, iterations: int | None = None) -> str:
-    """Encrypt a keystore anew; a crash leaves the old or the new one. Returns its address, raises as `load`."""
+    """Encrypt a keystore anew, and return its address. A crash leaves the old or the new one. Raises as `load`."""
     account = load(path, old)
     if not new:
         raise KeystoreError(f"keystore {path}: the new password is empty")
@@ -175,7 +171,7 @@ class Found:
     """A keystore in a folder.
 
     Attributes:
-        problem: Why it can't be used; empty if it can.
+        problem: The reason why it can't be used; empty if it can.
     """
 
     path: Path
@@ -184,7 +180,7 @@ class Found:
 
 
 def find(folder: Path) -> list[Found]:
-    """The keystores in a folder, by name; other files are passed over. Raises: KeystoreError if it is none."""
+    """Return the keystores in a folder, by name; other files are skipped. Raises: KeystoreError if it is no folder."""
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as error:
@@ -200,7 +196,7 @@ def find(folder: Path) -> list[Found]:
 
 
 def open_to_others(path: Path) -> str | None:
-    """Why a secret's file is not secret; None if it is. Raises: OSError."""
+    """Return the reason why others can read a secret's file; None if they can't. Raises: OSError."""
     if os.name != "posix":
         return None
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -208,7 +204,7 @@ def open_to_others(path: Path) -> str | None:
 
 
 async def local_chain_key(index: int, rpc: Rpc) -> LocalAccount:
-    """One of Anvil's well-known keys. Everyone has them, so they are given on a local chain only.
+    """Return one of Anvil's well-known keys. Everyone has them, so this works on a local chain only.
 
     Args:
         index: 0 to 99, in the order of the well-known mnemonic's accounts.
@@ -222,8 +218,6 @@ async def local_chain_key(index: int, rpc: Rpc) -> LocalAccount:
             f"{rpc.name} serves chain {await rpc.chain_id()} by {await rpc.client_version()}: use a keystore "
             "(`oracle key create`)"
         )
-    from oracle.chain.local.anvil import WELL_KNOWN_MNEMONIC, derive_accounts
-
     return _account(derive_accounts(WELL_KNOWN_MNEMONIC, index + 1)[index].key)
 
 
@@ -231,11 +225,8 @@ async def local_chain_key(index: int, rpc: Rpc) -> LocalAccount:
 
 
 def _account(secret: str) -> LocalAccount:
-    from eth_account import Account
-
-    digits = secret.strip().removeprefix("0x")
     try:
-        key = bytes.fromhex(digits)
+        key = from_hex(secret.strip())
         if len(key) != 32:
             raise ValueError
         account: LocalAccount = Account.from_key(key)
@@ -288,12 +279,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _address(path: Path, found: Mapping[str, Any]) -> str:
-    from eth_utils.address import is_hex_address, to_checksum_address
-
     address = found.get("address")
-    if not isinstance(address, str) or not is_hex_address(address):
-        raise KeystoreError(f"keystore {path}: it does not say its address")
-    return str(to_checksum_address(address))
+    try:
+        # Keystores have it without 0x, in lower case.
+        return checksum_address(f"0x{address.removeprefix('0x').lower()}")
+    except (AttributeError, ValueError):
+        raise KeystoreError(f"keystore {path}: it does not say its address") from None
 
 
 def _refuse_open(path: Path, what: str) -> None:

@@ -1,12 +1,12 @@
-"""A key that a Web3Signer-compatible service has: it signs, and the key never comes here.
+"""Keys of a remote signer, a service compatible with Web3Signer. The service signs; the key never comes here.
 
 Observations go to `POST /api/v1/eth1/sign/{public key}` with `{"data": …}`. The service hashes the data with Keccak-256
 and signs the hash, without a prefix of its own. So the data is the preimage of the EIP-712 digest (0x19 0x01, domain
-separator, struct hash: 66 bytes), and what is signed is the digest itself. Transactions go to `eth_signTransaction` of
-its JSON-RPC interface; the chain id is the service's own, and has to be the hub's.
+separator, struct hash: 66 bytes), and the digest itself is signed. Transactions go to `eth_signTransaction` of the
+service's JSON-RPC interface. The chain id is the service's own, and has to be the hub's.
 
-Nothing that comes back is believed: a signature has to be this address's, a transaction the one that was asked for,
-field by field, and signed by it.
+The service's answers are not trusted. A signature has to be this address's. A transaction has to be the one that was
+asked for, field by field, and signed by this address.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from oracle.core.errors import SignerRefused, SignerUnavailable
-from oracle.core.types import SignedTransaction
+import httpx
+import rlp
+from eth_account import Account
+from eth_account.messages import SignableMessage
 
-if TYPE_CHECKING:
-    from eth_account.messages import SignableMessage
+from oracle.core.errors import SignerRefused, SignerUnavailable
+from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
+from oracle.core.types import SignedTransaction
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MAX_BYTES = 1 << 20
@@ -34,7 +37,7 @@ class RemoteKey:
 
     Args:
         url: Its base URL: https, or http on this machine.
-        address: Of the key, checksummed.
+        address: The key's address, checksummed.
         timeout_s: Seconds that a signature may take in all.
     """
 
@@ -58,13 +61,11 @@ class RemoteKey:
 
     async def sign_message(self, message: SignableMessage) -> tuple[int, bytes, bytes]:
         """See `oracle.chain.keys.signer.Key`."""
-        from eth_account import Account
-
         data = b"\x19" + message.version + message.header + message.body
-        answer = await self._ask("POST", f"/api/v1/eth1/sign/{await self._public_key()}", {"data": _hex(data)})
+        answer = await self._ask("POST", f"/api/v1/eth1/sign/{await self._public_key()}", {"data": to_hex(data)})
         text = answer.strip().strip('"')
         try:
-            signature = bytes.fromhex(text.removeprefix("0x"))
+            signature = from_hex(text)
             if len(signature) != 65:
                 raise ValueError
             r, s, v = signature[:32], signature[32:64], signature[64]
@@ -80,9 +81,6 @@ class RemoteKey:
 
     async def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
         """See `oracle.chain.keys.signer.Key`."""
-        from eth_account import Account
-        from eth_utils.crypto import keccak
-
         asked: dict[str, Any] = {"from": self._address, "data": fields["data"]}
         if "to" in fields:
             asked["to"] = fields["to"]
@@ -93,8 +91,8 @@ class RemoteKey:
         answer = await self._ask("POST", "/", call)
         try:
             result = json.loads(answer)["result"]
-            # Other services give an object with the bytes in it.
-            raw = bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
+            # Some services give an object with the bytes in it.
+            raw = from_hex(result["raw"] if isinstance(result, dict) else result)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise SignerRefused(f"{self._name}: signed no transaction{_reason(answer)}") from None
         try:
@@ -108,35 +106,30 @@ class RemoteKey:
             raise SignerRefused(f"{self._name}: signed another transaction than asked: {', '.join(different)} differ")
         if signer != self._address:
             raise SignerRefused(f"{self._name}: gave a transaction of {signer}, not of {self._address}")
-        return SignedTransaction(bytes(keccak(raw)), raw, fields["nonce"])
+        return SignedTransaction(keccak(raw), raw, fields["nonce"])
 
     async def _public_key(self) -> str:
-        """What the service calls the key by."""
-        from eth_utils.address import to_checksum_address
-        from eth_utils.crypto import keccak
-
+        """Return the service's identifier of the key: its public key."""
         if self._identifier is None:
             answer = await self._ask("GET", "/api/v1/eth1/publicKeys", None)
             try:
-                bodies = [bytes.fromhex(str(key).removeprefix("0x"))[-64:] for key in json.loads(answer)]
+                bodies = [from_hex(str(key))[-64:] for key in json.loads(answer)]
             except (TypeError, ValueError, RecursionError):
                 raise SignerRefused(f"{self._name}: gave no list of public keys") from None
             for body in bodies:
-                if to_checksum_address(keccak(body)[12:]) == self._address:
-                    self._identifier = _hex(body)
+                if checksum_address(to_hex(keccak(body)[12:])) == self._address:
+                    self._identifier = to_hex(body)
                     break
             else:
                 raise SignerRefused(f"{self._name}: has no key of {self._address}, of the {len(bodies)} that it has")
         return self._identifier
 
     async def _ask(self, method: str, path: str, body: Any) -> str:
-        import httpx
-
         local = urlsplit(self._url).hostname in _LOOPBACK
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                # What the environment names as a proxy is for the outside.
+                # Proxies that the environment names are for other machines.
                 httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False, trust_env=not local) as client,
                 client.stream(method, self._url + path, json=body) as response,
             ):
@@ -157,19 +150,17 @@ class RemoteKey:
 
 
 def _wanted(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a transaction that was asked for, as `_read` gives those of one that was signed."""
+    """Return the fields of a transaction that was asked for, in the form in which `_read` returns them."""
     numbers = ("chainId", "nonce", "gas", "value", "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas")
     wanted: dict[str, Any] = {name: fields[name] for name in numbers if name in fields}
     data = fields["data"]
-    wanted["data"] = bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else bytes(data)
-    wanted["to"] = bytes.fromhex(str(fields["to"]).removeprefix("0x")) if "to" in fields else b""
+    wanted["data"] = from_hex(data) if isinstance(data, str) else bytes(data)
+    wanted["to"] = from_hex(str(fields["to"])) if "to" in fields else b""
     return wanted
 
 
 def _read(raw: bytes) -> dict[str, Any]:
-    """All fields of a signed transaction. Raises whatever its bytes make the libraries raise."""
-    import rlp
-
+    """Return all fields of a signed transaction. Raises whatever its bytes make the libraries raise."""
     if raw[0] == 2:
         parts = rlp.decode(raw[1:])
         chain_id, nonce, tip, fee, gas, to, value, data, access, *signature = parts
@@ -186,12 +177,8 @@ def _read(raw: bytes) -> dict[str, Any]:
 
 
 def _reason(answer: str) -> str:
-    """What a JSON-RPC error says, on one line."""
+    """Return the message of a JSON-RPC error, on one line."""
     try:
         return f": {str(json.loads(answer)['error']['message']).splitlines()[0][:200]}"
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

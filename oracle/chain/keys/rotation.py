@@ -1,4 +1,4 @@
-"""A reporter's key is followed by another: what the hub's admin has to do, and how far it is."""
+"""Rotation of a reporter's key: the steps that are left until another key has taken its place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from oracle.chain.hub import Proposals
 from oracle.core.errors import DataError
 
 
-class Hub(Protocol):
-    """What is read of the hub."""
+class CommitteeReader(Protocol):
+    """The part of `Hub` that is read here."""
 
     @property
     def address(self) -> str: ...
@@ -21,16 +21,16 @@ class Hub(Protocol):
     async def fresh_feed_config(self, feed_id: bytes) -> Any: ...
 
 
-async def steps(hub: Hub, feeds: Mapping[str, bytes], old: str, new: str) -> list[str]:
-    """What is to be done, a line each: per feed, then for the daemon.
+async def steps(hub: CommitteeReader, feeds: Mapping[str, bytes], old: str, new: str) -> list[str]:
+    """List the steps that are left, a line each: first for the admin, feed by feed, then for the daemon's operator.
 
     Args:
         feeds: Ids by name.
         old: Address of the key that reports now.
-        new: Address of the key that is to.
+        new: Address of the key that is to report in its place.
 
     Raises:
-        DataError: Neither is a reporter of any of the feeds.
+        DataError: Neither key is a reporter of any of the feeds.
     """
     delay, admin = await hub.read("changeDelay"), await hub.read("defaultAdmin")
     lines: list[str] = []

@@ -1,15 +1,18 @@
-"""Signing keys, wherever they are, and the EIP-712 signatures that give a report its authority, whoever relays it."""
+"""Signing keys, wherever they are, and the EIP-712 signatures that give a report its authority, whoever sends it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
+
+from oracle.core.formats import keccak
 from oracle.core.types import SignedObservation, SignedTransaction
-
-if TYPE_CHECKING:
-    from eth_account.messages import SignableMessage
-    from eth_account.signers.local import LocalAccount
 
 _TYPES = {
     "Observation": [
@@ -32,7 +35,7 @@ class Key(Protocol):
         """Sign the digest of an EIP-191 message: v (27 or 28), r and s (32 bytes each).
 
         Raises:
-            SignerUnavailable, SignerRefused: It is elsewhere, and there is no signature, or not this one.
+            SignerUnavailable, SignerRefused: The key is elsewhere, and the service gives no signature, or another one.
         """
 
     async def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
@@ -61,22 +64,20 @@ class LocalKey:
         return SignedTransaction(bytes(signed.hash), bytes(signed.raw_transaction), fields["nonce"])
 
 
-AnyKey: TypeAlias = "LocalAccount | Key"
+AnyKey: TypeAlias = LocalAccount | Key
 
 
 def as_key(key: AnyKey) -> Key:
-    """An account of eth-account as a key; a key as it is."""
-    from eth_account.signers.local import LocalAccount
-
+    """Return an account of eth-account as a key, and a key as it is."""
     return LocalKey(key) if isinstance(key, LocalAccount) else key
 
 
-class Reporter:
-    """Signs for one reporter of one hub, wherever the key is.
+class ReporterKey:
+    """A reporter's key for one hub, wherever the key is.
 
     Args:
-        chain_id: Of the hub's chain; a signature is good for this chain only,
-        hub: and for this hub only. Checksummed address.
+        chain_id: The hub's chain. A signature is valid on this chain only.
+        hub: Checksummed address. A signature is valid for this hub only.
     """
 
     def __init__(self, key: AnyKey, chain_id: int, hub: str) -> None:
@@ -85,7 +86,7 @@ class Reporter:
         self._hub = hub
 
     def __repr__(self) -> str:
-        return f"Reporter({self.address})"
+        return f"ReporterKey({self.address})"
 
     @property
     def address(self) -> str:
@@ -103,12 +104,12 @@ class Reporter:
 
 
 class LocalReporter:
-    """Signs with a key in this process, at once.
+    """A reporter's key in this process, which signs at once.
 
     Args:
-        account: From `oracle.chain.keys.keystore`.
-        chain_id: Of the hub's chain; a signature is good for this chain only,
-        hub: and for this hub only. Checksummed address.
+        account: The key, from `oracle.chain.keys.keystore`.
+        chain_id: The hub's chain. A signature is valid on this chain only.
+        hub: Checksummed address. A signature is valid for this hub only.
     """
 
     def __init__(self, account: LocalAccount, chain_id: int, hub: str) -> None:
@@ -131,23 +132,17 @@ class LocalReporter:
 
 
 def observation_digest(chain_id: int, hub: str, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
-    """The 32 bytes that are signed; the same as the hub's `observationDigest`."""
-    from eth_utils.crypto import keccak
-
+    """Return the 32 bytes that are signed; the same as the hub's `observationDigest`."""
     message = _message(chain_id, hub, feed_id, round_id, answer, observed_at)
-    return bytes(keccak(b"\x19" + message.version + message.header + message.body))
+    return keccak(b"\x19" + message.version + message.header + message.body)
 
 
 def recover(chain_id: int, hub: str, feed_id: bytes, round_id: int, signed: SignedObservation) -> str:
-    """Who signed an observation, as a checksummed address.
+    """Return the checksummed address that signed an observation.
 
     Raises:
-        ValueError: It is no signature at all.
+        ValueError: It is no signature.
     """
-    from eth_account import Account
-    from eth_keys.exceptions import BadSignature
-    from eth_utils.exceptions import ValidationError
-
     message = _message(chain_id, hub, feed_id, round_id, signed.answer, signed.observed_at)
     vrs = (signed.v, int.from_bytes(signed.r), int.from_bytes(signed.s))
     try:
@@ -157,8 +152,6 @@ def recover(chain_id: int, hub: str, feed_id: bytes, round_id: int, signed: Sign
 
 
 def _message(chain_id: int, hub: str, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignableMessage:
-    from eth_account.messages import encode_typed_data
-
     domain: dict[str, Any] = {"name": "ZkOracle", "version": "1", "chainId": chain_id, "verifyingContract": hub}
     values = {"feedId": feed_id, "roundId": round_id, "answer": answer, "observedAt": observed_at}
     return encode_typed_data(domain, _TYPES, values)

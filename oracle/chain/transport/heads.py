@@ -1,4 +1,4 @@
-"""When to look at the chain again: at each new block where a websocket tells of them, else after a pause."""
+"""New blocks: a websocket says when to look at the chain again; without one, a pause does."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 from oracle.chain.transport.urls import mask_url
+from oracle.core.backoff import Backoff
 from oracle.core.errors import ConfigError
 
 log = structlog.get_logger(__name__)
 
 SLOWEST_LOOK_S = 4.0
-"""Between two looks while the websocket is silent: a subscription may be lost without a word."""
+"""Time between two looks while the websocket is silent: a subscription may be lost without a word."""
 
 _RECONNECT_FIRST_S, _RECONNECT_LAST_S = 1.0, 60.0
 _SUBSCRIBE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
 
 
 class Heads:
-    """Tells of new blocks. What a websocket says is a reason to look, and nothing more: it is not believed.
+    """Tells of new blocks. A message of the websocket is a reason to look at the chain; its content is not believed.
 
     Args:
-        ws_url: ws or wss; may hold credentials. None: only pauses.
+        ws_url: ws or wss; may hold credentials. None leaves only the pauses.
         reconnect_s: Seconds before a lost connection is tried again; doubled each time.
 
     Raises:
@@ -43,16 +46,16 @@ class Heads:
         self._listening: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self.count = 0
-        """Blocks that were told of so far."""
+        """Number of blocks that the websocket told of so far."""
         self.is_live = False
-        """Whether a websocket tells of blocks now."""
+        """True while a websocket tells of blocks."""
 
     async def wait(self, seconds: float, since: int) -> None:
-        """Until there is a block, or a pause is over.
+        """Wait until there is a block, or a pause is over.
 
         Args:
-            seconds: The pause; longer while blocks are told of.
-            since: `count`, before the chain was last looked at.
+            seconds: The pause. It is longer while a websocket tells of blocks.
+            since: The value of `count` before the chain was last looked at.
         """
         if self._url is not None and self._listening is None:
             self._listening = asyncio.create_task(self._listen(self._url), name="heads")
@@ -71,30 +74,28 @@ class Heads:
             await asyncio.gather(listening, return_exceptions=True)
 
     async def _listen(self, url: str) -> None:
-        pause = self._reconnect_s
+        backoff = Backoff(self._reconnect_s, _RECONNECT_LAST_S)
+        is_known = False
 
         def begun() -> None:
-            nonlocal pause
-            pause = self._reconnect_s
+            nonlocal is_known
+            is_known = False
+            backoff.reset()
             self.is_live = True
             log.info("blocks are told by websocket", endpoint=mask_url(url))
 
         while True:
             reason = await self._subscription(url, begun)
-            if self.is_live or pause == self._reconnect_s:
+            if not is_known:
                 log.warning(
                     "no blocks by websocket: the chain is asked at intervals", endpoint=mask_url(url), reason=reason
                 )
-            self.is_live = False
+            self.is_live, is_known = False, True
             self._tell()
-            await asyncio.sleep(pause)
-            pause = min(_RECONNECT_LAST_S, 2 * pause)
+            await asyncio.sleep(backoff.pause())
 
     async def _subscription(self, url: str, begun: Callable[[], None]) -> str:
-        """One subscription, until it ends; returns why. No text of the library's is kept: it may hold the URL."""
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import WebSocketException
-
+        """Subscribe, and return why the subscription ended. No text of the library is kept: it may hold the URL."""
         try:
             async with connect(url, proxy=None) as socket:
                 await socket.send(_SUBSCRIBE)
@@ -114,6 +115,6 @@ class Heads:
         return "it closed the connection"
 
     def _tell(self) -> None:
-        """Wake whoever waits now."""
+        """Wake all who wait now."""
         self._news.set()
         self._news = asyncio.Event()

@@ -22,6 +22,7 @@ from oracle.chain.tx.fees import Fees
 from oracle.chain.tx.nonces import KEPT_BELOW, NonceRecord, Nonces
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.transactions import Content
+from oracle.core.backoff import Backoff
 from oracle.core.errors import ChainUnavailable, ContractRejected, FeesTooHigh, PayerEmpty, TransactionRejected
 from oracle.core.formats import from_hex, to_hex
 from oracle.core.types import SignedTransaction
@@ -68,8 +69,8 @@ class Care:
 
     def schedule(self, record: NonceRecord) -> None:
         """Plan when a transaction that is sent now is sent again."""
-        record.resend_pause = self._policy.resend_s
-        record.resend_at = self._clock() + record.resend_pause
+        record.resend = Backoff(self._policy.resend_s, self._policy.resend_last_s)
+        record.resend_at = self._clock() + record.resend.pause()
 
     async def look_after(
         self, record: NonceRecord, latest: int, replaceable: Replaceable | None
@@ -102,10 +103,10 @@ class Care:
         best = record.best_kept
         if best is None or self._clock() < record.resend_at:
             return
-        if record.resend_pause == 0.0:  # it was not sent by this process, or a reorganisation took it back
-            record.resend_pause = self._policy.resend_s / 2
-        record.resend_pause = min(self._policy.resend_last_s, 2 * record.resend_pause)
-        record.resend_at = self._clock() + record.resend_pause
+        if record.resend is None:  # this process has not sent it, or a reorganisation took it back
+            self.schedule(record)
+        else:
+            record.resend_at = self._clock() + record.resend.pause()
         try:
             sent = await self._rpc.send_raw(best.raw)
         except (PayerEmpty, TransactionRejected) as error:

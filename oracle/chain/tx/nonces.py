@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx import transactions
+from oracle.core.backoff import Backoff
 from oracle.core.types import SignedTransaction
 
 KEPT_BELOW = 256
@@ -40,7 +41,7 @@ class NonceRecord:
         since: When it could be mined first, or was last replaced; None while earlier nonces are open.
         first_watched: When the present wait began.
         resend_at: When the best paid one is sent again.
-        resend_pause: Seconds between the last two attempts to send it.
+        resend: The pauses between attempts to send it; None if this process has not sent it.
         seen: A receipt that was found, and may still be taken back.
         lock: Held while a replacement is made.
     """
@@ -56,7 +57,7 @@ class NonceRecord:
     since: float | None = None
     first_watched: float | None = None
     resend_at: float = 0.0
-    resend_pause: float = 0.0
+    resend: Backoff | None = None
     seen: Receipt | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -23,6 +23,7 @@ from oracle.chain.tx.care import Care, Replaceable, same_call
 from oracle.chain.tx.nonces import NonceRecord, Nonces
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.transactions import Content
+from oracle.core.backoff import Backoff
 from oracle.core.errors import (
     ContractRejected,
     PayerEmpty,
@@ -214,7 +215,7 @@ class Sender:
         self, record: NonceRecord, deadline_s: float, replaceable: Replaceable | None
     ) -> Receipt | SignedTransaction:
         # The first looks are close together: a local chain mines at once.
-        pause = self._policy.poll_s / 16
+        pauses = Backoff(self._policy.poll_s / 16, self._policy.poll_s)
         taken = 0
         look_at_nonce = 0.0
         record.watchers += 1
@@ -252,8 +253,7 @@ class Sender:
                     raise TransactionPending(
                         f"transaction {to_hex(record.hashes[-1])} is {state} after {deadline_s:g} s"
                     )
-                await self._heads.wait(min(pause, left), heads)
-                pause = min(self._policy.poll_s, 2 * pause)
+                await self._heads.wait(min(pauses.pause(), left), heads)
         finally:
             record.watchers -= 1
 
@@ -273,7 +273,7 @@ class Sender:
                 "a reorganisation took a transaction back", nonce=record.nonce, block=record.seen.block_number,
                 transaction=to_hex(record.seen.tx_hash),
             )  # fmt: skip
-            record.resend_at, record.resend_pause, record.since = 0.0, 0.0, None
+            record.resend_at, record.resend, record.since = 0.0, None, None
         record.seen = found
         if found is not None and found.tx_hash in record.fillers:
             raise StateMoved(f"nonce {record.nonce} went to a transfer that made room for later ones")

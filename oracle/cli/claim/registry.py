@@ -23,7 +23,7 @@ from oracle.core.errors import ConfigError, DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.chain.admin import Call
+    from oracle.chain.tx.call import Call
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,9 +82,9 @@ def propose_model(
     """Propose a model: deploy its verifier, tell the registry, and print the model's id, which consumers name."""
     import asyncio
 
-    from oracle.chain import admin
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
+    from oracle.chain.tx.call import send_call
     from oracle.claims.onchain import Registry, call, proposal, require_registry
     from oracle.cli.render.calls import print_call
 
@@ -109,7 +109,7 @@ def propose_model(
             wanted = call(address, "proposeModel", *proposal(registered, at))
             if not calldata:
                 assert account is not None
-                receipt = await admin.send(rpc, account, wanted)
+                receipt = await send_call(rpc, account, wanted)
                 click.echo(f"{wanted.what}: block {receipt.block_number}, {receipt.gas_used:,} gas", err=True)
             return wanted
 
@@ -182,9 +182,9 @@ def _act(
 ) -> None:
     import asyncio
 
-    from oracle.chain import admin
     from oracle.chain.addresses import require_address
     from oracle.chain.rpc import Rpc
+    from oracle.chain.tx.call import send_call
     from oracle.claims.onchain import call, require_registry
     from oracle.cli.render.calls import print_call
 
@@ -198,7 +198,7 @@ def _act(
         async with Rpc(rpc_url) as rpc:
             await require_registry(rpc, address)
             if account is not None:
-                receipt = await admin.send(rpc, account, wanted)
+                receipt = await send_call(rpc, account, wanted)
                 told = {"what": wanted.what, "block": receipt.block_number, "gas_used": receipt.gas_used}
                 if as_json:
                     print_json(told)

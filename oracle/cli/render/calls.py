@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oracle.chain.admin import Call
+from oracle.chain.tx.call import Call
 from oracle.cli.render.json_output import print_json
 
 

@@ -18,7 +18,7 @@ from oracle.app import doctor
 from oracle.app.keys import open_key
 from oracle.chain.hub import Proposals
 from oracle.chain.keys import keystore, rotation
-from oracle.chain.keys.signer import LocalKey, Reporter
+from oracle.chain.keys.signer import LocalKey, ReporterKey
 from oracle.config import Config, load
 from oracle.core.errors import DataError, KeystoreError
 from oracle.core.types import Observed, Scored
@@ -168,7 +168,7 @@ async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]
     path = place / "a.json"
     keystore.import_key(path, SECRET, PASSWORD)
     account = keystore.load(path, PASSWORD)
-    key, reporter = LocalKey(account), Reporter(account, 1, HUB)
+    key, reporter = LocalKey(account), ReporterKey(account, 1, HUB)
     told = [repr(key), str(key), repr(reporter), repr(vars(reporter)), repr(keystore.find(place))]
     for attempt in (
         lambda: keystore.load(path, PASSWORD + "x"),
