@@ -227,7 +227,11 @@ def lying(liar: Liar, measure: Kind = Kind.RELATIVE) -> OnchainSource:
         (Liar(replace(GOOD, answer=2**255 - 1)), DataError, "out of range"),
         (Liar(replace(GOOD, updated_at=0)), SourceUnavailable, "has no answer yet"),
         (Liar(replace(GOOD, round_id=0, answered_in_round=0)), SourceUnavailable, "has no answer yet"),
-        (Liar(replace(GOOD, answered_in_round=6)), SourceUnavailable, "of round 6, its round is 7: it is carried over"),
+        (
+            Liar(replace(GOOD, answered_in_round=6)),
+            SourceUnavailable,
+            "of round 6, its round is 7: the answer is carried over",
+        ),
         (Liar(replace(GOOD, updated_at=2**200)), DataError, "not a unix time"),
         (Liar(replace(GOOD, updated_at=NOW - 61)), SourceUnavailable, "61 s old"),
         (Liar(replace(GOOD, updated_at=NOW + 61)), SourceUnavailable, "ahead"),

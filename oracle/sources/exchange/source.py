@@ -4,7 +4,7 @@ ccxt knows the exchanges' interfaces. It makes numbers with what its attribute `
 parsed here so that no number becomes a float on the way. Its requests go through a session of ours, which follows no
 redirect and reads no endless answer.
 
-Everything else in this package uses httpx. This source uses aiohttp because ccxt's transport is aiohttp.
+All other requests of this package go through httpx. This source uses aiohttp because that is ccxt's transport.
 """
 
 from __future__ import annotations
