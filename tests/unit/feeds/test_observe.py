@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from oracle.config import FeedConfig, ReplaySourceConfig
+from oracle.config import Config, FeedConfig, ReplaySourceConfig, load
 from oracle.core import gate
-from oracle.core.errors import DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
+from oracle.core.errors import ConfigError, DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
 from oracle.core.types import FeedState, Kind, Observed
-from oracle.feeds.observe import LookListener, Observer
+from oracle.feeds.observe import LookListener, Observer, Observers
 from oracle.sources.aggregate import Aggregated
-from oracle.sources.interface import Collected, Reading
+from oracle.sources.interface import Collected, Reading, Source
+from tests.unit.config.texts import MINIMAL
 
 FEED_ID = b"\3" * 32
 
@@ -27,6 +28,7 @@ class Told:
     def __init__(self, name: str, *answers: Decimal | OracleError) -> None:
         self.name = name
         self.answers = list(answers)
+        self.closed = False
 
     async def read(self) -> Reading:
         answer = self.answers.pop(0)
@@ -34,7 +36,8 @@ class Told:
             raise answer
         return Reading(answer, 1_000, self.name)
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        self.closed = True
 
 
 class Heard(LookListener):
@@ -113,3 +116,38 @@ async def test_a_value_that_no_contract_holds_is_tried_again_not_fatal() -> None
 async def test_the_end_of_all_sources_is_told_as_such() -> None:
     with pytest.raises(SourceExhausted):
         await observer([Told("a", SourceExhausted("a has ended"))])()
+
+
+def configured(folder: Path, text: str) -> Config:
+    path = folder / "oracle.toml"
+    path.write_text(text)
+    return load(path, {})
+
+
+async def test_sources_are_replaced_at_the_next_look_and_the_old_ones_are_closed(tmp_path: Path) -> None:
+    made: list[Told] = []
+
+    def make(feed: FeedConfig) -> list[Source]:
+        made.append(Told(f"made {len(made)}", Decimal(100), Decimal(200)))
+        return [made[-1]]
+
+    async def state(feed_id: bytes) -> FeedState:
+        return gate.empty_feed(feed_id, Kind.RELATIVE, 10_000, 60, 1)
+
+    before = configured(tmp_path, MINIMAL)
+    [feed] = before.feeds
+    observers = Observers(before, make)
+    observers.begin({feed.name: FEED_ID}, state, lambda key: False)
+    assert await observers.observe(feed.name) is not None
+    with pytest.raises(ConfigError, match=r"\[chain\] differs, which needs a restart"):
+        observers.replace(configured(tmp_path, MINIMAL.replace("chain_id = 31337", "chain_id = 1")))
+    with pytest.raises(ConfigError, match="heartbeat differs, which needs a restart"):
+        observers.replace(before.model_copy(update={"feeds": (feed.model_copy(update={"heartbeat": 1}),)}))
+    assert observers.replace(before) == [] and len(made) == 1
+    other = before.model_copy(update={"feeds": (feed.model_copy(update={"deviation_ppm": 1}),)})
+    assert observers.replace(other) == [feed.name]
+    assert not made[0].closed, "it may be read right now"
+    assert await observers.observe(feed.name) is not None
+    assert [each.closed for each in made] == [True, False]
+    await observers.close()
+    assert made[1].closed
