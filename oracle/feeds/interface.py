@@ -23,7 +23,7 @@ from oracle.core.types import (
 
 __all__ = [
     "AcceptedRound",
-    "FeedReader",
+    "HubReader",
     "ProvingModel",
     "Shadowing",
     "Signer",
@@ -48,8 +48,8 @@ class AcceptedRound(Protocol):
         """Unix seconds."""
 
 
-class FeedReader(Protocol):
-    """The pipeline's view of the hub: its feeds and their rounds."""
+class HubReader(Protocol):
+    """Reads feeds and their rounds from the hub."""
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         """Return the feed's state at the latest block."""

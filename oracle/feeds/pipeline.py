@@ -42,7 +42,7 @@ from oracle.core.types import (
 )
 from oracle.feeds.batching import Batcher, BatchPolicy, Joined, Parted, Result, SpareProvers
 from oracle.feeds.interface import (
-    FeedReader,
+    HubReader,
     ProvingModel,
     Shadowing,
     Signer,
@@ -74,7 +74,7 @@ class Pipeline:
 
     def __init__(
         self,
-        hub: FeedReader,
+        hub: HubReader,
         reporters: Sequence[Signer],
         models: Mapping[int, ProvingModel],
         submitter: TransactionSender,

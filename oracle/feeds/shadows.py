@@ -39,7 +39,7 @@ from oracle.core.types import (
 from oracle.feeds.batching import BatchPolicy, Preempted, SpareProvers
 from oracle.feeds.interface import (
     AcceptedRound,
-    FeedReader,
+    HubReader,
     ProvingModel,
     Shadowing,
     Signer,
@@ -77,7 +77,7 @@ class Tally(Protocol):
         """The number of reports that both have to judge before the model can become active; 0: none."""
 
 
-class TallyReader(FeedReader, Protocol):
+class TallyReader(HubReader, Protocol):
     """A hub that tells how far the comparison of a proposed model has come."""
 
     async def shadow(self, feed_id: bytes) -> Tally | None:
@@ -340,7 +340,7 @@ class _HubWithModel:
     It has no rounds: a shadow comes before its report, so no round can be the shadow's.
     """
 
-    hub: FeedReader
+    hub: HubReader
     number: int
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
