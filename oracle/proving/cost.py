@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from oracle.proving.lowering.program import DECOMPOSED, Op, Program
 
 HASH_ROWS = 41
-"""Rows of the hash per private weight; they lie beside the model's own rows."""
+"""Rows of the hash for each private weight. They lie beside the model's own rows."""
 
 BLINDING_ROWS = 6
 """Rows of a circuit's 2^k that blind its columns and hold nothing. The settings' count of rows does not have them."""
@@ -22,7 +22,7 @@ BLINDING_ROWS = 6
 _DIGIT_ROWS = 3
 
 _DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5, "Greater": 18, "Less": 18, "GreaterOrEqual": 19, "LessOrEqual": 19}
-"""Rows of a number that is taken apart: as many per digit, and these beside them. Counted in ezkl's settings."""
+"""Rows of a number that is taken apart: so many per digit, and these beside them. Counted in ezkl's settings."""
 
 _BYTES = 37 << 20
 
@@ -78,19 +78,20 @@ _SHAPES = {
 """A fourth column raises the degree of the circuit, and doubles all of it."""
 
 _FOLDED = 0.6
-"""What folding adds to time and memory: a second column's share."""
+"""Share of a second column, by which folding raises time and memory."""
 
 FOLD_MARGIN = 6
-"""More rows than so many must be free, if ezkl is not to fold columns."""
+"""ezkl folds columns unless more rows than this are free."""
 
 LARGEST_PROOF = 6_500
-"""Bytes. A verifier of 7,552 has 26 kB of code, more than a chain takes (EIP-170); of 4,928 it has 21 kB."""
+"""Bytes. The verifier of a proof of 7,552 bytes has 26 kB of code, more than a chain takes (EIP-170); that of 4,928 has
+21 kB."""
 
 MIN_K = 6
-"""A smaller circuit proves no faster, and is folded."""
+"""The least k: a smaller circuit proves no faster, and is folded."""
 
 MAX_K = 26
-"""The public ceremony's largest string."""
+"""The k of the public ceremony's largest SRS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +188,9 @@ def op_rows(op: Op, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
         return size * shapes[op.inputs[0]][-1], 0
     if op.kind == "Conv":
         return size * (1 + math.prod(shapes[op.inputs[1]][1:])), 0
-    # Of one number, gathering becomes a slice when the graph is read; of several, it has no rows.
+    # Gathering one number becomes a slice when the graph is read; gathering several has no rows.
     if op.kind == "ReduceSum" or (op.kind == "Gather" and len(op.attributes["indices"]) == 1):
-        # What it reads.
+        # As many rows as numbers that it reads.
         return math.prod(shapes[op.inputs[0]]), 0
     if op.kind in ("Add", "Sub", "Mul"):
         return size, 0

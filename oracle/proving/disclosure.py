@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from oracle.core.errors import ModelError
 from oracle.proving.lowering.program import Op, Program
 from oracle.proving.reference.circuit import Circuit
@@ -21,7 +23,7 @@ _NODE = "verdict"
 _THRESHOLD = "verdict_threshold"
 
 NEGLIGIBLE = 1e-9
-"""A threshold below it is 0: finer than any scale that tuning tries."""
+"""A threshold below this counts as 0: it is finer than any scale that tuning tries."""
 
 
 def above(program: Program, threshold: float) -> Program:
@@ -29,8 +31,6 @@ def above(program: Program, threshold: float) -> Program:
 
     The threshold is rounded to the parameters' scale, like a weight.
     """
-    import numpy as np
-
     extended = Extended(program)
     shape = (1, *program.output_shape)
     if abs(threshold) < NEGLIGIBLE:

@@ -7,7 +7,7 @@ import re
 TRANSACTION_GAS = 21_000
 PAIRING_GAS = 113_000
 FOLD_GAS = 6_150
-"""ECMUL and ECADD: what each commitment of a KZG proof costs, as it is folded into the one that is opened."""
+"""ECMUL and ECADD, for each commitment of a KZG proof: it is folded into the one that is opened."""
 
 
 def calldata_gas(data: bytes) -> int:

@@ -6,16 +6,18 @@ are imported only inside the functions that read a graph.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from oracle.core import encoding
 from oracle.core.errors import ModelError
+from oracle.proving.artifact import MODEL, Artifact
+from oracle.proving.reference.steps import MAX_BITS
 
 if TYPE_CHECKING:
-    from oracle.proving.artifact import Artifact
     from oracle.proving.reference.circuit import Circuit
 
 
@@ -186,7 +188,7 @@ def corners(circuit: Circuit) -> list[tuple[int, ...]]:
 
 
 DIGITS = 256
-"""Base of the digits of a network that was not tuned: a table of so many rows fits beside the hash of its weights."""
+"""Base of the digits of a network that was not tuned. A table of so many rows fits beside the hash of its weights."""
 
 
 def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool = False) -> ImportedModel:
@@ -202,8 +204,6 @@ def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdic
     Raises:
         ModelError: The model can't be proven, or its values can exceed the circuit's integers.
     """
-    import hashlib
-
     from oracle.proving.disclosure import above
     from oracle.proving.lowering.driver import lower, read_model
     from oracle.proving.reference.instantiate import instantiate
@@ -225,12 +225,8 @@ def reference_of(artifact: Artifact) -> Circuit:
     Raises:
         ModelError: The artifact is of a detector, or has several windows.
     """
-    from dataclasses import replace
-
-    from oracle.proving.artifact import MODEL
     from oracle.proving.lowering.driver import lower, read_model
     from oracle.proving.reference.instantiate import instantiate
-    from oracle.proving.reference.steps import MAX_BITS
 
     facts, manifest = artifact.manifest.imported, artifact.manifest
     if facts is None:
@@ -240,7 +236,7 @@ def reference_of(artifact: Artifact) -> Circuit:
     program, problems = lower(read_model((artifact.path / MODEL).read_bytes(), str(artifact.path)))
     if program is None:
         raise ModelError(f"{artifact.path}: its graph is of another release: {problems[0]}")
-    # The graph takes integers, and scales them itself; only `quantise` has to know by how much.
+    # The graph takes integers, and scales them itself; only `quantise` has to know by how much (below).
     # A segment's bounds come from the whole model, and are narrower than those of the box of its inputs.
     bits = 1 << 20 if "input" in manifest.hashed else MAX_BITS
     rebase = int(facts["rebase"])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from oracle.core.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def load(path: Path) -> np.ndarray:
@@ -22,8 +21,6 @@ def load(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing, or is not a table of numbers.
     """
-    import numpy as np
-
     readers = {".npy": _npy, ".csv": _csv, ".json": _json}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -40,8 +37,6 @@ def load(path: Path) -> np.ndarray:
 
 
 def _npy(path: Path) -> Any:
-    import numpy as np
-
     return np.load(path, allow_pickle=False)
 
 

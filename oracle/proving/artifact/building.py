@@ -144,7 +144,7 @@ class _Build:
         least = max(least_k(settings["num_rows"], self.run_args["decomp_base"]), self.run_args.get("logrows", 0))
         # 2 Circuit, SRS, keys and a first proof, which shows whether this k really holds the circuit.
         srs, proven = self._smallest_k(settings, least)
-        # 3 The circuit is the reference, at the corners too.
+        # 3 The circuit equals the reference, also at the corners.
         self.progress("circuit against reference")
         self._check_corners()
         # 4 The verifier.

@@ -11,7 +11,7 @@ from oracle.proving.artifact.manifest import Visibility
 from oracle.proving.interface import Provable, Tuned
 
 _VERDICT_BASE, _VERDICT_LEGS = 512, 8
-"""512^8 = 2^72 bounds compared scores; a table of 512 rows leaves the circuit at the k that its hash needs."""
+"""Compared scores stay below 512^8 = 2^72. A table of 512 rows does not raise the k that the circuit's hash needs."""
 
 
 def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from oracle.proving.interface import Provable
 
 def settle(settings: dict[str, Any], k: int) -> None:
     """Make settings the same in each build, and set k."""
-    # ezkl lists them in an order that differs from run to run, and gives them columns in that order: sorted, all models
-    # of one architecture have the same keys.
+    # ezkl's order differs from run to run, and columns follow it. Sorted, all models of one architecture have the same
+    # keys.
     for listed in ("required_range_checks", "required_lookups"):
         settings[listed] = sorted(settings[listed], key=json.dumps)
     settings["run_args"]["logrows"] = k

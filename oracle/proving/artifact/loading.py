@@ -159,7 +159,7 @@ def _check_settings(artifact: Artifact) -> None:
     except (OSError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
     private = manifest.visibility is Visibility.PRIVATE
-    # One hash stands for all of an end that is hashed.
+    # An end that is hashed has one instance, its hash.
     ends = {"input": manifest.features, "output": manifest.outputs}
     hashes = {"input": max(1, len(manifest.inputs)), "output": 1}
     count = private + sum(

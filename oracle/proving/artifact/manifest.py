@@ -18,7 +18,7 @@ VK, PK, SRS = "vk.key", "pk.key", "kzg.srs"
 SOLIDITY, COMPILED = "Verifier.sol", "verifier.json"
 MANIFEST, PROBE = "manifest.json", "probe.json"
 DETECTOR = "detector.json"
-"""The model file beside the artifact: what runs a deployed model, whatever is configured by now."""
+"""The model file beside the artifact's own. A deployed model is run from it, whatever is configured by now."""
 
 PROVER_FILES = (MODEL, CIRCUIT, PK)
 AUDIT_FILES = (SETTINGS, VK, SRS, SOLIDITY, COMPILED)

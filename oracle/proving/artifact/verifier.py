@@ -21,10 +21,10 @@ SOLC_VERSION = "0.8.20"
 CONTRACT = "Halo2Verifier"
 SOURCE_NAME = "Verifier.sol"
 MAX_RUNTIME_BYTES = 24_576
-"""EIP-170."""
+"""The most code that a chain takes (EIP-170)."""
 
 Compiler: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""Takes Solidity's standard JSON input, gives its output; runs solc `SOLC_VERSION`."""
+"""Runs solc `SOLC_VERSION`: takes Solidity's standard JSON input and returns its output."""
 
 _LENGTH_CHECK = re.compile(
     r"^(?P<indent>[ ]*)success := and\(success, eq\(0x(?P<length>[0-9a-f]+), proof\.length\)\)\n", re.MULTILINE
@@ -33,8 +33,8 @@ _NEG_S_G2 = re.compile(
     r"mstore\(0x[0-9a-f]+, 0x(?P<value>[0-9a-f]{64})\) // neg_s_g2_(?P<name>[xy]_[12])$", re.MULTILINE
 )
 # Evaluation of the instances at the challenge x: Σ vᵢ·Lᵢ(x), with Lᵢ(x) = (xⁿ − 1)/n · ωⁱ/(x − ωⁱ). The generated code
-# keeps a word for each x − ωⁱ and inverts them all; a feed has 18 instances, at 760 gas each. As one fraction, which
-# grows by a term at a time, a/b + c/d = (ad + bc)/(bd), there is one inversion for all of them, at 300 gas each.
+# keeps a word for each x − ωⁱ and inverts them all; a feed has 18 instances, at 760 gas each. One fraction that grows
+# by a term at a time, a/b + c/d = (ad + bc)/(bd), needs one inversion for all of them, at 300 gas each.
 _LAGRANGE_COUNT = """                let mptr_end := add(mptr, mul(0x20, add(mload(NUM_INSTANCES_MPTR), 6)))
                 if iszero(mload(NUM_INSTANCES_MPTR)) {
                     mptr_end := add(mptr_end, 0x20)
@@ -173,7 +173,7 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
 
 
 OPTIMIZER_RUNS = (1_000_000, 200)
-"""A verifier runs often: it is optimised for that, unless its code is then too large to be deployed."""
+"""A verifier runs often, so it is optimised for many runs, unless its code is then too large to be deployed."""
 
 
 def standard_input(source: str, runs: int) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def is_public_ceremony(code: str | bytes) -> bool:
         ArtifactError: A source lacks the SRS's constants.
     """
     if isinstance(code, bytes):
-        # Only what fills its 32 bytes is sure to be found: the compiler drops leading zeros of the others.
+        # The compiler drops leading zeros, so only numbers that fill their 32 bytes are sure to be found.
         full = [value for value in CEREMONY_NEG_S_G2 if value.bit_length() > 248]
         return all(value.to_bytes(32, "big") in code for value in full)
     found = {match["name"]: int(match["value"], 16) for match in _NEG_S_G2.finditer(code)}

@@ -238,12 +238,13 @@ def verify(settings: str, vk: str, srs: str, proof: str, instances: list[str]) -
 
 def peak_memory() -> dict[str, Any]:
     """Return the largest resident size of this process so far, in bytes; None where the platform does not tell."""
-    # Linux's ru_maxrss counts the parent's memory too, from before this process replaced it: HWM starts afresh.
+    # Linux's ru_maxrss includes the parent's memory, from before this process replaced it; VmHWM starts afresh.
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return {"bytes": int(line.split()[1]) * 1024}
     try:
+        # Not on every platform.
         import resource
     except ImportError:
         return {"bytes": None}
@@ -271,7 +272,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 def _witness(folder: str, circuit: str, inputs: list[int] | list[list[int]]) -> dict[str, Any]:
     data, target = Path(folder, "input.json"), Path(folder, "witness.json")
-    # ezkl reads numbers as 32-bit floats, whatever is written: integers up to 2^24 are exact. Others it takes as field
+    # ezkl reads every number as a 32-bit float, which is exact for integers up to 2^24. Larger ones are given as field
     # elements, which no scale changes.
     several = [each for each in inputs if isinstance(each, list)]
     tensors = several or [[each for each in inputs if not isinstance(each, list)]]

@@ -18,12 +18,12 @@ import psutil
 from oracle.core.errors import ArtifactError, MemoryExceeded, ProverCrashed, ProverTimeout
 
 DEFAULT_DEADLINE = 600.0
-"""Seconds for one operation. Keys of large circuits take minutes."""
+"""Seconds for one operation; keys of large circuits take minutes."""
 
 _STDERR_LINES = 20
 
 _WATCH = 0.02
-"""Seconds between two looks at a child's memory: it can't touch more than some tens of MB meanwhile."""
+"""Seconds between two looks at a child's memory. Meanwhile it can't touch more than some tens of MB."""
 
 
 class EngineProcess:
@@ -194,7 +194,7 @@ class EngineProcess:
         try:
             resident = psutil.Process(process.pid).memory_info().rss
         except psutil.Error:
-            return  # it ended: its answers will say so
+            return  # it ended, and its answers will say so
         if resident > self._memory_mb << 20:
             process.kill()
             self._end(process)

@@ -36,7 +36,7 @@ class StagedFiles:
         try:
             self._base.mkdir(mode=0o700, exist_ok=True)
             found = self._base.lstat()
-            # Anyone may have made it in a folder that all share.
+            # The root may be shared by all users, and any of them may have made this folder.
             if hasattr(os, "getuid") and (self._base.is_symlink() or found.st_uid != os.getuid()):
                 raise ProverUnavailable(f"{self._base} belongs to somebody else: remove it, or stage files elsewhere")
             with FileLock(self._base / ".staging.lock"):

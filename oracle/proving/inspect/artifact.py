@@ -31,7 +31,7 @@ VERIFICATION_GAS = 11_000
 PROOF_BYTE_GAS = 24.7
 
 INSTANCE_GAS = 300
-"""What hardened verifiers spend beyond the floor: a constant, and per byte of proof (transcript, evaluations) and per
+"""Gas that hardened verifiers spend beyond the floor: a constant, per byte of proof (transcript, evaluations) and per
 instance. Fitted to measured transactions of private and public circuits of 18 to 289 instances, within 2 %."""
 
 _SRS_MEANING = {
@@ -54,7 +54,7 @@ def inspect_artifact(path: Path) -> Inspection:
     except ArtifactError as error:
         raise DataError(str(error)) from error
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        # The hashes are right, so it was built like this: by another release, or by hand.
+        # Its hashes are right, so another release or a person built it like this.
         raise DataError(
             f"artifact {path} is not of the form that this release writes ({type(error).__name__}: {error}); build it "
             "again"

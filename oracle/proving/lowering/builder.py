@@ -105,7 +105,7 @@ class ProgramBuilder:
         for side in (left, right):
             if not isinstance(side, Var):
                 array = np.asarray(side, dtype=np.float64)
-                # A constant that is one number stays one: each number costs rows.
+                # A constant of one number is not broadcast: each number costs rows.
                 side = array.reshape((1,) * max(1, len(shape))) if array.size == 1 else array
             elif len(side.shape) != len(shape):
                 raise OperatorRefused(

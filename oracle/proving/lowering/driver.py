@@ -24,7 +24,7 @@ ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
 
 
 MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "HardSigmoid", "Softplus"}
-"""Final activations that change neither a sign about their midpoint nor which output is the largest."""
+"""Final activations that keep the side of their midpoint on which a value lies, and which output is the largest."""
 
 
 def read_model(data: bytes, name: str = "the model") -> onnx.ModelProto:

@@ -11,7 +11,7 @@ COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
 
 
 DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
-"""Operations that take numbers apart into digits."""
+"""Kinds of operation that take numbers apart into digits."""
 
 
 KINDS = COMPARISONS | {

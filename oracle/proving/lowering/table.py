@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from oracle.proving.lowering.builder import ProgramBuilder
 
 Handler: TypeAlias = Callable[[ProgramBuilder, list[Any], dict[str, Any]], Any]
-"""Takes the builder, the node's arguments (values, arrays, or None) and its attributes; returns its value or values."""
+"""Takes the builder, the node's arguments (values, arrays or None) and its attributes; returns its results."""
 
 OPERATORS: dict[str, Handler] = {}
-"""By the operator's name in ONNX."""
+"""The handlers, by the operator's name in ONNX."""
 
 
 def handles(*operators: str) -> Callable[[Handler], Handler]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from oracle.proving.interface import Proof
 
 ENTRIES = 256
-"""Proofs in memory: a few kB each."""
+"""Proofs in memory; each takes a few kB."""
 
 FILES = 4_096
 

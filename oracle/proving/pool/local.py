@@ -42,7 +42,7 @@ class LocalProver(PooledProver):
         ValueError: A number is out of range.
     """
 
-    rechecks: ClassVar[bool] = False  # the child is this machine: it verified what it made
+    rechecks: ClassVar[bool] = False  # the child runs on this machine, and verified what it made
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class LocalProver(PooledProver):
         try:
             answer: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(self._executor, call)
         except asyncio.CancelledError:
-            # Nobody wants the proof any more, and the next job shall not wait for it.
+            # Nobody wants the proof any more, and the next job must not wait for it.
             cancelled.set()
             child.kill()
             raise
@@ -115,6 +115,6 @@ class LocalProver(PooledProver):
             return
         if hasattr(os, "posix_fadvise"):
             for path in files.values():
-                # A file that is gone is told by the proof that needs it.
+                # The proof that needs a missing file will report it.
                 with contextlib.suppress(OSError), path.open("rb") as file:
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)

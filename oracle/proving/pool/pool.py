@@ -22,7 +22,7 @@ QUEUE = 64
 """Jobs that may wait for a worker."""
 
 PROVING_FILES: Mapping[str, str] = {"circuit": CIRCUIT, "settings": SETTINGS, "vk": VK, "pk": PK, "srs": SRS}
-"""The files that `engine.prove` takes, by its parameters."""
+"""The files that `calls.prove` takes, by its parameters."""
 
 
 @dataclass(eq=False)
@@ -60,7 +60,7 @@ class PooledProver(abc.ABC):
     """
 
     rechecks: ClassVar[bool]
-    """Whether a fresh proof is verified once more by this process: workers elsewhere are not believed."""
+    """True if this process verifies a fresh proof once more, because its workers are not trusted."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class PooledProver(abc.ABC):
         self._cache = cache if cache is not None else ProofCache()
         self._on_event: OnEvent = on_event if on_event is not None else lambda event: None
         self._workers = workers
-        # Last in, first out: the worker that is warm gets the job, and one that is not needed is never started.
+        # Last in, first out: a warm worker gets the job, and a worker that is not needed is never started.
         self._idle: asyncio.LifoQueue[int] = asyncio.LifoQueue()
         for worker in reversed(range(workers)):
             self._idle.put_nowait(worker)
@@ -115,7 +115,7 @@ class PooledProver(abc.ABC):
             return proof
         pending = self._by_statement.get(statement)
         if pending is None:
-            # 3 There is room for it, or will be.
+            # 3 There is room for it, or there will be.
             full = self._room.locked()
             if full and not wait:
                 raise ProverBusy(
@@ -124,7 +124,7 @@ class PooledProver(abc.ABC):
             if not full:
                 await self._room.acquire()  # does not suspend: there is room
             pending = self._begin(statement, job, expected, admitted=not full)
-        # 4 Several may wait for one proof: it goes on as long as somebody does.
+        # 4 Several callers may wait for one proof; it goes on as long as one of them does.
         pending.waiters += 1
         try:
             return await asyncio.shield(pending.task)
@@ -145,7 +145,7 @@ class PooledProver(abc.ABC):
         taken: list[int] = []
         async with self._warming:
             try:
-                # None is given back before all were taken: else one would be asked twice.
+                # No worker is given back before all were taken, or one would be asked twice.
                 while len(taken) < self._workers:
                     taken.append(await self._idle.get())
                 await self._ready()
@@ -198,7 +198,7 @@ class PooledProver(abc.ABC):
         starting = self._starting
         if starting is None or (starting.done() and starting.exception() is not None):
             starting = self._starting = asyncio.create_task(self._start())
-        # Who waits may be cancelled; a start that is half done could not be taken back.
+        # A caller that waits may be cancelled; the start must go on, because half of it could not be taken back.
         await asyncio.shield(starting)
 
     def _begin(self, statement: str, job: ProofJob, expected: tuple[int, ...], *, admitted: bool) -> _PendingProof:
@@ -234,7 +234,7 @@ class PooledProver(abc.ABC):
             try:
                 await asyncio.to_thread(self._cache.write, pending.statement, proof)
             except OSError as error:
-                # The proof is good all the same.
+                # The proof is good, though it is not kept.
                 pending.detail = f"not kept on disk: {error}"
         return proof
 

@@ -22,6 +22,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,12 +46,12 @@ from oracle.proving.pool.pool import PROVING_FILES, QUEUE, PooledProver
 from oracle.proving.verification import DEADLINE
 
 START_DEADLINE = 60.0
-"""Seconds until the cluster has given a worker. A cluster that scales may need more."""
+"""Seconds until the cluster must have given a worker. A cluster that scales may need more."""
 
 RETRIES = 2
 
 _GRACE = 10.0
-"""Seconds beyond the deadline, which the worker keeps itself, until the worker is given up."""
+"""Seconds beyond the deadline after which a worker is given up. It keeps the deadline itself."""
 
 _CARRIED: tuple[type[OracleError], ...] = (
     ArtifactError,
@@ -59,7 +60,7 @@ _CARRIED: tuple[type[OracleError], ...] = (
     ProverTimeout,
     ProverUnavailable,
 )
-"""Errors that travel by name: exceptions of this package might be pickled by another release of it."""
+"""Errors that travel by name, because another release of this package might have pickled them."""
 
 
 class RayProver(PooledProver):
@@ -265,8 +266,8 @@ class _Worker:
         paths = {parameter: at(name) for parameter, name in files.items()}
         with self._lock:
             cancelled = self._cancelled.setdefault(job, threading.Event())
-        # The next job comes in while the `cancel` of this one is still on its way, and waits here: `_job` is what the
-        # engine has, or that `cancel` would find another job and let the engine go on.
+        # The next job may come in while the `cancel` of this one is still on its way. It waits here, so that `_job` is
+        # the engine's job: otherwise that `cancel` would find another job, and let the engine go on.
         with self._turn:
             with self._lock:
                 self._job = job
@@ -319,7 +320,7 @@ class _Cluster:
         with cls._lock:
             if not ray.is_initialized():
                 if address is None:
-                    # What a prover works on is nobody's statistics.
+                    # Ray's usage statistics would tell others what a prover works on.
                     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if address is None:
@@ -359,8 +360,6 @@ def _knock(address: str | None) -> None:
 
 
 def _require_ray() -> None:
-    from importlib.util import find_spec
-
     if find_spec("ray") is None:
         raise ToolMissing("the prover backend ray needs Ray: pip install 'verifiable-oracle[ray]'")
 

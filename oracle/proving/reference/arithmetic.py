@@ -11,7 +11,7 @@ from oracle.proving.lowering.program import Op
 from oracle.proving.reference.steps import IntegerStep
 
 _FEW = 8
-"""Rows for which taking a matrix apart into digits takes longer than the product."""
+"""With fewer rows, taking a matrix apart into digits takes longer than the product itself."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "Greater": lambda a, b: a > b,
@@ -109,7 +109,7 @@ def convolve(value: Any, kernel: Any, op: Op) -> Any:
     top, left, bottom, right = op.attributes["pads"]
     down, across = op.attributes["strides"]
     count, channels, height, width = value.shape
-    # Not np.pad: among Python's integers it puts NumPy's, which overflow.
+    # np.pad would put NumPy's integers, which overflow, among Python's.
     padded = np.zeros((count, channels, height + top + bottom, width + left + right), dtype=value.dtype)
     padded[:, :, top : top + height, left : left + width] = value
     views = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=(2, 3))[:, :, ::down, ::across]

@@ -73,7 +73,7 @@ class Circuit:
         Returns:
             Integers [count, outputs]: int64 if all intermediate values fit, otherwise Python's own.
         """
-        # Floats are exact there, and by far the fastest.
+        # Floats are exact up to this size, and by far the fastest.
         kind: Any = np.float64 if self.bound < 2**EXACT_QUOTIENT_BITS else np.int64 if self.bound < 2**62 else object
         result: np.ndarray = self._run(np.asarray(windows, dtype=object), kind)
         return result.astype(np.int64) if kind is np.float64 else result

@@ -65,7 +65,7 @@ def instantiate(
             continue
         op = Op(op.kind, tuple(names), op.output, op.node, op.shape, op.attributes)
         op, scale, lifts = _scaled(op, program.constants, integers, scales, param_scale)
-        # A product with a power of two is a matter of scale alone to ezkl, and never divided.
+        # ezkl treats a product with a power of two as a change of scale alone, and never divides it.
         drop = max(0, scale - rebase * param_scale) if rebase and op.kind != "Halve" else 0
         step = IntegerStep(op, scale - drop, lifts, drop)
         given = [intervals[name] for name in op.inputs]
@@ -78,10 +78,10 @@ def instantiate(
                     f"2^{EXACT_QUOTIENT_BITS} (input scale {input_scale}, parameter scale {param_scale}, rebase "
                     f"{rebase}). Use smaller scales"
                 )
-            # Whatever quotient the circuit accepts is within these.
+            # Every quotient that the circuit accepts is within these bounds.
             low, high = (low >> drop) - 1, -(-high >> drop) + 1
             slack = (3 * (1 << drop) + 2 * slack) >> (drop + 1)
-            # The remainder is taken apart, and the quotient too.
+            # Both the remainder and the quotient are taken apart.
             apart = max(apart, 2 << drop, int(abs(low).max()), int(abs(high).max()))
         bound = max(bound, largest)
         if bound.bit_length() > most_bits:

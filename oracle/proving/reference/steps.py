@@ -12,7 +12,7 @@ MAX_BITS = 126
 """ezkl's integers are 128 bits wide, with a sign; one bit is kept in reserve."""
 
 EXACT_QUOTIENT_BITS = 52
-"""ezkl divides as 64-bit floats do: what is divided must be exact among them, and its half too."""
+"""ezkl divides 64-bit floats, which must hold a dividend and its half exactly."""
 
 
 @dataclass(frozen=True, slots=True)

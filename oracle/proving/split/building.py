@@ -123,7 +123,7 @@ def build(
         document["artifact_hash"] = SplitManifest.from_document(document).computed_hash()
         (working / SPLIT).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for other in [*working.glob("*.lock"), *working.glob(".building-*")]:
-            # A build that was killed leaves its folder behind.
+            # A build that was killed left its folder behind.
             shutil.rmtree(other) if other.is_dir() else other.unlink()
         os.replace(working, target)
     return load_chain(target)

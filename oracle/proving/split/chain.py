@@ -110,7 +110,7 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
         raise ArtifactError(f"there is no artifact in {path}: {error}. Build it first") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path / SPLIT} is not a manifest of this release: {error}") from error
-    # 1 The manifest is the one that was written.
+    # 1 The manifest was not altered.
     if manifest.computed_hash() != manifest.artifact_hash or manifest.computed_model_hash() != manifest.model_hash:
         raise ArtifactError(f"{path / SPLIT} was altered: its own hashes do not fit. Build the model again")
     # 2 Each segment is the one that it names.
@@ -127,7 +127,7 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
             manifest.visibility,
         ):
             raise ArtifactError(f"{each.path} is another segment than {path / SPLIT} names. Build the model again")
-    # 3 They are a chain: what one computes is as much as the next one takes, and all that is between is hashed.
+    # 3 The segments form a chain: each computes as much as the next one takes, and every end between them is hashed.
     last = len(found) - 1
     sizes = [(link.inputs, link.outputs) for link in manifest.segments]
     fits = bool(found) and (sizes[0][0], sizes[-1][1]) == (manifest.features, manifest.outputs)

@@ -111,7 +111,7 @@ class SplitManifest:
         links = []
         for each in values["segments"]:
             link = Link(**each)
-            # It becomes a path.
+            # The name becomes a path.
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", link.folder):
                 raise ValueError(f"{link.folder!r} is no folder of a segment")
             number = None if link.model_hash is None else int(str(link.model_hash), 16)

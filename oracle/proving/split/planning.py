@@ -22,10 +22,10 @@ from oracle.proving.split.schedule import START_SECONDS, lanes_within, makespan
 from oracle.proving.tuning.request import BASES, COLUMNS, Objective
 
 _ASKED = 4
-"""Settings of a segment of which ezkl is asked for the rows."""
+"""Settings of a segment for which ezkl is asked to count the rows."""
 
 _PLANS = 12
-"""Times that cuts are chosen anew, after ezkl counted more rows than the model of costs."""
+"""Times that cuts are chosen anew, after ezkl counted more rows than the cost model."""
 
 
 def plan(
@@ -175,7 +175,7 @@ class _Planner:
             counted.append((settings, self.estimate(start, end, settings, told["num_rows"])))
             factor = max(factor, self.factor * told["num_rows"] / guess.rows)
         if factor > self.factor:
-            # It counts more than was thought: so it will elsewhere.
+            # ezkl counts more than was estimated, and will elsewhere too.
             self.factor = factor
             self.estimates.clear()
         counted.sort(key=lambda each: (each[1].memory > self.memory, self.cost(each[1]), each[1].memory, each[0]))

@@ -86,17 +86,17 @@ def verify(chain: ArtifactChain, proof: ModelProof, *, deadline: float = DEADLIN
     Raises:
         ProverCrashed, ProverTimeout: A child failed; nothing is known of the proof.
     """
-    # 1 It claims to be of this model.
+    # 1 The proof claims to be of this model.
     if (proof.artifact_hash, proof.model_hash) != (chain.artifact_hash, chain.model_hash):
         return Verification(False, f"it is of the artifact {proof.artifact_hash}, not {chain.artifact_hash}")
-    # 2 The statement, as the verifier writes it down.
+    # 2 The statement is built here.
     try:
         instances = chain.instances(proof.inputs, proof.outputs, proof.boundaries)
     except ValueError as error:
         return Verification(False, str(error))
     if len(proof.proofs) != len(chain.artifacts):
         return Verification(False, f"it has {len(proof.proofs)} proofs of {len(chain.artifacts)}")
-    # 3 Each proof.
+    # 3 Each segment's proof verifies.
     for at, (found, each, statement) in enumerate(zip(chain.artifacts, proof.proofs, instances, strict=True), 1):
         with LocalVerifier(found, deadline=deadline) as verifying:
             verification = verifying.verify(each, statement)

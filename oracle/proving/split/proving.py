@@ -27,10 +27,10 @@ from oracle.proving.split.schedule import lanes_within
 from oracle.proving.verification import DEADLINE
 
 _SLOWER = 20.0
-"""How much longer than estimated a proof may take before it is given up."""
+"""A proof that takes so many times the estimated time is given up."""
 
 MakeProver: TypeAlias = Callable[[Artifact, int, float], Prover]
-"""A prover of one segment, of its artifact, threads, and deadline in seconds."""
+"""Makes the prover of one segment from its artifact, its threads, and its deadline in seconds."""
 
 
 class _Lanes:
@@ -143,7 +143,7 @@ class ChainProver:
         """
         began = time.perf_counter()
         chain = self._chain
-        # 1 What each segment takes and computes, and the hashes of what crosses.
+        # 1 Compute what each segment takes and gives, and hash what crosses.
         values = await asyncio.to_thread(self._values, window)
         hashes: list[int] = []
         if len(values) > 2:
@@ -153,7 +153,7 @@ class ChainProver:
         jobs = [
             ProofJob((values[at],), (values[at + 1],), ends[at], ends[at + 1]) for at in range(len(chain.artifacts))
         ]
-        # 2 The proofs, the longest first.
+        # 2 Prove the segments, the longest first.
         room = _Lanes(self._lanes, self._memory)
         order = sorted(range(len(jobs)), key=lambda at: -self._costs[at].seconds)
         tasks = {at: asyncio.create_task(self._segment(at, jobs[at], room, progress)) for at in order}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 START_SECONDS = 1.0
-"""Seconds until a segment's prover works: process, key, reference string."""
+"""Seconds until a segment's prover works: it starts a process, and reads its key and the SRS."""
 
 _SERIAL = 0.1
-"""Share of a proof that more threads do not make faster."""
+"""Share of a proof's time that more threads do not shorten."""
 
 _MEASURED_CORES = 2
-"""Of the machine whose seconds `estimate` gives."""
+"""Cores of the machine whose seconds `cost.estimate` gives."""
 
 
 def makespan(seconds: Sequence[float], lanes: int, cores: int) -> float:

@@ -20,7 +20,7 @@ from oracle.proving.srs.download import Patience, Progress, download, without_se
 from oracle.proving.srs.files import SrsFile, SrsOrigin, SrsSource, origin_of
 
 GENERATION_DEADLINE = 1_800.0
-"""Seconds. Eight on two cores at k = 15, and twice as long for each k more."""
+"""Seconds. It takes eight on two cores at k = 15, and twice as long for each k more."""
 
 
 class SrsCache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CEREMONY_URL = "https://kzg.ezkl.xyz"
-"""Where ezkl 23.0.5 fetches the public ceremony's files from: `kzg10.srs` for k = 10."""
+"""ezkl 23.0.5 fetches the public ceremony's files from here: `kzg10.srs` for k = 10."""
 
 CEREMONY_NEG_S_G2 = (
     0x186282957DB913ABD99F91DB59FE69922E95040603EF44C0BD7AA3ADEEF8F5AC,
@@ -46,7 +46,7 @@ CEREMONY_SHA256 = dict(
         start=1,
     )
 )
-"""The files that ezkl 23.0.5 accepts as the public ceremony's (perpetual powers of tau), by k."""
+"""SHA-256 of the files that ezkl 23.0.5 accepts as the public ceremony's, by k."""
 
 
 def ceremony_name(k: int) -> str:

@@ -24,7 +24,7 @@ from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving.hashing import sha256_of
 
 Progress = Callable[[int, int], None]
-"""Told the bytes that are there, and how many there will be."""
+"""Told how many bytes are there, and how many there will be."""
 
 _BUSY = frozenset({408, 425, 429})
 _SLOWEST = 128 * 1024
@@ -121,7 +121,7 @@ class _Download:
         )
         try:
             self._check_space()
-            # A proxy that the environment names is for the outside: a mirror on this machine is asked directly.
+            # A proxy that the environment names is for the outside; a mirror on this machine is asked directly.
             local = httpx.URL(self._url).host in ("localhost", "127.0.0.1", "::1")
             with httpx.Client(follow_redirects=True, max_redirects=5, trust_env=not local) as client:
                 attempts(self._attempt, client)
@@ -173,7 +173,7 @@ class _Download:
         if have == self._size:
             self._pieced = True
             return
-        # Compressed answers are declined: their ranges would be of something else.
+        # Compressed answers are declined: their ranges would be ranges of the compressed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         timeout = max(0.05, min(self._patience.stall_s, self._end - time.monotonic()))
         with client.stream("GET", self._url, headers=headers, timeout=timeout) as response:
@@ -182,7 +182,7 @@ class _Download:
             self._progress(start, self._size)
             with self._partial.open("ab" if start else "wb") as file:
                 done = start
-                # As it comes from the network: what a larger chunk still waits for would be lost when it is cut.
+                # Raw chunks, as they come: bytes that wait for a larger chunk would be lost when the connection is cut.
                 for chunk in response.iter_raw():
                     done += len(chunk)
                     if done > self._size:
@@ -235,7 +235,7 @@ class _Download:
             return
         self._discard()
         if self._pieced and not self._again:
-            # The beginning may have been of another file, or of one that changed: the whole once more.
+            # The beginning may be of another file, or the file changed: fetch all of it once more.
             self._again = True
             raise _Interrupted("what was put together is not the file that was asked for")
         raise ArtifactError(

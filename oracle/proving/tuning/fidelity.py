@@ -86,7 +86,7 @@ class FidelityGate:
         """Return how a circuit differs from the float model on the samples."""
         windows = circuit.quantise(self.samples)
         computed = circuit.evaluate(windows).astype(np.float64) / 2.0**circuit.output_scale
-        # Scores before an activation inside an operator can't be had from the float model.
+        # The float model does not give the scores before an activation that is inside an operator.
         comparable = not circuit.program.order_only or circuit.program.dropped in ("Softmax", "LogSoftmax")
         published = self.request.disclosure == "verdict"
         threshold = 0.5 if published else self.threshold

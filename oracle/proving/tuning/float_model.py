@@ -17,7 +17,7 @@ from oracle.proving.lowering.program import Program
 from oracle.proving.tuning.request import Request
 
 MIDDLES = {"Sigmoid": 0.5, "HardSigmoid": 0.5, "Softplus": math.log(2)}
-"""The output of a final activation at 0, where it is not 0."""
+"""Outputs at 0 of the final activations that are not 0 there."""
 
 _ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "Sigmoid": lambda x: 1 / (1 + math.exp(-x)),

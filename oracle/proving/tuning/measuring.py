@@ -26,10 +26,10 @@ from oracle.proving.tuning.search import Search
 PROOFS = 3
 
 _ENOUGH_S = 30.0
-"""Proofs of a candidate that have taken so long are not repeated."""
+"""Seconds. A candidate whose proofs have taken so long is not proven again."""
 
 _HOPELESS = 1.3
-"""How much dearer than the best a candidate may be estimated and still be measured."""
+"""A candidate is measured if its estimated cost is at most so many times the best one's."""
 
 WITNESSED_SAMPLES = 16
 
@@ -81,7 +81,7 @@ def rank(
                     continue
                 chosen = replace(settings, columns=columns, k=k)
                 ranked.append((circuit, Candidate(chosen, segments, cost)))
-    # Of equal cost, the one nearest to the float model comes first.
+    # Among candidates of equal cost, the one nearest to the float model comes first.
     error = {id(circuit): search.gate.fidelity(circuit).largest_error or 0.0 for circuit, _, _ in found}
     ranked.sort(
         key=lambda each: (
@@ -118,7 +118,7 @@ def measure(
         if tried == FINALISTS or candidate.cost(objective) > _HOPELESS * ranked[0][1].cost(objective):
             break
         if shape in shapes:
-            # As many rows and columns cost the same, whatever is in them.
+            # The same number of rows and columns costs the same, whatever is in them.
             continue
         progress(f"proving candidate {tried + 1}: {describe(candidate)}")
         outcome = _prove(search, circuit, candidate, engine, folder, srs)
@@ -176,7 +176,7 @@ def _prove_at(
                 raise ArtifactError(f"the circuit computes {seen} for {window}, its integer reference {expected}")
         engine.call("setup", **_chosen(paths, "circuit", "vk", "pk", "srs"))
         proofs = []
-        # A process of its own: its memory is the proof's alone.
+        # A process of its own, whose memory is that of the proof alone.
         with EngineProcess() as prover:
             for _ in range(PROOFS):
                 files = _chosen(paths, "circuit", "settings", "vk", "pk", "srs")

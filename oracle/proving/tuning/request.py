@@ -23,7 +23,7 @@ SEGMENTS = (8, 16, 32)
 PARAM_SCALES = range(3, 15)
 
 REBASES = (2, 3, 4, 6, 8)
-"""Tried in this order where no scales fit without a division; the smaller, the fewer digits and the more slack."""
+"""Tried in this order if no scales fit without a division. A smaller one needs fewer digits and leaves more slack."""
 
 FINALISTS = 3
 

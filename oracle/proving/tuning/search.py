@@ -53,7 +53,7 @@ class Search:
         expected = scored_outputs(request, program, self.samples)
         if request.disclosure == "verdict" and self.verdict.rule is Rule.TOLERANCE:
             raise ModelError(f"{request.name}: with --tolerance there is no verdict that could be published alone")
-        # Of a tolerance there is no other side of an activation.
+        # A tolerance is a distance, which has no value before the activation.
         tolerance = self.verdict.rule is Rule.TOLERANCE
         self.threshold = self.verdict.value if tolerance else before_activation(program.dropped, self.verdict.value)
         self.gate = FidelityGate(request, self.verdict, self.threshold, self.samples, expected)
@@ -121,11 +121,11 @@ class Search:
         passing: list[tuple[Circuit, Fidelity, int]] = []
         nearest: tuple[Fidelity, int, int] | None = None
         words = ""
-        # A published verdict is exact: a prover that may round could choose it.
+        # A published verdict must be exact: a prover that may round could choose it.
         rebases = (0,) if self.request.disclosure == "verdict" else (0, *REBASES)
         for rebase, count, input_scale in itertools.product(rebases, segments, input_scales):
             if passing and passing[0][0].rebase != rebase:
-                break  # what divides nothing, or less, is to be preferred
+                break  # settings that divide nothing, or less, are preferred
             told = f", {count} segments" * (count > 0) + f", rebased to {rebase} times the weights'" * (rebase > 0)
             self.progress(f"scales: input 2^-{input_scale}{told}")
             for param_scale in PARAM_SCALES:
@@ -134,7 +134,7 @@ class Search:
                 try:
                     circuit = instantiate(self.program(count), input_scale, param_scale, clip, rebase)
                 except ModelError as error:
-                    # Larger scales only make it worse.
+                    # Larger scales would exceed the integers even further.
                     words = words or str(error)
                     break
                 fidelity = self.gate.fidelity(circuit)

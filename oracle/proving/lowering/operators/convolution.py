@@ -38,7 +38,7 @@ def _conv(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, A
         raise OperatorRefused(f"it has {kernel.ndim - 2} dimensions", "convolve in two dimensions")
     group = attributes.get("group", 1)
     if group != 1:
-        # A grouped kernel is a full one with zeros; in a circuit zeros cost rows all the same, but it stays exact.
+        # A grouped kernel becomes a full one with zeros. Zeros cost rows like other weights, but it stays exact.
         per_group, taps = kernel.shape[0] // group, kernel.shape[1]
         full = np.zeros((kernel.shape[0], taps * group, *kernel.shape[2:]))
         for index in range(group):

@@ -30,7 +30,7 @@ def _linear(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str,
     labels = attributes.get("classlabels_ints") or attributes.get("classlabels_strings") or ()
     if classifier and len(labels) == 2 and result.shape[1] == 1:
         result = two_classes(builder, result, probability=False)
-    # A classifier's first output is the label, which is not provable here; the second are its scores.
+    # A classifier's first output is the label, which can't be proven; the second has its scores.
     return [UNKNOWN, result] if classifier else result
 
 

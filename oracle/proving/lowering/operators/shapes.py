@@ -18,7 +18,7 @@ def _identity(builder: ProgramBuilder, arguments: list[Any], attributes: dict[st
 
 @handles("Cast", "CastLike")
 def _cast(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
-    # Booleans are 0 and 1 here. Rounding to an integer is an operator of its own; only its result would be lost.
+    # Booleans are 0 and 1 here.
     if attributes.get("to", 1) in (1, 9, 10, 11, 16):
         return arguments[0]
     raise OperatorRefused("it rounds to integers", "cast before the model, or publish the value as it is")
@@ -112,7 +112,7 @@ def _slice(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
             raise OperatorRefused(f"nothing is left of axis {axis}", "export the model again")
         if chosen == range(size):
             continue
-        # In a circuit a slice has a row for each number; numbers that are gathered stay where they are.
+        # In a circuit a slice has a row for each number; gathered numbers stay where they are.
         value = builder.gather(value, np.array(chosen), axis)
     return value
 

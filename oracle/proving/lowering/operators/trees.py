@@ -32,7 +32,8 @@ def _trees(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     if base and any(base):
         result = builder.binary("Add", result, np.array(base, dtype=float).reshape(1, -1))
     if classifier and len(labels) == 2 and width == 1:
-        # Its one id, 0, stands for the second class. Scores that can't be negative are probabilities: so ONNX Runtime.
+        # The only id, 0, stands for the second class. Like ONNX Runtime, take scores that can't be negative as
+        # probabilities.
         positive = min(attributes["class_weights"]) >= 0
         result = two_classes(builder, result, probability=positive)
     return [UNKNOWN, result] if classifier else result
@@ -107,7 +108,7 @@ def tree_ensemble(
                 yes.append(node.yes)
                 no.append(node.no)
             else:
-                # Both ways lead to the same leaf, whatever is compared.
+                # Both ways lead to the same leaf, so any comparison will do.
                 chosen.append(0)
                 yes.append(node)
                 no.append(node)
@@ -119,7 +120,7 @@ def tree_ensemble(
         for target, weight in leaf.weights:
             leaves[at, target] += weight * factor
     bits = []
-    # Strict comparisons apart, and each answer back to its number.
+    # Strict comparisons are an operation of their own; `order` maps answers back to the tests.
     order: list[int] = []
     for strict in (False, True):
         numbered = [(key, at) for key, at in tests.items() if key[2] is strict]
