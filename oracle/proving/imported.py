@@ -85,7 +85,7 @@ class ImportedModel:
     def __post_init__(self) -> None:
         scales = (self.circuit.input_scale, self.circuit.param_scale, self.circuit.rebase)
         if scales != (self.settings.input_scale, self.settings.param_scale, self.settings.rebase):
-            raise ModelError(f"the circuit of {self.name} has the scales {scales}, its settings others")
+            raise ModelError(f"the circuit of {self.name} has the scales {scales}, and its settings have others")
         if self.settings.base**self.settings.legs <= self.circuit.decomposed:
             raise ModelError(
                 f"{self.settings.legs} digits of base {self.settings.base} do not hold what ReLU and comparisons of "

@@ -30,7 +30,7 @@ def load(path: Path) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
     except (EOFError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no table of numbers: {error}") from error
+        raise DataError(f"{path} is not a table of numbers: {error}") from error
     if table.size == 0:
         raise DataError(f"{path} has no samples")
     return np.atleast_2d(table)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from oracle.chain.local.anvil import Anvil, free_port
-from oracle.chain.local.solc import compile_standard
 from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
 from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
 from oracle.core.formats import keccak
@@ -42,6 +41,7 @@ from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.download import Patience
 from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.verification import LocalVerifier
+from tests.circuits import compiler, srs
 
 DEFAULT = QuadraticModel.default()
 WINDOW = (CLIP, *range(PAST), GAP_ONE)
@@ -82,21 +82,18 @@ def test_it_is_built_once(circuits: Any, artifact: Artifact) -> None:
     assert (again.path / MANIFEST).stat().st_mtime_ns == before
 
 
-def test_nothing_is_left_beside_artifacts(artifact: Artifact) -> None:
-    names = {path.name for path in artifact.path.parent.iterdir() if not path.name.endswith(".lock")}
-    assert not [name for name in names if name.startswith(".")]
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """`artifact`, built anew, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("again")
+    return build(DEFAULT, 1, visibility=Visibility.PRIVATE, srs=srs(), compile_standard=compiler, cache=folder)
 
 
-def test_two_builds_are_the_same_artifact(artifact: Artifact, tmp_path: Path) -> None:
-    srs = SrsCache(artifact.path.parent.parent / "srs").source(SrsOrigin.INSECURE_LOCAL)
-    again = build(
-        DEFAULT,
-        1,
-        visibility=Visibility.PRIVATE,
-        srs=srs,
-        compile_standard=lambda request: compile_standard(request, verifier.SOLC_VERSION),
-        cache=tmp_path,
-    )
+def test_nothing_is_left_beside_artifacts(again: Artifact) -> None:
+    assert {path.name for path in again.path.parent.iterdir()} == {again.path.name, f"{again.path.name}.lock"}
+
+
+def test_two_builds_are_the_same_artifact(artifact: Artifact, again: Artifact) -> None:
     assert again.artifact_hash == artifact.artifact_hash
     differing = {name for name, digest in again.manifest.files.items() if digest != artifact.manifest.files[name]}
     assert differing <= {CIRCUIT}
@@ -201,7 +198,7 @@ def test_a_circuit_that_binds_less_is_refused_though_all_hashes_fit(
 def test_settings_that_are_none_are_refused(copy: Path, text: str) -> None:
     (copy / SETTINGS).write_text(text)
     rehashed(copy)
-    with pytest.raises(ArtifactError, match=r"settings\.json is no settings file|no run arguments"):
+    with pytest.raises(ArtifactError, match=r"settings\.json is not a settings file|no run arguments"):
         load(copy)
 
 
@@ -253,12 +250,12 @@ def test_the_probe_is_of_the_calmest_window(artifact: Artifact) -> None:
         ("window", [0] * 15, "size"),
         ("window", [0] * 15 + [CLIP + 1], "clipped integers"),
         ("window", [0] * 15 + [1.0], "clipped integers"),
-        ("window", None, "no probe"),
+        ("window", None, "not a probe"),
         ("scores", [0, 2**127], "integers of the circuit"),
         ("scores", [0], "size"),
         ("proof", "00", "size"),
-        ("proof", "zz", "no probe"),
-        ("proof", None, "no probe"),
+        ("proof", "zz", "not a probe"),
+        ("proof", None, "not a probe"),
     ],
 )
 def test_a_probe_that_is_none_is_found(copy: Path, key: str, value: object, says: str) -> None:
@@ -275,7 +272,7 @@ def test_without_a_probe_it_is_an_auditors_copy_at_best(copy: Path) -> None:
     with pytest.raises(ArtifactError, match=r"lacks probe\.json"):
         load(copy, prover=False).probe()
     (copy / PROBE).write_text("[]")
-    with pytest.raises(ArtifactError, match="no probe"):
+    with pytest.raises(ArtifactError, match="not a probe"):
         load(copy, prover=False)
 
 
@@ -298,7 +295,7 @@ def test_a_score_unit_that_the_hub_does_not_take(tmp_path: Path, unit: int) -> N
             1,
             visibility=Visibility.PRIVATE,
             srs=SrsCache(tmp_path / "srs").source(SrsOrigin.INSECURE_LOCAL),
-            compile_standard=lambda request: compile_standard(request, verifier.SOLC_VERSION),
+            compile_standard=compiler,
             cache=tmp_path / "artifacts",
         )
     assert not (tmp_path / "artifacts").exists()
@@ -326,14 +323,13 @@ def test_a_detector_that_is_not_its_circuit_is_not_built(artifact: Artifact, tmp
         def to_onnx(self, batch: int) -> bytes:
             return DEFAULT.to_onnx(batch)
 
-    srs = SrsCache(artifact.path.parent.parent / "srs").source(SrsOrigin.INSECURE_LOCAL)
     with pytest.raises(ArtifactError, match="integer reference"):
         build(
             Lying(),
             1,
             visibility=Visibility.PRIVATE,
-            srs=srs,
-            compile_standard=lambda request: compile_standard(request, verifier.SOLC_VERSION),
+            srs=srs(),
+            compile_standard=compiler,
             cache=tmp_path,
         )
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []

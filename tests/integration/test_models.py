@@ -22,12 +22,11 @@ from hypothesis import strategies as st
 
 from oracle.app.models import ModelOptions, build_model
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.local.solc import compile_standard
 from oracle.core.encoding import CLIP
 from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError
 from oracle.core.formats import keccak
 from oracle.proving import artifact, tuning
-from oracle.proving.artifact import Artifact, Visibility, verifier
+from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.artifact.circuit import run_args
 from oracle.proving.cost import estimate
 from oracle.proving.engine.child import EngineProcess
@@ -37,13 +36,11 @@ from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
-from oracle.proving.srs.cache import SrsCache
-from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning import measuring
 from oracle.proving.tuning.measuring import _prove
 from oracle.proving.tuning.search import Search
 from oracle.proving.verification import LocalVerifier
-from tests import models
+from tests import circuits, models
 from tests.graphs import graphs
 from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
@@ -258,7 +255,7 @@ def test_a_graph_without_a_witness_is_refused_before_any_key(folder: Path) -> No
     rng = np.random.default_rng(15)
     shapes = {"a": (3, 2), "b": (3, 2), "c": (4, 1), "e": (1, 2)}
     data = model(nodes, ["N", 3], [weights(name, rng.normal(size=shape)) for name, shape in shapes.items()])
-    source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+    source = circuits.srs()
     with pytest.raises(ModelError, match=r"no settings of joined can be proven: ezkl refused witness"):
         tuning.tune(tuning.Request("joined", data, models.points(50, 3), visibility=Visibility.PUBLIC), source)
 
@@ -290,7 +287,7 @@ def test_settings_that_do_not_hold_the_bound_are_refused() -> None:
     circuit = circuit_of(models.mlp()[0], 8, 9)
     with pytest.raises(ModelError, match="2 digits of base 16 do not hold"):
         ImportedModel("small", circuit, Settings(8, 9, 16, 2))
-    with pytest.raises(ModelError, match="its settings others"):
+    with pytest.raises(ModelError, match="its settings have others"):
         ImportedModel("other", circuit, Settings(7, 9, 1024, 9))
 
 
@@ -336,7 +333,12 @@ def chain(anvil: Callable[..., Anvil]) -> Anvil:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+    """Of models that are built anew; only the reference strings are those of the tests' cache."""
+    made = tmp_path_factory.mktemp("models")
+    srs = circuits.folder() / "srs"
+    srs.mkdir(exist_ok=True)
+    (made / "srs").symlink_to(srs, target_is_directory=True)
+    return made
 
 
 def options(folder: Path, name: str, **more: Any) -> ModelOptions:
@@ -418,8 +420,8 @@ def test_one_model_has_one_hash_whatever_the_batch(folder: Path) -> None:
             model_,
             batch,
             visibility=Visibility.PRIVATE,
-            srs=SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL),
-            compile_standard=lambda request: compile_standard(request, verifier.SOLC_VERSION),
+            srs=circuits.srs(),
+            compile_standard=circuits.compiler,
             cache=folder / "artifacts",
         )
         hashes.append(built.model_hash)
@@ -574,7 +576,7 @@ def request(name: str, **more: Any) -> tuning.Request:
 
 
 def test_tuning_measures_the_best_and_takes_the_cheapest(folder: Path) -> None:
-    source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+    source = circuits.srs()
     found = tuning.tune(request("autoencoder", objective=tuning.Objective.GAS), source)
     chosen = found.candidates[found.chosen]
     measured = [each for each in found.candidates if each.seconds is not None]
@@ -608,7 +610,7 @@ def test_settings_from_elsewhere_pass_the_gate_too() -> None:
     chosen = {"input_scale": 0, "param_scale": 1, "base": 64, "legs": 6}
     with pytest.raises(ModelError, match="verdicts flip"):
         tuning.apply(request("mlp"), chosen, 0)
-    with pytest.raises(ModelError, match="no settings"):
+    with pytest.raises(ModelError, match="not settings"):
         tuning.apply(request("mlp"), {"scale": 1}, 0)
     rebased = {"input_scale": 8, "param_scale": 8, "base": 64, "legs": 6, "rebase": 2}
     with pytest.raises(ModelError, match="a published verdict is exact"):
@@ -635,7 +637,7 @@ class Refusing(EngineProcess):
 
 def test_a_k_that_keys_refuse_is_raised(folder: Path) -> None:
     """ezkl's count of rows may be short of what the circuit needs: then the next k is tried, and kept."""
-    source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+    source = circuits.srs()
     search = Search(request("linear"), lambda step: None)
     circuit, chosen, segments = search.candidates()[0]
     cost = estimate(26, instances=9, private=False, lookups=False)
@@ -655,7 +657,7 @@ def test_a_threshold_on_what_keeps_its_order_only_is_refused() -> None:
 
 
 def test_a_circuit_beyond_the_memory_is_not_keyed(folder: Path) -> None:
-    source = SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
+    source = circuits.srs()
     with pytest.raises(ModelError, match="too large"):
         tuning.tune(request("cnn", memory=30 << 20), source)
 

@@ -17,13 +17,11 @@ from web3.exceptions import ContractCustomError
 
 from oracle.chain.local import contracts
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.local.solc import compile_standard
 from oracle.cli import oracle
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError, DataError, MemoryExceeded, ProofInvalid, ProverTimeout
 from oracle.proving import artifact, split
 from oracle.proving.artifact import Artifact, Visibility
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.interface import Proof, ProofJob, Prover
@@ -32,10 +30,9 @@ from oracle.proving.pool.local import LocalProver
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.split import ArtifactChain, ChainProver, ModelProof, pieces, planning
-from oracle.proving.srs.cache import SrsCache
-from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.tuning import Objective
 from oracle.proving.verification import LocalVerifier
+from tests import circuits
 from tests.models import model, node, points, weights
 
 SAMPLES = points(20, 3, 1)
@@ -73,15 +70,14 @@ class Built:
     folder: Path
 
     def again(self, cache: Path) -> ArtifactChain:
-        srs = SrsCache(self.folder / "srs").source(SrsOrigin.INSECURE_LOCAL)
         return split.build(
             self.plan,
             self.circuit,
             name="net",
             visibility=Visibility.PRIVATE,
             facts={},
-            srs=srs,
-            compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
+            srs=circuits.srs(),
+            compile_standard=circuits.compiler,
             cache=cache,
         )
 
@@ -227,7 +223,7 @@ def test_an_auditors_copy_verifies_and_what_is_altered_is_told(built: Built, tmp
     for change, says in (
         ({"clip": 40_000}, "was altered"),
         ({"segments": document["segments"][:2]}, "was altered"),
-        ({"segments": [{**document["segments"][0], "folder": "../x"}]}, "no folder of a segment"),
+        ({"segments": [{**document["segments"][0], "folder": "../x"}]}, "not a segment.s folder"),
         ({"schema": 9}, "this release reads 1"),
     ):
         (copy / split.SPLIT).write_text(json.dumps(document | change))

@@ -433,4 +433,4 @@ def test_a_damaged_local_file_is_told(folder: Path) -> None:
     cache = SrsCache(folder)
     made = cache.insecure_local(4)
     made.path.write_bytes(made.path.read_bytes()[:-1])
-    assert "is no SRS for k = 4" in (cache.problem(cache.status()[0]) or "")
+    assert "is not an SRS for k = 4" in (cache.problem(cache.status()[0]) or "")

@@ -157,7 +157,7 @@ def _check_settings(artifact: Artifact) -> None:
         settings = json.loads(path.read_text(encoding="utf-8"))
         problem = privacy.settings_problem(settings, manifest.visibility.value, manifest.hashed)
     except (OSError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{path} is no settings file of ezkl's: {error}. {_REMEDY}") from error
+        raise ArtifactError(f"{path} is not a settings file of ezkl: {error}. {_REMEDY}") from error
     private = manifest.visibility is Visibility.PRIVATE
     # An end that is hashed has one instance, its hash.
     ends = {"input": manifest.features, "output": manifest.outputs}
@@ -190,7 +190,7 @@ def _read_probe(artifact: Artifact) -> Probe:
     except OSError as error:
         raise ArtifactError(f"artifact {artifact.path} lacks {PROBE}. {_REBUILD}") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is no probe of this artifact: {error}. {_REBUILD}") from error
+        raise ArtifactError(f"{path} is not a probe of this artifact: {error}. {_REBUILD}") from error
     return Probe(tuple(window), tuple(scores), proof)
 
 

@@ -144,7 +144,7 @@ def _graph(path: Path) -> GraphView:
     try:
         graph = onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf's own class, which differs between its implementations
-        raise ValueError(f"{path.name} is no ONNX model: {error}") from error
+        raise ValueError(f"{path.name} is not an ONNX model: {error}") from error
     constants = [
         attribute.t
         for node in graph.graph.node

@@ -109,7 +109,7 @@ class ProgramBuilder:
                 side = array.reshape((1,) * max(1, len(shape))) if array.size == 1 else array
             elif len(side.shape) != len(shape):
                 raise OperatorRefused(
-                    "an operand with fewer axes than the result", "reshape it so that axis 0 is the batch"
+                    "an operand has fewer axes than the result", "reshape it so that axis 0 is the batch"
                 )
             sides.append(side)
         return self.emit(kind, *sides, shape=shape)

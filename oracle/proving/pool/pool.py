@@ -296,9 +296,9 @@ class PooledProver(abc.ABC):
     def _expected(self, job: ProofJob) -> tuple[int, ...]:
         manifest = self._artifact.manifest
         if any(len(window) != manifest.features for window in job.windows):
-            raise ValueError(f"a window has not the circuit's {manifest.features} features")
+            raise ValueError(f"a window does not have the circuit's {manifest.features} features")
         if any(len(row) != manifest.outputs for row in job.scores):
-            raise ValueError(f"a score vector has not the circuit's {manifest.outputs} outputs")
+            raise ValueError(f"a score vector does not have the circuit's {manifest.outputs} outputs")
         for end, given in (("input", job.input_hash), ("output", job.output_hash)):
             if (given is not None) != (end in manifest.hashed):
                 raise ValueError(f"the circuit publishes {'a' if given is None else 'no'} hash of its {end}")

@@ -62,7 +62,7 @@ class ArtifactChain:
         if len(boundaries) != len(self.artifacts) - 1:
             raise ValueError(f"it has {len(boundaries)} boundaries; {len(self.artifacts) - 1} are between the segments")
         if any(abs(value) > self.clip for value in inputs):
-            raise ValueError(f"an input is outside of ±{self.clip}, where a proof says nothing")
+            raise ValueError(f"an input is outside of ±{self.clip}, for which a proof says nothing")
         if any(not 0 <= value < encoding.FIELD_MODULUS for value in boundaries):
             raise ValueError("a boundary is not a reduced field element")
         ends: list[int | None] = [None, *boundaries, None]
@@ -135,7 +135,7 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
     for at, each in enumerate(found):
         fits = fits and each.manifest.hashed == ("input",) * (at > 0) + ("output",) * (at < last)
     if not fits or not 1 <= manifest.clip <= encoding.CLIP:
-        raise ArtifactError(f"{path / SPLIT}: its segments are no chain. Build the model again")
+        raise ArtifactError(f"{path / SPLIT}: its segments do not form a chain. Build the model again")
     return ArtifactChain(
         path,
         manifest.name,

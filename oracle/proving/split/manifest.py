@@ -113,7 +113,7 @@ class SplitManifest:
             link = Link(**each)
             # The name becomes a path.
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", link.folder):
-                raise ValueError(f"{link.folder!r} is no folder of a segment")
+                raise ValueError(f"{link.folder!r} is not a segment's folder")
             number = None if link.model_hash is None else int(str(link.model_hash), 16)
             first, last = link.nodes
             links.append(

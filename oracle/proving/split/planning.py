@@ -75,7 +75,7 @@ def plan(
         for each in open_ranges:
             planner.ask(*each, engine, folder)
     if found is None:
-        raise ModelError(f"{name}: no cuts were found whose rows ezkl counts as the model of costs does")
+        raise ModelError(f"{name}: no cuts were found for which ezkl counts as many rows as the cost model")
     return found
 
 

@@ -57,7 +57,7 @@ class ModelProof:
             KeyError, TypeError, ValueError: The document is not a proof.
         """
         if not isinstance(document, dict):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']!r}; this release reads {SCHEMA}")
         integers = {}
@@ -117,7 +117,7 @@ def read_proof(path: Path) -> ModelProof:
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no proof that `oracle model prove` wrote: {error}") from error
+        raise DataError(f"{path} is not a proof that `oracle model prove` wrote: {error}") from error
 
 
 def write_proof(path: Path, proof: ModelProof) -> None:

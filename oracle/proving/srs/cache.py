@@ -91,8 +91,8 @@ class SrsCache:
             except (ArtifactError, SrsUnavailable) as error:
                 raise type(error)(
                     f"the public ceremony's SRS for k = {k} can't be fetched: {error}.{wrong} Or "
-                    f"download {without_secrets(url)} elsewhere and `oracle srs import` it; a local chain can do with "
-                    "a local one"
+                    f"download {without_secrets(url)} elsewhere and `oracle srs import` it; a local chain can use "
+                    "a local SRS"
                 ) from error
             return SrsFile(k, path, expected, SrsOrigin.PUBLIC_CEREMONY)
 
@@ -142,7 +142,10 @@ class SrsCache:
             k = int.from_bytes(file.read(4), "little")
         size = srs.path.stat().st_size
         if (k, size) != (srs.k, srs_bytes(srs.k)):
-            return f"is no SRS for k = {srs.k}: {size:,} bytes that begin with k = {k}; delete it, it is generated anew"
+            return (
+                f"is not an SRS for k = {srs.k}: it has {size:,} bytes and begins with k = {k}; delete it, and it is "
+                "generated anew"
+            )
         return None
 
     def _path(self, k: int, origin: SrsOrigin) -> Path:

@@ -46,7 +46,7 @@ def check_srs(caches: Iterable[tuple[SrsCache, Sequence[SrsUse]]]) -> list[SrsFi
     try:
         return [finding for cache, uses in caches for finding in _checked(cache, uses)]
     except OSError as error:
-        raise DataError(f"{error.filename} can't be read: {error.strerror}; give yourself the right to") from error
+        raise DataError(f"{error.filename} can't be read: {error.strerror}; check its permissions") from error
 
 
 def _checked(cache: SrsCache, uses: Sequence[SrsUse]) -> list[SrsFinding]:

@@ -218,7 +218,7 @@ class _Download:
                 raise self._other_file(f"has {int(total):,} bytes instead of {self._size:,}")
             if (unit, span.partition("-")[0]) != ("bytes", str(have)):
                 self._discard()
-                raise _Interrupted("the server answered with another part than was asked for")
+                raise _Interrupted("the server sent another part than was asked for")
             start = have
         declared = response.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) != self._size - start:
@@ -237,7 +237,7 @@ class _Download:
         if self._pieced and not self._again:
             # The beginning may be of another file, or the file changed: fetch all of it once more.
             self._again = True
-            raise _Interrupted("what was put together is not the file that was asked for")
+            raise _Interrupted("the parts together are not the file that was asked for")
         raise ArtifactError(
             f"what is at {self._shown} is another file: its SHA-256 is {digest} instead of {self._sha256}. Nothing of "
             f"it is kept; {_ELSEWHERE}"

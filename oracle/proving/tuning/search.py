@@ -89,7 +89,7 @@ class Search:
         try:
             samples = np.asarray(self.request.samples, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"the samples are no table of numbers: {error}") from error
+            raise DataError(f"the samples are not a table of numbers: {error}") from error
         count = len(samples) if samples.ndim else 0
         if count < 1 or samples.size != count * program.features:
             raise DataError(

@@ -46,7 +46,7 @@ def apply(request: Request, chosen: Mapping[str, Any], segments: int) -> tuple[I
     try:
         settings = Settings(**chosen)
     except TypeError as error:
-        raise ModelError(f"these are no settings: {error}") from error
+        raise ModelError(f"these are not settings: {error}") from error
     if settings.rebase and request.disclosure == "verdict":
         raise ModelError(f"{request.name}: a published verdict is exact, and these settings rebase; tune again")
     search = Search(request, lambda step: None)

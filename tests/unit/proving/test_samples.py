@@ -38,10 +38,10 @@ def test_arrays_of_more_axes(tmp_path: Path) -> None:
         ("s.csv", "1,2\n3\n", "line 2 has 1 columns, those before it 2"),
         ("s.csv", "a,b\n1,2\n3,x\n", "line 3: 3, x"),
         ("s.csv", "a,b\n", "no samples"),
-        ("s.json", "[[1, 2], [3]]", "no table of numbers"),
-        ("s.json", "{", "no table of numbers"),
-        ("s.json", "{}", "no table of numbers: 'input_data'"),
-        ("s.npy", "not an array", "no table of numbers"),
+        ("s.json", "[[1, 2], [3]]", "not a table of numbers"),
+        ("s.json", "{", "not a table of numbers"),
+        ("s.json", "{}", "not a table of numbers: 'input_data'"),
+        ("s.npy", "not an array", "not a table of numbers"),
     ],
 )
 def test_what_is_no_table(tmp_path: Path, name: str, content: str, says: str) -> None:

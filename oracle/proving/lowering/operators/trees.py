@@ -26,7 +26,7 @@ def _trees(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, 
     width = max([*attributes[f"{prefix}_ids"], 0]) + 1
     factor = 1 / len(trees) if attributes.get("aggregate_function", b"SUM") == b"AVERAGE" else 1.0
     if attributes.get("aggregate_function", b"SUM") not in (b"SUM", b"AVERAGE"):
-        raise OperatorRefused("it aggregates by an extreme", "use a sum or an average of trees")
+        raise OperatorRefused("it aggregates by a minimum or maximum", "use a sum or an average of trees")
     result = tree_ensemble(builder, arguments[0], trees, width, factor)
     base = attributes.get("base_values")
     if base and any(base):
