@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode as abi_encode
 
-from oracle.app.assembly import audit
+from oracle.app.audit import audit
 from oracle.audit import AuditReport
 from oracle.chain.hub import RoundEvent, RoundHeld, Submission, hub_interface, round_event
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
-from oracle.chain.rpc import Log
+from oracle.chain.transport.answers import Log
 from oracle.core.errors import DeploymentError
+from oracle.core.formats import keccak
 from oracle.core.types import HoldReason, Outcome, Status
-from oracle.proving.verifier import keccak256
 from tests.attack.rig import (
     ANOMALOUS,
     ANSWER,
@@ -203,7 +203,7 @@ def forwarder() -> bytes:
 
 def forward(rig: Rig, forwarder: bytes, *calls: bytes) -> None:
     created = rig.receipt(forwarder, to="")["contractAddress"]
-    data = keccak256(b"forward(address,bytes[])")[:4] + abi_encode(["address", "bytes[]"], [rig.hub.address, calls])
+    data = keccak(b"forward(address,bytes[])")[:4] + abi_encode(["address", "bytes[]"], [rig.hub.address, calls])
     assert rig.send(data, to=created)
 
 
@@ -389,11 +389,11 @@ def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
 def slot_of(rig: Rig, name: str, matches: Callable[[int], bool], keys: tuple[int, ...] = ()) -> int:
     """The slot of a feed's word, found by what it holds; `keys` are of a mapping in the feed."""
     for position in range(24):
-        feed = int.from_bytes(keccak256(rig.feed_id(name) + position.to_bytes(32)))
+        feed = int.from_bytes(keccak(rig.feed_id(name) + position.to_bytes(32)))
         for offset in range(24):
             slot = (feed + offset) % 2**256
             for key in keys:
-                slot = int.from_bytes(keccak256(key.to_bytes(32) + slot.to_bytes(32)))
+                slot = int.from_bytes(keccak(key.to_bytes(32) + slot.to_bytes(32)))
             if matches(int(rig.chain.rpc("eth_getStorageAt", rig.hub.address, hex(slot), "latest"), 16)):
                 return slot
     raise AssertionError(f"no slot of {name} holds it")
@@ -452,7 +452,7 @@ def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> No
     stranger = rig.address(5)
     slot = slot_of(rig, "solo", lambda word: word == 1, (int(reporters[0], 16),))
     base = positions_of(rig, "solo", reporters[0], slot)
-    theirs = int.from_bytes(keccak256(int(stranger, 16).to_bytes(32) + base.to_bytes(32)))
+    theirs = int.from_bytes(keccak(int(stranger, 16).to_bytes(32) + base.to_bytes(32)))
     tamper(rig, theirs, lambda word: 2)
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200, 5)))
     report = audited(rig, folder)
@@ -463,9 +463,9 @@ def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> No
 def positions_of(rig: Rig, name: str, reporter: str, slot: int) -> int:
     """The mapping that a reporter's slot is in."""
     for position in range(24):
-        feed = int.from_bytes(keccak256(rig.feed_id(name) + position.to_bytes(32)))
+        feed = int.from_bytes(keccak(rig.feed_id(name) + position.to_bytes(32)))
         for offset in range(24):
             base = (feed + offset) % 2**256
-            if int.from_bytes(keccak256(int(reporter, 16).to_bytes(32) + base.to_bytes(32))) == slot:
+            if int.from_bytes(keccak(int(reporter, 16).to_bytes(32) + base.to_bytes(32))) == slot:
                 return base
     raise AssertionError("no such mapping")
