@@ -20,14 +20,11 @@ BLINDING_ROWS = 6
 """Rows of a circuit's 2^k that blind its columns and hold nothing. The settings' count of rows does not have them."""
 
 _DIGIT_ROWS = 3
-
 _DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5, "Greater": 18, "Less": 18, "GreaterOrEqual": 19, "LessOrEqual": 19}
 """Rows of a number that is taken apart: so many per digit, and these beside them. Counted in ezkl's settings."""
 
 _BYTES = 37 << 20
-
 _SECONDS = 4.5e-4
-
 _GROWTH = 0.85
 """Time grows with 2^k to this power, from k = 6 to 14: multi-scalar multiplication is cheaper per point if there are
 many."""

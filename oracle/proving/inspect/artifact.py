@@ -27,9 +27,7 @@ from oracle.proving.inspect.views import CircuitView, CostView, FileView, GraphV
 from oracle.proving.srs.files import SrsOrigin
 
 VERIFICATION_GAS = 11_000
-
 PROOF_BYTE_GAS = 24.7
-
 INSTANCE_GAS = 300
 """Gas that hardened verifiers spend beyond the floor: a constant, per byte of proof (transcript, evaluations) and per
 instance. Fitted to measured transactions of private and public circuits of 18 to 289 instances, within 2 %."""

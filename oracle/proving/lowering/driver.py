@@ -22,7 +22,6 @@ from oracle.proving.lowering.table import advice
 ORDERING = {"Softmax", "LogSoftmax", "Normalizer"}
 """Final activations that change the outputs, but not which of them is the largest."""
 
-
 MONOTONE = ORDERING | {"Sigmoid", "Tanh", "Erf", "HardSigmoid", "Softplus"}
 """Final activations that keep the side of their midpoint on which a value lies, and which output is the largest."""
 

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
-
-
 DECOMPOSED = COMPARISONS | {"Relu", "Abs"}
 """Kinds of operation that take numbers apart into digits."""
-
 
 KINDS = COMPARISONS | {
     "Add",
@@ -28,9 +25,10 @@ KINDS = COMPARISONS | {
     "Concat",
     "Gather",
 }
-
+"""Kinds of operation that a program has."""
 
 DEFAULT_SEGMENTS = 16
+"""Pieces of the piecewise linear function that stands for a smooth activation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Provers: pools of processes on this machine or on a Ray cluster."""
+"""Provers: a pool of workers that share one queue and one cache, on this machine (`local`) or on a cluster (`ray`)."""

@@ -11,7 +11,6 @@ from oracle.proving.artifact import Visibility
 from oracle.proving.hashing import digest
 
 SPLIT = "split.json"
-
 SCHEMA = 1
 
 

@@ -119,7 +119,7 @@ class FidelityGate:
         return (
             f"{self.request.name}: at best {fidelity.flips} of {fidelity.samples} verdicts flip against the float "
             f"model ({fidelity.flips_per_10k:.1f} per 10,000, at input scale {input_scale} and parameter scale "
-            f"{param_scale}; {fidelity.clipped} samples are clipped, a prover could choose {fidelity.undecided} verdicts), "
-            f"and {allowed:g} are allowed. Normalise the features, state another verdict (--threshold, "
+            f"{param_scale}; {fidelity.clipped} samples are clipped, a prover could choose {fidelity.undecided} "
+            f"verdicts), and {allowed:g} are allowed. Normalise the features, state another verdict (--threshold, "
             "--tolerance), or allow more (--max-flips)"
         )

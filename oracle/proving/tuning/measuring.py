@@ -24,6 +24,7 @@ from oracle.proving.tuning.result import Candidate, describe
 from oracle.proving.tuning.search import Search
 
 PROOFS = 3
+"""Proofs of each finalist; the fastest counts."""
 
 _ENOUGH_S = 30.0
 """Seconds. A candidate whose proofs have taken so long is not proven again."""
@@ -32,6 +33,7 @@ _HOPELESS = 1.3
 """A candidate is measured if its estimated cost is at most so many times the best one's."""
 
 WITNESSED_SAMPLES = 16
+"""Samples on which a finalist's circuit is compared with the reference."""
 
 _BETTER = 0.85
 """A finalist replaces one that was ranked above it only if it measures this much cheaper: less is noise, and the choice

@@ -13,7 +13,7 @@ from oracle.proving.lowering.table import handles, handles_each
 
 
 def reduce(builder: ProgramBuilder, value: Var, axes: Sequence[int], keepdims: bool, *, mean: bool) -> Var:
-    """Append a sum, or a mean, over some axes; over all but none given."""
+    """Append a sum, or a mean, over some axes; over all of them if none are given."""
     rank = len(value.shape)
     axes = tuple(sorted(axis_of(int(axis), rank) for axis in axes)) or tuple(range(rank))
     if 0 in axes:
