@@ -26,9 +26,7 @@ from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, feed_id_of
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.hub import FeedUpdate, Hub, HubFeedConfig, Submission, hub_interface
 from oracle.chain.keys.signer import LocalReporter
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.local.solc import compile_standard
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, load
 from oracle.core import encoding
@@ -38,14 +36,11 @@ from oracle.core.formats import keccak
 from oracle.core.types import FeedState, SignedObservation
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
-from oracle.proving import artifact
 from oracle.proving.artifact import Artifact, Visibility
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.pool.local import LocalProver
-from oracle.proving.srs.cache import SrsCache
-from oracle.proving.srs.files import SrsFile, SrsOrigin
+from tests.circuits import circuit
 
 T = TypeVar("T")
 Window = tuple[int, ...]
@@ -75,22 +70,6 @@ BATCHES = (1, 4, 16)
 VERIFY = keccak(b"verifyProof(bytes,uint256[])")[:4]
 
 _GAS = 15_000_000
-
-
-class _SrsOf:
-    """The SRS of an artifact that there is: what is built from it shares that artifact's verifier."""
-
-    origin = SrsOrigin.INSECURE_LOCAL
-
-    def __init__(self, shared: Artifact, cache: Path) -> None:
-        self._shared = shared
-        self._others = SrsCache(cache).source(self.origin)
-
-    def file(self, k: int) -> SrsFile:
-        manifest = self._shared.manifest
-        if k != manifest.k:
-            return self._others.file(k)
-        return SrsFile(k, Path(self._shared.file(artifact.SRS)), manifest.srs_sha256, self.origin)
 
 
 class Proofs:
@@ -126,16 +105,8 @@ class Proofs:
     def artifact(self, kind: str = "private", batch: int = 1) -> Artifact:
         """The default model's circuit for a batch size, or one that is alike: see `DETECTORS`."""
         if (kind, batch) not in self._artifacts:
-            build_dir = toolchain.build_dir()
-            srs = SrsCache(build_dir / "srs").source(SrsOrigin.INSECURE_LOCAL)
-            self._artifacts[kind, batch] = artifact.build(
-                self.DETECTORS[kind],
-                batch,
-                visibility=Visibility.PUBLIC if kind == "public" else Visibility.PRIVATE,
-                srs=srs if kind == "private" else _SrsOf(self.artifact("private", batch), build_dir / "srs"),
-                compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
-                cache=build_dir / "artifacts" if kind == "private" else build_dir / "test-artifacts",
-            )
+            visibility = Visibility.PUBLIC if kind == "public" else Visibility.PRIVATE
+            self._artifacts[kind, batch] = circuit(self.DETECTORS[kind], batch, visibility)
         return self._artifacts[kind, batch]
 
     def scores(self, window: Window, kind: str = "private") -> tuple[int, ...]:

@@ -22,12 +22,12 @@ import psutil
 
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Hub, RoundAccepted
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, AnvilConfig
 from oracle.chain.rpc import Rpc
 from oracle.core.errors import OracleError
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Entry, Journal, StageName
+from tests import circuits
 from tests.chaos import nursery
 from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon
@@ -151,7 +151,7 @@ class Staged:
 def stage(folder: Path, chain: AnvilConfig, feeds: Sequence[str], **options: Any) -> Staged:
     """Deploy, and keep the chain's state: each scene begins with a copy of it."""
     state = folder / "anvil.json"
-    artifacts = toolchain.build_dir() / "artifacts"
+    artifacts = circuits.artifacts()
     with Anvil(chain.model_copy(update={"port": 0, "state_file": state})) as node:
         write_config(folder, chain, artifacts, feeds, {}, rpc_url=node.rpc_url, url="http://127.0.0.1:9", **options)
         done = Workspace(folder, node).run("deploy")

@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner
 
 from oracle.bench.claims import linear
-from oracle.chain.local.solc import compile_standard
 from oracle.claims import AtLeast, ModelSpec, ZkmlClient, fairness
 from oracle.claims.fairness import FairnessAudit, FairnessReport, samples
 from oracle.claims.fairness.audit_set import AuditSet
@@ -24,10 +23,8 @@ from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ArtifactError, OracleError
 from oracle.proving.artifact import PROVER_FILES, Artifact
-from oracle.proving.artifact.verifier import SOLC_VERSION
-from oracle.proving.srs.cache import SrsCache
-from oracle.proving.srs.files import SrsOrigin
 from oracle.proving.verification import LocalVerifier
+from tests import circuits
 
 BATCH = 20
 ROWS = 36
@@ -36,14 +33,13 @@ ROWS = 36
 MODEL = ModelSpec.packaged("credit")
 
 
-def compiler(request: Any) -> Any:
-    return compile_standard(request, SOLC_VERSION, use_cache=False)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of circuits: `build/claims` of a working folder, where commands and the notebook look for it."""
-    return tmp_path_factory.mktemp("evidence") / "build" / "claims"
+    build = tmp_path_factory.mktemp("evidence") / "build"
+    build.mkdir()
+    (build / "claims").symlink_to(circuits.folder(), target_is_directory=True)
+    return build / "claims"
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +47,8 @@ def circuit(folder: Path) -> Artifact:
     return fairness.build(
         MODEL,
         BATCH,
-        srs=SrsCache(folder / "srs").source(SrsOrigin.INSECURE_LOCAL),
-        compile_standard=compiler,
+        srs=circuits.srs(),
+        compile_standard=circuits.compiler,
         cache=folder / "artifacts",
     )
 
@@ -80,7 +76,7 @@ def verifier(copy: Artifact) -> Iterator[LocalVerifier]:
 
 @pytest.fixture(scope="module")
 def client(folder: Path, circuit: Artifact) -> Iterator[ZkmlClient]:
-    with ZkmlClient(folder, compiler=compiler) as made:
+    with ZkmlClient(folder) as made:
         made.register_model(MODEL)
         yield made
 

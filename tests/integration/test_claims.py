@@ -44,8 +44,8 @@ from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ContractRejected, DataError, OracleError
 from oracle.proving.artifact import CIRCUIT, PK, SETTINGS, SRS, VK
-from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.engine.child import EngineProcess
+from tests import circuits
 from tests.claim_models import centroids
 
 SUBJECT = "0x" + "ab" * 20
@@ -54,14 +54,13 @@ FAR = (1 << 40) - 1
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("claims")
+def folder() -> Path:
+    return circuits.folder()
 
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[ZkmlClient]:
-    compiler = lambda request: compile_standard(request, SOLC_VERSION, use_cache=False)  # noqa: E731
-    with ZkmlClient(folder, compiler=compiler) as made:
+    with ZkmlClient(folder) as made:
         made.register_model(ModelSpec.packaged("credit"))
         yield made
 
@@ -547,18 +546,18 @@ def shell(scene: Scene, tmp_path: Path) -> Shell:
 def test_from_data_to_a_recorded_claim_by_commands(
     shell: Shell, inputs: dict[str, object], client: ZkmlClient, folder: Path, tmp_path: Path
 ) -> None:
-    scene, circuits = shell.scene, ("--folder", str(folder))
+    scene, where = shell.scene, ("--folder", str(folder))
     _, issuer, subject, _ = scene.accounts
     url = ("--rpc", scene.chain.rpc_url)
     shell.registry = shell("deploy", *url, "--delay", "0", key="admin").strip()
 
     # The admin: a model and its issuer.
-    nowhere = shell("propose-model", *circuits, *url, "--registry", OTHER, key="admin", rpc=False, code=1)
+    nowhere = shell("propose-model", *where, *url, "--registry", OTHER, key="admin", rpc=False, code=1)
     assert "there is no ClaimRegistry of this release" in nowhere
-    assert "is not the registry's admin" in shell("propose-model", *circuits, key="stranger", code=1)
-    model_id = shell("propose-model", *circuits, key="admin").strip()
+    assert "is not the registry's admin" in shell("propose-model", *where, key="stranger", code=1)
+    model_id = shell("propose-model", *where, key="admin").strip()
     assert int(model_id, 16) == client.registered("credit").model_id
-    assert "the model was proposed before" in shell("propose-model", *circuits, key="admin", code=1)
+    assert "the model was proposed before" in shell("propose-model", *where, key="admin", code=1)
     wanted = json.loads(shell("add-issuer", model_id, issuer.address, "--calldata", "--json"))
     assert wanted["to"] == shell.registry
     name, arguments = registry_interface().decode_call(bytes.fromhex(wanted["data"].removeprefix("0x")))
@@ -583,24 +582,24 @@ def test_from_data_to_a_recorded_claim_by_commands(
     assert private == inputs and len(set(salt)) == 3
     assert not any(key in public for key in inputs) and not any(str(limb) in public for limb in salt)
     # Another salt would orphan the first commitment.
-    assert "may have another commitment's salt" in shell("attest", *attesting, key="issuer", rpc=False, code=2)
+    assert "may contain the salt of another commitment" in shell("attest", *attesting, key="issuer", rpc=False, code=2)
 
     # The subject: a claim.
-    proving = ("--attestation", shell.file("attestation.json"), *circuits, "--out", shell.file("claim.json"))
+    proving = ("--attestation", shell.file("attestation.json"), *where, "--out", shell.file("claim.json"))
     bounds = ("--at-least", "0.6", "--at-most", "0.75")
     (tmp_path / "other.json").write_text(json.dumps({**inputs, "salt": [1, 2, 3]}))
     other = shell("prove", shell.file("other.json"), *proving, *bounds, rpc=False, code=2)
-    assert "another commitment: of other inputs, or of another salt" in other
+    assert "another commitment, made of other inputs or another salt" in other
     outside = shell("prove", shell.file("private.json"), *proving, "--at-least", "0.8", rpc=False, code=2)
     assert "output is outside the range" in outside
     assert not (tmp_path / "claim.json").exists()
     shell("prove", shell.file("private.json"), *proving, *bounds, rpc=False)
-    assert "never recorded" in shell("verify", shell.file("claim.json"), *circuits, code=1)
+    assert "never recorded" in shell("verify", shell.file("claim.json"), *where, code=1)
     assert f"and {scene.accounts[3].address} sent it" in shell(
         "submit", shell.file("claim.json"), key="stranger", code=1
     )
     shell("submit", shell.file("claim.json"), key="subject")
-    assert "valid at" in shell("verify", shell.file("claim.json"), *circuits)
+    assert "valid at" in shell("verify", shell.file("claim.json"), *where)
     assert "recorded already" in shell("submit", shell.file("claim.json"), key="subject", code=1)
 
     # What was cut, edited, of another model, or without an attestation.
@@ -614,20 +613,20 @@ def test_from_data_to_a_recorded_claim_by_commands(
         (replace(claim, expires_at=1), "it has expired"),
     ):
         changed.save(edited)
-        assert says in shell("verify", str(edited), *circuits, code=1)
+        assert says in shell("verify", str(edited), *where, code=1)
     replace(claim, attestation=None).save(edited)
     assert "prove it with --attestation" in shell("submit", str(edited), key="subject", code=2)
 
     # Revoked; the issuer's end; the model's.
     commitment = f"{claim.commitment:#066x}"
     shell("revoke", commitment, key="stranger")
-    shell("verify", shell.file("claim.json"), *circuits)
+    shell("verify", shell.file("claim.json"), *where)
     shell("revoke", commitment, key="issuer")
-    assert "has revoked it" in shell("verify", shell.file("claim.json"), *circuits, code=1)
+    assert "has revoked it" in shell("verify", shell.file("claim.json"), *where, code=1)
     assert "has revoked the commitment" in shell("submit", shell.file("claim.json"), key="subject", code=1)
     assert "is not the registry's admin" in shell("remove-issuer", model_id, issuer.address, key="issuer", code=1)
     shell("remove-issuer", model_id, issuer.address, key="admin")
     assert "is no issuer of this model here" in shell("submit", shell.file("claim.json"), key="subject", code=1)
     shell("retire-model", model_id, key="admin")
-    assert "its model is retired" in shell("verify", shell.file("claim.json"), *circuits, code=1)
+    assert "its model is retired" in shell("verify", shell.file("claim.json"), *where, code=1)
     assert "is retired" in shell("submit", shell.file("claim.json"), key="subject", code=1)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from oracle.app.assembly import DETECTOR
 from oracle.chain.deploy import load_deployment
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.core.types import Outcome
 from oracle.detectors.interface import Disclosure
 from oracle.feeds.journal import Journal
+from oracle.proving.artifact import DETECTOR
 from oracle.proving.engine.child import EngineProcess
+from tests.circuits import artifacts
 from tests.detector_conformance import check_circuit
 from tests.integration.workspace import Workspace
 from tests.unit.detectors.test_detectors import fitted
@@ -68,7 +69,7 @@ def test_the_walk_through_as_written(
             exec(compile(code, "detectors.md", "exec"), names)
         elif language == "toml":
             code = code.replace("http://127.0.0.1:8545", chain.rpc_url)
-            code = code.replace('"artifacts"', f'"{toolchain.build_dir() / "artifacts"}"')
+            code = code.replace('"artifacts"', f'"{artifacts()}"')
             (tmp_path / ("train.toml" if code.startswith("[data]") else "oracle.toml")).write_text(code)
         else:
             done = workspace.run(*shlex.split(command))
@@ -107,13 +108,12 @@ def test_the_walk_through_as_written(
     # Another model file in its place is not taken for it.
     (found_model,) = (tmp_path / "models").glob("sp500.json")
     changed = json.loads(found_model.read_text())
-    artifact = next(iter(load_deployment(tmp_path / "deployment.json").models.values())).artifacts
-    kept = Path(next(iter(artifact.values()))) / DETECTOR
-    original = kept.read_text()
-    try:
-        changed["outputs"][0]["floor"] += 1 << 40
-        kept.write_text(json.dumps(changed))
-        done = workspace.run("explain", "sp500")
-        assert done.returncode == 1 and "is another model than its circuit's" in done.stderr
-    finally:
-        kept.write_text(original)
+    deployment = tmp_path / "deployment.json"
+    (kept,) = next(iter(load_deployment(deployment).models.values())).artifacts.values()
+    shutil.copytree(kept, tmp_path / "altered")
+    deployment.write_text(deployment.read_text().replace(json.dumps(kept), json.dumps(str(tmp_path / "altered"))))
+    assert workspace.run("explain", "sp500").returncode == 0
+    changed["outputs"][0]["floor"] += 1 << 40
+    (tmp_path / "altered" / DETECTOR).write_text(json.dumps(changed))
+    done = workspace.run("explain", "sp500")
+    assert done.returncode == 1 and "is another model than its circuit's" in done.stderr

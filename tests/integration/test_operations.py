@@ -23,12 +23,12 @@ import pytest
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Hub, ShadowTally
 from oracle.chain.keys import keystore
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, free_port
 from oracle.chain.rpc import Rpc
 from oracle.core.types import Outcome, Proven, Scored
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.feeds.journal import Journal
+from tests import circuits
 from tests.chaos import nursery
 from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon
@@ -114,7 +114,7 @@ class Operator:
         text = re.search(r"^```toml\n(\[chain\]\nrpc_url = .*?)^```$", self.document, re.MULTILINE | re.DOTALL)
         assert text is not None
         (self.folder / "oracle.toml").write_text(text[1])
-        artifacts = toolchain.build_dir() / "artifacts"
+        artifacts = circuits.artifacts()
         for there, here in {
             "http://127.0.0.1:8545": self.chain.rpc_url,
             'artifacts = "artifacts"': f'artifacts = "{artifacts}"\nshadow_wait_ms = 60_000',

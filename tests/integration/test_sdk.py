@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import oracle
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.core.types import Status
 from scripts import deploy
+from tests import circuits
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +28,13 @@ def test_the_page_as_written(
     """The folders of circuits are the only difference: they are the tests' own, and kept."""
     text = (project_root / "docs" / "sdk.md").read_text()
     blocks = re.findall(r"^```(python|toml)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    shared = toolchain.build_dir()
+    shared = {"artifacts": circuits.artifacts(), "claims": circuits.folder()}
     names: dict[str, Any] = {}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RPC_URL", anvil().rpc_url)
     for language, code in blocks:
-        for folder in ("artifacts", "claims"):
-            code = code.replace(f'"{folder}"', f'"{shared / folder}"')
+        for name, folder in shared.items():
+            code = code.replace(f'"{name}"', f'"{folder}"')
         if language == "toml":
             (tmp_path / "oracle.toml").write_text(code)
         else:

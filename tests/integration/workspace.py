@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import pytest
 
-from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.config import load
 from oracle.core.errors import OracleError
 from oracle.feeds.journal import Journal, open_journal
+from tests.circuits import artifacts
 
 DEADLINE_S = 90.0
 
@@ -78,7 +78,7 @@ class Workspace:
             "reporter": "{ anvil_account = 1 }",
             "submitter": "{ anvil_account = 0 }",
             "workers": 1,
-            "artifacts": toolchain.build_dir() / "artifacts",
+            "artifacts": artifacts(),
             "prover": "",
             "listen": "127.0.0.1:0",
             "more": "",

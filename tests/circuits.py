@@ -1,0 +1,74 @@
+"""One cache of circuits for all tests, all workers, and all runs: `build/test-cache`.
+
+Each folder in it is for one state of the code that builds circuits, and one release of ezkl. It has the layout that the
+product uses: `artifacts`, and beside it `srs`, the reference strings that they are made from. In there, the product
+finds a circuit again by its model and its settings. It builds under a lock file, and puts a whole circuit in place in
+one step, so that processes can share the folder. What solc compiles is kept in `build/cache/solc`, by its input.
+
+Nothing in the cache may be altered: a test that damages a circuit damages a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from oracle.chain.local import toolchain
+from oracle.chain.local.solc import compile_standard
+from oracle.detectors.interface import Disclosure
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.proving.artifact import Artifact, Visibility, build
+from oracle.proving.artifact.verifier import SOLC_VERSION
+from oracle.proving.interface import Provable
+from oracle.proving.srs.cache import SrsCache
+from oracle.proving.srs.files import SrsOrigin, SrsSource
+
+BUILDERS = ("oracle/proving", "oracle/core/encoding.py", "oracle/core/privacy.py")
+"""The code that decides what a circuit's files are, beside the model and its settings."""
+
+
+@cache
+def folder() -> Path:
+    """The cache's folder for the code as it is."""
+    root = toolchain.project_root(Path(__file__).parent)
+    files = [path for each in BUILDERS for path in ((root / each).rglob("*.py") if "." not in each else [root / each])]
+    content = hashlib.sha256(importlib.metadata.version("ezkl").encode())
+    for file in sorted(files):
+        content.update(f"\0{file.relative_to(root)}\0".encode() + file.read_bytes())
+    found = root / "build" / "test-cache" / content.hexdigest()[:16]
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def artifacts() -> Path:
+    """The folder of circuits, for configurations and commands."""
+    return folder() / "artifacts"
+
+
+def srs() -> SrsSource:
+    """Reference strings that this machine generates, one for each k."""
+    return SrsCache(folder() / "srs").source(SrsOrigin.INSECURE_LOCAL)
+
+
+def compiler(request: Any) -> dict[str, Any]:
+    """Compile a verifier, or return what an earlier compilation of it gave."""
+    return compile_standard(request, SOLC_VERSION)
+
+
+def circuit(detector: Provable, batch: int = 1, visibility: Visibility = Visibility.PRIVATE) -> Artifact:
+    """Build a circuit, or find it in the cache."""
+    return build(detector, batch, visibility=visibility, srs=srs(), compile_standard=compiler, cache=artifacts())
+
+
+def quadratic(
+    *,
+    batch: int = 1,
+    visibility: Visibility = Visibility.PRIVATE,
+    disclosure: Disclosure = Disclosure.SCORE,
+    model: QuadraticModel | None = None,
+) -> Artifact:
+    """Build a quadratic model's circuit, or find it in the cache; the default model's unless another is given."""
+    return circuit((model or QuadraticModel.default()).publishing(disclosure), batch, visibility)
