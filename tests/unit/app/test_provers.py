@@ -32,7 +32,7 @@ def test_the_configuration_chooses_the_prover(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_a_cluster_needs_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("oracle.proving.pool.ray.find_spec", lambda name: None)
     artifact: Any = object()
     config: Any = SimpleNamespace(prover=ProverConfig(backend="ray"))
     with pytest.raises(ToolMissing, match=r"pip install 'verifiable-oracle\[ray\]'"):
