@@ -21,7 +21,7 @@ from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
 from oracle.proving.artifact.verifier import SOLC_VERSION, CompiledVerifier
 from oracle.proving.cost import Estimate, approximate_rows, estimate
-from oracle.proving.inspect.model import inspect_model
+from oracle.proving.inspect.model import inspect_onnx
 from oracle.proving.lowering.program import Program
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin, SrsSource
@@ -70,7 +70,7 @@ def build_quadratic(
         computed = float_rows(model.score_int(window) for window in subject.judged.tolist())
         facts |= subject.flips(computed, len(subject.judged))
     estimated: dict[str, Estimate] = {}
-    program = inspect_model(default_model("score").to_onnx(1), "quadratic").program
+    program = inspect_onnx(default_model("score").to_onnx(1), "quadratic").program
     if disclosure == "score" and program is not None:
         estimated = _estimates(
             built, program, private=visibility == artifact.Visibility.PRIVATE.value, windows=batch, scaled=False

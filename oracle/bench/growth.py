@@ -32,7 +32,7 @@ from oracle.core.errors import DataError
 from oracle.proving import artifact, split
 from oracle.proving.artifact.circuit import run_args
 from oracle.proving.engine.child import EngineProcess
-from oracle.proving.inspect.model import inspect_model, require_provable
+from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.split import pieces, planning
@@ -141,7 +141,7 @@ def measure_growth(
 
 
 def _integers(data: bytes) -> Circuit:
-    program = require_provable(inspect_model(data, "perceptron", whole=False))
+    program = require_provable(inspect_onnx(data, "perceptron", whole=False))
     return instantiate(program, _INPUT_SCALE, _PARAM_SCALE, CLIP)
 
 

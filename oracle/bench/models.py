@@ -18,7 +18,7 @@ from oracle.core.errors import ModelError
 from oracle.core.types import Kind
 from oracle.detectors.interface import Disclosure
 from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
-from oracle.proving.inspect.model import inspect_model, require_provable
+from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import flips
 from oracle.proving.tuning.float_model import float_outputs
@@ -133,7 +133,7 @@ def compared_import(name: str, turns: int) -> ComparedModel:
     shown: Callable[[int], bytes] = partial(zoo.with_batch, data)
     given = "the file itself" if data == file else "the file without its final sigmoid"
     if b"TreeEnsemble" in data:
-        lowered = require_provable(inspect_model(data, name))
+        lowered = require_provable(inspect_onnx(data, name))
         shown = instantiate(lowered, 0, _NEARLY_FLOAT, encoding.CLIP).to_onnx
         given = f"our lowering of it to comparisons and sums, weights to 2^-{_NEARLY_FLOAT}: ezkl has no such operator"
     return ComparedModel(

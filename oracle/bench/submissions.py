@@ -114,7 +114,7 @@ def _is_held(model: QuadraticModel, sigma: int, answers: Sequence[int]) -> bool:
 
 
 class Rig:
-    """A hub with both models, all their circuits, and as many pairs of feeds as the largest batch has windows."""
+    """A hub with both models, their circuits, and as many pairs of feeds as the largest batch has windows."""
 
     def __init__(
         self,
@@ -242,17 +242,23 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
     """Measure some of the cases `SUBMISSIONS`, and return the reports by case.
 
     Args:
-        cases: Which.
+        cases: Which, at least one.
         repeat: Submissions of each size.
         echo: Takes lines for people.
     """
     model = QuadraticModel.default()
+    wanted = {
+        visibility: [batch for batch in BATCHES if f"submit-{visibility}-b{batch}" in cases]
+        for visibility in VISIBILITIES
+    }
+    # There are as many feeds as the largest batch has.
+    size = max(batch for batches in wanted.values() for batch in batches)
+    batches = [batch for batch in BATCHES if batch <= size]
     artifacts = {
-        (visibility, batch): _artifact(model, visibility, batch) for visibility in VISIBILITIES for batch in BATCHES
+        (visibility, batch): _artifact(model, visibility, batch) for visibility in VISIBILITIES for batch in batches
     }
     # The most that a feed reports: to become warm, and with each model in each size.
-    length = WARM_ROUNDS + len(VISIBILITIES) * len(BATCHES) * repeat
-    size = BATCHES[-1]
+    length = WARM_ROUNDS + len(VISIBILITIES) * len(batches) * repeat
     names = {feed_id_of(name): name for name in (f"S&P 500, series {index}" for index in range(2 * size))}
     ids = list(names)
     stretches = calm_stretches(model, size, length)
@@ -269,7 +275,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
             provers[key] = LocalProver(artifact)
             stack.push_async_callback(provers[key].close)
         reporter = await local_chain_key(_REPORTER, rpc)
-        echo("submissions: deployment of two models and 32 feeds")
+        echo(f"submissions: deployment of two models and {2 * size} feeds")
         plan = _plan(model, artifacts, [names[feed.linked] for feed in feeds], reporter.address)
         deployment = await deploy(plan, rpc, await local_chain_key(0, rpc), folder / "deployment.json", poll_s=0.02)
         payer = await first_sender(rpc)
@@ -285,10 +291,9 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
         for _ in range(WARM_ROUNDS):
             await rig.report("public", feeds)
         for visibility in VISIBILITIES:
-            wanted = [batch for batch in BATCHES if f"submit-{visibility}-b{batch}" in cases]
-            if wanted and visibility != "public":
+            if wanted[visibility] and visibility != "public":
                 await rig.judge_by(_number(deployment, visibility), feeds)
-            for batch in wanted:
+            for batch in wanted[visibility]:
                 case = f"submit-{visibility}-b{batch}"
                 echo(f"gas of {case}")
                 found[case] = await rig.measure(visibility, feeds[:batch], repeat)
@@ -334,7 +339,10 @@ def _plan(
             FeedPlan(f"feed-{index}", _terms(model, name), (reporter,), model="public")
             for index, name in enumerate(descriptions)
         ),
-        models={each: [artifacts[each, batch] for batch in BATCHES] for each in VISIBILITIES},
+        models={
+            visibility: [artifact for (of, _), artifact in artifacts.items() if of == visibility]
+            for visibility in VISIBILITIES
+        },
         change_delay=0,
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from oracle.chain.abi.interface import Interface
-from oracle.chain.compiled import compile_contracts
 from oracle.chain.hub import hub_interface
 from oracle.chain.keys.keystore import local_chain_key
+from oracle.chain.local.contracts import compile_contracts
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender

@@ -31,7 +31,7 @@ def test_a_short_run_is_written_held_read_back_and_audited(
     written, log = capsys.readouterr()
     summary = json.loads(written)
     assert ended.value.code == 0, log
-    # A value that is stuck at the last answer is no anomaly to this model. The other faults are, and no clean report is.
+    # A value that is stuck at the last answer is no anomaly to this model. The other faults are; no clean report is.
     assert summary["faults"] == {
         "decimal_shift": {"injected": 1, "held": 1},
         "spike_5": {"injected": 1, "held": 1},
