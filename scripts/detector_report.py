@@ -21,11 +21,14 @@ from typing import Any
 
 from oracle.config import load_training
 from oracle.core.statistics import Rate, wilson
-from oracle.detectors.evaluation import comparison as measure
 from oracle.detectors.evaluation import plots
-from oracle.detectors.evaluation import tables as output
-from oracle.detectors.evaluation.recording import FeedOptions, Recording, load_recording, prepare
+from oracle.detectors.evaluation.comparison import compare
+from oracle.detectors.evaluation.prepared import FeedOptions, prepare
+from oracle.detectors.evaluation.recording import Recording, load_recording
+from oracle.detectors.evaluation.report import write as write_report
+from oracle.detectors.evaluation.results import Comparison, Evaluation
 from oracle.detectors.evaluation.trials import standard
+from oracle.detectors.evaluation.wording import duration, moment
 from oracle.detectors.interface import Detector
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.detectors.training.run import train, write
@@ -34,15 +37,15 @@ BEGIN, END = "<!-- figures: scripts/detector_report.py -->", "<!-- end of figure
 
 DETECTORS = ("cap", "arch", "arch+window", "mahalanobis", "autoencoder", "cross-source")
 SHOWN = "arch+window"
-"""Of which the pictures are."""
+"""The detector that the pictures show."""
 
 BUDGET = 2
-"""Objections per 10,000 windows of the first half. A false one holds two reports, and the second half is not the first:
-so that about 5 of 10,000 reports are held."""
+"""Objections per 10,000 windows of the first half. A false one holds two reports, and the second half differs from the
+first, so about 5 of 10,000 reports are held."""
 
 
 @dataclass(frozen=True)
-class Series:
+class ReportedSeries:
     """A recording and the feed that it is taken for.
 
     Attributes:
@@ -63,7 +66,7 @@ class Series:
 _HOURLY = FeedOptions(heartbeat=3_600, confirmations=2)
 _ROUNDS = replace(_HOURLY, decimals=0, confirm_delay=600)
 SERIES = (
-    Series(
+    ReportedSeries(
         "eth-venues",
         "ETH/USD, three venues, hourly",
         "eth_usd_multivenue_1h_2019-12_2023-01.csv",
@@ -72,7 +75,7 @@ SERIES = (
         replace(_HOURLY, max_source_spread=Decimal(10_000)),
         "eurusd",
     ),
-    Series(
+    ReportedSeries(
         "eurusd",
         "EUR/USD, one source, hourly",
         "oanda_eurusd_1h_2015_2018.csv",
@@ -81,7 +84,7 @@ SERIES = (
         _HOURLY,
         "eth-venues",
     ),
-    Series(
+    ReportedSeries(
         "chainlink-btc",
         "BTC/USD, Chainlink's rounds",
         "chainlink_btc_usd_rounds_2023-04_2024-01.csv",
@@ -90,7 +93,7 @@ SERIES = (
         _ROUNDS,
         "chainlink-eth",
     ),
-    Series(
+    ReportedSeries(
         "chainlink-eth",
         "ETH/USD, Chainlink's rounds",
         "chainlink_eth_usd_rounds_2023-04_2024-01.csv",
@@ -99,7 +102,7 @@ SERIES = (
         _ROUNDS,
         "chainlink-btc",
     ),
-    Series(
+    ReportedSeries(
         "chainlink-usdc",
         "USDC/USD, Chainlink's rounds",
         "chainlink_usdc_usd_rounds_2022-11_2023-03.csv",
@@ -113,15 +116,15 @@ SERIES = (
 
 
 HELD = 5
-"""Of 10,000 reports, at most: what all are scaled to for the tables that compare detectors, not thresholds."""
+"""Reports held of 10,000, at most: the tables that compare detectors, not thresholds, scale all to this."""
 
 
 @dataclass(frozen=True)
 class Measured:
     """A series' figures: with the detectors as they were trained, and scaled with hindsight to HELD."""
 
-    as_trained: measure.Comparison
-    scaled: measure.Comparison
+    as_trained: Comparison
+    scaled: Comparison
 
 
 def main() -> None:
@@ -143,8 +146,8 @@ def main() -> None:
         began = time.monotonic()
         found[series.key] = evaluate(series, recordings, arguments.out, kinds, arguments.count, arguments.seed)
         folder = arguments.out / series.key
-        output.write(found[series.key].as_trained, folder)
-        output.write(found[series.key].scaled, folder / "scaled")
+        write_report(found[series.key].as_trained, folder)
+        write_report(found[series.key].scaled, folder / "scaled")
         print(f"{series.key}: {time.monotonic() - began:.0f} s, {folder / 'report.html'}", flush=True)
     text = tables(found)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -157,13 +160,13 @@ def main() -> None:
             (arguments.docs / f"detector-report-{name}.png").write_bytes(picture)
 
 
-def read(series: Series, data: Path) -> Recording:
-    """The whole recording."""
+def read(series: ReportedSeries, data: Path) -> Recording:
+    """Return the whole recording."""
     return load_recording(data / series.file, series.time, series.values, keep_last=True, name=series.key)
 
 
 def evaluate(
-    series: Series, recordings: dict[str, Recording], out: Path, kinds: Sequence[str], count: int, seed: int
+    series: ReportedSeries, recordings: dict[str, Recording], out: Path, kinds: Sequence[str], count: int, seed: int
 ) -> Measured:
     """Train on the first half, if it is long enough, and evaluate on the second."""
     others = recordings[series.other].venues.values()
@@ -181,16 +184,14 @@ def evaluate(
     detectors.append(QuadraticModel.default())
     prepared = prepare(recording, options, "second-half" if series.trained else "all")
     progress = lambda step: print(f"  {step}", flush=True)  # noqa: E731
-    as_trained = measure.compare(detectors, prepared, standard(), count=count, seed=seed, progress=progress)
+    as_trained = compare(detectors, prepared, standard(), count=count, seed=seed, progress=progress)
     sized = [fault for fault in standard() if fault.group in ("spike", "pair", "drift")]
-    scaled = measure.compare(
-        detectors, prepared, sized, count=count, seed=seed, curve=False, scale_to=HELD, progress=progress
-    )
+    scaled = compare(detectors, prepared, sized, count=count, seed=seed, curve=False, scale_to=HELD, progress=progress)
     return Measured(as_trained, scaled)
 
 
-def trained(series: Series, recording: Recording, kind: str, folder: Path) -> tuple[Detector, dict[str, Any]]:
-    """A detector of a kind, from the first half, with a configuration that is kept."""
+def trained(series: ReportedSeries, recording: Recording, kind: str, folder: Path) -> tuple[Detector, dict[str, Any]]:
+    """Train a detector of a type on the first half, with a configuration that is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     half = folder / "first-half.csv"
     with half.open("w", newline="", encoding="utf-8") as file:
@@ -244,7 +245,7 @@ def percent(rate: Rate) -> str:
 
 
 def tables(found: dict[str, Measured]) -> str:
-    """All figures of the report, as Markdown."""
+    """Return all figures of the report, as Markdown."""
     titles = {series.key: series.title for series in SERIES}
     parts = []
     for key, measured in found.items():
@@ -252,8 +253,8 @@ def tables(found: dict[str, Measured]) -> str:
         feed, recording = comparison.prepared.feed, comparison.prepared.recording
         parts.append(
             f"## {titles[key]}\n\n`{key}`: {comparison.prepared.evaluated:,} of {len(recording):,} reports, "
-            f"{output.moment(recording.times[comparison.prepared.begin])[:10]} to "
-            f"{output.moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} ppm, at most {feed.policy.max_repeats} "
+            f"{moment(recording.times[comparison.prepared.begin])[:10]} to "
+            f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} ppm, at most {feed.policy.max_repeats} "
             f"repeats, {feed.policy.confirmations} confirmations over {feed.policy.confirm_delay:,} s."
         )
         parts.append(clean_table(comparison))
@@ -263,7 +264,7 @@ def tables(found: dict[str, Measured]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def clean_table(comparison: measure.Comparison) -> str:
+def clean_table(comparison: Comparison) -> str:
     rows = []
     for evaluation in comparison.all:
         shocks = evaluation.shocks
@@ -275,8 +276,8 @@ def clean_table(comparison: measure.Comparison) -> str:
                 f"{(rate.share or 0) * 10_000:.1f}",
                 f"{rate.low * 10_000:.1f}–{rate.high * 10_000:.1f}",
                 f"{sum(shock.held > 0 for shock in shocks)} of {len(shocks)}",
-                f"{worst.held} ({output.duration(worst.held_s)})" if worst.held else "0",
-                f"{evaluation.longest} ({output.duration(evaluation.longest_s)})" if evaluation.longest else "0",
+                f"{worst.held} ({duration(worst.held_s)})" if worst.held else "0",
+                f"{evaluation.longest} ({duration(evaluation.longest_s)})" if evaluation.longest else "0",
                 "" if flips is None else f"{flips.hits} of {flips.of:,}",
             ]
         )
@@ -298,8 +299,8 @@ COLUMNS = (
 SIZED = tuple(column for column in COLUMNS if column[1][0].startswith(("spike", "drift")))
 
 
-def fault_table(comparison: measure.Comparison, columns: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Recall in percent; bold where a detector is above its cap beyond both intervals, struck where it is below."""
+def fault_table(comparison: Comparison, columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Return recall in percent: bold where a detector is above its cap beyond both intervals, struck where below."""
     rows = []
     for evaluation in comparison.all:
         row = ["– its cap" if evaluation.matched else f"**{evaluation.name}**"]
@@ -318,13 +319,13 @@ def fault_table(comparison: measure.Comparison, columns: Sequence[tuple[str, Seq
     return table(["% held", *(name for name, _ in columns), *last], rows)
 
 
-def pooled(evaluation: measure.Evaluation, kinds: Sequence[str]) -> Rate:
+def pooled(evaluation: Evaluation, kinds: Sequence[str]) -> Rate:
     rates = [fault.recall for fault in evaluation.faults if fault.kind in kinds]
     return wilson(sum(rate.hits for rate in rates), sum(rate.of for rate in rates))
 
 
 def pictures(found: dict[str, Measured]) -> dict[str, bytes]:
-    """For each series the detector SHOWN beside its cap; the holds of the first series."""
+    """Draw the detector SHOWN beside its cap for each series, and the holds of the first series."""
     drawn: dict[str, bytes] = {}
     titles = {series.key: series.title for series in SERIES}
     keys = [series.key for series in SERIES if series.trained and series.key in found]
@@ -337,8 +338,8 @@ def pictures(found: dict[str, Measured]) -> dict[str, bytes]:
     return drawn
 
 
-def only(comparison: measure.Comparison) -> measure.Comparison:
-    """The comparison with the detector SHOWN alone."""
+def only(comparison: Comparison) -> Comparison:
+    """Return the comparison with the detector SHOWN alone."""
     name = SHOWN.replace("+", "-")
     shown = [evaluation for evaluation in comparison.evaluations if evaluation.name == name]
     # All caps have one curve, which the first of them carries.

@@ -15,7 +15,8 @@ from oracle.core.errors import DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.detectors.evaluation.recording import FeedOptions, Recording
+    from oracle.detectors.evaluation.prepared import FeedOptions
+    from oracle.detectors.evaluation.recording import Recording
     from oracle.detectors.evaluation.replay import Scoring
     from oracle.detectors.interface import Detector
     from oracle.sources.faults import Fault
@@ -143,8 +144,10 @@ def evaluate(
 
     from oracle.detectors.evaluation import plots
     from oracle.detectors.evaluation.comparison import compare
-    from oracle.detectors.evaluation.recording import prepare
-    from oracle.detectors.evaluation.tables import document, print_comparison, write
+    from oracle.detectors.evaluation.figures import document
+    from oracle.detectors.evaluation.prepared import prepare
+    from oracle.detectors.evaluation.report import write
+    from oracle.detectors.evaluation.terminal import print_comparison
 
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
@@ -192,7 +195,7 @@ def _recording(options: dict[str, Any]) -> Recording:
 
 def _feed_options(options: dict[str, Any]) -> FeedOptions:
     from oracle.core.types import Kind
-    from oracle.detectors.evaluation.recording import FeedOptions
+    from oracle.detectors.evaluation.prepared import FeedOptions
 
     return FeedOptions(
         kind=Kind[options["kind"].upper()],
@@ -242,20 +245,23 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
     """
     from rich.console import Console
 
-    from oracle.detectors.evaluation import nab as benchmark
-    from oracle.detectors.evaluation.comparison import StaticCap
-    from oracle.detectors.evaluation.tables import nab_document, print_nab, write_file
+    from oracle.detectors.evaluation import nab as nab_benchmark
+    from oracle.detectors.evaluation.caps import StaticCap
+    from oracle.detectors.evaluation.figures import nab_document
+    from oracle.detectors.evaluation.nab_corpus import load_corpus
+    from oracle.detectors.evaluation.report import write_file
+    from oracle.detectors.evaluation.terminal import print_nab
 
     detectors = [_detector(model) for model in models or ("default",)]
     for detector in detectors:
         if detector.spread:
             raise DataError(f"model {detector.name} judges the spread between venues; the benchmark's series have one")
-    files = benchmark.load_corpus(path)
+    files = load_corpus(path)
     results = {}
     judged: list[Scoring] = [StaticCap(1_000), *detectors]
     for each in judged:
         click.echo(f"  {each.name}: {len(files)} series", err=True)
-        results[each.name] = benchmark.run(each, files)
+        results[each.name] = nab_benchmark.run(each, files)
     document = nab_document(results)
     if out is not None:
         write_file(out, json.dumps(document, indent=2).encode() + b"\n")

@@ -1,5 +1,10 @@
-"""How good a detector is, behind the whole gate and on recorded data: its replay, faults, measures and reports.
+"""Evaluation of a detector behind the whole gate, on recorded data.
 
-`recording.py` has the data, `replay.py` the gate, `trials.py` the faults, `measure.py` what is made of them;
-`output.py` and `plots.py` show it. `nab.py` is Numenta's benchmark.
+- `recording`: the data; `prepared`: as a feed would have reported them.
+- `replay`: the gate; `trials`: the faults.
+- `comparison`: detectors evaluated side by side, each with a static cap (`caps`); `scaling`, `shocks` and `flips` are
+  its parts, and `results` is what it finds.
+- `report`: the files of a report, made from `figures` (JSON), `page` (HTML) and `plots`; `terminal` prints. They share
+  `tables` and `wording`.
+- `nab`, `nab_corpus`: Numenta's Anomaly Benchmark.
 """

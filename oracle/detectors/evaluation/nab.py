@@ -1,4 +1,4 @@
-"""Numenta's Anomaly Benchmark: detectors over its corpus, scored by its own rules.
+"""Numenta's Anomaly Benchmark: detectors run over its corpus, scored by its own rules.
 
 The rules are those of A. Lavin and S. Ahmad, "Evaluating Real-time Anomaly Detection Algorithms – the Numenta Anomaly
 Benchmark" (ICMLA 2015, arXiv:1510.03336), in version 1.0:
@@ -11,49 +11,50 @@ Benchmark" (ICMLA 2015, arXiv:1510.03336), in version 1.0:
 - A window without a detection costs the weight of a false negative.
 - The first 15 % of each file, at most 750 rows, are for learning and are not scored.
 - One threshold for the whole corpus, the best one for each profile of weights.
-- The sum is normalised: the null detector, which never says anything, has 0, and the perfect one 100.
+- The sum is normalised: the null detector, which never says anything, has 0, and the perfect one has 100.
 """
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import io
-import json
 import math
-import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
 from statistics import median
 
 from oracle.core import encoding
 from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.comparison import severity
-from oracle.detectors.evaluation.recording import FeedSettings, History, Tick
+from oracle.detectors.evaluation.nab_corpus import CorpusFile
+from oracle.detectors.evaluation.prepared import FeedSettings, History, Tick
 from oracle.detectors.evaluation.replay import Judge, Scoring
+from oracle.detectors.evaluation.scaling import severity
 from oracle.sources.aggregate import AggregationPolicy
-from oracle.sources.interface import parse_decimal
 
-__all__ = ["PROFILES", "PUBLISHED", "File", "Profile", "Score", "load_corpus", "run", "score_corpus", "sigmoid"]
+__all__ = [
+    "PROFILES",
+    "PUBLISHED",
+    "CorpusFile",
+    "Score",
+    "ScoringProfile",
+    "run",
+    "score_corpus",
+    "sigmoid",
+]
 
-PROBATION = 0.15
-PROBATION_MOST = 0.15 * 5_000
 
 FAR = 3.0
-"""Widths behind a window from which on a false positive counts in full."""
+"""So many widths behind a window, a false positive counts in full."""
 
 DIGITS = 10_000
-"""Answer units per sigma: so finely are the corpus's values kept."""
+"""Answer units per sigma, in which the corpus's values are kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """What a detection, a false one and a missed window count."""
+class ScoringProfile:
+    """The weights of a detection, of a false one and of a missed window."""
 
     name: str
     true_positive: float
@@ -62,9 +63,9 @@ class Profile:
 
 
 PROFILES = (
-    Profile("standard", 1.0, 0.11, 1.0),
-    Profile("reward_low_FP", 1.0, 0.22, 1.0),
-    Profile("reward_low_FN", 1.0, 0.11, 2.0),
+    ScoringProfile("standard", 1.0, 0.11, 1.0),
+    ScoringProfile("reward_low_FP", 1.0, 0.22, 1.0),
+    ScoringProfile("reward_low_FN", 1.0, 0.11, 2.0),
 )
 
 PUBLISHED: Mapping[str, tuple[float, float, float]] = {
@@ -80,28 +81,7 @@ PUBLISHED: Mapping[str, tuple[float, float, float]] = {
     "EXPoSE": (16.4, 3.2, 26.9),
     "Random": (11.0, 1.2, 19.5),
 }
-"""The scoreboard of NAB's README at version 1.0, in the order of PROFILES; of HTM the best of its runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One series of the corpus.
-
-    Attributes:
-        name: Folder and file, as in the labels.
-        times: Unix seconds; of one file they are not in order.
-        windows: First and last row of each labelled anomaly, in order, not overlapping.
-    """
-
-    name: str
-    times: tuple[int, ...]
-    values: tuple[Decimal, ...]
-    windows: tuple[tuple[int, int], ...]
-
-    @property
-    def probation(self) -> int:
-        """Rows at the beginning that are not scored."""
-        return math.ceil(min(math.floor(PROBATION * len(self.times)), PROBATION_MOST))
+"""The scoreboard of NAB's README at version 1.0, in the order of PROFILES; for HTM the best of its runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +89,11 @@ class Score:
     """What a detector reached with one profile.
 
     Attributes:
+        profile: The profile's name.
         score: Normalised: 0 for the null detector, 100 for the perfect one.
-        threshold: Detector scores from here on are detections; infinite: none is.
+        threshold: Detector scores from here on are detections; infinite if none is.
         found: Windows in which there is one.
-        windows: All that could be found.
+        windows: Windows that could be found.
         false_positives: Detections outside of windows.
     """
 
@@ -125,14 +106,14 @@ class Score:
 
 
 def sigmoid(position: float) -> float:
-    """The scaled sigmoid σ(y) = 2 / (1 + e^(5y)) − 1; −1 from three widths on."""
+    """Return the scaled sigmoid σ(y) = 2 / (1 + e^(5y)) − 1; −1 from three widths on."""
     if position >= FAR:
         return -1.0
     return 2 / (1 + math.exp(5 * position)) - 1
 
 
-def weights(file: File) -> list[tuple[int | None, float]]:
-    """What a detection at each row counts before the profile's weights: the row's window, and σ of its place."""
+def weights(file: CorpusFile) -> list[tuple[int | None, float]]:
+    """Return, for each row, its window or None, and what a detection counts there before the profile's weights."""
     found: list[tuple[int | None, float]] = []
     best = sigmoid(-1.0)
     current, last, width = 0, None, 1
@@ -152,14 +133,14 @@ def weights(file: File) -> list[tuple[int | None, float]]:
 
 
 def score_corpus(
-    files: Sequence[File], scores: Sequence[Sequence[float]], profiles: Sequence[Profile] = PROFILES
+    files: Sequence[CorpusFile], scores: Sequence[Sequence[float]], profiles: Sequence[ScoringProfile] = PROFILES
 ) -> list[Score]:
     """Score a detector, at the threshold that is best for each profile.
 
     Args:
         files: The corpus.
-        scores: Of each file's rows, higher where it is more of an anomaly.
-        profiles: With which weights.
+        scores: A score for each row of each file, higher where it is more of an anomaly.
+        profiles: The weights.
 
     Raises:
         DataError: There is no window to find.
@@ -182,7 +163,7 @@ def _best(
     points: Sequence[tuple[float, tuple[int, int] | None, float]],
     reachable: set[tuple[int, int]],
     labelled: int,
-    profile: Profile,
+    profile: ScoringProfile,
 ) -> Score:
     """Lower the threshold from above all scores to below, point by point, and keep the best place."""
     null = -profile.false_negative * len(reachable)
@@ -210,8 +191,10 @@ def _best(
     return Score(profile.name, normalised, threshold, windows, labelled, wrong)
 
 
-def run(detector: Scoring, files: Sequence[File], progress: Callable[[str], None] = lambda step: None) -> list[Score]:
-    """A detector over the corpus: each row's severity, all rows accepted.
+def run(
+    detector: Scoring, files: Sequence[CorpusFile], progress: Callable[[str], None] = lambda step: None
+) -> list[Score]:
+    """Run a detector over the corpus, and score it by the severity of each row; all rows are accepted.
 
     Every file is an absolute feed. Its sigma is a robust one, from the moves in its probationary rows.
     """
@@ -222,15 +205,15 @@ def run(detector: Scoring, files: Sequence[File], progress: Callable[[str], None
     return score_corpus(files, scores)
 
 
-def severities(detector: Scoring, file: File) -> list[float]:
-    """How near each row is to the detector's limit. The rows before it has seen enough get 0."""
+def severities(detector: Scoring, file: CorpusFile) -> list[float]:
+    """Return how near each row is to the detector's limit. The rows before it has seen enough get 0."""
     history = history_of(file)
     judge = Judge(detector, history.feed)
     return [severity(detector, judge.plain_window(history, number)) for number in range(len(history))]
 
 
-def history_of(file: File) -> History:
-    """The file as an absolute feed, in answer units of which a sigma has DIGITS."""
+def history_of(file: CorpusFile) -> History:
+    """Return the file as an absolute feed, in answer units of which a sigma has DIGITS."""
     steps = [abs(later - earlier) for earlier, later in pairwise(file.values[: max(2, file.probation)])]
     sigma = robust_sigma(steps) or robust_sigma([abs(value) for value in file.values]) or Decimal(1)
     unit = sigma / DIGITS
@@ -252,11 +235,11 @@ def history_of(file: File) -> History:
 
 
 def robust_sigma(steps: Sequence[Decimal]) -> Decimal:
-    """A standard deviation from magnitudes: their 99th percentile over a normal distribution's, 2.5758.
+    """Return a standard deviation from magnitudes: their 99th percentile over a normal distribution's, 2.5758.
 
-    Up to one outlier in a hundred rows does not touch it. The median would be robuster, but is next to nothing on the
-    many series here that mostly stand still, so that all their moves would be clipped. Where 99 % of them are 0, it is
-    the root mean square.
+    Up to one outlier in a hundred rows does not touch it. The median would be more robust, but on the many series here
+    that mostly stand still it is next to nothing, so that all their moves would be clipped. Where 99 % of the
+    magnitudes are 0, the result is the root mean square.
     """
     if not steps:
         return Decimal(0)
@@ -264,96 +247,3 @@ def robust_sigma(steps: Sequence[Decimal]) -> Decimal:
     if tail:
         return tail / Decimal("2.5758")
     return (sum((step * step for step in steps), Decimal(0)) / len(steps)).sqrt()
-
-
-def load_corpus(path: Path) -> list[File]:
-    """Read the corpus.
-
-    Args:
-        path: NAB's folder, with `data` and `labels/combined_windows.json`, or a tar archive of it.
-
-    Raises:
-        DataError: Something is missing or not as it should be; the message names it.
-    """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; it is to hold NAB's data and labels")
-    members = dict(_members(path))
-    labels = _labels(members, path)
-    files = []
-    for name, windows in sorted(labels.items()):
-        key = f"data/{name}"
-        if key not in members:
-            raise DataError(f"{path}: the labels name {name}, but there is no {key}")
-        files.append(_file(name, members[key], windows, f"{path}: {key}"))
-    return files
-
-
-_LABELS = "labels/combined_windows.json"
-
-
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Data files and labels by their names below NAB's folder."""
-    if path.is_dir():
-        for found in sorted(path.rglob("*")):
-            name = _below(PurePosixPath(found.relative_to(path).as_posix()))
-            if name and found.is_file():
-                yield name, found.read_bytes()
-        return
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = _below(PurePosixPath(member.name))
-                content = archive.extractfile(member) if name and member.isfile() else None
-                if name and content is not None:
-                    yield name, content.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(f"{path}: is neither a folder nor a tar archive that can be read: {error}") from error
-
-
-def _below(path: PurePosixPath) -> str | None:
-    if path.name == "combined_windows.json":
-        return _LABELS
-    if path.suffix == ".csv" and len(path.parts) >= 3 and path.parts[-3] == "data":
-        return "/".join(path.parts[-3:])
-    return None
-
-
-def _labels(members: Mapping[str, bytes], path: Path) -> dict[str, list[list[str]]]:
-    if _LABELS not in members:
-        raise DataError(f"{path}: there is no {_LABELS}")
-    try:
-        labels = json.loads(members[_LABELS])
-    except ValueError as error:
-        raise DataError(f"{path}: {_LABELS} is not JSON: {error}") from None
-    if not isinstance(labels, dict) or not all(isinstance(windows, list) for windows in labels.values()):
-        raise DataError(f"{path}: {_LABELS} is to be an object of lists of windows")
-    return labels
-
-
-def _file(name: str, content: bytes, windows: Sequence[Sequence[str]], where: str) -> File:
-    times, values = [], []
-    try:
-        rows = csv.reader(io.StringIO(content.decode("utf-8")))
-        if next(rows, None) != ["timestamp", "value"]:
-            raise DataError(f"{where}: expected the columns timestamp and value")
-        for number, row in enumerate(rows, 1):
-            if len(row) != 2:
-                raise DataError(f"{where}: row {number} has {len(row)} cells, not a time and a number")
-            times.append(_time(row[0]))
-            values.append(parse_decimal(row[1], f"{where}: row {number}"))
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"{where}: row {len(times) + 1} is no time and number: {error}") from None
-    if len(times) < encoding.RING_SIZE:
-        raise DataError(f"{where}: {len(times)} rows are too few")
-    rows_of = {time: row for row, time in reversed(list(enumerate(times)))}
-    try:
-        edges = [(rows_of[_time(first)], rows_of[_time(last)]) for first, last in windows]
-    except KeyError as error:
-        raise DataError(f"{where}: a window in {_LABELS} begins or ends at {error}, where there is no row") from None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: its windows in {_LABELS} are not as they should be: {error}") from None
-    return File(name, tuple(times), tuple(values), tuple(sorted(edges)))
-
-
-def _time(text: str) -> int:
-    return int(dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).timestamp())

@@ -1,4 +1,7 @@
-"""Pictures of a comparison, as PNG files in memory. Colours are told apart by the colour-blind too (Okabe and Ito)."""
+"""Plots of a comparison, as PNG files in memory. The colour-blind can tell the colours apart (Okabe and Ito).
+
+matplotlib is an extra, so functions import it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from oracle.core.errors import ToolMissing
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.comparison import PER, Comparison, Evaluation, FaultRate
-from oracle.detectors.evaluation.recording import Prepared
+from oracle.detectors.evaluation.prepared import Prepared
+from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +47,7 @@ _LOG_FROM = 4
 
 
 def require() -> None:
-    """Says at once if plots can't be drawn.
+    """Raise an error if plots can't be drawn.
 
     Raises:
         ToolMissing: matplotlib is not installed.
@@ -54,7 +57,7 @@ def require() -> None:
 
 
 def draw(comparison: Comparison) -> dict[str, bytes]:
-    """All plots by name: "series", "scores", "recall", "curve". Those without data are left out.
+    """Draw all plots, by name: "series", "scores", "recall", "curve". Those without data are left out.
 
     Raises:
         ToolMissing: matplotlib is not installed.
@@ -96,7 +99,7 @@ def _value(prepared: Prepared, answer: int) -> float:
 
 
 def _series(figure: Figure, comparison: Comparison) -> bool:
-    """The series, its largest moves, and a strip for each detector with its holds."""
+    """Draw the series, its largest moves, and a strip for each detector with its holds."""
     prepared, shown = comparison.prepared, comparison.all
     height = 0.32 * len(shown)
     figure.set_size_inches(WIDE[0], 3.6 + height)
@@ -156,7 +159,7 @@ def _series(figure: Figure, comparison: Comparison) -> bool:
 
 
 def _scores(figure: Figure, comparison: Comparison) -> bool:
-    """How near each report was to what the detector allows."""
+    """Draw how near each report was to what the detector allows."""
     shown = comparison.evaluations
     figure.set_size_inches(WIDE[0], 0.6 + 2.0 * len(shown))
     rows: Any = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
@@ -188,11 +191,11 @@ def _scores(figure: Figure, comparison: Comparison) -> bool:
 
 SPIKES = ("spike", "Spikes of one tick", "size")
 DRIFTS = ("drift", "Slow drift to 10 %", "per tick")
-"""A group of faults, a title, and what their size is."""
+"""A group of faults, a title, and the unit of their size."""
 
 
 def _recall(figure: Figure, comparison: Comparison) -> bool:
-    """Recall by size of a spike, and by speed of a drift."""
+    """Draw recall by size of a spike, and by speed of a drift."""
     chosen = [
         panel
         for panel in (SPIKES, DRIFTS)
@@ -211,7 +214,7 @@ def _recall(figure: Figure, comparison: Comparison) -> bool:
 
 
 def _panel(axes: Axes, comparison: Comparison, group: str) -> None:
-    """Recall by size of a group of faults, each detector beside its cap."""
+    """Draw recall by size of a group of faults, each detector beside its cap."""
     from matplotlib.ticker import PercentFormatter
 
     sizes: list[float] = []
@@ -248,7 +251,7 @@ def _legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def panels(comparisons: Mapping[str, Comparison], panel: tuple[str, str, str]) -> bytes:
-    """One panel for each comparison, by title: recall by size of a group of faults."""
+    """Draw a panel for each comparison, by title: recall by size of a group of faults."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -267,7 +270,7 @@ def panels(comparisons: Mapping[str, Comparison], panel: tuple[str, str, str]) -
 
 
 def curves(comparisons: Mapping[str, Comparison]) -> bytes:
-    """One curve of recall against false holds for each comparison, by title."""
+    """Draw a curve of recall against false holds for each comparison, by title."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -308,7 +311,7 @@ def _line(axes: Axes, faults: Sequence[FaultRate], colour: str, shift: float, la
 
 
 def _curve(figure: Figure, comparison: Comparison) -> bool:
-    """Recall of spikes against false holds, all limits scaled."""
+    """Draw recall of spikes against false holds, all limits scaled."""
     if not all(evaluation.curve for evaluation in comparison.evaluations):
         return False
     figure.set_size_inches(7.4, 4.8)
@@ -328,7 +331,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
         axes.plot(*zip(*_best(evaluation), strict=True), "-", color=colour, linewidth=1.8, label=evaluation.name)
         now = next(point for point in evaluation.curve if math.isclose(point.factor, 1.0))
         axes.plot(now.false_holds, now.recall, "o", color=colour, markersize=7)
-    # Each cap is another's, scaled; together their points are the cap's curve.
+    # Each cap is another one scaled; together their points are the cap's curve.
     caps: dict[float, float] = {}
     for evaluation in comparison.evaluations:
         for holds, recall in _best(comparison.cap_of(evaluation)):
@@ -345,7 +348,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
 
 
 def _best(evaluation: Evaluation) -> list[tuple[float, float]]:
-    """The curve, rising: of points with as many false holds the one with the best recall."""
+    """Return the curve, rising: the best recall for each number of false holds."""
     best: dict[float, float] = {}
     for point in evaluation.curve:
         best[point.false_holds] = max(best.get(point.false_holds, 0.0), point.recall)

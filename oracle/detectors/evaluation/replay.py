@@ -1,8 +1,8 @@
 """A detector behind the gate of a feed, replayed: accepted-only history, holds, confirmations, patience, repeat rule.
 
-Each verdict is `gate.judge`'s own, but for those that it can't but accept: reports that the model accepts, to a
-feed that has accepted all reports of late. These are most of a recording. They are scored at once, and only where one
-is held is the gate played, report by report, until the feed is as if nothing had been. Faults are played side by side,
+Each verdict is `gate.judge`'s own, with one exception: a report that the model accepts, to a feed that has accepted all
+recent reports, can only be accepted. These are most of a recording. They are scored at once, and the gate is played
+only from a held report on, report by report, until the feed is as if nothing had been. Faults are played side by side,
 so that their windows too are scored at once.
 """
 
@@ -15,13 +15,13 @@ from typing import Protocol
 from oracle.core import encoding, gate
 from oracle.core.errors import DataError
 from oracle.core.types import FeedState, HoldReason, Outcome
-from oracle.detectors.evaluation.recording import WARM_UP, FeedSettings, History, Prepared, Tick
+from oracle.detectors.evaluation.prepared import WARM_UP, FeedSettings, History, Prepared, Tick
 from oracle.detectors.interface import Explanation
 
-__all__ = ["Judge", "Replay", "Run", "Scoring", "Step", "replay", "replay_all"]
+__all__ = ["Judge", "Replay", "ReplayStep", "Run", "Scoring", "replay", "replay_all"]
 
 _FEW = 24
-"""Windows up to which one by one is faster than at once."""
+"""Up to so many windows, scoring one by one is faster than at once."""
 
 Window = tuple[int, ...]
 
@@ -49,11 +49,15 @@ class Scoring(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReplayStep:
     """What became of a report.
 
     Attributes:
+        tick: The row.
         window: The features.
+        scores: The detector's.
+        outcome: ACCEPTED or HELD.
+        reason: Why it is held, or was until it was confirmed.
         state: The feed afterwards.
     """
 
@@ -70,7 +74,7 @@ class Step:
 
 
 class Judge:
-    """One detector, and the gate of one feed. Remembers the scores of windows that it has seen.
+    """One detector, and the gate of one feed. It remembers the scores of windows that it has seen.
 
     Raises:
         DataError: The detector needs features that no feed has.
@@ -89,17 +93,17 @@ class Judge:
         self._known: dict[Window, tuple[int, ...]] = {}
 
     def empty(self) -> FeedState:
-        """The feed before its first report."""
+        """Return the feed before its first report."""
         return gate.empty_feed(bytes(32), self.feed.kind, self.feed.sigma, self.feed.heartbeat, model_number=1)
 
     def window(self, state: FeedState, tick: Tick) -> Window:
-        """The features of a report."""
+        """Return the features of a report."""
         assert tick.answer is not None
         spread = tick.spread if self.detector.spread else None
         return encoding.features(state, tick.answer, tick.time, self.detector.features, spread)
 
     def score(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
-        """The scores of each window."""
+        """Return the scores of each window."""
         unknown = [window for window in dict.fromkeys(windows) if window not in self._known]
         if len(unknown) <= _FEW:
             for window in unknown:
@@ -110,16 +114,16 @@ class Judge:
         return [self._known[window] for window in windows]
 
     def plain_window(self, history: History, number: int) -> Window:
-        """The features of a report, had all before it been accepted."""
+        """Return the features of a report, had all before it been accepted."""
         return history.window(number, self._past, spread=self.detector.spread)
 
     def objections(self, history: History, first: int) -> list[bool]:
-        """Whether the detector objects to each report, had all before it been accepted; those before `first`: no."""
+        """Return whether the detector objects to each report, had all before it been accepted; False before `first`."""
         windows = [self.plain_window(history, number) for number in range(first, len(history))]
         return [False] * first + [max(scores) > 0 for scores in self.score(windows)]
 
-    def step(self, state: FeedState, tick: Tick, window: Window, scores: tuple[int, ...]) -> Step:
-        """Apply a scored report."""
+    def step(self, state: FeedState, tick: Tick, window: Window, scores: tuple[int, ...]) -> ReplayStep:
+        """Apply a scored report to a feed."""
         assert tick.answer is not None
         verdict = gate.judge(
             state,
@@ -130,7 +134,7 @@ class Judge:
             score_unit=self.detector.score_unit,
             published_at=tick.time,
         )
-        return Step(tick, window, scores, verdict.outcome, verdict.reason, verdict.state)
+        return ReplayStep(tick, window, scores, verdict.outcome, verdict.reason, verdict.state)
 
 
 @dataclass(slots=True)
@@ -138,19 +142,20 @@ class Run:
     """Reports one after another to a feed.
 
     Attributes:
-        state: The feed; moves on.
+        state: The feed now.
         ticks: What is reported.
-        least: After so many ticks the first accepted report ends the run.
-        steps: One for each tick so far; None where nothing was reported.
+        least: After so many ticks, the first accepted report ends the run.
+        steps: A step for each tick so far; None where nothing was reported.
     """
 
     state: FeedState
     ticks: Sequence[Tick]
     least: int
-    steps: list[Step | None] = field(default_factory=list)
+    steps: list[ReplayStep | None] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:
+        """True if nothing more has to be reported."""
         done = len(self.steps)
         if done >= len(self.ticks):
             return True
@@ -182,6 +187,8 @@ class Replay:
     """A recording behind the gate.
 
     Attributes:
+        judge: The detector and the feed's gate.
+        history: The feed had each report been accepted.
         first: Number of the first report that was played.
         begin: Number of the first report that counts.
         steps: By report number, where the feed was not as it would be had all before been accepted, or where this
@@ -192,44 +199,46 @@ class Replay:
     history: History
     first: int
     begin: int
-    steps: Mapping[int, Step]
+    steps: Mapping[int, ReplayStep]
 
     @property
     def numbers(self) -> range:
-        """Of the reports that count."""
+        """The numbers of the reports that count."""
         return range(self.begin, len(self.history))
 
     def held(self, number: int) -> bool:
+        """Return True if a report is held."""
         step = self.steps.get(number)
         return step is not None and step.held
 
     def reason(self, number: int) -> HoldReason:
-        """Why it is held, or why it was until it was confirmed."""
+        """Return why a report is held, or was until it was confirmed."""
         step = self.steps.get(number)
         return HoldReason.NONE if step is None else step.reason
 
     def window(self, number: int) -> Window:
+        """Return the features of a report."""
         step = self.steps.get(number)
         return self.judge.plain_window(self.history, number) if step is None else step.window
 
     def state(self, number: int) -> FeedState:
-        """The feed before a report."""
+        """Return the feed before a report."""
         step = self.steps.get(number - 1)
         return self.history.state(number) if step is None else step.state
 
     def holds(self) -> int:
-        """Held reports, of those that count."""
+        """Return how many of the reports that count are held."""
         return sum(step.held for number, step in self.steps.items() if number >= self.begin)
 
 
 def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None = None) -> Replay:
-    """The recording as it is.
+    """Replay the recording as it is.
 
     Args:
         judge: The detector behind the gate.
         prepared: The recording. WARM_UP ticks before the part that counts are played too, from a feed that has accepted
             all before them.
-        objections: Whether the detector objects to each report, had all before it been accepted; None: it is asked.
+        objections: Whether the detector objects to each report, had all before it been accepted; None asks it.
     """
     history = prepared.history
     first = history.number(max(0, prepared.begin - WARM_UP))
@@ -243,10 +252,10 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
         or abs(history.moves[number]) == encoding.CLIP
         or (policy.max_repeats and history.repeats[number] > policy.max_repeats)
     ]
-    steps: dict[int, Step] = {}
+    steps: dict[int, ReplayStep] = {}
     done = first
     for number in suspect:
-        # Up to here all were accepted, or were played below.
+        # All before `done` were accepted, or were played below.
         if number < done:
             continue
         state = history.state(number)

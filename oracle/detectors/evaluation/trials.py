@@ -1,4 +1,4 @@
-"""Faults, each on its own: put into the recording at a seeded place, and replayed from the feed as it is there.
+"""Trials: a fault on its own, put into the recording at a seeded place, and replayed from the feed as it is there.
 
 So no fault's hold hides another, and all detectors are tried at the same places.
 """
@@ -13,14 +13,14 @@ from functools import lru_cache
 
 from oracle.core import encoding, gate
 from oracle.core.types import HoldReason, Kind
-from oracle.detectors.evaluation.recording import Prepared, Tick, readings_at, tick_of, with_spread
+from oracle.detectors.evaluation.prepared import Prepared, Tick, readings_at, tick_of, with_spread
 from oracle.detectors.evaluation.replay import Judge, Replay, Run, replay_all
 from oracle.sources.faults import FAULTS, Fault, Surroundings
 
 __all__ = ["Trial", "TrialResult", "fitted", "place", "standard", "try_all"]
 
 STANDARD = tuple(kind for kind in FAULTS if kind != "drift")
-"""The demonstration's drift is the catalogue's of 1 % a tick, only shorter."""
+"""The demonstration's drift is left out: it is the catalogue's drift of 1 % a tick, only shorter."""
 
 _TAKES_BY_RULE = 12
 """Ticks of a stuck value where the feed has no repeat rule."""
@@ -31,11 +31,12 @@ class Trial:
     """One fault at one place.
 
     Attributes:
+        fault: The fault.
         first: Index of its first tick.
         ticks: What is reported while it lasts.
-        true: What would have been.
-        honest: Least and greatest answer of the venues that tell the truth, for each tick; of a fault of one source
-            only.
+        true: What would have been reported without it.
+        honest: Least and greatest answer of the venues that tell the truth, for each tick; only for a fault of one
+            source.
     """
 
     fault: Fault
@@ -50,17 +51,18 @@ class TrialResult:
     """How one fault ended.
 
     Attributes:
-        caught: A faulty report was held; of a source's fault: no answer was written that no honest venue is near.
-        latency: Ticks from the first to the first held one, which is 1 if that is it; None if none was.
-        latency_s: Seconds between these two.
+        caught: True if a faulty report was held; for a fault of one source, if every answer that was written lies
+            between those of honest venues.
+        latency: Ticks until the first hold: 1 if the first tick is held; None if none is.
+        latency_s: Seconds from the first tick to that hold.
         written: Faulty answers that became rounds.
-        worst: The largest of their errors, relative to the true value; on absolute feeds in sigmas.
+        worst: The largest of their errors, relative to the true value; in sigmas on absolute feeds.
         held: Reports held from the fault's beginning until a true one was accepted.
         held_s: Seconds from the first of them to the first accepted report after it.
-        after: How many of these were true.
-        cleared: A true report was accepted before the recording, or the bound of a hold, ended.
-        silent: Ticks without a report, since the sources disagreed.
-        reason: Of the first hold.
+        after: How many of them were true.
+        cleared: True if a true report was accepted before the recording, or the bound of a hold, ended.
+        silent: Ticks without a report, because the sources disagreed.
+        reason: Why the first of them was held.
     """
 
     caught: bool
@@ -77,12 +79,12 @@ class TrialResult:
 
 
 def standard(names: Sequence[str] = STANDARD) -> tuple[Fault, ...]:
-    """Faults of the catalogue by name; all that a report is made with by default."""
+    """Return faults of the catalogue by name; by default those that a report is made with."""
     return tuple(FAULTS[name] for name in names)
 
 
 def fitted(fault: Fault, policy: gate.HoldPolicy) -> Fault:
-    """The fault, made to last beyond what the repeat rule allows if it is one of repetition."""
+    """Return the fault; one of repetition lasts beyond what the repeat rule allows."""
     if fault.group != "stuck" or fault.kind not in FAULTS:
         return fault
     allowed = policy.max_repeats or _TAKES_BY_RULE
@@ -90,14 +92,14 @@ def fitted(fault: Fault, policy: gate.HoldPolicy) -> Fault:
 
 
 def bound(policy: gate.HoldPolicy) -> int:
-    """Anomalous reports that end any hold, if they span the time."""
+    """Return how many anomalous reports end any hold, if they span the time."""
     return gate.PATIENCE * (policy.confirmations + 1)
 
 
 def place(prepared: Prepared, fault: Fault, count: int, seed: int) -> list[Trial]:
-    """The fault at up to `count` places, the same ones for all faults as far as they fit.
+    """Return the fault at up to `count` places, the same ones for all faults as far as they fit.
 
-    Places are drawn from the evaluated part. One where the fault changes nothing is passed over.
+    Places are drawn from the evaluated part. A place where the fault changes nothing is passed over.
     """
     fault = fitted(fault, prepared.feed.policy)
     if fault.needs_others and not prepared.recording.others:
@@ -171,10 +173,11 @@ def try_all(judge: Judge, prepared: Prepared, clean: Replay, trials: Sequence[Tr
         judge: The detector behind the gate.
         prepared: The recording.
         clean: Its replay without faults.
-        trials: Where to put what.
+        trials: The faults at their places.
 
     Returns:
-        None where the recording itself is held at the place: what happens there is not the fault's.
+        A result for each trial; None where the recording itself is held at the place, so that what happens there says
+        nothing of the fault.
     """
     policy = judge.feed.policy
     longest = bound(policy) + policy.max_repeats + 2

@@ -22,19 +22,17 @@ from oracle.core.gate import HoldPolicy
 from oracle.core.statistics import wilson
 from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.evaluation import plots
-from oracle.detectors.evaluation.comparison import StaticCap, compare, matching_cap, severity, shocks
-from oracle.detectors.evaluation.recording import (
-    FeedOptions,
-    FeedSettings,
-    Prepared,
-    Recording,
-    load_recording,
-    prepare,
-    tick_of,
-)
+from oracle.detectors.evaluation.caps import StaticCap, matching_cap
+from oracle.detectors.evaluation.comparison import compare
+from oracle.detectors.evaluation.figures import document
+from oracle.detectors.evaluation.page import to_html
+from oracle.detectors.evaluation.prepared import FeedOptions, FeedSettings, Prepared, prepare, tick_of
+from oracle.detectors.evaluation.recording import Recording, load_recording
 from oracle.detectors.evaluation.replay import Judge, Scoring, replay
-from oracle.detectors.evaluation.tables import document, duration, to_html
+from oracle.detectors.evaluation.scaling import severity
+from oracle.detectors.evaluation.shocks import shocks
 from oracle.detectors.evaluation.trials import place, try_all
+from oracle.detectors.evaluation.wording import duration
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.sources.aggregate import AggregationPolicy
 from oracle.sources.faults import FAULTS

@@ -14,9 +14,7 @@ from oracle.cli import oracle
 from oracle.core.errors import DataError
 from oracle.detectors.evaluation.nab import (
     PROFILES,
-    File,
-    Profile,
-    load_corpus,
+    ScoringProfile,
     robust_sigma,
     run,
     score_corpus,
@@ -24,13 +22,14 @@ from oracle.detectors.evaluation.nab import (
     sigmoid,
     weights,
 )
+from oracle.detectors.evaluation.nab_corpus import CorpusFile, load_corpus
 from oracle.detectors.kinds.quadratic import QuadraticModel
 
 STANDARD, LOW_FP, LOW_FN = PROFILES
 
 
-def series(rows: int, *windows: tuple[int, int], name: str = "a/b.csv") -> File:
-    return File(name, tuple(range(0, rows * 300, 300)), tuple(map(Decimal, range(rows))), windows)
+def series(rows: int, *windows: tuple[int, int], name: str = "a/b.csv") -> CorpusFile:
+    return CorpusFile(name, tuple(range(0, rows * 300, 300)), tuple(map(Decimal, range(rows))), windows)
 
 
 def alarms(rows: int, *at: int) -> list[float]:
@@ -122,7 +121,7 @@ def test_the_threshold_is_the_best_for_the_whole_corpus() -> None:
     assert (found.threshold, found.score, found.false_positives) == (0.6, 100.0, 0)
     # A false positive that costs next to nothing is worth a window.
     quiet[40] = 0.4
-    (found,) = score_corpus(files, [loud, quiet], [Profile("cheap", 1.0, 0.01, 1.0)])
+    (found,) = score_corpus(files, [loud, quiet], [ScoringProfile("cheap", 1.0, 0.01, 1.0)])
     assert (found.threshold, found.found, found.false_positives) == (0.4, 2, 1)
 
 

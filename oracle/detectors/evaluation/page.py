@@ -1,0 +1,91 @@
+"""The report of an evaluation as one HTML page: no script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from oracle.detectors.evaluation.results import Comparison
+from oracle.detectors.evaluation.tables import clean_rows, fault_header, fault_rows, headline, shock_rows
+
+__all__ = ["to_html"]
+
+PICTURES = {
+    "series": "The series with its largest real moves (circles), and below each report that was held.",
+    "scores": "How near each report was to the detector's limit: above 1 it objects.",
+    "recall": "Recall by size, with 95 % intervals. Dashed: the cap with as many false holds.",
+    "curve": "What scaling all limits would give; the shaded part holds at most 5 of 10,000.",
+}
+"""Captions of the plots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A plot as the page has it: inside, in Base64."""
+
+    caption: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table, and its shade: "good", "bad" or none."""
+
+    text: str
+    shade: str = ""
+
+
+def to_html(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
+    """Return the page.
+
+    Args:
+        comparison: What to report.
+        pictures: PNG files by the names that `plots.draw` gives them; those that are missing are left out.
+    """
+    loader = PackageLoader("oracle.detectors.evaluation")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    header, rows = clean_rows(comparison)
+    shocks_header, shocks = shock_rows(comparison)
+    return environment.get_template("report.html.jinja").render(
+        name=comparison.prepared.recording.name,
+        headline=headline(comparison),
+        clean={"header": header, "rows": rows},
+        faults={"header": fault_header(comparison), "groups": _shaded_groups(comparison)},
+        shocks={"header": shocks_header, "rows": shocks},
+        skipped=comparison.skipped,
+        pictures={
+            name: Picture(PICTURES[name], base64.b64encode(picture).decode()) for name, picture in pictures.items()
+        },
+    )
+
+
+def _shaded_groups(comparison: Comparison) -> list[tuple[str, list[list[Cell]]]]:
+    """Return the table of faults by group, the detectors' cells shaded."""
+    return [
+        (group, [[Cell(text, _shade(comparison, index, row[0])) for index, text in enumerate(row)] for row in rows])
+        for group, rows in fault_rows(comparison)
+    ]
+
+
+def _shade(comparison: Comparison, column: int, kind: str) -> str:
+    """Return how a detector compares with its cap, beyond both intervals; "" in the columns that are no detector's."""
+    position, is_cap = divmod(column - 3, 2)
+    if not 0 <= position < len(comparison.evaluations) or is_cap:
+        return ""
+    evaluation = comparison.evaluations[position]
+    own, cap = evaluation.fault(kind), comparison.cap_of(evaluation).fault(kind)
+    if own is None or cap is None or own.real:
+        return ""
+    if own.recall.low > cap.recall.high:
+        return "good"
+    return "bad" if own.recall.high < cap.recall.low else ""
