@@ -21,7 +21,7 @@ _ASSEMBLY = re.compile(r"\bassembly\b[^{;]*\{")
 
 @dataclass(slots=True)
 class Tally:
-    """What was reached, and what was not.
+    """The places that were reached, and those that were not.
 
     Attributes:
         reached: How many places were reached.

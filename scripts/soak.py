@@ -31,7 +31,7 @@ from tests.chaos.scene import Scene, stage
 
 ENDS = frozenset({"accepted", "held", "superseded", "failed"})
 KILLS, FAULTS = 24, 60
-"""How many there would be in a run that is disturbed from beginning to end."""
+"""The numbers for a run that is disturbed from beginning to end."""
 DISTURBED = 2 / 3
 STALLED_S = 180.0
 """Seconds without a round after which something must be wrong."""

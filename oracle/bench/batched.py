@@ -1,4 +1,4 @@
-"""What batching saves: the same reports by the same daemon, with feeds that share a proof, and with feeds that don't.
+"""The saving by batching: the same reports by the same daemon, once with shared proofs, once without.
 
 The daemon is `oracle run` as it stands, with a feed for each place in a proof. Each feed reports the next row of its
 recording as soon as the one before has ended, so all of them are due at once, and the daemon is never idle. The rows'
@@ -30,7 +30,7 @@ FEEDS = 4
 
 
 async def run(folder: Path, readings: Sequence[Reading], echo: Callable[[str], None]) -> dict[str, Any]:
-    """Measure the case.
+    """Measure the case `BATCHED`, and return its report.
 
     Args:
         folder: For the daemons' files.
@@ -38,7 +38,7 @@ async def run(folder: Path, readings: Sequence[Reading], echo: Callable[[str], N
         echo: Takes lines for people.
 
     Raises:
-        Fatal: A daemon did not report all of it.
+        Fatal: A daemon did not report all observations.
     """
     found = {}
     for size in (FEEDS, 1):

@@ -1,4 +1,4 @@
-"""The cases of the benchmark, by name. Light: the command line checks names before it loads what measures them."""
+"""The cases of the benchmark, by name."""
 
 from __future__ import annotations
 

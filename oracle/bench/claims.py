@@ -1,4 +1,4 @@
-"""What private claims cost: proving, the registry's gas, verification off-chain; and how that grows with the inputs.
+"""The cost of private claims: proving, the registry's gas, verification off-chain; and its growth with the inputs.
 
 The packaged models are proven on inputs that are made up; linear models of 8 to 128 inputs have random weights: what a
 proof costs depends on their shape, not on what they have learned. Each claim is made by the client, attested by an
@@ -46,7 +46,7 @@ _LIFETIME = 86_400
 
 @dataclass
 class _Case:
-    """A claim that is on the chain, and what proves it again."""
+    """A claim that is on the chain, with what is needed to prove it again."""
 
     model: Registered
     claim: ClaimProof

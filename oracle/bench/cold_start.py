@@ -1,4 +1,4 @@
-"""How long it takes from nothing: `oracle --help` as a new process, and the set-up in a fresh clone."""
+"""Starts from nothing, timed: `oracle --help` as a new process, and the set-up in a fresh clone."""
 
 from __future__ import annotations
 

@@ -53,18 +53,18 @@ async def report_by_daemon(
     """Deploy a case on a fresh chain, and let a daemon report to it.
 
     Args:
-        folder: Of the case: it has the artifact.
-        case: Of `REPORTED`.
+        folder: The case's folder, which has the artifact.
+        case: One of `REPORTED`.
         circuit: The case's circuit.
         proofs: Its proofs; the last one is also verified by itself.
-        observations: That the daemon reports.
-        workers: Proving processes; None: as many as by default.
+        observations: Number of observations to report.
+        workers: Number of proving processes; None: the default.
 
     Returns:
         The gas, the latency, and the daemon's memory, each as it goes into the report.
 
     Raises:
-        Fatal: The daemon did not report all of it.
+        Fatal: The daemon did not report all observations.
     """
     last = observed(observations)[-1].observed_at
     with Anvil(load_anvil_config(port=0, start_time=last)) as chain:
@@ -186,7 +186,7 @@ def run_daemon(path: Path) -> tuple[int, int]:
             if daemon.poll() is None:
                 daemon.terminate()
                 daemon.wait()
-    # When its only series is at its end, the daemon ends with success; everything else shows in the journal too.
+    # The daemon ends with success when its only series is at its end; anything else shows in the journal too.
     if daemon.returncode != 0:
         raise Fatal(f"the daemon ended with exit code {daemon.returncode}: {_tail(log)}")
     return parent, total

@@ -1,4 +1,4 @@
-"""How far the cost model (`oracle.proving.graph`) is from what was measured, case by case."""
+"""The errors of the cost model (`oracle.proving.cost`), case by case."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 STAGES = ("graph", "settings")
-"""When an estimate is made: from the graph alone, as `oracle model build --check` does; with ezkl's count of rows, as
-candidates are ranked."""
+"""The two stages of an estimate: from the graph alone, as `oracle model build --check` makes it; and with ezkl's count
+of rows, as candidates are ranked."""
 
 QUANTITIES = {
     "rows": "rows",
@@ -17,7 +17,7 @@ QUANTITIES = {
     "memory": "rss_mb",
     "seconds": "total_s",
 }
-"""What is estimated, and what was measured of it."""
+"""The estimated quantities, each with the key of its measurement."""
 
 
 def compare(report: dict[str, Any]) -> None:

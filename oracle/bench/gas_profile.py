@@ -1,4 +1,4 @@
-"""What a submission's gas is spent on, from the trace of its transaction."""
+"""The parts of a submission's gas, from the trace of its transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TraceStep:
 
 @dataclass(frozen=True)
 class GasProfile:
-    """Where the gas of a submission's whole transaction went.
+    """The parts of the gas of a submission's whole transaction.
 
     Attributes:
         calldata_beyond: Gas of its calldata beyond that of the bare verification; may be below zero.

@@ -1,8 +1,9 @@
-"""`oracle bench --growth`: how proofs grow with the model, and one that is too large for one circuit.
+"""`oracle bench --growth`: the growth of proofs with the model, and a model that is too large for one circuit.
 
 Models are perceptrons of three dense layers, 16 → w → w → 4, with seeded random weights: what a proof costs depends on
 their shape, not on what they have learned. Each circuit is proven in a fresh child process, whose largest resident size
-is the proof's. What this machine can't prove in reasonable time is estimated with the cost model, and marked.
+counts as the proof's. Circuits that this machine can't prove in reasonable time are estimated with the cost model, and
+marked.
 """
 
 from __future__ import annotations
@@ -43,23 +44,23 @@ from oracle.proving.tuning.request import Objective
 Echo = Callable[[str], None]
 
 SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 200_000, 300_000, 1_000_000)
-"""Weights, about."""
+"""Approximate numbers of weights."""
 
 LARGE = (64, *(240,) * 5, 10)
 """Widths of the layers of the model that is split: 248,160 weights."""
 
 SPLIT_MEMORY_GIB = 1.0
-"""What its proofs may take together."""
+"""Memory that its proofs may take together."""
 
 MEMORY_GIB = 8.0
-"""A circuit that is estimated to take more is not proven here."""
+"""A circuit that is estimated to take more memory is not proven."""
 
 _SAMPLES = 200
 _INPUT_SCALE, _PARAM_SCALE = 4, 6
 
 
 def perceptron(widths: Sequence[int], seed: int = 0) -> bytes:
-    """An ONNX model of dense layers with random weights, a ReLU after each but the last."""
+    """Return an ONNX model of dense layers with random weights, with a ReLU after each layer but the last."""
     rng = np.random.default_rng(seed)
     nodes, constants, value = [], [], "x"
     for at in range(len(widths) - 1):
@@ -81,7 +82,7 @@ def perceptron(widths: Sequence[int], seed: int = 0) -> bytes:
 
 
 def widths_for(weights: int) -> tuple[int, ...]:
-    """16 → w → w → 4 with about so many weights."""
+    """Return the widths 16 → w → w → 4 of a model with about so many weights."""
     width = max(1, round((-20 + (400 + 4 * weights) ** 0.5) / 2))
     return (16, width, width, 4)
 
@@ -95,21 +96,21 @@ def measure_growth(
     large: Sequence[int] = LARGE,
     plot: Path | None = None,
 ) -> dict[str, Any]:
-    """Measures, and writes `growth` into the report.
+    """Measure how proofs grow, print the table, and write `growth` into the report.
 
     Args:
-        out: The report; what else it has is kept.
+        out: The report; its other entries are kept.
         echo: Takes lines for people.
         sizes: Weights of the models of one circuit.
-        most_seconds: A proof that is estimated to take longer is not made.
-        large: Widths of the model that is split; none leaves it out.
-        plot: Where the plot goes; None: nowhere.
+        most_seconds: Proofs that are estimated to take longer are not made.
+        large: Widths of the model that is split; empty: none is.
+        plot: The plot's file; None: no plot.
 
     Returns:
-        What was written under `growth`.
+        The entry `growth`, as it was written.
 
     Raises:
-        DataError: There is a report, and it is none.
+        DataError: The file exists, and is no report.
     """
     try:
         report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
@@ -146,7 +147,7 @@ def _integers(data: bytes) -> Circuit:
 
 
 def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: Echo) -> dict[str, Any]:
-    """One circuit: estimated, and proven if it can be."""
+    """Estimate one circuit, and prove it if that is possible here."""
     circuit = _integers(perceptron(widths_for(size)))
     visibility = artifact.Visibility.PRIVATE if private else artifact.Visibility.PUBLIC
     with EngineProcess() as engine:
@@ -216,7 +217,7 @@ def _circuit(size: int, private: bool, folder: Path, most_seconds: float, echo: 
 
 
 def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
-    """A model that is cut, from the ONNX file to the verified chain, as its user does it."""
+    """Measure a model that is split, from the ONNX file to the verified proofs, as its user does it."""
     onnx, data = folder / "large.onnx", folder / "large.npy"
     onnx.write_bytes(perceptron(widths))
     samples: np.ndarray = np.random.default_rng(1).normal(size=(_SAMPLES, widths[0]))
@@ -229,7 +230,7 @@ def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
         memory_limit=SPLIT_MEMORY_GIB,
         cores=os.cpu_count(),
         out=toolchain.build_dir() / "growth",
-        # Random weights have no classes: the largest of ten outputs, all alike, flips sooner than a trained model's.
+        # With random weights all ten outputs are alike, so the largest one flips sooner than a trained model's.
         max_flips=100.0,
     )
     began = time.perf_counter()
@@ -272,7 +273,7 @@ def _split(widths: Sequence[int], folder: Path, echo: Echo) -> dict[str, Any]:
 
 
 def _errors(circuits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How far estimates were from what was measured: the largest factor either way."""
+    """Return the least and the largest factor between estimates and measurements."""
     errors: dict[str, Any] = {}
     for name in ("seconds", "memory_mb"):
         ratios = [each["estimated"][name] / each["measured"][name] for each in circuits if each["measured"]]

@@ -1,4 +1,4 @@
-"""How proofs grow with the model: the table and the plot."""
+"""The table and the plot of how proofs grow with the model."""
 
 from __future__ import annotations
 

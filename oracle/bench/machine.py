@@ -1,4 +1,4 @@
-"""What is measured, and on which machine."""
+"""This machine, and the versions of what is measured."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _NEARLY_FLOAT = 20
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """The model of a group of cases, as ezkl gets it too.
+    """A model that a group of cases share: our circuits and ezkl's.
 
     Attributes:
         name: The model's name.

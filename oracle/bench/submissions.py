@@ -1,4 +1,4 @@
-"""What a submission costs on the chain: batches of feeds, beside the bare verification of the same proofs.
+"""The cost of a submission on the chain: batches of feeds, beside the bare verification of the same proofs.
 
 Real proofs and real verifiers on Anvil. Half of the feeds have an adapter, half have none; both have their first rounds
 behind them, so that what is measured is what every later report costs. Gas depends on nothing but the bytes that are

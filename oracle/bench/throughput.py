@@ -1,4 +1,4 @@
-"""How many proofs a second a real prover makes."""
+"""Proofs per second of a real prover."""
 
 from __future__ import annotations
 

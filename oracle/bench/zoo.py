@@ -1,4 +1,4 @@
-"""Models of every kind that people bring, trained or built in seconds with numpy, written as frameworks export them.
+"""Models of every kind that people import, trained or built in seconds with numpy, written as frameworks export them.
 
 The benchmark measures them in the sizes of `BENCHED`; the tests take smaller ones of the same builders.
 """
@@ -16,10 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 Samples = np.ndarray
 Built = tuple[bytes, Samples]
-"""An ONNX file, and samples of its inputs: those that it was fitted to, then as many more as were asked for."""
+"""An ONNX file, and samples of its inputs: those that it was fitted to, then as many further ones as were asked for."""
 
 
 def weights(name: str, values: Any, kind: Any = np.float32) -> onnx.TensorProto:
+    """Return a constant tensor of a graph."""
     return numpy_helper.from_array(np.asarray(values, dtype=kind), name)
 
 
@@ -32,7 +33,16 @@ def model(
     opset: int = 13,
     ml: bool = False,
 ) -> bytes:
-    """A graph with input `x`."""
+    """Return an ONNX file of one graph with the input `x`.
+
+    Args:
+        nodes: Of the graph, in order.
+        shape: Of the input.
+        constants: The graph's weights.
+        outputs: Names of the outputs.
+        opset: Version of the operators.
+        ml: The graph has operators of the domain ai.onnx.ml.
+    """
     graph = helper.make_graph(
         list(nodes),
         "model",
@@ -45,15 +55,17 @@ def model(
 
 
 def node(kind: str, inputs: Sequence[str], output: str = "y", **attributes: Any) -> onnx.NodeProto:
+    """Return a node with one output."""
     return helper.make_node(kind, list(inputs), [output], name=f"{output}_{kind}", **attributes)
 
 
 def points(count: int, features: int, seed: int = 0) -> Samples:
+    """Return normally distributed samples [count, features]."""
     return np.random.default_rng(seed).normal(size=(count, features)).astype(np.float32)
 
 
 def linear(features: int = 8, samples: int = 400, more: int = 0) -> Built:
-    """Least squares, as Keras writes a dense layer: MatMul and Add."""
+    """Fit a linear model by least squares, written as Keras writes a dense layer: MatMul and Add."""
     x = points(samples + more, features, 1)
     rng = np.random.default_rng(2)
     fitted_to = x[:samples]
@@ -64,7 +76,7 @@ def linear(features: int = 8, samples: int = 400, more: int = 0) -> Built:
 
 
 def logistic(features: int = 6, samples: int = 400, more: int = 0) -> Built:
-    """Logistic regression, as PyTorch writes it: Gemm with transposed weights, and a final Sigmoid."""
+    """Fit a logistic regression, written as PyTorch does: Gemm with transposed weights, and a final Sigmoid."""
     x = points(samples + more, features, 3)
     fitted_to = x[:samples]
     target = (fitted_to @ np.resize([1.0, -2.0, 0.5, 0.0, 1.5, -0.7], features) > 0.3).astype(float)
@@ -78,7 +90,7 @@ def logistic(features: int = 6, samples: int = 400, more: int = 0) -> Built:
 
 
 def _fit(x: np.ndarray, y: np.ndarray, hidden: Sequence[int], seed: int, steps: int = 300) -> list[np.ndarray]:
-    """ReLU layers and a linear one, by gradient descent with momentum: weights and bias of each layer in turn."""
+    """Fit ReLU layers and a linear one by gradient descent with momentum; return weights and biases in turn."""
     rng = np.random.default_rng(seed)
     sizes = [x.shape[1], *hidden, y.shape[1]]
     layers: list[np.ndarray] = []
@@ -116,7 +128,7 @@ def _dense(layers: Sequence[np.ndarray], last: str = "y") -> tuple[list[onnx.Nod
 
 
 def mlp(features: int = 6, hidden: Sequence[int] = (10,), classes: int = 3, samples: int = 400, more: int = 0) -> Built:
-    """Classes by which of as many curves is the highest."""
+    """Fit a perceptron that tells which of several curves is the highest."""
     x = points(samples + more, features, 4)
     fitted_to = x[:samples]
     curves = [fitted_to[:, 0] * fitted_to[:, 1], fitted_to[:, 2], np.abs(fitted_to[:, 3]) - 0.5]
@@ -129,14 +141,14 @@ def mlp(features: int = 6, hidden: Sequence[int] = (10,), classes: int = 3, samp
 def autoencoder(
     features: int = 8, hidden: int = 3, threshold: float | None = 3.0, samples: int = 400, more: int = 0
 ) -> Built:
-    """Features through a few, and the squared error of the reconstruction against a threshold: above 0 is odd.
+    """Fit an autoencoder; its output is the squared error of the reconstruction less a threshold: above 0 is odd.
 
     Args:
-        features: That are made of `hidden` ones.
-        hidden: Of the layer in the middle.
-        threshold: None: what 1 % of the samples it was fitted to exceed.
-        samples: To fit to; a tenth as many odd ones come after them.
-        more: Further ones, one in eleven of them odd.
+        features: Number of features, which are made of `hidden` ones.
+        hidden: Width of the layer in the middle.
+        threshold: None: the one that 1 % of the samples it is fitted to exceed.
+        samples: Number of samples to fit to; a tenth as many odd ones come after them.
+        more: Number of further samples, one in eleven of them odd.
     """
     rng = np.random.default_rng(6)
     factors = rng.normal(size=(hidden, features)) * np.sqrt(3 / hidden) / 2
@@ -160,7 +172,7 @@ def autoencoder(
 
 
 def trees(count: int = 3, depth: int = 3, samples: int = 400, more: int = 0) -> Built:
-    """A gradient-boosted ensemble as skl2onnx writes it: one TreeEnsembleRegressor."""
+    """Fit a gradient-boosted ensemble, written as skl2onnx does: one TreeEnsembleRegressor."""
     x = points(samples + more, 5, 9)
     everything, x = x, x[:samples]
     residual = np.where(x[:, 0] > 0.2, x[:, 1], -x[:, 2]) + 0.5 * (x[:, 3] > 1)
@@ -215,12 +227,12 @@ def trees(count: int = 3, depth: int = 3, samples: int = 400, more: int = 0) -> 
 
 
 def cnn(size: int = 6, samples: int = 200, more: int = 0) -> Built:
-    """Pictures with a bar across or down: convolution, ReLU, pooling, and a dense layer, all by hand.
+    """Build a network that tells a bar across from a bar down: convolution, ReLU, pooling, a dense layer, set by hand.
 
     Args:
-        size: Of a picture, each way; even.
-        samples: How many, and `more` of them.
-        more: Likewise.
+        size: Height and width of a picture; even.
+        samples: Number of pictures.
+        more: Number of further pictures.
     """
     count = samples + more
     rng = np.random.default_rng(10)
@@ -245,7 +257,7 @@ def cnn(size: int = 6, samples: int = 200, more: int = 0) -> Built:
 
 
 FITTED, HELD_OUT = 2_000, 10_000
-"""Samples that a benchmarked model is fitted and tuned to, and those that its verdicts are counted on."""
+"""Numbers of samples that a benchmarked model is fitted and tuned to, and that its verdicts are counted on."""
 
 
 @dataclass(frozen=True)
@@ -253,15 +265,15 @@ class Benched:
     """A model in the size that is benchmarked.
 
     Attributes:
-        title: For tables.
-        build: The file and its samples; the last `HELD_OUT` of them are new to the model.
+        title: Its title in tables.
+        build: Returns the file and its samples; the last `HELD_OUT` of them are new to the model.
     """
 
     title: str
     build: Callable[[], Built]
 
     def load(self) -> tuple[bytes, Samples, Samples]:
-        """The file, the samples to tune on, and those to judge by."""
+        """Return the file, the samples to tune on, and those to judge by."""
         data, samples = self.build()
         return data, samples[:-HELD_OUT], samples[-HELD_OUT:]
 
@@ -279,7 +291,7 @@ BENCHED: dict[str, Benched] = {
 
 
 def without_last(data: bytes, kind: str) -> bytes:
-    """The graph without its last node, if that is of this kind."""
+    """Return the graph without its last node, if that is of this kind; else the graph itself."""
     proto = onnx.load_model_from_string(data)
     last = proto.graph.node[-1]
     if last.op_type == kind:
@@ -289,7 +301,7 @@ def without_last(data: bytes, kind: str) -> bytes:
 
 
 def with_batch(data: bytes, batch: int) -> bytes:
-    """The graph for exactly so many samples: ezkl takes no open dimension by another name than its own."""
+    """Return the graph for exactly so many samples: ezkl takes no open dimension by another name than its own."""
     proto = onnx.load_model_from_string(data)
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = batch

@@ -1,4 +1,4 @@
-"""What several commands share: options, and reading the configuration, a keystore or a hash that an option names."""
+"""Options that several commands share, and the configuration, keystores and hashes that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is replayed: recorded series, with injected faults."""
+"""The recorded series that are replayed, with injected faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `oracle demo` is asked for, and the configuration that follows."""
+"""The options of `oracle demo`, and the configuration that follows from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the chain says of a demonstration, and whether the journal says the same."""
+"""The summary of a demonstration, from the chain's events, and the comparison with the journal."""
 
 from __future__ import annotations
 

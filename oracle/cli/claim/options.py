@@ -1,4 +1,4 @@
-"""What the commands on claims share: options, and what is made of them."""
+"""Options that the commands on claims share, and the objects that are made of them."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ if TYPE_CHECKING:
     help="Further reports near a held answer that end the hold.",
 )
 @click.option(
-    "--confirm-delay", type=click.IntRange(min=0), help="Seconds that these reports must span (default: the heartbeat)."
+    "--confirm-delay",
+    type=click.IntRange(min=0),
+    help="Seconds after the held report before one of them can end the hold (default: the heartbeat).",
 )
 @click.option(
     "--tolerance",

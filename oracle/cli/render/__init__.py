@@ -1,1 +1,1 @@
-"""What commands print: tables and lines for people, JSON for machines. A module has what one command group shows."""
+"""The output of the commands: tables and lines for people, JSON for machines; one module for each thing shown."""

@@ -1,4 +1,4 @@
-"""What `oracle explain` says."""
+"""The account of a report that `oracle explain` gives."""
 
 from __future__ import annotations
 

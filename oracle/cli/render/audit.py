@@ -1,4 +1,4 @@
-"""What `oracle audit` found."""
+"""The findings of `oracle audit`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oracle.cli.render.tables import new_table
 
 
 def print_audit(report: AuditReport, *, as_json: bool) -> None:
-    """Each round as verified or not, and what is wrong."""
+    """Print for each round whether it was verified, then the notes and problems."""
     if as_json:
         document = asdict(report)
         document |= {"verified": report.verified, "failed": report.failed, "ok": report.ok}

@@ -1,4 +1,4 @@
-"""What `oracle deploy` has deployed."""
+"""The contracts and feeds that `oracle deploy` has deployed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oracle.cli.render.tables import new_table
 
 
 def print_deployment(deployment: Deployment) -> None:
-    """Print where everything is."""
+    """Print the addresses of the hub and the feeds, and the models' artifacts."""
     table = new_table("what", "where")
     table.add_row(f"hub on chain {deployment.chain_id}", deployment.hub)
     for number, model in sorted(deployment.models.items()):

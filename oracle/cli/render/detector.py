@@ -15,7 +15,7 @@ from oracle.detectors.drift import DriftReport, lines
 
 
 def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
-    """What a trained detector does on each split, and where its files are."""
+    """Print how a trained detector does on each split, and its files."""
     if as_json:
         print_json({"card": card, "files": files})
         return
@@ -39,7 +39,7 @@ def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, a
 
 
 def print_monitor(found: DriftReport, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
-    """Whether a model should be retrained, and where the proposed one is."""
+    """Print whether a model should be retrained, and the files of the proposed one."""
     if as_json:
         print_json({**asdict(found), "retrain": found.retrain, "proposed": files})
         return

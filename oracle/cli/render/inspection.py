@@ -1,4 +1,4 @@
-"""What `oracle model inspect` shows of an artifact of one circuit."""
+"""The report of `oracle model inspect` on an artifact of one circuit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oracle.proving.inspect.views import Inspection
 
 
 def print_inspection(found: Inspection, *, as_json: bool) -> None:
-    """An artifact: what it is, what it costs, what it publishes, and who may have it."""
+    """Print an artifact's circuit, its cost, what it publishes, and who may have its files."""
     if as_json:
         print_json(asdict(found))
         return

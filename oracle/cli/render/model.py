@@ -1,4 +1,4 @@
-"""Imported models: what is in a graph, what was built, split models, and inferences."""
+"""Imported models: their graphs, their artifacts, split models, and proven inferences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oracle.proving.split.pieces import Plan
 
 
 def print_graph(report: GraphReport, *, as_json: bool) -> None:
-    """What is in a model, what it would cost, and why it can't be proven."""
+    """Print the content of a model, its cost, and the reasons why it can't be proven."""
     if as_json:
         print_json(report.document())
         return
@@ -47,7 +47,7 @@ def print_graph(report: GraphReport, *, as_json: bool) -> None:
 
 
 def print_model(built: BuiltModel, *, as_json: bool) -> None:
-    """An artifact of a brought model, with the settings that were weighed."""
+    """Print an artifact of an imported model, with the settings that tuning compared."""
     manifest, path = built.artifact.manifest, built.artifact.path
     if as_json:
         print_json({"path": path, "manifest": manifest.document(), "tuning": built.tuning})
@@ -90,7 +90,7 @@ def print_model(built: BuiltModel, *, as_json: bool) -> None:
 
 
 def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool) -> None:
-    """A split model: its segments, in order; with a plan, what was estimated of them."""
+    """Print a split model: its segments in order, and the estimates of a plan, if there is one."""
     costs = [estimated_cost(each) for each in chain.artifacts]
     if as_json:
         manifest = chain.manifest.document() if chain.manifest is not None else {}
@@ -137,7 +137,7 @@ def print_split(chain: ArtifactChain, plan: Plan | None = None, *, as_json: bool
 
 
 def print_inference(chain: ArtifactChain, proof: ModelProof) -> None:
-    """What a proof says, in the model's units."""
+    """Print the outputs of a proven inference, in the model's units."""
     outputs = ", ".join(f"{value / 2**chain.output_scale:.6g}" for value in proof.outputs)
     count = len(proof.proofs)
     size = sum(len(each) for each in proof.proofs)

@@ -14,7 +14,7 @@ from oracle.proving.srs.files import SrsFile
 
 
 def print_srs(entries: Sequence[SrsFile], *, as_json: bool) -> None:
-    """The SRS cache."""
+    """Print the strings in the cache."""
     if as_json:
         print_json([asdict(entry) for entry in entries])
         return
@@ -25,7 +25,7 @@ def print_srs(entries: Sequence[SrsFile], *, as_json: bool) -> None:
 
 
 def print_srs_findings(findings: Sequence[SrsFinding], *, as_json: bool) -> None:
-    """Each SRS as it was checked."""
+    """Print the result of checking each string, and the artifacts that use it."""
     if as_json:
         print_json([asdict(finding) for finding in findings])
         return

@@ -1,4 +1,4 @@
-"""What `oracle status` shows."""
+"""The state that `oracle status` shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oracle.cli.render.tables import new_table
 
 
 def print_status(status: OracleStatus, *, as_json: bool) -> None:
-    """The chain, the payer, the journal, and each feed."""
+    """Print the chain, the payer, the journal, and each feed."""
     if as_json:
         print_json(asdict(status))
         return

@@ -1,4 +1,4 @@
-"""How far the cost model is from what was measured."""
+"""The errors of the cost model."""
 
 from __future__ import annotations
 

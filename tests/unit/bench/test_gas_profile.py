@@ -1,4 +1,4 @@
-"""Where the gas of a submission goes."""
+"""The parts of a submission's gas."""
 
 from __future__ import annotations
 

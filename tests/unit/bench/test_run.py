@@ -1,4 +1,4 @@
-"""What the benchmark refuses to measure, and the report for people."""
+"""Arguments that the benchmark refuses, and the report for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation says: that commands, files, targets, tests and errors exist, and that its code compiles."""
+"""The documentation names commands, files, targets, tests and errors that exist, and its code compiles."""
 
 from __future__ import annotations
 
@@ -113,9 +113,11 @@ def test_documented_solidity_compiles(project_root: Path) -> None:
     compile_standard(standard_input({**interfaces, "Documented.sol": source}, evm_version="cancun"), "0.8.30")
 
 
-def test_every_command_is_explained() -> None:
+def test_every_command_and_every_option_is_explained() -> None:
     def walk(command: click.Command) -> None:
         assert command.help, command.name
+        for option in command.params:
+            assert not isinstance(option, click.Option) or option.help, f"{command.name} {option.name}"
         if isinstance(command, click.Group):
             for inner in command.commands.values():
                 walk(inner)

@@ -1,4 +1,4 @@
-"""What judges the contracts from outside: coverage against its limits, and slither's settings."""
+"""The checks of the contracts from outside: coverage against its limits, and slither's settings."""
 
 from __future__ import annotations
 
