@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from typing import Any
 
@@ -51,6 +52,46 @@ async def test_requests_that_are_cancelled_at_any_moment_hinder_no_other(httpser
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             assert await asyncio.wait_for(rpc.block_number(), 20) == 16
+
+
+_WEB3_UNDER_CANCELLATIONS = """
+import asyncio, os, sys
+from web3 import AsyncHTTPProvider
+
+
+async def main(url):
+    provider = AsyncHTTPProvider(url)
+    for steps in range(40):
+        tasks = [asyncio.create_task(provider.make_request("eth_blockNumber", [])) for _ in range(6)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=0.2)
+        last = asyncio.create_task(provider.make_request("eth_blockNumber", []))
+        done, _ = await asyncio.wait({last}, timeout=2)
+        if not done:
+            return "hangs"
+        assert last.result()["result"] == "0x10"
+    return "answers"
+
+
+async def report():
+    print(await main(sys.argv[1]), flush=True)
+    os._exit(0)  # a thread that waits for the lock would keep the process alive
+
+
+asyncio.run(report())
+"""
+
+
+def test_web3_s_own_provider_hangs_under_the_same_cancellations(httpserver: HTTPServer) -> None:
+    """The reason for `oracle.chain.transport.jsonrpc`. It runs in a child process, which it hangs as a whole."""
+    serve(httpserver, {"eth_blockNumber": "0x10"})
+    child = [sys.executable, "-c", _WEB3_UNDER_CANCELLATIONS, httpserver.url_for("/")]
+    done = subprocess.run(child, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "hangs", "web3's provider no longer hangs: JsonRpc can go"
 
 
 async def test_a_closed_endpoint_may_be_used_again(httpserver: HTTPServer) -> None:

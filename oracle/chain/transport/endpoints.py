@@ -121,6 +121,7 @@ class Endpoints:
         self._clock = clock
         self._checked_at: float | None = None
         self._checking: asyncio.Task[None] | None = None
+        self._check_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"Endpoints({', '.join(member.name for member in self._members)})"
@@ -164,19 +165,21 @@ class Endpoints:
 
     async def check(self) -> None:
         """Check all endpoints: that they answer, that they serve this chain, and that their heads are near."""
-        self._checked_at = self._clock()
-        found = await together(*(self._look(member) for member in self._members))
-        heads = [head for head in found if head is not None]
-        for member, head in zip(self._members, found, strict=True):
-            if head is None:
-                continue
-            member.is_foreign = False
-            lag = _reference(heads) - head
-            if lag > self._policy.max_lag:
-                self._down(member, f"its head, block {head}, is {lag} blocks behind the others")
-            else:
-                self._up(member)
-        self._settle()
+        # One at a time: an older check must not overwrite what a newer one found.
+        async with self._check_lock:
+            self._checked_at = self._clock()
+            found = await together(*(self._look(member) for member in self._members))
+            heads = [head for head in found if head is not None]
+            for member, head in zip(self._members, found, strict=True):
+                if head is None:
+                    continue
+                member.is_foreign = False
+                lag = _reference(heads) - head
+                if lag > self._policy.max_lag:
+                    self._down(member, f"its head, block {head}, is {lag} blocks behind the others")
+                else:
+                    self._up(member)
+            self._settle()
 
     async def _look(self, member: _Member) -> int | None:
         """Return the head of an endpoint; note what is wrong with it and return None if there is none."""

@@ -30,9 +30,6 @@ MAX_BODY = 64 << 20
 
 _HEADERS = {"Content-Type": "application/json", "Connection": "close"}
 
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-"""A connection for each request: one that the other side has closed meanwhile is never taken for a good one."""
-
 
 class JsonRpc(AsyncJSONBaseProvider):
     """A provider for one endpoint. It follows no redirect, and ignores proxies that the environment names.
@@ -46,8 +43,6 @@ class JsonRpc(AsyncJSONBaseProvider):
         super().__init__()
         self._url = url
         self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Make one request.
@@ -71,13 +66,13 @@ class JsonRpc(AsyncJSONBaseProvider):
             raise NoJsonRpc from None
 
     async def disconnect(self) -> None:
-        """Close the connections. The next request opens others."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        """Do nothing: no connection outlives its request."""
 
     async def _post(self, body: bytes) -> bytes:
-        async with self._opened().stream("POST", self._url, content=body, headers=_HEADERS) as response:
+        async with (
+            self._client() as client,
+            client.stream("POST", self._url, content=body, headers=_HEADERS) as response,
+        ):
             if response.status_code >= 300:
                 raise RefusedByStatus(response.status_code)
             answer = bytearray()
@@ -87,19 +82,19 @@ class JsonRpc(AsyncJSONBaseProvider):
                     raise AnswerTooLarge(MAX_BODY)
         return bytes(answer)
 
-    def _opened(self) -> httpx.AsyncClient:
-        """Return the client of the loop that runs now."""
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            # `timeout=None`: httpx limits each step of a request, `make_request` limits the whole of it.
-            self._client = httpx.AsyncClient(timeout=None, limits=_LIMITS, verify=_tls(), trust_env=False)
-            self._loop = loop
-        return self._client
+    def _client(self) -> httpx.AsyncClient:
+        """Return a client for one request, and so for one connection.
+
+        A connection that the other side has closed meanwhile is never taken for a good one. Nor does a client keep the
+        connections of requests that were cancelled, as httpcore's pools do: it closes them when the request ends.
+        """
+        # `timeout=None`: httpx limits each step of a request, `make_request` limits the whole of it.
+        return httpx.AsyncClient(timeout=None, verify=_tls(), trust_env=False)
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Return one context for all clients, with the certificates that this system trusts."""
+    """Return one context for all requests, with the certificates that this system trusts."""
     return ssl.create_default_context()
 
 

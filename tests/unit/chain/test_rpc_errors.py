@@ -85,8 +85,8 @@ def over_http(rpc: Rpc, outcome: httpx.Response | Exception) -> list[str]:
             raise outcome
         return httpx.Response(outcome.status_code, content=outcome.content)
 
-    client = httpx.AsyncClient(transport=httpx.MockTransport(handle))
-    rpc.transport._provider._opened = lambda: client  # type: ignore[attr-defined]
+    provider: Any = rpc.transport._provider  # type: ignore[attr-defined]
+    provider._client = lambda: httpx.AsyncClient(transport=httpx.MockTransport(handle))
     return asked
 
 
