@@ -75,15 +75,15 @@ class Figures:
         faults = ", ".join(f"{count} × {name}" for name, count in sorted(self.faults.items()))
         rows = [
             ("rounds delivered", f"{self.ends['accepted']:,} over {self.feeds} feeds"),
-            ("other ends", ", ".join(f"{self.ends[end]} {end}" for end in sorted(ENDS - {"accepted"}))),
+            ("other outcomes", ", ".join(f"{self.ends[end]} {end}" for end in sorted(ENDS - {"accepted"}))),
             ("kills (SIGKILL)", str(self.kills)),
             ("RPC faults", faults or "none"),
-            ("lost", str(self.lost)),
-            ("double, or chain and journal differ", str(self.double)),
+            ("reports lost", str(self.lost)),
+            ("reports on the chain twice, or different in the journal", str(self.double)),
             ("time", f"{self.seconds:,.0f} s, {self.rounds_per_s:.1f} rounds/s"),
             ("latency p50 / p95 / p99", f"{self.p50:.2f} / {self.p95:.2f} / {self.p99:.2f} s"),
             (
-                "… without kills and faults",
+                "the same without kills and faults",
                 f"{self.undisturbed_p50:.2f} / {self.undisturbed_p95:.2f} / {self.undisturbed_p99:.2f} s",
             ),
             (

@@ -1,7 +1,7 @@
-"""The faults: how each is brought about, when it is over, what holds afterwards, and what the log says.
+"""The faults: how each is caused, when it is over, what holds afterwards, and what the log says.
 
-Each is a generator. It brings the fault about and sees that it shows, yields, and ends it; a daemon that has ended is
-started again by the test then. What holds after every one of them is in `test_faults.py`.
+Each fault is a generator. It causes the fault, checks that the fault shows, yields, and ends the fault. If the daemon
+has ended by then, the test starts it again. `test_faults.py` says what holds after every one of them.
 
 `python -m tests.chaos.faults` prints the table of docs/reliability.md.
 """
@@ -48,16 +48,17 @@ class Fault:
     """One fault.
 
     Attributes:
-        name: Of the test.
-        group: What it happens to.
-        what: What happens, for the table.
-        then: What becomes of it, for the table.
-        steps: See the module.
+        name: The name of the test.
+        group: The part that has the fault.
+        what: The fault, for the table.
+        then: What the daemon makes of it, for the table.
+        steps: The generator: see the module.
         says: What the log has to say.
-        ends: How the observations may end that were published.
-        options: Of the configuration.
+        ends: The outcomes that published observations may have.
+        options: Options of the configuration.
         feed: Options of the feed.
-        environment: Of the daemon: see `tests.chaos.saboteur`.
+        environment: The daemon's environment: see `tests.chaos.saboteur`.
+        new_journal: Whether the case begins a second journal.
         short: Whether it is part of every test run.
     """
 
@@ -79,7 +80,7 @@ FAULTS: list[Fault] = []
 
 
 def fault(group: str, what: str, then: str, *says: Says, **more: Any) -> Callable[[Callable[[Scene], Steps]], Any]:
-    """Adds a generator to the faults, under its name."""
+    """Add a generator to the faults, under its name."""
 
     def add(steps: Callable[[Scene], Steps]) -> Callable[[Scene], Steps]:
         FAULTS.append(Fault(steps.__name__.strip("_").replace("_", "-"), group, what, then, steps, says, **more))
@@ -101,14 +102,14 @@ EITHER_WAY = frozenset({Outcome.ACCEPTED, Outcome.FAILED})
 KILLED = "kill −9"
 
 
-@fault(KILLED, "when an observation is to be journalled, before", "it is observed again", {"event": "accepted"})
+@fault(KILLED, "before an observation is journalled", "it is observed again", {"event": "accepted"})
 def killed_before_observed(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "before:OBSERVED", journalled=False)
 
 
 @fault(
     KILLED,
-    "while an observation is written: in the transaction, not committed",
+    "while an observation is written, before the database commits it",
     "it is observed again",
     {"event": "accepted"},
     short=True,
@@ -117,7 +118,12 @@ def killed_while_writing_the_observation(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "within:OBSERVED", journalled=False)
 
 
-@fault(KILLED, "an observation is journalled, its feed's state not yet read", "it goes on", going_on("observed"))
+@fault(
+    KILLED,
+    "after an observation is journalled, before its feed's state is read",
+    "the observation goes on",
+    going_on("observed"),
+)
 def killed_observed(scene: Scene) -> Steps:
     scene.kill_at("eth_call", heard=False, stage=StageName.OBSERVED)
     scene.publish()
@@ -126,17 +132,17 @@ def killed_observed(scene: Scene) -> Steps:
     scene.proxy.clear()
 
 
-@fault(KILLED, "while a score is written", "it is scored again", going_on("observed"))
+@fault(KILLED, "while an observation's scores are written", "the observation is scored again", going_on("observed"))
 def killed_while_writing_the_score(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "within:SCORED")
 
 
-@fault(KILLED, "an observation is scored, its proof not begun", "it goes on", going_on("scored"))
+@fault(KILLED, "after an observation is scored, before its proof begins", "the observation goes on", going_on("scored"))
 def killed_scored(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "after:SCORED")
 
 
-@fault(KILLED, "in the middle of a proof", "it is proven anew", going_on("scored"))
+@fault(KILLED, "in the middle of a proof", "the proof is made anew", going_on("scored"))
 def killed_while_proving(scene: Scene) -> Steps:
     scene.engine().suspend()
     scene.until_stage(scene.publish(), StageName.SCORED)
@@ -144,15 +150,15 @@ def killed_while_proving(scene: Scene) -> Steps:
     yield
 
 
-@fault(KILLED, "a proof is made, but not journalled", "it is proven anew", going_on("scored"))
+@fault(KILLED, "after a proof is made, before it is journalled", "the proof is made anew", going_on("scored"))
 def killed_before_proven(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "before:PROVEN")
 
 
 @fault(
     KILLED,
-    "a proof is journalled, its transaction not yet simulated",
-    "the proof is used, not made again",
+    "after a proof is journalled, before its transaction is simulated",
+    "the same proof is used, not made again",
     going_on("proven"),
     short=True,
 )
@@ -168,7 +174,10 @@ def killed_proven(scene: Scene) -> Steps:
 
 
 @fault(
-    KILLED, "a transaction is signed, but not journalled", "another is signed; that one never left", going_on("proven")
+    KILLED,
+    "after a transaction is signed, before it is journalled",
+    "another transaction is signed; the first one was never sent",
+    going_on("proven"),
 )
 def killed_while_writing_the_transaction(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "within:SUBMITTED")
@@ -176,7 +185,7 @@ def killed_while_writing_the_transaction(scene: Scene) -> Steps:
 
 @fault(
     KILLED,
-    "a signed transaction is journalled, the node has not heard of it",
+    "after a signed transaction is journalled, before the node hears of it",
     "the same bytes are sent",
     going_on("submitted"),
     short=True,
@@ -187,8 +196,8 @@ def killed_submitted(scene: Scene) -> Steps:
 
 @fault(
     KILLED,
-    "a transaction is sent, the node's answer not read",
-    "the chain is asked, nothing is sent twice",
+    "after a transaction is sent, before the node's answer is read",
+    "the chain is asked, and nothing is sent twice",
     going_on("submitted"),
     short=True,
 )
@@ -196,7 +205,7 @@ def killed_after_broadcast(scene: Scene) -> Steps:
     yield from _killed_at_broadcast(scene, heard=True)
 
 
-@fault(KILLED, "a transaction is mined, its receipt not yet read", "the receipt is read", going_on("submitted"))
+@fault(KILLED, "after a transaction is mined, before its receipt is read", "the receipt is read", going_on("submitted"))
 def killed_before_the_receipt(scene: Scene) -> Steps:
     scene.kill_at("eth_getTransactionReceipt", heard=False, stage=StageName.SUBMITTED)
     scene.publish()
@@ -205,12 +214,12 @@ def killed_before_the_receipt(scene: Scene) -> Steps:
     scene.proxy.clear()
 
 
-@fault(KILLED, "while the end of an observation is written", "the receipt is read again", going_on("submitted"))
+@fault(KILLED, "while an observation's outcome is written", "the receipt is read again", going_on("submitted"))
 def killed_while_writing_the_end(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "within:CONFIRMED")
 
 
-@fault(KILLED, "right after the end of an observation is written", "nothing is left to do", {"event": "stopped"})
+@fault(KILLED, "right after an observation's outcome is written", "nothing is left to do", {"event": "stopped"})
 def killed_confirmed(scene: Scene) -> Steps:
     yield from _killed_by_itself(scene, "after:CONFIRMED")
 
@@ -218,7 +227,7 @@ def killed_confirmed(scene: Scene) -> Steps:
 @fault(
     KILLED,
     "at five stages of one observation, one after the other",
-    "it ends once",
+    "the observation ends once",
     going_on("observed"),
     going_on("scored"),
     going_on("proven"),
@@ -274,7 +283,7 @@ STOPPED = "signals"
 
 @fault(
     STOPPED,
-    "SIGSTOP while a transaction is on its way, which is mined meanwhile; SIGCONT",
+    "SIGSTOP while a transaction is under way, SIGCONT once it is mined",
     "the receipt is read",
     {"event": "accepted"},
 )
@@ -292,7 +301,7 @@ def paused(scene: Scene) -> Steps:
 @fault(
     STOPPED,
     "SIGTERM while a proof takes long",
-    "after ten seconds it is cut off, and goes on at the next start",
+    "after ten seconds the daemon stops anyway; at the next start the observation goes on",
     {"event": "stopped", "cut_off": "1"},
     going_on("scored"),
 )
@@ -305,8 +314,8 @@ def asked_to_stop_while_proving(scene: Scene) -> Steps:
 
 @fault(
     STOPPED,
-    "SIGTERM while a transaction is not mined",
-    "after ten seconds it is cut off, and goes on at the next start",
+    "SIGTERM while a transaction waits to be mined",
+    "after ten seconds the daemon stops anyway; at the next start the observation goes on",
     {"event": "stopped", "cut_off": "1"},
     going_on("submitted"),
 )
@@ -327,7 +336,7 @@ JOURNAL = "journal"
 NO_SPACE = AGAIN | {"kind": "JournalUnavailable", "error": "can't be written: .*free some space: nothing is lost"}
 
 
-@fault(JOURNAL, "the disk is full, for a while", "nothing is done, and tried again", NO_SPACE)
+@fault(JOURNAL, "the disk is full for a while", "the daemon does nothing meanwhile, and tries again", NO_SPACE)
 def disk_full(scene: Scene) -> Steps:
     scene.stop()
     small = scene.folder / "small"
@@ -367,7 +376,12 @@ def _mounted(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-@fault(JOURNAL, "its file may not grow, for a while (a quota)", "nothing is done, and tried again", NO_SPACE)
+@fault(
+    JOURNAL,
+    "a quota keeps the journal's file from growing for a while",
+    "the daemon does nothing meanwhile, and tries again",
+    NO_SPACE,
+)
 def quota(scene: Scene) -> Steps:
     pid, size = scene.daemon.pid, (scene.folder / "journal.db-wal").stat().st_size
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
@@ -378,7 +392,7 @@ def quota(scene: Scene) -> Steps:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
-@fault(JOURNAL, "another program locks it for a moment", "the daemon waits", {"event": "accepted"})
+@fault(JOURNAL, "another program locks the journal for a moment", "the daemon waits", {"event": "accepted"})
 def journal_locked_for_a_moment(scene: Scene) -> Steps:
     with _locked(scene):
         asked = scene.source.asked
@@ -389,8 +403,8 @@ def journal_locked_for_a_moment(scene: Scene) -> Steps:
 
 @fault(
     JOURNAL,
-    "another program locks it for longer than five seconds",
-    "nothing is done, and tried again",
+    "another program locks the journal for more than five seconds",
+    "the daemon does nothing meanwhile, and tries again",
     AGAIN | {"kind": "JournalUnavailable", "error": "is locked by another program"},
 )
 def journal_locked(scene: Scene) -> Steps:
@@ -412,8 +426,8 @@ def _locked(scene: Scene) -> Iterator[None]:
 
 @fault(
     JOURNAL,
-    "a power cut took its last writes, although the disk had confirmed them",
-    "the chain is asked first: what it has is not sent again",
+    "a power cut takes the last writes, although the disk had confirmed them",
+    "the daemon asks the chain first, and does not send what the chain has",
     {"event": "accepted", "reason": "another's transaction carried it"},
 )
 def journal_lost_its_end(scene: Scene) -> Steps:
@@ -443,7 +457,7 @@ def journal_lost_its_end(scene: Scene) -> Steps:
 @fault(
     JOURNAL,
     "PostgreSQL is switched off in the middle of a proof, and comes back",
-    "nothing is done without it; then it goes on",
+    "the daemon does nothing without it, then goes on",
     AGAIN | {"kind": "JournalUnavailable"},
     new_journal=True,
 )
@@ -468,8 +482,8 @@ def postgres_gone(scene: Scene) -> Steps:
 
 @fault(
     JOURNAL,
-    "its file is overwritten with rubbish; it is moved away and begun anew",
-    "the daemon ends with one line; nothing comes twice, as the chain has every report",
+    "the journal's file is overwritten with rubbish, then moved away",
+    "the daemon ends with one line; with a new journal nothing is reported twice, because the chain has every report",
     r"error: .*is damaged or no journal .*the chain has every report",
     new_journal=True,
 )
@@ -494,7 +508,7 @@ OWN_CLOCK: dict[str, Any] = {"feed": {"timestamp_path": None}, "environment": {"
 @fault(
     CLOCK,
     "the daemon's clock is an hour ahead, then right",
-    "reports fail with the reason until then",
+    "until it is right, reports fail with the reason",
     {"event": "failed", "reason": "ObservationInFuture.*check the clocks"},
     ends=EITHER_WAY,
     **OWN_CLOCK,
@@ -524,8 +538,8 @@ def clock_behind(scene: Scene) -> Steps:
 
 @fault(
     CLOCK,
-    "the chain's clock is a day ahead, until sources catch up",
-    "reports fail with the reason",
+    "the chain's clock is a day ahead, until the sources catch up",
+    "until then, reports fail with the reason",
     {"event": "failed", "reason": "ObservationTooOld"},
     ends=EITHER_WAY,
 )
@@ -542,7 +556,13 @@ def chain_clock_ahead(scene: Scene) -> Steps:
 RPC = "RPC"
 
 
-@fault(RPC, "refuses connections", "retried, later each time", AGAIN | {"error": "can't be reached"}, short=True)
+@fault(
+    RPC,
+    "the endpoint refuses connections",
+    "the daemon tries again, later each time",
+    AGAIN | {"error": "can't be reached"},
+    short=True,
+)
 def rpc_down(scene: Scene) -> Steps:
     scene.proxy.down()
     scene.publish()
@@ -553,8 +573,8 @@ def rpc_down(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "refuses connections when the daemon is started",
-    "it waits for its node",
+    "the endpoint refuses connections when the daemon starts",
+    "the daemon waits for it",
     {"event": "can't begin yet", "error": "can't be reached"},
 )
 def rpc_down_at_the_start(scene: Scene) -> Steps:
@@ -567,12 +587,17 @@ def rpc_down_at_the_start(scene: Scene) -> Steps:
     scene.proxy.up()
 
 
-@fault(RPC, "ends each connection without an answer", "retried", AGAIN | {"error": "can't be reached"})
+@fault(
+    RPC,
+    "the endpoint ends each connection without an answer",
+    "the daemon tries again",
+    AGAIN | {"error": "can't be reached"},
+)
 def rpc_drops_connections(scene: Scene) -> Steps:
     yield from _rpc(scene, None, drop)
 
 
-@fault(RPC, "takes a second for each answer", "it takes longer", {"event": "accepted"})
+@fault(RPC, "the endpoint takes 0.4 s longer for each answer", "reports take longer", {"event": "accepted"})
 def rpc_slow(scene: Scene) -> Steps:
     scene.proxy.on(None, delay(0.4), times=12)
     scene.publish()
@@ -580,35 +605,55 @@ def rpc_slow(scene: Scene) -> Steps:
     yield
 
 
-@fault(RPC, "answers HTTP 429", "retried, later each time", AGAIN | {"error": "answers HTTP 429"})
+@fault(
+    RPC,
+    "the endpoint answers HTTP 429",
+    "the daemon tries again, later each time",
+    AGAIN | {"error": "answers HTTP 429"},
+)
 def rpc_limits_the_rate(scene: Scene) -> Steps:
     yield from _rpc(scene, None, http_error(429))
 
 
-@fault(RPC, "answers a rate limit in JSON-RPC", "retried, later each time", AGAIN | {"error": "limits the rate"})
+@fault(
+    RPC,
+    "the endpoint reports a rate limit as a JSON-RPC error",
+    "the daemon tries again, later each time",
+    AGAIN | {"error": "limits the rate"},
+)
 def rpc_limits_the_rate_in_words(scene: Scene) -> Steps:
     yield from _rpc(scene, None, refuse("rate limit exceeded", -32005))
 
 
-@fault(RPC, "answers HTTP 503", "retried", AGAIN | {"error": "answers HTTP 503"})
+@fault(RPC, "the endpoint answers HTTP 503", "the daemon tries again", AGAIN | {"error": "answers HTTP 503"})
 def rpc_fails(scene: Scene) -> Steps:
     yield from _rpc(scene, None, http_error(503))
 
 
-@fault(RPC, "answers a page of HTML", "retried", AGAIN | {"error": "something that is not JSON-RPC"})
+@fault(
+    RPC,
+    "the endpoint answers with a page of HTML",
+    "the daemon tries again",
+    AGAIN | {"error": "something that is not JSON-RPC"},
+)
 def rpc_answers_html(scene: Scene) -> Steps:
     yield from _rpc(scene, None, lambda call: Http(200, b"<html>busy</html>", (("Content-Type", "text/html"),)))
 
 
-@fault(RPC, "answers numbers that are none", "retried", AGAIN | {"error": "where .* needs"})
+@fault(
+    RPC,
+    "the endpoint answers with text where a number belongs",
+    "the daemon tries again",
+    AGAIN | {"error": "where .* needs"},
+)
 def rpc_answers_rubbish(scene: Scene) -> Steps:
     yield from _rpc(scene, None, answer("rubbish"))
 
 
 @fault(
     RPC,
-    "serves another chain after a loss of connection",
-    "the daemon ends; with the right one, it goes on",
+    "the endpoint fails once, then serves another chain",
+    "the daemon ends with one line; with the right chain, it goes on",
     r"error: .*serves chain 1, but chain 31337 is configured",
 )
 def rpc_of_another_chain(scene: Scene) -> Steps:
@@ -622,8 +667,8 @@ def rpc_of_another_chain(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "takes requests and never answers",
-    "retried, after its timeout",
+    "the endpoint takes requests and never answers",
+    "the daemon tries again after its timeout",
     AGAIN | {"error": "does not answer in time"},
     options={"rpc": "rpc_timeout_s = 1"},
 )
@@ -635,8 +680,8 @@ def rpc_hangs(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "answers nothing (`0x`) where the hub is",
-    "not believed, and `/readyz` says so; retried, later each time",
+    "the endpoint answers nothing (`0x`) where the hub is",
+    "the daemon does not believe it, says so in `/readyz`, and tries again, later each time",
     AGAIN | {"kind": "AnswerNotBelieved", "error": "is not believed, as the hub .*: there is no contract"},
     short=True,
 )
@@ -653,8 +698,8 @@ def rpc_answers_nothing(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "was set back to a state in which the hub has no such feed",
-    "not believed; retried, later each time",
+    "the endpoint was set back to a state in which the hub has no such feed",
+    "the daemon does not believe it, and tries again, later each time",
     AGAIN | {"kind": "AnswerNotBelieved", "error": "UnknownFeed"},
 )
 def rpc_without_the_feed(scene: Scene) -> Steps:
@@ -664,8 +709,8 @@ def rpc_without_the_feed(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "answers nothing where the hub is, as the first of two",
-    "the second is asked",
+    "the first of two endpoints answers nothing where the hub is",
+    "the second one is asked",
     {"event": "another RPC endpoint is asked", "reason": "is not believed: .* answers nothing to feed"},
 )
 def rpc_answers_nothing_as_one_of_two(scene: Scene) -> Steps:
@@ -679,8 +724,8 @@ def rpc_answers_nothing_as_one_of_two(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "answers nothing where the hub is when the daemon is started",
-    "the daemon ends with one line, as nobody knows that the hub was there; with it there, it goes on",
+    "the endpoint answers nothing where the hub is when the daemon starts",
+    "the daemon ends with one line, as it can't know that the hub was ever there; with the hub back, it goes on",
     r"error: .*there is no contract; check the address and the deployment file",
 )
 def rpc_answers_nothing_at_the_start(scene: Scene) -> Steps:
@@ -696,8 +741,8 @@ def rpc_answers_nothing_at_the_start(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "the first of two refuses connections, for a while",
-    "the second is asked, nothing waits; then the first again",
+    "the first of two endpoints refuses connections for a while",
+    "the second one is asked at once; later the first one is asked again",
     {"event": "another RPC endpoint is asked"},
     {"event": "back to the preferred RPC endpoint"},
 )
@@ -713,7 +758,7 @@ def rpc_failover(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "one of three lies about receipts, two have to agree",
+    "one of three endpoints lies about receipts, and two have to agree",
     "it is outvoted",
     {"event": "RPC endpoints disagree", "about": "receipt|Receipt"},
 )
@@ -728,7 +773,7 @@ def rpc_outvoted(scene: Scene) -> Steps:
 
 @contextlib.contextmanager
 def _endpoints(scene: Scene, count: int, options: str) -> Iterator[None]:
-    """The daemon is started again with further endpoints of the same node."""
+    """Start the daemon again with further endpoints of the same node."""
     scene.stop()
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(NodeProxy(scene.chain.rpc_url)) for _ in range(count - 1)]
@@ -750,8 +795,8 @@ def _reverted(call: Call) -> Any:
 
 @fault(
     RPC,
-    "is behind: it shows the feed as it was before the last report",
-    "the contract refuses what was proven for it; the reason is kept",
+    "the endpoint is behind, and shows the feed as it was before the last report",
+    "the contract refuses the report that was proven for that state; the reason is kept",
     {"event": "state moved", "reason": "WrongRound"},
     ends=EITHER_WAY,
 )
@@ -769,8 +814,8 @@ def rpc_with_a_stale_head(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "says that a transaction reverted which did not",
-    "the feed's state says that it was accepted",
+    "the endpoint says that a transaction reverted, although it did not",
+    "the feed's state shows that the report was accepted",
     {"event": "state moved"},
 )
 def rpc_lies_of_a_revert(scene: Scene) -> Steps:
@@ -779,8 +824,8 @@ def rpc_lies_of_a_revert(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "leaves the events out of a receipt",
-    "the feed's state says that it was accepted",
+    "the endpoint leaves the events out of a receipt",
+    "the feed's state shows that the report was accepted",
     {"event": "accepted", "reason": "another's transaction carried it"},
 )
 def rpc_hides_events(scene: Scene) -> Steps:
@@ -795,7 +840,7 @@ def rpc_hides_events(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "takes a transaction and forgets it",
+    "the endpoint takes a transaction and forgets it",
     "the same bytes are sent again",
     AGAIN | {"kind": "TransactionPending"},
     going_on("submitted"),
@@ -811,14 +856,19 @@ def rpc_drops_the_transaction(scene: Scene) -> Steps:
     yield
 
 
-@fault(RPC, "takes a transaction, but its answer is lost", "sent again, known already", {"event": "accepted"})
+@fault(
+    RPC,
+    "the endpoint takes a transaction, but its answer is lost",
+    "the transaction is sent again, and the node knows it already",
+    {"event": "accepted"},
+)
 def rpc_loses_the_answer(scene: Scene) -> Steps:
     scene.proxy.on("eth_sendRawTransaction", lose_answer, times=1)
     scene.until_ended(scene.publish())
     yield
 
 
-@fault(RPC, "hears each transaction twice", "it is mined once", {"event": "accepted"})
+@fault(RPC, "the endpoint gets each transaction twice", "the transaction is mined once", {"event": "accepted"})
 def rpc_hears_twice(scene: Scene) -> Steps:
     def twice(call: Call) -> Any:
         call.forward()
@@ -829,8 +879,8 @@ def rpc_hears_twice(scene: Scene) -> Steps:
 
 @fault(
     RPC,
-    "has a transaction's nonce used up, and no receipt of it",
-    "the feed's state says that it was accepted",
+    "the endpoint says that a transaction's nonce is used up, and has no receipt for it",
+    "the feed's state shows that the report was accepted",
     {"event": "state moved", "reason": "went to another one"},
     options={"tx_deadline_s": 1},
 )
@@ -866,8 +916,8 @@ TRANSACTIONS = "transactions"
 
 @fault(
     TRANSACTIONS,
-    "not mined within the deadline, then mined",
-    "asked after, not signed again",
+    "a transaction is mined only after its deadline",
+    "the daemon keeps asking for it, and does not sign another",
     AGAIN | {"kind": "TransactionPending"},
     options={"tx_deadline_s": 1},
 )
@@ -882,8 +932,8 @@ def transaction_stuck(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
-    "replaced by another of the same nonce",
-    "another is signed, for the same observation",
+    "another transaction takes the nonce",
+    "a new transaction is signed for the same observation",
     {"event": "state moved", "reason": "nonce \\d+ is used up"},
     options={"tx_deadline_s": 1},
 )
@@ -902,8 +952,8 @@ def transaction_replaced(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
-    "fees rise above what was signed before it is sent",
-    "replaced by the same with higher fees",
+    "fees rise after a transaction is signed, before it is sent",
+    "it is replaced by the same one with higher fees",
     {"event": "fees are too low by now"},
 )
 def transaction_underpriced(scene: Scene) -> Steps:
@@ -918,8 +968,8 @@ def transaction_underpriced(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
-    "fees rise above what was signed after it is sent",
-    "replaced by the same with higher fees; either counts",
+    "fees rise after a transaction is sent",
+    "it is replaced by the same one with higher fees; whichever is mined counts",
     {"event": "transaction is stuck: replaced"},
     options={"rpc": "replace_after_s = 1"},
 )
@@ -938,7 +988,7 @@ def transaction_outpaced(scene: Scene) -> Steps:
 @fault(
     TRANSACTIONS,
     "somebody else relays the report first",
-    "ours reverts; the observation is accepted, once",
+    "our transaction reverts; the observation is accepted once",
     {"event": "accepted", "reason": "another's transaction carried it"},
     short=True,
 )
@@ -956,7 +1006,7 @@ def transaction_front_run(scene: Scene) -> Steps:
 
 @fault(
     TRANSACTIONS,
-    "the payer's money is gone, for a while",
+    "the payer has no money for a while",
     "reports wait",
     AGAIN | {"error": "(?i)funds"},
 )
@@ -981,7 +1031,7 @@ CHAIN = "chain"
 
 
 def _reorganised(depth: int) -> None:
-    @fault(CHAIN, f"a reorganisation of {depth} block{'s' * (depth > 1)} takes a report back that is not final yet",
+    @fault(CHAIN, f"a reorganisation of {depth} block{'s' * (depth > 1)} takes back a report that is not final yet",
            "the same bytes are sent again", AGAIN | {"kind": "TransactionPending"}, going_on("submitted"),
            options={"tx_deadline_s": 1, "confirmations": depth + 1})  # fmt: skip
     def steps(scene: Scene) -> Steps:
@@ -1014,8 +1064,8 @@ for _depth in (1, 3, 12):
 
 @fault(
     CHAIN,
-    "a reorganisation deeper than `confirmations` takes back what was final for the daemon; nodes keep the transaction",
-    "it is mined again",
+    "a reorganisation deeper than `confirmations` takes back a final report; nodes keep the transaction",
+    "the transaction is mined again",
     {"event": "accepted"},
 )
 def reorganisation_of_what_was_final(scene: Scene) -> Steps:
@@ -1027,8 +1077,8 @@ def reorganisation_of_what_was_final(scene: Scene) -> Steps:
 
 @fault(
     CHAIN,
-    "the same, and all nodes forget the transaction",
-    "the next report finds its nonce free again: the same bytes are sent before it",
+    "the same, but all nodes forget the transaction",
+    "the next report finds its nonce free again; the same bytes are sent before it",
     {"event": "sent again"},
 )
 def reorganisation_that_forgets_what_was_final(scene: Scene) -> Steps:
@@ -1038,7 +1088,7 @@ def reorganisation_that_forgets_what_was_final(scene: Scene) -> Steps:
     yield
 
 
-@fault(CHAIN, "the node is restarted, with its state", "retried, and gone on with", AGAIN)
+@fault(CHAIN, "the node restarts with its state", "the daemon tries again, then goes on", AGAIN)
 def chain_restarted(scene: Scene) -> Steps:
     scene.chain.stop()
     scene.publish()
@@ -1050,8 +1100,8 @@ def chain_restarted(scene: Scene) -> Steps:
 
 @fault(
     CHAIN,
-    "the node is restarted without its state, then with it",
-    "not believed; retried, later each time, and gone on with",
+    "the node restarts without its state, later with it",
+    "the daemon does not believe it and tries again, later each time; with the state back, it goes on",
     AGAIN | {"kind": "AnswerNotBelieved", "error": "there is no contract"},
 )
 def chain_forgotten(scene: Scene) -> Steps:
@@ -1072,8 +1122,8 @@ PROVER = "prover"
 
 @fault(
     PROVER,
-    "its process is killed in the middle of a proof",
-    "proven anew by a new process",
+    "the proving process is killed in the middle of a proof",
+    "a new process makes the proof",
     AGAIN | {"error": "the proving process died during prove: signal 9"},
     short=True,
 )
@@ -1086,7 +1136,7 @@ def prover_killed(scene: Scene) -> Steps:
     yield
 
 
-@fault(PROVER, "ezkl panics", "proven anew by a new process", AGAIN | {"error": "ezkl panicked during prove"})
+@fault(PROVER, "ezkl panics", "a new process makes the proof", AGAIN | {"error": "ezkl panicked during prove"})
 def prover_panics(scene: Scene) -> Steps:
     with _own_artifact(scene) as artifact:
         # An SRS for no rows at all, at which ezkl panics.
@@ -1100,8 +1150,8 @@ def prover_panics(scene: Scene) -> Steps:
 
 @fault(
     PROVER,
-    "takes more memory than it may",
-    "the daemon ends with one line, as it would take as much again; with a higher limit, it goes on",
+    "the proving process takes more memory than it may",
+    "the daemon ends with one line, because another attempt would take as much; with a higher limit, it goes on",
     r"error: .*MiB, more than its limit of 20 MiB: raise the limit",
 )
 def prover_out_of_memory(scene: Scene) -> Steps:
@@ -1114,8 +1164,8 @@ def prover_out_of_memory(scene: Scene) -> Steps:
 
 @fault(
     PROVER,
-    "takes longer than its deadline",
-    "its process is ended; proven anew by a new one",
+    "a proof takes longer than its deadline",
+    "its process is ended, and a new one makes the proof",
     AGAIN | {"error": "prove was not done within 2 s"},
     options={"prover": "deadline_s = 2"},
 )
@@ -1128,7 +1178,7 @@ def prover_too_slow(scene: Scene) -> Steps:
 
 @fault(
     PROVER,
-    "its proving key is gone from the disk",
+    "the proving key is gone from the disk",
     "the daemon ends with one line; with the key back, it goes on",
     r"error: .*refused prove",
 )
@@ -1143,7 +1193,7 @@ def prover_without_its_key(scene: Scene) -> Steps:
 
 @contextlib.contextmanager
 def _own_artifact(scene: Scene) -> Iterator[Path]:
-    """The daemon is started again with a copy of the artifact, of which a test may break something."""
+    """Start the daemon again with a copy of the artifact, in which a test may break something."""
     scene.stop()
     path = scene.folder / "deployment.json"
     document = json.loads(path.read_text())
@@ -1167,7 +1217,7 @@ def _no_value(reason: str) -> dict[str, str]:
     return {"event": "source gave no value", "error": reason}
 
 
-@fault(SOURCE, "refuses connections", "retried", _no_value("can't be reached"))
+@fault(SOURCE, "the source refuses connections", "it is asked again", _no_value("can't be reached"))
 def source_down(scene: Scene) -> Steps:
     scene.source.down()
     scene.until_told("source gave no value")
@@ -1175,40 +1225,40 @@ def source_down(scene: Scene) -> Steps:
     scene.source.up()
 
 
-@fault(SOURCE, "hangs up in the middle", "retried", _no_value("can't be reached"))
+@fault(SOURCE, "the source hangs up in the middle of an answer", "it is asked again", _no_value("can't be reached"))
 def source_hangs_up(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.hang_up)
 
 
-@fault(SOURCE, "answers HTTP 503", "retried", _no_value("answered HTTP 503"))
+@fault(SOURCE, "the source answers HTTP 503", "it is asked again", _no_value("answered HTTP 503"))
 def source_fails(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.failing)
 
 
-@fault(SOURCE, "answers a page of HTML", "retried", _no_value("HTML or XML instead of JSON"))
+@fault(SOURCE, "the source answers with a page of HTML", "it is asked again", _no_value("HTML or XML instead of JSON"))
 def source_answers_html(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.html)
 
 
-@fault(SOURCE, "answers half a document", "retried", _no_value("invalid JSON"))
+@fault(SOURCE, "the source answers with half a document", "it is asked again", _no_value("invalid JSON"))
 def source_answers_half(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.cut_json)
 
 
-@fault(SOURCE, "answers NaN", "retried", _no_value("NaN, which is not a number in JSON"))
+@fault(SOURCE, "the source answers NaN", "it is asked again", _no_value("NaN, which is not a number in JSON"))
 def source_answers_nan(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.not_a_number)
 
 
-@fault(SOURCE, "answers without an end", "cut off at a megabyte", _no_value("larger than 1048576 bytes"))
+@fault(SOURCE, "the source's answer has no end", "it is cut off at a megabyte", _no_value("larger than 1048576 bytes"))
 def source_without_an_end(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.huge)
 
 
 @fault(
     SOURCE,
-    "drips a byte now and then (slow-loris)",
-    "cut off at its timeout",
+    "the source sends a byte now and then (slow-loris)",
+    "it is cut off at its timeout",
     _no_value("no answer within 1 s"),
     feed={"timeout": 1.0},
 )
@@ -1218,15 +1268,15 @@ def source_drips(scene: Scene) -> Steps:
 
 @fault(
     SOURCE,
-    "redirects to another host",
-    "not followed",
+    "the source redirects to another host",
+    "the redirect is not followed",
     _no_value(r"a redirect to http://169\.254\.169\.254/.*, which is not followed"),
 )
 def source_redirects(scene: Scene) -> Steps:
     yield from _misbehaving(scene, feedserver.redirect)
 
 
-@fault(SOURCE, "shows a certificate that nobody signed", "not believed", _no_value("certificate"))
+@fault(SOURCE, "the source shows a certificate that nobody signed", "it is not believed", _no_value("certificate"))
 def source_with_a_wrong_certificate(scene: Scene) -> Steps:
     with FeedServer(self_signed(scene.folder)) as other:
         scene.configure(url=other.url)
@@ -1239,8 +1289,8 @@ def source_with_a_wrong_certificate(scene: Scene) -> Steps:
 
 @fault(
     SOURCE,
-    "lies: ten times the price",
-    "held, in the open; the next good report clears it",
+    "the source lies: ten times the price",
+    "the report is held, where everybody sees it; the next good report clears the hold",
     {"event": "held"},
     ends=frozenset({Outcome.ACCEPTED, Outcome.HELD}),
 )
@@ -1253,8 +1303,8 @@ def source_lies(scene: Scene) -> Steps:
 
 @fault(
     SOURCE,
-    "fails again and again",
-    "suspended for a while, then asked once",
+    "the source fails again and again",
+    "it is suspended for a while, then asked once",
     {"event": "source suspended"},
     {"event": "source answers again"},
     feed={"suspend_after": 2},
@@ -1282,7 +1332,7 @@ KEYS = "keys"
 @fault(
     KEYS,
     "the keystore is damaged",
-    "the daemon does not begin; with the keystore back, it goes on",
+    "the daemon does not start; with the keystore back, it goes on",
     r"error: keystore .*is no encrypted keystore",
 )
 def keystore_damaged(scene: Scene) -> Steps:
@@ -1292,7 +1342,7 @@ def keystore_damaged(scene: Scene) -> Steps:
 @fault(
     KEYS,
     "the keystore can't be read",
-    "the daemon does not begin; with the keystore back, it goes on",
+    "the daemon does not start; with the keystore back, it goes on",
     r"error: keystore .*can't be read",
 )
 def keystore_unreadable(scene: Scene) -> Steps:
@@ -1306,7 +1356,7 @@ def keystore_unreadable(scene: Scene) -> Steps:
 @fault(
     KEYS,
     "the password is wrong",
-    "the daemon does not begin; with the right one, it goes on",
+    "the daemon does not start; with the right one, it goes on",
     r"error: keystore .*wrong password",
 )
 def keystore_with_a_wrong_password(scene: Scene) -> Steps:
@@ -1341,8 +1391,8 @@ COMPANY = "two daemons"
 
 @fault(
     COMPANY,
-    "on one journal",
-    "the second does not begin",
+    "they share one journal",
+    "the second one does not start",
     r"error: .*is in use by another process; two daemons can't share a journal",
 )
 def two_daemons_on_one_journal(scene: Scene) -> Steps:
@@ -1356,8 +1406,8 @@ def two_daemons_on_one_journal(scene: Scene) -> Steps:
 
 @fault(
     COMPANY,
-    "with journals of their own, the same sources and keys",
-    "each report is on the chain once; what another brought there ends as the chain has it",
+    "they have journals of their own, and the same sources and keys",
+    "each report is on the chain once; a report that the other daemon brought ends as the chain has it",
     {"event": "accepted"},
     new_journal=True,
 )
@@ -1388,8 +1438,8 @@ def two_daemons_with_the_same_keys(scene: Scene) -> Steps:
 
 
 def table() -> str:
-    """The faults as Markdown."""
-    lines = ["| what | fault | then |", "|---|---|---|"]
+    """Return the faults as a table in Markdown."""
+    lines = ["| kind | fault | what happens then |", "|---|---|---|"]
     for group in dict.fromkeys(each.group for each in FAULTS):
         lines += [f"| {group} | {each.what} | {each.then} |" for each in FAULTS if each.group == group]
     return "\n".join(lines)
