@@ -86,22 +86,23 @@ def card_build(
 ) -> None:
     """Draw labelled windows from recorded series, and print the root that names them. Everyone gets the same ones."""
     from oracle.core.documents import file_hash
-    from oracle.detectors.cards import benchmark
+    from oracle.detectors.cards.drawing import build
+    from oracle.detectors.cards.recipe import KINDS, SERIES, Recipe
 
     named = _files(files)
-    recipe = benchmark.Recipe(
-        series=(*(series or (() if named else benchmark.SERIES)), *named),
+    recipe = Recipe(
+        series=(*(series or (() if named else SERIES)), *named),
         start=start,
         end=end,
         seed=seed,
         features=features,
         normals=normals,
         per_kind=per_kind,
-        kinds=kinds or benchmark.KINDS,
+        kinds=kinds or KINDS,
         heartbeat=heartbeat,
         files={name: file_hash(path) for name, path in named.items()} or None,
     )
-    built = benchmark.build(recipe, batch, named)
+    built = build(recipe, batch, named)
     built.save(out)
     click.echo(f"{out}: {len(built.windows)} windows in {built.batches} batches")
     click.echo(f"root 0x{built.root.hex()}")
@@ -133,8 +134,8 @@ def card_prove(
     from oracle.app.circuits import find_artifact
     from oracle.cli.render.model_card import print_summary
     from oracle.cli.render.progress import progress_bar
-    from oracle.detectors.cards import card as proven
     from oracle.detectors.cards.benchmark import Benchmark
+    from oracle.detectors.cards.prove import prove
     from oracle.proving import artifact as artifacts
 
     benchmark = Benchmark.load(benchmark_file)
@@ -152,7 +153,7 @@ def card_prove(
         )
     kept = out.with_name(f"{out.name}.proofs")
     with progress_bar("proving") as progress:
-        card = asyncio.run(proven.prove(benchmark, artifact, kept, workers=workers, progress=progress))
+        card = asyncio.run(prove(benchmark, artifact, kept, workers=workers, progress=progress))
     card.save(out)
     click.echo(f"{out}: {card.benchmark.batches} batches proven; the proofs are kept in {kept}")
     print_summary(card.summary)
@@ -187,13 +188,15 @@ def card_verify(
     from oracle.cli.render.model_card import print_report
     from oracle.cli.render.progress import progress_bar
     from oracle.config import ProverConfig
-    from oracle.detectors.cards import benchmark
-    from oracle.detectors.cards import card as proven
+    from oracle.detectors.cards.benchmark import Benchmark
+    from oracle.detectors.cards.card import ProvenCard
+    from oracle.detectors.cards.drawing import build
+    from oracle.detectors.cards.verify import verify
     from oracle.proving import artifact as artifacts
     from oracle.proving.batches import find_circuit
     from oracle.proving.verification import LocalVerifier
 
-    card, named = proven.Card.load(card_file), _files(files)
+    card, named = ProvenCard.load(card_file), _files(files)
     if artifact_path is not None:
         artifact = artifacts.load(artifact_path, prover=False)
     else:
@@ -203,11 +206,11 @@ def card_verify(
     rebuilt = None
     recipe = card.benchmark.recipe
     if benchmark_file is not None:
-        rebuilt = benchmark.Benchmark.load(benchmark_file)
+        rebuilt = Benchmark.load(benchmark_file)
     elif recipe is not None and set(recipe.files or {}) <= set(named):
-        rebuilt = benchmark.build(recipe, card.benchmark.batch, named)
+        rebuilt = build(recipe, card.benchmark.batch, named)
     with LocalVerifier(artifact) as verifier, progress_bar("verifying") as progress:
-        report = proven.verify(card, artifact, verifier, rebuilt, progress)
+        report = verify(card, artifact, verifier, rebuilt, progress)
     if model_hash is not None and model_hash_of(model_hash) != artifact.model_hash:
         report = replace(report, problems=(f"the model is not the one of hash {model_hash}", *report.problems))
     if as_json:
@@ -232,9 +235,9 @@ def card_publish(card_file: Path, config_path: Path, contract: str | None, as_js
     from oracle.chain.deploy import load_deployment
     from oracle.cli.render.model_card import print_published
     from oracle.detectors.cards import onchain
-    from oracle.detectors.cards.card import Card
+    from oracle.detectors.cards.card import ProvenCard
 
-    config, card = load_config(config_path), Card.load(card_file)
+    config, card = load_config(config_path), ProvenCard.load(card_file)
     deployment = load_deployment(config.chain.deployment)
     address = None if contract is None else require_address(contract, "--contract")
 

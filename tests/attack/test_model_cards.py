@@ -17,8 +17,12 @@ from oracle.cli import oracle
 from oracle.core.encoding import FIELD_MODULUS, INT128_MAX
 from oracle.core.errors import ArtifactError, ContractRejected, DeploymentError, ModelError, ProverUnavailable
 from oracle.detectors.cards import onchain
-from oracle.detectors.cards.benchmark import Benchmark, Recipe, build
-from oracle.detectors.cards.card import Card, CardReport, Summary, prove, verify
+from oracle.detectors.cards.benchmark import Benchmark
+from oracle.detectors.cards.card import ProvenCard, Summary
+from oracle.detectors.cards.drawing import build
+from oracle.detectors.cards.prove import prove
+from oracle.detectors.cards.recipe import Recipe
+from oracle.detectors.cards.verify import CardReport, verify
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact
 from oracle.proving.verification import LocalVerifier
@@ -47,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def card(proofs: Proofs, benchmark: Benchmark, circuit: Artifact, folder: Path) -> Card:
+def card(proofs: Proofs, benchmark: Benchmark, circuit: Artifact, folder: Path) -> ProvenCard:
     return proofs.run(prove(benchmark, circuit, folder / "proofs"))
 
 
@@ -60,19 +64,19 @@ def verifier(circuit: Artifact) -> Iterator[LocalVerifier]:
         yield opened
 
 
-def problems(card: Card, circuit: Artifact, verifier: LocalVerifier) -> Sequence[str]:
+def problems(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> Sequence[str]:
     """What anyone finds who has the circuit's verifying key and the public series."""
     report: CardReport = verify(card, circuit, verifier, build(RECIPE, BATCH))
     assert report.ok == (not report.problems)
     return report.problems
 
 
-def with_batch(card: Card, index: int, **changes: Any) -> Card:
+def with_batch(card: ProvenCard, index: int, **changes: Any) -> ProvenCard:
     altered = replace(card.batches[index], **changes)
     return replace(card, batches=(*card.batches[:index], altered, *card.batches[index + 1 :]))
 
 
-def test_a_card_is_verified(card: Card, circuit: Artifact, verifier: LocalVerifier, proofs: Proofs) -> None:
+def test_a_card_is_verified(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier, proofs: Proofs) -> None:
     report = verify(card, circuit, verifier, build(RECIPE, BATCH))
     assert (report.ok, report.verified, report.batches) == (True, 2, 2)
     assert report.summary == card.summary
@@ -84,7 +88,7 @@ def test_a_card_is_verified(card: Card, circuit: Artifact, verifier: LocalVerifi
 
 
 def test_nothing_is_proven_twice(
-    proofs: Proofs, card: Card, benchmark: Benchmark, circuit: Artifact, folder: Path
+    proofs: Proofs, card: ProvenCard, benchmark: Benchmark, circuit: Artifact, folder: Path
 ) -> None:
     """No two proofs of a statement are the same: these are. What was lost is proven again, and only that."""
     assert proofs.run(prove(benchmark, circuit, folder / "proofs")) == card
@@ -107,7 +111,7 @@ def test_a_card_that_can_not_be_proven_says_why(
         proofs.run(prove(benchmark, broken, tmp_path / "proofs"))
 
 
-def test_a_better_card_than_the_proven_one(card: Card, circuit: Artifact, verifier: LocalVerifier) -> None:
+def test_a_better_card_than_the_proven_one(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> None:
     """Every claim of a card altered, each seen for what it is."""
     benchmark = card.benchmark
     first, second = card.batches
@@ -143,7 +147,7 @@ def test_a_better_card_than_the_proven_one(card: Card, circuit: Artifact, verifi
     assert problems(card, circuit, verifier) == ()
 
 
-def test_a_benchmark_of_ones_own_choice(card: Card, circuit: Artifact, verifier: LocalVerifier) -> None:
+def test_a_benchmark_of_ones_own_choice(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> None:
     """A card of other windows is a card of another root; without a benchmark to compare with, that is said."""
     report = verify(card, circuit, verifier, build(replace(RECIPE, seed=2), BATCH))
     assert not report.ok and report.problems[0].startswith("the benchmark's root is 0x")
@@ -151,7 +155,7 @@ def test_a_benchmark_of_ones_own_choice(card: Card, circuit: Artifact, verifier:
     assert unknown.ok and "compares the root 0x" + card.benchmark.root.hex() in unknown.notes[0]
 
 
-def test_another_models_circuit(card: Card, proofs: Proofs) -> None:
+def test_another_models_circuit(card: ProvenCard, proofs: Proofs) -> None:
     other = proofs.artifact("private", BATCH)
     with LocalVerifier(other) as opened:
         found = verify(card, other, opened, card.benchmark).problems
@@ -160,7 +164,7 @@ def test_another_models_circuit(card: Card, proofs: Proofs) -> None:
         proofs.run(prove(card.benchmark, proofs.artifact(), Path("nowhere")))
 
 
-def test_verified_by_command_from_public_files(card: Card, circuit: Artifact, tmp_path: Path) -> None:
+def test_verified_by_command_from_public_files(card: ProvenCard, circuit: Artifact, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in (*AUDIT_FILES, MANIFEST):
@@ -183,7 +187,7 @@ def test_verified_by_command_from_public_files(card: Card, circuit: Artifact, tm
     assert code == 1 and "NOT what it says" in output
 
 
-def test_a_card_of_scores_is_not_made_by_accident(card: Card, proofs: Proofs, tmp_path: Path) -> None:
+def test_a_card_of_scores_is_not_made_by_accident(card: ProvenCard, proofs: Proofs, tmp_path: Path) -> None:
     """They give the weights away, which the hash was to keep."""
     benchmark = tmp_path / "benchmark.json"
     card.benchmark.save(benchmark)
@@ -202,7 +206,7 @@ class Counter:
     """A card on the chain, and what is sent to it."""
 
     rig: Rig
-    card: Card
+    card: ProvenCard
     contract: str
     card_id: bytes
 
@@ -239,7 +243,7 @@ class Counter:
         return self.rig.run(read(self.rig.rpc, onchain.card_interface(), self.contract, view, *arguments))
 
     def opened(
-        self, model_number: int, card: Card, *, batches: int | None = None, root: bytes | None = None
+        self, model_number: int, card: ProvenCard, *, batches: int | None = None, root: bytes | None = None
     ) -> Counter:
         """Another card on the same contract."""
         benchmark = card.benchmark
@@ -274,7 +278,7 @@ def _tuple(probe: Any) -> tuple[Any, ...]:
 
 
 @pytest.fixture
-def counter(prepared: Rig, card: Card) -> Iterator[Counter]:
+def counter(prepared: Rig, card: ProvenCard) -> Iterator[Counter]:
     """The card is open, and nothing counted; what a test does is undone."""
     rig, snapshot = prepared, prepared.chain.rpc("evm_snapshot")
     contract = rig.create("ModelCard")
@@ -282,12 +286,12 @@ def counter(prepared: Rig, card: Card) -> Iterator[Counter]:
     assert rig.chain.rpc("evm_revert", snapshot)
 
 
-def publish(rig: Rig, card: Card, contract: str | None = None) -> onchain.Publication:
+def publish(rig: Rig, card: ProvenCard, contract: str | None = None) -> onchain.Publication:
     payer = Account.from_key(rig.chain.accounts[OUTSIDER].key)
     return rig.run(onchain.publish(card, rig.rpc, rig.hub.address, payer, contract=contract, poll_s=0.01))
 
 
-def test_published_by_anyone(prepared: Rig, card: Card) -> None:
+def test_published_by_anyone(prepared: Rig, card: ProvenCard) -> None:
     """Into the contract at the address that follows from its code; a second time nothing is sent."""
     snapshot = prepared.chain.rpc("evm_snapshot")
     done = publish(prepared, card)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from oracle.detectors.cards.card import CardModel, CardReport, Summary
+from oracle.detectors.cards.card import CardModel, Summary
 from oracle.detectors.cards.onchain import Published
+from oracle.detectors.cards.verify import CardReport
 
 
 def print_summary(summary: Summary) -> None:

@@ -20,7 +20,8 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup
-from oracle.detectors.cards.card import Card, CardModel, Summary
+from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
+from oracle.detectors.cards.card import CardModel, ProvenCard, Summary
 
 if TYPE_CHECKING:
     from oracle.chain.keys.signer import AnyKey
@@ -91,15 +92,12 @@ def card_interface() -> Interface:
 
 def contract_address() -> str:
     """Where the contract is on every chain that has the deployment proxy."""
-    from eth_utils.address import to_checksum_address
-    from eth_utils.crypto import keccak
-
     code_hash = keccak(compiled.load("ModelCard").bytecode)
-    return str(to_checksum_address(keccak(b"\xff" + bytes.fromhex(PROXY[2:]) + _SALT + code_hash)[12:]))
+    return checksum_address(to_hex(keccak(b"\xff" + from_hex(PROXY) + _SALT + code_hash)[12:]))
 
 
 async def publish(
-    card: Card,
+    card: ProvenCard,
     rpc: Rpc,
     hub: str,
     account: AnyKey,
@@ -123,16 +121,16 @@ async def publish(
         ContractRejected: The contract refuses a batch, and why.
         TransactionPending, ChainUnavailable: Run it again, it goes on.
     """
-    run = _Run(rpc, Sender(rpc, account, poll_s=poll_s), progress, deadline_s)
+    publisher = _Publisher(rpc, Sender(rpc, account, poll_s=poll_s), progress, deadline_s)
     number = await _model_number(Hub(rpc, hub), card.model)
-    address = contract or await run.contract()
+    address = contract or await publisher.contract()
     await require_contract(rpc, address)
     benchmark = card.benchmark
     root, batches = benchmark.root, benchmark.batches
     arguments = (hub, number, benchmark.batch, root, batches)
     card_id: bytes = await read(rpc, card_interface(), address, "cardIdOf", *arguments)
     if await _card(rpc, address, card_id) is None:
-        await run.call("card", address, "open", *arguments, unless="CardExists")
+        await publisher.call("card", address, "open", *arguments, unless="CardExists")
     tree = benchmark.tree()
     gas = []
     for index, batch in enumerate(card.batches):
@@ -141,7 +139,7 @@ async def publish(
         windows, labels = benchmark.packed(index)
         scores = [score for row in batch.scores for score in row]
         call = (card_id, index, windows, labels, scores, tree.proof(index), batch.proof)
-        receipt = await run.call(
+        receipt = await publisher.call(
             f"batch {index + 1} of {batches}", address, "submitBatch", *call, unless="BatchAlreadyCounted"
         )
         if receipt is not None:
@@ -183,7 +181,7 @@ async def require_contract(rpc: Rpc, address: str) -> None:
         raise DeploymentError(f"the code at {address} on chain {await rpc.chain_id()} is not this release's ModelCard")
 
 
-class _Run:
+class _Publisher:
     """Transactions of one publication."""
 
     def __init__(self, rpc: Rpc, sender: Sender, progress: Callable[[str], None], deadline_s: float) -> None:

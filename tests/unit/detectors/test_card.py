@@ -18,8 +18,11 @@ from oracle.core.documents import file_hash
 from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy, empty_feed, judge
 from oracle.core.types import Kind
-from oracle.detectors.cards.benchmark import Benchmark, MerkleTree, Recipe, build
-from oracle.detectors.cards.card import Card, CardModel, Summary, count
+from oracle.detectors.cards.benchmark import Benchmark
+from oracle.detectors.cards.card import CardModel, ProvenCard, Summary, count
+from oracle.detectors.cards.drawing import build
+from oracle.detectors.cards.merkle import MerkleTree
+from oracle.detectors.cards.recipe import Recipe
 from oracle.proving.batches import ProvenBatch
 from oracle.sources.packaged.series import load_series
 
@@ -187,10 +190,10 @@ def test_counts_are_of_verdicts_by_label() -> None:
 def test_a_file_of_a_card(benchmark: Benchmark, tmp_path: Path) -> None:
     scores = tuple(((0, 1),) * len(benchmark.windows_of(index)) for index in range(benchmark.batches))
     model = CardModel("m", 5, "aa", "0xbb", "verdict", 16, 2, 4)
-    card = Card(model, benchmark, tuple(ProvenBatch(each, b"\1\2") for each in scores), count(benchmark, scores))
+    card = ProvenCard(model, benchmark, tuple(ProvenBatch(each, b"\1\2") for each in scores), count(benchmark, scores))
     path = tmp_path / "card.json"
     card.save(path)
-    assert Card.load(path) == card
+    assert ProvenCard.load(path) == card
     document = json.loads(path.read_text())
     for changes, message in (
         ({"format": "x"}, "format 'x'"),
@@ -202,7 +205,7 @@ def test_a_file_of_a_card(benchmark: Benchmark, tmp_path: Path) -> None:
     ):
         path.write_text(json.dumps(document | changes))
         with pytest.raises(DataError, match=message):
-            Card.load(path)
+            ProvenCard.load(path)
 
 
 def test_build_by_command(tmp_path: Path) -> None:
