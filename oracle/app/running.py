@@ -21,7 +21,7 @@ from oracle.app.provers import DetectorWithProvers, log_proving, make_prover
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment
 from oracle.chain.hub import Hub
-from oracle.chain.keys.signer import Reporter
+from oracle.chain.keys.signer import ReporterKey
 from oracle.chain.listener import ChainListener
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.heads import Heads
@@ -111,7 +111,7 @@ async def open_oracle(
         policy = send_policy(config.chain)
         sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
-        reporters = [Reporter(reporter, deployment.chain_id, deployment.hub)]
+        reporters = [ReporterKey(reporter, deployment.chain_id, deployment.hub)]
         batching, spare, shadows = _batching(config, deployment, clock), SpareProvers(), None
         if config.keys.shadow is not None:
             purse = await open_key(config.keys.shadow, rpc, environment)
