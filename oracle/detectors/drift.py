@@ -40,7 +40,7 @@ LEAST_THINNED = 30
 
 @dataclass(frozen=True)
 class DriftReport:
-    """What the recent reports say of a model; also as JSON.
+    """The comparison of recent reports with a model's card; also as JSON.
 
     Attributes:
         model: The model's name.
@@ -108,7 +108,7 @@ def check_model(card: Mapping[str, Any], path: Path) -> None:
 def data_of(
     card: Mapping[str, Any], file: Path | None, journal: JournalConfig | None, feed: str | None
 ) -> TrainingDataConfig:
-    """Return where recent reports are, with the card's terms: a feed's sigma and heartbeat are fixed on-chain.
+    """Return the place of recent reports with the card's terms: a feed's sigma and heartbeat are fixed on-chain.
 
     Args:
         card: The model card.

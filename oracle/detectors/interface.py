@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Disclosure(StrEnum):
-    """What the circuit publishes of a window.
+    """The part of a window's result that the circuit publishes.
 
     Scores are linear in the weights and the features are public, so about as many published scores as there are
     weights give the weights away, hashed or not. Verdicts do not; see `docs/privacy.md`.
@@ -25,7 +25,7 @@ class Disclosure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one of a detector's outputs is what it is: for people, never for the gate.
+    """The reasons for one of a detector's outputs: for people, never for the gate.
 
     Attributes:
         output: The output's name.
@@ -146,7 +146,7 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a trainer learns from: windows as the contract derives them, in time order.
+    """A trainer's input: windows as the contract derives them, in time order.
 
     Attributes:
         fit: Windows that coefficients are fitted to, oldest first: [move now, 14 past moves, gap], or with `spread`

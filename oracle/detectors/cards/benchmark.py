@@ -69,7 +69,7 @@ class Benchmark:
 
     @property
     def batches(self) -> int:
-        """How many batches there are."""
+        """The number of batches."""
         return -(-len(self.windows) // self.batch)
 
     def windows_of(self, index: int) -> tuple[Window, ...]:

@@ -24,7 +24,7 @@ FORMAT = "model-card-v1"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a model made of a benchmark.
+    """A model's verdicts on a benchmark, counted.
 
     Attributes:
         faults: Number of windows with a fault.

@@ -1,7 +1,7 @@
-"""Model cards on a chain: `ModelCard.sol` counts verdicts from batches that it verifies itself.
+"""Proven cards on a chain: `ModelCard.sol` counts verdicts from batches that it verifies itself.
 
-The contract has no owner and no parameters. Where a chain has the usual deployment proxy, it is at an address that
-follows from its code, so that all cards of a chain are in one place, and publishing needs no file to remember where.
+The contract has no owner and no parameters. Where a chain has the usual deployment proxy, its address follows from its
+code, so that all cards of a chain are in one place, and publishing needs no file that remembers where.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A card as the chain has it; see `IModelCard.Card`.
+    """A card as the chain has it; the fields are those of `IModelCard.Card`.
 
     Attributes:
         model_hash: 0 if the verifier's key has the weights.
@@ -73,10 +73,12 @@ class Published:
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing came to.
+    """The result of publishing.
 
     Attributes:
-        gas: Of each batch that was sent now, in order.
+        contract: Address of the contract.
+        card: The card as the chain has it now.
+        gas: Gas of each batch that was sent now, in order.
     """
 
     contract: str
@@ -86,12 +88,12 @@ class Publication:
 
 @cache
 def card_interface() -> Interface:
-    """The contract's."""
+    """Return the contract's interface."""
     return Interface(compiled.load("ModelCard").abi, _HINTS)
 
 
 def contract_address() -> str:
-    """Where the contract is on every chain that has the deployment proxy."""
+    """Return the contract's address on every chain that has the deployment proxy."""
     code_hash = keccak(compiled.load("ModelCard").bytecode)
     return checksum_address(to_hex(keccak(b"\xff" + from_hex(PROXY) + _SALT + code_hash)[12:]))
 
@@ -107,19 +109,24 @@ async def publish(
     deadline_s: float = 120.0,
     poll_s: float = 0.25,
 ) -> Publication:
-    """Have the contract count a card's batches; what it has counted already is not sent again.
+    """Have the contract count a card's batches. A batch that it has counted already is not sent again.
 
     Args:
-        card: Verified: what is false in it, the contract refuses.
-        hub: That has the card's model.
-        account: Pays; needs no rights.
-        contract: Where it is; None: at `contract_address`, deployed if it is not there yet.
+        card: A verified card; the contract refuses what is false in it.
+        rpc: The chain.
+        hub: Address of the hub that has the card's model.
+        account: The key that pays; it needs no rights.
+        contract: The contract's address; None: `contract_address`, where it is deployed if it is not there yet.
+        progress: Told each transaction.
+        deadline_s: Seconds until a transaction must be confirmed.
+        poll_s: Seconds between two looks at the chain.
 
     Raises:
-        DeploymentError: There is no such model on the hub, or no such contract; or the counts are not the card's.
+        DeploymentError: The hub has no such model, the contract is missing, or the counts are not the card's.
         InsecureSetup: The verifier's reference string is a local one, and the chain is not.
-        ContractRejected: The contract refuses a batch, and why.
-        TransactionPending, ChainUnavailable: Run it again, it goes on.
+        ContractRejected: The contract refuses a batch; the message says why.
+        TransactionPending: A transaction is not confirmed yet: run again, and it goes on.
+        ChainUnavailable: No endpoint answers: run again, and it goes on.
     """
     publisher = _Publisher(rpc, Sender(rpc, account, poll_s=poll_s), progress, deadline_s)
     number = await _model_number(Hub(rpc, hub), card.model)
@@ -156,10 +163,13 @@ async def publish(
 
 
 async def show(rpc: Rpc, contract: str, from_block: int = 0, root: str | None = None) -> list[Published]:
-    """The cards of a contract, as the chain has them.
+    """Return the cards of a contract, as the chain has them.
 
     Args:
-        root: Of the only benchmark that is of interest, 0x and hexadecimal digits.
+        rpc: The chain.
+        contract: The contract's address.
+        from_block: The first block to look at.
+        root: Return the cards of this benchmark only: 0x and hexadecimal digits.
 
     Raises:
         DeploymentError: There is no contract of this release at the address.
@@ -176,13 +186,17 @@ async def show(rpc: Rpc, contract: str, from_block: int = 0, root: str | None = 
 
 
 async def require_contract(rpc: Rpc, address: str) -> None:
-    """Raises: DeploymentError: The code at the address is not this release's ModelCard."""
+    """Raise an error if the code at an address is not this release's ModelCard.
+
+    Raises:
+        DeploymentError: It is not.
+    """
     if not compiled.load("ModelCard").matches(await rpc.code(address), address):
         raise DeploymentError(f"the code at {address} on chain {await rpc.chain_id()} is not this release's ModelCard")
 
 
 class _Publisher:
-    """Transactions of one publication."""
+    """The sender of one publication's transactions."""
 
     def __init__(self, rpc: Rpc, sender: Sender, progress: Callable[[str], None], deadline_s: float) -> None:
         self.rpc = rpc
@@ -191,6 +205,7 @@ class _Publisher:
         self.deadline_s = deadline_s
 
     async def contract(self) -> str:
+        """Return the contract's address; deploy the contract if it is not there yet."""
         address = contract_address()
         if not await self.rpc.code(address):
             if not await self.rpc.code(PROXY):
@@ -202,7 +217,7 @@ class _Publisher:
         return address
 
     async def call(self, what: str, to: str, function: str, *arguments: Any, unless: str) -> Receipt | None:
-        """Send a call; None if somebody else's came first, as the error `unless` tells."""
+        """Send a call, and return its receipt; None if the error `unless` says that somebody else's came first."""
         try:
             return await self._send(what, to, card_interface().encode_call(function, *arguments))
         except ContractRejected as error:
@@ -217,7 +232,7 @@ class _Publisher:
         await self.sender.broadcast(transaction)
         receipt = await self.sender.wait(transaction.tx_hash, self.deadline_s)
         if not receipt.succeeded:
-            # Another's came first, in the same block: the reason is there for whoever asks again.
+            # Somebody else's came first, in the same block: a call at that block fails with the reason.
             await self.rpc.call(to, data, sender=self.sender.address, block=receipt.block_number, decode=decode)
             raise ContractRejected(f"{what}: it reverted, with {receipt.gas_used:,} gas used; run again")
         self.progress(f"{what}: {receipt.gas_used:,} gas")
@@ -225,7 +240,7 @@ class _Publisher:
 
 
 async def _model_number(hub: Hub, model: CardModel) -> int:
-    """The hub's number of the card's model in the card's circuit."""
+    """Return the hub's number of the card's model in the card's circuit."""
     found = []
     for number in range(1, await hub.model_count() + 1):
         pinned = await hub.model(number)
@@ -251,7 +266,7 @@ async def _model_number(hub: Hub, model: CardModel) -> int:
 
 
 async def _card(rpc: Rpc, contract: str, card_id: bytes) -> Published | None:
-    """A card; None if it was never opened."""
+    """Return a card; None if it was never opened."""
     try:
         found = await read(rpc, card_interface(), contract, "card", card_id)
     except ContractRejected as error:
@@ -262,13 +277,13 @@ async def _card(rpc: Rpc, contract: str, card_id: bytes) -> Published | None:
     if srs_origin(await rpc.code(found["verifier"])) != PUBLIC_CEREMONY:
         notes.append("the verifier is keyed with a local reference string: whoever made it can forge proofs")
     return Published(
-        card_id="0x" + card_id.hex(),
+        card_id=to_hex(card_id),
         hub=found["hub"],
         model_number=found["modelNumber"],
         batch_size=found["batchSize"],
         verifier=found["verifier"],
         model_hash=found["modelHash"],
-        root="0x" + found["root"].hex(),
+        root=to_hex(found["root"]),
         batches=found["batches"],
         counted=found["counted"],
         faults=found["faults"],

@@ -30,7 +30,7 @@ HEARTBEAT = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How windows are drawn from series.
+    """A rule for drawing windows from series.
 
     Attributes:
         series: Names of packaged series; for files, names of one's own.

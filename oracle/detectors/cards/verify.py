@@ -18,7 +18,7 @@ from oracle.proving.batches import Verifier, batch_problem
 
 @dataclass(frozen=True)
 class CardReport:
-    """What verifying a card found.
+    """The result of verifying a card.
 
     Attributes:
         root: The root of the card's benchmark.

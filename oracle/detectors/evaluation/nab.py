@@ -86,7 +86,7 @@ PUBLISHED: Mapping[str, tuple[float, float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a detector reached with one profile.
+    """A detector's score with one profile.
 
     Attributes:
         profile: The profile's name.

@@ -28,7 +28,7 @@ LEAST = 200
 """Ticks that must be left to evaluate: with fewer, no rate means anything."""
 
 _MARGIN = 2
-"""What the repeat rule allows beyond the longest repetition of the first half."""
+"""Repetitions that the repeat rule allows beyond the longest run of the first half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Prepared:
 
     @property
     def evaluated(self) -> int:
-        """How many ticks count."""
+        """The number of ticks that count."""
         return len(self.ticks) - self.begin
 
     @cached_property

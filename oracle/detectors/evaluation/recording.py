@@ -1,4 +1,4 @@
-"""Recordings: what several venues, or one, said at each time; from a CSV file or a packaged series."""
+"""Recordings: the values that one or several venues gave at each time, from a CSV file or a packaged series."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUE_COLUMNS = ("value", "answer", "price", "close")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What venues said at each time.
+    """The values that venues gave at each time.
 
     Attributes:
         name: For reports.

@@ -50,7 +50,7 @@ class Scoring(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReplayStep:
-    """What became of a report.
+    """One report, and what the gate made of it.
 
     Attributes:
         tick: The row.

@@ -1,4 +1,4 @@
-"""What an evaluation finds, as data: rates of faults, real shocks, a curve, and the comparison of several detectors."""
+"""The results of an evaluation: rates of faults, real shocks, a curve, and the comparison of several detectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PER = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FaultRate:
-    """What became of the faults of one kind.
+    """The faults of one kind, and how they ended.
 
     Attributes:
         kind: The kind of fault.

@@ -11,7 +11,7 @@ from oracle.detectors.evaluation.replay import Replay
 from oracle.detectors.evaluation.results import Shock
 
 SHOCKS = 20
-"""How many of the largest real moves are listed."""
+"""The number of the largest real moves that are listed."""
 
 SHOCK_SPACING = encoding.RING_SIZE
 """Reports between two that are listed: a crash is one shock."""

@@ -48,7 +48,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """How one fault ended.
+    """The end of one trial.
 
     Attributes:
         caught: True if a faulty report was held; for a fault of one source, if every answer that was written lies

@@ -1,7 +1,7 @@
-"""A network over a feed's features: whatever ONNX lowers to exact integers, as a detector.
+"""A network over a feed's features, as a detector: any ONNX that can be lowered to exact integers.
 
-The file holds the float network, thresholds included: each output is positive where it objects. What turns it into
-integers is `oracle.proving`; detectors and proving do not know each other, so `oracle.app` hands the function in.
+The file holds the float network, thresholds included: each output is positive where it objects. `oracle.proving` lowers
+it to integers; kinds of detectors know no proving, so whoever reads the file passes the function (`lower`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT = "imported-v1"
 
 
 class Network(Protocol):
-    """A network in integers: what `oracle.proving.imported.ImportedModel` is."""
+    """A network in integers; `oracle.proving.imported.ImportedModel` is one."""
 
     @property
     def features(self) -> int: ...
@@ -53,8 +53,8 @@ class Network(Protocol):
 
 
 Lower: TypeAlias = Callable[[str, bytes, int, int, bool], Network]
-"""Name, ONNX, input scale, parameter scale and whether to publish verdicts only, to a network in integers; raises
-ModelError."""
+"""A function of name, ONNX, input scale, parameter scale and whether to publish verdicts only. It returns a network in
+integers, or raises ModelError."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,14 @@ class ImportedDetector:
         onnx: The float network: input [batch, n] of features / 2^input_scale, outputs positive where they object.
         input_scale: A window's integer x means x / 2^input_scale to the network: at 10, about sigmas.
         param_scale: Weights are rounded to multiples of 2^-param_scale.
-        lower: Takes it to integers.
+        lower: Lowers the network to integers.
         disclosure: What the circuit publishes.
         spread: Whether the vector's last but one feature is the spread of the round's answers.
         training: Provenance, for people: numbers and texts by name.
 
     Raises:
-        DataError: Its number of inputs is not one that a feed has.
+        DataError: A feed has no window of so many features.
+        ModelError: The network can't be proven.
     """
 
     name: str
@@ -86,7 +87,7 @@ class ImportedDetector:
 
     @cached_property
     def network(self) -> Network:
-        """The network in integers, publishing what is to be published."""
+        """The network in integers, which publishes what `disclosure` says."""
         verdict = self.disclosure is Disclosure.VERDICT
         return self.lower(self.name, self.onnx, self.input_scale, self.param_scale, verdict)
 
@@ -116,13 +117,13 @@ class ImportedDetector:
         return self.network.score_unit
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """The integers that the circuit publishes for one window."""
+        """Return the integers that the circuit publishes for one window."""
         if len(features) == self.features and any(abs(value) > CLIP for value in features):
             raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
         return self.network.score_int(features)
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        """`score_int` of many windows at once: integers [count, outputs] of dtype object."""
+        """Return `score_int` of many windows at once: integers [count, outputs] of dtype object."""
         from oracle.detectors.kinds.tables import clipped_table
 
         table = clipped_table(windows, self.features)
@@ -133,23 +134,23 @@ class ImportedDetector:
         return self.network.score_bound()
 
     def to_onnx(self, batch: int) -> bytes:
-        """The graph for `batch` windows of integers."""
+        """Return the graph for `batch` windows of integers."""
         return self.network.to_onnx(batch)
 
     def run_args(self) -> Mapping[str, Any]:
-        """ezkl's run arguments that differ from an exact circuit's without comparisons."""
+        """Return ezkl's run arguments that differ from those of an exact circuit without comparisons."""
         return self.network.run_args()
 
     def windows(self) -> Sequence[tuple[int, ...]]:
-        """A calm window for the probe, then those that the circuit is held against the network with."""
+        """Return a calm window for the probe, then those on which circuit and network are compared."""
         return [(*(0,) * (self.features - 1), GAP_ONE), *self.network.windows()]
 
     def facts(self) -> Mapping[str, Any]:
-        """For the manifest."""
+        """Return what the manifest says of the network."""
         return self.network.facts()
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        """What each feature changes, put in one after the other into a calm window, the newest first."""
+        """Explain the score by what each feature changes, put one by one into a calm window, the newest first."""
         if self.disclosure is Disclosure.VERDICT:
             return self.publishing(Disclosure.SCORE).explain(features)
         if len(features) != self.features:
@@ -179,11 +180,11 @@ class ImportedDetector:
         )
 
     def publishing(self, disclosure: Disclosure) -> ImportedDetector:
-        """The same network in a circuit that publishes scores, or verdicts only. Its hash is the same."""
+        """Return the same network, with the same hash, in a circuit that publishes scores, or verdicts only."""
         return replace(self, disclosure=disclosure)
 
     def to_json(self) -> str:
-        """The model file: the same bytes for the same model."""
+        """Return the model file: the same bytes for the same model."""
         document = {
             "format": FORMAT,
             "name": self.name,
@@ -199,10 +200,10 @@ class ImportedDetector:
     def from_json(
         text: str, where: str = "model", disclosure: Disclosure = Disclosure.SCORE, lower: Lower | None = None
     ) -> ImportedDetector:
-        """Reads what `to_json` wrote.
+        """Read what `to_json` returned.
 
         Raises:
-            DataError: Not JSON, a missing or unknown key, a wrong type.
+            DataError: The text is not JSON, a key is missing or unknown, or a type is wrong.
             ModelError: The network can't be proven.
         """
         keys = {"format", "name", "spread", "input_scale", "param_scale", "onnx", "training"}
@@ -218,5 +219,5 @@ class ImportedDetector:
         except ValueError as error:
             raise DataError(f"{where}: onnx is not base64: {error}") from error
         if lower is None:
-            raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.app.assembly")
+            raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.app.detectors")
         return ImportedDetector(name, onnx, scales[0], scales[1], lower, disclosure, root["spread"], root["training"])

@@ -6,7 +6,8 @@ in thousandths of sigma, and the gap g in thousandths of a heartbeat, each outpu
     Σ_j (form_j · v)²  −  g · (ω + Σ_t a_t · square_t)
 
 and objects to the window where it is positive. A *form* is a plain sum of neighbouring values, or one with weights. A
-*square* is the sum of squares of neighbouring values, or the square of their sum. A static output leaves g out. That is
+*square* is the sum of squares of neighbouring values, or the square of their sum. A static output leaves g out.
+Examples:
 
     a cap                 x_0²                       − g · ω
     ARCH (Engle 1982)     x_0²                       − g · (ω + Σ a_i x_i²)
@@ -15,8 +16,9 @@ and objects to the window where it is positive. A *form* is a plain sum of neigh
     Mahalanobis           Σ_j (L_j · x)²             − g · ω
     spread of sources     s²                         − (ω + b Σ x_i²)
 
-Weights are integers over 2^p. This module computes with Python's integers only, and is what the circuit must equal: a
-weight costs about forty rows of it if it is private, everything else next to nothing.
+Weights are integers over 2^p. This module computes with Python's integers only, and the circuit must equal it. A
+private weight costs about forty rows of the circuit, everything else next to nothing. Functions import numpy and onnx
+where they need them: whoever scores one window needs neither.
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ MOST_OUTPUTS = 8
 
 @dataclass(frozen=True, slots=True)
 class PolynomialModel:
-    """A detector of one or more such outputs.
+    """The polynomial detector: one or more outputs, each a squared measure against what it allows.
 
     Attributes:
         name: Letters, digits, hyphens.
         features: n; 3 to 16.
-        gates: The outputs, in order; each is a gate of its own.
+        gates: The outputs, in order; any of them can object to a window.
         param_scale: p.
         spread: Whether the last value is the spread of the round's answers.
         disclosure: What the circuit publishes; not part of the model's identity.
@@ -108,7 +110,7 @@ class PolynomialModel:
         return (GAP_ONE if output.gap else 1) * output.floor << (self.score_scale - self.param_scale)
 
     def groups(self) -> tuple[tuple[int, ...], ...]:
-        """The weights, over 2^param_scale, as the graph has them: each group is one constant."""
+        """Return the weights, over 2^param_scale, as the graph has them: each group is one constant."""
         return tuple(
             weights
             for output in self.gates
@@ -120,10 +122,10 @@ class PolynomialModel:
         )
 
     def exact_scores(self, features: Sequence[int]) -> tuple[int, ...]:
-        """The scores at scale 2^score_scale, whatever the circuit publishes of them.
+        """Return the scores at scale 2^score_scale, whatever the circuit publishes of them.
 
         Raises:
-            ValueError: Another number of features, or one that is not clipped.
+            ValueError: There is another number of features, or one is not clipped.
         """
         if len(features) != self.features:
             raise ValueError(f"{len(features)} features; the model has {self.features}")
@@ -148,14 +150,14 @@ class PolynomialModel:
         return (gap if output.gap else 1) * allowed << (self.score_scale - self.param_scale)
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """What the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
+        """Return what the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
         scores = self.exact_scores(features)
         if self.disclosure is Disclosure.VERDICT:
             return tuple(int(score > 0) for score in scores)
         return scores
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        """`score_int` of many windows at once: integers [count, outputs] of dtype object."""
+        """Return `score_int` of many windows at once: integers [count, outputs] of dtype object."""
         import numpy as np
 
         from oracle.detectors.kinds.tables import clipped_table, verdicts
@@ -184,7 +186,7 @@ class PolynomialModel:
         return verdicts(scores) if self.disclosure is Disclosure.VERDICT else scores
 
     def score_bound(self) -> int:
-        """The largest sum of the magnitudes of an output's terms: bounds every score and every intermediate."""
+        """Return the largest sum of the magnitudes of an output's terms: a bound of every score and intermediate."""
         one, lift = 1 << self.score_scale, self.score_scale - self.param_scale
         most = 0
         for output in self.gates:
@@ -212,7 +214,7 @@ class PolynomialModel:
         return graph.finish([graph.score(*each) for each in enumerate(self.gates)], self.disclosure)
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        """Each output's measured square, its calm allowance, and what each allowance adds."""
+        """Explain each output by its measured square, its calm allowance, and what each allowance adds."""
         self.exact_scores(features)
         values, gap = features[:-1], features[-1]
         lift, one = self.score_scale - self.param_scale, 1 << self.score_scale
@@ -259,11 +261,11 @@ class PolynomialModel:
         return [(f"allowed for {self._range(first, end, several)}", allowance.of(values))]
 
     def publishing(self, disclosure: Disclosure) -> PolynomialModel:
-        """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
+        """Return the same model, with the same hash, in a circuit that publishes scores, or verdicts only."""
         return replace(self, disclosure=disclosure)
 
     def to_json(self) -> str:
-        """The model file: the same bytes for the same model."""
+        """Return the model file: the same bytes for the same model."""
         document = {
             "format": FORMAT,
             "name": self.name,
@@ -277,10 +279,10 @@ class PolynomialModel:
 
     @staticmethod
     def from_json(text: str, where: str = "model", disclosure: Disclosure = Disclosure.SCORE) -> PolynomialModel:
-        """Reads what `to_json` wrote.
+        """Read what `to_json` returned.
 
         Raises:
-            DataError: Not JSON, a missing or unknown key, a wrong type, or weights that can't be used.
+            DataError: The text is not JSON, a key is missing or unknown, a type is wrong, or weights can't be used.
         """
         keys = {"format", "name", "features", "spread", "param_scale", "outputs", "training"}
         root = document_of(text, where, FORMAT, keys)

@@ -31,7 +31,7 @@ Form: TypeAlias = Sum | Linear
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What earlier moves add to the limit.
+    """An addend of the limit, from earlier moves.
 
     Attributes:
         first: Index of the first value.
@@ -63,7 +63,7 @@ class Output:
         name: For people: letters, digits and hyphens.
         measured: Forms whose squares are added up.
         floor: ω over 2^p; positive.
-        allowed: What adds to it.
+        allowed: What earlier moves add to it.
         gap: Whether the limit grows with the time since the last accepted value.
     """
 

@@ -8,10 +8,11 @@ With moves x_0 (now) … x_14 (oldest) in thousandths of the feed's sigma, and t
 `spike` is an ARCH(14) test (Engle 1982): the squared move against the variance that the past moves predict, times a
 threshold, which is folded into ω and a. ω is also the floor under the prediction: without it the first move after a
 calm stretch is always an anomaly. Variance grows with the time since the last accepted value, so the limit is scaled by
-the gap. `drift` compares the square of the window's sum with the window's own variance: many small moves in one
-direction, each of which passes `spike`. Either is positive when the model objects to the value.
+the gap. `drift` compares the square of the window's sum with the window's own variance: it sees many small moves in one
+direction, each of which passes `spike`. A score is positive when the model objects to the value.
 
-Weights are integers over 2^p. This module computes with Python's integers only, and is what the circuit must equal.
+Weights are integers over 2^p. This module computes with Python's integers only, and the circuit must equal it.
+Functions import numpy and onnx where they need them: whoever scores one window needs neither.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ _DEFAULT_MODEL = Path(__file__).parent.parent / "packaged" / "quadratic-v1.json"
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Where a model's weights come from.
+    """The origin of a model's weights.
 
     Attributes:
-        command: Reproduces the model file byte for byte.
-        series: Sigma in ppm per training series, for feeds that are to be judged by this model.
+        command: The command that reproduces the model file byte for byte.
+        series: Sigma in ppm of each training series, for feeds that this model is to judge.
         ranges: First and last day of each series that was trained on.
         thresholds: The thresholds that are folded into the weights.
     """
@@ -65,7 +66,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class QuadraticModel:
-    """Weights of the quadratic detector; see the module's text for the formula.
+    """The quadratic detector: its weights; the module's text has the formula.
 
     Attributes:
         name: Letters, digits, hyphens.
@@ -131,21 +132,21 @@ class QuadraticModel:
 
     @property
     def score_unit(self) -> int:
-        """The spike limit of a calm market after one heartbeat: a score of −1 unit is "nothing moved at all"."""
+        """The spike limit of a calm market after one heartbeat: a score of −1 unit means that nothing moved at all."""
         return 1 if self.disclosure is Disclosure.VERDICT else GAP_ONE * self.floor
 
     def weights(self) -> tuple[int, ...]:
-        """The 17 weights a_1 … a_14, ω, ω₂, b, over 2^param_scale."""
+        """Return the 17 weights a_1 … a_14, ω, ω₂, b, over 2^param_scale."""
         return (*self.past, self.floor, self.drift_floor, self.drift_past)
 
     def exact_scores(self, features: Sequence[int]) -> tuple[int, int]:
-        """Spike and drift at scale 2^param_scale, whatever the circuit publishes of them.
+        """Return spike and drift at scale 2^param_scale, whatever the circuit publishes of them.
 
         Args:
             features: 16 integers within ±CLIP.
 
         Raises:
-            ValueError: Another number of features, or one that is not clipped.
+            ValueError: There is another number of features, or one is not clipped.
         """
         if len(features) != FEATURES:
             raise ValueError(f"{len(features)} features; the quadratic model has {FEATURES}")
@@ -160,14 +161,14 @@ class QuadraticModel:
         return now * now * one - gap * predicted, total * total * one - gap * spread
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """What the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
+        """Return what the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
         scores = self.exact_scores(features)
         if self.disclosure is Disclosure.VERDICT:
             return tuple(int(score > 0) for score in scores)
         return scores
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        """`score_int` of many windows at once: integers [count, 2] of dtype object."""
+        """Return `score_int` of many windows at once: integers [count, 2] of dtype object."""
         import numpy as np
 
         from oracle.detectors.kinds.tables import clipped_table, verdicts
@@ -182,7 +183,7 @@ class QuadraticModel:
         return verdicts(scores) if self.disclosure is Disclosure.VERDICT else scores
 
     def score_bound(self) -> int:
-        """The sum of the magnitudes of all terms at their largest: bounds every score and every intermediate."""
+        """Return the largest sum of the magnitudes of all terms: a bound of every score and intermediate."""
         square = CLIP * CLIP
         one = 1 << self.param_scale
         spike = square * one + CLIP * (self.floor + square * sum(self.past))
@@ -225,7 +226,7 @@ class QuadraticModel:
         return graph.finish(["spike", "drift"], self.disclosure)
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        """Spike: the move now against what past moves predict; drift: the window's sum against its variance."""
+        """Explain spike, the move now against what past moves predict, and drift, the sum against its variance."""
         spike, drift = self.exact_scores(features)
         now, squares, gap = features[0], [value * value for value in features[1:-1]], features[-1]
         one, unit = 1 << self.param_scale, GAP_ONE * self.floor
@@ -260,11 +261,11 @@ class QuadraticModel:
         )
 
     def publishing(self, disclosure: Disclosure) -> QuadraticModel:
-        """The same model in a circuit that publishes scores, or verdicts only. Its hash is the same."""
+        """Return the same model, with the same hash, in a circuit that publishes scores, or verdicts only."""
         return replace(self, disclosure=disclosure)
 
     def to_json(self) -> str:
-        """The model file: the same bytes for the same model."""
+        """Return the model file: the same bytes for the same model."""
         document = {
             "format": FORMAT,
             "name": self.name,
@@ -286,7 +287,7 @@ class QuadraticModel:
 
     @staticmethod
     def from_json(text: str, where: str = "model", disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
-        """Reads what `to_json` wrote.
+        """Read what `to_json` returned.
 
         Args:
             text: The file's content.
@@ -294,7 +295,7 @@ class QuadraticModel:
             disclosure: What the circuit is to publish.
 
         Raises:
-            DataError: Not JSON, a missing or unknown key, a wrong type, or weights that can't be used.
+            DataError: The text is not JSON, a key is missing or unknown, a type is wrong, or weights can't be used.
         """
         root = document_of(text, where, FORMAT, {"format", "name", "param_scale", "weights", "training"})
         weights = checked_mapping(root["weights"], f"{where}: weights", {"past", "floor", "drift_past", "drift_floor"})
@@ -313,7 +314,7 @@ class QuadraticModel:
 
     @staticmethod
     def load(path: Path, disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
-        """Reads a model file.
+        """Read a model file.
 
         Raises:
             DataError: The file can't be read, or its content is wrong.
@@ -326,7 +327,7 @@ class QuadraticModel:
 
     @staticmethod
     def default(disclosure: Disclosure = Disclosure.SCORE) -> QuadraticModel:
-        """The trained model that ships with the package."""
+        """Return the trained model that ships with the package."""
         return QuadraticModel.load(_DEFAULT_MODEL, disclosure)
 
 

@@ -1,4 +1,4 @@
-"""What trainers estimate with: ARCH coefficients, floors, and the rounding that makes machines agree."""
+"""The estimates that trainers share: ARCH coefficients, floors, and the rounding that makes machines agree."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SIGNIFICANT_BITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What earlier values add to a shape's limit, in σ²: an `Allowance` with numbers instead of weights."""
+    """An addend of a shape's limit, from earlier values, in σ²: an `Allowance` with numbers instead of weights."""
 
     first: int
     end: int

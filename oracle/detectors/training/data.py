@@ -1,4 +1,4 @@
-"""What a detector learns from: a CSV or Parquet file, or what a feed has reported, as one series of reports.
+"""Training data: a CSV or Parquet file, or what a feed has reported, as one series of reports.
 
 Each mistake in a file is one line that names the place.
 """

@@ -13,7 +13,7 @@ from oracle.detectors.training.reports import Reports, Terms, spread_of
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the gate made of one report.
+    """One report, and what the gate made of it.
 
     Attributes:
         at: The report's index.

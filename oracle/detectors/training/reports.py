@@ -50,7 +50,7 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a feed's features depend on beside its answers.
+    """The terms of a feed that its features depend on.
 
     Attributes:
         sigma: ppm for relative feeds, answer units for absolute ones.
