@@ -1,10 +1,10 @@
-"""The measured report on detectors, docs/detector-report.md: trained on first halves, evaluated on second halves.
+"""Measure detectors for docs/detector-report.md: train on the first half of each series, evaluate on the second.
 
     python scripts/detector_report.py DATA [--out build/detector-report] [--docs docs]
 
-DATA is a folder with the recordings that SERIES names; they are not part of the project. Per series, each kind of
-detector is trained as `oracle detector train` does it, with a configuration and a first half that are kept in the
-output folder, and evaluated as `oracle detector evaluate` does it. With --docs the figures in the report are replaced.
+DATA is a folder with the recordings that SERIES names; they are not part of the project. For each series, each kind of
+detector is trained as `oracle detector train` does it, and evaluated as `oracle detector evaluate` does it. The output
+folder keeps the first half and the configuration of the training. With --docs the figures in the report are replaced.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SHOWN = "arch+window"
 """The detector that the pictures show."""
 
 BUDGET = 2
-"""Objections per 10,000 windows of the first half. A false one holds two reports, and the second half differs from the
+"""Objections per 10,000 windows of the first half. A false one can hold two reports, and the second half differs from the
 first, so about 5 of 10,000 reports are held."""
 
 
@@ -252,14 +252,16 @@ def tables(found: dict[str, Measured]) -> str:
         comparison = measured.as_trained
         feed, recording = comparison.prepared.feed, comparison.prepared.recording
         parts.append(
-            f"## {titles[key]}\n\n`{key}`: {comparison.prepared.evaluated:,} of {len(recording):,} reports, "
+            f"## {titles[key]}\n\n`{key}`: the last {comparison.prepared.evaluated:,} of {len(recording):,} reports, "
             f"{moment(recording.times[comparison.prepared.begin])[:10]} to "
             f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} ppm, at most {feed.policy.max_repeats} "
             f"repeats, {feed.policy.confirmations} confirmations over {feed.policy.confirm_delay:,} s."
         )
         parts.append(clean_table(comparison))
         parts.append(fault_table(comparison, COLUMNS))
-        parts.append(f"All limits scaled with hindsight, so that at most {HELD} of 10,000 reports are held:")
+        parts.append(
+            f"The same, with all limits scaled with hindsight so that at most {HELD} of 10,000 reports are held:"
+        )
         parts.append(fault_table(measured.scaled, SIZED))
     return "\n\n".join(parts) + "\n"
 
@@ -281,18 +283,26 @@ def clean_table(comparison: Comparison) -> str:
                 "" if flips is None else f"{flips.hits} of {flips.of:,}",
             ]
         )
-    header = ["", "false holds per 10,000", "95 %", "largest moves held", "at most, rounds", "longest hold", "flips"]
+    header = [
+        "",
+        "false holds per 10,000",
+        "95 % interval",
+        "largest moves held",
+        "longest of these holds, rounds",
+        "longest hold, rounds",
+        "flips",
+    ]
     return table(header, rows)
 
 
 COLUMNS = (
     ("gross", ("decimal_shift", "zero", "negative", "wrong_asset")),
-    *((f"{size} %", (f"spike_{size}",)) for size in (1, 2, 3, 5, 10, 20)),
-    ("pairs", ("spike_pair_2", "spike_pair_5", "spike_pair_10")),
+    *((f"spike {size} %", (f"spike_{size}",)) for size in (1, 2, 3, 5, 10, 20)),
+    ("spike pairs", ("spike_pair_2", "spike_pair_5", "spike_pair_10")),
     ("stuck", ("stuck", "repeated")),
     ("delayed", ("delayed",)),
     *((f"drift {speed} %", (f"drift_{speed}",)) for speed in ("0.1", "0.2", "0.5", "1", "2")),
-    ("liar", ("source_lies_1", "source_lies_5", "source_lies_50", "source_shift", "source_zero")),
+    ("lying source", ("source_lies_1", "source_lies_5", "source_lies_50", "source_shift", "source_zero")),
 )
 
 
