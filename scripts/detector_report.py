@@ -40,8 +40,8 @@ SHOWN = "arch+window"
 """The detector that the pictures show."""
 
 BUDGET = 2
-"""Objections per 10,000 windows of the first half. A false one can hold two reports, and the second half differs from the
-first, so about 5 of 10,000 reports are held."""
+"""Objections per 10,000 windows of the first half. A false one can hold two reports, and the second half differs
+from the first, so about 5 of 10,000 reports are held."""
 
 
 @dataclass(frozen=True)
