@@ -1,13 +1,19 @@
-"""The demonstration's verdict on itself: it fails when chain and journal do not say the same."""
+"""The demonstration's summary, and its verdict on itself: it fails when chain and journal do not say the same."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
+from oracle.audit import AuditReport
 from oracle.chain.hub import RoundAccepted, RoundHeld
 from oracle.core.types import HoldReason, Outcome
-from oracle.demo.summary import disagreements
+from oracle.demo.acts import Act
+from oracle.demo.summary import disagreements, summarise
 from oracle.feeds.journal import Entry, StageName
+from oracle.sources.faults import Injection
+from oracle.sources.interface import Reading
 
 FEED = b"\7" * 32
 EVENTS: list[RoundAccepted | RoundHeld] = [
@@ -60,3 +66,30 @@ def test_each_difference_is_told(
     events: list[RoundAccepted | RoundHeld], entries: list[Entry], open_: list[str], says: str
 ) -> None:
     assert any(says in line for line in disagreements(events, entries, open_))
+
+
+def accepted(observed_at: int, confirmed: bool = False) -> RoundAccepted:
+    return RoundAccepted(FEED, 1, 100, observed_at, 1, (-1,), confirmed, 5, b"\1" * 32, 0)
+
+
+def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() -> None:
+    """Ticks 1 and 2 are one fault, of which the second is held; tick 3 is another, which passes; tick 4 is clean."""
+    readings = [Reading(Decimal(tick), 1_000 + tick, "one") for tick in range(5)]
+    faults = [
+        Injection("one", 1, "stuck", 1, Decimal(1), Decimal(9)),
+        Injection("one", 2, "stuck", 1, Decimal(2), Decimal(9)),
+        Injection("one", 3, "zero", 3, Decimal(3), Decimal(0)),
+    ]
+    events = [
+        accepted(1_000),
+        accepted(1_001),
+        RoundHeld(FEED, 3, 9, 1_002, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
+        accepted(1_003, confirmed=True),
+        RoundHeld(FEED, 5, 9, 1_004, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
+    ]
+    report = AuditReport("0x", 31337, (), ())
+    summary = summarise(events, {FEED: "one"}, [Act({"one": readings}, faults)], [1.0, 3.0], [100, 300], report)
+    assert summary["faults"] == {"stuck": {"injected": 1, "held": 1}, "zero": {"injected": 1, "held": 0}}
+    assert (summary["observations"], summary["accepted"], summary["held"]) == (5, 3, 2)
+    assert (summary["false_holds"], summary["confirmed_regime_changes"]) == (1, 1)
+    assert (summary["gas_per_submission"], summary["latency_s"]["p50"]) == (200, 2.0)
