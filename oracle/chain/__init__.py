@@ -1,1 +1,1 @@
-"""Everything that touches an EVM chain: the local node, the compiler, and the contracts' Python side."""
+"""Everything that touches an EVM chain: requests to it, the hub, transactions, keys, deployment, local tools."""

@@ -138,7 +138,7 @@ class DeploymentRun:
         if keccak(code) != expected:
             raise DeploymentError(
                 f"the verifier at {address} has code of hash {to_hex(keccak(code))}, the artifact's manifest says "
-                f"0x{expected.hex()}: the artifact in {artifact.path} does not fit; build it again"
+                f"{to_hex(expected)}: the artifact in {artifact.path} does not fit; build it again"
             )
         return DeployedVerifier(
             address=address,

@@ -1,1 +1,1 @@
-"""Keys: keystores, remote signers, signatures of observations, rotation."""
+"""Signing keys: keystores, remote signers, signatures of observations, rotation."""

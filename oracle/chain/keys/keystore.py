@@ -282,8 +282,8 @@ def _address(path: Path, found: Mapping[str, Any]) -> str:
     address = found.get("address")
     try:
         # Keystores have it without 0x, in lower case.
-        return checksum_address(f"0x{address.removeprefix('0x').lower()}")
-    except (AttributeError, ValueError):
+        return checksum_address(f"0x{str(address).removeprefix('0x').lower()}")
+    except ValueError:
         raise KeystoreError(f"keystore {path}: it does not say its address") from None
 
 

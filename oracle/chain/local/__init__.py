@@ -1,1 +1,1 @@
-"""Programs on this machine: Anvil, solc, and where they are found."""
+"""Programs on this machine: Anvil, solc, where they are found, and the compilation of our contracts."""

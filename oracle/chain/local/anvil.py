@@ -6,9 +6,7 @@ import collections
 import contextlib
 import difflib
 import functools
-import http.client
 import ipaddress
-import json
 import socket
 import subprocess
 import threading
@@ -19,19 +17,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
+from eth_account import Account
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from oracle.chain.local import toolchain
 from oracle.core.errors import ChainUnavailable, ConfigError
+from oracle.core.formats import to_hex
 
-#: Its keys are known to everyone.
 WELL_KNOWN_MNEMONIC = "test test test test test test test test test test test junk"
+"""The mnemonic whose keys are known to everyone."""
 
 _DERIVATION_PATH = "m/44'/60'/0'/0/{}"
 
 
 class AnvilConfig(BaseModel):
-    """What anvil.toml says. The contract size limit (EIP-170) is always on: a real chain has it too."""
+    """The content of anvil.toml. The contract size limit (EIP-170) is always on: a real chain has it too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +72,7 @@ class DevAccount:
     """An account of the local chain.
 
     Attributes:
-        address: Checksummed.
+        address: Checksummed address.
         key: Private key, 0x and 64 hex digits.
     """
 
@@ -107,7 +108,7 @@ def load_anvil_config(path: Path | None = None, **overrides: Any) -> AnvilConfig
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port on which nothing listens at this moment."""
+    """Return a port on which nothing listens at this moment."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -129,7 +130,7 @@ class Anvil:
         self.deadline = deadline
         self._process: subprocess.Popen[str] | None = None
         self._port: int | None = None
-        # What it says is always read, or it would stop once the pipe is full; only the end of it is kept.
+        # Its output is always read, or it would stop once the pipe is full; only the end of it is kept.
         self._said: collections.deque[str] = collections.deque(maxlen=200)
         self._reader: threading.Thread | None = None
         self._listening = threading.Event()
@@ -164,7 +165,7 @@ class Anvil:
         self._said.clear()
         self._listening.clear()
         until = time.monotonic() + self.deadline
-        # A session of its own: Ctrl-C in the terminal reaches this process only, which stops it in order.
+        # It has its own session, so that Ctrl-C in the terminal reaches this process only, which stops it in order.
         self._process = subprocess.Popen(
             [str(tool.path), *_arguments(config)],
             stdin=subprocess.DEVNULL,
@@ -185,7 +186,7 @@ class Anvil:
         return self
 
     def stop(self, patience: float = 10.0) -> None:
-        """Stop it: asked first, so that it writes its state file; killed after `patience` seconds."""
+        """Stop it. It is asked first, so that it writes its state file, and killed after `patience` seconds."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -202,7 +203,7 @@ class Anvil:
         self._port = None
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait until it ends by itself; its exit code, or None if `timeout` seconds passed."""
+        """Wait until it ends by itself. Return its exit code, or None after `timeout` seconds."""
         if self._process is None:
             return 0
         try:
@@ -214,7 +215,7 @@ class Anvil:
 
     @property
     def pid(self) -> int:
-        """Its process id. Raises: ChainUnavailable if it does not run."""
+        """The process id. Raises: ChainUnavailable if it does not run."""
         return self._running().pid
 
     @property
@@ -227,13 +228,13 @@ class Anvil:
 
     @property
     def rpc_url(self) -> str:
-        """Where it answers. Raises: ChainUnavailable if it does not run."""
+        """The URL of its RPC endpoint. Raises: ChainUnavailable if it does not run."""
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"http://{host}:{self.port}"
 
     @property
     def chain_id(self) -> int:
-        """Chain id of its configuration, which `start` has compared with its answer."""
+        """The configured chain id, which `start` has compared with its answer."""
         return self.config.chain_id
 
     @functools.cached_property
@@ -243,25 +244,21 @@ class Anvil:
 
     @property
     def output(self) -> str:
-        """The end of what it printed."""
+        """The end of its output."""
         return "\n".join(self._said)
 
     def rpc(self, method: str, *params: Any, timeout: float = 10.0) -> Any:
-        """One JSON-RPC call: for Anvil's own methods, such as evm_setNextBlockTimestamp.
+        """Make one JSON-RPC call, for Anvil's own methods such as evm_setNextBlockTimestamp.
 
         Raises:
             ChainUnavailable: no answer, or an error as the answer.
         """
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        # Not through urllib: a proxy that the environment names must not see calls to this machine.
-        connection = http.client.HTTPConnection(self.config.host, self.port, timeout=timeout)
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
-            connection.request("POST", "/", body, {"Content-Type": "application/json"})
-            answer = json.loads(connection.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            # A proxy that the environment names must not see calls to this machine. There is no TLS to verify.
+            answer = httpx.post(self.rpc_url, json=body, timeout=timeout, trust_env=False, verify=False).json()
+        except (httpx.HTTPError, ValueError) as error:
             raise ChainUnavailable(f"{self.rpc_url} does not answer {method}: {error}") from error
-        finally:
-            connection.close()
         if not isinstance(answer, dict) or "result" not in answer:
             detail = answer.get("error") if isinstance(answer, dict) else answer
             said = detail.get("message") if isinstance(detail, dict) else detail
@@ -311,19 +308,17 @@ class Anvil:
 
 
 def derive_accounts(mnemonic: str, count: int) -> tuple[DevAccount, ...]:
-    """The first `count` accounts of a mnemonic, on Ethereum's usual derivation path.
+    """Return the first `count` accounts of a mnemonic, on Ethereum's usual derivation path.
 
     Raises:
         ConfigError: the mnemonic is not valid.
     """
-    from eth_account import Account
-
     Account.enable_unaudited_hdwallet_features()
     try:
         found = [Account.from_mnemonic(mnemonic, account_path=_DERIVATION_PATH.format(i)) for i in range(count)]
     except Exception as error:  # eth_account raises its own, and eth_utils', undocumented ones
         raise ConfigError(f"mnemonic: {error}") from error
-    return tuple(DevAccount(account.address, "0x" + bytes(account.key).hex()) for account in found)
+    return tuple(DevAccount(account.address, to_hex(bytes(account.key))) for account in found)
 
 
 def _arguments(config: AnvilConfig) -> list[str]:
@@ -372,7 +367,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _require_free(host: str, port: int) -> None:
-    """Raises: ConfigError if something listens there, or the address is not this machine's."""
+    """Raise ConfigError if something listens there, or the address is not this machine's."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as probe:

