@@ -21,7 +21,7 @@ from oracle.proving.engine.child import EngineProcess
 from tests.circuits import artifacts
 from tests.detector_conformance import check_circuit
 from tests.integration.workspace import Workspace
-from tests.unit.detectors.test_detectors import fitted
+from tests.fitted_detectors import fitted
 
 
 @pytest.fixture(scope="module")

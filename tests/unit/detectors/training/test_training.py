@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oracle.app.detectors import load_detector
 from oracle.app.training import read_data
-from oracle.cli import main
 from oracle.config import TrainingDataConfig, journal_at, load_training
-from oracle.core.errors import DataError
-from oracle.core.statistics import clopper_pearson
-from oracle.detectors import drift
-from oracle.detectors.training.data import from_reports, read_file
+from oracle.detectors.training.data import from_reports
 from oracle.detectors.training.model_card import rate
 from oracle.feeds.journal import open_journal
 from tests.recordings import walk, write_csv
+from tests.training import CARD, Run, configure, files, refused
 from tests.unit.feeds.journal.test_journal import stages
 
 ROWS = 1_600
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command line in this process and an empty folder: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["oracle", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, told.out, told.err
-
-    return command
-
-
-def configure(kind: str = "arch+window", data: str = 'file = "prices.csv"', more: str = "", budget: str = "20") -> None:
-    sections = {
-        "data": data,
-        "detector": f'type = "{kind}"\nname = "mine"\n{more}',
-        "budget": f"false_holds_per_10k = {budget}",
-    }
-    Path("train.toml").write_text("\n".join(f"[{name}]\n{body}\n" for name, body in sections.items()))
-
-
-def files(folder: str = "build/models") -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def test_training_writes_model_graph_and_card_the_same_bytes_each_time(run: Run) -> None:
@@ -193,32 +156,11 @@ def test_bad_configurations_are_one_line(run: Run, changes: dict[str, str], says
     refused(run("detector", "train", "train.toml"), says)
 
 
-def refused(done: tuple[int, str, str], says: str) -> None:
-    code, _, errors = done
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert code == 2 and len(lines) == 1 and "Traceback" not in errors, errors
-    assert re.search(says, lines[0]), lines[0]
-
-
 def test_a_missing_configuration_is_one_line(run: Run) -> None:
     refused(run("detector", "train", "none.toml"), r"none\.toml: no such configuration file; docs/detectors\.md")
 
 
 # --- rates -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("count", "total", "low", "high"),
-    [
-        (0, 10, 0.0, 1 - 0.025**0.1),
-        (10, 10, 0.025**0.1, 1.0),
-        # Of Clopper and Pearson's paper and of many tables since.
-        (5, 100, 0.0164319, 0.1128349),
-        (1, 2_000, 0.0000127, 0.0027826),
-    ],
-)
-def test_intervals(count: int, total: int, low: float, high: float) -> None:
-    assert clopper_pearson(count, total, 0.95) == pytest.approx((low, high), abs=1e-6)
 
 
 def test_objections_that_share_a_window_are_one_event() -> None:
@@ -271,80 +213,6 @@ def test_a_journal_in_either_database_is_read_and_not_written(
         assert code == 2 and "error: journal: url: has a password in it" in errors and "s3cret" not in errors
         configure(data=f'journal = {{ url = "{at}", password_env = "THE_PASSWORD" }}\nfeed = "none"')
         refused(carded("detector", "train", "train.toml"), "there is no accepted or held report of a feed 'none'")
-
-
-# --- monitoring --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def carded(run: Run) -> Run:
-    """A model that was trained, with its card."""
-    write_csv(Path("prices.csv"), walk(4_000, seed=5))
-    configure("arch+window")
-    assert run("detector", "train", "train.toml")[0] == 0
-    return run
-
-
-CARD = "build/models/mine.card.json"
-
-
-def test_a_model_that_fits_is_left_alone(carded: Run) -> None:
-    write_csv(Path("recent.csv"), walk(2_000, seed=6))
-    code, out, errors = carded("detector", "monitor", CARD, "--data", "recent.csv")
-    assert code == 0, out + errors
-    assert "nothing says that it should be retrained" in out
-
-
-def test_drift_is_seen_and_a_proposal_is_made_and_not_activated(carded: Run) -> None:
-    """A market that no longer clusters, and moves eight times as much."""
-    write_csv(Path("recent.csv"), walk(3_000, seed=6, sigma=0.016))
-    before = files()
-    code, out, errors = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed", "--json")
-    assert code == 1, errors
-    told = json.loads(out)
-    assert told["retrain"] and "distributed otherwise" in told["reasons"][0]
-    assert told["p_value"] < drift.SIGNIFICANCE and told["statistic"] > 0.2
-    proposed = json.loads(Path("proposed/mine-2.card.json").read_text())
-    # Fixed on-chain: a proposal has the feed's sigma and heartbeat.
-    card = json.loads(before["mine.card.json"])
-    assert all(proposed["data"][key] == card["data"][key] for key in ("sigma", "heartbeat"))
-    assert files() == before
-    code, out, _ = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed")
-    assert "proposed, and not active: proposed/mine-2.json" in out and "`oracle deploy`" in out
-    code, out, errors = carded("detector", "monitor", "proposed/mine-2.card.json", "--data", "recent.csv")
-    assert code == 0, out
-
-
-def test_too_many_false_holds_are_seen(carded: Run) -> None:
-    card = drift.load_card(Path(CARD))
-    detector = load_detector(Path("build/models/mine.json"))
-    write_csv(Path("recent.csv"), walk(2_000, seed=6))
-    learnt = read_file(drift.data_of(card, Path("recent.csv"), None, None))
-    assert not drift.monitor(card, detector, replace(learnt, held=(100, 101, 102, 103))).retrain
-    often = drift.monitor(card, detector, replace(learnt, held=tuple(range(50, 1_900, 50))))
-    assert often.retrain and "false holds are 185 per 10,000" in often.reasons[0]
-
-
-def test_monitoring_mistakes_are_one_line(carded: Run) -> None:
-    write_csv(Path("recent.csv"), walk(300, seed=6))
-    refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), r"too few reports: 300, and at least 465")
-    refused(carded("detector", "monitor", "none.json", "--data", "recent.csv"), r"none\.json can't be read")
-    refused(carded("detector", "monitor", "build/models/mine.json", "--data", "recent.csv"), "no model card")
-    Path("build/models/mine.json").write_text("{}")
-    refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), "is not the model of this card")
-    assert carded("detector", "monitor", CARD)[0] == 2
-
-
-@pytest.mark.parametrize(("name", "then"), [("mine", "mine-2"), ("mine-2", "mine-3"), ("eth-usd", "eth-usd-2")])
-def test_names_of_proposals(name: str, then: str) -> None:
-    assert drift.proposed_name(name) == then
-
-
-def test_a_network_is_not_retrained_here(tmp_path: Path) -> None:
-    card = {"detector": {"type": "imported"}, "name": "x"}
-    learnt = from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
-    with pytest.raises(DataError, match="not trained here"):
-        drift.retrain(card, learnt, TrainingDataConfig(file=Path("x")))
 
 
 def test_the_training_configuration_of_the_documentation(project_root: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import random
 import re
@@ -19,7 +20,6 @@ from oracle.cli import oracle
 from oracle.core import encoding, gate
 from oracle.core.errors import DataError, OracleError
 from oracle.core.gate import HoldPolicy
-from oracle.core.statistics import wilson
 from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.evaluation import plots
 from oracle.detectors.evaluation.caps import StaticCap, matching_cap
@@ -250,16 +250,6 @@ def test_what_is_not_given_is_found_in_the_first_half_alone() -> None:
     assert first.begin == 500
 
 
-@pytest.mark.parametrize(
-    ("hits", "of", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662)],
-)
-def test_wilsons_interval(hits: int, of: int, low: float, high: float) -> None:
-    # The last is example 1 of R. Newcombe, Statistics in Medicine 17 (1998), p. 861, method 3.
-    rate = wilson(hits, of)
-    assert (rate.low, rate.high) == pytest.approx((low, high), abs=5e-5)
-
-
 def test_the_cap_beside_a_detector_is_the_lowest_with_as_many_holds() -> None:
     played = prepared(walk(800, percent=1.0), HoldPolicy(2, HOUR, 3_000))
     for holds in (0, 3, 10):
@@ -485,3 +475,8 @@ def test_a_model_with_features_that_no_feed_has() -> None:
     feed = prepared(walk(100), HoldPolicy(1, 0, 0)).feed
     with pytest.raises(DataError, match="model wide has 20 features; a feed has a move"):
         Judge(StaticCap(1_000, name="wide", features=20), feed)
+
+
+def test_the_pages_template_is_in_the_package() -> None:
+    folder = importlib.resources.files("oracle.detectors.evaluation") / "templates"
+    assert [each.name for each in folder.iterdir()] == ["report.html.jinja"]

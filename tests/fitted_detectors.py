@@ -1,0 +1,84 @@
+"""A fitted detector of every type, for the suite in `tests/detector_conformance.py`, in Python and in circuits."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from oracle.core.types import Kind
+from oracle.detectors.interface import Detector, Disclosure, Lesson
+from oracle.detectors.registry import parse
+from oracle.detectors.trainers.arch import Arch
+from oracle.detectors.trainers.arch_window import ArchWindow
+from oracle.detectors.trainers.autoencoder import Autoencoder
+from oracle.detectors.trainers.cap import Cap
+from oracle.detectors.trainers.cross_source import CrossSource
+from oracle.detectors.trainers.imported import Imported
+from oracle.detectors.trainers.mahalanobis import Mahalanobis
+from oracle.detectors.training.reports import Reports, Terms, sigma_of, windows
+from oracle.proving.imported import at_scales
+from tests.recordings import walk
+
+ROWS = 1_500
+
+
+@cache
+def reports(sources: int = 1) -> Reports:
+    rows = walk(ROWS, seed=3, sources=sources)
+    answers = [sorted(round(value * 10**8) for value in values) for _, values in rows]
+    return Reports(
+        Kind.RELATIVE,
+        8,
+        tuple(time for time, _ in rows),
+        tuple(each[len(each) // 2] for each in answers),
+        tuple(each[0] for each in answers) if sources > 1 else (),
+        tuple(each[-1] for each in answers) if sources > 1 else (),
+    )
+
+
+@cache
+def lesson(sources: int = 1) -> Lesson:
+    found = reports(sources)
+    seen = windows(found, Terms(sigma_of(found, 900, 60), 60))
+    return Lesson(seen[:900], seen[:1_200], found.spread, Fraction(20, 10_000), seed=1)
+
+
+def network() -> bytes:
+    """Somebody's model: the largest of |move| and 1.5 · |change of the move|, in sigmas."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.array([[1.0, 1.5], [0.0, -1.5], [0.0, 0.0], [0.0, 0.0]], dtype=np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Abs", ["h"], ["s"])]
+    graph = helper.make_graph(
+        nodes,
+        "brought",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4])],
+        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["batch", 2])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+TRAINERS: dict[str, Any] = {
+    "cap": Cap(),
+    "cap-static": Cap(gap_scaled=False),
+    "arch": Arch(),
+    "arch-window": ArchWindow(),
+    "cross-source": CrossSource(),
+    "mahalanobis": Mahalanobis(features=8),
+    "autoencoder": Autoencoder(at_scales, features=6, hidden=2),
+    "imported": Imported(at_scales, network()),
+}
+
+
+@cache
+def fitted(kind: str) -> Detector:
+    found: Detector = TRAINERS[kind].fit(kind, lesson(3 if kind == "cross-source" else 1))
+    return found
+
+
+def load(text: str, disclosure: Disclosure) -> Detector:
+    return parse(text, "m.json", disclosure, at_scales)

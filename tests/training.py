@@ -1,0 +1,32 @@
+"""Training by the command line, in this process and an empty folder: for the tests of training and of drift."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[..., tuple[int, str, str]]
+"""Runs a command: exit code, output, errors."""
+
+CARD = "build/models/mine.card.json"
+
+
+def configure(kind: str = "arch+window", data: str = 'file = "prices.csv"', more: str = "", budget: str = "20") -> None:
+    sections = {
+        "data": data,
+        "detector": f'type = "{kind}"\nname = "mine"\n{more}',
+        "budget": f"false_holds_per_10k = {budget}",
+    }
+    Path("train.toml").write_text("\n".join(f"[{name}]\n{body}\n" for name, body in sections.items()))
+
+
+def files(folder: str = "build/models") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def refused(done: tuple[int, str, str], says: str) -> None:
+    code, _, errors = done
+    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert code == 2 and len(lines) == 1 and "Traceback" not in errors, errors
+    assert re.search(says, lines[0]), lines[0]
