@@ -22,7 +22,6 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.table import Table
 
 from oracle.bench.cases import CLAIMS, PACKAGED_CLAIMS
-from oracle.bench.ezkl_defaults import chosen_of
 from oracle.bench.memory import megabytes
 from oracle.bench.transactions import bare_call, first_sender, send, verify
 from oracle.chain.keys.keystore import local_chain_key
@@ -192,7 +191,7 @@ def _prove_in_turns(cases: Mapping[str, _Case], repeat: int, echo: Echo) -> None
                 began = time.perf_counter()
                 checked = verifiers[case].call(
                     "verify",
-                    **chosen_of(files, "settings", "vk", "srs"),
+                    **{name: files[name] for name in ("settings", "vk", "srs")},
                     proof=made["proof"],
                     instances=[hex(element) for element in claim.instances()],
                 )

@@ -3,7 +3,7 @@
 Exit codes: 0 done; 1 something that a person has to look at; 2 bad input; 75 try again later; 130 interrupted.
 
 Each command, or group of commands, has a module here. What it prints, beyond a line or two, is in a module of
-`oracle.cli.render`.
+`oracle.cli.render`. A new command needs both, and its name in the list below.
 """
 
 from __future__ import annotations
