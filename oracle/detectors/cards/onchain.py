@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
 from oracle.chain.contract import read
 from oracle.chain.deploy import PUBLIC_CEREMONY, code_problems, srs_origin
 from oracle.chain.hub import Hub
+from oracle.chain.keys.signer import AnyKey
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup
 from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
 from oracle.detectors.cards.card import CardModel, ProvenCard, Summary
-
-if TYPE_CHECKING:
-    from oracle.chain.keys.signer import AnyKey
 
 PROXY = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """The deterministic deployment proxy: given a salt and creation code, it deploys by CREATE2."""
