@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oracle.bench import growth, zoo
+from oracle.bench import growth, submissions, zoo
 from oracle.bench.cases import CASES
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.ezkl_defaults import chosen_of, default_flips
