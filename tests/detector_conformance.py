@@ -1,4 +1,4 @@
-"""What every detector must do: one suite, which a test of each kind calls with a fitted one."""
+"""The conformance suite of detectors: a test of each kind calls it with a fitted one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from oracle.proving.cost import least_k
 from oracle.proving.engine.child import EngineProcess
 
 Load = Callable[[str, Disclosure], Detector]
-"""Reads what a detector's `to_json` wrote."""
+"""Reads what a detector's `to_json` returned."""
 
 
 def windows(detector: Detector, count: int, seed: int = 7) -> list[tuple[int, ...]]:
-    """Corners of the box, calm and wild windows."""
+    """Return corners of the box, calm and wild windows."""
     draw, moves = random.Random(seed), detector.features - 1
     alternating = tuple(CLIP if index % 2 else -CLIP for index in range(moves))
     found: list[tuple[int, ...]] = [
@@ -42,10 +42,10 @@ def windows(detector: Detector, count: int, seed: int = 7) -> list[tuple[int, ..
 
 
 def check_detector(detector: Detector, load: Load) -> None:
-    """The suite, but for the circuit.
+    """Check everything except the circuit.
 
     Args:
-        detector: It publishes scores.
+        detector: A detector that publishes scores.
         load: Reads its file.
     """
     assert isinstance(detector, Detector)
@@ -65,7 +65,7 @@ def check_detector(detector: Detector, load: Load) -> None:
     assert table.dtype == object and [tuple(row) for row in table.tolist()] == scores
     assert detector.score_many([]).shape == (0, detector.outputs)
 
-    # What is no window is refused.
+    # A sequence that is no window is refused.
     for wrong in (seen[0][1:], (*seen[0], 0), (CLIP + 1, *seen[0][1:]), (-CLIP - 1, *seen[0][1:])):
         with pytest.raises(ValueError):
             detector.score_int(wrong)
@@ -88,7 +88,7 @@ def check_detector(detector: Detector, load: Load) -> None:
                 assert each.objects == (each.measured > each.limit)
         assert [each.objects for each in told] == [value > 0 for value in row]
 
-    # Its file is read again as the same model, and is the same bytes each time.
+    # Its file is the same bytes each time, and is read again as the same model.
     text = detector.to_json()
     again = load(text, Disclosure.SCORE)
     assert again.to_json() == text == detector.to_json()
@@ -138,12 +138,12 @@ def _check_graph(detector: Detector, seen: Sequence[tuple[int, ...]]) -> None:
 
 
 def check_circuit(detector: Detector, engine: EngineProcess, folder: Path, batch: int = 1) -> int:
-    """The circuit's witness is the integer reference, at the corners too. Returns the circuit's rows.
+    """Check that the circuit's witness is the integer reference, at the corners too. Return the circuit's rows.
 
     Args:
-        detector: Publishing either.
+        detector: A detector that publishes scores or verdicts.
         engine: Where ezkl runs.
-        folder: For the circuit; of this check alone.
+        folder: An empty folder for the circuit.
         batch: B.
     """
     model, settings, circuit = (str(folder / name) for name in ("model.onnx", "settings.json", "circuit"))

@@ -24,7 +24,6 @@ from oracle.detectors.cards.recipe import Recipe, checked_integer
 FORMAT = "card-benchmark-v1"
 
 MOST_BATCH = 64
-MOST_BATCHES = 2**32 - 1
 
 Window = tuple[int, ...]
 
