@@ -1,4 +1,4 @@
-"""Reading feeds through Chainlink's interface, which our adapters have too."""
+"""Feeds read through Chainlink's interface, which our adapters have too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oracle.core.errors import ChainUnavailable, ContractRejected
 
 
 @dataclass(frozen=True, slots=True)
-class ChainlinkRound:
+class LatestRound:
     """The result of `latestRoundData`. Times in unix seconds; `answer` in units of 10^-decimals."""
 
     round_id: int
@@ -44,9 +44,9 @@ class ChainlinkFeed:
         """
         return int(await self._read("decimals"))
 
-    async def latest_round(self) -> ChainlinkRound:
+    async def latest_round(self) -> LatestRound:
         """Return the latest round. Raises as `decimals`."""
-        return ChainlinkRound(*(await self._read("latestRoundData")).values())
+        return LatestRound(*(await self._read("latestRoundData")).values())
 
     async def close(self) -> None:
         """Close its connections."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.app.assembly import audit
+from oracle.app.audit import audit
 from oracle.chain.hub import FeedUpdate, Submission
 from oracle.core import encoding
 from oracle.core.types import Status

@@ -12,7 +12,7 @@ import pytest
 
 from oracle.chain.hub import hub_interface
 from oracle.chain.local.anvil import Anvil
-from oracle.detectors.quadratic import QuadraticModel
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from tests.integration.workspace import Workspace, feed
 
 OTHERS = ("0x" + "11" * 20, "0x" + "22" * 20)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from oracle.chain import compiled
-from oracle.chain.hub import Interface, Submission, aggregator_interface, hub_interface
+from oracle.chain.abi.interface import Interface
+from oracle.chain.hub import Submission, aggregator_interface, hub_interface
 from oracle.chain.local.anvil import Anvil
 from oracle.core.errors import ContractRejected
 from oracle.core.types import FeedState, HoldReason, Status

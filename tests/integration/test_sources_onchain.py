@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oracle.chain.chainlink import ChainlinkFeed, ChainlinkRound
+from oracle.chain.chainlink import ChainlinkFeed, LatestRound
 from oracle.chain.connect import pool
 from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.hub import Hub
@@ -193,19 +193,19 @@ async def test_two_endpoints_that_have_to_agree(other: Other, two: list[NodeProx
 
 # --- a feed that says anything ---
 
-GOOD = ChainlinkRound(round_id=7, answer=234_567, started_at=NOW, updated_at=NOW, answered_in_round=7)
+GOOD = LatestRound(round_id=7, answer=234_567, started_at=NOW, updated_at=NOW, answered_in_round=7)
 
 
 class Liar:
     """A feed in memory."""
 
-    def __init__(self, latest: ChainlinkRound = GOOD, decimals: int = 2, error: OracleError | None = None) -> None:
+    def __init__(self, latest: LatestRound = GOOD, decimals: int = 2, error: OracleError | None = None) -> None:
         self.latest, self.digits, self.error = latest, decimals, error
 
     async def decimals(self) -> int:
         return self.digits
 
-    async def latest_round(self) -> ChainlinkRound:
+    async def latest_round(self) -> LatestRound:
         if self.error is not None:
             raise self.error
         return self.latest
@@ -255,7 +255,7 @@ async def test_nothing_is_asked_any_more_once_a_read_has_failed() -> None:
             await self.asking.wait()
             raise ChainUnavailable("down")
 
-        async def latest_round(self) -> ChainlinkRound:
+        async def latest_round(self) -> LatestRound:
             self.asking.set()
             try:
                 await asyncio.Event().wait()

@@ -89,7 +89,7 @@ class Steps:
         """Send a transaction, unless its effect is there already.
 
         Args:
-            name: Of the step, in the file and for progress.
+            name: The step's name, in the file and for progress.
             to: None deploys `data`.
             find: Looks for the effect of the transaction; returns None if it is not there.
 
@@ -113,7 +113,7 @@ class Steps:
                 continue
             if (found := await find()) is not None:
                 return found
-            # Never sent again on the word of a node that lags behind.
+            # It is not sent again on the word of a node that lags behind.
             raise ChainUnavailable(f"{name}: mined, but {self.rpc.name} does not show it yet; run again")
         raise ChainUnavailable(f"{name}: other transactions of {self.sender.address} keep coming first; run again")
 

@@ -1,4 +1,4 @@
-"""What the hub keeps, as frozen types: configurations, rounds, architectures, models, proposals."""
+"""Frozen types of what the hub keeps: configurations, rounds, architectures, models, proposals."""
 
 from __future__ import annotations
 

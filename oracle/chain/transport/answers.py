@@ -73,7 +73,7 @@ class Market:
     """The price of gas on the chain now, in wei per gas.
 
     Attributes:
-        base_fee: Of the next block; None on chains without EIP-1559.
+        base_fee: The next block's base fee; None on chains without EIP-1559.
         price: What is paid on top of it; without EIP-1559, the gas price.
     """
 

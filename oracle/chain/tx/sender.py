@@ -136,14 +136,14 @@ class Sender:
                 if isinstance(error, PayerEmpty):
                     raise PayerEmpty(f"{self.address} has too little to pay with, send it ether: {error}") from None
                 raise
-            # What it was to replace is still there, and may be mined.
+            # The transaction that it was to replace is still there, and may be mined.
             log.warning("replacement not taken", nonce=record.nonce, reason=str(error))
             return
         if sent in (Sent.ACCEPTED, Sent.KNOWN):
             return
         for tx_hash in reversed(record.hashes):
             if await self.rpc.transaction(tx_hash) is not None or await self.rpc.receipt(tx_hash) is not None:
-                # Mined, by a node that keeps no index of old transactions; or another of ours waits.
+                # It is mined, and the node keeps no index of old transactions; or another of ours waits.
                 return
         if sent is Sent.FEE_TOO_LOW:
             log.warning("fees are too low by now", nonce=record.nonce, transaction=to_hex(transaction.tx_hash))
@@ -284,7 +284,7 @@ class Sender:
             return True
         if await self.rpc.block_number() - receipt.block_number + 1 < self._policy.confirmations:
             return False
-        # Once more, at the end: the block has to be the chain's still.
+        # This is checked at the end once more: the block still has to be the chain's.
         return (await self.rpc.block(receipt.block_number)).hash == receipt.block_hash
 
     async def _simulate(self, to: str | None, data: bytes, decode: ErrorDecoder | None) -> int:
