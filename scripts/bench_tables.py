@@ -52,7 +52,8 @@ def _machine(report: Report, arguments: str) -> str:
         f"commit {versions.get('commit', 'unknown')}, {report['measured_at'][:10]}, "
         f'`make bench ARGS="{arguments}"`, {report["seconds"] / 60:.0f} minutes. '
         + (
-            f"Other work was running (load {about['load_before']} at the start): ratios hold, seconds are too long."
+            f"Other work was running (load {about['load_before']} at the start): "
+            "the ratios hold, but the seconds are too long."
             if busy
             else "Nothing else was running."
         )
@@ -62,7 +63,7 @@ def _machine(report: Report, arguments: str) -> str:
 def proving(report: Report) -> str:
     """Return the table of circuits, each with ezkl's defaults."""
     columns = {"case": "---"} | dict.fromkeys(
-        ("k", "prove", "of ezkl's", "gas to verify", "proof", "memory", "set-up", "flips in 10,000"), "--:"
+        ("k", "prove", "share of ezkl's time", "gas to verify", "proof", "memory", "set-up", "flips in 10,000"), "--:"
     )
     rows = []
     for case in _in_groups(report):
