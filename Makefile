@@ -12,7 +12,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-ray chaos soak test-deep coverage snapshots check slither fmt bench lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak test-deep coverage snapshots check slither fmt bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -24,11 +24,20 @@ demo: setup ## recorded market data through model, prover and a local chain (ARG
 	@$(BIN)/oracle demo $(ARGS)
 
 test: setup ## all tests, Python and Solidity, but those that start a Ray cluster, and most faults
+	@# First: a Python test compares what forge compiles with what the package carries. It takes all cores by itself.
+	@$(FORGE) build
 	@# Side by side: the contracts' longest test has one thread, and the Python tests end one worker after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
 
+# In the order of the folders, not of the files' sizes: short tests come last, so that both workers end together.
+PYTEST = $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long"
+
 test-python: setup ## the Python tests (ARGS="-k gate")
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not ray and not chaos_long" $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-durations: setup ## the Python tests; writes the ten slowest into tests/README.md
+	$(PYTEST) --junit-xml build/test-report.xml
+	$(BIN)/python -m scripts.slowest_tests build/test-report.xml
 
 # Its output is kept until it is done, and not mixed with the other's.
 test-contracts: setup ## the Solidity tests, and their gas against contracts/snapshots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,10 @@ from oracle.chain.local.anvil import Anvil, load_anvil_config
 from tests.postgres import Postgres
 
 pytest.register_assert_rewrite("tests.proving_conformance")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers fill the cores: a proof with a thread for each core takes longer beside them, and more of their time.
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 # Derandomised: a run that failed fails again. No deadline: the first example may load a library.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,22 +2,82 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
 import pytest
 from eth_utils.address import to_checksum_address
 
 from oracle.chain import compiled
 from oracle.chain.local import contracts
 from oracle.core.errors import DeploymentError
+from oracle.core.formats import keccak
+from tests.contracts import forge_output
 
 
 @pytest.fixture(scope="module")
-def fresh() -> dict[str, compiled.Compiled]:
-    return contracts.compile_contracts()
+def fresh(project_root: Path) -> dict[str, compiled.Compiled]:
+    """The contracts as they are compiled now: by forge, as far as it has, as `make test` has it begin with that."""
+    built = {name: forge_output.current(project_root, name, file) for name, file in compiled.SOURCES.items()}
+    found = {name: contract for name, contract in built.items() if contract is not None}
+    missing = {name: file for name, file in compiled.SOURCES.items() if name not in found}
+    return found | (contracts.compile_contracts(missing) if missing else {})
 
 
 @pytest.mark.parametrize("name", compiled.SOURCES)
 def test_packaged_contract_is_in_sync(name: str, fresh: dict[str, compiled.Compiled]) -> None:
     assert compiled.load(name) == fresh[name], "run scripts/export_abi.py"
+
+
+def test_what_forge_has_compiled_of_other_sources_or_settings_is_not_taken(project_root: Path, tmp_path: Path) -> None:
+    profile = contracts.deployed_profile(project_root)
+    shutil.copy(project_root / "foundry.toml", tmp_path)
+    source = tmp_path / "contracts/src/Models.sol"
+    source.parent.mkdir(parents=True)
+    source.write_text("library Models {}")
+    packaged = json.loads((resources.files("oracle.chain") / "abi" / "Models.json").read_text())
+    settings = {
+        "compilationTarget": {"contracts/src/Models.sol": "Models"},
+        "evmVersion": profile["evm_version"],
+        "libraries": {},
+        "metadata": {"bytecodeHash": "none"},
+        "optimizer": {"enabled": True, "runs": profile["optimizer_runs"]},
+        "remappings": profile["remappings"],
+        "viaIR": True,
+    }
+    places = [{"start": start, "length": length} for start, length in packaged["own_address"]]
+    output = {
+        "bytecode": {"object": packaged["bytecode"], "linkReferences": {}},
+        "deployedBytecode": {
+            "object": packaged["runtime"],
+            "linkReferences": {},
+            "immutableReferences": {"library_deploy_address": places},
+        },
+    }
+
+    def taken(**changes: Any) -> compiled.Compiled | None:
+        metadata = {
+            "compiler": {"version": f"{profile['solc']}+commit.00000000"},
+            "output": {"abi": packaged["abi"]},
+            "settings": settings,
+            "sources": {"contracts/src/Models.sol": {"keccak256": "0x" + keccak(b"library Models {}").hex()}},
+        } | changes
+        folder = tmp_path / "build/forge/out/Models.sol"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Models.deployed.json").write_text(json.dumps(output | {"rawMetadata": json.dumps(metadata)}))
+        return forge_output.current(tmp_path, "Models", "contracts/src/Models.sol")
+
+    assert taken() == compiled.load("Models")
+    assert taken(compiler={"version": "0.8.29+commit.00000000"}) is None
+    for change in ({"optimizer": {"enabled": False, "runs": 200}}, {"evmVersion": "osaka"}, {"viaIR": False}):
+        assert taken(settings=settings | change) is None
+    assert taken(sources={"contracts/src/Gone.sol": {"keccak256": "0x00"}}) is None
+    source.write_text("library Models { }")
+    assert taken() is None
+    assert forge_output.current(tmp_path, "Others", "contracts/src/Others.sol") is None
 
 
 @pytest.mark.parametrize("name", compiled.SOURCES)

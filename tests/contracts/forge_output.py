@@ -1,0 +1,63 @@
+"""What forge has compiled: contracts in its output, where that is of today's sources and of the deployed profile.
+
+solc writes into each contract's metadata which release it is, with which settings it ran, and the hash of each source
+that it read. Compared with `foundry.toml` and the files, these tell what the bytecode is of without compiling again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oracle.chain.compiled import Compiled
+from oracle.chain.local.contracts import _compiled, deployed_profile
+from oracle.core.formats import keccak
+
+
+def current(root: Path, name: str, file: str) -> Compiled | None:
+    """Return a contract from forge's output; None if there is none of today's sources and of the deployed profile.
+
+    Args:
+        root: The project.
+        name: The contract's.
+        file: Its source, relative to the root.
+    """
+    for path in sorted((root / "build/forge/out" / Path(file).name).glob(f"{name}*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(document["rawMetadata"])
+        if _is_current(root, metadata, name, file):
+            return _compiled(name, {"abi": metadata["output"]["abi"], "evm": _code(document)})
+    return None
+
+
+def _is_current(root: Path, metadata: Mapping[str, Any], name: str, file: str) -> bool:
+    profile = deployed_profile(root)
+    return bool(
+        metadata["compiler"]["version"].startswith(f"{profile['solc']}+")
+        and metadata["settings"]
+        == {
+            "compilationTarget": {file: name},
+            "evmVersion": profile["evm_version"],
+            "libraries": {},
+            "metadata": {"bytecodeHash": profile["bytecode_hash"]},
+            "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
+            "remappings": profile["remappings"],
+            "viaIR": profile["via_ir"],
+        }
+        and all(_hash_of(root / source) == known["keccak256"] for source, known in metadata["sources"].items())
+    )
+
+
+def _hash_of(source: Path) -> str:
+    return "0x" + keccak(source.read_bytes()).hex() if source.is_file() else ""
+
+
+def _code(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Forge's `bytecode` and `deployedBytecode` as solc writes them."""
+    code = {kind: dict(document[kind]) for kind in ("bytecode", "deployedBytecode")}
+    for each in code.values():
+        each["object"] = each["object"].removeprefix("0x")
+    code["deployedBytecode"].setdefault("immutableReferences", {})
+    return code
