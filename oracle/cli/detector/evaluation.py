@@ -144,12 +144,12 @@ def evaluate(
     """
     from rich.console import Console
 
+    from oracle.cli.render.evaluation import print_comparison
     from oracle.detectors.evaluation import plots
     from oracle.detectors.evaluation.comparison import compare
     from oracle.detectors.evaluation.figures import document
     from oracle.detectors.evaluation.prepared import prepare
     from oracle.detectors.evaluation.report import write
-    from oracle.detectors.evaluation.terminal import print_comparison
 
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
@@ -247,12 +247,12 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
     """
     from rich.console import Console
 
+    from oracle.cli.render.evaluation import print_nab
     from oracle.detectors.evaluation import nab as nab_benchmark
     from oracle.detectors.evaluation.caps import StaticCap
     from oracle.detectors.evaluation.figures import nab_document
     from oracle.detectors.evaluation.nab_corpus import load_corpus
     from oracle.detectors.evaluation.report import write_file
-    from oracle.detectors.evaluation.terminal import print_nab
 
     detectors = [_detector(model) for model in models or ("default",)]
     for detector in detectors:

@@ -4,7 +4,7 @@
 - `replay`: the gate; `trials`: the faults.
 - `comparison`: detectors evaluated side by side, each with a static cap (`caps`); `scaling`, `shocks` and `flips` are
   its parts, and `results` is what it finds.
-- `report`: the files of a report, made from `figures` (JSON), `page` (HTML) and `plots`; `terminal` prints. They share
-  `tables` and `wording`.
+- `report`: the files of a report, made from `figures` (JSON), `page` (HTML) and `plots`. They share `tables` and
+  `wording`.
 - `nab`, `nab_corpus`: Numenta's Anomaly Benchmark.
 """

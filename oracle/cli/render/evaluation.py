@@ -1,4 +1,4 @@
-"""The tables of an evaluation on a terminal."""
+"""The tables of `oracle detector evaluate` and `oracle detector nab`."""
 
 from __future__ import annotations
 
