@@ -60,7 +60,7 @@ class Own(Workspace):
 
     def _command(self, *arguments: str) -> list[str]:
         before = (
-            "from oracle import logs; from oracle.detectors.kinds import quadratic; from pathlib import Path; "
+            "from oracle.core import logs; from oracle.detectors.kinds import quadratic; from pathlib import Path; "
             f"quadratic._DEFAULT_MODEL = Path({str(self.folder / 'model.json')!r}); "
             "configure = logs.configure; logs.configure = lambda level: configure('debug'); "
         )
@@ -161,7 +161,7 @@ def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: P
     )
     done = workspace.run("deploy")
     assert done.returncode == 0, done.stderr
-    daemon = workspace.start("-v", "run")
+    daemon = workspace.start_interpreter("-v", "run")
     try:
         eventually(lambda: workspace.counts().get("accepted", 0) >= 2, "two rounds")
         ports = re.findall(r'"port": (\d+)', workspace.log())
