@@ -3,9 +3,9 @@ pragma solidity 0.8.30;
 
 import {AggregatorV3Interface} from "../src/interfaces/AggregatorV2V3Interface.sol";
 
-/// @title A consumer that knows Chainlink's interface and nothing of this oracle
-/// @notice The checks are those that any Chainlink feed needs. With a strict adapter behind the interface the answer is
-/// also withheld while the feed is held or paused.
+/// @title A consumer that knows only Chainlink's interface and nothing of this oracle
+/// @notice It makes the checks that any Chainlink feed needs. A strict adapter behind the interface also withholds the
+/// answer while the feed is held or paused.
 contract ChainlinkConsumer {
     AggregatorV3Interface public immutable FEED;
     /// @notice Seconds for which an answer is good.

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IClaimRegistry} from "../src/interfaces/IClaimRegistry.sol";
 
-/// @title What somebody must have proven
+/// @title A claim that somebody must have proven
 struct Requirement {
     bytes32 modelId;
     int128 lo;
@@ -22,7 +22,7 @@ contract AllowList {
         (registry, required) = (registry_, required_);
     }
 
-    /// @notice Joins whoever has the claim now.
+    /// @notice Adds the caller, who must have the claim now.
     function join() external {
         if (!registry.isValid(msg.sender, required.modelId, required.lo, required.hi)) revert NoClaim(msg.sender);
         members[msg.sender] = true;
@@ -30,9 +30,10 @@ contract AllowList {
 }
 
 /// @title A lender whose rate depends on the band that is proven
-/// @dev A borrower may prove a narrower range than a band's: `covers` accepts it, and the borrower says which it is.
+/// @dev A borrower may prove a narrower range than a band's. `covers` accepts it, and the borrower says which range it
+/// is.
 contract BandLender {
-    /// @param ratePpm A year, in millionths.
+    /// @param ratePpm The rate for a year, in millionths.
     struct Band {
         int128 lo;
         int128 hi;
@@ -45,7 +46,7 @@ contract BandLender {
 
     error NoClaim(address borrower);
 
-    /// @param bands_ The best first.
+    /// @param bands_ The bands, the best first.
     constructor(IClaimRegistry registry_, bytes32 modelId_, Band[] memory bands_) {
         (registry, modelId) = (registry_, modelId_);
         for (uint256 i = 0; i < bands_.length; ++i) {
@@ -53,7 +54,7 @@ contract BandLender {
         }
     }
 
-    /// @notice The rate of the best band that the borrower's claim is within.
+    /// @notice The rate of the best band that contains the borrower's claim.
     /// @param provenLo With `provenHi`, the bounds of the claim.
     function rateOf(address borrower, int128 provenLo, int128 provenHi) external view returns (uint32) {
         for (uint256 i = 0; i < bands.length; ++i) {
@@ -74,7 +75,7 @@ contract Tournament {
     error NoClaim(address caller);
     error NotPaid();
 
-    /// @param winner_ As whoever ran it found.
+    /// @param winner_ The winner, as the organiser determined.
     constructor(IClaimRegistry registry_, Requirement memory required_, address winner_) payable {
         (registry, required, winner) = (registry_, required_, winner_);
     }

@@ -3,9 +3,9 @@ pragma solidity 0.8.30;
 
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 
-/// @title A consumer that reads the hub itself, and so sees what no other feed tells
-/// @notice It pays out at the fresh price only, and asks for twice the collateral while the feed holds an answer back:
-/// something has happened, and it is not known yet what.
+/// @title A consumer that reads the hub itself, and so sees what other feeds do not tell
+/// @notice It pays out at a fresh price only. While the feed holds an answer back, it asks for twice the collateral:
+/// something has happened, and nobody knows yet what.
 contract HubConsumer {
     IZkOracle public immutable HUB;
     bytes32 public immutable FEED_ID;

@@ -5,16 +5,16 @@ import {AggregatorV3Interface} from "../src/interfaces/AggregatorV2V3Interface.s
 import {FeedRegistryInterface} from "../src/interfaces/IZkFeedRegistry.sol";
 
 /// @title A consumer that walks back through a feed's rounds, in the style of Synthetix' Chainlink node
-/// @notice It asks for one round id less until a round is older than it wants, or there is none: the feed has to end the
-/// walk by reverting. Rounds of an earlier phase of a proxy or a registry are out of its reach, since their ids are not
-/// next to the first one of this phase; `meanOfAll` walks a registry as that offers it.
+/// @notice It lowers the round id by one until a round is too old, or does not exist. The feed has to end the walk by
+/// reverting. Earlier phases of a proxy or a registry are out of its reach, since their ids do not continue those of
+/// this phase. `meanOfAll` walks all phases, with the functions that a registry has for it.
 contract MeanPrice {
     error IntervalTooLong(uint256 interval);
 
-    /// @notice The mean answer of the rounds that were published within the last `interval` seconds; the latest counts
-    /// however old it is.
-    /// @return answer Rounded towards zero.
-    /// @return rounds How many there were.
+    /// @notice The mean answer of the rounds that were published within the last `interval` seconds. The latest round
+    /// counts however old it is.
+    /// @return answer The mean, rounded towards zero.
+    /// @return rounds The number of those rounds.
     function mean(AggregatorV3Interface feed, uint256 interval) external view returns (int256 answer, uint256 rounds) {
         uint256 since = _since(interval);
         uint80 roundId;
@@ -33,7 +33,7 @@ contract MeanPrice {
         answer /= int256(rounds);
     }
 
-    /// @notice `mean` of a pair's current phase.
+    /// @notice The same as `mean`, for a pair's current phase.
     function meanOf(FeedRegistryInterface registry, address base, address quote, uint256 interval)
         external
         view
@@ -58,7 +58,7 @@ contract MeanPrice {
         answer /= int256(rounds);
     }
 
-    /// @notice The mean answer of all rounds of a pair, through all of its phases.
+    /// @notice The mean answer of all rounds of a pair, in all of its phases.
     function meanOfAll(FeedRegistryInterface registry, address base, address quote)
         external
         view

@@ -17,7 +17,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     uint128 internal constant MAX_LIMIT = 1 << 120;
     uint256 internal constant SUBJECT_LIMB_BITS = 40;
     uint256 internal constant INSTANCES = 12;
-    /// @dev From when the signatures of a removed issuer count.
+    /// @dev The time from which the signatures of a removed issuer count.
     uint40 internal constant NEVER = type(uint40).max;
 
     bytes32 private constant ATTESTATION_TYPEHASH =
@@ -31,8 +31,8 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     mapping(bytes32 modelId => mapping(address issuer => uint40 activeAt)) private _issuers;
     mapping(address issuer => mapping(uint256 commitment => bool revoked)) private _revoked;
 
-    /// @param admin Of models and issuers. It is handed over in two steps, the delay apart.
-    /// @param delay Seconds from a model's proposal, or an issuer's naming, to the first claim that rests on it.
+    /// @param admin The admin of models and issuers. It is handed over in two steps, the delay apart.
+    /// @param delay Seconds from a model's proposal, or an issuer's naming, to the first claim that can rest on it.
     constructor(address admin, uint40 delay) AccessControlDefaultAdminRules(delay, admin) EIP712("ClaimRegistry", "1") {
         if (delay > MAX_DELAY) revert InvalidDelay(delay);
         changeDelay = delay;
@@ -92,23 +92,23 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         Attestation calldata attestation,
         bytes calldata proof
     ) external override {
-        // 1  the subject's own
+        // 1  the caller is the subject
         if (msg.sender != claim.subject) revert NotSubject(msg.sender, claim.subject);
-        // 2  an active model, and bounds for which its circuit is sound
+        // 2  the model is active, and its circuit is sound for these bounds
         Model memory stored = _active(claim.modelId);
         _requireBounds(claim.lo, claim.hi, stored.limit);
         // 3  an issuer signed the commitment, for this subject and model, on this chain and registry
         address issuer = _issuer(claim, attestation);
-        // 4  the statement is built here; the proof is for it or for nothing
+        // 4  the registry wrote the statement itself; a proof of anything else fails
         _requireProof(stored, proof, _instances(claim, statementHash, stored.modelHash));
-        // 5  new
+        // 5  the claim is new
         _record(claim, issuer, claim.expiresAt < attestation.expiresAt ? claim.expiresAt : attestation.expiresAt);
     }
 
     /// @inheritdoc IClaimRegistry
     function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) public view override returns (bool) {
         Recorded memory found = _claims[_key(subject, modelId, lo, hi)];
-        // Zeros have expired.
+        // An empty record has expired.
         return block.timestamp < found.expiresAt && !_models[modelId].isRetired && isIssuer(modelId, found.issuer)
             && !_revoked[found.issuer][found.commitment];
     }
@@ -180,15 +180,15 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         if (block.timestamp >= claim.expiresAt) revert Expired(claim.expiresAt);
         if (block.timestamp >= attestation.expiresAt) revert Expired(attestation.expiresAt);
         bytes32 digest = attestationDigest(claim.modelId, claim.subject, claim.commitment, attestation.expiresAt);
-        // slither-disable-next-line unused-return -- what is no signature at all recovers nobody, who is no issuer
+        // slither-disable-next-line unused-return -- a malformed signature recovers zero, which is no issuer
         (issuer,,) = ECDSA.tryRecover(digest, attestation.signature);
         if (!isIssuer(claim.modelId, issuer)) revert UntrustedIssuer(issuer);
         if (_revoked[issuer][claim.commitment]) revert Revoked(issuer, claim.commitment);
     }
 
-    /// @dev [H(data), H(statement), H(model), 2 lo − 1, 2 hi + 1, expiry, subject in four limbs, 1, 1]. A score s is
-    /// compared as 2 s, which is even and equals neither: where two numbers are equal, ezkl's comparison leaves the answer
-    /// to the prover.
+    /// @dev [H(data), H(statement), H(model), 2 lo − 1, 2 hi + 1, expiry, subject in four limbs, 1, 1]. The circuit
+    /// compares 2 s for a score s. That is even and equals neither bound. Where two numbers are equal, ezkl's
+    /// comparison leaves the answer to the prover.
     function _instances(Claim calldata claim, uint256 statementHash, uint256 modelHash)
         private
         pure
@@ -208,11 +208,11 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         (instances[10], instances[11]) = (1, 1);
     }
 
-    /// @dev The compiler's encoding is the canonical one, which alone a hardened verifier takes. A revert, a `false`, and
-    /// anything but one word of 1 mean no.
+    /// @dev The compiler makes the canonical encoding, the only one that a hardened verifier takes. A revert, a
+    /// `false`, and anything but one word of 1 mean no.
     function _requireProof(Model memory stored, bytes calldata proof, uint256[] memory instances) private view {
         if (proof.length != stored.proofBytes) revert WrongProofLength(proof.length, stored.proofBytes);
-        // slither-disable-next-line low-level-calls -- a typed call would revert where the answer is no word
+        // slither-disable-next-line low-level-calls -- a typed call would revert if the answer is not one word
         (bool isOk, bytes memory answer) =
             stored.verifier.staticcall(abi.encodeCall(IHalo2Verifier.verifyProof, (proof, instances)));
         if (!isOk || answer.length != 32 || abi.decode(answer, (uint256)) != 1) revert ProofRejected();
@@ -226,7 +226,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     function _active(bytes32 modelId) private view returns (Model memory stored) {
         stored = _known(modelId);
         if (stored.isRetired || block.timestamp < stored.activeAt) revert ModelNotActive(modelId);
-        // Code at an address can change: a delegated account's, or where something is created again.
+        // The code at an address can change, for instance if the account delegates or the contract is created again.
         if (_modelId(stored.verifier, stored.modelHash, stored.proofBytes, stored.limit) != modelId) {
             revert VerifierChanged(stored.verifier);
         }

@@ -13,7 +13,7 @@ import {Circuit, CircuitSlot} from "./libraries/Slots.sol";
 contract ModelCard is IModelCard {
     using BitMaps for BitMaps.BitMap;
 
-    /// @dev One word. All but `batches` grow.
+    /// @dev One word. Every field but `batches` grows.
     ///
     ///     | empty 64 | falseHolds 32 | normals 32 | caught 32 | faults 32 | counted 32 | batches 32 |
     struct Tally {
@@ -25,7 +25,7 @@ contract ModelCard is IModelCard {
         uint32 falseHolds;
     }
 
-    /// @dev A card. `circuit` is as the hub's, without a score unit.
+    /// @dev A card. `circuit` is the hub's, without a score unit.
     ///
     ///     slot 0   tally      1   circuit      2   modelHash      3   root      4   | modelNumber 16 | hub 160 |
     ///     slot 5   batches
@@ -51,7 +51,8 @@ contract ModelCard is IModelCard {
         cardId = cardIdOf(hub, modelNumber, batchSize, root, batches);
         Stored storage stored = _cards[cardId];
         if (stored.tally.batches != 0) revert CardExists(cardId);
-        // The hub can change neither: a model keeps its hash and its architecture, and that its verifiers.
+        // The hub can't change them: a model keeps its hash and its architecture, and an architecture keeps its
+        // verifiers.
         IZkOracle.Model memory model = hub.model(modelNumber);
         stored.circuit = _circuit(hub.architecture(model.architectureId), batchSize);
         (stored.modelHash, stored.root) = (model.modelHash, root);
@@ -71,16 +72,16 @@ contract ModelCard is IModelCard {
         bytes calldata proof
     ) external override {
         Stored storage stored = _cards[cardId];
-        // 1  a batch that is not counted yet
+        // 1  the batch is not counted yet
         uint256 batches = _known(cardId).batches;
         if (index >= batches) revert BatchOutOfRange(index, batches);
         if (stored.batches.get(index)) revert BatchAlreadyCounted(index);
-        // 2  as the benchmark has it
+        // 2  the batch is the benchmark's
         bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(index, batches, windows, labels))));
         if (!MerkleProof.verifyCalldata(merkleProof, stored.root, leaf)) revert NotInBenchmark(index);
-        // 3–4  the statement is built here; the proof is for it or for nothing
+        // 3–4  the card wrote the statement itself; a proof of anything else fails
         uint256 held = _judge(cardId, index, windows, labels.length, scores, proof);
-        // 5  the verdicts
+        // 5  count the verdicts
         stored.batches.set(index);
         uint256 faults = _count(stored, labels, held);
         emit BatchCounted(cardId, index, faults, held);
@@ -129,8 +130,8 @@ contract ModelCard is IModelCard {
         return keccak256(abi.encode(hub, modelNumber, batchSize, root, batches));
     }
 
-    /// @dev Reverts unless the proof is of these scores of these windows by the card's model.
-    /// @return held Bit i: whether the model holds the i-th window.
+    /// @dev Reverts unless the proof shows that the card's model gives these scores for these windows.
+    /// @return held Bit i is set if the model holds the i-th window.
     function _judge(
         bytes32 cardId,
         uint256 index,
@@ -155,7 +156,7 @@ contract ModelCard is IModelCard {
         Instances.requireAccepted(circuit.verifier(), data);
     }
 
-    /// @return faults Bit i: whether the i-th window is a fault.
+    /// @return faults Bit i is set if the i-th window is a fault.
     function _count(Stored storage stored, bytes calldata labels, uint256 held) internal returns (uint256 faults) {
         Tally memory tally = stored.tally;
         ++tally.counted;

@@ -16,10 +16,10 @@ contract SplitVerifier is ISplitVerifier {
 
     Segment[] private _segments;
 
-    /// @param segments In order.
-    /// @param inputCount_ Integers that the first one takes.
-    /// @param outputCount_ Integers that the last one gives.
-    /// @param clip_ Of the inputs.
+    /// @param segments The model's segments, in order.
+    /// @param inputCount_ The number of integers that the first segment takes.
+    /// @param outputCount_ The number of integers that the last segment gives.
+    /// @param clip_ The bound of the inputs.
     constructor(Segment[] memory segments, uint256 inputCount_, uint256 outputCount_, int256 clip_) {
         if (segments.length == 0 || inputCount_ == 0 || outputCount_ == 0) revert EmptyModel();
         if (clip_ < 1 || clip_ >= Instances.SCORE_BOUND) revert InvalidClip(clip_);
@@ -90,7 +90,8 @@ contract SplitVerifier is ISplitVerifier {
         elements[0] = boundaries[index];
     }
 
-    /// @dev Whether segment `index` proves that it gives `right` for `left`: integers at the model's ends, hashes between.
+    /// @dev Returns true if segment `index` proves that it gives `right` for `left`: integers at the model's ends,
+    /// hashes between segments.
     function _accepts(uint256 index, bytes calldata proof, uint256[] memory left, uint256[] memory right)
         private
         view
@@ -98,7 +99,7 @@ contract SplitVerifier is ISplitVerifier {
     {
         Segment memory each = _segments[index];
         uint256[] memory instances = new uint256[]((each.bindsModel ? 1 : 0) + left.length + right.length);
-        // The hash of what is taken is before that of the weights; what is taken itself is behind it.
+        // The hash of an input comes before the hash of the weights; an input itself comes after it.
         uint256 at = 0;
         if (each.bindsModel) instances[index == 0 ? at++ : left.length] = each.modelHash;
         at = _copy(left, instances, at);
@@ -114,14 +115,14 @@ contract SplitVerifier is ISplitVerifier {
         return at;
     }
 
-    /// @dev The compiler's encoding is the canonical one, which alone a hardened verifier takes. A revert, a `false`, and
-    /// anything but one word of 1 mean no.
+    /// @dev The compiler makes the canonical encoding, the only one that a hardened verifier takes. A revert, a
+    /// `false`, and anything but one word of 1 mean no.
     function _accepts(IHalo2Verifier verifier, bytes calldata proof, uint256[] memory instances)
         private
         view
         returns (bool)
     {
-        // slither-disable-next-line low-level-calls -- a typed call would revert where the answer is no word
+        // slither-disable-next-line low-level-calls -- a typed call would revert if the answer is not one word
         (bool isOk, bytes memory answer) =
             address(verifier).staticcall(abi.encodeCall(IHalo2Verifier.verifyProof, (proof, instances)));
         return isOk && answer.length == 32 && abi.decode(answer, (uint256)) == 1;

@@ -19,7 +19,7 @@ contract ZkAggregator is IZkAggregator {
     /// @inheritdoc AggregatorV3Interface
     uint256 public constant override version = 1;
 
-    /// @dev Deployed by the factory, which says for which feed: the creation code is the same for all.
+    /// @dev The factory deploys the adapter and says for which feed. So the creation code is the same for all feeds.
     constructor() {
         (hub, feedId, strict) = IZkAggregatorFactory(msg.sender).parameters();
         decimals = hub.feedConfig(feedId).decimals;
@@ -94,7 +94,7 @@ contract ZkAggregator is IZkAggregator {
         return hub.feedConfig(feedId).description;
     }
 
-    /// @dev All zero where there is none to be given.
+    /// @dev All zero if there is no round, or if the adapter withholds it.
     function _latest() internal view returns (uint32 roundId, IZkOracle.Round memory round) {
         IZkOracle.Status status;
         bool paused;
@@ -106,7 +106,7 @@ contract ZkAggregator is IZkAggregator {
         }
     }
 
-    /// @dev All zero where there is no round of this id. Ids beyond 32 bits are nobody's, not another round's.
+    /// @dev All zero if there is no round with this id. An id beyond 32 bits names no round.
     function _round(uint256 roundId) internal view returns (IZkOracle.Round memory none) {
         if (roundId > type(uint32).max) return none;
         // forge-lint: disable-next-item(unsafe-typecast) -- bounded above

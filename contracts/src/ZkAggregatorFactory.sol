@@ -8,12 +8,13 @@ import {IZkAggregatorFactory} from "./interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
 import {Adapters} from "./libraries/Adapters.sol";
 
-/// @title Deploys the adapters of feeds, each at an address that follows from what it is
+/// @title Deploys the adapters of feeds, each at an address that follows from its hub, feed and strictness
 contract ZkAggregatorFactory is IZkAggregatorFactory {
     /// @inheritdoc IZkAggregatorFactory
     bytes32 public constant override initCodeHash = keccak256(type(ZkAggregator).creationCode);
 
-    /// @dev The creation code takes no arguments, or its hash would depend on them: the constructor asks here instead.
+    /// @dev The constructor reads these values instead of taking arguments, on which the hash of its creation code
+    /// would depend.
     IZkOracle private transient _hub;
     bytes32 private transient _feedId;
     bool private transient _strict;

@@ -8,7 +8,7 @@ import {FeedRegistryInterface, IZkFeedRegistry} from "./interfaces/IZkFeedRegist
 
 /// @title A lookup of feeds by base and quote, in the manner of Chainlink's FeedRegistry
 contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
-    /// @dev Ids are the feed's own.
+    /// @dev One phase of a pair. Round ids are the feed's own.
     struct PhaseFeed {
         AggregatorV2V3Interface feed;
         uint64 startingRoundId;
@@ -30,10 +30,10 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     uint32 public immutable override changeDelay;
 
     mapping(address base => mapping(address quote => Pair pair)) private _pairs;
-    /// @dev How many pairs have the feed as their current one.
+    /// @dev The number of pairs that have this feed as their current one.
     mapping(AggregatorV2V3Interface feed => uint256 pairs) private _uses;
 
-    /// @param owner_ Proposes and confirms; a handover is in two steps.
+    /// @param owner_ The owner, who proposes and confirms. A handover takes two steps.
     /// @param changeDelay_ Seconds from a proposal to its earliest confirmation.
     constructor(address owner_, uint32 changeDelay_) Ownable(owner_) {
         changeDelay = changeDelay_;
@@ -94,11 +94,11 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
 
     function _requireReplacement(AggregatorV2V3Interface next, AggregatorV2V3Interface previous) internal view {
         uint8 proposed = next.decimals();
-        // A broken feed has to be replaceable: what it doesn't say can't be compared.
+        // A broken feed has to be replaceable. If it does not tell its decimals, they are not compared.
         try previous.decimals() returns (uint8 current) {
             if (proposed != current) revert DecimalsDiffer(proposed, current);
         } catch {}
-        // slither-disable-next-line unused-return -- asked only whether there is an answer
+        // slither-disable-next-line unused-return -- only the existence of an answer matters
         try next.latestRoundData() returns (uint80, int256, uint256, uint256 updatedAt, uint80) {
             if (updatedAt == 0) revert NoAnswer(address(next));
         } catch {
@@ -309,7 +309,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         require(address(feed) != address(0), "No proposed aggregator present");
     }
 
-    /// @dev Zero where there is none. Ids beyond 80 bits are nobody's, not another round's.
+    /// @dev Zero if there is none. An id beyond 80 bits names no round.
     function _find(address base, address quote, uint256 roundId)
         internal
         view
@@ -322,15 +322,16 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         feed = getPhaseFeed(base, quote, phaseId);
     }
 
-    /// @dev Of a phase that there is.
+    /// @dev The first and last round id of a phase, which must exist.
     function _range(Pair storage pair, uint256 phaseId) internal view returns (uint80 starting, uint80 ending) {
         PhaseFeed memory phase = pair.phases[phaseId];
         if (phaseId == pair.currentPhaseId) phase.endingRoundId = _lastRoundId(phase.feed, phase.startingRoundId);
         return (_join(phaseId, phase.startingRoundId), _join(phaseId, phase.endingRoundId));
     }
 
-    /// @dev A feed's last round since `starting`, or `starting` − 1. A feed may withhold which one is the latest, or
-    /// revert. Its rounds are then asked for, in steps that double and then halve: ids have no gaps.
+    /// @dev The feed's last round since `starting`, or `starting` − 1. A feed may withhold its latest round id, or
+    /// revert. Then this function asks for rounds in steps that double and then halve, which works because ids have no
+    /// gaps.
     function _lastRoundId(AggregatorV2V3Interface feed, uint64 starting) internal view returns (uint64) {
         try feed.latestRound() returns (uint256 latest) {
             // forge-lint: disable-next-item(unsafe-typecast) -- bounded here

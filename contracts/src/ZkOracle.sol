@@ -22,22 +22,23 @@ import {Circuit, Config, HeldSlots, PackedRound, RoundSlot, Track} from "./libra
 import {Feed, Store} from "./libraries/Store.sol";
 
 /// @title The hub of a verifiable oracle
-/// @dev No reentrancy guard: verifiers are reached by STATICCALL, and the only other contracts that a submission calls
-/// are adapters, whose code follows from their address, after all effects.
+/// @dev No reentrancy guard is needed. Verifiers are reached by STATICCALL. The only other contracts that a submission
+/// calls are adapters: their code follows from their address, and the calls come after all effects.
 contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
-    /// @notice May pause, cancel proposals and roll a model back. Cannot unpause, nor set anything.
+    /// @notice May pause, cancel proposals and roll a model back. It can neither unpause nor set anything.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
     bytes32 public constant OBSERVATION_TYPEHASH =
         keccak256("Observation(bytes32 feedId,uint32 roundId,int128 answer,uint32 observedAt)");
 
-    /// @notice Length of a proof in bytes, at most. ezkl's are 2 to 4 kB.
+    /// @notice The longest proof, in bytes. ezkl's proofs have 2 to 4 kB.
     uint256 public constant MAX_PROOF_BYTES = 16_384;
 
-    /// @notice A hold ends, whatever level the reports are of, after this many times the reports and the time that would
-    /// confirm one level. Else an answer that keeps moving, as in a crash, would be held for as long as it moves.
+    /// @notice A hold ends although its reports agree on no level, after this many times the reports and the time that
+    /// would confirm one level. Otherwise an answer that keeps moving, as in a crash, would be held for as long as it
+    /// moves.
     uint256 public constant PATIENCE = 4;
 
-    /// @dev One feed's part of a submission, between being read and being settled.
+    /// @dev One feed's part of a submission, after it is read and before it is settled.
     struct Report {
         Config config;
         Track track;
@@ -114,8 +115,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         }
     }
 
-    /// @dev Whether the updates are signed, fresh, and proven. Reverts if not.
-    /// @param isShadow Judged by the models that are proposed for the feeds, not by the active ones.
+    /// @dev Reverts unless the updates are signed, fresh and proven.
+    /// @param isShadow True if the proposed models of the feeds judge the updates, instead of the active ones.
     function _judge(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof, bool isShadow)
         internal
         view
@@ -135,7 +136,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             (bytes32 feedId, Report memory report) = (update.feedId, reports[i]);
             if (feedId <= previous) revert FeedsNotAscending(feedId);
             previous = feedId;
-            // 2–4  what was signed, when, and what the model is to see of it
+            // 2–4  signatures, times and features
             _read(feedId, update, modelNumber, isShadow, report);
             Instances.writeWindow(instances, offset, circuit.features(), report.move, report.track.ring(), report.gap);
             offset += circuit.features();
@@ -143,7 +144,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             report.score = Instances.writeScores(instances, circuit, i, feedId, update.scores);
         }
         Instances.pad(instances, circuit, updates.length);
-        // 5  the statement is the hub's own; the proof is for it or for nothing
+        // 5  the hub wrote the statement itself; a proof of anything else fails
         Instances.requireAccepted(circuit.verifier(), data);
         return (reports, circuit.scoreUnit());
     }
@@ -180,7 +181,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         uint32 lastReportAt = _lastReportAt(feed, config, last);
         if (isShadow && feed.shadow.lastReportAt > lastReportAt) lastReportAt = feed.shadow.lastReportAt;
         _readObservations(feed, feedId, update, report, lastReportAt);
-        // 4  features. There is nothing to measure a first answer against.
+        // 4  features. A first answer has nothing to be measured against.
         if (roundId == 0) {
             if (config.relative() && report.answer <= 0) revert AnswerOutOfRange(feedId, report.answer);
             report.gap = Features.GAP_ONE;
@@ -191,9 +192,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (report.answer == last.answer()) report.repeats = _saturated(last.repeats());
     }
 
-    /// @dev Sets `answer` (the median: the element at k / 2 of k, as in Chainlink's OCR), `observedAt` (the lower median)
-    /// and `latestObservedAt`. Every observation is newer than every one of the last report: while a feed is held its
-    /// next round keeps its number, and no signature may confirm what it already said.
+    /// @dev Sets `answer` (the median: the element at k / 2 of k, as in Chainlink's OCR), `observedAt` (the lower
+    /// median) and `latestObservedAt`. Every observation must be newer than all observations of the last report. While
+    /// a feed is held, its next round keeps its number, and no signature may confirm what it has already said.
     function _readObservations(
         Feed storage feed,
         bytes32 feedId,
@@ -208,7 +209,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (count > Changes.MAX_REPORTERS) revert TooManyObservations(feedId, count);
         uint256 highest = block.timestamp + config.maxSkew();
         uint256 lowest = block.timestamp > config.maxAge() ? block.timestamp - config.maxAge() : 0;
-        // One observation has no median to be found.
+        // A single observation is its own median.
         uint256[] memory times = new uint256[](count == 1 ? 0 : count);
         uint256 seen = 0;
         int128 previous = type(int128).min;
@@ -245,7 +246,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (observedAt < lowest) revert ObservationTooOld(feedId, observedAt, lowest);
     }
 
-    /// @dev Zero for a signature that is malformed, or not the canonical one of the two that there are for each.
+    /// @dev Returns zero if the signature is malformed, or is the non-canonical one of the two that exist for each.
     function _signer(bytes32 digest, Observation calldata observation) internal pure returns (address) {
         // slither-disable-next-line unused-return -- the third explains the error
         (address signer, ECDSA.RecoverError failure,) =
@@ -282,9 +283,10 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         );
     }
 
-    /// @dev Whatever a model thinks of it: an answer that later moves can't be measured against is not written, nor one
-    /// that the feed has had too often. A clipped move tells the model only that it is large: after a volatile time, in
-    /// which it allows for large ones, it would take a thousandfold for one of them.
+    /// @dev Three kinds of answers are held whatever the model says: one that later moves can't be measured against,
+    /// one that was repeated too often, and one whose move is clipped. A clipped move tells the model only that it is
+    /// large. After a volatile time, when the model allows large moves, it would accept a move a thousand times as
+    /// large.
     function _reasonToHold(Report memory report) internal pure returns (HoldReason) {
         if (report.config.relative() && report.answer <= 0) return HoldReason.NOT_POSITIVE;
         uint256 maxRepeats = report.config.maxRepeats();
@@ -293,9 +295,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         return isClipped || report.score > 0 ? HoldReason.ANOMALOUS : HoldReason.NONE;
     }
 
-    /// @dev Starts a hold, or goes on with it.
-    /// @return isConfirmed Whether the answer has now been confirmed often enough and for long enough: then nothing is
-    /// written here.
+    /// @dev Starts a hold, or continues it.
+    /// @return isConfirmed True if the answer has now been confirmed often enough and for long enough. In that case
+    /// this function writes nothing.
     function _hold(FeedUpdate calldata update, Report memory report, uint16 modelNumber, int24 ratio, HoldReason reason)
         internal
         returns (bool isConfirmed)
@@ -311,7 +313,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         } else {
             (held.firstAnswer, held.firstObservedAt, held.confirmations) = (report.answer, report.observedAt, 0);
         }
-        // Only what a model calls anomalous can be a new level: the other reasons hold however often it is said.
+        // Only an anomalous answer can become a new level. Answers that are held for another reason stay held, however
+        // often they come.
         if (reason == HoldReason.ANOMALOUS) {
             if (held.anomalies == 0) held.anomalousSince = report.observedAt;
             if (held.anomalies != type(uint16).max) ++held.anomalies;
@@ -333,7 +336,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         );
     }
 
-    /// @dev One level confirmed, or too many anomalies of any level for too long: then the market is what is anomalous.
+    /// @dev True if one level is confirmed, or if there were too many anomalies of any level for too long: then the
+    /// market itself is anomalous.
     function _isConfirmed(Config config, Held memory held, uint32 observedAt) internal pure returns (bool) {
         (uint256 needed, uint256 delay) = (config.confirmations(), config.confirmDelay());
         if (held.confirmations >= needed && observedAt - held.firstObservedAt >= delay) return true;
@@ -447,7 +451,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (config.paused()) revert FeedPaused(feedId);
         if (config.held()) revert FeedHeld(feedId);
         (answer, observedAt) = (round.answer, round.observedAt);
-        // Within the allowed skew an observation may be ahead of the block: then it is of age 0.
+        // Within the allowed skew, an observation may be ahead of the block. Its age is then 0.
         if (block.timestamp > observedAt && block.timestamp - observedAt > age) {
             revert PriceTooOld(feedId, observedAt, age);
         }
@@ -499,7 +503,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         return _hashTypedDataV4(keccak256(abi.encode(OBSERVATION_TYPEHASH, feedId, roundId, answer, observedAt)));
     }
 
-    // Administration: who may; what is done is in `Models` and `Changes`
+    // Administration: the roles are checked here; `Models` and `Changes` do the work
 
     /// @inheritdoc IZkOracle
     function addArchitecture(
@@ -621,7 +625,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         return config.held() ? Status.HELD : track.roundId() == 0 ? Status.EMPTY : Status.OK;
     }
 
-    /// @dev Where the factory deploys the feed's adapter. Cheaper than to read a stored address.
+    /// @dev The address at which the factory deploys the feed's adapter. Computing it is cheaper than reading a stored
+    /// one.
     function _aggregatorOf(bytes32 feedId) internal view returns (address) {
         return
             Create2.computeAddress(Adapters.salt(this, feedId, false), _aggregatorCodeHash, address(aggregatorFactory));

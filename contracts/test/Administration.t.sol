@@ -10,9 +10,9 @@ import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {IHub} from "./IHub.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev Who may do what, and when it takes effect.
+/// @dev The administrator's and the guardian's actions: the roles they need, and when they take effect.
 contract AdministrationTest is OracleTest {
-    // What is added
+    // Additions
 
     function test_architecture() public view {
         IZkOracle.Architecture memory found = hub.architecture(architectureId);
@@ -119,7 +119,7 @@ contract AdministrationTest is OracleTest {
         _expectInvalidModel("modelHash");
         hub.addModel(1, open, bytes32(0), 1, openProbe);
         assertEq(hub.modelCount(), 1);
-        // The weights of this one are in its verifying key: there is no second model.
+        // This architecture's weights are in its verifying key, so there is no second model.
         hub.addModel(0, open, bytes32(0), 1, openProbe);
         _expectInvalidModel("architectureId");
         hub.addModel(0, open, bytes32(uint256(1)), 1, openProbe);
@@ -136,7 +136,7 @@ contract AdministrationTest is OracleTest {
         IZkOracle.Probe memory right = _probe(99, architectureId);
         IZkOracle.Probe memory wrong = _probe(98, architectureId);
         vm.startPrank(ADMIN);
-        // of another model; by one circuit only; the circuits' proofs exchanged; none
+        // proofs of another model; a proof for one circuit only; the circuits' proofs exchanged; no proofs
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         hub.addModel(99, architectureId, bytes32(0), 1, wrong);
         wrong.proofs[0] = right.proofs[0];
@@ -148,7 +148,7 @@ contract AdministrationTest is OracleTest {
         wrong.proofs[0] = "";
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         hub.addModel(99, architectureId, bytes32(0), 1, wrong);
-        // a score with its sign turned, or no integer of the circuit
+        // a score with its sign turned; a score that is not one of the circuit's integers
         right.scores[0] = 1;
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         hub.addModel(99, architectureId, bytes32(0), 1, right);
@@ -246,7 +246,7 @@ contract AdministrationTest is OracleTest {
         bytes memory missing = abi.encodeWithSelector(IZkOracle.AggregatorNotDeployed.selector, adapter);
         vm.expectRevert(missing);
         hub.linkAggregator(feedId);
-        // A strict one, another feed's, another hub's: they are elsewhere.
+        // A strict adapter, another feed's and another hub's are at other addresses.
         _newAdapter(feedId, true);
         _newAdapter(_addFeed("other", IZkOracle.Kind.RELATIVE, 1), false);
         IHub own = hub;
@@ -293,7 +293,7 @@ contract AdministrationTest is OracleTest {
         vm.expectRevert(IZkOracle.NothingProposed.selector);
         hub.activateModel(feedId);
         vm.stopPrank();
-        // Reports are now judged by the second model: a proof of the first one's verdict is none.
+        // The second model judges reports now, so a proof of the first one's verdict is rejected.
         IZkOracle.FeedUpdate memory update = _update(feedId, PRICE, -1);
         bytes memory proof = _proofOf(update);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.ModelNotActive.selector, feedId, 1, second));
@@ -346,7 +346,7 @@ contract AdministrationTest is OracleTest {
         vm.expectEmit(address(hub));
         emit IZkOracle.ModelRolledBack(feedId, 1, second);
         hub.rollbackModel(feedId);
-        // Once, and not forward again.
+        // It rolls back once, and not forward again.
         vm.expectRevert(IZkOracle.NoPreviousModel.selector);
         hub.rollbackModel(feedId);
         vm.stopPrank();
@@ -376,7 +376,7 @@ contract AdministrationTest is OracleTest {
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.TooEarly.selector, from));
         hub.activateReporters(feedId);
         vm.stopPrank();
-        _report(feedId, PRICE, -1); // the old ones still report
+        _report(feedId, PRICE, -1); // the old reporters still report
         skip(DELAY);
         vm.expectEmit(address(hub));
         emit IZkOracle.ReportersActivated(feedId, changed, 1);
@@ -470,7 +470,7 @@ contract AdministrationTest is OracleTest {
         hub.unpause(feedId);
     }
 
-    // Who
+    // Roles
 
     function test_onlyTheAdmin() public {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](1), new address[](1));

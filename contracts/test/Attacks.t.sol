@@ -6,7 +6,7 @@ import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {IHub} from "./IHub.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev What someone would try who has old signatures, other feeds' signatures, other statements' proofs, or one
+/// @dev The attacks of someone who has old signatures, other feeds' signatures, other statements' proofs, or one
 /// reporter's key.
 contract AttacksTest is OracleTest {
     bytes32 internal otherId;
@@ -28,7 +28,7 @@ contract AttacksTest is OracleTest {
         hub.submit(modelNumber, _one(update), proof);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.WrongRound.selector, feedId, 2, 3));
         hub.submit(modelNumber, _one(update), proof);
-        // nor under the next round's number: the signature is over the number
+        // It does not pass under the next round's number either: the signature covers the number.
         update.roundId = 3;
         _expectStranger(update, proof);
     }
@@ -50,7 +50,7 @@ contract AttacksTest is OracleTest {
         hub.submit(modelNumber, _one(update), proof);
     }
 
-    /// @dev Of a held report's two signatures one is later than the median time. It does not count again beside a fresh
+    /// @dev One of a held report's two signatures is later than the median time. It does not count again beside a fresh
     /// one, in the same round.
     function test_oneSignatureOfAHeldReportCantConfirmIt() public {
         vm.prank(ADMIN);
@@ -99,7 +99,7 @@ contract AttacksTest is OracleTest {
         _expectStranger(update, proof);
     }
 
-    /// @dev Of each signature there is a second form, valid for bare ecrecover: (v ^ 1, r, n − s).
+    /// @dev Each signature has a second form that bare ecrecover accepts: (v ^ 1, r, n − s).
     function test_malleableSignature() public {
         IZkOracle.FeedUpdate memory update = _update(feedId, PRICE, -1);
         bytes memory proof = _proofOf(update);
@@ -124,14 +124,15 @@ contract AttacksTest is OracleTest {
         }
     }
 
-    /// @dev One bit of anything that is signed, and the signature is nobody's.
+    /// @dev If one bit of anything that is signed changes, the signature is nobody's.
     function testFuzz_anyChangedBitOfAnObservation(uint8 field, uint8 bit) public {
         IZkOracle.FeedUpdate memory update = _update(feedId, PRICE, -1);
         bytes memory proof = _proofOf(update);
         IZkOracle.Observation memory observation = update.observations[0];
         field = uint8(bound(field, 0, 3));
         if (field == 0) observation.answer ^= int128(int256(1) << (bit % 120));
-        // Low bits only: others are out of the time window before the signature is looked at. (Those are tested too.)
+        // Only low bits change: with others the time is out of its window before the signature is looked at. (Another
+        // test covers those.)
         if (field == 1) observation.observedAt ^= uint32(1) << (bit % 9);
         if (field == 2) observation.r ^= bytes32(uint256(1) << bit);
         if (field == 3) observation.s ^= bytes32(uint256(1) << bit);
@@ -149,7 +150,7 @@ contract AttacksTest is OracleTest {
         hub.submit(modelNumber, _one(update), proof);
     }
 
-    /// @dev Same model, same signed answer, but the history is another feed's.
+    /// @dev The model and the signed answer are the same, but the history is another feed's.
     function test_proofOfAnotherFeedsHistory() public {
         _report(otherId, 105e8, -1);
         skip(HEARTBEAT);
@@ -159,7 +160,7 @@ contract AttacksTest is OracleTest {
         hub.submit(modelNumber, updates, foreign);
     }
 
-    /// @dev A proof for the batch of one does not do for the batch of four, nor the other way round.
+    /// @dev A proof for the batch of one does not pass for the batch of four, nor the other way round.
     function test_proofForAnotherBatchSize() public {
         IZkOracle.FeedUpdate[] memory updates = new IZkOracle.FeedUpdate[](2);
         (updates[0], updates[1]) = (_update(feedId, PRICE, -1), _update(otherId, PRICE, -1));
@@ -223,7 +224,7 @@ contract AttacksTest is OracleTest {
         assertFalse(isOk);
     }
 
-    /// @dev The hub calls no contract that anybody could have chosen: a call back needs somebody else's code.
+    /// @dev The hub calls no contract that anybody could have chosen, so nobody's code can call back into it.
     function test_onlyTheFactorysAdapterIsEverCalled() public {
         vm.expectRevert();
         factory.deploy(IHub(address(this)), feedId, false); // this contract is no hub
@@ -265,7 +266,7 @@ contract AttacksTest is OracleTest {
         hub.submit(modelNumber, _one(update), _proof(_instances(_one(update), median, time, 1)));
     }
 
-    /// @dev Whoever the signature now recovers to, it is no reporter.
+    /// @dev The signature now recovers to some other address, which is no reporter.
     function _expectStranger(IZkOracle.FeedUpdate memory update, bytes memory proof) internal {
         vm.expectPartialRevert(IZkOracle.NotAReporter.selector);
         hub.submit(modelNumber, _one(update), proof);

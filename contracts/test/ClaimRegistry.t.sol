@@ -12,7 +12,7 @@ import {IClaimRegistry} from "../src/interfaces/IClaimRegistry.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
 
-/// @dev The stub's proof is of one statement only; the statement is built here from the interface's description.
+/// @dev The stub's proof is of one statement only. The tests build the statement from the interface's description.
 contract ClaimRegistryTest is Test {
     uint256 internal constant MODEL_HASH = 77;
     uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
@@ -46,7 +46,7 @@ contract ClaimRegistryTest is Test {
         assertEq(registry.recorded(ALICE, modelId, -5, 100).commitment, 42);
         assertFalse(registry.isValid(ALICE, modelId, -5, 101));
         assertFalse(registry.isValid(MALLORY, modelId, -5, 100));
-        // The earlier of the two expiries.
+        // It records the earlier of the two expiries.
         vm.warp(block.timestamp + 7 days - 1);
         assertTrue(_isValid());
         vm.warp(block.timestamp + 1);
@@ -65,7 +65,8 @@ contract ClaimRegistryTest is Test {
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotSubject.selector, MALLORY, ALICE));
         vm.prank(MALLORY);
         registry.submitClaim(claim, 9, attestation, proof);
-        // Under one's own address neither the signature nor, were an issuer to sign it, the proof fits.
+        // With one's own address as the subject, the signature does not fit. If an issuer signed it, the proof would
+        // not fit.
         claim.subject = MALLORY;
         vm.expectPartialRevert(IClaimRegistry.UntrustedIssuer.selector);
         vm.prank(MALLORY);
@@ -97,7 +98,7 @@ contract ClaimRegistryTest is Test {
         (claim.lo, claim.hi) = (2, 1);
         _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(2), int128(1)));
         _submit();
-        // forge-lint: disable-next-line(unsafe-typecast) -- of 2^120 at most
+        // forge-lint: disable-next-line(unsafe-typecast) -- at most 2^120
         (claim.lo, claim.hi) = (0, int128(LIMIT) + 1);
         _expect(abi.encodeWithSelector(IClaimRegistry.InvalidBounds.selector, int128(0), claim.hi));
         _submit();
@@ -154,7 +155,7 @@ contract ClaimRegistryTest is Test {
         _expect(abi.encodeWithSelector(IClaimRegistry.ModelNotActive.selector, claim.modelId));
         _submit();
         vm.warp(block.timestamp + DELAY);
-        // Who is trusted with one model's data is not with another's.
+        // An issuer that is trusted with one model's data is not trusted with another's.
         _expect(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, issuer));
         _submit();
         registry.addIssuer(claim.modelId, issuer);
@@ -180,7 +181,7 @@ contract ClaimRegistryTest is Test {
         registry.submitClaim(claim, 9, attestation, proof);
     }
 
-    /// @dev An id says what was agreed on, the limit within which the comparisons hold included.
+    /// @dev An id covers everything that was agreed on, including the limit within which the comparisons hold.
     function test_modelIdIsOfAllThatCounts() public {
         address verifier = address(new StubVerifier());
         assertEq(modelId, keccak256(abi.encode(MODEL_HASH, verifier.codehash, uint256(32), uint256(LIMIT))));
@@ -238,7 +239,8 @@ contract ClaimRegistryTest is Test {
         assertFalse(registry.isIssuer(modelId, issuer));
     }
 
-    /// @dev At once it would be a way around the models' delay: whoever names an issuer can have anything claimed.
+    /// @dev If it counted at once, it would be a way around the models' delay: whoever names an issuer can have
+    /// anything claimed.
     function test_anIssuerCountsAfterTheDelay() public {
         uint256 key = 0xB0B;
         address later = vm.addr(key);
@@ -255,7 +257,7 @@ contract ClaimRegistryTest is Test {
         vm.prank(ALICE);
         registry.submitClaim(claim, 9, attestation, proof);
         assertTrue(_isValid());
-        // Naming it again would put it off: it does nothing.
+        // Naming it again would postpone it, so it does nothing.
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, later));
         registry.addIssuer(modelId, later);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, address(0)));
@@ -277,7 +279,7 @@ contract ClaimRegistryTest is Test {
         registry.retireModel(bytes32(0));
     }
 
-    /// @dev Renewed by a later attestation; the same one again says nothing new, and an older one takes nothing away.
+    /// @dev A later attestation renews a claim. The same one says nothing new, and an older one takes nothing away.
     function test_renewal() public {
         _submit();
         IClaimRegistry.Attestation memory first = _attestation(registry, issuerKey, claim);
@@ -295,7 +297,7 @@ contract ClaimRegistryTest is Test {
         int128 most = int128(LIMIT);
         provenLo = int128(bound(provenLo, -most, most));
         provenHi = int128(bound(provenHi, provenLo, most));
-        // Near the bounds as often as far away.
+        // Scores are near the bounds as often as far away.
         if (lo % 2 == 0) lo = provenLo + int128(bound(lo, -2, 2));
         if (hi % 2 == 0) hi = provenHi + int128(bound(hi, -2, 2));
         (claim.lo, claim.hi) = (provenLo, provenHi);
@@ -305,7 +307,7 @@ contract ClaimRegistryTest is Test {
         assertEq(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi), within);
         assertFalse(registry.covers(MALLORY, modelId, lo, hi, provenLo, provenHi));
         assertFalse(registry.covers(ALICE, bytes32(0), lo, hi, provenLo, provenHi));
-        // A hint that is no claim finds none, whatever it would cover.
+        // A hint that matches no claim finds none, whatever it would cover.
         assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo, provenHi + 1));
         assertFalse(registry.covers(ALICE, modelId, lo, hi, provenLo - 1, provenHi));
         assertTrue(registry.covers(ALICE, modelId, provenLo, provenHi, provenLo, provenHi));
@@ -355,7 +357,7 @@ contract ClaimRegistryTest is Test {
         registry.proposeModel(verifier, 0, 32, LIMIT);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
         registry.proposeModel(verifier, 1, 0, LIMIT);
-        // forge's deployCode says nothing of the reason.
+        // forge's deployCode hides the reason.
         vm.expectRevert();
         deployCode("ClaimRegistry.sol:ClaimRegistry", abi.encode(address(this), uint40(31 days)));
         vm.expectRevert();
@@ -400,7 +402,7 @@ contract ClaimRegistryTest is Test {
         assertEq(lender.rateOf(ALICE, -5, 100), 60_000);
         vm.expectRevert(abi.encodeWithSelector(BandLender.NoClaim.selector, ALICE));
         lender.rateOf(ALICE, 50, 100);
-        // Narrower than the best band asks for.
+        // The claim is narrower than the best band requires.
         (claim.lo, claim.hi) = (60, 70);
         _submit();
         assertEq(lender.rateOf(ALICE, 60, 70), 30_000);
@@ -414,8 +416,8 @@ contract ClaimRegistryTest is Test {
         tournament.collect();
     }
 
-    /// @dev What the registry itself costs, as a transaction; the verifier says yes to everything. The first claim of a
-    /// subject, its renewal, and what a consumer pays for its question.
+    /// @dev The registry's own gas, as a transaction; the verifier accepts everything. It measures the first claim of a
+    /// subject, its renewal, and a consumer's question.
     /// forge-config: default.isolate = true
     function test_gas() public {
         claim.modelId = registry.proposeModel(address(new YesVerifier()), MODEL_HASH, 2_912, LIMIT);
@@ -488,7 +490,7 @@ contract ClaimRegistryTest is Test {
     }
 
     function _element(int256 value) internal pure returns (uint256) {
-        // forge-lint: disable-next-line(unsafe-typecast) -- of the sign that is asked for
+        // forge-lint: disable-next-line(unsafe-typecast) -- it has the requested sign
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 }

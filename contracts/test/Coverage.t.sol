@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {Features} from "../src/libraries/Features.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev What the other suites have no occasion for.
+/// @dev Lines that no other suite reaches.
 contract CoverageTest is OracleTest {
     function test_anEmptyFeedHasNoMovesAndOneHeartbeat() public view {
         int256[] memory window = hub.features(feedId, PRICE, uint32(block.timestamp), 0);

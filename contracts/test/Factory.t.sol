@@ -8,8 +8,8 @@ import {IZkAggregatorFactory} from "../src/interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev Not a hub: it says of each feed what it likes, and when asked by an adapter's constructor it first calls
-/// someone. Nothing can be written down while it is asked, so what came of the call is in its answer.
+/// @dev A contract that is no hub. It answers for each feed what it likes, and when an adapter's constructor asks, it
+/// first makes a call. A view can't store anything, so its answer contains the call's result.
 contract HostileHub {
     uint8 internal constant CALL_FAILED = 100;
     uint8 internal constant CALL_SUCCEEDED = 200;
@@ -19,12 +19,12 @@ contract HostileHub {
     uint8 internal decimals;
     bytes32 internal expected;
 
-    /// @dev From now on, `feedConfig` says this.
+    /// @dev From now on, `feedConfig` returns this.
     function lie(uint8 decimals_) external {
         decimals = decimals_;
     }
 
-    /// @dev From now on, `feedConfig` makes this call, and says whether it succeeded.
+    /// @dev From now on, `feedConfig` makes this call and returns whether it succeeded.
     function callFirst(address target_, bytes calldata data_) external {
         (target, data) = (target_, data_);
     }
@@ -34,11 +34,11 @@ contract HostileHub {
         (target, data, expected) = (target_, data_, keccak256(answer));
     }
 
-    /// @dev What a hub has as a view.
+    /// @dev A hub has this function as a view.
     function feedConfig(bytes32) external returns (IZkOracle.FeedConfig memory config) {
         config.decimals = decimals;
         if (target == address(0)) return config;
-        // A bound, since what is forbidden to a static call takes all gas that it was given.
+        // The gas is bounded, since a forbidden operation in a static call takes all gas that it was given.
         (bool isOk, bytes memory answer) = target.call{gas: 6_000_000}(data);
         isOk = isOk && (expected == 0 || keccak256(answer) == expected);
         config.decimals = isOk ? CALL_SUCCEEDED : CALL_FAILED;
@@ -49,7 +49,7 @@ contract HostileHub {
     }
 }
 
-/// @dev Says what it likes to the adapters that it deploys, which have the true factory's code.
+/// @dev A factory that tells the adapters that it deploys what it likes. They have the true factory's code.
 contract OtherFactory {
     address internal hub;
     bytes32 internal feedId;
@@ -75,7 +75,8 @@ contract OtherFactory {
     }
 }
 
-/// @dev An adapter's address says what it is, whoever had it deployed, for whatever hub, and in the midst of what.
+/// @dev An adapter's address determines what it is, whoever deployed it, for whatever hub, even during another
+/// deployment.
 contract FactoryTest is OracleTest {
     bytes32 internal constant ANY_FEED = keccak256("any");
 
@@ -94,7 +95,7 @@ contract FactoryTest is OracleTest {
         vm.prank(outsider);
         assertEq(factory.deploy(hub, feedId, false), expected);
         _assertAdapter(expected, hub, feedId, false, 8);
-        // It makes the feed no adapter: that takes the hub's admin.
+        // The feed does not get this adapter: only the hub's admin can link one.
         assertEq(hub.aggregator(feedId), address(0));
         vm.prank(ADMIN);
         hub.linkAggregator(feedId);
@@ -136,9 +137,9 @@ contract FactoryTest is OracleTest {
         _assertNoParameters();
     }
 
-    // In the midst of a deployment
+    // During a deployment
 
-    /// @dev The true hub's adapters, plain and strict, and another one of its own; from within its own.
+    /// @dev During its own deployment it deploys the true hub's adapters, plain and strict, and another one of its own.
     function test_reenteredFromTheHubsView() public {
         for (uint256 i = 0; i < 6; ++i) {
             (IZkOracle inner, bytes32 id) = i < 4 ? (IZkOracle(hub), feedId) : (_asHub(), keccak256("inner"));
@@ -150,12 +151,12 @@ contract FactoryTest is OracleTest {
             assertEq(factory.addressOf(inner, id, strict).code.length, 0);
             _assertNoParameters();
         }
-        // They can still be deployed, and are what they ought to be.
+        // They can still be deployed, and are correct.
         _assertAdapter(factory.deploy(hub, feedId, false), hub, feedId, false, 8);
         _assertAdapter(factory.deploy(hub, feedId, true), hub, feedId, true, 8);
     }
 
-    /// @dev Through a contract between, since the view is static all the way down.
+    /// @dev It goes through a contract between, since the view is static all the way down.
     function test_reenteredThroughAnother() public {
         HostileHub between = new HostileHub();
         between.callFirst(address(factory), abi.encodeCall(factory.deploy, (hub, feedId, false)));
@@ -166,17 +167,17 @@ contract FactoryTest is OracleTest {
         address adapter = factory.deploy(_asHub(), ANY_FEED, false);
         _assertAdapter(adapter, _asHub(), ANY_FEED, false, 200); // as expected, the inner one failed
         assertEq(factory.addressOf(hub, feedId, false).code.length, 0);
-        // Asked outside of a deployment it may: then it is a deployment like any other.
+        // Outside of a deployment the call succeeds, as a deployment like any other.
         between.feedConfig(feedId);
         _assertAdapter(factory.addressOf(hub, feedId, false), hub, feedId, false, 8);
     }
 
-    /// @dev Who is asked in the midst of it sees whose deployment it is.
+    /// @dev A contract that is asked during the deployment sees whose deployment it is.
     function test_parametersDuringADeployment() public {
         bytes memory expected = abi.encode(address(hostile), ANY_FEED, true);
         hostile.callFirst(address(factory), abi.encodeCall(factory.parameters, ()), expected);
         _assertAdapter(factory.deploy(_asHub(), ANY_FEED, true), _asHub(), ANY_FEED, true, 200);
-        // The control: of another deployment they differ.
+        // As a control: those of another deployment differ.
         _assertAdapter(factory.deploy(_asHub(), ANY_FEED, false), _asHub(), ANY_FEED, false, 100);
         _assertNoParameters();
     }
@@ -185,7 +186,7 @@ contract FactoryTest is OracleTest {
         _assertNoParameters();
         factory.deploy(hub, feedId, true);
         _assertNoParameters();
-        // Nor after one that failed: no feed, no hub, there already.
+        // Nothing is left after a deployment that failed either: no feed, no hub, deployed already.
         (bool isOk,) = address(factory).call(abi.encodeCall(factory.deploy, (hub, ANY_FEED, true)));
         assertFalse(isOk);
         _assertNoParameters();
@@ -197,7 +198,7 @@ contract FactoryTest is OracleTest {
         _assertNoParameters();
     }
 
-    /// @dev What a hub says later does not change what its adapter said it has.
+    /// @dev A hub's later answers do not change what its adapter stored.
     function test_decimalsAreReadOnce() public {
         hostile.lie(6);
         IZkAggregator adapter = IZkAggregator(factory.deploy(_asHub(), ANY_FEED, false));
@@ -230,7 +231,7 @@ contract FactoryTest is OracleTest {
         hub.linkAggregator(feedId);
         assertEq(address(_linked(feedId)), own);
         assertEq(hub.aggregator(feedId), own);
-        // It reads the feed as the hub's own adapter does, but the hub has nothing to tell it.
+        // It reads the feed like the hub's own adapter, but the hub announces nothing to it.
         vm.recordLogs();
         _report(feedId, PRICE, -1);
         Vm.Log[] memory logs = vm.getRecordedLogs();
@@ -261,7 +262,7 @@ contract FactoryTest is OracleTest {
         assertNotEq(address(its), address(adapter));
     }
 
-    /// @dev A "factory" says who it likes is the hub: its adapters are its own, at addresses that no hub computes.
+    /// @dev A false factory names any hub that it likes. Its adapters are its own, at addresses that no hub computes.
     function test_anotherFactoryAsTheHub() public {
         OtherFactory other = new OtherFactory();
         bytes memory code = vm.getCode("ZkAggregator.sol:ZkAggregator");

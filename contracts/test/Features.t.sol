@@ -10,7 +10,8 @@ import {Instances} from "../src/libraries/Instances.sol";
 import {Median} from "../src/libraries/Median.sol";
 import {Circuit, CircuitSlot, Track} from "../src/libraries/Slots.sol";
 
-/// @dev The pure libraries: against the vectors that `oracle/encoding.py` is tested with, and against themselves.
+/// @dev The pure libraries, compared with the vectors that `oracle/core/encoding.py` is tested with, and with
+/// themselves.
 contract FeaturesTest is Test {
     string internal vectors;
 
@@ -18,7 +19,7 @@ contract FeaturesTest is Test {
         vectors = vm.readFile("tests/vectors/features.json");
     }
 
-    // Vectors. They are columns of decimal strings: JSON's numbers end at 2^53.
+    // Vectors. They are columns of decimal strings, because JSON's numbers end at 2^53.
 
     function test_moveVectors() public view {
         uint256[] memory kinds = _uints(".move.kind");
@@ -70,7 +71,7 @@ contract FeaturesTest is Test {
         uint256[] memory fits = _uints(".scoreUnit.fits");
         assertGt(units.length, 5);
         for (uint256 i = 0; i < units.length; ++i) {
-            // forge-lint: disable-next-item(unsafe-typecast) -- the vectors are of uint128
+            // forge-lint: disable-next-item(unsafe-typecast) -- the vectors have uint128
             (, bool isKept) = Circuit.wrap(0).withScoreUnit(uint128(units[i]));
             assertEq(isKept, units[i] <= type(uint128).max && fits[i] == 1, vm.toString(i));
         }
@@ -215,7 +216,7 @@ contract FeaturesTest is Test {
         return vm.parseJsonIntArray(vectors, path);
     }
 
-    /// @dev The call that is made in place is the one that the compiler would make.
+    /// @dev The call that is made in place equals the compiler's.
     function testFuzz_callOfTheVerifierIsCanonical(bytes calldata proof, uint8 batch, uint8 outputs, bool binds)
         public
         pure

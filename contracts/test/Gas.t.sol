@@ -5,9 +5,9 @@ import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
 
-/// @dev What a submission costs the hub, as a transaction: each call isolated, its slots cold. The verifiers say yes to
-/// everything, so that only reaching them is counted; proofs are as long as ezkl's. `snapshots/Submit.json` holds the
-/// figures: `forge test` with FORGE_SNAPSHOT_CHECK=true compares.
+/// @dev The gas of a submission in the hub, as a transaction: each call is isolated, with its slots cold. The verifiers
+/// accept everything, so that only the call to them counts; proofs are as long as ezkl's. `snapshots/Submit.json` has
+/// the figures, and `forge test` with FORGE_SNAPSHOT_CHECK=true compares them.
 contract GasTest is OracleTest {
     uint256 internal constant PRIVATE_PROOF = 2_336;
     uint256 internal constant PUBLIC_PROOF = 1_856;
@@ -56,7 +56,7 @@ contract GasTest is OracleTest {
         _measure("public", 0, PUBLIC_PROOF, 5);
     }
 
-    /// @dev What the bare verification of the same proof costs as a transaction, the verifier's own work apart.
+    /// @dev The gas of bare verification of the same proof, as a transaction, without the verifier's own work.
     /// forge-config: default.isolate = true
     function test_overheadOfOneAcceptedReport() public {
         uint16 number = _model(MODEL_HASH);
@@ -84,7 +84,7 @@ contract GasTest is OracleTest {
         assertLe(whole - bare, 68_000);
     }
 
-    /// @dev By batch size: accepted, held for the first time, held again, confirmed.
+    /// @dev For each batch size: accepted, held for the first time, held again, confirmed.
     function _measure(string memory visibility, uint256 modelHash, uint256 proofBytes, uint8 quorum) internal {
         uint16 number = _model(modelHash);
         bytes memory proof = _noise(proofBytes);
@@ -93,7 +93,7 @@ contract GasTest is OracleTest {
             ids[i] = _addFullFeed(string.concat(visibility, vm.toString(i)), quorum, number);
         }
         _sort(ids);
-        // Past the first rounds, whose words were still empty.
+        // The first rounds, whose words were still empty, are past.
         for (int128 i = 0; i < 3; ++i) {
             _send(number, ids, FEEDS, quorum, PRICE + i * 1e7, -1_000, proof);
         }
@@ -126,14 +126,14 @@ contract GasTest is OracleTest {
         return _addModel(modelHash, id, keccak256("artifact"), SCORE_UNIT);
     }
 
-    /// @dev With its adapter, as feeds are deployed.
+    /// @dev The feed has its adapter, as deployed feeds do.
     function _addFullFeed(string memory description, uint8 quorum, uint16 number) internal returns (bytes32 id) {
         vm.prank(ADMIN);
         id = hub.addFeed(_config(description, IZkOracle.Kind.RELATIVE, quorum), signers, number);
         _linked(id);
     }
 
-    /// @dev One report by a quorum for each of the first `count` feeds.
+    /// @dev One report, signed by a quorum, for each of the first `count` feeds.
     function _send(
         uint16 number,
         bytes32[] memory ids,

@@ -8,7 +8,7 @@ import {
 
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 
-/// @dev All of the hub that tests call: they are not compiled with its code, which takes long.
+/// @dev Everything of the hub that tests call. They are not compiled with its code, which would take long.
 interface IHub is IZkOracle, IAccessControl, IAccessControlDefaultAdminRules {
     function GUARDIAN_ROLE() external view returns (bytes32);
 }

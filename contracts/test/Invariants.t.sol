@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev Reports of all kinds, forgeries, replays, administration and the passing of time, in any order. What the handler
-/// knows of a feed it has from what it did, by rules written down again here: never from the hub.
+/// @dev Reports of all kinds, forgeries, replays, administration and the passing of time, in any order. The handler
+/// derives its knowledge of a feed from its own calls, by rules that are written again here, and never from the hub.
 contract Handler is OracleTest {
     struct Ghost {
         uint32 accepted;
@@ -28,7 +28,7 @@ contract Handler is OracleTest {
 
     bytes32[FEEDS] public ids;
     mapping(bytes32 => Ghost) internal _ghosts;
-    /// The rounds as they were when they were written.
+    /// Copies of the rounds, made when they were written.
     mapping(bytes32 => mapping(uint32 => bytes32)) public written;
     uint16 internal second;
     bytes internal lastCall;
@@ -63,9 +63,9 @@ contract Handler is OracleTest {
         return hub;
     }
 
-    // What a quorum says
+    // A quorum's reports
 
-    /// @param style Of what the answer is: anything, the last one, or near it.
+    /// @param style The kind of answer: anything, the last one, or near it.
     function report(uint256 which, uint256 style, int64 answer, int32 score, uint16 wait) external {
         bytes32 id = ids[which % FEEDS];
         skip(1 + wait % (2 * HEARTBEAT));
@@ -77,14 +77,14 @@ contract Handler is OracleTest {
         _report(id, answer, score);
     }
 
-    /// @dev Agreeing reports of one level, as a regime change brings them: the feed follows within its bound.
+    /// @dev Agreeing reports of one level, as in a regime change. The feed follows within its bound.
     function insist(uint256 which, int64 answer, uint8 extra) external {
         bytes32 id = ids[which % FEEDS];
         Ghost storage g = _ghosts[id];
         if (g.paused) return;
         if (answer <= 0) answer = 777e8;
         uint32 before = g.accepted;
-        // The first may start a hold; then as many as the feed wants, over at least its delay.
+        // The first report may start a hold. Then come as many as the feed needs, over at least its delay.
         for (uint256 i = 0; i < 3 + extra % 3; ++i) {
             skip(CONFIRM_DELAY / 2 + 1);
             _report(id, answer, 5);
@@ -93,13 +93,13 @@ contract Handler is OracleTest {
         require(g.accepted > before || isRepetition, "the feed froze");
     }
 
-    /// @dev An answer that keeps falling, far enough that no report is near another: the feed follows all the same.
+    /// @dev An answer that keeps falling, so far that no report is near another. The feed follows even so.
     function fall(uint256 which, uint8 extra) external {
         bytes32 id = ids[which % FEEDS];
         Ghost storage g = _ghosts[id];
         if (g.paused) return;
         uint32 before = g.accepted;
-        // Not through the levels of an earlier fall: a repetition is no anomaly.
+        // It avoids the levels of an earlier fall, because a repetition is no anomaly.
         int128 answer = 1e16 - int128(uint128(g.accepted)) * 1e6;
         for (uint256 i = 0; i < 12 + extra % 2; ++i) {
             skip(CONFIRM_DELAY / 2);
@@ -109,9 +109,9 @@ contract Handler is OracleTest {
         require(g.accepted > before, "the feed froze");
     }
 
-    // What others try
+    // Attempts by others
 
-    /// @dev Nobody but a quorum, with a proof of the very statement, writes anything.
+    /// @dev Only a quorum, with a proof of exactly the statement, writes anything.
     function forge(uint256 which, uint256 kind, int64 answer) external {
         bytes32 id = ids[which % FEEDS];
         Ghost storage g = _ghosts[id];
@@ -141,7 +141,7 @@ contract Handler is OracleTest {
         if (lastCall.length != 0) _replay();
     }
 
-    /// @dev Whatever the admin and the guardian do, no answer comes of it.
+    /// @dev Nothing that the admin and the guardian do sets an answer.
     function administer(uint256 which, uint256 kind) external {
         bytes32 id = ids[which % FEEDS];
         Ghost storage g = _ghosts[id];
@@ -174,11 +174,11 @@ contract Handler is OracleTest {
         }
     }
 
-    // The rules once more
+    // The rules, written again
 
     function _report(bytes32 id, int128 answer, int256 score) internal override {
         Ghost storage g = _ghosts[id];
-        // Else there would be no first round.
+        // Otherwise there would be no first round.
         if (g.accepted == 0 && _isRelative(id) && answer <= 0) answer = 1;
         (IZkOracle.FeedUpdate memory update, bytes memory proof) = _prepare(id, answer, score);
         if (g.paused) {
@@ -213,7 +213,7 @@ contract Handler is OracleTest {
         return isClipped || score > 0 ? IZkOracle.HoldReason.ANOMALOUS : IZkOracle.HoldReason.NONE;
     }
 
-    /// @dev Goes on with the hold, or starts one.
+    /// @dev Continues the hold, or starts one.
     function _isConfirmed(bytes32 id, Ghost storage g, IZkOracle.HoldReason reason, int128 answer)
         internal
         returns (bool)
@@ -242,7 +242,7 @@ contract Handler is OracleTest {
         return id != ids[1];
     }
 
-    /// @dev Signed by a quorum around `answer`, which is the median, and proven with the feed's model.
+    /// @dev A report that a quorum signed around `answer`, the median, with a proof by the feed's model.
     function _prepare(bytes32 id, int128 answer, int256 score)
         internal
         view
@@ -280,7 +280,7 @@ contract InvariantsTest is OracleTest {
         handler.setUp();
         targetContract(address(handler));
         bytes4[] memory selectors = new bytes4[](7);
-        // Reports weigh more.
+        // Reports come more often than other calls.
         (selectors[0], selectors[1], selectors[2]) =
         (Handler.report.selector, Handler.report.selector, Handler.report.selector);
         selectors[3] = Handler.insist.selector;
@@ -290,7 +290,7 @@ contract InvariantsTest is OracleTest {
         targetSelector(FuzzSelector({addr: address(handler), selectors: selectors}));
     }
 
-    /// @dev Or the invariants would say little.
+    /// @dev Without these the invariants would say little.
     function test_handlerReachesEverything() public {
         handler.report(0, 0, 100e8, -1, 60);
         handler.insist(0, 777e8, 0);
@@ -320,8 +320,9 @@ contract InvariantsTest is OracleTest {
         afterInvariant();
     }
 
-    /// @dev One invariant, one campaign. A report makes at most one round; the state is what the quorum's reports made
-    /// it, and nothing else; round times strictly increase; no hold outlives its bound; no answer repeats beyond its limit.
+    /// @dev One invariant, one campaign. A report makes at most one round. The state comes from the quorum's reports
+    /// and from nothing else. Round times strictly increase. No hold outlives its bound. No answer repeats beyond its
+    /// limit.
     function invariant_stateIsWhatTheQuorumMadeIt() public view {
         IZkOracle hub_ = handler.feedHub();
         for (uint256 i = 0; i < 3; ++i) {
@@ -348,7 +349,7 @@ contract InvariantsTest is OracleTest {
                     state.held.anomalies < 12 || state.held.observedAt - state.held.anomalousSince < 4 * CONFIRM_DELAY,
                     "held beyond all patience"
                 );
-                // The bound: as many agreeing reports as the feed wants, over its delay, and it is held no more.
+                // The bound: after as many agreeing reports as the feed needs, over its delay, it is held no more.
                 assertTrue(
                     state.held.confirmations < 2 || state.held.observedAt - state.held.firstObservedAt < CONFIRM_DELAY,
                     "held beyond the bound"
@@ -358,7 +359,7 @@ contract InvariantsTest is OracleTest {
         }
     }
 
-    /// @dev History is immutable, without gaps, and the ring is what can be derived from it.
+    /// @dev History is immutable and has no gaps, and the ring equals what can be derived from it.
     function afterInvariant() public view {
         IZkOracle hub_ = handler.feedHub();
         for (uint256 i = 0; i < 3; ++i) {

@@ -8,8 +8,8 @@ import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
 
-/// @dev Cards of the model that `OracleTest` sets up, whose circuits are for 1 and for 4 windows of 6 features. The leaf,
-/// the tree and the statement are built here from the interface's description, not with the contract's code.
+/// @dev Cards of the model that `OracleTest` sets up, whose circuits are for 1 and for 4 windows of 6 features. The
+/// tests build the leaf, the tree and the statement from the interface's description, not with the contract's code.
 contract ModelCardTest is OracleTest {
     uint16 internal constant BATCH = 4;
     uint32 internal constant BATCHES = 3;
@@ -100,7 +100,7 @@ contract ModelCardTest is OracleTest {
         _submit(0);
         _assertCounts(2, 4, 2, 4, 2);
         assertFalse(cards.isComplete(id));
-        // The last one is of a single window, which is repeated to four.
+        // The last batch has a single window, which is repeated to four.
         _submit(2);
         _assertCounts(3, 4, 2, 5, 2);
         assertTrue(cards.isComplete(id) && cards.card(id).complete);
@@ -120,7 +120,7 @@ contract ModelCardTest is OracleTest {
         assertEq(cards.card(other).counted, 0);
     }
 
-    /// @dev Bits are per window, words of the set per 256 batches.
+    /// @dev There is a bit for each window, and a word of the set for each 256 batches.
     function test_manyBatches() public {
         (bytes32 single, bytes32 leaf) = _singleLeaf(300, 301);
         bytes32 other = cards.open(hub, modelNumber, BATCH, leaf, 301);
@@ -133,7 +133,7 @@ contract ModelCardTest is OracleTest {
         assertFalse(cards.isComplete(other));
     }
 
-    /// @dev Without hashed weights the verifier is the model.
+    /// @dev Without hashed weights, the verifier alone identifies the model.
     function test_publicModel() public {
         vm.startPrank(ADMIN);
         uint32 architecture = _addArchitecture(1, false);
@@ -159,7 +159,7 @@ contract ModelCardTest is OracleTest {
         bytes32 other = cards.open(hub, number, BATCH, root, BATCHES);
         Batch memory batch = batches[0];
         batch.scores = new int256[](8);
-        // Held: the second and the third.
+        // The second and the third are held.
         (batch.scores[3], batch.scores[4], batch.scores[5], batch.scores[7]) = (1, 1, -9, -1);
         vm.expectEmit(address(cards));
         emit IModelCard.BatchCounted(other, 0, 6, 6);
@@ -189,14 +189,14 @@ contract ModelCardTest is OracleTest {
         root = _root();
         id = cards.open(hub, modelNumber, BATCH, root, many);
         for (uint256 i = 0; i < many; ++i) {
-            // In another order than the benchmark's.
+            // The batches come in another order than the benchmark's.
             _submit((i * 3 + seed % many) % many);
         }
         _assertCounts(many, expected[0], expected[1], expected[2], expected[3]);
         assertTrue(cards.isComplete(id));
     }
 
-    // What is refused
+    // Rejections
 
     function test_anotherIndex() public {
         Batch memory batch = batches[0];
@@ -264,7 +264,7 @@ contract ModelCardTest is OracleTest {
         bytes memory other = _proofFor(batches[1]);
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         _submit(id, batches[0], _merkleProof(0), other);
-        // A verifier that says false instead.
+        // A verifier may also return false.
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         _submit(id, batches[0], _merkleProof(0), "");
     }
@@ -275,14 +275,15 @@ contract ModelCardTest is OracleTest {
         _submit(other, batches[0], _merkleProof(0), _proofFor(batches[0]));
     }
 
-    /// @dev Opened for the batches that the owner likes: as a leaf has the number of all, none of them is in it.
+    /// @dev The owner opens the card for a choice of batches. Each leaf contains the number of all batches, so none of
+    /// them is in it.
     function test_fewerBatchesThanTheBenchmarkHas() public {
         bytes32 other = cards.open(hub, modelNumber, BATCH, root, BATCHES - 1);
         vm.expectRevert(abi.encodeWithSelector(IModelCard.NotInBenchmark.selector, 0));
         _submit(other, batches[0], _merkleProof(0), _proofFor(batches[0]));
     }
 
-    /// @dev An inner node, given as if it were a leaf's content, is none: leaves are hashed twice.
+    /// @dev An inner node does not pass as a leaf's content: leaves are hashed twice.
     function test_anInnerNodeIsNoLeaf() public {
         bytes32[] memory proof = new bytes32[](1);
         proof[0] = leaves[2];
@@ -292,7 +293,7 @@ contract ModelCardTest is OracleTest {
         _refuse(batch, proof, abi.encodeWithSelector(IModelCard.NotInBenchmark.selector, 0));
     }
 
-    /// @dev Benchmarks whose batches fit no circuit: their cards stay incomplete.
+    /// @dev If a benchmark's batches fit no circuit, its card stays incomplete.
     function test_malformedBenchmarks() public {
         bytes[5] memory windows = [bytes(""), new bytes(60), new bytes(12), new bytes(48), new bytes(47)];
         bytes[5] memory labels = [bytes(""), new bytes(5), new bytes(2), new bytes(3), new bytes(4)];
@@ -318,7 +319,7 @@ contract ModelCardTest is OracleTest {
 
     // Gas
 
-    /// @dev Beyond the verifier's own work, with a proof as long as a verdict circuit's for 16 windows.
+    /// @dev The gas beyond the verifier's own work, with a proof as long as a verdict circuit's for 16 windows.
     /// forge-config: default.isolate = true
     function test_gas() public {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](1), new address[](1));
@@ -362,7 +363,7 @@ contract ModelCardTest is OracleTest {
     function _addBatch(bytes memory labels, int256[] memory scores, uint256 total) internal {
         bytes memory windows = "";
         for (uint256 i = 0; i < labels.length * LENGTH; ++i) {
-            // Of both signs, both ends of the range among them.
+            // Features have both signs, and include both ends of the range.
             uint16 dice = uint16(uint256(keccak256(abi.encode(batches.length, i))));
             windows = bytes.concat(windows, bytes2(i == 0 ? 0x7fff : i == 1 ? 0x8001 : dice == 0x8000 ? 0 : dice));
         }
@@ -384,7 +385,7 @@ contract ModelCardTest is OracleTest {
         return a < b ? keccak256(bytes.concat(a, b)) : keccak256(bytes.concat(b, a));
     }
 
-    /// @dev Level by level; the last node of an odd level goes up as it is.
+    /// @dev Builds the tree level by level. The last node of an odd level goes up unchanged.
     function _root() internal view returns (bytes32) {
         bytes32[] memory level = leaves;
         while (level.length > 1) {
@@ -417,7 +418,7 @@ contract ModelCardTest is OracleTest {
         assertTrue(MerkleProof.verify(proof, level[0], leaf));
     }
 
-    /// @dev Of a batch in the circuit for four windows, weights hashed.
+    /// @dev The instances of a batch in the circuit for four windows, with hashed weights.
     function _statement(Batch memory batch) internal pure returns (uint256[] memory instances) {
         uint256 count = batch.labels.length;
         uint256 outputs = batch.scores.length / count;

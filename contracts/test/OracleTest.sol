@@ -10,8 +10,8 @@ import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {IHub} from "./IHub.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
 
-/// @dev A hub with one model and two feeds, and what a reporter and a prover do off-chain. The statement is built here
-/// from the interface's description, not with the hub's code.
+/// @dev A hub with one model and two feeds, and the off-chain work of a reporter and a prover. The statement is built
+/// here from the interface's description, not with the hub's code.
 abstract contract OracleTest is Test {
     uint256 internal constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 internal constant MODEL_HASH = 0x1234567890abcdef;
@@ -67,7 +67,7 @@ abstract contract OracleTest is Test {
         return IZkAggregator(factory.deploy(hub, id, strict));
     }
 
-    /// @dev By the admin, with a probe that is right.
+    /// @dev The admin adds the model, with a correct probe.
     function _addModel(uint256 modelHash, uint32 id, bytes32 artifactHash, uint128 unit) internal returns (uint16) {
         IZkOracle.Probe memory probe = _probe(modelHash, id);
         (VmSafe.CallerMode mode,,) = vm.readCallers();
@@ -141,7 +141,7 @@ abstract contract OracleTest is Test {
         return hub.addFeed(_config(description, kind, quorum), signers, modelNumber);
     }
 
-    // What a reporter does
+    // The reporter's work
 
     function _sign(uint256 key, bytes32 id, uint32 roundId, int128 answer, uint32 observedAt)
         internal
@@ -197,7 +197,7 @@ abstract contract OracleTest is Test {
         update.scores[0] = score;
     }
 
-    /// @dev One report of the first `answers.length` reporters; answers sorted.
+    /// @dev One report of the first `answers.length` reporters. The answers are sorted.
     function _quorumUpdate(bytes32 id, int128[] memory answers, uint32[] memory times, int256 score)
         internal
         view
@@ -224,14 +224,14 @@ abstract contract OracleTest is Test {
         updates[0] = update;
     }
 
-    // What a prover does
+    // The prover's work
 
     function _field(int256 value) internal pure returns (uint256) {
         // forge-lint: disable-next-item(unsafe-typecast) -- neither is negative
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 
-    /// @dev The statement from the feeds' public history, for updates whose medians are `answers` at `times`.
+    /// @dev The statement, from the feeds' public history, for updates whose medians are `answers` at `times`.
     function _instances(
         IZkOracle.FeedUpdate[] memory updates,
         int128[] memory answers,
@@ -279,7 +279,7 @@ abstract contract OracleTest is Test {
         return abi.encode(keccak256(abi.encode(instances)));
     }
 
-    /// @dev For one update of one observation.
+    /// @dev The statement for one update of one observation.
     function _proofOf(IZkOracle.FeedUpdate memory update) internal view returns (bytes memory) {
         (int128[] memory answers, uint32[] memory times) = (new int128[](1), new uint32[](1));
         (answers[0], times[0]) = (update.observations[0].answer, update.observations[0].observedAt);
@@ -292,7 +292,7 @@ abstract contract OracleTest is Test {
         hub.submit(modelNumber, _one(update), proof);
     }
 
-    /// @dev One report, observed and submitted now, with a proof of it.
+    /// @dev Submits one report, observed now, with a proof of it.
     function _report(bytes32 id, int128 answer, int256 score) internal virtual {
         _submit(_update(id, answer, score));
     }

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev Every error that a submission can end with, in the order of the checks. Whatever is refused changes nothing.
+/// @dev Every error that a submission can end with, in the order of the checks. A refused submission changes nothing.
 contract RejectionsTest is OracleTest {
     bytes32 internal pairId;
 
@@ -138,7 +138,7 @@ contract RejectionsTest is OracleTest {
         _refused(_pair(PRICE, 102e8), expected);
         expected = abi.encodeWithSelector(IZkOracle.SpreadTooWide.selector, pairId, 32_767, 1_500);
         _refused(_pair(0, PRICE), expected);
-        // At the bound it passes, and is refused for its proof only.
+        // A proof of the largest length passes this check, and only the verifier refuses it.
         _refused(_pair(PRICE, 1015e7), abi.encodeWithSelector(IZkOracle.ProofRejected.selector));
     }
 
@@ -166,7 +166,7 @@ contract RejectionsTest is OracleTest {
         );
     }
 
-    /// @dev Not the median only: one reporter's clock can't be covered up by the others'.
+    /// @dev The check covers every time, not only the median: the others can't cover up one reporter's clock.
     function test_everyObservationIsFresh() public {
         for (uint256 i = 0; i < 2; ++i) {
             IZkOracle.FeedUpdate memory update = _pair(PRICE, PRICE);
@@ -197,7 +197,7 @@ contract RejectionsTest is OracleTest {
         }
     }
 
-    /// @dev A positive score can't be passed off as the field element that stands for it, less r.
+    /// @dev A positive score can't be passed off as its field element minus r.
     function test_scoreModuloTheFieldIsOutOfRange() public {
         // forge-lint: disable-next-item(unsafe-typecast) -- below 2^254
         int256 alias_ = int256(5) - int256(R);
@@ -221,7 +221,7 @@ contract RejectionsTest is OracleTest {
         _refused(_one(update), proof, expected);
         // another answer
         _refused(_one(_update(feedId, 101e8 + 1e6, -1)), proof, expected);
-        // another time, and so another gap
+        // another time, which means another gap
         skip(60);
         _refused(_one(_update(feedId, 101e8, -1)), proof, expected);
     }

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev What a proposed model shows before it judges.
+/// @dev The shadow period of a proposed model.
 contract ShadowTest is OracleTest {
     uint256 internal constant SECOND_HASH = 99;
 
@@ -57,7 +57,7 @@ contract ShadowTest is OracleTest {
         _assertTally(2, 1, 1, 400);
     }
 
-    /// @dev A confirmed round was called anomalous: its score says so.
+    /// @dev The model called a confirmed round anomalous, and its score says so.
     function test_confirmedRoundCountsAsAnomalous() public {
         _propose(1, 500);
         _report(feedId, 50e8, 300_000);
@@ -72,7 +72,7 @@ contract ShadowTest is OracleTest {
         _assertTally(2, 1, 0, 100);
     }
 
-    /// @dev A report that the active model never saw, or saw otherwise, is not compared.
+    /// @dev A report is not compared if the active model never saw it, or saw a different one.
     function test_notTheSameReport() public {
         _propose(1, 500);
         _shadow(101e8, -1);
@@ -102,7 +102,7 @@ contract ShadowTest is OracleTest {
             _shadow(101e8, -400_000);
             _report(feedId, 101e8, -200_000);
         }
-        // The second one is compared by the activation itself.
+        // The activation itself compares the second one.
         vm.prank(ADMIN);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.ShadowTooFar.selector, 200, 150));
         hub.activateModel(feedId);
@@ -115,7 +115,7 @@ contract ShadowTest is OracleTest {
         assertEq(hub.feedState(feedId).modelNumber, second);
         IZkOracle.ShadowTally memory none;
         assertEq(abi.encode(hub.shadow(feedId)), abi.encode(none));
-        // Rounds go on in one phase.
+        // Rounds continue in one phase.
         modelNumber = second;
         skip(60);
         IZkOracle.FeedUpdate memory update = _update(feedId, 103e8, -1);
@@ -182,7 +182,7 @@ contract ShadowTest is OracleTest {
         assertEq(hub.shadow(feedId).minCompared, 0);
     }
 
-    /// @dev What was compared with the model that is rolled back says nothing about the one that returns.
+    /// @dev Comparisons with the model that is rolled back say nothing about the one that returns.
     function test_rollbackCancelsTheProposal() public {
         uint16 third = _addModel(100, architectureId, keccak256("third"), SCORE_UNIT);
         _propose(0, 0);

@@ -15,9 +15,9 @@ import {
     Track
 } from "../src/libraries/Slots.sol";
 
-/// @dev What goes into a packed word comes out of it, whatever its neighbours are.
+/// @dev A value that goes into a packed word comes out unchanged, whatever its neighbours are.
 contract SlotsTest is Test {
-    /// @dev As FeedConfig, without the enum and the string: the fuzzer makes no valid enums.
+    /// @dev FeedConfig without the enum and the string, because the fuzzer makes no valid enums.
     struct Given {
         bool relative;
         uint8 decimals;

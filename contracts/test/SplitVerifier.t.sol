@@ -8,7 +8,7 @@ import {IHalo2Verifier} from "../src/interfaces/IHalo2Verifier.sol";
 import {ISplitVerifier} from "../src/interfaces/ISplitVerifier.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
 
-/// @dev Answers with these bytes, whatever it is asked.
+/// @dev A verifier that answers every call with these bytes.
 contract Answering {
     bytes private _answer;
 
@@ -34,7 +34,7 @@ contract SplitVerifierTest is Test {
     uint256[] internal boundaries;
     bytes[] internal proofs;
 
-    /// @dev Three segments of which the middle one binds a private model; two inputs, one output.
+    /// @dev Three segments, the middle one with a private model; two inputs, one output.
     function setUp() public {
         verifier = new SplitVerifier(_segments(), 2, 1, CLIP);
         (inputs, outputs, boundaries) = (new int256[](2), new int256[](1), new uint256[](2));
@@ -57,11 +57,11 @@ contract SplitVerifierTest is Test {
     }
 
     function _field(int256 value) internal pure returns (uint256) {
-        // forge-lint: disable-next-line(unsafe-typecast) -- of a magnitude
+        // forge-lint: disable-next-line(unsafe-typecast) -- a magnitude is not negative
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 
-    /// @dev Proofs of the statement that is in storage, with the instances written out.
+    /// @dev Proofs of the statement in storage, with the instances written out.
     function _prove() internal {
         uint256[] memory first = new uint256[](3);
         (first[0], first[1], first[2]) = (_field(inputs[0]), _field(inputs[1]), boundaries[0]);
@@ -178,7 +178,7 @@ contract SplitVerifierTest is Test {
         _verify();
     }
 
-    /// @dev Only one word of 1 is yes.
+    /// @dev Only one word of 1 counts as yes.
     function test_otherAnswersAreNo() public {
         bytes[5] memory answers =
             [bytes(""), abi.encode(0), abi.encode(2), abi.encodePacked(uint8(1)), abi.encode(uint256(1), uint256(1))];

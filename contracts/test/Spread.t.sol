@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 
-/// @dev A model that sees how far apart the reporters are: `[x_now, x_-1, …, x_-(n-3), spread, gap]`. Its feed has three
-/// reporters, all of whom it needs. The spread is computed here from the interface's description.
+/// @dev A model that sees the spread of the reporters: `[x_now, x_-1, …, x_-(n-3), spread, gap]`. Its feed has three
+/// reporters and needs all of them. The tests compute the spread from the interface's description.
 contract SpreadTest is OracleTest {
     bytes32 internal trio;
     bytes32 internal solo;
@@ -37,7 +37,7 @@ contract SpreadTest is OracleTest {
         hub.addArchitecture(3, 1, true, false, sizes, verifiers);
     }
 
-    /// @dev From the first report on, which has no moves yet.
+    /// @dev The model sees the spread from the first report on, which has no moves yet.
     function test_spreadIsOfTheSignedAnswers() public {
         _accept(trio, [int128(100e8), 101e8, 103e8], 3_000);
         skip(HEARTBEAT);
@@ -53,7 +53,8 @@ contract SpreadTest is OracleTest {
         _acceptOne(solo, 101e8);
     }
 
-    /// @dev What can't be measured is as far as can be: a relative answer that is not positive, and what is clipped.
+    /// @dev The spread is the largest possible if it can't be measured (a relative answer is not positive) or is
+    /// clipped.
     function test_widest() public {
         _accept(trio, [int128(-1), 100e8, 100e8], 32_767);
         skip(HEARTBEAT);
@@ -67,18 +68,18 @@ contract SpreadTest is OracleTest {
 
     function testFuzz_spread(int128 a, int128 b, int128 c) public {
         int128[3] memory answers = _sorted(bound(a, 1, 1e20), bound(b, 1, 1e20), bound(c, 1, 1e20));
-        // A first answer, so that no move is clipped.
+        // This is a first answer, so that no move is clipped.
         _accept(trio, answers, _spreadOf(answers));
     }
 
-    /// @dev Whoever relays chooses scores and proof; the proof of any other spread is of another statement.
+    /// @dev A transmitter chooses scores and proof, but a proof of any other spread is of another statement.
     function testFuzz_aCallerCanNotChooseTheSpread(uint16 claimed) public {
         int128[3] memory answers = [int128(100e8), 101e8, 103e8];
         vm.assume(claimed != 3_000);
         (IZkOracle.FeedUpdate[] memory updates, bytes memory proof) = _report(trio, answers, claimed);
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         hub.submit(number, updates, proof);
-        // Nor where none is seen: that of a model without it.
+        // A proof for a model without a spread does not pass either.
         proof = _proof(_withSpread(updates[0], 101e8, 3_000, false));
         vm.expectRevert(IZkOracle.ProofRejected.selector);
         hub.submit(number, updates, proof);
@@ -95,7 +96,7 @@ contract SpreadTest is OracleTest {
         _accept(id, [int128(100e8), 101e8, 103e8], 3_000);
     }
 
-    /// @dev The view is told the spread; a model that does not see it ignores it.
+    /// @dev The caller passes the spread to the view. A model that does not see it ignores it.
     function test_features() public {
         _accept(trio, [int128(100e8), 101e8, 103e8], 3_000);
         skip(HEARTBEAT);
@@ -109,7 +110,7 @@ contract SpreadTest is OracleTest {
         assertEq(hub.features(feedId, 1, _now(), 777)[LENGTH - 2], 0);
     }
 
-    /// @dev Each feed of a batch has its own; the padding repeats the last one's.
+    /// @dev Each feed of a batch has its own spread. The padding repeats the last one's.
     function test_batch() public {
         bytes32[] memory ids = new bytes32[](2);
         (ids[0], ids[1]) = (trio, solo);
@@ -128,7 +129,7 @@ contract SpreadTest is OracleTest {
         assertEq(hub.feedState(trio).roundId + hub.feedState(solo).roundId, 2);
     }
 
-    /// @dev A proposed model with a spread judges the reports of a feed whose active one has none.
+    /// @dev A proposed model with a spread judges the reports of a feed whose active model has none.
     function test_shadow() public {
         vm.startPrank(ADMIN);
         bytes32 id = hub.addFeed(_config("shadowed", IZkOracle.Kind.RELATIVE, 3), signers, modelNumber);
@@ -203,7 +204,7 @@ contract SpreadTest is OracleTest {
         if (a > b) (a, b) = (b, a);
         if (b > c) (b, c) = (c, b);
         if (a > b) (a, b) = (b, a);
-        // forge-lint: disable-next-line(unsafe-typecast) -- of int128s
+        // forge-lint: disable-next-line(unsafe-typecast) -- the difference of two int128
         return [int128(a), int128(b), int128(c)];
     }
 }

@@ -8,7 +8,7 @@ import {OracleTest} from "./OracleTest.sol";
 
 // forge-lint: disable-start(unsafe-typecast) -- loop counters
 
-/// @dev One observation's way through the hub: accepted, held, confirmed; alone and in a batch.
+/// @dev The way of one observation through the hub: accepted, held, confirmed; alone and in a batch.
 contract SubmitTest is OracleTest {
     function test_firstRound() public {
         vm.expectEmit(address(hub));
@@ -111,7 +111,7 @@ contract SubmitTest is OracleTest {
         assertEq(state.roundId, 2);
         assertEq(state.held.answer, 0);
         assertEq(state.held.scoreRatio, 0);
-        // What was held before counts for nothing now.
+        // The earlier hold counts for nothing now.
         skip(CONFIRM_DELAY);
         _report(feedId, 10e8, 1);
         assertEq(hub.feedState(feedId).held.confirmations, 0);
@@ -196,7 +196,7 @@ contract SubmitTest is OracleTest {
         assertEq(hub.feedState(id).answer, 50e8);
     }
 
-    /// @dev A move beyond the clip is held even if the model lets it pass, and can be confirmed as any new level.
+    /// @dev A move beyond the clip is held even if the model lets it pass. It can be confirmed like any new level.
     function test_clippedMoveIsHeldWhateverTheModelSays() public {
         _report(feedId, PRICE, -1);
         skip(60);
@@ -205,7 +205,7 @@ contract SubmitTest is OracleTest {
         int128 last = hub.feedState(feedId).answer;
         for (int128 i = 0; i < 2; ++i) {
             skip(60);
-            // A hundredfold, and a hundredth of it.
+            // A hundred times the price, and a hundredth of it.
             _report(feedId, i == 0 ? last * 100 : last / 100, -1);
             IZkOracle.Held memory held = hub.feedState(feedId).held;
             assertEq(uint8(held.reason), uint8(IZkOracle.HoldReason.ANOMALOUS));
@@ -224,7 +224,7 @@ contract SubmitTest is OracleTest {
         assertEq(hub.feedState(feedId).roundId, 1);
     }
 
-    /// @dev In a crash no report is near the one before: the feed follows after PATIENCE times what confirms a level.
+    /// @dev In a crash no report is near the one before. The feed follows after PATIENCE times what confirms a level.
     function test_fallingAnswerIsFollowed() public {
         _report(feedId, PRICE, -1);
         int128 answer = PRICE;
@@ -262,7 +262,8 @@ contract SubmitTest is OracleTest {
         assertEq(hub.feedState(feedId).roundId, 1);
     }
 
-    /// @dev A source that is now stuck, now wild, can't hold the feed for ever either; its repetitions count for nothing.
+    /// @dev A source that is sometimes stuck and sometimes wild can't hold the feed for ever either. Its repetitions
+    /// count for nothing.
     function test_anomaliesBetweenRepetitionsAreCounted() public {
         bytes32 id = _addRepeatFeed(1);
         _report(id, PRICE, -1);
@@ -311,7 +312,7 @@ contract SubmitTest is OracleTest {
         skip(CONFIRM_DELAY);
         _report(id, PRICE, 1);
         assertEq(hub.feedState(id).roundId, 3);
-        // The smallest other answer ends it, and the count.
+        // The smallest change of the answer ends the hold, and the count.
         skip(60);
         _report(id, PRICE + 1, -1);
         state = hub.feedState(id);
@@ -480,7 +481,7 @@ contract SubmitTest is OracleTest {
             }
         }
         IZkOracle.FeedUpdate[] memory updates = _one(_quorumUpdate(id, answers, times, -1));
-        // A first report's window is the same for every answer.
+        // The window of a first report is the same for every answer.
         (int128[] memory median, uint32[] memory time) = (new int128[](1), new uint32[](1));
         hub.submit(modelNumber, updates, _proof(_instances(updates, median, time, 1)));
         IZkOracle.FeedState memory state = hub.feedState(id);

@@ -63,7 +63,7 @@ contract ZkAggregatorTest is OracleTest {
             stale: false
         });
         assertEq(abi.encode(plain.latestScored()), abi.encode(expected));
-        // A strict adapter shows the round too, with what is wrong with it.
+        // A strict adapter shows the round too, with the feed's status.
         skip(60);
         _report(feedId, 10e8, 1);
         vm.prank(GUARDIAN);
@@ -93,7 +93,7 @@ contract ZkAggregatorTest is OracleTest {
         assertEq(plain.latestTimestamp(), _now());
         assertEq(plain.latestRound(), 2);
         assertEq(strict.latestAnswer(), 101e8);
-        // An id beyond 32 bits is not the round that its low bits name.
+        // An id beyond 32 bits does not name the round of its low bits.
         assertEq(plain.getAnswer(2 ** 32 + 1), 0);
         vm.expectRevert("No data present");
         plain.getRoundData(2 ** 32 + 1);
@@ -133,7 +133,7 @@ contract ZkAggregatorTest is OracleTest {
         assertEq(strict.latestRound(), 0);
         vm.expectRevert(abi.encodeWithSelector(IZkAggregator.AnswerUnavailable.selector, status, paused, stale));
         strict.latestRoundData();
-        // The plain one goes on with the last accepted answer, and history stays readable.
+        // The plain adapter still gives the last accepted answer, and history stays readable.
         assertEq(plain.latestAnswer(), PRICE);
         assertEq(strict.getAnswer(1), PRICE);
     }

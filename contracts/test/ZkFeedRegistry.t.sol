@@ -13,7 +13,7 @@ import {FeedRegistryInterface, IZkFeedRegistry} from "../src/interfaces/IZkFeedR
 contract MockFeed is AggregatorV2V3Interface {
     enum Mood {
         OPEN,
-        WITHHOLDING, // as a strict adapter of a held feed
+        WITHHOLDING, // like a strict adapter of a held feed
         UNDATED, // its latest answer has no time
         BROKEN
     }
@@ -144,7 +144,7 @@ contract ZkFeedRegistryTest is Test {
         assertEq(to, ending);
     }
 
-    /// @dev Rounds of the pair, newest first, as `getPreviousRoundId` leads through them.
+    /// @dev The pair's rounds, newest first, in the order of `getPreviousRoundId`.
     function _walkBack() internal view returns (uint80[] memory ids) {
         ids = new uint80[](16);
         uint256 count = 0;
@@ -230,7 +230,7 @@ contract ZkFeedRegistryTest is Test {
         assertEq(address(registry.getPhaseFeed(BASE, QUOTE, 1)), address(first));
         assertEq(address(registry.getProposedFeed(BASE, QUOTE)), address(0));
         assertEq(registry.confirmableFrom(BASE, QUOTE), 0);
-        // The other way round it is another pair.
+        // Exchanged, base and quote are another pair.
         vm.expectRevert("Feed not found");
         registry.getFeed(QUOTE, BASE);
     }
@@ -319,7 +319,7 @@ contract ZkFeedRegistryTest is Test {
         skip(DELAY);
         _cannotConfirm(second, abi.encodeWithSelector(IZkFeedRegistry.NotProposed.selector, second));
         _confirm(first);
-        // Once.
+        // Only once.
         _cannotConfirm(first, abi.encodeWithSelector(IZkFeedRegistry.NotProposed.selector, first));
     }
 
@@ -407,7 +407,7 @@ contract ZkFeedRegistryTest is Test {
         other.set(1, MockFeed.Mood.OPEN);
         _list(other);
         assertEq(registry.latestAnswer(BASE, QUOTE), 1);
-        // What it had was not to be found out.
+        // The old feed's decimals and rounds could not be read.
         _assertRange(1, PHASE_1 | 2, PHASE_1 | 1);
         assertEq(_walkBack().length, 1);
     }
@@ -465,7 +465,7 @@ contract ZkFeedRegistryTest is Test {
         assertEq(walked.length, expected.length);
         for (uint256 i = 0; i < walked.length; ++i) {
             assertEq(walked[i], expected[i]);
-            // And forward again.
+            // Then forward again.
             uint80 next = registry.getNextRoundId(BASE, QUOTE, walked[i]);
             assertEq(next, i == 0 ? 0 : expected[i - 1]);
         }
@@ -500,7 +500,7 @@ contract ZkFeedRegistryTest is Test {
         uint80 from = starting == 0 ? 1 : starting;
         _assertRange(1, PHASE_1 | from, PHASE_1 | rounds);
         assertEq(registry.getPreviousRoundId(BASE, QUOTE, PHASE_2), PHASE_1 | rounds);
-        // The range that is kept when it is replaced, too.
+        // The range that is stored at its replacement is the same.
         second.set(1, MockFeed.Mood.OPEN);
         _list(second);
         _assertRange(1, PHASE_1 | from, PHASE_1 | rounds);

@@ -2,22 +2,22 @@
 pragma solidity 0.8.30;
 
 /// @title Private claims
-/// @notice Records that a committed model gave an output within [lo, hi] on private data of a subject, which an issuer
-/// has checked. Learned are the model, the commitment, the bounds, the subject, issuer and times; neither the data, nor
-/// the weights, nor the output.
-/// @dev Assumed: issuers compute commitments themselves, from checked data and a fresh random salt;
-/// the verifier is of a claim circuit (hardened, set-up not forgeable) whose comparisons hold for bounds within ±limit.
-/// Not assumed: anything of who submits, and anything of a proof beyond what the verifier says of the statement that is
-/// written down here.
+/// @notice The registry records that a committed model gave an output within [lo, hi] on a subject's private data,
+/// which an issuer has checked. Everybody learns the model, the commitment, the bounds, the subject, the issuer and the
+/// times. Nobody learns the data, the weights or the output.
+/// @dev The registry assumes that issuers compute commitments themselves, from checked data and a fresh random salt. It
+/// assumes that the verifier is of a claim circuit (hardened, with a set-up that nobody can forge) whose comparisons
+/// hold for bounds within ±limit. It assumes nothing about who submits, and nothing about a proof beyond what the
+/// verifier says of the statement that the registry writes down.
 interface IClaimRegistry {
-    /// @notice A model. Its id is keccak256(abi.encode(modelHash, verifier's code hash, proofBytes, limit)): whoever knows
-    /// the id knows what was agreed on, and a mistake in one of them can be put right by another proposal.
-    /// @param verifier Of its claim circuit.
+    /// @notice A model. Its id is keccak256(abi.encode(modelHash, verifier's code hash, proofBytes, limit)). Whoever
+    /// knows the id knows what was agreed on, and another proposal can correct a mistake in one of them.
+    /// @param verifier The verifier of its claim circuit.
     /// @param modelHash Poseidon hash of its weights.
     /// @param proofBytes The exact length of a proof.
     /// @param limit Bounds are within ±limit.
-    /// @param activeAt From when claims are taken.
-    /// @param isRetired Whether none are taken, nor valid, any more.
+    /// @param activeAt The time from which claims are taken.
+    /// @param isRetired True if the model takes no claims any more, and none of its claims are valid.
     struct Model {
         address verifier;
         uint32 proofBytes;
@@ -27,8 +27,8 @@ interface IClaimRegistry {
         uint256 modelHash;
     }
 
-    /// @notice What is claimed.
-    /// @param expiresAt Part of the proven statement.
+    /// @notice A claim.
+    /// @param expiresAt The claim's expiry. It is part of the proven statement.
     struct Claim {
         bytes32 modelId;
         address subject;
@@ -44,8 +44,8 @@ interface IClaimRegistry {
         bytes signature;
     }
 
-    /// @notice A recorded claim: one for each subject, model, lo and hi, and a later one takes its place.
-    /// @param expiresAt The earlier of the claim's and the attestation's.
+    /// @notice A recorded claim. There is one for each subject, model, lo and hi; a later one replaces it.
+    /// @param expiresAt The earlier expiry of the claim's and the attestation's.
     struct Recorded {
         address issuer;
         uint40 expiresAt;
@@ -67,16 +67,16 @@ interface IClaimRegistry {
     event IssuerAdded(bytes32 indexed modelId, address indexed issuer, uint40 activeAt);
     event IssuerRemoved(bytes32 indexed modelId, address indexed issuer);
 
-    /// @notice The delay is not within what a registry may have.
+    /// @notice The delay is longer than a registry may have.
     error InvalidDelay(uint40 delay);
     error InvalidModel();
     error HasNoCode(address verifier);
     error ModelExists(bytes32 modelId);
     error UnknownModel(bytes32 modelId);
     error ModelNotActive(bytes32 modelId);
-    /// @notice The code at the verifier's address is no longer what was proposed.
+    /// @notice The code at the verifier's address is no longer the code that was proposed.
     error VerifierChanged(address verifier);
-    /// @notice Zero, or an issuer of the model already; also one that was removed, which is for good.
+    /// @notice The issuer is the zero address, or was named for this model before. A removed issuer does not come back.
     error InvalidIssuer(bytes32 modelId, address issuer);
     error UnknownIssuer(bytes32 modelId, address issuer);
     /// @notice Only the subject may submit a claim.
@@ -85,40 +85,42 @@ interface IClaimRegistry {
     /// @notice The claim or the attestation has expired.
     error Expired(uint40 expiresAt);
     error NotAFieldElement(uint256 value);
-    /// @notice Who signed is no issuer of the model, or not yet; also where the signature is of something else.
+    /// @notice The signer is no issuer of the model, or not yet. The signature may also be for something else.
     error UntrustedIssuer(address signer);
     error Revoked(address issuer, uint256 commitment);
     error AlreadyRecorded();
     error WrongProofLength(uint256 length, uint256 expected);
     error ProofRejected();
 
-    /// @notice Seconds from the proposal of a model, or the naming of an issuer, to the first claim that rests on it.
+    /// @notice Seconds from a model's proposal, or an issuer's naming, to the first claim that can rest on it.
     function changeDelay() external view returns (uint40);
 
-    /// @notice Proposes a model; admin only. Claims of it are taken after the delay, in which anyone can look at it.
+    /// @notice Proposes a model; admin only. The registry takes its claims after the delay, in which anyone can examine
+    /// it.
     function proposeModel(address verifier, uint256 modelHash, uint32 proofBytes, uint128 limit)
         external
         returns (bytes32 modelId);
 
-    /// @notice Ends a model at once, proposed or active; admin only. Its claims are no longer valid.
+    /// @notice Retires a model at once, proposed or active; admin only. Its claims are no longer valid.
     function retireModel(bytes32 modelId) external;
 
-    /// @notice Names who may sign commitments of a model; admin only. Counts after the delay: whoever can name issuers at
-    /// once can have anything claimed, and the delay of models would be worth nothing.
+    /// @notice Names an issuer, who may sign commitments for a model; admin only. It counts after the delay. Otherwise
+    /// the delay of models would be worth nothing: whoever can name issuers at once can have anything claimed.
     function addIssuer(bytes32 modelId, address issuer) external;
 
-    /// @notice Ends an issuer of a model at once, and all claims of that model that rest on its signatures; admin only.
-    /// For good: it can't be named again for it, so that what a lost key signed never comes back.
+    /// @notice Removes an issuer of a model at once; admin only. All claims of that model that rest on its signatures
+    /// end with it. The removal is final, so that what a lost key signed never becomes valid again.
     function removeIssuer(bytes32 modelId, address issuer) external;
 
-    /// @notice Revokes whatever rests on a commitment that the caller signed, or would sign. For good.
+    /// @notice Revokes every claim that rests on the caller's signature of this commitment, past or future. It is
+    /// final.
     function revoke(uint256 commitment) external;
 
-    /// @notice Records a claim of the caller's.
-    /// @param claim What is claimed.
-    /// @param statementHash Goes with the proof; binds nothing that the claim does not.
-    /// @param attestation On the commitment.
-    /// @param proof Of exactly the model's length.
+    /// @notice Records a claim. The caller has to be its subject.
+    /// @param claim The claim.
+    /// @param statementHash An instance of the proof. It binds nothing that the claim does not bind.
+    /// @param attestation The issuer's attestation of the commitment.
+    /// @param proof The proof. It has exactly the model's `proofBytes`.
     function submitClaim(
         Claim calldata claim,
         uint256 statementHash,
@@ -126,29 +128,30 @@ interface IClaimRegistry {
         bytes calldata proof
     ) external;
 
-    /// @notice Whether the subject has a claim of just these bounds that is neither expired nor revoked, whose issuer is
-    /// still one, of a model that is not retired.
+    /// @notice True if the subject has a valid claim with exactly these bounds: it is neither expired nor revoked, its
+    /// issuer has not been removed, and its model is not retired.
     function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) external view returns (bool);
 
-    /// @notice Whether the subject has a valid claim that says at least as much: its bounds lie within [lo, hi].
-    /// @param provenLo Of the claim, with `provenHi`: a hint, which anyone may give. A wrong one finds nothing.
+    /// @notice True if the subject has a valid claim that says at least as much: its bounds lie within [lo, hi].
+    /// @param provenLo With `provenHi`, the bounds of that claim. They are a hint, which anyone may give; a wrong one
+    /// finds nothing.
     function covers(address subject, bytes32 modelId, int128 lo, int128 hi, int128 provenLo, int128 provenHi)
         external
         view
         returns (bool);
 
-    /// @notice What is recorded, valid or not; zeros if nothing is.
+    /// @notice The recorded claim, valid or not; zeros if nothing is recorded.
     function recorded(address subject, bytes32 modelId, int128 lo, int128 hi) external view returns (Recorded memory);
 
     /// @notice A model; reverts if it was never proposed.
     function model(bytes32 modelId) external view returns (Model memory);
 
-    /// @notice Whether the issuer's signatures count for the model now.
+    /// @notice True if the issuer's signatures count for the model now.
     function isIssuer(bytes32 modelId, address issuer) external view returns (bool);
 
     function isRevoked(address issuer, uint256 commitment) external view returns (bool);
 
-    /// @notice What an issuer signs.
+    /// @notice The EIP-712 digest that an issuer signs.
     function attestationDigest(bytes32 modelId, address subject, uint256 commitment, uint40 expiresAt)
         external
         view

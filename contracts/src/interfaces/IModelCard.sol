@@ -4,30 +4,31 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "./IZkOracle.sol";
 
 /// @title Proven model cards
-/// @notice How good a hidden model is, counted from proofs: the model that a hub pins by its hash judges a benchmark that
-/// anyone can build again, batch by batch; each verdict is proven, and counted once. Whoever knows the benchmark's root
-/// knows from a *complete* card how many of its faults the model stops, and how many of its normal windows it holds, without
-/// trusting the model's owner. What a card says of other data, it does not say.
-/// @dev Nobody owns it, and nothing in it can be changed. Anyone may open a card, and submit batches to it: the statement
-/// that a verifier sees is built here from the benchmark and the claimed scores, with the hash and the circuit that the hub
-/// had for the model. Assumes that the hub is the one the reader trusts, and the root that of the benchmark he has built:
-/// both are in the card, and its id follows from them.
+/// @notice A card counts, from proofs, how good a hidden model is. The model, which a hub pins by its hash, judges a
+/// benchmark that anyone can build again, batch by batch. Each verdict is proven, and counted once. A reader who knows
+/// the benchmark's root learns from a *complete* card how many of its faults the model stops, and how many of its
+/// normal windows it holds, without trusting the model's owner. A card says nothing about other data.
+/// @dev The contract has no owner, and nothing in it can be changed. Anyone may open a card, and submit batches to it.
+/// The contract builds the statement for the verifier from the benchmark and the claimed scores, with the hash and the
+/// circuit that the hub had for the model. It assumes that the reader trusts this hub and has built the benchmark with
+/// this root: both are in the card, and its id follows from them.
 ///
 /// A benchmark is a Merkle tree of batches, with OpenZeppelin's rules: pairs are sorted, and a leaf is
-/// `keccak256(keccak256(abi.encode(uint256 index, uint256 batches, bytes windows, bytes labels)))`. As a leaf has the number
-/// of batches, a card that was opened for fewer of them counts none.
+/// `keccak256(keccak256(abi.encode(uint256 index, uint256 batches, bytes windows, bytes labels)))`. Each leaf contains
+/// the number of batches, so a card that was opened for fewer of them can't count any.
 interface IModelCard {
-    /// @param hub Where the model is from; it pins hash and circuit.
-    /// @param modelNumber The hub's.
-    /// @param batchSize Windows per proof, at most.
-    /// @param verifier Of the circuit for that many windows.
+    /// @param hub The hub that has the model. It pins the model's hash and circuit.
+    /// @param modelNumber The hub's number of the model.
+    /// @param batchSize The largest number of windows in a proof.
+    /// @param verifier The verifier of the circuit for that many windows.
     /// @param modelHash Poseidon hash of the weights; 0 if they are in the verifier's key.
-    /// @param root Of the benchmark.
-    /// @param batches That the benchmark has.
-    /// @param counted Batches whose verdicts are in the counts.
-    /// @param faults Faulty windows in them; `caught`: how many of those the model holds.
-    /// @param normals Normal windows in them; `falseHolds`: how many of those the model holds.
-    /// @param complete Whether every batch is counted. Counts of a card that is not are a choice of whoever submitted them.
+    /// @param root The benchmark's Merkle root.
+    /// @param batches The number of batches in the benchmark.
+    /// @param counted The number of batches whose verdicts are in the counts.
+    /// @param faults Faulty windows in the counted batches; the model holds `caught` of them.
+    /// @param normals Normal windows in the counted batches; the model holds `falseHolds` of them.
+    /// @param complete True if every batch is counted. As long as it is false, whoever submits chooses what the counts
+    /// show.
     struct Card {
         IZkOracle hub;
         uint16 modelNumber;
@@ -53,19 +54,20 @@ interface IModelCard {
         uint32 batches
     );
 
-    /// @notice A batch was proven. In `faults` and `held` bit i is of its i-th window.
+    /// @notice A batch was proven and counted. Bit i of `faults` and of `held` stands for its i-th window.
     event BatchCounted(bytes32 indexed cardId, uint256 indexed index, uint256 faults, uint256 held);
 
     error EmptyBenchmark();
     error CardExists(bytes32 cardId);
-    /// @notice The model's architecture has no circuit for just this many windows.
+    /// @notice The model's architecture has no circuit for exactly this many windows.
     error NoSuchCircuit(uint16 batchSize);
     error UnknownCard(bytes32 cardId);
     error BatchOutOfRange(uint256 index, uint256 batches);
     error BatchAlreadyCounted(uint256 index);
-    /// @notice Windows and labels are not this batch of the card's benchmark, or the Merkle proof is not theirs.
+    /// @notice The windows and labels are not this batch of the card's benchmark, or the Merkle proof is of something
+    /// else.
     error NotInBenchmark(uint256 index);
-    /// @notice The benchmark's batch, or the scores, do not fit the circuit; or a feature is not within ±32,767.
+    /// @notice The batch or its scores do not fit the circuit, or a feature is not within ±32,767.
     error MalformedBatch(uint256 index);
 
     /// @notice Opens a card for a model of a hub and a benchmark.
@@ -76,13 +78,15 @@ interface IModelCard {
         returns (bytes32 cardId);
 
     /// @notice Counts the verdicts of one batch.
-    /// @param index Of the batch in the benchmark, from 0.
-    /// @param windows The batch's feature vectors, one behind the other: each feature an int16, big-endian.
-    /// @param labels One byte for each window. 0: normal; any other is a kind of fault, by the benchmark's own list. Fewer
-    /// than `batchSize` are padded with the last window, as a hub does.
-    /// @param scores The model's integer scores, window by window. A window is held if one of its own is above zero.
-    /// @param proof The ezkl proof for exactly the statement that is written down here. If it is not, `ProofRejected`; a
-    /// score that is none of a circuit's integers is a `ScoreOutOfRange` of the card: errors of `IZkOracle`.
+    /// @param index The batch's position in the benchmark, from 0.
+    /// @param windows The batch's feature vectors, one after the other. Each feature is a big-endian int16.
+    /// @param labels One byte for each window. 0: normal. Any other value is a kind of fault, from the benchmark's own
+    /// list. A batch of fewer than `batchSize` windows is padded with its last window, as a hub does.
+    /// @param scores The model's integer scores, window by window. A window is held if one of its own scores is above
+    /// zero.
+    /// @param proof The ezkl proof for exactly the statement that this contract writes down. Any other proof reverts
+    /// with `ProofRejected`, and a score that is not one of the circuit's integers with `ScoreOutOfRange` of the card.
+    /// Both are errors of `IZkOracle`.
     function submitBatch(
         bytes32 cardId,
         uint256 index,
@@ -94,9 +98,9 @@ interface IModelCard {
     ) external;
 
     function card(bytes32 cardId) external view returns (Card memory);
-    /// @notice Whether every batch of the benchmark is counted.
+    /// @notice True if every batch of the benchmark is counted.
     function isComplete(bytes32 cardId) external view returns (bool);
-    /// @notice Whether a batch is counted.
+    /// @notice True if the batch is counted.
     function isCounted(bytes32 cardId, uint256 index) external view returns (bool);
     /// @notice The id of a card, opened or not.
     function cardIdOf(IZkOracle hub, uint16 modelNumber, uint16 batchSize, bytes32 root, uint32 batches)

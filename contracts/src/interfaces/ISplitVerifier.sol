@@ -4,29 +4,30 @@ pragma solidity 0.8.30;
 import {IHalo2Verifier} from "./IHalo2Verifier.sol";
 
 /// @title Verifies one inference of a model that is cut into several circuits
-/// @notice Each circuit proves one segment of the model. Segment i publishes the Poseidon hash of what it computes,
-/// segment i + 1 that of what it takes: the *boundary* between them. The first takes the model's inputs, the last gives
-/// its outputs.
+/// @notice Each circuit proves one segment of the model. Segment i publishes the Poseidon hash of its output, and
+/// segment i + 1 publishes the hash of its input. Both are the *boundary* between the two. The first segment takes the
+/// model's inputs, the last one gives its outputs.
 ///
 ///     instances of segment i = [boundary i − 1] ++ [H(weights of i)] ++ inputs or outputs ++ [boundary i]
 ///
-/// as far as it has them: no boundary before the first nor after the last one, no inputs but in the first, no outputs
-/// but in the last, no hash of weights where they are in the verifier's key.
-/// @dev Why a chain of proofs is a proof of the whole: both sides of a boundary get the same number, Poseidon is
-/// collision resistant, so the value that one segment took is the value that the one before it computed. The first took
-/// inputs within the clip, so by induction each took what the model computes from them, and that is what its circuit was
-/// built for. Of a segment alone nothing follows: its circuit does not limit what it takes.
+/// Some parts are absent: there is no boundary before the first segment or after the last one, only the first has
+/// inputs, only the last has outputs, and there is no hash of weights that are in the verifier's key.
+/// @dev A chain of proofs is a proof of the whole. Both sides of a boundary get the same number, and Poseidon is
+/// collision resistant, so each segment took exactly the value that the one before it computed. The first took inputs
+/// within the clip. By induction each segment took what the model computes from those inputs, and its circuit was built
+/// for that. A segment alone proves nothing, because its circuit does not limit its input.
 ///
-/// Assumed: the verifiers are hardened ones that ezkl generated, for the segments of one model in order, from a reference
-/// string whose secret nobody knows; the hashes are those of its weights. Whoever relies on this contract checks that
-/// against the model's manifest (`split.json`). Nothing of it can be changed.
+/// The contract assumes that ezkl generated the verifiers as hardened ones, for the segments of one model in order,
+/// from a reference string whose secret nobody knows. It assumes that the hashes are those of the model's weights.
+/// Whoever relies on this contract checks both against the model's manifest (`split.json`). Nothing in the contract can
+/// be changed.
 ///
-/// A proof says nothing about who made it, when, or where the inputs come from, and it can be used again.
+/// A proof says nothing about who made it, or when, or where the inputs come from. It can be used again.
 interface ISplitVerifier {
-    /// @notice One circuit.
-    /// @param verifier Its verifier.
-    /// @param bindsModel Whether its weights are private, and their hash an instance.
-    /// @param modelHash That hash; 0 if it has none.
+    /// @notice One segment.
+    /// @param verifier The verifier of its circuit.
+    /// @param bindsModel True if its weights are private and their hash is an instance.
+    /// @param modelHash The hash of its weights; 0 if it has none.
     struct Segment {
         IHalo2Verifier verifier;
         bool bindsModel;
@@ -35,45 +36,47 @@ interface ISplitVerifier {
 
     /// @notice There are no segments, or the model has no inputs or no outputs.
     error EmptyModel();
-    /// @notice The clip is not one that a circuit is built for: 1 to 2^127 − 1.
+    /// @notice The clip is outside of 1 to 2^127 − 1, for which circuits are built.
     error InvalidClip(int256 clip);
     /// @notice There is no code where this segment's verifier should be.
     error HasNoCode(uint256 segment);
-    /// @notice The hash is not below the field's order, or there is one though the segment binds none.
+    /// @notice The hash is not below the field's order, or it is not zero although the segment binds none.
     error InvalidModelHash(uint256 segment, uint256 modelHash);
     /// @notice The model takes another number of inputs.
     error WrongInputCount(uint256 count, uint256 expected);
     /// @notice The model gives another number of outputs.
     error WrongOutputCount(uint256 count, uint256 expected);
-    /// @notice There is one boundary less than segments.
+    /// @notice The number of boundaries is not the number of segments − 1.
     error WrongBoundaryCount(uint256 count, uint256 expected);
-    /// @notice There is one proof for each segment.
+    /// @notice The number of proofs is not the number of segments.
     error WrongProofCount(uint256 count, uint256 expected);
-    /// @notice Outside of ±clip the circuits prove nothing.
+    /// @notice The input is not within ±clip, beyond which the circuits prove nothing.
     error InputOutOfRange(uint256 index, int256 value);
-    /// @notice Not one of the circuit's integers, whose magnitude is below 2^127.
+    /// @notice The output is not one of the circuit's integers, whose magnitude is below 2^127.
     error OutputOutOfRange(uint256 index, int256 value);
-    /// @notice Not below the field's order.
+    /// @notice The boundary is not below the field's order.
     error BoundaryOutOfRange(uint256 index, uint256 value);
     /// @notice The segment's verifier does not accept its proof of this statement.
     error ProofRejected(uint256 segment);
 
-    /// @notice Numbers of integers that the model takes and gives.
+    /// @notice The number of the model's inputs.
     function inputCount() external view returns (uint256);
+    /// @notice The number of the model's outputs.
     function outputCount() external view returns (uint256);
 
-    /// @notice Inputs are in ±clip.
+    /// @notice The bound of the inputs, which are within ±clip.
     function clip() external view returns (int256);
 
-    /// @notice Circuits, in order.
+    /// @notice The number of segments.
     function segmentCount() external view returns (uint256);
+    /// @notice One segment, in the model's order.
     function segment(uint256 index) external view returns (Segment memory);
 
     /// @notice Reverts unless the proofs show that the model gives these outputs for these inputs.
     /// @param inputs Integers x · 2^inputScale, as the model's manifest says.
     /// @param outputs Integers y · 2^outputScale, likewise.
-    /// @param boundaries What `oracle model prove` wrote; any numbers with which the proofs hold will do.
-    /// @param proofs One per segment.
+    /// @param boundaries The numbers that `oracle model prove` wrote. Any numbers do for which the proofs hold.
+    /// @param proofs One proof for each segment.
     /// @return Always true.
     function verify(
         int256[] calldata inputs,

@@ -5,18 +5,19 @@ import {AggregatorV2V3Interface} from "./AggregatorV2V3Interface.sol";
 import {IZkOracle} from "./IZkOracle.sol";
 
 /// @title One feed of the hub behind Chainlink's V2 and V3 interfaces
-/// @notice Consumers of Chainlink's feeds work unchanged: ids start at 1, `startedAt` is the observation's time,
-/// `updatedAt` the block's, `answeredInRound` the round itself. Where there is no data, V3 reverts with
-/// "No data present" and V2 returns 0.
+/// @notice Consumers of Chainlink's feeds work unchanged. Ids start at 1, `startedAt` is the observation's time,
+/// `updatedAt` the block's time, and `answeredInRound` the round itself. Where there is no data, V3 reverts with "No
+/// data present" and V2 returns 0.
 ///
-/// A *strict* adapter is for consumers that check neither age nor status: while the feed is held, stale or paused its
+/// A *strict* adapter is for consumers that check neither age nor status. While the feed is held, stale or paused, its
 /// `latestRoundData` reverts with `AnswerUnavailable`, and V2's `latest…` return 0. Past rounds stay readable.
 interface IZkAggregator is AggregatorV2V3Interface {
-    /// @notice The latest round with what judged it, and whether to use it.
+    /// @notice The latest round, the model that judged it, and the status that says whether to use it.
     /// @param observedAt Median of the reporters' observation times, unix seconds; `publishedAt` is the block's.
-    /// @param scoreRatio The largest score in thousandths of the model's score unit: at most 0 if the model called the
-    /// answer normal, above it if a regime change was confirmed.
-    /// @param modelHash Hash of the model's weights, 0 if its verifying key holds them; `artifactHash` names the circuit.
+    /// @param scoreRatio The largest score in thousandths of the model's score unit. It is at most 0 if the model
+    /// called the answer normal, and above 0 if a regime change was confirmed.
+    /// @param modelHash Hash of the model's weights; 0 if the verifying key holds them. `artifactHash` names the
+    /// circuit.
     struct ScoredRound {
         uint32 roundId;
         int128 answer;
@@ -31,20 +32,20 @@ interface IZkAggregator is AggregatorV2V3Interface {
         bool stale;
     }
 
-    /// @notice Why a strict adapter gives no answer.
+    /// @notice A strict adapter gives no answer while the feed is held, paused or stale.
     error AnswerUnavailable(IZkOracle.Status status, bool paused, bool stale);
-    /// @notice `announce` is the hub's.
+    /// @notice Only the hub may call `announce`.
     error OnlyHub(address caller);
 
     function hub() external view returns (IZkOracle);
     function feedId() external view returns (bytes32);
     function strict() external view returns (bool);
 
-    /// @notice The latest round with its score and the feed's status; also of a strict adapter, which withholds only
-    /// what consumers read blindly. Reverts with "No data present" if there is no round.
+    /// @notice The latest round with its score and the feed's status. A strict adapter gives it too: it withholds only
+    /// what consumers read without a check. Reverts with "No data present" if there is no round.
     function latestScored() external view returns (ScoredRound memory);
 
     /// @notice Emits Chainlink's events for a round that the hub has just written.
-    /// @param startedBy Who submitted it.
+    /// @param startedBy The transmitter that submitted the round.
     function announce(uint32 roundId, int128 answer, uint32 observedAt, address startedBy) external;
 }

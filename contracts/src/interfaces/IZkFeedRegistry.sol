@@ -4,13 +4,15 @@ pragma solidity 0.8.30;
 import {AggregatorV2V3Interface} from "./AggregatorV2V3Interface.sol";
 
 /// @title Chainlink's FeedRegistryInterface
-/// @notice From base and quote to a feed, under one address. Tokens are named by their addresses, and what has none as
-/// Chainlink's `Denominations` does: ETH is 0xEeee…EEeE, a currency its ISO 4217 number (USD: 840).
-/// @dev A pair's feeds follow each other in *phases*, numbered from 1. A round id here is `phaseId << 64 | the feed's
-/// round id`, so that ids increase when the feed is replaced.
+/// @notice The registry finds a feed by base and quote. Tokens are named by their addresses. Whatever has no address is
+/// named as in Chainlink's `Denominations`: ETH is 0xEeee…EEeE, a currency is its ISO 4217 number (USD: 840).
+/// @dev A pair's feeds follow each other in *phases*, numbered from 1. A round id of the registry is `phaseId << 64 |
+/// the feed's round id`, so that ids increase when the feed is replaced.
 interface FeedRegistryInterface {
-    /// @param startingAggregatorRoundId The feed's own id of the phase's first round: its latest when it was confirmed.
-    /// @param endingAggregatorRoundId Of the phase's last round; 0 while the phase is the current one.
+    /// @param startingAggregatorRoundId The feed's own id of the phase's first round: the latest round when it was
+    /// confirmed.
+    /// @param endingAggregatorRoundId The feed's own id of the phase's last round; 0 while the phase is the current
+    /// one.
     struct Phase {
         uint16 phaseId;
         uint80 startingAggregatorRoundId;
@@ -33,7 +35,7 @@ interface FeedRegistryInterface {
         address sender
     );
 
-    // V3 of the pair's current feed. All revert with "Feed not found" for a pair that has none.
+    // V3 of the pair's current feed. All functions revert with "Feed not found" for a pair that has none.
 
     function decimals(address base, address quote) external view returns (uint8);
     function description(address base, address quote) external view returns (string memory);
@@ -42,7 +44,7 @@ interface FeedRegistryInterface {
         external
         view
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
-    /// @notice A round of whichever feed its phase had.
+    /// @notice A round of the feed that its phase had.
     function getRoundData(address base, address quote, uint80 _roundId)
         external
         view
@@ -58,7 +60,7 @@ interface FeedRegistryInterface {
     /// @notice Zero if there is no such round, phase or pair.
     function getTimestamp(address base, address quote, uint256 roundId) external view returns (uint256 timestamp);
 
-    // What is listed.
+    // Feeds, phases and rounds.
 
     function getFeed(address base, address quote) external view returns (AggregatorV2V3Interface aggregator);
     /// @notice Zero if the pair has no such phase.
@@ -78,27 +80,27 @@ interface FeedRegistryInterface {
         external
         view
         returns (AggregatorV2V3Interface aggregator);
-    /// @notice First and last round id of a phase; of the current one, up to now. An end below the start: no round yet.
-    /// Reverts with "Phase does not exist" if the pair has no such phase.
+    /// @notice First and last round id of a phase, up to now if it is the current one. If the end is below the start,
+    /// the phase has no round yet. Reverts with "Phase does not exist" if the pair has no such phase.
     function getPhaseRange(address base, address quote, uint16 phaseId)
         external
         view
         returns (uint80 startingRoundId, uint80 endingRoundId);
-    /// @notice The round before, of this phase or an earlier one; 0 if there is none.
+    /// @notice The id of the round before this one, in this phase or an earlier one; 0 if there is none.
     function getPreviousRoundId(address base, address quote, uint80 roundId)
         external
         view
         returns (uint80 previousRoundId);
-    /// @notice The round after, of this phase or a later one; 0 if there is none yet.
+    /// @notice The id of the round after this one, in this phase or a later one; 0 if there is none yet.
     function getNextRoundId(address base, address quote, uint80 roundId) external view returns (uint80 nextRoundId);
 
-    // Changes, by the owner.
+    // Changes, which only the owner makes.
 
     function proposeFeed(address base, address quote, address aggregator) external;
     function confirmFeed(address base, address quote, address aggregator) external;
 
-    // What is proposed. Ids are the proposed feed's own. Reading it reverts with "No proposed aggregator present" if
-    // there is none.
+    // Proposals. Round ids are the proposed feed's own. Reading reverts with "No proposed aggregator present" if there
+    // is none.
 
     /// @notice Zero if nothing is proposed.
     function getProposedFeed(address base, address quote)
@@ -119,40 +121,40 @@ interface FeedRegistryInterface {
 }
 
 /// @title A lookup of feeds by base and quote, in the manner of Chainlink's FeedRegistry
-/// @notice The owner decides which feed a pair has, and nothing else: no answer passes through storage here, and every
-/// change, the first feed of a pair included, stands in the open for `changeDelay` seconds before it can be confirmed.
-/// A pair that was listed stays listed; past rounds stay readable through the feeds that wrote them.
+/// @notice The owner decides which feed a pair has, and nothing else. No answer passes through storage here. Every
+/// change stands in the open for `changeDelay` seconds before it can be confirmed, and so does the first feed of a
+/// pair. A pair that was listed stays listed. Past rounds stay readable through the feeds that wrote them.
 ///
-/// Reading is as in Chainlink's registry, with three differences: a phase without a round has no range, instead of one
-/// that holds round 0; a feed that withholds its latest round (a strict adapter of a held feed) keeps its range; and a
-/// feed that two pairs share stays enabled until both have replaced it.
-/// @dev Assumes of a feed that its round ids have no gaps and increase. Feeds are trusted to answer for their own pair:
-/// one that reverts makes reading its pair revert, never replacing it.
+/// Reading is as in Chainlink's registry, with three differences. A phase without a round has no range, instead of one
+/// that holds round 0. A feed that withholds its latest round (a strict adapter of a held feed) keeps its range. A feed
+/// that two pairs share stays enabled until both have replaced it.
+/// @dev The registry assumes that a feed's round ids increase and have no gaps. It trusts each feed to answer for its
+/// own pair. If a feed reverts, so does reading its pair, but it can still be replaced.
 interface IZkFeedRegistry is FeedRegistryInterface {
     event FeedProposalWithdrawn(
         address indexed asset, address indexed denomination, address indexed proposedAggregator, address sender
     );
 
-    /// @notice `proposeFeed` named the feed that the pair has.
+    /// @notice The pair already has the proposed feed.
     error AlreadyCurrent(address aggregator);
-    /// @notice `confirmFeed` or `withdrawFeed` named another feed than the proposed one, or none is proposed.
+    /// @notice `confirmFeed` or `withdrawFeed` named a feed other than the proposed one, or none is proposed.
     error NotProposed(address aggregator);
     /// @notice The proposal has not stood for `changeDelay` seconds.
     error TooEarly(uint64 confirmableFrom);
     /// @notice The proposed feed is no contract.
     error HasNoCode(address aggregator);
-    /// @notice The proposed feed's answers have other decimals than those of the feed that it would replace.
+    /// @notice The proposed feed's answers have other decimals than the feed that it would replace.
     error DecimalsDiffer(uint8 proposed, uint8 current);
-    /// @notice The proposed feed's round ids leave no room for a phase: it is a proxy, which has phases of its own.
+    /// @notice The proposed feed's round ids leave no room for a phase. It is a proxy, which has phases of its own.
     error RoundIdTooLarge(uint256 roundId);
-    /// @notice The proposed feed has no latest answer, and so can't replace one that consumers rely on.
+    /// @notice The proposed feed has no latest answer, so it can't replace one that consumers rely on.
     error NoAnswer(address aggregator);
 
-    /// @notice Seconds from a proposal to its earliest confirmation. Fixed.
+    /// @notice Seconds from a proposal to its earliest confirmation. The delay is fixed.
     function changeDelay() external view returns (uint32);
-    /// @notice When the proposal can be confirmed, unix seconds; 0: nothing is proposed.
+    /// @notice The time from which the proposal can be confirmed, unix seconds; 0: nothing is proposed.
     function confirmableFrom(address base, address quote) external view returns (uint64);
 
-    /// @notice Takes a proposal back. Another proposal for the pair does so too, and its delay starts anew.
+    /// @notice Withdraws a proposal. Another proposal for the pair replaces it too, and starts the delay anew.
     function withdrawFeed(address base, address quote, address aggregator) external;
 }

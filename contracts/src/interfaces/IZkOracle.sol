@@ -4,29 +4,29 @@ pragma solidity 0.8.30;
 import {IZkAggregatorFactory} from "./IZkAggregatorFactory.sol";
 
 /// @title The hub of a verifiable oracle
-/// @notice Many feeds, shared models. An answer becomes a round only if a quorum of reporters signed it, and a proof
-/// shows that the feed's model, fed with the feed's own accepted history, scores it as normal. An answer that is
-/// *proven* anomalous is not dropped: it puts the feed into `HELD`, where consumers can see it.
+/// @notice The hub keeps many feeds, which share models. An answer becomes a round only if a quorum of reporters signed
+/// it, and a proof shows that the feed's model, fed with the feed's own accepted history, scores it as normal. An
+/// answer that is *proven* anomalous is not dropped: it puts the feed into `HELD`, where consumers can see it.
 /// @dev The hub derives the model's inputs and builds the proof's public instances itself. A caller supplies signed
-/// observations, claimed scores and a proof; nothing a caller supplies reaches a verifier as instances.
+/// observations, claimed scores and a proof, and never an instance.
 interface IZkOracle {
-    /// @notice The stored status of a feed. Staleness is derived from time, a pause from `paused`.
+    /// @notice The stored status of a feed. Staleness follows from the time, a pause from `paused`.
     enum Status {
         EMPTY,
         OK,
         HELD
     }
 
-    /// @notice How a move is measured. RELATIVE: against the smaller of the two answers (prices; answers above zero).
+    /// @notice The measure of a move. RELATIVE: against the smaller of the two answers (prices; answers above zero).
     /// ABSOLUTE: in the answer's own units (metrics that may be zero or negative).
     enum Kind {
         RELATIVE,
         ABSOLUTE
     }
 
-    /// @notice Why an answer is held. ANOMALOUS: a score is above zero, or the move is clipped: too large for a model to
-    /// tell how large. NOT_POSITIVE: a relative feed has no measure for it. REPEATED: it is the last answer again, more
-    /// often than the feed allows.
+    /// @notice The reason why an answer is held. ANOMALOUS: a score is above zero, or the move is clipped, so that no
+    /// model can tell how large it is. NOT_POSITIVE: the feed is relative, and moves can't be measured against an
+    /// answer of zero or less. REPEATED: the last answer came again, more often than the feed allows.
     enum HoldReason {
         NONE,
         ANOMALOUS,
@@ -55,20 +55,20 @@ interface IZkOracle {
         int256[] scores;
     }
 
-    /// @notice What is fixed when a feed is made.
+    /// @notice The terms of a feed. They are fixed when the feed is made.
     /// @param description For instance "ETH / USD"; the feed id is its keccak256.
     /// @param sigma One standard deviation of a move over one heartbeat: ppm (RELATIVE) or answer units (ABSOLUTE).
     /// @param heartbeat Seconds within which a new round is due.
     /// @param maxAge Seconds that an observation may be old when it is submitted; 90 days at most.
     /// @param maxSkew Seconds that an observation may be ahead of the block's time; an hour at most.
-    /// @param confirmations Further reports near a held answer that accept it; at least one, or a feed could freeze.
+    /// @param confirmations Further reports near a held answer that confirm it. At least one, or a feed could freeze.
     /// @param confirmDelay Seconds that those reports must span, counted from the first held one; 7 days at most.
-    /// @param maxRepeats Reports in a row that may repeat the last answer exactly; one more is held, and no insisting
-    /// confirms it. 0: any number.
-    /// @param tolerance How near "near" is, in thousandths of sigma of the move from the first held answer; below the
-    /// clip of 32,767.
-    /// @param maxSpread Largest move between two reporters of a round, in thousandths of sigma, below the clip of
-    /// 32,767; 0: unbounded.
+    /// @param maxRepeats Reports in a row that may repeat the last answer exactly. The next one is held, and no further
+    /// report confirms it. 0: any number.
+    /// @param tolerance How far a report may be from the first held answer and still confirm it, in thousandths of
+    /// sigma; below the clip of 32,767.
+    /// @param maxSpread The largest spread of a report, in thousandths of sigma; below the clip of 32,767. 0:
+    /// unbounded.
     /// @param quorum Signed observations that a round needs.
     struct FeedConfig {
         string description;
@@ -100,11 +100,11 @@ interface IZkOracle {
     }
 
     /// @notice The answer that a feed holds back.
-    /// @param reason Why. Only reports held for the same reason go on with a hold.
+    /// @param reason Why the answer is held. Only reports that are held for the same reason continue a hold.
     /// @param firstAnswer The answer that started the hold; later ones within tolerance of it confirm it.
     /// @param confirmations How many reports have confirmed it so far.
-    /// @param anomalies Anomalous reports, of whatever level, since the last accepted one; `anomalousSince` is the time
-    /// of the first of them. When there are many of them over a long time, the feed follows: see `ZkOracle.PATIENCE`.
+    /// @param anomalies Anomalous reports near any answer since the last accepted one. `anomalousSince` is the time of
+    /// the first of them. When there are many over a long time, the feed follows: see `ZkOracle.PATIENCE`.
     struct Held {
         HoldReason reason;
         int128 answer;
@@ -118,9 +118,9 @@ interface IZkOracle {
         uint32 anomalousSince;
     }
 
-    /// @notice Everything that a reporter needs to derive the next features.
+    /// @notice Everything that a reporter needs in order to derive the next features.
     /// @param lastReportAt The latest observation time that a reporter signed for the latest report, accepted or held.
-    /// The next report's must all be later, so that no signature counts twice.
+    /// All times of the next report must be later, so that no signature counts twice.
     /// @param repeats How many reports in a row have repeated the latest answer exactly.
     /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
     /// @param held All zero unless the status is HELD.
@@ -142,10 +142,11 @@ interface IZkOracle {
     /// @param features Length n of one feature vector: n − 1 moves, newest first, then the time gap; with a spread n − 2
     /// moves, the spread, the gap.
     /// @param outputs Scores per window.
-    /// @param bindsModel Whether the first instance is the model's hash (weights hashed in-circuit). If not, the
-    /// weights are in the verifying key, and the architecture is good for one model.
-    /// @param hasSpread Whether the model sees how far apart the quorum's lowest and highest answer are, in thousandths of
-    /// sigma, clipped to 32,767: 0 where one reporter is the quorum. It is the hub's own, from the signed observations.
+    /// @param bindsModel True if the first instance is the model's hash, because the circuit hashes the weights.
+    /// Otherwise the weights are in the verifying key, and the architecture is good for one model.
+    /// @param hasSpread True if the model sees the spread of the report: how far apart the lowest and the highest
+    /// answer are, in thousandths of sigma, clipped to 32,767; 0 where the quorum is one reporter. The hub computes it
+    /// from the signed observations.
     /// @param batchSizes Windows per proof, ascending; `verifiers[i]` verifies `batchSizes[i]`.
     struct Architecture {
         uint8 features;
@@ -159,9 +160,9 @@ interface IZkOracle {
 
     /// @notice A model that feeds can use.
     /// @param modelHash Poseidon hash of the weights, as a field element; 0 if the architecture does not bind one.
-    /// @param artifactHash Hash of the artifact's manifest, for auditors.
-    /// @param scoreUnit What a score of "one" is in the model's integers, of 40 significant bits at most; used for
-    /// `scoreRatio` only.
+    /// @param artifactHash Hash of the artifact's manifest. Auditors use it.
+    /// @param scoreUnit The score that counts as one limit, of 40 significant bits at most. It is used for `scoreRatio`
+    /// only.
     struct Model {
         uint256 modelHash;
         uint32 architectureId;
@@ -169,18 +170,19 @@ interface IZkOracle {
         uint128 scoreUnit;
     }
 
-    /// @notice Evidence that a model's circuits work and are of this model: proofs of one statement, one for each circuit
-    /// of the architecture, in its order.
-    /// @param window A feature vector, repeated until each circuit's batch is full; each feature within ±32,767.
-    /// @param scores The model's scores of it, the same in every circuit.
+    /// @notice Evidence that a model's circuits work and are of this model. It has one proof for each circuit of the
+    /// architecture, in the architecture's order, and all of them prove the same statement.
+    /// @param window A feature vector. It is repeated until each circuit's batch is full. Each feature is within
+    /// ±32,767.
+    /// @param scores The model's scores of that window, the same in every circuit.
     struct Probe {
         int256[] window;
         int256[] scores;
         bytes[] proofs;
     }
 
-    /// @notice What is proposed for a feed. Times are unix seconds after which a change may be activated; 0: nothing is
-    /// proposed. `previousModel` is what a rollback returns to; 0: nothing.
+    /// @notice The proposals of a feed. A time is the unix second from which the change may be activated; 0: nothing is
+    /// proposed. `previousModel` is the model that a rollback returns to; 0: there is none.
     struct Proposals {
         uint64 modelFrom;
         uint64 reportersFrom;
@@ -190,13 +192,13 @@ interface IZkOracle {
         uint8 quorum;
     }
 
-    /// @notice What the proposed model said of reports, beside what became of them under the active one.
+    /// @notice The proposed model's verdicts on reports, compared with what the active model made of the same reports.
     /// @param modelNumber The proposed model.
-    /// @param reports Reports that it judged.
-    /// @param compared How many of them the active model judged too.
-    /// @param disagreements How many of those one of the two accepts and the other does not.
-    /// @param distance How far apart the two score ratios of the latest compared report are, in thousandths.
-    /// @param minCompared Compared reports that an activation needs.
+    /// @param reports Reports that the proposed model judged.
+    /// @param compared Those of the reports that the active model judged as well.
+    /// @param disagreements Those of the compared reports that one of the two models accepts and the other does not.
+    /// @param distance The difference between the two score ratios of the latest compared report, in thousandths.
+    /// @param minCompared The number of compared reports that an activation needs.
     /// @param maxDistance The largest `distance` that an activation allows.
     struct ShadowTally {
         uint16 modelNumber;
@@ -208,7 +210,7 @@ interface IZkOracle {
         uint32 maxDistance;
     }
 
-    /// @notice A round was accepted. `confirmed` tells that the model called the answer anomalous and that repeated
+    /// @notice A round was accepted. If `confirmed` is true, the model called the answer anomalous, and repeated
     /// reports over time confirmed it as a regime change.
     event RoundAccepted(
         bytes32 indexed feedId,
@@ -220,8 +222,8 @@ interface IZkOracle {
         bool confirmed
     );
 
-    /// @notice An answer is held. `roundId` is the round that it did not become, `confirmations` how many reports have
-    /// confirmed it so far.
+    /// @notice An answer is held. `roundId` is the round that the report was for; `confirmations` is how many reports
+    /// have confirmed the held answer so far.
     event RoundHeld(
         bytes32 indexed feedId,
         uint32 indexed roundId,
@@ -233,8 +235,8 @@ interface IZkOracle {
         uint8 confirmations
     );
 
-    /// @notice The proposed model judged a report; nothing was written but the tally. `roundId` is the round that the
-    /// report is for.
+    /// @notice The proposed model judged a report. Only the tally was written. `roundId` is the round that the report
+    /// is for.
     event ShadowScored(
         bytes32 indexed feedId,
         uint32 indexed roundId,
@@ -244,9 +246,9 @@ interface IZkOracle {
         int256[] scores
     );
 
-    /// @notice A report that the proposed model had judged was found again under the active one.
-    /// @param agrees Whether both accept it, or neither does.
-    /// @param distance Between the score ratios, in thousandths.
+    /// @notice A report that the proposed model had judged was found among the reports that the active model judged.
+    /// @param agrees True if both models accept the report, or neither does.
+    /// @param distance The difference between the two score ratios, in thousandths.
     event ShadowCompared(
         bytes32 indexed feedId, uint32 indexed roundId, uint16 modelNumber, bool agrees, uint32 distance
     );
@@ -271,59 +273,64 @@ interface IZkOracle {
     // Errors of a submission, in the order of the checks that raise them.
     /// @notice The submission carries no update.
     error NoUpdates();
-    /// @notice The proof is longer than any verifier reads: refused before it costs its sender memory.
+    /// @notice The proof is longer than any verifier reads. It is refused before it costs its sender memory.
     error ProofTooLong(uint256 length, uint256 longest);
     /// @notice No model has this number. Models are numbered from 1.
     error UnknownModel(uint16 modelNumber);
-    /// @notice More updates than the largest circuit of the model's architecture takes.
+    /// @notice There are more updates than the largest circuit of the model's architecture takes.
     error NoCircuitForBatch(uint256 updates);
     /// @notice No feed has this id, the keccak256 of a description.
     error UnknownFeed(bytes32 feedId);
-    /// @notice A feed appears twice, or behind one of a larger id.
+    /// @notice A feed appears twice, or after one of a larger id.
     error FeedsNotAscending(bytes32 feedId);
     /// @notice The guardian or the admin has paused the feed.
     error FeedPaused(bytes32 feedId);
-    /// @notice The proof is of another model than the feed's active one: a change took effect, or was rolled back.
+    /// @notice The proof is of another model than the feed's active one. A change took effect, or the model was rolled
+    /// back.
     error ModelNotActive(bytes32 feedId, uint16 modelNumber, uint16 active);
-    /// @notice `proposed` is 0 if no model is.
+    /// @notice The proof is of another model than the feed's proposed one. `proposed` is 0 if no model is proposed.
     error ModelNotProposed(bytes32 feedId, uint16 modelNumber, uint16 proposed);
-    /// @notice Signed for a round that exists already (another submission came first), or for a later one than the next.
+    /// @notice The observations are signed for a round that exists already (another submission came first), or for a
+    /// round after the next one.
     error WrongRound(bytes32 feedId, uint32 roundId, uint32 expected);
-    /// @notice Fewer observations than the feed's quorum.
+    /// @notice There are fewer observations than the feed's quorum.
     error QuorumNotMet(bytes32 feedId, uint256 observations, uint256 quorum);
-    /// @notice More observations than a feed can have reporters.
+    /// @notice There are more observations than a feed can have reporters.
     error TooManyObservations(bytes32 feedId, uint256 observations);
-    /// @notice `signer` is zero if the signature is malformed or not canonical.
+    /// @notice No reporter of the feed signed this observation. `signer` is zero if the signature is malformed or not
+    /// canonical.
     error NotAReporter(bytes32 feedId, address signer);
     /// @notice One reporter signed two of the observations.
     error DuplicateReporter(bytes32 feedId, address signer);
-    /// @notice The observations do not ascend by answer.
+    /// @notice The observations are not sorted by answer, ascending.
     error ObservationsNotSorted(bytes32 feedId);
-    /// @notice A relative feed's first answer is zero or less: nothing could be measured against it.
+    /// @notice The first answer of a relative feed is zero or less. No move could be measured against it.
     error AnswerOutOfRange(bytes32 feedId, int128 answer);
     /// @notice The lowest and the highest answer are further apart than the feed allows, in thousandths of sigma.
     error SpreadTooWide(bytes32 feedId, uint256 spread, uint256 maxSpread);
-    /// @notice Observed no later than the latest time that was signed for the last report, accepted or held. For shadow
-    /// submissions: than for the last one of these, too.
+    /// @notice The observation is no later than the latest time that was signed for the last report, accepted or held.
+    /// A shadow submission has to be later than the last shadow submission, too.
     error ObservationNotNewer(bytes32 feedId, uint32 observedAt, uint32 lastReportAt);
-    /// @notice Observed later than the block's time and the feed's skew allow: a clock is wrong.
+    /// @notice The observation is later than the block's time and the feed's skew allow. Some clock is wrong.
     error ObservationInFuture(bytes32 feedId, uint32 observedAt, uint256 latest);
-    /// @notice Observed longer ago than the feed's `maxAge`.
+    /// @notice The observation is older than the feed's `maxAge`.
     error ObservationTooOld(bytes32 feedId, uint32 observedAt, uint256 earliest);
-    /// @notice Not as many scores as the architecture has outputs.
+    /// @notice The number of scores is not the architecture's number of outputs.
     error WrongScoreCount(bytes32 feedId, uint256 scores, uint256 expected);
-    /// @notice The score is none of the circuit's integers, which are below 2^127 in magnitude.
+    /// @notice The score is not one of the circuit's integers, whose magnitude is below 2^127.
     error ScoreOutOfRange(bytes32 feedId, int256 score);
-    /// @notice The verifier did not answer with exactly `true`: the proof is of another statement than the hub wrote
-    /// down (other history, scores, weights or batch size, or a report that came first), damaged, or there was too little gas.
+    /// @notice The verifier did not answer with exactly `true`. Either the proof is of another statement than the hub
+    /// wrote down (other history, scores, weights or batch size, or a report that came first), or it is damaged, or
+    /// there was too little gas.
     error ProofRejected();
 
     // Errors of administration.
-    /// @notice There is a feed of this description.
+    /// @notice A feed with this description exists already.
     error FeedExists(bytes32 feedId);
     /// @notice The named field of a feed's configuration is out of its bounds.
     error InvalidConfig(string field);
-    /// @notice No quorum, fewer reporters than it or more than 31, one twice, or the zero address.
+    /// @notice The quorum is zero, there are fewer reporters than the quorum or more than 31, one is named twice, or
+    /// one is the zero address.
     error InvalidReporters();
     /// @notice The named part of an architecture is out of its bounds, or sizes and verifiers do not fit together.
     error InvalidArchitecture(string field);
@@ -333,11 +340,11 @@ interface IZkOracle {
     error VerifierHasNoCode(address verifier);
     /// @notice The named part of a model does not fit its architecture, or the proposed model is the active one.
     error InvalidModel(string field);
-    /// @notice There is no such proposal to activate or cancel.
+    /// @notice There is no proposal to activate or cancel.
     error NothingProposed();
     /// @notice Only a paused feed can be unpaused.
     error NotPaused(bytes32 feedId);
-    /// @notice The proposal takes effect at this time, unix seconds.
+    /// @notice The proposal can't be activated before this time, unix seconds.
     error TooEarly(uint64 activeFrom);
     /// @notice The feed has had no other model since it was made or last rolled back.
     error NoPreviousModel();
@@ -345,37 +352,39 @@ interface IZkOracle {
     error ShadowTooShort(uint32 compared, uint32 minCompared);
     /// @notice The proposed model's latest compared score is too far from the active one's.
     error ShadowTooFar(uint32 distance, uint32 maxDistance);
-    /// @notice There is nothing yet at the address that the factory gives the feed's adapter.
+    /// @notice The factory has not deployed the feed's plain adapter yet.
     error AggregatorNotDeployed(address aggregator);
-    /// @notice A feed's adapter is linked once.
+    /// @notice The feed's adapter is linked already.
     error AggregatorAlreadyLinked(bytes32 feedId);
 
     // Errors of reading.
     /// @notice The feed has no round yet.
     error NoData(bytes32 feedId);
-    /// @notice An answer is held, so the latest one is in doubt.
+    /// @notice The feed holds an answer back, so the latest round is in doubt.
     error FeedHeld(bytes32 feedId);
     /// @notice The latest round was observed more than `age` seconds ago.
     error PriceTooOld(bytes32 feedId, uint32 observedAt, uint256 age);
 
-    /// @notice Submits signed observations of up to B feeds with one proof. Anyone may call: the signatures carry
-    /// the authority, the proof the verdict.
+    /// @notice Submits signed observations of up to B feeds with one proof. Anyone may call: the signatures carry the
+    /// authority, the proof carries the verdict.
     /// @param modelNumber The model that is active for each of the feeds.
     /// @param updates One per feed, ascending by feed id. A batch shorter than its circuit is padded with its last window.
     /// @param proof The ezkl proof for exactly the statement that the hub writes down.
     function submit(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
 
-    /// @notice As `submit`, for the model that is *proposed* for each of the feeds: the same checks, but no round and no
-    /// hold comes of it. The verdict is counted, and compared with what becomes of the same report under the active
-    /// model. Every observation has to be newer than those of the last such submission.
+    /// @notice Submits a report to the model that is *proposed* for each of the feeds. The checks are those of
+    /// `submit`, but the report becomes neither a round nor a hold. The verdict is counted, and compared with what
+    /// becomes of the same report under the active model. Every observation has to be newer than those of the last such
+    /// submission.
     function submitShadow(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
 
-    /// @notice The tally of the proposed model; all zero if none is proposed.
+    /// @notice The tally of the proposed model; all zero if no model is proposed.
     function shadow(bytes32 feedId) external view returns (ShadowTally memory);
 
-    /// @notice The features that a candidate would be judged by now: n − 1 moves, newest first, then the gap; see
-    /// `Architecture.hasSpread`.
-    /// @param spread What the reporters' answers would be apart, in thousandths of sigma; unused by a model without it.
+    /// @notice The features by which the model would judge a candidate now: n − 1 moves, newest first, then the gap.
+    /// With a spread, see `Architecture.hasSpread`.
+    /// @param spread The spread of the reporters' answers, in thousandths of sigma. A model that does not see it
+    /// ignores it.
     function features(bytes32 feedId, int128 answer, uint32 observedAt, uint16 spread)
         external
         view
@@ -385,32 +394,33 @@ interface IZkOracle {
     function feedConfig(bytes32 feedId) external view returns (FeedConfig memory);
     function feedIds() external view returns (bytes32[] memory);
     function reporters(bytes32 feedId) external view returns (address[] memory);
-    /// @notice The linked adapter; zero if none is.
+    /// @notice The linked adapter; zero if none is linked.
     function aggregator(bytes32 feedId) external view returns (address);
-    /// @notice What deploys the adapters.
+    /// @notice The factory that deploys the adapters.
     function aggregatorFactory() external view returns (IZkAggregatorFactory);
-    /// @notice What is proposed for a feed.
+    /// @notice The proposals of a feed.
     function proposals(bytes32 feedId)
         external
         view
         returns (Proposals memory proposed, address[] memory proposedReporters);
-    /// @notice Whether a round is overdue: the latest observation is older than `heartbeat` + `maxAge`, an observation
-    /// being allowed `maxAge` on its way. True if there is no round yet.
+    /// @notice True if a round is overdue: the latest observation is older than `heartbeat` + `maxAge`, since an
+    /// observation may be `maxAge` old when it arrives. Also true if there is no round yet.
     function isStale(bytes32 feedId) external view returns (bool);
 
-    /// @notice A past round; all zero if there is none of this id.
+    /// @notice A past round; all zero if there is no round with this id.
     function getRound(bytes32 feedId, uint32 roundId) external view returns (Round memory);
 
     /// @notice The latest accepted round. Reverts with `NoData` if there is none.
     function latestRound(bytes32 feedId) external view returns (uint32 roundId, Round memory round);
 
-    /// @notice The latest round and all that says whether to use it, in one call. Round 0, all zero, if there is none.
+    /// @notice The latest round and everything that says whether to use it, in one call. If there is no round, the id
+    /// and the round are all zero.
     function latestWithStatus(bytes32 feedId)
         external
         view
         returns (uint32 roundId, Round memory round, Status status, bool paused, bool stale);
 
-    /// @notice The answer, if it is not older than `age` seconds, and the feed is neither held nor paused.
+    /// @notice The latest answer. Reverts if it is older than `age` seconds, or if the feed is held or paused.
     function getPriceNoOlderThan(bytes32 feedId, uint256 age) external view returns (int128 answer, uint32 observedAt);
 
     /// @notice Architectures are numbered from 1.
@@ -425,8 +435,8 @@ interface IZkOracle {
         view
         returns (bytes32);
 
-    // Administration. Additions are immediate, as they concern no existing consumer; changes of an existing feed are
-    // proposed, visible, and take effect after `changeDelay`. Nobody can set an answer. The admin adds, proposes and
+    // Administration. Additions are immediate, since they concern no existing consumer. Changes of an existing feed are
+    // proposed in the open and take effect after `changeDelay`. Nobody can set an answer. The admin adds, proposes and
     // activates; the admin or the guardian cancels, rolls back and pauses.
     function changeDelay() external view returns (uint32);
     function addArchitecture(
@@ -437,7 +447,7 @@ interface IZkOracle {
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId);
-    /// @notice Adds a model whose proofs every circuit of the architecture accepts, as `probe` shows.
+    /// @notice Adds a model. `probe` has to show that every circuit of the architecture proves it.
     function addModel(
         uint256 modelHash,
         uint32 architectureId,
@@ -448,12 +458,13 @@ interface IZkOracle {
     function addFeed(FeedConfig calldata config, address[] calldata reporters_, uint16 modelNumber)
         external
         returns (bytes32 feedId);
-    /// @notice Links, once, the adapter that emits Chainlink's events for this feed: the factory's, not strict.
+    /// @notice Links the factory's plain adapter of the feed, which then emits Chainlink's events. A feed is linked
+    /// once.
     function linkAggregator(bytes32 feedId) external;
     /// @notice Proposes a model, and says what it has to show in its shadow period.
-    /// @param minCompared Reports that both models have to have judged.
-    /// @param maxDistance How far apart the two score ratios of the latest of them may be, in thousandths; not looked at
-    /// where `minCompared` is 0.
+    /// @param minCompared The number of reports that both models must have judged.
+    /// @param maxDistance How far apart the two score ratios of the latest compared report may be, in thousandths. It
+    /// is ignored if `minCompared` is 0.
     function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDistance) external;
     function activateModel(bytes32 feedId) external;
     function cancelModel(bytes32 feedId) external;

@@ -8,10 +8,10 @@ import {Shadows} from "./Shadows.sol";
 import {Circuit, Config, ConfigSlot, PackedRound, RoundSlot, Track} from "./Slots.sol";
 import {Feed, Store} from "./Store.sol";
 
-/// @title Feeds, as they are made, changed and looked at
-/// @notice Deployed apart and linked, as `Models` is. Who may call what is the hub's matter.
+/// @title The functions that add, change and read feeds
+/// @notice The library is deployed by itself and linked, like `Models`. The hub decides who may call which function.
 library Changes {
-    /// @dev As in Chainlink's OCR.
+    /// @dev The same limit as in Chainlink's OCR.
     uint256 internal constant MAX_REPORTERS = 31;
     uint256 internal constant MAX_DESCRIPTION_BYTES = 64;
     uint256 internal constant LONGEST_CONFIRM_DELAY = 7 days;
@@ -45,7 +45,7 @@ library Changes {
     ) external {
         Feed storage feed = _feed(store, feedId);
         Models.requireModel(store, modelNumber);
-        // Activating it would make it its own predecessor, and leave nothing to roll back to.
+        // Activating the active model would make it its own predecessor, and leave nothing to roll back to.
         if (modelNumber == feed.config.modelNumber()) revert IZkOracle.InvalidModel("modelNumber");
         feed.proposals.model = modelNumber;
         feed.proposals.modelFrom = activeFrom;
@@ -78,7 +78,7 @@ library Changes {
         if (previous == 0) revert IZkOracle.NoPreviousModel();
         feed.proposals.previousModel = 0;
         feed.config = feed.config.withModelNumber(previous);
-        // What is proposed was compared with the model that is gone; and it may be the one that is active now.
+        // The proposed model was compared with the one that is gone, and may be the one that is active now.
         if (feed.proposals.modelFrom != 0) {
             emit IZkOracle.ModelProposalCancelled(feedId, feed.proposals.model);
             _clearModelProposal(feed);
@@ -119,7 +119,7 @@ library Changes {
         emit IZkOracle.ReportersProposalCancelled(feedId);
     }
 
-    /// @dev On a paused feed this cancels a proposed unpause.
+    /// @dev If the feed is paused already, this cancels a proposed unpause.
     function pause(Store storage store, bytes32 feedId) external {
         _setPaused(_feed(store, feedId), true);
         emit IZkOracle.Paused(feedId);
@@ -159,7 +159,8 @@ library Changes {
         });
     }
 
-    /// @dev See `IZkOracle.features`. What a submission sees is written by `Instances.writeWindow`: a test compares them.
+    /// @dev See `IZkOracle.features`. For a submission `Instances.writeWindow` writes the same features: a test
+    /// compares them.
     function features(Store storage store, bytes32 feedId, int128 answer, uint32 observedAt, uint16 spread)
         external
         view
@@ -190,7 +191,7 @@ library Changes {
         if (config.heartbeat == 0) revert IZkOracle.InvalidConfig("heartbeat");
         if (config.maxAge == 0 || config.maxAge > RoundSlot.LONGEST_AGE) revert IZkOracle.InvalidConfig("maxAge");
         if (config.maxSkew > RoundSlot.LONGEST_SKEW) revert IZkOracle.InvalidConfig("maxSkew");
-        // Or an answer that its reporters agree on could be held for ever.
+        // With none, an answer that the reporters agree on could be held for ever.
         if (config.confirmations == 0) revert IZkOracle.InvalidConfig("confirmations");
         if (config.confirmDelay > LONGEST_CONFIRM_DELAY) revert IZkOracle.InvalidConfig("confirmDelay");
         if (int256(uint256(config.tolerance)) >= Features.CLIP) revert IZkOracle.InvalidConfig("tolerance");

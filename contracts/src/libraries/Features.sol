@@ -2,24 +2,24 @@
 pragma solidity 0.8.30;
 
 /// @title The features that a model sees, derived from a feed's own history
-/// @notice Mirrored, truncating division included, by `oracle/encoding.py`; `tests/vectors/features.json` is tested on
-/// both sides. A *move* is in thousandths of the feed's sigma, a *gap* in thousandths of its heartbeat; both are
-/// clipped to ±`CLIP`, so that a circuit has a proof for every vector there can be.
-/// @dev The ring of accepted moves is 14 int16, the newest in the low bits: see `Track`.
+/// @notice `oracle/core/encoding.py` computes the same, truncating division included; both sides are tested with
+/// `tests/vectors/features.json`. A *move* is in thousandths of the feed's sigma, a *gap* in thousandths of its
+/// heartbeat. Both are clipped to ±`CLIP`, so that a circuit can prove every possible vector.
+/// @dev The ring of accepted moves is 14 int16, with the newest in the low bits: see `Track`.
 library Features {
     int256 internal constant CLIP = 32_767;
     uint256 internal constant GAP_ONE = 1_000;
     uint256 internal constant RING_SIZE = 14;
-    /// @dev One move now, at least one past move, the gap.
+    /// @dev The move now, at least one past move, and the gap.
     uint256 internal constant MIN_LENGTH = 3;
     uint256 internal constant MAX_LENGTH = RING_SIZE + 2;
 
     /// @notice The move from `base` to `answer`, clipped.
-    /// @dev A relative move is measured against the smaller of the two, so that a tenth is as far as a tenfold: against
-    /// the last answer a fall to nothing would be −100 % only. Nothing overflows: |difference| < 2^128, and
-    /// min · sigma < 2^191.
-    /// @param relative Whether sigma is in ppm of the answer (else in answer units).
-    /// @param base An accepted or held answer; above zero where `relative`.
+    /// @dev A relative move is measured against the smaller of the two answers, so that a fall to a tenth is as far as
+    /// a tenfold rise. Against the last answer, a fall to nothing would be only −100 %. Nothing overflows: |difference|
+    /// < 2^128, and min · sigma < 2^191.
+    /// @param relative True if sigma is in ppm of the answer, false if it is in answer units.
+    /// @param base An accepted or held answer. It is above zero if `relative` is true.
     function move(bool relative, uint256 sigma, int256 answer, int256 base) internal pure returns (int256) {
         unchecked {
             int256 difference = answer - base;
@@ -32,7 +32,8 @@ library Features {
     }
 
     /// @notice Time since the last accepted observation, in [GAP_ONE, CLIP].
-    /// @dev Never below one heartbeat: an early report is one that a large move triggered, and would always be held.
+    /// @dev It is never below one heartbeat. An early report is one that a large move triggered, and with its true gap
+    /// it would always be held.
     function gap(uint256 observedAt, uint256 lastObservedAt, uint256 heartbeat) internal pure returns (uint256) {
         uint256 ratio = (observedAt - lastObservedAt) * 1_000 / heartbeat;
         if (ratio < GAP_ONE) return GAP_ONE;
@@ -40,8 +41,8 @@ library Features {
         return ratio > uint256(CLIP) ? uint256(CLIP) : ratio;
     }
 
-    /// @notice Whether two answers are within `tolerance` of each other, seen from `base`. On a relative feed an
-    /// answer of zero or less is near nothing.
+    /// @notice Returns true if two answers are within `tolerance` of each other, seen from `base`. On a relative feed
+    /// nothing is near an answer of zero or less.
     function near(bool relative, uint256 sigma, int256 answer, int256 base, uint256 tolerance)
         internal
         pure
@@ -51,7 +52,7 @@ library Features {
         return magnitude(move(relative, sigma, answer, base)) <= tolerance;
     }
 
-    /// @notice How far apart the lowest and the highest answer of a round are.
+    /// @notice The distance between the lowest and the highest answer of a round, clipped.
     function spread(bool relative, uint256 sigma, int256 lowest, int256 highest) internal pure returns (uint256) {
         if (lowest == highest) return 0;
         // forge-lint: disable-next-item(unsafe-typecast) -- a positive constant
@@ -59,7 +60,7 @@ library Features {
         return magnitude(move(relative, sigma, highest, lowest));
     }
 
-    /// @notice |value|, of a value within ±CLIP.
+    /// @notice |value|, for a value within ±CLIP.
     function magnitude(int256 value) internal pure returns (uint256) {
         // forge-lint: disable-next-item(unsafe-typecast) -- not negative
         return uint256(value < 0 ? -value : value);
@@ -67,7 +68,7 @@ library Features {
 
     /// @notice The `index`-th last accepted move; 0 is the newest.
     function at(uint256 ring, uint256 index) internal pure returns (int256) {
-        // forge-lint: disable-next-item(unsafe-typecast) -- the truncation takes the entry out of the word
+        // forge-lint: disable-next-item(unsafe-typecast) -- the truncation takes the entry from the word
         return int256(int16(uint16(ring >> (index * 16))));
     }
 

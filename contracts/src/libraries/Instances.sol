@@ -11,10 +11,10 @@ import {Circuit} from "./Slots.sol";
 library Instances {
     /// @notice Order r of BN254's scalar field.
     uint256 internal constant FIELD_MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
-    /// @notice The circuit's integers are below this in magnitude.
+    /// @notice The magnitude of every integer of the circuit is below this.
     int256 internal constant SCORE_BOUND = 2 ** 127;
 
-    /// @notice A signed integer as a field element, negatives as r − |value|.
+    /// @notice A signed integer as a field element. A negative one is r − |value|.
     /// @dev Defined for |value| < r; callers stay below 2^127.
     function toField(int256 value) internal pure returns (uint256) {
         unchecked {
@@ -23,10 +23,11 @@ library Instances {
         }
     }
 
-    /// @notice A call of `verifyProof` whose instances are still zero, but for the model's hash where the circuit binds
-    /// one. The instances are written where they lie in it.
-    /// @dev What a typed call would encode, made in place: for a batch of 16 the compiler's encoder copies 300 words one
-    /// by one. The layout is the one that a hardened verifier demands: the proof at 0x40, the instances behind it.
+    /// @notice Encodes a call of `verifyProof`. Its instances are still zero, except for the model's hash if the
+    /// circuit binds one. The caller writes the other instances in place.
+    /// @dev The bytes are those of a typed call, but made in place: for a batch of 16 the compiler's encoder copies 300
+    /// words one by one. The layout is the one that a hardened verifier demands: the proof at 0x40, the instances after
+    /// it.
     /// @return data selector ++ 0x40 ++ offset of the instances ++ proof, padded to words ++ instances.
     /// @return instances Points into `data`.
     function openCall(Circuit circuit, uint256 modelHash, bytes calldata proof)
@@ -54,24 +55,24 @@ library Instances {
         }
     }
 
-    /// @notice Reverts unless the verifier accepts the proof. A revert, a `false`, and no answer at all mean the same.
-    /// @param data Of `openCall`, the instances filled in.
+    /// @notice Reverts unless the verifier accepts the proof. A revert, a `false`, and no answer at all mean no.
+    /// @param data The call from `openCall`, with the instances filled in.
     function requireAccepted(address verifier, bytes memory data) internal view {
         bool isValid;
         assembly ("memory-safe") {
-            // An account without code answers nothing. `isValid` is the answer, if it is exactly one word of 1.
+            // An account without code answers nothing. `isValid` is true only if the answer is exactly one word of 1.
             isValid := staticcall(gas(), verifier, add(data, 0x20), mload(data), 0x00, 0x20)
             isValid := and(isValid, and(eq(returndatasize(), 0x20), eq(mload(0x00), 1)))
         }
         if (!isValid) revert IZkOracle.ProofRejected();
     }
 
-    /// @notice Where the windows begin.
+    /// @notice The index of the first window among the instances.
     function head(Circuit circuit) internal pure returns (uint256) {
         return circuit.bindsModel() ? 1 : 0;
     }
 
-    /// @notice Repeats the last of `count` windows, and its scores, until the circuit's batch is full.
+    /// @notice Repeats the last of `count` windows and its scores until the circuit's batch is full.
     function pad(uint256[] memory instances, Circuit circuit, uint256 count) internal pure {
         uint256 batch = circuit.batchSize();
         if (count == batch) return;
@@ -85,8 +86,8 @@ library Instances {
         }
     }
 
-    /// @notice Writes the scores of the `index`-th window. Reverts unless they are as many as the circuit has outputs,
-    /// and each is one of its integers, so that its field element means it and nothing else.
+    /// @notice Writes the scores of the `index`-th window. Reverts unless there are as many scores as the circuit has
+    /// outputs, and each is one of the circuit's integers. Then its field element stands for that score and no other.
     /// @return largest The largest of them.
     function writeScores(
         uint256[] memory instances,
@@ -115,10 +116,10 @@ library Instances {
 
     /// @notice Writes one feature vector of `length` into `instances` at `offset`: the candidate's move, the ring's
     /// newest length − 2, the gap.
-    /// @dev In assembly because this is the longest loop of a submission, and unrolled for a whole ring, which is what
-    /// the default model sees. The sign bits of all moves are flipped at once: a move is then an unsigned number, 2^15
-    /// too large, and one ADDMOD takes it to the field. The caller has made room: offset + length ≤ instances.length,
-    /// and 2 ≤ length ≤ Features.MAX_LENGTH.
+    /// @dev It is in assembly because this is the longest loop of a submission. It is unrolled for a whole ring, which
+    /// is what the default model sees. The sign bits of all moves are flipped at once: a move is then an unsigned
+    /// number, 2^15 too large, and one ADDMOD takes it to the field. The caller has made room: offset + length ≤
+    /// instances.length, and 2 ≤ length ≤ Features.MAX_LENGTH.
     function writeWindow(
         uint256[] memory instances,
         uint256 offset,
@@ -169,9 +170,9 @@ library Instances {
         }
     }
 
-    /// @notice Writes packed features, each an int16, big-endian, into `instances` from `offset` on. The caller has made
-    /// room for `packed.length / 2` of them.
-    /// @return fits Whether all of them are within ±Features.CLIP.
+    /// @notice Writes packed features into `instances` from `offset` on. Each is a big-endian int16. The caller has
+    /// made room for `packed.length / 2` of them.
+    /// @return fits True if all of them are within ±Features.CLIP.
     function writePacked(uint256[] memory instances, uint256 offset, bytes calldata packed)
         internal
         pure
@@ -184,7 +185,7 @@ library Instances {
             let end := add(packed.offset, packed.length)
             for { let source := packed.offset } lt(source, end) { source := add(source, 2) } {
                 let value := signextend(1, shr(240, calldataload(source)))
-                // −2^15 is the one int16 that is not.
+                // Only the int16 −2^15 is not.
                 fits := and(fits, iszero(eq(value, not(0x7fff))))
                 mstore(target, add(value, and(modulus, sar(255, value))))
                 target := add(target, 0x20)
@@ -192,7 +193,7 @@ library Instances {
         }
     }
 
-    /// @notice Copies `length` instances, from `source` on, to `target`. The caller has made room.
+    /// @notice Copies `length` instances from `source` to `target`. The caller has made room.
     function repeat(uint256[] memory instances, uint256 source, uint256 target, uint256 length) internal pure {
         assembly ("memory-safe") {
             mcopy(

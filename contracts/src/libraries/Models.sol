@@ -8,14 +8,14 @@ import {Circuit, CircuitSlot} from "./Slots.sol";
 import {Store, StoredModel} from "./Store.sol";
 
 /// @title The hub's architectures and models
-/// @notice Deployed apart and linked: its address is part of the hub's code, which can't be changed. It works on the
-/// hub's storage; called on its own it has none.
+/// @notice The library is deployed by itself and linked. Its address is part of the hub's code, so it can't be changed.
+/// It works on the hub's storage; called directly, it has none.
 library Models {
-    /// @dev Circuits of an architecture, and windows of a circuit, at most.
+    /// @dev The most circuits of an architecture, and the most windows of a circuit.
     uint256 internal constant MAX_CIRCUITS = 8;
     uint256 internal constant MAX_BATCH = 64;
 
-    /// @dev Under which a circuit of a model, or of an architecture, is stored.
+    /// @dev The key under which a circuit of a model, or of an architecture, is stored.
     function key(uint256 owner, uint256 index) internal pure returns (uint256) {
         return (owner << 8) | index;
     }
@@ -29,7 +29,7 @@ library Models {
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId) {
-        // The spread takes the place of a past move, and one of those there must be.
+        // The spread takes the place of a past move, and at least one past move has to remain.
         if (features < Features.MIN_LENGTH + (hasSpread ? 1 : 0) || features > Features.MAX_LENGTH) {
             revert IZkOracle.InvalidArchitecture("features");
         }
@@ -62,7 +62,7 @@ library Models {
         IZkOracle.Probe calldata probe
     ) external returns (uint16 modelNumber) {
         Circuit first = _firstShape(store, architectureId);
-        // Zero is no hash, and the verifier refuses what is not below the field's order.
+        // Zero stands for no hash. The verifier refuses a hash that is not below the field's order.
         if (first.bindsModel() != (modelHash != 0) || modelHash >= Instances.FIELD_MODULUS) {
             revert IZkOracle.InvalidModel("modelHash");
         }
@@ -135,7 +135,7 @@ library Models {
         }
     }
 
-    /// @dev The statement is the hub's own here too: the probe is of integers, not of instances.
+    /// @dev The hub writes this statement itself, too: the probe contains integers, not instances.
     function _proveProbe(Circuit circuit, uint256 modelHash, IZkOracle.Probe calldata probe, uint256 index)
         private
         view
@@ -145,7 +145,7 @@ library Models {
         for (uint256 i = 0; i < probe.window.length; ++i) {
             instances[head + i] = Instances.toField(probe.window[i]);
         }
-        // slither-disable-next-line unused-return -- whatever the probe's verdict is, it has to be proven
+        // slither-disable-next-line unused-return -- the probe's verdict does not matter, only that it is proven
         Instances.writeScores(instances, circuit, 0, 0, probe.scores);
         Instances.pad(instances, circuit, 1);
         Instances.requireAccepted(circuit.verifier(), data);

@@ -6,17 +6,18 @@ import {HeldSlots, PackedRound} from "./Slots.sol";
 import {Feed, Shadow} from "./Store.sol";
 
 /// @title The shadow period of a proposed model
-/// @notice The verdict of the proposed model on a report is kept until the next one, or the activation, and compared
-/// with what became of the same report under the active model: a round, or a hold. So the active model's submissions
-/// cost nothing more. A report that only the proposed model judged, or whose hold was followed by another, is counted,
-/// and not compared.
+/// @notice The proposed model's verdict on a report is kept until its next report, or until its activation. It is then
+/// compared with what the same report became under the active model: a round, or a hold. So submissions to the active
+/// model cost nothing more. A report is counted but not compared if only the proposed model judged it, or if another
+/// hold followed its own.
 library Shadows {
     function begin(Feed storage feed, uint32 minCompared, uint32 maxDistance) internal {
         delete feed.shadow;
         (feed.shadow.minCompared, feed.shadow.maxDistance) = (minCompared, maxDistance);
     }
 
-    /// @dev Counts a report that the proposed model has judged. `lastReportAt` is the latest time signed for it.
+    /// @dev Counts a report that the proposed model has judged. `lastReportAt` is the latest time that was signed for
+    /// it.
     function record(
         Feed storage feed,
         bytes32 feedId,
@@ -78,7 +79,7 @@ library Shadows {
         emit IZkOracle.ShadowCompared(feedId, shadow.roundId, feed.proposals.model, agrees, shadow.distance);
     }
 
-    /// @dev What the active model made of the report: its score ratio is above zero where it called it anomalous.
+    /// @dev The active model's score ratio of the report. It is above zero if the model called the report anomalous.
     function _activeRatio(Feed storage feed, Shadow storage shadow) private view returns (bool isFound, int24 ratio) {
         (int128 answer, uint32 observedAt) = (shadow.answer, shadow.observedAt);
         PackedRound round = feed.rounds[shadow.roundId];

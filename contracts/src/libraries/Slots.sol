@@ -3,35 +3,37 @@ pragma solidity 0.8.30;
 
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
 
-// The words that a submission reads and writes, packed by hand: each costs one SLOAD or SSTORE whatever the optimizer
-// makes of a struct, and no memory. Layouts are drawn from the high bits to the low ones.
+// The words that a submission reads and writes. They are packed by hand: each costs one SLOAD or SSTORE, however the
+// optimizer treats a struct, and no memory. Layouts are drawn from the high bits to the low ones.
 
-/// @dev What is fixed of a feed, and what changes rarely: quorum, model, pause and hold. A report that is accepted while
-/// nothing is held reads this word and does not write it.
+/// @dev A feed's fixed terms, and the settings that change rarely: quorum, model, pause and hold. A report that is
+/// accepted while nothing is held reads this word and does not write it.
 ///
 ///     | sigma 64 | maxSpread 16 | tolerance 16 | confirmDelay 32 | maxSkew 16 | maxAge 24 | heartbeat 32 |
 ///     | modelNumber 16 | maxRepeats 8 | confirmations 8 | quorum 8 | decimals 8 |
 ///     | empty 4 | linked 1 | held 1 | paused 1 | relative 1 |
 type Config is uint256;
 
-/// @dev Where a feed's history has come to: what each accepted report writes, beside its round.
+/// @dev The current end of a feed's history. Each accepted report writes it, beside its round.
 ///
 ///     | ring of the last accepted moves 224 | roundId 32 |
 ///
-/// The ring is 14 int16, the newest in the low bits.
+/// The ring is 14 int16, with the newest in the low bits.
 type Track is uint256;
 
-/// @dev One circuit as a model uses it: all that a submission reads of a model, but for its hash. `count` (how many
-/// circuits there are), `outputs`, `features`, the two flags and `scoreUnit` are repeated in each.
+/// @dev One circuit as a model uses it. Except for the model's hash, this is everything that a submission reads of a
+/// model. `count` (the number of circuits), `outputs`, `features`, the two flags and `scoreUnit` are repeated in each
+/// circuit.
 ///
 ///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | empty 6 | hasSpread 1 | bindsModel 1 |
 ///     | verifier 160 |
 ///
-/// `scoreUnit` is | mantissa 40 | exponent 8 |, exact: a unit of more significant bits is refused.
+/// `scoreUnit` is | mantissa 40 | exponent 8 |, exact: a unit with more significant bits is refused.
 type Circuit is uint256;
 
-/// @dev An accepted round. The two delays are counted from `observedAt`, the median of the observations' times:
-/// to the latest of them, and to the block's time (plus LONGEST_SKEW, so that it is not negative).
+/// @dev An accepted round. Two delays are counted from `observedAt`, the median of the observations' times:
+/// `latestAfter` to the latest of them, and `publishedAfter` to the block's time (plus LONGEST_SKEW, so that it is not
+/// negative).
 ///
 ///     | scoreRatio 24 | modelNumber 16 | repeats 8 | latestAfter 24 | publishedAfter 24 | observedAt 32 | answer 128 |
 type PackedRound is uint256;
@@ -41,7 +43,7 @@ using TrackSlot for Track global;
 using CircuitSlot for Circuit global;
 using RoundSlot for PackedRound global;
 
-// All casts below take a field out of a word, or put one in that the caller has bounded.
+// All casts below take a field from a word, or put in a value that the caller has bounded.
 // forge-lint: disable-start(unsafe-typecast)
 
 library ConfigSlot {
@@ -163,12 +165,12 @@ library TrackSlot {
         return uint32(Track.unwrap(self));
     }
 
-    /// @notice The moves alone, the newest in the low 16 bits.
+    /// @notice The moves alone, with the newest in the low 16 bits.
     function ring(Track self) internal pure returns (uint256) {
         return Track.unwrap(self) >> 32;
     }
 
-    /// @notice After one more accepted move, which belongs to `roundId_`. The oldest move falls out at the top.
+    /// @notice The track after one more accepted move, which belongs to `roundId_`. The oldest move is dropped.
     function push(Track self, int256 move, uint32 roundId_) internal pure returns (Track) {
         uint256 older = (Track.unwrap(self) >> 32) << 48;
         return Track.wrap(older | (uint256(uint16(int16(move))) << 32) | roundId_);
@@ -202,7 +204,7 @@ library CircuitSlot {
         return Circuit.unwrap(self) & BINDS_MODEL != 0;
     }
 
-    /// @notice Whether the last feature but one is the spread between the reporters.
+    /// @notice True if the last feature but one is the spread between the reporters.
     function hasSpread(Circuit self) internal pure returns (bool) {
         return Circuit.unwrap(self) & HAS_SPREAD != 0;
     }
@@ -228,7 +230,8 @@ library CircuitSlot {
         return uint128((word >> 216) << uint8(word >> 208));
     }
 
-    /// @return The circuit with a score unit, and whether the unit fits: it is not zero and has 40 significant bits at most.
+    /// @return The circuit with a score unit, and true if the unit fits: it is not zero and has at most 40 significant
+    /// bits.
     function withScoreUnit(Circuit self, uint128 unit) internal pure returns (Circuit, bool) {
         uint256 mantissa = unit;
         uint256 exponent = 0;
@@ -242,10 +245,10 @@ library CircuitSlot {
 }
 
 library RoundSlot {
-    /// @notice Seconds that a feed may let observations be ahead of the block, at most. The next report has to be later
-    /// than the latest of them: by so much one reporter's wrong clock can delay the others.
+    /// @notice The longest `maxSkew` of a feed, in seconds. The next report has to be later than the latest
+    /// observation, so one reporter's wrong clock can delay the others by this much.
     uint256 internal constant LONGEST_SKEW = 1 hours;
-    /// @notice Seconds that an observation may be old, at most. With the skew, both delays stay below 2^24.
+    /// @notice The longest `maxAge` of a feed, in seconds. With the skew, both delays stay below 2^24.
     uint256 internal constant LONGEST_AGE = 90 days;
 
     function pack(
@@ -258,7 +261,7 @@ library RoundSlot {
         uint8 repeats_
     ) internal pure returns (PackedRound) {
         unchecked {
-            // The latest time is not before the median, nor the block's more than LONGEST_SKEW.
+            // The latest time is never before the median. The block's time is before it by at most LONGEST_SKEW.
             uint256 word = uint256(uint128(answer_)) | (uint256(observedAt_) << 128);
             word |= (publishedAt_ + LONGEST_SKEW - observedAt_) << 160;
             word |= uint256(latestObservedAt_ - observedAt_) << 184;
@@ -304,10 +307,13 @@ library RoundSlot {
     }
 }
 
-/// @dev A held answer takes two words: | firstAnswer 128 | answer 128 | and
-/// | empty 56 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 | modelNumber 16 | confirmations 8 |
-/// | lastReportAt 32 | observedAt 32 | firstObservedAt 32 |
-/// They mean something only while the feed is held: they are not cleared, since writing them again is then cheaper.
+/// @dev A held answer takes two words:
+///
+///     | firstAnswer 128 | answer 128 |
+///     | empty 56 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 | modelNumber 16 | confirmations 8 |
+///     | lastReportAt 32 | observedAt 32 | firstObservedAt 32 |
+///
+/// They are valid only while the feed is held. They are not cleared, because writing them again is then cheaper.
 library HeldSlots {
     function pack(IZkOracle.Held memory held, uint32 lastReportAt_)
         internal

@@ -5,7 +5,7 @@ import {IZkOracle} from "../interfaces/IZkOracle.sol";
 import {Circuit, Config, PackedRound, Track} from "./Slots.sol";
 
 /// @dev A feed. An accepted report reads `config`, `track`, the last round and its reporters' positions; it writes
-/// `track` and the next round. The packed words are drawn in `Slots`.
+/// `track` and the next round. `Slots` draws the packed words.
 ///
 ///     slot 0   config
 ///     slot 1   track
@@ -28,7 +28,8 @@ struct Feed {
     mapping(address reporter => uint256 position) positions;
 }
 
-/// @dev The latest report that the proposed model has judged, until it is compared, and the tally of those that were.
+/// @dev The latest report that the proposed model has judged, until it is compared, and the tally of the compared
+/// reports.
 ///
 ///     | lastReportAt 32 | pending 8 | scoreRatio 24 | roundId 32 | observedAt 32 | answer 128 |
 ///     | empty 64 | disagreements 32 | compared 32 | reports 32 | distance 32 | maxDistance 32 | minCompared 32 |
@@ -47,15 +48,15 @@ struct Shadow {
     uint32 disagreements;
 }
 
-/// @dev A model apart from its circuits. `modelHash` is the only word of it that a submission reads.
+/// @dev A model without its circuits. A submission reads only its `modelHash`.
 struct StoredModel {
     uint256 modelHash;
     bytes32 artifactHash;
     uint32 architectureId;
 }
 
-/// @dev Everything that the hub stores beside its roles. A model's circuits are copies of its architecture's, with the
-/// model's score unit, so that a submission reads one word.
+/// @dev Everything that the hub stores, apart from its roles. A model's circuits are copies of its architecture's, with
+/// the model's score unit, so that a submission reads one word.
 ///
 ///     slot 0   | modelCount 16 | architectureCount 32 |
 ///     slot 1   feeds        2   feedIds        3   models       4   circuits
@@ -66,11 +67,11 @@ struct Store {
     mapping(bytes32 feedId => Feed feed) feeds;
     bytes32[] feedIds;
     mapping(uint256 modelNumber => StoredModel model) models;
-    /// By `Models.key(modelNumber, index)`.
+    /// Keys are `Models.key(modelNumber, index)`.
     mapping(uint256 key => Circuit circuit) circuits;
-    /// By `Models.key(architectureId, index)`, without a score unit.
+    /// Keys are `Models.key(architectureId, index)`. These circuits have no score unit.
     mapping(uint256 key => Circuit circuit) shapes;
     mapping(uint256 key => bytes32 codeHash) codeHashes;
-    /// Of an architecture whose verifying key holds the weights: the one model that it is good for.
+    /// The only model of an architecture whose verifying key holds the weights.
     mapping(uint256 architectureId => uint256 modelNumber) onlyModels;
 }

@@ -5,9 +5,9 @@ interface IVerifier {
     function verifyProof(bytes calldata proof, uint256[] calldata instances) external returns (bool);
 }
 
-/// @title What demonstrations of proven inference usually deploy: the baseline of the benchmark, and nothing else
-/// @dev INSECURE on purpose. The caller chooses the instances, so he chooses the model's inputs and what is stored; a
-/// proof can be sent again; negative outputs are stored as field elements. It is here to be measured.
+/// @title The consumer that demonstrations of proven inference usually deploy: the benchmark's baseline, nothing else
+/// @dev INSECURE on purpose. The caller chooses the instances, and with them the model's inputs and the stored value. A
+/// proof can be sent again. Negative outputs are stored as field elements. The contract exists only to be measured.
 contract DemoConsumer {
     IVerifier public immutable verifier;
     uint256 public value;
