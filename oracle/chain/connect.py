@@ -23,7 +23,7 @@ def pool(config: EndpointsConfig, timeout: float, *, attempts: int = 3, listener
     Args:
         timeout: Seconds for one request to one of them.
         attempts: How often a request is tried where there is only one.
-        listener: Is told of failovers.
+        listener: Notified of failovers.
 
     Raises:
         ConfigError: A URL is not one.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,7 +49,8 @@ class RemoteKey:
         self._url = url.rstrip("/")
         self._address = address
         self._timeout_s = timeout_s
-        # A URL may have a password in it.
+        # httpx logs each request with its URL, which may have a password in it.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._name = f"signer {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
         self._identifier: str | None = None
 

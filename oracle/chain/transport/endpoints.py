@@ -90,7 +90,7 @@ class Endpoints:
     Args:
         urls: In order of preference.
         expected_chain_id: The chain that all of them have to serve.
-        listener: Is told of failovers.
+        listener: Notified of failovers.
         timeout: Seconds for one request to one endpoint.
         clock: Monotonic seconds.
 

@@ -12,6 +12,7 @@ that web3's provider still hangs. Once the second test fails, `JsonRpc` can go.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from functools import cache
 from typing import Any
@@ -41,6 +42,8 @@ class JsonRpc(AsyncJSONBaseProvider):
 
     def __init__(self, url: str, timeout: float) -> None:
         super().__init__()
+        # httpx logs each request with its URL, which may hold an API key.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._url = url
         self._timeout = timeout
 

@@ -45,7 +45,7 @@ class Care:
     """Cares for the transactions of one key.
 
     Args:
-        listener: Is told of what is sent again, replaced, and filled.
+        listener: Notified of what is sent again, replaced, and filled.
         clock: Monotonic seconds.
     """
 

@@ -53,7 +53,7 @@ class Sender:
         policy: How its transactions are cared for.
         known: See `oracle.chain.tx.nonces.Nonces`.
         heads: Tells of new blocks.
-        listener: Is told of replacements.
+        listener: Notified of replacements.
         clock: Monotonic seconds.
     """
 

@@ -111,11 +111,14 @@ def connect_error(inner: Exception) -> Exception:
         (httpx.Response(200, content=b"[" * 100_000), "not JSON-RPC", 1),
     ],
 )
-async def test_transport_errors(rpc: Rpc, outcome: httpx.Response | Exception, says: str, attempts: int) -> None:
+async def test_transport_errors(
+    rpc: Rpc, outcome: httpx.Response | Exception, says: str, attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     asked = over_http(rpc, outcome)
     with pytest.raises(ChainUnavailable, match=says) as caught:
         await rpc.block_number()
-    assert SECRET not in str(caught.value)
+    assert SECRET not in str(caught.value) and SECRET not in caplog.text
     assert "https://node.example:8545/…" in str(caught.value)
     assert caught.value.__cause__ is None
     assert asked.count("eth_blockNumber") == attempts
