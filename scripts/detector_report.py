@@ -50,7 +50,7 @@ class ReportedSeries:
 
     Attributes:
         other: Key of the series whose values are those of another asset.
-        trained: Whether it is long enough to train on.
+        trained: True if it is long enough to train on.
     """
 
     key: str

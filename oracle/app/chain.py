@@ -19,7 +19,7 @@ def chain_up(path: Path, port: int | None, announce: Callable[[str], None]) -> N
     Args:
         path: The file that describes the chain.
         port: Its port, if not the file's; 0: a free one.
-        announce: Is told where the chain is, and that it has stopped.
+        announce: Called with a line that says where the chain is, and one when it has stopped.
     """
 
     def stop(number: int, frame: types.FrameType | None) -> None:

@@ -25,7 +25,7 @@ __all__ = ["Progress", "build_artifact", "deployed_artifact", "deployed_circuits
 log = structlog.get_logger(__name__)
 
 Progress: TypeAlias = Callable[[str], None]
-"""Is told each step."""
+"""Called with each step."""
 
 
 def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda step: None) -> Artifact:
@@ -34,7 +34,7 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
     Args:
         config: The configuration.
         batch: Windows of the circuit.
-        progress: Is told each step.
+        progress: Called with each step.
     """
     detector = configured_detector(config)
     found = artifact.build(

@@ -26,7 +26,7 @@ async def deploy(
 
     Args:
         config: The configuration.
-        progress: Is told each step.
+        progress: Called with each step.
         env: The environment, for passwords; None: that of the process.
         adds_model: See `DeployPlan.adds_model`.
     """

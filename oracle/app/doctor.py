@@ -42,12 +42,12 @@ class Check:
     """One finding.
 
     Attributes:
-        name: What was looked at.
-        ok: Whether it will do.
-        level: How much it matters if it will not: only an "error" keeps the oracle from working.
+        name: The thing that was checked.
+        ok: True if it is as it should be.
+        level: The severity if it is not ok. Only an "error" keeps the oracle from working.
         version: The version of a program or package; empty if there is none.
-        where: Where it was found: a path, a URL, "PATH".
-        detail: What was found.
+        where: The place where it was found: a path, a URL, "PATH".
+        detail: The finding.
         remedy: What to do if it is not ok.
     """
 
@@ -68,7 +68,7 @@ class SrsInUse:
         k: It serves circuits of up to 2^k rows.
         path: The file.
         public: True if it is the public ceremony's; False if whoever made it could forge proofs.
-        detail: What to add: its hash, or where it was imported from.
+        detail: A detail to add: its hash, or the place that it was imported from.
     """
 
     k: int

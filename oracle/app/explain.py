@@ -27,7 +27,7 @@ __all__ = ["explain_feed"]
 
 @dataclass(frozen=True)
 class _Report:
-    """A report that is to be explained.
+    """A report to explain.
 
     Attributes:
         model_number: The model that judged it.

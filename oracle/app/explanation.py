@@ -29,8 +29,8 @@ class ExplainedFeed:
 
     Attributes:
         name: Its name in the configuration.
-        decimals: How many decimals its answers have.
-        policy: How a held answer can become a round.
+        decimals: The number of decimals of its answers.
+        policy: The rules by which a held answer can become a round.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Account:
         round_id: The round that the report became, or was meant to be.
         outcome: "accepted", "confirmed" or "held".
         reason: Why it is held, or was held until it was confirmed.
-        answer: In the feed's own units.
+        answer: The answer, in the feed's own units.
         observed_at: Unix seconds.
-        features: As the hub derived them.
+        features: The features, as the hub derived them.
         scores: The model's scores, even if it publishes verdicts only.
         outputs: One explanation for each score.
         range: The lowest and the highest answer that the model would have accepted then, in the feed's own units; None
@@ -90,7 +90,7 @@ def explain(
         feed: The feed.
         detector: The model that judged the report.
         state: The feed's state before the report, as far as features depend on it.
-        answer: In answer units.
+        answer: The answer, in answer units.
         observed_at: Unix seconds.
         round_id: The round that the report became, or was meant to be.
         held: The hold that the report is part of; None if it was accepted.

@@ -50,19 +50,19 @@ class ModelOptions:
         onnx: The model's file.
         data: Samples of its inputs: .npy, .csv or .json, one row each.
         batch: Windows per proof.
-        rule: What a verdict is: "threshold", "argmax" or "tolerance"; None: the model's outputs decide.
+        rule: The definition of a verdict: "threshold", "argmax" or "tolerance"; None: the model's outputs decide.
         value: The threshold, or the tolerance.
         max_flips: Verdicts per 10,000 samples that may differ from the float model's.
-        objective: What tuning makes small: "time", "gas" or "both".
+        objective: The quantity that tuning makes small: "time", "gas" or "both".
         output: The output that is published; None: the model has one.
-        keep_activation: Whether to keep a final Sigmoid or the like.
+        keep_activation: True to keep a final Sigmoid or the like.
         clip: The largest integer of an input.
-        public_model: Whether the weights are in the verifying key.
+        public_model: True if the weights are in the verifying key.
         disclosure: What a proof publishes: "score" or "verdict".
-        srs: Where the reference string is from: "insecure-local" or "public-ceremony".
+        srs: The origin of the reference string: "insecure-local" or "public-ceremony".
         settings: A tuning.json whose choice is taken over; None: settings are searched, or found again.
         out: The folder of artifacts; None: the project's.
-        split: Whether to cut the model into several circuits.
+        split: True to cut the model into several circuits.
         memory_limit: GiB that the proofs of a split model may take together; None: what this machine has.
         cores: Proofs of a split model that are made at once; None: one for each core.
     """
@@ -115,7 +115,7 @@ def inspect_model(options: ModelOptions) -> GraphReport:
 
 
 def _request(options: ModelOptions) -> Request:
-    """Return what is to be tuned."""
+    """Return the tuning request."""
     if options.data is None:
         raise DataError("tuning needs samples of the model's inputs")
     return tuning.Request(
@@ -205,7 +205,7 @@ async def prove_model(
         memory_limit: GiB that the proofs may take together.
         cores: Proofs that are made at once.
         deadline_s: Seconds for each proof.
-        progress: Is told what is done.
+        progress: Called with each step that is done.
 
     Raises:
         DataError: The file has no such row, or it does not fit the model.

@@ -77,7 +77,7 @@ class DetectorWithProvers:
 
         Args:
             detector: The detector.
-            provers: By the windows of their circuits.
+            provers: The provers, by the windows of their circuits.
             rows: Rows of the circuits, by windows: they tell which proofs take longer, until proofs were measured.
         """
         self.detector = detector

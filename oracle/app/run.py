@@ -57,7 +57,7 @@ async def run_daemon(
 
     Args:
         config: The configuration.
-        stop: Is set to stop the daemon, as SIGTERM and SIGINT do.
+        stop: Set to stop the daemon, as SIGTERM and SIGINT do.
         reread: Reads the configuration again, at SIGHUP, for the feeds' sources; None: SIGHUP is not handled.
 
     Raises:

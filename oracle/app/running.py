@@ -85,10 +85,10 @@ async def open_oracle(
     Args:
         config: The configuration.
         env: The environment, for passwords; None: that of the process.
-        watch: Is told each stage of each observation.
-        on_proof: Is told what the provers do.
+        watch: Called with each stage of each observation.
+        on_proof: Called with each event of a prover.
         on_chain: Hears of transactions and endpoints.
-        on_standby: Is told who leads while another daemon does; None: this one leads.
+        on_standby: Called with the daemon that leads; with None once this one leads.
         on_shadow: Hears of shadow reports.
         clock: Unix seconds.
 

@@ -86,9 +86,9 @@ class FeedRound:
     """An accepted round of a feed.
 
     Attributes:
-        answer: In the feed's own units.
-        observed_at: When it was observed, UTC.
-        published_at: When its block was made, UTC.
+        answer: The answer, in the feed's own units.
+        observed_at: The time of the observation, UTC.
+        published_at: The time of its block, UTC.
         model_number: The hub's number of the model that judged it.
         score_ratio: Its score in thousandths of the limit; above 0 it was confirmed after a hold.
     """
@@ -229,7 +229,7 @@ def deploy(config: Config, progress: Callable[[str], None] = lambda step: None) 
 
     Args:
         config: The configuration.
-        progress: Is told each step that is done.
+        progress: Called with each step that is done.
 
     Returns:
         The addresses, as they are in the deployment file.
@@ -300,14 +300,14 @@ def build_model(
         onnx: The model's file.
         samples: Inputs of the model, one row each: .npy, .csv or .json. The more, the better the tuning.
         out: The folder of artifacts; None: the project's, or the user's cache.
-        rule: What counts as a verdict: an output above `value`, the largest output, or an output within `value`.
+        rule: The definition of a verdict: an output above `value`, the largest output, or an output within `value`.
             None: a threshold for one output, the largest of several.
         value: See `rule`.
         public: True puts the weights into the verifying key; False hashes them in the circuit.
-        disclosure: Whether proofs publish exact scores or verdicts only.
-        objective: What tuning makes small.
+        disclosure: What proofs publish: exact scores, or verdicts only.
+        objective: The quantity that tuning makes small.
         srs: The reference string. A local one is for local chains only.
-        progress: Is told each step.
+        progress: Called with each step.
 
     Raises:
         ModelError: The model can't be proven, or its integers flip too many verdicts.
@@ -333,7 +333,7 @@ def prove_model(artifact: Path | str, inputs: Path | str, *, row: int = 0) -> Mo
     Args:
         artifact: The model's artifact, with the prover's files.
         inputs: Inputs of the model, one row each: .npy, .csv or .json.
-        row: Which row; they are counted from 0.
+        row: The row's number, from 0.
 
     Raises:
         DataError: The file has no such row, or it does not fit the model.
@@ -351,7 +351,7 @@ def verify_model(artifact: Path | str, proof: ModelProof) -> Verification:
         proof: The proof. Nothing in it is believed.
 
     Returns:
-        Whether the proof holds, and the reason if it does not.
+        True if the proof holds, otherwise False with the reason.
 
     Raises:
         ArtifactError: The artifact is damaged.

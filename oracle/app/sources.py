@@ -38,7 +38,7 @@ def make_source(feed: FeedConfig, index: int, told: SuspensionListener | None = 
     Args:
         feed: The feed.
         index: The source's place in the feed's list.
-        told: Is told when a live source is suspended.
+        told: Notified when a live source is suspended.
 
     Raises:
         DataError: A recording can't be read.

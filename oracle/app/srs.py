@@ -45,11 +45,11 @@ def srs_fetch(
     """Fetch the public ceremony's SRS, and return the files.
 
     Args:
-        what: What to fetch it for: a k, or an artifact's folder, each. Empty: for the configured circuits.
+        what: Sizes k or folders of artifacts to fetch it for. Empty: the configured circuits.
         config: Its cache, and its mirror, are used.
-        mirror: Is used instead of the configured one.
+        mirror: A mirror to use instead of the configured one.
         deadline_s: Seconds for each file.
-        progress: Is told how much of a file is there.
+        progress: Called with the part of a file that is there.
 
     Raises:
         DataError: An item of `what` is neither a k nor an artifact's folder, or there is nothing to fetch for.

@@ -62,10 +62,10 @@ class OracleStatus:
         reports_left: Submissions that the balance pays for at the present price; None if the journal has no submission
             to tell what one costs.
         journal: Numbers of observations by how they ended; those that have not ended are counted as `open`.
-        is_dry: Whether `reports_left` is below `[web] min_reports`.
+        is_dry: True if `reports_left` is below `[web] min_reports`.
         endpoints: The RPC endpoints, in order of preference.
         leader: Machine and process of the daemon that writes to the journal; empty if none does.
-        daemon: Whether the daemon answers at the address of [web]; None: no address is configured.
+        daemon: True if the daemon answers at the address of [web]; None: no address is configured.
     """
 
     chain_id: int

@@ -25,8 +25,8 @@ def train_configured(config: TrainingConfig, env: Mapping[str, str], progress: P
 
     Args:
         config: What to train.
-        env: Where a journal's password is.
-        progress: Told each step before it begins.
+        env: The environment, which has a journal's password.
+        progress: Called with each step before it begins.
 
     Raises:
         DataError: The data or the budget can't carry it.
@@ -42,7 +42,7 @@ def read_data(data: TrainingDataConfig, env: Mapping[str, str]) -> TrainingData:
 
     Args:
         data: Where they are.
-        env: Where a journal's password is.
+        env: The environment, which has a journal's password.
 
     Raises:
         DataError: The file is wrong, or the journal has no report of the feed.

@@ -55,7 +55,7 @@ class DeployedCircuits:
         """Return a model of the hub with the artifacts whose verifiers are deployed for it.
 
         Args:
-            model: As the event `ModelAdded` describes it.
+            model: The model, as the event `ModelAdded` describes it.
         """
         architecture = self._architectures[model["architectureId"]]
         model_hash = model["modelHash"] if architecture["bindsModel"] else None

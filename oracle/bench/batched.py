@@ -33,7 +33,7 @@ async def run(folder: Path, readings: Sequence[Reading], echo: Callable[[str], N
     """Measure the case `BATCHED`, and return its report.
 
     Args:
-        folder: For the daemons' files.
+        folder: The folder for the daemons' files.
         readings: Each feed reports their values.
         echo: Takes lines for people.
 

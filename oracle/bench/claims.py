@@ -74,7 +74,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
     """Measure some of the cases `CLAIMS`, and return the reports by case.
 
     Args:
-        cases: Which.
+        cases: The cases to measure.
         repeat: Proofs per case, after one that warms up.
         echo: Takes lines for people.
 
@@ -101,7 +101,7 @@ async def _submitted(
     """Register a model, prove a claim of it, and have it recorded.
 
     Args:
-        name: Of the model.
+        name: The model's name.
         client: Proves.
         registry: The registry, as its admin.
         subject: The registry, as the claim's subject.

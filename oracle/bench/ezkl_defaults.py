@@ -158,9 +158,9 @@ def default_flips(
     Args:
         engine: Computes the witnesses.
         subject: The model, with the windows to judge.
-        settings: Of the circuit.
+        settings: The circuit's settings.
         circuit: The file of the circuit for one window.
-        folder: For the files of the circuit for many.
+        folder: The folder for the files of the circuit for many.
 
     Raises:
         Fatal: The circuit for many windows computes other integers than the one for one.

@@ -71,8 +71,8 @@ def gas_profile(steps: Sequence[TraceStep], gas_used: int, bare_calldata_gas: in
     """Add up a trace, frame by frame.
 
     Args:
-        steps: Of the whole transaction, in order; the hub is at depth 1, and calls the verifier before any adapter.
-        gas_used: By the transaction, of which nothing was refunded.
+        steps: The transaction's steps, in order; the hub is at depth 1, and calls the verifier before any adapter.
+        gas_used: The gas that the transaction used, without refunds.
         bare_calldata_gas: Gas of the bare verification's calldata.
     """
     hub: Counter[str] = Counter()

@@ -61,8 +61,8 @@ class ComparedModel:
 
         Args:
             computed: Outputs [count, outputs] for the first judged windows.
-            count: How many of them.
-            provable: Which have a proof; None: all.
+            count: The number of them.
+            provable: Those that have a proof; None: all.
 
         Returns:
             Both per 10,000, as they go into the report.
@@ -87,9 +87,9 @@ def recorded_windows(count: int | None, start: dt.date | None, series: str = "sp
     """Return feature vectors of a recorded series, as the hub would derive them if it had accepted every day.
 
     Args:
-        count: How many; None: all.
+        count: The number of them; None: all.
         start: First recorded day; None: the first there is.
-        series: Of the packaged ones.
+        series: One of the packaged series.
     """
     sigma = default_model("score").training.series[series]
     readings = load_series(series, start)[: None if count is None else count + PAST + 1]

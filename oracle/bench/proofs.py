@@ -29,7 +29,7 @@ class Proofs:
         verify: Seconds of each verification.
         published: Inputs and outputs of each.
         proof: The last one.
-        instances: Of the last one.
+        instances: The instances of the last one.
         peak_bytes: The most memory that the proving process took.
     """
 
@@ -60,8 +60,8 @@ def prove_in_turns(circuits: Mapping[str, MeasuredCircuit], turns: int, echo: Ec
     """Make a proof of each case, then the next of each: a slower machine is slower for all of them.
 
     Args:
-        circuits: By case, each with inputs for every turn.
-        turns: How many proofs of each; the first one warms up, and is not counted.
+        circuits: Circuits, by case, each with inputs for every turn.
+        turns: The number of proofs of each. The first one warms up and does not count.
         echo: Takes lines for people.
 
     Raises:
@@ -97,8 +97,8 @@ async def verified_on_chain(
     """Measure the gas of each case's verifier on a fresh chain.
 
     Args:
-        circuits: By case.
-        proofs: By case.
+        circuits: Circuits, by case.
+        proofs: Proofs, by case.
         consumers: Cases whose verifier is called by a consumer too, not only `verifyProof` by itself.
     """
     found: dict[str, dict[str, Any]] = {}

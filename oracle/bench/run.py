@@ -64,7 +64,7 @@ async def run(
         cold_setup: Also time the set-up and the demonstration in a fresh clone of the committed state.
         out: The JSON file to write.
         echo: Takes lines for people.
-        cases: Which of `CASES`.
+        cases: The cases to run, from `CASES`.
         observations: How many the daemon takes to the chain, 5 to `MAX_OBSERVATIONS`; latency and memory are
             measured meanwhile.
 

@@ -62,7 +62,7 @@ class FeedPair:
         linked: Id of the feed with an adapter.
         bare: Id of the feed without.
         answers: Recorded, in answer units; none is held if they are reported daily from round 1.
-        reported: How many of them are on the chain.
+        reported: The number of them that are on the chain.
     """
 
     linked: bytes
@@ -84,7 +84,7 @@ def calm_stretches(model: QuadraticModel, count: int, length: int) -> list[tuple
 
     Args:
         model: Judges them.
-        count: How many stretches.
+        count: The number of stretches.
         length: Answers in each.
 
     Raises:
@@ -140,8 +140,8 @@ class Rig:
         """Report the next answers of some pairs of feeds.
 
         Args:
-            visibility: Of the model that judges them.
-            feeds: As many as a circuit has windows.
+            visibility: The visibility of the model that judges them.
+            feeds: The feeds, as many as a circuit has windows.
             trace: Keep the steps of the first submission.
 
         Returns:
@@ -242,7 +242,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, dict[s
     """Measure some of the cases `SUBMISSIONS`, and return the reports by case.
 
     Args:
-        cases: Which, at least one.
+        cases: The cases to measure, at least one.
         repeat: Submissions of each size.
         echo: Takes lines for people.
     """

@@ -36,8 +36,8 @@ def model(
     """Return an ONNX file of one graph with the input `x`.
 
     Args:
-        nodes: Of the graph, in order.
-        shape: Of the input.
+        nodes: The nodes of the graph, in order.
+        shape: The shape of the input.
         constants: The graph's weights.
         outputs: Names of the outputs.
         opset: Version of the operators.

@@ -43,7 +43,7 @@ class Compiled:
     """A compiled contract or library.
 
     Attributes:
-        abi: As solc writes it; empty for a library, which only the contracts that are linked with it call.
+        abi: The ABI, as solc writes it; empty for a library, which only the contracts that are linked with it call.
         bytecode: Creation code without the constructor's arguments. It has zeros in place of libraries' addresses.
         runtime: Deployed code. It has zeros in place of immutables and addresses.
         immutables: Places of immutables: (offset, length) in bytes, ascending.
@@ -114,7 +114,8 @@ class Compiled:
 
         Args:
             code: The code of a linked contract has the libraries' addresses in it: `link` first, or it does not match.
-            address: Where the code was found. A library's code has this address in it; None accepts any there.
+            address: The address at which the code was found. A library's code has this address in it; None accepts any
+                there.
         """
         if len(code) != len(self.runtime):
             return False

@@ -53,7 +53,7 @@ class Rpc:
 
     Args:
         where: The URL of an endpoint, or a transport to several of them.
-        expected_chain_id: As for `Endpoint`; unused with a transport.
+        expected_chain_id: See `Endpoint`; unused with a transport.
         timeout: Likewise.
         attempts: Likewise.
     """

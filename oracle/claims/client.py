@@ -168,7 +168,7 @@ class ZkmlClient:
 
         Args:
             model: Name of a registered model.
-            inputs: As for `commit`.
+            inputs: See `commit`.
             output_constraint: A constraint in the model's own units.
             subject: Address of the claim's owner; nobody else can use the claim.
             salt: The salt of the commitment that an issuer signed; None draws a fresh one.

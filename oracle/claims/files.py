@@ -55,7 +55,7 @@ def load(path: Path, what: str, parse: Callable[[Any], T]) -> T:
     """Read and parse a file that anybody may have written.
 
     Args:
-        what: What the file should be, for the message: "claim".
+        what: The expected kind of file, for the message: "claim".
         parse: Turns its JSON into a value; may raise KeyError, TypeError, ValueError or AttributeError.
 
     Raises:

@@ -33,7 +33,7 @@ class KeyConfig(Section):
         password_env: An environment variable that holds the password.
         password_env_file: An environment variable that names a password file, as a service manager's credentials do.
         password_keyring: Service name in the system's credential store; the user name is the key's address.
-        password_prompt: Whether to ask for the password at the start.
+        password_prompt: True to ask for the password at the start.
         remote: URL of a Web3Signer-compatible service that has the key.
         address: The address of the key that the service has.
         timeout_s: Seconds that the service may take for a signature.

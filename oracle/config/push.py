@@ -20,7 +20,7 @@ class PushConfig(Section):
         listen: Host and port, not those of `[web]`. None: nothing can be pushed.
         tls_certificate: PEM file of the certificate, with its chain. It is read again at SIGHUP.
         tls_key: PEM file of the certificate's key, not encrypted, and not readable by everybody.
-        behind_proxy: Whether to listen without TLS where other machines can reach it, because a proxy in front has TLS.
+        behind_proxy: True to listen without TLS where other machines can reach it, because a proxy in front has TLS.
         max_body: The most bytes that a push may have.
         max_connections: The most connections at once; further ones are refused.
     """

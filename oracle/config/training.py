@@ -80,8 +80,8 @@ class DetectorConfig(Section):
         type: The kind.
         name: The model's name: lower-case letters, digits, hyphens.
         features: The number of features, n, for kinds with which it can be chosen.
-        gap_scaled: Whether a cap grows with the time since the last accepted value.
-        drift: Whether the window's sum has a limit of its own.
+        gap_scaled: True if a cap grows with the time since the last accepted value.
+        drift: True if the window's sum has a limit of its own.
         hidden: Units of the autoencoder's hidden layer.
         guard: The autoencoder's guard band, as a share of the limit.
         onnx: The file of the network, for the kind "imported".

@@ -1,1 +1,1 @@
-"""What all other packages need: errors, types, the only quantiser, the gate's rules, and small helpers."""
+"""The basis of all other packages: errors, types, the only quantiser, the gate's rules, and small helpers."""

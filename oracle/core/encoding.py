@@ -75,7 +75,7 @@ def spread(kind: Kind, sigma: int, lowest: int, highest: int) -> int:
 
     Args:
         kind: RELATIVE or ABSOLUTE.
-        sigma: As for `move`.
+        sigma: See `move`.
         lowest: The lowest answer, in answer units. If one reporter is the quorum, it equals `highest`, and the spread
             is 0.
         highest: The highest answer, in answer units.
@@ -181,7 +181,7 @@ def instances(
     Args:
         model_hash: Poseidon hash of the weights as a field element; None if the circuit binds no hash.
         windows: 1 to `batch` feature vectors. Missing windows repeat the last one, and so do their scores.
-        scores: As many score vectors.
+        scores: The same number of score vectors.
         batch: B, the number of windows of the circuit.
         input_hash: Poseidon hash that stands for the windows; if the circuit has several inputs, one hash for each, in
             order.

@@ -45,7 +45,7 @@ class OracleError(Exception):
     """The root of all errors that this package raises on purpose. The message is one readable line.
 
     Attributes:
-        exit_code: How the command line exits with such an error.
+        exit_code: The exit code of the command line after such an error.
     """
 
     exit_code = 1

@@ -51,7 +51,7 @@ _LOOSE_HASH = (
 )
 _UNKNOWN = "is none that this release knows"
 _BOUND_HASH = {"Hashed": {"hash_is_public": True, "outlets": []}}
-"""What ezkl's settings make of `hashed`."""
+"""The value that ezkl's settings have for `hashed`."""
 
 _INSTANCES = "has every weight among the instances, which the contract does not build"
 

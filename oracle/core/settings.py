@@ -1,4 +1,4 @@
-"""What all tables of the configuration share: a base class, types of fields, and the endpoints of a chain.
+"""The common parts of the configuration's tables: a base class, types of fields, and the endpoints of a chain.
 
 This module is in `core` because a source keeps its own configuration beside itself, below `oracle.config`. Nothing else
 in `core` may import it, or pydantic.

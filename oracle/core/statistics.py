@@ -21,7 +21,7 @@ class Rate:
     """A share with its interval.
 
     Attributes:
-        hits: How many of `of`.
+        hits: The number of hits.
         of: The total.
         share: hits / of; None if the total is 0.
         low: Lower end of the interval.

@@ -54,13 +54,13 @@ class HeldAnswer:
         reason: Why it is held. Only reports that are held for the same reason continue a hold.
         answer: The latest held answer, in answer units.
         first_answer: The answer that started the hold. Later answers near it confirm it.
-        first_observed_at: When that answer was observed, unix seconds.
-        observed_at: When the latest held answer was observed, unix seconds.
+        first_observed_at: The time at which that answer was observed, unix seconds.
+        observed_at: The time at which the latest held answer was observed, unix seconds.
         confirmations: How many reports have confirmed it so far.
         model_number: The model that judged the latest held answer.
         score_ratio: Its largest score, in thousandths of the model's score unit, saturated to 24 bits.
-        anomalies: How many anomalous reports, of whatever level, came since the last accepted one.
-        anomalous_since: When the first of these was observed, unix seconds.
+        anomalies: Anomalous reports near any answer since the last accepted one.
+        anomalous_since: The time at which the first of these was observed, unix seconds.
     """
 
     reason: HoldReason
@@ -83,7 +83,7 @@ class FeedState:
         feed_id: The Keccak-256 hash of the description, 32 bytes.
         round_id: The latest accepted round; 0 if there is none.
         answer: The latest accepted answer, in answer units.
-        observed_at: When that answer was observed, unix seconds.
+        observed_at: The time at which that answer was observed, unix seconds.
         published_at: The time of the block that accepted it, unix seconds.
         last_report_at: The time of the latest report, accepted or held, unix seconds.
         repeats: How many reports in a row have repeated the latest answer exactly; at most 255.
@@ -116,7 +116,7 @@ class Observed:
     """A value that is due to be reported.
 
     Attributes:
-        feed: The feed's name in the configuration. Of a shadow report, see `SHADOW`.
+        feed: The feed's name in the configuration. For a shadow report, see `SHADOW`.
         feed_id: The feed's id on the hub, 32 bytes.
         answer: The value, in answer units.
         observed_at: When it was observed, unix seconds.
@@ -155,7 +155,7 @@ class SignedObservation:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An observation with the statement that is to be proven of it.
+    """An observation with the statement to prove.
 
     Attributes:
         observed: The observation.
@@ -187,7 +187,7 @@ class Proven:
         scored: The scored observation.
         proof: The proof, in the verifier's encoding.
         artifact_hash: The hash of the artifact with which it was made.
-        prove_seconds: How long the whole proof took.
+        prove_seconds: The time that the whole proof took.
         batch: The keys of all observations that share the proof, in its order; empty if there is only this one.
     """
 

@@ -48,8 +48,8 @@ class DriftReport:
         first: Time of the first, for people.
         last: Time of the last.
         windows: How many windows were compared with the card's.
-        statistic: Of the two-sample test: the largest distance between the two distributions.
-        p_value: How likely a distance as large is, if nothing changed.
+        statistic: Statistic of the two-sample test: the largest distance between the two distributions.
+        p_value: The probability of a distance at least as large, if nothing changed.
         holds: The rate of false holds, with its interval.
         budget_per_10k: What the card allows.
         dropped: Held reports whose level was never accepted: faults that were caught, as it seems.
@@ -215,8 +215,8 @@ def retrain(
     Args:
         card: The model card.
         data: The recent reports.
-        where: Where they are from; see `data_of`.
-        progress: Told each step before it begins.
+        where: Their origin; see `data_of`.
+        progress: Called with each step before it begins.
 
     Raises:
         DataError: The reports can't carry it, or the card has not what it takes.

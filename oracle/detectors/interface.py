@@ -29,11 +29,11 @@ class Explanation:
 
     Attributes:
         output: The output's name.
-        score: In score units; above 0 the output objects to the window.
+        score: The score, in score units; above 0 the output objects to the window.
         parts: Addends of the score, by name, in score units; they sum to it, up to the rounding of floats.
-        measured: What the output limits, in sigmas; None where that has no meaning.
+        measured: The quantity that the output limits, in sigmas; None where that has no meaning.
         limit: The largest value of `measured` that passes, in sigmas; None likewise.
-        meaning: What is measured, in a few words.
+        meaning: The measured quantity, in a few words.
     """
 
     output: str
@@ -55,11 +55,11 @@ class Detector(Protocol):
     Every implementation passes the suite in `tests/detector_conformance.py`.
 
     Attributes:
-        name: For people, logs and artifact folders; letters, digits and hyphens.
+        name: Its name for people, logs and artifact folders; letters, digits and hyphens.
         format: The file's format: the key by which `oracle.detectors.registry` finds its reader.
         features: n, the length of a feature vector: the move now, n − 2 past moves, the gap; with `spread` the spread
             takes the place of the oldest move, before the gap, and n is 4 at least.
-        spread: Whether the vector has the spread between the reporters' answers, in thousandths of sigma.
+        spread: True if the vector has the spread between the reporters' answers, in thousandths of sigma.
         outputs: Scores per window.
         param_scale: p; every weight is a multiple of 2^-p.
         score_unit: The score that is shown as 1: the contract's `scoreUnit`.
@@ -152,7 +152,7 @@ class Lesson:
         fit: Windows that coefficients are fitted to, oldest first: [move now, 14 past moves, gap], or with `spread`
             [move now, 13 past moves, spread, gap].
         calibrate: Later windows, on which the thresholds are set.
-        spread: Whether the vectors have a spread.
+        spread: True if the vectors have a spread.
         budget: Share of the calibration windows that may be held.
         seed: Seed of whatever is drawn.
     """
@@ -172,7 +172,7 @@ class Trainer(Protocol):
 
         Args:
             name: The detector's name.
-            lesson: What to learn from.
+            lesson: The data to learn from.
 
         Raises:
             DataError: The data can't carry a fit.

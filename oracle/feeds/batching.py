@@ -34,10 +34,10 @@ proof is made."""
 
 
 class Parted(OracleError):
-    """A group was parted because of another member: this one is to be tried again.
+    """A group was parted because of another member. This one has to be tried again.
 
     Attributes:
-        alone: Whether it is unknown which member it was. Then each has to go by itself.
+        alone: True if nobody knows which member it was. Then each has to go by itself.
     """
 
     def __init__(self, reason: str, *, alone: bool) -> None:
@@ -107,7 +107,7 @@ class SpareProvers:
         """Wait for a spare prover, and do work with it.
 
         Args:
-            work: Is begun once a prover is spare.
+            work: Begun once a prover is spare.
 
         Raises:
             Preempted: A report needed the prover.
@@ -135,7 +135,7 @@ class _Waiting:
     """A statement that waits.
 
     Attributes:
-        leave_by: When it has waited enough, by the event loop's clock.
+        leave_by: The time at which it has waited enough, by the event loop's clock.
     """
 
     joined: Joined
@@ -186,8 +186,8 @@ class Batcher:
         Args:
             carry: Takes a group to the end; see `Carry`.
             seconds: Returns, for the model with this number, the seconds of a proof by the windows of its circuit.
-            policy: How statements are gathered.
-            spare: Is told how many provers have nothing to do.
+            policy: The rules by which statements are gathered.
+            spare: Learns how many provers have nothing to do.
         """
         self._carry = carry
         self._seconds = seconds
@@ -208,7 +208,7 @@ class Batcher:
 
         Args:
             joined: The statement; with its proof, and with its transaction, if it has them.
-            alone: Whether it goes by itself, because it made others fail.
+            alone: True if it goes by itself, because it made others fail.
 
         Raises:
             Parted: It has to be tried again.
@@ -228,7 +228,7 @@ class Batcher:
         """End a feed's statement that still waits for its proof, with this error. The feed keeps its turn.
 
         Returns:
-            Whether there was one.
+            True if there was one.
         """
         for entry in self._waiting:
             if entry.observed.feed == feed and isinstance(entry.joined, Scored) and not entry.result.done():

@@ -44,7 +44,7 @@ class DaemonFeed:
             that is due, or None, and raises `SourceExhausted` when there will be none any more. See
             `oracle.feeds.observe`.
         poll_interval: Seconds between two looks.
-        ahead: Whether to look while a report is on its way. A recording gives its next row at each look, and none may
+        ahead: True to look while a report is on its way. A recording gives its next row at each look, and none may
             be lost: there it is False.
     """
 
@@ -55,7 +55,7 @@ class DaemonFeed:
 
 
 class Turns(Protocol):
-    """Is told how each turn of a feed ends: a look at its sources, and the report that followed, if one was due."""
+    """Called at the end of each turn of a feed: a look at its sources, and the report that followed, if one was due."""
 
     def turned(self, feed: str) -> None:
         """A turn ended well."""
@@ -83,9 +83,9 @@ async def run(
     Args:
         feeds: The feeds.
         pipeline: Takes their observations to the chain.
-        stop: Is set to stop.
-        turns: Is told how each turn of a feed ends; must not raise.
-        reload: Is called on SIGHUP; must not raise.
+        stop: Set to stop.
+        turns: Called at the end of each turn of a feed; must not raise.
+        reload: Called on SIGHUP; must not raise.
 
     Raises:
         Fatal: Every feed has ended because of a fatal error; the first of them.
@@ -166,8 +166,8 @@ class _Reports:
     """A feed's reports, one after the other. What the journal has open, from a crash or a failure, comes first.
 
     Attributes:
-        begun: Is set once the observations that the journal had open have ended.
-        idle: Is set while there is nothing to report.
+        begun: Set once the observations that the journal had open have ended.
+        idle: Set while there is nothing to report.
     """
 
     def __init__(self, feed: str, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:

@@ -93,11 +93,11 @@ class Pipeline:
             models: By the numbers that the hub gave them.
             submitter: Signs, sends and follows transactions.
             journal: Has each stage before the next begins.
-            watch: Is told each stage, for metrics and tables; must not raise.
+            watch: Called with each stage, for metrics and tables; must not raise.
             attempts: See `ATTEMPTS`.
             batching: How observations wait for others to share a proof with.
             shadows: Makes shadow reports beside the reports.
-            spare: Is told how many provers no report needs.
+            spare: Learns how many provers no report needs.
         """
         self._hub = hub
         self._reporters = reporters

@@ -118,7 +118,7 @@ class _Shadow:
         of: The feed of its report.
         observed: Its observation, of the feed as the proposed model judges it.
         decided: Is set once its report need not wait for it: it is sent, or never will be.
-        is_late: Whether its report went first.
+        is_late: True if its report went first.
     """
 
     of: str

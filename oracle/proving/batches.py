@@ -64,7 +64,7 @@ async def prove_batches(
         artifact: With the prover's files.
         proofs: A folder that keeps the proofs: run again, it proves nothing twice. None: the proofs are not kept.
         workers: Proofs at once.
-        progress: Told how many batches of how many are proven.
+        progress: Called with the number of proven batches, and of all.
 
     Raises:
         ProverUnavailable: Proving failed for now.

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 Progress: TypeAlias = Callable[[str], None]
-"""Told each step of a long task before the step begins."""
+"""Called with each step of a long task before the step begins."""
 
 
 class Provable(Protocol):
@@ -79,7 +79,7 @@ class Tuned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProofJob:
-    """A statement that is to be proven.
+    """A statement to prove.
 
     Attributes:
         windows: 1 to B feature vectors of clipped integers.

@@ -1,4 +1,4 @@
-"""Where values come from.
+"""Sources, the origin of all values.
 
 `interface` is what the rest of the package sees of a source. Each kind of source has a package of its own: in it,
 `config` is the source's table in the configuration file, and `source` reads the values. `config` beside these packages

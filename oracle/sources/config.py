@@ -1,4 +1,4 @@
-"""What the configurations of all sources share. Each kind's own is beside it, as in `oracle/sources/http/config.py`."""
+"""The settings that all sources share. Each kind's own are beside it, as in `oracle/sources/http/config.py`."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class GuardedSource:
     Args:
         source: The source, which is closed with this one.
         guard: Its limits.
-        listener: Told of suspensions.
+        listener: Notified of suspensions.
         clock: Monotonic seconds, for the breaker.
     """
 

@@ -14,7 +14,7 @@ from oracle.sources.interface import check_value
 __all__ = ["MAX_CLOCK_SKEW", "Checks"]
 
 MAX_CLOCK_SKEW = 60
-"""How many seconds a source's time may be ahead of this machine's clock."""
+"""Seconds that a source's time may be ahead of this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Checks:
     """The bounds on one source's values and their times.
 
     Attributes:
-        positive: Whether only values above zero are believed.
+        positive: True if only values above zero are believed.
         least: The smallest value. None: unbounded.
         most: The largest value. None: unbounded.
         max_age: How many seconds old a value may be. None: any age.

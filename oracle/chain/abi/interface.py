@@ -33,7 +33,7 @@ class Interface:
     Addresses are checksummed.
 
     Args:
-        abi: As solc writes it.
+        abi: The ABI, as solc writes it.
         hints: Custom error name to a sentence with the error's arguments in braces.
     """
 

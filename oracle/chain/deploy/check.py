@@ -93,7 +93,7 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
     their code follows from the factory's.
 
     Args:
-        contracts: As compiled, by name; default: the packaged ones.
+        contracts: Compiled contracts, by name; default: the packaged ones.
 
     Returns:
         A sentence for each problem; empty if all code is this release's.

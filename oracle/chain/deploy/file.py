@@ -95,10 +95,10 @@ class Deployment(_Part):
 
     Attributes:
         block: The block in which the hub was deployed: no event is older.
-        libraries: By name; their addresses are in the hub's code.
+        libraries: Libraries, by name; their addresses are in the hub's code.
         factory: Deploys the feeds' adapters.
-        models: By the number that the hub gave them.
-        feeds: By their names in the configuration.
+        models: Models, by the number that the hub gave them.
+        feeds: Feeds, by their names in the configuration.
         registry: Looks feeds up by base and quote; None if no feed is listed.
     """
 

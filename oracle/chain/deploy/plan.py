@@ -1,4 +1,4 @@
-"""The plan of a deployment: the feeds and models that there are to be."""
+"""The plan of a deployment: the feeds and models that the hub should have."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class FeedPlan:
     """A feed to deploy.
 
     Attributes:
-        name: In the configuration and in the deployment file.
+        name: Its name in the configuration and in the deployment file.
         config: The configuration that is fixed in the contract.
         reporters: Checksummed addresses.
         strict: Also deploy the adapter that gives no answer while the feed is held, stale or paused.
@@ -94,7 +94,7 @@ class DeployPlan:
     """Everything to deploy on one chain.
 
     Attributes:
-        feeds: In the order in which they are added.
+        feeds: The feeds, in the order in which they are added.
         models: Name to the circuits of one model, one for each batch size.
         change_delay: Seconds between the proposal of a change and its taking effect.
         admin: Owns the hub in the end, and has to accept the role; None leaves it with the deployer.

@@ -43,7 +43,7 @@ async def deploy(
         account: The deployer; it owns the hub while it is being set up.
         path: The deployment file; for instance `deployments/31337.json`.
         progress: Called with a line for each step.
-        contracts: As compiled, by name; default: the packaged ones.
+        contracts: Compiled contracts, by name; default: the packaged ones.
         deadline_s: Seconds to wait for each transaction.
         poll_s: Seconds between two looks for a receipt.
 

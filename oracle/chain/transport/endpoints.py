@@ -69,7 +69,7 @@ class _Member:
 
     Attributes:
         problem: What is wrong with it; empty if it is healthy.
-        since: When this last changed, by the pool's clock.
+        since: The time of its last change, by the pool's clock.
         is_foreign: True if it serves another chain: then it is never asked.
     """
 
@@ -88,7 +88,7 @@ class Endpoints:
     """A transport to several endpoints; see `oracle.chain.transport.interface.Transport`.
 
     Args:
-        urls: In order of preference.
+        urls: The endpoints, in order of preference.
         expected_chain_id: The chain that all of them have to serve.
         listener: Notified of failovers.
         timeout: Seconds for one request to one endpoint.

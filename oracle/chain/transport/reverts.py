@@ -50,7 +50,7 @@ def describe_revert(data: bytes, decode: ErrorDecoder | None = None) -> Revert:
     """Put revert data into words: custom errors by `decode`, then Solidity's own.
 
     Args:
-        data: As the contract returned it; may be empty.
+        data: The data that the contract returned; may be empty.
     """
     found = decode(data) if decode is not None else None
     if found is not None:

@@ -53,7 +53,7 @@ class FeePolicy:
     leads: bool = False
 
     def fresh(self, market: Market, gas: int = 1) -> Fees:
-        """Return the fees of a new transaction, which is to be mined soon.
+        """Return the fees of a new transaction, which should be mined soon.
 
         Args:
             gas: Its gas limit.
@@ -103,7 +103,7 @@ class FeePolicy:
 
 
 async def fees_now(rpc: Rpc) -> Fees:
-    """Return fees for a transaction that is to be mined soon: they bear six full blocks' rise of the base fee.
+    """Return fees for a transaction that should be mined soon: they bear six full blocks' rise of the base fee.
 
     Raises:
         ChainUnavailable: No answer.

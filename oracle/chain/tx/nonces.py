@@ -37,10 +37,10 @@ class NonceRecord:
         kept: Hashes of those `transactions` that may be sent, because the caller has them in its journal.
         is_due: True if the node calls the fees too low: then the replacement comes sooner.
         is_capped: True if it was said already that the caps allow no replacement.
-        watchers: How many callers wait for the nonce.
-        since: When it could be mined first, or was last replaced; None while earlier nonces are open.
-        first_watched: When the present wait began.
-        resend_at: When the best paid one is sent again.
+        watchers: The number of callers that wait for the nonce.
+        since: The time from which it could be mined, or of its last replacement; None while earlier nonces are open.
+        first_watched: The time at which the present wait began.
+        resend_at: The time at which the best paid one is sent again.
         resend: The pauses between attempts to send it; None if this process has not sent it.
         seen: A receipt that was found, and may still be taken back.
         lock: Held while a replacement is made.
@@ -95,7 +95,7 @@ class Nonces:
             None: there is no journal, so what the node says is pending is avoided too.
 
     Attributes:
-        records: By nonce.
+        records: Records, by nonce.
         lock: Held by whoever chooses a nonce, until the transaction is recorded.
     """
 

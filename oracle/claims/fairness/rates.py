@@ -15,8 +15,8 @@ class GroupRate:
     """The share of a group's rows of which a claim would hold.
 
     Attributes:
-        rows: How many rows the group has.
-        within: Of how many of them the claim would hold.
+        rows: The number of rows in the group.
+        within: The number of those for which the claim would hold.
         low, high: Clopper and Pearson's interval of the share, at `CONFIDENCE`.
     """
 

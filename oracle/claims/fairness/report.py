@@ -92,8 +92,8 @@ class FairnessReport:
     """The result of verifying an audit.
 
     Attributes:
-        rows: How many rows the set has.
-        verified: How many of the `batches` have proofs that hold.
+        rows: The number of rows in the set.
+        verified: The number of `batches` whose proofs hold.
         rates: Rates counted from proven verdicts, in the order of the groups' names; none if anything is wrong.
         differences: Differences from the largest group.
         problems: What is wrong; none if the audit is what it says.

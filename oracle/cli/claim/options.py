@@ -42,7 +42,7 @@ def client(folder: Path, srs: str) -> ZkmlClient:
     """Return a client that keys its circuits with this reference string.
 
     Args:
-        folder: For circuits and keys.
+        folder: The folder for circuits and keys.
         srs: "insecure-local", or "public-ceremony", which `oracle srs fetch` gets.
     """
     from oracle.app.srs import srs_cache

@@ -38,7 +38,7 @@ class Benchmark:
         kinds: Names of the labels from 1 on; 0 is normal.
         windows: Integers within ±CLIP.
         labels: A label for each window.
-        recipe: What the windows were drawn by; None for windows of somebody's own.
+        recipe: The recipe by which the windows were drawn; None for windows that a user supplied.
 
     Raises:
         DataError: A number is out of range, or windows and labels do not fit.

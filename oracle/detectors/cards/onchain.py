@@ -115,7 +115,7 @@ async def publish(
         hub: Address of the hub that has the card's model.
         account: The key that pays; it needs no rights.
         contract: The contract's address; None: `contract_address`, where it is deployed if it is not there yet.
-        progress: Told each transaction.
+        progress: Called with each transaction.
         deadline_s: Seconds until a transaction must be confirmed.
         poll_s: Seconds between two looks at the chain.
 

@@ -29,7 +29,7 @@ async def prove(
         artifact: The model's circuit, with the prover's files.
         proofs: The folder.
         workers: Proofs at once.
-        progress: Told how many batches of how many are proven.
+        progress: Called with the number of proven batches, and of all.
 
     Raises:
         ArtifactError: The circuit is not for the benchmark's batches or features.

@@ -56,7 +56,7 @@ def verify(
         artifact: The circuit; an auditor's copy will do.
         verifier: A verifier of that circuit.
         rebuilt: The benchmark as the reader has built it; None if the reader has only the card's.
-        progress: Told how many batches of how many were looked at.
+        progress: Called with the number of checked batches, and of all.
     """
     problems: list[str] = []
     notes: list[str] = []

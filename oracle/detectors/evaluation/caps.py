@@ -16,10 +16,10 @@ class StaticCap:
     """A detector that objects to any move above a limit, whatever the market does: the honest baseline.
 
     Attributes:
-        limit: In thousandths of sigma.
+        limit: The limit, in thousandths of sigma.
         name: The detector's name.
         features: n.
-        spread: Whether the windows have a spread.
+        spread: True if the windows have a spread.
     """
 
     limit: int

@@ -41,10 +41,10 @@ def compare(
         faults: What to inject.
         count: Places for each fault.
         seed: Seed of the places, and of what a fault draws.
-        curve: Whether to scale limits for the curve of recall against false holds, which takes longest.
+        curve: True to scale limits for the curve of recall against false holds, which takes longest.
         scale_to: Scale the limits of each detector, and choose the caps, so that on these very ticks at most so many
             of 10,000 reports are held: with hindsight, but the same for all.
-        progress: Told each step before it begins.
+        progress: Called with each step before it begins.
 
     Raises:
         DataError: Two detectors have the same name, or one needs features that the recording does not have.
@@ -108,7 +108,7 @@ def evaluate(
         detector: What to evaluate.
         prepared: The recording.
         trials: The faults at their places.
-        curve: Whether to scale limits for the curve.
+        curve: True to scale limits for the curve.
         flips: The detector whose integers and floats are compared; None: they are not.
     """
     judge = Judge(detector, prepared.feed)

@@ -256,7 +256,7 @@ def tick_of(
         index: The row.
         aggregation: How the values of several venues become one.
         decimals: Decimals of the feed's answers.
-        told: What venues say instead of what is recorded.
+        told: Values that venues give instead of the recorded ones.
 
     Raises:
         DataError: A value does not fit the contract.

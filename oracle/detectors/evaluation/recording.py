@@ -24,7 +24,7 @@ class Recording:
     """The values that venues gave at each time.
 
     Attributes:
-        name: For reports.
+        name: Its name, for reports.
         times: Unix seconds, strictly rising.
         venues: Values by venue, one for each time; None where the venue said nothing.
         others: Another asset's values, which a fault may take for this one's.
@@ -53,8 +53,8 @@ def load_recording(
         path: The file.
         time_column: Header of the times; found by its name if None.
         value_columns: Headers of the values, one for each venue; found by its name if empty.
-        keep_last: Whether to take the last of rows with the same time, instead of refusing them.
-        name: For reports; the file's name by default.
+        keep_last: True to take the last of rows with the same time, instead of refusing them.
+        name: Its name, for reports; the file's name by default.
 
     Raises:
         DataError: The file can't be read, a column is missing, a cell is wrong, or the times don't rise.

@@ -238,7 +238,7 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
         judge: The detector behind the gate.
         prepared: The recording. WARM_UP ticks before the part that counts are played too, from a feed that has accepted
             all before them.
-        objections: Whether the detector objects to each report, had all before it been accepted; None asks it.
+        objections: For each report, True if the detector objects to it, had all before it been accepted; None asks it.
     """
     history = prepared.history
     first = history.number(max(0, prepared.begin - WARM_UP))

@@ -22,7 +22,7 @@ class FaultRate:
         group: The group of kinds that it belongs to.
         size: The size of the fault, as the catalogue has it.
         ticks: How long it lasts.
-        real: Whether it looks like the market, so that it must pass or clear.
+        real: True if it looks like the market, so that it must pass or clear.
         tried: Places that were not disturbed by a hold of the recording itself.
         disturbed: Places that were.
         recall: Caught of tried; of faults that look real, held at all of tried.

@@ -68,7 +68,7 @@ class ImportedDetector:
         param_scale: Weights are rounded to multiples of 2^-param_scale.
         lower: Lowers the network to integers.
         disclosure: What the circuit publishes.
-        spread: Whether the vector's last but one feature is the spread of the round's answers.
+        spread: True if the vector's last but one feature is the spread of the round's answers.
         training: Provenance, for people: numbers and texts by name.
 
     Raises:

@@ -53,7 +53,7 @@ class PolynomialModel:
         features: n; 3 to 16.
         gates: The outputs, in order; any of them can object to a window.
         param_scale: p.
-        spread: Whether the last value is the spread of the round's answers.
+        spread: True if the last value is the spread of the round's answers.
         disclosure: What the circuit publishes; not part of the model's identity.
         training: Provenance, for people: numbers and texts by name.
 

@@ -60,11 +60,11 @@ class Output:
     """One score: the squares that it measures against the limit that it allows.
 
     Attributes:
-        name: For people: letters, digits and hyphens.
+        name: Its name for people: letters, digits and hyphens.
         measured: Forms whose squares are added up.
         floor: ω over 2^p; positive.
-        allowed: What earlier moves add to it.
-        gap: Whether the limit grows with the time since the last accepted value.
+        allowed: The parts that earlier moves add to it.
+        gap: True if the limit grows with the time since the last accepted value.
     """
 
     name: str

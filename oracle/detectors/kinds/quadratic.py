@@ -292,7 +292,7 @@ class QuadraticModel:
         Args:
             text: The file's content.
             where: The file's name, for error messages.
-            disclosure: What the circuit is to publish.
+            disclosure: What the circuit publishes.
 
         Raises:
             DataError: The text is not JSON, a key is missing or unknown, a type is wrong, or weights can't be used.

@@ -27,7 +27,7 @@ class ArchWindow:
     The third output compares the square of the window's sum with the window's variance, and sees slow drift.
 
     Attributes:
-        drift: Whether there is the third output.
+        drift: True if the detector has the third output.
     """
 
     drift: bool = True

@@ -16,7 +16,7 @@ class Cap:
     """A trainer of a limit on |move|, the honest baseline.
 
     Attributes:
-        gap_scaled: Whether the limit grows with the time since the last accepted value.
+        gap_scaled: True if the limit grows with the time since the last accepted value.
     """
 
     gap_scaled: bool = True

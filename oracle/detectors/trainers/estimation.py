@@ -30,7 +30,7 @@ def arch_coefficients(moves: Sequence[float]) -> tuple[float, ...]:
     """Return α_1 … α_14 of an ARCH(14) with zero mean, by quasi-maximum likelihood.
 
     Args:
-        moves: In standard deviations, oldest first.
+        moves: The moves in standard deviations, oldest first.
 
     Raises:
         ToolMissing: `arch` is not installed.

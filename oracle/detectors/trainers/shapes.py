@@ -34,8 +34,8 @@ class Shape:
         name: The output's name.
         measured: Sums, or weights of all values in 1/σ.
         floor: The limit of a calm market, in σ².
-        parts: What adds to it.
-        gap: Whether the limit grows with time.
+        parts: The parts that add up to it.
+        gap: True if the limit grows with time.
     """
 
     name: str
@@ -82,7 +82,7 @@ def fold(
         shapes: Its outputs.
         factors: A factor of each shape's limit.
         features: n.
-        spread: Whether the windows have a spread.
+        spread: True if the windows have a spread.
         param_scale: p.
     """
     one = 1 << param_scale

@@ -83,7 +83,7 @@ def from_reports(reports: Sequence[tuple[int, int, bool]], data: TrainingDataCon
     Args:
         reports: Time, answer, and whether it was held.
         data: Kind, decimals and sigma.
-        source: Where they come from.
+        source: Their origin.
     """
     ordered = sorted(reports)
     kept: list[tuple[int, int, bool]] = []

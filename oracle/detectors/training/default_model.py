@@ -113,7 +113,7 @@ def train(load: Callable[[TrainingSeries], Reports], progress: Progress = lambda
 
     Args:
         load: Returns a whole series; `train` cuts off what it does not train on.
-        progress: Told each step before it begins.
+        progress: Called with each step before it begins.
     """
     found = {series: before(load(series), series.until) for series in SERIES}
     sigmas = {series.name: sigma_ppm(found[series]) for series in SERIES}

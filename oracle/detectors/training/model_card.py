@@ -56,7 +56,7 @@ def rate(at: Sequence[int], total: int, confidence: float) -> dict[str, Any]:
     Args:
         at: Indices of the reports to which it happened, rising.
         total: Number of all reports.
-        confidence: Of the interval.
+        confidence: The interval's confidence.
     """
     episodes = sum(1 for index, each in enumerate(at) if index == 0 or each - at[index - 1] > EPISODE)
     size = len(at) / episodes if episodes else 1.0
@@ -82,8 +82,8 @@ def make(
     """Return the card of a detector that was just trained: JSON.
 
     Args:
-        config: What was asked for.
-        data: What it was trained on.
+        config: The configuration of the training.
+        data: The data that it was trained on.
         reports: The reports as the detector sees them.
         terms: Sigma and heartbeat.
         detector: The detector.

@@ -17,7 +17,7 @@ class Judged:
 
     Attributes:
         at: The report's index.
-        features: What it was judged by.
+        features: The features that it was judged by.
         scores: The detector's.
         outcome: ACCEPTED or HELD.
         reason: Why it is held, or was until it was confirmed.

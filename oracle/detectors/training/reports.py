@@ -27,7 +27,7 @@ class Reports:
         kind: How moves are measured.
         decimals: Decimals of the answers.
         times: Unix seconds, rising.
-        answers: In answer units.
+        answers: The answers, in answer units.
         lowest: The lowest answer of each report, where several sources gave one; else empty.
         highest: The highest, likewise.
     """

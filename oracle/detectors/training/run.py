@@ -57,9 +57,9 @@ def train(config: TrainingConfig, data: TrainingData | None = None, progress: Pr
     """Fit the detector that a configuration asks for, and measure it on each split.
 
     Args:
-        config: What to train.
-        data: What to learn from; None: the file that the configuration names.
-        progress: Told each step before it begins.
+        config: The configuration of the training.
+        data: The data to learn from; None: the file that the configuration names.
+        progress: Called with each step before it begins.
 
     Raises:
         DataError: The data or the budget can't carry it.

@@ -15,13 +15,13 @@ class Entry:
     """One observation as the journal has it.
 
     Attributes:
-        answer: In answer units.
-        observed_at: When the value was observed, unix seconds.
+        answer: The answer, in answer units.
+        observed_at: The time at which the value was observed, unix seconds.
         stage: The furthest stage of the latest attempt.
         attempts: How often a statement was derived for it.
-        recorded_at: When it was journalled, unix seconds.
+        recorded_at: The time at which it was journalled, unix seconds.
         outcome: How it ended; None while it is open.
-        finished_at: When the outcome was journalled, unix seconds.
+        finished_at: The time at which the outcome was journalled, unix seconds.
         round_id: The round that the latest attempt was signed for.
         scores: The scores of the latest attempt.
     """
@@ -86,7 +86,7 @@ class Compaction:
 
     Attributes:
         observations: Ended observations whose transitions were dropped; their outcomes and summaries stay.
-        rows: How many transitions these were.
+        rows: The number of those transitions.
     """
 
     observations: int

@@ -43,9 +43,9 @@ class Journal:
 
         Args:
             where: A file, which is made readable by its owner only, or a database.
-            read_only: Whether to read only, which is possible while a daemon writes, too.
-            standby: Whether to wait if another daemon writes: `try_lead` then takes over from it.
-            lease_s: For how long a leader is taken for alive without a sign of it, seconds.
+            read_only: True to only read, which also works while a daemon writes.
+            standby: True to wait if another daemon writes: `try_lead` then takes over from it.
+            lease_s: Seconds for which a leader counts as alive without a sign of it.
             now: Clock of the transitions' times, unix seconds.
 
         Raises:
@@ -82,7 +82,7 @@ class Journal:
         """Become the writer, unless another daemon is; the schema is brought up to date first.
 
         Returns:
-            Whether this daemon writes now.
+            True if this daemon writes now.
 
         Raises:
             JournalError, JournalUnavailable: As when it is opened.
@@ -152,7 +152,7 @@ class Journal:
 
         Args:
             feed: The feed; None: all but shadow reports, which are of feeds of their own: see `SHADOW`.
-            limit: How many at most.
+            limit: The largest number of them.
         """
         query = sa.select(observations).where(in_feed(feed)).order_by(observations.c.id.desc()).limit(limit)
         return self._entries(query)
@@ -203,7 +203,7 @@ class Journal:
 
         Args:
             keep_days: Days since the outcome for which everything is kept.
-            at_once: How many observations at most: the oldest. Call it again until it finds none.
+            at_once: The most observations to drop, oldest first. Call it again until it finds none.
         """
         with self._store.transaction() as connection:
             now = self._now()

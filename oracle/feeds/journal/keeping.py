@@ -56,10 +56,10 @@ def drop_transitions(connection: sa.Connection, now: float, before: float, at_on
     """Drop the transitions of the oldest observations that ended earlier. See `Journal.compact`.
 
     Args:
-        connection: In a transaction that writes.
+        connection: A connection in a transaction that writes.
         now: Unix seconds.
         before: The transitions of observations that ended before this time are dropped, unix seconds.
-        at_once: How many observations at most.
+        at_once: The most observations to drop.
     """
     remaining = sa.exists().where(transitions.c.key == outcomes.c.key)
     keys = connection.scalars(

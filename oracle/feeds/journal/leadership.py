@@ -49,7 +49,7 @@ class Leadership:
         """Become the writer, unless another daemon is; the schema is brought up to date first.
 
         Returns:
-            Whether this daemon leads now.
+            True if this daemon leads now.
 
         Raises:
             JournalError: The journal is damaged, or was written by a newer release.
@@ -160,7 +160,7 @@ class Lease:
         Args:
             engine: Makes the connection.
             renew: Renews the lease in a transaction, and returns whether it still was this leader's.
-            lost: Is called once, when another daemon leads.
+            lost: Called once, when another daemon leads.
             interval: Seconds between two renewals.
         """
         self._engine = engine

@@ -117,7 +117,7 @@ class StageReader:
         """Return what the journal has of one observation.
 
         Args:
-            connection: In a transaction.
+            connection: A connection in a transaction.
             row: The observation's row.
         """
         outcome = connection.execute(sa.select(outcomes).where(outcomes.c.key == row.key)).first()

@@ -20,7 +20,7 @@ class Store:
     Attributes:
         database: The database.
         name: Its name for messages.
-        read_only: Whether it may only be read.
+        read_only: True if it may only be read.
         engine: Makes further connections.
         lock: Is held during each transaction.
         fence: Is called at the beginning of each transaction that only the leader may make, and raises if this
@@ -50,8 +50,8 @@ class Store:
         """Make one transaction. None that writes is begun after another daemon has taken over.
 
         Args:
-            read: Whether it only reads.
-            fenced: Whether only the leader may make it, if it writes.
+            read: True if it only reads.
+            fenced: True if only the leader may make it, if it writes.
 
         Raises:
             JournalError: The journal is closed, may not be written, or another daemon leads.

@@ -73,7 +73,7 @@ def build(
             insecure as another, and a rebuilt key would not fit the verifier that is already deployed.
         compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
-        progress: Told each step before it begins.
+        progress: Called with each step before it begins.
 
     Raises:
         ArtifactError: The circuit can't be built, differs from the detector, or has a score unit that the hub does not

@@ -36,7 +36,7 @@ class LocalProver(PooledProver):
         cache: Keeps proofs; None makes one in memory.
         tmpfs: A folder in memory, such as `/dev/shm`, for copies of the keys and the SRS, which each proof reads anew.
             None: they are read ahead into the page cache, which the system may empty.
-        on_event: Told what happens to each job.
+        on_event: Called with each event of a job.
 
     Raises:
         ValueError: A number is out of range.

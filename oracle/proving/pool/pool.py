@@ -53,7 +53,7 @@ class PooledProver(abc.ABC):
         deadline: Seconds for one proof, from when a worker has it.
         retries: Times that a job is tried again when its worker died.
         cache: Keeps proofs; None makes one in memory. Several provers may share one.
-        on_event: Told what happens to each job.
+        on_event: Called with each event of a job.
 
     Raises:
         ValueError: `queue` or `retries` is below 0.

@@ -83,7 +83,7 @@ class RayProver(PooledProver):
             workers see the files anyway.
         start_deadline: Seconds until a worker must have started.
         cache: Keeps proofs; None makes one in memory.
-        on_event: Told what happens to each job.
+        on_event: Called with each event of a job.
 
     Raises:
         ToolMissing: Ray is not installed.

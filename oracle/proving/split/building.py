@@ -50,7 +50,7 @@ def build(
         srs: Gives the SRS.
         compile_standard: Runs solc 0.8.20.
         cache: Folder of artifacts.
-        progress: Told each step before it begins.
+        progress: Called with each step before it begins.
 
     Raises:
         ArtifactError: A segment can't be built, or what was found is corrupt.

@@ -50,13 +50,13 @@ def plan(
         circuit: The whole circuit.
         name: The model's name.
         visibility: Where the weights are.
-        objective: What is to be small.
+        objective: The quantity that should be small.
         memory: Bytes that all proofs at once may take.
         cores: Cores of the machine.
         engine: Asked for the rows of segments; makes no key.
         folder: For its files.
         at: Those of `cuts` that are taken; None lets the planner choose.
-        progress: Told each step before it begins.
+        progress: Called with each step before it begins.
 
     Raises:
         ModelError: A part that can't be cut does not fit the memory.

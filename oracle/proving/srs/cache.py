@@ -31,7 +31,7 @@ class SrsCache:
         mirror: URL of a folder with the public ceremony's files, named as at `CEREMONY_URL`. The mirror need not be
             trusted: its files are checked against the known hashes.
         patience: Says when to give up on the ceremony's server.
-        progress: Told how much of a download is there.
+        progress: Called with the part of a download that is there.
     """
 
     def __init__(

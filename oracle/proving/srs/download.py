@@ -24,7 +24,7 @@ from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving.hashing import sha256_of
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes are there, and how many there will be."""
+"""Called with the number of bytes that are there, and of all."""
 
 _BUSY = frozenset({408, 425, 429})
 _SLOWEST = 128 * 1024
@@ -79,7 +79,7 @@ def download(
         size: Its bytes.
         sha256: Its SHA-256, hex.
         patience: Says when to give up.
-        progress: Told how much of it is there.
+        progress: Called with the part that is there.
 
     Raises:
         SrsUnavailable: The server did not answer, or not in time. The bytes that arrived are kept for the next call.

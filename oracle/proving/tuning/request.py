@@ -1,4 +1,4 @@
-"""A tuning request: the model, its samples, what counts as the same verdict, and what is to be cheap."""
+"""A tuning request: the model, its samples, the rule for equal verdicts, and the quantity that should be small."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FINALISTS = 3
 
 
 class Objective(StrEnum):
-    """The quantity that is to be small."""
+    """The quantity that should be small."""
 
     TIME = "time"
     GAS = "gas"
@@ -68,7 +68,7 @@ class Request:
         verdict: How outputs are read. None: a threshold on one output, the largest of several.
         max_flips_per_10k: Flips per 10,000 samples that the gate allows.
         visibility: Where the weights are.
-        objective: The quantity that is to be small.
+        objective: The quantity that should be small.
         output: The output that is published; needed if there are several.
         keep_activation: Keep a final monotone activation.
         clip: Largest magnitude of a window's integers.

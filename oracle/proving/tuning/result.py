@@ -39,7 +39,7 @@ class Candidate:
     refused: str = ""
 
     def cost(self, objective: Objective) -> float:
-        """Return what is to be small: measured if it was, else estimated."""
+        """Return the quantity that should be small: measured if it was, else estimated."""
         seconds = self.estimated.seconds if self.seconds is None else self.seconds
         gas = self.gas()
         return {Objective.TIME: seconds, Objective.GAS: float(gas), Objective.BOTH: math.sqrt(seconds * gas)}[objective]

@@ -81,7 +81,7 @@ def _delayed(lag: int) -> Apply:
 
 
 _CRASH = (-4, -10, -7, -4, -2, -1)
-"""How many percent the price is off, tick by tick."""
+"""The error of the price in percent, tick by tick."""
 
 
 def _flash_crash(around: Surroundings, rng: random.Random) -> tuple[Decimal, ...]:

@@ -1,4 +1,4 @@
-"""What a fault is, and what it may draw on."""
+"""A fault, and the values that it may use."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Fault:
         group: The group under which evaluations list it.
         size: Its size, by which it is sorted within its group, for instance in percent.
         earlier: How many true values before it `apply` needs; at least 1.
-        needs_others: Whether it needs another series.
-        source: Whether it happens to one of several sources, instead of the value made of them.
-        real: Whether a market does the same: then it must pass, or clear within the bound of a hold.
+        needs_others: True if it needs another series.
+        source: True if it happens to one of several sources, instead of the value made of them.
+        real: True if a market does the same: then it must pass, or clear within the bound of a hold.
     """
 
     kind: str

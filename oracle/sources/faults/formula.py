@@ -15,7 +15,7 @@ from oracle.sources.faults.fault import Surroundings, like
 __all__ = ["MAX_EARLIER", "Formula"]
 
 MAX_EARLIER = 256
-"""How many true values before itself a fault may draw on."""
+"""The number of true values before itself that a fault may use."""
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -36,7 +36,7 @@ class Formula:
         where: Put in front of each error's message.
 
     Attributes:
-        earlier: How many true values before the fault it needs.
+        earlier: The number of true values before the fault that it needs.
 
     Raises:
         DataError: It is not an expression, or uses something that it may not use.
@@ -65,7 +65,7 @@ class Formula:
                 self._check(right)
             case ast.Call(func=ast.Name(id="earlier"), args=[ast.Constant(value=int(count))], keywords=[]):
                 if not 1 <= count <= MAX_EARLIER:
-                    raise DataError(f"{self._where}: earlier({count}) must be of 1 to {MAX_EARLIER} ticks")
+                    raise DataError(f"{self._where}: earlier({count}) must be 1 to {MAX_EARLIER} ticks")
                 self.earlier = max(self.earlier, count)
             case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]) if name in _FUNCTIONS:
                 for argument in arguments:

@@ -286,7 +286,7 @@ def test_a_user_can_add_faults(tmp_path: Path) -> None:
         ("[[fault]]\nname = 'a'\nvalue = 'price * 2'", "'price' can't be used in a value; it knows clean"),
         ("[[fault]]\nname = 'a'\nvalue = '__import__(clean)'", "can't be used in a value"),
         ("[[fault]]\nname = 'a'\nvalue = 'clean.real'", "can't be used in a value"),
-        ("[[fault]]\nname = 'a'\nvalue = 'earlier(0)'", r"earlier\(0\) must be of 1 to"),
+        ("[[fault]]\nname = 'a'\nvalue = 'earlier(0)'", r"earlier\(0\) must be 1 to"),
         ("[[fault]]\nname = 'a'\nvalue = '1'\n[[fault]]\nname = 'a'\nvalue = '2'", "two faults are called 'a'"),
         ("[[fault", "can't be read"),
     ],

@@ -14,7 +14,7 @@ def upgrade(connection: sa.Connection, *, stamp: str | None = None) -> None:
     """Bring a database to the newest schema, in the transaction that the connection is in.
 
     Args:
-        connection: In a transaction.
+        connection: A connection in a transaction.
         stamp: The revision that the database is at, if it has none written down.
     """
     config = Config()
