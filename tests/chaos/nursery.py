@@ -1,6 +1,6 @@
 """Daemons as processes of their own, forked from one that has imported everything: an import takes longer than a fault.
 
-What is run is what `oracle run` runs; tests/integration/test_daemon.py runs it in an interpreter of its own.
+What is run is what `oracle run` runs; the first test of tests/integration/test_daemon.py starts an interpreter for it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -35,11 +36,11 @@ import oracle.web.server  # noqa: F401
 from tests.chaos import saboteur
 
 
-def start(folder: Path, environment: dict[str, str]) -> Daemon:
-    """`oracle run` in a folder; its log goes to `log` there."""
+def start(folder: Path, environment: dict[str, str], arguments: Sequence[str] = ("run",)) -> Daemon:
+    """Start `oracle run`, or another command, in a folder; its log goes to `log` there."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
-    process = context.Process(target=_run, args=(folder, environment))
+    process = context.Process(target=_run, args=(folder, environment, tuple(arguments)))
     process.start()
     return Daemon(process)
 
@@ -59,7 +60,7 @@ class Daemon:
         """Its exit code, or the negative number of a signal; None while it runs."""
         return self._process.exitcode
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float = 30.0) -> int:
         """The same, once it has ended; it has to within `timeout` seconds."""
         self._process.join(timeout)
         assert self._process.exitcode is not None, f"it has not ended within {timeout:g} s"
@@ -76,12 +77,12 @@ class Daemon:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(folder: Path, environment: dict[str, str]) -> None:
+def _run(folder: Path, environment: dict[str, str], arguments: Sequence[str]) -> None:
     os.chdir(folder)
     os.environ.update(environment)
     log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.argv = ["oracle", "run"]
+    sys.argv = ["oracle", *arguments]
     saboteur.main()

@@ -151,7 +151,7 @@ def test_the_srs_in_use_is_told_to_be_insecure(workspace: Workspace) -> None:
 
 
 def test_the_chain_command_runs_a_chain_until_it_is_asked_to_stop(workspace: Workspace, project_root: Path) -> None:
-    running = workspace.start("chain", "up", "--file", str(project_root / "anvil.toml"), "--port", "0")
+    running = workspace.start_interpreter("chain", "up", "--file", str(project_root / "anvil.toml"), "--port", "0")
     said = re.compile(r"chain 31337 at (http://127\.0\.0\.1:\d+), process (\d+)")
     eventually(lambda: said.search(workspace.log()) is not None, "the chain's address")
     found = said.search(workspace.log())

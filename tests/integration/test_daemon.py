@@ -23,7 +23,7 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal
-from oracle.sources.push.source import NONCE, SIGNATURE, TIMESTAMP, signature
+from oracle.sources.push.authentication import NONCE, SIGNATURE, TIMESTAMP, signature
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
 from tests.postgres import Postgres
 
@@ -70,7 +70,7 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
     values: list[object] = [100, 100.4, 100.1, 1000, 100.2, 100.3]
     workspace.configure(feed("eth", workspace.recording("eth", values)))
     deployed(workspace)
-    daemon = workspace.start("run")
+    daemon = workspace.start_interpreter("run")
     assert daemon.wait(DEADLINE_S) == 0, workspace.log()
     assert assert_chain_agrees(workspace) == len(values)
     counts = workspace.counts()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +30,7 @@ from oracle.proving.inspect.artifact import inspect_artifact
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.ceremony import CEREMONY_SHA256
 from oracle.proving.srs.check import check_srs
+from tests.integration.workspace import Done, run_command
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +55,12 @@ def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "200", "ORACLE_CONFIG": ""}).invoke(command_line, [*arguments])
 
 
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line as a process, without any configuration and with a cache of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORACLE_")}
-    environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, "-c", "from oracle.cli import main; main()", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+def command(folder: Path, *arguments: str) -> Done:
+    """Run a command without any configuration and with a cache of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ORACLE_")]:
+            patch.delenv(name)
+        return run_command(folder, arguments, {"XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"})
 
 
 def test_everything_is_told(artifact: Artifact) -> None:

@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -42,6 +41,7 @@ from oracle.proving.tuning.search import Search
 from oracle.proving.verification import LocalVerifier
 from tests import circuits, models
 from tests.graphs import graphs
+from tests.integration.workspace import run_command
 from tests.leaks import leaking, leaks
 from tests.models import model, node, weights
 
@@ -554,12 +554,7 @@ def test_the_walk_through_as_written(
         if code:
             exec(compile(code.replace("http://127.0.0.1:8545", chain.rpc_url), "models.md", "exec"), names)
             continue
-        done = subprocess.run(
-            [sys.executable, "-c", "from oracle.cli import main; main()", *shlex.split(command)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_command(tmp_path, shlex.split(command), {})
         assert done.returncode == 0, done.stderr
         if "--check" in command:
             shown = [line.split() for line in text.split(command)[1].splitlines()[2:8]]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +17,12 @@ from typing import Any, Self
 import pytest
 
 from oracle.chain.local.anvil import Anvil
+from oracle.cli import main
 from oracle.config import load
 from oracle.core.errors import OracleError
 from oracle.feeds.journal import Journal, open_journal
+from tests.chaos import nursery
+from tests.chaos.nursery import Daemon
 from tests.circuits import artifacts
 
 DEADLINE_S = 90.0
@@ -60,7 +64,7 @@ class Workspace:
     def __init__(self, folder: Path, chain: Anvil) -> None:
         self.folder = folder
         self.chain = chain
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[subprocess.Popen[str] | Daemon] = []
 
     def __enter__(self) -> Self:
         return self
@@ -129,27 +133,19 @@ interval = 0.1
         (self.folder / f"{name}.csv").write_text("\n".join(["time,value", *rows]) + "\n")
         return f'{{ type = "replay", file = "{name}.csv", speed = "max" }}'
 
-    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Done:
-        """Run a command to its end, in this process: a new one would take seconds to import what this one has."""
-        from oracle.cli import main
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
+        """Run a command to its end, in this process."""
+        return run_command(self.folder, arguments, environment or {})
 
-        out, errors = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-            patch.chdir(self.folder)
-            patch.setattr(sys, "argv", ["oracle", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO())
-            for name, value in (environment or {}).items():
-                patch.setenv(name, value)
-            stack.enter_context(contextlib.redirect_stdout(out))
-            stack.enter_context(contextlib.redirect_stderr(errors))
-            with pytest.raises(SystemExit) as ended:
-                main()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Done(code, out.getvalue(), errors.getvalue())
+    def start(self, *arguments: str) -> Daemon:
+        """Start a command, its log in `log` of the folder; its process is forked from one that has imported everything."""
+        (self.folder / "log").touch()
+        process = nursery.start(self.folder, dict(os.environ), arguments)
+        self._started.append(process)
+        return process
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command; its log goes to `log` in the folder."""
+    def start_interpreter(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command as a user does, in an interpreter of its own; its log goes to `log` in the folder."""
         with (self.folder / "log").open("a") as log:
             process = subprocess.Popen(
                 self._command(*arguments), cwd=self.folder, stdout=log, stderr=log, text=True, stdin=subprocess.DEVNULL
@@ -177,9 +173,27 @@ interval = 0.1
         return [sys.executable, "-c", "from oracle.cli import main; main()", *arguments]
 
 
+def run_command(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
+    """Run a command in a folder, in this process: a new one would take seconds to import what this one has."""
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["oracle", *arguments])
+        patch.setattr(sys, "stdin", io.StringIO())
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(errors))
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return Done(code, out.getvalue(), errors.getvalue())
+
+
 def eventually(holds: Callable[[], bool], what: str) -> None:
     """Wait until something holds; fails when it does not within the deadline."""
     until = time.monotonic() + DEADLINE_S
     while not holds():
         assert time.monotonic() < until, f"not within {DEADLINE_S:g} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.1)
