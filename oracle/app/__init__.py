@@ -8,7 +8,7 @@ What an operator does:
     explain    say why a report was accepted or is held; `explanation` puts it into words
     audit      verify every round of a hub again
     doctor     check this machine and the configuration
-    models     build, prove and verify models of one's own
+    models     build, prove and verify a user's own models
     training   train a detector on what a feed has reported
     srs        list, fetch, generate, check and import reference strings
     chain      run the local chain

@@ -1,7 +1,7 @@
 """`oracle explain`: why a report was accepted or is held.
 
-The features are rebuilt from the chain's own rounds, and the scores by the integer model: what is told is what was
-proven. See `oracle.app.explanation` for what is made of them.
+The features are rebuilt from the chain's own rounds, and the scores by the integer model. So the explanation is about
+exactly what was proven. `oracle.app.explanation` puts it into words.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`oracle model …`: models of one's own, from an ONNX file to an artifact, to proofs and their verification."""
+"""`oracle model …`: a user's own models, from an ONNX file to an artifact, to proofs and their verification."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """The options of building a model of one's own. See `oracle model build --help`.
+    """The options of building a user's own model. See `oracle model build --help`.
 
     Attributes:
         onnx: The model's file.
@@ -175,7 +175,7 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
 
 
 def _chain(path: Path, *, prover: bool = True) -> ArtifactChain:
-    """Load the artifact of a whole model. What is wrong with it is a user's mistake, and no verdict on a proof."""
+    """Load the artifact of a whole model. An error is a user's mistake, not a verdict on a proof."""
     try:
         return split.load_chain(path, prover=prover)
     except ArtifactError as error:

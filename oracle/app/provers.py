@@ -29,7 +29,7 @@ def log_proving(event: ProverEvent) -> None:
     told: dict[str, Any] = {"running": event.running, "waiting": event.waiting, "seconds": round(event.seconds, 3)}
     if event.detail:
         told["detail"] = event.detail
-    # A failure is no warning here: it reaches whoever asked for the proof, and is told there.
+    # A failure is not logged as a warning here: whoever asked for the proof gets the error, and reports it.
     level = log.warning if event.kind == "retried" else log.debug
     level(f"proof {event.kind}", statement=event.statement[:16], **told)
 

@@ -217,7 +217,7 @@ class ShadowRecorder(ShadowListener):
 
 
 class ChainRecorder(ChainListener):
-    """Counts what is told of transactions and endpoints."""
+    """Counts the events of transactions and endpoints."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

@@ -87,9 +87,9 @@ async def open_oracle(
         env: The environment, for passwords; None: that of the process.
         watch: Called with each stage of each observation.
         on_proof: Called with each event of a prover.
-        on_chain: Hears of transactions and endpoints.
+        on_chain: Notified of transactions and endpoints.
         on_standby: Called with the daemon that leads; with None once this one leads.
-        on_shadow: Hears of shadow reports.
+        on_shadow: Notified of shadow reports.
         clock: Unix seconds.
 
     Raises:

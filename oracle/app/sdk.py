@@ -277,7 +277,7 @@ def audit_hub(rpc_url: str, hub: str, artifacts: Path | str, *, from_block: int 
     """
     folder = Path(artifacts)
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder: name the one that has the models' artifacts")
+        raise ConfigError(f"{folder} is not a folder: name the one that has the models' artifacts")
     return asyncio.run(audit(hub, rpc_url, folder, from_block))
 
 

@@ -16,8 +16,8 @@ _MOST_ELEMENTS = 255
 def read_submission(calldata: bytes) -> Submission:
     """Return the arguments of `submit` as the hub reads them.
 
-    Whoever relays a submission chooses its encoding, and Solidity takes more than ABI libraries do: a list in calldata
-    may refer to elements that stand before it. An auditor has to be able to read whatever the hub took.
+    A transmitter chooses the encoding of its submission, and Solidity takes more than ABI libraries do: a list in
+    calldata may refer to elements that stand before it. An auditor has to be able to read whatever the hub took.
 
     Raises:
         ValueError: The calldata is not a call of `submit`, or the hub can't have taken it.

@@ -82,7 +82,7 @@ def derive_window(
     if len(set(signers)) != len(signers):
         raise Unproven("a reporter signed twice")
     if strangers := sorted(set(signers) - feed.reporters):
-        raise Unproven(f"{strangers[0]} was no reporter")
+        raise Unproven(f"{strangers[0]} was not a reporter")
     spread = encoding.spread(feed.kind, feed.sigma, answers[0], answers[-1])
     if feed.max_spread and spread > feed.max_spread:
         raise Unproven("the reporters' answers were too far apart")

@@ -110,14 +110,14 @@ def measure_growth(
         The entry `growth`, as it was written.
 
     Raises:
-        DataError: The file exists, and is no report.
+        DataError: The file exists, and is not a report.
     """
     try:
         report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
         if not isinstance(report, dict):
             raise ValueError("no object")
     except (OSError, ValueError) as error:
-        raise DataError(f"{out} is no report of `oracle bench` ({error}): move it away") from error
+        raise DataError(f"{out} is not a report of `oracle bench` ({error}): move it away") from error
     found: dict[str, Any] = {
         "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "machine": machine(),

@@ -13,7 +13,7 @@ def require_address(text: str, where: str) -> str:
         where: The name of the option or key, for the message.
 
     Raises:
-        ConfigError: It is no address, or one with a wrong checksum.
+        ConfigError: It is not an address, or one with a wrong checksum.
     """
     try:
         return formats.checksum_address(text)

@@ -102,7 +102,7 @@ def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], in
     """Return proposed reporters as the hub takes them.
 
     Raises:
-        ConfigError: One is no address.
+        ConfigError: One is not an address.
         DataError: An address is there twice, or the quorum is larger than the number of reporters.
     """
     found = [require_address(each, "REPORTER") for each in addresses]

@@ -77,7 +77,7 @@ class Compiled:
         """Return the same with the addresses of its libraries filled in; other addresses are ignored.
 
         Raises:
-            DeploymentError: One is missing, or is no address.
+            DeploymentError: One is missing, or is not an address.
         """
         needed = {*self.links, *self.runtime_links}
         if missing := needed - libraries.keys():
@@ -191,5 +191,5 @@ def _address_bytes(name: str, address: str) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != ADDRESS_BYTES or raw == NOWHERE:
-        raise DeploymentError(f"{address!r} is no address of {name}")
+        raise DeploymentError(f"{address!r} is not an address of {name}")
     return raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ChainListener:
-    """Does nothing with what it is told; override the methods of interest. They must not raise."""
+    """Ignores every event; override the methods of interest. They must not raise."""
 
     def replaced(self) -> None:
         """A stuck transaction was signed again with higher fees."""

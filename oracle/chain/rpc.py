@@ -156,7 +156,7 @@ class Rpc:
         """Execute a call without a transaction.
 
         Args:
-            block: The block on whose state it is executed. "pending" has the time that the next block will have.
+            block: The block on whose state the call is executed. "pending" has the time that the next block will have.
             decode: Decodes the contract's custom errors.
             doubt: See `Doubt`.
 

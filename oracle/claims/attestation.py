@@ -55,7 +55,7 @@ class Attestation:
         """Return the attestation that `document` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: The document is no attestation.
+            KeyError, TypeError, ValueError: The document is not an attestation.
         """
         signature = from_hex(document["signature"])
         expires_at = document["expires_at"]
@@ -117,7 +117,7 @@ class Attested:
         """Read a file, and check that the issuer it names has signed its content.
 
         Raises:
-            DataError: The file is no attestation, or was edited.
+            DataError: The file is not an attestation, or was edited.
         """
         return files.load(path, "attestation", Attested.from_document)
 
@@ -126,7 +126,7 @@ class Attested:
         """Return the signed commitment that `document` wrote, after checking its signature.
 
         Raises:
-            KeyError, TypeError, ValueError: The document is no signed commitment, or was edited.
+            KeyError, TypeError, ValueError: The document is not a signed commitment, or was edited.
         """
         from eth_account import Account
 
@@ -138,7 +138,7 @@ class Attested:
             if not 0 <= values[name] < limit:
                 raise ValueError(f"{name} is out of range")
         if type(values["chain_id"]) is not int:
-            raise ValueError("chain_id is no integer")
+            raise ValueError("chain_id is not an integer")
         found = Attested(**values | {"attestation": Attestation.from_document(values["attestation"])})
         given = found.attestation
         try:

@@ -23,14 +23,14 @@ def read_inputs(path: Path) -> tuple[dict[str, Any], tuple[int, ...] | None]:
     `oracle claim attest` writes such files with a salt.
 
     Raises:
-        DataError: The file can't be read, or is no JSON object.
+        DataError: The file can't be read, or is not a JSON object.
     """
     found = files.load(path, "JSON object of inputs by name", _object)
     salt = found.pop(SALT, None)
     if salt is None:
         return found, None
     if not isinstance(salt, list):
-        raise DataError(f"{path}: {SALT} is no list of integers")
+        raise DataError(f"{path}: {SALT} is not a list of integers")
     return found, tuple(salt)
 
 
@@ -59,7 +59,7 @@ def issue(
         The attestation, which anyone may see, and the data with its salt, which only the subject may see.
 
     Raises:
-        DataError: The inputs do not have the model's features, or the subject is no address.
+        DataError: The inputs do not have the model's features, or the subject is not an address.
     """
     subject_limbs(subject)
     commitment = client.commit(spec, inputs)

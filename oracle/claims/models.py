@@ -40,7 +40,7 @@ class Feature:
         name: The feature's name in the inputs.
         low: The least number in the trained range.
         high: The largest number in the trained range.
-        categories: The values of a feature that is no number, which has no range.
+        categories: The values of a feature that is not a number, which has no range.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Feature:
         """Return the integers of a value.
 
         Raises:
-            DataError: It is no value of this feature.
+            DataError: It is not a value of this feature.
         """
         # No error contains the value, which is private: errors end up in logs.
         one = 1 << INPUT_SCALE
@@ -201,7 +201,7 @@ class ModelSpec:
             weights: False reads the features only, which is all that an issuer needs; the graph is then empty.
 
         Raises:
-            DataError: The files can't be read, or are no model.
+            DataError: The files can't be read, or are not a model.
         """
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -216,7 +216,7 @@ class ModelSpec:
                 f"the model {path} can't be read: {error.strerror}; packaged models are {', '.join(PACKAGED)}"
             ) from error
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path} is no model for claims: {error}") from error
+            raise DataError(f"{path} is not a model for claims: {error}") from error
 
     @staticmethod
     def packaged(name: str) -> ModelSpec:

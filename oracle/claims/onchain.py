@@ -29,13 +29,13 @@ _HINTS = {
     "InvalidDelay": "the delay of {delay} seconds is more than 30 days",
     "VerifierChanged": "the code at the verifier's address {verifier} is not what was proposed",
     "InvalidIssuer": "{issuer} is zero, or was named for this model before: a removed issuer takes another key",
-    "UnknownIssuer": "{issuer} is no issuer of this model",
+    "UnknownIssuer": "{issuer} is not an issuer of this model",
     "UnknownModel": "the registry has no model {modelId}",
     "ModelNotActive": "the model {modelId} is retired, or its delay is not over",
     "NotSubject": "the claim belongs to {subject}, and {caller} sent it",
     "InvalidBounds": "the bounds {lo} and {hi} are reversed, or beyond the model's limit",
     "Expired": "the claim or its attestation expired at {expiresAt}",
-    "UntrustedIssuer": "{signer} signed the commitment, who is no issuer of this model here (or not yet), or the "
+    "UntrustedIssuer": "{signer} signed the commitment, who is not an issuer of this model here (or not yet), or the "
     "signature is of another claim",
     "Revoked": "the issuer {issuer} has revoked the commitment",
     "AlreadyRecorded": "the same claim is recorded already",

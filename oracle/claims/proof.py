@@ -112,7 +112,7 @@ class ClaimProof:
         """Return the claim that `document` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: The document is no claim.
+            KeyError, TypeError, ValueError: The document is not a claim.
         """
         values = dict(document)
         if values.pop("format") != FORMAT:
@@ -120,7 +120,7 @@ class ClaimProof:
         for name in _HEX:
             values[name] = int(values[name], 16)
             if not 0 <= values[name] < (1 << 256 if name == "model_id" else encoding.FIELD_MODULUS):
-                raise ValueError(f"{name} is no field element")
+                raise ValueError(f"{name} is not a field element")
         for name in ("lo", "hi", "unit", "expires_at"):
             _require_integer(name, values[name])
         values["proof"] = from_hex(values["proof"])

@@ -27,7 +27,7 @@ def subject_limbs(subject: str) -> tuple[int, ...]:
     """Return an address as the circuit's integers.
 
     Raises:
-        DataError: The subject is no address, or the zero address.
+        DataError: The subject is not an address, or the zero address.
     """
     value = int(subject, 16) if is_address(subject) else 0
     if not value:

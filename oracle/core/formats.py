@@ -48,17 +48,17 @@ def checksum_address(text: str) -> str:
     An address in lower case or in upper case has no checksum, and is taken as it is.
 
     Raises:
-        ValueError: `text` is no address, or its mixed case is not the checksum's. The message repeats it and says what
-            is wrong.
+        ValueError: `text` is not an address, or its mixed case is not the checksum's. The message repeats it and says
+            what is wrong.
     """
     from eth_utils.address import is_checksum_formatted_address, to_checksum_address
 
     if not is_address(text):
         digits = text.removeprefix("0x")
-        problem = f"has {len(digits)} digits" if _HEX_DIGITS.fullmatch(digits) else "has characters that are no digits"
+        problem = f"has {len(digits)} digits" if _HEX_DIGITS.fullmatch(digits) else "has characters that are not digits"
         if not text.startswith("0x"):
             problem += " and no 0x in front"
-        raise ValueError(f"{text!r} is no address: it {problem}; an address is 0x and 40 hexadecimal digits")
+        raise ValueError(f"{text!r} is not an address: it {problem}; an address is 0x and 40 hexadecimal digits")
     checksummed = str(to_checksum_address(text.lower()))
     # The message does not offer the checksum's form: of a mistyped address, that is the address of somebody else.
     if is_checksum_formatted_address(text) and text != checksummed:

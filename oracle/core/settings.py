@@ -91,7 +91,7 @@ def check_address(value: str) -> str:
     """Return the address `value` in the mixed case of its checksum.
 
     Raises:
-        PydanticCustomError: It is no address, its checksum is wrong, or it is the zero address.
+        PydanticCustomError: It is not an address, its checksum is wrong, or it is the zero address.
     """
     try:
         address = checksum_address(value)

@@ -34,12 +34,12 @@ def acts(options: DemoOptions) -> list[Act]:
     The VIX is recorded from 2014 on only, so it has an act of its own.
 
     Raises:
-        DataError: The start is no date, or the series have too few days after it.
+        DataError: The start is not a date, or the series have too few days after it.
     """
     try:
         start = dt.date.fromisoformat(options.start)
     except ValueError:
-        raise DataError(f"--start {options.start!r} is no date; write it as 2008-07-01") from None
+        raise DataError(f"--start {options.start!r} is not a date; write it as 2008-07-01") from None
     crisis = {name: _series(name, start, options.ticks) for name in ("sp500", "nasdaq", "wti")}
     second_ticks = min(options.ticks, SECOND_ACT_TICKS)
     volatility = {"vix": _series("vix", SECOND_ACT, second_ticks)}

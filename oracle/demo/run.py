@@ -51,7 +51,7 @@ async def run(options: DemoOptions, console: Console) -> Performance:
         console: Shows what happens.
 
     Raises:
-        DataError: The start is no date, or the series have too few days after it.
+        DataError: The start is not a date, or the series have too few days after it.
     """
     out = options.out
     played_acts = acts(options)

@@ -87,7 +87,7 @@ def load_card(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not JSON: {error}") from error
     needed = {"schema", "name", "model", "data", "detector", "split", "budget", "seed", "pressures"}
     if not isinstance(card, dict) or card.get("schema") != CARD_SCHEMA or not needed <= set(card):
-        raise DataError(f"{path} is no model card of this release; `oracle detector train` writes NAME.card.json")
+        raise DataError(f"{path} is not a model card of this release; `oracle detector train` writes NAME.card.json")
     return card
 
 

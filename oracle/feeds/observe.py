@@ -63,7 +63,7 @@ class Observer:
             sources: Its sources.
             state: Reads the feed's state from the chain.
             known: Returns whether the journal has an observation with this key.
-            listener: Hears what the sources said.
+            listener: Notified of what the sources said.
         """
         self._feed = feed
         self._feed_id = feed_id
@@ -112,7 +112,7 @@ class Observer:
         """Read all sources."""
         collected = await collect(self._sources)
         for (name, failure), error in zip(collected.failures.items(), collected.errors, strict=True):
-            if not isinstance(error, SourceSuspended):  # its suspension was told when it began
+            if not isinstance(error, SourceSuspended):  # its suspension was reported when it began
                 self._listener.source_failed(self._feed.name, name, failure)
         if not collected.readings and all(isinstance(error, SourceExhausted) for error in collected.errors):
             raise collected.errors[0]
@@ -157,7 +157,7 @@ class Observers:
         Args:
             config: The configuration.
             make_sources: Makes a feed's sources.
-            listener: Hears what the sources said.
+            listener: Notified of what the sources said.
 
         Raises:
             OracleError: A source is wrong; see `make_sources`.
@@ -179,7 +179,7 @@ class Observers:
         """Connect the observers with chain and journal; see `Observer`.
 
         Args:
-            feed_ids: By the feeds' names; every configured feed is among them.
+            feed_ids: Ids by the feeds' names; every configured feed is among them.
             state: Reads a feed's state from the chain.
             known: Returns whether the journal has an observation with this key.
         """

@@ -90,12 +90,12 @@ class Pipeline:
         Args:
             hub: Reads feeds and rounds from the chain.
             reporters: Their signatures go into each report; as many as the feed's quorum.
-            models: By the numbers that the hub gave them.
+            models: The models, by the numbers that the hub gave them.
             submitter: Signs, sends and follows transactions.
             journal: Has each stage before the next begins.
             watch: Called with each stage, for metrics and tables; must not raise.
             attempts: See `ATTEMPTS`.
-            batching: How observations wait for others to share a proof with.
+            batching: The rules by which observations wait for others to share a proof with.
             shadows: Makes shadow reports beside the reports.
             spare: Learns how many provers no report needs.
         """

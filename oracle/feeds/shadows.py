@@ -117,7 +117,7 @@ class _Shadow:
     Attributes:
         of: The feed of its report.
         observed: Its observation, of the feed as the proposed model judges it.
-        decided: Is set once its report need not wait for it: it is sent, or never will be.
+        decided: Set once its report need not wait for it: it is sent, or never will be.
         is_late: True if its report went first.
     """
 
@@ -159,7 +159,7 @@ class Shadows(Shadowing):
             can_pay: Returns whether that account can pay for a shadow.
             slack: Returns the seconds until an observation is too old for its feed.
             wait_s: Seconds for which a proven report waits at most for its shadow to go first.
-            listener: Hears what becomes of shadows.
+            listener: Notified of what becomes of shadows.
         """
         self._hub = hub
         self._feeds = feeds

@@ -53,7 +53,7 @@ def largest(program: Program) -> Program:
     """
     count = program.outputs
     if count < 2:
-        raise ModelError("the largest of one output is no verdict: state --threshold")
+        raise ModelError("the largest of one output is not a verdict: state --threshold")
     extended = Extended(program)
     scores = program.output
     if program.output_shape != (count,):

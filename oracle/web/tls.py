@@ -56,7 +56,7 @@ class Certificate:
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise self._wrong("tls_key", self._key, f"is not the key of {self._certificate}") from None
-            raise self._wrong("tls_certificate", self._certificate, "it, or the key, is no PEM file") from None
+            raise self._wrong("tls_certificate", self._certificate, "it, or the key, is not a PEM file") from None
         return context
 
     def _wrong(self, name: str, path: Path, what: str) -> ConfigError:

@@ -82,7 +82,7 @@ async def yes(self: Rpc) -> bool:
 
 def test_a_local_srs_is_not_deployed_elsewhere(proofs: Proofs, elsewhere: Anvil, tmp_path: Path) -> None:
     config = configure(proofs, elsewhere, tmp_path, encrypted(elsewhere, tmp_path))
-    with pytest.raises(InsecureSetup, match=f"SRS is not the public ceremony's.*chain {BASE} is no local chain"):
+    with pytest.raises(InsecureSetup, match=f"SRS is not the public ceremony's.*chain {BASE} is not a local chain"):
         proofs.run(deploy(config, lambda line: None))
     assert elsewhere.rpc("eth_blockNumber") == "0x0", "nothing was sent"
     assert not config.chain.deployment.exists()

@@ -1333,7 +1333,7 @@ KEYS = "keys"
     KEYS,
     "the keystore is damaged",
     "the daemon does not start; with the keystore back, it goes on",
-    r"error: keystore .*is no encrypted keystore",
+    r"error: keystore .*is not an encrypted keystore",
 )
 def keystore_damaged(scene: Scene) -> Steps:
     yield from _keystore(scene, lambda folder: (folder / "reporter.json").write_text('{"version": 3, "crypto": "'))

@@ -456,7 +456,7 @@ def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> No
     tamper(rig, theirs, lambda word: 2)
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200, 5)))
     report = audited(rig, folder)
-    assert failures(report) == [f"{stranger} was no reporter"]
+    assert failures(report) == [f"{stranger} was not a reporter"]
     assert not report.ok
 
 

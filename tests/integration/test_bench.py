@@ -223,5 +223,5 @@ def test_growth_measures_what_it_can_and_estimates_the_rest(tmp_path: Path, monk
     assert {each["visibility"] for each in found["circuits"]} == {"public", "private"}
     assert any("| estimated |" in line for line in lines) and (tmp_path / "growth.png").stat().st_size > 1_000
     out.write_text("[]")
-    with pytest.raises(DataError, match="is no report"):
+    with pytest.raises(DataError, match="is not a report"):
         growth.measure_growth(out=out, echo=lines.append, sizes=())

@@ -626,7 +626,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     assert "has revoked the commitment" in shell("submit", shell.file("claim.json"), key="subject", code=1)
     assert "is not the registry's admin" in shell("remove-issuer", model_id, issuer.address, key="issuer", code=1)
     shell("remove-issuer", model_id, issuer.address, key="admin")
-    assert "is no issuer of this model here" in shell("submit", shell.file("claim.json"), key="subject", code=1)
+    assert "is not an issuer of this model here" in shell("submit", shell.file("claim.json"), key="subject", code=1)
     shell("retire-model", model_id, key="admin")
     assert "its model is retired" in shell("verify", shell.file("claim.json"), *where, code=1)
     assert "is retired" in shell("submit", shell.file("claim.json"), key="subject", code=1)

@@ -57,7 +57,7 @@ def test_an_unknown_key(workspace: Workspace) -> None:
 
 def test_a_bad_address(workspace: Workspace) -> None:
     workspace.configure(feed("one", workspace.recording("one", [1, 2]), reporters=["0x1234"]))
-    refused(workspace, "deploy", code=2, says=r"reporters.*'0x1234' is no address")
+    refused(workspace, "deploy", code=2, says=r"reporters.*'0x1234' is not an address")
 
 
 def test_an_unreachable_endpoint(workspace: Workspace) -> None:
@@ -119,7 +119,7 @@ def test_an_audit_of_nothing(workspace: Workspace) -> None:
 
 
 def test_a_demonstration_that_can_not_be(workspace: Workspace) -> None:
-    refused(workspace, "demo", "--start", "soon", code=2, says="'soon' is no date")
+    refused(workspace, "demo", "--start", "soon", code=2, says="'soon' is not a date")
     refused(workspace, "demo", "--ticks", "100000", code=2, says="recorded days from .* fewer than --ticks")
 
 

@@ -245,7 +245,7 @@ async def test_a_certificate_is_used_and_replaced_while_it_is_in_use(source: Pus
         used.reload()
         assert await push("the-third-one") == 204
         file.write_bytes(b"rubbish")
-        with pytest.raises(ConfigError, match="is no PEM file"):
+        with pytest.raises(ConfigError, match="is not a PEM file"):
             used.reload()
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
@@ -263,8 +263,8 @@ def test_a_certificate_that_will_not_do_is_told_in_a_line(tmp_path: Path) -> Non
     for chain, key, what in [
         (gone, one, r"\[push\] tls_certificate .*gone.pem: can't be read: No such file"),
         (one, gone, r"\[push\] tls_key .*gone.pem: can't be read: No such file"),
-        (rubbish, one, "is no PEM file"),
-        (one, rubbish, "is no PEM file"),
+        (rubbish, one, "is not a PEM file"),
+        (one, rubbish, "is not a PEM file"),
         (one, other, "is encrypted, and nobody is there to ask"),
     ]:
         with pytest.raises(ConfigError, match=what):

@@ -71,7 +71,7 @@ def vars_of(proof: Any) -> dict[str, Any]:
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy.main([]) == 2 and "usage:" in capsys.readouterr().err
     assert deploy.main([str(tmp_path / "none.toml")]) == 2 and "none.toml: no such" in capsys.readouterr().err
-    with pytest.raises(oracle.OracleError, match="no folder"):
+    with pytest.raises(oracle.OracleError, match="not a folder"):
         oracle.audit_hub("http://127.0.0.1:1", "0x" + "00" * 20, tmp_path / "none")
     with pytest.raises(oracle.OracleError, match="address"):
         oracle.FeedReader("http://127.0.0.1:1", "0x12", "ETH / USD")

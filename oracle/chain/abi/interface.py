@@ -78,11 +78,11 @@ class Interface:
         """Return name and arguments of a call.
 
         Raises:
-            ValueError: It is no call of this contract, or its arguments are not canonically encoded.
+            ValueError: It is not a call of this contract, or its arguments are not canonically encoded.
         """
         entry = self._by_selector.get(data[:4])
         if entry is None:
-            raise ValueError(f"{to_hex(data[:4])} is no function of the contract")
+            raise ValueError(f"{to_hex(data[:4])} is not a function of the contract")
         return entry["name"], _decode(entry["inputs"], data[4:])
 
     def decode_output(self, function: str, data: bytes) -> Any:

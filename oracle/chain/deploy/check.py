@@ -55,7 +55,7 @@ def check_plan(plan: DeployPlan) -> None:
 
 
 async def require_public_srs(plan: DeployPlan, rpc: Rpc) -> None:
-    """Raise InsecureSetup if a verifier's SRS was generated locally and the chain is no local one."""
+    """Raise InsecureSetup if a verifier's SRS was generated locally and the chain is not a local one."""
     if await rpc.is_local():
         return
     for name, artifacts in plan.circuits():
@@ -64,7 +64,7 @@ async def require_public_srs(plan: DeployPlan, rpc: Rpc) -> None:
             if origin != PUBLIC_CEREMONY or artifact.manifest.srs_origin != PUBLIC_CEREMONY:
                 raise InsecureSetup(
                     f"model {name}, batch {artifact.manifest.batch}: its SRS is not the public ceremony's, so "
-                    f"whoever made it can forge proofs, and chain {await rpc.chain_id()} is no local chain: "
+                    f"whoever made it can forge proofs, and chain {await rpc.chain_id()} is not a local chain: "
                     'build the artifact with srs = "public-ceremony"'
                 )
 

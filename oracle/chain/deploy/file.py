@@ -38,7 +38,7 @@ def _checksummed(value: object) -> object:
             return value
     except ValueError:
         pass
-    raise ValueError("is no address with its checksum")
+    raise ValueError("is not an address with its checksum")
 
 
 Address = Annotated[str, BeforeValidator(_checksummed)]
@@ -162,7 +162,7 @@ def read_file(path: Path) -> DeploymentFile | None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DeploymentError(
-            f"{path}: is no deployment file of this release: {where}: {first['msg'].removeprefix('Value error, ')}. "
+            f"{path}: is not a deployment file of this release: {where}: {first['msg'].removeprefix('Value error, ')}. "
             "Restore it, or move it away to deploy anew"
         ) from error
 

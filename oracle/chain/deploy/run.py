@@ -48,7 +48,7 @@ async def deploy(
         poll_s: Seconds between two looks for a receipt.
 
     Raises:
-        InsecureSetup: A verifier's SRS was generated locally, and the chain is no local one.
+        InsecureSetup: A verifier's SRS was generated locally, and the chain is not a local one.
         DeploymentError: The file is of another chain, or of one that was reset; or the chain differs from the plan.
         ContractRejected: The hub refused; the message is the reason.
         TransactionPending: A transaction is not mined within the deadline; the next run goes on from there.

@@ -19,8 +19,8 @@ from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
 class Hub:
     """Reads one hub.
 
-    A hub that was found once, with its feeds, stays: nothing of it can be removed. An endpoint that has it no longer is
-    not believed, as it lies, or was set back to an older state.
+    A hub that was found once, with its feeds, stays: nothing of it can be removed. An endpoint that no longer has it is
+    not believed, because it lies, or was set back to an older state.
 
     Args:
         address: Checksummed.

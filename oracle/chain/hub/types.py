@@ -121,7 +121,7 @@ def enum_member(enum: type[E], value: int, address: str) -> E:
     """Return a word as a member of one of the contract's enums.
 
     Raises:
-        DeploymentError: It is no member: the contract at `address` is another one than this release's hub.
+        DeploymentError: It is not a member: the contract at `address` is another one than this release's hub.
     """
     try:
         return enum(value)

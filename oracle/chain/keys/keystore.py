@@ -180,7 +180,7 @@ class Found:
 
 
 def find(folder: Path) -> list[Found]:
-    """Return the keystores in a folder, by name; other files are skipped. Raises: KeystoreError if it is no folder."""
+    """Return the keystores in a folder, by name, and skip other files. Raises: KeystoreError if it is not a folder."""
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as error:
@@ -231,7 +231,7 @@ def _account(secret: str) -> LocalAccount:
             raise ValueError
         account: LocalAccount = Account.from_key(key)
     except Exception:  # eth_keys has errors of its own, which quote the key
-        raise KeystoreError("that is no private key: it is 64 hexadecimal digits, with or without 0x") from None
+        raise KeystoreError("that is not a private key: it is 64 hexadecimal digits, with or without 0x") from None
     return account
 
 
@@ -294,7 +294,7 @@ def _refuse_open(path: Path, what: str) -> None:
 
 
 def _no_keystore(path: Path) -> KeystoreError:
-    return KeystoreError(f"keystore {path}: is no encrypted keystore (Web3 Secret Storage JSON, version 3)")
+    return KeystoreError(f"keystore {path}: is not an encrypted keystore (Web3 Secret Storage JSON, version 3)")
 
 
 def _exists(path: Path) -> KeystoreError:

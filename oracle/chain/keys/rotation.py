@@ -27,7 +27,7 @@ async def steps(hub: CommitteeReader, feeds: Mapping[str, bytes], old: str, new:
     Args:
         feeds: Ids by name.
         old: Address of the key that reports now.
-        new: Address of the key that is to report in its place.
+        new: Address of the key that will report in its place.
 
     Raises:
         DataError: Neither key is a reporter of any of the feeds.
@@ -59,7 +59,7 @@ async def steps(hub: CommitteeReader, feeds: Mapping[str, bytes], old: str, new:
             f"`oracle feed propose-reporters {name} {' '.join(after)} --quorum {quorum}`"
         )
     if not concerned:
-        raise DataError(f"{old} is no reporter of {', '.join(feeds) or 'any feed'} on the hub {hub.address}")
+        raise DataError(f"{old} is not a reporter of {', '.join(feeds) or 'any feed'} on the hub {hub.address}")
     if waiting:
         lines.append(
             f"keep {old} in [keys] reporter until then: the hub refuses the other's signatures before, and this one's "

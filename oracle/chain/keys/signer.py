@@ -141,7 +141,7 @@ def recover(chain_id: int, hub: str, feed_id: bytes, round_id: int, signed: Sign
     """Return the checksummed address that signed an observation.
 
     Raises:
-        ValueError: It is no signature.
+        ValueError: It is not a signature.
     """
     message = _message(chain_id, hub, feed_id, round_id, signed.answer, signed.observed_at)
     vrs = (signed.v, int.from_bytes(signed.r), int.from_bytes(signed.s))

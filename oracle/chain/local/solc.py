@@ -156,7 +156,7 @@ def compile_standard(
 
 def _compile(request: dict[str, Any], version: str) -> dict[str, Any]:
     executable = solc(version)
-    # Imported here, as py-solc-x makes its folder in the user's home when it is imported.
+    # Imported here because py-solc-x makes its folder in the user's home when it is imported.
     import solcx
     from solcx.exceptions import SolcError
 

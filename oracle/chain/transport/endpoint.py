@@ -32,7 +32,7 @@ class Endpoint:
     """One JSON-RPC endpoint of one chain.
 
     Transport errors are retried a few times, with backoff; errors that the node answers are not. The chain id is
-    compared before the first request, and again after each loss of connection, as another node may answer then.
+    compared before the first request, and again after each loss of connection, when another node may answer.
 
     Requests go through a provider of web3's kind without its middleware. That keeps three things out of an oracle's
     way: offchain look-ups (EIP-3668), with which any contract could make this process call a URL; name resolution; and
@@ -42,7 +42,7 @@ class Endpoint:
         url: http or https; may hold credentials, which appear in no message.
         expected_chain_id: None takes any chain: for tools that only want to know.
         timeout: Seconds for one attempt of one request.
-        attempts: How often a request is tried.
+        attempts: The number of times that a request is tried.
 
     Raises:
         ConfigError: The URL is not one.
@@ -54,7 +54,7 @@ class Endpoint:
         parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"RPC URL {mask_url(str(url))} is not one: it must be http:// or https:// and a host")
-        # Imported here, as web3 takes a second: whoever only reads calldata or a deployment file does without it.
+        # Imported here because web3 takes a second. Callers that only read calldata or a file do not need it.
         from oracle.chain.transport.jsonrpc import JsonRpc
 
         self._name = mask_url(url)

@@ -14,7 +14,7 @@ Doubt: TypeAlias = Callable[[Any], str]
 
 
 class NodeError(ChainUnavailable):
-    """The node answered with an error that is no revert.
+    """The node answered with an error that is not a revert.
 
     Attributes:
         said: The node's own message.

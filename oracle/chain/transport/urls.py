@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _SECRET_CHARACTERS = 6
-"""Shorter words, such as a path's "v3" or "rpc", are no secrets, and hiding them would garble every message."""
+"""Shorter words, such as a path's "v3" or "rpc", are not secrets, and hiding them would garble every message."""
 
 
 def mask_url(url: str) -> str:

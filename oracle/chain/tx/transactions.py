@@ -52,7 +52,7 @@ def read(raw: bytes) -> tuple[Content, Fees]:
     """Return content and fees of a signed transaction.
 
     Raises:
-        JournalError: The bytes are no transaction as this program signs them.
+        JournalError: The bytes are not a transaction as this program signs them.
     """
     try:
         if raw[0] == _DYNAMIC_FEE:
@@ -64,7 +64,7 @@ def read(raw: bytes) -> tuple[Content, Fees]:
         content = Content(int.from_bytes(nonce), int.from_bytes(gas), to, int.from_bytes(value), data)
     except (IndexError, TypeError, ValueError, RLPException):
         raise JournalError(
-            f"{to_hex(raw[:8])}… is no signed transaction of this program: is the journal damaged?"
+            f"{to_hex(raw[:8])}… is not a signed transaction of this program: is the journal damaged?"
         ) from None
     return content, fees
 

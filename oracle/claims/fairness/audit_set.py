@@ -80,7 +80,7 @@ class AuditSet:
             features: They say which columns are numbers.
 
         Raises:
-            DataError: The file can't be read, or is no audit set.
+            DataError: The file can't be read, or is not an audit set.
         """
         numbers = {feature.name for feature in features if not feature.categories}
         rows, groups = [], []
@@ -99,7 +99,7 @@ class AuditSet:
         except OSError as error:
             raise DataError(f"{path} can't be read: {error.strerror}") from error
         except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path} is no CSV file: {error}") from error
+            raise DataError(f"{path} is not a CSV file: {error}") from error
         return AuditSet(tuple(rows), tuple(groups))
 
 

@@ -63,7 +63,7 @@ class FairnessAudit:
         """Read a file. Only its form is checked.
 
         Raises:
-            DataError: The file is no audit.
+            DataError: The file is not an audit.
         """
         document = read_json(path)
         try:
@@ -117,5 +117,5 @@ class FairnessReport:
 
 def _verdict(value: Any) -> int:
     if type(value) is not int or value not in (0, 1):
-        raise ValueError(f"{value!r} is no verdict")
+        raise ValueError(f"{value!r} is not a verdict")
     return value

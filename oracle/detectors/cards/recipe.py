@@ -79,7 +79,7 @@ class Recipe:
         """
         known = {fault.kind: fault for fault in CATALOGUE if fault.ticks == 1 and fault.kind != "wrong_asset"}
         if unknown := [kind for kind in self.kinds if kind not in known]:
-            raise DataError(f"{unknown[0]!r} is no fault of one tick and one series; there are: {', '.join(known)}")
+            raise DataError(f"{unknown[0]!r} is not a fault of one tick and one series; there are: {', '.join(known)}")
         return tuple(known[kind] for kind in self.kinds)
 
     def period(self) -> tuple[int, int]:

@@ -121,7 +121,7 @@ def _file(name: str, content: bytes, windows: Sequence[Sequence[str]], where: st
             times.append(_time(row[0]))
             values.append(parse_decimal(row[1], f"{where}: row {number}"))
     except (ValueError, csv.Error) as error:
-        raise DataError(f"{where}: row {len(times) + 1} is no time and number: {error}") from None
+        raise DataError(f"{where}: row {len(times) + 1} is not a time and number: {error}") from None
     if len(times) < encoding.RING_SIZE:
         raise DataError(f"{where}: {len(times)} rows are too few")
     rows_of = {time: row for row, time in reversed(list(enumerate(times)))}

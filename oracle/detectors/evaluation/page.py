@@ -78,7 +78,7 @@ def _shaded_groups(comparison: Comparison) -> list[tuple[str, list[list[Cell]]]]
 
 
 def _shade(comparison: Comparison, column: int, kind: str) -> str:
-    """Return how a detector compares with its cap, beyond both intervals; "" in the columns that are no detector's."""
+    """Return how a detector compares with its cap, beyond both intervals; "" in columns that are not a detector's."""
     position, is_cap = divmod(column - 3, 2)
     if not 0 <= position < len(comparison.evaluations) or is_cap:
         return ""

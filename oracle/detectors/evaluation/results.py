@@ -96,7 +96,7 @@ class Evaluation:
 
     Attributes:
         name: The detector's name.
-        matched: Name of the detector that this cap has as many false holds as; None if this is no cap.
+        matched: Name of the detector that this cap has as many false holds as; None if this is not a cap.
         clean: The recording's own replay.
         false_holds: The rate of held reports in it.
         episodes: Number of holds, of one or more reports each.

@@ -34,7 +34,7 @@ def checked_mapping(value: object, where: str, keys: set[str]) -> dict[str, Any]
     """Return a JSON object that has exactly these keys.
 
     Raises:
-        DataError: It is no object, or a key is missing or unknown.
+        DataError: It is not an object, or a key is missing or unknown.
     """
     if not isinstance(value, dict):
         raise DataError(f"{where} must be an object with the keys {', '.join(sorted(keys))}")

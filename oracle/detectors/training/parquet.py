@@ -36,7 +36,7 @@ def read_parquet(path: Path, data: TrainingDataConfig) -> list[tuple[int, tuple[
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: is no Parquet file that can be read: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{path}: is not a Parquet file that can be read: {str(error).splitlines()[0]}") from error
     rows: list[tuple[int, tuple[Decimal | None, ...]]] = []
     columns = [table[column] for column in data.value_columns]
     for number, (when, *cells) in enumerate(zip(table[data.time_column], *columns, strict=True), 1):
@@ -44,7 +44,7 @@ def read_parquet(path: Path, data: TrainingDataConfig) -> list[tuple[int, tuple[
         if isinstance(when, dt.datetime):
             when = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
         if not isinstance(when, int | float) or not 0 < when < 2**32:
-            raise DataError(f"{where}: column {data.time_column!r}: {when!r} is no time in unix seconds")
+            raise DataError(f"{where}: column {data.time_column!r}: {when!r} is not a time in unix seconds")
         if rows and data.repeated_times == "last" and int(when) == rows[-1][0]:
             rows.pop()
         if rows and int(when) <= rows[-1][0]:

@@ -109,7 +109,7 @@ class StageReader:
                 data = rows.load_data(row.data)
                 nonce = data["nonce"]
                 if not isinstance(row.blob, bytes) or not isinstance(nonce, int):
-                    raise ValueError("is no signed transaction")
+                    raise ValueError("is not a signed transaction")
                 found.append(SignedTransaction(rows.hexadecimal(data, "tx_hash"), row.blob, nonce))
         return found
 
@@ -127,7 +127,7 @@ class StageReader:
                 summary = trail.summary_of(self.transitions(connection, row.key))
             round_id = summary.get("round_id")
             if round_id is not None and not isinstance(round_id, int):
-                raise ValueError("round_id is no integer")
+                raise ValueError("round_id is not an integer")
             seconds = rows.seconds(summary, "prove_seconds") if "prove_seconds" in summary else None
             tx_hash = rows.hexadecimal(summary, "tx_hash") if "tx_hash" in summary else None
             return Entry(

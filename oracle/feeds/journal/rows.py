@@ -86,16 +86,16 @@ def load_data(text: Any) -> dict[str, Any]:
     """Return a row's data.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: It is not a JSON object.
     """
     if not isinstance(text, str):
-        raise ValueError("its data is no text")
+        raise ValueError("its data is not text")
     try:
         data = json.loads(text)
     except RecursionError:
         raise ValueError("its data is nested too deeply") from None
     if not isinstance(data, dict):
-        raise ValueError("its data is no JSON object")
+        raise ValueError("its data is not a JSON object")
     return data
 
 
@@ -159,7 +159,7 @@ def seconds(data: Mapping[str, Any], name: str) -> float:
     """
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name} is no finite number")
+        raise ValueError(f"{name} is not a finite number")
     return float(value)
 
 
@@ -174,7 +174,7 @@ def integers(data: Mapping[str, Any], name: str) -> tuple[int, ...]:
 
 def _signed(value: Any) -> SignedObservation:
     if not isinstance(value, dict):
-        raise ValueError("a signature is no JSON object")
+        raise ValueError("a signature is not a JSON object")
     return SignedObservation(
         answer=_number(value.get("answer"), "answer"),
         observed_at=_integer(value, "observed_at"),
@@ -187,7 +187,7 @@ def _signed(value: Any) -> SignedObservation:
 def _list(data: Mapping[str, Any], name: str) -> list[Any]:
     value = data.get(name)
     if not isinstance(value, list):
-        raise ValueError(f"{name} is no list")
+        raise ValueError(f"{name} is not a list")
     return value
 
 
@@ -197,7 +197,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 
 def _string(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no text")
+        raise ValueError(f"{name} is not text")
     return value
 
 
@@ -207,7 +207,7 @@ def _integer(data: Mapping[str, Any], name: str) -> int:
 
 def _whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is no integer")
+        raise ValueError(f"{name} is not an integer")
     return value
 
 

@@ -22,8 +22,8 @@ class Store:
         name: Its name for messages.
         read_only: True if it may only be read.
         engine: Makes further connections.
-        lock: Is held during each transaction.
-        fence: Is called at the beginning of each transaction that only the leader may make, and raises if this
+        lock: Held during each transaction.
+        fence: Called at the beginning of each transaction that only the leader may make, and raises if this
             daemon does not lead.
         lost: Why this daemon may use the database no more; None as long as it may.
     """
@@ -47,7 +47,7 @@ class Store:
 
     @contextmanager
     def transaction(self, *, read: bool = False, fenced: bool = True) -> Iterator[sa.Connection]:
-        """Make one transaction. None that writes is begun after another daemon has taken over.
+        """Make one transaction. After another daemon has taken over, none that writes begins.
 
         Args:
             read: True if it only reads.
@@ -70,7 +70,7 @@ class Store:
                 yield connection
 
     def execute_last(self, statement: sa.Executable) -> None:
-        """Execute a statement before closing. Errors are not told; without a connection, nothing is done."""
+        """Execute a statement before closing. Errors are ignored; without a connection, nothing is done."""
         if self._connection is not None:
             with suppress(sa.exc.SQLAlchemyError, OracleError):
                 self._connection.execution_options(reads=False)
@@ -140,4 +140,4 @@ def naming(name: str, key: str) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         if "UTF-8" not in str(error.orig):
             raise
-        raise JournalError(f"{name}: {key} can't be restored: its text is no UTF-8") from error
+        raise JournalError(f"{name}: {key} can't be restored: its text is not UTF-8") from error

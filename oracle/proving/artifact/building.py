@@ -68,7 +68,7 @@ def build(
     Args:
         detector: The model; its `disclosure` decides what the circuit publishes.
         batch: B, windows per proof.
-        visibility: Of the weights.
+        visibility: Visibility of the weights.
         srs: Gives the SRS. The cache is keyed by the SRS's origin, not by its content: one locally generated SRS is as
             insecure as another, and a rebuilt key would not fit the verifier that is already deployed.
         compile_standard: Runs solc 0.8.20.
@@ -182,7 +182,7 @@ class _Build:
         document = manifest.document() | {"artifact_hash": artifact_hash, "privacy": manifest.privacy()}
         write_json(self.folder / MANIFEST, document)
         if self._hashed:
-            # A segment is no feed's model, and the whole model does not publish the segment's window and scores.
+            # A segment is not a feed's model, and the whole model does not publish the segment's window and scores.
             return
         # 6 The probe: the first proof, which verified above.
         calm = check_windows(detector)[0]

@@ -120,9 +120,9 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
     also evaluated as one fraction, which costs less gas.
 
     Args:
-        source: As ezkl generated it.
+        source: The source, as ezkl generated it.
         proof_bytes: The circuit's proof length, which the source must check for.
-        header: Written above the source as comments.
+        header: Comments to write above the source.
 
     Raises:
         ArtifactError: The source differs from the one that this hardening was written for.

@@ -70,7 +70,7 @@ class ProgramBuilder:
         Args:
             kind: One of `program.KINDS`.
             *inputs: Values or arrays; an array becomes a constant.
-            shape: Of the result; axis 0 is the batch, 1.
+            shape: Shape of the result; axis 0 is the batch, 1.
             **attributes: See `Op`.
 
         Raises:

@@ -19,7 +19,7 @@ OPERATORS: dict[str, Handler] = {}
 
 
 def handles(*operators: str) -> Callable[[Handler], Handler]:
-    """Enter a function into the table, as what lowers these operators."""
+    """Enter a function into the table as the handler of these operators."""
 
     def register(handler: Handler) -> Handler:
         OPERATORS.update(dict.fromkeys(operators, handler))

@@ -178,7 +178,7 @@ def _scaled(
 def _halvings(constant: Any, integers: Any, param_scale: int) -> int:
     """Return h > 0 if a product with this constant is a product with 2^-h; else 0.
 
-    ezkl sees it before it rounds the constant: a power that is too small for the parameters' scale is exact, too.
+    ezkl sees it before it rounds the constant: a power that is too small for the parameters' scale is exact as well.
     """
     if integers.size != 1:
         return 0

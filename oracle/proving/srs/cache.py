@@ -130,7 +130,7 @@ class SrsCache:
         return found
 
     def problem(self, srs: SrsFile) -> str | None:
-        """Return what is wrong with a cached file that `status` found; None if it is what its name says.
+        """Return the problem of a cached file that `status` found; None if it is what its name says.
 
         Raises:
             OSError: The file can't be read.

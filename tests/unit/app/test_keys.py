@@ -158,7 +158,7 @@ async def test_rotation_says_what_the_admin_has_to_do() -> None:
     assert "from 2023-11-14T22:13:20+00:00 on, 0xAdmin activates it: `oracle feed activate-rep" in second[0]
     last = await rotation.steps(FakeHub((third, new)), feeds, old, new)
     assert last[0].endswith(f"done, {new} reports") and "the old one can go" in last[1]
-    with pytest.raises(DataError, match="is no reporter of eth"):
+    with pytest.raises(DataError, match="is not a reporter of eth"):
         await rotation.steps(FakeHub((third,)), feeds, old, new)
 
 

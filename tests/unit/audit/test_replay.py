@@ -95,7 +95,7 @@ async def test_what_holds_is_taken_over() -> None:
         (submission(update(observations=(signed(ANSWER, NOW),) * 2)), "a reporter signed twice"),
         (
             submission(update(observations=(signed(ANSWER, NOW), signed(ANSWER, NOW, STRANGER)))),
-            "stranger was no reporter",
+            "stranger was not a reporter",
         ),
         (
             submission(update(observations=(signed(ANSWER, NOW), signed(2 * ANSWER, NOW, BOB)))),

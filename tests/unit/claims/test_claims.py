@@ -238,7 +238,7 @@ def test_an_attestation_of_something_else(attested: Attested) -> None:
 @pytest.mark.parametrize("salt", [5, "abc", {"0": 1}])
 def test_a_salt_that_is_none(tmp_path: Path, salt: object) -> None:
     (tmp_path / "private.json").write_text(json.dumps({"x": 1, "salt": salt}))
-    with pytest.raises(DataError, match="salt is no list of integers"):
+    with pytest.raises(DataError, match="salt is not a list of integers"):
         read_inputs(tmp_path / "private.json")
 
 
@@ -272,7 +272,7 @@ def refused(folder: Path, *arguments: str) -> OracleError:
         ({}, [], "state --at-least, --at-most, or both; of a model with classes, --class"),
         ({}, ["--class", "good"], "credit has no classes: state --at-least"),
         ({}, ["--class", "good", "--at-least", "0.6"], "--class goes with no bound"),
-        ({"salt": 7}, ["--at-least", "0.6"], "salt is no list of integers"),
+        ({"salt": 7}, ["--at-least", "0.6"], "salt is not a list of integers"),
     ],
 )
 def test_proving_refuses_bad_input(tmp_path: Path, change: dict[str, Any], options: list[str], says: str) -> None:

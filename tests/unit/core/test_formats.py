@@ -81,10 +81,10 @@ def test_one_letter_in_the_wrong_case_fails_the_checksum(address: str) -> None:
         (MIXED[0][:-1], "has 39 digits;"),
         (MIXED[0] + "0", "has 41 digits;"),
         (MIXED[0][2:], "has 40 digits and no 0x in front"),
-        (f"0X{MIXED[0][2:]}", "has characters that are no digits and no 0x in front"),
-        (f"{MIXED[0][:-1]}g", "has characters that are no digits;"),
-        (f"{MIXED[0]}\n", "has characters that are no digits;"),
-        ("vitalik.eth", "has characters that are no digits and no 0x in front"),
+        (f"0X{MIXED[0][2:]}", "has characters that are not digits and no 0x in front"),
+        (f"{MIXED[0][:-1]}g", "has characters that are not digits;"),
+        (f"{MIXED[0]}\n", "has characters that are not digits;"),
+        ("vitalik.eth", "has characters that are not digits and no 0x in front"),
     ],
 )
 def test_what_is_no_address_is_told_with_what_one_is(text: str, problem: str) -> None:

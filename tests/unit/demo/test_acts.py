@@ -36,7 +36,7 @@ def test_faulty_ticks_are_found_by_feed_and_time() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (DemoOptions(start="soon"), "'soon' is no date; write it as 2008-07-01"),
+        (DemoOptions(start="soon"), "'soon' is not a date; write it as 2008-07-01"),
         (DemoOptions(ticks=100_000), "recorded days from 2008-07-01 on, fewer than --ticks 100000"),
     ],
     ids=("start", "ticks"),

@@ -58,7 +58,7 @@ def test_monitoring_mistakes_are_one_line(carded: Run) -> None:
     write_csv(Path("recent.csv"), walk(300, seed=6))
     refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), r"too few reports: 300, and at least 465")
     refused(carded("detector", "monitor", "none.json", "--data", "recent.csv"), r"none\.json can't be read")
-    refused(carded("detector", "monitor", "build/models/mine.json", "--data", "recent.csv"), "no model card")
+    refused(carded("detector", "monitor", "build/models/mine.json", "--data", "recent.csv"), "not a model card")
     Path("build/models/mine.json").write_text("{}")
     refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), "is not the model of this card")
     assert carded("detector", "monitor", CARD)[0] == 2

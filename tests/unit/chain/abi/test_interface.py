@@ -87,7 +87,7 @@ def test_a_length_beyond_the_data_is_refused(length: int) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\1\2\3", b"\1\2\3\4", b"\0" * 40])
 def test_a_call_of_no_function_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="is no function of the contract"):
+    with pytest.raises(ValueError, match="is not a function of the contract"):
         hub_interface().decode_call(data)
 
 

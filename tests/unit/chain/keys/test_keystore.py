@@ -102,14 +102,14 @@ def test_no_keystore(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key.json"
     path.write_text(text)
     path.chmod(0o600)
-    with pytest.raises(KeystoreError, match="no encrypted keystore"):
+    with pytest.raises(KeystoreError, match="not an encrypted keystore"):
         keystore.load(path, PASSWORD)
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     path.write_text(" " * 100_000 + '{"crypto": {}, "version": 3}')
-    with pytest.raises(KeystoreError, match="no encrypted keystore"):
+    with pytest.raises(KeystoreError, match="not an encrypted keystore"):
         keystore.load(path, PASSWORD)
 
 
@@ -132,7 +132,7 @@ def test_an_address_that_is_missing(stored: Path) -> None:
 @pytest.mark.parametrize("secret", ["", "0x", "12", "zz" * 32, SECRET + "00", "0x" + "00" * 32, "0x" + "ff" * 32])
 def test_secrets_that_are_none(tmp_path: Path, secret: str) -> None:
     path = tmp_path / "key.json"
-    with pytest.raises(KeystoreError, match="no private key") as caught:
+    with pytest.raises(KeystoreError, match="not a private key") as caught:
         keystore.import_key(path, secret, PASSWORD, iterations=FAST)
     assert caught.value.__cause__ is None
     assert not path.exists()

@@ -358,7 +358,7 @@ async def test_whose_nonce_was_filled_is_told(world: World) -> None:
 
 async def test_a_journal_with_bytes_that_are_no_transaction(world: World) -> None:
     world.journal.append(SignedTransaction(b"\1" * 32, b"\xc1rubbish", 0))
-    with pytest.raises(JournalError, match="no signed transaction"):
+    with pytest.raises(JournalError, match="not a signed transaction"):
         await world.sender().broadcast(world.journal[0])
 
 

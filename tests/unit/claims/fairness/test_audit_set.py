@@ -46,7 +46,7 @@ def test_a_set_is_the_same_after_a_file(tmp_path: Path) -> None:
         ("group,age,home\na,nan,own\n", "not a finite number"),
         ("group,age,home\na,17,own\n", "outside the trained range"),
         ("group,age,home\na,30,boat\n", "home is none of"),
-        ('group,age,home\na,30,"own\n', "is no CSV file"),
+        ('group,age,home\na,30,"own\n', "is not a CSV file"),
     ],
 )
 def test_files_that_are_no_audit_set(tmp_path: Path, text: str | None, says: str) -> None:

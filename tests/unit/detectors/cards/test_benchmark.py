@@ -92,8 +92,8 @@ def test_another_recipe_is_another_root(benchmark: Benchmark) -> None:
         ({"series": ("dax",)}, "no packaged series 'dax'"),
         ({"series": ("vix",)}, "series vix: 0 moves before the benchmark begins, sigma needs 250"),
         ({"start": "yesterday"}, "are days like"),
-        ({"kinds": ("drift",)}, "'drift' is no fault of one tick"),
-        ({"kinds": ("wrong_asset",)}, "'wrong_asset' is no fault of one tick and one series"),
+        ({"kinds": ("drift",)}, "'drift' is not a fault of one tick"),
+        ({"kinds": ("wrong_asset",)}, "'wrong_asset' is not a fault of one tick and one series"),
         ({"normals": 10**6}, "too few ticks"),
         ({"features": 17}, "from 3 to 16"),
     ],
@@ -153,7 +153,7 @@ def test_a_file_of_a_benchmark(benchmark: Benchmark, tmp_path: Path) -> None:
     refused("window 0 has 15 features", windows=[rows[0][:-1], *rows[1:]])
     refused("window 1 is not of integers", windows=[rows[0], [0, 2**15, *rows[1][2:]]])
     refused("labels are from 0", windows=[[5, *rows[0][1:]], *rows[1:]])
-    refused("is no benchmark: format 'x'", format="x")
+    refused("is not a benchmark: format 'x'", format="x")
     refused("batch = 65", batch=65)
     refused("other keys", recipe={})
     path.write_text("{}")

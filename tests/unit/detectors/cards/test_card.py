@@ -38,8 +38,8 @@ def test_a_file_of_a_card(benchmark: Benchmark, tmp_path: Path) -> None:
     for changes, message in (
         ({"format": "x"}, "format 'x'"),
         ({"model": {}}, "'model_hash' is missing"),
-        ({"batches": [{"scores": [[2**127]], "proof": "0x"}]}, "is no score"),
-        ({"batches": [{"scores": [[0.5]], "proof": "0x"}]}, "is no score"),
+        ({"batches": [{"scores": [[2**127]], "proof": "0x"}]}, "is not a score"),
+        ({"batches": [{"scores": [[0.5]], "proof": "0x"}]}, "is not a score"),
         ({"batches": [{"scores": [[0]], "proof": "0xx"}]}, "non-hexadecimal"),
         ({"benchmark": document["benchmark"] | {"root": "0x00"}}, "it was altered"),
     ):

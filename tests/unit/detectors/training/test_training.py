@@ -79,7 +79,7 @@ def test_parquet_gives_the_same_model_as_csv(run: Run) -> None:
     configure("cap", 'file = "prices.parquet"')
     assert "row 2: column 'time': 4 is before the time above" in run("detector", "train", "train.toml")[2]
     Path("prices.parquet").write_text("no parquet")
-    assert "no Parquet file" in run("detector", "train", "train.toml")[2]
+    assert "not a Parquet file" in run("detector", "train", "train.toml")[2]
 
 
 def test_several_sources(run: Run) -> None:
