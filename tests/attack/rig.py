@@ -40,7 +40,7 @@ from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.pool.local import LocalProver
-from tests.circuits import circuit
+from tests.circuits import circuit, folder
 
 T = TypeVar("T")
 Window = tuple[int, ...]
@@ -85,7 +85,7 @@ class Proofs:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self._provers: dict[tuple[str, int], LocalProver] = {}
+        self._provers: dict[tuple[str, int, bool], LocalProver] = {}
         self._artifacts: dict[tuple[str, int], Artifact] = {}
         self._made: dict[tuple[str, int, tuple[Window, ...]], bytes] = {}
 
@@ -119,11 +119,12 @@ class Proofs:
     async def proof(self, *windows: Window, kind: str = "private", batch: int = 1, anew: bool = False) -> bytes:
         """As `prove`, for callers on the event loop."""
         if anew or (kind, batch, windows) not in self._made:
-            if (kind, batch) not in self._provers:
-                # Without a cache: `anew` asks for another proof of the same statement.
-                self._provers[kind, batch] = LocalProver(self.artifact(kind, batch), cache=ProofCache(entries=0))
+            if (kind, batch, anew) not in self._provers:
+                # `anew` asks for another proof of the same statement; others may be an earlier run's.
+                cache = ProofCache(entries=0) if anew else ProofCache(folder=folder() / "proofs")
+                self._provers[kind, batch, anew] = LocalProver(self.artifact(kind, batch), cache=cache)
             job = ProofJob(windows, tuple(self.scores(window, kind) for window in windows))
-            self._made[kind, batch, windows] = (await self._provers[kind, batch].prove(job)).proof
+            self._made[kind, batch, windows] = (await self._provers[kind, batch, anew].prove(job)).proof
         return self._made[kind, batch, windows]
 
 

@@ -15,10 +15,7 @@ from pathlib import Path
 
 # What a daemon imports while it starts, and with its first requests.
 import aiohttp.connector  # noqa: F401
-import anyio._backends._asyncio  # noqa: F401
 import eth_account  # noqa: F401
-import httpcore  # noqa: F401
-import httpx  # noqa: F401
 import jsonpath  # noqa: F401
 import sqlalchemy.dialects.sqlite  # noqa: F401
 import tenacity  # noqa: F401

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from oracle.app.models import ModelOptions, build_model
 from oracle.chain.local.anvil import Anvil
 from oracle.core.encoding import CLIP
-from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError
+from oracle.core.errors import ArtifactError, ChainUnavailable, ModelError, ProverCrashed
 from oracle.core.formats import keccak
 from oracle.proving import artifact, tuning
 from oracle.proving.artifact import Artifact, Visibility
@@ -279,7 +279,7 @@ def test_the_digits_hold_the_bound_and_no_more(engine: EngineProcess, tmp_path: 
     compiled(engine, imported(circuit, 4), tmp_path)
     for value in (255, -255, 0, 1):
         assert witnessed(engine, tmp_path, [[value]]) == [max(value, 0)]
-    with pytest.raises((ArtifactError, Exception), match=r"refused witness|panicked"):
+    with pytest.raises((ArtifactError, ProverCrashed), match=r"refused witness|panicked"):
         witnessed(engine, tmp_path, [[256]])
 
 

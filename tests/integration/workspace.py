@@ -138,7 +138,7 @@ interval = 0.1
         return run_command(self.folder, arguments, environment or {})
 
     def start(self, *arguments: str) -> Daemon:
-        """Start a command, its log in `log` of the folder; its process is forked from one that has imported everything."""
+        """Start a command, forked from a process that has imported everything; its log goes to `log` in the folder."""
         (self.folder / "log").touch()
         process = nursery.start(self.folder, dict(os.environ), arguments)
         self._started.append(process)

@@ -38,17 +38,25 @@ def test_documented_commands_exist(project_root: Path) -> None:
 
 def test_documented_make_targets_exist(project_root: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (project_root / "Makefile").read_text(), re.MULTILINE))
-    for document in documents(project_root):
-        for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", document.read_text(), re.MULTILINE):
-            assert target in targets, f"{document.name}: make {target}"
+    named = {
+        (document.name, target)
+        for document in documents(project_root)
+        for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", document.read_text(), re.MULTILINE)
+    }
+    assert {"test", "check", "demo"} <= {target for _, target in named}
+    assert {(document, target) for document, target in named if target not in targets} == set()
 
 
 def test_linked_files_exist(project_root: Path) -> None:
+    links, paths = 0, 0
     for document in documents(project_root):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+            links += 1
         for path in re.findall(r"`((?:oracle|contracts|tests|scripts|docs)/[\w./-]+)`", document.read_text()):
             assert (project_root / path).exists(), f"{document.name}: {path}"
+            paths += 1
+    assert links > 10 and paths > 10
 
 
 def test_named_tests_exist(project_root: Path) -> None:

@@ -217,9 +217,8 @@ def test_a_journal_in_either_database_is_read_and_not_written(
 
 def test_the_training_configuration_of_the_documentation(project_root: Path, tmp_path: Path) -> None:
     text = (project_root / "docs" / "detectors.md").read_text()
-    for index, block in enumerate(text.split("```toml\n")[1:]):
-        if not block.startswith("[data]"):
-            continue
-        path = tmp_path / f"{index}.toml"
-        path.write_text(block.split("```")[0])
-        load_training(path)
+    blocks = [block.split("```")[0] for block in text.split("```toml\n")[1:] if block.startswith("[data]")]
+    assert blocks
+    for block in blocks:
+        (tmp_path / "train.toml").write_text(block)
+        load_training(tmp_path / "train.toml")

@@ -110,6 +110,12 @@ def test_the_chain_of_pieces_is_the_circuit(data: bytes, scales: tuple[int, int]
     assert (values == expected).all()
 
 
+def test_the_pieces_of_a_layered_model_are_read_again() -> None:
+    circuit = mlp(4, 5, 3)
+    for start, end in pairwise([0, *pieces.cuts(circuit), len(circuit.steps)]):
+        assert reread(pieces.piece(circuit, start, end)) is not None
+
+
 def test_a_value_that_is_used_again_later_can_not_be_cut_off() -> None:
     """A residual connection: between its ends two values cross."""
     rng = np.random.default_rng(4)
