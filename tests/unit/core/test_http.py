@@ -1,0 +1,88 @@
+"""The rules of HTTP requests that need no server; the others are in the integration tests of whoever makes requests."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from oracle.core import http
+from tests.fakehttp import Reply
+
+HOST: Any = SimpleNamespace(host="node.example", port=443, ssl=True)
+REQUEST: Any = SimpleNamespace(real_url="https://node.example/s3cret")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (aiohttp.ClientConnectorError(HOST, OSError(errno.ECONNREFUSED, "Connect call failed")), "Connection refused"),
+        (aiohttp.ClientConnectorError(HOST, OSError("Multiple exceptions: s3cret")), "no connection"),
+        (aiohttp.ClientConnectorDNSError(HOST, socket.gaierror(-2, "Name not known")), "Name not known"),
+        (aiohttp.ClientConnectorCertificateError(HOST, ssl.SSLCertVerificationError(1, "self-signed")), "self-signed"),
+        (aiohttp.ClientOSError(errno.ECONNRESET, "s3cret"), "Connection reset by peer"),
+        (aiohttp.ClientResponseError(REQUEST, (), message="s3cret"), "the answer is not HTTP"),
+        (aiohttp.ClientPayloadError("s3cret"), "the answer is cut off or malformed"),
+        (aiohttp.InvalidURL("http://s3cret"), "the URL is invalid"),
+        (aiohttp.SocketTimeoutError("s3cret"), "no answer in time"),
+        (TimeoutError(), "no answer in time"),
+        (aiohttp.ClientError("s3cret"), "ClientError"),
+    ],
+)
+def test_reasons_are_words_of_ours_or_the_systems(error: Exception, says: str) -> None:
+    assert http.reason(error) == says
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1/x", "https://u:p@127.0.0.1", "http://[::1]:8545/"])
+def test_urls_of_this_machine(url: str) -> None:
+    assert http.is_loopback(url)
+
+
+@pytest.mark.parametrize("url", ["http://localhost.example", "http://127.0.0.1.example", "http://[::1", "nothing"])
+def test_urls_elsewhere(url: str) -> None:
+    assert not http.is_loopback(url)
+
+
+def test_a_proxy_is_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert http.proxy_for("https://node.example") is None
+    monkeypatch.setenv("https_proxy", "proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert http.proxy_for("https://node.example/x") == "http://proxy.example:3128"
+    assert http.proxy_for("https://a.inside.example") is None
+    assert http.proxy_for("http://node.example") is None
+    assert http.proxy_for("https://[::1") is None
+    monkeypatch.setenv("all_proxy", "http://any.example")
+    assert http.proxy_for("http://node.example") == "http://any.example"
+
+
+async def test_a_body_is_read_up_to_its_limit() -> None:
+    full: Any = Reply(body=b"1234")
+    assert await http.read_body(full, 4) == b"1234"
+    with pytest.raises(http.BodyTooLarge):
+        await http.read_body(full, 3)
+
+
+async def test_a_session_keeps_no_cookies_and_reads_no_environment() -> None:
+    async with http.open_session() as session:
+        assert isinstance(session.cookie_jar, aiohttp.DummyCookieJar)
+        assert not session.trust_env
+
+
+def test_synchronous_code_may_ask_beside_a_loop() -> None:
+    async def asked() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    async def beside() -> int:
+        return http.run(asked())
+
+    assert http.run(asked()) == asyncio.run(beside()) == 1
