@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import aiohttp
 import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types
@@ -16,6 +17,7 @@ from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Sent
 from oracle.chain.transport.failures import RefusedByStatus
 from oracle.chain.tx.fees import fees_now
+from oracle.core import http
 from oracle.core.errors import (
     ChainUnavailable,
     ConfigError,
@@ -24,6 +26,7 @@ from oracle.core.errors import (
     TransactionRejected,
     WrongChain,
 )
+from tests.fakehttp import FakeSession, Reply
 
 SECRET = "s3cr3t-key"
 URL_WITH_SECRETS = f"https://user:{SECRET}@node.example:8545/v3/{SECRET}?key={SECRET}"
@@ -70,52 +73,53 @@ def failing(**error: Any) -> Answer:
     return lambda method, params: {"error": error}
 
 
-def over_http(rpc: Rpc, outcome: httpx.Response | Exception) -> list[str]:
+def over_http(monkeypatch: pytest.MonkeyPatch, outcome: Reply | Exception) -> list[str]:
     """Let every request but those for the chain id end so. Returns the methods that are asked for, as they come."""
     asked: list[str] = []
 
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(json.loads(request.content)["method"])
+    def handle(body: bytes) -> Reply | Exception:
+        asked.append(json.loads(body)["method"])
         if asked[-1] == "eth_chainId":
-            return httpx.Response(200, json={"result": hex(31337)})
-        if isinstance(outcome, Exception):
-            raise outcome
-        return httpx.Response(outcome.status_code, content=outcome.content)
+            return Reply(body=json.dumps({"result": hex(31337)}).encode())
+        return outcome
 
-    provider: Any = rpc.transport._provider  # type: ignore[attr-defined]
-    provider._client = lambda: httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    monkeypatch.setattr(http, "open_session", lambda: FakeSession(handle))
     return asked
 
 
-def connect_error(inner: Exception) -> Exception:
-    """The error of httpx that another one was the cause of, with a URL in its text as some have it."""
-    try:
-        raise httpx.ConnectError(f"All attempts failed: {URL_WITH_SECRETS}") from inner
-    except httpx.ConnectError as error:
-        return error
+def connect_error(inner: OSError) -> Exception:
+    """The error of aiohttp that another one was the cause of, with a URL in its text as some have it."""
+    key: Any = SimpleNamespace(host=URL_WITH_SECRETS, port=8545, ssl=True)
+    return aiohttp.ClientConnectorError(key, inner)
 
 
 @pytest.mark.parametrize(
     ("outcome", "says", "attempts"),
     [
-        (httpx.Response(503), "HTTP 503", 3),
-        (httpx.Response(429), "HTTP 429", 3),
-        (httpx.Response(401), "HTTP 401", 1),
+        (Reply(503), "HTTP 503", 3),
+        (Reply(429), "HTTP 429", 3),
+        (Reply(401), "HTTP 401", 1),
         (TimeoutError(), "in time", 3),
-        (httpx.RemoteProtocolError(f"disconnected: {SECRET}"), "can't be reached: RemoteProtocolError", 3),
-        (httpx.InvalidURL(URL_WITH_SECRETS), "can't be reached: InvalidURL", 3),
-        (connect_error(ConnectionRefusedError(111, "Connection refused")), "can't be reached: Connection refused", 3),
+        (aiohttp.ServerDisconnectedError(f"disconnected: {SECRET}"), "can't be reached: the server closed", 3),
+        (aiohttp.InvalidURL(URL_WITH_SECRETS), "can't be reached: the URL is invalid", 3),
+        (aiohttp.ClientError(SECRET), "can't be reached: ClientError", 3),
+        (connect_error(ConnectionRefusedError(111, "Connect call")), "can't be reached: Connection refused", 3),
         (ConnectionRefusedError(111, "Connection refused"), "can't be reached: Connection refused", 3),
-        (httpx.Response(200, content=f"<html>{SECRET}"), "not JSON-RPC", 1),
-        (httpx.Response(200, content=b"\xff"), "not JSON-RPC", 1),
-        (httpx.Response(200, content=b"[" * 100_000), "not JSON-RPC", 1),
+        (Reply(body=f"<html>{SECRET}".encode()), "not JSON-RPC", 1),
+        (Reply(body=b"\xff"), "not JSON-RPC", 1),
+        (Reply(body=b"[" * 100_000), "not JSON-RPC", 1),
     ],
 )
 async def test_transport_errors(
-    rpc: Rpc, outcome: httpx.Response | Exception, says: str, attempts: int, caplog: pytest.LogCaptureFixture
+    rpc: Rpc,
+    outcome: Reply | Exception,
+    says: str,
+    attempts: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")
-    asked = over_http(rpc, outcome)
+    asked = over_http(monkeypatch, outcome)
     with pytest.raises(ChainUnavailable, match=says) as caught:
         await rpc.block_number()
     assert SECRET not in str(caught.value) and SECRET not in caplog.text
