@@ -3,8 +3,6 @@
 ccxt knows the exchanges' interfaces. It makes numbers with what its attribute `number` is, here `str`, and its JSON is
 parsed here so that no number becomes a float on the way. Its requests go through a session of ours, which follows no
 redirect and reads no endless answer.
-
-All other requests of this package go through httpx. This source uses aiohttp because that is ccxt's transport.
 """
 
 from __future__ import annotations

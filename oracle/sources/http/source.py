@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import logging
 import re
 import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urljoin
 
-import httpx
+import aiohttp
 import jsonpath
 
+from oracle.core import http
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.http.config import HttpSourceConfig
@@ -47,7 +48,7 @@ class HttpSource:
         *,
         measure: Kind,
         name: str,
-        client: httpx.AsyncClient | None = None,
+        session: aiohttp.ClientSession | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Prepare a source; nothing is requested before `read`.
@@ -56,7 +57,7 @@ class HttpSource:
             config: The document, and where the number is in it.
             measure: The feed's kind: on RELATIVE feeds only values above zero are believed.
             name: The source's name, for messages.
-            client: A client to share, which this source does not close. None: the source has its own.
+            session: A session to share, which this source does not close. None: the source has its own.
             now: The clock, unix seconds.
         """
         self._config = config
@@ -67,12 +68,10 @@ class HttpSource:
         self._time_path = (
             None if config.timestamp_path is None else jsonpath.compile(config.timestamp_path, strict=True)
         )
-        self._client = client
-        self._owns_client = client is None
+        self._session = session
+        self._owns_session = session is None
         self._now = now
         self._closed = False
-        # httpx logs whole URLs, which may hold keys, at INFO.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
 
     @property
     def name(self) -> str:
@@ -90,12 +89,10 @@ class HttpSource:
         except TimeoutError:
             message = f"{self._where}: no complete answer within {self._config.timeout:g} s"
             raise SourceUnavailable(message) from None
-        except httpx.InvalidURL as error:
-            raise DataError(f"{self._where}: the URL is invalid") from error
-        except httpx.HTTPError as error:
-            # The text of a transport error holds no URL. If it is empty, the name of its class says more.
-            reason = str(error) or type(error).__name__
-            raise SourceUnavailable(f"{self._where}: can't be reached: {reason}") from error
+        except aiohttp.InvalidURL:
+            raise DataError(f"{self._where}: the URL is invalid") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise SourceUnavailable(f"{self._where}: can't be reached: {http.reason(error)}") from error
         document = self._parse(body)
         value = self._number(document)
         observed_at = requested_at if self._time_path is None else self._time(document)
@@ -104,38 +101,42 @@ class HttpSource:
     async def close(self) -> None:
         """See `Source.close`."""
         self._closed = True
-        client, self._client = self._client, None
-        if client is not None and self._owns_client:
-            await client.aclose()
+        session, self._session = self._session, None
+        if session is not None and self._owns_session:
+            await session.close()
 
     async def _fetch(self) -> bytes:
-        if self._client is None:
-            # The deadline around the request is the only one: httpx's timeouts are for each part of a request.
-            self._client = httpx.AsyncClient(follow_redirects=False, timeout=None)
+        if self._session is None:
+            self._session = http.open_session(keep_alive=True, decompress=False)
+        url = self._config.url
         # A compressed answer is refused: a small one could unpack to gigabytes.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self._config.headers}
-        async with self._client.stream("GET", self._config.url, headers=headers) as response:
+        proxy = http.proxy_for(url)
+        async with self._session.get(url, headers=headers, proxy=proxy, allow_redirects=False) as response:
             self._check_status(response)
-            encoding = response.headers.get("content-encoding", "identity").strip().lower()
+            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
             if encoding not in ("", "identity"):
                 raise SourceUnavailable(f"{self._where}: answered {encoding!r} though asked for plain JSON")
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise SourceUnavailable(f"{self._where}: the answer is larger than {MAX_BODY} bytes")
-        return bytes(body)
+            try:
+                return await http.read_body(response, MAX_BODY)
+            except http.BodyTooLarge:
+                raise SourceUnavailable(f"{self._where}: the answer is larger than {MAX_BODY} bytes") from None
 
-    def _check_status(self, response: httpx.Response) -> None:
-        if response.is_redirect:
-            target = mask_url(str(response.url.join(response.headers.get("location", ""))))
+    def _check_status(self, response: aiohttp.ClientResponse) -> None:
+        if 300 <= response.status < 400:
             raise SourceUnavailable(
-                f"{self._where}: answered HTTP {response.status_code}, a redirect to {target}, "
+                f"{self._where}: answered HTTP {response.status}, a redirect to {self._target(response)}, "
                 "which is not followed; configure the final address"
             )
-        if response.status_code != httpx.codes.OK:
-            status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
+        if response.status != 200:
+            status = f"HTTP {response.status} {response.reason or ''}".rstrip()
             raise SourceUnavailable(f"{self._where}: answered {status}")
+
+    def _target(self, response: aiohttp.ClientResponse) -> str:
+        try:
+            return mask_url(urljoin(self._config.url, response.headers.get("Location", "")))
+        except ValueError:
+            return "an invalid URL"
 
     def _parse(self, body: bytes) -> Any:
         try:

@@ -10,7 +10,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from oracle.sources.http.source import HttpSource
 from oracle.sources.interface import Reading
 from oracle.sources.push.authentication import NONCE, SIGNATURE, TIMESTAMP, PushRefused, signature
 from oracle.sources.push.source import PushSource
+from tests.fakehttp import FakeSession, Reply
 
 NOW = 1_700_000_000
 KEY = b"0123456789abcdef"
@@ -38,9 +38,8 @@ def loop() -> Iterator[asyncio.Runner]:
 def http(body: bytes, **options: Any) -> HttpSource:
     settings = {"type": "http", "url": "https://x.example/p", "path": "$.data.price", "allow_string": True, **options}
     config = HttpSourceConfig.model_validate(settings)
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=httpx.ByteStream(body)))
-    client = httpx.AsyncClient(transport=transport)
-    return HttpSource(config, measure=Kind.ABSOLUTE, name="venue", client=client, now=lambda: float(NOW))
+    session: Any = FakeSession(lambda asked: Reply(body=body))
+    return HttpSource(config, measure=Kind.ABSOLUTE, name="venue", session=session, now=lambda: float(NOW))
 
 
 # Anything that JSON has, and numbers that it should not have.

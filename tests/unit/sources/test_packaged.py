@@ -110,7 +110,7 @@ def test_a_damaged_package_is_one_clear_line(
 def test_neither_arch_nor_pandas_is_imported() -> None:
     script = (
         "import sys; from oracle.sources.packaged.series import load_series; load_series('wti');"
-        "print([name for name in ('arch', 'pandas', 'numpy', 'httpx') if name in sys.modules])"
+        "print([name for name in ('arch', 'pandas', 'numpy', 'aiohttp') if name in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
