@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
-import httpx
+import aiohttp
 from tenacity import retry_if_exception_type, retry_if_not_exception_type
 
+from oracle.core import http
 from oracle.core.backoff import blocking_attempts
 from oracle.core.errors import ArtifactError, SrsUnavailable
 from oracle.proving.hashing import sha256_of
@@ -28,6 +30,7 @@ Progress = Callable[[int, int], None]
 
 _BUSY = frozenset({408, 425, 429})
 _SLOWEST = 128 * 1024
+_REDIRECTS = 5
 _ELSEWHERE = "name another source: `oracle srs fetch --mirror URL`"
 
 
@@ -90,8 +93,11 @@ def download(
 
 def without_secrets(url: str) -> str:
     """Return a URL without user, password and query."""
-    parsed = httpx.URL(url)
-    return str(parsed.copy_with(userinfo=b"", query=None, fragment=None))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "<unreadable URL>"
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 class _Download:
@@ -121,10 +127,7 @@ class _Download:
         )
         try:
             self._check_space()
-            # A proxy that the environment names is for the outside; a mirror on this machine is asked directly.
-            local = httpx.URL(self._url).host in ("localhost", "127.0.0.1", "::1")
-            with httpx.Client(follow_redirects=True, max_redirects=5, trust_env=not local) as client:
-                attempts(self._attempt, client)
+            attempts(self._attempt)
             with self._partial.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(self._partial, self._target)
@@ -147,17 +150,20 @@ class _Download:
         if shutil.disk_usage(self._target.parent).free < missing:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _attempt(self, client: httpx.Client) -> None:
+    def _attempt(self) -> None:
         before = self._have()
         try:
-            self._receive(client, before)
-        except httpx.TimeoutException as error:
+            http.run(self._receive(before))
+        except aiohttp.TooManyRedirects as error:
+            raise ArtifactError(f"{self._shown}: more than {_REDIRECTS} redirects") from error
+        except aiohttp.RedirectClientError as error:
+            raise ArtifactError(f"{self._shown}: a redirect to something that is no http or https URL") from error
+        except aiohttp.InvalidURL as error:
+            raise ArtifactError(f"{self._shown}: {http.reason(error)}") from error
+        except aiohttp.ServerTimeoutError as error:
             raise self._interruption(before, f"no answer within {self._patience.stall_s:g} s") from error
-        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
-            raise ArtifactError(f"{self._shown}: {error}") from error
-        except httpx.HTTPError as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise self._interruption(before, reason) from error
+        except aiohttp.ClientError as error:
+            raise self._interruption(before, http.reason(error)) from error
         except _Interrupted as error:
             raise self._interruption(before, str(error)) from error
         self._check_hash()
@@ -168,22 +174,32 @@ class _Download:
             return _OutOfTime(f"not complete within {self._patience.deadline(self._size):g} s")
         return _Interrupted(reason)
 
-    def _receive(self, client: httpx.Client, have: int) -> None:
+    async def _receive(self, have: int) -> None:
         """Ask for the missing bytes and append them."""
         if have == self._size:
             self._pieced = True
             return
         # Compressed answers are declined: their ranges would be ranges of the compressed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        timeout = max(0.05, min(self._patience.stall_s, self._end - time.monotonic()))
-        with client.stream("GET", self._url, headers=headers, timeout=timeout) as response:
+        patience = max(0.05, min(self._patience.stall_s, self._end - time.monotonic()))
+        async with (
+            http.open_session(decompress=False) as session,
+            session.get(
+                self._url,
+                headers=headers,
+                # A proxy that the environment names is for the outside; a mirror on this machine is asked directly.
+                proxy=None if http.is_loopback(self._url) else http.proxy_for(self._url),
+                timeout=aiohttp.ClientTimeout(connect=patience, sock_read=patience),
+                max_redirects=_REDIRECTS + 1,  # aiohttp counts the one that it refuses
+            ) as response,
+        ):
             start = self._start(response, have)
             self._pieced = start > 0
             self._progress(start, self._size)
             with self._partial.open("ab" if start else "wb") as file:
                 done = start
-                # Raw chunks, as they come: bytes that wait for a larger chunk would be lost when the connection is cut.
-                for chunk in response.iter_raw():
+                # Chunks as they come: bytes that wait for a larger chunk would be lost when the connection is cut.
+                async for chunk in response.content.iter_any():
                     done += len(chunk)
                     if done > self._size:
                         raise self._other_file(f"has more than {self._size:,} bytes")
@@ -194,9 +210,9 @@ class _Download:
             if done < self._size:
                 raise _Interrupted(f"the answer ended after {done:,} bytes")
 
-    def _start(self, response: httpx.Response, have: int) -> int:
+    def _start(self, response: aiohttp.ClientResponse, have: int) -> int:
         """Return the position in the file at which an answer begins; refuse an answer without any of the file."""
-        status = response.status_code
+        status = response.status
         if status == 416:
             self._discard()
             raise _Interrupted("the server does not have the rest of what is here")
