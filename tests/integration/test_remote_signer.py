@@ -71,7 +71,7 @@ async def test_another_transaction_than_asked_is_refused(
 
 async def test_an_access_list_nobody_asked_for_is_refused(key: RemoteKey, signer: Web3Signer) -> None:
     signer.alter = lambda fields: fields | {"accessList": [{"address": HUB, "storageKeys": []}]}
-    with pytest.raises(SignerRefused, match="no signed transaction"):
+    with pytest.raises(SignerRefused, match="not a signed transaction"):
         await key.sign_transaction(DYNAMIC)
 
 
@@ -86,10 +86,10 @@ def of_another_key(_: Any) -> str:
     ("spoil", "says"),
     [
         (of_another_key, "gave a transaction of 0x"),
-        (lambda answer: answer[:-2], "no signed transaction"),
-        (lambda answer: answer + "00", "no signed transaction"),
-        (lambda answer: "0x02c0", "no signed transaction"),
-        (lambda answer: {"raw": "0x"}, "no signed transaction"),
+        (lambda answer: answer[:-2], "not a signed transaction"),
+        (lambda answer: answer + "00", "not a signed transaction"),
+        (lambda answer: "0x02c0", "not a signed transaction"),
+        (lambda answer: {"raw": "0x"}, "not a signed transaction"),
         (lambda answer: None, "signed no transaction"),
     ],
 )
@@ -152,7 +152,7 @@ async def test_a_service_without_the_key_one_that_is_gone_and_one_that_is_slow(
     reporter = ReporterKey(RemoteKey(signer.url, OTHER.address), 31337, HUB)
     with pytest.raises(SignerRefused, match=r"has no key of 0x.*, of the 2 that it has"):
         await reporter.sign_observation(*OBSERVATION)
-    with pytest.raises(SignerUnavailable, match=r"http://127\.0\.0\.1:1: does not answer: ConnectError"):
+    with pytest.raises(SignerUnavailable, match=r"http://127\.0\.0\.1:1: does not answer: Connection refused"):
         await RemoteKey("http://u:s3cret@127.0.0.1:1", OTHER.address).sign_transaction(DYNAMIC)
 
     given_up = threading.Event()

@@ -11,23 +11,21 @@ asked for, field by field, and signed by this address.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 import rlp
 from eth_account import Account
 from eth_account.messages import SignableMessage
 
+from oracle.core import http
 from oracle.core.errors import SignerRefused, SignerUnavailable
 from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
 from oracle.core.types import SignedTransaction
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MAX_BYTES = 1 << 20
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """Half the order of secp256k1: contracts refuse signatures with an s above it."""
@@ -44,13 +42,11 @@ class RemoteKey:
 
     def __init__(self, url: str, address: str, timeout_s: float = 10.0) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if parts.scheme != "https" and not (parts.scheme == "http" and http.is_loopback(url)):
             raise SignerRefused("remote signer: https is needed, except on this machine")
         self._url = url.rstrip("/")
         self._address = address
         self._timeout_s = timeout_s
-        # httpx logs each request with its URL, which may have a password in it.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._name = f"signer {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
         self._identifier: str | None = None
 
@@ -100,8 +96,8 @@ class RemoteKey:
         try:
             found = _read(raw)
             signer = Account.recover_transaction(raw)
-        except Exception:  # the libraries raise their own and others' errors, undocumented, for what is no transaction
-            raise SignerRefused(f"{self._name}: gave bytes that are no signed transaction") from None
+        except Exception:  # for other bytes the libraries raise their own and others' errors, undocumented
+            raise SignerRefused(f"{self._name}: gave bytes that are not a signed transaction") from None
         wanted = _wanted(fields)
         different = [name for name in sorted(wanted | found) if wanted.get(name) != found.get(name)]
         if different:
@@ -127,28 +123,27 @@ class RemoteKey:
         return self._identifier
 
     async def _ask(self, method: str, path: str, body: Any) -> str:
-        local = urlsplit(self._url).hostname in _LOOPBACK
+        url = self._url + path
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
+            answer = await http.ask(
+                method,
+                url,
+                timeout_s=self._timeout_s,
+                max_body=_MAX_BYTES,
+                json=body,
                 # Proxies that the environment names are for other machines.
-                httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False, trust_env=not local) as client,
-                client.stream(method, self._url + path, json=body) as response,
-            ):
-                content = b""
-                async for part in response.aiter_bytes():
-                    content += part
-                    if len(content) > _MAX_BYTES:
-                        raise SignerRefused(f"{self._name}: its answer has more than {_MAX_BYTES:,} bytes")
-        except (TimeoutError, httpx.HTTPError) as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-            raise SignerUnavailable(f"{self._name}: does not answer: {reason}") from None
-        if response.status_code >= 500 or response.status_code == 429:
-            raise SignerUnavailable(f"{self._name}: answers {response.status_code}")
-        if response.status_code != 200:
-            hint = ": has it this key?" if response.status_code == 404 else ""
-            raise SignerRefused(f"{self._name}: answers {response.status_code}{hint}")
-        return content.decode("utf-8", "replace")
+                proxy=None if http.is_loopback(url) else http.proxy_for(url),
+            )
+        except http.BodyTooLarge:
+            raise SignerRefused(f"{self._name}: its answer has more than {_MAX_BYTES:,} bytes") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise SignerUnavailable(f"{self._name}: does not answer: {http.reason(error)}") from None
+        if answer.status >= 500 or answer.status == 429:
+            raise SignerUnavailable(f"{self._name}: answers {answer.status}")
+        if answer.status != 200:
+            hint = ": has it this key?" if answer.status == 404 else ""
+            raise SignerRefused(f"{self._name}: answers {answer.status}{hint}")
+        return answer.body.decode("utf-8", "replace")
 
 
 def _wanted(fields: Mapping[str, Any]) -> dict[str, Any]:
