@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import httpx
+import aiohttp
 
 from oracle.app.srs import srs_status
 from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
 from oracle.chain.rpc import LOCAL_CHAIN_IDS
-from oracle.chain.transport.urls import mask_url, secrets_of
+from oracle.chain.transport.urls import mask_url
 from oracle.config import Config, KeyConfig
+from oracle.core import http
 from oracle.core.errors import KeystoreError, OracleError
 from oracle.proving.srs.files import SrsOrigin
 
@@ -35,6 +36,7 @@ Level = Literal["error", "warning", "info"]
 
 MIN_PYTHON = (3, 11)
 _GIB = 2**30
+_MAX_ANSWER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -277,31 +279,29 @@ def _chains(rpc_urls: Sequence[str], chain_id: int | None) -> Iterator[Check]:
 def _chain(rpc_url: str, chain_id: int | None) -> Check:
     shown = mask_url(rpc_url)
     try:
-        # A proxy that the environment names is for the outside: a chain on this machine is asked directly.
-        host = httpx.URL(rpc_url).host
-        local = host in ("localhost", "127.0.0.1", "::1")
-        with httpx.Client(timeout=5.0, trust_env=not local) as client:
-            call = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
-            served = int(client.post(rpc_url, json=call).raise_for_status().json()["result"], 16)
-            call = {"jsonrpc": "2.0", "id": 2, "method": "web3_clientVersion", "params": []}
-            software = str(client.post(rpc_url, json=call).json().get("result") or "")
-    except httpx.HTTPStatusError as error:
-        detail = f"does not answer: HTTP {error.response.status_code}"
-        return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL, and the key in it")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The library's texts may repeat the URL, in its own spelling.
-        said = str(error)
-        for secret in secrets_of(rpc_url):
-            said = said.replace(secret, "…")
-        detail = f"does not answer: {said or type(error).__name__}"
+        chain = _ask(rpc_url, "eth_chainId")
+        if not 200 <= chain.status < 300:
+            detail = f"does not answer: HTTP {chain.status}"
+            return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL, and the key in it")
+        served = int(json.loads(chain.body)["result"], 16)
+        software = str(json.loads(_ask(rpc_url, "web3_clientVersion").body).get("result") or "")
+    except (aiohttp.ClientError, OSError) as error:
+        detail = f"does not answer: {http.reason(error)}"
         return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL; locally: `oracle chain up`")
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (http.BodyTooLarge, KeyError, TypeError, ValueError, AttributeError):
         detail = "answers, but not as an Ethereum JSON-RPC endpoint does"
         return Check("chain", ok=False, where=shown, detail=detail, remedy="check the URL")
     if chain_id is not None and served != chain_id:
         detail = f"serves chain {served}, the configuration says {chain_id}"
         return Check("chain", ok=False, version=software, where=shown, detail=detail, remedy="correct one of them")
     return Check("chain", ok=True, version=software, where=shown, detail=f"chain id {served}")
+
+
+def _ask(rpc_url: str, method: str) -> http.Answer:
+    call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": []}
+    # A proxy that the environment names is for the outside: a chain on this machine is asked directly.
+    proxy = None if http.is_loopback(rpc_url) else http.proxy_for(rpc_url)
+    return http.run(http.ask("POST", rpc_url, timeout_s=5.0, max_body=_MAX_ANSWER, json=call, proxy=proxy))
 
 
 # --- keys ----------------------------------------------------------------------------------------------------

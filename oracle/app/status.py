@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import httpx
+import aiohttp
 
 from oracle.app.keys import address_of
 from oracle.chain.connect import connect
@@ -19,11 +20,13 @@ from oracle.chain.hub import Hub, ShadowTally
 from oracle.chain.transport.interface import EndpointState
 from oracle.chain.tx.fees import fees_now
 from oracle.config import Config
-from oracle.core import encoding
+from oracle.core import encoding, http
 from oracle.core.types import FeedState
 from oracle.feeds.journal import Journal, open_journal
 
 __all__ = ["FeedStatus", "OracleStatus", "status"]
+
+_MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -179,12 +182,11 @@ async def _looks(config: Config) -> Mapping[str, Any] | None:
     host, port = config.web.address
     host = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
     try:
-        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
-            answer = await client.get(f"http://{host}:{port}/sources")
-            found = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        answer = await http.ask("GET", f"http://{host}:{port}/sources", timeout_s=2.0, max_body=_MAX_BYTES)
+        found = json.loads(answer.body)
+    except (aiohttp.ClientError, OSError, http.BodyTooLarge, ValueError):
         return None
-    return found if answer.status_code == httpx.codes.OK and isinstance(found, dict) else None
+    return found if answer.status == 200 and isinstance(found, dict) else None
 
 
 def _moment(seconds: int) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import functools
 import ipaddress
+import json
 import socket
 import subprocess
 import threading
@@ -17,11 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import aiohttp
 from eth_account import Account
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from oracle.chain.local import toolchain
+from oracle.core import http
 from oracle.core.errors import ChainUnavailable, ConfigError
 from oracle.core.formats import to_hex
 
@@ -29,6 +31,7 @@ WELL_KNOWN_MNEMONIC = "test test test test test test test test test test test ju
 """The mnemonic whose keys are known to everyone."""
 
 _DERIVATION_PATH = "m/44'/60'/0'/0/{}"
+_MAX_ANSWER = 1 << 30  # the steps of a traced transaction are many
 
 
 class AnvilConfig(BaseModel):
@@ -255,10 +258,12 @@ class Anvil:
         """
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
-            # A proxy that the environment names must not see calls to this machine. There is no TLS to verify.
-            answer = httpx.post(self.rpc_url, json=body, timeout=timeout, trust_env=False, verify=False).json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise ChainUnavailable(f"{self.rpc_url} does not answer {method}: {error}") from error
+            asked = http.ask("POST", self.rpc_url, timeout_s=timeout, max_body=_MAX_ANSWER, json=body)
+            answer = json.loads(http.run(asked).body)
+        except (aiohttp.ClientError, OSError) as error:
+            raise ChainUnavailable(f"{self.rpc_url} does not answer {method}: {http.reason(error)}") from error
+        except (http.BodyTooLarge, ValueError) as error:
+            raise ChainUnavailable(f"{self.rpc_url} does not answer {method} with JSON: {error}") from error
         if not isinstance(answer, dict) or "result" not in answer:
             detail = answer.get("error") if isinstance(answer, dict) else answer
             said = detail.get("message") if isinstance(detail, dict) else detail

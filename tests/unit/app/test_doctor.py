@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
-import httpx
+import aiohttp
 import pytest
 
 from oracle.app import doctor
 from oracle.app.doctor import Check, SrsInUse, examine, failures
 from oracle.chain.local import toolchain
+from oracle.core import http
 from oracle.core.errors import ArtifactError, ToolMissing
+from tests.fakehttp import FakeSession, Reply
 
 
 @pytest.fixture(autouse=True)
@@ -26,19 +30,14 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
     return found
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, *responses: httpx.Response | Exception) -> None:
+def answers(monkeypatch: pytest.MonkeyPatch, *replies: Reply | Exception) -> None:
     """Let the chain answer with these, one after the other."""
-    left = list(responses)
+    left = list(replies)
+    monkeypatch.setattr(http, "open_session", lambda: FakeSession(lambda body: left.pop(0)))
 
-    def handle(request: httpx.Request) -> httpx.Response:
-        answer = left.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    client = httpx.Client
-    transport = httpx.MockTransport(handle)
-    monkeypatch.setattr(httpx, "Client", lambda **_: client(transport=transport))
+def as_json(found: Any) -> Reply:
+    return Reply(body=json.dumps(found).encode())
 
 
 def test_everything_is_looked_at(tmp_path: Path) -> None:
@@ -118,8 +117,7 @@ def test_little_disk_space_is_a_warning_then_an_error(tmp_path: Path, monkeypatc
 
 
 def test_a_chain_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = httpx.Response(200, json={"result": "anvil/v1.7.1"})
-    answers(monkeypatch, httpx.Response(200, json={"result": "0x7a69"}), client)
+    answers(monkeypatch, as_json({"result": "0x7a69"}), as_json({"result": "anvil/v1.7.1"}))
     check = by_name(examine(build_dir=tmp_path, rpc_urls=["http://127.0.0.1:8545"], chain_id=31337))["chain"]
     assert check.ok
     assert check.version == "anvil/v1.7.1"
@@ -128,21 +126,24 @@ def test_a_chain_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("response", "detail"),
+    ("reply", "detail"),
     [
-        (httpx.ConnectError("refused"), "does not answer: refused"),
-        (httpx.ReadTimeout(""), "does not answer: ReadTimeout"),
-        (httpx.Response(500), "does not answer"),
-        (httpx.Response(200, text="<html>"), "not as an Ethereum"),
-        (httpx.Response(200, json=[]), "not as an Ethereum"),
-        (httpx.Response(200, json={"error": {"message": "no"}}), "not as an Ethereum"),
-        (httpx.Response(200, json={"result": None}), "not as an Ethereum"),
+        (ConnectionRefusedError(111, "s3cret"), "does not answer: Connection refused"),
+        (aiohttp.ServerDisconnectedError("s3cret"), "does not answer: the server closed the connection"),
+        (TimeoutError(), "does not answer: no answer in time"),
+        (Reply(500), "does not answer: HTTP 500"),
+        (Reply(302), "does not answer: HTTP 302"),
+        (Reply(body=b"<html>"), "not as an Ethereum"),
+        (Reply(body=b" " * (2 << 20)), "not as an Ethereum"),
+        (as_json([]), "not as an Ethereum"),
+        (as_json({"error": {"message": "no"}}), "not as an Ethereum"),
+        (as_json({"result": None}), "not as an Ethereum"),
     ],
 )
 def test_a_chain_that_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, response: httpx.Response | Exception, detail: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Reply | Exception, detail: str
 ) -> None:
-    answers(monkeypatch, response)
+    answers(monkeypatch, reply)
     check = by_name(examine(build_dir=tmp_path, rpc_urls=["https://rpc.example/v3/s3cret"]))["chain"]
     assert not check.ok
     assert detail in check.detail
@@ -151,7 +152,7 @@ def test_a_chain_that_does_not(
 
 
 def test_another_chain_than_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, httpx.Response(200, json={"result": "0x1"}), httpx.Response(200, json={"result": "geth"}))
+    answers(monkeypatch, as_json({"result": "0x1"}), as_json({"result": "geth"}))
     check = by_name(examine(build_dir=tmp_path, rpc_urls=["http://node"], chain_id=31337))["chain"]
     assert not check.ok
     assert check.detail == "serves chain 1, the configuration says 31337"

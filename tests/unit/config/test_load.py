@@ -122,7 +122,7 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
 
 
 def test_importing_reads_nothing_and_stays_light() -> None:
-    heavy = ("web3", "ezkl", "numpy", "httpx", "sqlalchemy", "jsonpath", "eth_utils", "platformdirs")
+    heavy = ("web3", "ezkl", "numpy", "aiohttp", "sqlalchemy", "jsonpath", "eth_utils", "platformdirs")
     script = f"import sys, oracle.config; print([name for name in {heavy!r} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
