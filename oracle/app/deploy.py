@@ -32,7 +32,7 @@ async def deploy(
     """
     environment = os.environ if env is None else env
     async with connect(config.chain) as rpc:
-        # What a person may have to put right comes before the minute that circuits take.
+        # First come the checks that a person may have to act on: the circuits take a minute.
         payer = await open_key(config.keys.deployer, rpc, environment)
         reporter = await address_of(config.keys.reporter, rpc, environment)
         await rpc.chain_id()

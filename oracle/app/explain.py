@@ -133,5 +133,5 @@ async def _spread(hub: Hub, first_block: int, feed: FeedState, report: _Report) 
                 answers = [signed.answer for signed in update.observations]
                 return encoding.spread(feed.kind, feed.sigma, min(answers), max(answers))
     raise DataError(
-        f"the calldata of round {report.round_id} is not to be had from this endpoint: its spread is not known"
+        f"the calldata of round {report.round_id} can't be read from this endpoint, so its spread is not known"
     )

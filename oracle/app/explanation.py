@@ -20,7 +20,7 @@ SCAN = 50
 """Thousandths of sigma between two moves that are tried when the accepted range is looked for."""
 
 MOST_PARTS = 5
-"""The number of parts of a score that are told."""
+"""The number of parts of a score that are shown."""
 
 
 @dataclass(frozen=True)

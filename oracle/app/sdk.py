@@ -272,7 +272,7 @@ def audit_hub(rpc_url: str, hub: str, artifacts: Path | str, *, from_block: int 
         from_block: The first block to read.
 
     Raises:
-        ConfigError: The folder does not exist, or the address is none.
+        ConfigError: The folder does not exist, or the address is not valid.
         ChainUnavailable: The endpoint does not answer.
     """
     folder = Path(artifacts)

@@ -105,8 +105,8 @@ async def _submitted(
         client: Proves.
         registry: The registry, as its admin.
         subject: The registry, as the claim's subject.
-        address: The subject's.
-        issuer: Attests; the registry comes to trust it.
+        address: The subject's address.
+        issuer: The issuer that attests; the registry comes to trust it.
     """
     spec = ModelSpec.packaged(name) if name in PACKAGED_CLAIMS else linear(int(name.rpartition("-")[2]))
     began = time.perf_counter()

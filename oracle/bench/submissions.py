@@ -196,7 +196,7 @@ class Rig:
         }
 
     async def judge_by(self, model_number: int, feeds: Iterable[FeedPair]) -> None:
-        """Make another model the one of all these feeds; their rounds go on."""
+        """Activate another model for all these feeds; their rounds continue."""
         for feed_id in (feed_id for feed in feeds for feed_id in (feed.linked, feed.bare)):
             for call in (("proposeModel", feed_id, model_number, 0, 0), ("activateModel", feed_id)):
                 await send(self.payer, self.hub.address, hub_interface().encode_call(*call))

@@ -47,7 +47,7 @@ class Compiled:
         bytecode: Creation code without the constructor's arguments. It has zeros in place of libraries' addresses.
         runtime: Deployed code. It has zeros in place of immutables and addresses.
         immutables: Places of immutables: (offset, length) in bytes, ascending.
-        own_address: Likewise, places of a library's own address; empty for a contract.
+        own_address: Places of a library's own address, likewise; empty for a contract.
         links: Places of libraries' addresses in `bytecode`.
         runtime_links: Places of libraries' addresses in `runtime`.
         libraries: The addresses that were filled in; empty if none were.
@@ -133,7 +133,7 @@ def load(name: str) -> Compiled:
     """Return a packaged contract, for instance "ZkOracle".
 
     Raises:
-        DeploymentError: The package has none of this name, or a damaged one.
+        DeploymentError: The package has no contract of this name, or a damaged one.
     """
     file = resources.files("oracle.chain").joinpath("abi", f"{name}.json")
     try:

@@ -1,4 +1,4 @@
-"""Private claims: prove that a committed model gave an output in a range on private data, and tell nothing else."""
+"""Private claims: prove that a committed model gave an output in a range on private data, and reveal nothing else."""
 
 from oracle.claims.attestation import Attestation, attest
 from oracle.claims.client import ZkmlClient

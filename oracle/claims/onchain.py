@@ -51,7 +51,7 @@ def registry_interface() -> Interface:
 
 
 def call(registry: str, action: str, *arguments: Any) -> Call:
-    """Return a call of the registry, for whoever signs it.
+    """Return a call of the registry, to be signed with any key.
 
     Args:
         action: The function's name.

@@ -1,4 +1,4 @@
-"""`oracle model …`: models of one's own, and their circuits."""
+"""`oracle model …`: a user's own models, and their circuits."""
 
 from __future__ import annotations
 

@@ -128,12 +128,12 @@ class FeedConfig(Section):
         max_skew: How many seconds an observation may be ahead of the block's time.
         quorum: How many signed observations a round needs.
         reporters: Addresses that may sign. Empty: only that of the reporter key.
-        confirmations: How many further reports near a held answer accept it; at least 1, or the feed could freeze.
+        confirmations: How many further reports near a held answer confirm it; at least 1, or the feed could freeze.
         confirm_delay: Seconds that these reports must span, 7 days at most. Default: the heartbeat, or 7 days if that
             is less.
         max_repeats: How many reports in a row may repeat the last answer exactly. One more is held until a report
             differs. 0: any number.
-        tolerance: How near "near" is, in thousandths of sigma.
+        tolerance: How far a report may be from the first held answer and still confirm it, in thousandths of sigma.
         max_spread: The largest move between two reporters of a round, in thousandths of sigma. 0: unbounded.
         strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
         pair: Base and quote under which a registry lists the feed: addresses, or names of Chainlink's denominations

@@ -60,7 +60,7 @@ def checksum_address(text: str) -> str:
             problem += " and no 0x in front"
         raise ValueError(f"{text!r} is not an address: it {problem}; an address is 0x and 40 hexadecimal digits")
     checksummed = str(to_checksum_address(text.lower()))
-    # The message does not offer the checksum's form: of a mistyped address, that is the address of somebody else.
+    # The message does not offer the checksum's form: for a mistyped address, that is somebody else's address.
     if is_checksum_formatted_address(text) and text != checksummed:
         raise ValueError(f"{text!r} fails its checksum: a character is mistyped; copy it again from its source")
     return checksummed

@@ -31,7 +31,7 @@ class HoldPolicy:
     `PATIENCE · confirm_delay` or more after the first of them.
 
     Attributes:
-        confirmations: How many further reports near the first held answer accept it; at least 1.
+        confirmations: How many further reports near the first held answer confirm it; at least 1.
         confirm_delay: Seconds that these reports must span, from the first held one.
         tolerance: How far a report may be from the first held answer and still confirm it, in thousandths of sigma.
         max_repeats: How many reports in a row may repeat the last answer exactly. 0: any number.

@@ -31,7 +31,7 @@ class PlayedObservation:
 
 
 class LiveBoard:
-    """A live table of the latest observations. Where the output is not a terminal, each observation is one line."""
+    """A live table of the latest observations. If the output is not a terminal, each observation is one line."""
 
     SHOWN = 16
 

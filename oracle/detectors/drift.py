@@ -77,7 +77,7 @@ def load_card(path: Path) -> dict[str, Any]:
     """Read a model card.
 
     Raises:
-        DataError: It can't be read, or is none of this release.
+        DataError: It can't be read, or is not a card of this release.
     """
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -236,7 +236,7 @@ def _configuration(card: Mapping[str, Any], data: TrainingDataConfig) -> Trainin
     chosen = dict(card["detector"])
     if chosen["type"] == "imported":
         raise DataError(
-            "a network of one's own is not trained here: train it where it came from, and set its limits with "
+            "your own network is not trained here: train it where it came from, and set its limits with "
             "`oracle detector train`"
         )
     if "guard" in chosen:

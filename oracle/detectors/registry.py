@@ -1,6 +1,6 @@
 """The table of detectors: which class reads a model file, and which trainer fits the type that a configuration names.
 
-Whoever adds a kind adds a line to `READERS`, whoever adds a trainer a line to `TRAINERS`.
+To add a kind, add a line to `READERS`; to add a trainer, add one to `TRAINERS`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ READERS: dict[str, Reader] = {
 }
 """By the key `format` of a model file."""
 
-# By name, not by class: whoever reads a model file needs no trainer, and none of the libraries that trainers import.
+# By name, not by class: a reader of model files needs no trainer, and none of the libraries that trainers import.
 TRAINERS = {
     "cap": "oracle.detectors.trainers.cap:Cap",
     "arch": "oracle.detectors.trainers.arch:Arch",
@@ -46,7 +46,7 @@ def load(path: Path, disclosure: Disclosure = Disclosure.SCORE, lower: Lower | N
 
     Args:
         path: The file.
-        disclosure: What the circuit is to publish.
+        disclosure: What the circuit publishes.
         lower: Takes an imported network to integers; only a file of that kind needs it, and
             `oracle.app.detectors.load_detector` passes it.
 
@@ -68,7 +68,7 @@ def parse(
     Args:
         text: The file's content.
         where: The file's name, for error messages.
-        disclosure: What the circuit is to publish.
+        disclosure: What the circuit publishes.
         lower: See `load`.
 
     Raises:

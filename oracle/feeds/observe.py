@@ -125,7 +125,7 @@ class Observer:
             answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
         except (DataError, SourceUnavailable) as error:
             self._listener.looked(self._feed.name, collected, None)
-            # What a source says may be better next time.
+            # The sources may give a better value next time.
             raise SourceUnavailable(str(error)) from error
         self._listener.looked(self._feed.name, collected, value)
         return value, answer

@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=Stage)
 
 ROUNDS_LOOKED_BACK = 100
-"""The number of rounds that are searched for a report that somebody else relayed."""
+"""The number of rounds that are searched for a report that somebody else submitted."""
 
 ATTEMPTS = 3
 """The number of times that an observation is proven at most, because the feed moved during the proof before."""
@@ -216,7 +216,7 @@ class Pipeline:
         return self._keep(Scored(observed, round_id, state.model_number, signed, features, scores))
 
     async def _relayed(self, observed: Observed, state: FeedState) -> tuple[Outcome, str]:
-        """Return how an observation ended without our transaction: anyone may relay a signed report."""
+        """Return how an observation ended without our transaction: anyone may submit a signed report."""
         mine = (observed.answer, observed.observed_at)
         if state.held is not None and (state.held.answer, state.held.observed_at) == mine:
             return Outcome.HELD, _BY_ANOTHER

@@ -91,7 +91,7 @@ class Interface:
         return next(iter(values.values())) if len(values) == 1 else values
 
     def decode_log(self, log: Log) -> tuple[str, dict[str, Any]] | None:
-        """Return name and arguments of an event; None if it is none of this contract's. Raises: ValueError."""
+        """Return name and arguments of an event; None if it is not this contract's. Raises: ValueError."""
         entry = self._events.get(log.topics[0]) if log.topics else None
         if entry is None:
             return None
@@ -101,7 +101,7 @@ class Interface:
         return entry["name"], values
 
     def decode_error(self, data: bytes) -> Revert | None:
-        """Put a custom error into words; return None if it is none of this contract's."""
+        """Put a custom error into words; return None if it is not this contract's."""
         entry = self._errors.get(data[:4])
         if entry is None:
             return None

@@ -87,7 +87,7 @@ async def require_code(rpc: Rpc, address: str, contract: Compiled, file: Path) -
 
 
 async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | None = None) -> list[str]:
-    """List what of a hub is not this release's code: the hub's own, its libraries', or its factory's.
+    """List the code of a hub that is not this release's: the hub's own, its libraries', or its factory's.
 
     The libraries' addresses are in the hub's code, so this needs no deployment file. The adapters are not checked:
     their code follows from the factory's.

@@ -77,7 +77,7 @@ def round_event(log: Log) -> RoundEvent | None:
 
 
 def decoded(log: Log) -> tuple[str, dict[str, Any]] | None:
-    """Return name and arguments of one of the hub's events; None if the log is none.
+    """Return name and arguments of one of the hub's events; None if the log is not one of them.
 
     Raises:
         ChainUnavailable: The node's log is malformed.

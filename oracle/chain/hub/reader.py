@@ -198,7 +198,7 @@ class Hub:
         return int(await self.read("modelCount"))
 
     async def model(self, number: int) -> HubModel:
-        """Return a model. Raises: ContractRejected if there is none of this number."""
+        """Return a model. Raises: ContractRejected if no model has this number."""
         found = await self.read("model", number)
         return HubModel(found["modelHash"], found["architectureId"], found["artifactHash"], found["scoreUnit"])
 
@@ -207,7 +207,7 @@ class Hub:
         return int(await self.read("architectureCount"))
 
     async def architecture(self, architecture_id: int) -> Architecture:
-        """Return an architecture. Raises: ContractRejected if there is none of this id."""
+        """Return an architecture. Raises: ContractRejected if no architecture has this id."""
         found = await self.read("architecture", architecture_id)
         return Architecture(
             features=found["features"],
@@ -220,7 +220,7 @@ class Hub:
         )
 
     async def round(self, feed_id: bytes, round_id: int, block: BlockTag = "latest") -> Round | None:
-        """Return a past round; None if there is none of this id."""
+        """Return a past round; None if there is no round with this id."""
         found = await self.read("getRound", feed_id, round_id, block=block)
         if not found["publishedAt"]:
             return None

@@ -268,7 +268,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise KeystoreError(f"keystore {path}: can't be read: {_why(error)}") from None
     try:
-        # Nor may it be nested deep: eth_account lets the parser recurse beyond what the stack bears.
+        # It must not be nested deep either: eth_account lets the parser recurse beyond what the stack bears.
         plain = len(raw) <= _MAX_BYTES and raw.count(b"{") + raw.count(b"[") <= _MAX_NESTING
         found = json.loads(raw) if plain else None
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
 """Failures of one HTTP request to an endpoint, as `oracle.chain.transport.jsonrpc` raises them.
 
-They are in a module of their own so that whoever handles them does not have to import web3. None of them holds a text
+They are in a module of their own so that code that handles them does not have to import web3. None of them holds a text
 of a library: these texts have the URL in them, which may hold an API key.
 """
 

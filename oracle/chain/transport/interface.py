@@ -1,4 +1,4 @@
-"""The interface of a transport: whatever takes requests to one chain, be it one endpoint or several."""
+"""The interface of a transport, which takes requests to one chain through one endpoint or several."""
 
 from __future__ import annotations
 

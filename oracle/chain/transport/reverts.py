@@ -43,7 +43,7 @@ class Revert:
 
 
 ErrorDecoder: TypeAlias = Callable[[bytes], Revert | None]
-"""Puts revert data into words; returns None if the data is none of the decoder's errors."""
+"""Puts revert data into words; returns None if the data is not one of the decoder's errors."""
 
 
 def describe_revert(data: bytes, decode: ErrorDecoder | None = None) -> Revert:

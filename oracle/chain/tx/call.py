@@ -14,7 +14,7 @@ from oracle.core.errors import ContractRejected
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a contract, for whoever signs it.
+    """A call of a contract, to be signed with any key.
 
     Attributes:
         what: The call in words.

@@ -104,7 +104,7 @@ class AuditSet:
 
 
 def _number(text: str) -> Any:
-    """Return a number, or the text if it is none, which the encoder then refuses."""
+    """Return a number, or the text if it is not one, which the encoder then refuses."""
     try:
         return float(text)
     except ValueError:

@@ -113,7 +113,7 @@ class AuditCircuit:
         onnx.compose.add_prefix_graph(inner.graph, "m_", inplace=True)
         numbers = {"axis": [1], "first": [0], "lo_at": [count], "hi_at": [count + 1], "end": [count + _BOUNDS]}
         constants = [numpy_helper.from_array(np.array(value, dtype=np.int64), name) for name, value in numbers.items()]
-        # As in a claim, halves of the score's unit: to ezkl, multiplying by a power of two only changes the scale.
+        # Halves of the score's unit, as in a claim: to ezkl, multiplying by a power of two only changes the scale.
         unit = np.array([[2.0 ** -(self.claim.circuit.output_scale + 1)]], dtype=np.float32)
         constants.append(numpy_helper.from_array(unit, "unit"))
         nodes = [
@@ -150,7 +150,7 @@ def build(
     cache: Path,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Artifact:
-    """Return the circuit for B rows of a model, built or found again. Arguments and errors as of `artifact.build`."""
+    """Return the circuit for B rows of a model, built or found again. See `artifact.build` for arguments and errors."""
     return artifacts.build(
         AuditCircuit(model.circuit()),
         batch,

@@ -1,4 +1,4 @@
-"""The owner's part of a fairness audit: prove of which rows a claim would hold."""
+"""The owner's part of a fairness audit: prove for which rows a claim would hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def prove(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FairnessAudit:
-    """Prove of which rows a claim would hold.
+    """Prove for which rows a claim would hold.
 
     Args:
         artifact: The circuit that `build` returned.

@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class GroupRate:
-    """The share of a group's rows of which a claim would hold.
+    """The share of a group's rows for which a claim would hold.
 
     Attributes:
         rows: The number of rows in the group.
@@ -28,7 +28,7 @@ class GroupRate:
 
     @property
     def share(self) -> float:
-        """The share of rows of which the claim would hold."""
+        """The share of rows for which the claim would hold."""
         return self.within / self.rows
 
 
@@ -48,7 +48,7 @@ def rates(groups: Sequence[str], verdicts: Sequence[int]) -> tuple[GroupRate, ..
 
     Args:
         groups: The group of each row.
-        verdicts: 1 for each row of which the claim would hold, else 0.
+        verdicts: 1 for each row for which the claim would hold, else 0.
 
     Raises:
         ToolMissing: scipy is not installed.

@@ -29,7 +29,7 @@ def made_up(model: ModelSpec, count: int, seed: int) -> AuditSet:
 
     They show how an audit works, and say nothing about any population.
     """
-    # Of all functions in `random`, Python promises only for `random()` that its sequence stays the same.
+    # Python promises only for `random()` that its sequence stays the same, not for the module's other functions.
     draw = random.Random(f"audit:{seed}").random
     rows: list[Mapping[str, Any]] = [
         {

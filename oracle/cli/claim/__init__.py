@@ -10,7 +10,7 @@ from oracle.cli.claim.fairness import fairness_group
 
 @click.group("claim")
 def claim_group() -> None:
-    """Private claims: a committed model gave an output in a range on private data, and nothing else is told."""
+    """Private claims: a committed model gave an output in a range on private data, and nothing else is revealed."""
 
 
 for _command in (*claims.COMMANDS, *registry.COMMANDS, fairness_group):

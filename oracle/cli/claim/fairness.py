@@ -43,7 +43,7 @@ batch_option = click.option(
 
 @click.group("fairness")
 def fairness_group() -> None:
-    """Rates by group: the rows of a public set of which a private model's claim would hold, each of them proven."""
+    """Rates by group: the rows of a public set for which a private model's claim would hold, each of them proven."""
 
 
 @fairness_group.command("sample")

@@ -100,11 +100,11 @@ def word_of(text: str, what: str) -> int:
         what: The option or argument, for the message.
 
     Raises:
-        DataError: It is no such number.
+        DataError: It is not such a number.
     """
     try:
         if not text.startswith("0x") or len(text) != 66:
             raise ValueError
         return int(text, 16)
     except ValueError:
-        raise DataError(f"{what}: {text[:80]!r} is none: 0x and 64 hexadecimal digits") from None
+        raise DataError(f"{what}: {text[:80]!r} is not a 256-bit number: write 0x and 64 hexadecimal digits") from None

@@ -1,4 +1,4 @@
-"""`oracle claim …`, for whoever keeps a registry: deploy it, register models, name issuers, revoke."""
+"""`oracle claim …`, for those who keep a registry: deploy it, register models, name issuers, revoke."""
 
 from __future__ import annotations
 

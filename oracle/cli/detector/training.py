@@ -1,4 +1,4 @@
-"""`oracle detector train` and `oracle detector monitor`: detectors of one's own data."""
+"""`oracle detector train` and `oracle detector monitor`: detectors from a user's own data."""
 
 from __future__ import annotations
 

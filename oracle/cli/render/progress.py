@@ -1,4 +1,4 @@
-"""Progress bars, on standard error. Where that is not a terminal, they show nothing."""
+"""Progress bars, on standard error. If that is not a terminal, they show nothing."""
 
 from __future__ import annotations
 

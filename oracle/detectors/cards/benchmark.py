@@ -55,7 +55,7 @@ class Benchmark:
         if not 1 <= self.batch <= MOST_BATCH:
             raise DataError(f"batch = {self.batch} must be from 1 to {MOST_BATCH}")
         if not self.windows or len(self.labels) != len(self.windows):
-            raise DataError(f"a benchmark of {len(self.windows)} windows and {len(self.labels)} labels is none")
+            raise DataError(f"a benchmark of {len(self.windows)} windows and {len(self.labels)} labels is not valid")
         for number, window in enumerate(self.windows):
             if len(window) != self.features:
                 raise DataError(f"window {number} has {len(window)} features instead of {self.features}")

@@ -33,7 +33,7 @@ class Recipe:
     """A rule for drawing windows from series.
 
     Attributes:
-        series: Names of packaged series; for files, names of one's own.
+        series: Names of packaged series; for files, names that the user chose.
         start: First day of the windows; what is before gives each series' sigma.
         end: Last day; None: the last there is.
         seed: Seed of all that is drawn.
@@ -75,7 +75,7 @@ class Recipe:
         """Return the kinds' faults.
 
         Raises:
-            DataError: The catalogue has none of this name, or it is one of several ticks or series.
+            DataError: The catalogue has no such fault, or the fault takes several ticks or series.
         """
         known = {fault.kind: fault for fault in CATALOGUE if fault.ticks == 1 and fault.kind != "wrong_asset"}
         if unknown := [kind for kind in self.kinds if kind not in known]:

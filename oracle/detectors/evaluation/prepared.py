@@ -115,12 +115,12 @@ class Prepared:
 
     @cached_property
     def history(self) -> History:
-        """The feed had each report been accepted."""
+        """The feed as if each report had been accepted."""
         return History(self.feed, self.ticks)
 
 
 class History:
-    """A feed as it would be had each report so far been accepted: most of a replay, known in advance.
+    """A feed as if each report so far had been accepted: most of a replay, known in advance.
 
     Reports are counted from 0: report number k is that of the k-th tick with an answer.
     """

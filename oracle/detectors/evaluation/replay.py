@@ -114,11 +114,11 @@ class Judge:
         return [self._known[window] for window in windows]
 
     def plain_window(self, history: History, number: int) -> Window:
-        """Return the features of a report, had all before it been accepted."""
+        """Return the features of a report, as if all before it had been accepted."""
         return history.window(number, self._past, spread=self.detector.spread)
 
     def objections(self, history: History, first: int) -> list[bool]:
-        """Return whether the detector objects to each report, had all before it been accepted; False before `first`."""
+        """Return for each report if the detector objects, as if all before had been accepted; False before `first`."""
         windows = [self.plain_window(history, number) for number in range(first, len(history))]
         return [False] * first + [max(scores) > 0 for scores in self.score(windows)]
 
@@ -188,10 +188,10 @@ class Replay:
 
     Attributes:
         judge: The detector and the feed's gate.
-        history: The feed had each report been accepted.
+        history: The feed as if each report had been accepted.
         first: Number of the first report that was played.
         begin: Number of the first report that counts.
-        steps: By report number, where the feed was not as it would be had all before been accepted, or where this
+        steps: By report number, where the feed was not as if all before had been accepted, or where this
             report was held; all others were accepted by the model.
     """
 
@@ -238,7 +238,7 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
         judge: The detector behind the gate.
         prepared: The recording. WARM_UP ticks before the part that counts are played too, from a feed that has accepted
             all before them.
-        objections: For each report, True if the detector objects to it, had all before it been accepted; None asks it.
+        objections: For each report, True if the detector objects, as if all before had been accepted; None asks it.
     """
     history = prepared.history
     first = history.number(max(0, prepared.begin - WARM_UP))

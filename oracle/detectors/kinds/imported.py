@@ -124,7 +124,7 @@ class ImportedDetector:
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         """Return `score_int` of many windows at once: integers [count, outputs] of dtype object."""
-        from oracle.detectors.kinds.tables import clipped_table  # numpy: whoever scores one window does not need it
+        from oracle.detectors.kinds.tables import clipped_table  # numpy: to score one window does not take it
 
         table = clipped_table(windows, self.features)
         scores: np.ndarray = self.network.score_many(table).astype(object) if len(table) else table[:, : self.outputs]

@@ -18,7 +18,7 @@ Examples:
 
 Weights are integers over 2^p. This module computes with Python's integers only, and the circuit must equal it. A
 private weight costs about forty rows of the circuit, everything else next to nothing. Functions import numpy and onnx
-where they need them: whoever scores one window needs neither.
+where they need them: to score one window takes neither.
 """
 
 from __future__ import annotations

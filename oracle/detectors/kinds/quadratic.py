@@ -12,7 +12,7 @@ the gap. `drift` compares the square of the window's sum with the window's own v
 direction, each of which passes `spike`. A score is positive when the model objects to the value.
 
 Weights are integers over 2^p. This module computes with Python's integers only, and the circuit must equal it.
-Functions import numpy and onnx where they need them: whoever scores one window needs neither.
+Functions import numpy and onnx where they need them: to score one window takes neither.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Trainers: one file for each, a class that fits a detector to windows of accepted moves.
 
-They need the `train` extra; whoever runs a model does not need them. `oracle.detectors.registry` lists them.
+They need the `train` extra. To run a model does not take them. `oracle.detectors.registry` lists them.
 
 A polynomial detector is fitted in two steps. Estimation gives *shapes*: outputs in sigmas, whose limit is right up to a
 factor (`estimation`, `shapes`). Calibration sets the factors from the budget of false positives (`calibration`). The

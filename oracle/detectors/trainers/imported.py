@@ -18,7 +18,7 @@ from oracle.detectors.trainers.windows import check_lesson, cut
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A trainer for a network of one's own, whose outputs grow with the anomaly: it fits their limits only.
+    """A trainer for a user's own network, whose outputs grow with the anomaly: it fits their limits only.
 
     Attributes:
         lower: See `oracle.detectors.registry.load`.

@@ -16,7 +16,7 @@ FULL = RING_SIZE + 2
 """Features of the longest window."""
 
 LEAST_WINDOWS = 200
-"""Fewer windows fit nothing that would hold tomorrow."""
+"""With fewer windows, a fit would not hold tomorrow."""
 
 
 def cut(windows: Sequence[Sequence[int]], features: int, spread: bool) -> list[tuple[int, ...]]:

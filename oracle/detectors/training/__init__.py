@@ -1,4 +1,4 @@
-"""Training a detector on one's own data: reports → splits → fit → thresholds → model file, graph and card.
+"""Training a detector on a user's own data: reports → splits → fit → thresholds → model file, graph and card.
 
 - `data`: the reports, from a file or as a feed made them.
 - `reports`: the windows that the contract derives from them.

@@ -21,7 +21,7 @@ from oracle.detectors.training.reports import Reports
 from oracle.sources.replay.csv_file import load_table
 
 LEAST_ROWS = 600
-"""Fewer reports fit nothing that would hold tomorrow."""
+"""With fewer reports, a fit would not hold tomorrow."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_file(data: TrainingDataConfig) -> TrainingData:
 
 
 def from_reports(reports: Sequence[tuple[int, int, bool]], data: TrainingDataConfig, source: str) -> TrainingData:
-    """Return what a feed has reported. A held answer counts if its level was accepted next: else it may be a fault.
+    """Return a feed's reports. A held answer counts if its level was accepted next; otherwise it may be a fault.
 
     Args:
         reports: Time, answer, and whether it was held.

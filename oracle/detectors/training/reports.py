@@ -86,7 +86,7 @@ def spread_of(reports: Reports, terms: Terms, at: int) -> int:
 
 
 def windows(reports: Reports, terms: Terms) -> list[tuple[int, ...]]:
-    """Return the full feature vector of each report that has one, had all before it been accepted.
+    """Return the full feature vector of each report that has one, as if all before it had been accepted.
 
     The first vector is that of the report with the index `first_window`.
     """

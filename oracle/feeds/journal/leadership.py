@@ -22,7 +22,7 @@ from oracle.feeds.journal.store import Store
 __all__ = ["LEASE_S", "Leadership"]
 
 LEASE_S = 6.0
-"""Seconds for which a leader is taken for alive without a sign of it."""
+"""Seconds for which a leader counts as alive without a sign of it."""
 
 STOP_S = 10.0
 """Seconds to wait for the thread that renews a lease, when it is stopped in the middle of that."""
@@ -118,7 +118,7 @@ class Leadership:
         self._epoch = None
 
     def _require_epoch(self, connection: sa.Connection) -> None:
-        """Require that this daemon leads. Under the row's lock: until this transaction ends, nobody else can."""
+        """Require that this daemon leads. It locks the row, so nobody else can lead until this transaction ends."""
         if self._epoch is None:
             raise JournalError(f"{self._store.name}: another daemon writes to the journal; this one stands by")
         if self._store.lost is None:

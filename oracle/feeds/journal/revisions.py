@@ -17,7 +17,7 @@ def require_revision(store: Store) -> None:
     """Require this release's schema. A journal that may be written is brought to it, or begun with it.
 
     Raises:
-        JournalError: The schema is a newer one, is none of this program, or is an older one that may not be written.
+        JournalError: The schema is a newer one, is not this program's, or is an older one that may not be written.
     """
     with store.transaction(read=store.read_only, fenced=False) as connection:
         if not store.read_only and connection.dialect.name != "sqlite":

@@ -71,7 +71,7 @@ outcomes = sa.Table(
     sa.Column("tx_hash", sa.LargeBinary),
     sa.Column("block_number", _Integer),
     sa.Column("gas_used", _Integer),
-    # What reports need of the transitions, which may be dropped.
+    # The facts that reports need from the transitions, which may be dropped.
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("trail", sa.LargeBinary, nullable=False),
     sa.Column("previous", sa.LargeBinary, nullable=False),

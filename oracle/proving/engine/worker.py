@@ -19,7 +19,7 @@ from typing import Any
 
 
 def _answer(line: str) -> dict[str, Any]:
-    # Not at the top of the module: what ezkl prints when it is loaded belongs on standard error, which `main` sets up.
+    # This is not at the top of the module: ezkl prints when it is loaded, and `main` points that at standard error.
     from oracle.proving.engine import calls
 
     try:

@@ -131,7 +131,7 @@ class RayProver(PooledProver):
 
     async def _start(self) -> None:
         if not self._connected:
-            # Not on the main thread: there Ray would replace the handler of SIGTERM that ends a daemon in good order.
+            # Off the main thread, on which Ray would replace the handler of SIGTERM that ends a daemon in good order.
             await asyncio.to_thread(_Cluster.join, self._address)
             self._connected = True
         if self._ship is None:

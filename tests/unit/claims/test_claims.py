@@ -340,9 +340,9 @@ def test_attesting_refuses_bad_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["retire-model", "0x12"], "MODEL-ID: '0x12' is none: 0x and 64 hexadecimal digits"),
+        (["retire-model", "0x12"], "MODEL-ID: '0x12' is not a 256-bit number: write 0x and 64 hexadecimal digits"),
         (["add-issuer", "0x" + "ab" * 32, "0x12"], "ISSUER: '0x12' is not an address"),
-        (["remove-issuer", "7", SUBJECT], "MODEL-ID: '7' is none"),
+        (["remove-issuer", "7", SUBJECT], "MODEL-ID: '7' is not a 256-bit number"),
         (["revoke", "0x" + "zz" * 32], "COMMITMENT: '0xzz"),
         (["revoke", "0x" + "ab" * 32], "name the --keystore that signs, or take --calldata"),
         (["propose-model"], "name a --keystore; --calldata with a --verifier needs none"),

@@ -37,13 +37,13 @@ class Database(Protocol):
         """
 
     def claim(self, lease_s: float) -> bool:
-        """Keep other daemons off, where that needs no connection, and return whether that went well."""
+        """Keep other daemons off, where that needs no connection. Return True if that went well."""
 
     def is_silent(self) -> bool:
-        """Return whether the one who keeps others off has given no sign of life for its lease's time."""
+        """Return True if the daemon that keeps others off has given no sign of life for its lease's time."""
 
     def depose(self, lease_s: float) -> bool:
-        """Take the place of one that is silent, if it still is. Called in a transaction, so that only one does."""
+        """Take the place of a leader that is silent, if it still is. Called in a transaction, so that only one does."""
 
     def release(self) -> None:
         """Stop to keep others off; may be called more than once."""

@@ -1,6 +1,6 @@
 """A journal in a PostgreSQL database, for daemons of several machines.
 
-Who leads has a lease of a few seconds in the table `leader`, by the database's clock, and renews it from a thread with
+The leader has a lease of a few seconds in the table `leader`, by the database's clock, and renews it from a thread with
 a connection of its own. A session's advisory lock would be freed sooner when a leader dies, but never while the leader
 is merely stopped (SIGSTOP, a frozen machine, a cut network), because its connection stays. A lease runs out in all of
 these cases.

@@ -69,7 +69,7 @@ class SqliteFile:
         except OSError as error:
             raise self._not_writable(error) from error
         self._lock = lock
-        # Where the file system has no locks, the file's content is the lock.
+        # If the file system has no locks, the file's content is the lock.
         if _CAN_GIVE_SIGNS and not isinstance(lock, filelock.SoftFileLock):
             try:
                 self._signs = _Signs(self._lock_path, lease_s)
