@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -48,8 +48,8 @@ async def port(source: PushSource) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as made:
+async def client(port: int) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as made:
         yield made
 
 
@@ -58,28 +58,30 @@ def headers(body: bytes = VALUE, nonce: str = "a-nonce-of-this") -> dict[str, st
     return {TIMESTAMP: timestamp, NONCE: nonce, SIGNATURE: signature(KEY, "/push/eth/desk", timestamp, nonce, body)}
 
 
-async def test_a_push_arrives_and_each_refusal_has_its_status(client: httpx.AsyncClient, source: PushSource) -> None:
+async def test_a_push_arrives_and_each_refusal_has_its_status(
+    client: aiohttp.ClientSession, source: PushSource
+) -> None:
     async def status(body: bytes = VALUE, path: str = "/push/eth/desk", **given: str) -> int:
-        answer = await client.post(path, content=body, headers=headers(body, **given))
-        assert KEY.decode() not in answer.text
-        if answer.status_code != 204:
-            assert answer.headers["content-type"].startswith(("application/json", "text/plain"))
-        return answer.status_code
+        async with client.post(path, data=body, headers=headers(body, **given)) as answer:
+            assert KEY.decode() not in await answer.text()
+            if answer.status != 204:
+                assert answer.headers["Content-Type"].startswith(("application/json", "text/plain"))
+            return answer.status
 
     assert await status() == 204
     assert str((await source.read()).value) == "2345.67"
     assert await status() == 409
-    assert (await client.post("/push/eth/desk", content=VALUE)).status_code == 401
+    assert (await client.post("/push/eth/desk", data=VALUE)).status == 401
     assert await status(b"nonsense", nonce="another-01") == 400
     assert await status(b'{"value": "-1"}', nonce="another-02") == 422
     for path in ("/push/eth/other", "/push/btc/desk", "/push/eth", "/", "/metrics", "/push/eth/desk/more"):
         assert await status(path=path, nonce="another-03") == 404, path
-    assert (await client.get("/push/eth/desk")).status_code == 405
+    assert (await client.get("/push/eth/desk")).status == 405
     assert await status(b'{"value": "' + b"1" * 300 + b'"}', nonce="another-04") == 413
     for index in range(2):
         assert await status(nonce=f"filling-{index}") == 204
-    answer = await client.post("/push/eth/desk", content=VALUE, headers=headers(nonce="one-too-many"))
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+    answer = await client.post("/push/eth/desk", data=VALUE, headers=headers(nonce="one-too-many"))
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
     await source.close()
     assert await status(nonce="another-05") == 401
 
@@ -101,13 +103,13 @@ async def test_the_documented_way_to_push_is_one(
     assert str((await source.read()).value) == "2345.67"
 
 
-async def test_an_endless_body_is_cut_off(client: httpx.AsyncClient) -> None:
+async def test_an_endless_body_is_cut_off(client: aiohttp.ClientSession) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 100
 
-    answer = await client.post("/push/eth/desk", content=endless(), headers=headers())
-    assert answer.status_code == 413
+    answer = await client.post("/push/eth/desk", data=endless(), headers=headers())
+    assert answer.status == 413
 
 
 async def test_a_body_that_does_not_come_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,10 +135,10 @@ def test_a_push_is_logged_without_its_secret_and_refusals_not_each_time(
     async def many() -> None:
         async with (
             serve_pushes(("127.0.0.1", 0), lambda feed, name: source, 256) as port,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
         ):
             for _ in range(20):
-                await client.post("/push/eth/desk", content=VALUE, headers={SIGNATURE: "s3cret"})
+                await client.post("/push/eth/desk", data=VALUE, headers={SIGNATURE: "s3cret"})
 
     asyncio.run(many())
     said = capsys.readouterr()
@@ -197,9 +199,9 @@ async def test_connections_that_say_nothing_end_and_take_no_more_than_their_shar
                 assert b" 200 " not in await ended(each)
         assert [line["at_once"] for line in logs if line["event"] == "connections refused"] == [3]
         url = f"{'https' if tls else 'http'}://localhost:{port}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False, verify=trusting) as client:
-            answer = await client.post("/push/eth/desk", content=VALUE, headers=headers())
-        assert answer.status_code == 204, "and then there is room again"
+        async with aiohttp.ClientSession(url) as client:
+            answer = await client.post("/push/eth/desk", data=VALUE, headers=headers(), ssl=trusting)
+        assert answer.status == 204, "and then there is room again"
 
 
 @pytest.mark.attack
@@ -232,15 +234,16 @@ async def test_a_certificate_is_used_and_replaced_while_it_is_in_use(source: Pus
 
         async def push(nonce: str) -> int:
             trusting = ssl.create_default_context(cafile=file)
-            async with httpx.AsyncClient(base_url=f"https://localhost:{port}", trust_env=False, verify=trusting) as one:
-                return (await one.post("/push/eth/desk", content=VALUE, headers=headers(nonce=nonce))).status_code
+            async with aiohttp.ClientSession(f"https://localhost:{port}") as one:
+                pushed = await one.post("/push/eth/desk", data=VALUE, headers=headers(nonce=nonce), ssl=trusting)
+                return pushed.status
 
         assert await push("the-first-one") == 204
-        with pytest.raises(httpx.TransportError):
-            async with httpx.AsyncClient(trust_env=False) as plain:
-                await plain.post(f"http://localhost:{port}/push/eth/desk", content=VALUE)
+        with pytest.raises(aiohttp.ClientError):
+            async with aiohttp.ClientSession() as plain:
+                await plain.post(f"http://localhost:{port}/push/eth/desk", data=VALUE)
         certificate(tmp_path)
-        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(aiohttp.ClientConnectorError, match="CERTIFICATE_VERIFY_FAILED"):
             await push("the-second-one")
         used.reload()
         assert await push("the-third-one") == 204
@@ -249,8 +252,8 @@ async def test_a_certificate_is_used_and_replaced_while_it_is_in_use(source: Pus
             used.reload()
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-        async with httpx.AsyncClient(base_url=f"https://localhost:{port}", trust_env=False, verify=old) as client:
-            assert (await client.get("/")).status_code == 404, "the one before is still there"
+        async with aiohttp.ClientSession(f"https://localhost:{port}") as client:
+            assert (await client.get("/", ssl=old)).status == 404, "the one before is still there"
 
 
 def test_a_certificate_that_will_not_do_is_told_in_a_line(tmp_path: Path) -> None:
