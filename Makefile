@@ -4,11 +4,14 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Everything uses the toolchain that `make setup` pinned; oracle/chain/local/toolchain.py says which executable that is.
+# All targets use the toolchain that `make setup` installs; oracle/chain/local/toolchain.py finds its executables.
 export FOUNDRY_DISABLE_NIGHTLY_WARNING := 1
+
+# Python keeps what it compiled, also where the environment forbids that: a daemon would need twice as long to start.
+export PYTHONDONTWRITEBYTECODE :=
 FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts)" "$$($(BIN)/python -m oracle.chain.local.toolchain path forge)"
 
-# forge test, and the gas of submissions as it found it in MEASURED.
+# Run forge's tests, and write the gas that they measure into MEASURED.
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
@@ -17,60 +20,60 @@ MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=tru
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
-setup: ## create .venv and node_modules from the lock files; again only when a pin changes
+setup: ## create .venv and node_modules from the lock files; does nothing until a pin changes
 	@$(PYTHON) scripts/bootstrap.py
 
-demo: setup ## recorded market data through model, prover and a local chain (ARGS="--ticks 400 --seed 7")
+demo: setup ## play recorded market data through model, prover and a local chain (ARGS="--ticks 400 --seed 7")
 	@$(BIN)/oracle demo $(ARGS)
 
-test: setup ## all tests, Python and Solidity, but those that start a Ray cluster, and most faults
-	@# First: a Python test compares what forge compiles with what the package carries. It takes all cores by itself.
+test: setup ## run the Python and Solidity tests, except those that need a Ray cluster and most of the faults
+	@# The build comes first: a Python test compares forge's output with the packaged contracts. It uses all cores.
 	@$(FORGE) build
-	@# Side by side: the contracts' longest test has one thread, and the Python tests end one worker after the other.
+	@# Both run side by side: the longest Solidity test has one thread, and the Python workers end one after the other.
 	@$(MAKE) --no-print-directory -j2 test-python test-contracts
 
-# In the order of the folders, not of the files' sizes: short tests come last, so that both workers end together.
+# Tests run in the order of the folders, not of the files' sizes: short ones come last, so both workers end together.
 PYTEST = $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not ray and not chaos_long"
 
-test-python: setup ## the Python tests (ARGS="-k gate")
+test-python: setup ## run the Python tests (ARGS="-k gate")
 	$(PYTEST) $(ARGS)
 
-test-durations: setup ## the Python tests; writes the ten slowest into tests/README.md
+test-durations: setup ## run the Python tests, and write the ten slowest into tests/README.md
 	$(PYTEST) --junit-xml build/test-report.xml
 	$(BIN)/python -m scripts.slowest_tests build/test-report.xml
 
-# Its output is kept until it is done, and not mixed with the other's.
-test-contracts: setup ## the Solidity tests, and their gas against contracts/snapshots
+# The output is printed at the end, so that it does not mix with that of the Python tests.
+test-contracts: setup ## run the Solidity tests, and compare their gas with contracts/snapshots
 	@mkdir -p build/forge
 	@{ $(MEASURE); } > build/forge/test.log 2>&1; status=$$?; cat build/forge/test.log; exit $$status
-	@# Compared as a whole: forge's own check passes over a scenario that is new or gone.
+	@# The folders are compared as a whole: forge's own check ignores a scenario that is new or gone.
 	@diff -ru contracts/snapshots $(MEASURED) || { echo 'gas has changed: if that is meant, `make snapshots`' >&2; exit 1; }
 
-test-ray: setup ## the provers' conformance suite on a Ray cluster of this machine; two minutes
+test-ray: setup ## run the provers' conformance suite on a Ray cluster of this machine; two minutes
 	$(BIN)/pytest -q -m ray tests/integration/test_prover_ray.py $(ARGS)
 
-chaos: setup ## every fault of docs/reliability.md, on a real daemon and a real chain; ten minutes (ARGS="-k rpc")
+chaos: setup ## try every fault of docs/reliability.md on a real daemon and a real chain; ten minutes (ARGS="-k rpc")
 	$(BIN)/pytest -q -m chaos $(ARGS)
 
-soak: setup ## 10,000 rounds of 8 feeds with kills and faults; writes build/soak.json (ARGS="--rounds 1000 --seed 2")
+soak: setup ## run 10,000 rounds of 8 feeds with kills and faults; writes build/soak.json (ARGS="--rounds 1000 --seed 2")
 	$(BIN)/python -m scripts.soak $(ARGS)
 
-test-deep: setup coverage test-ray chaos ## ten times the fuzzing and the calls of invariants, Ray, all faults, a short soak, coverage
+test-deep: setup coverage test-ray chaos ## run ten times the fuzzing and invariant calls, Ray, all faults, a short soak, coverage
 	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test
 	$(BIN)/python -m scripts.soak --rounds 1000 --out build/soak-short.json
 
-coverage: setup ## how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
+coverage: setup ## measure how much of contracts/src forge's tests reach; fails below 98 % of lines or 95 % of branches
 	@mkdir -p build/forge/coverage
 	FOUNDRY_PROFILE=coverage $(FORGE) coverage --ir-minimum --exclude-tests --no-match-coverage 'examples|node_modules' \
 		--no-match-path 'contracts/test/{Gas,Invariants}.t.sol' --no-match-test test_codeFitsTheChainsLimit \
 		--report lcov --report-file build/forge/coverage/lcov.info
 	$(BIN)/python -m scripts.coverage build/forge/coverage/lcov.info --lines 98 --branches 95
 
-snapshots: setup ## write contracts/snapshots anew: the gas of submissions, cards and claims, which `make test` compares
+snapshots: setup ## write contracts/snapshots again: the gas of submissions, cards and claims, which `make test` compares
 	$(MEASURE) --match-path 'contracts/test/{Gas,ModelCard,ClaimRegistry}.t.sol'
 	@rm -rf contracts/snapshots && cp -R $(MEASURED) contracts/snapshots
 
-check: setup ## lint, types, layers, formatting, static analysis
+check: setup ## check lint, types, layers and formatting, and run the static analysis
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -78,7 +81,7 @@ check: setup ## lint, types, layers, formatting, static analysis
 	@if [ -d contracts ]; then set -xe; $(FORGE) fmt --check; FOUNDRY_PROFILE=lint $(FORGE) lint; fi
 	@$(MAKE) --no-print-directory slither
 
-slither: setup ## static analysis of contracts/src; part of `make check`
+slither: setup ## run the static analysis of contracts/src; part of `make check`
 	@$(PYTHON) scripts/bootstrap.py --slither
 	$(BIN)/python -m scripts.slither
 
@@ -90,7 +93,7 @@ fmt: setup ## format Python and Solidity
 bench: setup ## measure proving, gas and latency on this machine; writes build/bench.json
 	@$(BIN)/oracle bench $(ARGS)
 
-# --universal: one lock for every platform and Python version. No index is written down: each user's own applies.
+# --universal makes one lock for every platform and Python version. It names no index, so each user's own applies.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
@@ -101,7 +104,7 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
 
-clean: ## remove what was built
+clean: ## remove everything that was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too

@@ -1,4 +1,4 @@
-"""Check what forge's tests reach of contracts/src against limits: python -m scripts.coverage lcov.info --lines 98
+"""Check how much of contracts/src forge's tests reach, against limits: python -m scripts.coverage lcov.info --lines 98
 
 Two kinds of code leave no trace when they are compiled through Yul, as they must be here, whether they run or not. They
 are neither counted as reached nor as missed:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def problems(tag: str, root: Path = ROOT) -> list[str]:
-    """Return what keeps `tag` from being released: one sentence for each problem, none if it can be."""
+    """Return the problems that keep `tag` from being released, one sentence each; empty if there are none."""
     found = []
     if tag != f"v{__version__}":
         found.append(f"the tag is {tag}, but oracle/core/version.py says {__version__}: tag v{__version__}")

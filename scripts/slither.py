@@ -3,7 +3,7 @@
 slither.config.json has its settings, and under `reasons` each detector that is left out, with the reason. A single
 finding is explained in its source: `// slither-disable-next-line detector -- reason`.
 
-Slither reads syntax trees. Building contracts just for it would take a minute: it is given the trees alone.
+Slither reads syntax trees. To build the contracts for it would take a minute, so it gets the trees alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EXPLAINED = re.compile(r"[a-z0-9,-]+ -- \S")
 
 
 class Unexplained(OracleError):
-    """Something is left out of the analysis without a reason."""
+    """A check is left out of the analysis without a reason."""
 
 
 def settings(root: Path) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def check_comments(name: str, text: str) -> None:
     """Check that each finding disabled in a source has its detector's name and a reason.
 
     Raises:
-        Unexplained: One has not.
+        Unexplained: One lacks it.
     """
     for comment in _DISABLED.findall(text):
         if not _EXPLAINED.match(comment):
