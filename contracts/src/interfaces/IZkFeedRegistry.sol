@@ -68,7 +68,7 @@ interface FeedRegistryInterface {
         external
         view
         returns (AggregatorV2V3Interface aggregator);
-    /// @notice Whether any pair has it as its current feed.
+    /// @notice True if any pair has this feed as its current one.
     function isFeedEnabled(address aggregator) external view returns (bool);
     /// @notice Reverts with "Phase does not exist" if the pair has no such phase.
     function getPhase(address base, address quote, uint16 phaseId) external view returns (Phase memory phase);

@@ -65,8 +65,8 @@ interface IZkOracle {
     /// @param confirmDelay Seconds that those reports must span, counted from the first held one; 7 days at most.
     /// @param maxRepeats Reports in a row that may repeat the last answer exactly. The next one is held, and no further
     /// report confirms it. 0: any number.
-    /// @param tolerance How far a report may be from the first held answer and still confirm it, in thousandths of
-    /// sigma; below the clip of 32,767.
+    /// @param tolerance The largest distance from the first held answer at which a report still confirms it, in
+    /// thousandths of sigma; below the clip of 32,767.
     /// @param maxSpread The largest spread of a report, in thousandths of sigma; below the clip of 32,767. 0:
     /// unbounded.
     /// @param quorum Signed observations that a round needs.
@@ -102,7 +102,7 @@ interface IZkOracle {
     /// @notice The answer that a feed holds back.
     /// @param reason Why the answer is held. Only reports that are held for the same reason continue a hold.
     /// @param firstAnswer The answer that started the hold; later ones within tolerance of it confirm it.
-    /// @param confirmations How many reports have confirmed it so far.
+    /// @param confirmations The number of reports that have confirmed it so far.
     /// @param anomalies Anomalous reports near any answer since the last accepted one. `anomalousSince` is the time of
     /// the first of them. When there are many over a long time, the feed follows: see `ZkOracle.PATIENCE`.
     struct Held {
@@ -121,7 +121,7 @@ interface IZkOracle {
     /// @notice Everything that a reporter needs in order to derive the next features.
     /// @param lastReportAt The latest observation time that a reporter signed for the latest report, accepted or held.
     /// All times of the next report must be later, so that no signature counts twice.
-    /// @param repeats How many reports in a row have repeated the latest answer exactly.
+    /// @param repeats The number of reports in a row that have repeated the latest answer exactly.
     /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
     /// @param held All zero unless the status is HELD.
     struct FeedState {
@@ -463,8 +463,8 @@ interface IZkOracle {
     function linkAggregator(bytes32 feedId) external;
     /// @notice Proposes a model, and says what it has to show in its shadow period.
     /// @param minCompared The number of reports that both models must have judged.
-    /// @param maxDistance How far apart the two score ratios of the latest compared report may be, in thousandths. It
-    /// is ignored if `minCompared` is 0.
+    /// @param maxDistance The largest difference allowed between the two score ratios of the latest compared report, in
+    /// thousandths. It is ignored if `minCompared` is 0.
     function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDistance) external;
     function activateModel(bytes32 feedId) external;
     function cancelModel(bytes32 feedId) external;
