@@ -264,7 +264,7 @@ class Rig:
     def feed_id(self, name: str) -> bytes:
         return feed_id_of(f"{name} / USD")
 
-    def add_feed(self, name: str, like: str, reporters: Sequence[str] = (), **changes: int) -> None:
+    def add_feed(self, name: str, like: str, reporters: Sequence[str] = (), **changes: Any) -> None:
         """A feed without rounds, with the terms of another one but for `changes`; its reporters, too, unless given."""
         config = replace(terms(self.config.feed(like)), description=f"{name} / USD", **changes)
         self.admin("addFeed", in_order(config), reporters or self.run(self.hub.reporters(self.feed_id(like))), 1)

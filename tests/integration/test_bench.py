@@ -75,7 +75,7 @@ async def test_hashing_the_weights_costs_commitments_and_an_instance(circuits: C
             files={argument: built.file(name) for argument, name in PROVING_FILES.items()},
             verifier=built.verifier(),
             inputs=[window, window],
-            outputs=model.score_int,
+            outputs=lambda inputs: list(model.score_int(inputs)),
             setup_s=0.0,
             facts={},
             artifact=built,

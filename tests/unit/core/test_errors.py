@@ -7,6 +7,7 @@ import inspect
 import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ import oracle.cli
 from oracle.core import errors
 from oracle.core.errors import ContractRejected, Fatal, OracleError, Retryable, StateMoved
 
-CLASSES = {
+CLASSES: dict[str, Any] = {
     name: value
     for name, value in vars(errors).items()
     if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == errors.__name__

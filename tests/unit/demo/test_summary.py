@@ -80,7 +80,7 @@ def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() ->
         Injection("one", 2, "stuck", 1, Decimal(2), Decimal(9)),
         Injection("one", 3, "zero", 3, Decimal(3), Decimal(0)),
     ]
-    events = [
+    events: list[RoundAccepted | RoundHeld] = [
         accepted(1_000),
         accepted(1_001),
         RoundHeld(FEED, 3, 9, 1_002, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),

@@ -30,9 +30,9 @@ def log(topics: tuple[bytes, ...], data: bytes) -> Log:
 @pytest.mark.parametrize("contract_name", [name for name, contract in packaged().items() if contract.abi])
 def test_selectors_and_topics_are_those_of_web3(contract_name: str) -> None:
     abi = packaged()[contract_name].abi
-    interface, contract = Interface(abi), Web3().eth.contract(abi=abi)  # type: ignore[call-overload]
+    interface, contract = Interface(abi), Web3().eth.contract(abi=abi)
     for entry in abi:
-        name = entry.get("name")
+        name = str(entry.get("name"))
         if entry["type"] == "function":
             assert contract.get_function_by_selector(interface.selector(name)).fn_name == name
         if entry["type"] == "event":
@@ -40,7 +40,7 @@ def test_selectors_and_topics_are_those_of_web3(contract_name: str) -> None:
 
 
 def test_a_submission_is_encoded_and_decoded_as_by_web3() -> None:
-    contract = Web3().eth.contract(abi=hub_interface().abi)  # type: ignore[call-overload]
+    contract = Web3().eth.contract(abi=hub_interface().abi)
     data = hub_interface().encode_call("submit", *SUBMISSION)
     assert "0x" + data.hex() == contract.encode_abi("submit", args=SUBMISSION)
     _, theirs = contract.decode_function_input(data)
@@ -55,7 +55,7 @@ def test_an_event_is_decoded_as_by_web3() -> None:
     data = encode(["int128", "uint32", "uint16", "int256[]", "bool"], [100, 1_000, 2, [-3, 4], True])
     found = hub_interface().decode_log(log(topics, data))
     assert found is not None
-    event = Web3().eth.contract(abi=hub_interface().abi).events.RoundAccepted()  # type: ignore[call-overload]
+    event = Web3().eth.contract(abi=hub_interface().abi).events.RoundAccepted()
     receipt: Any = {
         "address": ADDRESS, "topics": topics, "data": data, "blockNumber": 1, "transactionHash": b"\6" * 32,
         "transactionIndex": 0, "blockHash": b"\7" * 32, "logIndex": 0,
