@@ -1,15 +1,15 @@
-"""Recover the weights of a toy from its proofs, if they are fixed or polynomially committed; hashed ones withstand it.
+"""Recover a toy's weights from its proofs, if they are fixed or polynomially committed. Hashed weights withstand it.
 
     .venv/bin/python -m docs.experiments.fixed_weights             # ten seconds
     .venv/bin/python -m docs.experiments.fixed_weights --thorough  # two minutes: 257 proofs of the hashed circuit
 
 The toy is one product of four weights with four inputs. Its three circuits are built here, with a local reference
-string, and proven by our own prover; nothing else can be given to this script.
+string, and proven by our own prover. The script takes no other circuit.
 
 A PLONK proof opens each column's polynomial f at a challenge x that the transcript gives. A column of witness values
-ends in rows of fresh random numbers; a column of the key does not, nor does one that is committed to for `polycommit`:
-it is the same in each proof. So each proof is one linear equation f(x) = Σ fᵢ·Lᵢ(x) in the column's rows, with known
-coefficients.
+ends in rows of fresh random numbers. A column of the key does not, and neither does a column that `polycommit` commits
+to: it is the same in each proof. So each proof is one linear equation f(x) = Σ fᵢ·Lᵢ(x) in the column's rows, with
+known coefficients.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Toy:
         return 1 << self.constants["k"]
 
     def prove(self, window: Sequence[int]) -> Seen:
-        """Make a proof, and read it as the verifier does: keccak256 of all that came before is the next challenge."""
+        """Make a proof, and read it like the verifier: the next challenge is the keccak256 of everything before it."""
         names = {"circuit": artifact.CIRCUIT, "settings": artifact.SETTINGS, "vk": artifact.VK, "pk": artifact.PK}
         files: dict[str, Any] = {
             each: str(self.folder / name) for each, name in (names | {"srs": artifact.SRS}).items()
@@ -177,7 +177,7 @@ def solve(toy: Toy, seen: Sequence[Seen], unknown: int) -> dict[int, list[int]]:
 
 
 def guess(toy: Toy, seen: Seen, weights: int, largest: int) -> dict[int, list[int]]:
-    """Return the same from one proof, because weights are small: tabulate all left halves, look up right halves."""
+    """Return the same from one proof, as small weights allow: tabulate all left halves, look up right halves."""
     half = weights // 2
     coefficients = toy.coefficients(seen.point, weights)
     candidates = range(-largest, largest + 1)
@@ -248,7 +248,7 @@ def run(weights: Sequence[int], *, thorough: bool = False, seed: int = 1) -> dic
             began = time.perf_counter()
             windows = [[rng.randint(-100, 100) for _ in weights] for _ in range(toy.rows + 1)]
             if kind == "hashed":
-                # The same statement again and again: its proofs differ in nothing but the blinding.
+                # All proofs are of the same statement, so they differ in nothing but the blinding.
                 windows = [windows[0]] * (len(windows) if everything else count + 1)
             seen = [toy.prove(window) for window in windows]
             result[kind] = {
@@ -263,7 +263,7 @@ def run(weights: Sequence[int], *, thorough: bool = False, seed: int = 1) -> dic
             if everything:
                 attempt(kind, "nothing is known of the column", toy, seen, toy.rows)
             if kind == "polycommit":
-                # Its column ends in ones, not in random numbers: no secret, but they would have to be subtracted.
+                # Its column ends in ones, not in random numbers. They are not secret, but would have to be subtracted.
                 continue
             attempt(kind, "it is known which rows have weights", toy, seen[: count + 1], count)
             attempt(kind, "and that weights have five bits and a sign", toy, seen[:1])

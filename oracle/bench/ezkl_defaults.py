@@ -28,7 +28,7 @@ _CHUNK = 100
 checked, and up to eight times as fast."""
 
 _JUDGED = {"cnn": 1_000, "mlp": 1_000}
-"""Windows of which ezkl's verdicts are taken, where ten thousand would take minutes."""
+"""Windows on which ezkl's verdicts are counted, if ten thousand would take minutes."""
 
 
 class SharedSrs:
@@ -138,7 +138,7 @@ def _default_pipeline(
         )
     with step("compilation"):
         engine.call("compile_circuit", model=model, **chosen_of(files, "circuit", "settings"))
-        # Minutes go into keys: first check that the circuit takes what it was calibrated on.
+        # Keys take minutes, so first check that the circuit takes the windows that it was calibrated on.
         for window in windows:
             engine.call("witness", circuit=files["circuit"], inputs=window)
     files["srs"], seconds = srs.get(engine, settings["run_args"]["logrows"])

@@ -52,7 +52,7 @@ class GasProfile:
 
 
 def kind_of(op: str, entered: bool) -> str:
-    """Return what an instruction of the hub is for: storage, events, signatures, reaching other accounts, or computing.
+    """Return the purpose of an instruction of the hub: storage, events, signatures, other accounts, or computing.
 
     Args:
         op: The instruction.

@@ -137,9 +137,9 @@ def test_code_that_calls_two_libraries_of_one_name() -> None:
     ("change", "message"),
     [
         ({}, "needs the addresses of its libraries: Models"),
-        ({"Models": "0x12"}, "no address of Models"),
-        ({"Models": "0x" + "00" * 20}, "no address of Models"),
-        ({"Models": "nowhere"}, "no address of Models"),
+        ({"Models": "0x12"}, "not an address of Models"),
+        ({"Models": "0x" + "00" * 20}, "not an address of Models"),
+        ({"Models": "nowhere"}, "not an address of Models"),
     ],
 )
 def test_links_that_are_none(change: dict[str, str], message: str) -> None:
