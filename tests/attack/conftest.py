@@ -1,4 +1,4 @@
-"""The oracle under attack, deployed once per session; each test finds it as it was."""
+"""Fixtures of the oracle under attack. It is deployed once per session, and each test finds it unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pyte
 
 @pytest.fixture
 def rig(deployed: Rig) -> Iterator[Rig]:
-    """The hub with a first round on some feeds. Whatever a test does to the chain is undone."""
+    """Return the hub with a first round on some feeds. A test's changes to the chain are undone afterwards."""
     snapshot = deployed.chain.rpc("evm_snapshot")
     yield deployed
     assert deployed.chain.rpc("evm_revert", snapshot)
@@ -37,26 +37,26 @@ def rig(deployed: Rig) -> Iterator[Rig]:
 
 @pytest.fixture
 def normal(rig: Rig) -> Submission:
-    """A submission that the hub accepts: round 2 of `solo`."""
+    """Return a submission that the hub accepts: round 2 of `solo`."""
     assert rig.state("solo").answer == ANSWER
     return rig.honest("solo", Sighting(NORMAL))
 
 
 @pytest.fixture
 def anomalous(rig: Rig) -> Submission:
-    """A submission that the hub holds."""
+    """Return a submission that the hub holds."""
     return rig.honest("solo", Sighting(ANOMALOUS))
 
 
 @pytest.fixture
 def quorum(rig: Rig) -> Submission:
-    """A submission of two of three reporters: round 2 of `trio`. Its answer is the higher one."""
+    """Return a submission of two of three reporters: round 2 of `trio`. Its answer is the higher of their two."""
     return rig.honest("trio", Sighting(NORMAL - ANSWER // 1_000, 590, 2), Sighting(NORMAL, 600, 3))
 
 
 @pytest.fixture
 def fork(rig: Rig, anvil: Callable[..., Anvil]) -> Iterator[Rig]:
-    """The oracle as it is on a chain with another id that split off from the attacked one."""
+    """Return the same oracle on a chain with another id, which split off from the attacked one."""
     with anvil(chain_id=1337, start_time=GENESIS) as chain:
         other = rig.fork(chain)
         yield other

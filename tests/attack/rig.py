@@ -1,6 +1,6 @@
-"""A deployed oracle that is attacked: a real Anvil, the real hub, real proofs, and submissions that can be altered.
+"""A deployed oracle to attack: a real Anvil, the real hub, real proofs, and submissions that can be altered.
 
-What is sent is built here by hand, past `oracle.feeds.pipeline`: an attacker is not bound to it.
+The submissions are built by hand, without `oracle.feeds.pipeline`, because an attacker does not have to use it.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ HEARTBEAT = 24 * HOURS
 SIGMA_PPM = 10_000
 UNIT = 10**8
 ANSWER = 100 * UNIT
-"""Of round 1 of each feed that has one."""
+"""The answer of round 1, on each feed that has a first round."""
 NORMAL = ANSWER + ANSWER // 200
-"""Half a sigma higher: the model takes it."""
+"""An answer half a sigma higher, which the model accepts."""
 ANOMALOUS = ANSWER + ANSWER // 2
-"""Fifty sigmas higher: it does not."""
+"""An answer fifty sigmas higher, which the model does not accept."""
 LEVEL_SIGMA = 1_000
 
 DEPLOYER, REPORTER, OUTSIDER = 0, 1, 9
@@ -65,7 +65,7 @@ STRANGER = 5
 MODEL = QuadraticModel.default()
 CALM: Window = (*(0,) * (PAST + 1), GAP_ONE)
 BATCHES = (1, 4, 16)
-"""Windows of the circuits that there are of a model."""
+"""The numbers of windows for which a model has circuits."""
 
 VERIFY = keccak(b"verifyProof(bytes,uint256[])")[:4]
 
@@ -73,7 +73,7 @@ _GAS = 15_000_000
 
 
 class Proofs:
-    """Artifacts and proofs, each made once. Runs all that is asynchronous, on an event loop of its own."""
+    """Make each artifact and each proof once. All asynchronous work runs on an event loop of this object's own."""
 
     DETECTORS: ClassVar[dict[str, QuadraticModel]] = {
         "private": MODEL,
@@ -103,7 +103,7 @@ class Proofs:
         return self._runner.run(awaitable)
 
     def artifact(self, kind: str = "private", batch: int = 1) -> Artifact:
-        """The default model's circuit for a batch size, or one that is alike: see `DETECTORS`."""
+        """Return the circuit of the default model, or of a similar one from `DETECTORS`, for a batch size."""
         if (kind, batch) not in self._artifacts:
             visibility = Visibility.PUBLIC if kind == "public" else Visibility.PRIVATE
             self._artifacts[kind, batch] = circuit(self.DETECTORS[kind], batch, visibility)
@@ -113,14 +113,17 @@ class Proofs:
         return self.DETECTORS[kind].score_int(window)
 
     def prove(self, *windows: Window, kind: str = "private", batch: int = 1, anew: bool = False) -> bytes:
-        """A proof of some windows' scores, the last one repeated to `batch`; one made before, unless `anew`."""
+        """Prove the scores of some windows; the last window is repeated up to `batch`.
+
+        An earlier proof of the same statement is returned, unless `anew` is set.
+        """
         return self.run(self.proof(*windows, kind=kind, batch=batch, anew=anew))
 
     async def proof(self, *windows: Window, kind: str = "private", batch: int = 1, anew: bool = False) -> bytes:
-        """As `prove`, for callers on the event loop."""
+        """Do the same as `prove`, for callers on the event loop."""
         if anew or (kind, batch, windows) not in self._made:
             if (kind, batch, anew) not in self._provers:
-                # `anew` asks for another proof of the same statement; others may be an earlier run's.
+                # `anew` asks for another proof of the same statement; a proof without it may come from an earlier run.
                 cache = ProofCache(entries=0) if anew else ProofCache(folder=folder() / "proofs")
                 self._provers[kind, batch, anew] = LocalProver(self.artifact(kind, batch), cache=cache)
             job = ProofJob(windows, tuple(self.scores(window, kind) for window in windows))
@@ -130,7 +133,7 @@ class Proofs:
 
 @dataclass(frozen=True)
 class Sighting:
-    """What a reporter is to sign: seconds count from the rig's `start`."""
+    """An answer for a reporter to sign, at a time in seconds from the rig's `start`."""
 
     answer: int
     after: int = 600
@@ -168,7 +171,7 @@ class Rig:
 
     @classmethod
     def build(cls, proofs: Proofs, chain: Anvil, folder: Path) -> Self:
-        """Deploy with circuits for single reports only, and give the feeds their first round."""
+        """Deploy with circuits for single reports only, and give each feed its first round."""
         config = configure(proofs, chain, folder)
         rig = cls(proofs, chain, config, proofs.run(deploy(config, lambda line: None)))
         try:
@@ -183,7 +186,7 @@ class Rig:
 
     @classmethod
     def build_batched(cls, proofs: Proofs, chain: Anvil, folder: Path, feeds: int) -> Self:
-        """Deploy with circuits for batches: feeds beyond the usual three are like `solo`. See `pairs`."""
+        """Deploy with circuits for batches. The feeds beyond the usual three are like `solo`; see `pairs`."""
         config = configure(proofs, chain, folder, pairs=pairs(feeds - 3))
         plan = DeployPlan(
             feeds=tuple(
@@ -217,7 +220,11 @@ class Rig:
         self.run(self.rpc.close())
 
     def second_hub(self, verifier: str | None = None) -> Rig:
-        """Another hub of the same code with the same model and feed `solo`, without rounds; its verifier may differ."""
+        """Deploy another hub of the same code, with the same model and feed `solo`, and without rounds.
+
+        Args:
+            verifier: Another verifier than this hub's.
+        """
         owner, factory = self.address(DEPLOYER), self.create("ZkAggregatorFactory")
         hub = self.create("ZkOracle", hub_interface().encode_constructor(owner, owner, 0, factory))
         deployment = self.deployment.model_copy(update={"hub": hub})
@@ -231,17 +238,17 @@ class Rig:
         return other
 
     def create(self, name: str, arguments: bytes = b"") -> str:
-        """Deploy one of our contracts, and before it the libraries that it is linked with; its address."""
+        """Deploy one of our contracts and the libraries that it is linked with, and return its address."""
         contract = compiled.load(name)
         contract = contract.link({library: self.create(library) for library in contract.needs})
         return str(to_checksum_address(self.receipt(contract.bytecode + arguments, DEPLOYER, to="")["contractAddress"]))
 
     def fork(self, chain: Anvil) -> Rig:
-        """The same hub on a chain that starts from this one's state."""
+        """Return the same hub on a chain that starts from this chain's state."""
         assert chain.rpc("anvil_loadState", self.chain.rpc("anvil_dumpState"))
         other = Rig(self.proofs, chain, self.config, self.deployment)
         other.start = self.start
-        # A state has no clock.
+        # A state does not include the clock.
         other.wait_until(self.now() - self.start + 1)
         return other
 
@@ -265,7 +272,7 @@ class Rig:
         return feed_id_of(f"{name} / USD")
 
     def add_feed(self, name: str, like: str, reporters: Sequence[str] = (), **changes: Any) -> None:
-        """A feed without rounds, with the terms of another one but for `changes`; its reporters, too, unless given."""
+        """Add a feed without rounds, with another feed's terms except `changes`, and with its reporters by default."""
         config = replace(terms(self.config.feed(like)), description=f"{name} / USD", **changes)
         self.admin("addFeed", in_order(config), reporters or self.run(self.hub.reporters(self.feed_id(like))), 1)
 
@@ -273,8 +280,8 @@ class Rig:
         return self.run(self.hub.feed_state(self.feed_id(name)))
 
     def storage(self) -> dict[str, str]:
-        """All that the hub has written: slot to word."""
-        # Not by eth_getProof's hash: Anvil counts slots that were only read.
+        """Return everything that the hub has written, as a map of slots to words."""
+        # Don't compare the hashes of eth_getProof: Anvil counts slots that were only read.
         dumped = gzip.decompress(bytes.fromhex(self.chain.rpc("anvil_dumpState").removeprefix("0x")))
         slots: dict[str, str] = json.loads(dumped)["accounts"][self.hub.address.lower()]["storage"]
         return {slot: word for slot, word in slots.items() if int(word, 16)}
@@ -284,14 +291,14 @@ class Rig:
         return found.verifiers[found.batch_sizes.index(batch)]
 
     def send(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = _GAS) -> bool:
-        """Mine a transaction, unasked whether it will revert. Whether it succeeded."""
+        """Mine a transaction without simulating it first. Return whether it succeeded."""
         return bool(self.receipt(data, account, to, gas)["status"] == "0x1")
 
     def receipt(self, data: bytes, account: int = OUTSIDER, to: str | None = None, gas: int = _GAS) -> dict[str, Any]:
         target = {} if to == "" else {"to": to or self.hub.address}
         sent = {"from": self.address(account), "data": "0x" + data.hex(), "gas": hex(gas), **target}
         tx_hash = self.chain.rpc("eth_sendTransaction", sent)
-        # Asked for until it is there: waiting within the node's own call was seen to hang.
+        # Poll for the receipt: a call that waits inside the node was seen to hang.
         until = time.monotonic() + 30
         while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
             assert time.monotonic() < until, "not mined"
@@ -302,12 +309,12 @@ class Rig:
         assert self.send(hub_interface().encode_call(function, *arguments), DEPLOYER), function
 
     def probe(self, kind: str = "private", batches: Sequence[int] | None = None) -> Probe:
-        """What shows the hub that a model's circuits are of this model: a proof of a calm window by each."""
+        """Return what shows the hub that circuits belong to this model: a proof of a calm window by each of them."""
         probes = [self.proofs.artifact(kind, batch).probe() for batch in batches or self.batches]
         return Probe(probes[0].window, probes[0].scores, tuple(probe.proof for probe in probes))
 
     def model_call(self, kind: str = "private", architecture: int = 1, **changes: Any) -> bytes:
-        """The call that adds a model, some of its arguments changed."""
+        """Return the call that adds a model, with some of its arguments changed."""
         found = self.proofs.artifact(kind)
         arguments = {
             "modelHash": found.model_hash or 0,
@@ -319,7 +326,7 @@ class Rig:
         return hub_interface().encode_call("addModel", *(arguments | changes).values(), astuple(probe))
 
     def add_model(self, kind: str, architecture: int = 1) -> int:
-        """Other weights become a model of the same architecture, or another one's; its number."""
+        """Add other weights of the same architecture, or a model of another one, and return its number."""
         assert self.send(self.model_call(kind, architecture), DEPLOYER)
         return self.run(self.hub.model_count())
 
@@ -327,12 +334,12 @@ class Rig:
         self.admin("proposeModel", self.feed_id(name), model_number, compared, distance)
 
     def activate(self, name: str, model_number: int) -> None:
-        """A feed is judged by another model from now on."""
+        """Make another model judge a feed from now on."""
         self.propose(name, model_number)
         self.admin("activateModel", self.feed_id(name))
 
     def verifies(self, verifier: str, proof: bytes, instances: Sequence[int]) -> bool:
-        """Whether a verifier itself says yes. A revert and `false` are both a no."""
+        """Return whether a verifier itself returns true. A revert counts as false."""
         data = VERIFY + abi_encode(["bytes", "uint256[]"], [proof, list(instances)])
         try:
             answer = self.run(self.rpc.call(verifier, data, sender=self.address(OUTSIDER)))
@@ -354,12 +361,12 @@ class Rig:
         return encoding.features(self.state(name), answer, self.start + after, MODEL.features)
 
     def seen(self, name: str, answer: int, after: int = 600) -> tuple[Sighting, ...]:
-        """The same answer from as many reporters as the feed needs."""
+        """Return one answer, observed by as many reporters as the feed needs."""
         accounts = COMMITTEE[:2] if name == "trio" else (REPORTER,)
         return tuple(Sighting(answer, after, account) for account in accounts)
 
     def honest(self, name: str, *sightings: Sighting, kind: str = "private", model_number: int = 1) -> Submission:
-        """A submission as the pipeline would make it."""
+        """Return a submission as the pipeline would make it."""
         return self.together({name: sightings}, kind=kind, model_number=model_number)
 
     def together(
@@ -370,9 +377,9 @@ class Rig:
         model_number: int = 1,
         batch: int | None = None,
     ) -> Submission:
-        """One submission for several feeds, with a proof of the circuit that the hub will choose, or of another one.
+        """Return one submission for several feeds, proven by the circuit that the hub will choose or by another one.
 
-        In the order of `reports`. The hub takes feeds in one order only: see `ascending`.
+        The reports stay in the given order. The hub takes feeds in one order only: see `ascending`.
         """
         if batch is None:
             batch = next(size for size in self.batches if size >= len(reports))
@@ -394,7 +401,7 @@ class Rig:
         return Submission(model_number, tuple(updates), proof)
 
     def refusal(self, attack: Submission | bytes, account: int = OUTSIDER) -> str | None:
-        """The custom error that a submission, or another call of the hub, reverts with; None if it would succeed."""
+        """Return the custom error that a submission or another call reverts with; None if it would succeed."""
         data = attack if isinstance(attack, bytes) else encode(attack)
         decode, sender = hub_interface().decode_error, self.address(account)
         try:
@@ -404,7 +411,7 @@ class Rig:
         return None
 
     def refuses(self, attack: Submission | bytes, error: str, account: int = OUTSIDER) -> None:
-        """Asserts that it reverts with this custom error, and that a transaction of it writes nothing."""
+        """Assert that a call reverts with this custom error, and that a transaction with it writes nothing."""
         data = attack if isinstance(attack, bytes) else encode(attack)
         assert self.refusal(data, account) == error
         before = self.storage()
@@ -412,19 +419,19 @@ class Rig:
         assert self.storage() == before
 
     def accepts(self, submission: Submission, account: int = OUTSIDER) -> bool:
-        """Whether the hub takes a submission; it is sent. Accepted or held: see the feed's state."""
+        """Send a submission and return whether the hub takes it. The feed's state tells if it was accepted or held."""
         return self.send(encode(submission), account)
 
 
 def in_order(config: HubFeedConfig) -> tuple[Any, ...]:
-    """A feed's terms in the order of the contract's struct."""
+    """Return a feed's terms in the order of the contract's struct."""
     entry = next(each for each in hub_interface().abi if each.get("name") == "addFeed")
     names = (part["name"] for part in entry["inputs"][0]["components"])
     return tuple(getattr(config, re.sub("([A-Z])", r"_\1", name).lower()) for name in names)
 
 
 def encode(submission: Submission, function: str = "submit") -> bytes:
-    """Calldata of a submission, in just the order that it has."""
+    """Return the calldata of a submission, with everything in the order that it has there."""
     updates = [
         (
             update.feed_id,
@@ -438,38 +445,38 @@ def encode(submission: Submission, function: str = "submit") -> bytes:
 
 
 def with_update(submission: Submission, **changes: Any) -> Submission:
-    """The submission with another first update."""
+    """Return the submission with changes to its first update."""
     first, *rest = submission.updates
     return replace(submission, updates=(replace(first, **changes), *rest))
 
 
 def with_observation(submission: Submission, **changes: Any) -> Submission:
-    """The submission with another first observation."""
+    """Return the submission with changes to its first observation."""
     first, *rest = submission.updates[0].observations
     return with_update(submission, observations=(replace(first, **changes), *rest))
 
 
 def flipped(value: bytes, bit: int) -> bytes:
-    """`value` with one bit changed; bit 0 is the lowest of the last byte."""
+    """Return `value` with one bit changed; bit 0 is the lowest bit of the last byte."""
     return (int.from_bytes(value) ^ (1 << bit)).to_bytes(len(value))
 
 
 def ascending(names: Iterable[str]) -> tuple[str, ...]:
-    """Feeds in the order in which the hub takes them: by their ids."""
+    """Sort feeds by their ids, the order in which the hub takes them."""
     return tuple(sorted(names, key=lambda name: feed_id_of(f"{name} / USD")))
 
 
 def pairs(count: int) -> list[str]:
-    """Names of feeds that are like `solo`."""
+    """Return the names of feeds that are like `solo`."""
     return [f"pair{index:02}" for index in range(count)]
 
 
 def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "", pairs: Sequence[str] = ()) -> Config:
-    """A configuration file for a chain, and what it says.
+    """Write the configuration file for a chain, and return it as it is loaded.
 
     Args:
-        keys: The section of keys; default: Anvil's.
-        pairs: More feeds, which are like `solo`.
+        keys: The section of keys; Anvil's by default.
+        pairs: Further feeds, which are like `solo`.
     """
     keys = keys or f"reporter = {{ anvil_account = {REPORTER} }}\nsubmitter = {{ anvil_account = {DEPLOYER} }}"
     committee = ", ".join(f'"{chain.accounts[each].address}"' for each in COMMITTEE)
@@ -519,7 +526,7 @@ change_delay = 0
 
 
 def audit_folder(folder: Path, *found: Artifact) -> Path:
-    """A folder of just these artifacts."""
+    """Return a folder with just these artifacts."""
     folder.mkdir(parents=True, exist_ok=True)
     for each in found:
         (folder / each.path.name).symlink_to(each.path)

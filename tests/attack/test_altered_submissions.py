@@ -1,4 +1,4 @@
-"""Whatever is changed in a good submission, the hub refuses it and writes nothing."""
+"""Tests that the hub refuses a good submission with any change in it, and writes nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ WORD = 32
 
 @pytest.fixture(autouse=True)
 def _control(rig: Rig, normal: Submission) -> None:
-    """Without it a test here would pass on a hub that refuses everything."""
+    """Check that the unaltered submission is accepted: a hub that refuses everything would pass the tests below."""
     assert rig.refusal(normal) is None
 
 
 def accepted(rig: Rig, submission: Submission) -> None:
-    """The unaltered submission becomes round 2, after all that was tried."""
+    """Check that the unaltered submission becomes round 2 after all the attempts."""
     assert rig.accepts(submission)
     state = rig.state("solo")
     assert (state.round_id, state.answer, state.status) == (2, NORMAL, Status.OK)
@@ -35,7 +35,7 @@ def accepted(rig: Rig, submission: Submission) -> None:
 
 
 def test_one_bit_in_each_region_of_the_proof(rig: Rig, normal: Submission) -> None:
-    """In every eight bytes of it, and at both ends of each word."""
+    """The hub refuses one flipped bit in every eight bytes of the proof, and at both ends of each word."""
     chosen = random.Random(1)
     proof = normal.proof
     bits = {64 * region + chosen.randrange(64) for region in range(len(proof) // 8)}
@@ -49,7 +49,7 @@ def test_one_bit_in_each_region_of_the_proof(rig: Rig, normal: Submission) -> No
 
 @pytest.mark.parametrize("modulus", [FIELD_MODULUS, BASE_FIELD_MODULUS], ids=["scalar", "base"])
 def test_words_of_the_proof_that_are_not_reduced(rig: Rig, normal: Submission, modulus: int) -> None:
-    """An element plus its field's order stands for the same element: such an encoding is none."""
+    """An element plus its field's order stands for the same element, but is no valid encoding of it."""
     for at in range(0, len(normal.proof), WORD):
         word = int.from_bytes(normal.proof[at : at + WORD]) + modulus
         altered = normal.proof[:at] + word.to_bytes(WORD) + normal.proof[at + WORD :]
@@ -57,7 +57,7 @@ def test_words_of_the_proof_that_are_not_reduced(rig: Rig, normal: Submission, m
 
 
 def test_points_of_the_proof_with_the_other_sign(rig: Rig, normal: Submission) -> None:
-    """−P is on the curve as P is: what refuses it is the pairing, not the check of the point."""
+    """−P is on the curve as P is, so the pairing refuses it, not the check of the point."""
     points = 0
     for at in range(0, len(normal.proof) - WORD, WORD):
         x, y = (int.from_bytes(normal.proof[each : each + WORD]) for each in (at, at + WORD))
@@ -107,7 +107,7 @@ def test_scores(rig: Rig, normal: Submission, anomalous: Submission, index: int)
 
 @pytest.mark.parametrize("shift", [FIELD_MODULUS, -FIELD_MODULUS, 2**255, 2**128, -(2**128), 2 * FIELD_MODULUS])
 def test_scores_that_mean_the_same_in_the_field(rig: Rig, normal: Submission, shift: int) -> None:
-    """The field's order added, or a wrap of the int256: nothing stands for a score but the score."""
+    """No other number stands for a score: not the score plus the field's order, nor one that wraps around int256."""
     score, drift = normal.updates[0].scores
     wrapped = (score + shift + 2**255) % 2**256 - 2**255
     rig.refuses(with_update(normal, scores=(wrapped, drift)), "ScoreOutOfRange")
@@ -124,12 +124,12 @@ def test_scores_swapped_missing_and_added(rig: Rig, normal: Submission) -> None:
 
 
 def test_an_anomalous_value_can_not_be_called_normal(rig: Rig, normal: Submission, anomalous: Submission) -> None:
-    """With lower scores, with a normal value's scores, and with a normal value's whole proof."""
+    """The attempts: lower scores, a normal value's scores, and a normal value's whole proof."""
     scores = normal.updates[0].scores
     rig.refuses(with_update(anomalous, scores=(-1, -1)), "ProofRejected")
     rig.refuses(with_update(anomalous, scores=scores), "ProofRejected")
     rig.refuses(with_update(replace(anomalous, proof=normal.proof), scores=scores), "ProofRejected")
-    # As it is, it is held, and the feed's answer stays.
+    # Unaltered, the submission is held, and the feed's answer stays.
     assert rig.accepts(anomalous)
     state = rig.state("solo")
     assert (state.status, state.round_id, state.answer) == (Status.HELD, 1, ANSWER)
@@ -137,7 +137,7 @@ def test_an_anomalous_value_can_not_be_called_normal(rig: Rig, normal: Submissio
 
 
 def test_a_normal_value_can_not_be_held(rig: Rig, normal: Submission, anomalous: Submission) -> None:
-    """Who relays can't make the feed look broken either."""
+    """A relayer can't make the feed look broken either."""
     scores = anomalous.updates[0].scores
     rig.refuses(with_update(normal, scores=scores), "ProofRejected")
     rig.refuses(with_update(replace(normal, proof=anomalous.proof), scores=scores), "ProofRejected")
@@ -211,7 +211,7 @@ def test_signature(rig: Rig, normal: Submission) -> None:
 
 
 def test_one_bit_in_each_word_of_the_calldata(rig: Rig, normal: Submission) -> None:
-    """Offsets and lengths included: no bit is without meaning."""
+    """Offsets and lengths are included: every bit has a meaning."""
     chosen = random.Random(2)
     data = encode(normal)
     words = (len(data) - 4) // WORD

@@ -1,4 +1,4 @@
-"""One proof for several feeds: nobody's report passes on another's window, order, place or padding."""
+"""Tests of one proof for several feeds: no report passes on another report's window, order, place or padding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.attack.rig import (
 pytestmark = pytest.mark.attack
 
 FEEDS = 17
-"""One more than fit the largest circuit."""
+"""One feed more than the largest circuit has room for."""
 WORD = 32
 USUAL = ("solo", "trio", "level")
 PAIRS = ascending(pairs(FEEDS - len(USUAL)))
@@ -47,7 +47,7 @@ Reports = Mapping[str, Sequence[Sighting]]
 
 @pytest.fixture(scope="module")
 def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """Circuits for 1, 4 and 16 windows, and 17 feeds with a first round: in place of the hub of the other files."""
+    """Deploy circuits for 1, 4 and 16 windows, and 17 feeds with a first round. Replaces the hub of the other files."""
     chain = anvil(start_time=GENESIS)
     rig = Rig.build_batched(proofs, chain, tmp_path_factory.mktemp("batched"), FEEDS)
     yield rig
@@ -55,7 +55,7 @@ def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pyte
 
 
 def normal_answer(name: str, index: int) -> int:
-    """Another one for each feed, so that no two windows are the same."""
+    """Return a normal answer. Each feed gets another one, so no two windows are the same."""
     return ANSWER + 500 + index if name == "level" else NORMAL + index * ANSWER // 10_000
 
 
@@ -67,12 +67,12 @@ def reports(rig: Rig, names: Sequence[str], anomalous: Sequence[str] = ()) -> di
 
 
 def windows(rig: Rig, names: Sequence[str]) -> list[Window]:
-    """Of `reports` without anomalies."""
+    """Return the windows of `reports`, without anomalies."""
     return [rig.window(name, normal_answer(name, index), 600) for index, name in enumerate(names)]
 
 
 def settled(rig: Rig, names: Sequence[str], anomalous: Sequence[str] = ()) -> None:
-    """The anomalous ones are held, and all others have their round 2."""
+    """Assert that the anomalous reports are held, and that all others became round 2 of their feed."""
     for index, name in enumerate(names):
         state = rig.state(name)
         if name in anomalous:
@@ -91,13 +91,13 @@ def untouched(rig: Rig, names: Sequence[str]) -> None:
 
 @pytest.fixture
 def four(rig: Rig) -> Submission:
-    """A full batch of four feeds of both kinds, one of them with two reporters."""
+    """Return a full batch of four feeds of both kinds, one of them with two reporters."""
     return rig.together(reports(rig, FOUR))
 
 
 @pytest.fixture
 def two(rig: Rig) -> Submission:
-    """Two feeds in the circuit for four: the second window is repeated."""
+    """Return two feeds in the circuit for four: the second window is repeated."""
     return rig.together(reports(rig, PAIRS[:2]))
 
 
@@ -105,7 +105,7 @@ def two(rig: Rig) -> Submission:
 
 
 def test_one_model_in_circuits_of_all_sizes(rig: Rig, proofs: Proofs) -> None:
-    """The hash says which model it is, whatever the batch; the verifier says which circuit."""
+    """The hash names the model, whatever the batch size; the verifier names the circuit."""
     artifacts = [proofs.artifact(batch=batch) for batch in BATCHES]
     assert len({artifact.model_hash for artifact in artifacts}) == 1
     assert len({artifact.manifest.verifier_code_hash for artifact in artifacts}) == len(BATCHES)
@@ -120,7 +120,7 @@ def test_one_model_in_circuits_of_all_sizes(rig: Rig, proofs: Proofs) -> None:
         (FOUR, FOUR[-1:]),
         (FOUR, FOUR[:1]),
         (FOUR, ("trio", "level")),
-        # The last window is the one that is repeated.
+        # The last window is repeated.
         (PAIRS[:2], (PAIRS[1],)),
         (PAIRS[:2], (PAIRS[0],)),
         (PAIRS[:3], ()),
@@ -134,7 +134,7 @@ def test_one_model_in_circuits_of_all_sizes(rig: Rig, proofs: Proofs) -> None:
 def test_anomalous_feeds_are_held_and_the_others_written(
     rig: Rig, names: Sequence[str], anomalous: Sequence[str]
 ) -> None:
-    """Neither does an anomaly hide among normal reports, nor do they suffer from it."""
+    """An anomaly does not hide among normal reports, and the normal reports do not suffer from it."""
     assert rig.accepts(rig.together(reports(rig, names, anomalous)))
     settled(rig, names, anomalous)
     untouched(rig, [name for name in (*USUAL, *PAIRS) if name not in names])
@@ -153,7 +153,7 @@ def test_more_feeds_than_any_circuit_takes(rig: Rig) -> None:
 
 @pytest.mark.parametrize("padding", ["the first window", "a calm one", "an anomalous one", "one that differs", "zeros"])
 def test_padding_with_another_window(rig: Rig, two: Submission, padding: str) -> None:
-    """A circuit's unused places are not free: the hub fills them, with the last window."""
+    """Nobody can use a circuit's free places: the hub fills them with the last window."""
     first, second = windows(rig, PAIRS[:2])
     filled: tuple[Window, ...] = {
         "the first window": (first, second, first, first),
@@ -179,7 +179,7 @@ def test_padding_of_the_largest_circuit(rig: Rig) -> None:
 
 
 def test_a_report_beyond_or_below_those_that_were_proven(rig: Rig, four: Submission, two: Submission) -> None:
-    """Nothing is smuggled into the padding, and nothing that was proven is left out."""
+    """The padding can't carry a further report, and no proven report can be left out."""
     third = rig.honest(PAIRS[2], *rig.seen(PAIRS[2], NORMAL)).updates
     anomalous = rig.honest(PAIRS[2], *rig.seen(PAIRS[2], ANOMALOUS)).updates
     rig.refuses(replace(two, updates=(*two.updates, *third)), "ProofRejected")
@@ -196,7 +196,7 @@ def test_a_report_beyond_or_below_those_that_were_proven(rig: Rig, four: Submiss
 
 @pytest.mark.parametrize("order", [(3, 2, 1, 0), (1, 2, 3, 0), (0, 1, 3, 2)], ids=["descending", "turned", "swapped"])
 def test_another_order(rig: Rig, four: Submission, order: Sequence[int]) -> None:
-    """Of the reports, even where it is the proven one; of what was proven; of the scores only."""
+    """The attempts reorder the reports (even to the proven order), the proven windows, or the scores alone."""
     updates = tuple(four.updates[at] for at in order)
     proven = [windows(rig, FOUR)[at] for at in order]
     proof = rig.proofs.prove(*proven, batch=4)
@@ -212,7 +212,7 @@ def test_another_order(rig: Rig, four: Submission, order: Sequence[int]) -> None
 
 
 def test_any_two_feeds_descending(rig: Rig, two: Submission) -> None:
-    """And that the first of a batch is no feed does not make room for others."""
+    """The hub compares each pair of feeds. That nothing precedes the first feed of a batch makes no room for others."""
     rig.refuses(replace(two, updates=two.updates[::-1]), "FeedsNotAscending")
     none = replace(two.updates[0], feed_id=bytes(32))
     rig.refuses(replace(two, updates=(none, *two.updates)), "FeedsNotAscending")
@@ -225,7 +225,7 @@ def test_any_two_feeds_descending(rig: Rig, two: Submission) -> None:
 
 
 def test_a_shadow_batch_in_another_order(rig: Rig) -> None:
-    """Or one report could count twice beside the active model's."""
+    """Otherwise one report could count twice beside the active model's."""
     number = rig.add_model("other")
     for name in PAIRS[:2]:
         rig.propose(name, number)
@@ -255,7 +255,7 @@ def test_an_anomalous_feed_behind_a_normal_ones_scores(rig: Rig) -> None:
 
 
 def test_scores_that_run_over_into_the_next_report(rig: Rig, four: Submission) -> None:
-    """The same instances, cut elsewhere."""
+    """The instances are the same, but they are divided among the reports at another place."""
     first, second, *rest = four.updates
     shifted = (replace(first, scores=first.scores[:1]), replace(second, scores=(first.scores[1], *second.scores)))
     rig.refuses(replace(four, updates=(*shifted, *rest)), "WrongScoreCount")
@@ -265,7 +265,7 @@ def test_scores_that_run_over_into_the_next_report(rig: Rig, four: Submission) -
 
 
 def test_one_feed_twice(rig: Rig, four: Submission, two: Submission) -> None:
-    """Side by side or apart, as the same round or as the next one, seen once or twice."""
+    """The two are side by side or apart, are the same round or successive ones, and have the same time or not."""
     one = two.updates[0]
     window = windows(rig, PAIRS[:1])[0]
     padded = rig.proofs.prove(window, batch=4)
@@ -281,10 +281,10 @@ def test_one_feed_twice(rig: Rig, four: Submission, two: Submission) -> None:
 
 
 def test_one_proof_of_equal_windows(rig: Rig) -> None:
-    """A proof is of numbers, not of feeds: where the windows are equal it is good for each of them, and for fewer.
+    """A proof is about numbers, not about feeds: one proof serves all feeds whose windows are equal, or some of them.
 
-    It takes nothing: the hub derives the windows, so the statement is true of every feed that it is used for, and what
-    is written is what each feed's reporters signed for that feed.
+    This attack gains nothing. The hub derives the windows, so the statement is true of every feed that uses it, and the
+    hub writes what each feed's reporters signed for that feed.
     """
     names = PAIRS[:4]
     alike = rig.together({name: rig.seen(name, NORMAL) for name in names})
@@ -305,7 +305,7 @@ def test_one_proof_of_equal_windows(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("count", "batch"), [(1, 4), (1, 16), (2, 16), (4, 16)])
 def test_a_proof_of_a_larger_circuit(rig: Rig, count: int, batch: int) -> None:
-    """Of the very same windows, padded as the hub would: the hub names the circuit, not the caller."""
+    """The windows are the same, padded as the hub would pad them; but the hub chooses the circuit, not the caller."""
     chosen = reports(rig, PAIRS[:count])
     rig.refuses(rig.together(chosen, batch=batch), "ProofRejected")
     assert rig.accepts(rig.together(chosen))
@@ -313,7 +313,7 @@ def test_a_proof_of_a_larger_circuit(rig: Rig, count: int, batch: int) -> None:
 
 
 def test_a_proof_of_a_smaller_circuit(rig: Rig, two: Submission) -> None:
-    """Of one of two reports, and of four of five."""
+    """The attempts: a proof of one of two reports, and a proof of four of five."""
     for window in windows(rig, PAIRS[:2]):
         rig.refuses(replace(two, proof=rig.proofs.prove(window)), "ProofRejected")
     five = rig.together(reports(rig, PAIRS[:5]))
@@ -325,7 +325,7 @@ def test_a_proof_of_a_smaller_circuit(rig: Rig, two: Submission) -> None:
 
 
 def test_one_bad_report_takes_all_others_down(rig: Rig, four: Submission) -> None:
-    """Part of a batch is never written; who relays it without the bad one needs another proof."""
+    """The hub never writes part of a batch. A relayer who leaves the bad report out needs another proof."""
 
     def altered(name: str, sighting: Sighting, round_id: int = 2) -> Submission:
         index = FOUR.index(name)
@@ -349,9 +349,9 @@ def test_one_bad_report_takes_all_others_down(rig: Rig, four: Submission) -> Non
 
 
 def test_a_part_of_a_batch_that_someone_carried_alone(rig: Rig, four: Submission) -> None:
-    """The batch is then out of date as a whole: nothing is written twice, and the others come with a new proof.
+    """The batch as a whole is then out of date. Nothing is written twice, and the other reports need a new proof.
 
-    Who does that pays for it, and has to prove: of a private model that takes the weights.
+    The one who does this pays for it and has to make a proof, which needs the weights if the model is private.
     """
     index = FOUR.index("solo")
     alone = rig.together({"solo": rig.seen("solo", normal_answer("solo", index))})
@@ -392,7 +392,7 @@ def test_one_bit_in_each_word_of_a_batchs_proof(rig: Rig, count: int) -> None:
 
 
 def test_one_bit_in_each_word_of_a_batchs_calldata(rig: Rig, four: Submission) -> None:
-    """With four reports there are many offsets that could point into another one's part."""
+    """With four reports, many offsets could point into another report's part."""
     chosen = random.Random(5)
     data = encode(four)
     for word in range((len(data) - 4) // WORD):
@@ -404,7 +404,7 @@ def test_one_bit_in_each_word_of_a_batchs_calldata(rig: Rig, four: Submission) -
 
 @pytest.mark.parametrize("batch", [4, 16])
 def test_each_instance_of_a_batch_counts(rig: Rig, proofs: Proofs, batch: int) -> None:
-    """Asked of the verifier itself: the model, and each feature and score of each window."""
+    """The verifier itself refuses any other model, feature or score, in each window."""
     names = SIXTEEN[:batch]
     submission = rig.together(reports(rig, names))
     rows = [update.scores for update in submission.updates]
@@ -417,7 +417,7 @@ def test_each_instance_of_a_batch_counts(rig: Rig, proofs: Proofs, batch: int) -
 
 
 def test_a_batch_with_too_little_gas(rig: Rig, four: Submission) -> None:
-    """Wherever it runs out, all feeds are written or none."""
+    """Wherever the gas runs out, either all feeds are written or none is."""
     data = encode(four)
     gas = int(rig.chain.rpc("eth_estimateGas", {"to": rig.hub.address, "data": "0x" + data.hex()}), 16)
     for share in range(30, 100, 10):
@@ -432,7 +432,7 @@ def test_a_batch_with_too_little_gas(rig: Rig, four: Submission) -> None:
 
 
 def test_feeds_of_two_models(rig: Rig, proofs: Proofs, four: Submission) -> None:
-    """A proof is of one model; a feed that another one judges can't ride along, whichever model is named."""
+    """A proof is about one model. A feed that another model judges can't join, whichever model the caller names."""
     number = rig.add_model("other")
     rig.activate("level", number)
     rig.refuses(four, "ModelNotActive")
@@ -449,7 +449,7 @@ def test_feeds_of_two_models(rig: Rig, proofs: Proofs, four: Submission) -> None
 
 
 def test_a_batch_of_other_weights(rig: Rig, four: Submission) -> None:
-    """The other model's circuits are the same, so its proofs reach the same verifier: the hash refuses them."""
+    """The other model has the same circuits, so its proofs reach the same verifier, and the hash refuses them."""
     theirs = rig.together(reports(rig, FOUR), kind="other")
     rig.refuses(theirs, "ProofRejected")
     scores = zip(theirs.updates, four.updates, strict=True)

@@ -1,4 +1,4 @@
-"""Answers at the ends of an int128, and dust: each is proven and held, or refused by name, and no feed gets stuck."""
+"""Tests of tiny answers and of those at the ends of an int128: each is held or refused by name; no feed gets stuck."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def name(answer: int) -> str:
 
 
 def goes_on(rig: Rig, feed: str, answer: int, after: int) -> None:
-    """A normal report is accepted: at once, or after the confirmations that a far-off answer needs."""
+    """Assert that a normal report is accepted: at once, or after the confirmations that a distant answer needs."""
     round_id = rig.state(feed).round_id
     for report in range(3):
         assert rig.accepts(rig.honest(feed, Sighting(answer, after + 120 * report)))
@@ -39,7 +39,7 @@ def test_an_extreme_answer_is_held(rig: Rig, feed: str, answer: int) -> None:
     assert (state.status, state.round_id, state.answer) == (Status.HELD, 1, ANSWER)
     assert state.returns == before.returns
     assert state.held is not None and state.held.answer == answer
-    # An absolute feed has answers of either sign.
+    # An absolute feed may have answers of either sign.
     positive = feed == "level" or answer > 0
     assert state.held.reason is (HoldReason.ANOMALOUS if positive else HoldReason.NOT_POSITIVE)
     assert rig.accepts(rig.honest(feed, Sighting(NORMAL if feed == "solo" else ANSWER + 500, 700)))
@@ -50,7 +50,7 @@ def test_an_extreme_answer_is_held(rig: Rig, feed: str, answer: int) -> None:
 @pytest.mark.parametrize("answer", EXTREMES, ids=name)
 @pytest.mark.parametrize("like", ["solo", "level"])
 def test_an_extreme_first_answer(rig: Rig, like: str, answer: int) -> None:
-    """The first answer has nothing to be measured against; whatever it is, the truth comes through after it."""
+    """The first answer has nothing to be measured against. Whatever it is, the true answer is accepted after it."""
     feed = f"fresh {like}"
     rig.add_feed(feed, like)
     first = rig.honest(feed, Sighting(answer, 60))
@@ -66,7 +66,7 @@ def test_an_extreme_first_answer(rig: Rig, like: str, answer: int) -> None:
 
 @pytest.mark.parametrize("answer", [INT128_MAX, 1], ids=name)
 def test_a_confirmed_extreme_answer(rig: Rig, answer: int) -> None:
-    """Even if reporters confirm nonsense, which they can, the feed finds back: to them it is a regime change again."""
+    """Reporters can confirm nonsense. The feed still recovers: the true answer is then another regime change."""
     for report in range(3):
         assert rig.accepts(rig.honest("solo", Sighting(answer, 600 + 60 * report)))
     state = rig.state("solo")
@@ -88,7 +88,7 @@ def test_what_is_not_above_zero_is_never_confirmed_on_a_relative_feed(rig: Rig, 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (1, ANSWER), (ANSWER, INT128_MAX), (-ANSWER, ANSWER)])
 def test_a_committee_that_is_far_apart(rig: Rig, low: int, high: int) -> None:
-    """The spread is computed of extremes, too, and refused by its name."""
+    """The spread is computed from extreme answers too, and such a report is refused with the spread's own error."""
     accounts = (2, 3)
     submission = rig.honest("trio", Sighting(low, 600, accounts[0]), Sighting(high, 600, accounts[1]))
     rig.refuses(submission, "SpreadTooWide")
@@ -96,7 +96,7 @@ def test_a_committee_that_is_far_apart(rig: Rig, low: int, high: int) -> None:
 
 
 def test_an_answer_outside_an_int128_is_no_call(rig: Rig) -> None:
-    """Dirty high bits of an answer: the ABI decoder refuses them, whatever the low ones say."""
+    """The ABI decoder refuses an answer with dirty high bits, whatever its low bits are."""
     data = encode(rig.honest("solo", Sighting(NORMAL)))
     answer = NORMAL.to_bytes(32)
     assert data.count(answer) == 1
@@ -108,7 +108,7 @@ def test_an_answer_outside_an_int128_is_no_call(rig: Rig) -> None:
 
 
 def test_after_a_very_long_silence(rig: Rig) -> None:
-    """The gap is clipped: however late a report, there is a proof of it."""
+    """The gap is clipped, so there is a proof for every report, however late it is."""
     for years in (1, 50):
         silence = years * 365 * 24 * HOURS
         rig.wait_until(silence)

@@ -1,4 +1,4 @@
-"""Around a submission: contracts that call back, calldata with more in it than there should be, gas that runs out."""
+"""Tests of hostile surroundings: contracts that call back, calldata with extra content, gas that runs out."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def accepted(rig: Rig, feed: str = "solo", answer: int = NORMAL) -> None:
 
 
 def calling(target: str, data: bytes, *, bubbles: bool, once: bool = False) -> bytes:
-    """Code that, whatever it is called with, calls a contract. A failure is its own, or it logs what came back.
+    """Return code that calls a contract, whatever it is called with, then fails as the call fails or logs its result.
 
     Args:
-        once: The first time only: by a word of its storage.
+        once: Call only the first time, which the code remembers in a word of its storage.
     """
     # SLOAD(0), ISZERO, PUSH1 7, JUMPI, STOP, JUMPDEST, SSTORE(0, 1)
     head = bytes.fromhex("5f5415600757005b60015f55") if once else b""
@@ -67,7 +67,7 @@ def logged(rig: Rig, receipt: dict[str, Any], address: str) -> list[bytes]:
 
 @pytest.fixture
 def aggregator(rig: Rig) -> str:
-    """The one contract that the hub calls after its effects. Its code is put in place by force here."""
+    """Return the one contract that the hub calls after its effects. A test replaces its code by force."""
     found = rig.run(rig.hub.aggregator(rig.feed_id("solo")))
     assert found is not None
     return found
@@ -76,7 +76,7 @@ def aggregator(rig: Rig) -> str:
 def test_another_submission_within_a_submission(
     rig: Rig, normal: Submission, quorum: Submission, aggregator: str
 ) -> None:
-    """It is as good as one that comes after it: the outer one is settled before it calls anyone."""
+    """The inner submission counts like one that comes later: the hub finishes the outer one before it calls anyone."""
     data = encode(quorum)
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=False).hex())
     receipt = rig.receipt(encode(normal))
@@ -89,7 +89,7 @@ def test_another_submission_within_a_submission(
 
 
 def test_the_same_submission_within_itself(rig: Rig, normal: Submission, aggregator: str) -> None:
-    """It is out of date by then; whether the outer one fails with it or not, no round is written twice."""
+    """The inner submission is out of date by then. Even if the outer one fails with it, no round is written twice."""
     data = encode(normal)
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True).hex())
     rig.refuses(normal, "WrongRound")
@@ -103,7 +103,7 @@ def test_the_same_submission_within_itself(rig: Rig, normal: Submission, aggrega
 
 
 def test_the_next_submission_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:
-    """Proven on the history that the outer one leaves: two rounds in one transaction, in their order."""
+    """The inner one is proven on the history after the outer one: one transaction writes two rounds, in order."""
     before = rig.chain.rpc("evm_snapshot")
     assert rig.accepts(normal)
     data = encode(rig.honest("solo", Sighting(NORMAL + ANSWER // 1_000, 700)))
@@ -117,7 +117,7 @@ def test_the_next_submission_within_a_submission(rig: Rig, normal: Submission, a
 
 
 def test_a_reader_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:
-    """Who reads in the midst of a submission sees what everyone will see after it: calls come after all effects."""
+    """A reader inside a submission sees what everyone sees after it, because calls come after all effects."""
     question = hub_interface().encode_call("latestRound", rig.feed_id("solo"))
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, question, bubbles=False).hex())
     receipt = rig.receipt(encode(normal))
@@ -128,7 +128,7 @@ def test_a_reader_within_a_submission(rig: Rig, normal: Submission, aggregator: 
 
 
 def test_a_verifier_that_calls_back(rig: Rig, normal: Submission, quorum: Submission) -> None:
-    """It is called statically: not even code that is not what was registered could write anything."""
+    """The hub calls it statically, so even code that was never registered could write nothing."""
     verifier = rig.verifier()
     for data in (encode(quorum), encode(normal)):
         code = calling(rig.hub.address, data, bubbles=True)
@@ -139,7 +139,7 @@ def test_a_verifier_that_calls_back(rig: Rig, normal: Submission, quorum: Submis
 
 
 def test_a_consumer_that_submits_and_reads_at_once(rig: Rig, normal: Submission, aggregator: str) -> None:
-    """A consumer may carry the report that it is about to read; what it reads is what was proven, no more."""
+    """A consumer may carry the report that it reads next. It reads what was proven, and nothing else."""
     outer = rig.receipt(_creation(calling(rig.hub.address, encode(normal), bubbles=True)), to="")["contractAddress"]
     assert rig.send(b"", to=outer)
     accepted(rig)
@@ -151,12 +151,12 @@ def test_a_consumer_that_submits_and_reads_at_once(rig: Rig, normal: Submission,
 
 
 def _creation(runtime: bytes) -> bytes:
-    """PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN"""
+    """Return creation code for some runtime code: PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN."""
     return b"\x61" + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
 
 
 def test_nobody_but_the_hub_announces(rig: Rig, aggregator: str) -> None:
-    """An adapter's events are what off-chain consumers follow."""
+    """Off-chain consumers follow the events of an adapter."""
     data = aggregator_interface().encode_call("announce", 2, ANOMALOUS, rig.start + 600, rig.address(OUTSIDER))
     for account in (0, REPORTER, OUTSIDER):
         receipt = rig.receipt(data, account, aggregator)
@@ -167,14 +167,14 @@ def test_nobody_but_the_hub_announces(rig: Rig, aggregator: str) -> None:
 
 
 def instances(rig: Rig, scores: tuple[int, ...]) -> bytes:
-    """The array that would make an anomalous answer pass, as the verifier's ABI has it."""
+    """Return the array, in the verifier's ABI, that would make an anomalous answer pass."""
     window = rig.window("solo", ANOMALOUS, 600)
     values = encoding.instances(rig.proofs.artifact().model_hash, [window], [scores], 1)
     return abi_encode(["uint256[]"], [values])[WORD:]
 
 
 def test_instances_behind_the_calldata(rig: Rig, normal: Submission, anomalous: Submission) -> None:
-    """Whatever follows the arguments is nobody's: the verifier is sent what the hub wrote down."""
+    """Bytes after the arguments have no effect: the verifier gets what the hub wrote."""
     forged = instances(rig, (-1, -1))
     claimed = encode(with_update(anomalous, scores=(-1, -1)))
     calm = abi_encode(["uint256[]"], [[rig.proofs.artifact().model_hash, *CALM, *(1, 1)]])[WORD:]
@@ -188,7 +188,7 @@ def test_instances_behind_the_calldata(rig: Rig, normal: Submission, anomalous: 
 
 
 def test_instances_inside_the_proof(rig: Rig, normal: Submission, anomalous: Submission) -> None:
-    """The proof's own bytes can't reach over into the array that follows it."""
+    """The proof's bytes can't overwrite the array that follows them."""
     for scores in ((-1, -1), anomalous.updates[0].scores):
         forged = instances(rig, scores)
         claimed = with_update(anomalous, scores=(-1, -1))
@@ -199,7 +199,7 @@ def test_instances_inside_the_proof(rig: Rig, normal: Submission, anomalous: Sub
 
 
 def test_another_encoding_of_the_same_call(rig: Rig, normal: Submission) -> None:
-    """The hub reads offsets as the ABI says, and encodes anew for the verifier, which reads fixed places."""
+    """The hub reads offsets as the ABI says, and encodes the call to the verifier anew, which reads fixed places."""
     data = encode(normal)
     head, updates, proof = _parts(data)
     end = 3 * WORD
@@ -213,7 +213,7 @@ def test_another_encoding_of_the_same_call(rig: Rig, normal: Submission) -> None
 
 
 def test_proof_and_updates_at_one_place(rig: Rig, normal: Submission, anomalous: Submission) -> None:
-    """Offsets that make one array of two."""
+    """The offsets of both arrays point to the same place."""
     for submission in (normal, anomalous):
         head, updates, proof = _parts(encode(submission))
         end = 3 * WORD
@@ -231,7 +231,7 @@ def test_proof_and_updates_at_one_place(rig: Rig, normal: Submission, anomalous:
 
 
 def _parts(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Selector and model number, the updates, the proof."""
+    """Split calldata into selector and model number, the updates, and the proof."""
     body = data[4:]
     updates, proof = (int.from_bytes(body[at : at + WORD]) for at in (WORD, 2 * WORD))
     assert updates < proof
@@ -246,14 +246,14 @@ def _word(value: int) -> bytes:
 
 
 def intrinsic(data: bytes) -> int:
-    """What a transaction costs before any code runs: EIP-2028, and at least EIP-7623's floor."""
+    """Return what a transaction costs before any code runs: by EIP-2028, and at least EIP-7623's floor."""
     zeros = data.count(0)
     others = len(data) - zeros
     return 21_000 + max(4 * zeros + 16 * others, 10 * zeros + 40 * others)
 
 
 def refused_within(rig: Rig, data: bytes, error: str, gas: int) -> None:
-    """Asserts that this is refused, by its name, with so much gas beyond the transaction's own."""
+    """Assert that a call is refused with this error, given so much gas beyond the transaction's own cost."""
     request = {"from": rig.address(OUTSIDER), "to": rig.hub.address, "data": "0x" + data.hex()}
     limit = intrinsic(data) + gas
     assert rig.refusal(data) == error
@@ -264,14 +264,14 @@ def refused_within(rig: Rig, data: bytes, error: str, gas: int) -> None:
 
 
 def test_huge_arrays_are_refused_before_any_work(rig: Rig, normal: Submission) -> None:
-    """What a careless relayer could be made to pay for is the calldata itself."""
+    """A careless relayer can lose the cost of the calldata, and no more."""
     update = normal.updates[0]
     observation = update.observations[0]
     refused_within(rig, encode(replace(normal, updates=(update,) * 200)), "NoCircuitForBatch", 40_000)
     crowd = with_update(normal, observations=(observation,) * 500)
     refused_within(rig, encode(crowd), "TooManyObservations", 50_000)
     refused_within(rig, encode(replace(normal, proof=b"\xff" * 50_000)), "ProofTooLong", 30_000)
-    # Behind one signature.
+    # The others stand behind one good signature.
     refused_within(rig, encode(with_update(normal, scores=(-1,) * 1_000)), "WrongScoreCount", 80_000)
     for attack, error in ((crowd, "TooManyObservations"), (replace(normal, updates=()), "NoUpdates")):
         rig.refuses(attack, error)
@@ -280,7 +280,7 @@ def test_huge_arrays_are_refused_before_any_work(rig: Rig, normal: Submission) -
 
 
 def test_a_crowd_of_signatures_stops_at_the_first_bad_one(rig: Rig, normal: Submission) -> None:
-    """No one makes the hub recover 31 signatures with one that is good."""
+    """Nobody can make the hub recover 31 signatures by means of one good signature."""
     observation = normal.updates[0].observations[0]
     twice = with_update(normal, observations=(observation,) * 31)
     refused_within(rig, encode(twice), "DuplicateReporter", 60_000)
@@ -290,11 +290,11 @@ def test_a_crowd_of_signatures_stops_at_the_first_bad_one(rig: Rig, normal: Subm
 
 @pytest.mark.parametrize("length", [2**32, 2**64 - 1, 2**64, 2**255, 2**256 - 1])
 def test_arrays_that_say_to_be_huge(rig: Rig, normal: Submission, length: int) -> None:
-    """A length with nothing behind it costs nothing to write, and nothing to refuse."""
+    """A length without content costs nothing to write, and nothing to refuse."""
     data = encode(normal)
     lengths = [
         data.index(_word(len(normal.proof)) + normal.proof),
-        # The array of updates, of observations and of scores.
+        # These are the lengths of the updates, of the observations and of the scores.
         4 + 3 * WORD,
         4 + 3 * WORD + 2 * WORD + 4 * WORD,
         data.index(_word(len(normal.updates[0].scores)) + _signed(normal.updates[0].scores[0])),
@@ -315,7 +315,7 @@ def _signed(value: int) -> bytes:
 
 @pytest.mark.parametrize("kind", ["normal", "anomalous"])
 def test_a_submission_with_too_little_gas(rig: Rig, kind: str, request: pytest.FixtureRequest) -> None:
-    """Wherever it runs out, in the verifier too, nothing is written: neither a round nor a hold."""
+    """Wherever the gas runs out, in the verifier too, the hub writes neither a round nor a hold."""
     submission: Submission = request.getfixturevalue(kind)
     data = encode(submission)
     sent = {"to": rig.hub.address, "data": "0x" + data.hex()}
@@ -331,7 +331,7 @@ def test_a_submission_with_too_little_gas(rig: Rig, kind: str, request: pytest.F
 
 
 def test_the_cost_of_a_report_does_not_grow(rig: Rig) -> None:
-    """With the history, or with holds: no one can make a feed too expensive to be reported."""
+    """It grows neither with the history nor with holds: nobody can make a feed too expensive to report."""
     used = []
     for report in range(4):
         submission = rig.honest("solo", Sighting(NORMAL + report * 1_000, 600 + 60 * report))
@@ -349,10 +349,10 @@ def test_the_cost_of_a_report_does_not_grow(rig: Rig) -> None:
 
 
 def test_reports_for_feeds_that_there_are_not(rig: Rig, normal: Submission) -> None:
-    """Refused before a signature is looked at."""
+    """They are refused before any signature is checked."""
     unknown = FeedUpdate(bytes(31) + b"\1", 1, normal.updates[0].observations, normal.updates[0].scores)
     refused_within(rig, encode(replace(normal, updates=(unknown,))), "UnknownFeed", 30_000)
-    # No feed's id: before the first of a submission there is as good as this one.
+    # Zero is no feed's id: it stands for the feed before the first one of a submission.
     nothing = replace(unknown, feed_id=bytes(32))
     refused_within(rig, encode(replace(normal, updates=(nothing,))), "FeedsNotAscending", 30_000)
     beyond = tuple(value + FIELD_MODULUS for value in normal.updates[0].scores)

@@ -1,4 +1,4 @@
-"""Who knows the secret of an SRS can prove anything: a local one is refused everywhere but on a local chain."""
+"""Tests that a local SRS is refused except on a local chain: whoever knows its secret can prove anything."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ BASE = 8453
 
 @pytest.fixture
 def elsewhere(anvil: Callable[..., Anvil]) -> Iterator[Anvil]:
-    """A chain that is not a local one by its id, whatever node it runs on."""
+    """Return a chain whose id does not say that it is local, whatever node runs it."""
     with anvil(chain_id=BASE, start_time=GENESIS) as chain:
         yield chain
 
 
 def encrypted(chain: Anvil, folder: Path) -> str:
-    """The section of keys, with Anvil's accounts as keystores: keys of their own are not what is refused here."""
+    """Return the section of keys with Anvil's accounts in keystores, so that plain keys are not why it is refused."""
     (folder / "password").write_text("secret\n", encoding="utf-8")
     (folder / "password").chmod(0o600)
     lines = []
@@ -49,7 +49,7 @@ def encrypted(chain: Anvil, folder: Path) -> str:
 
 
 def disguised(local: Artifact, folder: Path) -> Artifact:
-    """An artifact of a local SRS whose verifier carries the public ceremony's constant, where it is never executed."""
+    """Return an artifact of a local SRS whose verifier has the public ceremony's constant in code that never runs."""
     target = folder / "disguised"
     shutil.copytree(local.path, target)
     runtime = local.verifier().runtime + b"\0" + CEREMONY_CONSTANT
@@ -67,7 +67,7 @@ def disguised(local: Artifact, folder: Path) -> Artifact:
 
 
 def relabelled(folder: Path, **changes: Any) -> Artifact:
-    """An artifact with another manifest, which fits itself."""
+    """Return an artifact with another manifest, whose own hash is right."""
     document = json.loads((folder / MANIFEST).read_text(encoding="utf-8")) | changes
     document["artifact_hash"] = Manifest.from_document(document).computed_hash()
     (folder / MANIFEST).write_text(json.dumps(document), encoding="utf-8")
@@ -95,7 +95,7 @@ def test_well_known_keys_are_not_used_elsewhere(proofs: Proofs, elsewhere: Anvil
 
 
 def test_a_node_can_not_pass_for_a_local_chain_by_its_name(proofs: Proofs, elsewhere: Anvil) -> None:
-    """It says that it is an Anvil, and is one; the chain's id counts as well."""
+    """The node says that it is an Anvil, and it is one; the chain's id counts as well."""
 
     async def asked() -> tuple[str, bool]:
         async with Rpc(elsewhere.rpc_url) as rpc:
@@ -108,7 +108,7 @@ def test_a_node_can_not_pass_for_a_local_chain_by_its_name(proofs: Proofs, elsew
 def test_an_audit_elsewhere_reports_a_local_srs(
     proofs: Proofs, elsewhere: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Deployed all the same, by a deployer whose copy of this package lets it through."""
+    """The deployer used a copy of this package that allows it."""
     with monkeypatch.context() as patched:
         patched.setattr(Rpc, "is_local", yes)
         rig = Rig.build(proofs, elsewhere, tmp_path)
@@ -148,7 +148,7 @@ def test_a_manifest_can_not_call_a_local_srs_the_ceremonys(proofs: Proofs, tmp_p
 def test_an_audit_sees_through_a_disguised_verifier(
     proofs: Proofs, elsewhere: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The constant alone is no evidence: the artifact's own SRS is."""
+    """The constant alone is no evidence. The artifact's own SRS is."""
     artifact = disguised(proofs.artifact(), tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(Rpc, "is_local", yes)

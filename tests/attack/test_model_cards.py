@@ -1,4 +1,4 @@
-"""Model cards: real verdicts, verified by anyone, off-chain and by `ModelCard`; and whoever would have them better."""
+"""Tests of model cards: anyone can verify real verdicts, off-chain and by `ModelCard`, and nobody can improve them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.attack
 
 BATCH = 4
 RECIPE = Recipe(series=("sp500",), normals=3, per_kind=1)
-"""Seven windows: a full batch, and one of three."""
+"""Seven windows: a full batch, and a batch of three."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def verifier(circuit: Artifact) -> Iterator[LocalVerifier]:
 
 
 def problems(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> Sequence[str]:
-    """What anyone finds who has the circuit's verifying key and the public series."""
+    """Return the problems that anyone finds with the circuit's verifying key and the public series."""
     report: CardReport = verify(card, circuit, verifier, build(RECIPE, BATCH))
     assert report.ok == (not report.problems)
     return report.problems
@@ -80,7 +80,7 @@ def test_a_card_is_verified(card: ProvenCard, circuit: Artifact, verifier: Local
     report = verify(card, circuit, verifier, build(RECIPE, BATCH))
     assert (report.ok, report.verified, report.batches) == (True, 2, 2)
     assert report.summary == card.summary
-    # The verdicts are the model's.
+    # The verdicts are the model's own.
     held = [max(proofs.scores(window, "verdict")) for window in card.benchmark.windows]
     assert [max(row) for batch in card.batches for row in batch.scores] == held
     assert (report.summary.normals, report.summary.faults) == (3, 4)
@@ -90,7 +90,7 @@ def test_a_card_is_verified(card: ProvenCard, circuit: Artifact, verifier: Local
 def test_nothing_is_proven_twice(
     proofs: Proofs, card: ProvenCard, benchmark: Benchmark, circuit: Artifact, folder: Path
 ) -> None:
-    """No two proofs of a statement are the same: these are. What was lost is proven again, and only that."""
+    """Two fresh proofs of a statement always differ, and these are equal. Only lost proofs are made again."""
     assert proofs.run(prove(benchmark, circuit, folder / "proofs")) == card
     lost = next(path for path in (folder / "proofs").iterdir() if card.batches[1].proof.hex() in path.read_text())
     lost.unlink()
@@ -102,7 +102,7 @@ def test_nothing_is_proven_twice(
 def test_a_card_that_can_not_be_proven_says_why(
     proofs: Proofs, benchmark: Benchmark, circuit: Artifact, tmp_path: Path
 ) -> None:
-    """The first of the failed batches is the error, as any other of ours."""
+    """The error of the first batch that failed is raised, as one of this package's errors."""
     for path in circuit.path.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     broken = artifacts.load(tmp_path)
@@ -112,7 +112,7 @@ def test_a_card_that_can_not_be_proven_says_why(
 
 
 def test_a_better_card_than_the_proven_one(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> None:
-    """Every claim of a card altered, each seen for what it is."""
+    """Each altered claim of a card is detected by its own check."""
     benchmark = card.benchmark
     first, second = card.batches
     better = tuple(tuple(1 - score for score in row) for row in first.scores)
@@ -148,7 +148,7 @@ def test_a_better_card_than_the_proven_one(card: ProvenCard, circuit: Artifact, 
 
 
 def test_a_benchmark_of_ones_own_choice(card: ProvenCard, circuit: Artifact, verifier: LocalVerifier) -> None:
-    """A card of other windows is a card of another root; without a benchmark to compare with, that is said."""
+    """A card of other windows has another root. Without a benchmark to compare with, the report says so."""
     report = verify(card, circuit, verifier, build(replace(RECIPE, seed=2), BATCH))
     assert not report.ok and report.problems[0].startswith("the benchmark's root is 0x")
     unknown = verify(card, circuit, verifier, None)
@@ -188,7 +188,7 @@ def test_verified_by_command_from_public_files(card: ProvenCard, circuit: Artifa
 
 
 def test_a_card_of_scores_is_not_made_by_accident(card: ProvenCard, proofs: Proofs, tmp_path: Path) -> None:
-    """They give the weights away, which the hash was to keep."""
+    """Scores give the weights away, which the hash is there to hide."""
     benchmark = tmp_path / "benchmark.json"
     card.benchmark.save(benchmark)
     scores = proofs.artifact("private", BATCH)
@@ -203,7 +203,7 @@ def test_a_card_of_scores_is_not_made_by_accident(card: ProvenCard, proofs: Proo
 
 @dataclass(frozen=True)
 class Counter:
-    """A card on the chain, and what is sent to it."""
+    """A card on the chain, and the calls that fill it."""
 
     rig: Rig
     card: ProvenCard
@@ -211,7 +211,7 @@ class Counter:
     card_id: bytes
 
     def call(self, at: int, **changes: Any) -> bytes:
-        """What submits a batch, some of its arguments changed."""
+        """Return the call that submits a batch, with some of its arguments changed."""
         windows, labels = self.card.benchmark.packed(at)
         batch = self.card.batches[at]
         arguments = {
@@ -227,7 +227,7 @@ class Counter:
         return onchain.card_interface().encode_call("submitBatch", *(arguments | changes).values())
 
     def refuses(self, error: str, at: int = 0, **changes: Any) -> None:
-        """Reverts with this error, and counts nothing."""
+        """Assert that a call reverts with this error and counts nothing."""
         data, before = self.call(at, **changes), self.read("card", self.card_id)
         decode, sender = onchain.card_interface().decode_error, self.rig.address(OUTSIDER)
         with pytest.raises(ContractRejected) as refused:
@@ -245,7 +245,7 @@ class Counter:
     def opened(
         self, model_number: int, card: ProvenCard, *, batches: int | None = None, root: bytes | None = None
     ) -> Counter:
-        """Another card on the same contract."""
+        """Open another card on the same contract."""
         benchmark = card.benchmark
         arguments = (self.rig.hub.address, model_number, BATCH, root or benchmark.root, batches or benchmark.batches)
         assert self.rig.send(onchain.card_interface().encode_call("open", *arguments), to=self.contract)
@@ -254,7 +254,7 @@ class Counter:
 
 @pytest.fixture(scope="module")
 def prepared(deployed: Rig, circuit: Artifact) -> Iterator[Rig]:
-    """The hub has the verdict model as number 2, and the same weights with scores as number 3."""
+    """Prepare a hub that has the verdict model as number 2, and the same weights with exact scores as number 3."""
     snapshot = deployed.chain.rpc("evm_snapshot")
     for kind in ("verdict", "private"):
         found = deployed.proofs.artifact(kind, BATCH)
@@ -279,7 +279,7 @@ def _tuple(probe: Any) -> tuple[Any, ...]:
 
 @pytest.fixture
 def counter(prepared: Rig, card: ProvenCard) -> Iterator[Counter]:
-    """The card is open, and nothing counted; what a test does is undone."""
+    """Open a card that has counted nothing yet, and undo what the test does."""
     rig, snapshot = prepared, prepared.chain.rpc("evm_snapshot")
     contract = rig.create("ModelCard")
     yield Counter(rig, card, contract, b"").opened(2, card)
@@ -292,7 +292,7 @@ def publish(rig: Rig, card: ProvenCard, contract: str | None = None) -> onchain.
 
 
 def test_published_by_anyone(prepared: Rig, card: ProvenCard) -> None:
-    """Into the contract at the address that follows from its code; a second time nothing is sent."""
+    """The contract's address follows from its code. A second attempt sends nothing."""
     snapshot = prepared.chain.rpc("evm_snapshot")
     done = publish(prepared, card)
     found, summary = done.card, card.summary
@@ -334,7 +334,7 @@ def test_what_can_not_be_published(counter: Counter, proofs: Proofs) -> None:
 
 
 def test_an_incomplete_card_is_seen(counter: Counter) -> None:
-    """The batch that went badly, never submitted."""
+    """Somebody never submits the batch with the bad result."""
     assert counter.counts(0)
     assert not counter.read("isComplete", counter.card_id)
     (shown,) = counter.rig.run(onchain.show(counter.rig.rpc, counter.contract))
@@ -344,7 +344,7 @@ def test_an_incomplete_card_is_seen(counter: Counter) -> None:
 def test_a_batch_twice(counter: Counter) -> None:
     assert counter.counts(0)
     counter.refuses("BatchAlreadyCounted", 0)
-    # Nor in another batch's place.
+    # A batch can't take another batch's place either.
     counter.refuses("NotInBenchmark", 0, index=1)
     counter.refuses("BatchOutOfRange", 0, index=2)
 
@@ -379,7 +379,7 @@ def test_a_verdict_altered(counter: Counter) -> None:
 
 
 def test_a_proof_of_another_batch(counter: Counter) -> None:
-    """With its own scores, and with those that it proves."""
+    """It comes with its own scores, and with those of the batch that it stands for."""
     other = counter.card.batches[1]
     counter.refuses("ProofRejected", proof=other.proof)
     scores = [score for row in (*other.scores, other.scores[-1]) for score in row]
@@ -387,7 +387,7 @@ def test_a_proof_of_another_batch(counter: Counter) -> None:
 
 
 def test_proofs_of_another_form(counter: Counter) -> None:
-    """Of another length; a bit flipped; a word beyond its field, which stands for the same number."""
+    """The attempts: another length, a flipped bit, and a word beyond its field that stands for the same number."""
     proof = counter.card.batches[0].proof
     for altered in (b"", proof[:-1], proof[:-32], proof + b"\0", proof + bytes(32), bytes(len(proof)), proof * 2):
         counter.refuses("ProofRejected", proof=altered)
@@ -399,7 +399,7 @@ def test_proofs_of_another_form(counter: Counter) -> None:
 
 
 def test_a_benchmark_of_another_root(counter: Counter) -> None:
-    """Of another root, or opened for the batches that its owner likes: it counts nothing."""
+    """A card with another root, or opened for the batches that its owner prefers, counts nothing."""
     card = counter.card
     for other in (
         counter.opened(2, card, root=build(replace(RECIPE, seed=2), BATCH).root),
@@ -407,14 +407,14 @@ def test_a_benchmark_of_another_root(counter: Counter) -> None:
         counter.opened(2, card, batches=3),
     ):
         other.refuses("NotInBenchmark")
-    # Inner nodes and leaves as something else than they are.
+    # These use inner nodes as leaves, and leaves as inner nodes.
     counter.refuses("NotInBenchmark", merkleProof=())
     counter.refuses("NotInBenchmark", merkleProof=card.benchmark.tree().proof(1))
     counter.refuses("NotInBenchmark", merkleProof=(*card.benchmark.tree().proof(0), bytes(32)))
 
 
 def test_another_models_proof(counter: Counter, proofs: Proofs) -> None:
-    """Other weights in the same circuit, with their scores or with ours; and another circuit of the same weights."""
+    """The attempts: other weights in the same circuit (with their scores or ours), another circuit of our weights."""
     windows = counter.card.benchmark.windows_of(0)
     ours = [score for window in windows for score in proofs.scores(window)]
     theirs = [score for window in windows for score in proofs.scores(window, "other")]
@@ -428,6 +428,6 @@ def test_another_models_proof(counter: Counter, proofs: Proofs) -> None:
     counter.refuses("ProofRejected", proof=proof, scores=ours)
     assert counter.rig.send(scored.call(0, proof=proof, scores=ours), to=counter.contract)
     assert scored.read("card", scored.card_id)["counted"] == 1
-    # The same verdicts from either circuit.
+    # Both circuits give the same verdicts.
     verdicts = tuple(tuple(int(score > 0) for score in proofs.scores(window)) for window in windows)
     assert counter.card.batches[0].scores == verdicts

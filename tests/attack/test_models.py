@@ -1,4 +1,4 @@
-"""How a model comes in: by proofs that its circuits are of it, and by verdicts beside the active model's."""
+"""Tests of how a model is admitted: its circuits prove that they are its own; it is compared with the active one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SIZES = (1, 4)
 
 @pytest.fixture
 def architecture(rig: Rig) -> int:
-    """Circuits for one window and for four, without a model."""
+    """Return an architecture with circuits for one window and for four, without a model."""
     larger = rig.receipt(rig.proofs.artifact(batch=4).verifier().bytecode, to="")["contractAddress"]
     rig.admin("addArchitecture", 16, 2, True, False, SIZES, [rig.verifier(), larger])
     return rig.run(rig.hub.architecture_count())
@@ -47,7 +47,7 @@ def architecture(rig: Rig) -> int:
 
 @pytest.fixture
 def refused(rig: Rig, architecture: int) -> Callable[..., None]:
-    """Asserts that the private model is not added with a changed probe or other arguments; without changes it is."""
+    """Assert that the private model is refused with changed probes or arguments, and admitted without changes."""
     good = rig.probe("private", SIZES)
 
     def check(error: str, probe: Probe | None = None, **changes: Any) -> None:
@@ -66,7 +66,7 @@ def test_a_model_with_a_good_probe(rig: Rig, architecture: int) -> None:
 
 
 def test_a_probe_of_other_weights(rig: Rig, refused: Callable[..., None]) -> None:
-    """In each of its circuits, with their scores or with ours; and our probe for their hash."""
+    """The attempts: other weights in each of the circuits, with their scores or ours, and our probe for their hash."""
     ours, theirs = rig.probe("private", SIZES), rig.probe("other", SIZES)
     assert ours.scores != theirs.scores
     for index in range(len(SIZES)):
@@ -78,7 +78,7 @@ def test_a_probe_of_other_weights(rig: Rig, refused: Callable[..., None]) -> Non
 
 
 def test_a_probe_of_another_batch(rig: Rig, refused: Callable[..., None]) -> None:
-    """One proof for both circuits, or each for the other's."""
+    """The attempts: one proof for both circuits, and each circuit's proof for the other circuit."""
     good = rig.probe("private", SIZES)
     one, four = good.proofs
     for proofs in ((one, one), (four, four), (four, one)):
@@ -89,7 +89,7 @@ def test_a_probe_of_another_batch(rig: Rig, refused: Callable[..., None]) -> Non
 
 
 def test_a_probe_of_a_batch_that_is_not_one_window(rig: Rig, refused: Callable[..., None]) -> None:
-    """Of the window and others beside it: the hub repeats the window, whatever was proven."""
+    """The proof is about the window and others beside it; the hub repeats the one window instead."""
     good = rig.probe("private", SIZES)
     other = (100, *CALM[1:])
     mixed = rig.proofs.prove(CALM, other, other, other, batch=4)
@@ -97,7 +97,7 @@ def test_a_probe_of_a_batch_that_is_not_one_window(rig: Rig, refused: Callable[.
 
 
 def test_a_probe_with_other_scores(rig: Rig, refused: Callable[..., None]) -> None:
-    """Flipped, off by one, swapped, of another window; and what stands for the same in the field."""
+    """The attempts: scores flipped, off by one, swapped, of another window, and equal to ours in the field."""
     good = rig.probe("private", SIZES)
     first, second = good.scores
     for scores in ((-first, second), (first, -second), (first + 1, second), (second, first), (-1, -1), (0, 0)):
@@ -126,7 +126,7 @@ def test_a_probe_without_a_proof(rig: Rig, refused: Callable[..., None]) -> None
 
 
 def test_a_verifier_in_another_ones_place(rig: Rig) -> None:
-    """The circuit for one window registered as one for four: no model gets in, since its statements are shorter."""
+    """If a circuit for one window is registered for four, no model is admitted, because its statements are shorter."""
     rig.admin("addArchitecture", 16, 2, True, False, SIZES, [rig.verifier(), rig.verifier()])
     number = rig.run(rig.hub.architecture_count())
     good = rig.probe("private", SIZES)
@@ -136,7 +136,7 @@ def test_a_verifier_in_another_ones_place(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("features", "outputs"), [(16, 1), (16, 3), (15, 2), (14, 4)])
 def test_a_circuit_of_another_shape(rig: Rig, features: int, outputs: int) -> None:
-    """Registered with a wrong number of features or scores, 16 and 2 being right: found out by the probe."""
+    """The number of features or of scores is registered wrong (16 and 2 are right), and the probe reveals it."""
     rig.admin("addArchitecture", features, outputs, True, False, (1,), [rig.verifier()])
     number = rig.run(rig.hub.architecture_count())
     good = rig.probe()
@@ -155,7 +155,7 @@ class Proposed:
     number: int
 
     def shadow(self, answer: int, after: int = 600) -> Submission:
-        """A report as the proposed model judges it."""
+        """Return a report as the proposed model judges it."""
         return self.rig.honest("solo", Sighting(answer, after), kind="other", model_number=self.number)
 
     def counts(self, submission: Submission) -> bool:
@@ -180,7 +180,7 @@ def untouched(rig: Rig) -> None:
 
 
 def test_a_shadow_submission_writes_no_round_and_no_hold(rig: Rig, proposed: Proposed) -> None:
-    """Normal or anomalous: consumers see nothing of it."""
+    """Whether it is normal or anomalous, consumers see nothing of it."""
     before = rig.state("solo")
     for after, answer in ((600, NORMAL), (700, ANOMALOUS), (800, 1)):
         assert proposed.counts(proposed.shadow(answer, after))
@@ -192,7 +192,7 @@ def test_a_shadow_submission_writes_no_round_and_no_hold(rig: Rig, proposed: Pro
 
 @pytest.mark.parametrize("answer", [NORMAL, ANOMALOUS])
 def test_a_shadow_submission_as_a_real_one(rig: Rig, proposed: Proposed, answer: int) -> None:
-    """Its model is not active: not by its number, nor as the active one's proof."""
+    """Its model is not active, so it is refused under its own number and as a proof of the active model."""
     shadow = proposed.shadow(answer)
     rig.refuses(shadow, "ModelNotActive")
     rig.refuses(replace(shadow, model_number=1), "ProofRejected")
@@ -212,7 +212,7 @@ def test_a_real_submission_as_a_shadow_one(rig: Rig, proposed: Proposed, normal:
 
 
 def test_one_report_in_both(rig: Rig, proposed: Proposed, normal: Submission) -> None:
-    """The same observations go to both: that is what is compared. They were signed for one
+    """Both take the same observations, which is what makes them comparable. The observations were signed for one
     round, and become one."""
     shadow = proposed.shadow(NORMAL)
     assert shadow.updates[0].observations == normal.updates[0].observations
@@ -224,8 +224,8 @@ def test_one_report_in_both(rig: Rig, proposed: Proposed, normal: Submission) ->
 
 
 def test_a_shadow_submission_that_was_kept_back(rig: Rig, proposed: Proposed) -> None:
-    """Once its model is active it is a good submission, if its round is still to come: it is what the reporters signed,
-    judged by the model that is active then, and no older than any report may be. Of a round that has passed it is
+    """Once its model is active, it is a good submission if its round is still to come: the reporters signed it, the
+    active model judges it, and it is no older than any report may be. For a round that has passed, it is worth
     nothing."""
     rig.propose("solo", proposed.number)
     kept = proposed.shadow(NORMAL)
@@ -240,7 +240,7 @@ def test_a_shadow_submission_that_was_kept_back(rig: Rig, proposed: Proposed) ->
 
 
 def test_a_shadow_submission_again(rig: Rig, proposed: Proposed) -> None:
-    """A report counts once, however often it is proven; or a favourable one could fill the tally."""
+    """A report counts once, however often it is proven. Otherwise a favourable report could fill the tally."""
     shadow = proposed.shadow(NORMAL)
     again = replace(shadow, proof=rig.proofs.prove(rig.window("solo", NORMAL, 600), kind="other", anew=True))
     assert again.proof != shadow.proof
@@ -253,12 +253,12 @@ def test_a_shadow_submission_again(rig: Rig, proposed: Proposed) -> None:
 
 
 def test_reports_that_the_active_model_never_saw(rig: Rig, proposed: Proposed) -> None:
-    """They are counted, and not compared: a shadow period can't be passed beside the feed."""
+    """They are counted but not compared, so a shadow period can't be passed without the feed's own reports."""
     for after in range(600, 1_000, 100):
         assert proposed.counts(proposed.shadow(NORMAL, after))
     assert (proposed.tally()["reports"], proposed.tally()["compared"]) == (4, 0)
     rig.refuses(hub_interface().encode_call("activateModel", rig.feed_id("solo")), "ShadowTooShort", DEPLOYER)
-    # The latest of them becomes a round: one is compared, though four were judged.
+    # The latest of them becomes a round. Four were judged, and one is compared.
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 900)))
     rig.refuses(hub_interface().encode_call("activateModel", rig.feed_id("solo")), "ShadowTooShort", DEPLOYER)
     assert proposed.counts(proposed.shadow(NORMAL, 1_000))
@@ -269,7 +269,7 @@ def test_reports_that_the_active_model_never_saw(rig: Rig, proposed: Proposed) -
 
 
 def test_one_held_report_is_compared_once(rig: Rig, proposed: Proposed) -> None:
-    """While a feed is held its round keeps its number: the same hold must not count again."""
+    """While a feed is held, its round keeps its number, and the same hold must not count again."""
     assert proposed.counts(proposed.shadow(ANOMALOUS, 600))
     assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 600)))
     for after in (700, 800, 900):
@@ -289,7 +289,7 @@ def test_a_model_that_is_too_far_from_the_active_one(rig: Rig) -> None:
 
 
 def test_forged_shadow_submissions(rig: Rig, proposed: Proposed, normal: Submission) -> None:
-    """All that a submission has to be, a shadow submission has to be as well."""
+    """Every rule for a submission is a rule for a shadow submission too."""
     shadow, held = proposed.shadow(NORMAL), proposed.shadow(ANOMALOUS)
 
     def refuses(attack: Submission, error: str) -> None:
@@ -316,7 +316,7 @@ def test_forged_shadow_submissions(rig: Rig, proposed: Proposed, normal: Submiss
 
 
 def test_a_shadow_of_a_proposal_that_is_gone(rig: Rig, proposed: Proposed) -> None:
-    """Cancelled or made anew: what was counted for it is not carried over."""
+    """After the proposal was cancelled or replaced, its count is not carried over."""
     assert proposed.counts(proposed.shadow(NORMAL, 600))
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 600)))
     assert proposed.counts(proposed.shadow(NORMAL, 700))

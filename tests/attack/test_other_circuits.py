@@ -1,4 +1,4 @@
-"""Good proofs, of something else: other weights, other circuits, other verifiers."""
+"""Tests of good proofs that are about something else: other weights, other circuits, other verifiers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def accepted(rig: Rig, submission: Submission) -> None:
 
 
 def test_other_weights_share_the_verifier(proofs: Proofs) -> None:
-    """Or the tests below would show nothing: it is the model's hash alone that tells the proofs apart."""
+    """Otherwise the tests below would show nothing: only the model's hash tells the proofs apart."""
     ours, other = proofs.artifact().manifest, proofs.artifact("other").manifest
     assert ours.verifier_code_hash == other.verifier_code_hash
     assert ours.model_hash != other.model_hash
 
 
 def test_a_proof_of_other_weights(rig: Rig, normal: Submission) -> None:
-    """Whether or not the other model is known to the hub, and active on another feed."""
+    """This holds whether or not the hub knows the other model and has it active on another feed."""
     forged = rig.honest("solo", Sighting(NORMAL), kind="other")
     assert forged.updates[0].scores != normal.updates[0].scores
     rig.refuses(forged, "ProofRejected")
@@ -51,7 +51,7 @@ def test_the_same_proof_is_good_for_its_own_model(rig: Rig, normal: Submission) 
 
 
 def test_a_looser_model_does_not_pass_what_the_active_one_holds(rig: Rig) -> None:
-    """What someone who knows another model of the architecture would try."""
+    """Somebody who knows another model of the architecture would try this."""
     between = 4 * rig.state("solo").answer // 100 + rig.state("solo").answer
     strict = rig.honest("solo", Sighting(between))
     loose = rig.honest("solo", Sighting(between), kind="other")
@@ -64,7 +64,7 @@ def test_a_looser_model_does_not_pass_what_the_active_one_holds(rig: Rig) -> Non
 
 @pytest.mark.parametrize("kind", ["verdict", "public"])
 def test_a_proof_of_another_circuit(rig: Rig, normal: Submission, kind: str) -> None:
-    """Of the same model on the same window: verdicts instead of scores, weights in the key instead of hashed."""
+    """The model and the window are the same, but the circuit publishes verdicts, or its weights are public."""
     window = rig.window("solo", NORMAL, 600)
     artifact = rig.proofs.artifact(kind)
     forged = rig.honest("solo", Sighting(NORMAL), kind=kind)
@@ -77,7 +77,7 @@ def test_a_proof_of_another_circuit(rig: Rig, normal: Submission, kind: str) -> 
 
 
 def test_a_public_circuit_takes_its_own_proofs_only(rig: Rig, normal: Submission) -> None:
-    """As a second architecture of the same hub; its weights are in the key, so it is good for one model."""
+    """It is a second architecture of the same hub. Its weights are in the verifying key, so it serves one model."""
     public = rig.proofs.artifact("public")
     created = rig.receipt(public.verifier().bytecode, to="")
     manifest = public.manifest
@@ -92,7 +92,7 @@ def test_a_public_circuit_takes_its_own_proofs_only(rig: Rig, normal: Submission
 
 
 def test_a_verifier_without_code_is_not_registered(rig: Rig) -> None:
-    """A call of an address without code succeeds: such a verifier would have no opinion at all."""
+    """A call to an address without code succeeds, so such a verifier would accept everything."""
     nobody = rig.address(OUTSIDER)
     for verifiers in ([nobody], ["0x" + "00" * 20], ["0x" + "00" * 19 + "01"]):
         data = hub_interface().encode_call("addArchitecture", 16, 2, True, False, [1], verifiers)
@@ -103,7 +103,7 @@ def test_a_verifier_without_code_is_not_registered(rig: Rig) -> None:
 
 
 def answering(word: int, length: int = 32, *, reverts: bool = False) -> str:
-    """Code that answers with the first `length` bytes of a word, and of zeros behind it."""
+    """Return code that answers with the first `length` bytes of a word, followed by zeros."""
     # PUSH32 word, PUSH0, MSTORE, PUSH3 length, PUSH0, RETURN or REVERT
     return f"0x7f{word:064x}5f5262{length:06x}5f{'fd' if reverts else 'f3'}"
 
@@ -133,14 +133,14 @@ def answering(word: int, length: int = 32, *, reverts: bool = False) -> str:
     ],
 )
 def test_a_verifier_that_does_not_say_true(rig: Rig, normal: Submission, code: str) -> None:
-    """Whatever is at the pinned address: one word of 1 is a yes, and nothing else; of a model's probe, too."""
+    """Whatever code is at the pinned address, only one word with the value 1 means yes. The same is true of probes."""
     shadow, model = encode(replace(normal, model_number=2), "submitShadow"), rig.model_call("other")
     rig.propose("solo", rig.add_model("other"))
     rig.chain.rpc("anvil_setCode", rig.verifier(), code)
     rig.refuses(normal, "ProofRejected")
     rig.refuses(shadow, "ProofRejected")
     rig.refuses(model, "ProofRejected", DEPLOYER)
-    # The control: with a verifier that says yes to everything the same calls go through.
+    # The control: the same calls succeed with a verifier that says yes to everything.
     rig.chain.rpc("anvil_setCode", rig.verifier(), answering(1))
     assert rig.refusal(shadow) is None and rig.refusal(model, DEPLOYER) is None
     accepted(rig, normal)

@@ -1,4 +1,4 @@
-"""Anyone may relay a report: who copies ours gains nothing, and our pipeline knows how its observation ended."""
+"""Tests of relays: a copy of our report gains nothing, and our pipeline learns how its observation ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.attack
 
 
 class CachedModel:
-    """The model with proofs that are made once for all tests."""
+    """A model whose proofs are made once for all tests."""
 
     features = MODEL.features
     spread = False
@@ -77,7 +77,7 @@ def running(rig: Rig, tmp_path: Path) -> Iterator[Running]:
 
 
 def copied(rig: Rig, stage: Stage) -> None:
-    """What a searcher does who sees our transaction: the same calldata, mined before it."""
+    """Do what a searcher does who sees our transaction: mine the same calldata before it."""
     if isinstance(stage, Submitted):
         assert rig.send(encode_submission([stage.proven.scored], stage.proven.proof))
 
@@ -90,7 +90,7 @@ def test_the_first_of_two_copies_wins(rig: Rig, normal: Submission) -> None:
 
 
 def test_two_copies_in_one_block(rig: Rig, normal: Submission) -> None:
-    """The second reverts, whoever sent it."""
+    """The second copy reverts, whoever sent it."""
     sent = {"to": rig.hub.address, "data": "0x" + encode(normal).hex(), "gas": hex(2_000_000)}
     rig.chain.rpc("evm_setAutomine", False)
     try:
@@ -111,7 +111,7 @@ def test_two_copies_in_one_block(rig: Rig, normal: Submission) -> None:
     ids=["accepted", "held"],
 )
 def test_our_transaction_is_front_run(running: Running, answer: int, outcome: Outcome, status: Status) -> None:
-    """Between our simulation and our broadcast: our transaction reverts, the observation is on-chain all the same."""
+    """It happens between our simulation and our broadcast. Our transaction reverts, but the observation is on-chain."""
     rig = running.rig
     running.hook = lambda stage: copied(rig, stage)
     ended = running.report(Sighting(answer))
@@ -121,14 +121,14 @@ def test_our_transaction_is_front_run(running: Running, answer: int, outcome: Ou
     assert rig.state("solo").round_id == (2 if outcome is Outcome.ACCEPTED else 1)
     assert running.journal.unfinished() == []
     assert [type(stage) for stage in running.stages].count(Proven) == 1, "nothing is proven again"
-    # And the next observation is reported as ever.
+    # The next observation is reported as usual.
     running.hook = lambda stage: None
     ended = running.report(Sighting(NORMAL, 1_200))
     assert ended is Outcome.ACCEPTED
 
 
 def test_our_report_is_carried_while_we_prove(running: Running) -> None:
-    """The copy is mined before we simulate: what the simulation says is not taken for a failure."""
+    """The copy is mined before we simulate, and the simulation's refusal does not count as a failure."""
     rig = running.rig
 
     def overtaken(stage: Stage) -> None:
@@ -142,7 +142,7 @@ def test_our_report_is_carried_while_we_prove(running: Running) -> None:
 
 
 def test_an_altered_copy_changes_nothing(running: Running) -> None:
-    """A front-runner's altered copy reverts, and ours goes through."""
+    """The altered copy of a front-runner reverts, and our transaction succeeds."""
     rig = running.rig
 
     def altered(stage: Stage) -> None:
@@ -158,7 +158,7 @@ def test_an_altered_copy_changes_nothing(running: Running) -> None:
 
 
 def test_another_report_comes_first(running: Running) -> None:
-    """Not a copy but a later observation: ours is out of date, which is no failure either."""
+    """It is not a copy but a later observation. Our report is out of date, which is no failure either."""
     rig = running.rig
     later = encode(rig.honest("solo", Sighting(NORMAL - 1_000, 1_200)))
 
@@ -174,7 +174,7 @@ def test_another_report_comes_first(running: Running) -> None:
 
 
 def test_an_earlier_report_comes_first(running: Running) -> None:
-    """The feed moves under our proof: the observation is derived and proven anew, on the new history."""
+    """The feed changes while we prove, so the features are derived and proven again on the new history."""
     rig = running.rig
     earlier = encode(rig.honest("solo", Sighting(NORMAL - ANOMALOUS // 1_000, 300)))
     waiting = [earlier]

@@ -1,4 +1,4 @@
-"""A feed that may not stand still: the same answer too often is held, and no insisting confirms it."""
+"""Tests of a feed that may not stand still: too many repeats are held, and no number of them confirms the answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting
 pytestmark = pytest.mark.attack
 
 MOST = 2
-"""Repeats that the feed allows."""
+"""The number of repeats that the feed allows."""
 
 
 @pytest.fixture
 def stuck(rig: Rig) -> str:
-    """A feed that has had its answer as often as it may."""
+    """Return a feed that has had its answer as often as it allows."""
     rig.add_feed("stuck", "solo", max_repeats=MOST)
     for report in range(1 + MOST):
         assert rig.accepts(rig.honest("stuck", Sighting(ANSWER, 60 * (report + 1))))
@@ -31,7 +31,7 @@ def held_for(rig: Rig, reason: HoldReason) -> None:
 
 
 def test_insisting_does_not_confirm_it(rig: Rig, stuck: str) -> None:
-    """Twice as many reports as a regime change takes, over hours; each is proven normal by the model."""
+    """There are twice as many reports as a regime change takes, over hours; the model proves each of them normal."""
     for report in range(6):
         again = rig.honest(stuck, Sighting(ANSWER, 600 + HOURS // 2 * report))
         assert max(again.updates[0].scores) <= 0
@@ -41,7 +41,7 @@ def test_insisting_does_not_confirm_it(rig: Rig, stuck: str) -> None:
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_another_answer_clears_it(rig: Rig, stuck: str, step: int) -> None:
-    """By one unit: the rule is against a source that is stuck, and what is signed is not what it measures.
+    """One unit of difference is enough: the rule is against a source that is stuck, not against what reporters sign.
 
     The count begins anew with the answer that differs.
     """
@@ -58,7 +58,7 @@ def test_another_answer_clears_it(rig: Rig, stuck: str, step: int) -> None:
 
 
 def test_a_repeated_report_again(rig: Rig, stuck: str) -> None:
-    """The signatures of a held report are good for nothing more, here as elsewhere."""
+    """The signatures of a held report can't be used again, as everywhere else."""
     again = rig.honest(stuck, Sighting(ANSWER, 600))
     assert rig.accepts(again)
     rig.refuses(again, "ObservationNotNewer")
@@ -66,7 +66,7 @@ def test_a_repeated_report_again(rig: Rig, stuck: str) -> None:
 
 
 def test_one_reason_does_not_confirm_the_other(rig: Rig, stuck: str) -> None:
-    """Repeats between anomalous reports begin the hold anew: neither is carried by the other's count."""
+    """Repeats between anomalous reports start the hold anew: neither kind adds to the other's count."""
     after = 600
     for _ in range(3):
         for answer, reason in ((ANOMALOUS, HoldReason.ANOMALOUS), (ANSWER, HoldReason.REPEATED)):

@@ -1,4 +1,4 @@
-"""Who signed, when, and how many: the hub takes a quorum's fresh word for its next round, once."""
+"""Tests of who signed, when, and how many: the hub takes a quorum's fresh observations for its next round, once."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def mirrored(signed: SignedObservation) -> SignedObservation:
-    """The other signature that stands for the same signer and statement."""
+    """Return the other signature that recovers to the same signer for the same statement."""
     s = CURVE_ORDER - int.from_bytes(signed.s)
     return replace(signed, v=55 - signed.v, s=s.to_bytes(32))
 
 
 def signed_anew(rig: Rig, feed: str, account: int, signed: SignedObservation, nonce: int) -> SignedObservation:
-    """Another canonical signature of the same statement: whoever has the key can make any number of them."""
+    """Return another canonical signature of the same statement. The owner of a key can make any number of them."""
     state = rig.state(feed)
     digest = rig.run(
         rig.hub.observation_digest(rig.feed_id(feed), state.round_id + 1, signed.answer, signed.observed_at)
@@ -62,7 +62,7 @@ def test_a_stranger(rig: Rig, normal: Submission, quorum: Submission) -> None:
     one, two = quorum.updates[0].observations
     stranger = rig.sign("trio", Sighting(NORMAL, account=STRANGER))
     rig.refuses(with_update(quorum, observations=(one, stranger)), "NotAReporter")
-    # Beyond the quorum too: a third, unauthorised voice would move the median.
+    # They are refused beyond the quorum too: a third, unauthorised observation would move the median.
     rig.refuses(with_update(quorum, observations=(one, two, stranger)), "NotAReporter")
     accepted(rig, quorum)
 
@@ -90,7 +90,7 @@ def test_one_signer_twice(rig: Rig, quorum: Submission) -> None:
 
 
 def test_mirrored_signatures(rig: Rig, normal: Submission, quorum: Submission) -> None:
-    """(r, n − s) with the other v recovers to the same signer: as a second voice, or as another form of the first."""
+    """(r, n − s) with the other v recovers to the same signer; here as a second reporter, and in place of the first."""
     rig.refuses(with_update(normal, observations=(mirrored(normal.updates[0].observations[0]),)), "NotAReporter")
     one, two = quorum.updates[0].observations
     rig.refuses(with_update(quorum, observations=(two, mirrored(two))), "NotAReporter")
@@ -99,7 +99,7 @@ def test_mirrored_signatures(rig: Rig, normal: Submission, quorum: Submission) -
 
 
 def test_signatures_made_anew(rig: Rig, normal: Submission, quorum: Submission) -> None:
-    """They are good, and good for the same as the first: one voice, of one round."""
+    """They are valid, but they count like the first: as one reporter's, for one round."""
     one, two = quorum.updates[0].observations
     others = [signed_anew(rig, "trio", COMMITTEE[1], two, nonce) for nonce in (7, 11, 13)]
     assert len({each.s for each in (two, *others)}) == 4
@@ -115,7 +115,7 @@ def test_signatures_made_anew(rig: Rig, normal: Submission, quorum: Submission) 
 
 
 def test_a_held_report_signed_anew(rig: Rig, anomalous: Submission) -> None:
-    """The same statement under another signature is no further report, and confirms nothing."""
+    """The same statement with another signature is not a new report, and confirms nothing."""
     again = with_update(anomalous, observations=(signed_anew(rig, "solo", 1, anomalous.updates[0].observations[0], 7),))
     assert rig.refusal(again) is None
     assert rig.accepts(anomalous)
@@ -125,7 +125,7 @@ def test_a_held_report_signed_anew(rig: Rig, anomalous: Submission) -> None:
 
 
 def test_a_removed_reporter(rig: Rig, quorum: Submission) -> None:
-    """With all that was signed before."""
+    """Everything that the reporter signed before becomes invalid too."""
     assert rig.refusal(quorum) is None
     remaining = [rig.address(COMMITTEE[0]), rig.address(COMMITTEE[2])]
     rig.admin("proposeReporters", rig.feed_id("trio"), remaining, 2)
@@ -172,7 +172,7 @@ def test_unsorted_observations(rig: Rig, quorum: Submission) -> None:
 
 
 def test_reporters_of_one_answer_in_either_order(rig: Rig) -> None:
-    """Where answers are equal two orders are sorted: either is good, for one and the same round."""
+    """If answers are equal, both orders are sorted: either is accepted, for the same round."""
     equal = rig.honest("trio", *rig.seen("trio", NORMAL))
     turned = with_update(equal, observations=equal.updates[0].observations[::-1])
     assert turned != equal
@@ -189,7 +189,7 @@ def test_reporters_who_disagree(rig: Rig, quorum: Submission) -> None:
 
 
 def test_another_median_than_the_proven_one(rig: Rig, quorum: Submission) -> None:
-    """A third signature beside the two makes another answer the median; the proof is not of that one."""
+    """A third signature beside the two makes another answer the median, and the proof is not about that answer."""
     one, two = quorum.updates[0].observations
     low = rig.sign("trio", Sighting(NORMAL - ANSWER // 500, account=COMMITTEE[2]))
     rig.refuses(with_update(quorum, observations=(low, one, two)), "ProofRejected")
@@ -213,7 +213,7 @@ def test_not_newer_than_the_last_report(rig: Rig, normal: Submission, quorum: Su
     for after in (0, -1, -HOURS, -rig.start):
         late = rig.sign("solo", Sighting(NORMAL, after))
         rig.refuses(with_update(normal, observations=(late,)), "ObservationNotNewer")
-    # One old signature among fresh ones is one too many.
+    # One old signature among fresh ones is enough to be refused.
     late = rig.sign("trio", Sighting(NORMAL, 0, COMMITTEE[1]))
     rig.refuses(with_update(quorum, observations=(quorum.updates[0].observations[0], late)), "ObservationNotNewer")
     accepted(rig, quorum)
@@ -237,7 +237,7 @@ def test_the_same_submission_again(rig: Rig, normal: Submission) -> None:
 
 
 def test_another_proof_of_the_same_report(rig: Rig, normal: Submission) -> None:
-    """Proofs can be made anew at will: it is the round that a report is good for once."""
+    """Anybody can make further proofs, but a report counts for one round, once."""
     again = replace(normal, proof=rig.proofs.prove(rig.window("solo", NORMAL, 600), anew=True))
     assert again.proof != normal.proof
     assert rig.refusal(again) is None
@@ -246,7 +246,7 @@ def test_another_proof_of_the_same_report(rig: Rig, normal: Submission) -> None:
 
 
 def test_a_held_submission_again(rig: Rig, anomalous: Submission) -> None:
-    """A held report leaves the round's number: it must not confirm itself."""
+    """A held report leaves the round's number as it is, and must not confirm itself."""
     assert rig.accepts(anomalous)
     assert rig.state("solo").status is Status.HELD
     rig.refuses(anomalous, "ObservationNotNewer")
@@ -255,7 +255,7 @@ def test_a_held_submission_again(rig: Rig, anomalous: Submission) -> None:
 
 
 def test_a_held_quorum_does_not_confirm_itself_in_parts(rig: Rig) -> None:
-    """The signature that was not the median's must not be good for a confirmation."""
+    """The signature that was not the median's must not serve as a confirmation."""
     rig.admin("proposeReporters", rig.feed_id("trio"), [rig.address(each) for each in COMMITTEE], 1)
     rig.admin("activateReporters", rig.feed_id("trio"))
     sightings = [Sighting(ANOMALOUS, 600 + 100 * i, account) for i, account in enumerate(COMMITTEE)]
@@ -274,7 +274,7 @@ def test_a_held_quorum_does_not_confirm_itself_in_parts(rig: Rig) -> None:
 
 
 def test_another_feed(rig: Rig, normal: Submission, quorum: Submission) -> None:
-    """`level` has the same reporter, the same round and, on this window, the same statement."""
+    """`level` has the same reporter, the same round and, for this window, the same statement."""
     for name in ("level", "trio"):
         moved = with_update(normal, feed_id=rig.feed_id(name))
         rig.refuses(moved, "NotAReporter" if name == "level" else "QuorumNotMet")
@@ -283,7 +283,7 @@ def test_another_feed(rig: Rig, normal: Submission, quorum: Submission) -> None:
 
 
 def test_another_hub_on_the_same_chain(rig: Rig, normal: Submission) -> None:
-    """A second hub of the same code with the same feed: what was signed for one is nothing to the other."""
+    """It is a second hub of the same code with the same feed. A signature for one hub is worth nothing to the other."""
     other = rig.second_hub()
     there = rig.sign("solo", Sighting(ANSWER, 0), round_id=1, hub=other.hub.address)
     first = replace(
@@ -294,13 +294,13 @@ def test_another_hub_on_the_same_chain(rig: Rig, normal: Submission) -> None:
     assert other.state("solo").answer == rig.state("solo").answer
     other.refuses(normal, "NotAReporter")
     accepted(rig, normal, "solo")
-    # Signed for that hub it is good there, proof and all.
+    # Signed for the other hub, the same report and proof are good there.
     resigned = rig.sign("solo", Sighting(NORMAL), round_id=2, hub=other.hub.address)
     accepted(other, with_update(normal, observations=(resigned,)), "solo")
 
 
 def test_another_chain(rig: Rig, normal: Submission, fork: Rig) -> None:
-    """A chain that split off: all addresses, states and times are the same, only its id differs."""
+    """The chain split off: all addresses, states and times are the same, and only its id differs."""
     assert fork.hub.address == rig.hub.address
     assert fork.state("solo") == rig.state("solo")
     fork.refuses(normal, "NotAReporter")

@@ -1,4 +1,4 @@
-"""A model that sees how far apart the reporters are: nobody but the reporters says how far."""
+"""Tests of a model that sees the reporters' spread: only the reporters decide how large it is."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tests.attack.rig import (
 pytestmark = pytest.mark.attack
 
 APART = 1_000
-"""Thousandths of sigma between the two answers of `reports`."""
+"""The spread of `reports`, in thousandths of sigma."""
 
 
 @pytest.fixture(scope="module")
 def prepared(deployed: Rig) -> Iterator[Rig]:
-    """The default model's circuit registered as one that sees the spread: model 2. The feeds are judged by it."""
+    """Register the default model's circuit as one that sees the spread: model 2, which then judges the feeds."""
     snapshot = deployed.chain.rpc("evm_snapshot")
     deployed.admin("addArchitecture", 16, 2, True, True, BATCHES[:1], [deployed.verifier()])
     found = deployed.proofs.artifact()
@@ -54,12 +54,12 @@ def rig(prepared: Rig) -> Iterator[Rig]:
 
 
 def reports(account: int = 3) -> tuple[Sighting, Sighting]:
-    """One sigma apart; the higher answer is the median of two."""
+    """Return two answers one sigma apart; the higher answer is the median of two."""
     return Sighting(NORMAL - NORMAL // 101, 600, 2), Sighting(NORMAL, 600, account)
 
 
 def submission(rig: Rig, name: str, sightings: Sequence[Sighting], spread: int | None) -> Submission:
-    """With a proof of what the hub sees if the spread is the given one; None: of a model that sees none."""
+    """Return a submission with a proof for the given spread. None: with a proof of a model that sees no spread."""
     window: Window = encoding.features(rig.state(name), sightings[-1].answer, rig.start + 600, 16, spread)
     update = FeedUpdate(
         feed_id=rig.feed_id(name),
@@ -86,13 +86,13 @@ def test_the_hub_sees_what_the_reporters_signed(rig: Rig) -> None:
 
 
 def test_a_caller_can_not_choose_the_spread(rig: Rig) -> None:
-    """Not a narrower one, nor a wider one, nor none: whatever it is proven of, the statement is the hub's."""
+    """Whatever was proven (a narrower spread, a wider one, or none), the hub itself writes the statement."""
     low, high = reports()
     spread = apart(rig, low, high)
     for claimed in (0, spread + 1, None):
         rig.refuses(submission(rig, "trio", (low, high), claimed), "ProofRejected")
     good = submission(rig, "trio", (low, high), spread)
-    # Others' answers under the same proof: nearer together, and further apart.
+    # Other answers under the same proof: nearer together, and further apart.
     for other in (low.answer + 10**6, low.answer - 10**6):
         observations = (rig.sign("trio", replace(low, answer=other)), rig.sign("trio", high))
         rig.refuses(with_update(good, observations=observations), "ProofRejected")

@@ -1,4 +1,4 @@
-"""The deployed verifier itself: it takes one encoding of a statement, the canonical one, and no other."""
+"""Tests of the deployed verifier itself: it takes the canonical encoding of a statement, and no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def word(value: int) -> bytes:
 
 
 class Statement:
-    """A proof and its instances, to be encoded well and badly."""
+    """A proof and its instances, which can be encoded well or badly."""
 
     def __init__(self, rig: Rig) -> None:
         window = rig.window("solo", NORMAL, 600)
@@ -49,7 +49,7 @@ def statement(rig: Rig) -> Statement:
 
 
 def verifies(rig: Rig, data: bytes) -> bool:
-    """Whether the verifier says yes. A revert and `false` are both a no."""
+    """Return whether the verifier returns true. A revert counts as false."""
     try:
         answer = rig.run(rig.rpc.call(rig.verifier(), data, sender=rig.address(OUTSIDER)))
     except ContractRejected:
@@ -93,7 +93,7 @@ def _control(rig: Rig, statement: Statement) -> None:
     ],
 )
 def test_other_encodings_of_a_valid_statement(rig: Rig, statement: Statement, name: str) -> None:
-    """All but the malformed ones mean the same by the ABI; the generated code reads fixed places whatever they say."""
+    """By the ABI, all but the malformed ones mean the same, but the generated code reads fixed places in any case."""
     proof, array, end = statement.bytes_(), statement.array(), statement.end
     forged = statement.array((*statement.instances[:-2], FIELD_MODULUS - 1, FIELD_MODULUS - 1))
     inside = len(statement.proof) - len(array) // 32 * 32
@@ -104,7 +104,7 @@ def test_other_encodings_of_a_valid_statement(rig: Rig, statement: Statement, na
         "words between proof and instances": word(0x40) + word(end + 0x20) + proof + word(0) + array,
         "bytes between proof and instances": word(0x40) + word(end + 1) + proof + b"\0" + array,
         "instances first": word(0x40 + len(array)) + word(0x40) + array + proof,
-        # What a naive caller checks is the array that the offset names; what is verified is the one that follows.
+        # A naive caller checks the array that the offset names; the verifier reads the one that follows.
         "instances twice, the second named": word(0x40) + word(end + len(array)) + proof + array + forged,
         "instances twice, the first named": word(0x40) + word(end) + proof + array + forged,
         "instances inside the proof": word(0x40) + word(inside) + proof + array,
@@ -123,7 +123,7 @@ def test_other_encodings_of_a_valid_statement(rig: Rig, statement: Statement, na
 
 
 def test_the_fixed_places_are_what_counts(rig: Rig, statement: Statement) -> None:
-    """The forgery behind these tests: a valid statement at the fixed places, another one where the offset points."""
+    """The forgery: a valid statement at the fixed places, and another one where the offset points."""
     array, end = statement.array(), statement.end
     forged = statement.array((*statement.instances[:-2], FIELD_MODULUS - 1, FIELD_MODULUS - 1))
     data = SELECTOR + word(0x40) + word(end + len(array)) + statement.bytes_() + array + forged
@@ -132,7 +132,7 @@ def test_the_fixed_places_are_what_counts(rig: Rig, statement: Statement) -> Non
 
 
 def test_instances_that_are_not_reduced(rig: Rig, statement: Statement) -> None:
-    """An instance and itself plus the field's order are one element: as instances they would be two statements."""
+    """An instance and the same plus the field's order are one element, but would be two different statements."""
     for index, value in enumerate(statement.instances):
         for alias in (value + FIELD_MODULUS, value + 2 * FIELD_MODULUS, value + 5 * FIELD_MODULUS):
             if alias >= 2**256:
@@ -144,7 +144,7 @@ def test_instances_that_are_not_reduced(rig: Rig, statement: Statement) -> None:
 
 
 def test_each_instance_counts(rig: Rig, statement: Statement) -> None:
-    """The model's hash, each feature and each score: none is without effect."""
+    """The model's hash, each feature and each score all have an effect."""
     for index, value in enumerate(statement.instances):
         altered = (*statement.instances[:index], (value + 1) % FIELD_MODULUS, *statement.instances[index + 1 :])
         assert not verifies(rig, statement.encoded(instances=altered)), f"instance {index}"
@@ -158,7 +158,7 @@ def test_number_of_instances(rig: Rig, statement: Statement) -> None:
 def test_length_of_the_proof(rig: Rig, statement: Statement) -> None:
     for altered in (b"", statement.proof[:-32], statement.proof + bytes(32)):
         assert reverts(rig, statement.encoded(proof=altered))
-    # A length that is not what follows it.
+    # A length that does not match what follows it.
     good = statement.encoded()
     for length in (0, len(statement.proof) - 32, len(statement.proof) + 32, 2**64, 2**256 - 1):
         assert reverts(rig, good[: 4 + 0x40] + word(length) + good[4 + 0x60 :]), length
