@@ -1,4 +1,4 @@
-"""A report of `oracle bench`, as tests of what is made of it take it."""
+"""A report of `oracle bench`, for tests of what is made of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def measured_case(**more: Any) -> dict[str, Any]:
 
 
 def example_report() -> dict[str, Any]:
-    """Return a report of two models. The second of ours took twice the time and the gas that its estimate says."""
+    """Return a report of two models. The second of ours took twice the time and the gas of its estimate."""
     estimated = {"graph": COST | {"rows": 110}, "settings": COST}
     run_args = {
         "input_scale": 13,

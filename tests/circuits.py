@@ -1,11 +1,11 @@
 """One cache of circuits for all tests, all workers, and all runs: `build/test-cache`.
 
-Each folder in it is for one state of the code that builds circuits, and one release of ezkl. It has the layout that the
-product uses: `artifacts`, and beside it `srs`, the reference strings that they are made from. In there, the product
+Each folder in it belongs to one state of the code that builds circuits, and to one release of ezkl. It has the layout
+of the product's cache: `artifacts`, and beside it `srs`, the reference strings of the artifacts. In it, the product
 finds a circuit again by its model and its settings. It builds under a lock file, and puts a whole circuit in place in
-one step, so that processes can share the folder. What solc compiles is kept in `build/cache/solc`, by its input.
+one step, so that processes can share the folder. Solc's output is kept in `build/cache/solc`, by solc's input.
 
-Nothing in the cache may be altered: a test that damages a circuit damages a copy.
+Nobody may alter anything in the cache: a test that damages a circuit damages a copy.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin, SrsSource
 
 BUILDERS = ("oracle/proving", "oracle/core/encoding.py", "oracle/core/privacy.py")
-"""The code that decides what a circuit's files are, beside the model and its settings."""
+"""The code that determines a circuit's files, besides the model and its settings."""
 
 
 @cache
 def folder() -> Path:
-    """The cache's folder for the code as it is."""
+    """Return the cache's folder for the present state of the code."""
     root = toolchain.project_root(Path(__file__).parent)
     files = [path for each in BUILDERS for path in ((root / each).rglob("*.py") if "." not in each else [root / each])]
     content = hashlib.sha256(importlib.metadata.version("ezkl").encode())
@@ -44,17 +44,17 @@ def folder() -> Path:
 
 
 def artifacts() -> Path:
-    """The folder of circuits, for configurations and commands."""
+    """Return the folder of circuits, for configurations and commands."""
     return folder() / "artifacts"
 
 
 def srs() -> SrsSource:
-    """Reference strings that this machine generates, one for each k."""
+    """Return the reference strings that this machine generates, one for each k."""
     return SrsCache(folder() / "srs").source(SrsOrigin.INSECURE_LOCAL)
 
 
 def compiler(request: Any) -> dict[str, Any]:
-    """Compile a verifier, or return what an earlier compilation of it gave."""
+    """Compile a verifier, or return the result of an earlier compilation."""
     return compile_standard(request, SOLC_VERSION)
 
 
@@ -70,5 +70,5 @@ def quadratic(
     disclosure: Disclosure = Disclosure.SCORE,
     model: QuadraticModel | None = None,
 ) -> Artifact:
-    """Build a quadratic model's circuit, or find it in the cache; the default model's unless another is given."""
+    """Build a quadratic model's circuit, or find it in the cache. Without `detector`, it is the default model's."""
     return circuit((model or QuadraticModel.default()).publishing(disclosure), batch, visibility)

@@ -11,7 +11,7 @@ QUARTERS = ("low", "middle", "high", "top")
 
 
 def linear(matrix: np.ndarray, bias: np.ndarray, names: tuple[str, ...]) -> ModelSpec:
-    """A model with an output for each column, of features in [0, 1]."""
+    """Return a model of features in [0, 1] with an output for each column."""
     features, count = matrix.shape
     graph = model(
         [node("Gemm", ["x", "w", "b"])],
@@ -23,7 +23,7 @@ def linear(matrix: np.ndarray, bias: np.ndarray, names: tuple[str, ...]) -> Mode
 
 
 def centroids() -> ModelSpec:
-    """Four classes by the nearest centroid of drawn points: |x − c|² is least where 2 c·x − |c|² is largest."""
+    """Return four classes by the nearest of drawn centroids: |x − c|² is least where 2 c·x − |c|² is largest."""
     draw = np.random.default_rng(4)
     centres = np.array([draw.normal(0.2 + 0.2 * at, 0.05, (50, 3)).mean(axis=0) for at in range(len(QUARTERS))])
     return linear(2 * centres.T, -(centres**2).sum(axis=1), QUARTERS)

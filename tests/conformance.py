@@ -1,6 +1,6 @@
-"""What every implementation of an interface must do: one suite for each family.
+"""Conformance suites, one for each family of implementations of an interface.
 
-A test of an implementation calls the suite with a way to make one, ready to be read twice.
+A test of an implementation calls the suite with a function that makes one, ready to be read twice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oracle.sources.interface import Reading, Source, collect
 
 
 async def check_source(make: Callable[[], Source]) -> None:
-    """The suite of sources.
+    """Check a source against the interface.
 
     Args:
         make: Makes a source that can be read at least twice.
@@ -38,7 +38,7 @@ async def check_source(make: Callable[[], Source]) -> None:
     with pytest.raises(SourceUnavailable, match="closed"):
         await source.read()
 
-    # A source that was never read can be closed, and one that fails does not hinder another.
+    # A source that was never read can be closed, and a failing source does not hinder another.
     other = make()
     collected = await collect([source, other])
     assert [reading.source for reading in collected.readings] == [other.name]
@@ -48,7 +48,7 @@ async def check_source(make: Callable[[], Source]) -> None:
     unread = make()
     await unread.close()
 
-    # Being cancelled does not break it.
+    # A cancelled read does not break the source.
     cancelled = make()
     task = asyncio.ensure_future(cancelled.read())
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What all tests share. Tests that open sockets live in tests/integration and tests/contracts."""
+"""Fixtures that all tests share. Tests that open sockets live in tests/integration and tests/contracts."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from tests.postgres import Postgres
 pytest.register_assert_rewrite("tests.proving_conformance")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # The workers fill the cores: a proof with a thread for each core takes longer beside them, and more of their time.
+    # The test workers use all cores. A proof with a thread for each core would take longer and slow the others down.
     os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
-# Derandomised: a run that failed fails again. No deadline: the first example may load a library.
+# Derandomised, so that a failure can be repeated. No deadline: the first example may load a library.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
 def _log_as_by_default() -> Iterator[None]:
-    """A command run in this process configures the log for itself, not for the tests after it."""
+    """Restore the log after each test, because a command that runs in this process configures it."""
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
 def project_root() -> Path:
-    """The repository."""
+    """Return the folder of the repository."""
     return toolchain.project_root(Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A real PostgreSQL, started when it is first asked for."""
+    """Return a real PostgreSQL, started when it is first used."""
     server = Postgres()
     yield server
     server.close()
@@ -50,10 +50,10 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def anvil(project_root: Path) -> Iterator[Callable[..., Anvil]]:
-    """Starts local chains, each on a port of its own: `chain = anvil(start_time=1_600_000_000)`.
+    """Return a function that starts local chains, each on its own port: `chain = anvil(start_time=1_600_000_000)`.
 
-    They are those of anvil.toml, with the given keys replaced, and stop with the session; stop one earlier by
-    using it as a context manager or with `chain.stop()`.
+    A chain has the settings of anvil.toml, with the given keys replaced, and stops with the session. To stop one
+    earlier, use it as a context manager or call `chain.stop()`.
     """
     with ExitStack() as running:
 

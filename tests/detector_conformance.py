@@ -18,11 +18,11 @@ from oracle.proving.cost import least_k
 from oracle.proving.engine.child import EngineProcess
 
 Load = Callable[[str, Disclosure], Detector]
-"""Reads what a detector's `to_json` returned."""
+"""A function that reads what a detector's `to_json` returned."""
 
 
 def windows(detector: Detector, count: int, seed: int = 7) -> list[tuple[int, ...]]:
-    """Return corners of the box, calm and wild windows."""
+    """Return windows: corners of the box, calm ones and wild ones."""
     draw, moves = random.Random(seed), detector.features - 1
     alternating = tuple(CLIP if index % 2 else -CLIP for index in range(moves))
     found: list[tuple[int, ...]] = [
@@ -54,29 +54,29 @@ def check_detector(detector: Detector, load: Load) -> None:
     seen = windows(detector, 40)
     scores = [detector.score_int(window) for window in seen]
 
-    # Integers: Python's own, as many as there are outputs, within the bound; the bound leaves the circuit room.
+    # The scores are Python integers, one for each output, within the bound, and the bound leaves the circuit room.
     assert all(type(value) is int for row in scores for value in row)
     assert all(len(row) == detector.outputs for row in scores)
     assert max(abs(value) for row in scores for value in row) <= detector.score_bound() <= INT128_MAX // 2
     assert is_score_unit(detector.score_unit)
 
-    # Many at once is the same, exactly; none is none.
+    # Many windows at once give exactly the same. No windows give no scores.
     table = detector.score_many(seen)
     assert table.dtype == object and [tuple(row) for row in table.tolist()] == scores
     assert detector.score_many([]).shape == (0, detector.outputs)
 
-    # A sequence that is no window is refused.
+    # A sequence that is not a window is refused.
     for wrong in (seen[0][1:], (*seen[0], 0), (CLIP + 1, *seen[0][1:]), (-CLIP - 1, *seen[0][1:])):
         with pytest.raises(ValueError):
             detector.score_int(wrong)
 
-    # It judges: a calm window passes, a clipped move after a calm stretch does not.
+    # A calm window passes, and a clipped move after a calm stretch does not.
     assert max(detector.score_int(seen[0])) <= 0
     assert max(detector.score_int(seen[4])) > 0
     if detector.spread:
         assert max(detector.score_int((*(0,) * (detector.features - 2), CLIP, GAP_ONE))) > 0
 
-    # Explanations sum up to the scores, and agree with them about the limit.
+    # The explanations add up to the scores, and agree with them about the limit.
     for window, row in zip(seen, scores, strict=True):
         told = detector.explain(window)
         assert len(told) == detector.outputs and len({each.output for each in told}) == detector.outputs
@@ -88,7 +88,7 @@ def check_detector(detector: Detector, load: Load) -> None:
                 assert each.objects == (each.measured > each.limit)
         assert [each.objects for each in told] == [value > 0 for value in row]
 
-    # Its file is the same bytes each time, and is read again as the same model.
+    # Its file always has the same bytes, and reads back as the same model.
     text = detector.to_json()
     again = load(text, Disclosure.SCORE)
     assert again.to_json() == text == detector.to_json()
@@ -112,7 +112,7 @@ def check_detector(detector: Detector, load: Load) -> None:
     assert verdicts.score_unit == 1
     assert load(text, Disclosure.VERDICT).to_onnx(1) == verdicts.to_onnx(1)
 
-    # The graph is the same bytes each time, and means the same as the integers, to float32's rounding.
+    # The graph always has the same bytes, and agrees with the integers up to float32's rounding.
     assert detector.to_onnx(3) == detector.to_onnx(3)
     with pytest.raises(ValueError, match="batch"):
         detector.to_onnx(0)
@@ -126,7 +126,7 @@ def _check_graph(detector: Detector, seen: Sequence[tuple[int, ...]]) -> None:
     outputs: list[list[float]] = []
     for at in range(0, len(seen), 2):
         outputs += session.run(None, {"x": numpy.array(seen[at : at + 2], dtype=numpy.float32)})[0].tolist()
-    # Scores are floats of the graph over a power of two: the largest window shows which.
+    # Scores are the graph's floats times a power of two, which the largest window reveals.
     at = max(range(len(seen)), key=lambda index: abs(scores[index][0]))
     scale = 2.0 ** round(numpy.log2(abs(scores[at][0] / outputs[at][0])))
     for row, output, window in zip(scores, outputs, seen, strict=True):
@@ -142,7 +142,7 @@ def check_circuit(detector: Detector, engine: EngineProcess, folder: Path, batch
 
     Args:
         detector: A detector that publishes scores or verdicts.
-        engine: Where ezkl runs.
+        engine: The engine that runs ezkl.
         folder: An empty folder for the circuit.
         batch: B.
     """

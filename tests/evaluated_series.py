@@ -1,4 +1,4 @@
-"""Series as evaluations of detectors take them: walks, and venues that nearly agree."""
+"""Series for evaluations of detectors: walks, and venues that nearly agree."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def prepared(
 
 
 def walk(length: int, seed: int = 1, percent: float = 0.5) -> list[str]:
-    """A random walk of about half a percent a tick."""
+    """Return a random walk of about half a percent a tick."""
     rng = random.Random(seed)
     values, level = [], 1000.0
     for _ in range(length):

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: what of aiohttp's `ClientResponse` the package reads."""
+    """An answer: the part of aiohttp's `ClientResponse` that the package reads."""
 
     status: int = 200
     body: bytes = b""
@@ -32,7 +32,7 @@ class Reply:
 
 
 class FakeSession:
-    """Answers each request with what `answer` returns for its body, or raises it."""
+    """A session that answers each request with what `answer` returns for its body, or raises it."""
 
     def __init__(self, answer: Callable[[bytes], Reply | Exception]) -> None:
         self._answer = answer

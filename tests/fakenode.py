@@ -1,4 +1,4 @@
-"""A node in memory, behind the interface of real endpoints: a pool with geth's rules, blocks, and what can go wrong."""
+"""A node in memory, behind the interface of real endpoints: a pool with geth's rules, blocks, and ways to fail."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ CHAIN_ID = 31337
 
 @dataclass
 class FakeNode:
-    """One account's transactions. A `Transport` for `Rpc`.
+    """A node with one account's transactions. A `Transport` for `Rpc`.
 
     Attributes:
-        chain: Mined transactions' hashes, oldest first; a nonce each.
-        pool: What waits, by nonce.
+        chain: Hashes of the mined transactions, oldest first; one for each nonce.
+        pool: The waiting transactions, by nonce.
         base_fee: Wei per gas; None: a chain without EIP-1559.
-        accepts: Whether transactions are taken into the pool; False: as if they were, and forgotten at once.
-        sent: All that was given to it, in order.
-        reverts: Raised by calls.
+        accepts: Whether transactions enter the pool. If False, the node says so but forgets them at once.
+        sent: All transactions that were sent to it, in order.
+        reverts: The error that calls raise.
     """
 
     base_fee: int | None = GWEI
@@ -56,10 +56,10 @@ class FakeNode:
             raise ChainUnavailable(f"{method} is not there")
         return answer(*params)
 
-    # --- what may happen to it ---------------------------------------------------------------------------------
+    # --- events that a test causes ---
 
     def mine(self) -> None:
-        """A block with the next transaction, if it is here and pays enough; an empty one otherwise."""
+        """Mine a block with the next transaction, if it is here and pays enough, or else an empty block."""
         raw = self.pool.get(self.nonce)
         if raw is None or transactions.read(raw)[1].max_fee < (self.base_fee or 0):
             self.chain.append(b"")
@@ -68,16 +68,16 @@ class FakeNode:
             self.chain.append(_hash(raw))
 
     def mine_this(self, raw: bytes) -> None:
-        """A block with a transaction of the next nonce, from wherever it comes."""
+        """Mine a block with a transaction of the next nonce, wherever it comes from."""
         self.pool.pop(self.nonce, None)
         self.chain.append(_hash(raw))
 
     def forget(self) -> None:
-        """Its pool is lost."""
+        """Lose the pool."""
         self.pool.clear()
 
     def reorganise(self, blocks: int) -> None:
-        """The latest blocks are replaced by as many empty ones."""
+        """Replace the latest blocks by as many empty ones."""
         del self.chain[-blocks:]
         self.chain += [b""] * blocks
         self.fork += 1
@@ -164,7 +164,7 @@ class FakeNode:
 
 
 def geth_takes(before: Fees, after: Fees) -> bool:
-    """Go-ethereum's rule for replacements, `list.Add` of its legacy pool, with its price bump of 10 %."""
+    """Apply go-ethereum's rule for replacements, `list.Add` of its legacy pool, with its price bump of 10 %."""
 
     def threshold(fee: int) -> int:
         return fee * 110 // 100
@@ -177,10 +177,10 @@ def geth_takes(before: Fees, after: Fees) -> bool:
 
 @dataclass
 class Ticks:
-    """Stands in for `oracle.chain.transport.heads.Heads`, and for the clock: time passes where it is waited for.
+    """A stand-in for `oracle.chain.transport.heads.Heads` and for the clock: time passes only during waits.
 
     Attributes:
-        then: Called at each wait, with the time that has passed since the beginning.
+        then: Called at each wait, with the time since the beginning.
     """
 
     now: float = 0.0

@@ -1,7 +1,7 @@
-"""Stand-ins for the chain and for circuits, behind the interfaces of the real ones.
+"""Fakes of the chain and of circuits, behind the interfaces of the real ones.
 
-`FakeHub` is the hub's state machine in memory, `FakeSubmitter` the way to it; `StubArtifact` is a circuit whose
-verifier, real code on a real chain, believes any proof that does not start with a zero byte.
+`FakeHub` is the hub's state machine in memory, and `FakeSubmitter` sends to it. `StubArtifact` is a circuit whose
+verifier, real code on a real chain, accepts any proof that does not start with a zero byte.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ REPORTER_KEY = "0x" + "11" * 32
 
 
 def feed_config(description: str = "ETH / USD", **changes: object) -> HubFeedConfig:
-    """A relative feed with a sigma of 1 %, a heartbeat of an hour, and two confirmations."""
+    """Return a relative feed with a sigma of 1 %, a heartbeat of an hour, and two confirmations."""
     config = HubFeedConfig(
         description=description,
         kind=Kind.RELATIVE,
@@ -59,7 +59,7 @@ def feed_config(description: str = "ETH / USD", **changes: object) -> HubFeedCon
 
 
 def reporter(key: str = REPORTER_KEY, chain_id: int = CHAIN_ID, hub: str = HUB_ADDRESS) -> LocalReporter:
-    """A reporter with a key of its own."""
+    """Return a reporter with a key of its own."""
     return LocalReporter(Account.from_key(key), chain_id, hub)
 
 
@@ -67,7 +67,7 @@ class FakeHub:
     """A hub in memory: the reading side of `oracle.chain.hub.Hub`, and `apply` in place of `submit`.
 
     Attributes:
-        events: What became of each report, oldest first.
+        events: The event of each report, oldest first.
     """
 
     def __init__(self, *configs: HubFeedConfig, model_number: int = 1, score_unit: int = 1_000) -> None:
@@ -120,7 +120,7 @@ class FakeHub:
         return [event for event in self.events if first <= event.block_number <= last]
 
     def pause(self, feed_id: bytes, paused: bool = True) -> None:
-        """As the guardian does."""
+        """Pause a feed, as the guardian does."""
         self.states[feed_id] = replace(self.states[feed_id], paused=paused)
 
     def check(self, calldata: bytes) -> None:
@@ -156,7 +156,7 @@ class FakeHub:
             raise ContractRejected("ProofRejected: the verifier does not accept the proof", "ProofRejected")
 
     def apply(self, calldata: bytes, *, block_number: int, tx_hash: bytes, now: int) -> list[RoundEvent]:
-        """What `submit` does. Raises: as `check`."""
+        """Do what `submit` does. Raises the errors of `check`."""
         self.check(calldata)
         submission = decode_submission(calldata)
         events: list[RoundEvent] = []
@@ -206,10 +206,10 @@ class FakeSubmitter:
     """`oracle.chain.tx.submit.Submitter` without a chain: a transaction is mined as soon as it is broadcast.
 
     Attributes:
-        before: Called with "sign", "broadcast" or "confirm" at the start of each; raises what is to go wrong.
-        mined: Events of each mined transaction by its hash; the errors of those that reverted.
+        before: Called with "sign", "broadcast" or "confirm" at the start of each; it raises the error to simulate.
+        mined: The events of each mined transaction by its hash, or the error of one that reverted.
         mines: False leaves broadcast transactions unmined.
-        stuck: How many more times a transaction that is not mined is replaced.
+        stuck: How many more times an unmined transaction is replaced.
     """
 
     hub: FakeHub
@@ -252,7 +252,7 @@ class FakeSubmitter:
         found = self.mined.get(mined)
         if found is None and self.stuck:
             self.stuck -= 1
-            # Trailing bytes are no part of the call: another hash, the same content.
+            # Trailing bytes are no part of the call: they change the hash and not the content.
             raw = submitted.raw_transaction + b"\0"
             tx_hash = hashlib.sha256(raw).digest()
             return Submitted(submitted.proven, tx_hash, raw, submitted.nonce, submitted.hashes)
@@ -273,7 +273,7 @@ def _moved(error: ContractRejected) -> ContractRejected | StateMoved:
 
 
 def _median(observations: Sequence[SignedObservation]) -> tuple[int, int, int]:
-    """Answer, observation time and latest time of a round, as the hub takes them."""
+    """Return the answer, the observation time and the latest time of a round, as the hub takes them."""
     times = sorted(each.observed_at for each in observations)
     return observations[len(observations) // 2].answer, times[(len(times) - 1) // 2], times[-1]
 
@@ -297,7 +297,7 @@ class StubManifest:
 
 @dataclass(frozen=True)
 class StubVerifier:
-    """Creation code, and the code that it leaves."""
+    """A verifier's creation code and runtime code."""
 
     bytecode: bytes
     runtime: bytes
@@ -331,10 +331,10 @@ def stub_artifact(
     name: str = "stub",
     spread: bool = False,
 ) -> StubArtifact:
-    """A circuit with a verifier that answers whether the proof's first byte is not zero.
+    """Return a circuit with a verifier that answers whether the proof's first byte is not zero.
 
     Args:
-        tag: Sets apart the code of verifiers that are to be different ones.
+        tag: Makes the code of different verifiers different.
         ceremony: Whether its code has the public ceremony's constant.
     """
     from oracle.chain.deploy import CEREMONY_CONSTANT

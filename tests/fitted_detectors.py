@@ -1,4 +1,4 @@
-"""A fitted detector of every type, for the suite in `tests/detector_conformance.py`, in Python and in circuits."""
+"""Fitted detectors of every type, for the suite in `tests/detector_conformance.py`, in Python and in circuits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def lesson(sources: int = 1) -> Lesson:
 
 
 def network() -> bytes:
-    """Somebody's model: the largest of |move| and 1.5 · |change of the move|, in sigmas."""
+    """Return a model that somebody made: the largest of |move| and 1.5 · |change of the move|, in sigmas."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 

@@ -20,7 +20,7 @@ OPERATORS = (
 
 @st.composite
 def graphs(draw: st.DrawFn) -> bytes:
-    """Up to eight operators on up to six features; each takes one of the last three values."""
+    """Draw a graph of up to eight operators on up to six features; each takes one of the last three values."""
     features = draw(st.integers(2, 6))
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
@@ -28,7 +28,7 @@ def graphs(draw: st.DrawFn) -> bytes:
 
     def constant(shape: tuple[int, ...]) -> str:
         size = int(np.prod(shape))
-        # One that is neutral in part only could be cut to its neutral part by a slice behind it, and then dropped.
+        # A slice behind a constant that is neutral in part could cut it to that part, and it would then be dropped.
         chosen = draw(
             st.one_of(
                 NUMBERS.map(lambda v: [v] * size),

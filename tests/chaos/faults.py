@@ -366,7 +366,7 @@ def disk_full(scene: Scene) -> Steps:
 
 @contextlib.contextmanager
 def _mounted(folder: Path) -> Iterator[None]:
-    """A disk of one megabyte."""
+    """Mount a disk of one megabyte on a folder."""
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, check=False)
     if made.returncode != 0:
         pytest.skip("only root can mount a small disk; the limit of a file's size is tried in any case")
@@ -435,7 +435,7 @@ def journal_lost_its_end(scene: Scene) -> Steps:
     older.mkdir()
 
     def keep(call: Call) -> None:
-        """A copy of the journal, while the daemon waits for an answer: it has the observation, and no more."""
+        """Copy the journal while the daemon waits for an answer: it then has the observation and no more."""
         with scene.journal() as journal:
             kept = any(entry.outcome is None and entry.stage is StageName.OBSERVED for entry in journal.rows(limit=2))
         if kept:
@@ -464,7 +464,7 @@ def journal_lost_its_end(scene: Scene) -> Steps:
 def postgres_gone(scene: Scene) -> Steps:
     server = scene.keep(contextlib.closing(Postgres()))
     scene.stop()
-    scene.published.clear()  # they are in the other journal
+    scene.published.clear()  # the observations are in the other journal
     url = server.url()
     scene.open_journal = lambda: Journal(PostgresDatabase(url), read_only=True)
     scene.configure(journal=f'url = "{url}"\nlease_s = 1')
@@ -494,7 +494,7 @@ def journal_damaged(scene: Scene) -> Steps:
     scene.journal_path.write_bytes(os.urandom(1 << 16))
     scene.start()
     assert scene.ended() == 1
-    scene.published.clear()  # they are in the old journal
+    scene.published.clear()  # the observations are in the old journal
     yield
     scene.journal_path.unlink()
 
@@ -786,7 +786,7 @@ def _endpoints(scene: Scene, count: int, options: str) -> Iterator[None]:
 
 
 def _reverted(call: Call) -> Any:
-    """A receipt that says the opposite of the node's."""
+    """Return a receipt that says the opposite of the node's."""
     found = call.forward()
     if found.get("result"):
         found["result"] |= {"status": "0x0", "logs": []}
@@ -893,7 +893,7 @@ def rpc_without_receipts(scene: Scene) -> Steps:
 
 
 def _rpc(scene: Scene, method: str | None, act: Any) -> Steps:
-    """A fault during which nothing gets on."""
+    """Apply a rule to the proxy during which no observation moves on, and check that none does."""
     scene.proxy.on(method, act)
     scene.publish()
     scene.until_told("will try again")
@@ -902,7 +902,7 @@ def _rpc(scene: Scene, method: str | None, act: Any) -> Steps:
 
 
 def _rpc_ends(scene: Scene, method: str, act: Any) -> Steps:
-    """A fault under which observations end."""
+    """Apply a rule to the proxy during which observations still end."""
     scene.proxy.on(method, act)
     scene.until_ended(scene.publish())
     yield
@@ -1348,7 +1348,7 @@ def keystore_damaged(scene: Scene) -> Steps:
 def keystore_unreadable(scene: Scene) -> Steps:
     def unreadable(folder: Path) -> None:
         (folder / "reporter.json").unlink()
-        (folder / "reporter.json").mkdir()  # which root can't read as a file either
+        (folder / "reporter.json").mkdir()  # not even root can read it as a file
 
     yield from _keystore(scene, unreadable)
 
@@ -1431,7 +1431,7 @@ def two_daemons_with_the_same_keys(scene: Scene) -> Steps:
                 ends.setdefault(entry.key, set()).add(entry.outcome)
     assert all(Outcome.ACCEPTED in ends[key] for key in scene.published), ends
     assert set().union(*ends.values()) <= {Outcome.ACCEPTED, Outcome.SUPERSEDED}
-    scene.published.clear()  # either of them may have come first
+    scene.published.clear()  # either of them may have been first
     scene.configure(journal='path = "journal.db"')
     assert first.poll() is None
     yield

@@ -1,4 +1,4 @@
-"""A source of prices over HTTP that a test moves on, and that misbehaves when it is asked to."""
+"""A source of prices over HTTP: a test sets its readings, and can make it misbehave."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 from tests.chaos.httpd import Server, Switched
 
 Misbehaviour: TypeAlias = Callable[["Answering"], None]
-"""Answers a request in the place of a price."""
+"""A function that answers a request in place of a price."""
 
 
 class FeedServer(Switched):
-    """One reading per feed, `{"price": …, "time": …}` at `/feed`, the same until it is set anew. A context manager.
+    """A server with a reading per feed, `{"price": …, "time": …}` at `/feed`, until another is set. A context manager.
 
     Attributes:
-        fault: Answers in the place of the readings, while it is set.
-        next: Asked for a feed's next reading at each request, if it is set: a source at full speed.
+        fault: Answers in place of the readings, while it is set.
+        next: Returns a feed's next reading at each request, if it is set: a source at full speed.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
@@ -44,18 +44,18 @@ class FeedServer(Switched):
         return _Server(self, port, self._certificate)
 
     def set(self, feed: str, price: str, time: int) -> None:
-        """The feed's reading from now on."""
+        """Set the feed's reading from now on."""
         self._readings[feed] = (price, time)
 
     def reading(self, feed: str) -> tuple[str, int] | None:
-        """What a request for a feed is answered with."""
+        """Return the answer to a request for a feed."""
         if self.next is not None:
             return self.next(feed)
         return self._readings.get(feed)
 
 
 class Answering(BaseHTTPRequestHandler):
-    """One request."""
+    """A handler of one request."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -74,10 +74,10 @@ class Answering(BaseHTTPRequestHandler):
             else:
                 self.give(json.dumps({"price": found[0], "time": found[1]}).encode())
         except OSError:
-            self.close_connection = True  # whoever asked is gone
+            self.close_connection = True  # the client has gone
 
     def give(self, body: bytes, *, status: int = 200, kind: str = "application/json", **headers: str) -> None:
-        """Answer."""
+        """Send an answer."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -101,7 +101,7 @@ class _Server(Server):
 
 
 def self_signed(folder: Path) -> Path:
-    """A certificate, with its key, that nobody has a reason to trust."""
+    """Return a self-signed certificate and its key, which nobody has a reason to trust."""
     path = folder / "self-signed.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -117,7 +117,7 @@ def self_signed(folder: Path) -> Path:
 
 
 def html(request: Answering) -> None:
-    """A page for people, as a proxy shows while the API is away."""
+    """Answer with a page for people, as a proxy does while the API is down."""
     request.give(b"<html><body>Busy, come back later</body></html>", kind="text/html")
 
 
@@ -138,7 +138,7 @@ def redirect(request: Answering) -> None:
 
 
 def huge(request: Answering) -> None:
-    """An answer that would fill the memory, of which a client takes as much as it wants."""
+    """Answer with a body that would fill the memory; a client can read as much of it as it wants."""
     request.send_response(200)
     request.send_header("Content-Length", str(1 << 40))
     request.end_headers()
@@ -149,7 +149,7 @@ def huge(request: Answering) -> None:
 
 
 def drip(request: Answering) -> None:
-    """A byte now and then, so that no single read ever times out."""
+    """Send a byte now and then, so that no single read ever times out."""
     request.send_response(200)
     request.send_header("Content-Length", "1000")
     request.end_headers()

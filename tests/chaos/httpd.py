@@ -1,4 +1,4 @@
-"""A server of which nothing is left once it has ended, kept-alive connections included; and one that comes back."""
+"""Servers that tests end completely, with their kept-alive connections, and one that can come back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), handler)
 
     def end(self) -> None:
-        """Refuse connections, and end those that there are."""
+        """Refuse connections, and end the open ones."""
         self.shutdown()
         self.server_close()
         for connection in list(self._open):
@@ -36,11 +36,11 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that does not like a certificate, or that was killed; what matters is asserted elsewhere
+        pass  # the client rejects the certificate or was killed; the tests assert elsewhere what matters
 
 
 class Switched(abc.ABC):
-    """What answers while it is up. A context manager, which is up from its beginning to its end."""
+    """A server that can be switched off and on. As a context manager, it starts when entered and ends when left."""
 
     def __init__(self) -> None:
         self._server: Server | None = None
@@ -48,7 +48,7 @@ class Switched(abc.ABC):
 
     @abc.abstractmethod
     def _listen(self, port: int) -> Server:
-        """A new server; port 0 is any that is free."""
+        """Return a new server. Port 0 takes any free port."""
 
     def __enter__(self) -> Self:
         self.up()
@@ -60,14 +60,14 @@ class Switched(abc.ABC):
         self.down()
 
     def up(self) -> None:
-        """Listen: on the same port as before, if there was one."""
+        """Start to listen, on the same port as before if there was one."""
         self._server = self._listen(self._port)
         self._port = self._server.server_port
         name = type(self).__name__
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True).start()
 
     def down(self) -> None:
-        """Refuse connections, and end those that there are."""
+        """Refuse connections, and end the open ones."""
         server, self._server = self._server, None
         if server is not None:
             server.end()

@@ -1,6 +1,6 @@
-"""Daemons as processes of their own, forked from one that has imported everything: an import takes longer than a fault.
+"""Daemons as processes, forked from one that has imported everything: an import takes longer than a fault.
 
-What is run is what `oracle run` runs; the first test of tests/integration/test_daemon.py starts an interpreter for it.
+They run what `oracle run` runs. The first test of tests/integration/test_daemon.py starts an interpreter for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-# What a daemon imports while it starts, and with its first requests.
+# The modules that a daemon imports while it starts and with its first requests.
 import aiohttp.connector  # noqa: F401
 import eth_account  # noqa: F401
 import jsonpath  # noqa: F401
@@ -34,7 +34,7 @@ from tests.chaos import saboteur
 
 
 def start(folder: Path, environment: dict[str, str], arguments: Sequence[str] = ("run",)) -> Daemon:
-    """Start `oracle run`, or another command, in a folder; its log goes to `log` there."""
+    """Start `oracle run`, or another command, in a folder; its output goes to the file `log` there."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
     process = context.Process(target=_run, args=(folder, environment, tuple(arguments)))
@@ -43,7 +43,7 @@ def start(folder: Path, environment: dict[str, str], arguments: Sequence[str] = 
 
 
 class Daemon:
-    """A running one; in the manner of subprocess.Popen."""
+    """A running daemon, with the methods of subprocess.Popen."""
 
     def __init__(self, process: ForkServerProcess) -> None:
         self._process = process
@@ -54,11 +54,11 @@ class Daemon:
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Its exit code, or the negative number of a signal; None while it runs."""
+        """Return the exit code, or the negative number of a signal; None while it runs."""
         return self._process.exitcode
 
     def wait(self, timeout: float = 30.0) -> int:
-        """The same, once it has ended; it has to within `timeout` seconds."""
+        """Wait until it has ended, for at most `timeout` seconds, and return the same as `poll`."""
         self._process.join(timeout)
         assert self._process.exitcode is not None, f"it has not ended within {timeout:g} s"
         return self._process.exitcode

@@ -1,4 +1,4 @@
-"""A JSON-RPC endpoint in front of a node, where a test does what it likes with each request, in a thread of its own.
+"""A JSON-RPC endpoint in front of a node. It handles each request in a thread, as a test tells it to.
 
     with NodeProxy(chain.rpc_url) as proxy:
         proxy.on("eth_getTransactionReceipt", delay(2.0))
@@ -6,8 +6,8 @@
         ...
         proxy.clear()
 
-It can be taken down and brought up, and be pointed at another node, while a daemon uses it. A websocket goes through
-too, at the same port, until `cut` ends it.
+A test can take it down, bring it up and point it at another node while a daemon uses it. Websockets pass through it
+too, on the same port, until `cut` ends them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PATIENCE_S = 60.0
 
 
 class Dropped(Exception):
-    """The connection ends without an answer."""
+    """Raised to end the connection without an answer."""
 
 
 @dataclass(frozen=True)
 class Http:
-    """An answer that is not JSON-RPC's."""
+    """An answer that is not JSON-RPC."""
 
     status: int
     body: bytes = b""
@@ -52,27 +52,27 @@ class Call:
         self.params: list[Any] = list(document.get("params") or [])
 
     def forward(self, params: list[Any] | None = None) -> dict[str, Any]:
-        """The node's answer; with other parameters than were sent, if they are given."""
+        """Return the node's answer, to other parameters than those sent if they are given."""
         document = self._document if params is None else self._document | {"params": params}
         return self._proxy.ask(document)
 
     def answer(self, result: Any) -> dict[str, Any]:
-        """A result that the node did not give."""
+        """Return an answer with this result, which the node did not give."""
         return {"jsonrpc": "2.0", "id": self._document.get("id"), "result": result}
 
     def refuse(self, message: str, code: int = -32000, data: str | None = None) -> dict[str, Any]:
-        """An error that the node did not give."""
+        """Return an answer with this error, which the node did not give."""
         error = {"code": code, "message": message} | ({} if data is None else {"data": data})
         return {"jsonrpc": "2.0", "id": self._document.get("id"), "error": error}
 
 
 Act: TypeAlias = Callable[[Call], dict[str, Any] | Http | None]
-"""What is done with a request: the answer to it, or None to forward it. May raise `Dropped`."""
+"""A function that returns the answer to a request, or None to forward it. It may raise `Dropped`."""
 
 
 @dataclass(eq=False)
 class Rule:
-    """What is done with requests of a method, or of all (None), so many times (None: until it is removed)."""
+    """A rule for requests of a method or for all (None). It applies `times` times, or until it is removed (None)."""
 
     method: str | None
     act: Act
@@ -81,18 +81,18 @@ class Rule:
     _hit: threading.Event = field(default_factory=threading.Event)
 
     def wait(self) -> None:
-        """Until it was applied for the first time."""
+        """Wait until the rule was applied for the first time."""
         assert self._hit.wait(PATIENCE_S), f"there was no request of {self.method} within {PATIENCE_S:g} s"
 
 
 class NodeProxy(Switched):
-    """An endpoint for the tests of one node. A context manager.
+    """An endpoint in front of one node. A context manager.
 
     Args:
-        upstream: The node's URL; may be replaced while it runs.
+        upstream: The node's URL; a test may replace it while the proxy runs.
 
     Attributes:
-        seen: How many requests there were of each method.
+        seen: The number of requests of each method.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -106,19 +106,19 @@ class NodeProxy(Switched):
 
     @property
     def url(self) -> str:
-        """Where it answers; the path is of no consequence to it."""
+        """Return the proxy's URL. The proxy ignores the path."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def ws_url(self) -> str:
-        """The same, for a websocket."""
+        """Return the same URL for a websocket."""
         return f"ws://127.0.0.1:{self._port}"
 
     def _listen(self, port: int) -> Server:
         return _Server(self, port)
 
     def on(self, method: str | None, act: Act, times: int | None = None) -> Rule:
-        """Do something with requests of a method, or of all. The latest rule comes first."""
+        """Add a rule for the requests of a method, or for all requests. The latest rule comes first."""
         rule = Rule(method, act, times)
         with self._lock:
             self._rules.insert(0, rule)
@@ -135,7 +135,7 @@ class NodeProxy(Switched):
             self._rules.clear()
 
     def ask(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The node's answer. Raises: Dropped if it has none."""
+        """Return the node's answer. Raises: Dropped if it has none."""
         body = json.dumps(document)
         for again in (True, False):
             connection = self._connection()
@@ -156,10 +156,10 @@ class NodeProxy(Switched):
             connection.close()
 
     def tunnel(self, below: socket.socket, head: bytes) -> None:
-        """Let a connection's bytes go to the node and back, unread, until either side ends it.
+        """Carry a connection's bytes to the node and back, unread, until either side ends it.
 
         Args:
-            head: What was read of it already.
+            head: The bytes that were read from it already.
         """
         where = urlsplit(self.upstream)
         with contextlib.suppress(OSError), socket.create_connection((where.hostname or "", where.port or 80)) as above:
@@ -188,7 +188,7 @@ class NodeProxy(Switched):
         return kept[self.upstream]
 
     def respond(self, body: bytes) -> bytes | Http:
-        """What is answered to a request. Raises: Dropped."""
+        """Return the answer to a request. Raises: Dropped."""
         call = Call(self, json.loads(body))
         with self._lock:
             self.seen[call.method] += 1
@@ -208,27 +208,27 @@ class NodeProxy(Switched):
 
 
 def http_error(status: int, body: bytes = b"") -> Act:
-    """Answers a status."""
+    """Return an action that answers with an HTTP status."""
     return lambda call: Http(status, body)
 
 
 def refuse(message: str, code: int = -32000, data: str | None = None) -> Act:
-    """Answers an error of JSON-RPC."""
+    """Return an action that answers with a JSON-RPC error."""
     return lambda call: call.refuse(message, code, data)
 
 
 def answer(result: Any) -> Act:
-    """Answers this, whatever the node has."""
+    """Return an action that answers with this result, whatever the node says."""
     return lambda call: call.answer(result)
 
 
 def body(content: bytes) -> Act:
-    """Answers these bytes, whatever was asked."""
+    """Return an action that answers with these bytes, whatever was asked."""
     return lambda call: Http(200, content, (("Content-Type", "application/json"),))
 
 
 def rewrite(change: Callable[[list[Any], Any], Any]) -> Act:
-    """Answers the node's result, changed: called with the parameters and the result."""
+    """Return an action that changes the node's result: `change` gets the parameters and the result."""
 
     def act(call: Call) -> dict[str, Any]:
         found = call.forward()
@@ -240,7 +240,7 @@ def rewrite(change: Callable[[list[Any], Any], Any]) -> Act:
 
 
 def delay(seconds: float) -> Act:
-    """Answers what the node does, late."""
+    """Return an action that answers as the node does, but late."""
 
     def act(call: Call) -> None:
         threading.Event().wait(seconds)
@@ -249,18 +249,18 @@ def delay(seconds: float) -> Act:
 
 
 def drop(call: Call) -> None:
-    """Ends the connection without an answer; the node has heard nothing."""
+    """End the connection without an answer. The node gets nothing."""
     raise Dropped
 
 
 def lose_answer(call: Call) -> None:
-    """The node has heard it, but its answer is lost."""
+    """Pass the request to the node, and lose its answer."""
     call.forward()
     raise Dropped
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    """All bytes of one connection to another; the end of one is the end of both."""
+    """Copy all bytes of one connection to another. When one ends, end both."""
     with contextlib.suppress(OSError):
         while some := source.recv(1 << 16):
             sink.sendall(some)
@@ -275,7 +275,7 @@ def _end(connection: socket.socket) -> None:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Header and body are two packets, of which the second would wait for the first one's receipt.
+    # Header and body are two packets; without this, the second would wait until the first is acknowledged.
     disable_nagle_algorithm = True
     server: _Server
 
@@ -296,10 +296,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(answered.body)
         except OSError:
-            self.close_connection = True  # whoever asked is gone
+            self.close_connection = True  # the client has gone
 
     def do_GET(self) -> None:
-        """A websocket begins so; nothing else is asked for in this way."""
+        """Start a websocket, the only use of GET here."""
         self.close_connection = True
         head = [self.requestline, *(f"{name}: {value}" for name, value in self.headers.items()), "", ""]
         self.server.proxy.tunnel(self.connection, "\r\n".join(head).encode())

@@ -1,13 +1,13 @@
-"""The daemon, which kills itself at a stage or whose clock is another one.
+"""A daemon that kills itself at a stage, or whose clock is wrong.
 
     CHAOS_KILL=before:PROVEN    SIGKILL when this stage is to be journalled, before the database hears of it
     CHAOS_KILL=within:PROVEN    … when it is written, but not yet committed
     CHAOS_KILL=after:PROVEN     … once it is committed
-    CHAOS_KILL=…:PROVEN:eth#2   … of this feed
+    CHAOS_KILL=…:PROVEN:eth#2   … only for this feed
     CHAOS_MEMORY_MB=20          each proving process may have so much, less than can be configured
     CHAOS_CLOCK=FILE            time.time() is off by as many seconds as the file says
 
-What is asked of the network is cut more easily from outside, by the proxy; these are the places that it does not see.
+Network requests are easier to disturb from outside, by the proxy. These are the places that the proxy does not see.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _move_clock(path: Path) -> None:
         return real() + float(path.read_text())
 
     time.time = moved
-    # Those that keep it as a default keep the real one: they are told.
+    # These keep the real clock as a default argument, so it is replaced there as well.
     from oracle.feeds.journal import Journal
     from oracle.sources.http.source import HttpSource
 

@@ -1,4 +1,4 @@
-"""What a fault is tried on: a daemon as a process, between sources and a chain that do as they are told."""
+"""A scene to try a fault on: a daemon as a process, with sources and a chain that a test controls."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ T = TypeVar("T")
 RPC_KEY = "rpc-key-8d1f4b"
 SOURCE_KEY = "source-key-5c2e9a"
 PASSWORD = "correct-horse-71"
-"""Words that must be in no log."""
+"""Words that no log may contain."""
 
 AHEAD = 1_000
-"""Seconds by which the first observation's time is behind the present one: each further one is a second later."""
+"""Seconds between the first observation's time and the present; each further observation is a second later."""
 
 
 def feed_table(name: str, url: str, **changes: Any) -> str:
-    """A feed's part of the configuration: each new reading of its source is due at once."""
+    """Return a feed's part of the configuration. Each new reading of its source is due at once."""
     keys: dict[str, Any] = {
         "name": name,
         "description": name.upper(),
@@ -149,7 +149,7 @@ class Staged:
 
 
 def stage(folder: Path, chain: AnvilConfig, feeds: Sequence[str], **options: Any) -> Staged:
-    """Deploy, and keep the chain's state: each scene begins with a copy of it."""
+    """Deploy and keep the chain's state. Each scene begins with a copy of it."""
     state = folder / "anvil.json"
     artifacts = circuits.artifacts()
     with Anvil(chain.model_copy(update={"port": 0, "state_file": state})) as node:
@@ -204,13 +204,13 @@ class Scene:
     # --- the daemon ---
 
     def configure(self, **options: Any) -> None:
-        """Write the configuration; `options` are kept for the next time."""
+        """Write the configuration. `options` stay in force for later calls."""
         self.options |= options
         values = {"rpc_url": f"{self.proxy.url}/v2/{RPC_KEY}", "url": self.source.url} | self.options
         write_config(self.folder, self.staged.chain, self.staged.artifacts, self.feeds, self.feed_options, **values)
 
     def start(self, **environment: str) -> Daemon:
-        """Start the daemon; its log goes to `log` in the folder.
+        """Start the daemon. Its log goes to `log` in the folder.
 
         Args:
             environment: See `tests.chaos.saboteur`.
@@ -222,49 +222,49 @@ class Scene:
 
     @property
     def daemon(self) -> Daemon:
-        """The latest one."""
+        """Return the latest daemon."""
         return self._started[-1]
 
     def kill(self) -> None:
-        """SIGKILL, and nothing of it is left to run."""
+        """Send SIGKILL, and wait until no process of the daemon is left."""
         self.daemon.kill()
         self.daemon.wait(30)
 
     def stop(self) -> None:
-        """SIGTERM, and it ends in order."""
+        """Send SIGTERM, and wait for an orderly end."""
         self.daemon.send_signal(signal.SIGTERM)
         assert self.daemon.wait(60) == 0, self.log()[-3_000:]
 
     def ended(self) -> int:
-        """The exit code of a daemon that ends by itself."""
+        """Wait until the daemon ends by itself, and return its exit code."""
         return self.daemon.wait(60)
 
     def pause(self) -> None:
-        """SIGSTOP."""
+        """Send SIGSTOP."""
         self.daemon.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """SIGCONT."""
+        """Send SIGCONT."""
         self.daemon.send_signal(signal.SIGCONT)
 
     def reload(self) -> None:
-        """SIGHUP, with the configuration as it is now."""
+        """Write the configuration as it is now, and send SIGHUP."""
         self.configure()
         self.daemon.send_signal(signal.SIGHUP)
 
     def killed(self) -> None:
-        """Waits until the daemon has killed itself, or was."""
+        """Wait until the daemon has killed itself or was killed."""
         assert self.daemon.wait(60) == -signal.SIGKILL, self.log()[-3_000:]
 
     def forget(self, process: Daemon) -> None:
-        """It is not the latest any more; it has ended, or is stopped."""
+        """Forget the latest daemon, which has ended or is stopped."""
         if process.poll() is None:
             process.terminate()
             process.wait(60)
         self._started.remove(process)
 
     def engine(self) -> psutil.Process:
-        """The daemon's proving process."""
+        """Return the id of the daemon's proving process."""
         found: list[psutil.Process] = []
 
         def there() -> bool:
@@ -279,10 +279,10 @@ class Scene:
         self._engines.add(found[0])  # if it is stopped, it outlives its daemon
         return found[0]
 
-    # --- what it reads and writes ---
+    # --- its input and output ---
 
     def publish(self, price: str | None = None, feed: str | None = None) -> str:
-        """A new reading of the source, a second after the last one; returns the key of its observation."""
+        """Publish a new reading of the source, a second after the last one, and return its observation's key."""
         feed = feed or self.feeds[0]
         self._step += 1
         moment = self._moment + self._step
@@ -293,16 +293,16 @@ class Scene:
         return key
 
     def skip_time(self, seconds: int) -> None:
-        """The next readings are so much later."""
+        """Let the next readings be so much later."""
         self._moment += seconds
 
     def log(self) -> str:
-        """What daemons wrote."""
+        """Return the log of all daemons so far."""
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
     def told(self, pattern: str) -> bool:
-        """Whether a line of the log matches."""
+        """Return whether a line of the log matches."""
         return re.search(pattern, self.log()) is not None
 
     def until_told(self, pattern: str) -> None:
@@ -310,7 +310,7 @@ class Scene:
         self._eventually(lambda: self.told(pattern), f"{pattern!r} in the log")
 
     def unready(self) -> dict[str, str]:
-        """What `/readyz` of the latest daemon finds wrong, and why."""
+        """Return the failed checks that `/readyz` of the latest daemon shows, with their reasons."""
         port = [line["port"] for line in log_lines(self.log()) if line.get("event") == "serving"][-1]
         try:
             with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as found:
@@ -321,7 +321,7 @@ class Scene:
         return {check["name"]: check["detail"] for check in document["checks"] if not check["ok"]}
 
     def entry(self, key: str) -> Entry | None:
-        """An observation as the journal has it, while a daemon may be writing it."""
+        """Return an observation as the journal has it. A daemon may be writing it meanwhile."""
         try:
             with self.journal() as journal:
                 return next((entry for entry in journal.rows() if entry.key == key), None)
@@ -329,11 +329,11 @@ class Scene:
             return None  # not begun yet, or being written
 
     def journal(self) -> Journal:
-        """For reading."""
+        """Open the journal for reading."""
         return self.open_journal()
 
     def until_stage(self, key: str, stage: StageName) -> None:
-        """Wait until an observation has come so far."""
+        """Wait until an observation has reached a stage."""
 
         def reached() -> bool:
             entry = self.entry(key)
@@ -355,7 +355,7 @@ class Scene:
         return found
 
     def accepted(self) -> int:
-        """How many observations were accepted."""
+        """Return how many observations were accepted."""
         try:
             with self.journal() as journal:
                 return journal.counts()["accepted"]
@@ -380,7 +380,7 @@ class Scene:
         return entry
 
     def _deliver_by_own_clock(self) -> Entry:
-        """Where the source has no times, the observation's is the daemon's, which nobody knows before."""
+        """Deliver from a source without times: the daemon's clock sets a time that nobody knows in advance."""
         before = self.accepted()
         self.publish()
         self._eventually(lambda: self.accepted() > before, "a further round")
@@ -405,10 +405,10 @@ class Scene:
 
         self.proxy.on(method, act)
 
-    # --- what has to hold ---
+    # --- the invariants ---
 
     def assert_exactly_once(self, *, new_journal: bool = False) -> list[tuple[bytes, int, Outcome, int]]:
-        """The chain's events and the journal's ends are the same, one to one; nothing is open; none came twice.
+        """Assert that the chain's events match the journal's ended observations, one to one, and that none is open.
 
         Args:
             new_journal: The journal was begun anew, so it lacks what the chain had before.
@@ -426,7 +426,7 @@ class Scene:
         return on_chain
 
     def assert_nothing_secret(self) -> None:
-        """No key, password or token is in the log, nor a traceback."""
+        """Assert that the log contains no key, password, token or traceback."""
         log = self.log()
         keys = [account.key.removeprefix("0x") for account in self.chain.accounts[:2]]
         for secret in (RPC_KEY, SOURCE_KEY, PASSWORD, *keys):
@@ -452,7 +452,7 @@ class Scene:
 
 
 def events(chain: Anvil, deployment: Path) -> list[tuple[bytes, int, Outcome, int]]:
-    """What the hub has emitted: feed, time, outcome, answer."""
+    """Return the events of the hub: feed, time, outcome, answer."""
     found = load_deployment(deployment)
 
     async def read() -> list[tuple[bytes, int, Outcome, int]]:
@@ -472,7 +472,7 @@ def events(chain: Anvil, deployment: Path) -> list[tuple[bytes, int, Outcome, in
 
 
 def log_lines(text: str) -> list[Mapping[str, Any]]:
-    """The log's lines that are JSON."""
+    """Return the lines of the log that are JSON."""
     found: list[Mapping[str, Any]] = []
     for line in text.splitlines():
         with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Each fault, brought about for real; what holds after all of them."""
+"""Tests of each fault, brought about for real, and of the invariants that hold after all of them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_nothing_is_lost_and_nothing_comes_twice(fault: Fault, staged: Staged, t
         scene.deliver()
 
         steps = fault.steps(scene)
-        next(steps)  # it is there, and shows
-        assert next(steps, None) is None  # it is over
+        next(steps)  # the fault is there, and shows
+        assert next(steps, None) is None  # the fault is over
 
         if scene.daemon.poll() is not None:
             scene.start()

@@ -1,7 +1,7 @@
-"""What forge has compiled: contracts in its output, where that is of today's sources and of the deployed profile.
+"""Contracts in forge's output, if it was compiled from today's sources with the deployed profile.
 
-solc writes into each contract's metadata which release it is, with which settings it ran, and the hash of each source
-that it read. Compared with `foundry.toml` and the files, these tell what the bytecode is of without compiling again.
+solc writes its release, its settings and the hash of each source that it read into a contract's metadata. A comparison
+with `foundry.toml` and the files shows what the bytecode was compiled from, without compiling again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from oracle.core.formats import keccak
 
 
 def current(root: Path, name: str, file: str) -> Compiled | None:
-    """Return a contract from forge's output; None if there is none of today's sources and of the deployed profile.
+    """Return a contract from forge's output; None if it is not from today's sources and the deployed profile.
 
     Args:
         root: The project.
-        name: The contract's.
+        name: The name of the contract.
         file: Its source, relative to the root.
     """
     for path in sorted((root / "build/forge/out" / Path(file).name).glob(f"{name}*.json")):
@@ -55,7 +55,7 @@ def _hash_of(source: Path) -> str:
 
 
 def _code(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Forge's `bytecode` and `deployedBytecode` as solc writes them."""
+    """Return forge's `bytecode` and `deployedBytecode` as solc writes them."""
     code = {kind: dict(document[kind]) for kind in ("bytecode", "deployedBytecode")}
     for each in code.values():
         each["object"] = each["object"].removeprefix("0x")

@@ -1,7 +1,7 @@
-"""A chain with our hub, feeds and adapters on it, and other people's contracts that read them.
+"""A chain with our hub, feeds and adapters, and with other people's contracts that read them.
 
-Proofs are tested elsewhere: the verifier here believes everything, so that a report is accepted or held as its scores
-say.
+Other tests cover proofs. The verifier here accepts everything, so a report is accepted or held according to its
+scores.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Reverted(Exception):
     """A call reverted.
 
     Attributes:
-        data: Its reason as the contract gave it.
+        data: The revert data of the contract.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -64,7 +64,7 @@ class Reverted(Exception):
 
 
 def compile_all() -> dict[str, Compiled]:
-    """Ours as packaged, our examples, and Aave's and Chainlink's, unmodified, with compilers that they ask for."""
+    """Compile our contracts, our examples, and Aave's and Chainlink's unmodified ones with the compilers they ask for."""
     extra = {"YesVerifier": "contracts/test/mocks/YesVerifier.sol", "MeanPrice": "contracts/examples/MeanPrice.sol"}
     modern = {
         "AaveOracle": f"{AAVE}/misc/AaveOracle.sol",
@@ -81,7 +81,7 @@ def compile_all() -> dict[str, Compiled]:
 
 
 def _compile(version: str, sources: Mapping[str, str]) -> dict[str, Compiled]:
-    """Contracts of packages whose imports are relative."""
+    """Compile contracts of packages whose imports are relative."""
     root = toolchain.project_root(Path(__file__).parent)
     texts: dict[str, str] = {}
     waiting = list(sources.values())
@@ -105,17 +105,17 @@ def _compile(version: str, sources: Mapping[str, str]) -> dict[str, Compiled]:
 
 
 def chainlink_abi(name: str) -> list[dict[str, Any]]:
-    """An ABI that Chainlink's package has: "AggregatorV2V3Interface" for instance."""
+    """Return an ABI of Chainlink's package: "AggregatorV2V3Interface" for instance."""
     root = toolchain.project_root(Path(__file__).parent)
     found: list[dict[str, Any]] = json.loads((root / CHAINLINK / "abi" / "v0.8" / f"{name}.json").read_text("utf-8"))
     return found
 
 
 class Market:
-    """A chain, what can be deployed on it, and a hub without feeds.
+    """A chain, contracts to deploy on it, and a hub without feeds.
 
     Attributes:
-        now: Time of the latest block that was mined on purpose, unix seconds.
+        now: Time of the latest block that the test mined on purpose, in unix seconds.
     """
 
     def __init__(self, chain: Anvil, codes: Mapping[str, Compiled]) -> None:
@@ -134,7 +134,7 @@ class Market:
     # --- feeds -------------------------------------------------------------------------------------------------
 
     def add_feed(self, description: str, **changes: Any) -> Contract:
-        """A feed of one reporter; its adapter, linked."""
+        """Add a feed of one reporter, and return its adapter, which is linked."""
         config = {
             "description": description,
             "kind": 0,
@@ -163,7 +163,7 @@ class Market:
         return self.at("ZkAggregator", self.call(self.factory, "addressOf", *arguments))
 
     def report(self, description: str, answer: int, score: int = CALM, *, after: int = 60, delay: int = 0) -> list[Log]:
-        """Submit a report, observed `after` seconds from now and mined `delay` seconds later; its logs."""
+        """Submit a report, observed `after` seconds from now and mined `delay` seconds later, and return its logs."""
         observed_at = self.now + after
         self.now = observed_at + delay
         feed_id = feed_id_of(description)
@@ -185,11 +185,11 @@ class Market:
     # --- contracts ---------------------------------------------------------------------------------------------
 
     def at(self, name: str, address: str) -> Contract:
-        """A contract that is there."""
+        """Return the contract at an address."""
         return Contract(to_checksum_address(address), Interface(self.codes[name].abi))
 
     def deploy(self, name: str, *arguments: Any) -> Contract:
-        """Deploy a contract, and the libraries that it is to be linked with."""
+        """Deploy a contract and the libraries that it has to be linked with."""
         code = self.codes[name]
         for library in code.needs:
             if library not in self._libraries:
@@ -199,7 +199,7 @@ class Market:
         return self.at(name, self._mine(None, creation, ADMIN)["contractAddress"])
 
     def call(self, contract: Contract, function: str, *arguments: Any) -> Any:
-        """What a function would say to the admin. Raises: Reverted."""
+        """Return what a function would answer to the admin. Raises: Reverted."""
         data = "0x" + contract.interface.encode_call(function, *arguments).hex()
         sent = {"from": self.chain.accounts[ADMIN].address, "to": contract.address, "data": data}
         answer = self._ask("eth_call", sent, "latest")
@@ -208,7 +208,7 @@ class Market:
         return contract.interface.decode_output(function, bytes.fromhex(answer["result"].removeprefix("0x")))
 
     def send(self, contract: Contract, function: str, *arguments: Any, account: int = ADMIN) -> list[Log]:
-        """Mine a transaction that must succeed; its logs."""
+        """Mine a transaction that must succeed, and return its logs."""
         receipt = self._mine(contract.address, contract.interface.encode_call(function, *arguments), account)
         return [
             Log(
@@ -223,7 +223,7 @@ class Market:
         ]
 
     def _ask(self, method: str, *params: Any) -> dict[str, Any]:
-        """As `Anvil.rpc`, which keeps a refusal's message and not its data."""
+        """Make a JSON-RPC request. `Anvil.rpc` would keep the message of a refusal but not its data."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         connection = http.client.HTTPConnection(self.chain.config.host, self.chain.port, timeout=60)
         try:
@@ -236,7 +236,7 @@ class Market:
     def _mine(self, to: str | None, data: bytes, account: int) -> dict[str, Any]:
         sent = {"from": self.chain.accounts[account].address, "data": "0x" + data.hex(), "gas": hex(15_000_000)}
         tx_hash = self.chain.rpc("eth_sendTransaction", sent | ({"to": to} if to else {}), timeout=60)
-        # Asked for until it is there: a node mines when it likes.
+        # Poll for the receipt: a node mines when it likes.
         until = time.monotonic() + 30
         while (found := self.chain.rpc("eth_getTransactionReceipt", tx_hash)) is None:
             assert time.monotonic() < until, "not mined"
@@ -245,7 +245,7 @@ class Market:
         return receipt
 
     def _struct(self, function: str, argument: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """A struct's fields in the order of the hub's ABI."""
+        """Return a struct's fields in the order of the hub's ABI."""
         (entry,) = [each for each in self.hub.interface.abi if each.get("name") == function]
         (part,) = [each for each in entry["inputs"] if each["name"] == argument]
         assert {each["name"] for each in part["components"]} == set(values)

@@ -1,4 +1,4 @@
-"""What the package carries of the contracts is what their sources say."""
+"""Tests that the package's ABIs and bytecode are those of the contracts' sources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.contracts import forge_output
 
 @pytest.fixture(scope="module")
 def fresh(project_root: Path) -> dict[str, compiled.Compiled]:
-    """The contracts as they are compiled now: by forge, as far as it has, as `make test` has it begin with that."""
+    """Return the contracts as they compile now, from forge's output where it is current: `make test` runs forge first."""
     built = {name: forge_output.current(project_root, name, file) for name, file in compiled.SOURCES.items()}
     found = {name: contract for name, contract in built.items() if contract is not None}
     missing = {name: file for name, file in compiled.SOURCES.items() if name not in found}

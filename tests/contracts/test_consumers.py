@@ -1,7 +1,7 @@
-"""Other people's contracts read our feeds: Aave's oracle, Chainlink's proxy and derived feed, walks back.
+"""Tests of other people's contracts on our feeds: Aave's oracle, Chainlink's proxy and derived feed, walks back.
 
-The contracts are unmodified, the chain is a real one. What is asked of it and what it answers is encoded by the ABIs of
-Chainlink's own package, where that has one.
+The contracts are unmodified and the chain is real. Requests and answers are encoded by the ABIs of Chainlink's own
+package, where it has one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UNIT = 10**8
 WETH, WBTC, OTHER = (f"0x{number:040x}" for number in (0xE, 0xB, 0xC))
 USD = f"0x{840:040x}"
 FEED = Interface(chainlink_abi("AggregatorV2V3Interface"))
-"""Chainlink's V2 and V3 as their package has them."""
+"""Chainlink's V2 and V3 interfaces, as its package has them."""
 
 PHASE = 2**64
 
@@ -64,7 +64,7 @@ def deployed(anvil: Callable[..., Anvil], codes: dict[str, Compiled]) -> Iterato
 
 @pytest.fixture
 def market(deployed: Market) -> Iterator[Market]:
-    """Two feeds without a round; each test finds them so."""
+    """Return a market of two feeds without a round. Each test finds it so."""
     snapshot, now = deployed.chain.rpc("evm_snapshot"), deployed.now
     yield deployed
     assert deployed.chain.rpc("evm_revert", snapshot)
@@ -72,7 +72,7 @@ def market(deployed: Market) -> Iterator[Market]:
 
 
 def plain(market: Market, description: str = ETH) -> Contract:
-    """The linked adapter, as someone sees it who knows Chainlink's interfaces only."""
+    """Return the linked adapter with the ABI of somebody who knows Chainlink's interfaces only."""
     address = market.call(market.hub, "aggregator", feed_id_of(description))
     return Contract(address, FEED)
 
@@ -82,14 +82,14 @@ def strict(market: Market, description: str = ETH) -> Contract:
 
 
 def refusal(market: Market, contract: Contract, function: str, *arguments: Any) -> bytes:
-    """What a function reverts with."""
+    """Return the revert data of a function."""
     with pytest.raises(Reverted) as caught:
         market.call(contract, function, *arguments)
     return caught.value.data
 
 
 def reason(text: str) -> bytes:
-    """`require(…, text)`."""
+    """Return the revert data of `require(…, text)`."""
     return error("Error(string)", text)
 
 
@@ -98,7 +98,7 @@ def error(signature: str, *values: Any) -> bytes:
 
 
 def history(market: Market, count: int, description: str = ETH, first: int = 2_000) -> list[tuple[int, int]]:
-    """Report `count` rounds; their answers and times."""
+    """Report `count` rounds, and return their answers and times."""
     reports = []
     for step in range(count):
         answer = (first + step) * UNIT
@@ -108,7 +108,7 @@ def history(market: Market, count: int, description: str = ETH, first: int = 2_0
 
 
 def round_data(round_id: int, answer: int, at: int) -> dict[str, int]:
-    """What V3 says of a round that was observed and published at one time."""
+    """Return V3's data of a round that was observed and published at one time."""
     return {"roundId": round_id, "answer": answer, "startedAt": at, "updatedAt": at, "answeredInRound": round_id}
 
 
@@ -131,7 +131,7 @@ UNAVAILABLE: dict[Trouble, bytes] = {
     make_stale: error("AnswerUnavailable(uint8,bool,bool)", OK, False, True),
     make_paused: error("AnswerUnavailable(uint8,bool,bool)", OK, True, False),
 }
-"""How a strict adapter says what the trouble is."""
+"""The errors by which a strict adapter names the trouble."""
 
 
 # --- exactly Chainlink's ---------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_events_are_chainlinks(market: Market) -> None:
     [("ZkAggregator", "AggregatorV2V3Interface"), ("ZkFeedRegistry", "FeedRegistryInterface")],
 )
 def test_nothing_of_chainlinks_abi_is_missing_or_different(codes: dict[str, Compiled], ours: str, theirs: str) -> None:
-    """Names, types, results, mutability of functions; types and indexing of events."""
+    """It compares names, types, results and mutability of functions, and types and indexing of events."""
 
     def types(parts: list[dict[str, Any]]) -> list[Any]:
         return [(part["type"], part.get("indexed"), types(part.get("components", []))) for part in parts]
@@ -229,7 +229,7 @@ def test_strict_adapter_withholds_the_latest_and_keeps_the_past(market: Market, 
 
 
 def aave(market: Market, sources: dict[str, Contract], fallback: Contract | None) -> Contract:
-    """Aave's oracle with a base currency of US dollars."""
+    """Deploy Aave's oracle with a base currency of US dollars."""
     return market.deploy(
         "AaveOracle",
         NOBODY,
@@ -258,7 +258,7 @@ def test_aave_reads_the_adapters(market: Market) -> None:
 
 @TROUBLES
 def test_aave_takes_the_last_accepted_answer_of_a_plain_adapter(market: Market, trouble: Trouble) -> None:
-    """Aave asks for no time and no status: behind a plain adapter it does not notice. Never the held answer, though."""
+    """Aave asks for neither time nor status: behind a plain adapter it misses the trouble, but gets no held answer."""
     oracle = aave(market, {WETH: plain(market)}, fallback_of(market, 7))
     market.report(ETH, 2_000 * UNIT)
     trouble(market)
@@ -274,7 +274,7 @@ def test_aave_asks_its_fallback_when_a_strict_adapter_withholds(market: Market, 
     assert market.call(guarded, "getAssetPrice", WETH) == 2_000 * UNIT
     trouble(market)
     assert market.call(guarded, "getAssetPrice", WETH) == 1_999 * UNIT
-    # Without a fallback nobody borrows or is liquidated at a price that the feed itself doubts.
+    # Without a fallback, nobody borrows or is liquidated at a price that the feed itself doubts.
     assert refusal(market, bare, "getAssetPrice", WETH) == b""
 
 
@@ -325,7 +325,7 @@ def test_proxy_changes_to_the_strict_adapter(market: Market) -> None:
     make_held(market)
     assert refusal(market, proxy, "latestRoundData") == UNAVAILABLE[make_held]
     assert market.call(proxy, "latestAnswer") == 0
-    # Both phases' past stays.
+    # The past of both phases stays.
     for phase in (1, 2):
         assert market.call(proxy, "getAnswer", phase * PHASE + 1) == 2_000 * UNIT
 
@@ -344,11 +344,11 @@ def test_derived_feed_reads_through_two_proxies(market: Market) -> None:
 # --- walks back ------------------------------------------------------------------------------------------------------
 
 EVER = START // 2
-"""An interval that no round is older than."""
+"""An interval that is longer than the age of any round."""
 
 
 def registry_of(market: Market, *feeds: Contract) -> Contract:
-    """A registry in which ETH / USD had these feeds, one after the other."""
+    """Deploy a registry in which ETH / USD had these feeds, one after the other."""
     registry = market.deploy("ZkFeedRegistry", market.chain.accounts[ADMIN].address, 0)
     for feed in feeds:
         market.send(registry, "proposeFeed", WETH, USD, feed.address)
@@ -384,14 +384,14 @@ def test_held_answers_are_no_rounds_of_a_walk(market: Market) -> None:
     for _ in range(2):
         make_held(market)
     assert market.call(walker, "mean", feed.address, EVER) == {"answer": 2_001 * UNIT, "rounds": 3}
-    # The third, after the delay, confirms: a round like any other.
+    # The third report, after the delay, confirms the level and becomes a round like any other.
     market.report(ETH, 1 * UNIT, ANOMALOUS, after=1_000)
     assert market.call(walker, "mean", feed.address, EVER)["rounds"] == 4
     assert market.call(feed, "latestAnswer") == 1 * UNIT
 
 
 def test_walks_of_a_proxy_and_a_registry_whose_feed_was_replaced(market: Market) -> None:
-    """Ids that count down stay within the phase; the registry's own way leads through both."""
+    """Ids that count down stay within the phase; the registry's own functions lead through both phases."""
     walker, first, second = market.deploy("MeanPrice"), plain(market), strict(market)
     market.report(ETH, 2_000 * UNIT)
     registry, proxy = registry_of(market, first), proxy_of(market, first)
@@ -401,7 +401,7 @@ def test_walks_of_a_proxy_and_a_registry_whose_feed_was_replaced(market: Market)
         market.send(contract, f"propose{kind}", *pair, second.address)
         market.send(contract, f"confirm{kind}", *pair, second.address)
     history(market, 2, first=2_004)
-    # Each adapter has all six rounds of the feed; a phase has those since it began.
+    # Each adapter has all six rounds of the feed; a phase has the rounds since it began.
     assert market.call(walker, "mean", proxy.address, EVER)["rounds"] == 6
     assert market.call(walker, "meanOf", registry.address, WETH, USD, EVER)["rounds"] == 6
     walked = market.call(walker, "meanOfAll", registry.address, WETH, USD)
@@ -445,7 +445,7 @@ def test_registry_refuses_a_feed_that_withholds_its_answer(market: Market) -> No
 
 
 def test_registry_refuses_a_proxy(market: Market) -> None:
-    """A proxy's ids have phases of their own: they leave no room for the registry's."""
+    """A proxy's ids have phases of their own, so they leave no room for the registry's."""
     registry = registry_of(market)
     proxy = proxy_of(market, plain(market))
     market.report(ETH, 2_000 * UNIT, CALM)
