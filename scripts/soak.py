@@ -160,7 +160,7 @@ def _faults() -> dict[str, tuple[str | None, Act, int]]:
 def soak(
     rounds: int, feeds: int, seed: int, folder: Path, progress: Callable[[str], None], minutes: float = math.inf
 ) -> Figures:
-    """Run until so many rounds are delivered, or so many minutes have passed.
+    """Run until this many rounds are delivered, or this many minutes have passed.
 
     Raises:
         AssertionError: There is no progress, the daemon has ended, or a secret is in its log.
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=10_000, help="rounds to deliver (default: 10,000)")
     parser.add_argument("--feeds", type=int, default=8, help="feeds, 1 to 16 (default: 8)")
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="end after so many, however many rounds there were"
+        "--minutes", type=float, default=math.inf, help="end after this many minutes, however many rounds there were"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of kills, faults and readings (default: 1)")
     parser.add_argument("--out", type=Path, default=None, help="file for the figures (default: build/soak.json)")

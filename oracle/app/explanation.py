@@ -111,9 +111,7 @@ def explain(
     if held is not None:
         lines += _next_lines(feed, state, held, bounds)
     elif objects:
-        lines.append(
-            "it is a round all the same: reports agreed on the level for long enough, or none was near another"
-        )
+        lines.append("it still became a round: reports agreed on the level for long enough, or none was near another")
     return Account(
         feed=feed.name,
         round_id=round_id,

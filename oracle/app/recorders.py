@@ -95,7 +95,7 @@ class SuspensionRecorder:
         self._show(set())
 
     def suspended(self, source: str, seconds: float, reason: str) -> None:
-        """A source is left alone for so many seconds."""
+        """A source is left alone for this many seconds."""
         log.warning("source suspended", feed=self.feed, source=source, seconds=seconds, reason=reason)
         self._show(self.names | {source})
 

@@ -100,7 +100,7 @@ class DeployedCircuits:
         code = await self._rpc.code(address)
         if keccak(code) != code_hash:
             self._draft.problems.append(
-                f"model {number}: the verifier at {address} has not the code that the hub pinned"
+                f"model {number}: the verifier at {address} does not have the code that the hub pinned"
             )
         origins = {srs_origin(code), *(() if artifact is None else (artifact.manifest.srs_origin,))}
         # The constant may stand anywhere in the code; the artifact's own SRS is known by its whole hash.

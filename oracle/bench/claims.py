@@ -54,7 +54,7 @@ class _Case:
 
 
 def linear(count: int) -> ModelSpec:
-    """Return a logistic regression of so many inputs in [0, 1], with seeded random weights."""
+    """Return a logistic regression of this many inputs in [0, 1], with seeded random weights."""
     weights = np.random.default_rng(count).normal(size=(count, 1)).astype(np.float32)
     constants = [
         numpy_helper.from_array(weights, "w"),

@@ -24,7 +24,7 @@ Echo = Callable[[str], None]
 MAX_DECOMP_LEGS = 8
 
 _CHUNK = 100
-"""Windows that ezkl is asked to compute at once, in a circuit for so many: the same integers as one by one, which is
+"""Windows that ezkl is asked to compute at once, in a circuit for this many: the same integers as one by one, which is
 checked, and up to eight times as fast."""
 
 _JUDGED = {"cnn": 1_000, "mlp": 1_000}

@@ -82,7 +82,7 @@ def perceptron(widths: Sequence[int], seed: int = 0) -> bytes:
 
 
 def widths_for(weights: int) -> tuple[int, ...]:
-    """Return the widths 16 → w → w → 4 of a model with about so many weights."""
+    """Return the widths 16 → w → w → 4 of a model with about this many weights."""
     width = max(1, round((-20 + (400 + 4 * weights) ** 0.5) / 2))
     return (16, width, width, 4)
 

@@ -38,7 +38,7 @@ class ComparedModel:
 
     Attributes:
         name: The model's name.
-        graph: Returns the ONNX graph for so many windows.
+        graph: Returns the ONNX graph for this many windows.
         given: A description of that graph.
         calibration: Windows that ezkl calibrates on.
         turns: Windows to prove, in turns.

@@ -301,7 +301,7 @@ def without_last(data: bytes, kind: str) -> bytes:
 
 
 def with_batch(data: bytes, batch: int) -> bytes:
-    """Return the graph for exactly so many samples: ezkl takes no open dimension by another name than its own."""
+    """Return the graph for exactly this many samples: ezkl takes no open dimension by another name than its own."""
     proto = onnx.load_model_from_string(data)
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = batch

@@ -46,7 +46,7 @@ OUTPUTS = STATEMENT + 2
 """Integers that the circuit publishes: the statement, and on which side of each edge the score is."""
 
 _FIELD_BITS = 250
-"""Three times a number of so many bits is below half of the field."""
+"""Three times a number of this many bits is below half of the field."""
 
 _MARGIN = 6
 """A doubled score and an edge are up to 4 · limit + 1 apart; the digits hold this multiple of the limit."""

@@ -30,7 +30,7 @@ def attempts(most: int, *, retry: retry_base, first_s: float, last_s: float, jit
         retry: Which errors are tried again.
         first_s: Seconds before the second try; each later pause is twice as long.
         last_s: The longest pause, in seconds.
-        jitter_s: Up to so many seconds, drawn at random, are added to each pause.
+        jitter_s: Up to this many seconds, drawn at random, are added to each pause.
     """
     wait = wait_exponential(multiplier=first_s, max=last_s)
     return AsyncRetrying(
@@ -51,7 +51,7 @@ def blocking_attempts(
         stop: Called after each failure; True ends the loop.
         first_s: Seconds before the second try; each later pause is twice as long.
         last_s: The longest pause, in seconds.
-        jitter_s: Up to so many seconds, drawn at random, are added to each pause.
+        jitter_s: Up to this many seconds, drawn at random, are added to each pause.
     """
     return Retrying(
         stop=lambda state: stop(),

@@ -13,7 +13,7 @@ from oracle.core import encoding
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Outcome, Status
 
 PATIENCE = 4
-"""A hold ends after so many times the reports and the time of a confirmation, even if its reports agree on no level."""
+"""A hold ends after this many times the reports and the time of a confirmation, even if no level is agreed on."""
 
 
 @dataclass(frozen=True, slots=True)

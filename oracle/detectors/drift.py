@@ -52,7 +52,7 @@ class DriftReport:
         p_value: The probability of a distance at least as large, if nothing changed.
         holds: The rate of false holds, with its interval.
         budget_per_10k: What the card allows.
-        dropped: Held reports whose level was never accepted: faults that were caught, as it seems.
+        dropped: Held reports whose level was never accepted: apparently, faults that were caught.
         reasons: Why to retrain; empty if there is no reason.
     """
 
@@ -133,7 +133,7 @@ def data_of(
 
 
 def recent(data: TrainingData, last: int) -> TrainingData:
-    """Return the last so many reports."""
+    """Return at most `last` of the latest reports."""
     reports = data.reports
     start = max(0, len(reports) - last)
     shorter = replace(

@@ -311,7 +311,7 @@ class Batcher:
         return here if overdue or len(here) >= max(1, len(entry.batch)) else ()
 
     def _part_incomplete(self) -> None:
-        """Part those whose shared proof has waited in vain: without one of its observations it is of no use."""
+        """Part those whose shared proof has waited for nothing: it is useless without one of its observations."""
         now = asyncio.get_running_loop().time()
         for entry in [each for each in self._waiting if isinstance(each.joined, Proven) and each.leave_by <= now]:
             if not self._companions(entry):

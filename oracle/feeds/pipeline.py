@@ -167,7 +167,7 @@ class Pipeline:
         return await self._fail(stage.observed, f"the feed moved under each of {self._attempts} proofs")
 
     async def _fail(self, observed: Observed, reason: str) -> Outcome:
-        """End an observation as failed, unless somebody brought it to the chain all the same."""
+        """End an observation as failed, unless somebody else brought it to the chain."""
         try:
             state = await self._hub.feed_state(observed.feed_id)
         except ContractRejected:

@@ -100,7 +100,7 @@ class ShadowListener:
         """A feed's proposal was read: how many reports were compared, of how many; 0 of 0: none is demanded."""
 
     def waited(self, seconds: float) -> None:
-        """A proven report has waited so many seconds for its shadow to go first."""
+        """A proven report has waited this many seconds for its shadow to go first."""
 
     def reached(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
         """A shadow has reached a stage, or its end. See `oracle.feeds.interface.Watch`."""

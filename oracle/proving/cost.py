@@ -21,7 +21,7 @@ BLINDING_ROWS = 6
 
 _DIGIT_ROWS = 3
 _DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5, "Greater": 18, "Less": 18, "GreaterOrEqual": 19, "LessOrEqual": 19}
-"""Rows of a number that is taken apart: so many per digit, and these beside them. Counted in ezkl's settings."""
+"""Rows of a number that is taken apart: this many per digit, and these beside them. Counted in ezkl's settings."""
 
 _BYTES = 37 << 20
 _SECONDS = 4.5e-4
@@ -142,15 +142,15 @@ def estimate(
 
 
 def least_k(rows: int, table: int) -> int:
-    """Return the least k that may hold a circuit of so many rows, with a lookup table of so many rows.
+    """Return the least k that may hold a circuit of this many rows, with a lookup table of this many rows.
 
-    Setup refuses a k that is too small all the same.
+    If k is too small all the same, the set-up refuses it.
     """
     return (max(rows, table) + BLINDING_ROWS - 1).bit_length()
 
 
 def gas_of_bytes(count: int) -> int:
-    """Return the gas of so many bytes of proof, calldata and arithmetic together."""
+    """Return the gas of this many bytes of proof, calldata and arithmetic together."""
     return _GAS_PER_BYTE * count
 
 

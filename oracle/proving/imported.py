@@ -188,7 +188,7 @@ def corners(circuit: Circuit) -> list[tuple[int, ...]]:
 
 
 DIGITS = 256
-"""Base of the digits of a network that was not tuned. A table of so many rows fits beside the hash of its weights."""
+"""Base of the digits of a network that was not tuned. A table of this many rows fits beside the hash of its weights."""
 
 
 def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool = False) -> ImportedModel:

@@ -111,7 +111,7 @@ def test_another_key_has_no_say(workspace: Workspace) -> None:
     made = workspace.run("key", "create", "stranger.json", "--password-file", "password")
     workspace.chain.rpc("anvil_setBalance", made.stdout.strip(), hex(10**18))
     key = ("--keystore", "stranger.json", "--password-file", "password")
-    refused(workspace, "pause", "one", *key, says=rf"{made.stdout.strip()} has not the role .*--calldata")
+    refused(workspace, "pause", "one", *key, says=rf"{made.stdout.strip()} does not have the role .*--calldata")
     assert not feed_command(workspace, "show", "one")["paused"]
 
 

@@ -346,7 +346,7 @@ def test_the_factory_of_adapters_has_other_code(rig: Rig, folder: Path) -> None:
 def test_a_verifier_has_other_code(rig: Rig, folder: Path) -> None:
     rig.chain.rpc("anvil_setCode", rig.verifier(), YES)
     report = audited(rig, folder)
-    assert any("has not the code that the hub pinned" in problem for problem in report.problems)
+    assert any("does not have the code that the hub pinned" in problem for problem in report.problems)
     assert not report.ok
 
 

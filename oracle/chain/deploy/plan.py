@@ -100,7 +100,7 @@ class DeployPlan:
         admin: Owns the hub in the end, and has to accept the role; None leaves it with the deployer.
         guardian: May pause and roll back; None makes it the deployer.
         adds_model: True if feeds may be judged by another model by now. Then the plan's model is only added, and can be
-            proposed for them. If False, that is an error, as the plan may be the wrong one.
+            proposed for them. If False, that is an error, because the plan may be wrong.
     """
 
     feeds: tuple[FeedPlan, ...]

@@ -47,7 +47,7 @@ _HINTS = {
     "allows {maxDistance}",
     "AggregatorNotDeployed": "there is no adapter yet at {aggregator}: the factory deploys it",
     "AggregatorAlreadyLinked": "feed {feedId} has an aggregator already",
-    "AccessControlUnauthorizedAccount": "{account} has not the role {neededRole} that this needs",
+    "AccessControlUnauthorizedAccount": "{account} does not have the role {neededRole} that this needs",
 }
 
 

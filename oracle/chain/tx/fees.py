@@ -16,7 +16,7 @@ from oracle.core.errors import FeesTooHigh
 GWEI = 10**9
 
 HEADROOM = 2
-"""A new transaction offers so many times the base fee: six full blocks in a row double it."""
+"""A new transaction offers this many times the base fee: six full blocks in a row double it."""
 
 RAISE = (9, 8)
 """The least ratio of a replacement's fees to those before: above over below."""

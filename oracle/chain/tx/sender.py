@@ -190,11 +190,11 @@ class Sender:
             deadline_s: Seconds from the first call for this nonce, replacements included.
             decode: Decodes the contract's custom errors.
             replaced: Hashes of the transactions whose place it took.
-            passing: Names of errors that pass with time: what would revert with one of them is replaced all the same.
+            passing: Names of errors that pass with time: a transaction that would revert with one is still replaced.
             may_replace: If False, it is only waited for.
 
         Returns:
-            The receipt of the one that was mined, with its confirmations. Or, as this one is stuck, a replacement,
+            The receipt of the one that was mined, with its confirmations. Or, if this one is stuck, a replacement,
             signed and not sent: keep it, `broadcast` it, and watch that.
 
         Raises:

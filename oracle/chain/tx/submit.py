@@ -83,7 +83,7 @@ class Submitter:
         """Wait for the transaction, or one that it replaced, and read from its events how the observation ended.
 
         Returns:
-            How it ended. Or, as it is stuck, the same with higher fees, signed and not sent: keep it and broadcast it.
+            How it ended. Or, if it is stuck, the same with higher fees, signed and not sent: keep it and broadcast it.
 
         Raises:
             TransactionPending: It is not mined, or not final, within the deadline.

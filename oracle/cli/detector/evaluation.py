@@ -112,7 +112,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scale-to",
     type=click.FloatRange(min=0),
-    help="Scale all limits, with hindsight, to so many false holds per 10,000: so detectors compare, not thresholds.",
+    help="Scale all limits, with hindsight, to this many false holds per 10,000: so detectors compare, not thresholds.",
 )
 @click.option(
     "--no-curve", is_flag=True, help="Leave out the curve of recall against false holds, which takes longest."

@@ -73,7 +73,7 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
     type=click.IntRange(min=1),
     default=5_000,
     show_default=True,
-    help="Read at most so many reports, the latest.",
+    help="Read at most this many of the latest reports.",
 )
 @click.option(
     "--retrain",

@@ -96,7 +96,7 @@ def _draw(series: str, readings: Sequence[Reading], recipe: Recipe) -> list[tupl
         enough = len(found) + wanted
         while len(found) < enough:
             if not ticks:
-                raise DataError(f"series {series}: too few ticks from {recipe.start} on for so many windows")
+                raise DataError(f"series {series}: too few ticks from {recipe.start} on for this many windows")
             tick = ticks.pop()
             answer = answers[tick]
             if label:

@@ -43,7 +43,7 @@ class StaticCap:
 
 
 def matching_cap(prepared: Prepared, holds: int) -> StaticCap:
-    """Return the lowest cap with at most so many held reports on the same ticks: no cap does better on these."""
+    """Return the lowest cap with at most this many held reports on the same ticks: no cap does better on these."""
     low, high = 1, encoding.CLIP
     while low < high:
         middle = (low + high) // 2

@@ -42,7 +42,7 @@ def compare(
         count: Places for each fault.
         seed: Seed of the places, and of what a fault draws.
         curve: True to scale limits for the curve of recall against false holds, which takes longest.
-        scale_to: Scale the limits of each detector, and choose the caps, so that on these very ticks at most so many
+        scale_to: Scale the limits of each detector, and choose the caps, so that on these very ticks at most this many
             of 10,000 reports are held: with hindsight, but the same for all.
         progress: Called with each step before it begins.
 

@@ -150,7 +150,7 @@ class History:
         return (*newest, *(0,) * (encoding.RING_SIZE - len(newest)))
 
     def window(self, number: int, past: int, *, spread: bool) -> tuple[int, ...]:
-        """Return the features of a report, with so many past moves."""
+        """Return the features of a report, with this many past moves."""
         said = (self.ticks[number].spread,) if spread else ()
         return (self.moves[number], *self.returns(number)[:past], *said, self.gaps[number])
 

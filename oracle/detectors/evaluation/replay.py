@@ -21,7 +21,7 @@ from oracle.detectors.interface import Explanation
 __all__ = ["Judge", "Replay", "ReplayStep", "Run", "Scoring", "replay", "replay_all"]
 
 _FEW = 24
-"""Up to so many windows, scoring one by one is faster than at once."""
+"""Up to this many windows, scoring one by one is faster than at once."""
 
 Window = tuple[int, ...]
 
@@ -144,7 +144,7 @@ class Run:
     Attributes:
         state: The feed now.
         ticks: What is reported.
-        least: After so many ticks, the first accepted report ends the run.
+        least: After this many ticks, the first accepted report ends the run.
         steps: A step for each tick so far; None where nothing was reported.
     """
 

@@ -81,7 +81,7 @@ def _severity(part: Explanation) -> float:
 
 
 def scaled_to(detector: Scoring, prepared: Prepared, holds: int) -> ScaledDetector:
-    """Return the detector with its limits scaled as low as at most so many held reports on these ticks allow."""
+    """Return the detector with its limits scaled as low as at most this many held reports on these ticks allow."""
     known: dict[tuple[int, ...], float] = {}
     history = prepared.history
     plain = Judge(detector, prepared.feed)

@@ -72,7 +72,7 @@ class ImportedDetector:
         training: Provenance, for people: numbers and texts by name.
 
     Raises:
-        DataError: A feed has no window of so many features.
+        DataError: A feed has no window of this many features.
         ModelError: The network can't be proven.
     """
 

@@ -65,7 +65,7 @@ def _scaled_moves(lesson: Lesson) -> list[float]:
 
 
 def significant(value: Fraction, bits: int) -> int:
-    """Return the integer nearest to `value` that has at most so many significant bits."""
+    """Return the integer nearest to `value` that has at most this many significant bits."""
     shift = max(0, math.floor(value).bit_length() - bits)
     return round(value / (1 << shift)) << shift
 

@@ -26,7 +26,7 @@ from oracle.detectors.training.reports import Reports, Terms, first_window
 CARD_SCHEMA = 1
 
 EPISODE = encoding.RING_SIZE
-"""Reports: two objections within so many are one event, for they share a window."""
+"""Reports: two objections within this many are one event, for they share a window."""
 
 THINNED = encoding.RING_SIZE + 1
 """Every window with a number that this divides is compared with others: they share no move."""

@@ -139,7 +139,7 @@ class _Planner:
         return found
 
     def estimate(self, start: int, end: int, settings: Settings, rows: int, hashed: int = 0) -> Estimate:
-        """Estimate a range with so many rows. `hashed` counts weights whose hash's rows `rows` does not have."""
+        """Estimate a range with this many rows. `hashed` counts weights whose hash's rows `rows` does not have."""
         ends = self.ends(start, end)
         hashed += self.width[start] * ("input" in ends) + self.width[end] * ("output" in ends)
         apart = decomposed(self.circuit.steps[start:end])

@@ -27,7 +27,7 @@ from oracle.proving.split.schedule import lanes_within
 from oracle.proving.verification import DEADLINE
 
 _SLOWER = 20.0
-"""A proof that takes so many times the estimated time is given up."""
+"""A proof that takes this many times the estimated time is given up."""
 
 MakeProver: TypeAlias = Callable[[Artifact, int, float], Prover]
 """Makes the prover of one segment from its artifact, its threads, and its deadline in seconds."""
@@ -44,7 +44,7 @@ class _Lanes:
 
     @contextlib.asynccontextmanager
     async def take(self, memory: int) -> AsyncIterator[None]:
-        """Wait until a proof of so many bytes fits; a proof that runs alone always does."""
+        """Wait until a proof of this many bytes fits; a proof that runs alone always does."""
         async with self._changed:
             await self._changed.wait_for(
                 lambda: (

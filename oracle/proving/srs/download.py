@@ -53,7 +53,7 @@ class Patience:
     longest_wait_s: float = 30.0
 
     def deadline(self, size: int) -> float:
-        """Return the seconds that a file of so many bytes may take."""
+        """Return the seconds that a file of this many bytes may take."""
         return 600.0 + size / _SLOWEST if self.deadline_s is None else self.deadline_s
 
 

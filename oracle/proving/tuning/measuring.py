@@ -30,7 +30,7 @@ _ENOUGH_S = 30.0
 """Seconds. A candidate whose proofs have taken so long is not proven again."""
 
 _HOPELESS = 1.3
-"""A candidate is measured if its estimated cost is at most so many times the best one's."""
+"""A candidate is measured if its estimated cost is at most this many times the best one's."""
 
 WITNESSED_SAMPLES = 16
 """Samples on which a finalist's circuit is compared with the reference."""

@@ -59,7 +59,7 @@ class Search:
         self.gate = FidelityGate(request, self.verdict, self.threshold, self.samples, expected)
 
     def program(self, segments: int) -> Program:
-        """Return the program that the circuit computes, with so many pieces of smooth activations."""
+        """Return the program that the circuit computes, with this many pieces of smooth activations."""
         if self.request.disclosure == "score":
             return self._scores(segments)
         if segments not in self._verdicts:
