@@ -1,4 +1,4 @@
-"""Looks for a model's weights in files, in any encoding in which they could have got there."""
+"""A search for a model's weights in files, in any encoding in which they could have got there."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from oracle.core.encoding import FIELD_MODULUS
 
 SHORT_BYTES, SHORT_TEXT = 4, 9
-"""Random points have such a pattern by chance now and then; two of them they don't."""
+"""Random points match one such pattern by chance now and then, but not two."""
 
 _ORDERS: tuple[tuple[Literal["little", "big"], str], ...] = (("little", "<"), ("big", ">"))
 
 LEAST_HEX = 8
-"""Digits; fewer are everywhere."""
+"""The least number of hexadecimal digits; shorter numbers are everywhere."""
 
 
 def encodings(weight: int, scale: int) -> dict[str, bytes]:
-    """The ways to write weight / 2^scale, by name; the weight is the integer.
+    """Return the encodings of weight / 2^scale, by name; the weight is the integer.
 
-    Signed where it is negative; in the field as r − |x|, and in Montgomery form, as keys have it.
+    A negative number is written signed, in the field as r − |x|, and in Montgomery form, as keys have it.
     """
     value = weight / 2**scale
     found: dict[str, bytes] = {}
@@ -45,9 +45,9 @@ def encodings(weight: int, scale: int) -> dict[str, bytes]:
 
 
 def leaks(content: bytes, weights: Sequence[int], scale: int) -> dict[str, set[int]]:
-    """Which weights are in some bytes, by encoding.
+    """Return the weights that are in some bytes, by encoding.
 
-    A short pattern counts if another weight's is there in the same encoding.
+    A short pattern counts only if another weight is there in the same encoding.
     """
     sure: dict[str, set[int]] = {}
     short: dict[str, set[int]] = {}
@@ -64,7 +64,7 @@ def leaks(content: bytes, weights: Sequence[int], scale: int) -> dict[str, set[i
 
 
 def _words(content: bytes, wanted: set[int]) -> set[int]:
-    """Which of these four bytes are there: a pattern's first and last are rarely both, and that is quickly seen."""
+    """Return which of these four bytes occur. A pattern's first and last rarely both do, and the check is fast."""
     octets = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
     windows = octets[:-3] | octets[1:-2] << 8 | octets[2:-1] << 16 | octets[3:] << 24
     sought = np.array(sorted(wanted), dtype=np.uint32)
@@ -78,6 +78,6 @@ def _word(pattern: bytes) -> int:
 
 
 def leaking(files: Iterable[Path], weights: Sequence[int], scale: int) -> Mapping[str, dict[str, set[int]]]:
-    """The files in which there are weights."""
+    """Return the files that contain weights."""
     found = {path.name: leaks(path.read_bytes(), weights, scale) for path in files}
     return {name: each for name, each in found.items() if each}

@@ -24,25 +24,25 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._server = get_server(self._folder, cleanup_mode="stop")
         self._admin = self._server.get_uri()
-        # Nothing here has to outlive the machine.
+        # Nothing here has to survive the machine.
         self.execute("ALTER SYSTEM SET fsync = off")
         self.execute("SELECT pg_reload_conf()")
 
     def url(self, database: str | None = None, user: str = "postgres") -> str:
-        """Of a database; None: of a new one."""
+        """Return the URL of a database; None: of a new one."""
         if database is None:
             database = f"journal_{uuid.uuid4().hex[:12]}"
             self.execute(f'CREATE DATABASE "{database}"')
         return f"postgresql://{user}@/{database}?host={self._folder}"
 
     def execute(self, statement: str, url: str | None = None) -> list[Any]:
-        """Run a statement as the administrator; rows, if it gives any."""
+        """Run a statement as the administrator, and return its rows."""
         with psycopg.connect(url or self._admin, autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def stop(self) -> None:
-        """As if the machine was switched off."""
+        """Stop the server as if the machine was switched off."""
         self._control("-m", "immediate", "stop")
 
     def start(self) -> None:

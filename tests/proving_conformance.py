@@ -1,6 +1,6 @@
-"""What every prover must do. A test module inherits `ProverSuite`, and gives it a `Rig` that makes one kind.
+"""The conformance suite of provers. A test module inherits `ProverSuite`, and gives it a `Rig` that makes one kind.
 
-Engines are stopped (SIGSTOP) where a test needs a job to be under way: no test depends on how long a proof takes.
+Engines are stopped (SIGSTOP) where a test needs a job in progress, so no test depends on how long a proof takes.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ from oracle.proving.verification import LocalVerifier
 
 MODEL = QuadraticModel.default()
 PATIENCE = 60.0
-"""Seconds after which a test that waits for something has failed."""
+"""The seconds after which a test that waits for something fails."""
 
 
 def job(move: int = 0, model: QuadraticModel = MODEL) -> ProofJob:
-    """A statement, another one for each move."""
+    """Return a statement for a move."""
     window = (move, *(0,) * PAST, GAP_ONE)
     return ProofJob((window,), (model.score_int(window),))
 
 
 class Rig(Protocol):
-    """Makes provers of one kind, and gets at their processes."""
+    """An interface that makes provers of one kind and reaches their processes."""
 
     def make(self, artifact: Artifact, **options: Any) -> PooledProver:
-        """A prover with the options that all kinds have, and `workers`."""
+        """Return a prover with the options that all kinds have, and `workers`."""
         ...
 
     async def engines(self, prover: PooledProver) -> list[int]:
-        """The processes in which ezkl runs."""
+        """Return the processes in which ezkl runs."""
         ...
 
     async def kill_worker(self, prover: PooledProver) -> None:
-        """Kills the worker that has a job, surely while it has it."""
+        """Kill the worker that has a job, surely while it has it."""
         ...
 
     async def begun(self, prover: PooledProver) -> None:
-        """Returns when each started job has reached its worker."""
+        """Wait until each started job has reached its worker."""
         ...
 
 
 class Events:
-    """What a prover told."""
+    """A record of a prover's events."""
 
     def __init__(self) -> None:
         self.seen: list[ProverEvent] = []
@@ -91,7 +91,7 @@ class Events:
 
 @contextlib.asynccontextmanager
 async def held(rig: Rig, prover: PooledProver) -> AsyncIterator[list[int]]:
-    """Starts all engines, and lets none work inside."""
+    """Stop all engines within the block, so that none works."""
     await prover.warm()
     engines = await rig.engines(prover)
     for pid in engines:
@@ -105,7 +105,7 @@ async def held(rig: Rig, prover: PooledProver) -> AsyncIterator[list[int]]:
 
 
 def counted(prover: PooledProver) -> list[str]:
-    """What is asked of the workers from now on."""
+    """Count the requests to the workers from now on."""
     asked: list[str] = []
     execute = prover._execute
 
@@ -134,14 +134,14 @@ TAMPERED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def assert_gone(pids: Sequence[int]) -> None:
-    """These processes end, or have."""
+    """Wait until these processes have ended."""
     left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     _, alive = psutil.wait_procs(left, PATIENCE)
     assert alive == []
 
 
 class ProverSuite:
-    """The suite. Its subclasses' modules have the fixtures `rig` and `artifact`."""
+    """The suite. The modules of its subclasses have the fixtures `rig` and `artifact`."""
 
     async def test_a_proof_is_right(self, rig: Rig, artifact: Artifact) -> None:
         events = Events()
@@ -210,7 +210,7 @@ class ProverSuite:
         async with rig.make(artifact, on_event=events) as prover, held(rig, prover):
             running = asyncio.create_task(prover.prove(job()))
             await events.until(EventKind.STARTED)
-            # A job that has not reached its worker is cancelled without the engine, and this one is stopped.
+            # To cancel a job that has not reached its worker takes no engine; this engine is stopped.
             await rig.begun(prover)
             waiting = asyncio.create_task(prover.prove(job(1)))
             await events.until(EventKind.QUEUED, 2)
@@ -238,7 +238,7 @@ class ProverSuite:
                 await events.until(EventKind.QUEUED, 2)
                 with pytest.raises(ProverBusy, match="2 jobs"):
                     await prover.prove(job(2), wait=False)
-                # Neither a known proof nor a job that is under way needs a place.
+                # Neither a known proof nor a job in progress needs a place.
                 assert await prover.prove(job(9), wait=False) == known
                 tasks.append(asyncio.create_task(prover.prove(job(1), wait=False)))
                 patient = [asyncio.create_task(prover.prove(job(move))) for move in (2, 3)]
@@ -249,7 +249,7 @@ class ProverSuite:
                 with pytest.raises(asyncio.CancelledError):
                     await patient[0]
             proofs = await asyncio.gather(*tasks, patient[1])
-            # All places are free again, those of cancelled jobs too.
+            # All places are free again, also those of cancelled jobs.
             await asyncio.gather(*(prover.prove(job(move), wait=False) for move in (4, 5)))
         assert [made.instances for made in proofs] == [
             artifact.instances(job(move).windows, job(move).scores) for move in (0, 1, 1, 3)
@@ -296,7 +296,7 @@ class ProverSuite:
     async def test_memory_is_limited(self, rig: Rig, artifact: Artifact) -> None:
         async with rig.make(artifact, memory_mb=16, retries=1) as prover:
             asked = counted(prover)
-            for _ in range(2):  # the worker is there again, and the limit too
+            for _ in range(2):  # the worker is back, and so is the limit
                 with pytest.raises(MemoryExceeded, match="limit of 16 MiB: raise"):
                     await prover.prove(job())
             assert asked == ["prove", "prove"], "it was tried again in vain"
@@ -308,7 +308,7 @@ class ProverSuite:
             asked = counted(prover)
             made = await prover.prove(job())
             assert await asyncio.gather(*(prover.prove(job()) for _ in range(3))) == [made] * 3
-            # Asked for by several at once; one of them does not wait for it.
+            # Several callers ask for it at once, and one of them does not wait for it.
             both = [asyncio.create_task(prover.prove(job(1))) for _ in range(3)]
             await asyncio.sleep(0)
             both[0].cancel()
@@ -316,7 +316,7 @@ class ProverSuite:
                 await both[0]
             assert await both[1] == await both[2]
             assert asked == ["prove", "prove"]
-        # After a restart.
+        # The same holds after a restart.
         events = Events()
         async with rig.make(artifact, cache=ProofCache(folder=tmp_path / "proofs"), on_event=events) as prover:
             asked = counted(prover)
@@ -363,12 +363,12 @@ class ProverSuite:
         for call in (prover.prove(job()), prover.warm()):
             with pytest.raises(ProverUnavailable, match="closed"):
                 await call
-        # One that was never used can be closed.
+        # A prover that was never used can be closed.
         await rig.make(artifact).close()
 
 
 def _answering(prover: PooledProver, answer: dict[str, Any]) -> None:
-    """Has every worker give this answer."""
+    """Let every worker give this answer."""
 
     async def execute(worker: int, op: str, arguments: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
         return answer
@@ -377,7 +377,7 @@ def _answering(prover: PooledProver, answer: dict[str, Any]) -> None:
 
 
 def _refusing(prover: PooledProver) -> None:
-    """Has no worker do anything."""
+    """Let no worker do anything."""
 
     async def execute(worker: int, op: str, arguments: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
         raise ProverUnavailable(f"asked to {op}")

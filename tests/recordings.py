@@ -1,4 +1,4 @@
-"""Recordings that are made up: seeded, with volatility that clusters, as a market's."""
+"""Made-up recordings: seeded, with volatility that clusters like a market's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def walk(count: int, seed: int = 1, sigma: float = 0.002, sources: int = 1) -> list[tuple[int, list[float]]]:
-    """Rows of (time, values): a GARCH-like walk, one row a minute.
+    """Return rows of (time, values): a GARCH-like walk, one row a minute.
 
     Args:
-        sigma: Of a move in a calm time; it is three times as large in a volatile one.
-        sources: Values of a row, which differ by a fraction of the move.
+        sigma: The size of a move in a calm time; it is three times as large in a volatile one.
+        sources: The number of values in a row, which differ by a fraction of the move.
     """
     draw = random.Random(seed)
     price, variance, rows = 1_000.0, 1.0, []
@@ -25,7 +25,7 @@ def walk(count: int, seed: int = 1, sigma: float = 0.002, sources: int = 1) -> l
 
 
 def write_csv(path: Path, rows: list[tuple[int, list[float]]], names: tuple[str, ...] = ("value",)) -> Path:
-    """Writes rows as a recording with a header."""
+    """Write rows as a recording with a header."""
     lines = [",".join(("time", *names))]
     lines += [",".join((str(time), *(f"{value:.8f}" for value in values))) for time, values in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Training by the command line, in this process and an empty folder: for the tests of training and of drift."""
+"""The training commands, in this process and an empty folder, for the tests of training and of drift."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Run = Callable[..., tuple[int, str, str]]
-"""Runs a command: exit code, output, errors."""
+"""A function that runs a command and returns its exit code, output and errors."""
 
 CARD = "build/models/mine.card.json"
 

@@ -15,11 +15,11 @@ KEY = "0x" + "ab" * 31 + "01"
 
 
 class Web3Signer:
-    """Serves one key on a test's HTTP server.
+    """A signer that serves one key on a test's HTTP server.
 
     Attributes:
-        asked: Every body that came.
-        spoil: Changes what is answered to `sign` and `eth_signTransaction`: a hostile service.
+        asked: The body of every request.
+        spoil: Changes the answer to `sign` and `eth_signTransaction`: a hostile service.
         alter: Changes the fields of a transaction before it is signed.
     """
 

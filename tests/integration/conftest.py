@@ -1,4 +1,4 @@
-"""Circuits for integration tests."""
+"""Fixtures with circuits for integration tests."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ Circuits = Callable[..., Artifact]
 
 @pytest.fixture(scope="session")
 def circuits() -> Circuits:
-    """Build circuits, or find them in the tests' cache: `circuits(batch=4, visibility=Visibility.PUBLIC)`."""
+    """Return a function that builds or finds circuits: `circuits(batch=4, visibility=Visibility.PUBLIC)`."""
     return quadratic

@@ -1,4 +1,4 @@
-"""Servers that are not to be believed."""
+"""Servers with certificates that nobody should trust."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
-    """A server's context with a certificate for localhost that it made for itself."""
+    """Return a TLS context with a certificate for localhost that the server made itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(folder))
     return context
 
 
 def certificate(folder: Path, password: bytes | None = None) -> Path:
-    """A file with a new key, and its certificate for localhost."""
+    """Write a new key and a certificate for localhost to a file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)

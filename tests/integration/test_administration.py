@@ -1,4 +1,4 @@
-"""What an admin does to a feed, by the command line, on a real chain: the model, the reporters, the pause."""
+"""Tests of an admin's work on a feed, by the command line on a real chain: the model, the reporters, the pause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Anvil, from its configuration file to its end."""
+"""Tests of a real Anvil, from its configuration file to its end."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_contracts_over_the_size_limit_are_refused(anvil: StartAnvil) -> None:
 
 
 def mined(chain: Anvil, transaction: dict[str, Any]) -> dict[str, Any]:
-    """The receipt of a transaction; the block comes some time after the answer that it was sent."""
+    """Return the receipt of a transaction. Its block comes some time after the node has accepted it."""
     sent = chain.rpc("eth_sendTransaction", transaction)
     until = time.monotonic() + 10
     while (receipt := chain.rpc("eth_getTransactionReceipt", sent)) is None:

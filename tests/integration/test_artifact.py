@@ -1,4 +1,4 @@
-"""Artifacts: built once, found again, complete, reproducible; and their verifiers on a chain."""
+"""Tests of artifacts: built once, found again, complete, reproducible. Also tests of their verifiers on a chain."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def artifact(circuits: Any) -> Artifact:
 
 @pytest.fixture
 def copy(artifact: Artifact, tmp_path: Path) -> Path:
-    """A copy that may be damaged."""
+    """Return a copy that a test may damage."""
     for path in artifact.path.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     return tmp_path
@@ -84,7 +84,7 @@ def test_it_is_built_once(circuits: Any, artifact: Artifact) -> None:
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """`artifact`, built anew, in a folder of its own."""
+    """Return `artifact` built again, in a folder of its own."""
     folder = tmp_path_factory.mktemp("again")
     return build(DEFAULT, 1, visibility=Visibility.PRIVATE, srs=srs(), compile_standard=compiler, cache=folder)
 
@@ -100,7 +100,7 @@ def test_two_builds_are_the_same_artifact(artifact: Artifact, again: Artifact) -
 
 
 def test_another_model_of_the_architecture_shares_keys_and_verifier(artifact: Artifact, circuits: Any) -> None:
-    """A retrained private model is one hash on-chain, not a deployment."""
+    """A retrained private model costs one hash on-chain, not a deployment."""
     other = circuits(model=replace(DEFAULT, name="other", floor=DEFAULT.floor * 2, past=DEFAULT.past[::-1]))
     assert other.model_hash != artifact.model_hash
     for name in (VK, PK):
@@ -158,7 +158,7 @@ def test_an_altered_manifest_is_found(copy: Path, key: str, value: object, says:
 
 @pytest.mark.attack
 def test_a_local_srs_can_not_be_passed_off_as_the_ceremonys(copy: Path) -> None:
-    """Not even with a manifest whose own hash fits."""
+    """Even a manifest whose own hash fits does not help."""
     manifest = replace(load(copy).manifest, srs_origin=SrsOrigin.PUBLIC_CEREMONY)
     document = manifest.document()
     document["artifact_hash"] = manifest.computed_hash()
@@ -183,7 +183,7 @@ def test_a_local_srs_can_not_be_passed_off_as_the_ceremonys(copy: Path) -> None:
 def test_a_circuit_that_binds_less_is_refused_though_all_hashes_fit(
     copy: Path, changes: dict[str, Any], says: str, prover: bool
 ) -> None:
-    """Edited, or built elsewhere."""
+    """The circuit was edited, or built elsewhere."""
     settings = json.loads((copy / SETTINGS).read_text())
     settings["run_args"] |= changes
     (copy / SETTINGS).write_text(json.dumps(settings))
@@ -204,14 +204,14 @@ def test_settings_that_are_none_are_refused(copy: Path, text: str) -> None:
 
 @pytest.mark.attack
 def test_a_circuit_without_the_hash_among_its_instances_is_refused(copy: Path) -> None:
-    """As one with ezkl's `private` has them."""
+    """A circuit with ezkl's `private` weights has no such instance."""
     rehashed(copy, instance_count=18)
     with pytest.raises(ArtifactError, match="18 instances; the contract builds 19"):
         load(copy)
 
 
 def test_the_manifest_says_what_is_private(artifact: Artifact, copy: Path) -> None:
-    """Beside its hash, which it does not change; but it can't say something else either."""
+    """The entry is outside the manifest's hash and does not change it, but a wrong entry is refused as well."""
     document = json.loads((copy / MANIFEST).read_text())
     assert document["privacy"] == artifact.manifest.privacy()
     assert document["privacy"]["weights"]["ezkl"] == "hashed"
@@ -225,7 +225,7 @@ def test_the_manifest_says_what_is_private(artifact: Artifact, copy: Path) -> No
 
 
 def rehashed(folder: Path, **changes: Any) -> None:
-    """Makes an artifact's hashes fit what is in it."""
+    """Make an artifact's hashes fit its files."""
     document = json.loads((folder / MANIFEST).read_text()) | changes
     document["files"] = {name: sha256_of(folder / name) for name in document["files"]}
     document["artifact_hash"] = Manifest.from_document(document).computed_hash()
@@ -309,7 +309,7 @@ def test_no_artifact_is_one_clear_line(tmp_path: Path) -> None:
 @pytest.mark.attack
 def test_a_detector_that_is_not_its_circuit_is_not_built(artifact: Artifact, tmp_path: Path) -> None:
     class Lying:
-        """Says one thing and exports another."""
+        """A detector that says one thing and exports another."""
 
         name, features, outputs, param_scale, score_unit, disclosure = "lying", 16, 2, 20, 1, "score"
 
@@ -380,7 +380,7 @@ def test_an_srs_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 class Deployed:
-    """A verifier on a local chain, called with calldata that the caller lays out."""
+    """A verifier on a local chain, called with calldata that the test lays out."""
 
     def __init__(self, chain: Anvil, artifact: Artifact) -> None:
         self._chain = chain
@@ -394,7 +394,7 @@ class Deployed:
         self._selector = keccak(b"verifyProof(bytes,uint256[])")[:4]
 
     def accepts(self, arguments: bytes) -> bool:
-        """Whether a call with these encoded arguments returns true; a revert is a no."""
+        """Return whether a call with these encoded arguments returns true. A revert counts as false."""
         data = "0x" + (self._selector + arguments).hex()
         try:
             answer = self._chain.rpc("eth_call", {"to": self._address, "data": data}, "latest")
@@ -479,7 +479,7 @@ def test_the_verifier_refuses_what_is_changed(deployed: Deployed, proven: tuple[
 def test_the_verifier_refuses_other_encodings_of_a_valid_proof(
     deployed: Deployed, proven: tuple[Artifact, Proof]
 ) -> None:
-    """Each of these decodes to the same arguments; the generated code would read other words than were decoded."""
+    """Each encoding decodes to the same arguments, but the generated code would read other words."""
     _, made = proven
     proof = word(len(made.proof)) + made.proof
     instances = b"".join(word(value) for value in (len(made.instances), *made.instances))

@@ -1,4 +1,4 @@
-"""The audit of a real deployment: it verifies what is right, and says what is not."""
+"""Tests of the audit of a real deployment: it verifies what is right and reports what is wrong."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def proofs() -> Iterator[Proofs]:
 
 @pytest.fixture(scope="module")
 def deployed(anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """Three feeds with a round each; then one goes on, and one is held."""
+    """Deploy three feeds and report a round for each; then one feed continues, and one is held."""
     rig = Rig.build(proofs, anvil(start_time=GENESIS), tmp_path_factory.mktemp("audited"))
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL)))
     assert rig.accepts(rig.honest("level", Sighting(ANSWER * 2)))
@@ -83,7 +83,7 @@ def rig(deployed: Rig) -> Iterator[Rig]:
 
 @pytest.fixture
 def folder(proofs: Proofs, tmp_path: Path) -> Path:
-    """What an auditor was given: the artifact of the deployed model."""
+    """Return an auditor's folder: the artifact of the deployed model."""
     return audit_folder(tmp_path / "artifacts", proofs.artifact())
 
 
@@ -122,7 +122,7 @@ def test_an_auditor_needs_no_weights(rig: Rig, proofs: Proofs, tmp_path: Path) -
 
 
 def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
-    """A confirmed regime change, another committee, another model and the way back, a pause."""
+    """The history has a confirmed regime change, another committee, another model and the way back, and a pause."""
     for number in range(3):
         assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 60 * number)))
     assert rig.state("solo").answer == ANOMALOUS
@@ -143,7 +143,7 @@ def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
 
 
 def test_repetitions_are_judged_as_the_hub_does(rig: Rig, folder: Path) -> None:
-    """Held for a rule of the feed, whatever the model says of them, until another answer comes."""
+    """A rule of the feed holds them, whatever the model says, until another answer comes."""
     rig.add_feed("stuck", like="solo", max_repeats=1)
     for after, answer in enumerate((ANSWER, ANSWER, ANSWER, ANSWER, NORMAL)):
         assert rig.accepts(rig.honest("stuck", Sighting(answer, 1_200 + 60 * after)))
@@ -158,7 +158,7 @@ def test_repetitions_are_judged_as_the_hub_does(rig: Rig, folder: Path) -> None:
 def test_a_hold_for_another_reason_than_the_hub_says(
     rig: Rig, folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
-    """The event is what consumers' monitors read."""
+    """Consumers' monitors read the reason from the event."""
 
     def lied(log: Log) -> RoundEvent | None:
         event = round_event(log)
@@ -170,7 +170,7 @@ def test_a_hold_for_another_reason_than_the_hub_says(
 
 
 def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: bytes) -> None:
-    """Sent on their own, or with the report that they go beside; the model that they show is not active yet."""
+    """They are sent alone or with the report that they accompany; the model that they show is not active yet."""
     assert rig.add_model("other") == 2
     rig.propose("solo", 2, compared=1, distance=2**24)
     plain = rig.honest("solo", Sighting(NORMAL, 1_200))
@@ -186,7 +186,7 @@ def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: byt
 
 
 def shadowed(submission: Submission) -> bytes:
-    """The same for the proposed model."""
+    """Return a shadow submission of the same report for the proposed model."""
     return hub_interface().selector("submitShadow") + encode(submission)[4:]
 
 
@@ -195,7 +195,7 @@ def shadowed(submission: Submission) -> bytes:
 
 @pytest.fixture(scope="module")
 def forwarder() -> bytes:
-    """Creation code of a contract that calls others, and goes on if one of them reverts."""
+    """Return creation code of a contract that calls others, and continues if one of them reverts."""
     source = {"Forwarder.sol": FORWARDER}
     output = compile_standard(standard_input(source), toolchain.contracts_solc_version())
     return bytes.fromhex(output["contracts"]["Forwarder.sol"]["Forwarder"]["evm"]["bytecode"]["object"])
@@ -215,10 +215,10 @@ def test_a_relayed_submission_is_found(rig: Rig, folder: Path, forwarder: bytes)
 
 
 def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, forwarder: bytes) -> None:
-    """Two that the hub takes, of one feed even, among two that it refuses."""
+    """The hub takes two of them, even of one feed, and refuses two others."""
     first = rig.honest("solo", Sighting(NORMAL, 1_200))
     trio = rig.honest("trio", Sighting(NORMAL, 600, 2), Sighting(NORMAL, 600, 3))
-    # Signed for the round after, on the state that the first one leaves.
+    # It is signed for the round after, on the state that the first one leaves.
     snapshot = rig.chain.rpc("evm_snapshot")
     assert rig.accepts(first)
     second = rig.honest("solo", Sighting(NORMAL, 1_800))
@@ -231,7 +231,7 @@ def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, 
 
 
 def test_other_encodings_of_a_submission(rig: Rig, folder: Path) -> None:
-    """Whoever relays chooses the encoding; what the hub can read, the audit can."""
+    """The relayer chooses the encoding. The audit can read everything that the hub can read."""
     head, tail = slice(4, 100), slice(100, None)
     for after, encoded in enumerate(("longer", "shifted", "proof first", "backwards")):
         submission = rig.honest("solo", Sighting(NORMAL, 1_200 + 60 * after))
@@ -244,7 +244,7 @@ def test_other_encodings_of_a_submission(rig: Rig, folder: Path) -> None:
             "longer": data[4:] + b"more than it needs",
             "shifted": model + word(updates_at + 32) + word(proof_at + 32) + word(0) + data[tail],
             "proof first": model + word(0x60 + len(proof_tail)) + word(0x60) + proof_tail + update,
-            # The list of updates points to one that stands before it.
+            # The list of updates refers to an update that stands before the list.
             "backwards": model
             + word(0x60 + len(update) - 64)
             + word(0x60 + len(update))
@@ -271,7 +271,7 @@ def test_without_the_artifact_nothing_is_verified(rig: Rig, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["other", "verdict", "public"])
 def test_an_artifact_of_another_model(rig: Rig, proofs: Proofs, tmp_path: Path, kind: str) -> None:
-    """`other` has the very same verifier: it is the model's hash that tells them apart."""
+    """`other` has the same verifier; only the model's hash tells them apart."""
     report = audited(rig, audit_folder(tmp_path / "artifacts", proofs.artifact(kind)))
     assert (report.verified, report.failed) == (0, 5)
     assert all("no artifact here is of model 1" in problem for problem in failures(report))
@@ -289,7 +289,7 @@ def test_a_damaged_artifact(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
 
 
 def test_artifacts_of_another_release_beside_those_that_are_needed(rig: Rig, folder: Path, proofs: Proofs) -> None:
-    """They are in every cache that an earlier release has used."""
+    """Every cache that an earlier release has used contains some."""
     earlier = folder / "earlier"
     earlier.mkdir()
     document = json.loads((proofs.artifact().path / "manifest.json").read_text(encoding="utf-8"))
@@ -300,7 +300,7 @@ def test_artifacts_of_another_release_beside_those_that_are_needed(rig: Rig, fol
 
 
 def test_a_manifest_that_lies(rig: Rig, proofs: Proofs, tmp_path: Path) -> None:
-    """Another model's artifact, relabelled with the deployed model's hash: its own hash no longer fits."""
+    """It is another model's artifact, relabelled with the deployed model's hash; its own hash no longer fits."""
     given = tmp_path / "given" / "model"
     shutil.copytree(proofs.artifact("other").path, given)
     manifest = json.loads((given / "manifest.json").read_text(encoding="utf-8"))
@@ -355,7 +355,7 @@ YES = "0x60015f5260205ff3"
 
 
 def forged_round(rig: Rig, submission: Submission) -> None:
-    """The hub takes a submission that its verifier would have refused; afterwards all code is as it was."""
+    """Make the hub take a submission that its verifier would refuse, and restore all code afterwards."""
     verifier = rig.verifier()
     code = rig.chain.rpc("eth_getCode", verifier, "latest")
     rig.chain.rpc("anvil_setCode", verifier, YES)
@@ -365,8 +365,8 @@ def forged_round(rig: Rig, submission: Submission) -> None:
 
 @pytest.mark.parametrize("name", ["other proof", "lower scores", "of other weights", "no proof"])
 def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
-    """Rounds that a broken verifier let through, before a good one took its place."""
-    # Within the clip: the hub holds what is beyond it whatever the scores say.
+    """A broken verifier let these rounds through before a good one replaced it."""
+    # The answer is within the clip: the hub holds a clipped one, whatever the scores say.
     anomalous = rig.honest("solo", Sighting(NORMAL * 5 // 4, 1_200))
     normal = rig.honest("solo", Sighting(NORMAL, 1_200))
     assert max(anomalous.updates[0].scores) > 0
@@ -387,7 +387,7 @@ def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
 
 
 def slot_of(rig: Rig, name: str, matches: Callable[[int], bool], keys: tuple[int, ...] = ()) -> int:
-    """The slot of a feed's word, found by what it holds; `keys` are of a mapping in the feed."""
+    """Return the slot of a feed's word, found by its content. `keys` are those of a mapping in the feed."""
     for position in range(24):
         feed = int.from_bytes(keccak(rig.feed_id(name) + position.to_bytes(32)))
         for offset in range(24):
@@ -409,7 +409,7 @@ def is_round(answer: int) -> Callable[[int], bool]:
 
 
 def test_the_ring_was_tampered_with(rig: Rig, folder: Path) -> None:
-    """Moves that never were would make a later anomaly look normal."""
+    """Moves that never happened would make a later anomaly look normal."""
     moves = rig.state("solo").returns
     ring = sum((move % 2**16) << (16 * index) for index, move in enumerate(moves))
     assert ring
@@ -430,7 +430,7 @@ def test_the_latest_round_was_tampered_with(rig: Rig, folder: Path) -> None:
 
 
 def test_a_past_round_was_tampered_with(rig: Rig, folder: Path) -> None:
-    """Consumers read history, too: an average over time, or the round that a liquidation was settled by."""
+    """Consumers read history too: for an average over time, or for the round that a liquidation was settled by."""
     tamper(rig, slot_of(rig, "solo", is_round(ANSWER), (1,)), lambda word: word + 1)
     report = audited(rig, folder)
     assert any("round 1" in problem and "is stored as" in problem for problem in report.problems)
@@ -438,7 +438,7 @@ def test_a_past_round_was_tampered_with(rig: Rig, folder: Path) -> None:
 
 
 def test_a_round_after_the_tampering_fails(rig: Rig, folder: Path) -> None:
-    """What the hub then derives from the tampered history is not what the audit derives."""
+    """The hub then derives other features from the altered history than the audit does."""
     tamper(rig, slot_of(rig, "solo", is_round(NORMAL), (2,)), lambda word: word - NORMAL // 100)
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200)))
     report = audited(rig, folder)
@@ -447,7 +447,7 @@ def test_a_round_after_the_tampering_fails(rig: Rig, folder: Path) -> None:
 
 
 def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> None:
-    """A reporter who was none when the report came: his later admission does not make it good."""
+    """The signer was no reporter when the report came, and being admitted later does not make the report good."""
     reporters = rig.run(rig.hub.reporters(rig.feed_id("solo")))
     stranger = rig.address(5)
     slot = slot_of(rig, "solo", lambda word: word == 1, (int(reporters[0], 16),))
@@ -461,7 +461,7 @@ def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> No
 
 
 def positions_of(rig: Rig, name: str, reporter: str, slot: int) -> int:
-    """The mapping that a reporter's slot is in."""
+    """Return the slot of the mapping that a reporter's slot is in."""
     for position in range(24):
         feed = int.from_bytes(keccak(rig.feed_id(name) + position.to_bytes(32)))
         for offset in range(24):

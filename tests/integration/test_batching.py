@@ -1,4 +1,4 @@
-"""Four feeds in one proof: real proofs, a real chain, and what goes wrong in between."""
+"""Tests of four feeds in one proof: real proofs, a real chain, and failures in between."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANSWER = 10_000_000_000
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, anvil: Callable[..., Anvil]) -> Iterator[Workspace]:
-    """Four feeds with a model that has circuits for one and for four, deployed once."""
+    """Deploy four feeds once, with a model that has circuits for one and for four."""
     with Workspace(tmp_path_factory.mktemp("batching"), anvil()) as made:
         walk = [100 + (index % 7) * 0.3 for index in range(40)]
         made.configure(*(feed(name, made.recording(name, walk)) for name in NAMES), prover=PROVER)
@@ -42,7 +42,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, anvil: Callable[..., Anv
 
 @dataclass
 class World:
-    """A running oracle, and a journal of its own."""
+    """A running oracle with its own journal."""
 
     parts: RunningOracle
     chain: Anvil
@@ -57,7 +57,7 @@ class World:
         return await asyncio.gather(*(self.parts.pipeline.report(each) for each in due), return_exceptions=True)
 
     def transactions(self) -> dict[str, bytes | None]:
-        """Of the latest observation of each feed."""
+        """Return the transactions of each feed's latest observation."""
         return {name: self.parts.journal.rows(name, 1)[0].tx_hash for name in NAMES}
 
     async def rounds(self) -> dict[str, int]:
@@ -102,7 +102,7 @@ async def test_four_feeds_share_a_proof_and_one_that_moved_is_left_behind(worksp
 
 
 async def other(world: World) -> Pipeline:
-    """Another daemon for the same feeds, which keeps no journal."""
+    """Return the pipeline of another daemon for the same feeds, which keeps no journal."""
     account = await keystore.local_chain_key(1, world.parts.rpc)
     reporter = LocalReporter(account, world.parts.deployment.chain_id, world.parts.hub.address)
     parts = world.parts
@@ -136,7 +136,7 @@ async def test_a_finished_proof_of_four_is_used_after_a_restart(workspace: Works
 
 
 def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: Workspace, tmp_path: Path) -> None:
-    """Every member is resumed with the same transaction, and is on the chain once."""
+    """Every observation is resumed with the same transaction, and is on the chain once."""
 
     def submitted() -> list[Submitted]:
         try:
@@ -145,7 +145,7 @@ def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: 
         except Exception:
             return []
 
-    # Later than what the tests before reported.
+    # These times are later than those that the tests before reported.
     walk = [100 + (index % 5) * 0.2 for index in range(3)]
     workspace.configure(*(feed(name, workspace.recording(name, walk, later=100)) for name in NAMES), prover=PROVER)
     workspace.chain.rpc("evm_setAutomine", False)

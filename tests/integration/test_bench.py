@@ -1,4 +1,4 @@
-"""The benchmark runs and reports what it promises. How fast anything is, is no test's business."""
+"""Tests that the benchmark runs and reports what it promises. They don't test how fast anything is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def said() -> list[str]:
 
 @pytest.mark.slow
 async def test_report(tmp_path: Path, said: list[str]) -> None:
-    """One of our circuits, with real proofs, a real chain and a real daemon."""
+    """The report covers one of our circuits, with real proofs, a real chain and a real daemon."""
     out, case = tmp_path / "new" / "bench.json", "quadratic-public-b1"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case], observations=5)
     assert json.loads(out.read_text()) == report
@@ -46,9 +46,9 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
     found = report[case]
     assert all(found[name] > 0 for name in NUMBERS), found
     assert found["total_s"] >= found["prove_s"]
-    # A report pays for its proof, and for signatures, features, storage and events on top of it.
+    # A report pays for its proof, and also for signatures, features, storage and events.
     assert 150_000 < found["verify_gas"] < found["gas"] - 50_000 < 1_000_000
-    # The graph alone says how many rows there will be; the digits of nothing are to be counted.
+    # The graph alone tells how many rows there will be, and no digits are needed.
     assert found["estimate_error"]["graph"]["rows"] == pytest.approx(0, abs=0.15)
     assert found["estimate_error"]["settings"]["gas"] == pytest.approx(0, abs=0.1)
     assert (found["flips_per_10k"], found["unprovable_per_10k"]) == (0, 0)
@@ -92,7 +92,7 @@ async def test_hashing_the_weights_costs_commitments_and_an_instance(circuits: C
     assert private["instances"] == public["instances"] + 1
     assert private["verify_gas"] > public["verify_gas"]
     assert all(each["gas"] == each["verify_gas"] for each in (private, public))
-    # Only what comes after the warm-up counts.
+    # Only steps after the warm-up count.
     assert [len(each.prove) for each in proofs.values()] == [1, 1]
     assert said == ["proofs, round 0 of 1 (warm-up)", "proofs, round 1 of 1"]
 
@@ -107,7 +107,7 @@ async def test_a_brought_model_is_tuned_proven_and_verified(
     )
     found = report["tuned-logistic"]
     assert all(found[name] > 0 for name in NUMBERS), found
-    # As many rows as there are features times three, and what is published.
+    # The rows: three times the number of features, and the published values.
     assert found["k"] == 6 and found["estimate_error"]["graph"]["rows"] == 0
     assert (found["flips_samples"], found["unprovable_per_10k"]) == (zoo.HELD_OUT, 0)
     assert found["flips_per_10k"] <= 10
@@ -116,7 +116,7 @@ async def test_a_brought_model_is_tuned_proven_and_verified(
 
 
 def test_ezkls_verdicts_are_its_circuits(tmp_path: Path) -> None:
-    """Many windows at once in a circuit for so many, of the integers of the circuit for one; none without a verdict."""
+    """Many windows at once, in a circuit for so many, get the verdicts of the circuit for one; each window gets one."""
     subject = replace(compared_import("linear", 1), name="cnn")
     files = {name: str(tmp_path / name) for name in ("model", "settings", "circuit")}
     Path(files["model"]).write_bytes(subject.graph(1))
@@ -125,7 +125,7 @@ def test_ezkls_verdicts_are_its_circuits(tmp_path: Path) -> None:
         engine.call("compile_circuit", **chosen_of(files, "model", "settings", "circuit"))
         found = default_flips(engine, subject, settings, files["circuit"], tmp_path)
         assert found["flips_samples"] == 1_000 and found["flips_per_10k"] < 500 and found["unprovable_per_10k"] == 0
-        # A window that no circuit of these limbs takes: its neighbours keep their verdicts.
+        # No circuit with this many limbs takes this window, but its neighbours keep their verdicts.
         wild = subject.judged.copy()
         wild[7] = 1e9
         found = default_flips(engine, replace(subject, judged=wild), settings, files["circuit"], tmp_path)
@@ -142,7 +142,7 @@ async def test_throughput_of_a_real_prover(circuits: Circuits) -> None:
 
 @pytest.mark.slow
 async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of both models, with real proofs: one feed's share, and that its parts are all of it."""
+    """Batches of both models, with real proofs, give one feed's share, and the parts of a submission's gas add up."""
     monkeypatch.setattr(submissions, "toolchain", SimpleNamespace(build_dir=folder))
     cases = ("submit-private-b4", "submit-public-b1", "submit-public-b4")
     out = tmp_path / "bench.json"
@@ -152,7 +152,7 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         found, batch = report[case], int(case.rpartition("b")[2])
         assert found["floor_gas"] < found["verify_gas"] < found["gas"]
         assert found["gas_per_feed"] == round(found["gas"] / batch)
-        # One submission: the parts that its gas was taken to pieces into are all of it.
+        # The parts of one submission's gas add up to all of it.
         parts = found["profile"]
         pieces = (*parts["hub_per_feed"].values(), parts["adapter_per_feed"], parts["calldata_beyond_per_feed"])
         bare = TRANSACTION_GAS + found["bare_calldata_gas"] + parts["verifier"]
@@ -161,11 +161,11 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         # Chainlink's two events, and the account that emits them.
         adapter = found["hub_gas_per_feed"] - found["hub_gas_per_feed_without_adapter"]
         assert 2_600 + 2 * 1_756 < adapter < 9_000
-        # A round's slot was empty, the feed's track was not; configuration, track, last round and reporter are read.
+        # A round's slot was empty and the feed's track was not; configuration, track, last round and reporter are read.
         assert parts["hub_per_feed"]["sstore"] == 22_100 + 2_900
         assert parts["hub_per_feed"]["sload"] >= 4 * 2_100
         assert parts["hub_per_feed"]["ecrecover"] == 3_100
-        # Each commitment is scaled once; so is the generator.
+        # Each commitment is scaled once, and so is the generator.
         assert parts["precompiles"]["ecmul"] == sum(found["commitments"].values()) + 1
         assert parts["precompiles"]["pairing"] == 1
     private, public = report["submit-private-b4"], report["submit-public-b4"]
@@ -177,20 +177,20 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
 
 
 async def test_claims(tmp_path: Path, said: list[str]) -> None:
-    """A claim that a registry records, and proofs of the same statement."""
+    """A registry records one claim; further proofs are of the same statement."""
     out, case = tmp_path / "bench.json", "claim-linear-8"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case])
     found = report[case]
     assert (found["inputs"], found["weights"], found["instances"]) == (8, 9, 12)
     assert all(found[name] > 0 for name in ("prove_s", "claim_s", "verify_s", "setup_s", "rss_mb", "k", "proof_bytes"))
-    # The registry's work comes on top of the verifier's.
+    # The registry's work adds to the verifier's.
     assert 300_000 < found["verify_gas"] < found["gas"] < 1_500_000
     assert f"{found['gas']:,}" in "\n".join(said)
     assert not {*CASES} - {case} & report.keys()
 
 
 def test_ezkls_defaults_refuse_the_graph_and_say_why(tmp_path: Path) -> None:
-    """The one argument that the comparison changes has to be changed, and more limbs are what was missing."""
+    """The comparison has to change one argument, the number of limbs: ezkl refuses the graph with too few."""
     model, settings = str(tmp_path / "model.onnx"), str(tmp_path / "settings.json")
     Path(model).write_bytes(default_model("score").to_onnx(1))
     windows = recorded_windows(5, CALIBRATION_START)

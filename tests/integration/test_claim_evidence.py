@@ -1,4 +1,4 @@
-"""Fairness audits with real proofs, attempts at better rates, and the notebook."""
+"""Tests of fairness audits with real proofs, of attempts at better rates, and of the notebook."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests import circuits
 
 BATCH = 20
 ROWS = 36
-"""A full batch, and one of sixteen rows."""
+"""A full batch, and a batch of sixteen rows."""
 
 MODEL = ModelSpec.packaged("credit")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of circuits: `build/claims` of a working folder, where commands and the notebook look for it."""
+    """Return the folder of circuits, `build/claims` of a working folder: commands and the notebook look there."""
     build = tmp_path_factory.mktemp("evidence") / "build"
     build.mkdir()
     (build / "claims").symlink_to(circuits.folder(), target_is_directory=True)
@@ -84,7 +84,7 @@ def client(folder: Path, circuit: Artifact) -> Iterator[ZkmlClient]:
 def test_rates_are_those_of_the_model_that_claims_are_proven_of(
     audit: FairnessAudit, copy: Artifact, verifier: LocalVerifier, rows: AuditSet, client: ZkmlClient, tmp_path: Path
 ) -> None:
-    """Somebody else has files: the set, the audit, the circuit's public part; and the hash, from the registry."""
+    """A verifier has files: the set, the audit and the circuit's public part. The hash comes from the registry."""
     assert not {each.name for each in copy.path.iterdir()} & set(PROVER_FILES)
     audit.save(tmp_path / "audit.json")
     rows.save(tmp_path / "set.csv")
@@ -100,7 +100,7 @@ def test_rates_are_those_of_the_model_that_claims_are_proven_of(
     expected = fairness.rates(rows.groups, [int(audit.lo <= score <= audit.hi) for score in scores])
     assert report.rates == expected and len(expected) == 2
     assert 0 < sum(rate.within for rate in expected) < ROWS
-    # Whoever has the architecture makes the key again, with weights of his own; of another one it is another.
+    # Anyone with the architecture can make the same key with other weights; another architecture has another key.
     other = fairness.reweighted(MODEL)
     assert other.onnx != MODEL.onnx
     report = fairness.verify(given, copy, verifier, theirs, claims_hash, other)
@@ -110,7 +110,7 @@ def test_rates_are_those_of_the_model_that_claims_are_proven_of(
     )
     report = fairness.verify(given, copy, verifier, theirs, claims_hash, narrower)
     assert report.problems == ("the circuit's key is not that of the architecture of credit",)
-    # No score is in what is given out, nor in the circuit's manifest.
+    # Neither the published files nor the circuit's manifest contain a score.
     told = (tmp_path / "audit.json").read_text() + (copy.path / "manifest.json").read_text()
     assert not [score for score in scores if abs(score) > 1_000 and str(score) in told]
 
@@ -130,7 +130,7 @@ def test_better_rates_are_found_out(
     flipped = replace(first, scores=((1 - first.scores[0][0],), *first.scores[1:]))
     altered = bytearray(second.proof)
     altered[100] ^= 1
-    # Verdicts turned; a proof altered, longer, shorter, of another batch; a batch twice, left out, with rows left out.
+    # Verdicts turned; a proof altered, longer, shorter, or of another batch; a batch repeated, left out or cut.
     for batches in (
         (flipped, second),
         (first, replace(second, proof=bytes(altered))),
@@ -157,13 +157,13 @@ def test_better_rates_are_found_out(
     ]
     for change in changes:
         assert problems(replace(audit, **change)), change
-    # Another model, or the same name for one; another circuit.
+    # Another model, or another name for it; another circuit.
     assert problems(audit, model_hash=audit.model_hash ^ 1) == (
         f"it audits the model {audit.model_hash:#066x}, not {audit.model_hash ^ 1:#066x}",
     )
     assert problems(replace(audit, model_hash=audit.model_hash ^ 1), model_hash=None)
     assert problems(replace(audit, artifact_hash="0" * 64))
-    # The owner's set is not the verifier's: a row altered, exchanged with another, left out; groups renamed.
+    # The owner's set is not the verifier's: a row altered, exchanged with another or left out; groups renamed.
     older = ({**rows.rows[0], "age_in_years": 70}, *rows.rows[1:])
     for of in (
         replace(rows, rows=older),
@@ -172,7 +172,7 @@ def test_better_rates_are_found_out(
         replace(rows, groups=rows.groups[::-1]),
     ):
         assert "it was made with another audit set" in problems(audit, of)
-    # And with a fingerprint of the altered set, the proofs are still of the one that was proven.
+    # Even with the altered set's fingerprint, the proofs are still about the set that was proven.
     forged = replace(audit, fingerprint=replace(rows, rows=older).fingerprint(MODEL.features))
     assert any(problem.startswith("batch 0") for problem in problems(forged, replace(rows, rows=older)))
     # A claim's circuit is not an audit's.
@@ -184,7 +184,7 @@ def test_better_rates_are_found_out(
 def test_commands(
     audit: FairnessAudit, circuit: Artifact, copy: Artifact, rows: AuditSet, folder: Path, tmp_path: Path
 ) -> None:
-    """What the owner and everybody else type."""
+    """These are the commands of the owner and of everybody else."""
 
     def run(*arguments: object) -> Any:
         return CliRunner().invoke(oracle, ["claim", "fairness", *map(str, arguments)])
@@ -220,10 +220,10 @@ def test_commands(
 def test_the_notebook_runs_from_top_to_bottom(
     project_root: Path, folder: Path, client: ZkmlClient, circuit: Artifact, tmp_path: Path
 ) -> None:
-    """With real proofs and a real chain; only the circuits, which this module has built, are found again."""
+    """Proofs and chain are real; only the circuits, which this module has built, are found again."""
     source = project_root / "examples" / "claims.ipynb"
     cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-    # It is committed without outputs: nothing in it can be out of date.
+    # It is committed without outputs, so nothing in it can be out of date.
     assert not [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")]
     places = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     environment = dict(os.environ) | {name: str(tmp_path / name.lower()) for name in places}

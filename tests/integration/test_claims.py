@@ -1,4 +1,4 @@
-"""Private claims with real proofs: what holds, what is refused, and attempts to have something else believed."""
+"""Tests of private claims with real proofs: valid ones, refused ones, and attempts to prove something false."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ def test_a_claim_that_holds(client: ZkmlClient, claim: ClaimProof, tmp_path: Pat
 
 
 def test_another_salt_another_commitment(client: ZkmlClient, inputs: dict[str, object], claim: ClaimProof) -> None:
-    # Without a salt whoever guesses the data is sure of it: the commitment is a function of the data alone.
+    # Without a salt, whoever guesses the data can check it: the commitment is a function of the data alone.
     unsalted = client.commit("credit", inputs, (0, 0, 0)).value
     guessed = client.commit("credit", dict(inputs), (0, 0, 0)).value
     assert guessed == unsalted
-    # With one, the same guess says nothing.
+    # With a salt, the same guess reveals nothing.
     assert client.commit("credit", inputs).value not in (claim.commitment, unsalted)
     assert "salt" not in repr(Commitment((1,), (2, 3, 4), 5))
 
@@ -102,7 +102,7 @@ def test_what_does_not_hold_is_refused_and_cant_be_proven(client: ZkmlClient, in
     model = client.registered("credit")
     score = model.circuit.score(model.spec.encode(inputs))
     assert str(score) not in str(refused.value)
-    # Past the client: the engine proves what the circuit computes, which is that the score is not in the range.
+    # Without the client's check, the engine proves what the circuit computes: that the score is not in the range.
     lo, hi = model.spec.bounds(Between(0.8, 0.9), model.circuit.score_unit, model.circuit.limit)
     made = client.commit("credit", inputs)
     forged = prove(client, "credit", (*made.features, *made.salt), lo, hi)
@@ -133,7 +133,7 @@ def test_nothing_can_be_changed(client: ZkmlClient, claim: ClaimProof) -> None:
         {"model_id": claim.model_id ^ 1},
         {"unit": claim.unit * 2},
         {"lo": claim.hi, "hi": claim.lo},
-        # Beyond the field's half, where an order would mean nothing.
+        # Bounds beyond the field's half, where an order would mean nothing.
         {"hi": FIELD_MODULUS // 2 + 1},
         {"lo": claim.lo - FIELD_MODULUS},
         {"expires_at": 1},
@@ -189,7 +189,7 @@ def classifier(client: ZkmlClient) -> ModelSpec:
 
 
 POINT = {"x0": 0.42, "x1": 0.4, "x2": 0.38}
-"""Of class 1."""
+"""Data of class 1."""
 
 
 def test_claims_of_classes(client: ZkmlClient, classifier: ModelSpec) -> None:
@@ -198,7 +198,7 @@ def test_claims_of_classes(client: ZkmlClient, classifier: ModelSpec) -> None:
         made = client.generate_inference_proof(classifier.name, POINT, constraint, SUBJECT, expires_at=FAR)
         assert (made.lo, made.hi) == bounds
         assert client.verify_inference_proof(made)
-        # Of other classes, or fewer, it is no proof.
+        # A proof for other classes, or for fewer, does not hold.
         for lo, hi in ((0, 0), (2 * unit, 2 * unit), (made.lo - 1, made.hi), (unit, 3 * unit)):
             assert not client.verify_inference_proof(replace(made, lo=lo, hi=hi))
     for constraint in (Equals(0), OneOf((2, 3))):
@@ -215,7 +215,7 @@ def test_another_class_cant_be_proven(client: ZkmlClient, classifier: ModelSpec)
 
 
 def published(client: ZkmlClient, name: str, inputs: Mapping[str, Any], constraint: Constraint) -> list[int]:
-    """What the circuit itself says of a claim, whether it holds or not."""
+    """Return what the circuit itself publishes about a claim, whether the claim holds or not."""
     model = client.registered(name)
     lo, hi = model.spec.bounds(constraint, model.circuit.score_unit, model.circuit.limit)
     made = client.commit(name, inputs)
@@ -226,7 +226,7 @@ def published(client: ZkmlClient, name: str, inputs: Mapping[str, Any], constrai
 def prove(
     client: ZkmlClient, name: str, data: tuple[int, ...], lo: int, hi: int, outputs: list[int] | None = None
 ) -> dict[str, Any]:
-    """Past the client, which refuses what does not hold: the engine with the prover's own keys."""
+    """Prove without the client, which refuses what does not hold: the engine runs with the prover's own keys."""
     artifact = client.registered(name).artifact
     files = {"circuit": CIRCUIT, "settings": SETTINGS, "vk": VK, "pk": PK, "srs": SRS}
     paths: dict[str, Any] = {key: artifact.file(file) for key, file in files.items()}
@@ -237,9 +237,9 @@ def prove(
 
 @pytest.mark.attack
 def test_a_score_beyond_the_fields_half(client: ZkmlClient) -> None:
-    """Whatever data an issuer has signed: what is proven of it is true of the integers, or nothing is proven.
+    """Whatever data an issuer signs, a proof of it is true of the integers, or there is no proof.
 
-    Half the field's order in each feature, for instance, times weights whose sum is even is a small number there.
+    For example, half the field's order in each feature, times weights whose sum is even, is a small number there.
     """
     circuit = client.registered("credit").circuit
     limit, count = circuit.limit, circuit.model.features
@@ -253,7 +253,7 @@ def test_a_score_beyond_the_fields_half(client: ZkmlClient) -> None:
             if told != truth:
                 assert not prove(client, "credit", (*data, 1, 2, 3), -limit, limit)["verified"], size
         except OracleError:
-            # Nor can honest data fail.
+            # Honest data always has a proof.
             assert size != 1 << 8
 
 
@@ -262,7 +262,7 @@ def test_a_score_beyond_the_fields_half(client: ZkmlClient) -> None:
 
 @dataclass
 class Scene:
-    """A local chain with the demo's registry, and what the demo has told."""
+    """A local chain with the demo's registry, and the demo's own report."""
 
     chain: Anvil
     client: ZkmlClient
@@ -272,11 +272,11 @@ class Scene:
 
     @property
     def accounts(self) -> list[Any]:
-        """Admin, issuer, subject, and somebody else."""
+        """Return the accounts: admin, issuer, subject, and somebody else."""
         return [Account.from_key(each.key) for each in self.chain.accounts[:4]]
 
     def run(self, work: Callable[[Rpc], Any]) -> Any:
-        """What a coroutine gives."""
+        """Run a coroutine and return its result."""
 
         async def connected() -> Any:
             async with Rpc(self.chain.rpc_url) as rpc:
@@ -285,7 +285,7 @@ class Scene:
         return asyncio.run(connected())
 
     def attested(self, claim: ClaimProof, by: Any = None, **changes: Any) -> ClaimProof:
-        """The claim with a signature of the issuer's, of what it says or of something else."""
+        """Return the claim with the issuer's signature of its own content or of something else."""
         told: dict[str, Any] = {
             "chain_id": self.chain.chain_id,
             "registry": self.registry,
@@ -296,7 +296,7 @@ class Scene:
         return replace(claim, attestation=signed)
 
     def submit(self, claim: ClaimProof, by: Any = None) -> None:
-        """As its subject, or as somebody else."""
+        """Submit a claim as its subject, or as somebody else."""
         account = by or self.accounts[2]
         self.run(lambda rpc: Registry(rpc, self.registry, account, poll_s=0.05).submit(claim))
 
@@ -323,7 +323,7 @@ def scene(client: ZkmlClient, anvil: Callable[..., Anvil]) -> Scene:
 
 @pytest.fixture(scope="module")
 def onchain(scene: Scene, client: ZkmlClient, inputs: dict[str, object]) -> ClaimProof:
-    """Proven, of the scene's subject, and not submitted."""
+    """Return a proven claim of the scene's subject, which was not submitted."""
     return client.generate_inference_proof(
         "credit", inputs, Between(0.55, 0.8), scene.accounts[2].address, expires_at=FAR
     )
@@ -340,21 +340,21 @@ def test_what_the_registry_refuses(scene: Scene, onchain: ClaimProof) -> None:
     good = scene.attested(onchain)
     with pytest.raises(DataError, match="no issuer"):
         scene.submit(onchain)
-    # A commitment that nobody signed, or somebody who is not trusted; a signature of something else.
+    # The commitment is signed by nobody or by an untrusted issuer, or the signature is of something else.
     scene.refuses(scene.attested(onchain, other), "UntrustedIssuer")
     scene.refuses(scene.attested(onchain, registry=OTHER), "UntrustedIssuer")
     scene.refuses(scene.attested(onchain, chain_id=1), "UntrustedIssuer")
     scene.refuses(scene.attested(onchain, subject=other.address), "UntrustedIssuer")
     scene.refuses(replace(good, commitment=onchain.commitment ^ 1), "UntrustedIssuer")
-    # Another's proof, as it is and under one's own address.
+    # Another subject's proof, unchanged and under the sender's own address.
     scene.refuses(good, "NotSubject", other)
     scene.refuses(scene.attested(replace(onchain, subject=other.address)), "ProofRejected", other)
-    # Other bounds than proven; reversed; beyond what the circuit compares.
+    # Other bounds than proven, reversed bounds, and bounds beyond what the circuit compares.
     scene.refuses(replace(good, hi=onchain.hi + 1), "ProofRejected")
     scene.refuses(replace(good, lo=onchain.lo - 1), "ProofRejected")
     scene.refuses(replace(good, lo=onchain.hi, hi=onchain.lo), "InvalidBounds")
     scene.refuses(replace(good, hi=1 << 126), "InvalidBounds")
-    # Past its time.
+    # The claim has expired.
     scene.refuses(replace(good, expires_at=1), "Expired")
     scene.refuses(replace(good, expires_at=FAR - 1), "ProofRejected")
     # Another commitment, which an issuer has signed, and another model.
@@ -366,7 +366,7 @@ def test_what_the_registry_refuses(scene: Scene, onchain: ClaimProof) -> None:
     fits = replace(as_identity, hi=min(onchain.hi, limit), proof=onchain.proof.ljust(proof_bytes, b"\0")[:proof_bytes])
     scene.refuses(scene.attested(fits), "ProofRejected")
     scene.refuses(scene.attested(replace(onchain, model_id=1)), "UnknownModel")
-    # Bytes changed, one in each part of the proof; more, and fewer.
+    # Changed bytes, one in each part of the proof; more bytes, and fewer.
     for at in range(7, len(onchain.proof), 320):
         changed = bytes([*onchain.proof[:at], onchain.proof[at] ^ 1, *onchain.proof[at + 1 :]])
         scene.refuses(replace(good, proof=changed), "ProofRejected")
@@ -392,7 +392,7 @@ def test_the_same_proof_twice_and_after_its_revocation(scene: Scene, onchain: Cl
 
 
 Code = tuple[Any, bytes]
-"""ABI and creation code."""
+"""The ABI and creation code of an example."""
 
 
 class Contract:
@@ -407,7 +407,7 @@ class Contract:
         return self.scene.run(lambda rpc: read(rpc, self.interface, self.address, function, *arguments))
 
     def send(self, account: int, function: str, *arguments: Any) -> bool:
-        """Whether it went through."""
+        """Send a transaction and return whether it succeeded."""
         data = self.interface.encode_call(function, *arguments)
         return bool(self._mine(account, self.address, data)["status"] == "0x1")
 
@@ -441,7 +441,7 @@ def test_an_allow_list_lets_in_who_has_proven_identity(scene: Scene, consumers: 
     assert club.call("members", scene.accounts[SUBJECT_AT].address)
     assert not club.send(STRANGER, "join")
     assert not club.call("members", scene.accounts[STRANGER].address)
-    # A higher bar than proven.
+    # The consumer asks for a higher bar than proven.
     strict = Contract(scene, consumers["AllowList"], scene.registry, (model.model_id.to_bytes(32, "big"), lo + 1, hi))
     assert not strict.send(SUBJECT_AT, "join")
 
@@ -453,7 +453,7 @@ def test_a_lenders_rate_depends_on_the_proven_band(scene: Scene, consumers: dict
     lender = Contract(scene, consumers["BandLender"], scene.registry, model.model_id.to_bytes(32, "big"), bands)
     proven = model.spec.bounds(Between(0.6, 0.75), unit, limit)
     borrower, stranger = (scene.accounts[at].address for at in (SUBJECT_AT, STRANGER))
-    # Proven was less than the best band asks for, and more than the second.
+    # The proven bound is too low for the best band and high enough for the second.
     assert lender.call("rateOf", borrower, *proven) == 60_000
     for who, hint in ((stranger, proven), (borrower, bands[0][:2]), (borrower, bands[1][:2])):
         with pytest.raises(ContractRejected, match="NoClaim"):
@@ -464,7 +464,7 @@ CREDIT_BANDS = ((AtLeast(0.75), 30_000), (Between(0.5, 0.8), 60_000))
 
 
 def test_a_tournament_pays_out_for_fair_play(scene: Scene, consumers: dict[str, Code]) -> None:
-    """From data to money: an issuer commits to the telemetry, the winner proves, the prize is paid."""
+    """From data to money: an issuer commits to the telemetry, the winner proves, and the prize is paid."""
     client, (admin, issuer, winner, _) = scene.client, scene.accounts
     model = client.register_model(ModelSpec.packaged("fair-play"))
 
@@ -569,7 +569,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     (tmp_path / "data.json").write_text(json.dumps(inputs))
     outs = ("--out", shell.file("attestation.json"), "--private-out", shell.file("private.json"))
     chain = ("--chain-id", str(scene.chain.chain_id), "--registry", shell.registry, "--subject", subject.address)
-    # The features are all that it has of the model.
+    # The issuer has no more of the model than the features.
     features = tmp_path / "credit.json"
     client.registered("credit").spec.save(tmp_path)
     (tmp_path / "credit.onnx").unlink()
@@ -581,7 +581,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     salt = private.pop("salt")
     assert private == inputs and len(set(salt)) == 3
     assert not any(key in public for key in inputs) and not any(str(limb) in public for limb in salt)
-    # Another salt would orphan the first commitment.
+    # Another salt would make the first commitment useless.
     assert "may contain the salt of another commitment" in shell("attest", *attesting, key="issuer", rpc=False, code=2)
 
     # The subject: a claim.
@@ -602,7 +602,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     assert "valid at" in shell("verify", shell.file("claim.json"), *where)
     assert "recorded already" in shell("submit", shell.file("claim.json"), key="subject", code=1)
 
-    # What was cut, edited, of another model, or without an attestation.
+    # Files that were cut or edited, of another model, or without an attestation.
     claim = ClaimProof.load(tmp_path / "claim.json")
     edited = tmp_path / "edited.json"
     edited.write_text((tmp_path / "claim.json").read_text()[:-40])
@@ -617,7 +617,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     replace(claim, attestation=None).save(edited)
     assert "prove it with --attestation" in shell("submit", str(edited), key="subject", code=2)
 
-    # Revoked; the issuer's end; the model's.
+    # The attestation is revoked, then the issuer, then the model.
     commitment = f"{claim.commitment:#066x}"
     shell("revoke", commitment, key="stranger")
     shell("verify", shell.file("claim.json"), *where)

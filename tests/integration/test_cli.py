@@ -1,4 +1,4 @@
-"""The command line as a process: what a user does wrong is one line and an exit code, and nothing is written."""
+"""Tests of the command line as a process: a user's mistake gives one line and an exit code, and writes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def workspace(tmp_path: Path, chain: Anvil) -> Workspace:
 
 
 def refused(workspace: Workspace, *arguments: str, code: int, says: str) -> None:
-    """The command ends with one line that matches, this exit code, and no file but those that were there."""
+    """Assert that the command ends with one matching line and this exit code, and adds no file and no block."""
     before = visible(workspace.folder)
     block = workspace.chain.rpc("eth_blockNumber")
     done = workspace.run(*arguments)
@@ -41,7 +41,7 @@ def refused(workspace: Workspace, *arguments: str, code: int, says: str) -> None
 
 
 def visible(folder: Path) -> set[str]:
-    """The files there; locks, which begin with a dot, do not count."""
+    """Return the files in a folder, except locks, which begin with a dot."""
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
@@ -61,7 +61,7 @@ def test_a_bad_address(workspace: Workspace) -> None:
 
 
 def test_an_unreachable_endpoint(workspace: Workspace) -> None:
-    """It is said before a circuit is built, which takes a minute."""
+    """The command reports it before it builds a circuit, which takes a minute."""
     workspace.configure(
         feed("one", workspace.recording("one", [1, 2])),
         rpc_url=f"http://user:secret@127.0.0.1:{free_port()}/key",
@@ -138,7 +138,7 @@ def test_the_doctor_says_what_will_not_work(workspace: Workspace) -> None:
 
 
 def test_the_srs_in_use_is_told_to_be_insecure(workspace: Workspace) -> None:
-    """The cache of the configuration is the one that is listed, and a local SRS is called what it is."""
+    """The command lists the cache of the configuration and marks a local SRS as insecure."""
     workspace.configure(feed("one", workspace.recording("one", [1, 2])))
     assert workspace.run("deploy").returncode == 0
     listed = json.loads(workspace.run("srs", "list", "--json").stdout)

@@ -1,4 +1,4 @@
-"""The daemon as a process: stopped, killed and started again, on a real chain with real proofs."""
+"""Tests of the daemon as a process: stopped, killed and started again, on a real chain with real proofs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def deployed(workspace: Workspace) -> None:
 
 
 def assert_chain_agrees(workspace: Workspace) -> int:
-    """Every observation of the journal that ended on the chain is there exactly once, and nothing else is."""
+    """Assert that each observation of the journal that ended on the chain is there once, and that nothing else is."""
     deployment = load_deployment(workspace.folder / "deployment.json")
 
     async def events() -> list[tuple[bytes, int, Outcome, int]]:
@@ -122,7 +122,7 @@ def test_a_daemon_stops_cleanly_and_another_goes_on_after_a_kill(workspace: Work
 
 
 def ready(workspace: Workspace) -> dict[str, Any]:
-    """What the daemon that was started last says on /readyz."""
+    """Return the answer of /readyz of the latest daemon."""
     port = re.findall(r'"port": (\d+)', workspace.log())[-1]
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as response:
@@ -161,7 +161,7 @@ def test_a_standby_takes_over_from_a_daemon_that_is_killed(workspace: Workspace,
 def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others_until_it_is_replaced(
     workspace: Workspace, httpserver: HTTPServer
 ) -> None:
-    """And what the daemon shows of it: metrics, life and readiness, before and after the sources were read again."""
+    """Metrics, liveness and readiness show it, before and after the sources were read again."""
     httpserver.expect_request("/html").respond_with_data("<html>busy</html>", content_type="text/html")
     httpserver.expect_request("/price").respond_with_json({"price": 25.5})
 
@@ -207,7 +207,7 @@ def test_a_feed_whose_source_talks_rubbish_does_not_hinder_the_others_until_it_i
 
 
 def test_a_source_that_lies_is_left_out_told_and_replaced(workspace: Workspace, httpserver: HTTPServer) -> None:
-    """The incident of docs/operations.md, with a pushed value as one of three sources."""
+    """This is the incident of docs/operations.md, with a pushed value as one of three sources."""
     key = workspace.folder / "desk.key"
     key.write_text("0123456789abcdef0123456789abcdef\n")
     key.chmod(0o600)
@@ -256,13 +256,13 @@ def test_a_source_that_lies_is_left_out_told_and_replaced(workspace: Workspace, 
 
 
 def address(workspace: Workspace) -> str:
-    """Where the latest daemon serves."""
+    """Return the address at which the latest daemon serves."""
     ports: list[str] = re.findall(r'"port": (\d+)', workspace.log())
     return f"http://127.0.0.1:{ports[-1]}"
 
 
 def shown(workspace: Workspace, page: str) -> tuple[int, list[dict[str, Any]]]:
-    """What a page answers: its status, and the checks that fail."""
+    """Return a page's status and the checks that fail."""
     try:
         with urllib.request.urlopen(f"{address(workspace)}/{page}") as answer:
             code, document = answer.status, json.load(answer)

@@ -1,4 +1,4 @@
-"""The demonstration, short, as its command: what it writes is what the chain says."""
+"""Tests of the demonstration as a short command: its report agrees with the chain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oracle.demo import acts
 def test_a_short_run_is_written_held_read_back_and_audited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Few ticks, with faults early and often: the recorded data and the seed say which reports the gate holds."""
+    """With few ticks and faults early and often, the recorded data and the seed decide which reports the gate holds."""
     monkeypatch.setattr(acts, "WARM_UP", 2)
     monkeypatch.setattr(acts, "FAULT_RATE", 0.5)
     out = tmp_path / "demo"
@@ -28,7 +28,7 @@ def test_a_short_run_is_written_held_read_back_and_audited(
     written, log = capsys.readouterr()
     summary = json.loads(written)
     assert ended.value.code == 0, log
-    # A value that is stuck at the last answer is no anomaly to this model. The other faults are; no clean report is.
+    # To this model a value that repeats the last answer is no anomaly. The other faults are, and no clean report is.
     assert summary["faults"] == {
         "decimal_shift": {"injected": 1, "held": 1},
         "spike_5": {"injected": 1, "held": 1},

@@ -1,4 +1,4 @@
-"""Deployment on a real Anvil: complete, checked, safe to run again, and refused where it would be unsafe."""
+"""Tests of deployment on a real Anvil: complete, checked, safe to run again, and refused where it would be unsafe."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def exists(path: Path) -> bool:
 
 
 async def contents(deployment: Deployment, rpc: Rpc) -> tuple[int, int, int]:
-    """Architectures, models and feeds that the hub has."""
+    """Return how many architectures, models and feeds the hub has."""
     hub = Hub(rpc, deployment.hub)
     return await hub.architecture_count(), await hub.model_count(), len(await hub.feed_ids())
 
@@ -129,7 +129,7 @@ async def test_everything_is_there_and_as_planned(rpc: Rpc, account: LocalAccoun
     assert await hub.read("aggregatorFactory") == deployment.factory
     assert await code_problems(rpc, deployment.hub) == []
     assert said[-1].startswith("done: hub ")
-    # No key, and no transaction that could still be sent.
+    # It contains no key, and no transaction that could still be sent.
     assert all(step["raw"] is None for step in document(path)["steps"].values())
     assert bytes(account.key).hex() not in json.dumps(document(path))
 
@@ -143,7 +143,7 @@ async def test_a_second_run_sends_nothing(rpc: Rpc, account: LocalAccount, path:
 
 async def test_what_is_new_in_the_plan_is_added(rpc: Rpc, account: LocalAccount, path: Path) -> None:
     first = await run(plan(), rpc, account, path)
-    # Another model of the same architecture: a hash, not a verifier.
+    # Another model of the same architecture costs a hash, not a verifier.
     models = {"default": [stub_artifact()], "new": [stub_artifact(model_hash=8)]}
     more = (*feeds(1), FeedPlan("another", feed_config("NEW / USD"), (REPORTER,), model="new"))
     second = await run(plan(feeds=more, models=models), rpc, account, path)
@@ -152,7 +152,7 @@ async def test_what_is_new_in_the_plan_is_added(rpc: Rpc, account: LocalAccount,
     assert len(second.verifiers) == 1
     state = await Hub(rpc, second.hub).feed_state(second.feeds["another"].feed_id)
     assert second.models[state.model_number].name == "new"
-    # A plan without the first feed does not take it out of the deployment.
+    # A plan without the first feed does not remove it from the deployment.
     third = await run(plan(feeds=more[1:], models=models), rpc, account, path)
     assert third.feeds == second.feeds
 
@@ -166,7 +166,7 @@ async def test_models_with_several_circuits(rpc: Rpc, account: LocalAccount, pat
 
 
 async def test_circuits_that_come_later_are_another_model(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    """Of the same weights: feeds of today keep theirs until the other one is proposed, feeds of tomorrow have it."""
+    """The weights are the same. Existing feeds keep their model until the new one is proposed; new feeds get it."""
     await run(plan(), rpc, account, path)
     said: list[str] = []
     models = {"default": [stub_artifact(), stub_artifact(batch=4)]}
@@ -190,7 +190,7 @@ async def test_public_models_have_an_architecture_each(rpc: Rpc, account: LocalA
 async def test_a_model_that_sees_the_spread_has_an_architecture_of_its_own(
     rpc: Rpc, account: LocalAccount, path: Path
 ) -> None:
-    """Though circuits and verifiers are the same."""
+    """It does, although circuits and verifiers are the same."""
     models = {name: [stub_artifact(name=name, spread=name == "b")] for name in ("a", "b")}
     each = tuple(replace(feed, model=name) for feed, name in zip(feeds(2), models, strict=True))
     deployment = await run(plan(feeds=each, models=models), rpc, account, path)
@@ -205,11 +205,11 @@ async def test_a_model_that_sees_the_spread_has_an_architecture_of_its_own(
 
 
 class Killed(BaseException):
-    """As good as SIGKILL: nothing of the deployment catches it."""
+    """A stand-in for SIGKILL: nothing in the deployment catches it."""
 
 
 async def test_killed_at_every_step(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    """Each run dies at a later step than the one before; in the end there is one deployment, complete."""
+    """Each run dies at a later step than the one before. In the end there is one complete deployment."""
     chain_before = await rpc.nonce(account.address)
     listed = replace(feeds(2)[1], pair=ETH_USD)
     wanted = plan(feeds=(feeds(2)[0], listed), change_delay=0)
@@ -254,7 +254,7 @@ async def test_a_listing_waits_for_its_delay(chain: Anvil, rpc: Rpc, account: Lo
     assert await look("getProposedFeed", *ETH_USD) == adapter
     with pytest.raises(ContractRejected, match="Feed not found"):
         await look("getFeed", *ETH_USD)
-    # Until it is listed, the registry stays with the one who can confirm.
+    # Until the feed is listed, the registry stays with the one who can confirm.
     assert int(await look("pendingOwner"), 16) == 0
 
     said.clear()
@@ -276,7 +276,7 @@ async def test_a_listing_waits_for_its_delay(chain: Anvil, rpc: Rpc, account: Lo
 
 async def test_a_plan_without_pairs_has_no_registry(rpc: Rpc, account: LocalAccount, path: Path) -> None:
     assert (await run(plan(), rpc, account, path)).registry is None
-    # What an earlier run deployed is remembered.
+    # The deployment remembers what an earlier run deployed.
     wanted = plan(feeds=(replace(feeds()[0], pair=ETH_USD),))
     registry = (await run(wanted, rpc, account, path)).registry
     assert registry is not None
@@ -284,7 +284,7 @@ async def test_a_plan_without_pairs_has_no_registry(rpc: Rpc, account: LocalAcco
 
 
 async def test_adapters_that_somebody_else_deployed(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    """They can only be ours: their addresses follow from what they are."""
+    """They can only be ours, because their addresses follow from their code."""
 
     def die(line: str) -> None:
         if line.startswith("aggregator of FEED 0 / USD: sending"):
@@ -309,7 +309,7 @@ async def test_adapters_that_somebody_else_deployed(rpc: Rpc, account: LocalAcco
 
 
 async def test_a_nonce_that_went_elsewhere(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    """Signed and written down, but another transaction of the key came first: it is signed again."""
+    """It was signed and recorded, but another transaction of the key came first, so it is signed again."""
 
     def die(line: str) -> None:
         if line.startswith("hub: signed"):
@@ -362,7 +362,7 @@ async def test_a_real_chain_is_never_taken_for_reset(rpc: Rpc, account: LocalAcc
 
 @pytest.fixture
 def real(rpc: Rpc, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chain does not count as local."""
+    """Make the chain count as a real one, not as local."""
 
     async def no() -> bool:
         return False
@@ -375,12 +375,12 @@ async def test_a_local_srs_on_a_real_chain(rpc: Rpc, account: LocalAccount, path
     nonce = await rpc.nonce(account.address)
     with pytest.raises(InsecureSetup, match="can forge proofs"):
         await run(plan(), rpc, account, path)
-    # A manifest that claims the ceremony, for code that is not of it.
+    # The manifest claims the ceremony, but the code is not from it.
     lying = stub_artifact()
     lying = replace(lying, manifest=replace(lying.manifest, srs_origin="public-ceremony"))
     with pytest.raises(InsecureSetup):
         await run(plan(models={"default": [lying]}), rpc, account, path)
-    # A constant in the code, for a manifest that says it is local.
+    # The code has the ceremony's constant, but the manifest says it is local.
     careless = stub_artifact(ceremony=True)
     careless = replace(careless, manifest=replace(careless.manifest, srs_origin="insecure-local"))
     with pytest.raises(InsecureSetup):
@@ -415,7 +415,7 @@ async def test_code_below_the_hub_that_is_not_ours(rpc: Rpc, account: LocalAccou
 
 @pytest.mark.attack
 async def test_a_hub_that_is_linked_with_another_library(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    """Its own code is right but for an address; what is there is a copy that still calls itself by the old one."""
+    """Only an address in its code is wrong: a copy of the library is there, which calls itself by its old address."""
     deployment = await run(plan(), rpc, account, path)
     hub, models, elsewhere = deployment.hub, deployment.libraries["Models"], OTHER
     await rpc.request("anvil_setCode", elsewhere, "0x" + (await rpc.code(models)).hex())
@@ -441,7 +441,7 @@ async def test_another_factory_than_the_hub_s(rpc: Rpc, account: LocalAccount, p
 
 @pytest.mark.attack
 async def test_a_model_whose_circuit_shows_nothing(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    """One circuit of two whose proof the verifier does not accept: the model is not added."""
+    """The verifier does not accept the proof of one circuit of two, so the model is not added."""
     bad = stub_artifact(batch=4)
     bad = replace(bad, evidence=replace(bad.evidence, proof=b"\0probe"))
     with pytest.raises(ContractRejected, match="ProofRejected") as caught:
@@ -546,7 +546,7 @@ async def test_plans_that_can_t_be(rpc: Rpc, account: LocalAccount, path: Path, 
 async def test_the_configured_batch_sizes_are_one_model(
     chain: Anvil, rpc: Rpc, circuits: Circuits, tmp_path: Path
 ) -> None:
-    """Real circuits: the hub has verified a proof of each before it has the model."""
+    """The circuits are real: the hub has verified a proof of each before it has the model."""
     made = [await asyncio.to_thread(circuits, batch=batch) for batch in (1, 4)]
     workspace = Workspace(tmp_path, chain)
     workspace.configure(feed("one", workspace.recording("one", [1, 2])))
@@ -558,7 +558,7 @@ async def test_the_configured_batch_sizes_are_one_model(
     assert (await hub.architecture(1)).batch_sizes == (1, 4)
     assert deployment.models[1].artifacts == {each.manifest.batch: str(each.path) for each in made}
     assert (await hub.model(1)).model_hash == made[0].model_hash == made[1].model_hash
-    # What the daemon proves with is the circuit that the hub takes for one feed.
+    # For one feed, the daemon proves with the circuit that the hub chooses.
     assert deployed_artifact(config, deployment, 1) == made[0]
     assert await deploy_configured(config, lambda line: None) == deployment
 
@@ -567,7 +567,7 @@ async def test_the_configured_batch_sizes_are_one_model(
 async def test_a_real_probe_that_is_altered(
     rpc: Rpc, account: LocalAccount, path: Path, circuits: Circuits, tmp_path: Path
 ) -> None:
-    """In the larger of two circuits, and whole in form."""
+    """It is in the larger of two circuits, and its form is intact."""
     good, damaged = [await asyncio.to_thread(circuits, batch=batch) for batch in (1, 4)]
     copy = tmp_path / "copy"
     await asyncio.to_thread(shutil.copytree, damaged.path, copy)
@@ -577,7 +577,7 @@ async def test_a_real_probe_that_is_altered(
     store(copy / PROBE, probe | {"proof": proof.hex()})
     with pytest.raises(ContractRejected, match="ProofRejected"):
         await run(plan(models={"default": [good, load_artifact(copy)]}), rpc, account, path)
-    # Of another window, with the proof of that one: nothing is sent.
+    # The probe is of another window, with that window's proof. Nothing is sent.
     store(copy / PROBE, probe | {"window": [1, *probe["window"][1:]]})
     nonce = await rpc.nonce(account.address)
     with pytest.raises(DeploymentError, match="not of one window"):

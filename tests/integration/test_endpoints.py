@@ -1,4 +1,4 @@
-"""Several endpoints as one: two proxies that misbehave, in front of one real Anvil."""
+"""Tests of several endpoints as one: proxies that misbehave, in front of one real Anvil."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Heard(ChainListener):
 
 
 class World:
-    """Two proxies, or three, in front of one chain."""
+    """Two or three proxies in front of one chain."""
 
     def __init__(self, chain: Anvil, proxies: list[NodeProxy]) -> None:
         self.chain = chain
@@ -182,7 +182,7 @@ async def test_what_a_node_answers_to_a_transaction_is_not_asked_of_another(worl
     world.proxies[0].on("eth_sendRawTransaction", refuse("nonce too low", -32000))
     assert (await rpc.send_raw(b"\2")).value == "nonce used"
     assert world.proxies[1].seen["eth_sendRawTransaction"] == 0
-    # A method that one does not have is asked of the other.
+    # A method that one endpoint does not have is requested from the other.
     world.proxies[0].on("eth_getBalance", refuse("method not found", -32601))
     assert await rpc.balance(TO) == 0 and await world.in_use() == 0
 
@@ -213,7 +213,7 @@ async def test_an_answer_that_is_doubted_is_asked_of_others(world: World, agreem
     assert await world.in_use() == 1
     states = await rpc.endpoints()
     assert [state.problem for state in states] == ["", "", ""], "its head is as it should be"
-    # Where all of them say so, none is believed; where one is merely gone, nobody knows.
+    # If all say so, none is believed; if one is merely down, nobody knows.
     for proxy in world.proxies:
         proxy.on("eth_getCode", answer("0x"))
     with pytest.raises(AnswerNotBelieved, match=r"(RPC endpoint \S+ is not believed: it is empty(; )?){3}$") as caught:
@@ -287,7 +287,7 @@ async def test_one_of_two_that_lies_is_not_believed_and_both_are_named(
         await ask(rpc, signed.tx_hash)
     assert all(f"{proxy.url}/… says" in str(caught.value) for proxy in world.proxies[:2])
     assert SECRET not in str(caught.value) and world.heard.disagreements == 1
-    # Of three, the one that lies is outvoted, and left alone; one that has no receipt may only be late.
+    # Of three, the lying endpoint is outvoted and avoided; one without a receipt may only be late.
     three = world.rpc(3, agreement=2)
     found = await ask(three, signed.tx_hash)
     asked = world.proxies[1].seen[method]

@@ -1,4 +1,4 @@
-"""The circuit is the integer reference, on every window that the contract can ask for."""
+"""Tests that the circuit is the integer reference, on every window that the contract can ask for."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def witnessed(engine: EngineProcess, circuit: Artifact, window: tuple[int, ...])
 
 
 def corners() -> list[tuple[int, ...]]:
-    """Every combination of extremes, the past moves together, alternating and one by one."""
+    """Return all combinations of extremes, with the past moves together, alternating and one by one."""
     extremes = (-CLIP, 0, CLIP)
     pasts = [(value,) * PAST for value in extremes]
     pasts.append(tuple(CLIP if index % 2 else -CLIP for index in range(PAST)))
@@ -71,7 +71,7 @@ def test_witness_is_the_reference(engine: EngineProcess, circuit: Artifact, wind
 
 
 def test_comparison_is_exact_at_zero(engine: EngineProcess, circuits: Any) -> None:
-    """Scores of −1, 0 and 1 at scale 2^20: the smallest that a comparison could get wrong."""
+    """Scores of −1, 0 and 1 at scale 2^20 are the smallest that a comparison could get wrong."""
     model = QuadraticModel("edge", (1, *(0,) * 13), floor=(1 << 20) - 1, drift_past=0, drift_floor=1 << 20)
     verdicts = circuits(model=model, disclosure=Disclosure.VERDICT)
     # x_0² 2^20 − g (ω + x_1²), with x_0² = g = 1024.
@@ -89,7 +89,7 @@ def test_batched_windows_do_not_mix(engine: EngineProcess, circuits: Any) -> Non
 
 
 def test_the_hash_is_the_models_own(circuits: Any) -> None:
-    """One identity per model, whatever the batch, and whatever the circuit publishes."""
+    """A model has one hash, whatever the batch, and whatever the circuit publishes."""
     hashes = {circuits(batch=batch, disclosure=disclosure).model_hash for batch in (1, 4) for disclosure in Disclosure}
     assert len(hashes) == 1
     assert hashes.pop() not in (0, None)
@@ -147,7 +147,7 @@ def test_noise_on_standard_output_does_not_reach_the_protocol(engine: EngineProc
 
 
 def test_known_ceremony_hashes_are_this_ezkls() -> None:
-    """The table that decides what is the public ceremony's is the one in the pinned release."""
+    """The table of the ceremony's hashes is the one in the pinned release."""
     library = next(
         path for path in distribution("ezkl").files or [] if path.suffix in (".so", ".pyd") and "ezkl" in path.name
     )

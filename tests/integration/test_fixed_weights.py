@@ -1,4 +1,4 @@
-"""The experiment of docs/privacy.md: public weights come out of proofs, private ones do not."""
+"""Test of the experiment in docs/privacy.md: public weights can be computed from proofs, private ones can not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def test_fixed_weights_come_out_of_our_own_proofs_and_hashed_ones_do_not() -> No
         ("polycommit", 32),
     ]
     assert [key for key, each in outcome.items() if not each["found"]] == [("hashed", 4), ("hashed", 1)]
-    # Or a challenge that was read wrong would look like privacy: a constant of the hash is found where it is.
+    # A constant of the hash is found where it should be. Otherwise a misread challenge would look like privacy.
     assert outcome["hashed", 4]["columns_explained"] >= 1
-    # The hashed circuit's proofs are all of one statement, and no column is twice the same: each has its blinding.
+    # The hashed circuit's proofs are all of one statement, yet no column repeats: each has its own blinding.
     assert {kind: result[kind]["columns_that_repeat"] for kind in K} == {"fixed": 0, "polycommit": 1, "hashed": 0}
     assert result["hashed"]["columns"] >= 3

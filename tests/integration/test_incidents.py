@@ -1,7 +1,7 @@
-"""What this feed would have done in incidents that other feeds are known for: the default model, real proofs.
+"""Tests of this feed in incidents that other feeds are known for, with the default model and real proofs.
 
-Prices and times are near the public record, which each section names; the record has levels and durations, and what
-lies between them is drawn here. Each section also has what this feed would *not* have prevented. The table in
+Prices and times are near the public record, which each section names. The record has levels and durations; the values
+between them are made up here. Each section also shows what this feed would *not* have prevented. The table in
 `docs/contracts.md` sums it up, and `tests/unit/docs/test_docs.py` checks that each of its tests exists.
 """
 
@@ -27,18 +27,18 @@ MAX_AGE = 10 * MINUTE
 
 
 def units(price: float) -> int:
-    """A price in a feed's 8 decimals."""
+    """Return a price in a feed's 8 decimals."""
     return round(price * UNIT)
 
 
 @dataclass
 class Market:
-    """A feed, and reporters who tell what its market does. Judged by the default model in the circuit with public
-    weights, whose proofs are the fastest; its scores are the private circuit's.
+    """A feed, and reporters who report its market. The default model judges it in the circuit with public weights,
+    whose proofs are the fastest; its scores are the private circuit's.
 
     Attributes:
-        accounts: Who reports. Several: each sees a venue of its own.
-        at: When the latest report was observed, in seconds from the rig's start.
+        accounts: The reporters. If there are several, each sees a venue of its own.
+        at: Time of the latest observation, in seconds from the rig's start.
     """
 
     rig: Rig
@@ -49,13 +49,13 @@ class Market:
     at: int = 0
 
     def signed(self, *prices: float, wait: int = 0) -> Submission:
-        """A report that is observed `wait` seconds after the last one, a price from each of the first reporters."""
+        """Return a report observed `wait` seconds after the last one, with a price from each of the first reporters."""
         seen = zip(self.accounts, prices, strict=False)
         sightings = [Sighting(units(price), self.at + wait, account) for account, price in seen]
         return self.rig.honest(self.name, *sightings, kind="public", model_number=self.model_number)
 
     def report(self, *prices: float, wait: int = 10 * MINUTE) -> FeedState:
-        """A report that the hub takes, when it is observed; the feed afterwards."""
+        """Send a report that the hub takes as soon as it is observed, and return the feed afterwards."""
         submission = self.signed(*prices, wait=wait)
         self.pass_time(wait)
         assert self.rig.accepts(submission)
@@ -70,11 +70,11 @@ class Market:
         return self.rig.state(self.name)
 
     def read(self, function: str, *arguments: Any) -> Any:
-        """A view of the hub for this feed: its result, or the name of the error that it reverts with."""
+        """Return the result of a view of the hub for this feed, or the name of the error that it reverts with."""
         return self._call(self.rig.hub.address, hub_interface(), function, self.rig.feed_id(self.name), *arguments)
 
     def adapter(self, function: str, *arguments: Any, strict: bool) -> Any:
-        """The same of its adapter."""
+        """Return the same for a view of its adapter."""
         return self._call(self.adapters[strict], aggregator_interface(), function, *arguments)
 
     def _call(self, to: str, interface: Interface, function: str, *arguments: Any) -> Any:
@@ -86,7 +86,7 @@ class Market:
         return interface.decode_output(function, answer)
 
     def withholds(self) -> bool:
-        """Whether consumers that ask for a current answer get none, in each of the ways that there are to ask."""
+        """Return whether a consumer that asks for a current answer gets none, by every way to ask."""
         answers: set[bool] = {
             self.adapter("latestRoundData", strict=True) == "AnswerUnavailable",
             self.adapter("latestAnswer", strict=True) == 0,
@@ -96,7 +96,7 @@ class Market:
         return answers.pop()
 
     def price(self) -> int:
-        """What consumers are given."""
+        """Return the price that consumers get."""
         assert not self.withholds()
         answer: int = self.adapter("latestAnswer", strict=True)
         assert self.read("getPriceNoOlderThan", HOUR)["answer"] == answer
@@ -113,7 +113,7 @@ def proofs() -> Iterator[Proofs]:
 def deployed(
     anvil: Callable[..., Anvil], proofs: Proofs, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Rig, int]]:
-    """A hub, and the number of the model whose weights are public."""
+    """Deploy a hub, and return it with the number of the model whose weights are public."""
     rig = Rig.build(proofs, anvil(start_time=GENESIS), tmp_path_factory.mktemp("incidents"))
     try:
         public = proofs.artifact("public")
@@ -127,7 +127,7 @@ def deployed(
 
 @pytest.fixture
 def market(deployed: tuple[Rig, int]) -> Iterator[Callable[..., Market]]:
-    """Makes feeds with a first answer and a calm history after it; the chain forgets them after the test."""
+    """Return a function that makes feeds with a first answer and a calm history. They are undone after the test."""
     rig, model_number = deployed
     snapshot = rig.chain.rpc("evm_snapshot")
     factory = Interface(compiled.load("ZkAggregatorFactory").abi)
@@ -153,7 +153,7 @@ def market(deployed: tuple[Rig, int]) -> Iterator[Callable[..., Market]]:
 
 
 def held(state: FeedState, answer: int, reason: HoldReason = HoldReason.ANOMALOUS) -> bool:
-    """Whether the feed holds something back, and keeps this answer."""
+    """Assert that the feed is held and has this held answer."""
     return (
         state.status is Status.HELD
         and state.answer == answer
@@ -172,7 +172,7 @@ KRW_TERMS = {"sigma": 3_000, "confirm_delay": HOUR}
 
 
 def test_skrw_a_mean_with_a_wrong_source(market: Callable[..., Market]) -> None:
-    """As it was: the reporter itself takes the mean of two sources. Wrong reports are held, right ones clear that."""
+    """As it happened: the reporter itself takes the mean of two sources. Right reports clear the hold of wrong ones."""
     won = market("krw", KRW, **KRW_TERMS)
     mean = (KRW + WRONG) / 2
     for price in (mean, KRW * 1.001, mean, mean, mean, KRW, mean, mean, KRW * 0.999):
@@ -186,7 +186,7 @@ def test_skrw_a_mean_with_a_wrong_source(market: Callable[..., Market]) -> None:
 
 
 def test_skrw_one_of_three_reporters(market: Callable[..., Market]) -> None:
-    """With three reporters the median does not notice."""
+    """The median of three reporters is not affected."""
     won = market("krw", KRW, reporters=3, quorum=3, **KRW_TERMS)
     for price in (KRW, KRW * 1.001, KRW):
         assert won.report(price, WRONG, price).status is Status.OK
@@ -194,7 +194,7 @@ def test_skrw_one_of_three_reporters(market: Callable[..., Market]) -> None:
 
 
 def test_skrw_reporters_who_are_too_far_apart(market: Callable[..., Market]) -> None:
-    """With a bound on the spread there is no report with the wrong price in it. The others' is carried without it."""
+    """A bound on the spread refuses every report with the wrong price in it. The others report without it."""
     won = market("krw", KRW, reporters=3, quorum=2, max_spread=3_000, **KRW_TERMS)
     for prices in ((KRW, WRONG), (KRW, KRW, WRONG)):
         assert won.rig.refusal(won.signed(*prices, wait=MINUTE)) == "SpreadTooWide"
@@ -203,7 +203,7 @@ def test_skrw_reporters_who_are_too_far_apart(market: Callable[..., Market]) -> 
 
 
 def test_skrw_one_of_two_reporters(market: Callable[..., Market]) -> None:
-    """The median of two is the higher one: without a bound on the spread, the model has to hold it, and does."""
+    """The median of two is the higher answer. Without a bound on the spread, the model has to hold it, and does."""
     won = market("krw", KRW, reporters=2, quorum=2, **KRW_TERMS)
     assert held(won.report(KRW, WRONG), units(KRW))
     assert won.withholds()
@@ -220,9 +220,9 @@ DAI_TERMS = {"sigma": 3_000, "confirm_delay": HOUR}
 
 
 def test_dai_from_one_venue(market: Callable[..., Market]) -> None:
-    """With Compound's one source: nothing of the spike is written, and consumers get no answer for an hour.
+    """With Compound's one source, nothing of the spike is written, and consumers get no answer for an hour.
 
-    Which also stops liquidations that are due: ETH itself fell by 8 % in that hour.
+    This also stops liquidations that are due: ETH itself fell by 8 % in that hour.
     """
     dai = market("dai", 1.0, **DAI_TERMS)
     for price in DAI_AT_ONE_VENUE:
@@ -233,9 +233,9 @@ def test_dai_from_one_venue(market: Callable[..., Market]) -> None:
 
 
 def test_dai_from_three_venues(market: Callable[..., Market]) -> None:
-    """With three sources of which one spikes, the median has what the others say, and there is no hold.
+    """If one of three sources spikes, the median is the others' answer, and there is no hold.
 
-    Had two of the three been Coinbase Pro and Uniswap, it would have been as with one.
+    Had two of the three been Coinbase Pro and Uniswap, the result would have been that of a single source.
     """
     dai = market("dai", 1.0, reporters=3, quorum=3, **DAI_TERMS)
     for spike, price in zip(DAI_AT_ONE_VENUE, (1.002, 1.004, 1.006, 1.008, 1.010, 1.010), strict=False):
@@ -254,9 +254,9 @@ LUNA_TERMS = {"sigma": 20_000, "confirm_delay": 20 * MINUTE}
 
 def test_luna_is_followed_all_the_way_down(market: Callable[..., Market]) -> None:
     """A real crash passes: each level that is too far from the last one to be measured is held until it is confirmed,
-    and none for longer.
+    and no longer.
 
-    Moves within the clip pass at once after the first level: the model expects moves of the size that it has seen.
+    After the first level, moves within the clip pass at once: the model expects moves of the size that it has seen.
     """
     luna = market("luna", 17.38, **LUNA_TERMS)
     held_reports, started = 0, luna.at
@@ -278,7 +278,7 @@ def test_luna_is_followed_all_the_way_down(market: Callable[..., Market]) -> Non
 
 
 def falling(luna: Market, reports: int) -> float:
-    """By 15 % from one report to the next; the last price."""
+    """Let the price fall by 15 % from one report to the next, and return the last price."""
     price = 17.38
     for _ in range(reports):
         price *= 0.85
@@ -287,10 +287,10 @@ def falling(luna: Market, reports: int) -> float:
 
 
 def test_luna_in_free_fall_is_followed_in_the_end(market: Callable[..., Market]) -> None:
-    """What a narrow tolerance costs: reports that are never near each other confirm no level. After four times the
-    reports and the time that would confirm one, the feed follows all the same, and then at once.
+    """With a narrow tolerance, reports that are never near each other confirm no level. After four times the reports and
+    the time that would confirm one, the feed follows all the same, and from then on at once.
 
-    Meanwhile consumers that can tell get no answer; one that reads a plain adapter and checks nothing has 17.38.
+    Meanwhile, consumers that check get no answer; one that reads a plain adapter and checks nothing has 17.38.
     """
     luna = market("luna", 17.38, **LUNA_TERMS)
     price = falling(luna, 11)
@@ -316,9 +316,9 @@ def test_luna_in_free_fall_with_a_wide_tolerance(market: Callable[..., Market]) 
 
 
 def test_after_a_confirmed_jump_a_decimal_error_is_held(market: Callable[..., Market]) -> None:
-    """The default model expects again what it has seen once, for 14 rounds. What is clipped is held all the same.
+    """For 14 rounds, the default model expects a move that it has seen once. Clipped moves are held all the same.
 
-    A move of 30 sigmas is not.
+    A move of 30 sigmas is not held.
     """
     luna = market("luna", 17.38, **LUNA_TERMS)
     for _ in range(3):
@@ -339,7 +339,7 @@ MNGO_TERMS = {"sigma": 15_000, "confirm_delay": 30 * MINUTE}
 
 
 def test_mango_is_held_while_it_is_pushed_up(market: Callable[..., Market]) -> None:
-    """None of it is written. The fall below the old price, after it, is held and confirmed in its turn."""
+    """None of it is written. The later fall below the old price is held and confirmed in its turn."""
     mango = market("mango", 0.038, **MNGO_TERMS)
     for price in (*MNGO_UP, 0.91, 0.70, 0.30, 0.10):
         assert held(mango.report(price, wait=2 * MINUTE), units(0.038))
@@ -365,9 +365,9 @@ def test_mango_is_held_while_it_is_pushed_up(market: Callable[..., Market]) -> N
 def test_a_wrong_price_that_lasts_is_accepted(
     market: Callable[..., Market], name: str, right: float, wrong: float, terms: dict[str, int]
 ) -> None:
-    """Not prevented: whoever keeps a price up for longer than `confirm_delay` has it accepted, as a real change is.
+    """Not prevented: a wrong price that lasts longer than `confirm_delay` is accepted, as a real change is.
 
-    The feed can't tell the two apart; what it gives is the delay, in the open, and a mark on the round.
+    The feed can't tell the two apart. It gives a public delay, and a mark on the round.
     """
     feed = market(name, right, **terms)
     reports = 3
@@ -385,7 +385,7 @@ def test_a_wrong_price_that_lasts_is_accepted(
 
 
 def test_reporters_stop(market: Callable[..., Market]) -> None:
-    """Who asks for a fresh answer gets none, and neither does who asks nothing but reads a strict adapter."""
+    """A consumer that asks for a fresh answer gets none, and neither does one that simply reads a strict adapter."""
     eth = market("eth", 194.0, sigma=10_000, confirm_delay=20 * MINUTE)
     eth.pass_time(HOUR + MAX_AGE - MINUTE)
     assert not eth.read("isStale")
@@ -401,7 +401,7 @@ def test_reporters_stop(market: Callable[..., Market]) -> None:
 
 
 def test_a_report_that_comes_late(market: Callable[..., Market]) -> None:
-    """An old observation does not become a new answer: it is refused after `max_age`, however late it was mined."""
+    """An old observation does not become a new answer: after `max_age` it is refused, however late it was mined."""
     eth = market("eth", 194.0, sigma=10_000, confirm_delay=20 * MINUTE)
     late = eth.signed(192.0, wait=MINUTE)
     eth.pass_time(MINUTE + MAX_AGE + 30)
@@ -433,7 +433,7 @@ def test_wrong_decimals_are_held(market: Callable[..., Market], wrong: float) ->
 
 
 def test_a_price_of_zero_is_never_confirmed(market: Callable[..., Market]) -> None:
-    """A fraction that became the integer 0: however long it lasts."""
+    """A fraction that became the integer 0 is held, however long it lasts."""
     btc = market("btc", BTC, **BTC_TERMS)
     for _ in range(5):
         assert held(btc.report(0.0), units(BTC), HoldReason.NOT_POSITIVE)
@@ -441,7 +441,7 @@ def test_a_price_of_zero_is_never_confirmed(market: Callable[..., Market]) -> No
 
 
 def test_wrong_decimals_from_the_first_report(market: Callable[..., Market]) -> None:
-    """Not prevented: a first answer has nothing to be measured against. Then the right one has to be confirmed."""
+    """Not prevented: a first answer has nothing to be measured against. The right one then has to be confirmed."""
     btc = market("btc", BTC * 100, **BTC_TERMS)
     for _ in range(2):
         assert held(btc.report(BTC), units(BTC * 100))

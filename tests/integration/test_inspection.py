@@ -1,4 +1,4 @@
-"""`oracle model inspect` and `oracle srs`: what they say of artifacts that are whole, partial, damaged or none."""
+"""Tests of `oracle model inspect` and `oracle srs` on artifacts that are whole, partial, damaged or none at all."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def copy(artifact: Artifact, tmp_path: Path) -> Path:
 
 
 def auditors(copy: Path) -> Path:
-    """Only what an auditor gets."""
+    """Return a copy with only the files that an auditor gets."""
     for name in (*PROVER_FILES, PROBE):
         (copy / name).unlink()
     return copy
@@ -71,7 +71,7 @@ def test_everything_is_told(artifact: Artifact) -> None:
     assert found.graph is not None
     assert found.graph.inputs == ("x: float[1, 16]",) and found.graph.outputs == ("s: float[1, 2]",)
     assert found.graph.operators["MatMul"] == 1 and sum(found.graph.operators.values()) > 5
-    # The weights: 14 of the past, two floors and a bound; and what slices need.
+    # The weights: 14 of the past, two floors and a bound; and the constants that slices need.
     assert {"a: float[14, 1]", "omega: float[1]"} <= set(found.graph.initializers)
     settings = json.loads((artifact.path / SETTINGS).read_text())
     circuit = found.circuit
@@ -95,7 +95,7 @@ def test_everything_is_told(artifact: Artifact) -> None:
 
 @pytest.mark.parametrize(("visibility", "batch", "measured"), [("private", 1, 467_722), ("public", 1, 385_503)])
 def test_the_estimate_is_near_what_was_measured(circuits: Any, visibility: str, batch: int, measured: int) -> None:
-    """Of the benchmark; its windows lie between a calm one and one of negative moves only."""
+    """The measured figures are the benchmark's; its windows lie between a calm one and one with negative moves only."""
     cost = inspect_artifact(circuits(batch=batch, visibility=Visibility(visibility)).path).cost
     assert cost.verify_gas_estimate * 0.97 < measured < cost.verify_gas_estimate_most * 1.03
     assert cost.verify_gas_estimate_most < 1.05 * cost.verify_gas_estimate
@@ -179,7 +179,7 @@ def older(copy: Path) -> None:
 
 
 def strange_settings(copy: Path) -> None:
-    """With hashes that fit."""
+    """Give an artifact unusual settings, and hashes that fit."""
     import hashlib
 
     kept = json.dumps({"run_args": json.loads((copy / SETTINGS).read_text())["run_args"]})
@@ -257,7 +257,7 @@ def test_what_can_not_be_fetched(
 def test_fetching_for_an_artifact_or_a_configuration(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project_root: Path
 ) -> None:
-    """From a mirror that nobody serves: what is asked for is in the message."""
+    """Nothing serves the mirror, so the message shows what was requested."""
     from oracle.chain.local.anvil import free_port
 
     monkeypatch.chdir(tmp_path)
@@ -279,7 +279,7 @@ def test_verify_names_users_and_what_is_wrong(artifact: Artifact, copy: Path, tm
     shutil.copytree(copy, one)
     shutil.copytree(copy, two)
     cache = SrsCache(folder.parent / "srs")
-    # Artifacts carry their own string: the cache may be empty.
+    # Artifacts carry their own string, so the cache may be empty.
     (alone,) = check_srs([(cache, srs_uses(folder))])
     assert (alone.cached, alone.k, alone.origin, alone.problem) == (False, 10, "insecure-local", None)
     assert alone.used_by == ("one", "two")
@@ -287,7 +287,7 @@ def test_verify_names_users_and_what_is_wrong(artifact: Artifact, copy: Path, tm
     shutil.copyfile(one / SRS, cache.directory / "insecure-local-k10.srs")
     (cached,) = check_srs([(cache, srs_uses(folder))])
     assert (cached.cached, cached.used_by, cached.problem) == (True, ("one", "two"), None)
-    # One artifact's own copy is damaged, one file is called what it is not.
+    # One artifact's own copy is damaged, and one file has a wrong name.
     (two / SRS).write_bytes(b"damaged")
     shutil.copyfile(one / SRS, cache.directory / "public-ceremony-k10.srs")
     problems = {finding.path: finding.problem for finding in check_srs([(cache, srs_uses(folder))]) if finding.problem}

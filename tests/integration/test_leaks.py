@@ -1,4 +1,4 @@
-"""A private model's weights stay in the prover's files: they are looked for wherever else something is written."""
+"""Tests that a private model's weights stay in the prover's files: all other output is searched for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCALE = 28
 
 
 def unmistakable() -> QuadraticModel:
-    """Weights of 22 random bits and more, near enough to the default model's that reports are accepted."""
+    """Return weights of 22 random bits and more, near enough to the default model's that reports are accepted."""
     rng = random.Random(17)
     *past, drift_past = (rng.randrange(2**21 + 1, 2**22, 2) for _ in range(PAST + 1))
     floor, drift_floor = (rng.randrange(2**23 + 1, 2**24, 2) << 18 for _ in range(2))
@@ -56,7 +56,7 @@ SECRET = {artifact.MODEL, artifact.CIRCUIT}
 
 
 class Own(Workspace):
-    """The command line with another default model, which says all that it could ever log."""
+    """The command line with another default model, and with the most detailed log."""
 
     def _command(self, *arguments: str) -> list[str]:
         before = (
@@ -68,7 +68,7 @@ class Own(Workspace):
 
 
 def test_the_search_finds_what_is_there() -> None:
-    """Each encoding, hidden in noise; and nothing in noise alone."""
+    """Each encoding is found when it is hidden in noise, and nothing is found in noise alone."""
     noise = random.Random(1).randbytes(1 << 12)
     assert leaks(noise + noise.hex().encode(), WEIGHTS, SCALE) == {}
     for sign in (1, -1):
@@ -81,14 +81,14 @@ def test_the_search_finds_what_is_there() -> None:
 
 @pytest.fixture(scope="module")
 def built(circuits: Any) -> artifact.Artifact:
-    """Of the disclosure that keeps weights private on a feed."""
+    """Return the circuit with the disclosure that keeps weights private on a feed."""
     made: artifact.Artifact = circuits(model=MODEL, disclosure=Disclosure.VERDICT)
     return made
 
 
 def test_the_weights_are_in_the_provers_files_and_in_no_others(built: artifact.Artifact) -> None:
     found = leaking([built.path / name for name in FILES], WEIGHTS, SCALE)
-    # The control: where they must be, as a graph and as a circuit has them, the search sees them all.
+    # The control: the search finds all weights where they must be, as a graph and as a circuit have them.
     assert {name: set().union(*each.values()) for name, each in found.items()} == {
         name: set(WEIGHTS) for name in SECRET
     }
@@ -96,7 +96,7 @@ def test_the_weights_are_in_the_provers_files_and_in_no_others(built: artifact.A
 
 
 def test_with_published_scores_the_score_unit_and_the_probe_give_two_weights_away(circuits: Any) -> None:
-    """As the documentation says: 1,000 ω and 1,000 ω₂, in decimal. All others are in the prover's files only."""
+    """As documented, 1,000 ω and 1,000 ω₂ show, in decimal. All other weights are in the prover's files only."""
     scored = circuits(model=MODEL)
     files = [scored.path / name for name in FILES]
     found = leaking(files, WEIGHTS, SCALE)
@@ -108,7 +108,7 @@ def test_with_published_scores_the_score_unit_and_the_probe_give_two_weights_awa
 
 
 def test_a_public_models_proving_key_has_the_weights(tmp_path: Path) -> None:
-    """The other control: keys are searched rightly, so that a private model's has none."""
+    """The other control: the search works on keys, so that a clean key of a private model means something."""
     paths = {name: str(tmp_path / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
 
     def files(*names: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_a_public_models_proving_key_has_the_weights(tmp_path: Path) -> None:
 
 
 def test_the_weights_are_not_in_proofs(built: artifact.Artifact) -> None:
-    """Nor in what comes with them: the witness has the weights, the answer of the proving process does not."""
+    """Nor are they in what comes with a proof: the witness has the weights, the proving process's answer does not."""
     window = list(range(-7, 9))
     with EngineProcess() as engine:
         names = {"circuit": artifact.CIRCUIT, "settings": artifact.SETTINGS, "vk": artifact.VK, "pk": artifact.PK}
@@ -152,7 +152,7 @@ def workspace(tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.M
 
 
 def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: Path, built: artifact.Artifact) -> None:
-    """Logs of all levels, the journal with its write-ahead log, proof cache, deployment file, metrics, the chain."""
+    """Logs of all levels, the journal with its write-ahead log, proof cache, deployment file, metrics and the chain."""
     walk = [100 + (index % 7) * 0.3 for index in range(600)]
     workspace.configure(
         feed("one", workspace.recording("one", walk)),
@@ -168,7 +168,7 @@ def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: P
         with urllib.request.urlopen(f"http://127.0.0.1:{ports[-1]}/metrics") as answer:
             (tmp_path / "metrics").write_bytes(answer.read())
     finally:
-        # Not asked to stop: the write-ahead log stays as it was.
+        # The daemon is not asked to stop, so the write-ahead log stays as it was.
         daemon.kill()
         daemon.wait(30)
     inspected = workspace.run("status", "--json")
@@ -186,7 +186,7 @@ def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: P
 
 
 def on_chain(chain: Anvil) -> Iterable[bytes]:
-    """Calldata of every transaction, and the data of every log: what a node would tell anyone."""
+    """Return what a node tells anyone: the calldata of every transaction and the data of every log."""
     for number in range(int(chain.rpc("eth_blockNumber"), 16) + 1):
         for transaction in chain.rpc("eth_getBlockByNumber", hex(number), True)["transactions"]:
             yield bytes.fromhex(transaction["input"].removeprefix("0x"))

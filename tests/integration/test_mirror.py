@@ -1,4 +1,4 @@
-"""The gate's mirror and the hub side by side on a real Anvil: the same reports, judged by both. Verifiers are stubs."""
+"""Tests of the gate's mirror beside the hub on a real Anvil: both judge the same reports. Verifiers are stubs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OTHER_MODEL = 8
 
 @dataclass
 class World:
-    """A hub on a chain whose next block's time is set by each report."""
+    """A hub on a chain where each report sets the next block's time."""
 
     chain: Anvil
     rpc: Rpc
@@ -53,7 +53,7 @@ class World:
     now: int = START + 10_000
 
     async def send(self, data: bytes, account: int = OUTSIDER) -> Receipt:
-        """Raises: ContractRejected with the hub's error."""
+        """Send a report. Raises: ContractRejected with the hub's error."""
         sender = self.chain.accounts[account].address
         await self.rpc.call(self.hub.address, data, sender=sender, decode=hub_interface().decode_error)
         sent = {"from": sender, "to": self.hub.address, "data": "0x" + data.hex(), "gas": hex(2_000_000)}
@@ -84,7 +84,7 @@ class World:
         return await self.send(encode_submission([scored], PROOF, shadow=shadow))
 
     def later(self, seconds: int) -> int:
-        """Mine a block so much later; the next report is observed then."""
+        """Mine a block some seconds later, so that the next report is observed then."""
         self.now += seconds
         self.chain.rpc("evm_setNextBlockTimestamp", self.now)
         self.chain.rpc("evm_mine")
@@ -129,7 +129,7 @@ async def published_at(world: World, receipt: Receipt) -> int:
 @pytest.mark.parametrize("config", [PRICE, METRIC], ids=["relative", "absolute"])
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_hub_and_the_gate_agree_on_every_report(world: World, config: HubFeedConfig, seed: int) -> None:
-    """Few answers, so that they repeat, agree and contradict; any verdict; any outcome must be seen."""
+    """Few different answers, so that they repeat, agree and contradict; any verdict; every outcome has to occur."""
     rng = random.Random(seed)
     feed_id = feed_id_of(config.description)
     policy = gate.HoldPolicy(config.confirmations, config.confirm_delay, config.tolerance, config.max_repeats)

@@ -1,4 +1,4 @@
-"""A model that somebody brings: its integer reference is the circuit, and it goes from file to chain."""
+"""Tests of models that users bring: the integer reference equals the circuit, and a file becomes a model on a chain."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def circuit_of(data: bytes, input_scale: int, param_scale: int, clip: int = CLIP
 
 
 def compiled(engine: EngineProcess, made: ImportedModel, folder: Path, batch: int = 1) -> dict[str, Any]:
-    """Compiles a circuit without keys; returns its settings."""
+    """Compile a circuit without keys, and return its settings."""
     paths: dict[str, Any] = {name: str(folder / name) for name in ("model", "settings", "circuit")}
     Path(paths["model"]).write_bytes(made.to_onnx(batch))
     arguments = run_args(made, Visibility.PRIVATE if made.circuit.weights else Visibility.PUBLIC)
@@ -100,7 +100,7 @@ def joins(circuit: Circuit) -> bool:
 
 
 def divides_nothing(circuit: Circuit) -> bool:
-    """Whether a product with zeros alone, which ezkl folds to a constant, is divided."""
+    """Return whether a product with zeros alone, which ezkl folds to a constant, is divided."""
     return any(
         step.drop and name in circuit.constants and (circuit.constants[name] == 0).all(axis=0).any()
         for step in circuit.steps
@@ -125,9 +125,9 @@ def test_the_reference_is_the_witness(
     rebase: int,
     seed: int,
 ) -> None:
-    """Bit for bit, on random graphs, at random scales, for random windows and corners; the scale too.
+    """They are equal bit for bit, on random graphs, random scales, random windows and corners; the scale is equal too.
 
-    What is divided is rounded as the reference does; a prover could do it otherwise, ezkl's own does not.
+    The reference rounds a quotient as ezkl's prover does; another prover could choose otherwise.
     """
     program, problems = lower(read_model(data))
     if program is None:
@@ -152,13 +152,13 @@ def test_the_reference_is_the_witness(
         assert (circuit.evaluate(windows) == exact).all()
         assert np.abs(exact).max() <= circuit.bound
         if (joins(circuit) or divides_nothing(circuit)) and not has_witnesses(engine, folder, windows):
-            # ezkl's own limits, which tuning and building refuse: see the test of it below.
+            # These are ezkl's own limits, which tuning and building refuse; a test below covers them.
             reject()
         assert witnessed(engine, folder, windows) == [int(value) for value in exact.ravel()]
 
 
 def deep(layers: int, width: int = 3, growth: float = 1.15) -> tuple[bytes, np.ndarray]:
-    """A narrow ReLU network whose values grow by at most `growth` with each layer."""
+    """Return a narrow ReLU network whose values grow by at most `growth` with each layer."""
     rng = np.random.default_rng(3)
     nodes, constants, name = [], [], "x"
     for layer in range(layers):
@@ -174,7 +174,7 @@ def deep(layers: int, width: int = 3, growth: float = 1.15) -> tuple[bytes, np.n
 
 
 def test_a_deep_model_is_rebased_only_where_it_does_not_fit_otherwise(engine: EngineProcess, tmp_path: Path) -> None:
-    """Thirty layers at the precision that is asked for would take 240 bits."""
+    """Thirty layers at the requested precision would take 240 bits."""
     data, samples = deep(30)
     asked = tuning.Request(
         "deep",
@@ -190,7 +190,7 @@ def test_a_deep_model_is_rebased_only_where_it_does_not_fit_otherwise(engine: En
     assert (fidelity.flips, fidelity.undecided) == (0, 0)
     coarse = replace(asked, verdict=tuning.VerdictRule(tuning.Rule.TOLERANCE, 0.2))
     assert Search(coarse, lambda step: None).candidates()[0][1].rebase == 0, "three bits a layer are enough"
-    # The reference is the witness, with as few digits as the bounds say.
+    # The reference equals the witness, with as few digits as the bounds say.
     made = ImportedModel("deep", circuit, chosen)
     compiled(engine, made, tmp_path)
     windows = [*made.windows(), *circuit.quantise(samples[:5]).tolist()]
@@ -201,7 +201,7 @@ def test_a_deep_model_is_rebased_only_where_it_does_not_fit_otherwise(engine: En
 @settings(max_examples=60)
 @given(data=graphs(), scales=st.tuples(st.integers(0, 3), st.integers(3, 6)), seed=st.integers(0, 2**32 - 1))
 def test_the_slack_holds_whatever_quotients_a_prover_chooses(data: bytes, scales: tuple[int, int], seed: int) -> None:
-    """Any q with |q · divisor − dividend| ≤ divisor, at each division: none leaves the bounds."""
+    """At each division, no q with |q · divisor − dividend| ≤ divisor leaves the bounds."""
     program, _ = lower(read_model(data))
     if program is None:
         return
@@ -248,7 +248,7 @@ def test_what_a_rebase_can_not_divide_exactly_is_refused() -> None:
 
 
 def test_a_graph_without_a_witness_is_refused_before_any_key(folder: Path) -> None:
-    """Two branches with one bias, joined, then a layer: ezkl moves the bias behind the joint, and then stumbles."""
+    """Two branches with one bias, joined, then a layer: ezkl moves the bias behind the join, and then fails."""
     nodes = [node("MatMul", ["x", "a"], "p"), node("MatMul", ["x", "b"], "q")]
     nodes += [node("Add", ["p", "e"], "p2"), node("Add", ["q", "e"], "q2")]
     nodes += [node("Concat", ["q2", "p2"], "r", axis=1), node("MatMul", ["r", "c"])]
@@ -273,7 +273,7 @@ def test_the_reference_of_each_model_is_the_witness(engine: EngineProcess, tmp_p
 
 
 def test_the_digits_hold_the_bound_and_no_more(engine: EngineProcess, tmp_path: Path) -> None:
-    """4^n − 1 has a witness with n digits of base 4, 4^n has none; tuning may go to the edge."""
+    """4^n − 1 has a witness with n digits of base 4, and 4^n has none, so tuning may go to the edge."""
     circuit = circuit_of(model([node("Relu", ["x"])], ["N", 1]), 0, 1, clip=255)
     assert (circuit.decomposed, legs_for(4, 255), legs_for(4, 256)) == (255, 4, 5)
     compiled(engine, imported(circuit, 4), tmp_path)
@@ -333,7 +333,7 @@ def chain(anvil: Callable[..., Anvil]) -> Anvil:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of models that are built anew; only the reference strings are those of the tests' cache."""
+    """Return the folder of models that are built anew; only the reference strings are those of the tests' cache."""
     made = tmp_path_factory.mktemp("models")
     srs = circuits.folder() / "srs"
     srs.mkdir(exist_ok=True)
@@ -342,7 +342,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(folder: Path, name: str, **more: Any) -> ModelOptions:
-    """The model and its samples as files, as a user has them."""
+    """Return the options for a model and its samples, written as a user's files."""
     data, samples = models.ALL[name]()
     (folder / f"{name}.onnx").write_bytes(data)
     np.save(folder / f"{name}.npy", samples)
@@ -361,7 +361,7 @@ def prove(built: Artifact, window: tuple[int, ...], scores: tuple[int, ...]) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.ALL)
 def test_from_file_to_chain(name: str, folder: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tuned, built, proven for a sample, accepted on a chain; and the gas is near the estimate."""
+    """It is tuned, built, proven for a sample and accepted on a chain, and the gas is near the estimate."""
     monkeypatch.setattr(measuring, "FINALISTS", 1)
     monkeypatch.setattr(measuring, "PROOFS", 1)
     private = name in ("linear", "trees")
@@ -393,7 +393,7 @@ def test_the_same_input_makes_the_same_artifact(folder: Path, tmp_path: Path, mo
     again = build_model(options(folder, "logistic"), steps.append)
     assert again.artifact.path == first.artifact.path
     assert steps == [], "a choice that was made is kept"
-    # Keys are of a reference string; a local one is as random as its secret.
+    # Keys depend on a reference string, and a local one is as random as its secret.
     shutil.copytree(folder / "srs", tmp_path / "srs")
     taken = build_model(options(tmp_path, "logistic", settings=first.artifact.path / "tuning.json"), steps.append)
     assert not [step for step in steps if "candidate" in step]
@@ -439,7 +439,7 @@ def test_one_model_has_one_hash_whatever_the_batch(folder: Path) -> None:
 def test_a_verdict_circuit_is_of_the_same_model(
     engine: EngineProcess, tmp_path: Path, name: str, threshold: float | None, same: bool
 ) -> None:
-    """It has the hash of the circuit with scores, unless the threshold is one of its constants; and is exact."""
+    """Its hash is that of the circuit with scores, unless it has the threshold as a constant. Verdicts are exact."""
     verdict = None if threshold is None else tuning.VerdictRule(tuning.Rule.THRESHOLD, threshold)
     hashes = []
     for disclosure in ("score", "verdict"):
@@ -458,12 +458,12 @@ def test_a_verdict_circuit_is_of_the_same_model(
 
 SCALE = 20
 CLASSES = [np.random.default_rng(seed).integers(2**20, 2**21, size=(4, 3)) * 2 + 1 for seed in (20, 21)]
-"""Weights over 2^20, of 22 bits: what they are can't be there by chance."""
+"""Weights over 2^20, of 22 bits each, so that none can appear by chance."""
 
 
 @pytest.fixture(scope="module")
 def pair(folder: Path) -> list[Artifact]:
-    """Two private models of one architecture: three classes of three features, with a bias."""
+    """Return two private models of one architecture: three classes of three features, with a bias."""
     signs = np.array([[1, -1, 1], [-1, 1, 1], [1, 1, -1], [1, -1, -1]])
     (folder / "chosen.json").write_text(
         json.dumps({"chosen": {"input_scale": 4, "param_scale": SCALE, "base": 512, "legs": 5}, "segments": 0})
@@ -502,7 +502,7 @@ def test_private_models_of_one_architecture_share_all_but_their_hash(pair: list[
 
 @pytest.mark.attack
 def test_a_proof_of_one_private_model_passes_for_no_other(pair: list[Artifact], chain: Anvil) -> None:
-    """Not even where both give the same verdict; off-chain and on the chain, where they share the verifier."""
+    """It passes for no other even if both give the same verdict, neither off-chain nor with their shared verifier."""
     references = [reference_of(built) for built in pair]
     windows = references[0].quantise(models.points(40, 3, 13)).tolist()
     verdicts = [each.evaluate(windows).tolist() for each in references]
@@ -544,7 +544,7 @@ def test_a_brought_private_models_weights_are_in_the_provers_files_only(pair: li
 def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its Python in one interpreter, its commands as they stand; only the chain's port is another."""
+    """Its Python runs in one interpreter and its commands as they stand; only the chain's port differs."""
     text = (project_root / "docs" / "models.md").read_text().split("## The walk-through")[1].split("\n## ")[0]
     blocks = re.findall(r"^```python\n(.*?)^```|^    oracle (model build [^\n]*)$", text, re.MULTILINE | re.DOTALL)
     assert [bool(code) for code, _ in blocks] == [True, False, False, True, True]
@@ -587,7 +587,7 @@ def test_tuning_measures_the_best_and_takes_the_cheapest(folder: Path) -> None:
 
 
 def test_the_gate_refuses_flips() -> None:
-    """Verdicts at a threshold that half of the samples sit on."""
+    """The threshold is one at which half of the samples sit."""
     data, samples = models.linear()
     search = Search(request("linear"), lambda step: None)
     typical = float(np.median(search.gate.expected))
@@ -621,7 +621,7 @@ def test_a_threshold_is_meant_in_the_outputs_own_unit() -> None:
 
 
 class Refusing(EngineProcess):
-    """Refuses the first keys that it is asked for."""
+    """An engine that refuses the first keys that it is asked for."""
 
     refused = False
 
@@ -633,7 +633,7 @@ class Refusing(EngineProcess):
 
 
 def test_a_k_that_keys_refuse_is_raised(folder: Path) -> None:
-    """ezkl's count of rows may be short of what the circuit needs: then the next k is tried, and kept."""
+    """ezkl may count fewer rows than the circuit needs. The next k is then tried, and kept."""
     source = circuits.srs()
     search = Search(request("linear"), lambda step: None)
     circuit, chosen, segments = search.candidates()[0]

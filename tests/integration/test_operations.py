@@ -1,7 +1,7 @@
-"""docs/operations.md, done as it is written: each box of shell commands, in order, and between them what a person does.
+"""Test of docs/operations.md as it is written: each box of shell commands in order, with a person's steps between them.
 
-One folder, one chain, one feed of three sources, real proofs. `oracle run` is a process of its own, other commands of
-`oracle` run in this one, everything else in a shell.
+There is one folder, one chain, one feed of three sources, and real proofs. `oracle run` is a process of its own,
+other commands of `oracle` run in this process, and everything else runs in a shell.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ FEED = "eth-usd"
 
 
 def boxes(document: str) -> Iterator[tuple[str, list[str]]]:
-    """Each box of shell commands: the section that it is in, and its lines."""
+    """Return each box of shell commands: its section, and its lines."""
     for section in re.split(r"^## ", document, flags=re.MULTILINE)[1:]:
         for box in re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL):
             yield section.splitlines()[0], [line.strip() for line in box.splitlines()]
 
 
 class Operator:
-    """Somebody who does what the document says. A context manager, which ends what still runs."""
+    """A person who follows the document. A context manager, which ends what still runs."""
 
     def __init__(self, folder: Path, chain: Anvil, document: str) -> None:
         self.folder = folder
@@ -77,7 +77,7 @@ class Operator:
     # --- what the document says ---
 
     def follow(self, section: str) -> str:
-        """Do the next box, which is in that section; what its commands said."""
+        """Run the next box, which is in this section, and return the output of its commands."""
         found, lines = self.boxes.pop(0)
         assert found == section
         return "\n".join(self._do(line) for line in lines)
@@ -110,7 +110,7 @@ class Operator:
     # --- what a person does in between ---
 
     def configure(self) -> None:
-        """The document's configuration, with addresses of here, and in a hurry."""
+        """Write the document's configuration with this test's addresses and short times."""
         text = re.search(r"^```toml\n(\[chain\]\nrpc_url = .*?)^```$", self.document, re.MULTILINE | re.DOTALL)
         assert text is not None
         (self.folder / "oracle.toml").write_text(text[1])
@@ -139,15 +139,15 @@ class Operator:
         self.chain.rpc("anvil_setBalance", address, hex(ether * ETHER))
 
     def publish(self, price: str) -> None:
-        """What the sources say from now on: a second later than before."""
+        """Let the sources give this price from now on, observed a second later than before."""
         self.price, self.moment = price, self.moment + 1
 
     def delivers(self, price: str, outcome: Outcome = Outcome.ACCEPTED) -> None:
-        """The sources say something new, and it ends so."""
+        """Publish a new price, and wait until its observation ends with this outcome."""
         self.publish(price)
         self.until(lambda: self.ended(f"{FEED}@{self.moment}") is outcome, f"{price} {outcome.value}")
 
-    # --- what is seen ---
+    # --- what can be observed ---
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         try:
@@ -163,16 +163,16 @@ class Operator:
         return Outcome(found[0]) if found else None
 
     def is_idle(self) -> bool:
-        """Whether nothing is open, shadows included."""
+        """Return whether no observation is open, shadows included."""
         return self._asked("SELECT 1 FROM observations WHERE key NOT IN (SELECT key FROM outcomes)") is None
 
     def _asked(self, query: str, *values: str) -> tuple[str] | None:
-        """A row of the journal's file: opening the journal takes longer than what is waited for."""
+        """Return a row of the journal's file. Opening the journal takes longer than what the test waits for."""
         try:
             with contextlib.closing(sqlite3.connect(self.folder / "journal.sqlite")) as connection:
                 row: tuple[str] | None = connection.execute(query, values).fetchone()
         except sqlite3.Error:
-            return None  # it is being begun
+            return None  # the journal is being created
         return row
 
     def journal(self) -> Journal:
@@ -183,7 +183,7 @@ class Operator:
         return path.read_text() if path.exists() else ""
 
     def metrics(self) -> dict[str, float]:
-        """Of the daemon: values by name, whatever the feed."""
+        """Return the daemon's metrics: values by name, for any feed."""
         try:
             with urllib.request.urlopen(f"http://{self.listen}/metrics") as answer:
                 text = answer.read().decode()
@@ -192,7 +192,7 @@ class Operator:
         return {name: float(value) for name, value in re.findall(r"^(\w+)(?:{.*})? (\S+)$", text, re.MULTILINE)}
 
     def tally(self) -> ShadowTally | None:
-        """What the proposed model has shown, as the hub has it."""
+        """Return the results of the proposed model, as the hub has them."""
         deployment = load_deployment(self.folder / "deployment.json")
 
         async def read() -> ShadowTally | None:
@@ -206,7 +206,7 @@ class Operator:
 def operator(
     tmp_path: Path, anvil: Callable[..., Anvil], project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Operator]:
-    # A keystore that takes a second to open takes it for each command.
+    # A keystore that takes a second to open costs each command a second.
     store = keystore._store
     monkeypatch.setattr(keystore, "_store", lambda path, account, password, _: store(path, account, password, 2))
     with Operator(tmp_path, anvil(), (project_root / "docs/operations.md").read_text()) as made:
@@ -253,7 +253,7 @@ def begin(operator: Operator) -> None:
 
 
 def alerts(operator: Operator, rules: str) -> None:
-    """Each metric that a rule has is one that the daemon shows."""
+    """Check that the daemon shows each metric that an alert rule names."""
     named = set(re.findall(r"\b(oracle_\w+)", "\n".join(re.findall(r"expr: (.*)", rules))))
     assert len(named) > 8
     operator.until(lambda: named <= operator.metrics().keys(), f"all of {named}")
@@ -323,9 +323,9 @@ def a_key_is_lost(operator: Operator) -> None:
 
 
 def a_model_is_replaced(operator: Operator) -> None:
-    """With shadow reports, the first of which is killed between its proof and its transaction."""
+    """Replace a model, with shadow reports; the first is killed between its proof and its transaction."""
     section = "Incident: a model has to be replaced"
-    # That of test_administration.py: its circuit is built once.
+    # It is the model of test_administration.py, so its circuit is built once.
     other = replace(QuadraticModel.default(), name="other", floor=QuadraticModel.default().floor * 2)
     (operator.folder / "other.json").write_text(other.to_json())
     operator.edit('srs = "insecure-local"', 'model = "other.json"\nsrs = "insecure-local"')
@@ -341,7 +341,7 @@ def a_model_is_replaced(operator: Operator) -> None:
     with operator.journal() as journal:
         left = {stage.observed.feed: stage for stage in journal.unfinished()}
     shadow, report = left[f"{FEED}#2"], left[FEED]
-    # The report's own proof is made beside the shadow's: it may have ended or not.
+    # The report's own proof is made beside the shadow's, so it may or may not have ended.
     assert isinstance(shadow, Proven) and isinstance(report, (Scored, Proven))
     operator.environment = {}
     operator.run()

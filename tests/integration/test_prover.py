@@ -1,4 +1,4 @@
-"""Proofs: that every clipped window has one, that nothing else leaves the prover, and that it outlives its children."""
+"""Tests of proofs: every clipped window has one, nothing else leaves the prover, and it survives its children."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def proof(artifact: Artifact) -> Proof:
     ("visibility", "disclosure"), list(product(Visibility, Disclosure)), ids=lambda value: value.value
 )
 async def test_corners_are_provable(circuits: Any, visibility: Visibility, disclosure: Disclosure) -> None:
-    """If an anomalous window had no proof, it could not be held."""
+    """An anomalous window without a proof could not be held."""
     artifact = circuits(visibility=visibility, disclosure=disclosure)
     model = MODEL.publishing(disclosure)
     alternating = tuple(CLIP if index % 2 else -CLIP for index in range(PAST + 1))
@@ -113,7 +113,7 @@ def test_lengths_are_exact(proof: Proof, verifier: LocalVerifier) -> None:
 
 @pytest.mark.attack
 async def test_a_proof_of_another_model_is_told_apart(circuits: Any, verifier: LocalVerifier) -> None:
-    """The circuits are the same; the hash is what differs."""
+    """The circuits are the same; only the hash differs."""
     other = circuits(model=replace(MODEL, name="other", floor=MODEL.floor * 2))
     async with LocalProver(other) as prover:
         made = await prover.prove(job(CALM, model=replace(MODEL, floor=MODEL.floor * 2)))
@@ -146,7 +146,7 @@ async def test_a_damaged_key_is_told(artifact: Artifact, tmp_path: Path) -> None
 
 
 class LocalRig:
-    """See `tests.proving_conformance.Rig`."""
+    """The rig of local provers: see `tests.proving_conformance.Rig`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._reached = threading.Semaphore(0)
@@ -180,7 +180,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> LocalRig:
 
 
 class TestLocalProver(ProverSuite):
-    """The suite of provers."""
+    """The suite of provers, for local ones."""
 
 
 async def test_keys_in_memory_are_the_artifacts_and_go_with_the_prover(artifact: Artifact, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ async def test_keys_in_memory_are_the_artifacts_and_go_with_the_prover(artifact:
         staged = [path for path in _files(tmp_path) if path.name == PK]
         assert [path.read_bytes() for path in staged] == [(artifact.path / PK).read_bytes()]
         assert staged[0].parent.stat().st_mode & 0o077 == 0
-        # What is proven with is the copy.
+        # The proof is made with the copy.
         (staged[0].parent / "circuit.ezkl").unlink()
         with pytest.raises((ArtifactError, ProverCrashed)):
             await prover.prove(job(CALM))
@@ -240,7 +240,7 @@ async def test_a_panic_is_a_crash_and_may_be_tried_again(artifact: Artifact, tmp
 
 @pytest.mark.chaos
 async def test_a_worker_that_dies_while_all_are_warmed_leaves_none_at_work(artifact: Artifact) -> None:
-    """Else a worker would be given a job while it is still asked for its memory."""
+    """Otherwise a worker would get a job while it is still asked for its memory."""
     async with LocalProver(artifact, processes=2) as prover:
         await prover.warm()
         dying, hanging = prover.pids
@@ -263,7 +263,7 @@ def _files(folder: Path) -> list[Path]:
 
 @pytest.mark.chaos
 def test_a_job_is_cancelled_although_the_next_one_is_there_already() -> None:
-    """On a cluster a cancellation can arrive after the job that gets the worker next."""
+    """On a cluster, a cancellation can arrive after the worker has its next job."""
     worker = _Worker(1, None)
     jobs: dict[int, tuple[str | None, Any]] = {}
 
@@ -291,7 +291,7 @@ def test_a_job_is_cancelled_although_the_next_one_is_there_already() -> None:
         assert jobs[1][0] == "ProverCrashed"
         assert jobs[2][0] is None and jobs[2][1]["bytes"] > 1 << 20
         assert worker.state()["engine"] != engine
-        worker.cancel(2)  # it has ended: nothing happens to the next
+        worker.cancel(2)  # it has ended, so nothing happens to the next one
         run(3)
         assert jobs[3][0] is None
     finally:

@@ -1,4 +1,4 @@
-"""Proving on a real Ray cluster, on this machine."""
+"""Tests of proving on a real Ray cluster, on this machine."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """A cluster for all of these tests; gives its address."""
+    """Start a cluster for all of these tests, and return its address."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
         address="local",
-        num_cpus=4,  # more than there may be: what is tested is that they are counted
+        num_cpus=4,  # more workers than are allowed, to test that they are counted
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",
@@ -51,7 +51,7 @@ def artifact(circuits: Any) -> Artifact:
 
 
 class RayRig:
-    """See `tests.proving_conformance.Rig`."""
+    """The rig of Ray's provers: see `tests.proving_conformance.Rig`."""
 
     def make(self, artifact: Artifact, **options: Any) -> RayProver:
         return RayProver(artifact, **options)
@@ -80,12 +80,12 @@ def rig(cluster: str) -> RayRig:
 
 
 class TestRayProver(ProverSuite):
-    """The suite of provers."""
+    """The suite of provers, for those on Ray."""
 
 
 @pytest.mark.chaos
 async def test_a_killed_worker_leaves_nothing_behind(cluster: str, artifact: Artifact) -> None:
-    """Neither its engine nor the files that it was sent, which hold the weights."""
+    """Neither its engine is left nor the files that it was sent, which hold the weights."""
     events = Events()
     prover = RayProver(artifact, ship=True, on_event=events)
     async with prover:
@@ -105,7 +105,7 @@ async def test_a_killed_worker_leaves_nothing_behind(cluster: str, artifact: Art
 
 
 def _files_of(artifact: Artifact) -> list[Path]:
-    """Where keys of this artifact's size are staged now."""
+    """Return the paths where keys of this artifact's size are staged now."""
     size = (artifact.path / PK).stat().st_size
     base = Path(f"/dev/shm/oracle-prover-{os.getuid()}")
     return [path for path in base.glob(f"*/{PK}") if path.stat().st_size == size]
@@ -169,7 +169,7 @@ SCRIPT = """
 def test_a_process_of_its_own_uses_a_running_cluster_or_starts_one(
     cluster: str, artifact: Artifact, project_root: Path, kind: str
 ) -> None:
-    """Two provers share the connection, and it ends with the last."""
+    """Two provers share the connection, which ends with the last of them."""
     folder = str(artifact.path)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), cluster if kind == "running" else "", folder, folder],
@@ -190,7 +190,7 @@ async def test_an_address_where_nothing_answers_is_told(artifact: Artifact, sche
     """Ray itself would end this process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
-    ray.shutdown()  # a prover uses the connection that there is
+    ray.shutdown()  # a prover uses an existing connection
     async with RayProver(artifact, address=address) as prover:
         with pytest.raises(ProverUnavailable, match=rf"no Ray cluster answers at {address}.*ray start --head"):
             await prover.prove(job())

@@ -1,4 +1,4 @@
-"""`POST /push/FEED/SOURCE` over real connections, some of which behave badly."""
+"""Tests of `POST /push/FEED/SOURCE` over real connections, some of which behave badly."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_push_is_logged_without_its_secret_and_refusals_not_each_time(
 
 
 async def dribble(port: int, head: bytes) -> asyncio.StreamReader:
-    """A connection that says so much, and then waits."""
+    """Open a connection that sends this much, and then waits."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head)
     await writer.drain()
@@ -172,7 +172,7 @@ async def hung_up() -> AsyncIterator[None]:
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """What came until the other side ended the connection, which it has to do soon."""
+    """Return the bytes until the other side ends the connection, which has to happen soon."""
     try:
         return await asyncio.wait_for(reader.read(), 5)
     except ConnectionError:

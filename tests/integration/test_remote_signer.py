@@ -1,4 +1,4 @@
-"""A key elsewhere: what it signs counts as if it was here, and nothing else that comes back does."""
+"""Tests of keys in a remote signer: its signatures count like local ones, and all else that it returns is refused."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_transaction_that_is_none_is_refused(
 
 
 def malleated(answer: str) -> str:
-    """The same signature with the other s: valid to mathematicians, and refused by contracts."""
+    """Return the same signature with the other s: mathematically valid, and refused by contracts."""
     raw = bytes.fromhex(answer[2:])
     order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
     s = order - int.from_bytes(raw[32:64])

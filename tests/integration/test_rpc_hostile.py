@@ -1,4 +1,4 @@
-"""An endpoint that lies in its very bytes, or a request that ends at any moment: the process must not end, or hang."""
+"""Tests of an endpoint with hostile bytes, and of requests that end at any moment: the process must not end or hang."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_an_answer_that_is_no_json_rpc(httpserver: HTTPServer, body: bytes
 
 
 def serve(httpserver: HTTPServer, results: dict[str, Any]) -> None:
-    """A node that knows these methods; what can be called is given the parameters."""
+    """Serve a node that knows these methods. A callable result is called with the parameters."""
 
     def handle(request: Request) -> Response:
         asked = json.loads(request.get_data())
@@ -41,7 +41,7 @@ def serve(httpserver: HTTPServer, results: dict[str, Any]) -> None:
 
 
 async def test_requests_that_are_cancelled_at_any_moment_hinder_no_other(httpserver: HTTPServer) -> None:
-    """As many side by side, and after as many steps of the loop, as it takes to meet each moment of a request."""
+    """The requests run side by side and are cancelled after any number of steps, so that each moment of one is met."""
     serve(httpserver, {"eth_chainId": "0x7a69", "eth_blockNumber": "0x10"})
     async with Rpc(httpserver.url_for("/"), 31337) as rpc:
         for steps in range(40):
@@ -86,7 +86,7 @@ asyncio.run(report())
 
 
 def test_web3_s_own_provider_hangs_under_the_same_cancellations(httpserver: HTTPServer) -> None:
-    """The reason for `oracle.chain.transport.jsonrpc`. It runs in a child process, which it hangs as a whole."""
+    """This is why `oracle.chain.transport.jsonrpc` exists. It runs in a child process, because it hangs the process."""
     serve(httpserver, {"eth_blockNumber": "0x10"})
     child = [sys.executable, "-c", _WEB3_UNDER_CANCELLATIONS, httpserver.url_for("/")]
     done = subprocess.run(child, capture_output=True, text=True, timeout=120, check=False)
@@ -134,7 +134,7 @@ async def test_events_that_are_too_many_for_one_answer_are_asked_for_in_parts(
 @pytest.mark.attack
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_not_followed(httpserver: HTTPServer, status: int) -> None:
-    """It would carry transactions to whoever the endpoint names."""
+    """A redirect would carry transactions to anyone whom the endpoint names."""
     httpserver.expect_request("/v3/s3cret").respond_with_data("", status=status, headers={"Location": "/elsewhere"})
     serve(httpserver, {"eth_chainId": "0x7a69", "eth_blockNumber": "0x10"})
     async with Rpc(httpserver.url_for("/v3/s3cret"), 31337) as rpc:

@@ -1,4 +1,4 @@
-"""docs/sdk.md, executed as it is written: every name of the SDK, on a real chain with real proofs."""
+"""Tests of docs/sdk.md as it is written: every name of the SDK, on a real chain with real proofs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_page_as_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The folders of circuits are the only difference: they are the tests' own, and kept."""
+    """Only the folders of circuits differ: they are the tests' own, and are kept."""
     text = (project_root / "docs" / "sdk.md").read_text()
     blocks = re.findall(r"^```(python|toml)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     shared = {"artifacts": circuits.artifacts(), "claims": circuits.folder()}
@@ -40,7 +40,7 @@ def test_the_page_as_written(
         else:
             exec(compile(code, "docs/sdk.md", "exec"), names)
 
-    # What the page prints is what happened.
+    # The page's output is what happened.
     latest = names["reader"].latest()
     assert latest.status is Status.OK and latest.round_id == 4 and str(latest.answer) == "1274.54000000"
     assert latest.held is None and not latest.paused
@@ -57,7 +57,7 @@ def test_the_page_as_written(
     other = type(proof)(**{**vars_of(proof), "outputs": tuple(value + 1 for value in proof.outputs)})
     assert not oracle.verify_model(names["built"].artifact.path, other).verified
 
-    # The script deploys nothing twice, and says where the feed is.
+    # The script deploys nothing twice, and prints where the feed is.
     capsys.readouterr()
     assert deploy.main(["oracle.toml"]) == 0
     said = capsys.readouterr().out

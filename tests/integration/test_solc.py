@@ -1,4 +1,4 @@
-"""The pinned compilers, run as forge, py-solc-x and ezkl run them."""
+"""Tests of the pinned compilers, run as forge, py-solc-x and ezkl run them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_second_compilation_does_not_start_the_compiler(tmp_path: Path, monkey
 
 def test_a_damaged_executable_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(solc_module.CHOICE_VARIABLE, "npm")
-    # Of its own: other tests compile with the shared one at the same time.
+    # It has a cache of its own: other tests compile with the shared one at the same time.
     monkeypatch.setattr(toolchain, "build_dir", lambda: tmp_path)
     executable = solc("0.8.20")
     code = executable.with_name("solc.cjs")

@@ -1,4 +1,4 @@
-"""Exchanges through ccxt: its own code for two of them, against a server of ours that speaks as they do."""
+"""Tests of exchanges through ccxt: its own code for two of them, against a server of ours that speaks their APIs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UNQUOTED = """{"error": false, "errorMessage": null, "data": {"last": 0.10000000
 
 @pytest.fixture
 def make(httpserver: HTTPServer) -> Iterator[Make]:
-    """Makes a source whose exchange is our server."""
+    """Return a function that makes a source whose exchange is our server."""
     made = []
     httpserver.expect_request("/api/v2/markets/").respond_with_json(MARKETS["bitstamp"])
     httpserver.expect_request("/api/v2/currencies/").respond_with_json([])
@@ -115,7 +115,7 @@ async def test_what_is_asked_for_is_read_exactly(httpserver: HTTPServer, make: M
 async def test_numbers_without_quotes_do_not_become_floats_on_the_way(
     httpserver: HTTPServer, make: Make, what: str, exact: str
 ) -> None:
-    """Though ccxt's parser makes floats of them, where it finds a faster one than Python's."""
+    """They stay exact although ccxt's parser makes floats of them, if it finds a faster parser than Python's."""
     httpserver.expect_request("/api/ticker").respond_with_data(UNQUOTED, content_type="application/json")
     source = make("coinmate", what=what)
     assert str((await source.read()).value) == exact

@@ -1,4 +1,4 @@
-"""The HTTP source against a real server: what is no good answer is one clear line, and nothing is guessed."""
+"""Tests of the HTTP source against a real server: a bad answer gives one clear line, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Make = Callable[..., HttpSource]
 
 @pytest.fixture
 def make(httpserver: HTTPServer) -> Make:
-    """Makes a source of the server's `/price`; its clock stands at NOW."""
+    """Return a function that makes a source of the server's `/price`. Its clock stands at NOW."""
 
     def make(measure: Kind = Kind.RELATIVE, **options: Any) -> HttpSource:
         settings = {
@@ -46,7 +46,7 @@ def make(httpserver: HTTPServer) -> Make:
 
 
 async def failure(source: HttpSource, scheme: str = "http") -> OracleError:
-    """The error of one reading."""
+    """Return the error of one reading."""
     try:
         with pytest.raises(OracleError) as caught:
             await source.read()
@@ -226,7 +226,7 @@ async def test_secrets_are_in_neither_messages_nor_logs(
 
 @asynccontextmanager
 async def raw_server(behave: Callable[[asyncio.StreamWriter], Any]) -> AsyncIterator[str]:
-    """A server that answers every connection with what `behave` writes; gives its URL."""
+    """Start a server that answers every connection with what `behave` writes, and return its URL."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

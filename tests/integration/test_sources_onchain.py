@@ -1,4 +1,4 @@
-"""A feed of another oracle as a source: ours, on a real Anvil, through its Chainlink interface; then one that lies."""
+"""Tests of another oracle's feed as a source: ours on a real Anvil, with Chainlink's interface; then a lying feed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 @dataclass(frozen=True)
 class Other:
-    """The other oracle: a hub with a feed that has a round, and one that has none."""
+    """The other oracle: a hub with one feed that has a round, and one that has none."""
 
     chain: Anvil
     deployment: Deployment
@@ -170,7 +170,7 @@ async def test_another_endpoint_is_asked_where_one_will_not_do(
     assert asked == (2 if method == "eth_call" else 0)
     assert await source.read() == reading and first.seen["eth_call"] == asked, "it is left alone"
     second.down()
-    if method != "eth_blockNumber":  # better one that is behind than none: `max_age` is looked at in any case
+    if method != "eth_blockNumber":  # a node that is behind is better than none: `max_age` is checked in any case
         with pytest.raises(OracleError) as caught:
             await source.read()
         assert "s3cret" not in str(caught.value)
@@ -246,7 +246,7 @@ async def test_what_no_consumer_should_believe(liar: Liar, error: type[OracleErr
 
 
 async def test_nothing_is_asked_any_more_once_a_read_has_failed() -> None:
-    """Else a request would be under way when the source's connections are closed, and open another."""
+    """Otherwise a request would run while the source closes its connections, and open another one."""
 
     class Slow(Liar):
         asking, ended = asyncio.Event(), False

@@ -1,4 +1,4 @@
-"""A model of several circuits: built, proven at once, verified as a chain off-chain and on-chain; and attacked."""
+"""Tests of a model of several circuits: built, proven, verified as a chain off-chain and on-chain, and attacked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SAMPLES = points(20, 3, 1)
 
 
 def network(seed: int) -> bytes:
-    """3 → 4 → 4 → 2 with two ReLUs: 36 weights."""
+    """Return a network 3 → 4 → 4 → 2 with two ReLUs: 36 weights."""
     rng = np.random.default_rng(seed)
     shapes = {"w0": (3, 4), "w1": (4, 4), "w2": (4, 2)}
     nodes = [
@@ -60,7 +60,7 @@ def circuit_of(data: bytes) -> Circuit:
 
 @dataclass(frozen=True)
 class Built:
-    """What the tests share."""
+    """The circuit, artifacts and proofs that the tests share."""
 
     circuit: Circuit
     plan: pieces.Plan
@@ -92,7 +92,7 @@ def prove(chain: ArtifactChain, window: tuple[int, ...], **more: Any) -> ModelPr
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A private model in three segments, with the proof of one window."""
+    """Build a private model in three segments, and prove one window."""
     folder = tmp_path_factory.mktemp("split")
     circuit = circuit_of(network(1))
     with EngineProcess() as engine:
@@ -116,7 +116,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             return [await prover.prove(window), await prover.prove(window)]
 
     proof, again = asyncio.run(twice())
-    # Proofs are randomised: the second time nothing was proven.
+    # Proofs are randomised, so equal ones show that nothing was proven the second time.
     assert again == proof
     return replace(made, chain=chain, proof=proof)
 
@@ -162,7 +162,7 @@ def test_another_statement_is_no_chain(built: Built) -> None:
 @pytest.mark.slow
 @pytest.mark.attack
 def test_a_witness_with_another_hash_is_no_proof(built: Built, tmp_path: Path) -> None:
-    """What ezkl publishes as the hash of an end is bound to what the circuit computes with."""
+    """The hash of an end that ezkl publishes is bound to the values that the circuit computes with."""
     segment = built.chain.artifacts[1]
     with EngineProcess() as engine:
         first = built.plan.segments[0].circuit
@@ -194,7 +194,7 @@ FILES = {
 
 @pytest.mark.slow
 def test_the_same_input_is_found_again_and_a_killed_build_goes_on(built: Built, tmp_path: Path) -> None:
-    """A build that died after its last segment: nothing is built twice, and the hashes are the same."""
+    """A build died after its last segment. Nothing is built twice, and the hashes are the same."""
     assert built.again(built.chain.path.parent).path == built.chain.path
     working = tmp_path / f".building-{built.chain.path.name}"
     shutil.copytree(built.chain.path, working)
@@ -270,7 +270,7 @@ def test_the_command_line(built: Built, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 class Watched:
-    """Provers that count how many work at once, and fail at a segment if they are to."""
+    """Provers that count how many work at once, and fail at a chosen segment."""
 
     def __init__(self, fails: str = "") -> None:
         self.fails = fails
@@ -389,7 +389,7 @@ class OnChain:
         return bool((contract or self.contract).functions.verify(*self.arguments(proof)).call(self.sender))
 
     def refusal(self, proof: ModelProof, contract: Any = None) -> str:
-        """The custom error's name and arguments."""
+        """Return the name and the arguments of the custom error."""
         with pytest.raises(ContractCustomError) as refused:
             self.verify(proof, contract)
         data = str(refused.value.args[0])
@@ -457,6 +457,6 @@ def test_on_chain_the_order_of_segments_and_their_models_count(built: Built, dep
         boundaries=(proof.boundaries[0], int(forged["instances"][2], 16)),
     )
     assert deployed.refusal(other) == "ProofRejected(1)"
-    # It is a proof: of the model whose hash it has.
+    # It is a valid proof, but of the model whose hash it has.
     own = deployed.split([first, (second[0], True, int(forged["instances"][1], 16)), third], chain)
     assert deployed.refusal(other, own) == "ProofRejected(2)"

@@ -1,4 +1,4 @@
-"""The public ceremony's files from a server that behaves well, badly or not at all; and the cache as it is checked."""
+"""Tests of fetching the public ceremony's files from good, bad and silent servers, and of checking the cache."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from oracle.proving.srs.files import SrsFile, SrsOrigin
 K = 6
 SIZE = srs_bytes(K)
 CONTENT = K.to_bytes(4, "little") + random.Random(2_016).randbytes(SIZE - 4)
-"""Stands for the ceremony's file: of its form and size."""
+"""A stand-in for the ceremony's file, of its form and size."""
 
 NAME = ceremony_name(K)
 CUT = 5_000
@@ -45,7 +45,7 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Server:
-    """Answers requests for the file by a script, one handler after the other; the last one stays."""
+    """A server that answers requests for the file by a list of handlers, one after the other; the last one stays."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("").rstrip("/")
@@ -64,7 +64,7 @@ class Server:
 
 @pytest.fixture
 def httpserver() -> Iterator[HTTPServer]:
-    """With a thread for each request: a client that was left waiting comes back."""
+    """Return a server with a thread for each request, because a client that was left waiting comes back."""
     with HTTPServer(threaded=True) as running:
         yield running
 
@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def whole(request: Request) -> Response:
-    """A server that honours ranges."""
+    """Answer like a server that honours ranges."""
     wanted = request.headers.get("Range")
     if wanted is None:
         return Response(CONTENT)
@@ -94,7 +94,7 @@ def without_ranges(request: Request) -> Response:
 
 
 def cut(request: Request) -> Response:
-    """Announces all, and closes the connection after a part."""
+    """Announce the whole file, and close the connection after a part of it."""
     return Response(iter([CONTENT[:CUT]]), headers={"Content-Length": str(SIZE)})
 
 
@@ -120,7 +120,7 @@ PART = f".public-ceremony-k{K}.srs.part"
 
 
 def test_the_source_is_ezkls() -> None:
-    """The address is the one in the pinned release, and sizes are those of files that ezkl writes."""
+    """The address is the one in the pinned release, and the sizes are those of files that ezkl writes."""
     from importlib.metadata import distribution
 
     library = next(
@@ -161,7 +161,7 @@ def test_a_later_call_goes_on_too(folder: Path, server: Server) -> None:
     with pytest.raises(SrsUnavailable, match=rf"HTTP 503; 5,000 of {SIZE:,} bytes are kept") as refused:
         fetch(folder, server)
     assert refused.value.exit_code == 75
-    # The attempt that brought something does not count as one in vain.
+    # An attempt that brought something does not count as failed.
     assert len(server.ranges) == 1 + HASTY.attempts
     assert files(folder) == {PART}
     server.ranges.clear()
@@ -212,7 +212,7 @@ def test_a_range_that_is_refused_or_mistaken(folder: Path, server: Server) -> No
 
 @pytest.mark.attack
 def test_another_file_is_not_kept(folder: Path, server: Server) -> None:
-    """Of the same size, and of a ceremony of its own."""
+    """The file has the same size, and comes from another ceremony."""
     server.script(lambda request: Response(CONTENT[:-1] + b"?"))
     with pytest.raises(ArtifactError, match=r"another file: its SHA-256 is .* Nothing of it is kept; .*--mirror"):
         fetch(folder, server)
@@ -337,7 +337,7 @@ def test_two_at_once_fetch_it_once(folder: Path, server: Server) -> None:
         first = pool.submit(fetch, folder, server)
         assert first_asked.wait(10)
         second = pool.submit(fetch, folder, server)
-        # Time enough to ask, if nothing kept it from that.
+        # This is time enough for the second request, if nothing holds it back.
         asked = second_asked.wait(0.5)
         go.set()
         assert not asked

@@ -1,4 +1,4 @@
-"""Reading the hub and sending to it, on a real Anvil. The verifier is a stub: it believes any proof that starts so."""
+"""Tests of reading the hub and sending to it, on a real Anvil. The verifier is a stub that looks at the first byte."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DEPLOYER, PAYER, REPORTERS = 0, 1, (2, 3, 4)
 
 @dataclass
 class World:
-    """A chain at a time of its own, with a hub of three feeds."""
+    """A chain with a time of its own, and a hub of three feeds."""
 
     chain: Anvil
     rpc: Rpc
@@ -57,7 +57,7 @@ class World:
         return self.deployment.feeds[name].feed_id
 
     def at(self, time: int) -> int:
-        """The next block is at this time."""
+        """Set the time of the next block."""
         self.now = time
         self.chain.rpc("evm_setNextBlockTimestamp", time)
         return time
@@ -74,7 +74,7 @@ class World:
         model_number: int | None = None,
         signers: int | None = None,
     ) -> Proven:
-        """As the pipeline would come to it, with the given deviations."""
+        """Return a proven stage like the pipeline's, with the given deviations."""
         state = await self.hub.feed_state(self.feed(name))
         observed = Observed(name, self.feed(name), answer, self.now if observed_at is None else observed_at)
         number = state.round_id + 1 if round_id is None else round_id
@@ -110,7 +110,7 @@ async def _deploy(chain: Anvil, path: Path) -> Deployment:
 def deployed(
     anvil: Callable[..., Anvil], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Anvil, Deployment]]:
-    """One chain for all tests here; each finds it as it was left by the deployment."""
+    """Deploy one chain for all tests here; each test finds it as the deployment left it."""
     with anvil(start_time=START) as chain:
         yield chain, asyncio.run(_deploy(chain, tmp_path_factory.mktemp("chain") / "deployment.json"))
 
@@ -134,7 +134,7 @@ async def world(deployed: tuple[Anvil, Deployment]) -> AsyncIterator[World]:
 
 
 async def end(submitter: Submitter, submitted: Submitted) -> Confirmed:
-    """How a transaction ended that needs no higher fees."""
+    """Return how a transaction ended that needs no higher fees."""
     result = await submitter.confirm(submitted)
     assert isinstance(result, Confirmed)
     return result
@@ -196,7 +196,7 @@ async def test_held_and_confirmed(world: World) -> None:
 
 
 async def test_the_hub_and_its_mirrors_agree(world: World) -> None:
-    """Features and states, over a history with moves, a hold that ends by itself, a gap and a clipped move."""
+    """Features and states agree over a history with moves, a hold that ends by itself, a gap and a clipped move."""
     name, feed_id = "price", world.feed("price")
     policy = gate.HoldPolicy(2, 7_200, 3_000)
     mirror: FeedState = gate.empty_feed(feed_id, Kind.RELATIVE, 10_000, 3_600, 1)
@@ -225,12 +225,12 @@ async def test_several_reporters(world: World) -> None:
     await world.submitter.broadcast(submitted)
     assert await confirmed(world, submitted) is Outcome.ACCEPTED
     state = await world.hub.feed_state(world.feed("quorum"))
-    # The median answer, the median time; the next report has to be after the latest.
+    # The median answer and the median time; the next report has to be later than the latest time.
     assert (state.answer, state.observed_at, state.last_report_at) == (2_010, world.now - 5, world.now)
 
 
 async def test_feeds_side_by_side(world: World) -> None:
-    """One key, several feeds at once: the nonces are its sender's business."""
+    """One key sends for several feeds at once. Its sender takes care of the nonces."""
     names = ("price", "metric", "quorum")
     provens = [await world.proven(name, 2_000 + index) for index, name in enumerate(names)]
     world.chain.rpc("evm_setAutomine", False)
@@ -277,7 +277,7 @@ async def test_sending_again_is_harmless(world: World) -> None:
     await world.submitter.broadcast(submitted)  # known
     world.chain.rpc("evm_mine")
     await world.submitter.broadcast(submitted)  # mined
-    # And by a process that was started anew.
+    # A process that was started anew does the same.
     other = Submitter(world.hub, Sender(world.rpc, world.payer, poll_s=0.01), deadline_s=10)
     await other.broadcast(submitted)
     assert (await end(other, submitted)).outcome is Outcome.ACCEPTED
@@ -317,7 +317,7 @@ async def test_a_rival_that_is_still_waiting(world: World) -> None:
 
 
 async def test_the_feed_moves_under_a_sent_transaction(world: World) -> None:
-    """Two reports for one round, both good when they were signed: the second one reverts in the block."""
+    """Two reports for one round were both good when they were signed. The second one reverts in the block."""
     world.chain.rpc("evm_setAutomine", False)
     first = await world.submitter.sign(await world.proven("price", 2_000))
     rival_key = await keystore.local_chain_key(5, world.rpc)
@@ -360,7 +360,7 @@ async def test_a_payer_without_funds(world: World) -> None:
     submitted = await poor.sign(await world.proven("price", 2_000))
     with pytest.raises(PayerEmpty, match=r"(?i)insufficient funds"):
         await poor.broadcast(submitted)
-    # It is sent more, and the same transaction goes on.
+    # It is sent more, and the same transaction continues.
     world.chain.rpc("anvil_setBalance", account.address, hex(10**18))
     await poor.broadcast(submitted)
     assert isinstance(await poor.confirm(submitted), Confirmed)
@@ -384,7 +384,7 @@ async def test_a_stuck_submission_is_replaced_and_either_is_confirmed(world: Wor
 
 
 async def test_a_stuck_submission_that_came_too_late_is_not_replaced(world: World) -> None:
-    """Somebody else's report was mined meanwhile: to pay more for ours would be to pay for a revert."""
+    """Somebody else's report was mined meanwhile, so a higher fee would only pay for a revert."""
     policy = SendPolicy(poll_s=0.01, replace_after_s=0.05)
     submitter = Submitter(world.hub, Sender(world.rpc, world.payer, policy=policy), deadline_s=10)
     world.chain.rpc("evm_setAutomine", False)
@@ -474,7 +474,7 @@ async def test_there_is_no_hub(world: World) -> None:
 
 
 async def test_the_fake_hub_does_as_the_hub_does(world: World) -> None:
-    """The same reports to both: the same states, the same events."""
+    """The same reports give both the same states and the same events."""
     fake = FakeHub(*[await world.hub.feed_config(feed.feed_id) for feed in world.deployment.feeds.values()])
     reports = [("price", 2_000, CALM), ("price", 2_900, ANOMALOUS), ("metric", -5, CALM), ("price", 2_010, CALM)]
     reports += [("metric", 900, ANOMALOUS), ("metric", 901, ANOMALOUS), ("quorum", 7, CALM), ("metric", 902, ANOMALOUS)]

@@ -1,4 +1,4 @@
-"""A transaction's life on a real Anvil that mines by hand: stuck, replaced, forgotten, reorganised, overtaken."""
+"""Tests of transactions on a real Anvil that mines on demand: stuck, replaced, forgotten, reorganised, overtaken."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class World:
     journal: list[SignedTransaction] = field(default_factory=list)
 
     def sender(self, **policy: Any) -> Sender:
-        """Of a process that has just been started."""
+        """Return the sender of a process that has just been started."""
         times = {"poll_s": 0.01, "replace_after_s": 0.1, "resend_s": 0.05}
         return Sender(self.rpc, self.account, policy=SendPolicy(**(times | policy)), known=lambda: self.journal)
 
@@ -59,7 +59,7 @@ class World:
         return reached
 
     def pool(self) -> set[str]:
-        """Hashes that wait."""
+        """Return the hashes of waiting transactions."""
         found = self.chain.rpc("txpool_content")["pending"]
         return {each["hash"] for waiting in found.values() for each in waiting.values()}
 
@@ -122,7 +122,7 @@ async def test_the_older_of_two_hashes_is_mined(world: World) -> None:
     await world.rpc.send_raw(first.raw)
     world.mine()
     assert (await world.receipt(sender, second, first.tx_hash)).tx_hash == first.tx_hash
-    # And by a process that was started anew: it knows both, and sends neither as a new one.
+    # A process that was started anew knows both, and sends neither as a new one.
     again = world.sender()
     await again.broadcast(second, (first.tx_hash,))
     assert (await world.receipt(again, second, first.tx_hash)).tx_hash == first.tx_hash
@@ -189,7 +189,7 @@ async def test_a_gap_is_filled_and_a_kept_one_is_sent_again(world: World) -> Non
     assert kept.nonce == 1
     world.chain.rpc("anvil_dropAllTransactions")
     after = world.sender()
-    # The gap goes to the next one that is signed; this one is not sent either.
+    # The next transaction that is signed fills the gap; this one is not sent either.
     assert (await after.sign(TO, b"never kept")).nonce == 0
     later = await world.send(after, b"\3")
     assert later.nonce == 2
@@ -202,7 +202,7 @@ async def test_a_gap_is_filled_and_a_kept_one_is_sent_again(world: World) -> Non
 async def test_blocks_are_told_by_websocket_and_asked_for_without(world: World) -> None:
     with NodeProxy(world.chain.rpc_url) as proxy:
         heads = Heads(proxy.ws_url, reconnect_s=0.05)
-        policy = SendPolicy(poll_s=30.0)  # whoever only asks at intervals is late
+        policy = SendPolicy(poll_s=30.0)  # a sender that only asks at intervals would be late
         sender = Sender(world.rpc, world.account, policy=policy, heads=heads)
         try:
             await heads.wait(0.0, 0)
@@ -216,7 +216,7 @@ async def test_blocks_are_told_by_websocket_and_asked_for_without(world: World) 
             assert heads.count >= 1
             proxy.cut()
             await until(lambda: not heads.is_live)
-            await until(lambda: heads.is_live)  # it connects again
+            await until(lambda: heads.is_live)  # the connection is open again
         finally:
             await heads.close()
 

@@ -1,4 +1,4 @@
-"""A user's folder: a configuration, recordings, and the command line run in it; daemons as processes of their own."""
+"""A user's folder: a configuration, recordings, and the command line run in it, with daemons as processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEADLINE_S = 90.0
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """The result of a command."""
 
     returncode: int
     stdout: str
@@ -38,7 +38,7 @@ class Done:
 
 
 def feed(name: str, sources: str, **changes: Any) -> str:
-    """A feed's part of a configuration, with a heartbeat of a second."""
+    """Return a feed's part of a configuration, with a heartbeat of a second."""
     keys: dict[str, Any] = {
         "name": name,
         "description": name.upper(),
@@ -59,7 +59,7 @@ def feed(name: str, sources: str, **changes: Any) -> str:
 
 
 class Workspace:
-    """A folder with an `oracle.toml` for one chain. A context manager, which ends what was started and still runs."""
+    """A folder with an `oracle.toml` for one chain. A context manager, which ends the processes that still run."""
 
     def __init__(self, folder: Path, chain: Anvil) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ class Workspace:
             process.wait()
 
     def configure(self, *feeds: str, **changes: Any) -> Path:
-        """Write the configuration; `changes` replace values of its sections."""
+        """Write the configuration. `changes` replace values of its sections."""
         values: dict[str, Any] = {
             "rpc_url": self.chain.rpc_url,
             "chain_id": self.chain.chain_id,
@@ -138,14 +138,14 @@ interval = 0.1
         return run_command(self.folder, arguments, environment or {})
 
     def start(self, *arguments: str) -> Daemon:
-        """Start a command, forked from a process that has imported everything; its log goes to `log` in the folder."""
+        """Start a command, forked from a process that has imported everything. Its log goes to `log` in the folder."""
         (self.folder / "log").touch()
         process = nursery.start(self.folder, dict(os.environ), arguments)
         self._started.append(process)
         return process
 
     def start_interpreter(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command as a user does, in an interpreter of its own; its log goes to `log` in the folder."""
+        """Start a command as a user does, in a new interpreter. Its log goes to `log` in the folder."""
         with (self.folder / "log").open("a") as log:
             process = subprocess.Popen(
                 self._command(*arguments), cwd=self.folder, stdout=log, stderr=log, text=True, stdin=subprocess.DEVNULL
@@ -154,15 +154,15 @@ interval = 0.1
         return process
 
     def log(self) -> str:
-        """What started commands wrote."""
+        """Return the log of all started commands."""
         return (self.folder / "log").read_text()
 
     def journal(self) -> Journal:
-        """The configured journal, to read."""
+        """Open the configured journal to read it."""
         return open_journal(load(self.folder / "oracle.toml", {}).journal, {}, read_only=True)
 
     def counts(self) -> dict[str, int]:
-        """The journal's counts, while a daemon may be writing it."""
+        """Return the journal's counts. A daemon may be writing it meanwhile."""
         try:
             with self.journal() as journal:
                 return journal.counts()
@@ -174,7 +174,7 @@ interval = 0.1
 
 
 def run_command(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
-    """Run a command in a folder, in this process: a new one would take seconds to import what this one has."""
+    """Run a command in a folder, in this process: a new process would take seconds for its imports."""
     out, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         patch.chdir(folder)
@@ -192,7 +192,7 @@ def run_command(folder: Path, arguments: Sequence[str], environment: Mapping[str
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds; fails when it does not within the deadline."""
+    """Wait until something holds. Fail if it does not within the deadline."""
     until = time.monotonic() + DEADLINE_S
     while not holds():
         assert time.monotonic() < until, f"not within {DEADLINE_S:g} s: {what}"
