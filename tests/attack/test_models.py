@@ -180,7 +180,7 @@ def untouched(rig: Rig) -> None:
 
 
 def test_a_shadow_submission_writes_no_round_and_no_hold(rig: Rig, proposed: Proposed) -> None:
-    """Whether it is normal or anomalous, consumers see nothing of it."""
+    """Consumers see nothing of it, whether it is normal or anomalous."""
     before = rig.state("solo")
     for after, answer in ((600, NORMAL), (700, ANOMALOUS), (800, 1)):
         assert proposed.counts(proposed.shadow(answer, after))

@@ -287,8 +287,8 @@ def falling(luna: Market, reports: int) -> float:
 
 
 def test_luna_in_free_fall_is_followed_in_the_end(market: Callable[..., Market]) -> None:
-    """With a narrow tolerance, reports that are never near each other confirm no level. After four times the reports and
-    the time that would confirm one, the feed follows all the same, and from then on at once.
+    """With a narrow tolerance, reports that are never near each other confirm no level. After four times the reports
+    and the time that would confirm one, the feed follows all the same, and from then on at once.
 
     Meanwhile, consumers that check get no answer; one that reads a plain adapter and checks nothing has 17.38.
     """

@@ -1,4 +1,4 @@
-"""Unit tests can't open network sockets."""
+"""A rule for unit tests: they can't open network sockets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest_socket
 
 @pytest.fixture(autouse=True)
 def _no_sockets() -> Iterator[None]:
-    # Unix sockets stay: asyncio's event loop wakes itself through one.
+    # Unix sockets are allowed: asyncio's event loop wakes itself through one.
     pytest_socket.disable_socket(allow_unix_socket=True)
     yield
     pytest_socket.enable_socket()

@@ -1,4 +1,4 @@
-"""The house rules that no linter knows: what is at the root, how long files are, names, docstrings, local imports."""
+"""Tests of house rules that no linter knows: the root, file lengths, names, docstrings and local imports."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ MAY_IMPORT_LATE = {
 
 
 @cache
-def trees(root: Path) -> dict[str, ast.Module]:
+def trees(root: Path, folder: str = "oracle") -> dict[str, ast.Module]:
     return {
         str(path.relative_to(root)): ast.parse(path.read_text(encoding="utf-8"))
-        for path in sorted((root / "oracle").rglob("*.py"))
+        for path in sorted((root / folder).rglob("*.py"))
     }
 
 
@@ -73,7 +73,8 @@ def documented(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def test_a_docstring_begins_with_what_a_thing_does_or_is(project_root: Path) -> None:
     riddles = [
         f"{path}:{line}: {text.splitlines()[0]}"
-        for path, tree in trees(project_root).items()
+        for folder in ("oracle", "scripts", "tests")
+        for path, tree in trees(project_root, folder).items()
         for line, text in documented(tree)
         if re.match(r"(What|Whether|Which|Of|Where|How|Who)\b", text)
     ]

@@ -1,11 +1,11 @@
-"""Unit tests are where the code is that they test: a folder here is a package of oracle."""
+"""Tests that unit tests are where the code is that they test: a folder here is a package of oracle."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 ELSEWHERE = {"docs", "fuzz", "scripts"}
-"""Folders of what is no package: the documents, readers of any input, scripts."""
+"""Folders that mirror no package: the documents, readers of any input, scripts."""
 
 
 def test_each_folder_is_a_package_of_oracle(project_root: Path) -> None:

@@ -1,4 +1,4 @@
-"""The doctor's findings: none raises, each failure says what to do."""
+"""Tests of the doctor's findings: no check raises, and each failure says what to do."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_each_srs_is_shown_with_its_origin(tmp_path: Path) -> None:
     assert checks["SRS 2^10"].ok
     assert checks["SRS 2^10"].detail == "public ceremony"
     assert not checks["SRS 2^11"].ok
-    assert checks["SRS 2^11"].level == "warning"  # it is right for a local chain
+    assert checks["SRS 2^11"].level == "warning"  # a warning is right for a local chain
     assert "insecure" in checks["SRS 2^11"].detail
 
 

@@ -1,4 +1,4 @@
-"""What an operator is told about a report: true, in words, and with what comes next."""
+"""Tests of what an operator reads about a report: it is true, in words, and says what comes next."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE = 10**8
 
 
 def fed(*answers: float, model: Detector, kind: Kind = Kind.RELATIVE, sigma: int = 10_000) -> FeedState:
-    """A feed after hourly reports."""
+    """Return a feed after hourly reports."""
     state = gate.empty_feed(bytes(32), kind, sigma, 3_600, 1)
     for index, answer in enumerate(answers):
         time, units = START + 3_600 * index, round(answer * ONE)
@@ -70,7 +70,7 @@ def test_what_is_said_to_clear_a_hold_clears_it_and_what_is_beyond_does_not() ->
     inside, outside = (low, high), (low - ONE, high + ONE)
     for answer in (*inside, *outside):
         scores = MODEL.score_int(encoding.features(state, answer, held.observed_at, MODEL.features))
-        # At the time of the held report: a later one may be further away.
+        # The distance is that at the time of the held report; a later report may be further away.
         verdict = gate.judge(
             replace(state, held=None, status=Status.OK),
             POLICY,

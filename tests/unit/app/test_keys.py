@@ -1,4 +1,4 @@
-"""`oracle key`, the keys' checks, rotation; and that no secret reaches logs, errors, repr, or the journal."""
+"""Tests of `oracle key`, of the checks of keys and of rotation; no secret reaches logs, errors, repr or the journal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with passwords and a private key, in which commands are run; scrypt costs nothing."""
+    """Return a folder with passwords and a private key, in which commands run. Its scrypt is the cheapest."""
     for name, text in (("password", PASSWORD), ("other", "another"), ("secret", SECRET)):
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text(text + "\n")
@@ -77,7 +77,7 @@ def test_the_life_of_a_keystore(
     (place / "secret").chmod(0o640)
     code, _, err = oracle("import", "keys/c.json", "--key-file", "secret", "--password-file", "password")
     assert code == 2 and "chmod 600" in err
-    # Never an argument.
+    # The key is never an argument.
     code, _, err = oracle("import", "keys/c.json", "0x" + "cd" * 32)
     assert code == 2 and "unexpected extra argument" in err
 
@@ -126,7 +126,7 @@ async def test_every_way_to_a_password(place: Path, monkeypatch: pytest.MonkeyPa
 
 
 class FakeHub:
-    """What `rotation` reads."""
+    """The part of a hub that `rotation` reads."""
 
     address = HUB
 
@@ -163,7 +163,7 @@ async def test_rotation_says_what_the_admin_has_to_do() -> None:
 
 
 async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither by what holds it, nor by what goes wrong with it, nor by what is written down."""
+    """It appears neither in the objects that hold it, nor in their errors, nor in what they write."""
     structlog.configure()
     path = place / "a.json"
     keystore.import_key(path, SECRET, PASSWORD)
@@ -198,7 +198,7 @@ async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_prompt_without_a_terminal_says_what_to_give_instead(place: Path) -> None:
-    """In a service or a script there is nobody to ask; it is not an interruption."""
+    """A service or a script has nobody to ask; this is not an interruption."""
     command = [sys.executable, "-c", "from oracle.cli import main; main()", "key", "import", "new.json"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""The lines of a deployment that a person sees."""
+"""Tests of the lines that a deployment shows to a person."""
 
 from __future__ import annotations
 

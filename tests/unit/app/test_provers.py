@@ -1,4 +1,4 @@
-"""Provers as the configuration asks for them."""
+"""Tests that provers are made as the configuration says."""
 
 from __future__ import annotations
 

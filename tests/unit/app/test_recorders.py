@@ -1,4 +1,4 @@
-"""What is counted, and shown, of looks and observations."""
+"""Tests of the counts of looks and observations, and of how they are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources are made as they are configured."""
+"""Tests that sources are made as they are configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oracle status` for people: what is wrong is seen."""
+"""Tests that the text of `oracle status` shows what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calldata of submissions in every encoding that the hub takes, and the calls in a trace."""
+"""Tests of reading submissions in every encoding that the hub takes, and of finding the calls in a trace."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_usual_encoding() -> None:
 
 
 def test_a_list_that_refers_to_an_element_before_it() -> None:
-    """Solidity's reader adds offsets modulo 2^256; the ABI library refuses them."""
+    """Solidity's decoder adds offsets modulo 2^256; the ABI library refuses them."""
     submission = Submission(7, (update(1),), b"proof")
     arguments = encode(submission)[4:]
     updates_at, proof_at = (int.from_bytes(arguments[at : at + 32]) for at in (32, 64))

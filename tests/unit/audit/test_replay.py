@@ -1,4 +1,4 @@
-"""The auditor without a chain: what it finds in submissions, and what it takes over. Proofs are said to hold or not."""
+"""Tests of the auditor without a chain: its findings, and the state that it carries on. Each test decides on proofs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def signed(answer: int, observed_at: int, by: str = ALICE) -> SignedObservation:
 
 
 def named(feed_id: bytes, round_id: int, observation: SignedObservation) -> str:
-    """The signature is the signer's name."""
+    """Return the signer's name, which is the signature here."""
     return observation.r.rstrip(b"\0").decode()
 
 
@@ -143,7 +143,7 @@ async def test_another_committee() -> None:
     ],
 )
 async def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, says: str) -> None:
-    """Its update is taken over all the same: what follows is about the history that the hub has."""
+    """The audit applies its update all the same: the history that follows is the hub's."""
     made = auditor(of)
     assert await problem_of(made, submission()) == says
     assert made.expected_states()[FEED_ID].round_id == 1
@@ -161,7 +161,7 @@ async def test_one_bad_update_leaves_the_proof_of_the_others_unchecked() -> None
 
 
 async def test_a_signature_that_is_none() -> None:
-    """A finding as any other: one malformed report does not end the audit."""
+    """A malformed signature is a finding like any other, and does not end the audit."""
     malformed = SignedObservation(ANSWER, NOW, 0, bytes(32), bytes(32))
     made = Auditor(lambda feed, round_id, each: recover(31337, "0x" + "11" * 20, feed, round_id, each))
     made.add_model(model())

@@ -1,4 +1,4 @@
-"""A daemon whose feeds share proofs, beside one whose feeds don't."""
+"""Tests of a daemon whose feeds share proofs, beside one whose feeds don't."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def entry(feed: int, round_id: int, at: float, gas: int, tx_hash: bytes) -> Entr
 
 
 def test_feeds_that_share_a_proof_are_compared_with_those_that_do_not() -> None:
-    first = [entry(feed, 1, 0, 900, b"first") for feed in range(4)]  # on cold storage, and not counted
+    first = [entry(feed, 1, 0, 900, b"first") for feed in range(4)]  # these are on cold storage, and not counted
     together = [entry(feed, at, at, 200, bytes([at])) for at in (4, 5) for feed in range(4)]
     assert batched._figures([*first, *together]) == {
         "observations_per_s": 4.0, "gas_per_feed": 200, "feeds_per_transaction": 4.0,

@@ -1,4 +1,4 @@
-"""The names of cases, and what is compared with what."""
+"""Tests of the names of cases, and of which cases are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors of the cost model."""
+"""Tests of the cost model's errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.benchmark_report import example_report, measured_case
 def test_errors_of_the_estimates() -> None:
     report = example_report()
     estimates.compare(report)
-    # One of two took 2 times its estimate, the other 4 times: the machine's factor is 3.
+    # One took twice its estimate and the other four times, so the machine's factor is 3.
     assert report["estimator"]["machine_factor"] == 3
     errors = report["tuned-cnn"]["estimate_error"]
     assert errors["settings"] == {

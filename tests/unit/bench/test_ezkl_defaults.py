@@ -1,4 +1,4 @@
-"""Errors of ezkl's calibrated circuits, and the reasons of its refusals."""
+"""Tests of the errors of ezkl's calibrated circuits, and of the reasons of its refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oracle.bench.proofs import Proofs
 
 
 def test_errors_of_scores_are_in_score_units_and_changed_verdicts_are_counted() -> None:
-    """The circuit publishes scores at scale 8: those of the first window exactly, of the second with a positive one."""
+    """The circuit publishes scores at scale 8: exact ones for the first window, and a positive one for the second."""
     model, (calm, other) = default_model("score"), recorded_windows(2, None)
     one = 1 << model.param_scale
     true = [[score * 2**8 // one for score in model.score_int(window)] for window in (calm, other)]

@@ -1,4 +1,4 @@
-"""The parts of a submission's gas."""
+"""Tests of how the gas of a submission is divided into parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from oracle.bench.gas_profile import TraceStep, gas_profile
 
 
 def test_profile_of_a_trace() -> None:
-    """A hub that reads, recovers a signer, has a proof verified, writes, and calls two adapters."""
+    """The traced hub reads, recovers a signer, has a proof verified, writes, and calls two adapters."""
     steps = [
         TraceStep("SLOAD", 1_000_000, 1),
         TraceStep("STATICCALL", 997_900, 1),  # ecrecover
@@ -23,7 +23,7 @@ def test_profile_of_a_trace() -> None:
         TraceStep("CALL", 842_849, 1),  # an adapter
         TraceStep("LOG2", 800_000, 2),
         TraceStep("STOP", 798_244, 2),
-        TraceStep("CALL", 840_993, 1),  # another
+        TraceStep("CALL", 840_993, 1),  # another adapter
         TraceStep("LOG2", 800_000, 2),
         TraceStep("STOP", 798_244, 2),
         TraceStep("STOP", 839_137, 1),
@@ -38,7 +38,7 @@ def test_profile_of_a_trace() -> None:
         "computing": 3,
         "sstore": 22_100,
         "log": 3_548,
-        # 2,600 for the verifier's account and for the first adapter's, 100 for calls of known ones.
+        # The verifier's account and the first adapter's cost 2,600 each; calls of known accounts cost 100.
         "accounts": 2_600 + 2_600 + 100 + 100,
     }
     assert found.precompiles == {"ecmul": 1, "ecadd": 1, "modexp": 1, "pairing": 1}

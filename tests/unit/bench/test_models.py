@@ -1,4 +1,4 @@
-"""The models that are benchmarked, and the windows that they are given."""
+"""Tests of the models that are benchmarked, and of their windows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from oracle.proving.tuning.request import Rule, VerdictRule
 def test_windows_are_the_hubs_features() -> None:
     windows = recorded_windows(3, CALIBRATION_START)
     assert [len(window) for window in windows] == [16, 16, 16]
-    # Each day's move is the next day's newest accepted one.
+    # Each day's move is the next day's newest accepted move.
     assert [window[1:3] for window in windows[1:]] == [window[:2] for window in windows[:2]]
-    # 2008-07-23 was a Wednesday; one day after another.
+    # 2008-07-23 was a Wednesday, and its report comes one day after another.
     assert windows[0][-1] == 1_000
 
 
@@ -31,7 +31,7 @@ def test_verdicts_that_flip() -> None:
 
 
 def test_samples_that_are_held_out_are_new() -> None:
-    """The model is fitted to the first samples, whatever comes after them."""
+    """The model is fitted to the first samples, and no later sample affects it."""
     data, samples = zoo.linear(4, 50)
     more, further = zoo.linear(4, 50, 30)
     assert data == more and (further[:50] == samples).all() and len(further) == 80

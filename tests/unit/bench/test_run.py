@@ -1,4 +1,4 @@
-"""Arguments that the benchmark refuses, and the report for people."""
+"""Tests of arguments that the benchmark refuses, and of its report for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports that gas is measured with."""
+"""Tests of the reports that gas is measured with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from oracle.bench.models import default_model
 
 
 def test_calm_stretches_are_never_held() -> None:
-    """Reported day after day to an empty feed, and each stretch is another one."""
+    """They are reported day after day to an empty feed, and each stretch differs from the others."""
     model = default_model("score")
     found = submissions.calm_stretches(model, 3, 20)
     assert [len(answers) for answers in found] == [20, 20, 20]

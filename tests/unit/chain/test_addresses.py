@@ -1,4 +1,4 @@
-"""Addresses that a person typed."""
+"""Tests of addresses that a person typed."""
 
 from __future__ import annotations
 

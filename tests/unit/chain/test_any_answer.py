@@ -1,4 +1,4 @@
-"""Any JSON for any method: refused, or understood, but only ever by an error of this package."""
+"""Tests of any JSON as the answer to any method: it is understood, or refused with an error of this package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oracle.chain.tx.fees import fees_now
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import OracleError
 
-# The first one sets the recursion limit, which hypothesis does not like to happen under its hands.
+# The first one sets the recursion limit, and hypothesis warns if that changes during a test.
 Rpc("http://node.example")
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -39,7 +39,7 @@ errors = st.builds(lambda error: {"jsonrpc": "2.0", "id": 1, "error": error}, do
 
 
 class Fuzzed:
-    """Stands in for web3's provider."""
+    """A stand-in for web3's provider."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""`Rpc` and its endpoint: every foreign error becomes one of ours, and says what is wrong without secrets."""
+"""Tests of `Rpc` and its endpoint: every foreign error becomes one of ours, and says what is wrong without secrets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Answer = Callable[[str, list[Any]], Any]
 
 
 class Node:
-    """Stands in for the provider: answers as it is told, and counts."""
+    """A stand-in for the provider, which answers as a test says and counts the requests."""
 
     def __init__(self, rpc: Rpc, answer: Answer, chain_id: int = 31337) -> None:
         self.calls: list[str] = []
@@ -74,7 +74,7 @@ def failing(**error: Any) -> Answer:
 
 
 def over_http(monkeypatch: pytest.MonkeyPatch, outcome: Reply | Exception) -> list[str]:
-    """Let every request but those for the chain id end so. Returns the methods that are asked for, as they come."""
+    """Let every request end so, except those for the chain id. Return the list that requested methods are added to."""
     asked: list[str] = []
 
     def handle(body: bytes) -> Reply | Exception:
@@ -88,7 +88,7 @@ def over_http(monkeypatch: pytest.MonkeyPatch, outcome: Reply | Exception) -> li
 
 
 def connect_error(inner: OSError) -> Exception:
-    """The error of aiohttp that another one was the cause of, with a URL in its text as some have it."""
+    """Return aiohttp's error with another one as its cause, and with a URL in its text as some have it."""
     key: Any = SimpleNamespace(host=URL_WITH_SECRETS, port=8545, ssl=True)
     return aiohttp.ClientConnectorError(key, inner)
 

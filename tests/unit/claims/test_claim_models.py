@@ -1,4 +1,4 @@
-"""The packaged models for claims: training gives the files in the tree, and their cards are true."""
+"""Tests of the packaged models for claims: training gives the packaged files, and their cards are true."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts import train_claim_models as training
 
 
 class Model:
-    """A packaged one, in floats as ONNX Runtime runs the file, and in integers."""
+    """A packaged model, in floats as ONNX Runtime runs the file, and in integers."""
 
     def __init__(self, name: str) -> None:
         self.spec = ModelSpec.packaged(name)
@@ -58,7 +58,7 @@ INPUTS = {
 def test_beyond_the_guard_band_a_claim_is_the_same_in_floats_and_in_integers(name: str, data: st.DataObject) -> None:
     model, inputs = MODELS[name], data.draw(INPUTS[name])
     output = model.floats(inputs)
-    # Bounds near the output, where the two could differ, and others.
+    # Some bounds are near the output, where the two could differ.
     near = st.floats(max(0.0, output - 0.03), min(1.0, output + 0.03))
     lo, hi = sorted(data.draw(st.tuples(near | st.floats(0, 1), near | st.floats(0, 1))))
     if hi - lo < 1e-3 or not (lo < 1 and hi > 0):
@@ -72,7 +72,7 @@ def test_beyond_the_guard_band_a_claim_is_the_same_in_floats_and_in_integers(nam
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_guard_band_of_the_card(name: str) -> None:
-    """The card's is what the files give; and it is no bound that is far from what happens."""
+    """The card has the band that the files give, and outputs really come close to it."""
     model = MODELS[name]
     assert model.band == training.guard_band(model.spec)
     draw = np.random.default_rng(3)
@@ -90,7 +90,7 @@ def test_guard_band_of_the_card(name: str) -> None:
 
 
 def test_a_guard_band_that_is_too_narrow_would_be_found() -> None:
-    """At an input scale for which the band is not meant, the bound is broken: the test above can fail."""
+    """At an input scale for which the band is not meant, the bound is broken; so the test above can fail."""
     model = MODELS["fair-play"]
     coarse = [
         {each.name: each.low + (each.high - each.low) * (share + 0.499 / 256) for each in model.spec.features}
@@ -129,7 +129,7 @@ def test_german_credit_that_is_not_there(tmp_path: Any, capsys: pytest.CaptureFi
 
 
 def test_slopes_of_a_network_are_those_of_its_steepest_piece() -> None:
-    """Two hidden units whose slopes cancel where both are active: the bound is that of one alone."""
+    """The slopes of two hidden units cancel where both are active, so the bound is that of one alone."""
     layers = [(np.array([[4.0, 4.0]]), np.array([0.0, -2.0])), (np.array([[1.0], [-1.0]]), np.array([0.0]))]
     model = ModelSpec("kink", training.graph("kink", layers), (Feature("x"),), "Sigmoid")
     expected = 4.0 * 2.0 ** -(INPUT_SCALE + 1) / 4 + training.FLOAT32

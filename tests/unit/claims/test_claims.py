@@ -1,4 +1,4 @@
-"""Claims without circuits: constraints and data as integers, files, and what commands refuse before they work."""
+"""Tests of claims without circuits: constraints and data as integers, files, and early refusals of commands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ classes = ModelSpec("classes", b"", (Feature("x"),), classes=tuple("abcdef"))
 
 
 def output(spec: ModelSpec, score: int) -> Decimal:
-    """What an integer score means, to 80 digits."""
+    """Return the output that an integer score stands for, to 80 digits."""
     value = EXACT.divide(Decimal(score), Decimal(UNIT))
     return EXACT.divide(Decimal(1), EXACT.add(Decimal(1), EXACT.exp(-value))) if spec.activation else value
 
@@ -66,13 +66,13 @@ apart = lambda each: each[0] != each[1]  # noqa: E731
     | st.tuples(st.just(probability), st.builds(AtLeast, inner) | st.builds(AtMost, inner))
 )
 def test_bounds_are_rounded_inwards(case: tuple[ModelSpec, Constraint]) -> None:
-    """What the integers allow fulfils the constraint exactly; and one further out, within the limit, would not."""
+    """The allowed integers fulfil the constraint exactly; the next one outside, within the limit, would not."""
     spec, constraint = case
     low, high = constraint.bounds()
     try:
         lo, hi = spec.bounds(constraint, UNIT, LIMIT)
     except DataError:
-        # Narrower than the resolution, or beyond what a score can be.
+        # Ranges that are narrower than the resolution, or beyond any score.
         if not spec.activation:
             assert low > LIMIT / UNIT or high < -LIMIT / UNIT or high - low < 1 / UNIT
         return
@@ -85,7 +85,7 @@ def test_bounds_are_rounded_inwards(case: tuple[ModelSpec, Constraint]) -> None:
 @pytest.mark.attack
 @given(st.integers(-LIMIT, LIMIT), st.integers(-LIMIT, LIMIT), st.integers(-LIMIT, LIMIT))
 def test_no_score_equals_what_it_is_compared_with(lo: int, hi: int, score: int) -> None:
-    """Where two numbers are equal, ezkl's comparison leaves its answer to the prover."""
+    """If two numbers are equal, ezkl's comparison leaves its answer to the prover."""
     below, above = edges(lo, hi)
     for near in (score, lo - 1, lo, lo + 1, hi - 1, hi, hi + 1):
         assert 2 * near not in (below, above)
@@ -162,7 +162,7 @@ def test_models_that_are_none() -> None:
 def test_the_class_is_the_first_largest_output(count: int) -> None:
     draw = np.random.default_rng(count)
     matrix, bias = draw.normal(size=(4, count)), draw.normal(size=count)
-    # Two outputs that are always equal: the first of them counts.
+    # If two outputs are always equal, the first of them counts.
     matrix[:, -1], bias[-1] = matrix[:, 0], bias[0]
     circuit = linear(matrix, bias, tuple("abcde"[:count])).circuit()
     one, unit = 1 << INPUT_SCALE, 1 << PARAM_SCALE

@@ -1,4 +1,4 @@
-"""How a configuration is read from its text."""
+"""A fixture that reads a configuration from its text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.config.texts import MINIMAL, Load
 
 @pytest.fixture
 def read(tmp_path: Path) -> Load:
-    """Loads a configuration from its text, with changes: pairs of what to replace and by what."""
+    """Return a function that loads a configuration from its text, after replacements: pairs of old and new text."""
 
     def read(text: str = MINIMAL, *changes: tuple[str, str], env: dict[str, str] | None = None) -> Config:
         for old, new in changes:

@@ -1,4 +1,4 @@
-"""The table [chain]: one endpoint or several."""
+"""Tests of the table [chain]: one endpoint or several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mistake is one line that says where it is and what to do."""
+"""Tests that a mistake gives one line, which says where it is and what to do."""
 
 from __future__ import annotations
 

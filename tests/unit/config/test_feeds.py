@@ -1,4 +1,4 @@
-"""The tables [[feeds]]: defaults, addresses, pairs, and what several sources need."""
+"""Tests of the tables [[feeds]]: defaults, addresses, pairs, and the settings that several sources need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading: files, paths, variables, numbers, and how light the import is."""
+"""Tests of loading: files, paths, variables, numbers, and how light the import is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table [prover]: batches, backends, visibilities."""
+"""Tests of the table [prover]: batches, backends, visibilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables [[feeds.sources]] of each kind, and the table [push] that one of them needs."""
+"""Tests of the tables [[feeds.sources]] of each kind, and of the table [push] that one of them needs."""
 
 from __future__ import annotations
 

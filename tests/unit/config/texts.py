@@ -1,4 +1,4 @@
-"""Configurations to test with, as text."""
+"""Configurations for tests, as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pauses between two tries: how long they are, how many there are, and what is not tried again."""
+"""Tests of pauses between two tries: their length, their number, and the errors that are not tried again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PASSES = retry_if_exception_type(ConnectionError)
 
 
 class Call:
-    """Fails with what it is given, then returns how often it was called."""
+    """A function that fails with each given error, then returns how often it was called."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -25,7 +25,7 @@ class Call:
 
 
 def paused(tries: AsyncRetrying) -> tuple[AsyncRetrying, list[float]]:
-    """The same loop, whose pauses are written down instead of waited for."""
+    """Return the same loop, which records its pauses instead of waiting."""
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:

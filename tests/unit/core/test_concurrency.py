@@ -1,4 +1,4 @@
-"""Work side by side: all of it, or the first failure and nothing that goes on."""
+"""Tests of work side by side: it yields all results or the first failure, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def after(*events: asyncio.Event, gives: int = 0, fails: Exception | None 
 
 
 class Endless:
-    """Goes on until it is cancelled, and takes a moment to end."""
+    """Work that continues until it is cancelled, and takes a moment to end."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()

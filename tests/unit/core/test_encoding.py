@@ -1,4 +1,4 @@
-"""The encoding: the shared vectors, and properties against independent arithmetic (exact fractions)."""
+"""Tests of the encoding: the shared vectors, and properties against independent arithmetic (exact fractions)."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_clip_keeps_what_fits_and_limits_the_rest(value: int) -> None:
 
 
 def exact_move(kind: Kind, sigma: int, answer: int, reference: int) -> int:
-    """The definition, in exact fractions."""
+    """Return the move by its definition, in exact fractions."""
     if kind is Kind.ABSOLUTE:
         sigmas_moved = Fraction(answer - reference, sigma)
     elif answer <= 0:
@@ -235,7 +235,7 @@ def test_features_are_the_move_the_past_and_the_gap(past: list[int], length: int
     assert vector[0] == move(Kind.RELATIVE, 10_000, answer, 100_00000000)
     assert vector[1:-1] == tuple(past[: length - 2])
     assert vector[-1] == 2_000
-    # The circuit has a proof for all of them: each fits the box.
+    # Each value fits the box, so the circuit has a proof for every window.
     assert all(-CLIP <= value <= CLIP for value in vector)
 
 
@@ -381,7 +381,7 @@ def test_tiny_values_become_zero() -> None:
 
 
 def test_instances_of_a_segment_have_hashes_at_its_ends() -> None:
-    """The input's hash is before the model's, the output's last; public integers stay where they are."""
+    """The input's hash comes before the model's, the output's comes last, and public integers stay in place."""
     windows, scores = [(1, -2)], [(3,)]
     minus_two = FIELD_MODULUS - 2
     assert instances(7, windows, scores, 1, output_hash=9) == (7, 1, minus_two, 9)

@@ -1,4 +1,4 @@
-"""The tree of errors: its drawing is true, its exit codes are documented, and each error is in use."""
+"""Tests of the tree of errors: its drawing is true, its exit codes are documented, and each error is in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NODE = re.compile(r"^(?P<indent>[ │├└─]*)(?P<name>[A-Z]\w+)")
 
 
 def drawn() -> dict[str, str | None]:
-    """The parent of each class, as the docstring draws it."""
+    """Return the parent of each class, as the docstring draws it."""
     lines = inspect.cleandoc(errors.__doc__ or "").splitlines()
     start = next(i for i, line in enumerate(lines) if line.strip() == "OracleError")
     parents: dict[str, str | None] = {}
@@ -64,7 +64,7 @@ def test_every_error_is_either_retryable_or_fatal(error: type[OracleError]) -> N
 
 @pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
 def test_exit_codes_are_those_that_the_drawing_states(error: type[OracleError]) -> None:
-    """The code of a class is stated beside it, or beside the nearest class above it."""
+    """The drawing has a class's code beside the class, or beside the nearest class above it."""
     stated = dict(re.findall(r"(\w+) .*; exit code (\d+)$", errors.__doc__ or "", re.MULTILINE))
     assert stated.keys() == {"Retryable", "Fatal", "UserError"}
     above = [stated[each.__name__] for each in error.__mro__ if each.__name__ in stated]
@@ -80,7 +80,7 @@ def test_the_command_line_documents_every_exit_code() -> None:
 
 @pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
 def test_an_error_survives_the_way_to_another_process(error: type[OracleError]) -> None:
-    """Provers raise in processes of their own. Message and attributes arrive, whatever else the class is made with."""
+    """Provers raise in other processes. Message and attributes arrive, whatever arguments the class takes."""
     names = list(inspect.signature(error).parameters)[1:] if "__init__" in vars(error) else []
     made = error("the message", *(f"the {name}" for name in names))
     arrived = pickle.loads(pickle.dumps(made))
@@ -95,7 +95,7 @@ def test_what_is_not_known_of_an_error_is_none() -> None:
 
 
 def test_every_error_is_raised_somewhere(project_root: Path) -> None:
-    """All but those that only sum up others, which nobody raises."""
+    """The exceptions are errors that only group others; nobody raises them."""
     made = {
         node.func.id
         for path in (project_root / "oracle").rglob("*.py")

@@ -1,4 +1,4 @@
-"""Hashes, hexadecimal text and addresses: against published vectors."""
+"""Tests of hashes, hexadecimal text and addresses, against published vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oracle.core.formats import checksum_address, from_hex, is_address, keccak, to_hex
 
-# From EIP-55; each is its own checksum's form.
+# These are from EIP-55; each is written with its own checksum.
 MIXED = [
     "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
     "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",

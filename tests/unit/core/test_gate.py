@@ -1,4 +1,4 @@
-"""The gate's mirror: holds, confirmations, and that a feed can't freeze while reporters agree."""
+"""Tests of the gate's mirror: holds and confirmations; no feed freezes while its reporters agree."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_rounds_and_times_only_grow_and_history_has_one_round_an_acceptance(
 
 @given(st.data())
 def test_a_feed_can_not_freeze_while_reporters_agree(data: st.DataObject) -> None:
-    """Whatever the model says of reports that agree: the bound of `HoldPolicy` ends a hold."""
+    """Whatever the model says of reports that agree, the bound of `HoldPolicy` ends a hold."""
     kind = data.draw(st.sampled_from(Kind))
     policy = HoldPolicy(
         confirmations=data.draw(st.integers(1, 5)),
@@ -165,12 +165,12 @@ def test_a_feed_can_not_freeze_while_reporters_agree(data: st.DataObject) -> Non
     state = report(feed, old, 100, NORMAL, policy).state
     now, further = data.draw(st.integers(101, 10_000)), 0
     if data.draw(st.booleans()):
-        # A hold of another level, or for another reason, which this one replaces.
+        # A hold at another level, or for another reason, which this one replaces.
         state = report(state, data.draw(answers) if kind is Kind.ABSOLUTE else -1, now, ANOMALOUS, policy).state
         now += 1
     assume(first != old or not policy.max_repeats)
     state = report(state, first, now, ANOMALOUS, policy).state
-    # It may go on with a hold that began before: then it ends the sooner, or has ended.
+    # The hold may continue one that began before; then it ends sooner, or has ended.
     assume(state.held is not None)
     assert state.held is not None
     held, started_at = state.held, now
@@ -197,7 +197,7 @@ def test_a_feed_can_not_freeze_while_reporters_agree(data: st.DataObject) -> Non
 def test_an_answer_is_never_accepted_more_often_than_its_feed_allows(
     max_repeats: int, reports: list[tuple[int, bool, int]]
 ) -> None:
-    """However the model judges, and however often a held repetition is said again."""
+    """This is true however the model judges, and however often a held repetition is reported again."""
     policy = HoldPolicy(confirmations=1, confirm_delay=0, tolerance=1_000, max_repeats=max_repeats)
     state, now, accepted = FEED, 0, list[int]()
     for answer, normal, seconds in reports:
@@ -219,14 +219,14 @@ def test_an_answer_is_never_accepted_more_often_than_its_feed_allows(
             assert state.repeats <= max_repeats
 
 
-# --- repetitions, and what else is held whatever the model says ---
+# --- repetitions, and other reports that are held whatever the model says ---
 
 
 ONCE = replace(POLICY, confirmations=1, confirm_delay=0, max_repeats=1)
 
 
 def repeated(policy: HoldPolicy = ONCE) -> FeedState:
-    """A feed whose latest answer was repeated as often as `ONCE` allows."""
+    """Return a feed whose latest answer was repeated as often as `ONCE` allows."""
     state = report(started(), 1_000_000, 200, NORMAL, policy).state
     assert (state.round_id, state.repeats) == (2, 1)
     return state
@@ -235,7 +235,7 @@ def repeated(policy: HoldPolicy = ONCE) -> FeedState:
 def test_one_repetition_too_many_is_held_and_never_confirmed() -> None:
     state = repeated()
     for step in range(1, 301):
-        # Neither a model that calls it normal, nor one that does not, nor any number of reports.
+        # Neither the model's verdict, either way, nor any number of reports accepts it.
         verdict = report(state, 1_000_000, 200 + step * 10_000, (NORMAL, ANOMALOUS)[step % 2], ONCE)
         assert (verdict.outcome, verdict.reason, verdict.confirmed) == (Outcome.HELD, HoldReason.REPEATED, False)
         state = verdict.state
@@ -274,7 +274,7 @@ def test_a_confirmed_answer_counts_as_any_other() -> None:
 def test_a_hold_goes_on_only_for_the_same_reason() -> None:
     state = report(repeated(), 1_000_100, 300, ANOMALOUS, replace(ONCE, confirmations=2)).state
     assert state.held is not None and state.held.reason is HoldReason.ANOMALOUS
-    # Within tolerance of what is held, but held for what it is: the anomaly has to begin again.
+    # It is within tolerance of the held answer, which was held for another reason, so the anomaly begins again.
     state = report(state, 1_000_000, 400, ANOMALOUS, replace(ONCE, confirmations=2)).state
     assert state.held is not None
     assert (state.held.reason, state.held.confirmations) == (HoldReason.REPEATED, 0)
@@ -287,7 +287,7 @@ def test_a_hold_goes_on_only_for_the_same_reason() -> None:
 def test_what_is_not_positive_is_so_before_it_is_anything_else() -> None:
     state = report(started(), -5, 200, ANOMALOUS, ONCE).state
     assert state.held is not None and state.held.reason is HoldReason.NOT_POSITIVE
-    # Nothing is near it: each report begins a hold of its own.
+    # Nothing is near it, so each report begins a new hold.
     state = report(state, -5, 300, ANOMALOUS, ONCE).state
     assert state.held is not None and (state.held.confirmations, state.held.first_observed_at) == (0, 300)
 
@@ -334,7 +334,7 @@ def test_many_anomalies_in_a_short_time_are_held() -> None:
     st.integers(0, 2),
 )
 def test_no_feed_freezes_while_anomalous_reports_come(reports: list[tuple[int, str, int]], max_repeats: int) -> None:
-    """Whatever levels they are of, and whatever repetitions come between."""
+    """This is true of any levels, with any repetitions between them."""
     policy = replace(POLICY, max_repeats=max_repeats)
     state, now = report(FEED, 1_000_000, 100, NORMAL, policy).state, 100
     anomalies, since = 0, 0

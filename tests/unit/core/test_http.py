@@ -1,4 +1,4 @@
-"""The rules of HTTP requests that need no server; the others are in the integration tests of whoever makes requests."""
+"""Tests of rules for HTTP requests that need no server. Integration tests of the callers cover the others."""
 
 from __future__ import annotations
 

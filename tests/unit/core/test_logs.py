@@ -1,4 +1,4 @@
-"""Where the log goes."""
+"""Tests of where the log goes."""
 
 from __future__ import annotations
 

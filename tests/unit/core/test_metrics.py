@@ -1,4 +1,4 @@
-"""Metrics: counters by feed, distributions, gauges, and what Prometheus reads of them."""
+"""Tests of metrics: counters by feed, distributions, gauges, and their text for Prometheus."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_names_are_distinct_say_their_unit_and_are_documented(project_root: Path
 
 
 def test_alerts_name_metrics_that_are_shown_before_anything_happens(project_root: Path) -> None:
-    """An increase is seen only of a counter that was there; gauges come with the first look at the chain."""
+    """An alert sees an increase only if the counter existed before. Gauges come with the first look at the chain."""
     metrics = Metrics()
     metrics.begin(["a"])
     text = (project_root / "packaging/alerts.yml").read_text()

@@ -1,4 +1,4 @@
-"""Which visibilities of weights a feed may rest on, and what is said of the others."""
+"""Tests of which visibilities of weights a feed may use, and of the messages about the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oracle.core.errors import ConfigError
 from oracle.core.privacy import VISIBILITIES, refusal, refused_word, settings_problem, statement
 
 HASHED = {"Hashed": {"hash_is_public": True, "outlets": []}}
-"""As ezkl's settings have it."""
+"""A hashed visibility, as it stands in ezkl's settings."""
 
 
 def arguments(**changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What all tables of the configuration share, and that the rest of `core` does without it."""
+"""Tests of the base of all tables of the configuration; the rest of `core` does without it."""
 
 from __future__ import annotations
 

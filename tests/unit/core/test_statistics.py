@@ -1,4 +1,4 @@
-"""Percentiles, and intervals of shares."""
+"""Tests of percentiles, and of intervals of shares."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_percentiles_that_there_are_not(values: list[float], rank: int) -> None:
     [
         (0, 10, 0.0, 1 - 0.025**0.1),
         (10, 10, 0.025**0.1, 1.0),
-        # Of Clopper and Pearson's paper and of many tables since.
+        # The values are from Clopper and Pearson's paper, and are in many tables since.
         (5, 100, 0.0164319, 0.1128349),
         (1, 2_000, 0.0000127, 0.0027826),
     ],

@@ -1,4 +1,4 @@
-"""The recorded series and the faults that the demonstration plays."""
+"""Tests of the recorded series and the faults that the demonstration plays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oracle.sources.faults import CATALOGUE
 
 
 def test_the_acts_are_as_announced() -> None:
-    """At least 300 observations, 2008 included, each kind of fault injected; the same for the same seed."""
+    """There are at least 300 observations, 2008 and each kind of fault among them; a seed always gives the same."""
     played = acts(DemoOptions())
     total = sum(len(readings) for act in played for readings in act.readings.values())
     assert total >= 300

@@ -1,4 +1,4 @@
-"""The demonstration's summary, and its verdict on itself: it fails when chain and journal do not say the same."""
+"""Tests of the demonstration's summary and its own verdict: it fails when chain and journal disagree."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def accepted(observed_at: int, confirmed: bool = False) -> RoundAccepted:
 
 
 def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() -> None:
-    """Ticks 1 and 2 are one fault, of which the second is held; tick 3 is another, which passes; tick 4 is clean."""
+    """Ticks 1 and 2 are one fault, and the second is held. Tick 3 is another fault, which passes. Tick 4 is clean."""
     readings = [Reading(Decimal(tick), 1_000 + tick, "one") for tick in range(5)]
     faults = [
         Injection("one", 1, "stuck", 1, Decimal(1), Decimal(9)),

@@ -1,4 +1,4 @@
-"""The command line in this process, and a model that was trained with it."""
+"""Fixtures for detectors: the command line in this process, and a model that was trained with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.training import Run, configure
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command line in this process and an empty folder: exit code, output, errors."""
+    """Return a function that runs a command in an empty folder, and returns its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments: str) -> tuple[int, str, str]:
@@ -30,7 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def carded(run: Run) -> Run:
-    """A model that was trained, with its card."""
+    """Return a trained model and its card."""
     write_csv(Path("prices.csv"), walk(4_000, seed=5))
     configure("arch+window")
     assert run("detector", "train", "train.toml")[0] == 0

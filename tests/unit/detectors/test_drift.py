@@ -1,4 +1,4 @@
-"""Drift: a model that fits is left alone, one that does not is retrained as a proposal."""
+"""Tests of drift: a model that fits is left alone, and one that does not is retrained as a proposal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_model_that_fits_is_left_alone(carded: Run) -> None:
 
 
 def test_drift_is_seen_and_a_proposal_is_made_and_not_activated(carded: Run) -> None:
-    """A market that no longer clusters, and moves eight times as much."""
+    """The market no longer clusters, and moves eight times as much."""
     write_csv(Path("recent.csv"), walk(3_000, seed=6, sigma=0.016))
     before = files()
     code, out, errors = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed", "--json")
@@ -34,7 +34,7 @@ def test_drift_is_seen_and_a_proposal_is_made_and_not_activated(carded: Run) -> 
     assert told["retrain"] and "distributed otherwise" in told["reasons"][0]
     assert told["p_value"] < drift.SIGNIFICANCE and told["statistic"] > 0.2
     proposed = json.loads(Path("proposed/mine-2.card.json").read_text())
-    # Fixed on-chain: a proposal has the feed's sigma and heartbeat.
+    # The feed's sigma and heartbeat are fixed on-chain, so a proposal has the same.
     card = json.loads(before["mine.card.json"])
     assert all(proposed["data"][key] == card["data"][key] for key in ("sigma", "heartbeat"))
     assert files() == before

@@ -1,4 +1,4 @@
-"""The table of detectors: every type that a configuration can name has a trainer, every trainer's file a reader."""
+"""Tests of the table of detectors: every configurable type has a trainer, and every trainer's file has a reader."""
 
 from __future__ import annotations
 

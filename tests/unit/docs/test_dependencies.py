@@ -1,4 +1,4 @@
-"""docs/dependencies.md names each direct dependency, and nothing that is none."""
+"""Tests that docs/dependencies.md names each direct dependency, and nothing else."""
 
 from __future__ import annotations
 

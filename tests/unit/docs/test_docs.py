@@ -1,4 +1,4 @@
-"""The documentation names commands, files, targets, tests and errors that exist, and its code compiles."""
+"""Tests that the documentation names commands, files, targets, tests and errors that exist, and its code compiles."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_linked_files_exist(project_root: Path) -> None:
 
 
 def test_named_tests_exist(project_root: Path) -> None:
-    """`path::name`, of Python's tests and of the contracts'."""
+    """Tests are named as `path::name`, those in Python and those of the contracts."""
     named = 0
     for document in documents(project_root):
         for path, name in re.findall(r"`([\w/.]+\.(?:py|t\.sol))::(\w+)`", document.read_text()):
@@ -89,7 +89,7 @@ def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
 
 @pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard", "IClaimRegistry"])
 def test_every_error_is_listed(project_root: Path, interface: str) -> None:
-    """In the order of the interface."""
+    """The errors are listed in the order of the interface."""
     source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()
     text = (project_root / "docs" / "contracts.md").read_text()
     table = text.split(f"<!-- errors {interface} -->")[1].split("<!-- /errors -->")[0]
@@ -98,7 +98,7 @@ def test_every_error_is_listed(project_root: Path, interface: str) -> None:
 
 
 def test_documented_solidity_compiles(project_root: Path) -> None:
-    """Each piece is the body of a function, which has what the text around it names."""
+    """Each piece is the body of a function, with the names that the text around it introduces."""
     interfaces = {
         path.name: path.read_text().replace('"./', '"')
         for path in (project_root / "contracts/src/interfaces").glob("*.sol")
@@ -154,7 +154,7 @@ def test_no_registry_and_no_path_of_a_machine_is_written_down(project_root: Path
 
 
 def test_packaged_services_run_what_there_is(project_root: Path) -> None:
-    """The unit's and the image's command, its arguments, and the page that tells whether it lives."""
+    """The unit and the image use an existing command, its arguments, and the page for liveness."""
     unit = (project_root / "packaging/oracle.service").read_text()
     image = (project_root / "packaging/Containerfile").read_text()
     assert re.search(r"^ExecStart=\S+/oracle run --config \S+$", unit, re.MULTILINE)
@@ -163,6 +163,6 @@ def test_packaged_services_run_what_there_is(project_root: Path) -> None:
     assert f"RestartPreventExitStatus={ConfigError.exit_code}" in unit
     server = (project_root / "oracle/web/server.py").read_text()
     assert '"/healthz"' in server and "/healthz'" in image
-    # What the image copies is there.
+    # Everything that the image copies exists.
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", image, re.MULTILINE):
         assert all((project_root / name).exists() for name in source.split())

@@ -1,4 +1,4 @@
-"""docs/reliability.md lists the faults that are tried, and nothing else."""
+"""Tests that docs/reliability.md lists exactly the faults that are tried."""
 
 from __future__ import annotations
 

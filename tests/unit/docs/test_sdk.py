@@ -1,4 +1,4 @@
-"""The SDK: its names are sorted and typed, each is documented, each documented one is there, and importing is cheap."""
+"""Tests of the SDK: its names are sorted, typed and documented, documented names exist, and importing it is cheap."""
 
 from __future__ import annotations
 

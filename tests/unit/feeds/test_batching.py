@@ -1,4 +1,4 @@
-"""Which statements leave together, and when: with a carrier that is told what to do, on a real event loop."""
+"""Tests of which statements leave together, and when, with a carrier that tests control, on a real event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def scored(feed: str, at: int = 1_000, model: int = 1) -> Scored:
 
 
 class Carrier:
-    """Takes groups, and keeps each until it is told how it ended."""
+    """A carrier that takes groups, and keeps each until a test says how it ended."""
 
     def __init__(self, circuits: Mapping[int, float] = CIRCUITS, **policy: object) -> None:
         settings = {"window_s": LONG, "provers": 1, "feeds": 1_000, **policy}
@@ -78,7 +78,7 @@ class Carrier:
         (17, CIRCUITS, (16, 1)),
         (3, {1: 0.4}, (1, 1, 1)),
         (2, {1: 0.1, 4: 0.5}, (1, 1)),
-        (4, {1: 0.125, 4: 0.5}, (4,)),  # as long, in fewer transactions
+        (4, {1: 0.125, 4: 0.5}, (4,)),  # it takes as long, in fewer transactions
         (6, {4: 0.5}, (4, 2)),
     ],
 )
@@ -161,7 +161,7 @@ async def test_alone_it_leaves_after_the_window() -> None:
 
 @pytest.mark.parametrize("spare", [0.3, -100.0])
 async def test_what_would_be_too_late_does_not_wait(spare: float) -> None:
-    """A proof may take 1.2 s: with less than that to spare there is no time for others."""
+    """A proof may take 1.2 s. With less than that to spare, there is no time for others."""
     carrier = Carrier(slack=lambda observed: spare if observed.feed == "late" else LONG)
     await carrier.join(scored("early"))
     assert carrier.groups == []
@@ -175,7 +175,7 @@ async def test_what_waits_for_a_prover_grows_into_one_group() -> None:
     await carrier.join(scored("a"))
     await carrier.join(*map(scored, "bcd"))
     assert carrier.groups == [["a"]]
-    carrier.proved[0]()  # its transaction is still on the way: the prover is free
+    carrier.proved[0]()  # its transaction is still on the way, but the prover is free
     await carrier.settle()
     assert carrier.groups == [["a"], ["b", "c", "d"]]
     await carrier.stop()
@@ -325,7 +325,7 @@ async def test_one_that_waits_can_be_cancelled() -> None:
 
 
 async def test_under_load_no_feed_waits_for_more_than_a_turn_of_the_others() -> None:
-    """Ten feeds that are always due, one prover, circuits for four: each is served as often as any other."""
+    """Ten feeds are always due, with one prover and circuits for four. Each is served as often as any other."""
     carrier = Carrier({1: 0.4, 4: 0.5}, window_s=0.0, feeds=10)
     served = dict.fromkeys("abcdefghij", 0)
 

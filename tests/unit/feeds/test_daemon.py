@@ -1,4 +1,4 @@
-"""A feed's looks and reports beside each other, with a pipeline that is told how long things take."""
+"""Tests of a feed's looks and reports beside each other, with a pipeline whose duration the tests control."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def as_scored(observed: Observed) -> Scored:
 
 
 class Line:
-    """A pipeline in memory; each report takes until it is let go.
+    """A pipeline in memory. Each report lasts until a test lets it go.
 
     Attributes:
-        waits: Whether a report that is under way still waits for its proof.
+        waits: Whether a running report still waits for its proof.
     """
 
     def __init__(self, *open_: OpenStage) -> None:
@@ -78,7 +78,7 @@ class Line:
 
 
 class Looks:
-    """A feed's observer: each look waits for its turn, and gives what it is told to."""
+    """A feed's observer. Each look waits for its turn, and returns what a test sets."""
 
     def __init__(self) -> None:
         self.due: asyncio.Queue[Observed | Exception | None] = asyncio.Queue()
@@ -185,7 +185,7 @@ async def test_what_counts_row_by_row_is_not_looked_at_ahead() -> None:
 
 
 async def test_a_restart_with_a_full_queue() -> None:
-    """What was sent is asked after, the older of those without a proof ends, and only then are sources looked at."""
+    """The daemon follows up sent reports, ends older ones without a proof, and only then looks at the sources."""
     sent = Proven(as_scored(seen(1)), b"", "", 0.1)
     line, looks = Line(sent, as_scored(seen(2)), seen(3)), Looks()
     async with running(line, looks):

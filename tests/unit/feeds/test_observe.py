@@ -1,4 +1,4 @@
-"""A feed from its sources to an observation that is due."""
+"""Tests of a feed from its sources to an observation that is due."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEED_ID = b"\3" * 32
 
 
 class Told:
-    """A source that says what it is told to."""
+    """A source that gives what a test sets."""
 
     def __init__(self, name: str, *answers: Decimal | OracleError) -> None:
         self.name = name
@@ -41,7 +41,7 @@ class Told:
 
 
 class Heard(LookListener):
-    """What the listener of looks was told."""
+    """A listener that records looks."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []

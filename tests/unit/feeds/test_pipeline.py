@@ -1,4 +1,4 @@
-"""The way of one observation, with the chain and the prover replaced behind their interfaces and a real journal."""
+"""Tests of the way of one observation, with fakes of the chain and the prover and a real journal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NORMAL, ANOMALOUS = 100_000_000, 900_000_000
 
 
 class FakeModel:
-    """Holds everything at or above five hundred million; proofs are made at once."""
+    """A model that holds everything at or above five hundred million, and proves at once."""
 
     features = 16
     spread = False
@@ -61,7 +61,7 @@ class FakeModel:
 
 
 class World:
-    """Everything that a pipeline needs, and what it did."""
+    """Everything that a pipeline needs, and a record of what it did."""
 
     def __init__(self, path: Path) -> None:
         self.hub = FakeHub()
@@ -86,7 +86,7 @@ class World:
         return Observed("eth", self.feed_id, answer, at)
 
     def restart(self) -> None:
-        """The process died: only the journal's file is left of it."""
+        """Restart after a crash: only the journal's file is left."""
         self.journal.close()
         self.journal = Journal(self.path / "journal.db")
 
@@ -126,7 +126,7 @@ async def test_an_anomalous_value_is_held_with_a_proof(world: World) -> None:
 
 
 class Biased:
-    """A reporter that sees another price than the one it is asked to sign."""
+    """A reporter that sees another price than the one that it should sign."""
 
     def __init__(self, bias: int) -> None:
         self._bias, self._reporter = bias, reporter()
@@ -238,7 +238,7 @@ async def test_a_report_that_another_relayed_ends_as_the_chain_has_it(
 
 
 async def test_a_relayed_report_is_found_in_the_history_too(world: World) -> None:
-    """Another carried ours, and a further report landed before we asked."""
+    """Somebody else relayed our report, and a further report was accepted before we asked."""
     mine, later = world.observed(NORMAL + 7, 2_000), Observed("rival", world.feed_id, NORMAL + 9, 3_000)
     rival = Pipeline(world.hub, [reporter()], {1: world.model}, FakeSubmitter(world.hub), _Forgetful())
     await rival.report(Observed("rival", world.feed_id, mine.answer, mine.observed_at))
@@ -335,14 +335,14 @@ class Market:
         return await asyncio.gather(*(self.line.report(each) for each in observed), return_exceptions=True)
 
     async def resume(self) -> list[Outcome]:
-        """As a daemon that is started again."""
+        """Resume like a daemon that is started again, and return the outcomes."""
         self.journal.close()
         self.journal = Journal(self.path / "journal.db")
         self.line = self.pipeline()
         return await asyncio.gather(*(self.line.resume(stage) for stage in self.journal.unfinished()))
 
     def carried(self) -> list[set[str]]:
-        """Feeds of each submission that was mined."""
+        """Return the feeds of each submission that was mined."""
         names = {feed_id: name for name, feed_id in self.ids.items()}
         found = [events for events in self.submitter.mined.values() if isinstance(events, list)]
         return [{names[event.feed_id] for event in events} for events in found]
@@ -369,14 +369,14 @@ async def test_feeds_that_are_due_together_share_a_proof_and_a_transaction(marke
 
 
 async def rival(market: Market, name: str, at: int = 900) -> None:
-    """Another daemon's report of a feed."""
+    """Return another daemon's report of a feed."""
     other = Pipeline(market.hub, [reporter()], {1: FakeModel()}, FakeSubmitter(market.hub), _Forgetful())
     await other.report(Observed(f"rival-{name}", market.ids[name], NORMAL + 1, at))
 
 
 @pytest.mark.parametrize("step", ["sign", "broadcast"])
 async def test_one_whose_state_moved_goes_by_itself_and_the_others_without_it(market: Market, step: str) -> None:
-    """Found by the simulation, or, if it comes in between, by the mined revert."""
+    """The simulation finds it, or, if the state moves after the simulation, the mined revert does."""
     moves = [1]
     sign = market.submitter.sign_batch
     broadcast = market.submitter.broadcast
@@ -429,7 +429,7 @@ async def test_one_that_the_contract_refuses_fails_and_the_others_do_not(market:
 
 @pytest.mark.parametrize("error", [ProverCrashed("panic"), ProofInvalid("the witness disagrees")])
 async def test_a_proof_of_several_that_fails_is_tried_for_each(market: Market, error: Exception) -> None:
-    """Whichever it was: it fails by itself then."""
+    """The one at fault then fails by itself."""
     prove = market.model.prove
 
     async def proving(batch: Sequence[Scored]) -> list[Proven]:
@@ -487,7 +487,7 @@ async def test_a_crash_after_some_members_were_confirmed(market: Market, monkeyp
 async def test_a_finished_proof_is_made_again_only_for_those_that_it_still_helps(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the daemon was down another relayed one of the four."""
+    """While the daemon was down, somebody else relayed one of the four."""
     monkeypatch.setattr("oracle.feeds.batching.COMPANIONS_S", 0.01)
 
     def before(at: str) -> None:
@@ -615,7 +615,7 @@ async def test_a_replacement_of_several_is_journalled_for_each_of_them_at_once(m
 async def test_a_report_that_the_chain_has_is_no_failure_whatever_it_answers(
     world: World, name: str, step: str
 ) -> None:
-    """Somebody else relays the very same report at each step, just before ours."""
+    """Somebody else relays the same report at each step, just before us."""
     relayed: list[str] = []
 
     def before(at: str) -> None:

@@ -1,4 +1,4 @@
-"""Shadow reports: that they go ahead, are made once, end in time, and that no report ever depends on one."""
+"""Tests of shadow reports: they continue, are made once and end in time, and no report ever depends on one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = ("eth", "btc")
 
 
 class FakeModel:
-    """Proofs are made at once, unless something is done before."""
+    """A model that proves at once, unless something is to happen before."""
 
     features = 16
     spread = False
@@ -119,7 +119,7 @@ class Desk:
 
 
 class World:
-    """A pipeline with shadows, and what both did."""
+    """A pipeline with shadows, and a record of what both did."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -159,14 +159,14 @@ class World:
         return await self.line.report(Observed(name, self.ids[name], NORMAL + at, at))
 
     async def settled(self) -> None:
-        """Until no shadow is under way."""
+        """Wait until no shadow is in progress."""
         async with asyncio.timeout(10):
             while self.shadows._under_way:
                 await asyncio.gather(*(each.task for each in self.shadows._under_way.values() if each.task))
                 await asyncio.sleep(0)
 
     async def restart(self) -> asyncio.Task[None]:
-        """The process died: only the journal's file is left of it."""
+        """Restart after a crash: only the journal's file is left."""
         await self.shadows.close()
         await self.line.close()
         self.journal.close()
@@ -178,7 +178,7 @@ class World:
         return running
 
     def moments(self) -> list[int]:
-        """Of the shadows that the hub has taken."""
+        """Return the times of the shadows that the hub has taken."""
         return [at for _, _, at in self.desk.taken]
 
     def ends(self, feed: str = "eth#2") -> list[tuple[Outcome | None, str]]:
@@ -255,7 +255,7 @@ async def test_a_proposal_that_is_withdrawn_or_activated_ends_it(world: World) -
     world.desk.tally = None
     await world.report(2_000)
     assert world.moments() == [1_000]
-    # Known too late: the hub refuses it, and nothing is sent.
+    # It becomes known too late: the hub refuses it, and nothing is sent.
     world.desk.tally = Tally(2, 0, 5)
     await world.shadows.look("eth")
     world.desk.tally = Tally(3, 0, 5)
@@ -277,7 +277,7 @@ async def test_a_report_of_another_feed_has_none(world: World) -> None:
     assert world.moments() == []
 
 
-# --- a report depends on nothing of it -----------------------------------------------------------------------------
+# --- no report depends on a shadow ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ async def test_a_shadow_that_was_signed_is_followed_to_its_end(
     world.shadower.before = before
     assert await world.report(1_000) is Outcome.ACCEPTED, "and the report did not wait for it"
     await world.settled()
-    # It was sent after its report, which the hub refuses.
+    # It was sent after its report, so the hub refuses it.
     [(outcome, _)] = world.ends()
     assert outcome in (Outcome.FAILED, Outcome.SUPERSEDED)
     assert len(set(world.shadower.broadcasts)) == 1 and world.proposed.proofs == 1
@@ -369,7 +369,7 @@ async def test_a_report_that_would_become_too_old_does_not_wait(world: World) ->
 
 
 async def test_under_load_the_shadow_goes_first_overboard(world: World) -> None:
-    """One prover: eth's shadow has it when btc is due, and loses it at once."""
+    """There is one prover. The shadow of eth has it when btc is due, and loses it at once."""
     reached, hangs = asyncio.Event(), asyncio.Event()
 
     async def hang() -> None:
@@ -472,7 +472,7 @@ async def test_a_report_that_is_tried_again_has_one_shadow(world: World) -> None
 
 @pytest.mark.parametrize("step", ["sign", "broadcast", "confirm"])
 async def test_killed_at_any_step_it_is_neither_lost_nor_made_twice(world: World, step: str) -> None:
-    """The report is killed with it, right behind: it had waited for it, or was about to be sent."""
+    """The report is killed right after it: it had waited for the shadow, or was about to be sent."""
     dead = asyncio.Event()
 
     def before(at: str) -> None:

@@ -1,4 +1,4 @@
-"""Files from another machine, or from a disk that failed: read, or refused with an error of this package."""
+"""Tests of files from another machine or a failing disk: they are read, or refused with an error of this package."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ KEYSTORE: dict[str, Any] = {
 
 
 def altered(document: Any) -> st.SearchStrategy[bytes]:
-    """A document with one or two of its values, at any depth, replaced or removed."""
+    """Draw a document with one or two of its values, at any depth, replaced or removed."""
     places = [path for path in _places(document) if path]
 
     def change(changes: list[tuple[tuple[Any, ...], Any]]) -> bytes:
@@ -101,7 +101,7 @@ def _places(document: Any) -> list[tuple[Any, ...]]:
 
 
 def refused_in_one_line(read: Callable[[Path], Any], path: Path, content: bytes) -> None:
-    """It is read, or refused with one line."""
+    """Assert that a file is read, or is refused with one line."""
     path.write_bytes(content)
     said = ""
     try:
@@ -113,7 +113,7 @@ def refused_in_one_line(read: Callable[[Path], Any], path: Path, content: bytes)
 
 @pytest.fixture(autouse=True)
 def _as_the_command_line() -> None:
-    # Libraries raise it when they are loaded, beyond what the stack bears; a running oracle restores it.
+    # Libraries raise the limit when they are loaded, beyond what the stack bears; a running oracle restores it.
     import eth_account  # noqa: F401
 
     sys.setrecursionlimit(1_000)
@@ -143,7 +143,7 @@ def test_any_manifest(folder: Path, content: bytes) -> None:
 @settings(max_examples=60)
 def test_any_keystore(folder: Path, content: bytes) -> None:
     def cheap(value: Any) -> bool:
-        """Whether a key derivation with this in it takes no minutes: those are the owner's to choose."""
+        """Return whether a key derivation with these numbers takes less than minutes: its owner chooses its cost."""
         if isinstance(value, Mapping):
             return all(cheap(each) for each in value.values())
         return not isinstance(value, int | float) or abs(value) <= 64
@@ -190,7 +190,7 @@ EXAMPLE = (Path(__file__).parents[3] / "config.example.toml").read_text()
 @given(st.data())
 @settings(max_examples=60)
 def test_a_configuration_with_something_wrong_in_it(folder: Path, data: st.DataObject) -> None:
-    """A line of the example that is cut, doubled, or has another value."""
+    """A line of the example is cut, doubled, or has another value."""
     lines = EXAMPLE.splitlines()
     at = data.draw(st.integers(0, len(lines) - 1))
     key = lines[at].split("=")[0]

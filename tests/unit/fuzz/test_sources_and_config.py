@@ -1,4 +1,4 @@
-"""Whatever comes from outside, bytes of a source or of a configuration: a value, or an error of ours; and exactness."""
+"""Tests of any bytes from a source or a configuration: they give a value or an error of ours; values are exact."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 
 def toml(value: Any) -> str:
-    """One line of TOML, which has no null."""
+    """Return one line of TOML, which has no null."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(str(key))} = {toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -194,7 +194,7 @@ digits = st.from_regex(r"\A(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?\Z")
 def test_no_float_is_between_a_source_and_the_answer(
     loop: asyncio.Runner, written: list[str], decimals: int, quoted: bool
 ) -> None:
-    """The answer is the median of the digits that were sent, rounded once: reckoned in fractions beside."""
+    """The answer is the median of the digits that were sent, rounded once. The test computes it in fractions."""
     readings = []
     for index, text in enumerate(written):
         body = f'{{"data": {{"price": {json.dumps(text) if quoted else text}}}}}'.encode()

@@ -1,4 +1,4 @@
-"""Programs that publish verdicts: exact at the threshold and in a tie, without constants that the hash would have."""
+"""Tests of programs that publish verdicts: exact at the threshold and in ties, without constants in the hash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oracle.proving.reference.instantiate import instantiate
 
 
 def scores(count: int, shape: tuple[int, ...] | None = None) -> Program:
-    """`count` inputs, each times two: published as they are, and so at will."""
+    """Return a program that doubles `count` inputs, so that a test can choose its outputs."""
     shape = shape or (count,)
     return Program("x", shape, "y", shape, (Op("Add", ("x", "x"), "y", "double", (1, *shape)),), {})
 
@@ -29,7 +29,7 @@ SMALL = st.integers(-3, 3)
 
 @given(st.integers(2, 5).flatmap(lambda count: st.lists(SMALL, min_size=count, max_size=count)))
 def test_the_largest_outputs_are_told(values: list[int]) -> None:
-    """All of them in a tie; the first is argmax's."""
+    """In a tie, the program marks all of them, and the first is the one that argmax takes."""
     made = circuit(largest(scores(len(values))))
     published = made.evaluate_exactly([values])[0].tolist()
     assert published == [int(value == max(values)) for value in values]

@@ -1,4 +1,4 @@
-"""The gas of a transaction that verifies a proof, from its bytes alone."""
+"""Tests of the gas of a transaction that verifies a proof, from its bytes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX models as exact operations: what is refused and why, and that what is not is the same function."""
+"""Tests of ONNX models as exact operations: refusals with reasons, and equal functions for everything else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def problems(data: bytes, **options: Any) -> list[str]:
 
 
 def integers(data: bytes, samples: np.ndarray, *, scale: int = 10, params: int = 14, **options: Any) -> np.ndarray:
-    """The integer model's outputs, as floats."""
+    """Return the integer model's outputs as floats."""
     circuit = instantiate(lowered(data, **options), scale, params, 32_767)
     windows = circuit.quantise(samples.reshape(len(samples), -1))
     return circuit.evaluate_exactly(windows).astype(float) / 2.0**circuit.output_scale
@@ -45,7 +45,7 @@ def floats(data: bytes, samples: np.ndarray, output: str | None = None) -> np.nd
     return np.array([np.ravel(session.run(output and [output], {"x": each[None]})[0]) for each in samples])
 
 
-# --- what is refused ---------------------------------------------------------------------------------------------
+# --- refusals ------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_no_onnx_file() -> None:
@@ -298,14 +298,14 @@ def test_a_final_activation_is_left_off_unless_it_is_wanted() -> None:
 
 @pytest.mark.parametrize("name", [name for name in models.ALL if name != "logistic"])
 def test_the_six_models(name: str) -> None:
-    """All but the one whose final activation is left off. An input that rounds across a threshold takes another way."""
+    """The model whose final activation is left off is not among them. Rounding can change a branch of the trees."""
     data, samples = models.ALL[name]()
     error = np.abs(integers(data, samples[:100]) - floats(data, samples[:100])).max(axis=1)
     assert (error < 0.02).sum() >= (97 if name == "trees" else 100)
 
 
 def test_a_classifier_of_trees_by_its_scores() -> None:
-    """Two classes, strict and unstrict branches, a leaf beside a branch, an average of trees."""
+    """The trees have two classes, strict and unstrict branches, a leaf beside a branch, and an average."""
     proto = onnx.load_model_from_string(models.trees()[0])
     attributes = {each.name: helper.get_attribute_value(each) for each in proto.graph.node[0].attribute}
     renamed = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
@@ -336,7 +336,7 @@ def test_a_classifier_of_trees_by_its_scores() -> None:
 
 
 def classifier(**changes: Any) -> bytes:
-    """A forest's probability of the second of two classes, as skl2onnx writes it: one id, positive weights."""
+    """Return a forest's probability of the second of two classes, as skl2onnx writes it: one id, positive weights."""
     proto = onnx.load_model_from_string(models.trees()[0])
     attributes = {each.name: helper.get_attribute_value(each) for each in proto.graph.node[0].attribute}
     renamed = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
@@ -387,7 +387,7 @@ def test_a_linear_classifier_of_three_classes() -> None:
 
 
 def test_a_graph_whose_windows_are_finer_than_its_weights_is_read_again_as_it_was() -> None:
-    """What a window's integers mean is a power of two that the parameters' scale can't hold."""
+    """A window's integers are multiples of a power of two that the parameters' scale can't hold."""
     data, samples = models.mlp()
     circuit = instantiate(lowered(data), 12, 6, 32_767)
     again = instantiate(lowered(circuit.to_onnx(1)), 0, 6, 32_767)

@@ -1,4 +1,4 @@
-"""Sample files: what is read, and what is wrong with one, with its line."""
+"""Tests of sample files: their values, and mistakes with their lines."""
 
 from __future__ import annotations
 

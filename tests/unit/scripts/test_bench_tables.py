@@ -1,4 +1,4 @@
-"""The benchmark's tables in documents."""
+"""Tests of the benchmark's tables in documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     text = document.read_text()
     assert "old" not in text and text.startswith("# Title\n\n") and text.endswith("The end.\n")
     proving = text.split("<!-- bench:proving -->\n")[1].split("\n<!-- /")[0].splitlines()
-    # Ours of a model, then ezkl's of it.
+    # Our row of a model comes first, then ezkl's.
     assert [line.split("`")[1] for line in proving[2:]] == ["quadratic-public-b1", "tuned-cnn", "ezkl-default-cnn"]
     assert "| 1/4.5 |" in proving[3] and proving[4].endswith("| 30 (of 1,000); 10 without a proof |")
     assert {line.count("|") for line in proving} == {10}
@@ -33,9 +33,9 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "10 minutes. Nothing else was running." in text
     assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
     assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
-    # Again, and nothing changes.
+    # A second run changes nothing.
     assert bench_tables.main([str(source), str(document)]) == 0 and document.read_text() == text
-    # One table alone, of another run.
+    # Only one table, from another run.
     marked = "<!-- bench:{0} -->\nold {0}\n<!-- /bench:{0} -->\n"
     document.write_text(marked.format("proving") + marked.format("private_claims"))
     assert bench_tables.main(["--table", "private_claims", str(source), str(document)]) == 0

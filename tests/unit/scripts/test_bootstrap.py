@@ -1,4 +1,4 @@
-"""The set-up script: what it decides, and what it says when something is missing."""
+"""Tests of the set-up script: its decisions, and its messages when something is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PINS = ("pyproject.toml", "requirements.lock", "requirements-uv.lock", "package.
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A project in which every step is done, without any package in it."""
+    """Return a project in which every step is done, without any package in it."""
     for name in PINS:
         (tmp_path / name).write_text(f"{name} 1\n")
     setup = Bootstrap(tmp_path)
@@ -142,7 +142,7 @@ def test_without_uv_pip_takes_over_with_the_same_lock(
     assert commands[-1][-3:] == ["--require-hashes", "-r", str(checkout / "requirements.lock")]
     assert "trying pip" in capsys.readouterr().out
     assert setup.python_is_current()
-    assert not setup.project_is_current()  # what was installed beside the lock has to be put back
+    assert not setup.project_is_current()  # the packages that were installed beside the lock have to be put back
 
 
 def test_npm_of_an_old_node_is_not_used(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The release script: a tag that does not fit is refused, with everything that is wrong at once."""
+"""Tests of the release script: it refuses a tag that does not fit, with everything that is wrong at once."""
 
 from __future__ import annotations
 

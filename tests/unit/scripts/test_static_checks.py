@@ -1,4 +1,4 @@
-"""The checks of the contracts from outside: coverage against its limits, and slither's settings."""
+"""Tests of external checks of the contracts: coverage against its limits, and slither's settings."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_slither_sees_every_source_and_nothing_is_hidden(project_root: Path) -> 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a lock file; making an environment makes its folder only."""
+    """Return a project with a lock file, where making an environment only makes its folder."""
     (tmp_path / "requirements-slither.lock").write_text("slither 1\n")
 
     def fake(command: list[str | Path], remedy: str, cwd: Path, **_: object) -> None:

@@ -1,4 +1,4 @@
-"""Aggregation and the decision whether a value is due: pure, so every case is a table or a property."""
+"""Tests of aggregation and of the decision if a value is due. Both are pure, so each case is a table or a property."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_without_a_bound_everything_agrees() -> None:
 
 
 def test_a_zero_of_the_only_source_is_the_gates_matter() -> None:
-    # It goes on, is proven anomalous and held where everybody can see it.
+    # The reading passes on; it is proven anomalous and held, where everybody can see it.
     assert aggregate(readings("0"), AggregationPolicy(Kind.RELATIVE, max_spread=Decimal(1))).value == 0
 
 
@@ -153,7 +153,7 @@ ABSOLUTE_DUE = DuePolicy(Kind.ABSOLUTE, heartbeat=3_600, deviation=50)
         (RELATIVE_DUE, 10_000, 10_000, 3_600, Due.HEARTBEAT),
         (RELATIVE_DUE, 10_000, 10_099, 1, None),
         (RELATIVE_DUE, 10_000, 10_100, 1, Due.DEVIATION),
-        # Against the smaller of the two: 9,901 is 1 % of itself below 10,000, or a little less.
+        # The threshold is relative to the smaller value: 9,901 is just less than 1 % of itself below 10,000.
         (RELATIVE_DUE, 10_000, 9_901, 1, None),
         (RELATIVE_DUE, 10_000, 9_900, 1, Due.DEVIATION),
         (RELATIVE_DUE, 10_000, 0, 1, Due.DEVIATION),
@@ -201,10 +201,10 @@ def test_a_feed_that_is_ok(answer: int, observed_at: int, reason: Due | None) ->
 @pytest.mark.parametrize(
     ("answer", "observed_at", "reason"),
     [
-        (20_000, 2_099, None),  # stays at the held level: not at each reading …
-        (20_000, 2_100, Due.HELD),  # … but so often that it can be confirmed
-        (10_000, 1_501, Due.DEVIATION),  # back to normal: clears the hold at once
-        (40_000, 1_501, Due.DEVIATION),  # and on to another level
+        (20_000, 2_099, None),  # the feed stays at the held level: not at each reading …
+        (20_000, 2_100, Due.HELD),  # … but often enough for a confirmation
+        (10_000, 1_501, Due.DEVIATION),  # back to normal: this clears the hold at once
+        (40_000, 1_501, Due.DEVIATION),  # another new level
         (40_000, 1_500, None),
     ],
 )

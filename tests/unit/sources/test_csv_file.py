@@ -1,4 +1,4 @@
-"""Recordings in CSV files: each is checked as a whole, and read exactly."""
+"""Tests of recordings in CSV files: each is checked as a whole, and read exactly."""
 
 from __future__ import annotations
 

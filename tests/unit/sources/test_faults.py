@@ -1,4 +1,4 @@
-"""Fault injection: deterministic, marked truthfully, never overlapping, every kind what it says."""
+"""Tests of fault injection: deterministic, marked truthfully, never overlapping, and true to the name of each kind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Series = dict[str, list[Reading]]
 
 
 def walk(name: str, level: int, length: int = 600) -> list[Reading]:
-    """A series that never repeats a value, with two places."""
+    """Return a series that never repeats a value, with two decimal places."""
     return [Reading(Decimal(level + i) + Decimal("0.25"), 1_000 + i, name) for i in range(length)]
 
 
@@ -177,13 +177,13 @@ def test_arguments_that_make_no_sense(rate: float, warmup: int, catalogue: tuple
 
 
 def around(ticks: int, earlier: int = 30) -> Surroundings:
-    """True values 100.00, 101.00, …: each tick is one more than the tick before."""
+    """Return true values 100.00, 101.00, …: each tick is one more than the tick before."""
     known = [Decimal(f"{100 + tick}.00") for tick in range(earlier + ticks)]
     return Surroundings(tuple(known[earlier:]), known[earlier - 1], ((Decimal(7),) * ticks,), tuple(known[:earlier]))
 
 
 def seen(kind: str, seed: int = 1) -> tuple[tuple[Decimal, ...], tuple[Decimal, ...]]:
-    """True and faulty values of a fault of the catalogue."""
+    """Return the true and the faulty values of a fault of the catalogue."""
     fault = FAULTS[kind]
     surroundings = around(fault.ticks)
     return surroundings.clean, fault.apply(surroundings, random.Random(seed))

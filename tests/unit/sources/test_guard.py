@@ -1,4 +1,4 @@
-"""A live source's guard: attempts, deadline, limit and breaker, each against a source that is told how to fail."""
+"""Tests of a live source's guard: attempts, deadline, limit and breaker, each against a source that fails on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUICK = Guard(timeout=30, attempts=1, max_per_minute=None, suspend_after=3, susp
 
 
 class Scripted:
-    """A source that answers with what it is given, then well."""
+    """A source that gives the set answers or failures, and then good ones."""
 
     name = "venue"
 
@@ -41,7 +41,7 @@ class Scripted:
 
 
 class Log:
-    """What the guard told."""
+    """A record of the guard's reports."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -122,7 +122,7 @@ async def test_a_source_that_keeps_failing_is_left_alone_then_asked_once() -> No
     await failing(guarded, 50, SourceSuspended)
     assert source.asked == 3
     advance(61)
-    await failing(guarded, 1)  # the probe
+    await failing(guarded, 1)  # this is the probe
     await failing(guarded, 50, SourceSuspended)
     assert source.asked == 4
     advance(61)

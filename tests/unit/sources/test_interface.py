@@ -1,4 +1,4 @@
-"""The values that sources may give, and what messages say of their URLs."""
+"""Tests of the values that sources may give, and of how messages show their URLs."""
 
 from __future__ import annotations
 

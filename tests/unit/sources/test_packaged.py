@@ -1,4 +1,4 @@
-"""Packaged series are what they are said to be, and read without their package."""
+"""Tests that packaged series are what their descriptions say, and are read without their package."""
 
 from __future__ import annotations
 

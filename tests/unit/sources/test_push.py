@@ -1,4 +1,4 @@
-"""Who may push what: every way to make a push that is not one."""
+"""Tests of who may push what: every way to make an invalid push."""
 
 from __future__ import annotations
 

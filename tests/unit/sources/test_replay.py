@@ -1,4 +1,4 @@
-"""Replays keep values and order."""
+"""Tests that replays keep values and order."""
 
 from __future__ import annotations
 

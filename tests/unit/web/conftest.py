@@ -1,4 +1,4 @@
-"""The health of an oracle with one feed, at a time that tests set."""
+"""A fixture for the health of an oracle with one feed, at a time that tests set."""
 
 from __future__ import annotations
 

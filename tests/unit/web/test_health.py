@@ -1,4 +1,4 @@
-"""Liveness and readiness: what is bad enough to be reported."""
+"""Tests of liveness and readiness: which problems each of them reports."""
 
 from __future__ import annotations
 

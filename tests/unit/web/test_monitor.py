@@ -1,4 +1,4 @@
-"""The monitor: what it reports to health and metrics, and when it warns."""
+"""Tests of the monitor: its reports to health and metrics, and its warnings."""
 
 from __future__ import annotations
 

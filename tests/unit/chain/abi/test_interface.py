@@ -1,4 +1,4 @@
-"""The codec: what it writes is what web3's contract objects write, and what is malformed is refused."""
+"""Tests of the codec: it writes what web3's contract objects write, and refuses malformed data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub's words as types, and back: submissions, events, and what is read, as the packaged ABI has them."""
+"""Tests of the hub's words as types and back: submissions, events and reads, by the packaged ABI."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def hub_that_answers(function: str, *values: Any) -> Hub:
 
 
 def log_of(event: str, *values: Any) -> Log:
-    """A log of the hub; indexed arguments are the first two."""
+    """Return a log of the hub; the first two arguments are indexed."""
     entry = next(each for each in hub_interface().abi if each["type"] == "event" and each["name"] == event)
     kinds = [collapse_if_tuple(part) for part in entry["inputs"]]
     indexed = [encode([kind], [value]) for kind, value in zip(kinds[:2], values[:2], strict=True)]
@@ -207,7 +207,7 @@ async def test_a_hub_that_was_found_is_never_believed_to_be_gone(lie: bytes) -> 
     for ask in (hub.feed_state, hub.proposals, hub.reporters):
         with pytest.raises(AnswerNotBelieved, match=r"as the hub and its feeds were there before: .* no contract"):
             await ask(FEED)
-    # Before it was found, the same is a mistake of the configuration.
+    # Before the hub was found, the same answer means a wrong configuration.
     endpoint.answer = b""
     with pytest.raises(DeploymentError, match="there is no contract"):
         await Hub(endpoint, HUB).find({"one": FEED})

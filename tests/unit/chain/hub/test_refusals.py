@@ -1,4 +1,4 @@
-"""The hub's errors in words, each with a sentence that names its arguments."""
+"""Tests of the hub's errors in words: each has a sentence that names its arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keystores: what goes in comes out, nothing is overwritten, nothing secret is said."""
+"""Tests of keystores: a key comes out as it went in, nothing is overwritten, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oracle.core.errors import InsecureSetup, KeystoreError
 SECRET = "0x" + "ab" * 31 + "01"
 PASSWORD = "correct horse"
 FAST = 2
-"""scrypt's cost: as low as it goes, since its cost is not what is tested."""
+"""The lowest cost of scrypt, since its cost is not what is tested."""
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_passwords_in_the_environment() -> None:
 
 
 class Chain:
-    """What `local_chain_key` asks of an endpoint."""
+    """The part of an endpoint that `local_chain_key` asks."""
 
     name = "https://node.example"
 

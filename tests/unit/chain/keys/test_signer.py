@@ -1,4 +1,4 @@
-"""Signatures of observations, and the calldata that carries them."""
+"""Tests of signatures of observations, and of the calldata that carries them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reporter(key: str = KEY) -> LocalReporter:
 @settings(max_examples=30)
 @given(feed_ids, rounds, answers, times)
 def test_the_digest_is_eip_712_s(feed_id: bytes, round_id: int, answer: int, at: int) -> None:
-    """Computed here from the standard's text, not with a library's help."""
+    """The test computes it from the standard's text, without a library's help."""
     domain_type = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     domain = keccak(
         encode(
@@ -98,7 +98,7 @@ def test_calldata_and_back() -> None:
     assert found.model_number == 1
     assert found.proof == b"proof"
     assert [update.feed_id for update in found.updates] == [b"\1" * 32, b"\2" * 32]
-    # The hub wants the observations sorted by answer, whoever signed first.
+    # The hub wants the observations sorted by answer, in whatever order they were signed.
     assert found.updates[0].observations == (low, high)
     assert found.updates[0].scores == (-(2**100), 5)
     assert found.updates[0].round_id == 7

@@ -1,4 +1,4 @@
-"""Which program is chosen, and what is said when there is none."""
+"""Tests of which program is chosen, and of the message when there is none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oracle.core.errors import CompileError, ConfigError, ToolMissing
 
 @pytest.fixture
 def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is the whole PATH, save what a shell script needs."""
+    """Return a folder that is the whole PATH, apart from what a shell script needs."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/bin")
@@ -27,7 +27,7 @@ def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, with nothing installed."""
+    """Return an empty project with nothing installed."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "anvil.toml").touch()
@@ -173,7 +173,7 @@ def test_compilations_are_kept_by_input_and_release(tmp_path: Path, monkeypatch:
     solc_module.compile_standard({"A.sol": "contract A { }"}, "0.8.20", cache_dir=tmp_path)
     assert runs == ["0.8.20", "0.8.30", "0.8.20"]
     for kept in tmp_path.glob("*.json"):
-        kept.write_text('{"contra')  # as a full disk leaves it
+        kept.write_text('{"contra')  # a full disk leaves such a file
     solc_module.compile_standard({"A.sol": "contract A {}"}, "0.8.20", cache_dir=tmp_path)
     assert len(runs) == 4
 

@@ -1,4 +1,4 @@
-"""Revert data in words: Solidity's own errors."""
+"""Tests of revert data in words: Solidity's own errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs without what may be secret in them."""
+"""Tests of removing what may be secret from URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What transactions offer: a replacement is always one that nodes take, and nothing is ever above its cap."""
+"""Tests of the fees of transactions: nodes take each replacement, and no fee exceeds its cap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed transactions that are stuck, forgotten, taken back or overtaken, on a node in memory."""
+"""Tests of signed transactions that are stuck, forgotten, taken back or overtaken, on a node in memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class World:
         self.journal: list[SignedTransaction] = []
 
     def sender(self, known: Callable[[], Iterable[SignedTransaction]] | None = None, **policy: Any) -> Sender:
-        """Of a process that has just been started."""
+        """Return the sender of a process that has just been started."""
         return Sender(
             Rpc(self.node),
             ACCOUNT,
@@ -68,7 +68,7 @@ class World:
         return signed
 
     async def through(self, sender: Sender, transaction: SignedTransaction, deadline_s: float = 10_000) -> Receipt:
-        """As the pipeline does: each replacement is kept, sent and watched, until one is mined."""
+        """Act like the pipeline: keep, send and watch each replacement until one is mined."""
         replaced: tuple[bytes, ...] = ()
         while isinstance(reached := await sender.watch(transaction, deadline_s, replaced=replaced), SignedTransaction):
             self.journal.append(reached)
@@ -243,7 +243,7 @@ async def test_a_receipt_that_a_reorganisation_takes_back_is_waited_for_again(wo
 
 
 async def test_a_receipt_of_a_block_that_is_not_the_chain_s_is_not_final(world: World) -> None:
-    """A node that still has the receipt of a block which it has left."""
+    """The node still has the receipt of a block that has left the chain."""
     sender = world.sender(confirmations=2)
     first = await world.send(sender)
     world.node.mine()
@@ -294,7 +294,7 @@ async def test_nonces_are_the_chain_s_with_the_journal_s_on_top(world: World) ->
 
 
 async def test_what_another_daemon_has_written_meanwhile_is_known(world: World) -> None:
-    """Two share a journal, and take turns in leading."""
+    """Two daemons share a journal, and take turns in leading."""
     one, other = world.sender(), world.sender()
     assert [(await world.send(sender, b"%d" % turn)).nonce for turn, sender in enumerate((one, other, one))] == [
         0,
@@ -307,7 +307,7 @@ async def test_after_a_restart_all_are_watched_and_the_best_paid_is_sent(world: 
     before = world.sender()
     first = await world.send(before)
     second = await stuck(world, before, first)
-    world.journal.append(second)  # and then the process was killed, before it was sent
+    world.journal.append(second)  # then the process was killed before it was sent
     world.node.forget()
     world.node.sent.clear()
     after = world.sender()
@@ -365,7 +365,7 @@ async def test_a_journal_with_bytes_that_are_no_transaction(world: World) -> Non
 @settings(max_examples=25)
 @given(st.lists(st.sampled_from(["send", "send", "mine", "forget", "restart", "abandon"]), max_size=10))
 def test_whatever_happens_every_kept_transaction_is_mined_once(steps: list[str]) -> None:
-    """And no nonce has two: each is chosen above what the chain and the journal have."""
+    """No nonce is used twice: each is chosen above those of the chain and of the journal."""
 
     async def run() -> None:
         world = World()

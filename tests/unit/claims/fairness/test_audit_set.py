@@ -1,4 +1,4 @@
-"""Audit sets as files."""
+"""Tests of audit sets as files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_set_is_the_same_after_a_file(tmp_path: Path) -> None:
     ROWS.save(tmp_path / "set.csv")
     loaded = AuditSet.load(tmp_path / "set.csv", FEATURES)
     assert loaded == ROWS and loaded.fingerprint(FEATURES) == ROWS.fingerprint(FEATURES)
-    # Rows, groups and their order are named by it; how a number is written is not.
+    # The fingerprint covers rows, groups and their order, but not how a number is written.
     for other in (
         replace(ROWS, groups=("a", "a")),
         AuditSet(ROWS.rows[::-1], ROWS.groups),

@@ -1,4 +1,4 @@
-"""The circuit of an audit, in integers. Proofs are in tests/integration/test_claim_evidence.py."""
+"""Tests of an audit's circuit in integers. Its proofs are tested in tests/integration/test_claim_evidence.py."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def test_a_verdict_says_whether_a_claim_would_hold(name: str) -> None:
     for constraint in (AtLeast(0.6), Between(0.2, 0.7)):
         lo, hi = model.bounds(constraint, claim.score_unit, claim.limit)
         for row in samples.made_up(model, 20, 2).encode(model.features):
-            # A claim's last two outputs, of the same data and bounds.
+            # They are the last two outputs of a claim with the same data and bounds.
             told = claim.score_int((*row, 0, 0, 0, *edges(lo, hi), 1, 1, 0, 0, 0))[-2:]
             assert circuit.score_int((*row, *edges(lo, hi))) == (int(told == (1, 1)),)
 
 
 def test_no_score_equals_what_it_is_compared_with() -> None:
-    """Of equal numbers a prover chooses which is greater: at bounds that are scores there must be no choice."""
+    """If two numbers are equal, the prover chooses which is greater, so bounds that are scores must leave no choice."""
     circuit = fairness.AuditCircuit(ModelSpec.packaged("credit").circuit())
     for *data, lower, upper in circuit.windows():
         assert lower % 2 == upper % 2 == 1

@@ -1,4 +1,4 @@
-"""Rates by group and their intervals, against published numbers."""
+"""Tests of rates by group and their intervals, against published numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_rates_and_differences() -> None:
         ("a", 70, 56, 0.8),
         ("b", 80, 48, 0.6),
     ]
-    # Clopper and Pearson's, of the same numbers, from tables; Newcombe's (1998) own example for the difference.
+    # The intervals of Clopper and Pearson are from tables; the difference is Newcombe's (1998) own example.
     assert (found[0].low, found[0].high) == pytest.approx((0.6873, 0.8861), abs=1e-4)
     (difference,) = fairness.differences(found)
     assert (difference.group, difference.reference) == ("a", "b")

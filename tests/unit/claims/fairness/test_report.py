@@ -1,4 +1,4 @@
-"""Audits as files."""
+"""Tests of audits as files."""
 
 from __future__ import annotations
 

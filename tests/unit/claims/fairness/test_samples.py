@@ -1,4 +1,4 @@
-"""Audit sets that come with the package."""
+"""Tests of the audit sets that come with the package."""
 
 from __future__ import annotations
 

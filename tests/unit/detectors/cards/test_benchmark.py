@@ -1,4 +1,4 @@
-"""Benchmarks of model cards: what is drawn, what names it, and that it is the same everywhere."""
+"""Tests of benchmarks of model cards: which windows are drawn, what identifies them, and that they are reproducible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from oracle.sources.packaged.series import load_series
 
 SMALL = Recipe(series=("sp500", "wti"), normals=5, per_kind=2)
 SP500_SIGMA = 11_434
-"""Root mean square of its moves until 2006, in ppm."""
+"""The root mean square of the series' moves until 2006, in ppm."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_default_benchmark_is_the_same_everywhere() -> None:
 
 
 def test_a_window_is_what_the_gate_sees(benchmark: Benchmark) -> None:
-    """A feed that has accepted the clean series: the windows of its next report, as recorded or with a fault."""
+    """A feed has accepted the clean series; the windows are those of its next report, as recorded or with a fault."""
     state = empty_feed(b"\1" * 32, Kind.RELATIVE, SP500_SIGMA, 86_400, 1)
     clean, before_fault = set(), {}
     for reading in load_series("sp500"):
@@ -70,7 +70,7 @@ def test_a_window_is_what_the_gate_sees(benchmark: Benchmark) -> None:
 
 
 def test_what_the_hub_decides_alone_is_left_out() -> None:
-    """All of the decimal shifts, zeros and negative answers of such series: none is left to draw."""
+    """The hub decides on all decimal shifts, zeros and negative answers of such series, so none is left to draw."""
     for kind in ("decimal_shift", "zero", "negative"):
         with pytest.raises(DataError, match="series sp500: too few ticks from 2018-01-01"):
             build(replace(SMALL, kinds=(kind,), start="2018-01-01"), 4)
@@ -105,7 +105,7 @@ def test_recipes_that_are_none(changes: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("leaves", range(1, 10))
 def test_proofs_of_the_tree(leaves: int) -> None:
-    """By OpenZeppelin's `MerkleProof`: each step hashes the sorted pair."""
+    """The check is that of OpenZeppelin's `MerkleProof`: each step hashes the sorted pair."""
     content = [keccak(bytes([number])) for number in range(leaves)]
     tree = MerkleTree(content)
     for index, node in enumerate(content):
@@ -115,7 +115,7 @@ def test_proofs_of_the_tree(leaves: int) -> None:
 
 
 def test_the_leaf_has_all_of_a_batch(benchmark: Benchmark) -> None:
-    """Index, number of batches, windows, labels, hashed twice."""
+    """The leaf hashes index, number of batches, windows and labels, twice."""
     windows, labels = benchmark.packed(1)
     assert windows[:2] == (benchmark.windows[4][0] % 2**16).to_bytes(2)
     assert (len(windows), len(labels)) == (4 * 16 * 2, 4)
@@ -164,7 +164,7 @@ def test_a_file_of_a_benchmark(benchmark: Benchmark, tmp_path: Path) -> None:
 
 
 def test_a_series_of_ones_own(benchmark: Benchmark, tmp_path: Path) -> None:
-    """The same values from a file are the same windows; another file is refused."""
+    """The same values from a file give the same windows; another file is refused."""
     path = tmp_path / "own.csv"
     lines = [f"{reading.observed_at},{reading.value}" for reading in load_series("sp500")]
     path.write_text("\n".join(["day,close", *lines]) + "\n")

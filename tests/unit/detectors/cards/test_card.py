@@ -1,4 +1,4 @@
-"""Proven cards as files."""
+"""Tests of proven cards as files."""
 
 from __future__ import annotations
 

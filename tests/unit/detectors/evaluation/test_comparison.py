@@ -1,4 +1,4 @@
-"""Comparisons of detectors: the cap beside each, severities, real shocks, and the same seed."""
+"""Tests of comparing detectors: the cap beside each, severities, real shocks, and the same seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numenta's scoring rules, on cases that are computed by hand."""
+"""Tests of Numenta's scoring rules, on cases that are computed by hand."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_weights_profiles_are_the_published_ones() -> None:
 
 
 def test_a_detection_weighs_by_its_place() -> None:
-    # A window of rows 40 to 49: its width is 10, and the last row is a tenth of it before the right edge.
+    # The window is rows 40 to 49: its width is 10, and the last row is a tenth of it before the right edge.
     found = weights(series(100, (40, 49)))
     assert found[39] == (None, -1.0), "before any window"
     assert found[40] == (0, 1.0)
@@ -77,7 +77,7 @@ def test_a_perfect_detector_has_100_and_a_silent_one_0() -> None:
 
 def test_one_late_detection_and_one_false_one_by_hand() -> None:
     files = [series(100, (40, 49), (80, 89))]
-    # Found in the middle of the first window; false far before; the second window is missed.
+    # One is found in the middle of the first window, one is false and far before, and the second window is missed.
     given = score_corpus(files, [alarms(100, 45, 30)])
     in_window = sigmoid(-0.5) / sigmoid(-1)
     standard = 100 * ((in_window - 0.11 - 1) + 2) / 4
@@ -119,7 +119,7 @@ def test_the_threshold_is_the_best_for_the_whole_corpus() -> None:
     quiet[40] = 0.6
     (found,) = score_corpus(files, [loud, quiet], [STANDARD])
     assert (found.threshold, found.score, found.false_positives) == (0.6, 100.0, 0)
-    # A false positive that costs next to nothing is worth a window.
+    # If a false positive costs next to nothing, a window is worth one.
     quiet[40] = 0.4
     (found,) = score_corpus(files, [loud, quiet], [ScoringProfile("cheap", 1.0, 0.01, 1.0)])
     assert (found.threshold, found.found, found.false_positives) == (0.4, 2, 1)

@@ -1,4 +1,4 @@
-"""The replay of an evaluation is the gate's, step by step."""
+"""Tests that the replay of an evaluation is the gate's, step by step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.evaluated_series import HOUR, prepared, venues, walk
 
 
 def step_by_step(detector: Scoring, data: Prepared) -> list[tuple[bool, HoldReason]]:
-    """What the gate itself makes of each report, without any short cut."""
+    """Return the gate's own decision on each report, without any short cut."""
     judge = Judge(detector, data.feed)
     state, found = judge.empty(), []
     for tick in data.ticks:
@@ -69,7 +69,7 @@ def test_the_replay_is_the_gates_step_by_step(data: st.DataObject) -> None:
 
 
 def test_the_holds_of_a_series_made_by_hand() -> None:
-    # Calm at 100; one spike; then a new level, which is confirmed by the second further report; then stuck.
+    # Calm at 100, one spike, then a new level, which the second further report confirms, then stuck.
     calm = [f"{100 + row % 2 * 0.1:.2f}" for row in range(30)]
     stuck = [f"{120 + row % 2 * 0.1:.2f}" for row in range(6)] + ["120.30"] * 6 + ["120.40"]
     values = [*calm, "110.00", *calm[:4], "120.00", "120.10", *stuck]
@@ -100,7 +100,7 @@ def test_warm_up_is_played_but_not_counted() -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpreadCap(StaticCap):
-    """Objects to reports whose sources are far apart: the last but one feature."""
+    """A detector that objects to reports whose sources are far apart: to the last feature but one."""
 
     spread: bool = True
     features: int = 5

@@ -1,4 +1,4 @@
-"""Reports by the command line: they stand alone, and each mistake is one line."""
+"""Tests of reports by the command line: they need no other file, and each mistake gives one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults are tried on their own, at the same places for all detectors."""
+"""Tests that each fault is tried alone, at the same places for all detectors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_stuck_value_is_held_one_report_after_the_rule_allows() -> None:
     assert {len(trial.ticks) for trial in trials} == {6}
     judge = Judge(StaticCap(30_000), played.feed)
     results = try_all(judge, played, replay(judge, played), trials)
-    # The last true report is the first of its value; the third repetition is one too many.
+    # The last true report has the value for the first time, so the third repetition is one too many.
     assert {result.latency for result in results if result is not None} == {3}
     assert {result.reason for result in results if result is not None} == {HoldReason.REPEATED}
 

@@ -1,4 +1,4 @@
-"""The polynomial detector: model files and outputs that are wrong."""
+"""Tests of the polynomial detector: wrong model files and wrong outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quadratic model: its arithmetic, its files, its graph, and what its published scores give away."""
+"""Tests of the quadratic model: its arithmetic, its files, its graph, and what its published scores give away."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_graph_agrees_with_the_reference_to_float32_rounding(disclosure: Disclos
 
 
 def _magnitudes(model: QuadraticModel, row: tuple[int, ...]) -> tuple[float, float]:
-    """The sum of the absolute terms of each score, in units."""
+    """Return the sum of the absolute terms of each score, in units."""
     squares = [value * value for value in row[1:-1]]
     spike = row[0] ** 2 * ONE + row[-1] * (model.floor + sum(w * s for w, s in zip(model.past, squares, strict=True)))
     total = sum(abs(value) for value in row[:-1])
@@ -217,7 +217,7 @@ def test_graph_of_no_window_is_refused() -> None:
 
 
 def _solve(rows: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
-    """Gaussian elimination over the rationals."""
+    """Solve linear equations by Gaussian elimination over the rationals."""
     size = len(rows)
     matrix = [[*row, value] for row, value in zip(rows, right, strict=True)]
     for column in range(size):
@@ -233,7 +233,7 @@ def _solve(rows: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
 
 
 def test_fifteen_published_rounds_give_all_weights_away() -> None:
-    """Why the disclosure "verdict" exists: features are public, scores are linear in the weights."""
+    """This is why the disclosure "verdict" exists: features are public, and scores are linear in the weights."""
     random_ = random.Random(11)
     seen = [(*(random_.randint(-4_000, 4_000) for _ in range(15)), random_.choice([1_000, 3_000])) for _ in range(15)]
     published = [TOY.score_int(window) for window in seen]

@@ -1,4 +1,4 @@
-"""Every trainer: its detector passes the conformance suite, keeps the budget, and is the same to the byte."""
+"""Tests of every trainer: its detector passes the conformance suite, keeps the budget, and is the same to the byte."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_same_lesson_gives_the_same_bytes(kind: str) -> None:
 
 
 def test_one_jump_does_not_make_arch_window_lenient() -> None:
-    """The weakness of the default model: after a confirmed jump anything passes for fourteen rounds."""
+    """This is the default model's weakness: after a confirmed jump, it lets anything pass for fourteen rounds."""
     after = {lag: [0] * 15 for lag in (1, 4, 5, 14)}
     for lag, moves in after.items():
         moves[lag] = 30_000
@@ -64,7 +64,7 @@ def test_sources_that_part_are_seen_by_cross_source_alone() -> None:
 
 
 def test_the_guard_band_covers_the_rounding_of_the_network() -> None:
-    """Whatever the integer autoencoder accepts is below the float network's limit."""
+    """Everything that the integer autoencoder accepts is below the float network's limit."""
     numpy, onnxruntime = pytest.importorskip("numpy"), pytest.importorskip("onnxruntime")
     detector = fitted("autoencoder")
     guard = float(json.loads(detector.to_json())["training"]["guard"])
@@ -72,7 +72,7 @@ def test_the_guard_band_covers_the_rounding_of_the_network() -> None:
     windows = cut(lesson().calibrate, detector.features, False)
     floats = session.run(None, {"x": numpy.array(windows, dtype=numpy.float32) / 1_024})[0][:, 0]
     accepted = numpy.array([scores[0] <= 0 for scores in detector.score_many(windows).tolist()])
-    # The float graph has the guard taken off its limit: what the integers accept is below the limit without it.
+    # The float graph's limit is reduced by the guard: accepted windows are below the unreduced limit.
     scaled, factor = numpy.array(windows) / 1_024, float(json.loads(detector.to_json())["training"]["factor"])
     limits = factor * 1.024 * scaled[:, -1] * (1 + (scaled[:, 1:-1] ** 2).sum(axis=1))
     assert guard > 0

@@ -1,4 +1,4 @@
-"""Training: its exact parts, the data it reads, and the model that ships."""
+"""Tests of training: its exact parts, the data that it reads, and the model that ships."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_threshold_keeps_the_budget_and_no_more() -> None:
 
 
 def test_windows_are_what_the_contract_derives() -> None:
-    """The same vectors as from the encoding of a feed's state, observation by observation."""
+    """Observation by observation, they are the features that the encoding derives from a feed's state."""
     series = load(default_model.SERIES[0])
     recorded = replace(series, answers=series.answers[:40], times=series.times[:40])
     sigma = MODEL.training.series["sp500"]
@@ -81,7 +81,7 @@ def test_the_fit_keeps_its_budget_on_the_training_ranges() -> None:
         for window in windows(recorded, Terms(MODEL.training.series[series.name], default_model.HEARTBEAT)):
             spike, drift = MODEL.score_int(window)
             spikes, drifts, seen = spikes + (spike > 0), drifts + (drift > 0), seen + 1
-    # Weights are rounded to ten bits, thresholds up: one observation more or less is within that.
+    # Weights are rounded to ten bits and thresholds up, so one observation more or less is within the tolerance.
     assert seen > 9_000
     assert spikes <= seen * default_model.BUDGET + 1
     assert drifts <= seen * default_model.BUDGET + 1
@@ -89,7 +89,7 @@ def test_the_fit_keeps_its_budget_on_the_training_ranges() -> None:
 
 @pytest.mark.parametrize("name", ["sp500", "nasdaq", "wti"])
 def test_the_crisis_of_2008_passes_and_faults_in_it_do_not(name: str) -> None:
-    """Out of the training range, replayed with the history that the hub would have accepted."""
+    """The year is outside the training range, and is replayed with the history that the hub would have accepted."""
     recorded = load(next(series for series in default_model.SERIES if series.name == name))
     state = gate.empty_feed(bytes(32), Kind.RELATIVE, MODEL.training.series[name], default_model.HEARTBEAT, 1)
     crisis = (dt.datetime(2007, 1, 1, tzinfo=dt.UTC).timestamp(), dt.datetime(2010, 1, 1, tzinfo=dt.UTC).timestamp())

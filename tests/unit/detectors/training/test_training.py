@@ -1,4 +1,4 @@
-"""Training on one's own data: to the byte, without a look ahead, and each mistake is one line."""
+"""Tests of training on a user's data: the same to the byte, no look ahead, and one line for each mistake."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_training_writes_model_graph_and_card_the_same_bytes_each_time(run: Run)
 
 
 def test_nothing_of_the_test_split_is_in_the_model(run: Run) -> None:
-    """Other rows after the validation split: the same model, to the byte, and another card."""
+    """Other rows after the validation split give the same model, to the byte, and another card."""
     rows = walk(ROWS)
     configure()
     write_csv(Path("prices.csv"), rows)
@@ -190,7 +190,7 @@ def test_a_journal_in_either_database_is_read_and_not_written(
         database = request.getfixturevalue("postgres")
         at = database.url()
     monkeypatch.setenv("THE_PASSWORD", "s3cret")
-    with open_journal(journal_at(at), {}) as journal:  # the daemon, which goes on writing
+    with open_journal(journal_at(at), {}) as journal:  # the daemon, which keeps writing
         for observed_at in (1, 2, 3):
             for stage in stages(observed_at):
                 journal.record(stage)

@@ -1,4 +1,4 @@
-"""The journal in SQLite and in a real PostgreSQL: the same guarantees, who may write, compaction, altered rows."""
+"""Tests of the journal in SQLite and a real PostgreSQL: equal guarantees, who may write, compaction, altered rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DAY = 86_400
 
 
 class Place:
-    """Where a journal is, to be opened, and to be written to behind its back."""
+    """The place of a journal: it can be opened, and written to behind the journal's back."""
 
     def __init__(self, where: Path | str, server: Postgres | None, stack: ExitStack) -> None:
         self.where = where
@@ -75,7 +75,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[Place]:
-    """A place in PostgreSQL."""
+    """Return a place in PostgreSQL."""
     with ExitStack() as stack:
         yield Place(postgres.url(), postgres, stack)
 
@@ -135,7 +135,7 @@ def test_both_databases_refuse_by_themselves(place: Place) -> None:
     for statement in refused:
         with pytest.raises(Exception, match=r"(?i)append-only|ended|unique|check|foreign key"):
             place.execute(statement)
-    # Not even with the permit: of an observation that is open.
+    # An open observation can't be deleted even with the permit.
     place.execute(PERMIT)
     with pytest.raises(Exception, match="append-only"):
         place.execute("DELETE FROM transitions WHERE key = 'eth-usd@2'")
@@ -256,7 +256,7 @@ CHILD = """
 
 @contextmanager
 def leading(place: Place, project_root: Path, doing: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that leads: "writing" all the time, or waiting for a line "between" transactions, or "within" one."""
+    """Run a process that leads: "writing" all the time, or waiting for a line "between" or "within" transactions."""
     script = textwrap.dedent(CHILD).format(root=str(project_root), where=str(place.where), doing=doing)
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as child:
@@ -279,10 +279,10 @@ def go_on(child: subprocess.Popen[str]) -> None:
 
 
 def until_it_leads(standby: Journal, *, tries_again: bool = False) -> None:
-    """Let a standby try to lead until it does.
+    """Let a standby try to lead until it succeeds.
 
     Args:
-        tries_again: Take `JournalUnavailable` for a no, as the daemon does while it stands by.
+        tries_again: Count `JournalUnavailable` as a refusal, as the daemon does while it stands by.
     """
     until = time.monotonic() + 20
     while True:
@@ -316,7 +316,7 @@ def test_hand_over_from_a_leader_that_is_stopped_and_wakes_up(place: Place, proj
         assert not standby.try_lead()
         child.send_signal(signal.SIGSTOP)
         # PostgreSQL ends the session of a leader that was stopped in a transaction after as many seconds as the standby
-        # waits for the leader's lock: which of the two comes first is chance.
+        # waits for the leader's lock. Chance decides which of the two comes first.
         until_it_leads(standby, tries_again=place.is_postgres)
         before = standby.counts()["open"]
         standby.record(observed(1))
@@ -401,7 +401,7 @@ def test_postgresql_writes_through(database: Place) -> None:
 
 
 def full(place: Place) -> Journal:
-    """A journal with three that ended at different times, and one that is open."""
+    """Return a journal with three observations that ended at different times, and one that is open."""
     clock = iter([float(DAY * day) for day in (1, 2, 3) for _ in range(6)])
     journal = place.open(now=lambda: next(clock, 10.0 * DAY))
     for at in (1, 2, 3):
@@ -468,7 +468,7 @@ def refusal(look: Callable[[], object]) -> str | None:
 
 @st.composite
 def _data(draw: st.DrawFn) -> str:
-    """Text, any JSON, or what a row has with one part replaced."""
+    """Draw any text, any JSON, or a row's own data with one part replaced."""
     if draw(st.booleans()):
         return draw(st.text(max_size=20) | _JSON.map(json.dumps))
     good = {
@@ -510,7 +510,7 @@ def test_whatever_a_row_holds_is_read_or_refused(place: Place) -> None:
 
 @pytest.mark.parametrize("value", ["x'ff00'", "5", "CAST(x'ff' AS TEXT)", "'" + "[" * 50_000 + "'"])
 def test_what_sqlite_lets_in_is_refused_by_name(tmp_path: Path, value: str) -> None:
-    """Its columns take any type, and text that is no UTF-8."""
+    """SQLite's columns take any type, and text that is not UTF-8."""
     with ExitStack() as stack:
         place = Place(tmp_path / "journal.sqlite", None, stack)
         journal = place.open()
@@ -550,7 +550,7 @@ INSERT INTO schema_version VALUES (1);
 
 
 def of_version_1(path: Path) -> None:
-    """A journal as the release before the migrations left it: one that ended on the chain, one off it, one open."""
+    """Create a journal of the release before the migrations: one ended on the chain, one off it, and one is open."""
     from oracle.feeds.journal.rows import STAGES, dump
 
     connection = sqlite3.connect(path)

@@ -1,4 +1,4 @@
-"""The journal: what was recorded comes back, stages go forward, an observation ends once, and crashes lose nothing."""
+"""Tests of the journal: it returns what it recorded, stages go forward, observations end once, crashes lose nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def confirmed(of: Submitted, outcome: Outcome = Outcome.ACCEPTED) -> Confirmed:
 
 
 def stages(at: int = 1_000, feed: str = "eth-usd") -> list[Stage]:
-    """All stages of one observation."""
+    """Return all stages of one observation."""
     first = observed(at, feed)
     second = scored(first)
     third = proven(second)
@@ -273,7 +273,7 @@ KILLED = """
     "last",
     [
         "",
-        # In the middle of a transaction: after the transition is written, before the outcome is.
+        # The crash is inside a transaction: after the transition is written, before the outcome is.
         "journal._writer._end = die; journal.record(stages(4)[4])",
     ],
     ids=["between transitions", "inside a transaction"],
@@ -285,7 +285,7 @@ def test_a_killed_process_loses_nothing_that_was_recorded(path: Path, last: str)
     with Journal(path) as journal:
         assert journal.unfinished() == [stages(at)[at - 1] for at in (1, 2, 3, 4)]
         assert [entry.key for entry in journal.confirmed()] == ["eth-usd@5"]
-        # And it goes on from there.
+        # It continues from there.
         for stage in stages(1)[1:]:
             journal.record(stage)
         assert journal.counts() == {"open": 3, "accepted": 2, "held": 0, "superseded": 0, "failed": 0}

@@ -1,4 +1,4 @@
-"""The hardening of generated verifiers: it is inserted exactly where it belongs, or not at all and loudly."""
+"""Tests of hardening generated verifiers: it is inserted in exactly the right place, or fails loudly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LENGTH = 0x0920
 
 
 def generated(neg_s_g2: tuple[int, ...] = LOCAL) -> str:
-    """What matters of a generated verifier."""
+    """Return the parts of a generated verifier that matter here."""
     constants = "".join(
         f"                mstore({0x8E0 + 32 * index:#06x}, {value:#066x}) // neg_s_g2_{name}\n"
         for index, (name, value) in enumerate(zip(("x_1", "x_2", "y_1", "y_2"), neg_s_g2, strict=True))
@@ -81,7 +81,7 @@ def test_nothing_else_changes() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 19, 289])
 def test_the_fraction_is_the_evaluation_of_the_instances(count: int) -> None:
-    """Against the Lagrange polynomials of the domain, at points outside of it."""
+    """The check uses the Lagrange polynomials of the domain, at points outside of it."""
     order, log_n = FIELD_MODULUS, 10
     omega = pow(pow(7, (order - 1) >> 28, order), 1 << (28 - log_n), order)
     draw = random.Random(count)

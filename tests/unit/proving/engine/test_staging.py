@@ -1,4 +1,4 @@
-"""Files that are staged for a prover."""
+"""Tests of files that are staged for a prover."""
 
 from __future__ import annotations
 

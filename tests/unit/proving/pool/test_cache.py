@@ -1,4 +1,4 @@
-"""Proofs that are kept."""
+"""Tests of proofs that are kept."""
 
 from __future__ import annotations
 

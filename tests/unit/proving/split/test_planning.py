@@ -1,4 +1,4 @@
-"""Where a circuit can be cut, that its pieces compute what it computes, and how cuts are chosen."""
+"""Tests of where a circuit can be cut, that its pieces compute the same, and how cuts are chosen."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def circuit_of(data: bytes, input_scale: int = 6, param_scale: int = 5, clip: in
 
 
 def mlp(*sizes: int) -> Circuit:
-    """Dense layers, a ReLU after each but the last."""
+    """Return a model of dense layers, with a ReLU after each but the last."""
     rng = np.random.default_rng(3)
     nodes, constants, value = [], [], "x"
     for at, (a, b) in enumerate(pairwise(sizes)):
@@ -49,7 +49,7 @@ def mlp(*sizes: int) -> Circuit:
 
 
 class Counting:
-    """ezkl's counts of rows: those of the cost model, so many times."""
+    """An engine that counts rows like ezkl: the cost model's count, times a factor."""
 
     def __init__(self, times: float = 1.0) -> None:
         self.times = times
@@ -70,7 +70,7 @@ def plan(circuit: Circuit, folder: Path, memory: float, cores: int = 2, **more: 
 
 
 def reread(piece: Circuit) -> Circuit | None:
-    """A piece as an artifact's reference has it; None if nothing in it depends on its input."""
+    """Return a piece as an artifact's reference has it; None if nothing in it depends on its input."""
     program, problems = lower(read_model(piece.to_onnx(1)))
     if program is None:
         assert all("depend on the input" in str(each) or "the input itself" in str(each) for each in problems), problems
@@ -84,7 +84,7 @@ def reread(piece: Circuit) -> Circuit | None:
 @settings(max_examples=60, phases=[Phase.generate])
 @given(data=graphs(), scales=st.tuples(st.integers(0, 6), st.integers(1, 8)), seed=st.integers(0, 2**32 - 1))
 def test_the_chain_of_pieces_is_the_circuit(data: bytes, scales: tuple[int, int], seed: int) -> None:
-    """For every way to cut: in the pieces themselves, and in their graphs as they are read again."""
+    """This is true for every way to cut: of the pieces themselves, and of their graphs as they are read again."""
     program, _ = lower(read_model(data))
     if program is None:
         return
@@ -117,7 +117,7 @@ def test_the_pieces_of_a_layered_model_are_read_again() -> None:
 
 
 def test_a_value_that_is_used_again_later_can_not_be_cut_off() -> None:
-    """A residual connection: between its ends two values cross."""
+    """It is a residual connection: between its ends, two values cross."""
     rng = np.random.default_rng(4)
     nodes = [
         node("MatMul", ["x", "a"], "h"),
@@ -139,7 +139,7 @@ def test_a_model_that_fits_is_not_cut(tmp_path: Path) -> None:
 
 
 def test_cuts_fit_the_memory_and_the_digits_the_values(tmp_path: Path) -> None:
-    """Less memory, more segments; a segment's digits hold its own values, and no others."""
+    """Less memory means more segments. A segment's digits hold its own values, and no others."""
     circuit = mlp(8, 256, 8, 256, 8, 256, 8, 256, 8)
     counts = []
     for memory in (4.0, 0.25, 0.19):
@@ -189,7 +189,7 @@ def test_more_rows_than_estimated_are_cut_again(tmp_path: Path) -> None:
 
 
 def test_a_private_segment_has_weights_for_its_hash(tmp_path: Path) -> None:
-    """A ReLU alone would be bound by nothing."""
+    """Without weights, nothing would bind a segment that is a ReLU alone."""
     found = plan(mlp(16, 24, 24, 4), tmp_path, 0.8, visibility=Visibility.PRIVATE)
     assert len(found.segments) > 1 and all(each.circuit.weights for each in found.segments)
 
@@ -226,7 +226,7 @@ def test_settings_of_a_segment_are_at_its_own_scale(tmp_path: Path) -> None:
 
 
 def test_the_ends_that_a_manifest_calls_hashed_are_those_of_the_circuit() -> None:
-    """And their hash is public: any other form of it binds nothing."""
+    """The hash must also be public: no other form of it binds anything."""
     hashed: Any = {"Hashed": {"hash_is_public": True, "outlets": []}}
     loose: Any = {"Hashed": {"hash_is_public": False, "outlets": []}}
     arguments = {"input_visibility": hashed, "output_visibility": "Public", "param_visibility": "Fixed"}
