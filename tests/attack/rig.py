@@ -286,6 +286,15 @@ class Rig:
         slots: dict[str, str] = json.loads(dumped)["accounts"][self.hub.address.lower()]["storage"]
         return {slot: word for slot, word in slots.items() if int(word, 16)}
 
+    def changed(self, receipt: Mapping[str, Any]) -> set[str]:
+        """Return the accounts whose storage or code a transaction has changed."""
+        tracer = {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}}
+        states: dict[str, dict[str, dict[str, Any]]] = self.chain.rpc(
+            "debug_traceTransaction", receipt["transactionHash"], tracer
+        )
+        changes = [(account, state) for side in states.values() for account, state in side.items()]
+        return {account for account, state in changes if state.keys() & {"storage", "code"}}
+
     def verifier(self, batch: int = 1) -> str:
         found = self.run(self.hub.architecture(1))
         return found.verifiers[found.batch_sizes.index(batch)]
@@ -414,9 +423,13 @@ class Rig:
         """Assert that a call reverts with this custom error, and that a transaction with it writes nothing."""
         data = attack if isinstance(attack, bytes) else encode(attack)
         assert self.refusal(data, account) == error
-        before = self.storage()
-        assert not self.send(data, account)
-        assert self.storage() == before
+        self.fails(data, account)
+
+    def fails(self, data: bytes, account: int = OUTSIDER, gas: int = _GAS) -> None:
+        """Assert that a transaction reverts, and changes no contract."""
+        receipt = self.receipt(data, account, gas=gas)
+        assert receipt["status"] == "0x0"
+        assert self.changed(receipt) == set()
 
     def accepts(self, submission: Submission, account: int = OUTSIDER) -> bool:
         """Send a submission and return whether the hub takes it. The feed's state tells if it was accepted or held."""
