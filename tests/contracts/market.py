@@ -52,7 +52,7 @@ class Contract:
 
 
 class Reverted(Exception):
-    """A call reverted.
+    """Raised for a call that reverted.
 
     Attributes:
         data: The revert data of the contract.

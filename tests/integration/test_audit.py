@@ -186,7 +186,7 @@ def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: byt
 
 
 def shadowed(submission: Submission) -> bytes:
-    """Return a shadow submission of the same report for the proposed model."""
+    """Return the calldata that sends a submission as a shadow submission."""
     return hub_interface().selector("submitShadow") + encode(submission)[4:]
 
 

@@ -68,7 +68,7 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
 
 
 async def test_hashing_the_weights_costs_commitments_and_an_instance(circuits: Circuits, said: list[str]) -> None:
-    """The same windows, proven in turns with private and with public weights, and verified on one chain."""
+    """The same windows are proven with private and with public weights in turns, and verified on one chain."""
     model, window = default_model("score"), recorded_windows(1, CALIBRATION_START)[0]
     ours = {
         case: MeasuredCircuit(

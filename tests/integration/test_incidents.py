@@ -272,7 +272,7 @@ def test_luna_is_followed_all_the_way_down(market: Callable[..., Market]) -> Non
     # Only 0.69 is within 32 sigmas of the level before it.
     assert held_reports == 2 * (len(LUNA_LEVELS) - 1)
     assert luna.state.answer == units(0.0001)
-    # The third report of the first level accepts it: 20 minutes after the first one, of four hours.
+    # The third report of the first level confirms it, 20 minutes after the first one; the crash lasts four hours.
     assert luna.read("getRound", 3)["observedAt"] - luna.rig.start - started == 30 * MINUTE
     assert luna.read("getRound", 3)["scoreRatio"] > 0
 
@@ -380,8 +380,8 @@ def test_a_wrong_price_that_lasts_is_accepted(
 
 
 # --- stale prices ----------------------------------------------------------------------------------------------------
-# 12 March 2020: Ethereum was congested while ETH fell from 194 to about 110 dollars, updates of feeds waited to be
-# mined, and who did not look at an answer's time used the old one. So it was with LUNA's feed when it had stopped.
+# 12 March 2020: Ethereum was congested while ETH fell from 194 to about 110 dollars. Updates of feeds waited to be
+# mined, and consumers that did not check an answer's time used the old one. It was the same when LUNA's feed stopped.
 
 
 def test_reporters_stop(market: Callable[..., Market]) -> None:
@@ -410,8 +410,8 @@ def test_a_report_that_comes_late(market: Callable[..., Market]) -> None:
 
 
 # --- wrong decimals --------------------------------------------------------------------------------------------------
-# Pyth, BTC, 20 September 2021: two publishers sent next to nothing for two minutes, one having made an integer of a
-# fraction, one with the exponent 0 instead of -8; the aggregate fell from 43,500 to 5,402 dollars. Source: Pyth
+# Pyth, BTC, 20 September 2021: two publishers sent next to nothing for two minutes. One had made an integer of a
+# fraction, one had used the exponent 0 instead of -8. The aggregate fell from 43,500 to 5,402 dollars. Source: Pyth
 # Network's root cause analysis.
 
 BTC = 43_500.0

@@ -108,7 +108,7 @@ def test_with_published_scores_the_score_unit_and_the_probe_give_two_weights_awa
 
 
 def test_a_public_models_proving_key_has_the_weights(tmp_path: Path) -> None:
-    """The other control: the search works on keys, so that a clean key of a private model means something."""
+    """The other control: the search finds weights in keys, so a private model's key really has none."""
     paths = {name: str(tmp_path / name) for name in ("model", "settings", "circuit", "vk", "pk", "srs")}
 
     def files(*names: str) -> dict[str, Any]:

@@ -347,7 +347,7 @@ async def test_a_report_waits_for_so_long_and_no_longer(world: World) -> None:
     assert await world.report(1_000) is Outcome.ACCEPTED
     count, waited = world.metrics.measured(Distribution.SHADOW_WAIT_SECONDS)
     assert count == 1 and 0.04 < waited < 1
-    # Its proof may end: a prover that was stopped would be a cold one for the next.
+    # Its proof may end: to stop the prover would leave a cold one for the next shadow.
     hangs.set()
     await world.settled()
     assert world.ends() == [(Outcome.SUPERSEDED, LATE)]

@@ -387,7 +387,7 @@ def test_a_linear_classifier_of_three_classes() -> None:
 
 
 def test_a_graph_whose_windows_are_finer_than_its_weights_is_read_again_as_it_was() -> None:
-    """A window's integers are multiples of a power of two that the parameters' scale can't hold."""
+    """The unit of a window's integers is a power of two that the parameters' scale can't hold."""
     data, samples = models.mlp()
     circuit = instantiate(lowered(data), 12, 6, 32_767)
     again = instantiate(lowered(circuit.to_onnx(1)), 0, 6, 32_767)

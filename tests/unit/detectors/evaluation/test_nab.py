@@ -119,7 +119,7 @@ def test_the_threshold_is_the_best_for_the_whole_corpus() -> None:
     quiet[40] = 0.6
     (found,) = score_corpus(files, [loud, quiet], [STANDARD])
     assert (found.threshold, found.score, found.false_positives) == (0.6, 100.0, 0)
-    # If a false positive costs next to nothing, a window is worth one.
+    # To find a window is worth a false positive that costs next to nothing.
     quiet[40] = 0.4
     (found,) = score_corpus(files, [loud, quiet], [ScoringProfile("cheap", 1.0, 0.01, 1.0)])
     assert (found.threshold, found.found, found.false_positives) == (0.4, 2, 1)

@@ -135,7 +135,7 @@ def test_both_databases_refuse_by_themselves(place: Place) -> None:
     for statement in refused:
         with pytest.raises(Exception, match=r"(?i)append-only|ended|unique|check|foreign key"):
             place.execute(statement)
-    # An open observation can't be deleted even with the permit.
+    # Transitions of an open observation can't be deleted, even with the permit.
     place.execute(PERMIT)
     with pytest.raises(Exception, match="append-only"):
         place.execute("DELETE FROM transitions WHERE key = 'eth-usd@2'")
