@@ -1,4 +1,4 @@
-"""Trained detectors in circuits: every kind's witness is its integer reference; one is deployed, and gates a feed."""
+"""Tests of detectors in circuits: every kind's witness is its integer reference; one is deployed and gates a feed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from oracle.proving.artifact import DETECTOR
 from oracle.proving.engine.child import EngineProcess
 from tests.circuits import artifacts
 from tests.detector_conformance import check_circuit
-from tests.integration.workspace import Workspace
 from tests.fitted_detectors import fitted
+from tests.integration.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_witness_of_verdicts_is_the_reference(engine: EngineProcess, tmp_pat
 def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its files and commands as they stand, but for the chain's port, and the folder of artifacts, which is kept."""
+    """Files and commands are the text's own, apart from the chain's port and the folder of artifacts, which is kept."""
     page = (project_root / "docs" / "detectors.md").read_text()
     text = page.split("## Train your own detector")[1].split("\n## ")[0]
     blocks = re.findall(r"^```(python|toml)\n(.*?)^```|^    oracle ([a-z][^\n]*)$", text, re.MULTILINE | re.DOTALL)
@@ -77,7 +77,7 @@ def test_the_walk_through_as_written(
             told[command.split(" ")[0]] = done.stdout
     assert set(told) == {"detector", "deploy", "run", "status", "explain"}
 
-    # The trained model is the one that gates the feed: the last value is held, the others are rounds.
+    # The trained model gates the feed: the last value is held, the others are rounds.
     with Journal(tmp_path / "journal.sqlite", read_only=True) as journal:
         entries = journal.confirmed("sp500")
     assert [entry.outcome for entry in entries] == [Outcome.ACCEPTED] * 9 + [Outcome.HELD]
@@ -100,12 +100,12 @@ def test_the_walk_through_as_written(
         done = workspace.run("explain", *arguments)
         assert done.returncode == 2 and says in done.stderr
 
-    # Monitoring reads journal and chain too: ten reports are too few to say anything.
+    # Monitoring reads journal and chain too. Ten reports are too few for a statement.
     for source in (("--journal", "journal.sqlite"), ("--chain",), ()):
         done = workspace.run("detector", "monitor", "models/sp500.card.json", "--feed", "sp500", *source)
         assert done.returncode == 2 and "too few reports" in done.stderr
 
-    # Another model file in its place is not taken for it.
+    # Another model file in its place is recognised as such.
     (found_model,) = (tmp_path / "models").glob("sp500.json")
     changed = json.loads(found_model.read_text())
     deployment = tmp_path / "deployment.json"
