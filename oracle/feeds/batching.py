@@ -258,6 +258,8 @@ class Batcher:
 
     def _send(self) -> None:
         """Send off every group that has to leave now, and look again when the next one has to."""
+        # Before the looks at what is due: a statement whose time comes meanwhile gets a timer that is due at once.
+        now = asyncio.get_running_loop().time()
         self._part_incomplete()
         while (members := self._next()) is not None:
             self._start(members)
@@ -265,7 +267,6 @@ class Batcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = asyncio.get_running_loop().time()
         # Overdue statements wait for a prover: the end of a proof calls this, too.
         later = [entry.leave_by for entry in self._waiting if entry.leave_by > now]
         if later:

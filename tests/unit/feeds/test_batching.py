@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -256,16 +257,30 @@ def submitted(feed: str, *batch: str) -> Submitted:
 
 
 async def test_those_of_one_transaction_are_watched_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oracle.feeds.batching.COMPANIONS_S", 0.01)
     carrier = Carrier(provers=0)
     await carrier.join(submitted("b", "a", "b"), proven("a", "a", "b"), submitted("x"))
     assert carrier.groups == [["x"]], "one of its own waits for nobody"
     await carrier.join(submitted("a", "a", "b"))
     assert carrier.groups[1:] == [["a", "b"]]
+    monkeypatch.setattr("oracle.feeds.batching.COMPANIONS_S", 0.01)
     await carrier.join(submitted("d", "c", "d"))  # the other one has ended
     while len(carrier.groups) < 3:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     assert carrier.groups[2:] == [["d"]]
+    await carrier.stop()
+
+
+async def test_one_whose_time_comes_during_a_look_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at three times: it is not yet due at the second, and overdue at the third."""
+    monkeypatch.setattr("oracle.feeds.batching.COMPANIONS_S", 0.01)
+    carrier, loop = Carrier(provers=0), asyncio.get_running_loop()
+    real, looks = loop.time, itertools.count()
+    monkeypatch.setattr(loop, "time", lambda: real() + 0.004 * next(looks))
+    await carrier.join(submitted("d", "c", "d"))
+    async with asyncio.timeout(20):
+        while not carrier.groups:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert carrier.groups == [["d"]]
     await carrier.stop()
 
 
