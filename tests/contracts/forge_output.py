@@ -34,9 +34,12 @@ def current(root: Path, name: str, file: str) -> Compiled | None:
 
 def _is_current(root: Path, metadata: Mapping[str, Any], name: str, file: str) -> bool:
     profile = deployed_profile(root)
+    settings = metadata["settings"]
+    # In some runs, forge hands solc the remappings with an empty context before them.
+    remappings = [each.removeprefix(":") for each in settings["remappings"]]
     return bool(
         metadata["compiler"]["version"].startswith(f"{profile['solc']}+")
-        and metadata["settings"]
+        and settings | {"remappings": remappings}
         == {
             "compilationTarget": {file: name},
             "evmVersion": profile["evm_version"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -165,7 +166,8 @@ async def test_without_a_time_of_the_exchange_that_of_the_request_counts(httpser
         ("", {}, "the exchange gives none"),
         ("[1, 2", {}, "the exchange gives none"),
         ("[]", {}, "the exchange gives none"),
-        ("[" * 50_000, {}, "the exchange gives none"),
+        # How deep a parser may go depends on what was imported before.
+        ("[" * 50_000, {}, r"the exchange gives none|answered what ccxt can't read"),
         ("s3cret", {"status": 429}, "limits the rate of requests"),
         ({"status": "error", "reason": "s3cret"}, {"status": 403}, "answered with an error"),
         ("", {"status": 302, "headers": {"Location": "http://x.example/s3cret"}}, "a redirect, which is not followed"),
@@ -178,7 +180,7 @@ async def test_what_is_no_answer(
     answers(httpserver, body, **options)
     caught = await failure(make())
     assert isinstance(caught, SourceUnavailable | DataError)
-    assert what in str(caught)
+    assert re.search(what, str(caught))
     assert "s3cret" not in str(caught)
 
 
