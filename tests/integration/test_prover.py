@@ -247,7 +247,10 @@ async def test_a_worker_that_dies_while_all_are_warmed_leaves_none_at_work(artif
         for pid in (dying, hanging):
             os.kill(pid, signal.SIGSTOP)
         warming = asyncio.create_task(prover.warm())
-        await asyncio.sleep(0)
+        # Both have to be asked first: a worker that is dead before is replaced, and nothing fails.
+        while not all(child._lock.locked() for child in prover._children):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
         os.kill(dying, signal.SIGKILL)
         with pytest.raises(ProverCrashed):
             await warming
