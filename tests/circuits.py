@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
+import shutil
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,10 @@ BUILDERS = ("oracle/proving", "oracle/core/encoding.py", "oracle/core/privacy.py
 """The code that determines a circuit's files, besides the model and its settings."""
 
 
+KEPT_S = 7 * 86_400
+"""How long a folder is kept that no run uses."""
+
+
 @cache
 def folder() -> Path:
     """Return the cache's folder for the present state of the code."""
@@ -40,6 +47,10 @@ def folder() -> Path:
         content.update(f"\0{file.relative_to(root)}\0".encode() + file.read_bytes())
     found = root / "build" / "test-cache" / content.hexdigest()[:16]
     found.mkdir(parents=True, exist_ok=True)
+    os.utime(found)
+    for other in found.parent.iterdir():
+        if time.time() - other.stat().st_mtime > KEPT_S:
+            shutil.rmtree(other, ignore_errors=True)
     return found
 
 
