@@ -5,19 +5,34 @@ share the table in `tests/vectors/features.json`.
 
 Units: a *move* is in thousandths of the feed's sigma, a *gap* in thousandths of its heartbeat. Both are clipped to
 ±`CLIP`, so that every feature fits an int16 and the circuit has a proof for every possible feature vector.
+
+A model says which features it takes, as a *feature list*: a tuple of `Feature`, in the order of its window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from enum import IntEnum
 
 from oracle.core.errors import DataError
-from oracle.core.types import FeedState, Kind
+from oracle.core.types import FeedState, HoldReason, Kind
 
 CLIP = 32_767
 GAP_ONE = 1_000
-RING_SIZE = 14
+RING_SIZE = 12
+MAX_PEERS = 2
+MAX_FEATURES = 32
+VARIANCE_ONE = 1_000
+"""The variance of a feed whose moves are one sigma a heartbeat."""
+VARIANCE_BITS = 17
+"""The fraction bits with which the hub stores a variance."""
+VARIANCE_START = VARIANCE_ONE << VARIANCE_BITS
+VARIANCE_MEMORY = 7
+"""A round counts for 1/2^7 of the variance after it."""
+NO_ANSWER = -(2**127)
+"""Stands for the answer of a reporter that has none."""
 UINT8_MAX = 2**8 - 1
 UINT16_MAX = 2**16 - 1
 INT128_MAX = 2**127 - 1
@@ -30,6 +45,137 @@ FIELD_MODULUS = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F00000
 """The order of BN254's scalar field, whose elements the instances are."""
 
 _EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
+
+
+class Feature(IntEnum):
+    """A number that the hub derives for a candidate. The values are the contract's.
+
+    Attributes:
+        MOVE: The move from the last accepted answer to the candidate, in thousandths of sigma.
+        GAP: The time since the last accepted observation, in thousandths of the heartbeat. It stands still while the
+            candidate is near a held answer.
+        SPREAD: How far apart the signed answers are, in thousandths of sigma.
+        COUNT: How many reporters answered.
+        VARIANCE: The feed's running variance, in thousandths of sigma² a heartbeat.
+        PEER_MOVE_0: The first peer's move since this feed's last accepted round, in thousandths of the peer's sigma.
+        PEER_MOVE_1: The second peer's.
+        PEER_SEEN_0: 1 if the first peer's move was measured and isn't clipped, else 0.
+        PEER_SEEN_1: The same of the second peer.
+        PAST_0: The latest accepted move. PAST_1 is the one before it, and so on.
+    """
+
+    MOVE = 0
+    GAP = 1
+    SPREAD = 2
+    COUNT = 3
+    VARIANCE = 4
+    PEER_MOVE_0 = 5
+    PEER_MOVE_1 = 6
+    PEER_SEEN_0 = 7
+    PEER_SEEN_1 = 8
+    PAST_0 = 16
+    PAST_1 = 17
+    PAST_2 = 18
+    PAST_3 = 19
+    PAST_4 = 20
+    PAST_5 = 21
+    PAST_6 = 22
+    PAST_7 = 23
+    PAST_8 = 24
+    PAST_9 = 25
+    PAST_10 = 26
+    PAST_11 = 27
+
+
+PAST = tuple(Feature(Feature.PAST_0 + age) for age in range(RING_SIZE))
+"""The features that are accepted moves, newest first."""
+
+PEER_FEATURES = ((Feature.PEER_MOVE_0, Feature.PEER_SEEN_0), (Feature.PEER_MOVE_1, Feature.PEER_SEEN_1))
+"""Each peer's features."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """A peer's answer in a report, with the constants by which its move is measured.
+
+    Attributes:
+        kind: The peer's own.
+        sigma: The peer's own.
+        answer: The quorum's median, in the peer's answer units.
+    """
+
+    kind: Kind
+    sigma: int
+    answer: int
+
+
+def window_features(length: int, spread: bool = False) -> tuple[Feature, ...]:
+    """Return the standard feature list: the move, past moves (newest first), the spread if wanted, the gap.
+
+    Args:
+        length: How many features; there is at least one past move.
+        spread: True for a model that sees how far apart the signed answers are.
+    """
+    tail = (Feature.SPREAD, Feature.GAP) if spread else (Feature.GAP,)
+    past = length - 1 - len(tail)
+    if not 1 <= past <= RING_SIZE:
+        least, most = 2 + len(tail), RING_SIZE + 1 + len(tail)
+        raise DataError(f"a window of {length} features; it must be from {least} to {most}")
+    return (Feature.MOVE, *PAST[:past], *tail)
+
+
+def feature_names(listed: Iterable[Feature]) -> tuple[str, ...]:
+    """Return a feature list as names, for manifests and other files: "move", "past_0", "gap"."""
+    return tuple(feature.name.lower() for feature in listed)
+
+
+def parse_features(names: Iterable[str]) -> tuple[Feature, ...]:
+    """Return the feature list that these names stand for. This is the inverse of `feature_names`.
+
+    Raises:
+        DataError: A name is unknown, or the hub takes no such list.
+    """
+    known = {feature.name.lower(): feature for feature in Feature}
+    found = list[Feature]()
+    for name in names:
+        if name not in known:
+            raise DataError(f"unknown feature {name!r}; the features are {', '.join(known)}")
+        found.append(known[name])
+    return checked_features(found)
+
+
+def decode_features(codes: bytes) -> tuple[Feature, ...]:
+    """Return the feature list that an architecture has on the hub. `bytes(listed)` is the inverse.
+
+    Raises:
+        DataError: A code is unknown, or the hub takes no such list.
+    """
+    known = {int(feature) for feature in Feature}
+    if unknown := [code for code in codes if code not in known]:
+        raise DataError(f"unknown feature code {unknown[0]}; this version of the package knows {sorted(known)}")
+    return checked_features(Feature(code) for code in codes)
+
+
+def checked_features(listed: Iterable[Feature]) -> tuple[Feature, ...]:
+    """Return a feature list if the hub takes it.
+
+    Raises:
+        DataError: It has no move, has one feature twice, or is too long.
+    """
+    found = tuple(listed)
+    if Feature.MOVE not in found:
+        raise DataError('a feature list needs "move", the candidate\'s own move')
+    if len(found) > MAX_FEATURES:
+        raise DataError(f"a feature list of {len(found)}; the hub takes up to {MAX_FEATURES}")
+    if repeated := [feature for at, feature in enumerate(found) if feature in found[:at]]:
+        raise DataError(f"a feature list has {repeated[0].name.lower()!r} twice")
+    return found
+
+
+def peers_needed(listed: Iterable[Feature]) -> int:
+    """Return how many peers a feed must have for a model with this feature list."""
+    found = set(listed)
+    return max((index + 1 for index, pair in enumerate(PEER_FEATURES) if found & set(pair)), default=0)
 
 
 def truncated_quotient(numerator: int, denominator: int) -> int:
@@ -90,8 +236,71 @@ def spread(kind: Kind, sigma: int, lowest: int, highest: int) -> int:
     return abs(move(kind, sigma, highest, lowest))
 
 
+def near(kind: Kind, sigma: int, answer: int, reference: int, tolerance: int) -> bool:
+    """Return True if two answers are within `tolerance`. On a relative feed nothing is near an answer of 0 or less."""
+    if kind is Kind.RELATIVE and (answer <= 0 or reference <= 0):
+        return False
+    return abs(move(kind, sigma, answer, reference)) <= tolerance
+
+
+def gap_of(state: FeedState, answer: int, observed_at: int, tolerance: int) -> int:
+    """Return the gap with which the hub judges a candidate.
+
+    While an anomalous answer is held, an answer near it is judged with the gap of the first held report. What a model
+    allows grows with the gap; with the true one, a held answer would become normal just because time passes.
+
+    Args:
+        state: The feed's state on-chain.
+        answer: The candidate, in answer units.
+        observed_at: Unix seconds, after the last accepted observation.
+        tolerance: The feed's, in thousandths of sigma.
+    """
+    if state.round_id == 0:
+        return GAP_ONE
+    held = state.held if state.held and state.held.reason is HoldReason.ANOMALOUS else None
+    if held and near(state.kind, state.sigma, answer, held.first_answer, tolerance):
+        return held.first_gap
+    return gap(observed_at, state.observed_at, state.heartbeat)
+
+
+def variance(stored: int, move: int, gap: int) -> int:
+    """Return the running variance after one more round, as the hub stores it: with `VARIANCE_BITS` fraction bits.
+
+    A round's own variance is its squared move over its gap, clipped like every feature. The result never exceeds
+    (CLIP << VARIANCE_BITS) + 127, so it fits a uint32.
+
+    Args:
+        stored: The variance before, `VARIANCE_START` at first.
+        move: The round's move, in thousandths of sigma.
+        gap: The round's gap, in thousandths of the heartbeat.
+    """
+    square = min(move * move // gap, CLIP)
+    return stored - (stored >> VARIANCE_MEMORY) + (square << (VARIANCE_BITS - VARIANCE_MEMORY))
+
+
+def peer_move(peer: PeerAnswer, kept: int) -> tuple[int, int]:
+    """Return how far a peer moved, and 1 if that could be measured, else 0.
+
+    Args:
+        peer: The peer's answer in the report.
+        kept: The peer's answer in the report of the feed's last accepted round.
+    """
+    if peer.kind is Kind.RELATIVE and (peer.answer <= 0 or kept <= 0):
+        return 0, 0
+    moved = move(peer.kind, peer.sigma, peer.answer, kept)
+    return moved, int(abs(moved) < CLIP)
+
+
 def features(
-    state: FeedState, answer: int, observed_at: int, length: int, spread: int | None = None
+    state: FeedState,
+    answer: int,
+    observed_at: int,
+    listed: Sequence[Feature],
+    *,
+    tolerance: int,
+    spread: int = 0,
+    count: int = 1,
+    peers: Sequence[PeerAnswer] = (),
 ) -> tuple[int, ...]:
     """Return the feature vector by which the hub judges a candidate.
 
@@ -99,19 +308,32 @@ def features(
         state: The feed's state on-chain.
         answer: The candidate, in answer units.
         observed_at: Unix seconds, after the last accepted observation.
-        length: n, from 3 to RING_SIZE + 2; with a spread, at least 4.
-        spread: The spread of the signed answers, for a model that sees it; None for a model that does not.
+        listed: The model's feature list.
+        tolerance: The feed's, in thousandths of sigma. It decides if a held answer's gap stands still.
+        spread: The spread of the signed answers, in thousandths of sigma.
+        count: How many reporters answered.
+        peers: The peers' answers of the same report, in the order of `state.peers`.
 
     Returns:
-        n integers: the candidate's move, n − 2 accepted moves (newest first), the gap. With a spread: the candidate's
-        move, n − 3 accepted moves, the spread, the gap.
+        One integer for each feature of the list, in its order.
+
+    Raises:
+        ValueError: The list has a feature of a peer that the feed doesn't have.
     """
-    between = () if spread is None else (spread,)
-    past = (*state.returns[: length - 2 - len(between)], *between)
-    if state.round_id == 0:
-        return (0, *past, GAP_ONE)
-    now = move(state.kind, state.sigma, answer, state.answer)
-    return (now, *past, gap(observed_at, state.observed_at, state.heartbeat))
+    if peers_needed(listed) > len(peers):
+        raise ValueError(f"the model needs {peers_needed(listed)} peers; there are answers of {len(peers)}")
+    values = {
+        Feature.MOVE: move(state.kind, state.sigma, answer, state.answer) if state.round_id else 0,
+        Feature.GAP: gap_of(state, answer, observed_at, tolerance),
+        Feature.SPREAD: spread,
+        Feature.COUNT: count,
+        Feature.VARIANCE: state.variance >> VARIANCE_BITS,
+        **dict(zip(PAST, state.returns, strict=True)),
+    }
+    for index, (peer, (moved, seen)) in enumerate(zip(peers, PEER_FEATURES, strict=False)):
+        known = state.round_id > 0
+        values[moved], values[seen] = peer_move(peer, state.peer_answers[index]) if known else (0, 0)
+    return tuple(values[feature] for feature in listed)
 
 
 def push_move(returns: Sequence[int], newest: int) -> tuple[int, ...]:

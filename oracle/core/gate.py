@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oracle.core import encoding
-from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Outcome, Status
+from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Outcome, Round, Status
 
 PATIENCE = 4
 """A hold ends after this many times the reports and the time of a confirmation, even if no level is agreed on."""
@@ -23,16 +23,19 @@ class HoldPolicy:
     A feed can't freeze while its reporters agree. Suppose that every report is within `tolerance` of the first held
     answer, and that no report repeats the last accepted answer more often than `max_repeats` allows. Then the hold ends
     with a report that the model accepts, or with a confirmation. Whatever the model says, it ends at the latest with
-    the first report that is both the `confirmations`-th further one and observed `confirm_delay` or more after the
-    first held one.
+    the first report that is both the `confirmations`-th further one and `confirm_delay` or more after the first held
+    one.
 
     If the reports are not near each other, as in a crash, the hold ends at the latest with the anomalous report that is
-    both the `PATIENCE · (confirmations + 1)`-th since the last accepted report, and observed
-    `PATIENCE · confirm_delay` or more after the first of them.
+    both the `PATIENCE · (confirmations + 1)`-th since the last accepted report, and `PATIENCE · confirm_delay` or more
+    after the first of them.
+
+    Time has to pass on both clocks: the reporters' signed one, and the chain's. Signed times alone can be back-dated,
+    and a whole hold could begin and end in one block.
 
     Attributes:
         confirmations: How many further reports near the first held answer confirm it; at least 1.
-        confirm_delay: Seconds that these reports must span, from the first held one.
+        confirm_delay: Seconds that these reports must span, from the first held one; at least 1.
         tolerance: How far a report may be from the first held answer and still confirm it, in thousandths of sigma.
         max_repeats: How many reports in a row may repeat the last answer exactly. 0: any number.
     """
@@ -51,11 +54,13 @@ class Verdict:
         state: The feed's state after the report.
         outcome: ACCEPTED or HELD.
         reason: Why the report is held, or, of a confirmed report, why it would be. NONE if the model accepts it.
+        round: The round that an accepted report becomes; None if it is held.
     """
 
     state: FeedState
     outcome: Outcome
     reason: HoldReason
+    round: Round | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -63,7 +68,16 @@ class Verdict:
         return self.outcome is Outcome.ACCEPTED and self.reason is not HoldReason.NONE
 
 
-def empty_feed(feed_id: bytes, kind: Kind, sigma: int, heartbeat: int, model_number: int) -> FeedState:
+def empty_feed(
+    feed_id: bytes,
+    kind: Kind,
+    sigma: int,
+    heartbeat: int,
+    model_number: int,
+    *,
+    committee: int = 1,
+    peers: Sequence[bytes] = (),
+) -> FeedState:
     """Return the state of a feed that was just added."""
     return FeedState(
         feed_id=feed_id,
@@ -76,7 +90,11 @@ def empty_feed(feed_id: bytes, kind: Kind, sigma: int, heartbeat: int, model_num
         last_report_at=0,
         model_number=model_number,
         repeats=0,
+        variance=encoding.VARIANCE_START,
         returns=(0,) * encoding.RING_SIZE,
+        peers=tuple(peers),
+        peer_answers=(),
+        committee=committee,
         held=None,
         kind=kind,
         sigma=sigma,
@@ -93,7 +111,9 @@ def judge(
     *,
     score_unit: int,
     published_at: int,
-    latest_observed_at: int | None = None,
+    spread: int = 0,
+    count: int = 1,
+    peer_answers: Sequence[int] = (),
 ) -> Verdict:
     """Apply one proven report to a feed.
 
@@ -104,18 +124,22 @@ def judge(
         observed_at: Unix seconds.
         scores: The model's proven scores. If all are ≤ 0, the model accepts.
         score_unit: The model's score unit, for the stored ratio.
-        published_at: The block's time, unix seconds.
-        latest_observed_at: If several reporters signed, the latest of their times: all times of the next report must be
-            later.
+        published_at: The block's time, unix seconds: the chain's clock.
+        spread: The spread of the signed answers, for the stored round.
+        count: How many reporters answered, for the stored round.
+        peer_answers: The medians of the feed's peers in the same report, in the order of `state.peers`.
     """
-    last_report_at = observed_at if latest_observed_at is None else latest_observed_at
+    if len(peer_answers) != len(state.peers):
+        raise ValueError(f"{len(peer_answers)} answers of peers; the feed has {len(state.peers)} peers")
     repeats = encoding.repeats(state, answer)
     move = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
+    gap = encoding.gap_of(state, answer, observed_at, policy.tolerance)
+    ratio = encoding.score_ratio(scores, score_unit)
     reason = _reason_to_hold(state, policy, answer, repeats, move, scores)
     if reason is not HoldReason.NONE:
-        held = _hold(state, policy, answer, observed_at, scores, score_unit, reason)
-        if not _is_confirmed(held, policy):
-            after = replace(state, status=Status.HELD, held=held, last_report_at=last_report_at)
+        held = _hold(state, policy, answer, observed_at, published_at, gap, ratio, reason)
+        if not _is_confirmed(held, policy, published_at):
+            after = replace(state, status=Status.HELD, held=held, last_report_at=observed_at)
             return Verdict(after, Outcome.HELD, reason)
     after = replace(
         state,
@@ -124,12 +148,24 @@ def judge(
         answer=answer,
         observed_at=observed_at,
         published_at=published_at,
-        last_report_at=last_report_at,
+        last_report_at=observed_at,
         repeats=repeats,
+        variance=encoding.variance(state.variance, move, gap) if state.round_id else encoding.VARIANCE_START,
         returns=encoding.push_move(state.returns, move),
+        peer_answers=tuple(peer_answers),
         held=None,
     )
-    return Verdict(after, Outcome.ACCEPTED, reason)
+    accepted = Round(
+        round_id=after.round_id,
+        answer=answer,
+        observed_at=observed_at,
+        published_at=published_at,
+        model_number=state.model_number,
+        score_ratio=ratio,
+        spread=spread,
+        count=count,
+    )
+    return Verdict(after, Outcome.ACCEPTED, reason, accepted)
 
 
 def _reason_to_hold(
@@ -152,49 +188,57 @@ def _hold(
     policy: HoldPolicy,
     answer: int,
     observed_at: int,
-    scores: Sequence[int],
-    score_unit: int,
+    seen_at: int,
+    gap: int,
+    ratio: int,
     reason: HoldReason,
 ) -> HeldAnswer:
     """Return the hold after a report: a new one, or the same if its reason is the same and its first answer is near."""
     before = state.held
     anomalous = reason is HoldReason.ANOMALOUS
     anomalies = before.anomalies if before else 0
-    since = before.anomalous_since if before else 0
+    since, since_seen = (before.anomalous_since, before.anomalous_seen_at) if before else (0, 0)
+    if anomalous and anomalies == 0:
+        since, since_seen = observed_at, seen_at
     started = HeldAnswer(
         reason=reason,
         answer=answer,
         first_answer=answer,
         first_observed_at=observed_at,
+        first_seen_at=seen_at,
         observed_at=observed_at,
         confirmations=0,
         model_number=state.model_number,
-        score_ratio=encoding.score_ratio(scores, score_unit),
+        score_ratio=ratio,
         anomalies=min(encoding.UINT16_MAX, anomalies + anomalous),
-        anomalous_since=observed_at if anomalous and anomalies == 0 else since,
+        anomalous_since=since,
+        anomalous_seen_at=since_seen,
+        first_gap=gap,
     )
-    if before is None or before.reason is not reason or not _near(state, policy, answer, before.first_answer):
+    if before is None or before.reason is not reason:
+        return started
+    if not encoding.near(state.kind, state.sigma, answer, before.first_answer, policy.tolerance):
         return started
     return replace(
         started,
         first_answer=before.first_answer,
         first_observed_at=before.first_observed_at,
+        first_seen_at=before.first_seen_at,
         confirmations=min(encoding.UINT8_MAX, before.confirmations + 1),
+        first_gap=before.first_gap,
     )
 
 
-def _is_confirmed(held: HeldAnswer, policy: HoldPolicy) -> bool:
-    """Return True if a hold is confirmed. Only anomalous answers can be a new level; other holds never are."""
+def _is_confirmed(held: HeldAnswer, policy: HoldPolicy, now: int) -> bool:
+    """Return True if a hold is confirmed at the chain's time `now`.
+
+    Only anomalous answers can be a new level; other holds never are.
+    """
     if held.reason is not HoldReason.ANOMALOUS:
         return False
     needed, delay = max(1, policy.confirmations), policy.confirm_delay
-    if held.confirmations >= needed and held.observed_at - held.first_observed_at >= delay:
+    span = min(held.observed_at - held.first_observed_at, now - held.first_seen_at)
+    if held.confirmations >= needed and span >= delay:
         return True
-    outlasted = held.observed_at - held.anomalous_since >= PATIENCE * delay
-    return held.anomalies >= PATIENCE * (needed + 1) and outlasted
-
-
-def _near(state: FeedState, policy: HoldPolicy, answer: int, first: int) -> bool:
-    if state.kind is Kind.RELATIVE and (answer <= 0 or first <= 0):
-        return False
-    return abs(encoding.move(state.kind, state.sigma, answer, first)) <= policy.tolerance
+    outlasted = min(held.observed_at - held.anomalous_since, now - held.anomalous_seen_at)
+    return held.anomalies >= PATIENCE * (needed + 1) and outlasted >= PATIENCE * delay
