@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -21,28 +20,22 @@ from oracle.core.encoding import (
     FIELD_MODULUS,
     GAP_ONE,
     INT128_MAX,
-    RING_SIZE,
     SCORE_RATIO_MAX,
     SCORE_UNIT_BITS,
     answer_from_decimal,
     clip,
     decimal_from_answer,
-    features,
     from_field,
     gap,
     instances,
     is_score_unit,
     move,
-    push_move,
-    repeats,
     score_ratio,
-    spread,
     to_field,
     truncated_quotient,
 )
 from oracle.core.errors import DataError
-from oracle.core.gate import empty_feed
-from oracle.core.types import FeedState, Kind
+from oracle.core.types import Kind
 
 answers = st.integers(-INT128_MAX - 1, INT128_MAX)
 prices = st.integers(1, INT128_MAX)
@@ -52,19 +45,7 @@ heartbeats = st.integers(1, 2**32 - 1)
 circuit_integers = st.integers(-INT128_MAX, INT128_MAX)
 moves = st.integers(-CLIP, CLIP)
 
-
-@pytest.fixture(scope="module")
-def vectors(project_root: Path) -> dict[str, Any]:
-    text = (project_root / "tests/vectors/features.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def rows(table: dict[str, list[str]], *columns: str) -> list[tuple[int, ...]]:
-    lengths = {len(column) for column in table.values()}
-    assert len(lengths) == 1
-    assert lengths.pop() > 20
-    return [tuple(int(table[column][i]) for column in columns) for i in range(len(table[columns[0]]))]
+Rows = Callable[..., list[tuple[int, ...]]]
 
 
 # --- shared vectors ---
@@ -90,36 +71,32 @@ def test_the_check_of_the_vectors_can_fail(project_root: Path, tmp_path: Path) -
     assert (checked.returncode, checked.stderr) == (1, "")
 
 
-def test_moves_of_the_vectors(vectors: dict[str, Any]) -> None:
-    for kind, sigma, answer, reference, expected in rows(
-        vectors["move"], "kind", "sigma", "answer", "reference", "move"
-    ):
+def test_moves_of_the_vectors(rows: Rows) -> None:
+    for kind, sigma, answer, reference, expected in rows("move", "kind", "sigma", "answer", "reference", "move"):
         assert move(Kind(kind), sigma, answer, reference) == expected
         assert exact_move(Kind(kind), sigma, answer, reference) == expected
 
 
-def test_gaps_of_the_vectors(vectors: dict[str, Any]) -> None:
-    for observed_at, last, heartbeat, expected in rows(
-        vectors["gap"], "observedAt", "lastObservedAt", "heartbeat", "gap"
-    ):
+def test_gaps_of_the_vectors(rows: Rows) -> None:
+    for observed_at, last, heartbeat, expected in rows("gap", "observedAt", "lastObservedAt", "heartbeat", "gap"):
         assert gap(observed_at, last, heartbeat) == expected
 
 
-def test_ratios_of_the_vectors(vectors: dict[str, Any]) -> None:
-    for score, unit, expected in rows(vectors["scoreRatio"], "score", "unit", "ratio"):
+def test_ratios_of_the_vectors(rows: Rows) -> None:
+    for score, unit, expected in rows("scoreRatio", "score", "unit", "ratio"):
         assert score_ratio([score], unit) == expected
 
 
-def test_score_units_of_the_vectors(vectors: dict[str, Any]) -> None:
-    table = rows(vectors["scoreUnit"], "unit", "fits")
+def test_score_units_of_the_vectors(rows: Rows) -> None:
+    table = rows("scoreUnit", "unit", "fits")
     for unit, fits in table:
         assert is_score_unit(unit) is bool(fits)
     assert {fits for _, fits in table} == {0, 1}
 
 
-def test_field_elements_of_the_vectors(vectors: dict[str, Any]) -> None:
+def test_field_elements_of_the_vectors(rows: Rows, vectors: dict[str, Any]) -> None:
     assert int(vectors["fieldModulus"]) == FIELD_MODULUS
-    for value, element in rows(vectors["toField"], "value", "element"):
+    for value, element in rows("toField", "value", "element"):
         assert to_field(value) == element
         assert from_field(element) == value
 
@@ -213,73 +190,6 @@ def test_a_score_unit_is_what_40_bits_and_a_shift_can_say(mantissa: int, shift: 
 
 def test_a_negative_score_unit_is_none() -> None:
     assert not is_score_unit(-1)
-
-
-# --- features ---
-
-
-def feed(**changes: Any) -> FeedState:
-    return replace(empty_feed(b"\x01" * 32, Kind.RELATIVE, 10_000, 3_600, 1), **changes)
-
-
-@pytest.mark.parametrize("length", [3, 8, RING_SIZE + 2])
-def test_the_first_round_has_no_past(length: int) -> None:
-    assert features(feed(), 5, 10**9, length) == (*(0,) * (length - 1), GAP_ONE)
-
-
-@given(st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE), st.integers(3, RING_SIZE + 2), prices)
-def test_features_are_the_move_the_past_and_the_gap(past: list[int], length: int, answer: int) -> None:
-    state = feed(round_id=9, answer=100_00000000, observed_at=1_000, returns=tuple(past))
-    vector = features(state, answer, 8_200, length)
-    assert len(vector) == length
-    assert vector[0] == move(Kind.RELATIVE, 10_000, answer, 100_00000000)
-    assert vector[1:-1] == tuple(past[: length - 2])
-    assert vector[-1] == 2_000
-    # Each value fits the box, so the circuit has a proof for every window.
-    assert all(-CLIP <= value <= CLIP for value in vector)
-
-
-@given(
-    st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE), st.integers(4, RING_SIZE + 2), prices, st.integers(0, CLIP)
-)
-def test_a_spread_takes_the_place_of_the_oldest_move(past: list[int], length: int, answer: int, apart: int) -> None:
-    state = feed(round_id=9, answer=100_00000000, observed_at=1_000, returns=tuple(past))
-    vector, without = features(state, answer, 8_200, length, apart), features(state, answer, 8_200, length)
-    assert (*vector[:-2], vector[-1]) == (*without[:-2], without[-1])
-    assert vector[-2] == apart
-    assert features(feed(), 5, 10**9, length, apart) == (*(0,) * (length - 2), apart, GAP_ONE)
-
-
-def test_spreads_are_those_of_the_table(vectors: dict[str, Any]) -> None:
-    columns = [[int(value) for value in vectors["spread"][name]] for name in ("kind", "sigma", "lowest", "highest")]
-    found = [spread(Kind(kind), sigma, low, high) for kind, sigma, low, high in zip(*columns, strict=True)]
-    assert found == [int(value) for value in vectors["spread"]["spread"]]
-
-
-@given(st.sampled_from(Kind), sigmas, answers, answers)
-def test_a_spread_is_no_caller_s_choice_of_order_and_fits_the_box(kind: Kind, sigma: int, a: int, b: int) -> None:
-    apart = spread(kind, sigma, min(a, b), max(a, b))
-    assert 0 <= apart <= CLIP
-    assert spread(kind, sigma, a, a) == 0
-    if kind is Kind.ABSOLUTE:
-        assert apart == min(CLIP, abs(a - b) * 1_000 // sigma)
-
-
-@given(st.lists(moves, max_size=40))
-def test_the_ring_has_the_newest_moves_first(pushed: list[int]) -> None:
-    ring: tuple[int, ...] = (0,) * RING_SIZE
-    for value in pushed:
-        ring = push_move(ring, value)
-    assert ring == (*reversed(pushed), *(0,) * RING_SIZE)[:RING_SIZE]
-
-
-@pytest.mark.parametrize(
-    ("round_id", "answer", "before", "after"),
-    [(0, 0, 0, 0), (1, 7, 0, 1), (1, 7, 254, 255), (1, 7, 255, 255), (1, 8, 9, 0)],
-)
-def test_repeats_are_counted_up_to_a_byte(round_id: int, answer: int, before: int, after: int) -> None:
-    latest = 7 if round_id else 0
-    assert repeats(feed(round_id=round_id, answer=latest, repeats=before), answer) == after
 
 
 # --- the field ---
