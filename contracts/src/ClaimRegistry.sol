@@ -9,6 +9,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IClaimRegistry} from "./interfaces/IClaimRegistry.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
+import {Code} from "./libraries/Code.sol";
 import {Instances} from "./libraries/Instances.sol";
 
 /// @title Registry of private claims
@@ -23,8 +24,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 modelId,address subject,uint256 commitment,uint40 expiresAt)");
 
-    /// @inheritdoc IClaimRegistry
-    uint40 public immutable override changeDelay;
+    uint40 private immutable CHANGE_DELAY;
 
     mapping(bytes32 modelId => Model stored) private _models;
     mapping(bytes32 key => Recorded stored) private _claims;
@@ -35,7 +35,12 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     /// @param delay Seconds from a model's proposal, or an issuer's naming, to the first claim that can rest on it.
     constructor(address admin, uint40 delay) AccessControlDefaultAdminRules(delay, admin) EIP712("ClaimRegistry", "1") {
         if (delay > MAX_DELAY) revert InvalidDelay(delay);
-        changeDelay = delay;
+        CHANGE_DELAY = delay;
+    }
+
+    /// @inheritdoc IClaimRegistry
+    function changeDelay() external view override returns (uint40 delay) {
+        return CHANGE_DELAY;
     }
 
     /// @inheritdoc IClaimRegistry
@@ -45,12 +50,12 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         onlyRole(DEFAULT_ADMIN_ROLE)
         returns (bytes32 modelId)
     {
-        if (verifier.code.length == 0) revert HasNoCode(verifier);
+        if (!Code.isContract(verifier)) revert NotAContract(verifier);
         if (modelHash == 0 || modelHash >= Instances.FIELD_MODULUS || proofBytes == 0) revert InvalidModel();
         if (limit == 0 || limit > MAX_LIMIT) revert InvalidModel();
         modelId = _modelId(verifier, modelHash, proofBytes, limit);
         if (_models[modelId].verifier != address(0)) revert ModelExists(modelId);
-        uint40 activeAt = uint40(block.timestamp) + changeDelay;
+        uint40 activeAt = uint40(block.timestamp) + CHANGE_DELAY;
         _models[modelId] = Model(verifier, proofBytes, activeAt, false, limit, modelHash);
         emit ModelProposed(modelId, verifier, modelHash, limit, activeAt);
     }
@@ -65,8 +70,9 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     function addIssuer(bytes32 modelId, address issuer) external override onlyRole(DEFAULT_ADMIN_ROLE) {
         // slither-disable-next-line unused-return -- reverts if there is none
         _known(modelId);
-        if (issuer == address(0) || _issuers[modelId][issuer] != 0) revert InvalidIssuer(modelId, issuer);
-        uint40 activeAt = uint40(block.timestamp) + changeDelay;
+        if (!Code.canSign(issuer)) revert CannotSign(issuer);
+        if (_issuers[modelId][issuer] != 0) revert IssuerExists(modelId, issuer);
+        uint40 activeAt = uint40(block.timestamp) + CHANGE_DELAY;
         _issuers[modelId][issuer] = activeAt;
         emit IssuerAdded(modelId, issuer, activeAt);
     }
@@ -106,11 +112,11 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     }
 
     /// @inheritdoc IClaimRegistry
-    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) public view override returns (bool) {
-        Recorded memory found = _claims[_key(subject, modelId, lo, hi)];
+    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) public view override returns (bool valid) {
+        Recorded memory stored = _claims[_key(subject, modelId, lo, hi)];
         // An empty record has expired.
-        return block.timestamp < found.expiresAt && !_models[modelId].isRetired && isIssuer(modelId, found.issuer)
-            && !_revoked[found.issuer][found.commitment];
+        return block.timestamp < stored.expiresAt && !_models[modelId].isRetired && isIssuer(modelId, stored.issuer)
+            && !_revoked[stored.issuer][stored.commitment];
     }
 
     /// @inheritdoc IClaimRegistry
@@ -118,7 +124,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         external
         view
         override
-        returns (bool)
+        returns (bool covered)
     {
         return lo <= provenLo && provenHi <= hi && isValid(subject, modelId, provenLo, provenHi);
     }
@@ -128,24 +134,24 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         external
         view
         override
-        returns (Recorded memory)
+        returns (Recorded memory found)
     {
         return _claims[_key(subject, modelId, lo, hi)];
     }
 
     /// @inheritdoc IClaimRegistry
-    function model(bytes32 modelId) external view override returns (Model memory) {
+    function model(bytes32 modelId) external view override returns (Model memory found) {
         return _known(modelId);
     }
 
     /// @inheritdoc IClaimRegistry
-    function isIssuer(bytes32 modelId, address issuer) public view override returns (bool) {
+    function isIssuer(bytes32 modelId, address issuer) public view override returns (bool counts) {
         uint40 activeAt = _issuers[modelId][issuer];
         return activeAt != 0 && activeAt <= block.timestamp;
     }
 
     /// @inheritdoc IClaimRegistry
-    function isRevoked(address issuer, uint256 commitment) external view override returns (bool) {
+    function isRevoked(address issuer, uint256 commitment) external view override returns (bool revoked) {
         return _revoked[issuer][commitment];
     }
 
@@ -154,7 +160,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         public
         view
         override
-        returns (bytes32)
+        returns (bytes32 digest)
     {
         return _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, modelId, subject, commitment, expiresAt)));
     }
@@ -226,7 +232,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     function _active(bytes32 modelId) private view returns (Model memory stored) {
         stored = _known(modelId);
         if (stored.isRetired || block.timestamp < stored.activeAt) revert ModelNotActive(modelId);
-        // The code at an address can change, for instance if the account delegates or the contract is created again.
+        // The code at an address can change, on some chains: a contract that destroys itself can be created again.
         if (_modelId(stored.verifier, stored.modelHash, stored.proofBytes, stored.limit) != modelId) {
             revert VerifierChanged(stored.verifier);
         }
@@ -235,12 +241,12 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     function _modelId(address verifier, uint256 modelHash, uint32 proofBytes, uint128 limit)
         private
         view
-        returns (bytes32)
+        returns (bytes32 modelId)
     {
         return keccak256(abi.encode(modelHash, verifier.codehash, proofBytes, limit));
     }
 
-    function _key(address subject, bytes32 modelId, int128 lo, int128 hi) private pure returns (bytes32) {
+    function _key(address subject, bytes32 modelId, int128 lo, int128 hi) private pure returns (bytes32 key) {
         return keccak256(abi.encode(subject, modelId, lo, hi));
     }
 }

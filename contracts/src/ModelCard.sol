@@ -6,6 +6,7 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 import {IModelCard} from "./interfaces/IModelCard.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
+import {Code} from "./libraries/Code.sol";
 import {Instances} from "./libraries/Instances.sol";
 import {Circuit, CircuitSlot} from "./libraries/Slots.sol";
 
@@ -88,7 +89,7 @@ contract ModelCard is IModelCard {
     }
 
     /// @inheritdoc IModelCard
-    function card(bytes32 cardId) external view override returns (Card memory) {
+    function card(bytes32 cardId) external view override returns (Card memory found) {
         Tally memory tally = _known(cardId);
         Stored storage stored = _cards[cardId];
         Circuit circuit = stored.circuit;
@@ -110,13 +111,13 @@ contract ModelCard is IModelCard {
     }
 
     /// @inheritdoc IModelCard
-    function isComplete(bytes32 cardId) external view override returns (bool) {
+    function isComplete(bytes32 cardId) external view override returns (bool complete) {
         Tally memory tally = _known(cardId);
         return tally.counted == tally.batches;
     }
 
     /// @inheritdoc IModelCard
-    function isCounted(bytes32 cardId, uint256 index) external view override returns (bool) {
+    function isCounted(bytes32 cardId, uint256 index) external view override returns (bool counted) {
         return _cards[cardId].batches.get(index);
     }
 
@@ -125,7 +126,7 @@ contract ModelCard is IModelCard {
         public
         pure
         override
-        returns (bytes32)
+        returns (bytes32 cardId)
     {
         return keccak256(abi.encode(hub, modelNumber, batchSize, root, batches));
     }
@@ -174,11 +175,15 @@ contract ModelCard is IModelCard {
         stored.tally = tally;
     }
 
-    function _circuit(IZkOracle.Architecture memory found, uint16 batchSize) internal pure returns (Circuit) {
+    function _circuit(IZkOracle.Architecture memory found, uint16 batchSize) internal view returns (Circuit) {
         for (uint256 i = 0; i < found.batchSizes.length; ++i) {
             if (found.batchSizes[i] == batchSize) {
+                address verifier = found.verifiers[i];
+                if (!Code.isContract(verifier) || verifier.codehash != found.codeHashes[i]) {
+                    revert VerifierChanged(verifier);
+                }
                 return CircuitSlot.pack(
-                    found.verifiers[i], found.bindsModel, found.hasSpread, found.features, found.outputs, 1, batchSize
+                    verifier, found.bindsModel, found.hasSpread, found.features, found.outputs, 1, batchSize
                 );
             }
         }

@@ -3,44 +3,58 @@ pragma solidity 0.8.30;
 
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {ISplitVerifier} from "./interfaces/ISplitVerifier.sol";
+import {Code} from "./libraries/Code.sol";
 import {Instances} from "./libraries/Instances.sol";
 
 /// @title Verifies one inference of a model that is cut into several circuits
 contract SplitVerifier is ISplitVerifier {
-    /// @inheritdoc ISplitVerifier
-    uint256 public immutable override inputCount;
-    /// @inheritdoc ISplitVerifier
-    uint256 public immutable override outputCount;
-    /// @inheritdoc ISplitVerifier
-    int256 public immutable override clip;
+    uint256 private immutable INPUT_COUNT;
+    uint256 private immutable OUTPUT_COUNT;
+    int256 private immutable CLIP;
 
     Segment[] private _segments;
 
     /// @param segments The model's segments, in order.
-    /// @param inputCount_ The number of integers that the first segment takes.
-    /// @param outputCount_ The number of integers that the last segment gives.
-    /// @param clip_ The bound of the inputs.
-    constructor(Segment[] memory segments, uint256 inputCount_, uint256 outputCount_, int256 clip_) {
-        if (segments.length == 0 || inputCount_ == 0 || outputCount_ == 0) revert EmptyModel();
-        if (clip_ < 1 || clip_ >= Instances.SCORE_BOUND) revert InvalidClip(clip_);
+    /// @param inputs The number of integers that the first segment takes.
+    /// @param outputs The number of integers that the last segment gives.
+    /// @param bound The bound of the inputs.
+    constructor(Segment[] memory segments, uint256 inputs, uint256 outputs, int256 bound) {
+        if (segments.length == 0 || inputs == 0 || outputs == 0) revert EmptyModel();
+        if (bound < 1 || bound >= Instances.SCORE_BOUND) revert InvalidClip(bound);
         for (uint256 i = 0; i < segments.length; ++i) {
             Segment memory each = segments[i];
-            if (address(each.verifier).code.length == 0) revert HasNoCode(i);
+            if (!Code.isContract(address(each.verifier))) revert NotAContract(i);
+            _requireCode(i, each);
             if (each.bindsModel ? each.modelHash >= Instances.FIELD_MODULUS : each.modelHash != 0) {
                 revert InvalidModelHash(i, each.modelHash);
             }
             _segments.push(each);
         }
-        (inputCount, outputCount, clip) = (inputCount_, outputCount_, clip_);
+        (INPUT_COUNT, OUTPUT_COUNT, CLIP) = (inputs, outputs, bound);
     }
 
     /// @inheritdoc ISplitVerifier
-    function segmentCount() external view override returns (uint256) {
+    function inputCount() external view override returns (uint256 count) {
+        return INPUT_COUNT;
+    }
+
+    /// @inheritdoc ISplitVerifier
+    function outputCount() external view override returns (uint256 count) {
+        return OUTPUT_COUNT;
+    }
+
+    /// @inheritdoc ISplitVerifier
+    function clip() external view override returns (int256 bound) {
+        return CLIP;
+    }
+
+    /// @inheritdoc ISplitVerifier
+    function segmentCount() external view override returns (uint256 count) {
         return _segments.length;
     }
 
     /// @inheritdoc ISplitVerifier
-    function segment(uint256 index) external view override returns (Segment memory) {
+    function segment(uint256 index) external view override returns (Segment memory found) {
         return _segments[index];
     }
 
@@ -50,7 +64,7 @@ contract SplitVerifier is ISplitVerifier {
         int256[] calldata outputs,
         uint256[] calldata boundaries,
         bytes[] calldata proofs
-    ) external view override returns (bool) {
+    ) external view override returns (bool isProven) {
         uint256 last = _segments.length - 1;
         if (boundaries.length != last) revert WrongBoundaryCount(boundaries.length, last);
         if (proofs.length != last + 1) revert WrongProofCount(proofs.length, last + 1);
@@ -65,16 +79,16 @@ contract SplitVerifier is ISplitVerifier {
     }
 
     function _inputs(int256[] calldata inputs) private view returns (uint256[] memory elements) {
-        if (inputs.length != inputCount) revert WrongInputCount(inputs.length, inputCount);
+        if (inputs.length != INPUT_COUNT) revert WrongInputCount(inputs.length, INPUT_COUNT);
         elements = new uint256[](inputs.length);
         for (uint256 i = 0; i < inputs.length; ++i) {
-            if (inputs[i] > clip || inputs[i] < -clip) revert InputOutOfRange(i, inputs[i]);
+            if (inputs[i] > CLIP || inputs[i] < -CLIP) revert InputOutOfRange(i, inputs[i]);
             elements[i] = Instances.toField(inputs[i]);
         }
     }
 
     function _outputs(int256[] calldata outputs) private view returns (uint256[] memory elements) {
-        if (outputs.length != outputCount) revert WrongOutputCount(outputs.length, outputCount);
+        if (outputs.length != OUTPUT_COUNT) revert WrongOutputCount(outputs.length, OUTPUT_COUNT);
         elements = new uint256[](outputs.length);
         for (uint256 i = 0; i < outputs.length; ++i) {
             if (outputs[i] >= Instances.SCORE_BOUND || outputs[i] <= -Instances.SCORE_BOUND) {
@@ -90,6 +104,12 @@ contract SplitVerifier is ISplitVerifier {
         elements[0] = boundaries[index];
     }
 
+    /// @dev On some chains, a contract that destroys itself can be created again with other code.
+    function _requireCode(uint256 index, Segment memory each) private view {
+        bytes32 codeHash = address(each.verifier).codehash;
+        if (codeHash != each.codeHash) revert WrongCode(index, codeHash, each.codeHash);
+    }
+
     /// @dev Returns true if segment `index` proves that it gives `right` for `left`: integers at the model's ends,
     /// hashes between segments.
     function _accepts(uint256 index, bytes calldata proof, uint256[] memory left, uint256[] memory right)
@@ -98,6 +118,7 @@ contract SplitVerifier is ISplitVerifier {
         returns (bool)
     {
         Segment memory each = _segments[index];
+        _requireCode(index, each);
         uint256[] memory instances = new uint256[]((each.bindsModel ? 1 : 0) + left.length + right.length);
         // The hash of an input comes before the hash of the weights; an input itself comes after it.
         uint256 at = 0;

@@ -5,6 +5,7 @@ import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step
 
 import {AggregatorV2V3Interface} from "./interfaces/AggregatorV2V3Interface.sol";
 import {FeedRegistryInterface, IZkFeedRegistry} from "./interfaces/IZkFeedRegistry.sol";
+import {Code} from "./libraries/Code.sol";
 
 /// @title A lookup of feeds by base and quote, in the manner of Chainlink's FeedRegistry
 contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
@@ -15,19 +16,28 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         uint64 endingRoundId;
     }
 
-    /// @dev    255..240  239..176         175..160        159..0
-    ///         unused    confirmableFrom  currentPhaseId  proposed
+    /// @dev `decimals` are those of the first feed, and of every later one.
+    ///
+    ///         255..248  247..240  239..176         175..160        159..0
+    ///         unused    decimals  confirmableFrom  currentPhaseId  proposed
     struct Pair {
         AggregatorV2V3Interface proposed;
         uint16 currentPhaseId;
         uint64 confirmableFrom;
+        uint8 decimals;
         mapping(uint256 phaseId => PhaseFeed phase) phases;
     }
 
     uint256 private constant PHASE_OFFSET = 64;
 
-    /// @inheritdoc IZkFeedRegistry
-    uint32 public immutable override changeDelay;
+    /// @dev The gas that a feed may use for one answer. An adapter of a hub uses less than half. A search for a phase's
+    /// last round asks 128 times at most: 9 million gas, which every chain takes in one transaction.
+    uint256 private constant READ_GAS = 60_000;
+    /// @dev What must be left, so that the feed gets READ_GAS. A call passes on 63 of 64 parts, after 2,600 gas for an
+    /// address that is asked for the first time.
+    uint256 private constant READ_GAS_NEEDED = 66_000;
+
+    uint32 private immutable CHANGE_DELAY;
 
     mapping(address base => mapping(address quote => Pair pair)) private _pairs;
     /// @dev The number of pairs that have this feed as their current one.
@@ -36,7 +46,12 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     /// @param owner_ The owner, who proposes and confirms. A handover takes two steps.
     /// @param changeDelay_ Seconds from a proposal to its earliest confirmation.
     constructor(address owner_, uint32 changeDelay_) Ownable(owner_) {
-        changeDelay = changeDelay_;
+        CHANGE_DELAY = changeDelay_;
+    }
+
+    /// @inheritdoc IZkFeedRegistry
+    function changeDelay() external view override returns (uint32 delay) {
+        return CHANGE_DELAY;
     }
 
     // Changes
@@ -46,9 +61,9 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         Pair storage pair = _pairs[base][quote];
         address current = address(_current(pair).feed);
         if (aggregator == current) revert AlreadyCurrent(aggregator);
-        if (aggregator.code.length == 0) revert HasNoCode(aggregator);
+        if (!Code.isContract(aggregator)) revert NotAContract(aggregator);
         pair.proposed = AggregatorV2V3Interface(aggregator);
-        pair.confirmableFrom = uint64(block.timestamp) + changeDelay;
+        pair.confirmableFrom = uint64(block.timestamp) + CHANGE_DELAY;
         emit FeedProposed(base, quote, aggregator, current, msg.sender);
     }
 
@@ -68,9 +83,13 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         AggregatorV2V3Interface next = AggregatorV2V3Interface(aggregator);
         PhaseFeed storage ended = _current(pair);
         AggregatorV2V3Interface previous = ended.feed;
-        uint64 latest = _latestOf(next);
-        if (address(previous) != address(0)) {
-            _requireReplacement(next, previous);
+        (uint64 latest, uint8 places) = _examine(next);
+        if (address(previous) == address(0)) {
+            pair.decimals = places;
+        } else {
+            if (places != pair.decimals) revert DecimalsDiffer(places, pair.decimals);
+            _requireAnswer(next);
+            // The previous feed answers this and nothing else, so whatever it does, it is replaced.
             ended.endingRoundId = _lastRoundId(previous, ended.startingRoundId);
             --_uses[previous];
         }
@@ -85,41 +104,41 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         if (pair.confirmableFrom == 0 || aggregator != address(pair.proposed)) revert NotProposed(aggregator);
     }
 
-    function _latestOf(AggregatorV2V3Interface feed) internal view returns (uint64) {
-        uint256 latest = feed.latestRound();
-        if (latest > type(uint64).max) revert RoundIdTooLarge(latest);
+    /// @dev The round id and the decimals that a feed gives before it is listed, asked as it will be asked later.
+    function _examine(AggregatorV2V3Interface feed) internal view returns (uint64 latest, uint8 places) {
+        (bool isOk, uint256 roundId) = _ask(feed, abi.encodeCall(feed.latestRound, ()));
+        if (!isOk) revert UnreadableFeed(address(feed));
+        if (roundId > type(uint64).max) revert RoundIdTooLarge(roundId);
+        uint256 word;
+        (isOk, word) = _ask(feed, abi.encodeCall(feed.decimals, ()));
+        if (!isOk || word > type(uint8).max) revert UnreadableFeed(address(feed));
         // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
-        return uint64(latest);
+        return (uint64(roundId), uint8(word));
     }
 
-    function _requireReplacement(AggregatorV2V3Interface next, AggregatorV2V3Interface previous) internal view {
-        uint8 proposed = next.decimals();
-        // A broken feed has to be replaceable. If it does not tell its decimals, they are not compared.
-        try previous.decimals() returns (uint8 current) {
-            if (proposed != current) revert DecimalsDiffer(proposed, current);
-        } catch {}
-        // slither-disable-next-line unused-return -- only the existence of an answer matters
-        try next.latestRoundData() returns (uint80, int256, uint256, uint256 updatedAt, uint80) {
-            if (updatedAt == 0) revert NoAnswer(address(next));
-        } catch {
-            revert NoAnswer(address(next));
-        }
+    /// @dev Reverts unless the feed has a latest answer with a time.
+    function _requireAnswer(AggregatorV2V3Interface feed) internal view {
+        uint256[] memory round = new uint256[](5);
+        if (
+            !_ask(feed, abi.encodeCall(feed.latestRoundData, ()), round) || round[0] > type(uint80).max || round[3] == 0
+                || round[4] > type(uint80).max
+        ) revert NoAnswer(address(feed));
     }
 
     // The current feed
 
     /// @inheritdoc FeedRegistryInterface
-    function decimals(address base, address quote) external view override returns (uint8) {
+    function decimals(address base, address quote) external view override returns (uint8 places) {
         return getFeed(base, quote).decimals();
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function description(address base, address quote) external view override returns (string memory) {
+    function description(address base, address quote) external view override returns (string memory text) {
         return getFeed(base, quote).description();
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function version(address base, address quote) external view override returns (uint256) {
+    function version(address base, address quote) external view override returns (uint256 number) {
         return getFeed(base, quote).version();
     }
 
@@ -136,17 +155,17 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function latestAnswer(address base, address quote) external view override returns (int256) {
+    function latestAnswer(address base, address quote) external view override returns (int256 answer) {
         return getFeed(base, quote).latestAnswer();
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function latestTimestamp(address base, address quote) external view override returns (uint256) {
+    function latestTimestamp(address base, address quote) external view override returns (uint256 timestamp) {
         return getFeed(base, quote).latestTimestamp();
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function latestRound(address base, address quote) external view override returns (uint256) {
+    function latestRound(address base, address quote) external view override returns (uint256 roundId) {
         return _join(_pairs[base][quote].currentPhaseId, getFeed(base, quote).latestRound());
     }
 
@@ -173,13 +192,18 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function getAnswer(address base, address quote, uint256 roundId) external view override returns (int256) {
+    function getAnswer(address base, address quote, uint256 roundId) external view override returns (int256 answer) {
         (AggregatorV2V3Interface feed, uint64 feedRoundId) = _find(base, quote, roundId);
         return address(feed) == address(0) ? int256(0) : feed.getAnswer(feedRoundId);
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function getTimestamp(address base, address quote, uint256 roundId) external view override returns (uint256) {
+    function getTimestamp(address base, address quote, uint256 roundId)
+        external
+        view
+        override
+        returns (uint256 timestamp)
+    {
         (AggregatorV2V3Interface feed, uint64 feedRoundId) = _find(base, quote, roundId);
         return address(feed) == address(0) ? 0 : feed.getTimestamp(feedRoundId);
     }
@@ -201,7 +225,12 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function getPreviousRoundId(address base, address quote, uint80 roundId) external view override returns (uint80) {
+    function getPreviousRoundId(address base, address quote, uint80 roundId)
+        external
+        view
+        override
+        returns (uint80 previousRoundId)
+    {
         Pair storage pair = _pairs[base][quote];
         (uint16 phaseId,) = _split(roundId);
         if (phaseId > pair.currentPhaseId) phaseId = pair.currentPhaseId;
@@ -214,7 +243,12 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function getNextRoundId(address base, address quote, uint80 roundId) external view override returns (uint80) {
+    function getNextRoundId(address base, address quote, uint80 roundId)
+        external
+        view
+        override
+        returns (uint80 nextRoundId)
+    {
         Pair storage pair = _pairs[base][quote];
         (uint256 phaseId,) = _split(roundId);
         if (phaseId == 0) phaseId = 1;
@@ -229,7 +263,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     // Phases
 
     /// @inheritdoc FeedRegistryInterface
-    function getCurrentPhaseId(address base, address quote) external view override returns (uint16) {
+    function getCurrentPhaseId(address base, address quote) external view override returns (uint16 currentPhaseId) {
         return _pairs[base][quote].currentPhaseId;
     }
 
@@ -238,13 +272,13 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         public
         view
         override
-        returns (AggregatorV2V3Interface)
+        returns (AggregatorV2V3Interface feed)
     {
         return _pairs[base][quote].phases[phaseId].feed;
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function getPhase(address base, address quote, uint16 phaseId) external view override returns (Phase memory) {
+    function getPhase(address base, address quote, uint16 phaseId) external view override returns (Phase memory found) {
         PhaseFeed memory phase = _pairs[base][quote].phases[phaseId];
         require(address(phase.feed) != address(0), "Phase does not exist");
         return Phase(phaseId, phase.startingRoundId, phase.endingRoundId);
@@ -255,21 +289,26 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         external
         view
         override
-        returns (uint80, uint80)
+        returns (uint80 startingRoundId, uint80 endingRoundId)
     {
         require(address(getPhaseFeed(base, quote, phaseId)) != address(0), "Phase does not exist");
         return _range(_pairs[base][quote], phaseId);
     }
 
     /// @inheritdoc FeedRegistryInterface
-    function isFeedEnabled(address aggregator) external view override returns (bool) {
+    function isFeedEnabled(address aggregator) external view override returns (bool isEnabled) {
         return _uses[AggregatorV2V3Interface(aggregator)] != 0;
     }
 
     // Proposals
 
     /// @inheritdoc FeedRegistryInterface
-    function getProposedFeed(address base, address quote) external view override returns (AggregatorV2V3Interface) {
+    function getProposedFeed(address base, address quote)
+        external
+        view
+        override
+        returns (AggregatorV2V3Interface feed)
+    {
         return _pairs[base][quote].proposed;
     }
 
@@ -278,7 +317,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         external
         view
         override
-        returns (uint80, int256, uint256, uint256, uint80)
+        returns (uint80 id, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
         return _proposed(base, quote).getRoundData(roundId);
     }
@@ -288,13 +327,13 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         external
         view
         override
-        returns (uint80, int256, uint256, uint256, uint80)
+        returns (uint80 id, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
     {
         return _proposed(base, quote).latestRoundData();
     }
 
     /// @inheritdoc IZkFeedRegistry
-    function confirmableFrom(address base, address quote) external view override returns (uint64) {
+    function confirmableFrom(address base, address quote) external view override returns (uint64 time) {
         return _pairs[base][quote].confirmableFrom;
     }
 
@@ -333,10 +372,9 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     /// revert. Then this function asks for rounds in steps that double and then halve, which works because ids have no
     /// gaps.
     function _lastRoundId(AggregatorV2V3Interface feed, uint64 starting) internal view returns (uint64) {
-        try feed.latestRound() returns (uint256 latest) {
-            // forge-lint: disable-next-item(unsafe-typecast) -- bounded here
-            if (latest >= starting && latest <= type(uint64).max) return uint64(latest);
-        } catch {}
+        (bool isOk, uint256 latest) = _ask(feed, abi.encodeCall(feed.latestRound, ()));
+        // forge-lint: disable-next-item(unsafe-typecast) -- bounded here
+        if (isOk && latest >= starting && latest <= type(uint64).max) return uint64(latest);
         uint256 last = uint256(starting) - 1;
         uint256 step = 1;
         // slither-disable-start divide-before-multiply -- nothing is lost: only powers of two are halved
@@ -354,10 +392,34 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
 
     function _hasRound(AggregatorV2V3Interface feed, uint256 roundId) internal view returns (bool) {
         if (roundId > type(uint64).max) return false;
-        try feed.getTimestamp(roundId) returns (uint256 timestamp) {
-            return timestamp != 0;
-        } catch {
-            return false;
+        (bool isOk, uint256 timestamp) = _ask(feed, abi.encodeCall(feed.getTimestamp, (roundId)));
+        return isOk && timestamp != 0;
+    }
+
+    /// @dev The feed's answer of one word; false if it gives none.
+    function _ask(AggregatorV2V3Interface feed, bytes memory question)
+        internal
+        view
+        returns (bool isOk, uint256 answer)
+    {
+        uint256[] memory words = new uint256[](1);
+        isOk = _ask(feed, question, words);
+        answer = words[0];
+    }
+
+    /// @dev Fills `words` with the feed's answer. Returns false if the feed reverts, uses more than its gas, or answers
+    /// more or fewer words. It can do nothing else: it has no more gas to use, it changes no state, and no more than
+    /// the words are copied.
+    function _ask(AggregatorV2V3Interface feed, bytes memory question, uint256[] memory words)
+        internal
+        view
+        returns (bool isOk)
+    {
+        if (gasleft() < READ_GAS_NEEDED) revert TooLittleGas(gasleft(), READ_GAS_NEEDED);
+        assembly ("memory-safe") {
+            let size := mul(mload(words), 32)
+            isOk := staticcall(READ_GAS, feed, add(question, 32), mload(question), add(words, 32), size)
+            isOk := and(isOk, eq(returndatasize(), size))
         }
     }
 

@@ -197,6 +197,37 @@ contract ClaimRegistryTest is Test {
         _submit();
     }
 
+    /// @dev Its key could put other code in the verifier's place after everybody has examined it.
+    function test_anAccountThatDelegatesIsNoVerifier() public {
+        address account = makeAddr("account");
+        vm.etch(account, abi.encodePacked(hex"ef0100", address(new StubVerifier())));
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAContract.selector, account));
+        registry.proposeModel(account, MODEL_HASH, 32, LIMIT);
+    }
+
+    /// @dev It would look like an issuer, and could attest nothing.
+    function test_whoCanNotSignIsNoIssuer() public {
+        address[2] memory mute = [address(0), address(registry)];
+        for (uint256 i = 0; i < mute.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.CannotSign.selector, mute[i]));
+            registry.addIssuer(modelId, mute[i]);
+            assertFalse(registry.isIssuer(modelId, mute[i]));
+        }
+    }
+
+    /// @dev An account that delegates still has its key, and signs with it.
+    function test_anAccountThatDelegatesIsAnIssuer() public {
+        uint256 key = 0xDE1E6A7E;
+        vm.etch(vm.addr(key), abi.encodePacked(hex"ef0100", address(registry)));
+        registry.addIssuer(modelId, vm.addr(key));
+        vm.warp(block.timestamp + DELAY);
+        bytes memory proof = _proof(claim);
+        IClaimRegistry.Attestation memory attestation = _attestation(registry, key, claim);
+        vm.prank(ALICE);
+        registry.submitClaim(claim, 9, attestation, proof);
+        assertTrue(_isValid());
+    }
+
     function test_proofs() public {
         IClaimRegistry.Attestation memory attestation = _attestation(registry, issuerKey, claim);
         vm.startPrank(ALICE);
@@ -231,7 +262,7 @@ contract ClaimRegistryTest is Test {
         assertFalse(registry.isIssuer(modelId, issuer));
         _expect(abi.encodeWithSelector(IClaimRegistry.UntrustedIssuer.selector, issuer));
         _submit();
-        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, issuer));
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.IssuerExists.selector, modelId, issuer));
         registry.addIssuer(modelId, issuer);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownIssuer.selector, modelId, issuer));
         registry.removeIssuer(modelId, issuer);
@@ -258,10 +289,8 @@ contract ClaimRegistryTest is Test {
         registry.submitClaim(claim, 9, attestation, proof);
         assertTrue(_isValid());
         // Naming it again would postpone it, so it does nothing.
-        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, later));
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.IssuerExists.selector, modelId, later));
         registry.addIssuer(modelId, later);
-        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.InvalidIssuer.selector, modelId, address(0)));
-        registry.addIssuer(modelId, address(0));
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownModel.selector, bytes32(0)));
         registry.addIssuer(bytes32(0), later);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.UnknownIssuer.selector, modelId, MALLORY));
@@ -345,7 +374,7 @@ contract ClaimRegistryTest is Test {
         registry.removeIssuer(modelId, issuer);
         vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.ModelExists.selector, modelId));
         registry.proposeModel(verifier, MODEL_HASH, 32, LIMIT);
-        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.HasNoCode.selector, MALLORY));
+        vm.expectRevert(abi.encodeWithSelector(IClaimRegistry.NotAContract.selector, MALLORY));
         registry.proposeModel(MALLORY, 1, 32, LIMIT);
         vm.expectRevert(IClaimRegistry.InvalidModel.selector);
         registry.proposeModel(verifier, R, 32, LIMIT);

@@ -65,6 +65,23 @@ contract ModelCardTest is OracleTest {
         cards.open(hub, modelNumber, BATCH, root, BATCHES);
     }
 
+    /// @dev The verifier's code is another one than the hub recorded.
+    function test_openAfterTheVerifierBecameAnother() public {
+        vm.etch(address(verifier4), address(new YesVerifier()).code);
+        vm.expectRevert(abi.encodeWithSelector(IModelCard.VerifierChanged.selector, verifier4));
+        cards.open(hub, modelNumber, BATCH, root, BATCHES + 1);
+    }
+
+    /// @dev Anyone may open a card of any hub, also of one that took an account which delegates for a verifier.
+    function test_openWithAnAccountThatDelegates() public {
+        vm.etch(address(verifier4), abi.encodePacked(hex"ef0100", address(new YesVerifier())));
+        IZkOracle.Architecture memory found = hub.architecture(architectureId);
+        found.codeHashes[1] = address(verifier4).codehash;
+        vm.mockCall(address(hub), abi.encodeCall(hub.architecture, (architectureId)), abi.encode(found));
+        vm.expectRevert(abi.encodeWithSelector(IModelCard.VerifierChanged.selector, verifier4));
+        cards.open(hub, modelNumber, BATCH, root, BATCHES + 1);
+    }
+
     function test_openWhatIsNot() public {
         vm.expectRevert(IModelCard.EmptyBenchmark.selector);
         cards.open(hub, modelNumber, BATCH, root, 0);

@@ -7,6 +7,7 @@ import {SplitVerifier} from "../src/SplitVerifier.sol";
 import {IHalo2Verifier} from "../src/interfaces/IHalo2Verifier.sol";
 import {ISplitVerifier} from "../src/interfaces/ISplitVerifier.sol";
 import {StubVerifier} from "./mocks/StubVerifier.sol";
+import {YesVerifier} from "./mocks/YesVerifier.sol";
 
 /// @dev A verifier that answers every call with these bytes.
 contract Answering {
@@ -46,9 +47,19 @@ contract SplitVerifierTest is Test {
 
     function _segments() internal view returns (ISplitVerifier.Segment[] memory segments) {
         segments = new ISplitVerifier.Segment[](3);
-        segments[0] = ISplitVerifier.Segment(stub, false, 0);
-        segments[1] = ISplitVerifier.Segment(stub, true, HASH);
-        segments[2] = ISplitVerifier.Segment(stub, false, 0);
+        segments[0] = _segment(stub, false, 0);
+        segments[1] = _segment(stub, true, HASH);
+        segments[2] = _segment(stub, false, 0);
+    }
+
+    function _segment(IHalo2Verifier at, bool bindsModel, uint256 modelHash)
+        internal
+        view
+        returns (ISplitVerifier.Segment memory)
+    {
+        return ISplitVerifier.Segment({
+            verifier: at, bindsModel: bindsModel, codeHash: address(at).codehash, modelHash: modelHash
+        });
     }
 
     /// @dev The stub's "proof" of these instances.
@@ -92,7 +103,7 @@ contract SplitVerifierTest is Test {
 
     function test_oneSegmentIsAChain() public {
         ISplitVerifier.Segment[] memory one = new ISplitVerifier.Segment[](1);
-        one[0] = ISplitVerifier.Segment(stub, true, HASH);
+        one[0] = _segment(stub, true, HASH);
         verifier = new SplitVerifier(one, 2, 1, CLIP);
         uint256[] memory instances = new uint256[](4);
         (instances[0], instances[1], instances[2], instances[3]) = (HASH, R - 5, _field(CLIP), R - 1);
@@ -184,12 +195,12 @@ contract SplitVerifierTest is Test {
             [bytes(""), abi.encode(0), abi.encode(2), abi.encodePacked(uint8(1)), abi.encode(uint256(1), uint256(1))];
         ISplitVerifier.Segment[] memory segments = _segments();
         for (uint256 i = 0; i < answers.length; ++i) {
-            segments[2].verifier = IHalo2Verifier(address(new Answering(answers[i])));
+            segments[2] = _segment(IHalo2Verifier(address(new Answering(answers[i]))), false, 0);
             verifier = new SplitVerifier(segments, 2, 1, CLIP);
             _expectRejected(2);
             _verify();
         }
-        segments[2].verifier = IHalo2Verifier(address(new Answering(abi.encode(1))));
+        segments[2] = _segment(IHalo2Verifier(address(new Answering(abi.encode(1)))), false, 0);
         verifier = new SplitVerifier(segments, 2, 1, CLIP);
         assertTrue(_verify());
     }
@@ -214,8 +225,58 @@ contract SplitVerifierTest is Test {
         segments[2].modelHash = 1;
         vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.InvalidModelHash.selector, 2, 1));
         new SplitVerifier(segments, 2, 1, CLIP);
-        segments[2] = ISplitVerifier.Segment(IHalo2Verifier(address(0xdead)), false, 0);
-        vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.HasNoCode.selector, 2));
+    }
+
+    // Verifiers that change
+
+    function test_anAddressWithoutCodeIsNoVerifier() public {
+        _refuseVerifier(address(0xdead));
+        _refuseVerifier(address(0));
+    }
+
+    /// @dev Its key could put other code in the verifier's place after everybody has examined it.
+    function test_anAccountThatDelegatesIsNoVerifier() public {
+        address account = makeAddr("account");
+        vm.etch(account, abi.encodePacked(hex"ef0100", address(stub)));
+        _refuseVerifier(account);
+    }
+
+    function _refuseVerifier(address at) internal {
+        ISplitVerifier.Segment[] memory segments = _segments();
+        segments[2] = _segment(IHalo2Verifier(at), false, 0);
+        vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.NotAContract.selector, 2));
         new SplitVerifier(segments, 2, 1, CLIP);
+    }
+
+    function test_aVerifierThatIsAnotherThanTheManifests() public {
+        ISplitVerifier.Segment[] memory segments = _segments();
+        address other = address(new YesVerifier());
+        segments[1].verifier = IHalo2Verifier(other);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISplitVerifier.WrongCode.selector, 1, other.codehash, address(stub).codehash)
+        );
+        new SplitVerifier(segments, 2, 1, CLIP);
+        segments[1] = _segments()[1];
+        segments[0].codeHash = bytes32(0);
+        vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.WrongCode.selector, 0, address(stub).codehash, 0));
+        new SplitVerifier(segments, 2, 1, CLIP);
+    }
+
+    /// @dev A stranger compares the hashes that the contract shows with the artifact's.
+    function test_showsTheCodeHashesOfItsVerifiers() public {
+        ISplitVerifier.Segment[] memory segments = _segments();
+        segments[2] = _segment(new YesVerifier(), false, 0);
+        verifier = new SplitVerifier(segments, 2, 1, CLIP);
+        for (uint256 i = 0; i < segments.length; ++i) {
+            assertEq(abi.encode(verifier.segment(i)), abi.encode(segments[i]));
+        }
+        assertNotEq(verifier.segment(0).codeHash, verifier.segment(2).codeHash);
+    }
+
+    function test_aVerifierThatBecameAnother() public {
+        bytes32 before = address(stub).codehash;
+        vm.etch(address(stub), address(new YesVerifier()).code);
+        vm.expectRevert(abi.encodeWithSelector(ISplitVerifier.WrongCode.selector, 0, address(stub).codehash, before));
+        _verify();
     }
 }

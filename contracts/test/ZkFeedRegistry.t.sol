@@ -357,11 +357,11 @@ contract ZkFeedRegistryTest is Test {
     }
 
     function test_onlyAContractIsProposed() public {
-        vm.expectRevert(abi.encodeWithSelector(IZkFeedRegistry.HasNoCode.selector, OTHER));
+        vm.expectRevert(abi.encodeWithSelector(IZkFeedRegistry.NotAContract.selector, OTHER));
         _propose(MockFeed(OTHER));
         // A pair that was listed stays listed.
         _list(first);
-        vm.expectRevert(abi.encodeWithSelector(IZkFeedRegistry.HasNoCode.selector, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(IZkFeedRegistry.NotAContract.selector, address(0)));
         _propose(MockFeed(address(0)));
     }
 
@@ -403,11 +403,11 @@ contract ZkFeedRegistryTest is Test {
         first.set(2, MockFeed.Mood.OPEN);
         _list(first);
         first.set(4, MockFeed.Mood.BROKEN);
-        MockFeed other = new MockFeed(18, 0);
+        MockFeed other = new MockFeed(8, 0);
         other.set(1, MockFeed.Mood.OPEN);
         _list(other);
         assertEq(registry.latestAnswer(BASE, QUOTE), 1);
-        // The old feed's decimals and rounds could not be read.
+        // The old feed's rounds could not be read.
         _assertRange(1, PHASE_1 | 2, PHASE_1 | 1);
         assertEq(_walkBack().length, 1);
     }

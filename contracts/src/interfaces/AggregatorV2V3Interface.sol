@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 /// @title Chainlink's V2 interface
 interface AggregatorInterface {
     event AnswerUpdated(int256 indexed current, uint256 indexed roundId, uint256 updatedAt);
     event NewRound(uint256 indexed roundId, address indexed startedBy, uint256 startedAt);
 
-    function latestAnswer() external view returns (int256);
-    function latestTimestamp() external view returns (uint256);
-    function latestRound() external view returns (uint256);
-    function getAnswer(uint256 roundId) external view returns (int256);
-    function getTimestamp(uint256 roundId) external view returns (uint256);
+    function latestAnswer() external view returns (int256 answer);
+    function latestTimestamp() external view returns (uint256 timestamp);
+    function latestRound() external view returns (uint256 roundId);
+    function getAnswer(uint256 roundId) external view returns (int256 answer);
+    function getTimestamp(uint256 roundId) external view returns (uint256 timestamp);
 }
 
 /// @title Chainlink's V3 interface
 interface AggregatorV3Interface {
-    function decimals() external view returns (uint8);
-    function description() external view returns (string memory);
-    function version() external view returns (uint256);
+    function decimals() external view returns (uint8 places);
+    function description() external view returns (string memory text);
+    function version() external view returns (uint256 number);
     function getRoundData(uint80 roundId_)
         external
         view

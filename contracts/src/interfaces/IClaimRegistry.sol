@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 /// @title Private claims
 /// @notice The registry records that a committed model gave an output within [lo, hi] on a subject's private data,
@@ -7,7 +7,8 @@ pragma solidity 0.8.30;
 /// times. Nobody learns the data, the weights or the output.
 /// @dev The registry assumes that issuers compute commitments themselves, from checked data and a fresh random salt. It
 /// assumes that the verifier is of a claim circuit (hardened, with a set-up that nobody can forge) whose comparisons
-/// hold for bounds within ±limit. It assumes nothing about who submits, and nothing about a proof beyond what the
+/// hold for bounds within ±limit. Whoever relies on a model generates its verifier again, and compares the code: a
+/// verifier that is a proxy keeps its code hash while what it runs may change. The registry assumes nothing about who submits, and nothing about a proof beyond what the
 /// verifier says of the statement that the registry writes down.
 interface IClaimRegistry {
     /// @notice A model. Its id is keccak256(abi.encode(modelHash, verifier's code hash, proofBytes, limit)). Whoever
@@ -70,14 +71,18 @@ interface IClaimRegistry {
     /// @notice The delay is longer than a registry may have.
     error InvalidDelay(uint40 delay);
     error InvalidModel();
-    error HasNoCode(address verifier);
+    /// @notice The verifier is no contract: it has no code, or it is an account that delegates (EIP-7702), whose key can
+    /// replace the code.
+    error NotAContract(address verifier);
     error ModelExists(bytes32 modelId);
     error UnknownModel(bytes32 modelId);
     error ModelNotActive(bytes32 modelId);
     /// @notice The code at the verifier's address is no longer the code that was proposed.
     error VerifierChanged(address verifier);
-    /// @notice The issuer is the zero address, or was named for this model before. A removed issuer does not come back.
-    error InvalidIssuer(bytes32 modelId, address issuer);
+    /// @notice The issuer is a contract or the zero address. No signature recovers to it, so it could attest nothing.
+    error CannotSign(address issuer);
+    /// @notice The issuer was named for this model before. A removed issuer does not come back.
+    error IssuerExists(bytes32 modelId, address issuer);
     error UnknownIssuer(bytes32 modelId, address issuer);
     /// @notice Only the subject may submit a claim.
     error NotSubject(address caller, address subject);
@@ -93,7 +98,7 @@ interface IClaimRegistry {
     error ProofRejected();
 
     /// @notice Seconds from a model's proposal, or an issuer's naming, to the first claim that can rest on it.
-    function changeDelay() external view returns (uint40);
+    function changeDelay() external view returns (uint40 delay);
 
     /// @notice Proposes a model; admin only. The registry takes its claims after the delay, in which anyone can examine
     /// it.
@@ -130,7 +135,7 @@ interface IClaimRegistry {
 
     /// @notice True if the subject has a valid claim with exactly these bounds: it is neither expired nor revoked, its
     /// issuer has not been removed, and its model is not retired.
-    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) external view returns (bool);
+    function isValid(address subject, bytes32 modelId, int128 lo, int128 hi) external view returns (bool valid);
 
     /// @notice True if the subject has a valid claim that says at least as much: its bounds lie within [lo, hi].
     /// @param provenLo With `provenHi`, the bounds of that claim. They are a hint, which anyone may give; a wrong one
@@ -138,22 +143,25 @@ interface IClaimRegistry {
     function covers(address subject, bytes32 modelId, int128 lo, int128 hi, int128 provenLo, int128 provenHi)
         external
         view
-        returns (bool);
+        returns (bool covered);
 
     /// @notice The recorded claim, valid or not; zeros if nothing is recorded.
-    function recorded(address subject, bytes32 modelId, int128 lo, int128 hi) external view returns (Recorded memory);
+    function recorded(address subject, bytes32 modelId, int128 lo, int128 hi)
+        external
+        view
+        returns (Recorded memory found);
 
     /// @notice A model; reverts if it was never proposed.
-    function model(bytes32 modelId) external view returns (Model memory);
+    function model(bytes32 modelId) external view returns (Model memory found);
 
     /// @notice True if the issuer's signatures count for the model now.
-    function isIssuer(bytes32 modelId, address issuer) external view returns (bool);
+    function isIssuer(bytes32 modelId, address issuer) external view returns (bool counts);
 
-    function isRevoked(address issuer, uint256 commitment) external view returns (bool);
+    function isRevoked(address issuer, uint256 commitment) external view returns (bool revoked);
 
     /// @notice The EIP-712 digest that an issuer signs.
     function attestationDigest(bytes32 modelId, address subject, uint256 commitment, uint40 expiresAt)
         external
         view
-        returns (bytes32);
+        returns (bytes32 digest);
 }

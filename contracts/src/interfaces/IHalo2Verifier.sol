@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 /// @title A verifier that ezkl generates
 /// @dev ezkl declares the function without `view`, though it only reads. Since it is declared `view` here, callers use
@@ -9,5 +9,5 @@ pragma solidity 0.8.30;
 interface IHalo2Verifier {
     /// @notice Returns true if `proof` proves the statement with these public instances. Reverts without data
     /// otherwise.
-    function verifyProof(bytes calldata proof, uint256[] calldata instances) external view returns (bool);
+    function verifyProof(bytes calldata proof, uint256[] calldata instances) external view returns (bool isProven);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 import {IZkOracle} from "./IZkOracle.sol";
 
@@ -61,6 +61,8 @@ interface IModelCard {
     error CardExists(bytes32 cardId);
     /// @notice The model's architecture has no circuit for exactly this many windows.
     error NoSuchCircuit(uint16 batchSize);
+    /// @notice The verifier is no contract, or its code is not the one that the hub recorded.
+    error VerifierChanged(address verifier);
     error UnknownCard(bytes32 cardId);
     error BatchOutOfRange(uint256 index, uint256 batches);
     error BatchAlreadyCounted(uint256 index);
@@ -97,14 +99,14 @@ interface IModelCard {
         bytes calldata proof
     ) external;
 
-    function card(bytes32 cardId) external view returns (Card memory);
+    function card(bytes32 cardId) external view returns (Card memory found);
     /// @notice True if every batch of the benchmark is counted.
-    function isComplete(bytes32 cardId) external view returns (bool);
+    function isComplete(bytes32 cardId) external view returns (bool complete);
     /// @notice True if the batch is counted.
-    function isCounted(bytes32 cardId, uint256 index) external view returns (bool);
+    function isCounted(bytes32 cardId, uint256 index) external view returns (bool counted);
     /// @notice The id of a card, opened or not.
     function cardIdOf(IZkOracle hub, uint16 modelNumber, uint16 batchSize, bytes32 root, uint32 batches)
         external
         pure
-        returns (bytes32);
+        returns (bytes32 cardId);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 import {IHalo2Verifier} from "./IHalo2Verifier.sol";
 
@@ -19,18 +19,22 @@ import {IHalo2Verifier} from "./IHalo2Verifier.sol";
 ///
 /// The contract assumes that ezkl generated the verifiers as hardened ones, for the segments of one model in order,
 /// from a reference string whose secret nobody knows. It assumes that the hashes are those of the model's weights.
-/// Whoever relies on this contract checks both against the model's manifest (`split.json`). Nothing in the contract can
-/// be changed.
+/// Whoever relies on this contract compares each segment's code hash and model hash with the model's artifact
+/// (`split.json`, and each segment's `manifest.json`). Nothing in the contract can be changed, and no other code takes a
+/// verifier's place. A verifier that is a proxy keeps its hash while what it runs may change: a comparison with the
+/// artifact finds that out, because ezkl generates none.
 ///
 /// A proof says nothing about who made it, or when, or where the inputs come from. It can be used again.
 interface ISplitVerifier {
     /// @notice One segment.
     /// @param verifier The verifier of its circuit.
+    /// @param codeHash keccak256 of the verifier's code, as the segment's manifest says.
     /// @param bindsModel True if its weights are private and their hash is an instance.
     /// @param modelHash The hash of its weights; 0 if it has none.
     struct Segment {
         IHalo2Verifier verifier;
         bool bindsModel;
+        bytes32 codeHash;
         uint256 modelHash;
     }
 
@@ -38,8 +42,11 @@ interface ISplitVerifier {
     error EmptyModel();
     /// @notice The clip is outside of 1 to 2^127 − 1, for which circuits are built.
     error InvalidClip(int256 clip);
-    /// @notice There is no code where this segment's verifier should be.
-    error HasNoCode(uint256 segment);
+    /// @notice This segment's verifier is no contract: it has no code, or it is an account that delegates (EIP-7702),
+    /// whose key can replace the code.
+    error NotAContract(uint256 segment);
+    /// @notice The code of this segment's verifier is not the one with the given hash.
+    error WrongCode(uint256 segment, bytes32 codeHash, bytes32 expected);
     /// @notice The hash is not below the field's order, or it is not zero although the segment binds none.
     error InvalidModelHash(uint256 segment, uint256 modelHash);
     /// @notice The model takes another number of inputs.
@@ -60,28 +67,28 @@ interface ISplitVerifier {
     error ProofRejected(uint256 segment);
 
     /// @notice The number of the model's inputs.
-    function inputCount() external view returns (uint256);
+    function inputCount() external view returns (uint256 count);
     /// @notice The number of the model's outputs.
-    function outputCount() external view returns (uint256);
+    function outputCount() external view returns (uint256 count);
 
     /// @notice The bound of the inputs, which are within ±clip.
-    function clip() external view returns (int256);
+    function clip() external view returns (int256 bound);
 
     /// @notice The number of segments.
-    function segmentCount() external view returns (uint256);
+    function segmentCount() external view returns (uint256 count);
     /// @notice One segment, in the model's order.
-    function segment(uint256 index) external view returns (Segment memory);
+    function segment(uint256 index) external view returns (Segment memory found);
 
     /// @notice Reverts unless the proofs show that the model gives these outputs for these inputs.
     /// @param inputs Integers x · 2^inputScale, as the model's manifest says.
     /// @param outputs Integers y · 2^outputScale, likewise.
     /// @param boundaries The numbers that `oracle model prove` wrote. Any numbers do for which the proofs hold.
     /// @param proofs One proof for each segment.
-    /// @return Always true.
+    /// @return isProven Always true.
     function verify(
         int256[] calldata inputs,
         int256[] calldata outputs,
         uint256[] calldata boundaries,
         bytes[] calldata proofs
-    ) external view returns (bool);
+    ) external view returns (bool isProven);
 }

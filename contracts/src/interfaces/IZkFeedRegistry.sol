@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 import {AggregatorV2V3Interface} from "./AggregatorV2V3Interface.sol";
 
@@ -37,9 +37,9 @@ interface FeedRegistryInterface {
 
     // V3 of the pair's current feed. All functions revert with "Feed not found" for a pair that has none.
 
-    function decimals(address base, address quote) external view returns (uint8);
-    function description(address base, address quote) external view returns (string memory);
-    function version(address base, address quote) external view returns (uint256);
+    function decimals(address base, address quote) external view returns (uint8 places);
+    function description(address base, address quote) external view returns (string memory text);
+    function version(address base, address quote) external view returns (uint256 number);
     function latestRoundData(address base, address quote)
         external
         view
@@ -69,7 +69,7 @@ interface FeedRegistryInterface {
         view
         returns (AggregatorV2V3Interface aggregator);
     /// @notice True if any pair has this feed as its current one.
-    function isFeedEnabled(address aggregator) external view returns (bool);
+    function isFeedEnabled(address aggregator) external view returns (bool isEnabled);
     /// @notice Reverts with "Phase does not exist" if the pair has no such phase.
     function getPhase(address base, address quote, uint16 phaseId) external view returns (Phase memory phase);
 
@@ -129,7 +129,11 @@ interface FeedRegistryInterface {
 /// that holds round 0. A feed that withholds its latest round (a strict adapter of a held feed) keeps its range. A feed
 /// that two pairs share stays enabled until both have replaced it.
 /// @dev The registry assumes that a feed's round ids increase and have no gaps. It trusts each feed to answer for its
-/// own pair. If a feed reverts, so does reading its pair, but it can still be replaced.
+/// own pair. If a feed reverts, so does reading its pair.
+///
+/// Whatever a listed feed does, it can be replaced: nothing that it answers decides on its replacement. The registry
+/// asks it for the rounds of its phase alone, in calls of at most 60,000 gas each, and takes an answer of any other form for none.
+/// A pair keeps the decimals of its first feed, which the registry recorded.
 interface IZkFeedRegistry is FeedRegistryInterface {
     event FeedProposalWithdrawn(
         address indexed asset, address indexed denomination, address indexed proposedAggregator, address sender
@@ -141,19 +145,26 @@ interface IZkFeedRegistry is FeedRegistryInterface {
     error NotProposed(address aggregator);
     /// @notice The proposal has not stood for `changeDelay` seconds.
     error TooEarly(uint64 confirmableFrom);
-    /// @notice The proposed feed is no contract.
-    error HasNoCode(address aggregator);
-    /// @notice The proposed feed's answers have other decimals than the feed that it would replace.
+    /// @notice The proposed feed is no contract: it has no code, or it is an account that delegates (EIP-7702), whose key
+    /// can replace the code.
+    error NotAContract(address aggregator);
+    /// @notice The proposed feed does not tell its latest round or its decimals as Chainlink's interfaces say, within
+    /// the limit of gas.
+    error UnreadableFeed(address aggregator);
+    /// @notice The proposed feed's answers have other decimals than the pair, whose decimals are those of its first feed.
     error DecimalsDiffer(uint8 proposed, uint8 current);
     /// @notice The proposed feed's round ids leave no room for a phase. It is a proxy, which has phases of its own.
     error RoundIdTooLarge(uint256 roundId);
     /// @notice The proposed feed has no latest answer, so it can't replace one that consumers rely on.
     error NoAnswer(address aggregator);
+    /// @notice The call has too little gas left to give a feed what it may use. Without this error, a feed that works
+    /// would look like one that fails.
+    error TooLittleGas(uint256 left, uint256 needed);
 
     /// @notice Seconds from a proposal to its earliest confirmation. The delay is fixed.
-    function changeDelay() external view returns (uint32);
+    function changeDelay() external view returns (uint32 delay);
     /// @notice The time from which the proposal can be confirmed, unix seconds; 0: nothing is proposed.
-    function confirmableFrom(address base, address quote) external view returns (uint64);
+    function confirmableFrom(address base, address quote) external view returns (uint64 time);
 
     /// @notice Withdraws a proposal. Another proposal for the pair replaces it too, and starts the delay anew.
     function withdrawFeed(address base, address quote, address aggregator) external;
