@@ -5,123 +5,197 @@ import {AggregatorInterface, AggregatorV3Interface} from "./interfaces/Aggregato
 import {IZkAggregator} from "./interfaces/IZkAggregator.sol";
 import {IZkAggregatorFactory} from "./interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
+import {Code} from "./libraries/Code.sol";
+
+/// @dev The part of the hub's lens that an adapter reads.
+interface IModels {
+    function model(IZkOracle hub, uint16 modelNumber) external view returns (IZkOracle.Model memory found);
+}
 
 /// @title One feed of the hub behind Chainlink's V2 and V3 interfaces
 contract ZkAggregator is IZkAggregator {
+    string private constant NO_DATA = "No data present";
+    /// @dev The answers of an uptime feed.
+    int256 private constant UP = 0;
+    int256 private constant DOWN = 1;
+    uint256 private constant ROUND_DATA_BYTES = 160;
+
     /// @inheritdoc IZkAggregator
     IZkOracle public immutable override hub;
     /// @inheritdoc IZkAggregator
     bytes32 public immutable override feedId;
-    /// @inheritdoc IZkAggregator
-    bool public immutable override strict;
     /// @inheritdoc AggregatorV3Interface
     uint8 public immutable override decimals;
     /// @inheritdoc AggregatorV3Interface
-    uint256 public constant override version = 1;
+    uint256 public constant override version = 2;
 
-    /// @dev The factory deploys the adapter and says for which feed. So the creation code is the same for all feeds.
+    Mode private immutable _mode;
+    uint32 private immutable _bound;
+    address private immutable _uptimeFeed;
+    uint32 private immutable _grace;
+
+    /// @dev The factory deploys the adapter and says for which feed, and on which terms. So the creation code is the
+    /// same for all adapters.
     constructor() {
-        (hub, feedId, strict) = IZkAggregatorFactory(msg.sender).parameters();
-        decimals = hub.feedConfig(feedId).decimals;
+        Terms memory wanted;
+        (hub, feedId, wanted) = IZkAggregatorFactory(msg.sender).parameters();
+        _check(wanted);
+        (_mode, _bound, _uptimeFeed, _grace) = (wanted.mode, wanted.bound, wanted.uptimeFeed, wanted.grace);
+        decimals = hub.decimals(feedId);
     }
 
     /// @inheritdoc IZkAggregator
-    function announce(uint32 roundId, int128 answer, uint32 observedAt, address startedBy) external {
+    function announce(uint32 roundId, int128 answer, uint32 observedAt, address startedBy) external override {
         if (msg.sender != address(hub)) revert OnlyHub(msg.sender);
         emit NewRound(roundId, startedBy, observedAt);
         emit AnswerUpdated(answer, roundId, block.timestamp);
     }
 
     /// @inheritdoc AggregatorV3Interface
-    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
-        (uint32 roundId, IZkOracle.Round memory round, IZkOracle.Status status, bool paused, bool stale) =
-            hub.latestWithStatus(feedId);
-        if (roundId == 0) revert("No data present");
-        if (strict && !_isAvailable(status, paused, stale)) revert AnswerUnavailable(status, paused, stale);
-        return _roundData(roundId, round);
+    function latestRoundData()
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        (uint32 id, IZkOracle.Round memory round, bytes memory refusal) = _latest();
+        if (refusal.length != 0) {
+            assembly ("memory-safe") {
+                revert(add(refusal, 32), mload(refusal))
+            }
+        }
+        return (id, round.answer, round.observedAt, round.publishedAt, id);
     }
 
     /// @inheritdoc AggregatorV3Interface
-    function getRoundData(uint80 roundId) external view returns (uint80, int256, uint256, uint256, uint80) {
-        IZkOracle.Round memory round = _round(roundId);
-        if (round.publishedAt == 0) revert("No data present");
-        return _roundData(roundId, round);
+    function getRoundData(uint80 roundId_)
+        external
+        view
+        override
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        IZkOracle.Round memory round = _round(roundId_);
+        if (round.publishedAt == 0) revert(NO_DATA);
+        return (roundId_, round.answer, round.observedAt, round.publishedAt, roundId_);
     }
 
     /// @inheritdoc IZkAggregator
     function latestScored() external view override returns (ScoredRound memory scored) {
         IZkOracle.Round memory round;
         (scored.roundId, round, scored.status, scored.paused, scored.stale) = hub.latestWithStatus(feedId);
-        if (scored.roundId == 0) revert("No data present");
+        if (scored.roundId == 0) revert(NO_DATA);
         scored.answer = round.answer;
         scored.observedAt = round.observedAt;
         scored.publishedAt = round.publishedAt;
         scored.scoreRatio = round.scoreRatio;
+        (scored.spread, scored.count) = (round.spread, round.count);
         scored.modelNumber = round.modelNumber;
-        IZkOracle.Model memory judge = hub.model(round.modelNumber);
-        (scored.modelHash, scored.artifactHash) = (judge.modelHash, judge.artifactHash);
+        (scored.modelHash, scored.artifactHash) = _model(round.modelNumber);
     }
 
     /// @inheritdoc AggregatorInterface
-    function latestAnswer() external view returns (int256) {
-        (, IZkOracle.Round memory round) = _latest();
-        return round.answer;
+    function latestAnswer() external view override returns (int256 answer) {
+        (, IZkOracle.Round memory round, bytes memory refusal) = _latest();
+        return refusal.length == 0 ? round.answer : int256(0);
     }
 
     /// @inheritdoc AggregatorInterface
-    function latestTimestamp() external view returns (uint256) {
-        (, IZkOracle.Round memory round) = _latest();
-        return round.publishedAt;
+    function latestTimestamp() external view override returns (uint256 timestamp) {
+        (, IZkOracle.Round memory round, bytes memory refusal) = _latest();
+        return refusal.length == 0 ? round.publishedAt : 0;
     }
 
     /// @inheritdoc AggregatorInterface
-    function latestRound() external view returns (uint256 roundId) {
-        (roundId,) = _latest();
+    function latestRound() external view override returns (uint256 roundId) {
+        (uint32 id,, bytes memory refusal) = _latest();
+        return refusal.length == 0 ? id : 0;
     }
 
     /// @inheritdoc AggregatorInterface
-    function getAnswer(uint256 roundId) external view returns (int256) {
+    function getAnswer(uint256 roundId) external view override returns (int256 answer) {
         return _round(roundId).answer;
     }
 
     /// @inheritdoc AggregatorInterface
-    function getTimestamp(uint256 roundId) external view returns (uint256) {
+    function getTimestamp(uint256 roundId) external view override returns (uint256 timestamp) {
         return _round(roundId).publishedAt;
     }
 
     /// @inheritdoc AggregatorV3Interface
-    function description() external view returns (string memory) {
-        return hub.feedConfig(feedId).description;
+    function description() external view override returns (string memory text) {
+        return hub.description(feedId);
     }
 
-    /// @dev All zero if there is no round, or if the adapter withholds it.
-    function _latest() internal view returns (uint32 roundId, IZkOracle.Round memory round) {
+    /// @inheritdoc IZkAggregator
+    function terms() external view override returns (Terms memory terms_) {
+        return Terms(_mode, _bound, _uptimeFeed, _grace);
+    }
+
+    /// @dev The latest round, and the error by which V3 withholds it; no bytes if the terms allow to give it.
+    function _latest() private view returns (uint32 roundId, IZkOracle.Round memory round, bytes memory refusal) {
         IZkOracle.Status status;
         bool paused;
         bool stale;
         (roundId, round, status, paused, stale) = hub.latestWithStatus(feedId);
-        if (strict && !_isAvailable(status, paused, stale)) {
-            IZkOracle.Round memory none;
-            return (0, none);
+        if (roundId == 0) {
+            refusal = abi.encodeWithSignature("Error(string)", NO_DATA);
+        } else if (_mode == Mode.STRICT) {
+            refusal = _sequencerRefusal();
+            if (refusal.length == 0 && (status != IZkOracle.Status.OK || paused || stale)) {
+                refusal = abi.encodeWithSelector(AnswerUnavailable.selector, status, paused, stale);
+            }
+        } else if (_mode == Mode.LAST_GOOD) {
+            refusal = _sequencerRefusal();
+            if (refusal.length == 0 && block.timestamp > uint256(round.observedAt) + _bound) {
+                refusal = abi.encodeWithSelector(AnswerTooOld.selector, round.observedAt, _bound);
+            }
         }
     }
 
+    /// @dev The error of a sequencer that is down, or has been up for no longer than the grace period; no bytes if it is
+    /// up, or if no uptime feed is set. Whatever the uptime feed answers, this does not revert, and neither does V2.
+    function _sequencerRefusal() private view returns (bytes memory refusal) {
+        if (_uptimeFeed == address(0)) return refusal;
+        (bool isRead, int256 answer, uint256 upSince) = _readUptime(_uptimeFeed);
+        if (!isRead || answer != UP) return abi.encodeWithSelector(SequencerDown.selector);
+        // On some chains, `startedAt` is 0 until the feed has heard from the sequencer.
+        if (upSince == 0 || upSince > block.timestamp || block.timestamp - upSince <= _grace) {
+            return abi.encodeWithSelector(GracePeriodNotOver.selector, upSince, _grace);
+        }
+    }
+
+    /// @dev The model's hash and its artifact's.
+    function _model(uint16 number) private view returns (uint256 modelHash, bytes32 artifactHash) {
+        IZkOracle.Model memory found = IModels(hub.lens()).model(hub, number);
+        return (found.modelHash, found.artifactHash);
+    }
+
     /// @dev All zero if there is no round with this id. An id beyond 32 bits names no round.
-    function _round(uint256 roundId) internal view returns (IZkOracle.Round memory none) {
+    function _round(uint256 roundId) private view returns (IZkOracle.Round memory none) {
         if (roundId > type(uint32).max) return none;
         // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
         return hub.getRound(feedId, uint32(roundId));
     }
 
-    function _isAvailable(IZkOracle.Status status, bool paused, bool stale) internal pure returns (bool) {
-        return status == IZkOracle.Status.OK && !paused && !stale;
+    /// @dev Refuses terms that do not fit each other. Terms without effect are refused too, so that two adapters with the
+    /// same behaviour are one.
+    function _check(Terms memory wanted) private view {
+        if ((wanted.mode == Mode.LAST_GOOD) != (wanted.bound != 0)) revert InvalidTerms("bound");
+        if (wanted.uptimeFeed == address(0)) {
+            if (wanted.grace != 0) revert InvalidTerms("grace");
+            return;
+        }
+        if (wanted.mode == Mode.PLAIN || !Code.isContract(wanted.uptimeFeed)) revert InvalidTerms("uptimeFeed");
+        // Somebody may have taken the feed of a price for the one of the sequencer. Every price would mean "down".
+        (bool isRead, int256 answer,) = _readUptime(wanted.uptimeFeed);
+        if (!isRead || (answer != UP && answer != DOWN)) revert InvalidTerms("uptimeFeed");
     }
 
-    function _roundData(uint80 roundId, IZkOracle.Round memory round)
-        internal
-        pure
-        returns (uint80, int256, uint256, uint256, uint80)
-    {
-        return (roundId, round.answer, round.observedAt, round.publishedAt, roundId);
+    /// @dev Reads an uptime feed, and does not revert with it.
+    function _readUptime(address feed) private view returns (bool isRead, int256 answer, uint256 startedAt) {
+        (bool isOk, bytes memory data) = feed.staticcall(abi.encodeCall(AggregatorV3Interface.latestRoundData, ()));
+        if (!isOk || data.length < ROUND_DATA_BYTES) return (false, 0, 0);
+        (, answer, startedAt,,) = abi.decode(data, (uint256, int256, uint256, uint256, uint256));
+        isRead = true;
     }
 }

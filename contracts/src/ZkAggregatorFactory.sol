@@ -4,11 +4,12 @@ pragma solidity 0.8.30;
 import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
 
 import {ZkAggregator} from "./ZkAggregator.sol";
+import {IZkAggregator} from "./interfaces/IZkAggregator.sol";
 import {IZkAggregatorFactory} from "./interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
 import {Adapters} from "./libraries/Adapters.sol";
 
-/// @title Deploys the adapters of feeds, each at an address that follows from its hub, feed and strictness
+/// @title Deploys the adapters of feeds, each at an address that follows from its hub, feed and terms
 contract ZkAggregatorFactory is IZkAggregatorFactory {
     /// @inheritdoc IZkAggregatorFactory
     bytes32 public constant override initCodeHash = keccak256(type(ZkAggregator).creationCode);
@@ -17,23 +18,49 @@ contract ZkAggregatorFactory is IZkAggregatorFactory {
     /// would depend.
     IZkOracle private transient _hub;
     bytes32 private transient _feedId;
-    bool private transient _strict;
+    IZkAggregator.Mode private transient _mode;
+    uint32 private transient _bound;
+    address private transient _uptimeFeed;
+    uint32 private transient _grace;
 
     /// @inheritdoc IZkAggregatorFactory
-    function deploy(IZkOracle hub, bytes32 feedId, bool strict) external override returns (address aggregator) {
-        (_hub, _feedId, _strict) = (hub, feedId, strict);
-        aggregator = address(new ZkAggregator{salt: Adapters.salt(hub, feedId, strict)}());
-        (_hub, _feedId, _strict) = (IZkOracle(address(0)), 0, false);
-        emit AggregatorDeployed(hub, feedId, strict, aggregator);
+    function deploy(IZkOracle hub, bytes32 feedId, IZkAggregator.Terms calldata terms)
+        external
+        override
+        returns (address aggregator)
+    {
+        bytes32 salt = Adapters.salt(hub, feedId, terms);
+        aggregator = Create2.computeAddress(salt, initCodeHash);
+        // Without this check, the creation would fail without a reason, and take nearly all gas.
+        if (aggregator.code.length != 0) revert AggregatorExists(aggregator);
+        _set(hub, feedId, terms);
+        new ZkAggregator{salt: salt}();
+        _set(IZkOracle(address(0)), 0, IZkAggregator.Terms(IZkAggregator.Mode.PLAIN, 0, address(0), 0));
+        emit AggregatorDeployed(hub, feedId, terms, aggregator);
     }
 
     /// @inheritdoc IZkAggregatorFactory
-    function addressOf(IZkOracle hub, bytes32 feedId, bool strict) external view override returns (address) {
-        return Create2.computeAddress(Adapters.salt(hub, feedId, strict), initCodeHash);
+    function addressOf(IZkOracle hub, bytes32 feedId, IZkAggregator.Terms calldata terms)
+        external
+        view
+        override
+        returns (address aggregator)
+    {
+        return Create2.computeAddress(Adapters.salt(hub, feedId, terms), initCodeHash);
     }
 
     /// @inheritdoc IZkAggregatorFactory
-    function parameters() external view override returns (IZkOracle hub, bytes32 feedId, bool strict) {
-        return (_hub, _feedId, _strict);
+    function parameters()
+        external
+        view
+        override
+        returns (IZkOracle hub, bytes32 feedId, IZkAggregator.Terms memory terms)
+    {
+        return (_hub, _feedId, IZkAggregator.Terms(_mode, _bound, _uptimeFeed, _grace));
+    }
+
+    function _set(IZkOracle hub, bytes32 feedId, IZkAggregator.Terms memory terms) private {
+        (_hub, _feedId, _mode) = (hub, feedId, terms.mode);
+        (_bound, _uptimeFeed, _grace) = (terms.bound, terms.uptimeFeed, terms.grace);
     }
 }

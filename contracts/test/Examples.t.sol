@@ -9,7 +9,7 @@ import {OracleTest} from "./OracleTest.sol";
 
 contract ExamplesTest is OracleTest {
     function test_chainlinkConsumerReadsAFreshPrice() public {
-        ChainlinkConsumer consumer = new ChainlinkConsumer(_newAdapter(feedId, false), HEARTBEAT);
+        ChainlinkConsumer consumer = new ChainlinkConsumer(_newAdapter(feedId, IZkAggregator.Mode.PLAIN), HEARTBEAT);
         vm.expectRevert("No data present");
         consumer.price();
         _report(feedId, PRICE, -1);
@@ -24,14 +24,14 @@ contract ExamplesTest is OracleTest {
     function test_chainlinkConsumerRefusesAnswersBelowOne() public {
         vm.prank(ADMIN);
         bytes32 id = _addFeed("spread", IZkOracle.Kind.ABSOLUTE, 1);
-        ChainlinkConsumer consumer = new ChainlinkConsumer(_newAdapter(id, false), HEARTBEAT);
+        ChainlinkConsumer consumer = new ChainlinkConsumer(_newAdapter(id, IZkAggregator.Mode.PLAIN), HEARTBEAT);
         _report(id, -3, -1);
         vm.expectRevert(abi.encodeWithSelector(ChainlinkConsumer.AnswerNotPositive.selector, -3));
         consumer.price();
     }
 
     function test_strictAdapterProtectsAConsumerThatKnowsNoStates() public {
-        IZkAggregator strict = _newAdapter(feedId, true);
+        IZkAggregator strict = _newAdapter(feedId, IZkAggregator.Mode.STRICT);
         ChainlinkConsumer consumer = new ChainlinkConsumer(strict, HEARTBEAT);
         _report(feedId, PRICE, -1);
         skip(60);

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IZkAggregator} from "../interfaces/IZkAggregator.sol";
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
 
 /// @title The address of an adapter
 library Adapters {
-    /// @notice The CREATE2 salt of a feed's adapter.
-    function salt(IZkOracle hub, bytes32 feedId, bool strict) internal pure returns (bytes32) {
-        return keccak256(abi.encode(hub, feedId, strict));
+    /// @notice The CREATE2 salt of an adapter. It covers all that its constructor reads.
+    function salt(IZkOracle hub, bytes32 feedId, IZkAggregator.Terms memory terms)
+        internal
+        pure
+        returns (bytes32 value)
+    {
+        return keccak256(abi.encode(hub, feedId, terms));
+    }
+
+    /// @notice The CREATE2 salt of a feed's plain adapter, which is the one that a hub links.
+    function salt(IZkOracle hub, bytes32 feedId) internal pure returns (bytes32 value) {
+        return salt(hub, feedId, IZkAggregator.Terms(IZkAggregator.Mode.PLAIN, 0, address(0), 0));
     }
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @dev A feed of a sequencer's uptime, which can also answer what no such feed should.
+contract MockUptimeFeed {
+    bytes internal answerData;
+    bool internal reverts;
+
+    constructor() {
+        set(0, 1);
+    }
+
+    /// @dev From now on, the latest round has this answer and this `startedAt`.
+    function set(int256 answer, uint256 startedAt) public {
+        setRaw(abi.encode(uint256(7), answer, startedAt, block.timestamp, uint256(7)));
+    }
+
+    /// @dev From now on, every call returns these bytes.
+    function setRaw(bytes memory data) public {
+        (answerData, reverts) = (data, false);
+    }
+
+    /// @dev From now on, every call reverts with these bytes.
+    function setRevert(bytes memory data) external {
+        (answerData, reverts) = (data, true);
+    }
+
+    fallback(bytes calldata) external returns (bytes memory data) {
+        data = answerData;
+        if (reverts) {
+            assembly ("memory-safe") {
+                revert(add(data, 32), mload(data))
+            }
+        }
+    }
+}
