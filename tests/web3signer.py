@@ -1,4 +1,4 @@
-"""A double of Web3Signer for tests: the two endpoints that are used, over real HTTP, with a key in memory."""
+"""A double of Web3Signer for tests: the two calls that are used, over real HTTP, with a key in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eth_account import Account
-from eth_utils.crypto import keccak
+from eth_account.messages import encode_typed_data
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -17,10 +17,12 @@ KEY = "0x" + "ab" * 31 + "01"
 class Web3Signer:
     """A signer that serves one key on a test's HTTP server.
 
+    It hashes typed data from the document alone, as the service does, and takes none that the service could not hash.
+
     Attributes:
         asked: The body of every request.
-        spoil: Changes the answer to `sign` and `eth_signTransaction`: a hostile service.
-        alter: Changes the fields of a transaction before it is signed.
+        spoil: Changes the answer: a hostile service.
+        alter: Changes the fields of a transaction, or a document, before it is signed.
     """
 
     def __init__(self, server: HTTPServer, chain_id: int = 31337) -> None:
@@ -31,23 +33,40 @@ class Web3Signer:
         self.asked: list[Any] = []
         self.spoil: Callable[[Any], Any] = lambda answer: answer
         self.alter: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
-        public = "0x" + self._account._key_obj.public_key.to_bytes().hex()
-        server.expect_request("/api/v1/eth1/publicKeys", method="GET").respond_with_json(["0x" + "11" * 64, public])
-        server.expect_request(f"/api/v1/eth1/sign/{public}", method="POST").respond_with_handler(self._sign)
         server.expect_request("/", method="POST").respond_with_handler(self._call)
 
-    def _sign(self, request: Request) -> Response:
-        body = json.loads(request.data)
-        self.asked.append(body)
-        signed = self._account.unsafe_sign_hash(keccak(bytes.fromhex(body["data"][2:])))
-        return Response(self.spoil("0x" + bytes(signed.signature).hex()), content_type="text/plain")
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """The typed data that it was asked to sign."""
+        return [json.loads(each["params"][1]) for each in self.asked if each["method"] == "eth_signTypedData"]
 
     def _call(self, request: Request) -> Response:
         body = json.loads(request.data)
         self.asked.append(body)
-        assert body["method"] == "eth_signTransaction"
-        [fields] = body["params"]
-        assert fields.pop("from") == self.address
+        method = {"eth_signTypedData": self._sign, "eth_signTransaction": self._sign_transaction}[body["method"]]
+        try:
+            result = method(*body["params"])
+        except LookupError:
+            error = {"code": -32000, "message": "Signing From is not an Unlocked account"}
+            return _answer(body, status=400, error=error)
+        return _answer(body, result=self.spoil(result))
+
+    def _sign(self, address: str, text: str) -> str:
+        if address != self.address:
+            raise LookupError(address)
+        document = json.loads(text)
+        for kind in (field["type"] for fields in document["types"].values() for field in fields):
+            assert kind.removesuffix("[]") in {"string", "address", "bytes32", "uint256", "uint32", "int128"}, kind
+        assert {"EIP712Domain", document["primaryType"]} == {*document["types"]}, "no struct within a struct"
+        message = encode_typed_data(full_message=self.alter(document))
+        return "0x" + bytes(self._account.sign_message(message).signature).hex()
+
+    def _sign_transaction(self, fields: dict[str, Any]) -> str:
+        if fields.pop("from") != self.address:
+            raise LookupError
         signed = self._account.sign_transaction(self.alter(fields | {"chainId": self._chain_id}))
-        result = self.spoil("0x" + bytes(signed.raw_transaction).hex())
-        return Response(json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": result}))
+        return "0x" + bytes(signed.raw_transaction).hex()
+
+
+def _answer(asked: dict[str, Any], status: int = 200, **fields: Any) -> Response:
+    return Response(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **fields}), status=status)

@@ -13,11 +13,14 @@ from werkzeug import Request, Response
 
 from oracle.chain.keys.remote import RemoteKey
 from oracle.chain.keys.signer import LocalKey, ReporterKey, recover
+from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import OracleError, SignerRefused, SignerUnavailable
+from oracle.core.report import Report
 from tests.web3signer import KEY, Web3Signer
 
 HUB = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-OBSERVATION = (b"\x07" * 32, 3, -(2**100), 1_700_000_000)
+REPORT = Report(3, 2, 1_700_000_000, (b"\x07" * 32, b"\x08" * 32, b"\x09" * 32), (4, 0, 2**32 - 1))
+STATEMENT = (REPORT, (-(2**100), NO_ANSWER, 2**127 - 1), (b"\x01" * 32, bytes(32), b"\xff" * 32))
 DYNAMIC = {"chainId": 31337, "nonce": 7, "gas": 500_000, "value": 0, "data": "0x00c0ffee", "to": HUB}
 DYNAMIC |= {"maxFeePerGas": 3_000_000_000, "maxPriorityFeePerGas": 1}
 LEGACY = {name: value for name, value in DYNAMIC.items() if "Fee" not in name} | {"gasPrice": 5}
@@ -34,13 +37,50 @@ def key(signer: Web3Signer) -> RemoteKey:
     return RemoteKey(signer.url, signer.address, 5)
 
 
-async def test_observations_are_signed_as_by_the_key_itself(key: RemoteKey, signer: Web3Signer) -> None:
+async def test_reports_are_signed_as_by_the_key_itself(key: RemoteKey, signer: Web3Signer) -> None:
     here = ReporterKey(Account.from_key(KEY), 31337, HUB)
     there = ReporterKey(key, 31337, HUB)
-    signed = await there.sign_observation(*OBSERVATION)
-    assert signed == await here.sign_observation(*OBSERVATION)
-    assert recover(31337, HUB, OBSERVATION[0], OBSERVATION[1], signed) == there.address == signer.address
-    assert len(bytes.fromhex(signer.asked[0]["data"][2:])) == 66, "what is hashed there is the digest's preimage"
+    signed = await there.sign_report(*STATEMENT)
+    assert signed == await here.sign_report(*STATEMENT)
+    assert recover(31337, HUB, REPORT, signed) == there.address == signer.address
+    assert await there.sign_report(REPORT, (1, 2, 3)) == await here.sign_report(REPORT, (1, 2, 3))
+
+
+async def test_the_service_is_shown_what_it_signs(key: RemoteKey, signer: Web3Signer) -> None:
+    await ReporterKey(key, 31337, HUB).sign_report(*STATEMENT)
+    (document,) = signer.documents
+    assert document["domain"] == {"name": "ZkOracle", "version": "2", "chainId": 31337, "verifyingContract": HUB}
+    assert document["message"] == {
+        "committee": 3,
+        "epoch": 2,
+        "observedAt": 1_700_000_000,
+        "feedIds": ["0x" + each * 32 for each in ("07", "08", "09")],
+        "roundIds": [4, 0, 2**32 - 1],
+        "answers": [str(-(2**100)), str(-(2**127)), str(2**127 - 1)],
+        "readings": ["0x" + each * 32 for each in ("01", "00", "ff")],
+    }
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"committee": 4},
+        {"epoch": 3},
+        {"observedAt": 1},
+        {"feedIds": ["0x" + "07" * 32] * 3},
+        {"roundIds": [5, 0, 2]},
+        {"answers": ["0", "0", "0"]},
+        {"readings": ["0x" + "00" * 32] * 3},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_a_signature_of_another_report_is_refused(
+    key: RemoteKey, signer: Web3Signer, change: dict[str, Any]
+) -> None:
+    signer.alter = lambda document: document | {"message": document["message"] | change}
+    with pytest.raises(SignerRefused, match="or one of something else"):
+        await ReporterKey(key, 31337, HUB).sign_report(*STATEMENT)
 
 
 @pytest.mark.parametrize("fields", [DYNAMIC, LEGACY, CREATION], ids=["dynamic", "legacy", "creation"])
@@ -117,6 +157,8 @@ def malleated(answer: str) -> str:
         (malleated, "gave no signature"),
         (lambda answer: answer[:-2], "gave no signature"),
         (lambda answer: "rubbish", "gave no signature"),
+        (lambda answer: None, "gave no signature"),
+        (lambda answer: {"signature": answer}, "gave no signature"),
         (lambda answer: "0x" + "00" * 65, "gave no signature"),
     ],
 )
@@ -125,13 +167,13 @@ async def test_a_signature_of_something_else_is_refused(
 ) -> None:
     signer.spoil = spoil
     with pytest.raises(SignerRefused, match=says):
-        await ReporterKey(key, 31337, HUB).sign_observation(*OBSERVATION)
+        await ReporterKey(key, 31337, HUB).sign_report(*STATEMENT)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "says"),
     [
-        (404, SignerRefused, "404: has it this key"),
+        (404, SignerRefused, "404: is its interface of JSON-RPC there"),
         (400, SignerRefused, "answers 400"),
         (302, SignerRefused, "answers 302"),
         (500, SignerUnavailable, "answers 500"),
@@ -150,8 +192,8 @@ async def test_a_service_without_the_key_one_that_is_gone_and_one_that_is_slow(
     httpserver: HTTPServer, signer: Web3Signer
 ) -> None:
     reporter = ReporterKey(RemoteKey(signer.url, OTHER.address), 31337, HUB)
-    with pytest.raises(SignerRefused, match=r"has no key of 0x.*, of the 2 that it has"):
-        await reporter.sign_observation(*OBSERVATION)
+    with pytest.raises(SignerRefused, match="answers 400: Signing From is not an Unlocked account"):
+        await reporter.sign_report(*STATEMENT)
     with pytest.raises(SignerUnavailable, match=r"http://127\.0\.0\.1:1: does not answer: Connection refused"):
         await RemoteKey("http://u:s3cret@127.0.0.1:1", OTHER.address).sign_transaction(DYNAMIC)
 

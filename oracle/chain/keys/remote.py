@@ -1,12 +1,11 @@
 """Keys of a remote signer, a service compatible with Web3Signer. The service signs; the key never comes here.
 
-Observations go to `POST /api/v1/eth1/sign/{public key}` with `{"data": …}`. The service hashes the data with Keccak-256
-and signs the hash, without a prefix of its own. So the data is the preimage of the EIP-712 digest (0x19 0x01, domain
-separator, struct hash: 66 bytes), and the digest itself is signed. Transactions go to `eth_signTransaction` of the
-service's JSON-RPC interface. The chain id is the service's own, and has to be the hub's.
+Both calls are of its JSON-RPC interface. Reports go to `eth_signTypedData` as whole documents, which the service hashes
+itself: so it can see and log what it signs, and have rules of its own. Transactions go to `eth_signTransaction`. Their
+chain id is the service's own, and has to be the hub's.
 
-The service's answers are not trusted. A signature has to be this address's. A transaction has to be the one that was
-asked for, field by field, and signed by this address.
+The service's answers are not trusted. A signature has to be this address's, over the digest that we compute. A
+transaction has to be the one that was asked for, field by field, and signed by this address.
 """
 
 from __future__ import annotations
@@ -19,16 +18,15 @@ from urllib.parse import urlsplit
 import aiohttp
 import rlp
 from eth_account import Account
-from eth_account.messages import SignableMessage
 
+from oracle.chain.keys.signer import HALF_ORDER
+from oracle.chain.keys.typed import TypedData
 from oracle.core import http
 from oracle.core.errors import SignerRefused, SignerUnavailable
-from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
+from oracle.core.formats import from_hex, keccak
 from oracle.core.types import SignedTransaction
 
 _MAX_BYTES = 1 << 20
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-"""Half the order of secp256k1: contracts refuse signatures with an s above it."""
 
 
 class RemoteKey:
@@ -48,7 +46,6 @@ class RemoteKey:
         self._address = address
         self._timeout_s = timeout_s
         self._name = f"signer {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-        self._identifier: str | None = None
 
     def __repr__(self) -> str:
         return f"RemoteKey({self._address} at {self._name})"
@@ -57,24 +54,26 @@ class RemoteKey:
     def address(self) -> str:
         return self._address
 
-    async def sign_message(self, message: SignableMessage) -> tuple[int, bytes, bytes]:
+    async def sign_typed_data(self, typed: TypedData) -> tuple[int, bytes, bytes]:
         """See `oracle.chain.keys.signer.Key`."""
-        data = b"\x19" + message.version + message.header + message.body
-        answer = await self._ask("POST", f"/api/v1/eth1/sign/{await self._public_key()}", {"data": to_hex(data)})
-        text = answer.strip().strip('"')
+        # The service takes the document as text.
+        answer = await self._call("eth_signTypedData", self._address, json.dumps(typed.document))
         try:
-            signature = from_hex(text)
+            signature = from_hex(json.loads(answer)["result"])
             if len(signature) != 65:
                 raise ValueError
             r, s, v = signature[:32], signature[32:64], signature[64]
             v += 27 if v < 2 else 0
-            if v not in (27, 28) or int.from_bytes(s) > _HALF_ORDER:
+            if v not in (27, 28) or int.from_bytes(s) > HALF_ORDER:
                 raise ValueError
-            signer = Account.recover_message(message, vrs=(v, int.from_bytes(r), int.from_bytes(s)))
+            signer = Account.recover_message(typed.message, vrs=(v, int.from_bytes(r), int.from_bytes(s)))
         except Exception:  # the libraries raise their own and others' errors, undocumented
-            raise SignerRefused(f"{self._name}: gave no signature") from None
+            raise SignerRefused(f"{self._name}: gave no signature{_reason(answer)}") from None
         if signer != self._address:
-            raise SignerRefused(f"{self._name}: gave a signature of {signer}, not of {self._address}")
+            raise SignerRefused(
+                f"{self._name}: gave a signature of {signer}, not of {self._address}, or one of something else: old "
+                "releases of Web3Signer do not sign typed data as EIP-712 says, so try a newer one"
+            )
         return v, r, s
 
     async def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
@@ -85,8 +84,7 @@ class RemoteKey:
         for name in ("nonce", "gas", "value", "gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"):
             if name in fields:
                 asked[name] = hex(fields[name])
-        call = {"jsonrpc": "2.0", "id": 1, "method": "eth_signTransaction", "params": [asked]}
-        answer = await self._ask("POST", "/", call)
+        answer = await self._call("eth_signTransaction", asked)
         try:
             result = json.loads(answer)["result"]
             # Some services give an object with the bytes in it.
@@ -106,27 +104,13 @@ class RemoteKey:
             raise SignerRefused(f"{self._name}: gave a transaction of {signer}, not of {self._address}")
         return SignedTransaction(keccak(raw), raw, fields["nonce"])
 
-    async def _public_key(self) -> str:
-        """Return the service's identifier of the key: its public key."""
-        if self._identifier is None:
-            answer = await self._ask("GET", "/api/v1/eth1/publicKeys", None)
-            try:
-                bodies = [from_hex(str(key))[-64:] for key in json.loads(answer)]
-            except (TypeError, ValueError, RecursionError):
-                raise SignerRefused(f"{self._name}: gave no list of public keys") from None
-            for body in bodies:
-                if checksum_address(to_hex(keccak(body)[12:])) == self._address:
-                    self._identifier = to_hex(body)
-                    break
-            else:
-                raise SignerRefused(f"{self._name}: has no key of {self._address}, of the {len(bodies)} that it has")
-        return self._identifier
-
-    async def _ask(self, method: str, path: str, body: Any) -> str:
-        url = self._url + path
+    async def _call(self, method: str, *params: Any) -> str:
+        """Return the answer to a call of the service's JSON-RPC interface, unread."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        url = self._url + "/"
         try:
             answer = await http.ask(
-                method,
+                "POST",
                 url,
                 timeout_s=self._timeout_s,
                 max_body=_MAX_BYTES,
@@ -138,12 +122,13 @@ class RemoteKey:
             raise SignerRefused(f"{self._name}: its answer has more than {_MAX_BYTES:,} bytes") from None
         except (aiohttp.ClientError, OSError) as error:
             raise SignerUnavailable(f"{self._name}: does not answer: {http.reason(error)}") from None
+        text = answer.body.decode("utf-8", "replace")
         if answer.status >= 500 or answer.status == 429:
             raise SignerUnavailable(f"{self._name}: answers {answer.status}")
         if answer.status != 200:
-            hint = ": has it this key?" if answer.status == 404 else ""
+            hint = ": is its interface of JSON-RPC there?" if answer.status == 404 else _reason(text)
             raise SignerRefused(f"{self._name}: answers {answer.status}{hint}")
-        return answer.body.decode("utf-8", "replace")
+        return text
 
 
 def _wanted(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from eth_account import Account
-from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
-from oracle.core.formats import keccak
-from oracle.core.types import SignedObservation, SignedTransaction
+from oracle.chain.keys.typed import TypedData, readings_hash, report_message, typed_report
+from oracle.core.report import NO_READINGS, Report, ReporterSignature
+from oracle.core.types import SignedTransaction
 
-_TYPES = {
-    "Observation": [
-        {"name": "feedId", "type": "bytes32"},
-        {"name": "roundId", "type": "uint32"},
-        {"name": "answer", "type": "int128"},
-        {"name": "observedAt", "type": "uint32"},
-    ]
-}
+HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""Half the order of secp256k1: contracts refuse signatures with an s above it."""
+
+_PARITY = 1 << 255
 
 
 class Key(Protocol):
@@ -31,15 +27,15 @@ class Key(Protocol):
     def address(self) -> str:
         """Checksummed."""
 
-    async def sign_message(self, message: SignableMessage) -> tuple[int, bytes, bytes]:
-        """Sign the digest of an EIP-191 message: v (27 or 28), r and s (32 bytes each).
+    async def sign_typed_data(self, typed: TypedData) -> tuple[int, bytes, bytes]:
+        """Sign typed data: v (27 or 28), r and s (32 bytes each).
 
         Raises:
             SignerUnavailable, SignerRefused: The key is elsewhere, and the service gives no signature, or another one.
         """
 
     async def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
-        """Sign a transaction with these fields, as web3 names them. Raises as `sign_message`."""
+        """Sign a transaction with these fields, as web3 names them. Raises as `sign_typed_data`."""
 
 
 class LocalKey:
@@ -55,9 +51,8 @@ class LocalKey:
     def address(self) -> str:
         return str(self._account.address)
 
-    async def sign_message(self, message: SignableMessage) -> tuple[int, bytes, bytes]:
-        signed = self._account.sign_message(message)
-        return signed.v, _word(signed.r), _word(signed.s)
+    async def sign_typed_data(self, typed: TypedData) -> tuple[int, bytes, bytes]:
+        return _signed(self._account, typed)
 
     async def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
         signed = self._account.sign_transaction(dict(fields))
@@ -92,15 +87,23 @@ class ReporterKey:
     def address(self) -> str:
         return self._key.address
 
-    async def sign_observation(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignedObservation:
-        """Sign that `answer` (answer units) was observed at `observed_at` (unix seconds), for one round.
+    async def sign_report(
+        self, report: Report, answers: Sequence[int], readings: Sequence[bytes] = ()
+    ) -> ReporterSignature:
+        """Sign that these are the reporter's answers to a report.
+
+        Args:
+            report: The report.
+            answers: An answer for each of its feeds, in answer units; `NO_ANSWER` where there is none.
+            readings: A hash of the readings for each of its feeds; empty if there are none.
 
         Raises:
-            SignerUnavailable, SignerRefused: As `Key.sign_message`.
+            DataError: There are more answers or readings than feeds, or fewer, or one is out of bounds.
+            SignerUnavailable, SignerRefused: As `Key.sign_typed_data`.
         """
-        message = _message(self._chain_id, self._hub, feed_id, round_id, answer, observed_at)
-        v, r, s = await self._key.sign_message(message)
-        return SignedObservation(answer, observed_at, v, r, s)
+        found = readings or (NO_READINGS,) * len(report.feed_ids)
+        typed = typed_report(self._chain_id, self._hub, report, answers, found)
+        return _signature(answers, found, *await self._key.sign_typed_data(typed))
 
 
 class LocalReporter:
@@ -124,38 +127,40 @@ class LocalReporter:
     def address(self) -> str:
         return str(self._account.address)
 
-    def sign_observation(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignedObservation:
-        """Sign that `answer` (answer units) was observed at `observed_at` (unix seconds), for one round."""
-        message = _message(self._chain_id, self._hub, feed_id, round_id, answer, observed_at)
-        signed = self._account.sign_message(message)
-        return SignedObservation(answer, observed_at, signed.v, _word(signed.r), _word(signed.s))
+    def sign_report(self, report: Report, answers: Sequence[int], readings: Sequence[bytes] = ()) -> ReporterSignature:
+        """Sign that these are the reporter's answers to a report: as `ReporterKey.sign_report`."""
+        found = readings or (NO_READINGS,) * len(report.feed_ids)
+        typed = typed_report(self._chain_id, self._hub, report, answers, found)
+        return _signature(answers, found, *_signed(self._account, typed))
 
 
-def observation_digest(chain_id: int, hub: str, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
-    """Return the 32 bytes that are signed; the same as the hub's `observationDigest`."""
-    message = _message(chain_id, hub, feed_id, round_id, answer, observed_at)
-    return keccak(b"\x19" + message.version + message.header + message.body)
-
-
-def recover(chain_id: int, hub: str, feed_id: bytes, round_id: int, signed: SignedObservation) -> str:
-    """Return the checksummed address that signed an observation.
+def recover(chain_id: int, hub: str, report: Report, signature: ReporterSignature) -> str:
+    """Return the checksummed address that signed a report.
 
     Raises:
-        ValueError: It is not a signature.
+        ValueError: It is not a signature, or not the canonical one of the two that are mathematically valid.
     """
-    message = _message(chain_id, hub, feed_id, round_id, signed.answer, signed.observed_at)
-    vrs = (signed.v, int.from_bytes(signed.r), int.from_bytes(signed.s))
+    vs = int.from_bytes(signature.vs)
+    s = vs & (_PARITY - 1)
+    if s > HALF_ORDER:
+        raise ValueError("no valid signature: its s is above half the order of the curve")
+    message = report_message(chain_id, hub, report, signature.answers, signature.readings)
     try:
+        vrs = (27 + vs // _PARITY, int.from_bytes(signature.r), s)
         return str(Account.recover_message(message, vrs=vrs))
     except (BadSignature, ValidationError) as error:
         raise ValueError(f"no valid signature: {error}") from error
 
 
-def _message(chain_id: int, hub: str, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> SignableMessage:
-    domain: dict[str, Any] = {"name": "ZkOracle", "version": "1", "chainId": chain_id, "verifyingContract": hub}
-    values = {"feedId": feed_id, "roundId": round_id, "answer": answer, "observedAt": observed_at}
-    return encode_typed_data(domain, _TYPES, values)
+# --- details -------------------------------------------------------------------------------------------------------
 
 
-def _word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
+def _signed(account: LocalAccount, typed: TypedData) -> tuple[int, bytes, bytes]:
+    signed = account.sign_message(typed.message)
+    return signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
+
+
+def _signature(answers: Sequence[int], readings: Sequence[bytes], v: int, r: bytes, s: bytes) -> ReporterSignature:
+    """Return a signature in the form of EIP-2098: the parity is the highest bit of s, which is 0 in a canonical one."""
+    vs = int.from_bytes(s) | (_PARITY if v == 28 else 0)
+    return ReporterSignature(tuple(answers), readings_hash(readings), r, vs.to_bytes(32, "big"))
