@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 _HINTS = {
     "AccessControlUnauthorizedAccount": "{account} is not the registry's admin",
     "ModelExists": "the model was proposed before",
-    "HasNoCode": "there is no contract at the verifier's address {verifier}",
+    "NotAContract": "there is no contract at the verifier's address {verifier}: deploy the verifier first (an account "
+    "that delegates to one is none)",
     "InvalidModel": "the model's hash, the length of its proofs or its limit is not valid",
     "InvalidDelay": "the delay of {delay} seconds is more than 30 days",
     "VerifierChanged": "the code at the verifier's address {verifier} is not what was proposed",
-    "InvalidIssuer": "{issuer} is zero, or was named for this model before: a removed issuer takes another key",
+    "CannotSign": "{issuer} is a contract, or zero, and can sign nothing: name the address of the key that signs",
+    "IssuerExists": "{issuer} was named for this model before: a removed issuer takes another key",
     "UnknownIssuer": "{issuer} is not an issuer of this model",
     "UnknownModel": "the registry has no model {modelId}",
     "ModelNotActive": "the model {modelId} is retired, or its delay is not over",

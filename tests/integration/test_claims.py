@@ -562,6 +562,7 @@ def test_from_data_to_a_recorded_claim_by_commands(
     assert wanted["to"] == shell.registry
     name, arguments = registry_interface().decode_call(bytes.fromhex(wanted["data"].removeprefix("0x")))
     assert (name, arguments["issuer"]) == ("addIssuer", issuer.address)
+    assert "can sign nothing" in shell("add-issuer", model_id, shell.registry, key="admin", code=1)
     shell("add-issuer", model_id, issuer.address, key="admin")
     assert "named for this model before" in shell("add-issuer", model_id, issuer.address, key="admin", code=1)
 

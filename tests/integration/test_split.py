@@ -368,7 +368,8 @@ class OnChain:
         for each in chain.artifacts:
             code = each.verifier()
             bound = each.model_hash is not None
-            self.segments.append((self.deploy(code.abi, code.bytecode), bound, each.model_hash or 0))
+            address = self.deploy(code.abi, code.bytecode)
+            self.segments.append((address, bound, code.code_hash, each.model_hash or 0))
         self.own = contracts.compile_contracts({"SplitVerifier": "contracts/src/SplitVerifier.sol"})["SplitVerifier"]
         self.contract = self.split(self.segments, chain)
 
@@ -412,6 +413,10 @@ def deployed(built: Built, anvil: Callable[..., Anvil]) -> OnChain:
 def test_on_chain_only_the_whole_chain_is_accepted(built: Built, deployed: OnChain) -> None:
     proof, chain = built.proof, built.chain
     assert deployed.verify(proof)
+    for index, each in enumerate(chain.artifacts):
+        _, _, code_hash, model_hash = deployed.contract.functions.segment(index).call()
+        assert "0x" + code_hash.hex() == each.manifest.verifier_code_hash
+        assert model_hash == (each.model_hash or 0)
     assert deployed.contract.functions.verify(*deployed.arguments(proof)).estimate_gas(deployed.sender) < 2_500_000
     swapped = (proof.proofs[1], proof.proofs[0], proof.proofs[2])
     beyond = proof.boundaries[0] + encoding.FIELD_MODULUS
@@ -458,5 +463,5 @@ def test_on_chain_the_order_of_segments_and_their_models_count(built: Built, dep
     )
     assert deployed.refusal(other) == "ProofRejected(1)"
     # It is a valid proof, but of the model whose hash it has.
-    own = deployed.split([first, (second[0], True, int(forged["instances"][1], 16)), third], chain)
+    own = deployed.split([first, (*second[:3], int(forged["instances"][1], 16)), third], chain)
     assert deployed.refusal(other, own) == "ProofRejected(2)"

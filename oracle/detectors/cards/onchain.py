@@ -33,6 +33,7 @@ _HINTS = {
     "EmptyBenchmark": "a benchmark has a batch at least",
     "CardExists": "card {cardId} was opened before",
     "NoSuchCircuit": "the model has no circuit for just {batchSize} windows on this hub",
+    "VerifierChanged": "the code at the address {verifier} is not the verifier that the hub recorded: take another hub",
     "UnknownCard": "card {cardId} was never opened",
     "BatchOutOfRange": "batch {index} of a benchmark of {batches}",
     "BatchAlreadyCounted": "batch {index} is counted already",
