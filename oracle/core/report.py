@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oracle.core import encoding
-from oracle.core.encoding import INT128_MAX, MAX_REPORTERS, NO_ANSWER
+from oracle.core.encoding import INT128_MAX, NO_ANSWER
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
 
@@ -18,6 +18,9 @@ __all__ = ["MAX_FEEDS", "MAX_REPORTERS", "NO_READINGS", "Report", "ReporterSigna
 
 MAX_FEEDS = 96
 """The hub reads at most so many feeds of one report, references included."""
+
+MAX_REPORTERS = 31
+"""A committee has at most so many reporters."""
 
 NO_READINGS = bytes(32)
 """Stands for the hash of a feed's readings where there are none."""
