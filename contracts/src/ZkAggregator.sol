@@ -8,7 +8,8 @@ import {IZkOracle} from "./interfaces/IZkOracle.sol";
 import {Code} from "./libraries/Code.sol";
 
 /// @dev The part of the hub's lens that an adapter reads.
-interface IModels {
+interface ILens {
+    function feedConfig(IZkOracle hub, bytes32 feedId) external view returns (IZkOracle.FeedConfig memory config);
     function model(IZkOracle hub, uint16 modelNumber) external view returns (IZkOracle.Model memory found);
 }
 
@@ -41,7 +42,7 @@ contract ZkAggregator is IZkAggregator {
         (hub, feedId, wanted) = IZkAggregatorFactory(msg.sender).parameters();
         _check(wanted);
         (_mode, _bound, _uptimeFeed, _grace) = (wanted.mode, wanted.bound, wanted.uptimeFeed, wanted.grace);
-        decimals = hub.decimals(feedId);
+        decimals = _config().decimals;
     }
 
     /// @inheritdoc IZkAggregator
@@ -123,7 +124,7 @@ contract ZkAggregator is IZkAggregator {
 
     /// @inheritdoc AggregatorV3Interface
     function description() external view override returns (string memory text) {
-        return hub.description(feedId);
+        return _config().description;
     }
 
     /// @inheritdoc IZkAggregator
@@ -164,9 +165,14 @@ contract ZkAggregator is IZkAggregator {
         }
     }
 
+    /// @dev The terms of the feed.
+    function _config() private view returns (IZkOracle.FeedConfig memory config) {
+        return ILens(hub.lens()).feedConfig(hub, feedId);
+    }
+
     /// @dev The model's hash and its artifact's.
     function _model(uint16 number) private view returns (uint256 modelHash, bytes32 artifactHash) {
-        IZkOracle.Model memory found = IModels(hub.lens()).model(hub, number);
+        IZkOracle.Model memory found = ILens(hub.lens()).model(hub, number);
         return (found.modelHash, found.artifactHash);
     }
 

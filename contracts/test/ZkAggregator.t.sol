@@ -210,7 +210,9 @@ contract ZkAggregatorTest is AdapterTest {
         _assertInvalid("uptimeFeed", terms);
         // An account that delegates: its key can replace the code.
         vm.etch(terms.uptimeFeed, abi.encodePacked(hex"ef0100", address(uptime)));
+        vm.mockCall(terms.uptimeFeed, "", abi.encode(1, 0, 1, 1, 1));
         _assertInvalid("uptimeFeed", terms);
+        vm.clearMockedCalls();
         // A contract that is no feed, and one of a price.
         terms.uptimeFeed = address(factory);
         _assertInvalid("uptimeFeed", terms);

@@ -72,19 +72,15 @@ contract MockHub {
         return roundId == 0 || block.timestamp > uint256(rounds[roundId - 1].observedAt) + STALE_AFTER;
     }
 
-    function decimals(bytes32 feedId) external view returns (uint8 count) {
-        _known(feedId);
-        return DECIMALS;
-    }
-
-    function description(bytes32 feedId) external view returns (string memory text) {
-        _known(feedId);
-        return "ETH / USD";
-    }
-
     /// @dev The mock is its own lens.
     function lens() external view returns (address reader) {
         return address(this);
+    }
+
+    function feedConfig(IZkOracle hub, bytes32 feedId) external view returns (IZkOracle.FeedConfig memory config) {
+        _known(feedId);
+        require(address(hub) == address(this), "another hub");
+        (config.description, config.decimals) = ("ETH / USD", DECIMALS);
     }
 
     function model(IZkOracle hub, uint16 modelNumber) external view returns (IZkOracle.Model memory found) {
