@@ -10,6 +10,7 @@ and in header values only, so that nobody has to write down the keys of paid ser
 from __future__ import annotations
 
 from oracle.config.chain import ChainConfig
+from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, reporters_problems, unreachable
 from oracle.config.deploy import DeployConfig
 from oracle.config.feeds import DENOMINATIONS, MAX_AGE, FeedConfig, SourceConfig
 from oracle.config.file import Config
@@ -30,9 +31,11 @@ from oracle.sources.push.config import PushSourceConfig
 from oracle.sources.replay.config import ReplaySourceConfig
 
 __all__ = [
+    "DEFAULT_COMMITTEE",
     "DENOMINATIONS",
     "MAX_AGE",
     "ChainConfig",
+    "CommitteeConfig",
     "Config",
     "DeployConfig",
     "EndpointsConfig",
@@ -56,4 +59,6 @@ __all__ = [
     "journal_at",
     "load",
     "load_training",
+    "reporters_problems",
+    "unreachable",
 ]

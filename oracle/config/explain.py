@@ -1,13 +1,15 @@
-"""Validation errors as one line: the path of the key, what is wrong, and what would be right."""
+"""Validation errors as lines: the path of the key, what is wrong, and what would be right."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from oracle.config.feeds import SOURCE_TYPES
 
-__all__ = ["explain", "key_path"]
+__all__ = ["explain", "key_path", "problems", "tell"]
 
 _PLAIN_MESSAGES = {
     "missing": "is missing",
@@ -27,27 +29,54 @@ _PLAIN_MESSAGES = {
 
 
 def explain(error: ValidationError) -> str:
-    """Return the first problem in one line, and how many more there are."""
-    problems: dict[str, str] = {}
+    """Return all problems: a single one in a line of its own, several in a line each."""
+    return tell(problems(error))
+
+
+def tell(found: Sequence[str]) -> str:
+    """Return problems as the end of a message that begins with the file's name."""
+    if len(found) == 1:
+        return found[0]
+    return "\n  ".join((f"{len(found)} problems:", *found))
+
+
+def problems(error: ValidationError, known: Collection[str] = ()) -> list[str]:
+    """Return a line for each problem: the path of the key, and what is wrong.
+
+    Args:
+        error: All that pydantic found.
+        known: The paths of keys whose problems are told already.
+    """
+    told: list[tuple[str, str]] = []
+    branches: dict[str, set[tuple[str | int, ...]]] = {}
     errors = error.errors(include_url=False, include_input=False)
     locations = [details["loc"] for details in errors]
     for details in errors:
-        length = len(details["loc"])
-        if any(len(other) > length and other[:length] == details["loc"] for other in locations):
+        location = details["loc"]
+        if details["type"] == "default_factory_not_called":
+            continue  # the default is the value of another key, which is wrong
+        if details["type"] == "too_short" and any(_is_inside(other, location) for other in locations):
             continue  # a list that counts as too short only because one of its items is wrong
         where, message = _problem(details)
-        # Branches of a union each report on the same key.
-        problems[where] = f"{problems[where]}, or {message}" if where in problems else message
-    where, message = next(iter(problems.items()))
-    more = len(problems) - 1
-    also = "" if not more else f" (and {more} more problem{'s' if more > 1 else ''})"
-    return f"{where}: {message}{also}"
+        if where in known:
+            continue
+        others = branches.setdefault(where, set())
+        if others and location not in others:
+            # Branches of a union each report on the same key.
+            before = next(index for index, each in enumerate(told) if each[0] == where)
+            told[before] = (where, f"{told[before][1]}, or {message}")
+        else:
+            told.append((where, message))
+        others.add(location)
+    return [f"{where}: {message}" for where, message in told]
+
+
+def _is_inside(location: tuple[str | int, ...], table: tuple[str | int, ...]) -> bool:
+    return len(location) > len(table) and location[: len(table)] == table
 
 
 def _problem(details: ErrorDetails) -> tuple[str, str]:
     location, kind, context = details["loc"], details["type"], details.get("ctx") or {}
-    if kind == "unknown_key":
-        return key_path((*location, context["key"])), context["message"]
     if kind == "union_tag_invalid":
         return key_path((*location, "type")), f"{context['tag']!r} is not one of {context['expected_tags']}"
     if kind == "literal_error":

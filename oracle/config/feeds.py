@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from oracle.config.committees import DEFAULT_COMMITTEE, Name
 from oracle.core.settings import (
     UINT32_MAX,
-    Address,
     DecimalNumber,
     Seconds,
     Section,
     WholeSeconds,
     check_address,
     wrong,
+    wrong_each,
 )
 from oracle.core.types import Kind
 from oracle.sources.exchange.config import ExchangeSourceConfig
@@ -25,12 +26,16 @@ from oracle.sources.packaged.config import PackagedSourceConfig
 from oracle.sources.push.config import PushSourceConfig
 from oracle.sources.replay.config import ReplaySourceConfig
 
-__all__ = ["DENOMINATIONS", "MAX_AGE", "MAX_REPORTERS", "SOURCE_TYPES", "FeedConfig", "SourceConfig"]
+__all__ = ["DENOMINATIONS", "MAX_AGE", "SOURCE_TYPES", "FeedConfig", "SourceConfig"]
 
 SECONDS_A_DAY = 86_400
 
+Problem: TypeAlias = tuple[tuple[str, ...], str]
+"""The path of a key within the table, and what is wrong."""
+
 # The contract's bounds.
-MAX_REPORTERS = 31
+MAX_PEERS = 2
+MAX_HEARTBEAT = 2**24 - 1
 MAX_SKEW = 3_600
 """Seconds that an observation may be ahead of the block's time."""
 MAX_MOVE = 32_766
@@ -80,6 +85,11 @@ def _at_most(most: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _heartbeat(read: Mapping[str, Any], most: int) -> int:
+    """Return a feed's heartbeat, as far as the contract allows. If the heartbeat is wrong, that is told anyway."""
+    return min(read.get("heartbeat", most), most)
+
+
 def _can_thaw(confirmations: int) -> int:
     if confirmations < 1:
         raise wrong("must be at least 1: without a confirmation, an answer could be held for ever")
@@ -110,8 +120,8 @@ class FeedConfig(Section):
     """A feed: the terms that are fixed in the contract, and how this machine observes it.
 
     The contract's part: `description` (the feed's id is its hash), `kind`, `decimals`, `sigma`, `heartbeat`,
-    `max_age`, `max_skew`, `quorum`, `reporters`, `confirmations`, `confirm_delay`, `max_repeats`, `tolerance`,
-    `max_spread`.
+    `max_age`, `max_skew`, `confirmations`, `confirm_delay`, `max_repeats`, `tolerance`, `max_spread`, `committee`,
+    `peers`.
 
     Attributes:
         name: The feed's name here: in the journal, in messages.
@@ -126,15 +136,16 @@ class FeedConfig(Section):
         max_age: How many seconds old an observation may be when it is submitted, 90 days at most. Default: the
             heartbeat, or 90 days if that is less.
         max_skew: How many seconds an observation may be ahead of the block's time.
-        quorum: How many signed observations a round needs.
-        reporters: Addresses that may sign. Empty: only that of the reporter key.
         confirmations: How many further reports near a held answer confirm it; at least 1, or the feed could freeze.
-        confirm_delay: Seconds that these reports must span, 7 days at most. Default: the heartbeat, or 7 days if that
-            is less.
+        confirm_delay: Seconds that these reports must span, by their own times and by the blocks'; 7 days at most.
+            Default: the heartbeat, or 7 days if that is less.
         max_repeats: How many reports in a row may repeat the last answer exactly. One more is held until a report
             differs. 0: any number.
         tolerance: How far a report may be from the first held answer and still confirm it, in thousandths of sigma.
         max_spread: The largest move between two reporters of a round, in thousandths of sigma. 0: unbounded.
+        committee: The name of the committee whose reporters sign. Default: the only one that there is.
+        peers: The descriptions of up to two other feeds of the same committee, which are signed with this one in every
+            report: a model that sees them can tell a fault of this feed from a move of the whole market.
         strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
         pair: Base and quote under which a registry lists the feed: addresses, or names of Chainlink's denominations
             ("ETH", "BTC", "USD", …). None: it is in no registry.
@@ -145,23 +156,25 @@ class FeedConfig(Section):
         sources: The sources, each a table of its kind.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    name: Name
     description: Annotated[str, Field(min_length=1), AfterValidator(_description)]
     kind: Literal["relative", "absolute"]
     decimals: Annotated[int, Field(ge=0, le=18)]
     sigma: Annotated[int, Field(ge=1, lt=2**64)]
-    heartbeat: WholeSeconds
+    heartbeat: Annotated[WholeSeconds, Field(le=MAX_HEARTBEAT)]
     deviation_ppm: Annotated[int, Field(ge=1)] | None = None
     deviation: Annotated[int, Field(ge=1)] | None = None
-    max_age: Annotated[WholeSeconds, _at_most(MAX_AGE)]
+    max_age: Annotated[WholeSeconds, _at_most(MAX_AGE)] = Field(default_factory=lambda read: _heartbeat(read, MAX_AGE))
     max_skew: Annotated[int, Field(ge=0, le=MAX_SKEW)] = 60
-    quorum: Annotated[int, Field(ge=1, le=MAX_REPORTERS)] = 1
-    reporters: Annotated[tuple[Address, ...], Field(max_length=MAX_REPORTERS)] = ()
     confirmations: Annotated[int, Field(le=255), AfterValidator(_can_thaw)] = 3
-    confirm_delay: Annotated[int, Field(ge=0, le=UINT32_MAX), _at_most(MAX_CONFIRM_DELAY)]
+    confirm_delay: Annotated[int, Field(ge=1, le=UINT32_MAX), _at_most(MAX_CONFIRM_DELAY)] = Field(
+        default_factory=lambda read: _heartbeat(read, MAX_CONFIRM_DELAY)
+    )
     max_repeats: Annotated[int, Field(ge=0, le=255)] = 0
     tolerance: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 3_000
     max_spread: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 0
+    committee: Name = DEFAULT_COMMITTEE
+    peers: Annotated[tuple[str, ...], Field(max_length=MAX_PEERS)] = ()
     strict_adapter: bool = False
     pair: Annotated[tuple[Asset, ...], AfterValidator(_base_and_quote)] | None = None
     min_sources: Annotated[int, Field(ge=1)] = 2
@@ -184,40 +197,47 @@ class FeedConfig(Section):
     def _defaults(cls, data: object) -> object:
         if not isinstance(data, Mapping):
             return data
-        filled: dict[str, Any] = dict(data)
-        if isinstance(heartbeat := data.get("heartbeat"), int):
-            filled.setdefault("max_age", min(heartbeat, MAX_AGE))
-            filled.setdefault("confirm_delay", min(heartbeat, MAX_CONFIRM_DELAY))
         if data.get("kind") == "relative":
-            filled.setdefault("max_source_spread_ppm", 10_000)
-        return filled
+            return {"max_source_spread_ppm": 10_000, **data}
+        return data
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        problems = [*self._measure_problems(), *self._source_problems(), *self._peer_problems()]
+        if problems:
+            raise wrong_each(problems)
+        return self
+
+    def _measure_problems(self) -> Iterator[Problem]:
+        """Find settings that are of the other kind of feed, or missing."""
         own, other = ("_ppm", "") if self.kind == "relative" else ("", "_ppm")
         if getattr(self, f"deviation{other}") is not None:
-            raise wrong(f"'deviation{other}' does not fit a {self.kind} feed; use 'deviation{own}'")
-        if getattr(self, f"deviation{own}") is None:
-            raise wrong(f"a {self.kind} feed needs 'deviation{own}'")
+            yield (), f"'deviation{other}' does not fit a {self.kind} feed; use 'deviation{own}'"
+        elif getattr(self, f"deviation{own}") is None:
+            yield (), f"a {self.kind} feed needs 'deviation{own}'"
         if getattr(self, f"max_source_spread{other}") is not None:
             use = f"use 'max_source_spread{own}'"
-            raise wrong(f"'max_source_spread{other}' does not fit a {self.kind} feed; {use}")
-        if self.kind == "absolute" and len(self.sources) > 1 and self.max_source_spread is None:
-            raise wrong("an absolute feed with several sources needs 'max_source_spread', in its own units")
-        if len(self.sources) == 1 and "min_sources" not in self.model_fields_set:
-            raise wrong(
-                "has one source, which nothing checks: if it lies, so does the feed. Add others (2 of 3 is a good "
-                "start), or allow it with 'min_sources = 1'"
-            )
+            yield (), f"'max_source_spread{other}' does not fit a {self.kind} feed; {use}"
+        elif self.kind == "absolute" and len(self.sources) > 1 and self.max_source_spread is None:
+            yield (), "an absolute feed with several sources needs 'max_source_spread', in its own units"
+
+    def _source_problems(self) -> Iterator[Problem]:
         names = [self.source_name(index) for index in range(len(self.sources))]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise wrong(f"two sources have the name {twice!r}")
-        if self.min_sources > len(self.sources):
-            raise wrong(f"'min_sources' is {self.min_sources}, but there are {len(self.sources)} sources")
-        if len(self.sources) > 1 and self.min_sources < 2:
-            raise wrong("'min_sources' must be at least 2 with several sources: one alone can't be checked")
-        if len(set(self.reporters)) != len(self.reporters):
-            raise wrong("'reporters' names an address twice")
-        if self.quorum > max(1, len(self.reporters)):
-            raise wrong(f"'quorum' is {self.quorum}, but there are {max(1, len(self.reporters))} reporters")
-        return self
+            yield (), f"two sources have the name {twice!r}"
+        if len(self.sources) == 1 and "min_sources" not in self.model_fields_set:
+            yield (
+                (),
+                "has one source, which nothing checks: if it lies, so does the feed. Add others (2 of 3 is a good "
+                "start), or allow it with 'min_sources = 1'",
+            )
+        elif self.min_sources > len(self.sources):
+            yield (), f"'min_sources' is {self.min_sources}, but there are {len(self.sources)} sources"
+        elif len(self.sources) > 1 and self.min_sources < 2:
+            yield (), "'min_sources' must be at least 2 with several sources: one alone can't be checked"
+
+    def _peer_problems(self) -> Iterator[Problem]:
+        if self.description in self.peers:
+            yield ("peers",), "names the feed itself"
+        if len(set(self.peers)) != len(self.peers):
+            yield ("peers",), "names a feed twice"

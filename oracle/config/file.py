@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from oracle.config.chain import ChainConfig
+from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, unreachable
 from oracle.config.deploy import DeployConfig
 from oracle.config.feeds import FeedConfig
 from oracle.config.journal import JournalConfig
@@ -15,10 +17,13 @@ from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.web import WebConfig
 from oracle.core.errors import ConfigError
-from oracle.core.settings import Section, wrong
+from oracle.core.settings import Section, wrong_each
 from oracle.sources.push.config import PushSourceConfig
 
 __all__ = ["Config"]
+
+Problem: TypeAlias = tuple[tuple[str | int, ...], str]
+"""The path of a key, and what is wrong."""
 
 
 class Config(Section):
@@ -31,34 +36,95 @@ class Config(Section):
     deploy: DeployConfig = Field(default_factory=DeployConfig)
     web: WebConfig = Field(default_factory=WebConfig)
     push: PushConfig = Field(default_factory=PushConfig)
+    committees: Annotated[tuple[CommitteeConfig, ...], Field(min_length=1)] = (CommitteeConfig(name=DEFAULT_COMMITTEE),)
     feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _distinct_feeds(self) -> Self:
-        for key in ("name", "description"):
-            seen: dict[str, int] = {}
-            for index, feed in enumerate(self.feeds):
-                value = getattr(feed, key)
-                if value in seen:
-                    raise wrong(f"feeds[{seen[value]}] and feeds[{index}] have the same {key} {value!r}")
-                seen[value] = index
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _only_committee(cls, data: object) -> object:
+        """Name the committee of feeds that name none, if there is only one."""
+        if not isinstance(data, Mapping):
+            return data
+        committees, feeds = data.get("committees"), data.get("feeds")
+        if not isinstance(committees, tuple) or not isinstance(feeds, tuple) or len(committees) != 1:
+            return data
+        only = committees[0].get("name") if isinstance(committees[0], Mapping) else None
+        if not isinstance(only, str):
+            return data
+        return {
+            **data,
+            "feeds": tuple({"committee": only, **each} if isinstance(each, dict) else each for each in feeds),
+        }
 
     @model_validator(mode="after")
-    def _pushes_arrive(self) -> Self:
+    def _consistent(self) -> Self:
+        problems = [
+            *self._twice("feeds", self.feeds, "name"),
+            *self._twice("feeds", self.feeds, "description"),
+            *self._twice("committees", self.committees, "name"),
+            *self._committee_problems(),
+            *self._peer_problems(),
+            *self._push_problems(),
+        ]
+        if problems:
+            raise wrong_each(problems)
+        return self
+
+    @staticmethod
+    def _twice(table: str, entries: Sequence[Section], key: str) -> Iterator[Problem]:
+        seen: dict[str, int] = {}
+        for index, each in enumerate(entries):
+            value = getattr(each, key)
+            if value in seen:
+                yield (), f"{table}[{seen[value]}] and {table}[{index}] have the same {key} {value!r}"
+            seen.setdefault(value, index)
+
+    def _committee_problems(self) -> Iterator[Problem]:
+        names = [each.name for each in self.committees]
+        for index, feed in enumerate(self.feeds):
+            if feed.committee not in names:
+                known = ", ".join(map(repr, names))
+                yield ("feeds", index, "committee"), f"there is no committee {feed.committee!r}; name one of {known}"
+        signing: dict[tuple[frozenset[str], int], int] = {}
+        for index, committee in enumerate(self.committees):
+            if not any(feed.committee == committee.name for feed in self.feeds):
+                yield ("committees", index), f"no feed names the committee {committee.name!r}"
+            if problem := unreachable(1, committee.quorum):
+                yield ("committees", index, "quorum"), problem
+            same = (frozenset(committee.reporters), committee.quorum)
+            if same in signing:
+                yield ("committees", index), f"has reporters and quorum of committees[{signing[same]}]: use that one"
+            signing.setdefault(same, index)
+
+    def _peer_problems(self) -> Iterator[Problem]:
+        known = {feed.description: feed for feed in self.feeds}
+        for index, feed in enumerate(self.feeds):
+            for place, description in enumerate(feed.peers):
+                where = ("feeds", index, "peers", place)
+                peer = known.get(description)
+                if peer is None:
+                    yield (
+                        where,
+                        f"no feed has the description {description!r}: a peer is observed here, as it is signed",
+                    )
+                elif peer.committee != feed.committee:
+                    told = f"{description!r} is of committee {peer.committee!r}, this feed is of {feed.committee!r}"
+                    yield where, f"{told}: the reporters of a feed sign its peers, too"
+
+    def _push_problems(self) -> Iterator[Problem]:
         for index, feed in enumerate(self.feeds):
             for source in feed.sources:
                 if not isinstance(source, PushSourceConfig):
                     continue
                 where = f"feeds[{index}] has the push source {source.name!r}"
                 if self.push.listen is None:
-                    raise wrong(f"{where}, but nothing listens: add [push] with 'listen = \"127.0.0.1:9465\"'")
-                if source.token_file is not None and not (self.push.is_local or self.push.has_tls):
-                    raise wrong(
+                    yield (), f"{where}, but nothing listens: add [push] with 'listen = \"127.0.0.1:9465\"'"
+                elif source.token_file is not None and not (self.push.is_local or self.push.has_tls):
+                    yield (
+                        (),
                         f"{where} with a token, which could be read on its way to {self.push.listen}: give [push] a "
-                        "'tls_certificate', listen on 127.0.0.1, or use 'key_file'"
+                        "'tls_certificate', listen on 127.0.0.1, or use 'key_file'",
                     )
-        return self
 
     def feed(self, name: str) -> FeedConfig:
         """Return the feed of this name.
@@ -71,6 +137,22 @@ class Config(Section):
                 return feed
         names = ", ".join(feed.name for feed in self.feeds)
         raise ConfigError(f"there is no feed {name!r}; configured are: {names}")
+
+    def committee_of(self, feed: FeedConfig) -> CommitteeConfig:
+        """Return the committee of a configured feed."""
+        return self.committee(feed.committee)
+
+    def committee(self, name: str) -> CommitteeConfig:
+        """Return the committee of this name.
+
+        Raises:
+            ConfigError: There is no such committee.
+        """
+        for committee in self.committees:
+            if committee.name == name:
+                return committee
+        names = ", ".join(committee.name for committee in self.committees)
+        raise ConfigError(f"there is no committee {name!r}; configured are: {names}")
 
     def with_visibility(self, visibility: Literal["private", "public"]) -> Config:
         """Return this configuration with the model's weights private or public."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -80,17 +79,9 @@ class KeysConfig(Section):
     """
 
     reporter: KeyConfig
-    submitter: KeyConfig
-    deployer: KeyConfig
+    submitter: KeyConfig = Field(default_factory=lambda read: read.get("reporter"))
+    deployer: KeyConfig = Field(default_factory=lambda read: read.get("submitter"))
     shadow: KeyConfig | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults(cls, data: object) -> object:
-        if isinstance(data, Mapping) and "reporter" in data:
-            submitter = data.get("submitter", data["reporter"])
-            return {"submitter": submitter, "deployer": data.get("deployer", submitter), **data}
-        return data
 
     @model_validator(mode="after")
     def _shadows_pay_for_themselves(self) -> Self:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from oracle.config.explain import explain, key_path
+from oracle.config.explain import explain, key_path, problems, tell
 from oracle.config.file import Config
 from oracle.config.journal import JournalConfig, journal_table
 from oracle.config.training import TrainingConfig
@@ -80,41 +80,41 @@ def _read(path: Path, env: Mapping[str, str], table: type[Table], hint: str) -> 
     except ArithmeticError:
         raise ConfigError(f"{path}: a number in it is out of range") from None
     try:
-        expanded = _expand(data, env, ())
-        return table.model_validate(expanded, context={"base": path.resolve().parent})
-    except _Expansion as error:
-        raise ConfigError(f"{path}: {key_path(error.location)}: {error}") from None
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error)}") from None
+        unset: dict[str, str] = {}
+        expanded = _expand(data, env, (), unset)
+        found = [f"{where}: {message}" for where, message in unset.items()]
+        try:
+            read = table.model_validate(expanded, context={"base": path.resolve().parent})
+        except ValidationError as error:
+            found += problems(error, known=unset)
+        if found:
+            raise ConfigError(f"{path}: {tell(found)}") from None
+        return read
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deep") from None
 
 
-class _Expansion(Exception):
-    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
-        super().__init__(message)
-        self.location = location
+def _expand(value: Any, env: Mapping[str, str], location: tuple[str | int, ...], unset: dict[str, str]) -> Any:
+    """Return `value` with lists as tuples, and with variables replaced where they are allowed.
 
-
-def _expand(value: Any, env: Mapping[str, str], location: tuple[str | int, ...]) -> Any:
-    """Return `value` with lists as tuples, and with variables replaced where they are allowed."""
+    Args:
+        unset: Gets the paths of keys whose variables can't be replaced, and why.
+    """
     if isinstance(value, dict):
-        return {key: _expand(item, env, (*location, key)) for key, item in value.items()}
+        return {key: _expand(item, env, (*location, key), unset) for key, item in value.items()}
     if isinstance(value, list):
-        return tuple(_expand(item, env, (*location, index)) for index, item in enumerate(value))
+        return tuple(_expand(item, env, (*location, index), unset) for index, item in enumerate(value))
     if not isinstance(value, str) or "${" not in value:
         return value
     named = next(part for part in reversed(location) if isinstance(part, str))
+    names = [match.group(1) for match in _VARIABLE.finditer(value)]
+    missing = [name for name in names if not env.get(name)]
     if named not in _URL_KEYS and location[-2:-1] != ("headers",):
-        raise _Expansion(location, "variables (${NAME}) are replaced in URLs and header values only")
-
-    def replace(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if not env.get(name):
-            raise _Expansion(location, f"the environment variable {name} is not set")
-        return env[name]
-
-    replaced = _VARIABLE.sub(replace, value)
-    if "${" in _VARIABLE.sub("", value):
-        raise _Expansion(location, "has a '${' that is not of the form ${NAME}")
-    return replaced
+        unset[key_path(location)] = "variables (${NAME}) are replaced in URLs and header values only"
+    elif missing:
+        unset[key_path(location)] = f"the environment variable {missing[0]} is not set"
+    elif "${" in _VARIABLE.sub("", value):
+        unset[key_path(location)] = "has a '${' that is not of the form ${NAME}"
+    else:
+        return _VARIABLE.sub(lambda match: env[match.group(1)], value)
+    return value

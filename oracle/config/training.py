@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from oracle.config.feeds import MAX_REPORTERS
 from oracle.config.journal import JournalConfig, journal_table
+from oracle.core.report import MAX_REPORTERS
 from oracle.core.settings import ConfigPath, DecimalNumber, Section, WholeSeconds, wrong
 from oracle.core.types import Kind
 

@@ -7,14 +7,24 @@ in `core` may import it, or pydantic.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from oracle.core.formats import checksum_address
 
@@ -32,6 +42,7 @@ __all__ = [
     "check_address",
     "check_url",
     "wrong",
+    "wrong_each",
 ]
 
 UINT32_MAX = 2**32 - 1
@@ -45,6 +56,16 @@ def wrong(message: str) -> PydanticCustomError:
     """
     # The message is given as a value: braces in it, for instance of "${NAME}", are not placeholders.
     return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def wrong_each(problems: Iterable[tuple[tuple[str | int, ...], str]]) -> ValidationError:
+    """Return the error that a validator of a table raises for all problems that it has found.
+
+    Args:
+        problems: The path of the key within the table, and what is wrong, as `wrong` takes it.
+    """
+    lines: list[InitErrorDetails] = [{"type": wrong(text), "loc": where, "input": None} for where, text in problems]
+    return ValidationError.from_exception_data("table", lines, hide_input=True)
 
 
 def check_url(value: str) -> str:
@@ -128,18 +149,37 @@ class Section(BaseModel):
     # Input is hidden because it may be a secret; the validators quote what is not.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _known_keys(cls, data: object) -> object:
-        if isinstance(data, Mapping):
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in data:
-                if key not in known:
-                    near = difflib.get_close_matches(str(key), known, n=1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-                    context = {"message": f"unknown key; {hint}", "key": key}
-                    raise PydanticCustomError("unknown_key", "{message}", context)
-        return data
+    def _known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Tell unknown keys, with what else is wrong in the table."""
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        unknown = [key for key in data if key not in known] if isinstance(data, Mapping) else []
+        if not unknown:
+            return handler(data)
+        lines: list[InitErrorDetails] = []
+        meant: set[str] = set()
+        for key in unknown:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            meant.update(near)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            lines.append({"type": wrong(f"unknown key; {hint}"), "loc": (key,), "input": None})
+        try:
+            handler({key: value for key, value in data.items() if key in known})
+        except ValidationError as error:
+            for each in error.errors(include_url=False, include_input=False):
+                if each["type"] != "missing" or each["loc"][0] not in meant:
+                    lines.append(_again(each))
+        raise ValidationError.from_exception_data("table", lines, hide_input=True)
+
+
+def _again(details: ErrorDetails) -> InitErrorDetails:
+    """Return an error that was caught as one to raise."""
+    context = details.get("ctx") or {}
+    kind: Any = details["type"]
+    if kind == "wrong":
+        return {"type": wrong(context["message"]), "loc": details["loc"], "input": None}
+    return {"type": kind, "loc": details["loc"], "input": None, "ctx": context}
 
 
 class EndpointsConfig(Section):

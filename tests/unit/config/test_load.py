@@ -32,7 +32,9 @@ def test_a_minimal_configuration_has_sound_defaults(read: Load, tmp_path: Path) 
     assert config.deploy.change_delay == 172_800
     feed = config.feed("eth-usd")
     assert feed.measure is Kind.RELATIVE
-    assert (feed.quorum, feed.min_sources, feed.max_age, feed.confirm_delay) == (1, 1, 3_600, 3_600)
+    assert (feed.min_sources, feed.max_age, feed.confirm_delay) == (1, 3_600, 3_600)
+    assert (feed.committee, feed.peers) == ("default", ())
+    assert [(each.name, each.reporters, each.quorum) for each in config.committees] == [("default", (), 1)]
     assert (feed.confirmations, feed.max_repeats) == (3, 0)
     assert feed.max_source_spread_ppm == 10_000
     [source] = feed.sources
