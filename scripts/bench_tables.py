@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from oracle.bench import baselines as beside
 from oracle.bench import claims, estimates
 from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, THROUGHPUT, TUNED
 
@@ -177,8 +178,16 @@ def private_claims(report: Report) -> str:
     return f"{rows_of(columns, rows)}\n\n{where}"
 
 
+def baselines(report: Report) -> str:
+    """Return the table of the default model's proofs and of what does without them, and the machine."""
+    columns = {"case": "---"} | dict.fromkeys(beside.COLUMNS, "--:")
+    table = rows_of(columns, [[f"`{case}`", *cells] for case, *cells in beside.rows(report)])
+    where = _machine(report, f"--cases 'onchain-*,groth16-*' --repeat {report['repeat']}")
+    return f"{table}\n\n{where}"
+
+
 TABLES: dict[str, Callable[[Report], str]] = {
-    each.__name__: each for each in (machine, proving, settings, throughput, estimator, private_claims)
+    each.__name__: each for each in (machine, proving, settings, throughput, estimator, baselines, private_claims)
 }
 
 

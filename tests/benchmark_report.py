@@ -63,6 +63,18 @@ def example_report() -> dict[str, Any]:
             "proofs": 25,
             "seconds": 10.0,
         },
+        "baselines": {
+            "onchain-quadratic": {"gas": 2_500, "executed": 2_500, "transaction_gas": 24_000},
+            "groth16-quadratic": {
+                "prove_s": 0.21,
+                "gas": 330_000,
+                "executed": 300_000,
+                "beside": {
+                    "quadratic-private-b1": {"prove_s": 0.165, "gas": 468_000, "executed": 400_000},
+                    "quadratic-verdict-b1": {"prove_s": 0.197, "gas": 533_000, "executed": 460_000},
+                },
+            },
+        },
         "claim-credit": {
             "inputs": 18,
             "weights": 18,

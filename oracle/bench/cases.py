@@ -81,7 +81,13 @@ BESIDE = {
 }
 """The case of ezkl's that each of ours is compared with: of the same model, with as many windows."""
 
-CASES = (*GROUPS, *THROUGHPUT, BATCHED, *SUBMISSIONS, *CLAIMS)
+BASELINES = ("onchain-quadratic", "groth16-quadratic")
+"""The default model without ezkl: evaluated by a contract, and proven with a circuit written by hand."""
+
+BESIDE_BASELINES = ("quadratic-private-b1", "quadratic-verdict-b1")
+"""Circuits whose proofs take turns with the baseline's."""
+
+CASES = (*GROUPS, *THROUGHPUT, BATCHED, *BASELINES, *SUBMISSIONS, *CLAIMS)
 
 
 def matching(patterns: Sequence[str]) -> list[str]:

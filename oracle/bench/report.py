@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from oracle.bench import claims, estimates, submissions
+from oracle.bench import baselines, claims, estimates, submissions
 from oracle.bench.cases import BATCHED, CLAIMS, DEFAULT, DEFAULTS, GROUPS, REPORTED, SUBMISSIONS, THROUGHPUT
 from oracle.bench.ezkl_defaults import reason_of
 
@@ -68,6 +68,8 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
             f"({of['feeds_per_transaction']} of {of['feeds']} feeds in a transaction); singly "
             f"{of['singly']['observations_per_s']} and {of['singly']['gas_per_feed']:,}"
         )
+    if "baselines" in report:
+        console.print(baselines.table(report))
     if "estimator" in report:
         console.print(_estimator_table(report["estimator"]))
     if any(case in report for case in SUBMISSIONS):

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oracle.bench import batched, claims, estimates, submissions
+from oracle.bench import baselines, batched, claims, estimates, submissions
 from oracle.bench.cases import (
+    BASELINES,
     BATCHED,
     BESIDE,
     CASES,
@@ -108,6 +109,8 @@ async def run(
             report[case] = await _throughput(case, work)
         if BATCHED in cases:
             report[BATCHED] = await batched.run(work / BATCHED, observed(observations), echo)
+        if chosen := [case for case in cases if case in BASELINES]:
+            report["baselines"] = await baselines.run(chosen, repeat, work, echo)
     if submitted := [case for case in cases if case in SUBMISSIONS]:
         report |= await submissions.run(submitted, min(repeat, _SUBMISSIONS), echo)
     for case in submitted if DEFAULT in cases else ():

@@ -40,6 +40,13 @@ def test_npm_packages(project_root: Path) -> None:
     assert listed(section((project_root / "docs" / "dependencies.md").read_text(), "From npm"), 0) == wanted
 
 
+def test_npm_packages_of_a_baseline(project_root: Path) -> None:
+    pins = project_root / "contracts" / "bench" / "groth16" / "package.json"
+    wanted = set(json.loads(pins.read_text())["devDependencies"])
+    page = (project_root / "docs" / "dependencies.md").read_text()
+    assert listed(section(page, "For a baseline of the benchmark"), 0) == wanted
+
+
 def test_every_row_states_a_licence(project_root: Path) -> None:
     for line in (project_root / "docs" / "dependencies.md").read_text().splitlines():
         if line.startswith("| ") and not line.startswith("| package") and not line.startswith("| extra"):

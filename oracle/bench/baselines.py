@@ -1,0 +1,301 @@
+"""Baselines: what the default model costs without ezkl, beside the project's proofs of the same weights.
+
+`onchain-quadratic` is a contract that evaluates the model itself: no proof, and no secret. `groth16-quadratic` is a
+circuit that was written by hand for this one model, with a ceremony of its own. Its proofs take turns with ezkl's, on
+the same windows, and the model holds every second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from oracle.bench import groth16
+from oracle.bench.cases import BESIDE_BASELINES, QUADRATIC
+from oracle.bench.circuits import MeasuredCircuit, build_quadratic
+from oracle.bench.memory import megabytes
+from oracle.bench.models import compared_detector, recorded_windows
+from oracle.bench.transactions import bare_call, first_sender, send
+from oracle.chain.abi.interface import Interface
+from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.local.contracts import compile_contracts
+from oracle.chain.rpc import Rpc
+from oracle.chain.tx.sender import Sender
+from oracle.core import encoding
+from oracle.core.errors import Fatal, ToolMissing
+from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.proving.engine.child import EngineProcess
+
+Echo = Callable[[str], None]
+
+ONCHAIN = "onchain-quadratic"
+GROTH16 = "groth16-quadratic"
+
+_CONTRACT = "OnchainQuadratic"
+_SINCE = dt.date(2008, 9, 1)
+SIGMA = 1_000
+"""Moves are in thousandths of it."""
+
+_ONCHAIN_WINDOWS = 6
+_CALLER = 1
+"""The chain's account that calls; the first one deploys."""
+_PLENTY = 5_000_000
+_PROOF_WORDS = 8
+"""A Groth16 proof has two points of two words, and one of four."""
+
+
+def is_held(model: QuadraticModel, window: Sequence[int]) -> bool:
+    """Return True if the model objects to a window."""
+    return max(model.exact_scores(window)) > 0
+
+
+def mixed_windows(model: QuadraticModel, count: int) -> list[list[int]]:
+    """Return recorded windows of the autumn of 2008: as recorded, with a spike, as recorded, and so on.
+
+    A spike takes the move's place, and is the smallest of whole sigmas that the model holds.
+
+    Raises:
+        Fatal: The recorded windows are too few, or the model does not judge them so.
+    """
+    found = []
+    for turn, window in enumerate(recorded_windows(count, _SINCE)):
+        tried = [[move, *window[1:]] for move in range(SIGMA, encoding.CLIP, SIGMA)] if turn % 2 else [window]
+        fitting = next((each for each in tried if is_held(model, each) == bool(turn % 2)), None)
+        if fitting is not None:
+            found.append(fitting)
+    if len(found) < count:
+        raise Fatal(
+            f"of {count} recorded windows, model {model.name} judges {count - len(found)} otherwise than expected"
+        )
+    return found
+
+
+async def run(cases: Sequence[str], repeat: int, work: Path, echo: Echo) -> dict[str, Any]:
+    """Measure some of the cases `BASELINES`, and return the reports by case.
+
+    A baseline whose tools can't be had is reported as "missing", with the reason.
+
+    Args:
+        cases: The cases to measure, at least one.
+        repeat: Proofs of each circuit, after one that warms up.
+        work: The folder of the circuits; one that is there from another case is used.
+        echo: Takes lines for people.
+
+    Raises:
+        Fatal: A verdict is not the model's, or a step failed.
+    """
+    model = QuadraticModel.default()
+    found: dict[str, Any] = {}
+    with Anvil(load_anvil_config(port=0)) as chain:
+        async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
+            payer = await first_sender(rpc)
+            if ONCHAIN in cases:
+                echo(f"gas of {ONCHAIN}")
+                found[ONCHAIN] = await onchain(chain, payer, model, mixed_windows(model, _ONCHAIN_WINDOWS))
+            if GROTH16 in cases:
+                try:
+                    await asyncio.to_thread(groth16.install, echo)
+                except ToolMissing as error:
+                    echo(f"{GROTH16} is not measured: {error}")
+                    found[GROTH16] = {"missing": str(error)}
+                else:
+                    found[GROTH16] = await _groth16(chain, payer, model, repeat, work, echo)
+    return found
+
+
+async def onchain(
+    chain: Anvil, payer: Sender, model: QuadraticModel, windows: Sequence[Sequence[int]]
+) -> dict[str, Any]:
+    """Deploy the contract that evaluates a model itself, and measure its check of some windows.
+
+    Raises:
+        Fatal: Its verdict on one is not the model's.
+    """
+    compiled = await asyncio.to_thread(compile_contracts, {_CONTRACT: f"contracts/examples/{_CONTRACT}.sol"})
+    interface = Interface(compiled[_CONTRACT].abi)
+    arguments = (list(model.past), model.floor, model.drift_past, model.drift_floor, model.param_scale)
+    deployed = await send(payer, None, compiled[_CONTRACT].bytecode + interface.encode_constructor(*arguments))
+    address = str(deployed.contract_address)
+    executed, spent = [], []
+    for window in windows:
+        ring = sum((move & 0xFFFF) << (16 * age) for age, move in enumerate(window[1:-1]))
+        call = interface.encode_call("held", ring, window[0], window[-1])
+        verdict = int.from_bytes(await payer.rpc.call(address, call), "big")
+        if verdict != is_held(model, window):
+            raise Fatal(f"{_CONTRACT} says {verdict} of the window {list(window)}; model {model.name} does not")
+        executed.append(executed_gas(chain, address, call))
+        spent.append(transaction_gas(chain, address, call))
+    return {
+        "gas": round(statistics.median(executed)),
+        "gas_of": "the check alone, as it would be in a hub that evaluates the model itself: no transaction",
+        "executed": round(statistics.median(executed)),
+        "transaction_gas": round(statistics.median(spent)),
+        "contract_bytes": len(compiled[_CONTRACT].runtime),
+        "windows": len(windows),
+    }
+
+
+def transaction_gas(chain: Anvil, to: str, data: bytes) -> int:
+    """Return the gas that a transaction with this call uses.
+
+    It is given plenty of gas. With too little, a verifier can return false instead of reverting, and an estimate is
+    the least with which nothing reverts.
+    """
+    call = {"from": chain.accounts[_CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(_PLENTY)}
+    receipt = chain.rpc("eth_sendTransactionSync", call)
+    if int(receipt["status"], 16) != 1:
+        raise Fatal(f"a transaction to {to} reverted")
+    return int(receipt["gasUsed"], 16)
+
+
+def executed_gas(chain: Anvil, to: str, data: bytes) -> int:
+    """Return the gas that a call's instructions use: neither the transaction nor its bytes count."""
+    call = {"from": chain.accounts[_CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(_PLENTY)}
+    without = {"disableStack": True, "disableMemory": True, "disableStorage": True}
+    steps = chain.rpc("debug_traceCall", call, "latest", without, timeout=120.0)["structLogs"]
+    last = steps[-1]
+    return int(steps[0]["gas"] - last["gas"] + last["gasCost"])
+
+
+async def _groth16(
+    chain: Anvil, payer: Sender, model: QuadraticModel, repeat: int, work: Path, echo: Echo
+) -> dict[str, Any]:
+    """Prove in turns with ezkl, verify on the chain, and attack the circuit."""
+    turns = repeat + 1
+    circuit = await asyncio.to_thread(groth16.build, model, echo)
+    subject = dataclasses.replace(await asyncio.to_thread(compared_detector, turns), turns=mixed_windows(model, turns))
+    others: dict[str, MeasuredCircuit] = {}
+    for case in BESIDE_BASELINES:
+        echo(f"set-up of {case}, beside {GROTH16}")
+        visibility, disclosure, batch = QUADRATIC[case]
+        others[case] = await asyncio.to_thread(
+            build_quadratic, subject, visibility, disclosure, batch, turns, work / case
+        )
+    proofs, seconds, calls = await asyncio.to_thread(_in_turns, circuit, others, model, subject.turns, echo)
+    echo(f"gas of {GROTH16}")
+    interface = Interface(circuit.abi)
+    calldata = interface.encode_call("verifyProof", *proofs[-1].arguments)
+    deployed = await send(payer, None, circuit.bytecode)
+    measured = await _verified(chain, payer, str(deployed.contract_address), calldata)
+    beside = {}
+    for case, other in others.items():
+        address = str((await send(payer, None, other.verifier.bytecode)).contract_address)
+        beside[case] = _seconds(seconds[case]) | await _verified(chain, payer, address, calls[case])
+    return {
+        **_seconds(seconds[GROTH16]),
+        "witness_s": round(statistics.median(proof.seconds["witness"] for proof in proofs), 4),
+        "verify_s": round(statistics.median(proof.seconds["verify"] for proof in proofs), 4),
+        **measured,
+        "gas_of": "a transaction to snarkjs's verifier alone: no feed, no signatures, no storage",
+        "proof_bytes": 32 * _PROOF_WORDS,
+        "instances": len(proofs[-1].published),
+        "rss_mb": megabytes(proofs[-1].peak_bytes),
+        "verifier_bytes": circuit.runtime_bytes,
+        "held": sum(proof.held for proof in proofs),
+        "tools": groth16.tool_versions(),
+        **circuit.facts,
+        "beside": beside,
+    }
+
+
+def _in_turns(
+    circuit: groth16.Groth16Circuit,
+    others: Mapping[str, MeasuredCircuit],
+    model: QuadraticModel,
+    windows: Sequence[Sequence[float]],
+    echo: Echo,
+) -> tuple[list[groth16.Groth16Proof], dict[str, list[float]], dict[str, bytes]]:
+    """Make a proof of each circuit, then the next of each; the first turn warms up and does not count.
+
+    Returns:
+        The Groth16 proofs, the seconds of each case's proofs, and ezkl's calldata of the last turn.
+
+    Raises:
+        Fatal: A proof does not verify or has another verdict than the model, or a wrong verdict could be proven.
+    """
+    proofs: list[groth16.Groth16Proof] = []
+    seconds: dict[str, list[float]] = {case: [] for case in (GROTH16, *others)}
+    calls: dict[str, bytes] = {}
+    with contextlib.ExitStack() as stack:
+        prover = stack.enter_context(groth16.Groth16Prover(circuit))
+        engines = {case: stack.enter_context(EngineProcess()) for case in others}
+        for turn, window in enumerate(windows):
+            echo(f"proofs beside {GROTH16}, round {turn} of {len(windows) - 1}" + ("" if turn else " (warm-up)"))
+            values = [int(value) for value in window]
+            proof = prover.prove(model.weights(), values)
+            if not proof.verified or proof.held != is_held(model, values):
+                raise Fatal(f"{GROTH16}: the proof of {values} does not verify, or its verdict is not the model's")
+            lie = prover.prove(model.weights(), values, {groth16.HELD_AT: int(not proof.held)})
+            if lie.verified:
+                raise Fatal(f"{GROTH16}: a wrong verdict on {values} was proven, so the circuit is wrong")
+            if turn:
+                proofs.append(proof)
+                seconds[GROTH16].append(proof.seconds["prove"])
+            for case, other in others.items():
+                given = list(other.inputs[turn])
+                assert other.outputs is not None
+                expected = other.outputs([int(value) for value in given])
+                made = engines[case].call("prove", inputs=given, outputs=expected, **dict[str, Any](other.files))
+                if not made.get("verified"):
+                    raise Fatal(f"{case}: a proof of {given} does not verify, or is of other scores than {expected}")
+                elements = [int(element, 16) for element in made["instances"]]
+                calls[case] = bare_call(other.verifier.abi, bytes.fromhex(made["proof"]), elements)
+                if turn:
+                    seconds[case].append(made["seconds"]["prove"])
+    return proofs, seconds, calls
+
+
+def _seconds(taken: Sequence[float]) -> dict[str, Any]:
+    return {"prove_s": round(statistics.median(taken), 4), "prove_s_all": [round(each, 4) for each in taken]}
+
+
+async def _verified(chain: Anvil, payer: Sender, verifier: str, calldata: bytes) -> dict[str, int]:
+    """Verify a proof in a transaction, and return its gas, and the part of it that instructions use.
+
+    Raises:
+        Fatal: The verifier refuses the proof.
+    """
+    if int.from_bytes(await payer.rpc.call(verifier, calldata), "big") != 1:
+        raise Fatal(f"the verifier at {verifier} refuses a proof that its prover accepts")
+    return {"gas": transaction_gas(chain, verifier, calldata), "executed": executed_gas(chain, verifier, calldata)}
+
+
+COLUMNS = ("prove", "gas of the check alone", "gas as a transaction")
+
+
+def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return the baselines' rows, each with its case: what was measured, and ezkl's proofs of the same run."""
+    of = report["baselines"]
+    found = []
+    if ONCHAIN in of:
+        found.append((ONCHAIN, "–", f"{of[ONCHAIN]['executed']:,}", f"{of[ONCHAIN]['transaction_gas']:,}"))
+    if GROTH16 in of:
+        beside = of[GROTH16].get("beside", {})
+        if "missing" in of[GROTH16]:
+            found.append((GROTH16, "not measured", "–", "–"))
+        else:
+            beside = {GROTH16: of[GROTH16], **beside}
+        found += [
+            (case, f"{each['prove_s']:.3f} s", f"{each['executed']:,}", f"{each['gas']:,}")
+            for case, each in beside.items()
+        ]
+    return found
+
+
+def table(report: Mapping[str, Any]) -> Table:
+    """Return the baselines by case, for people."""
+    found = Table(box=None, pad_edge=False, header_style="bold", title="beside the proof", title_justify="left")
+    found.add_column("case")
+    for column in COLUMNS:
+        found.add_column(column, justify="right")
+    for row in rows(report):
+        found.add_row(*row)
+    return found
