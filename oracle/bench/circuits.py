@@ -80,8 +80,8 @@ def build_quadratic(
         inputs=batched_inputs(subject.turns, batch, turns),
         outputs=lambda windows: [
             score
-            for at in range(0, len(windows), model.features)
-            for score in model.score_int(windows[at : at + model.features])
+            for at in range(0, len(windows), model.width)
+            for score in model.score_int(windows[at : at + model.width])
         ],
     )
 

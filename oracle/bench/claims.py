@@ -157,7 +157,7 @@ async def _submitted(
         claim,
         commitment,
         {
-            "inputs": model.circuit.model.features,
+            "inputs": model.circuit.model.width,
             "weights": model.circuit.circuit.weights,
             "k": artifact.manifest.k,
             "setup_s": round(setup, 2),

@@ -82,10 +82,10 @@ class ClaimCircuit:
     @property
     def input_lengths(self) -> tuple[int, ...]:
         """The lengths of data and statement."""
-        return self.model.features + SALT_LIMBS, STATEMENT
+        return self.model.width + SALT_LIMBS, STATEMENT
 
     @property
-    def features(self) -> int:
+    def width(self) -> int:
         """The number of integers that the circuit takes."""
         return sum(self.input_lengths)
 
@@ -125,7 +125,7 @@ class ClaimCircuit:
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return what the circuit publishes of data and statement."""
-        score, statement = self.score(features[: self.model.features]), tuple(features[self.input_lengths[0] :])
+        score, statement = self.score(features[: self.model.width]), tuple(features[self.input_lengths[0] :])
         return (*statement, int(2 * score > statement[0]), int(2 * score < statement[1]))
 
     def score_bound(self) -> int:
@@ -158,7 +158,7 @@ class ClaimCircuit:
             raise ModelError(f"a claim is about one window, not about {batch}")
         inner = onnx.load_from_string(self.circuit.to_onnx(1))
         onnx.compose.add_prefix_graph(inner.graph, "m_", inplace=True)
-        numbers = {"axis": [1], "zero": [0], "two": [2], "end": [self.model.features], "last": [STATEMENT]}
+        numbers = {"axis": [1], "zero": [0], "two": [2], "end": [self.model.width], "last": [STATEMENT]}
         constants = [numpy_helper.from_array(np.array(value, dtype=np.int64), name) for name, value in numbers.items()]
         # Halves of the score's unit: to ezkl, multiplying by a power of two only changes the scale.
         unit = np.array([[2.0 ** -(self.circuit.output_scale + 1)]], dtype=np.float32)

@@ -141,8 +141,8 @@ class ModelSpec:
             clip=1 << INPUT_SCALE,
         )
         width = sum(feature.width for feature in self.features)
-        if found.model.features != width:
-            raise ModelError(f"{self.name}: its graph takes {found.model.features} numbers, its features give {width}")
+        if found.model.width != width:
+            raise ModelError(f"{self.name}: its graph takes {found.model.width} numbers, its features give {width}")
         if not self.classes and (found.circuit.program.dropped != "") != (self.activation != ""):
             raise ModelError(f"{self.name}: state the activation that its graph ends with, {ACTIVATIONS[1]} or none")
         return found

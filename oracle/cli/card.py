@@ -64,7 +64,7 @@ def card_group() -> None:
 @click.option(
     "--fault", "kinds", multiple=True, help="A fault of one tick; may be repeated (default: spike_3, _5, _10 and _20)."
 )
-@click.option("--features", type=click.IntRange(3, 16), default=16, show_default=True, help="Features in a window.")
+@click.option("--width", type=click.IntRange(3, 14), default=14, show_default=True, help="Integers in a window.")
 @click.option(
     "--heartbeat", type=click.IntRange(min=1), default=86_400, show_default=True, help="Heartbeat in seconds."
 )
@@ -79,7 +79,7 @@ def card_build(
     normals: int,
     per_kind: int,
     kinds: tuple[str, ...],
-    features: int,
+    width: int,
     heartbeat: int,
     batch: int,
     out: Path,
@@ -95,7 +95,7 @@ def card_build(
         start=start,
         end=end,
         seed=seed,
-        features=features,
+        width=width,
         normals=normals,
         per_kind=per_kind,
         kinds=kinds or KINDS,

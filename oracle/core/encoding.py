@@ -36,9 +36,6 @@ NO_ANSWER = -(2**127)
 UINT8_MAX = 2**8 - 1
 UINT16_MAX = 2**16 - 1
 INT128_MAX = 2**127 - 1
-NO_ANSWER = -(2**127)
-"""Stands in a report for the answer that a reporter does not have."""
-
 SCORE_RATIO_MAX = 2**23 - 1
 SCORE_UNIT_BITS = 40
 FIELD_MODULUS = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
@@ -90,6 +87,15 @@ class Feature(IntEnum):
 PAST = tuple(Feature(Feature.PAST_0 + age) for age in range(RING_SIZE))
 """The features that are accepted moves, newest first."""
 
+_RANGES = {
+    Feature.GAP: (GAP_ONE, CLIP),
+    Feature.SPREAD: (0, CLIP),
+    Feature.COUNT: (0, UINT8_MAX),
+    Feature.VARIANCE: (0, CLIP),
+    Feature.PEER_SEEN_0: (0, 1),
+    Feature.PEER_SEEN_1: (0, 1),
+}
+
 PEER_FEATURES = ((Feature.PEER_MOVE_0, Feature.PEER_SEEN_0), (Feature.PEER_MOVE_1, Feature.PEER_SEEN_1))
 """Each peer's features."""
 
@@ -107,6 +113,17 @@ class PeerAnswer:
     kind: Kind
     sigma: int
     answer: int
+
+
+def feature_range(feature: Feature) -> tuple[int, int]:
+    """Return the least and the largest value that the hub derives for a feature."""
+    return _RANGES.get(feature, (-CLIP, CLIP))
+
+
+def calm_window(listed: Iterable[Feature]) -> tuple[int, ...]:
+    """Return the window of a feed's first report: nothing moved, nobody was late, and one reporter answered."""
+    first = {Feature.GAP: GAP_ONE, Feature.COUNT: 1, Feature.VARIANCE: VARIANCE_ONE}
+    return tuple(first.get(feature, 0) for feature in listed)
 
 
 def window_features(length: int, spread: bool = False) -> tuple[Feature, ...]:

@@ -4,7 +4,7 @@ Recent reports are compared with what the model's card says. There are two quest
 
 - *Do the scores look as they did?* Kolmogorov and Smirnov's two-sample test answers, on the windows' pressure: how near
   each is to its limit. Pressure does not depend on the market's volatility, as far as the model does not. Windows
-  overlap, so only every fifteenth counts; these share no move.
+  overlap, so only every thirteenth counts; these share no move.
 - *Does it hold too much?* The rate of false holds answers, with the interval that the card has too. It is too much if
   the interval's lower end is above the budget. A hold counts as false if its level was accepted next.
 
@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from oracle.config import JournalConfig, TrainingConfig, TrainingDataConfig
+from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, ToolMissing
 from oracle.detectors.interface import Detector
 from oracle.detectors.trainers.windows import cut
 from oracle.detectors.training.data import TrainingData, moment
 from oracle.detectors.training.model_card import CARD_SCHEMA, THINNED, rate
 from oracle.detectors.training.replay import pressures
-from oracle.detectors.training.reports import Terms, windows
+from oracle.detectors.training.reports import Terms, features_of, windows
 from oracle.detectors.training.run import Progress, Trained, train
 
 SIGNIFICANCE = 0.001
@@ -163,11 +164,11 @@ def monitor(card: Mapping[str, Any], detector: Detector, data: TrainingData) -> 
     except ImportError as error:
         raise ToolMissing("monitoring needs scipy: pip install 'verifiable-oracle[train]'") from error
     reports, terms = data.reports, Terms(card["data"]["sigma"], card["data"]["heartbeat"])
-    if not detector.spread:
+    if Feature.SPREAD not in detector.features:
         reports = replace(reports, lowest=(), highest=())
     elif not reports.spread:
         raise DataError(f"the model {card['name']} looks at the spread of sources: give their values with --data")
-    thinned = cut(windows(reports, terms), detector.features, detector.spread)[::THINNED]
+    thinned = cut(windows(reports, terms), features_of(reports), detector.features)[::THINNED]
     if len(thinned) < LEAST_THINNED:
         raise DataError(
             f"{data.source}: too few reports: {len(reports)}, and at least {LEAST_THINNED * THINNED + THINNED} are "

@@ -8,6 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
+from oracle.core.encoding import Feature
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -57,9 +59,8 @@ class Detector(Protocol):
     Attributes:
         name: Its name for people, logs and artifact folders; letters, digits and hyphens.
         format: The file's format: the key by which `oracle.detectors.registry` finds its reader.
-        features: n, the length of a feature vector: the move now, n − 2 past moves, the gap; with `spread` the spread
-            takes the place of the oldest move, before the gap, and n is 4 at least.
-        spread: True if the vector has the spread between the reporters' answers, in thousandths of sigma.
+        features: The feature list: which numbers a window has, in order.
+        width: n, the length of a window.
         outputs: Scores per window.
         param_scale: p; every weight is a multiple of 2^-p.
         score_unit: The score that is shown as 1: the contract's `scoreUnit`.
@@ -73,10 +74,10 @@ class Detector(Protocol):
     def format(self) -> str: ...
 
     @property
-    def features(self) -> int: ...
+    def features(self) -> tuple[Feature, ...]: ...
 
     @property
-    def spread(self) -> bool: ...
+    def width(self) -> int: ...
 
     @property
     def outputs(self) -> int: ...
@@ -149,19 +150,23 @@ class Lesson:
     """A trainer's input: windows as the contract derives them, in time order.
 
     Attributes:
-        fit: Windows that coefficients are fitted to, oldest first: [move now, 14 past moves, gap], or with `spread`
-            [move now, 13 past moves, spread, gap].
+        fit: Windows that coefficients are fitted to, oldest first.
         calibrate: Later windows, on which the thresholds are set.
-        spread: True if the vectors have a spread.
+        features: The feature list of these windows: a standard one, of all past moves.
         budget: Share of the calibration windows that may be held.
         seed: Seed of whatever is drawn.
     """
 
     fit: Sequence[tuple[int, ...]]
     calibrate: Sequence[tuple[int, ...]]
-    spread: bool
+    features: tuple[Feature, ...]
     budget: Fraction
     seed: int
+
+    @property
+    def spread(self) -> bool:
+        """True if the windows have the spread of the sources."""
+        return Feature.SPREAD in self.features
 
 
 class Trainer(Protocol):

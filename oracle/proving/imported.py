@@ -102,7 +102,7 @@ class ImportedModel:
         return encoding.CLIP
 
     @property
-    def features(self) -> int:
+    def width(self) -> int:
         """Integers in a window."""
         return self.circuit.features
 
@@ -125,10 +125,10 @@ class ImportedModel:
         """Return the integers that the circuit publishes for one window.
 
         Raises:
-            ValueError: The window has another number of features.
+            ValueError: The window has another number of integers.
         """
-        if len(features) != self.features:
-            raise ValueError(f"{len(features)} features; {self.name} has {self.features}")
+        if len(features) != self.width:
+            raise ValueError(f"{len(features)} integers; {self.name} takes {self.width}")
         return tuple(int(value) for value in self.circuit.evaluate([list(features)])[0])
 
     def score_many(self, windows: Any) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from oracle.core.encoding import Feature
+
 Progress: TypeAlias = Callable[[str], None]
 """Called with each step of a long task before the step begins."""
 
@@ -16,21 +18,20 @@ class Provable(Protocol):
 
     Attributes:
         name: Letters, digits and hyphens.
-        features: n, inputs per window.
+        width: n, integers in a window.
         outputs: Published integers per window.
         param_scale: p; weights are multiples of 2^-p.
         score_unit: For the manifest.
         disclosure: "score", or "verdict" if the graph compares.
 
-    A model may have an attribute `spread`: true if the last feature but one is the spread between the reporters'
-    answers. It may have `input_lengths`: the lengths of the graph's inputs, if it has several.
+    A model may have `input_lengths`: the lengths of the graph's inputs, if it has several.
     """
 
     @property
     def name(self) -> str: ...
 
     @property
-    def features(self) -> int: ...
+    def width(self) -> int: ...
 
     @property
     def outputs(self) -> int: ...
@@ -58,11 +59,20 @@ class Provable(Protocol):
 
 
 @runtime_checkable
-class Tuned(Protocol):
-    """A model that brings its circuit's settings and its own windows.
+class FeedModel(Protocol):
+    """A model whose windows are a feed's: it says which features it takes, in order. Its circuit has one shape.
 
-    A detector has neither: its circuit has one shape, and its windows are a feed's.
+    Attributes:
+        features: The feature list; as many as the model's windows have integers.
     """
+
+    @property
+    def features(self) -> tuple[Feature, ...]: ...
+
+
+@runtime_checkable
+class Tuned(Protocol):
+    """A model that brings its circuit's settings and its own windows. Every model is this or a `FeedModel`."""
 
     def run_args(self) -> Mapping[str, Any]:
         """Return those of ezkl's run arguments that differ from an exact circuit's without comparisons."""

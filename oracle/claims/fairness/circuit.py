@@ -51,9 +51,9 @@ class AuditCircuit:
         return f"audit-{self.claim.model.name}"
 
     @property
-    def features(self) -> int:
+    def width(self) -> int:
         """The number of integers of a row, the bounds included."""
-        return self.claim.model.features + _BOUNDS
+        return self.claim.model.width + _BOUNDS
 
     @property
     def outputs(self) -> int:
@@ -108,7 +108,7 @@ class AuditCircuit:
 
     def to_onnx(self, batch: int) -> bytes:
         """Return the ONNX graph: input `rows` [batch, n + 2], output `verdicts` [batch, 1]."""
-        count = self.claim.model.features
+        count = self.claim.model.width
         inner = onnx.load_from_string(self.claim.circuit.to_onnx(batch))
         onnx.compose.add_prefix_graph(inner.graph, "m_", inplace=True)
         numbers = {"axis": [1], "first": [0], "lo_at": [count], "hi_at": [count + 1], "end": [count + _BOUNDS]}
@@ -132,7 +132,7 @@ class AuditCircuit:
         graph = helper.make_graph(
             nodes,
             "audit",
-            [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [batch, self.features])],
+            [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [batch, self.width])],
             [helper.make_tensor_value_info("verdicts", TensorProto.FLOAT, [batch, 1])],
             [*inner.graph.initializer, *constants],
         )

@@ -30,9 +30,9 @@ def print_inspection(found: Inspection, *, as_json: bool) -> None:
     copy = "with the prover's files" if found.complete else "a copy without all of the prover's files"
     row("artifact", found.name, found.path, copy)
     windows = "window" if found.batch == 1 else "windows"
-    row(
-        "statement", f"{found.batch} {windows} of {found.features} features, {found.outputs} {found.disclosure}(s) each"
-    )
+    row("statement", f"{found.batch} {windows} of {found.width} integers, {found.outputs} {found.disclosure}(s) each")
+    if found.features:
+        row("features", ", ".join(found.features))
     if graph is None:
         row("graph", "not in this copy: model.onnx is the prover's")
     else:

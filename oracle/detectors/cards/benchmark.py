@@ -34,7 +34,7 @@ class Benchmark:
 
     Attributes:
         batch: Windows per batch; the last one may have fewer.
-        features: n.
+        width: n, the length of a window.
         kinds: Names of the labels from 1 on; 0 is normal.
         windows: Integers within ±CLIP.
         labels: A label for each window.
@@ -45,7 +45,7 @@ class Benchmark:
     """
 
     batch: int
-    features: int
+    width: int
     kinds: tuple[str, ...]
     windows: tuple[Window, ...]
     labels: tuple[int, ...]
@@ -57,8 +57,8 @@ class Benchmark:
         if not self.windows or len(self.labels) != len(self.windows):
             raise DataError(f"a benchmark of {len(self.windows)} windows and {len(self.labels)} labels is not valid")
         for number, window in enumerate(self.windows):
-            if len(window) != self.features:
-                raise DataError(f"window {number} has {len(window)} features instead of {self.features}")
+            if len(window) != self.width:
+                raise DataError(f"window {number} has {len(window)} integers instead of {self.width}")
             if not all(type(value) is int and abs(value) <= encoding.CLIP for value in window):
                 raise DataError(f"window {number} is not of integers within ±{encoding.CLIP}")
         if not all(type(label) is int and 0 <= label <= len(self.kinds) for label in self.labels):
@@ -99,7 +99,7 @@ class Benchmark:
             "format": FORMAT,
             "root": to_hex(self.root),
             "batch": self.batch,
-            "features": self.features,
+            "width": self.width,
             "kinds": list(self.kinds),
             "recipe": None if self.recipe is None else asdict(self.recipe),
             "windows": [[label, *window] for label, window in zip(self.labels, self.windows, strict=True)],
@@ -123,7 +123,7 @@ class Benchmark:
             recipe = document["recipe"]
             found = Benchmark(
                 batch=checked_integer(document["batch"]),
-                features=checked_integer(document["features"]),
+                width=checked_integer(document["width"]),
                 kinds=tuple(str(kind) for kind in document["kinds"]),
                 windows=tuple(row[1:] for row in rows),
                 labels=tuple(row[0] for row in rows),

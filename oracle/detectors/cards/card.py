@@ -58,7 +58,8 @@ class CardModel:
     artifact_hash: str
     verifier_code_hash: str
     disclosure: str
-    features: int
+    width: int
+    features: tuple[str, ...]
     outputs: int
     batch: int
 
@@ -72,6 +73,7 @@ class CardModel:
             artifact_hash=manifest.artifact_hash,
             verifier_code_hash=manifest.verifier_code_hash,
             disclosure=manifest.disclosure,
+            width=manifest.width,
             features=manifest.features,
             outputs=manifest.outputs,
             batch=manifest.batch,
@@ -112,6 +114,7 @@ class ProvenCard:
             if document["format"] != FORMAT:
                 raise ValueError(f"format {document['format']!r} is not {FORMAT!r}")
             model, summary = dict(document["model"]), dict(document["summary"])
+            model["features"] = tuple(str(name) for name in model["features"])
             model["model_hash"] = None if model["model_hash"] is None else int(model["model_hash"], 16)
             summary["by_kind"] = {str(kind): (int(a), int(b)) for kind, (a, b) in dict(summary["by_kind"]).items()}
             batches = tuple(

@@ -49,7 +49,7 @@ def build(recipe: Recipe, batch: int, files: Mapping[str, Path] | None = None) -
     _shuffle(drawn, random.Random(f"model-card:{recipe.seed}"))
     return Benchmark(
         batch=batch,
-        features=recipe.features,
+        width=recipe.width,
         kinds=recipe.kinds,
         windows=tuple(window for _, window in drawn),
         labels=tuple(label for label, _ in drawn),
@@ -83,7 +83,7 @@ def _draw(series: str, readings: Sequence[Reading], recipe: Recipe) -> list[tupl
     answers = [encoding.answer_from_decimal(reading.value, DECIMALS) for reading in readings]
     times = [reading.observed_at for reading in readings]
     sigma = _sigma(series, [answer for answer, time in zip(answers, times, strict=True) if time < first])
-    past = recipe.features - 2
+    past = recipe.width - 2
     ticks = [
         tick
         for tick in range(past + 1, len(answers))

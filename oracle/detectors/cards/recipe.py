@@ -37,7 +37,7 @@ class Recipe:
         start: First day of the windows; what is before gives each series' sigma.
         end: Last day; None: the last there is.
         seed: Seed of all that is drawn.
-        features: n, the length of a window.
+        width: n, the length of a window: the move, past moves, the gap.
         normals: Number of normal windows of each series.
         per_kind: Number of windows of each series with each kind of fault.
         kinds: Kinds of the fault catalogue that last one tick. A window's label is 1 + the kind's place here.
@@ -52,7 +52,7 @@ class Recipe:
     start: str = START
     end: str | None = None
     seed: int = SEED
-    features: int = encoding.RING_SIZE + 2
+    width: int = encoding.RING_SIZE + 2
     normals: int = NORMALS
     per_kind: int = PER_KIND
     kinds: tuple[str, ...] = KINDS
@@ -62,8 +62,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.series or len(set(self.series)) != len(self.series):
             raise DataError("a benchmark needs series of different names")
-        if not 3 <= self.features <= encoding.RING_SIZE + 2:
-            raise DataError(f"features = {self.features} must be from 3 to {encoding.RING_SIZE + 2}")
+        if not 3 <= self.width <= encoding.RING_SIZE + 2:
+            raise DataError(f"width = {self.width} must be from 3 to {encoding.RING_SIZE + 2}")
         if self.normals < 0 or self.per_kind < 0 or self.heartbeat < 1:
             raise DataError("numbers of windows can't be negative, and a heartbeat is a second at least")
         if len(self.kinds) > 255 or len(set(self.kinds)) != len(self.kinds):
@@ -107,7 +107,7 @@ class Recipe:
             raise ValueError("its recipe has other keys than one of this release")
         for key in ("series", "kinds"):
             values[key] = tuple(str(each) for each in values[key])
-        for key in ("seed", "features", "normals", "per_kind", "heartbeat"):
+        for key in ("seed", "width", "normals", "per_kind", "heartbeat"):
             checked_integer(values[key])
         return Recipe(**values)
 

@@ -73,7 +73,7 @@ def verify(
         told, found = asdict(card.model), asdict(CardModel.of(artifact))
         differing = ", ".join(key for key in told if told[key] != found[key])
         problems.append(f"the card's model is not the artifact's: they differ in {differing}")
-    if (benchmark.batch, benchmark.features) != (artifact.manifest.batch, artifact.manifest.features):
+    if (benchmark.batch, benchmark.width) != (artifact.manifest.batch, artifact.manifest.width):
         problems.append("the benchmark's batches are not the circuit's")
     if card.model.disclosure == "score" and artifact.model_hash is not None:
         notes.append("scores are published: they give the model's weights away")

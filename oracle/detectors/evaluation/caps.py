@@ -18,14 +18,12 @@ class StaticCap:
     Attributes:
         limit: The limit, in thousandths of sigma.
         name: The detector's name.
-        features: n.
-        spread: True if the windows have a spread.
+        features: The feature list.
     """
 
     limit: int
     name: str = "cap"
-    features: int = 3
-    spread: bool = False
+    features: tuple[encoding.Feature, ...] = (encoding.Feature.MOVE,)
 
     @property
     def score_unit(self) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from oracle.core.encoding import Feature
 from oracle.core.errors import DataError
 from oracle.core.statistics import clustered, percentile, wilson
 from oracle.detectors.evaluation.caps import matching_cap
@@ -64,7 +65,7 @@ def compare(
     evaluations, caps = [], []
     known: dict[int, Evaluation] = {}
     for detector in detectors:
-        if detector.spread and len(prepared.recording.venues) < 2:
+        if Feature.SPREAD in detector.features and len(prepared.recording.venues) < 2:
             raise DataError(
                 f"model {detector.name} judges the spread between venues; {prepared.recording.name} has one only"
             )

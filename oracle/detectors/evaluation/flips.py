@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,7 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from oracle.core import encoding
+from oracle.core.encoding import Feature
 from oracle.core.statistics import Rate, wilson
 from oracle.core.types import Kind
 from oracle.detectors.evaluation.prepared import FeedSettings, Tick
@@ -46,7 +47,6 @@ def _float_windows(
 ) -> tuple[list[list[float]], list[tuple[int, ...]]]:
     """Return features without rounding, and the integers beside them."""
     judge, history, feed = clean.judge, clean.history, clean.judge.feed
-    past = detector.features - (3 if detector.spread else 2)
     wanted: dict[int, list[Tick]] = {}
     for trial in trials:
         if trial.ticks[0].answer is not None:
@@ -58,18 +58,21 @@ def _float_windows(
             continue
         state = history.state(number)
         for tick in (history.ticks[number], *wanted.get(number, ())):
-            exact.append(_float_window(feed, history.ticks[number - past - 1 : number], tick, spread=detector.spread))
             rounded.append(judge.window(state, tick))
+            accepted = history.ticks[max(0, number - encoding.RING_SIZE - 1) : number]
+            exact.append(_float_window(feed, accepted, tick, dict(zip(detector.features, rounded[-1], strict=True))))
     return exact, rounded
 
 
-def _float_window(feed: FeedSettings, accepted: Sequence[Tick], tick: Tick, *, spread: bool) -> list[float]:
+def _float_window(
+    feed: FeedSettings, accepted: Sequence[Tick], tick: Tick, rounded: Mapping[Feature, int]
+) -> list[float]:
+    """Return a window's moves and gap without rounding; the hub has no finer value of other features."""
     moves = [_float_move(feed, later, earlier) for earlier, later in pairwise([*accepted, tick])]
     gap = (tick.time - accepted[-1].time) * encoding.GAP_ONE / feed.heartbeat
-    window = [*reversed(moves)]
-    if spread:
-        window.append(float(tick.spread))
-    return [*window, min(float(encoding.CLIP), max(float(encoding.GAP_ONE), gap))]
+    exact = dict(zip((Feature.MOVE, *encoding.PAST), reversed(moves), strict=False))
+    exact[Feature.GAP] = min(float(encoding.CLIP), max(float(encoding.GAP_ONE), gap))
+    return [exact.get(feature, float(value)) for feature, value in rounded.items()]
 
 
 def _float_move(feed: FeedSettings, later: Tick, earlier: Tick) -> float:

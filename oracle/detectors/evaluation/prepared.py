@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from oracle.core import encoding, gate
+from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, Kind, Status
@@ -48,6 +49,19 @@ class FeedOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerTerms:
+    """The terms by which a peer's moves are measured.
+
+    Attributes:
+        kind: How its moves are measured.
+        sigma: As a feed's.
+    """
+
+    kind: Kind
+    sigma: int
+
+
+@dataclass(frozen=True, slots=True)
 class FeedSettings:
     """A feed's parameters, all of them known.
 
@@ -58,6 +72,7 @@ class FeedSettings:
         heartbeat: Seconds.
         policy: How reports are held and confirmed.
         aggregation: How the values of several venues become one.
+        peers: The feeds that are reported with this one.
     """
 
     kind: Kind
@@ -66,6 +81,12 @@ class FeedSettings:
     heartbeat: int
     policy: HoldPolicy
     aggregation: AggregationPolicy
+    peers: tuple[PeerTerms, ...] = ()
+
+    def empty(self) -> FeedState:
+        """Return the feed before its first report."""
+        peers = [bytes([number]) * 32 for number, _ in enumerate(self.peers, 1)]
+        return gate.empty_feed(bytes(32), self.kind, self.sigma, self.heartbeat, model_number=1, peers=peers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,8 @@ class Tick:
         answer: The value in answer units.
         spread: The largest distance between two agreeing venues, in thousandths of sigma.
         outliers: Venues that were left out.
+        count: How many reporters answered: the venues that agree.
+        peers: The answers of the feed's peers, in their answer units.
     """
 
     time: int
@@ -85,6 +108,8 @@ class Tick:
     answer: int | None
     spread: int = 0
     outliers: tuple[str, ...] = ()
+    count: int = 1
+    peers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,11 +156,14 @@ class History:
         self.ticks = [ticks[index] for index in self.indices]
         self.answers = [tick.answer for tick in self.ticks if tick.answer is not None]
         self.moves, self.gaps, self.repeats = [0], [encoding.GAP_ONE], [0]
+        self.variances = [encoding.VARIANCE_START] * 2
+        """The stored variance before each report, and after the last one."""
         for earlier, later in pairwise(range(len(self.ticks))):
             before, now = self.answers[earlier], self.answers[later]
             self.moves.append(encoding.move(feed.kind, feed.sigma, now, before))
             self.gaps.append(encoding.gap(self.ticks[later].time, self.ticks[earlier].time, feed.heartbeat))
             self.repeats.append(min(encoding.UINT8_MAX, self.repeats[-1] + 1) if now == before else 0)
+            self.variances.append(encoding.variance(self.variances[-1], self.moves[-1], self.gaps[-1]))
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -149,14 +177,32 @@ class History:
         newest = self.moves[max(0, number - encoding.RING_SIZE) : number][::-1]
         return (*newest, *(0,) * (encoding.RING_SIZE - len(newest)))
 
-    def window(self, number: int, past: int, *, spread: bool) -> tuple[int, ...]:
-        """Return the features of a report, with this many past moves."""
-        said = (self.ticks[number].spread,) if spread else ()
-        return (self.moves[number], *self.returns(number)[:past], *said, self.gaps[number])
+    def window(self, number: int, listed: Sequence[Feature]) -> tuple[int, ...]:
+        """Return these features of a report."""
+        tick = self.ticks[number]
+        values = {
+            Feature.MOVE: self.moves[number],
+            Feature.GAP: self.gaps[number],
+            Feature.SPREAD: tick.spread,
+            Feature.COUNT: tick.count,
+            Feature.VARIANCE: self.variances[number] >> encoding.VARIANCE_BITS,
+            **dict(zip(encoding.PAST, self.returns(number), strict=True)),
+        }
+        for index, (moved, seen) in enumerate(encoding.PEER_FEATURES[: len(self.feed.peers)]):
+            values[moved], values[seen] = self._peer(number, index)
+        return tuple(values[feature] for feature in listed)
+
+    def _peer(self, number: int, index: int) -> tuple[int, int]:
+        """Return how far a peer moved since the report before, and if that could be measured."""
+        if number == 0:
+            return 0, 0
+        terms = self.feed.peers[index]
+        now = encoding.PeerAnswer(terms.kind, terms.sigma, self.ticks[number].peers[index])
+        return encoding.peer_move(now, self.ticks[number - 1].peers[index])
 
     def state(self, number: int) -> FeedState:
         """Return the feed before a report."""
-        empty = gate.empty_feed(bytes(32), self.feed.kind, self.feed.sigma, self.feed.heartbeat, model_number=1)
+        empty = self.feed.empty()
         if number == 0:
             return empty
         last = self.ticks[number - 1]
@@ -169,17 +215,20 @@ class History:
             published_at=last.time,
             last_report_at=last.time,
             repeats=self.repeats[number - 1],
+            variance=self.variances[number],
             returns=self.returns(number),
+            peer_answers=last.peers,
         )
 
     def is_at(self, state: FeedState, number: int) -> bool:
-        """Return True if the feed is as it would be here, except for the count of its rounds."""
+        """Return True if the feed is as it would be here, except for its variance and the count of its rounds."""
         return (
             state.held is None
             and state.answer == self.answers[number - 1]
             and state.observed_at == self.ticks[number - 1].time
             and state.repeats == self.repeats[number - 1]
             and state.returns == self.returns(number)
+            and state.peer_answers == self.ticks[number - 1].peers
         )
 
 
@@ -287,7 +336,7 @@ def readings_at(recording: Recording, index: int, told: Mapping[str, Decimal]) -
 def with_spread(
     tick: Tick, recording: Recording, index: int, feed: FeedSettings, told: Mapping[str, Decimal] | None = None
 ) -> Tick:
-    """Return the tick with the spread of the venues that agree, as if each were a reporter's."""
+    """Return the tick with spread and number of the venues that agree, as if each were a reporter."""
     if tick.answer is None or len(recording.venues) == 1:
         return tick
     answers = [
@@ -295,7 +344,8 @@ def with_spread(
         for reading in readings_at(recording, index, told or {})
         if reading.source not in tick.outliers
     ]
-    return replace(tick, spread=encoding.spread(feed.kind, feed.sigma, min(answers), max(answers)))
+    spread = encoding.spread(feed.kind, feed.sigma, min(answers), max(answers))
+    return replace(tick, spread=spread, count=len(answers))
 
 
 def find_max_repeats(past: Sequence[Tick]) -> int:

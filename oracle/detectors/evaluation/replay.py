@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from oracle.core import encoding, gate
+from oracle.core.encoding import Feature, PeerAnswer
 from oracle.core.errors import DataError
 from oracle.core.types import FeedState, HoldReason, Outcome
 from oracle.detectors.evaluation.prepared import WARM_UP, FeedSettings, History, Prepared, Tick
@@ -33,10 +34,7 @@ class Scoring(Protocol):
     def name(self) -> str: ...
 
     @property
-    def features(self) -> int: ...
-
-    @property
-    def spread(self) -> bool: ...
+    def features(self) -> tuple[Feature, ...]: ...
 
     @property
     def score_unit(self) -> int: ...
@@ -81,26 +79,36 @@ class Judge:
     """
 
     def __init__(self, detector: Scoring, feed: FeedSettings) -> None:
-        past = detector.features - (3 if detector.spread else 2)
-        if not 1 <= past <= encoding.RING_SIZE:
+        needed = encoding.peers_needed(detector.features)
+        if needed > len(feed.peers):
             raise DataError(
-                f"model {detector.name} has {detector.features} features; a feed has a move, 1 to {encoding.RING_SIZE} "
-                "past ones, the gap, and for some models the spread"
+                f"model {detector.name} judges a feed beside {needed} of its peers; the recording has {len(feed.peers)}"
             )
         self.detector = detector
         self.feed = feed
-        self._past = past
+        self._has_variance = Feature.VARIANCE in detector.features
         self._known: dict[Window, tuple[int, ...]] = {}
 
     def empty(self) -> FeedState:
         """Return the feed before its first report."""
-        return gate.empty_feed(bytes(32), self.feed.kind, self.feed.sigma, self.feed.heartbeat, model_number=1)
+        return self.feed.empty()
 
     def window(self, state: FeedState, tick: Tick) -> Window:
         """Return the features of a report."""
         assert tick.answer is not None
-        spread = tick.spread if self.detector.spread else None
-        return encoding.features(state, tick.answer, tick.time, self.detector.features, spread)
+        return encoding.features(
+            state,
+            tick.answer,
+            tick.time,
+            self.detector.features,
+            tolerance=self.feed.policy.tolerance,
+            spread=tick.spread,
+            count=tick.count,
+            peers=[
+                PeerAnswer(peer.kind, peer.sigma, answer)
+                for peer, answer in zip(self.feed.peers, tick.peers, strict=True)
+            ],
+        )
 
     def score(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
         """Return the scores of each window."""
@@ -115,12 +123,20 @@ class Judge:
 
     def plain_window(self, history: History, number: int) -> Window:
         """Return the features of a report, as if all before it had been accepted."""
-        return history.window(number, self._past, spread=self.detector.spread)
+        return history.window(number, self.detector.features)
 
     def objections(self, history: History, first: int) -> list[bool]:
         """Return for each report if the detector objects, as if all before had been accepted; False before `first`."""
         windows = [self.plain_window(history, number) for number in range(first, len(history))]
         return [False] * first + [max(scores) > 0 for scores in self.score(windows)]
+
+    def forgot(self, state: FeedState, history: History, number: int) -> bool:
+        """Return True if nothing that was held before a report has a part in what comes.
+
+        A variance remembers for hundreds of reports, but matters only to a model that sees it.
+        """
+        after = history.is_at(state, number)
+        return after and (not self._has_variance or state.variance == history.variances[number])
 
     def step(self, state: FeedState, tick: Tick, window: Window, scores: tuple[int, ...]) -> ReplayStep:
         """Apply a scored report to a feed."""
@@ -133,6 +149,9 @@ class Judge:
             scores,
             score_unit=self.detector.score_unit,
             published_at=tick.time,
+            spread=tick.spread,
+            count=tick.count,
+            peer_answers=tick.peers,
         )
         return ReplayStep(tick, window, scores, verdict.outcome, verdict.reason, verdict.state)
 
@@ -266,7 +285,7 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
             steps[number] = step
             state = step.state
             number += 1
-            if not step.held and history.is_at(state, number):
+            if not step.held and judge.forgot(state, history, number):
                 break
         done = number
     return Replay(judge, history, first, history.number(prepared.begin), steps)

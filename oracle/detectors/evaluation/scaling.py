@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from oracle.core.encoding import Feature
 from oracle.detectors.evaluation.prepared import Prepared
 from oracle.detectors.evaluation.replay import Judge, Replay, Scoring, replay
 from oracle.detectors.evaluation.results import PER, CurvePoint
@@ -42,12 +43,8 @@ class ScaledDetector:
         return self.inner.name
 
     @property
-    def features(self) -> int:
+    def features(self) -> tuple[Feature, ...]:
         return self.inner.features
-
-    @property
-    def spread(self) -> bool:
-        return self.inner.spread
 
     def severity(self, window: tuple[int, ...]) -> float:
         """Return the severity of a window for the detector as it was given."""

@@ -23,7 +23,7 @@ IR_VERSION = 8
 
 
 class GraphWriter:
-    """A writer of one graph: input `x` float32 [batch, features], output `s` float32 [batch, outputs].
+    """A writer of one graph: input `x` float32 [batch, width], output `s` float32 [batch, outputs].
 
     A node that several outputs use is written once: nodes are known by the name of their output.
 
@@ -31,20 +31,20 @@ class GraphWriter:
         kind: The graph's name.
         model: The model's name, for error messages.
         batch: B, the number of windows.
-        features: n, the features of a window.
+        width: n, the numbers of a window.
         param_scale: p; weights are integers over 2^p.
 
     Raises:
         ValueError: The batch is below 1.
     """
 
-    def __init__(self, kind: str, model: str, batch: int, features: int, param_scale: int) -> None:
+    def __init__(self, kind: str, model: str, batch: int, width: int, param_scale: int) -> None:
         if batch < 1:
             raise ValueError(f"batch {batch} must be at least 1")
         self.kind = kind
         self.model = model
         self.batch = batch
-        self.features = features
+        self.width = width
         self.param_scale = param_scale
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
@@ -105,7 +105,7 @@ class GraphWriter:
         graph = helper.make_graph(
             self._nodes,
             self.kind,
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, self.features])],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, self.width])],
             [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, len(scores)])],
             list(self._constants.values()),
         )

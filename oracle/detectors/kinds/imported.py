@@ -13,23 +13,24 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from oracle.core.encoding import CLIP, GAP_ONE, RING_SIZE
+from oracle.core.encoding import CLIP, Feature, calm_window, checked_features, feature_names
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Disclosure, Explanation
 from oracle.detectors.kinds.limits import check_name
-from oracle.detectors.kinds.model_file import document_of, integer, text_of
+from oracle.detectors.kinds.model_file import document_of, features_of, integer, text_of
+from oracle.detectors.kinds.words import word_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-FORMAT = "imported-v1"
+FORMAT = "imported-v2"
 
 
 class Network(Protocol):
     """A network in integers; `oracle.proving.imported.ImportedModel` is one."""
 
     @property
-    def features(self) -> int: ...
+    def width(self) -> int: ...
 
     @property
     def outputs(self) -> int: ...
@@ -63,26 +64,26 @@ class ImportedDetector:
 
     Attributes:
         name: Letters, digits, hyphens.
+        features: The feature list: what the network's inputs are, in order.
         onnx: The float network: input [batch, n] of features / 2^input_scale, outputs positive where they object.
         input_scale: A window's integer x means x / 2^input_scale to the network: at 10, about sigmas.
         param_scale: Weights are rounded to multiples of 2^-param_scale.
         lower: Lowers the network to integers.
         disclosure: What the circuit publishes.
-        spread: True if the vector's last but one feature is the spread of the round's answers.
         training: Provenance, for people: numbers and texts by name.
 
     Raises:
-        DataError: A feed has no window of this many features.
+        DataError: The network takes another number of inputs than it has features, or the hub takes no such list.
         ModelError: The network can't be proven.
     """
 
     name: str
+    features: tuple[Feature, ...]
     onnx: bytes
     input_scale: int
     param_scale: int
     lower: Lower = field(repr=False, compare=False)
     disclosure: Disclosure = Disclosure.SCORE
-    spread: bool = False
     training: Mapping[str, int | float | str] = field(default_factory=dict)
 
     @cached_property
@@ -93,20 +94,20 @@ class ImportedDetector:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        least = 4 if self.spread else 3
-        if not least <= self.network.features <= RING_SIZE + 2:
-            raise DataError(
-                f"model {self.name} takes {self.network.features} inputs; a feed's window has {least} to "
-                f"{RING_SIZE + 2}: the move now, past moves, the gap"
-            )
+        try:
+            checked_features(self.features)
+        except DataError as error:
+            raise DataError(f"model {self.name}: {error}") from error
+        if self.network.width != self.width:
+            raise DataError(f"model {self.name} takes {self.network.width} inputs, and lists {self.width} features")
 
     @property
     def format(self) -> str:
         return FORMAT
 
     @property
-    def features(self) -> int:
-        return self.network.features
+    def width(self) -> int:
+        return len(self.features)
 
     @property
     def outputs(self) -> int:
@@ -118,7 +119,7 @@ class ImportedDetector:
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return the integers that the circuit publishes for one window."""
-        if len(features) == self.features and any(abs(value) > CLIP for value in features):
+        if len(features) == self.width and any(abs(value) > CLIP for value in features):
             raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
         return self.network.score_int(features)
 
@@ -126,7 +127,7 @@ class ImportedDetector:
         """Return `score_int` of many windows at once: integers [count, outputs] of dtype object."""
         from oracle.detectors.kinds.tables import clipped_table  # numpy: to score one window does not take it
 
-        table = clipped_table(windows, self.features)
+        table = clipped_table(windows, self.width)
         scores: np.ndarray = self.network.score_many(table).astype(object) if len(table) else table[:, : self.outputs]
         return scores
 
@@ -143,24 +144,30 @@ class ImportedDetector:
 
     def windows(self) -> Sequence[tuple[int, ...]]:
         """Return a calm window for the probe, then those on which circuit and network are compared."""
-        return [(*(0,) * (self.features - 1), GAP_ONE), *self.network.windows()]
+        return [calm_window(self.features), *self.network.windows()]
 
     def facts(self) -> Mapping[str, Any]:
         """Return what the manifest says of the network."""
         return self.network.facts()
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        """Explain the score by what each feature changes, put one by one into a calm window, the newest first."""
+        """Explain the score by what each feature changes, put one by one into a calm window of the same gap."""
         if self.disclosure is Disclosure.VERDICT:
             return self.publishing(Disclosure.SCORE).explain(features)
-        if len(features) != self.features:
-            raise ValueError(f"{len(features)} features; the model has {self.features}")
-        count = self.features
-        steps = [(*features[:known], *(0,) * (count - 1 - known), features[-1]) for known in range(count)]
+        if len(features) != self.width:
+            raise ValueError(f"{len(features)} features; the model has {self.width}")
+        calm = calm_window(self.features)
+        start = [
+            given if feature is Feature.GAP else value
+            for feature, given, value in zip(self.features, features, calm, strict=True)
+        ]
+        steps, names = [tuple(start)], list[str]()
+        for at, feature in enumerate(self.features):
+            if feature is not Feature.GAP:
+                start[at] = features[at]
+                steps.append(tuple(start))
+                names.append(word_of(feature))
         scores = self.score_many(steps).tolist()
-        names = ["the move now", *(f"move −{age}" for age in range(1, count - 1))]
-        if self.spread:
-            names[-1] = "the spread of the sources"
         return tuple(
             Explanation(
                 "score" if self.outputs == 1 else f"score{output}",
@@ -188,7 +195,7 @@ class ImportedDetector:
         document = {
             "format": FORMAT,
             "name": self.name,
-            "spread": self.spread,
+            "features": list(feature_names(self.features)),
             "input_scale": self.input_scale,
             "param_scale": self.param_scale,
             "onnx": base64.b64encode(self.onnx).decode(),
@@ -206,10 +213,8 @@ class ImportedDetector:
             DataError: The text is not JSON, a key is missing or unknown, or a type is wrong.
             ModelError: The network can't be proven.
         """
-        keys = {"format", "name", "spread", "input_scale", "param_scale", "onnx", "training"}
+        keys = {"format", "name", "features", "input_scale", "param_scale", "onnx", "training"}
         root = document_of(text, where, FORMAT, keys)
-        if not isinstance(root["spread"], bool):
-            raise DataError(f"{where}: spread must be true or false")
         if not isinstance(root["training"], dict):
             raise DataError(f"{where}: training must be an object")
         name = text_of(root["name"], f"{where}: name")
@@ -220,4 +225,5 @@ class ImportedDetector:
             raise DataError(f"{where}: onnx is not base64: {error}") from error
         if lower is None:
             raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.app.detectors")
-        return ImportedDetector(name, onnx, scales[0], scales[1], lower, disclosure, root["spread"], root["training"])
+        features = features_of(root["features"], f"{where}: features")
+        return ImportedDetector(name, features, onnx, scales[0], scales[1], lower, disclosure, root["training"])

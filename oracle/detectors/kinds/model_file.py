@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from oracle.core.encoding import Feature, parse_features
 from oracle.core.errors import DataError
 
 
@@ -76,3 +77,17 @@ def text_of(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{where}: {value!r} is not a text")
     return value
+
+
+def features_of(value: object, where: str) -> tuple[Feature, ...]:
+    """Return a feature list from a JSON list of names.
+
+    Raises:
+        DataError: It is something else, a name is unknown, or the hub takes no such list.
+    """
+    if not isinstance(value, list):
+        raise DataError(f"{where} must be a list of names")
+    try:
+        return parse_features(text_of(name, where) for name in value)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error

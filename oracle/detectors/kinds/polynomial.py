@@ -1,7 +1,7 @@
 """A general exact detector: squares of sums of moves against what squares of earlier moves allow.
 
-With values v_0 (the move now), v_1 … (past moves, newest first; with `spread` the spread of the round's answers last)
-in thousandths of sigma, and the gap g in thousandths of a heartbeat, each output is
+With values v_0, v_1 …, which are the model's features in order without the gap (in the standard window: the move now,
+then past moves, newest first, in thousandths of sigma), and the gap g in thousandths of a heartbeat, each output is
 
     Σ_j (form_j · v)²  −  g · (ω + Σ_t a_t · square_t)
 
@@ -28,18 +28,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from oracle.core.encoding import CLIP, GAP_ONE, RING_SIZE
+from oracle.core.encoding import CLIP, GAP_ONE, Feature, checked_features, feature_names, feature_range
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Disclosure, Explanation
 from oracle.detectors.kinds.limits import check_bound, check_name, check_scale
-from oracle.detectors.kinds.model_file import document_of, integer, text_of
+from oracle.detectors.kinds.model_file import document_of, features_of, integer, text_of
 from oracle.detectors.kinds.polynomial_parts import Allowance, Linear, Output, Sum
+from oracle.detectors.kinds.words import words_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-FORMAT = "polynomial-v1"
-
+FORMAT = "polynomial-v2"
 
 MOST_OUTPUTS = 8
 
@@ -50,10 +50,9 @@ class PolynomialModel:
 
     Attributes:
         name: Letters, digits, hyphens.
-        features: n; 3 to 16.
+        features: The feature list; with the gap, if an output's limit grows with it.
         gates: The outputs, in order; any of them can object to a window.
         param_scale: p.
-        spread: True if the last value is the spread of the round's answers.
         disclosure: What the circuit publishes; not part of the model's identity.
         training: Provenance, for people: numbers and texts by name.
 
@@ -62,25 +61,27 @@ class PolynomialModel:
     """
 
     name: str
-    features: int
+    features: tuple[Feature, ...]
     gates: tuple[Output, ...]
     param_scale: int = 12
-    spread: bool = False
     disclosure: Disclosure = Disclosure.SCORE
     training: Mapping[str, int | float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        least = 4 if self.spread else 3
         check_name(self.name)
         check_scale(self.name, self.param_scale)
-        if not least <= self.features <= RING_SIZE + 2:
-            raise DataError(f"model {self.name}: {self.features} features; it must be from {least} to {RING_SIZE + 2}")
+        try:
+            checked_features(self.features)
+        except DataError as error:
+            raise DataError(f"model {self.name}: {error}") from error
         if not 1 <= len(self.gates) <= MOST_OUTPUTS:
             raise DataError(f"model {self.name} has {len(self.gates)} outputs; it needs 1 to {MOST_OUTPUTS}")
         if len({output.name for output in self.gates}) != len(self.gates):
             raise DataError(f"model {self.name}: two outputs have the same name")
         for output in self.gates:
-            output.check(self.features - 1, self.name)
+            output.check(len(self.values), self.name)
+            if output.gap and Feature.GAP not in self.features:
+                raise DataError(f"model {self.name}: output {output.name} needs the gap among the features")
         groups = self.groups()
         if len(set(groups)) != len(groups):
             # ezkl's reader merges equal constants, and a merged constant can't be hashed: there is no witness.
@@ -90,6 +91,15 @@ class PolynomialModel:
     @property
     def format(self) -> str:
         return FORMAT
+
+    @property
+    def width(self) -> int:
+        return len(self.features)
+
+    @property
+    def values(self) -> tuple[Feature, ...]:
+        """The features that forms and allowances count: all but the gap, in order."""
+        return tuple(feature for feature in self.features if feature is not Feature.GAP)
 
     @property
     def outputs(self) -> int:
@@ -127,12 +137,18 @@ class PolynomialModel:
         Raises:
             ValueError: There is another number of features, or one is not clipped.
         """
-        if len(features) != self.features:
-            raise ValueError(f"{len(features)} features; the model has {self.features}")
+        if len(features) != self.width:
+            raise ValueError(f"{len(features)} features; the model has {self.width}")
         if any(abs(value) > CLIP for value in features):
             raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
-        values, gap = features[:-1], features[-1]
+        values, gap = self._parted(features)
         return tuple(self._measured(output, values) - self._limit(output, values, gap) for output in self.gates)
+
+    def _parted(self, window: Sequence[int]) -> tuple[list[int], int]:
+        """Return a window's values, and its gap; GAP_ONE if it has none."""
+        pairs = list(zip(self.features, window, strict=True))
+        gap = next((value for feature, value in pairs if feature is Feature.GAP), GAP_ONE)
+        return [value for feature, value in pairs if feature is not Feature.GAP], gap
 
     def _measured(self, output: Output, values: Sequence[int]) -> int:
         one = 1 << self.score_scale
@@ -162,8 +178,9 @@ class PolynomialModel:
 
         from oracle.detectors.kinds.tables import clipped_table, verdicts
 
-        table = clipped_table(windows, self.features)
-        squares, gap = table**2, table[:, -1]
+        whole = clipped_table(windows, self.width)
+        table = whole[:, [index for index, feature in enumerate(self.features) if feature is not Feature.GAP]]
+        squares, gap = table**2, whole[:, self.features.index(Feature.GAP)] if Feature.GAP in self.features else None
         lift, one = 1 << (self.score_scale - self.param_scale), 1 << self.score_scale
         columns = []
         for output in self.gates:
@@ -172,7 +189,7 @@ class PolynomialModel:
                 if isinstance(form, Sum):
                     measured = measured + table[:, form.first : form.end].sum(axis=1) ** 2 * one
                 else:
-                    measured = measured + (table[:, :-1] @ np.array(form.weights, dtype=object)) ** 2
+                    measured = measured + (table @ np.array(form.weights, dtype=object)) ** 2
             limit = np.full(len(table), output.floor, dtype=object)
             for allowance in output.allowed:
                 at = slice(allowance.first, allowance.end)
@@ -188,21 +205,17 @@ class PolynomialModel:
     def score_bound(self) -> int:
         """Return the largest sum of the magnitudes of an output's terms: a bound of every score and intermediate."""
         one, lift = 1 << self.score_scale, self.score_scale - self.param_scale
+        largest = [max(map(abs, feature_range(feature))) for feature in self.values]
         most = 0
         for output in self.gates:
             measured = 0
             for form in output.measured:
                 if isinstance(form, Sum):
-                    measured += ((form.end - form.first) * CLIP) ** 2 * one
+                    measured += sum(largest[form.first : form.end]) ** 2 * one
                 else:
-                    measured += (sum(abs(weight) for weight in form.weights) * CLIP) ** 2
-            allowed = output.floor
-            for allowance in output.allowed:
-                count = allowance.end - allowance.first
-                if len(allowance.weights) > 1:
-                    allowed += sum(allowance.weights) * CLIP**2
-                else:
-                    allowed += allowance.weights[0] * CLIP**2 * (count**2 if allowance.summed else count)
+                    weights = (abs(weight) for weight in form.weights)
+                    measured += sum(weight * value for weight, value in zip(weights, largest, strict=True)) ** 2
+            allowed = output.floor + sum(allowance.of(largest) for allowance in output.allowed)
             most = max(most, measured + ((CLIP if output.gap else 1) * allowed << lift))
         return most
 
@@ -216,7 +229,7 @@ class PolynomialModel:
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         """Explain each output by its measured square, its calm allowance, and what each allowance adds."""
         self.exact_scores(features)
-        values, gap = features[:-1], features[-1]
+        values, gap = self._parted(features)
         lift, one = self.score_scale - self.param_scale, 1 << self.score_scale
         found = []
         for output in self.gates:
@@ -241,24 +254,17 @@ class PolynomialModel:
     def _meaning(self, output: Output) -> str:
         if len(output.measured) > 1 or isinstance(output.measured[0], Linear):
             return "the distance of the moves from their usual shape"
-        return self._range(output.measured[0].first, output.measured[0].end, "the sum of ")
-
-    def _range(self, first: int, end: int, several: str) -> str:
-        if self.spread and first == self.features - 2:
-            return "the spread of the sources"
-        if end - first == 1:
-            return f"move −{first}" if first else "the move now"
-        return f"{several}the last {end} moves" if first == 0 else f"{several}moves −{first} to −{end - 1}"
+        return words_of(self.values[output.measured[0].first : output.measured[0].end], "the sum of ")
 
     def _allowances(self, allowance: Allowance, values: Sequence[int]) -> list[tuple[str, int]]:
         first, end, weights = allowance.first, allowance.end, allowance.weights
         if len(weights) > 1:
             return [
-                (f"allowed for {self._range(at, at + 1, '')}", weight * values[at] ** 2)
+                (f"allowed for {words_of(self.values[at : at + 1])}", weight * values[at] ** 2)
                 for at, weight in zip(range(first, end), weights, strict=True)
             ]
         several = "the sum of " if allowance.summed else ""
-        return [(f"allowed for {self._range(first, end, several)}", allowance.of(values))]
+        return [(f"allowed for {words_of(self.values[first:end], several)}", allowance.of(values))]
 
     def publishing(self, disclosure: Disclosure) -> PolynomialModel:
         """Return the same model, with the same hash, in a circuit that publishes scores, or verdicts only."""
@@ -269,8 +275,7 @@ class PolynomialModel:
         document = {
             "format": FORMAT,
             "name": self.name,
-            "features": self.features,
-            "spread": self.spread,
+            "features": list(feature_names(self.features)),
             "param_scale": self.param_scale,
             "outputs": [output.document() for output in self.gates],
             "training": dict(sorted(self.training.items())),
@@ -284,20 +289,17 @@ class PolynomialModel:
         Raises:
             DataError: The text is not JSON, a key is missing or unknown, a type is wrong, or weights can't be used.
         """
-        keys = {"format", "name", "features", "spread", "param_scale", "outputs", "training"}
+        keys = {"format", "name", "features", "param_scale", "outputs", "training"}
         root = document_of(text, where, FORMAT, keys)
-        if not isinstance(root["spread"], bool):
-            raise DataError(f"{where}: spread must be true or false")
         if not isinstance(root["outputs"], list):
             raise DataError(f"{where}: outputs must be a list")
         if not isinstance(root["training"], dict):
             raise DataError(f"{where}: training must be an object")
         return PolynomialModel(
             name=text_of(root["name"], f"{where}: name"),
-            features=integer(root["features"], f"{where}: features"),
+            features=features_of(root["features"], f"{where}: features"),
             gates=tuple(Output.from_document(output, f"{where}: outputs") for output in root["outputs"]),
             param_scale=integer(root["param_scale"], f"{where}: param_scale"),
-            spread=root["spread"],
             disclosure=disclosure,
             training=root["training"],
         )

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from oracle.core.encoding import Feature
 from oracle.detectors.kinds.graph import GraphWriter
 from oracle.detectors.kinds.polynomial_parts import Allowance, Form, Output, Sum
 
 
 class PolynomialGraph(GraphWriter):
-    """A graph writer that knows the parts of a polynomial detector; parts that several outputs use are written once."""
+    """A graph writer that knows the parts of a polynomial detector; parts that several outputs use are written once.
+
+    Args:
+        kind: See `GraphWriter`.
+        model: See `GraphWriter`.
+        batch: See `GraphWriter`.
+        features: The model's feature list. Its values are the features without the gap.
+        param_scale: See `GraphWriter`.
+    """
+
+    def __init__(self, kind: str, model: str, batch: int, features: Sequence[Feature], param_scale: int) -> None:
+        super().__init__(kind, model, batch, len(features), param_scale)
+        self._gap = [index for index, feature in enumerate(features) if feature is Feature.GAP]
+        self._values = [index for index, feature in enumerate(features) if feature is not Feature.GAP]
 
     def score(self, index: int, output: Output) -> str:
         """Write one output's score, [batch, 1], and return its name."""
@@ -19,7 +35,7 @@ class PolynomialGraph(GraphWriter):
         if output.gap:
             # The simplifier removes a product with a single weight that is 1 or a power of two, but no MatMul.
             kind = "Mul" if allowed else "MatMul"
-            limit = self.node(kind, [self.cut(self.features - 1, self.features), limit], f"scaled{index}")
+            limit = self.node(kind, [self.columns("gap", self.indices("at_gap", *self._gap)), limit], f"scaled{index}")
         total = measured[0]
         for at, part in enumerate(measured[1:]):
             total = self.node("Add", [total, part], f"measured{index}_{at}")
@@ -30,7 +46,7 @@ class PolynomialGraph(GraphWriter):
         if isinstance(form, Sum):
             return self.square(self.total(form.first, form.end))
         weights = self.weights(f"l{key}", form.weights)
-        values = self.cut(0, self.features - 1)
+        values = self.cut(0, len(self._values))
         return self.square(self.node("MatMul", [values, weights], f"form{key}"))
 
     def allowed(self, key: str, allowance: Allowance) -> str:
@@ -46,8 +62,8 @@ class PolynomialGraph(GraphWriter):
         return self.node("MatMul", [square, weights], f"allowed{key}")
 
     def cut(self, first: int, end: int) -> str:
-        """Write features first to end − 1, [batch, end − first], and return their name."""
-        return self.columns(f"x{first}_{end}", self.indices(f"at{first}_{end}", *range(first, end)))
+        """Write values first to end − 1, [batch, end − first], and return their name."""
+        return self.columns(f"x{first}_{end}", self.indices(f"at{first}_{end}", *self._values[first:end]))
 
     def total(self, first: int, end: int) -> str:
         """Write their sum, [batch, 1], and return its name."""

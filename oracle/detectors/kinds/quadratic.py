@@ -1,11 +1,11 @@
 """The default model: a volatility-aware quadratic detector.
 
-With moves x_0 (now) … x_14 (oldest) in thousandths of the feed's sigma, and the gap g in thousandths of a heartbeat:
+With moves x_0 (now) … x_12 (oldest) in thousandths of the feed's sigma, and the gap g in thousandths of a heartbeat:
 
-    spike = x_0²             − g · (ω  + Σ_{i=1..14} a_i x_i²)
-    drift = (Σ_{i=0..14} x_i)² − g · (ω₂ + b · Σ_{i=1..14} x_i²)
+    spike = x_0²             − g · (ω  + Σ_{i=1..12} a_i x_i²)
+    drift = (Σ_{i=0..12} x_i)² − g · (ω₂ + b · Σ_{i=1..12} x_i²)
 
-`spike` is an ARCH(14) test (Engle 1982): the squared move against the variance that the past moves predict, times a
+`spike` is an ARCH(12) test (Engle 1982): the squared move against the variance that the past moves predict, times a
 threshold, which is folded into ω and a. ω is also the floor under the prediction: without it the first move after a
 calm stretch is always an anomaly. Variance grows with the time since the last accepted value, so the limit is scaled by
 the gap. `drift` compares the square of the window's sum with the window's own variance: it sees many small moves in one
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oracle.core.encoding import CLIP, GAP_ONE
+from oracle.core.encoding import CLIP, GAP_ONE, Feature, window_features
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Disclosure, Explanation
 from oracle.detectors.kinds.limits import FLOAT32_BITS, check_bound, check_name, check_scale, is_exact_float
@@ -32,19 +32,21 @@ from oracle.detectors.kinds.model_file import checked_mapping, document_of, inte
 if TYPE_CHECKING:
     import numpy as np
 
-PAST = 14
+PAST = 12
 """Past moves that the model looks at."""
 
-FEATURES = PAST + 2
+FEATURES = window_features(PAST + 2)
 """The move now, the past moves, the gap."""
+
+WIDTH = len(FEATURES)
 
 OUTPUTS = 2
 """Spike and drift."""
 
-FORMAT = "quadratic-v1"
+FORMAT = "quadratic-v2"
 
 
-_DEFAULT_MODEL = Path(__file__).parent.parent / "packaged" / "quadratic-v1.json"
+_DEFAULT_MODEL = Path(__file__).parent.parent / "packaged" / "quadratic-v2.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class QuadraticModel:
 
     Attributes:
         name: Letters, digits, hyphens.
-        past: a_1 … a_14, integers over 2^param_scale; not negative.
+        past: a_1 … a_12, integers over 2^param_scale; not negative.
         floor: ω, likewise; positive.
         drift_past: b, likewise; not negative.
         drift_floor: ω₂, likewise; positive.
@@ -119,12 +121,12 @@ class QuadraticModel:
         return FORMAT
 
     @property
-    def spread(self) -> bool:
-        return False
+    def features(self) -> tuple[Feature, ...]:
+        return FEATURES
 
     @property
-    def features(self) -> int:
-        return FEATURES
+    def width(self) -> int:
+        return WIDTH
 
     @property
     def outputs(self) -> int:
@@ -136,20 +138,20 @@ class QuadraticModel:
         return 1 if self.disclosure is Disclosure.VERDICT else GAP_ONE * self.floor
 
     def weights(self) -> tuple[int, ...]:
-        """Return the 17 weights a_1 … a_14, ω, ω₂, b, over 2^param_scale."""
+        """Return the 15 weights a_1 … a_12, ω, ω₂, b, over 2^param_scale."""
         return (*self.past, self.floor, self.drift_floor, self.drift_past)
 
     def exact_scores(self, features: Sequence[int]) -> tuple[int, int]:
         """Return spike and drift at scale 2^param_scale, whatever the circuit publishes of them.
 
         Args:
-            features: 16 integers within ±CLIP.
+            features: 14 integers within ±CLIP.
 
         Raises:
             ValueError: There is another number of features, or one is not clipped.
         """
-        if len(features) != FEATURES:
-            raise ValueError(f"{len(features)} features; the quadratic model has {FEATURES}")
+        if len(features) != WIDTH:
+            raise ValueError(f"{len(features)} features; the quadratic model has {WIDTH}")
         if any(abs(value) > CLIP for value in features):
             raise ValueError(f"features must be within ±{CLIP}: {list(features)}")
         now, past, gap = features[0], features[1:-1], features[-1]
@@ -173,7 +175,7 @@ class QuadraticModel:
 
         from oracle.detectors.kinds.tables import clipped_table, verdicts
 
-        table = clipped_table(windows, FEATURES)
+        table = clipped_table(windows, WIDTH)
         squares = table[:, 1:-1] ** 2
         now, gap, total = table[:, 0], table[:, -1], table[:, :-1].sum(axis=1)
         one = 1 << self.param_scale
@@ -191,14 +193,14 @@ class QuadraticModel:
         return max(spike, drift)
 
     def to_onnx(self, batch: int) -> bytes:
-        """Return the ONNX graph for a batch: input `x` [batch, 16], output `s` [batch, 2].
+        """Return the ONNX graph for a batch: input `x` [batch, 14], output `s` [batch, 2].
 
         Raises:
             ValueError: The batch is below 1.
         """
         from oracle.detectors.kinds.graph import GraphWriter
 
-        graph = GraphWriter("quadratic", self.name, batch, FEATURES, self.param_scale)
+        graph = GraphWriter("quadratic", self.name, batch, WIDTH, self.param_scale)
         graph.indices("at_now", 0)
         graph.indices("at_past", *range(1, PAST + 1))
         graph.indices("at_window", *range(PAST + 1))
@@ -256,7 +258,7 @@ class QuadraticModel:
                 },
                 abs(total) / 1_000,
                 max(0, gap * self.drift_floor + spread) ** 0.5 / one**0.5 / 1_000,
-                "the sum of the last 15 moves",
+                "the sum of the last 13 moves",
             ),
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from oracle.core.encoding import window_features
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Lesson
 from oracle.detectors.kinds.imported import ImportedDetector, Lower
@@ -26,7 +27,7 @@ class Autoencoder:
 
     Attributes:
         lower: See `oracle.detectors.registry.load`.
-        features: n.
+        features: n, the length of its standard window.
         hidden: Units of the hidden layer.
         guard: The guard band, as a share of the limit.
         input_scale: The network's input is a feature over 2^input_scale.
@@ -50,8 +51,8 @@ class Autoencoder:
             raise missing() from error
         if lesson.spread:
             raise DataError("the autoencoder knows no spread: train on one value column, or use cross-source")
-        scale = 1_000 / 2**self.input_scale
-        moves = np.clip(in_sigmas(cut(lesson.fit, self.features, False))[:, :-1], -5, 5) * scale
+        wanted, scale = window_features(self.features), 1_000 / 2**self.input_scale
+        moves = np.clip(in_sigmas(cut(lesson.fit, lesson.features, wanted))[:, :-1], -5, 5) * scale
         network = MLPRegressor(
             hidden_layer_sizes=(self.hidden,), random_state=lesson.seed, solver="lbfgs", alpha=1e-3, max_iter=200
         )
@@ -60,7 +61,8 @@ class Autoencoder:
             network.fit(moves, moves)
         one = 1 << self.param_scale
         parts = [np.round(part * one) / one for part in (*network.coefs_, *network.intercepts_)]
-        table = in_sigmas(cut(lesson.calibrate, self.features, False)) * scale
+        calibrate = cut(lesson.calibrate, lesson.features, wanted)
+        table = in_sigmas(calibrate) * scale
         hidden = np.maximum(table[:, :-1] @ parts[0] + parts[2], 0)
         errors = ((table[:, :-1] - hidden @ parts[1] - parts[3]) ** 2).sum(axis=1)
         allowed = (1 + (table[:, 1:-1] ** 2).sum(axis=1)) * table[:, -1] / scale
@@ -69,8 +71,8 @@ class Autoencoder:
         while True:
             onnx = self._onnx(parts, factor * (1 - self.guard) / scale)
             told: dict[str, int | float | str] = {"factor": factor, "guard": self.guard}
-            model = ImportedDetector(name, onnx, self.input_scale, self.param_scale, self.lower, training=told)
-            scores = model.score_many(cut(lesson.calibrate, self.features, False))
+            model = ImportedDetector(name, wanted, onnx, self.input_scale, self.param_scale, self.lower, training=told)
+            scores = model.score_many(calibrate)
             if int((scores > 0).any(axis=1).sum()) <= permitted:
                 return model
             factor = rounded_up(factor * 1.01)

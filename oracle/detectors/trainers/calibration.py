@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from oracle.core.encoding import Feature
 from oracle.detectors.interface import Lesson
 from oracle.detectors.kinds.polynomial import PolynomialModel
 from oracle.detectors.trainers.estimation import rounded_up
@@ -54,7 +55,7 @@ def factors(shapes: Sequence[Shape], windows: Sequence[Sequence[int]], budget: F
 def calibrated(
     name: str,
     shapes: Sequence[Shape],
-    features: int,
+    features: tuple[Feature, ...],
     lesson: Lesson,
     *,
     param_scale: int = PARAM_SCALE,
@@ -64,15 +65,15 @@ def calibrated(
     Args:
         name: The model's name.
         shapes: Its outputs.
-        features: n.
+        features: Its feature list.
         lesson: Calibration windows and budget.
         param_scale: p.
     """
-    windows = cut(lesson.calibrate, features, lesson.spread)
+    windows = cut(lesson.calibrate, lesson.features, features)
     allowed = int(len(windows) * lesson.budget)
     found = factors(shapes, windows, lesson.budget)
     while True:
-        model = fold(name, shapes, found, features, spread=lesson.spread, param_scale=param_scale)
+        model = fold(name, shapes, found, features, param_scale=param_scale)
         objecting = int((model.score_many(windows) > 0).any(axis=1).sum())
         if objecting <= allowed:
             told = {f"factor_{shape.name}": factor for shape, factor in zip(shapes, found, strict=True)}

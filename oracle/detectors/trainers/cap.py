@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oracle.core.encoding import Feature
 from oracle.detectors.interface import Detector, Lesson
 from oracle.detectors.kinds.polynomial_parts import Sum
 from oracle.detectors.trainers.calibration import calibrated
@@ -24,5 +25,5 @@ class Cap:
     def fit(self, name: str, lesson: Lesson) -> Detector:
         """Fit a cap; see `Trainer`."""
         check_lesson(lesson)
-        features = 4 if lesson.spread else 3
-        return calibrated(name, [Shape("cap", (Sum(0, 1),), gap=self.gap_scaled)], features, lesson)
+        shape = Shape("cap", (Sum(0, 1),), gap=self.gap_scaled)
+        return calibrated(name, [shape], (Feature.MOVE, Feature.GAP), lesson)

@@ -13,7 +13,7 @@ from oracle.detectors.trainers.arch_window import ArchWindow
 from oracle.detectors.trainers.calibration import calibrated
 from oracle.detectors.trainers.estimation import MOST_SIGMAS, missing, rounded_up
 from oracle.detectors.trainers.shapes import Part, Shape
-from oracle.detectors.trainers.windows import FULL, check_lesson, in_sigmas
+from oracle.detectors.trainers.windows import MOVES, check_lesson, in_sigmas
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,8 @@ class CrossSource:
         except ImportError as error:
             raise missing() from error
         (calm, slope), _ = nnls(np.stack([np.ones(len(table)), squares], axis=1), spread)
-        moves = FULL - 2
         # Without a floor a quiet stretch would allow no spread at all.
         floor = max(rounded_up(float(calm)), rounded_up(float(spread.mean()) / 4))
-        part = Part(0, moves, (rounded_up(float(slope)) / moves,)) if slope > 0 else None
-        shape = Shape("sources", (Sum(moves, moves + 1),), floor, (part,) if part else (), gap=False)
-        return calibrated(name, [*ArchWindow().shapes(spread=True), shape], FULL, lesson)
+        part = Part(0, MOVES, (rounded_up(float(slope)) / MOVES,)) if slope > 0 else None
+        shape = Shape("sources", (Sum(MOVES, MOVES + 1),), floor, (part,) if part else (), gap=False)
+        return calibrated(name, [*ArchWindow().shapes(), shape], lesson.features, lesson)

@@ -27,7 +27,7 @@ MOST_SIGMAS = 10.0
 
 
 def arch_coefficients(moves: Sequence[float]) -> tuple[float, ...]:
-    """Return α_1 … α_14 of an ARCH(14) with zero mean, by quasi-maximum likelihood.
+    """Return α_1 … α_12 of an ARCH(12) with zero mean, by quasi-maximum likelihood.
 
     Args:
         moves: The moves in standard deviations, oldest first.
@@ -48,7 +48,7 @@ def arch_coefficients(moves: Sequence[float]) -> tuple[float, ...]:
 
 
 def arch_weights(lesson: Lesson) -> tuple[float, ...]:
-    """Return α_1 … α_14 of a lesson's moves, rounded to multiples of 1/200."""
+    """Return α_1 … α_12 of a lesson's moves, rounded to multiples of 1/200."""
     coefficients = arch_coefficients(_scaled_moves(lesson))
     return tuple(float(round(Fraction(value) / COEFFICIENT_STEP) * COEFFICIENT_STEP) for value in coefficients)
 

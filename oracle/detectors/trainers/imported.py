@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import ModelProto, helper, numpy_helper
 from onnx.checker import ValidationError
 
+from oracle.core.encoding import Feature, window_features
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Lesson
 from oracle.detectors.kinds.imported import ImportedDetector, Lower
@@ -22,7 +23,8 @@ class Imported:
 
     Attributes:
         lower: See `oracle.detectors.registry.load`.
-        onnx: The network: input [batch, n], features / 2^input_scale.
+        onnx: The network: input [batch, n], the standard window of n features / 2^input_scale. If the data have a
+            spread, it takes the spread too.
         input_scale: The network's input is a feature over 2^input_scale.
         param_scale: Weights are rounded to multiples of 2^-param_scale.
     """
@@ -35,27 +37,37 @@ class Imported:
     def fit(self, name: str, lesson: Lesson) -> Detector:
         """Fit the limits; see `Trainer`."""
         check_lesson(lesson)
-        raw = self._limited(name, None, lesson.spread)
-        windows = cut(lesson.calibrate, raw.features, lesson.spread)
+        self._read(name)
+        width = self.lower(name, self.onnx, self.input_scale, self.param_scale, False).width
+        try:
+            features = window_features(width, lesson.spread)
+        except DataError as error:
+            raise DataError(f"model {name} takes {width} inputs; a feed can't give it {error}") from error
+        raw = self._limited(name, None, features)
+        windows = cut(lesson.calibrate, lesson.features, features)
         # The unit only: a limit of 0 changes no score.
         values = raw.score_many(windows) / raw.score_unit
         permitted = int(len(windows) * lesson.budget)
         ordered = [sorted((float(value) for value in column), reverse=True) for column in values.T]
         for each in range(permitted, -1, -1):
             limits = [order[each] for order in ordered]
-            model = self._limited(name, limits, lesson.spread)
+            model = self._limited(name, limits, features)
             if int((model.score_many(windows) > 0).any(axis=1).sum()) <= permitted:
                 return model
         for _ in range(100):
             # Limits are rounded to the weights' scale.
             limits = [limit + 2.0**-self.param_scale for limit in limits]
-            model = self._limited(name, limits, lesson.spread)
+            model = self._limited(name, limits, features)
             if int((model.score_many(windows) > 0).any(axis=1).sum()) <= permitted:
                 return model
         raise DataError(f"model {name}: no limits keep its objections within the budget")
 
-    def _limited(self, name: str, limits: Sequence[float] | None, spread: bool) -> ImportedDetector:
-        """Return the network with limits subtracted from its outputs; None: without."""
+    def _read(self, name: str) -> ModelProto:
+        """Return the network.
+
+        Raises:
+            DataError: Its file can't be read.
+        """
         try:
             proto = onnx.load_model_from_string(self.onnx)
             onnx.checker.check_model(proto)
@@ -63,6 +75,11 @@ class Imported:
             raise DataError(f"model {name}: its ONNX file can't be read: {str(error).splitlines()[0]}") from error
         except Exception as error:  # protobuf's own
             raise DataError(f"model {name}: its ONNX file can't be read: {error}") from error
+        return proto
+
+    def _limited(self, name: str, limits: Sequence[float] | None, features: tuple[Feature, ...]) -> ImportedDetector:
+        """Return the network with limits subtracted from its outputs; None: without."""
+        proto = self._read(name)
         data, told = self.onnx, {}
         if limits is not None:
             output = proto.graph.output[0]
@@ -72,6 +89,4 @@ class Imported:
             output.name = "oracle_scores"
             data = bytes(proto.SerializeToString(deterministic=True))
             told = {f"limit_{index}": float(limit) for index, limit in enumerate(single[0])}
-        return ImportedDetector(
-            name, data, self.input_scale, self.param_scale, self.lower, spread=spread, training=told
-        )
+        return ImportedDetector(name, features, data, self.input_scale, self.param_scale, self.lower, training=told)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oracle.core.encoding import RING_SIZE, window_features
 from oracle.detectors.interface import Detector, Lesson
 from oracle.detectors.trainers.calibration import calibrated
 from oracle.detectors.trainers.estimation import MOST_SIGMAS, missing
 from oracle.detectors.trainers.shapes import Shape
-from oracle.detectors.trainers.windows import FULL, check_lesson, cut, in_sigmas
+from oracle.detectors.trainers.windows import check_lesson, cut, in_sigmas
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,10 @@ class Mahalanobis:
     jump in every window that has it, and would need so wide a limit for that that it would see little.
 
     Attributes:
-        features: n.
+        features: n, the length of its standard window.
     """
 
-    features: int = FULL
+    features: int = RING_SIZE + 2
 
     def fit(self, name: str, lesson: Lesson) -> Detector:
         """Fit the distance; see `Trainer`."""
@@ -34,12 +35,10 @@ class Mahalanobis:
             from sklearn.covariance import LedoitWolf  # an extra
         except ImportError as error:
             raise missing() from error
-        windows = cut(lesson.fit, self.features, lesson.spread)
-        tail = 2 if lesson.spread else 1
-        moves = np.clip(in_sigmas(windows)[:, :-tail], -MOST_SIGMAS, MOST_SIGMAS)
+        features = window_features(self.features)
+        moves = np.clip(in_sigmas(cut(lesson.fit, lesson.features, features))[:, :-1], -MOST_SIGMAS, MOST_SIGMAS)
         precision = LedoitWolf(assume_centered=True).fit(moves).precision_
         # The row of the precision's Cholesky factor that has the move now: (x_0 − E[x_0 | past]) / its deviation.
         row = precision[0] / math.sqrt(precision[0, 0])
         weights = tuple(round(float(value) * 64) / 64 for value in row)
-        shape = Shape("distance", ((*weights, *(0.0,) * (tail - 1)),))
-        return calibrated(name, [shape], self.features, lesson, param_scale=12)
+        return calibrated(name, [Shape("distance", (weights,))], features, lesson, param_scale=12)

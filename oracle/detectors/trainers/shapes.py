@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from oracle.core.encoding import Feature
 from oracle.detectors.kinds.polynomial import PolynomialModel
 from oracle.detectors.kinds.polynomial_parts import Allowance, Form, Linear, Output, Sum
 from oracle.detectors.trainers.estimation import significant
@@ -67,9 +68,8 @@ def fold(
     name: str,
     shapes: Sequence[Shape],
     factors: Sequence[float],
-    features: int,
+    features: tuple[Feature, ...],
     *,
-    spread: bool,
     param_scale: int = PARAM_SCALE,
 ) -> PolynomialModel:
     """Return the integer model of shapes and their factors.
@@ -81,8 +81,7 @@ def fold(
         name: The model's name.
         shapes: Its outputs.
         factors: A factor of each shape's limit.
-        features: n.
-        spread: True if the windows have a spread.
+        features: Its feature list, with the gap last.
         param_scale: p.
     """
     one = 1 << param_scale
@@ -117,4 +116,4 @@ def fold(
                 allowed.append(Allowance(part.first, part.end, distinct(weights), part.summed))
         (floor,) = distinct((max(1, quantised(scale * shape.floor * 10**6)),))
         outputs.append(Output(shape.name, tuple(measured), floor, tuple(allowed), shape.gap))
-    return PolynomialModel(name, features, tuple(outputs), param_scale, spread)
+    return PolynomialModel(name, features, tuple(outputs), param_scale)

@@ -1,4 +1,4 @@
-"""Windows as trainers use them: cut to a detector's length, in sigmas, and enough of them."""
+"""Windows as trainers use them: with a detector's features only, in sigmas, and enough of them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,34 @@ from fractions import Fraction
 
 import numpy as np
 
-from oracle.core.encoding import RING_SIZE
+from oracle.core.encoding import RING_SIZE, Feature
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Lesson
 
-FULL = RING_SIZE + 2
-"""Features of the longest window."""
+MOVES = RING_SIZE + 1
+"""Moves of the longest window: the one now, and all that the hub keeps."""
 
 LEAST_WINDOWS = 200
 """With fewer windows, a fit would not hold tomorrow."""
 
 
-def cut(windows: Sequence[Sequence[int]], features: int, spread: bool) -> list[tuple[int, ...]]:
-    """Return full windows as a detector of fewer features takes them: without the oldest moves."""
-    tail = 2 if spread else 1
-    return [(*window[: features - tail], *window[-tail:]) for window in windows]
+def cut(
+    windows: Sequence[Sequence[int]], features: Sequence[Feature], wanted: Sequence[Feature]
+) -> list[tuple[int, ...]]:
+    """Return windows as a detector of other features takes them.
+
+    Args:
+        windows: The windows.
+        features: Their feature list.
+        wanted: The detector's.
+
+    Raises:
+        DataError: The windows lack a feature.
+    """
+    if missing := [feature for feature in wanted if feature not in features]:
+        raise DataError(f"the data have no feature {missing[0].name.lower()!r}, which the model needs")
+    places = [features.index(feature) for feature in wanted]
+    return [tuple(window[place] for place in places) for window in windows]
 
 
 def in_sigmas(windows: Sequence[Sequence[int]]) -> np.ndarray:

@@ -16,7 +16,7 @@ def markdown(card: Mapping[str, Any]) -> str:
     lines = [
         f"# Model card: {card['name']}",
         "",
-        f"A detector of type `{card['detector']['type']}`, format `{model['format']}`, with {model['features']} "
+        f"A detector of type `{card['detector']['type']}`, format `{model['format']}`, with {len(model['features'])} "
         f"features and the outputs {', '.join(model['outputs'])}. A report is held if one of them is above 0.",
         "",
         "| | |",

@@ -3,7 +3,7 @@
 Steps, all on the training ranges only:
 
 1. Moves in units of each series' own standard deviation.
-2. ARCH(14) by quasi-maximum likelihood (`arch`), per series; the coefficients are averaged over the series.
+2. ARCH(12) by quasi-maximum likelihood (`arch`), per series; the coefficients are averaged over the series.
 3. A floor of σ²/2 in place of the fitted constant: without one, calm stretches predict next to nothing.
 4. The two thresholds from a budget of false positives, on the integer features that the contract derives. They are
    folded into the weights.
@@ -31,7 +31,7 @@ from oracle.detectors.training.reports import Reports, Terms, windows
 
 Progress = Callable[[str], None]
 
-NAME = "quadratic-v1"
+NAME = "quadratic-v2"
 COMMAND = "python scripts/train_default_model.py"
 PARAM_SCALE = 20
 DECIMALS = 8

@@ -18,12 +18,13 @@ from oracle.core import encoding, gate
 from oracle.core.statistics import clopper_pearson
 from oracle.core.types import Kind, Outcome
 from oracle.detectors.interface import Detector
+from oracle.detectors.kinds.words import word_of
 from oracle.detectors.trainers.windows import cut
 from oracle.detectors.training.data import TrainingData, moment
 from oracle.detectors.training.replay import judge_all, pressures
-from oracle.detectors.training.reports import Reports, Terms, first_window
+from oracle.detectors.training.reports import FIRST_WINDOW, Reports, Terms, features_of
 
-CARD_SCHEMA = 1
+CARD_SCHEMA = 2
 
 EPISODE = encoding.RING_SIZE
 """Reports: two objections within this many are one event, for they share a window."""
@@ -90,8 +91,8 @@ def make(
         windows: Windows of all reports.
         ends: Rows at which the training and the validation split end.
     """
-    confidence, first = float(config.budget.confidence), first_window(reports)
-    own = cut(windows, detector.features, detector.spread)
+    confidence, first = float(config.budget.confidence), FIRST_WINDOW
+    own = cut(windows, features_of(reports), detector.features)
     objecting = [max(scores) > 0 for scores in detector.score_many(own).tolist()]
     judged = list(judge_all(reports, terms, detector, policy(terms)))
     bounds = {"train": (first, ends[0]), "validation": ends, "test": (ends[1], len(reports))}
@@ -118,9 +119,8 @@ def make(
             "format": detector.format,
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
             "onnx_sha256": hashlib.sha256(graph).hexdigest(),
-            "features": detector.features,
-            "spread": detector.spread,
-            "outputs": [each.output for each in detector.explain((*(0,) * (detector.features - 1), encoding.GAP_ONE))],
+            "features": list(encoding.feature_names(detector.features)),
+            "outputs": [each.output for each in detector.explain(encoding.calm_window(detector.features))],
             "param_scale": detector.param_scale,
             "score_unit": str(detector.score_unit),
         },
@@ -140,7 +140,7 @@ def make(
             "sigma": terms.sigma,
             "heartbeat": terms.heartbeat,
         },
-        "features": feature_names(detector),
+        "features": [word_of(feature) for feature in detector.features],
         "split": {"train": str(config.split.train), "validation": str(config.split.validation)},
         "budget": {
             "false_holds_per_10k": str(config.budget.false_holds_per_10k),
@@ -156,13 +156,6 @@ def make(
     }
 
 
-def feature_names(detector: Detector) -> list[str]:
-    """Return the names of a vector's features, in words."""
-    past = detector.features - (3 if detector.spread else 2)
-    spread = ["spread of the sources"] if detector.spread else []
-    return ["move now", *(f"move −{age}" for age in range(1, past + 1)), *spread, "gap"]
-
-
 def _spikes(
     reports: Reports,
     terms: Terms,
@@ -172,7 +165,7 @@ def _spikes(
     seed: int,
 ) -> dict[str, float]:
     """Return, by size, the share of single-tick spikes in the test split that the model objects to."""
-    draw, first = random.Random(seed), first_window(reports)
+    draw = random.Random(seed)
     found = {}
     relative = reports.kind is Kind.RELATIVE
     for size in SPIKES:
@@ -182,8 +175,8 @@ def _spikes(
             answer = reports.answers[at]
             wrong = answer + sign * (answer * size // 100 if relative else terms.sigma * size)
             now = encoding.move(reports.kind, terms.sigma, wrong, reports.answers[at - 1])
-            spiked.append((now, *windows[at - first][1:]))
-        scores = detector.score_many(cut(spiked, detector.features, detector.spread)).tolist()
+            spiked.append((now, *windows[at - FIRST_WINDOW][1:]))
+        scores = detector.score_many(cut(spiked, features_of(reports), detector.features)).tolist()
         key = f"{size} %" if relative else f"{size} sigmas"
         found[key] = round(sum(max(each) > 0 for each in scores) / SPIKED, 3)
     return found

@@ -34,8 +34,8 @@ def judge_all(reports: Reports, terms: Terms, detector: Detector, policy: gate.H
     """Pass each report through the gate, in order: features come from what was accepted before."""
     state = gate.empty_feed(bytes(32), reports.kind, terms.sigma, terms.heartbeat, 1)
     for at, (answer, time) in enumerate(zip(reports.answers, reports.times, strict=True)):
-        spread = spread_of(reports, terms, at) if detector.spread else None
-        features = encoding.features(state, answer, time, detector.features, spread)
+        spread = spread_of(reports, terms, at) if reports.spread else 0
+        features = encoding.features(state, answer, time, detector.features, tolerance=policy.tolerance, spread=spread)
         scores = detector.score_int(features)
         verdict = gate.judge(state, policy, answer, time, scores, score_unit=detector.score_unit, published_at=time)
         state = verdict.state

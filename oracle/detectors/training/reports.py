@@ -16,6 +16,9 @@ from oracle.core import encoding
 from oracle.core.types import Kind
 
 PAST = encoding.RING_SIZE
+FIRST_WINDOW = PAST + 1
+"""The index of the first report that has a full window."""
+
 MOST_SIGMA = 2**64 - 1
 
 
@@ -85,21 +88,20 @@ def spread_of(reports: Reports, terms: Terms, at: int) -> int:
     return encoding.spread(reports.kind, terms.sigma, reports.lowest[at], reports.highest[at])
 
 
+def features_of(reports: Reports) -> tuple[encoding.Feature, ...]:
+    """Return the feature list of `windows`: the standard one, with all past moves and the spread if there is one."""
+    return encoding.window_features(PAST + (3 if reports.spread else 2), reports.spread)
+
+
 def windows(reports: Reports, terms: Terms) -> list[tuple[int, ...]]:
     """Return the full feature vector of each report that has one, as if all before it had been accepted.
 
-    The first vector is that of the report with the index `first_window`.
+    The first vector is that of the report with the index `FIRST_WINDOW`.
     """
     moves = [encoding.move(reports.kind, terms.sigma, after, before) for before, after in pairwise(reports.answers)]
     gaps = [encoding.gap(after, before, terms.heartbeat) for before, after in pairwise(reports.times)]
-    past = PAST - 1 if reports.spread else PAST
     found = []
-    for now in range(past, len(moves)):
+    for now in range(PAST, len(moves)):
         tail = (spread_of(reports, terms, now + 1), gaps[now]) if reports.spread else (gaps[now],)
-        found.append((*reversed(moves[now - past : now + 1]), *tail))
+        found.append((*reversed(moves[now - PAST : now + 1]), *tail))
     return found
-
-
-def first_window(reports: Reports) -> int:
-    """Return the index of the first report that has a full window: `PAST` + 1, or one less if there is a spread."""
-    return PAST if reports.spread else PAST + 1

@@ -82,11 +82,12 @@ def train(config: TrainingConfig, data: TrainingData | None = None, progress: Pr
     if config.detector.type != "cross-source":
         # Only that type has the spread as a feature.
         history = replace(history, lowest=(), highest=())
-    windows, first = reports.windows(history, terms), reports.first_window(history)
+    windows, first = reports.windows(history, terms), reports.FIRST_WINDOW
     fit, calibrate = windows[: train_end - first], windows[: validation_end - first]
     progress(f"fit of {config.detector.type} to {len(fit)} windows")
     budget = Fraction(config.budget.false_holds_per_10k) / 10_000
-    detector = trainer(config).fit(config.detector.name, Lesson(fit, calibrate, history.spread, budget, config.seed))
+    lesson = Lesson(fit, calibrate, reports.features_of(history), budget, config.seed)
+    detector = trainer(config).fit(config.detector.name, lesson)
     progress("replay through the gate")
     ends = (train_end, validation_end)
     return Trained(detector, model_card.make(config, data, history, terms, detector, windows, ends))

@@ -156,7 +156,7 @@ class _Build:
             schema=SCHEMA,
             name=detector.name,
             batch=self.batch,
-            features=detector.features,
+            width=detector.width,
             outputs=detector.outputs,
             param_scale=detector.param_scale,
             score_unit=detector.score_unit,
@@ -296,7 +296,7 @@ class _Build:
         )
         header = {
             "Circuit": circuit_hash,
-            "Windows": f"{self.batch} of {detector.features} features, {detector.outputs} {detector.disclosure}s each",
+            "Windows": f"{self.batch} of {detector.width} integers, {detector.outputs} {detector.disclosure}s each",
             "Weights": f"{self.visibility.value} ({self.visibility.param_visibility})",
             "Structured reference string": f"{srs.origin.value}, k = {srs.k}, SHA-256 {srs.sha256}",
             "Generator": f"ezkl {ezkl_version()}, for solc {verifier.SOLC_VERSION}",

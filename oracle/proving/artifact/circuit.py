@@ -8,7 +8,7 @@ from typing import Any
 
 from oracle.core import encoding
 from oracle.proving.artifact.manifest import Visibility
-from oracle.proving.interface import Provable, Tuned
+from oracle.proving.interface import FeedModel, Provable, Tuned
 
 _VERDICT_BASE, _VERDICT_LEGS = 512, 8
 """Compared scores stay below 512^8 = 2^72. A table of 512 rows does not raise the k that the circuit's hash needs."""
@@ -45,34 +45,33 @@ def hashed_ends(run_args: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def manifest_facts(detector: Provable) -> dict[str, Any]:
-    """Return what the manifest says beyond the circuit; nothing for most detectors, whose hashes stay as they are."""
+    """Return what the manifest says of a model beyond its circuit: its features, or where its windows come from."""
     facts: dict[str, Any] = {"imported": dict(detector.facts())} if isinstance(detector, Tuned) else {}
-    return facts | ({"spread": True} if getattr(detector, "spread", False) else {})
+    if isinstance(detector, FeedModel):
+        facts["features"] = encoding.feature_names(detector.features)
+    return facts
 
 
 def check_windows(detector: Provable) -> list[tuple[int, ...]]:
     """Return the probe's window, and after it the windows at which the circuit is compared with the reference."""
     if isinstance(detector, Tuned):
         return list(detector.windows())
-    return [_calm(detector.features), *_corners(detector.features)]
+    if isinstance(detector, FeedModel):
+        return [encoding.calm_window(detector.features), *_corners(detector.features)]
+    raise TypeError(f"{detector.name} says neither which features it takes nor which windows")
 
 
-def _calm(features: int) -> tuple[int, ...]:
-    """Return the window of a feed's first report: nothing moved, and the report is on time."""
-    return (0,) * (features - 1) + (encoding.GAP_ONE,)
-
-
-def _corners(features: int) -> list[tuple[int, ...]]:
+def _corners(features: Sequence[encoding.Feature]) -> list[tuple[int, ...]]:
     """Return windows at the edge of what the contract can ask for."""
-    most, least = encoding.CLIP, -encoding.CLIP
-    moves = features - 1
-    alternating = tuple(most if index % 2 else least for index in range(moves))
+    ranges = [encoding.feature_range(feature) for feature in features]
+    calm, at = encoding.calm_window(features), features.index(encoding.Feature.MOVE)
+    least, most = tuple(low for low, _ in ranges), tuple(high for _, high in ranges)
     return [
-        (*(most,) * moves, most),
-        (*(least,) * moves, encoding.GAP_ONE),
-        (*alternating, encoding.GAP_ONE),
-        (most, *(0,) * (moves - 1), encoding.GAP_ONE),
-        (0, *(most,) * (moves - 1), most),
+        most,
+        least,
+        tuple(limits[index % 2] for index, limits in enumerate(ranges)),
+        (*calm[:at], encoding.CLIP, *calm[at + 1 :]),
+        (*most[:at], 0, *most[at + 1 :]),
     ]
 
 

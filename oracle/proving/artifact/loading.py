@@ -160,7 +160,7 @@ def _check_settings(artifact: Artifact) -> None:
         raise ArtifactError(f"{path} is not a settings file of ezkl: {error}. {_REMEDY}") from error
     private = manifest.visibility is Visibility.PRIVATE
     # An end that is hashed has one instance, its hash.
-    ends = {"input": manifest.features, "output": manifest.outputs}
+    ends = {"input": manifest.width, "output": manifest.outputs}
     hashes = {"input": max(1, len(manifest.inputs)), "output": 1}
     count = private + sum(
         hashes[end] if end in manifest.hashed else manifest.batch * width for end, width in ends.items()
@@ -181,7 +181,7 @@ def _read_probe(artifact: Artifact) -> Probe:
         proof = bytes.fromhex(document["proof"])
         if document["artifact_hash"] != manifest.artifact_hash:
             raise ValueError("it is another artifact's")
-        if (len(window), len(scores), len(proof)) != (manifest.features, manifest.outputs, manifest.proof_bytes):
+        if (len(window), len(scores), len(proof)) != (manifest.width, manifest.outputs, manifest.proof_bytes):
             raise ValueError("its window, its scores or its proof is not of this circuit's size")
         if not all(type(value) is int and abs(value) <= encoding.CLIP for value in window):
             raise ValueError("its window is not of clipped integers")

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from oracle.core import privacy
+from oracle.core import encoding, privacy
+from oracle.core.errors import DataError
 from oracle.proving.hashing import digest
 from oracle.proving.srs.files import SrsOrigin
 
-SCHEMA = 2
+SCHEMA = 3
 
 MODEL, SETTINGS, CIRCUIT = "model.onnx", "settings.json", "circuit.ezkl"
 VK, PK, SRS = "vk.key", "pk.key", "kzg.srs"
@@ -46,7 +47,7 @@ class Manifest:
         schema: Version of the manifest's format.
         name: The detector's name.
         batch: B, windows per proof.
-        features: n, features per window.
+        width: n, integers in a window.
         outputs: Scores per window.
         param_scale: p; weights are multiples of 2^-p.
         score_unit: The contract's `scoreUnit`.
@@ -67,7 +68,7 @@ class Manifest:
         artifact_hash: SHA-256 of this manifest without this field, as canonical JSON; the same for the same model, SRS
             and tools.
         imported: Facts about an imported model: scales, clip, source, fidelity (`ImportedModel.facts`).
-        spread: True if the last feature but one is the spread between the reporters' answers.
+        features: The names of a feed model's features, in order; empty if it is no feed's model.
         hashed: Ends of a segment of a split model that are published as hashes: "input", "output" or both.
         inputs: Lengths of the circuit's inputs, if it has several; each has a hash of its own. A window is all of them.
     """
@@ -75,7 +76,7 @@ class Manifest:
     schema: int
     name: str
     batch: int
-    features: int
+    width: int
     outputs: int
     param_scale: int
     score_unit: int
@@ -95,7 +96,7 @@ class Manifest:
     files: Mapping[str, str]
     artifact_hash: str = ""
     imported: Mapping[str, Any] | None = None
-    spread: bool = False
+    features: tuple[str, ...] = ()
     hashed: tuple[str, ...] = ()
     inputs: tuple[int, ...] = ()
 
@@ -112,16 +113,11 @@ class Manifest:
             document[key] = document[key].value
         if self.imported is None:
             del document["imported"]
-        if not self.spread:
-            del document["spread"]
-        if self.hashed:
-            document["hashed"] = list(self.hashed)
-        else:
-            del document["hashed"]
-        if self.inputs:
-            document["inputs"] = list(self.inputs)
-        else:
-            del document["inputs"]
+        for key in ("features", "hashed", "inputs"):
+            if document[key]:
+                document[key] = list(document[key])
+            else:
+                del document[key]
         return document
 
     def computed_hash(self) -> str:
@@ -158,15 +154,32 @@ class Manifest:
         stated = values.pop("privacy", None)
         if not isinstance(values.get("imported"), dict | None):
             raise TypeError("imported must be an object")
-        if not isinstance(values.get("spread", False), bool):
-            raise TypeError("spread must be true or false")
+        values["features"] = _features(values.get("features", ()), values["width"])
         values["hashed"] = tuple(values.get("hashed", ()))
         if values["hashed"] not in ((), ("input",), ("output",), ("input", "output")):
             raise ValueError(f"hashed {list(values['hashed'])} is none of input, output, or both in this order")
         values["inputs"] = tuple(values.get("inputs", ()))
-        if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["features"]):
-            raise ValueError("its inputs are not the features of one window")
+        if values["inputs"] and (values["batch"], sum(values["inputs"])) != (1, values["width"]):
+            raise ValueError("its inputs are not the integers of one window")
         manifest = Manifest(**values)
         if stated not in (None, manifest.privacy()):
             raise ValueError("its statement on privacy is not that of its visibility and disclosure")
         return manifest
+
+
+def _features(names: Any, width: int) -> tuple[str, ...]:
+    """Return a manifest's feature list as names.
+
+    Raises:
+        ValueError: It is none that the hub takes, or not as long as a window.
+    """
+    found = tuple(names)
+    if not found:
+        return ()
+    try:
+        encoding.parse_features(found)
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    if len(found) != width:
+        raise ValueError(f"it has {len(found)} features, and its windows {width} integers")
+    return found

@@ -104,6 +104,7 @@ def _view(found: Artifact) -> Inspection:
         path=str(folder),
         name=manifest.name,
         batch=manifest.batch,
+        width=manifest.width,
         features=manifest.features,
         outputs=manifest.outputs,
         score_unit=manifest.score_unit,

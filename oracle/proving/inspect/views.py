@@ -123,7 +123,8 @@ class Inspection:
         path: The folder.
         name: The model's name.
         batch: Windows per proof.
-        features: Inputs per window.
+        width: Integers in a window.
+        features: The names of the features in a feed's window, in order; empty if it is no feed's model.
         outputs: Published integers per window.
         score_unit: The contract's score unit.
         complete: True if the prover's files are here.
@@ -147,7 +148,8 @@ class Inspection:
     path: str
     name: str
     batch: int
-    features: int
+    width: int
+    features: tuple[str, ...]
     outputs: int
     score_unit: int
     complete: bool

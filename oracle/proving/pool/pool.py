@@ -295,8 +295,8 @@ class PooledProver(abc.ABC):
 
     def _expected(self, job: ProofJob) -> tuple[int, ...]:
         manifest = self._artifact.manifest
-        if any(len(window) != manifest.features for window in job.windows):
-            raise ValueError(f"a window does not have the circuit's {manifest.features} features")
+        if any(len(window) != manifest.width for window in job.windows):
+            raise ValueError(f"a window does not have the circuit's {manifest.width} integers")
         if any(len(row) != manifest.outputs for row in job.scores):
             raise ValueError(f"a score vector does not have the circuit's {manifest.outputs} outputs")
         for end, given in (("input", job.input_hash), ("output", job.output_hash)):

@@ -97,7 +97,7 @@ def build(
                     found.artifact_hash,
                     found.circuit_hash,
                     built.model_hash,
-                    found.features,
+                    found.width,
                     found.outputs,
                     segment.nodes,
                 )

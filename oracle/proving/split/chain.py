@@ -93,7 +93,7 @@ def load_chain(path: Path, *, prover: bool = True) -> ArtifactChain:
         path,
         manifest.name,
         (found,),
-        manifest.features,
+        manifest.width,
         manifest.outputs,
         int(facts["input_scale"]),
         int(facts["output_scale"]),
@@ -117,7 +117,7 @@ def _load_split(path: Path, *, prover: bool) -> ArtifactChain:
     found = [artifact.load(path / link.folder, prover=prover) for link in manifest.segments]
     for link, each in zip(manifest.segments, found, strict=True):
         own = each.manifest
-        stated = (own.artifact_hash, own.circuit_hash, each.model_hash, own.features, own.outputs, own.visibility)
+        stated = (own.artifact_hash, own.circuit_hash, each.model_hash, own.width, own.outputs, own.visibility)
         if stated != (
             link.artifact_hash,
             link.circuit_hash,
