@@ -6,12 +6,7 @@ import {IZkAggregator} from "./interfaces/IZkAggregator.sol";
 import {IZkAggregatorFactory} from "./interfaces/IZkAggregatorFactory.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
 import {Code} from "./libraries/Code.sol";
-
-/// @dev The part of the hub's lens that an adapter reads.
-interface ILens {
-    function feedConfig(IZkOracle hub, bytes32 feedId) external view returns (IZkOracle.FeedConfig memory config);
-    function model(IZkOracle hub, uint16 modelNumber) external view returns (IZkOracle.Model memory found);
-}
+import {HubReader} from "./libraries/HubReader.sol";
 
 /// @title One feed of the hub behind Chainlink's V2 and V3 interfaces
 contract ZkAggregator is IZkAggregator {
@@ -42,7 +37,7 @@ contract ZkAggregator is IZkAggregator {
         (hub, feedId, wanted) = IZkAggregatorFactory(msg.sender).parameters();
         _check(wanted);
         (_mode, _bound, _uptimeFeed, _grace) = (wanted.mode, wanted.bound, wanted.uptimeFeed, wanted.grace);
-        decimals = _config().decimals;
+        decimals = HubReader.config(hub, feedId).decimals();
     }
 
     /// @inheritdoc IZkAggregator
@@ -91,7 +86,8 @@ contract ZkAggregator is IZkAggregator {
         scored.scoreRatio = round.scoreRatio;
         (scored.spread, scored.count) = (round.spread, round.count);
         scored.modelNumber = round.modelNumber;
-        (scored.modelHash, scored.artifactHash) = _model(round.modelNumber);
+        IZkOracle.Model memory judge = HubReader.model(hub, round.modelNumber);
+        (scored.modelHash, scored.artifactHash) = (judge.modelHash, judge.artifactHash);
     }
 
     /// @inheritdoc AggregatorInterface
@@ -124,7 +120,7 @@ contract ZkAggregator is IZkAggregator {
 
     /// @inheritdoc AggregatorV3Interface
     function description() external view override returns (string memory text) {
-        return _config().description;
+        return HubReader.description(hub, feedId);
     }
 
     /// @inheritdoc IZkAggregator
@@ -163,17 +159,6 @@ contract ZkAggregator is IZkAggregator {
         if (upSince == 0 || upSince > block.timestamp || block.timestamp - upSince <= _grace) {
             return abi.encodeWithSelector(GracePeriodNotOver.selector, upSince, _grace);
         }
-    }
-
-    /// @dev The terms of the feed.
-    function _config() private view returns (IZkOracle.FeedConfig memory config) {
-        return ILens(hub.lens()).feedConfig(hub, feedId);
-    }
-
-    /// @dev The model's hash and its artifact's.
-    function _model(uint16 number) private view returns (uint256 modelHash, bytes32 artifactHash) {
-        IZkOracle.Model memory found = ILens(hub.lens()).model(hub, number);
-        return (found.modelHash, found.artifactHash);
     }
 
     /// @dev All zero if there is no round with this id. An id beyond 32 bits names no round.

@@ -19,34 +19,35 @@ contract HostileHub {
     uint8 internal answered;
     bytes32 internal expected;
 
-    /// @dev From now on, `feedConfig` returns this.
+    /// @dev From now on, `extsload` returns this.
     function lie(uint8 decimals_) external {
         answered = decimals_;
     }
 
-    /// @dev From now on, `feedConfig` makes this call and returns whether it succeeded.
+    /// @dev From now on, `extsload` makes this call and returns whether it succeeded.
     function callFirst(address target_, bytes calldata data_) external {
         (target, data) = (target_, data_);
     }
 
-    /// @dev From now on, `feedConfig` makes this call, and counts it as a success only with this answer.
+    /// @dev From now on, `extsload` makes this call, and counts it as a success only with this answer.
     function callFirst(address target_, bytes calldata data_, bytes calldata answer) external {
         (target, data, expected) = (target_, data_, keccak256(answer));
     }
 
-    /// @dev It is its own lens.
-    function lens() external view returns (address reader) {
-        return address(this);
-    }
-
-    /// @dev A lens has this function as a view.
-    function feedConfig(IZkOracle, bytes32) external returns (IZkOracle.FeedConfig memory config) {
-        config.decimals = answered;
-        if (target == address(0)) return config;
+    /// @dev A hub has this function as a view. The word that it returns is a feed's terms, of which an adapter reads the
+    /// decimals.
+    function extsload(bytes32[] calldata slots) external returns (bytes32[] memory words) {
+        words = new bytes32[](slots.length);
+        words[0] = termsOf(answered);
+        if (target == address(0)) return words;
         // The gas is bounded, since a forbidden operation in a static call takes all gas that it was given.
         (bool isOk, bytes memory answer) = target.call{gas: 6_000_000}(data);
         isOk = isOk && (expected == 0 || keccak256(answer) == expected);
-        config.decimals = isOk ? CALL_SUCCEEDED : CALL_FAILED;
+        words[0] = termsOf(isOk ? CALL_SUCCEEDED : CALL_FAILED);
+    }
+
+    function termsOf(uint8 decimals) public pure returns (bytes32 word) {
+        return bytes32((uint256(decimals) << 8) | 1);
     }
 
     function announce(IZkAggregator adapter, int128 answer) external {
@@ -210,15 +211,15 @@ contract FactoryTest is AdapterTest {
     function test_reenteredThroughAnother() public {
         HostileHub between = new HostileHub();
         between.callFirst(address(factory), abi.encodeCall(factory.deploy, (other, FEED_ID, _terms(PLAIN))));
-        bytes memory ask = abi.encodeCall(between.feedConfig, (other, FEED_ID));
-        IZkOracle.FeedConfig memory failed;
-        failed.decimals = 100;
+        bytes memory ask = abi.encodeCall(between.extsload, (new bytes32[](1)));
+        bytes32[] memory failed = new bytes32[](1);
+        failed[0] = between.termsOf(100);
         hostile.callFirst(address(between), ask, abi.encode(failed));
         address adapter = factory.deploy(_asHub(), ANY_FEED, _terms(PLAIN));
         _assertAdapter(adapter, _asHub(), ANY_FEED, _terms(PLAIN), 200); // as expected, the inner one failed
         assertEq(factory.addressOf(other, FEED_ID, _terms(PLAIN)).code.length, 0);
         // Outside of a deployment the call succeeds, as a deployment like any other.
-        between.feedConfig(other, FEED_ID);
+        between.extsload(new bytes32[](1));
         _assertAdapter(factory.addressOf(other, FEED_ID, _terms(PLAIN)), other, FEED_ID, _terms(PLAIN), 8);
     }
 

@@ -25,6 +25,16 @@ contract ZkAggregatorTest is AdapterTest {
         assertEq(abi.encode(guardedLastGood.terms()), abi.encode(_guarded(IZkAggregator.Mode.LAST_GOOD)));
     }
 
+    /// @dev The hub stores texts of up to 31 bytes in another way than longer ones.
+    function test_descriptionsOfEachLength() public {
+        string memory text = "";
+        for (uint256 i = 0; i <= 70; ++i) {
+            mock.describe(text);
+            assertEq(plain.description(), text);
+            text = string.concat(text, i % 2 == 0 ? "a" : unicode"é");
+        }
+    }
+
     function test_missingRounds() public {
         mock.accept(PRICE);
         mock.accept(PRICE + 1);

@@ -3,9 +3,11 @@ pragma solidity 0.8.30;
 
 import {IZkAggregator} from "../../src/interfaces/IZkAggregator.sol";
 import {IZkOracle} from "../../src/interfaces/IZkOracle.sol";
+import {Config} from "../../src/libraries/Slots.sol";
+import {Store, StoredModel, Stores} from "../../src/libraries/Store.sol";
 
 /// @dev The reading functions of a hub with one feed, which can be put into every state. Staleness follows from the
-/// time, as in the hub.
+/// time, as in the hub. What adapters read by `extsload` is where the hub stores it.
 contract MockHub {
     uint8 public constant DECIMALS = 8;
     uint256 public constant MODEL_HASH = 0x1234;
@@ -22,6 +24,14 @@ contract MockHub {
 
     constructor(bytes32 feedId, uint32 staleAfter) {
         (FEED_ID, STALE_AFTER) = (feedId, staleAfter);
+        Store storage store = Stores.get();
+        store.feeds[feedId].config = Config.wrap(uint256(DECIMALS) << 8);
+        store.models[1] = StoredModel(MODEL_HASH, 0, ARTIFACT_HASH, 1);
+        describe("ETH / USD");
+    }
+
+    function describe(string memory description) public {
+        Stores.get().feeds[FEED_ID].description = description;
     }
 
     /// @dev Writes a round that is observed and published now.
@@ -72,20 +82,16 @@ contract MockHub {
         return roundId == 0 || block.timestamp > uint256(rounds[roundId - 1].observedAt) + STALE_AFTER;
     }
 
-    /// @dev The mock is its own lens.
-    function lens() external view returns (address reader) {
-        return address(this);
-    }
-
-    function feedConfig(IZkOracle hub, bytes32 feedId) external view returns (IZkOracle.FeedConfig memory config) {
-        _known(feedId);
-        require(address(hub) == address(this), "another hub");
-        (config.description, config.decimals) = ("ETH / USD", DECIMALS);
-    }
-
-    function model(IZkOracle hub, uint16 modelNumber) external view returns (IZkOracle.Model memory found) {
-        if (address(hub) != address(this) || modelNumber != 1) revert IZkOracle.UnknownModel(modelNumber);
-        return IZkOracle.Model(MODEL_HASH, 1, ARTIFACT_HASH, 1_000);
+    function extsload(bytes32[] calldata slots) external view returns (bytes32[] memory words) {
+        words = new bytes32[](slots.length);
+        for (uint256 i = 0; i < slots.length; ++i) {
+            bytes32 slot = slots[i];
+            bytes32 word;
+            assembly ("memory-safe") {
+                word := sload(slot)
+            }
+            words[i] = word;
+        }
     }
 
     function _write(int128 answer, uint32 observedAt, int24 scoreRatio) internal {
