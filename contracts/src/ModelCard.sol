@@ -7,6 +7,7 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {IModelCard} from "./interfaces/IModelCard.sol";
 import {IZkOracle} from "./interfaces/IZkOracle.sol";
 import {Code} from "./libraries/Code.sol";
+import {HubReader} from "./libraries/HubReader.sol";
 import {Instances} from "./libraries/Instances.sol";
 import {Circuit, CircuitSlot} from "./libraries/Slots.sol";
 
@@ -54,8 +55,8 @@ contract ModelCard is IModelCard {
         if (stored.tally.batches != 0) revert CardExists(cardId);
         // The hub can't change them: a model keeps its hash and its architecture, and an architecture keeps its
         // verifiers.
-        IZkOracle.Model memory model = hub.model(modelNumber);
-        stored.circuit = _circuit(hub.architecture(model.architectureId), batchSize);
+        IZkOracle.Model memory model = HubReader.model(hub, modelNumber);
+        stored.circuit = _circuit(HubReader.architecture(hub, model.architectureId), batchSize);
         (stored.modelHash, stored.root) = (model.modelHash, root);
         (stored.hub, stored.modelNumber) = (hub, modelNumber);
         stored.tally.batches = batches;
@@ -149,9 +150,13 @@ contract ModelCard is IModelCard {
         ) revert MalformedBatch(index);
         (bytes memory data, uint256[] memory instances) = Instances.openCall(circuit, _cards[cardId].modelHash, proof);
         if (!Instances.writePacked(instances, Instances.head(circuit), windows)) revert MalformedBatch(index);
-        for (uint256 i = 0; i < count; ++i) {
-            int256[] calldata own = scores[i * outputs:(i + 1) * outputs];
-            if (Instances.writeScores(instances, circuit, i, cardId, own) > 0) held |= 1 << i;
+        uint256 offset = Instances.head(circuit) + uint256(circuit.batchSize()) * circuit.features();
+        for (uint256 i = 0; i < scores.length; ++i) {
+            if (scores[i] >= Instances.SCORE_BOUND || scores[i] <= -Instances.SCORE_BOUND) {
+                revert IZkOracle.ScoreOutOfRange(cardId, scores[i]);
+            }
+            instances[offset + i] = Instances.toField(scores[i]);
+            if (scores[i] > 0) held |= 1 << (i / outputs);
         }
         Instances.pad(instances, circuit, count);
         Instances.requireAccepted(circuit.verifier(), data);
@@ -182,9 +187,8 @@ contract ModelCard is IModelCard {
                 if (!Code.isContract(verifier) || verifier.codehash != found.codeHashes[i]) {
                     revert VerifierChanged(verifier);
                 }
-                return CircuitSlot.pack(
-                    verifier, found.bindsModel, found.hasSpread, found.features, found.outputs, 1, batchSize
-                );
+                return
+                    CircuitSlot.pack(verifier, found.bindsModel, 0, found.features.length, found.outputs, 1, batchSize);
             }
         }
         revert NoSuchCircuit(batchSize);

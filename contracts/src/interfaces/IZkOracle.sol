@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.30;
+pragma solidity >=0.8.20 <0.9.0;
 
 import {IZkAggregatorFactory} from "./IZkAggregatorFactory.sol";
 
@@ -34,47 +34,71 @@ interface IZkOracle {
         REPEATED
     }
 
-    /// @notice One reporter's signed observation. EIP-712 type:
-    /// `Observation(bytes32 feedId,uint32 roundId,int128 answer,uint32 observedAt)`,
-    /// domain `{name: "ZkOracle", version: "1", chainId, verifyingContract: hub}`.
-    struct Observation {
-        int128 answer;
-        uint32 observedAt;
-        uint8 v;
+    /// @notice One reporter's signature of a report. EIP-712 type:
+    /// `Report(uint32 committee,uint32 epoch,uint32 observedAt,bytes32[] feedIds,uint32[] roundIds,int128[] answers,`
+    /// `bytes32[] readings)`, domain `{name: "ZkOracle", version: "2", chainId, verifyingContract: hub}`.
+    /// @param readings Hash of the reporter's readings: keccak256 of the concatenated hashes, one per feed.
+    /// @param r The signature's r.
+    /// @param vs The signature's s, with its parity in the highest bit (EIP-2098).
+    struct Signature {
+        bytes32 readings;
         bytes32 r;
-        bytes32 s;
+        bytes32 vs;
     }
 
-    /// @notice One feed's part of a submission. Observations are sorted by answer, ascending.
-    /// @param roundId The round that these observations were signed for: the feed's latest round + 1.
-    /// @param scores The model's integer scores, as many as the architecture has outputs.
-    struct FeedUpdate {
-        bytes32 feedId;
-        uint32 roundId;
-        Observation[] observations;
-        int256[] scores;
+    /// @notice A report of one committee, its signatures, and the proof of what the model says about it.
+    /// @param modelNumber The model that judges: the active one of each feed that is due, or, in a shadow submission,
+    /// the proposed one.
+    /// @param committee The committee of all listed feeds.
+    /// @param epoch The committee's epoch. A change of reporters ends it, and with it all signatures.
+    /// @param observedAt The time of the report, unix seconds. It is the same in every signature.
+    /// @param feedIds The listed feeds, ascending.
+    /// @param roundIds For each listed feed its next round, or 0 for a *reference*: a peer of a feed of the report that
+    /// is not due itself. A reference is signed, but not judged, and nothing is written of it.
+    /// @param signatures One per reporter.
+    /// @param answers Big-endian int128: a row for each signature, with an answer for each listed feed. `NO_ANSWER`
+    /// (the lowest int128) says that the reporter has none.
+    /// @param medians One byte for each listed feed: the row that holds the median of its answers.
+    /// @param scores Big-endian int128: for each feed that is due as many as the model's architecture has outputs.
+    /// @param proof The ezkl proof for exactly the statement that the hub writes down.
+    struct Submission {
+        uint16 modelNumber;
+        uint32 committee;
+        uint32 epoch;
+        uint32 observedAt;
+        bytes32[] feedIds;
+        uint32[] roundIds;
+        Signature[] signatures;
+        bytes answers;
+        bytes medians;
+        bytes scores;
+        bytes proof;
     }
 
     /// @notice The terms of a feed. They are fixed when the feed is made.
     /// @param description For instance "ETH / USD"; the feed id is its keccak256.
-    /// @param sigma One standard deviation of a move over one heartbeat: ppm (RELATIVE) or answer units (ABSOLUTE).
-    /// @param heartbeat Seconds within which a new round is due.
-    /// @param maxAge Seconds that an observation may be old when it is submitted; 90 days at most.
-    /// @param maxSkew Seconds that an observation may be ahead of the block's time; an hour at most.
+    /// @param decimals At most 18.
     /// @param confirmations Further reports near a held answer that confirm it. At least one, or a feed could freeze.
-    /// @param confirmDelay Seconds that those reports must span, counted from the first held one; 7 days at most.
     /// @param maxRepeats Reports in a row that may repeat the last answer exactly. The next one is held, and no further
     /// report confirms it. 0: any number.
+    /// @param heartbeat Seconds within which a new round is due; below 2^24.
+    /// @param maxAge Seconds that a report may be old when it is submitted; 90 days at most.
+    /// @param maxSkew Seconds that a report may be ahead of the block's time; an hour at most.
+    /// @param confirmDelay Seconds that the confirming reports must span, counted from the first held one, both in
+    /// signed time and in the blocks' time; 7 days at most. Where a sequencer chooses the blocks' time, it has to be
+    /// longer than the sequencer's freedom.
     /// @param tolerance The largest distance from the first held answer at which a report still confirms it, in
     /// thousandths of sigma; below the clip of 32,767.
     /// @param maxSpread The largest spread of a report, in thousandths of sigma; below the clip of 32,767. 0:
     /// unbounded.
-    /// @param quorum Signed observations that a round needs.
+    /// @param sigma One standard deviation of a move over one heartbeat: ppm (RELATIVE) or answer units (ABSOLUTE).
+    /// @param committee The committee whose reporters sign.
+    /// @param peers Up to two other feeds of the same committee, which are signed with this one in every report. A peer
+    /// may be added after the feed, so that two feeds can name each other.
     struct FeedConfig {
         string description;
         Kind kind;
         uint8 decimals;
-        uint8 quorum;
         uint8 confirmations;
         uint8 maxRepeats;
         uint32 heartbeat;
@@ -84,75 +108,66 @@ interface IZkOracle {
         uint32 tolerance;
         uint32 maxSpread;
         uint64 sigma;
+        uint32 committee;
+        bytes32[] peers;
     }
 
     /// @notice An accepted round, as stored in one slot.
-    /// @param observedAt Median of the reporters' observation times, unix seconds.
+    /// @param answer The median of the reporters' answers.
+    /// @param observedAt The time of the report, unix seconds.
     /// @param publishedAt The block's time, unix seconds.
-    /// @param modelNumber The model that accepted it.
+    /// @param modelNumber The model that judged it.
     /// @param scoreRatio The largest score in thousandths of the model's score unit, saturated to 24 bits.
+    /// @param spread The distance between the lowest and the highest answer, in thousandths of sigma, clipped.
+    /// @param count The number of reporters that had an answer.
     struct Round {
         int128 answer;
         uint32 observedAt;
         uint32 publishedAt;
         uint16 modelNumber;
         int24 scoreRatio;
+        uint16 spread;
+        uint8 count;
     }
 
     /// @notice The answer that a feed holds back.
     /// @param reason Why the answer is held. Only reports that are held for the same reason continue a hold.
     /// @param firstAnswer The answer that started the hold; later ones within tolerance of it confirm it.
+    /// @param firstObservedAt The time of the report that started the hold; `firstSeenAt` is the time of its block.
     /// @param confirmations The number of reports that have confirmed it so far.
     /// @param anomalies Anomalous reports near any answer since the last accepted one. `anomalousSince` is the time of
-    /// the first of them. When there are many over a long time, the feed follows: see `ZkOracle.PATIENCE`.
+    /// the first of them, `anomalousSeenAt` that of its block. When there are many over a long time, the feed follows:
+    /// see `Holds.PATIENCE`.
+    /// @param firstGap The gap with which the first held report was judged, in thousandths of the heartbeat. Reports
+    /// near it are judged with the same gap, or the model's allowance, which grows with the gap, would accept by
+    /// waiting what it has called anomalous.
     struct Held {
         HoldReason reason;
         int128 answer;
         int128 firstAnswer;
         uint32 firstObservedAt;
+        uint32 firstSeenAt;
         uint32 observedAt;
         uint8 confirmations;
         uint16 modelNumber;
         int24 scoreRatio;
         uint16 anomalies;
         uint32 anomalousSince;
-    }
-
-    /// @notice Everything that a reporter needs in order to derive the next features.
-    /// @param lastReportAt The latest observation time that a reporter signed for the latest report, accepted or held.
-    /// All times of the next report must be later, so that no signature counts twice.
-    /// @param repeats The number of reports in a row that have repeated the latest answer exactly.
-    /// @param returns_ The last accepted moves, newest first, in thousandths of sigma.
-    /// @param held All zero unless the status is HELD.
-    struct FeedState {
-        Status status;
-        bool paused;
-        uint32 roundId;
-        int128 answer;
-        uint32 observedAt;
-        uint32 publishedAt;
-        uint32 lastReportAt;
-        uint16 modelNumber;
-        uint8 repeats;
-        int16[14] returns_;
-        Held held;
+        uint32 anomalousSeenAt;
+        uint16 firstGap;
     }
 
     /// @notice Circuits that share a shape. Private models of one architecture share their verifiers.
-    /// @param features Length n of one feature vector: n − 1 moves, newest first, then the time gap; with a spread n − 2
-    /// moves, the spread, the gap.
-    /// @param outputs Scores per window.
+    /// @param features The features of one window, in order, a byte each: see the library `Features`. At most 32, each
+    /// once, with the move among them.
+    /// @param outputs Scores per window. An answer is held if any of them is above zero.
     /// @param bindsModel True if the first instance is the model's hash, because the circuit hashes the weights.
     /// Otherwise the weights are in the verifying key, and the architecture is good for one model.
-    /// @param hasSpread True if the model sees the spread of the report: how far apart the lowest and the highest
-    /// answer are, in thousandths of sigma, clipped to 32,767; 0 where the quorum is one reporter. The hub computes it
-    /// from the signed observations.
     /// @param batchSizes Windows per proof, ascending; `verifiers[i]` verifies `batchSizes[i]`.
     struct Architecture {
-        uint8 features;
+        bytes features;
         uint8 outputs;
         bool bindsModel;
-        bool hasSpread;
         uint16[] batchSizes;
         address[] verifiers;
         bytes32[] codeHashes;
@@ -172,8 +187,8 @@ interface IZkOracle {
 
     /// @notice Evidence that a model's circuits work and are of this model. It has one proof for each circuit of the
     /// architecture, in the architecture's order, and all of them prove the same statement.
-    /// @param window A feature vector. It is repeated until each circuit's batch is full. Each feature is within
-    /// ±32,767.
+    /// @param window A feature vector, in the order of the architecture's list. It is repeated until each circuit's
+    /// batch is full. Each feature is within ±32,767.
     /// @param scores The model's scores of that window, the same in every circuit.
     struct Probe {
         int256[] window;
@@ -181,15 +196,15 @@ interface IZkOracle {
         bytes[] proofs;
     }
 
-    /// @notice The proposals of a feed. A time is the unix second from which the change may be activated; 0: nothing is
-    /// proposed. `previousModel` is the model that a rollback returns to; 0: there is none.
+    /// @notice The proposals of a feed. A time is the unix second from which the change may be activated, for
+    /// `CHANGE_WINDOW` seconds; 0: nothing is proposed. `previousModel` is the model that a rollback returns to, until
+    /// `previousUntil`; 0: there is none.
     struct Proposals {
         uint64 modelFrom;
-        uint64 reportersFrom;
         uint64 unpauseFrom;
+        uint64 previousUntil;
         uint16 model;
         uint16 previousModel;
-        uint8 quorum;
     }
 
     /// @notice The proposed model's verdicts on reports, compared with what the active model made of the same reports.
@@ -211,7 +226,7 @@ interface IZkOracle {
     }
 
     /// @notice A round was accepted. If `confirmed` is true, the model called the answer anomalous, and repeated
-    /// reports over time confirmed it as a regime change.
+    /// reports over time confirmed it as a regime change. `submitter` called the hub.
     event RoundAccepted(
         bytes32 indexed feedId,
         uint32 indexed roundId,
@@ -219,7 +234,8 @@ interface IZkOracle {
         uint32 observedAt,
         uint16 modelNumber,
         int256[] scores,
-        bool confirmed
+        bool confirmed,
+        address submitter
     );
 
     /// @notice An answer is held. `roundId` is the round that the report was for; `confirmations` is how many reports
@@ -232,7 +248,8 @@ interface IZkOracle {
         uint16 modelNumber,
         int256[] scores,
         HoldReason reason,
-        uint8 confirmations
+        uint8 confirmations,
+        address submitter
     );
 
     /// @notice The proposed model judged a report. Only the tally was written. `roundId` is the round that the report
@@ -253,7 +270,8 @@ interface IZkOracle {
         bytes32 indexed feedId, uint32 indexed roundId, uint16 modelNumber, bool agrees, uint32 distance
     );
 
-    event FeedAdded(bytes32 indexed feedId, FeedConfig config, address[] reporters, uint16 modelNumber);
+    event CommitteeAdded(uint32 indexed committee, address[] reporters, uint8 quorum);
+    event FeedAdded(bytes32 indexed feedId, FeedConfig config, uint16 modelNumber);
     event AggregatorLinked(bytes32 indexed feedId, address aggregator);
     event ArchitectureAdded(uint32 indexed architectureId, Architecture architecture);
     event ModelAdded(uint16 indexed modelNumber, Model model);
@@ -263,60 +281,67 @@ interface IZkOracle {
     event ModelActivated(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 previous);
     event ModelProposalCancelled(bytes32 indexed feedId, uint16 indexed modelNumber);
     event ModelRolledBack(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 abandoned);
-    event ReportersProposed(bytes32 indexed feedId, address[] reporters, uint8 quorum, uint64 activeFrom);
-    event ReportersActivated(bytes32 indexed feedId, address[] reporters, uint8 quorum);
-    event ReportersProposalCancelled(bytes32 indexed feedId);
+    event ReportersProposed(uint32 indexed committee, address[] reporters, uint8 quorum, uint64 activeFrom);
+    event ReportersActivated(uint32 indexed committee, uint32 epoch, address[] reporters, uint8 quorum);
+    event ReportersProposalCancelled(uint32 indexed committee);
     event Paused(bytes32 indexed feedId);
     event UnpauseProposed(bytes32 indexed feedId, uint64 activeFrom);
     event Unpaused(bytes32 indexed feedId);
 
     // Errors of a submission, in the order of the checks that raise them.
-    /// @notice The submission carries no update.
-    error NoUpdates();
+    /// @notice No listed feed is due. In a shadow submission: the model is proposed for none of them.
+    error NothingDue();
+    /// @notice The parts of the submission do not fit together: the number of round ids, medians, answers or scores, or
+    /// there are more listed feeds than `MAX_FEEDS`.
+    error MalformedSubmission();
     /// @notice The proof is longer than any verifier reads. It is refused before it costs its sender memory.
     error ProofTooLong(uint256 length, uint256 longest);
-    /// @notice No model has this number. Models are numbered from 1.
-    error UnknownModel(uint16 modelNumber);
-    /// @notice There are more updates than the largest circuit of the model's architecture takes.
-    error NoCircuitForBatch(uint256 updates);
-    /// @notice No feed has this id, the keccak256 of a description.
-    error UnknownFeed(bytes32 feedId);
+    /// @notice No committee has this id. They are numbered from 1.
+    error UnknownCommittee(uint32 committee);
+    /// @notice The report was signed for another epoch of the committee. Its reporters have changed.
+    error WrongEpoch(uint32 committee, uint32 epoch, uint32 current);
+    /// @notice There are more signatures than a committee can have reporters.
+    error TooManySignatures(uint256 signatures);
     /// @notice A feed appears twice, or after one of a larger id.
     error FeedsNotAscending(bytes32 feedId);
+    /// @notice No feed has this id, the keccak256 of a description.
+    error UnknownFeed(bytes32 feedId);
+    /// @notice The feed belongs to another committee.
+    error WrongCommittee(bytes32 feedId, uint32 committee, uint32 expected);
     /// @notice The guardian or the admin has paused the feed.
     error FeedPaused(bytes32 feedId);
     /// @notice The proof is of another model than the feed's active one. A change took effect, or the model was rolled
     /// back.
     error ModelNotActive(bytes32 feedId, uint16 modelNumber, uint16 active);
-    /// @notice The proof is of another model than the feed's proposed one. `proposed` is 0 if no model is proposed.
-    error ModelNotProposed(bytes32 feedId, uint16 modelNumber, uint16 proposed);
-    /// @notice The observations are signed for a round that exists already (another submission came first), or for a
-    /// round after the next one.
+    /// @notice The report is signed for a round that exists already (another submission came first), or for a round
+    /// after the next one.
     error WrongRound(bytes32 feedId, uint32 roundId, uint32 expected);
-    /// @notice There are fewer observations than the feed's quorum.
-    error QuorumNotMet(bytes32 feedId, uint256 observations, uint256 quorum);
-    /// @notice There are more observations than a feed can have reporters.
-    error TooManyObservations(bytes32 feedId, uint256 observations);
-    /// @notice No reporter of the feed signed this observation. `signer` is zero if the signature is malformed or not
+    /// @notice The report is no later than the feed's last one, accepted or held. A shadow submission has to be later
+    /// than the last shadow submission, too.
+    error ObservationNotNewer(bytes32 feedId, uint32 observedAt, uint32 lastReportAt);
+    /// @notice The report is later than the block's time and the feed's skew allow. Some clock is wrong.
+    error ObservationInFuture(bytes32 feedId, uint32 observedAt, uint256 latest);
+    /// @notice The report is older than the feed's `maxAge`.
+    error ObservationTooOld(bytes32 feedId, uint32 observedAt, uint256 earliest);
+    /// @notice No model has this number. Models are numbered from 1.
+    error UnknownModel(uint16 modelNumber);
+    /// @notice More feeds are due than the largest circuit of the model's architecture takes.
+    error NoCircuitForBatch(uint256 due);
+    /// @notice No reporter of the committee signed this report. `signer` is zero if the signature is malformed or not
     /// canonical.
-    error NotAReporter(bytes32 feedId, address signer);
-    /// @notice One reporter signed two of the observations.
-    error DuplicateReporter(bytes32 feedId, address signer);
-    /// @notice The observations are not sorted by answer, ascending.
-    error ObservationsNotSorted(bytes32 feedId);
-    /// @notice The first answer of a relative feed is zero or less. No move could be measured against it.
-    error AnswerOutOfRange(bytes32 feedId, int128 answer);
+    error NotAReporter(uint32 committee, address signer);
+    /// @notice One reporter signed twice.
+    error DuplicateReporter(uint32 committee, address signer);
+    /// @notice Fewer reporters than the quorum have an answer for the feed.
+    error QuorumNotMet(bytes32 feedId, uint256 answers, uint256 quorum);
+    /// @notice The named row does not hold the median of the feed's answers.
+    error NotTheMedian(bytes32 feedId);
     /// @notice The lowest and the highest answer are further apart than the feed allows, in thousandths of sigma.
     error SpreadTooWide(bytes32 feedId, uint256 spread, uint256 maxSpread);
-    /// @notice The observation is no later than the latest time that was signed for the last report, accepted or held.
-    /// A shadow submission has to be later than the last shadow submission, too.
-    error ObservationNotNewer(bytes32 feedId, uint32 observedAt, uint32 lastReportAt);
-    /// @notice The observation is later than the block's time and the feed's skew allow. Some clock is wrong.
-    error ObservationInFuture(bytes32 feedId, uint32 observedAt, uint256 latest);
-    /// @notice The observation is older than the feed's `maxAge`.
-    error ObservationTooOld(bytes32 feedId, uint32 observedAt, uint256 earliest);
-    /// @notice The number of scores is not the architecture's number of outputs.
-    error WrongScoreCount(bytes32 feedId, uint256 scores, uint256 expected);
+    /// @notice The first answer of a relative feed is zero or less. No move could be measured against it.
+    error AnswerOutOfRange(bytes32 feedId, int128 answer);
+    /// @notice A peer of a feed that is due is not listed.
+    error PeerMissing(bytes32 feedId, bytes32 peer);
     /// @notice The score is not one of the circuit's integers, whose magnitude is below 2^127.
     error ScoreOutOfRange(bytes32 feedId, int256 score);
     /// @notice The verifier did not answer with exactly `true`. Either the proof is of another statement than the hub
@@ -329,15 +354,18 @@ interface IZkOracle {
     error FeedExists(bytes32 feedId);
     /// @notice The named field of a feed's configuration is out of its bounds.
     error InvalidConfig(string field);
-    /// @notice The quorum is zero, there are fewer reporters than the quorum or more than 31, one is named twice, or
-    /// one is the zero address.
+    /// @notice The quorum is even, there are fewer reporters than the quorum or more than 31, one is named twice, or one
+    /// can't sign: the zero address, or a contract.
     error InvalidReporters();
     /// @notice The named part of an architecture is out of its bounds, or sizes and verifiers do not fit together.
     error InvalidArchitecture(string field);
     /// @notice No architecture has this id. They are numbered from 1.
     error UnknownArchitecture(uint32 architectureId);
-    /// @notice There is no contract at a verifier's address.
-    error VerifierHasNoCode(address verifier);
+    /// @notice There is no contract at a verifier's address, or code that its account can replace (EIP-7702).
+    error NoFixedCode(address verifier);
+    /// @notice The verifier has other code than when its architecture was added, or the architecture was added in the
+    /// same transaction, in which a contract can still vanish and be replaced.
+    error VerifierChanged(address verifier);
     /// @notice The named part of a model does not fit its architecture, or the proposed model is the active one.
     error InvalidModel(string field);
     /// @notice There is no proposal to activate or cancel.
@@ -346,8 +374,13 @@ interface IZkOracle {
     error NotPaused(bytes32 feedId);
     /// @notice The proposal can't be activated before this time, unix seconds.
     error TooEarly(uint64 activeFrom);
-    /// @notice The feed has had no other model since it was made or last rolled back.
+    /// @notice The proposal could be activated until this time, unix seconds. It has to be proposed again.
+    error ProposalExpired(uint64 until);
+    /// @notice There is no model to return to: the feed has had no other one since it was made or last rolled back, or
+    /// the time for a rollback is over.
     error NoPreviousModel();
+    /// @notice The delay of the admin's handover can't be shorter than `changeDelay`.
+    error HandoverTooShort(uint48 delay, uint32 changeDelay);
     /// @notice The proposed model has judged too few reports that the active one judged too.
     error ShadowTooShort(uint32 compared, uint32 minCompared);
     /// @notice The proposed model's latest compared score is too far from the active one's.
@@ -365,50 +398,37 @@ interface IZkOracle {
     /// @notice The latest round was observed more than `age` seconds ago.
     error PriceTooOld(bytes32 feedId, uint32 observedAt, uint256 age);
 
-    /// @notice Submits signed observations of up to B feeds with one proof. Anyone may call: the signatures carry the
-    /// authority, the proof carries the verdict.
-    /// @param modelNumber The model that is active for each of the feeds.
-    /// @param updates One per feed, ascending by feed id. A batch shorter than its circuit is padded with its last window.
-    /// @param proof The ezkl proof for exactly the statement that the hub writes down.
-    function submit(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
+    /// @notice Submits a signed report with its proof. Anyone may call: the signatures carry the authority, the proof
+    /// carries the verdict.
+    function submit(Submission calldata submission) external;
 
-    /// @notice Submits a report to the model that is *proposed* for each of the feeds. The checks are those of
-    /// `submit`, but the report becomes neither a round nor a hold. The verdict is counted, and compared with what
-    /// becomes of the same report under the active model. Every observation has to be newer than those of the last such
-    /// submission.
-    function submitShadow(uint16 modelNumber, FeedUpdate[] calldata updates, bytes calldata proof) external;
+    /// @notice Does what `submit` does, unless the chain has all of it: for each feed that is due, its round or a report
+    /// that is at least as late. Then nothing happens. A consumer that brings a report in its own transaction does not
+    /// fail because somebody else brought it first.
+    /// @return written True if the report was submitted now.
+    function submitIfNewer(Submission calldata submission) external returns (bool written);
 
-    /// @notice The tally of the proposed model; all zero if no model is proposed.
-    function shadow(bytes32 feedId) external view returns (ShadowTally memory);
+    /// @notice Submits a report to the model that is *proposed* for feeds. The checks are those of `submit`, but the
+    /// report becomes neither a round nor a hold. The verdict is counted, and compared with what becomes of the same
+    /// report under the active model. Listed feeds for which the model is not proposed count as references, so the
+    /// signatures of the report itself serve. The report has to be newer than that of the last such submission.
+    function submitShadow(Submission calldata submission) external;
 
-    /// @notice The features by which the model would judge a candidate now: n − 1 moves, newest first, then the gap.
-    /// With a spread, see `Architecture.hasSpread`.
-    /// @param spread The spread of the reporters' answers, in thousandths of sigma. A model that does not see it
-    /// ignores it.
-    function features(bytes32 feedId, int128 answer, uint32 observedAt, uint16 spread)
-        external
-        view
-        returns (int256[] memory);
-
-    function feedState(bytes32 feedId) external view returns (FeedState memory);
-    function feedConfig(bytes32 feedId) external view returns (FeedConfig memory);
-    function feedIds() external view returns (bytes32[] memory);
-    function reporters(bytes32 feedId) external view returns (address[] memory);
     /// @notice The linked adapter; zero if none is linked.
-    function aggregator(bytes32 feedId) external view returns (address);
+    function aggregator(bytes32 feedId) external view returns (address adapter);
     /// @notice The factory that deploys the adapters.
-    function aggregatorFactory() external view returns (IZkAggregatorFactory);
-    /// @notice The proposals of a feed.
-    function proposals(bytes32 feedId)
-        external
-        view
-        returns (Proposals memory proposed, address[] memory proposedReporters);
+    function aggregatorFactory() external view returns (IZkAggregatorFactory factory);
+    /// @notice A contract that reads everything else that the hub stores: see `IZkOracleLens`. The hub never calls it.
+    function lens() external view returns (address reader);
+    /// @notice Words of the hub's storage.
+    function extsload(bytes32[] calldata slots) external view returns (bytes32[] memory words);
+
     /// @notice True if a round is overdue: the latest observation is older than `heartbeat` + `maxAge`, since an
     /// observation may be `maxAge` old when it arrives. Also true if there is no round yet.
-    function isStale(bytes32 feedId) external view returns (bool);
+    function isStale(bytes32 feedId) external view returns (bool stale);
 
     /// @notice A past round; all zero if there is no round with this id.
-    function getRound(bytes32 feedId, uint32 roundId) external view returns (Round memory);
+    function getRound(bytes32 feedId, uint32 roundId) external view returns (Round memory round);
 
     /// @notice The latest accepted round. Reverts with `NoData` if there is none.
     function latestRound(bytes32 feedId) external view returns (uint32 roundId, Round memory round);
@@ -423,27 +443,16 @@ interface IZkOracle {
     /// @notice The latest answer. Reverts if it is older than `age` seconds, or if the feed is held or paused.
     function getPriceNoOlderThan(bytes32 feedId, uint256 age) external view returns (int128 answer, uint32 observedAt);
 
-    /// @notice Architectures are numbered from 1.
-    function architectureCount() external view returns (uint32);
-    function architecture(uint32 architectureId) external view returns (Architecture memory);
-    /// @notice Models are numbered from 1.
-    function modelCount() external view returns (uint16);
-    function model(uint16 modelNumber) external view returns (Model memory);
-    /// @notice The EIP-712 digest that a reporter signs.
-    function observationDigest(bytes32 feedId, uint32 roundId, int128 answer, uint32 observedAt)
-        external
-        view
-        returns (bytes32);
-
-    // Administration. Additions are immediate, since they concern no existing consumer. Changes of an existing feed are
-    // proposed in the open and take effect after `changeDelay`. Nobody can set an answer. The admin adds, proposes and
-    // activates; the admin or the guardian cancels, rolls back and pauses.
-    function changeDelay() external view returns (uint32);
+    // Administration. Additions are immediate, since they concern no existing consumer. Changes of an existing feed or
+    // committee are proposed in the open, take effect after `changeDelay` at the earliest, and expire `CHANGE_WINDOW`
+    // later. Nobody can set an answer. The admin adds, proposes and activates; the admin or the guardian cancels, rolls
+    // back and pauses.
+    function changeDelay() external view returns (uint32 delay);
+    function addCommittee(address[] calldata reporters, uint8 quorum) external returns (uint32 committee);
     function addArchitecture(
-        uint8 features_,
+        bytes calldata features,
         uint8 outputs,
         bool bindsModel,
-        bool hasSpread,
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId);
@@ -455,9 +464,7 @@ interface IZkOracle {
         uint128 scoreUnit,
         Probe calldata probe
     ) external returns (uint16 modelNumber);
-    function addFeed(FeedConfig calldata config, address[] calldata reporters_, uint16 modelNumber)
-        external
-        returns (bytes32 feedId);
+    function addFeed(FeedConfig calldata config, uint16 modelNumber) external returns (bytes32 feedId);
     /// @notice Links the factory's plain adapter of the feed, which then emits Chainlink's events. A feed is linked
     /// once.
     function linkAggregator(bytes32 feedId) external;
@@ -469,9 +476,9 @@ interface IZkOracle {
     function activateModel(bytes32 feedId) external;
     function cancelModel(bytes32 feedId) external;
     function rollbackModel(bytes32 feedId) external;
-    function proposeReporters(bytes32 feedId, address[] calldata reporters_, uint8 quorum) external;
-    function activateReporters(bytes32 feedId) external;
-    function cancelReporters(bytes32 feedId) external;
+    function proposeReporters(uint32 committee, address[] calldata reporters, uint8 quorum) external;
+    function activateReporters(uint32 committee) external;
+    function cancelReporters(uint32 committee) external;
     function pause(bytes32 feedId) external;
     function proposeUnpause(bytes32 feedId) external;
     function unpause(bytes32 feedId) external;

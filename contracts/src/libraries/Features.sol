@@ -1,18 +1,42 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-/// @title The features that a model sees, derived from a feed's own history
+/// @title The features that a model sees, derived from the feeds' own history and the signed report
 /// @notice `oracle/core/encoding.py` computes the same, truncating division included; both sides are tested with
-/// `tests/vectors/features.json`. A *move* is in thousandths of the feed's sigma, a *gap* in thousandths of its
+/// `tests/vectors/features.json`. A *move* is in thousandths of a feed's sigma, a *gap* in thousandths of its
 /// heartbeat. Both are clipped to ±`CLIP`, so that a circuit can prove every possible vector.
-/// @dev The ring of accepted moves is 14 int16, with the newest in the low bits: see `Track`.
+/// @dev An architecture lists its features, a byte each. A later hub adds a feature as a new entry of this list.
 library Features {
+    /// @dev The move of the candidate from the last accepted answer. Every architecture has it.
+    uint256 internal constant MOVE = 0;
+    /// @dev The time since the last accepted round, at least one heartbeat.
+    uint256 internal constant GAP = 1;
+    /// @dev The distance between the lowest and the highest answer of the report.
+    uint256 internal constant SPREAD = 2;
+    /// @dev The number of reporters that have an answer.
+    uint256 internal constant COUNT = 3;
+    /// @dev The running variance of the accepted moves, with a long memory.
+    uint256 internal constant VARIANCE = 4;
+    /// @dev The moves of the first and of the second peer since the feed's own last round; 0 if not measurable.
+    uint256 internal constant PEER_MOVE = 5;
+    /// @dev 1 if the peer's move can be measured and is not clipped, else 0.
+    uint256 internal constant PEER_SEEN = 7;
+    /// @dev The last accepted moves, from the newest on.
+    uint256 internal constant PAST = 16;
+
     int256 internal constant CLIP = 32_767;
     uint256 internal constant GAP_ONE = 1_000;
-    uint256 internal constant RING_SIZE = 14;
-    /// @dev The move now, at least one past move, and the gap.
-    uint256 internal constant MIN_LENGTH = 3;
-    uint256 internal constant MAX_LENGTH = RING_SIZE + 2;
+    uint256 internal constant RING_SIZE = 12;
+    uint256 internal constant MAX_PEERS = 2;
+    /// @dev The codes are below this.
+    uint256 internal constant CODES = PAST + RING_SIZE;
+    /// @dev A list is packed into one word.
+    uint256 internal constant MAX_LENGTH = 32;
+    /// @dev The memory of the variance: it forgets 1/64 of itself with each round.
+    uint256 internal constant MEMORY_BITS = 6;
+    uint256 internal constant VARIANCE_FRACTION_BITS = 17;
+    /// @dev The variance of a feed without moves: one sigma², which is 1,000 thousandths.
+    uint32 internal constant VARIANCE_ONE = 1_000 << 17;
 
     /// @notice The move from `base` to `answer`, clipped.
     /// @dev A relative move is measured against the smaller of the two answers, so that a fall to a tenth is as far as
@@ -31,6 +55,19 @@ library Features {
         }
     }
 
+    /// @notice A peer's move since the round of the feed that it is a peer of.
+    /// @return moved Clipped; 0 if it can't be measured, because an answer of a relative peer is zero or less.
+    /// @return isSeen True if it can be measured and is not clipped.
+    function peerMove(bool relative, uint256 sigma, int256 answer, int256 base)
+        internal
+        pure
+        returns (int256 moved, bool isSeen)
+    {
+        if (relative && (answer <= 0 || base <= 0)) return (0, false);
+        moved = move(relative, sigma, answer, base);
+        isSeen = magnitude(moved) < uint256(CLIP);
+    }
+
     /// @notice Time since the last accepted observation, in [GAP_ONE, CLIP].
     /// @dev It is never below one heartbeat. An early report is one that a large move triggered, and with its true gap
     /// it would always be held.
@@ -39,6 +76,20 @@ library Features {
         if (ratio < GAP_ONE) return GAP_ONE;
         // forge-lint: disable-next-item(unsafe-typecast) -- a positive constant
         return ratio > uint256(CLIP) ? uint256(CLIP) : ratio;
+    }
+
+    /// @notice The variance after one more accepted move: exponentially weighted, per heartbeat, in thousandths of
+    /// sigma², with 17 binary digits after the point.
+    /// @dev One move counts for at most CLIP thousandths. So the variance stays below 2^15 · 2^17.
+    function nextVariance(uint256 variance, int256 moved, uint256 gap_) internal pure returns (uint32) {
+        unchecked {
+            // forge-lint: disable-next-item(unsafe-typecast) -- a square
+            uint256 square = uint256(moved * moved) / gap_;
+            // forge-lint: disable-next-item(unsafe-typecast) -- a positive constant
+            if (square > uint256(CLIP)) square = uint256(CLIP);
+            // forge-lint: disable-next-item(unsafe-typecast) -- below 2^32, see above
+            return uint32(variance - (variance >> MEMORY_BITS) + (square << (VARIANCE_FRACTION_BITS - MEMORY_BITS)));
+        }
     }
 
     /// @notice Returns true if two answers are within `tolerance` of each other, seen from `base`. On a relative feed
@@ -52,7 +103,7 @@ library Features {
         return magnitude(move(relative, sigma, answer, base)) <= tolerance;
     }
 
-    /// @notice The distance between the lowest and the highest answer of a round, clipped.
+    /// @notice The distance between the lowest and the highest answer of a report, clipped.
     function spread(bool relative, uint256 sigma, int256 lowest, int256 highest) internal pure returns (uint256) {
         if (lowest == highest) return 0;
         // forge-lint: disable-next-item(unsafe-typecast) -- a positive constant

@@ -86,87 +86,75 @@ library Instances {
         }
     }
 
-    /// @notice Writes the scores of the `index`-th window. Reverts unless there are as many scores as the circuit has
-    /// outputs, and each is one of the circuit's integers. Then its field element stands for that score and no other.
+    /// @notice Writes the scores of the `index`-th window. Reverts unless each is one of the circuit's integers. Then its
+    /// field element stands for that score and no other.
+    /// @param scores Big-endian int128. The caller has checked that all windows' scores are there.
     /// @return largest The largest of them.
     function writeScores(
         uint256[] memory instances,
         Circuit circuit,
         uint256 index,
         bytes32 feedId,
-        int256[] calldata scores
+        bytes calldata scores
     ) internal pure returns (int256 largest) {
         unchecked {
             uint256 outputs = circuit.outputs();
-            if (scores.length != outputs) revert IZkOracle.WrongScoreCount(feedId, scores.length, outputs);
             uint256 offset = head(circuit) + uint256(circuit.batchSize()) * circuit.features() + index * outputs;
             largest = type(int256).min;
             for (uint256 i = 0; i < outputs; ++i) {
-                int256 score = scores[i];
-                // Within ±(2^127 − 1), in one comparison.
-                // forge-lint: disable-next-item(unsafe-typecast) -- wraps on purpose
-                if (uint256(score + SCORE_BOUND - 1) > 2 * uint256(SCORE_BOUND) - 2) {
-                    revert IZkOracle.ScoreOutOfRange(feedId, score);
-                }
+                int256 score = scoreAt(scores, index * outputs + i);
+                if (score == -SCORE_BOUND) revert IZkOracle.ScoreOutOfRange(feedId, score);
                 if (score > largest) largest = score;
                 instances[offset + i] = toField(score);
             }
         }
     }
 
-    /// @notice Writes one feature vector of `length` into `instances` at `offset`: the candidate's move, the ring's
-    /// newest length − 2, the gap.
-    /// @dev It is in assembly because this is the longest loop of a submission. It is unrolled for a whole ring, which
-    /// is what the default model sees. The sign bits of all moves are flipped at once: a move is then an unsigned
-    /// number, 2^15 too large, and one ADDMOD takes it to the field. The caller has made room: offset + length ≤
-    /// instances.length, and 2 ≤ length ≤ Features.MAX_LENGTH.
-    function writeWindow(
-        uint256[] memory instances,
-        uint256 offset,
-        uint256 length,
-        int256 move,
-        uint256 ring,
-        uint256 gap
-    ) internal pure {
-        uint256 modulus = FIELD_MODULUS;
+    /// @notice The `index`-th of packed scores. The caller has checked that it is there.
+    function scoreAt(bytes calldata scores, uint256 index) internal pure returns (int256 score) {
         assembly ("memory-safe") {
-            let target := add(instances, mul(add(offset, 1), 0x20))
-            let last := add(target, mul(sub(length, 1), 0x20))
-            let offset16 := sub(modulus, 0x8000)
-            mstore(target, add(move, and(modulus, sar(255, move))))
-            ring := xor(ring, 0x80008000800080008000800080008000800080008000800080008000)
-            switch eq(length, 16)
-            case 1 {
-                mstore(add(target, 0x20), addmod(and(ring, 0xffff), offset16, modulus))
-                mstore(add(target, 0x40), addmod(and(shr(16, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x60), addmod(and(shr(32, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x80), addmod(and(shr(48, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0xa0), addmod(and(shr(64, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0xc0), addmod(and(shr(80, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0xe0), addmod(and(shr(96, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x100), addmod(and(shr(112, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x120), addmod(and(shr(128, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x140), addmod(and(shr(144, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x160), addmod(and(shr(160, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x180), addmod(and(shr(176, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x1a0), addmod(and(shr(192, ring), 0xffff), offset16, modulus))
-                mstore(add(target, 0x1c0), addmod(and(shr(208, ring), 0xffff), offset16, modulus))
-            }
-            default {
-                for { target := add(target, 0x20) } lt(target, last) { target := add(target, 0x20) } {
-                    // The newest move is in the low 16 bits.
-                    mstore(target, addmod(and(ring, 0xffff), offset16, modulus))
-                    ring := shr(16, ring)
-                }
-            }
-            mstore(last, gap)
+            score := signextend(15, shr(128, calldataload(add(scores.offset, mul(index, 16)))))
         }
     }
 
-    /// @notice Writes the spread in the place of the oldest move of the window that ends before `end`.
-    function writeSpread(uint256[] memory instances, uint256 end, uint256 spread) internal pure {
+    /// @notice Writes the past moves into a table of all features, as field elements.
+    /// @dev The sign bits of all moves are flipped at once: a move is then an unsigned number, 2^15 too large, and one
+    /// ADDMOD takes it to the field.
+    function tabulateMoves(uint256[] memory table, uint256 ring) internal pure {
+        uint256 modulus = FIELD_MODULUS;
+        uint256 first = Features.PAST + 1;
+        uint256 count = Features.RING_SIZE;
         assembly ("memory-safe") {
-            mstore(add(instances, mul(sub(end, 1), 0x20)), spread)
+            let target := add(table, mul(first, 0x20))
+            let end := add(target, mul(count, 0x20))
+            let offset16 := sub(modulus, 0x8000)
+            ring := xor(ring, 0x800080008000800080008000800080008000800080008000)
+            for {} lt(target, end) { target := add(target, 0x20) } {
+                // The newest move is in the low 16 bits.
+                mstore(target, addmod(and(ring, 0xffff), offset16, modulus))
+                ring := shr(16, ring)
+            }
+        }
+    }
+
+    /// @notice Writes one window into `instances` at `offset`: the listed features, in order.
+    /// @dev The caller has made room for `length` instances, and the table has an entry for each listed code.
+    /// @param list Codes of features, from the highest byte on.
+    /// @param table All features, as field elements, by their codes.
+    function writeWindow(
+        uint256[] memory instances,
+        uint256 offset,
+        bytes32 list,
+        uint256 length,
+        uint256[] memory table
+    ) internal pure {
+        assembly ("memory-safe") {
+            let target := add(instances, mul(add(offset, 1), 0x20))
+            let entries := add(table, 0x20)
+            for { let i := 0 } lt(i, length) { i := add(i, 1) } {
+                mstore(target, mload(add(entries, shl(5, byte(i, list)))))
+                target := add(target, 0x20)
+            }
         }
     }
 

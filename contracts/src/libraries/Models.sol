@@ -2,10 +2,11 @@
 pragma solidity 0.8.30;
 
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
+import {Code} from "./Code.sol";
 import {Features} from "./Features.sol";
 import {Instances} from "./Instances.sol";
 import {Circuit, CircuitSlot} from "./Slots.sol";
-import {Store, StoredModel} from "./Store.sol";
+import {Store, StoredModel, Stores} from "./Store.sol";
 
 /// @title The hub's architectures and models
 /// @notice The library is deployed by itself and linked. Its address is part of the hub's code, so it can't be changed.
@@ -21,46 +22,37 @@ library Models {
     }
 
     function addArchitecture(
-        Store storage store,
-        uint8 features,
+        bytes calldata features,
         uint8 outputs,
         bool bindsModel,
-        bool hasSpread,
         uint16[] calldata batchSizes,
         address[] calldata verifiers
     ) external returns (uint32 architectureId) {
-        // The spread takes the place of a past move, and at least one past move has to remain.
-        if (features < Features.MIN_LENGTH + (hasSpread ? 1 : 0) || features > Features.MAX_LENGTH) {
-            revert IZkOracle.InvalidArchitecture("features");
-        }
+        Store storage store = Stores.get();
         if (outputs == 0) revert IZkOracle.InvalidArchitecture("outputs");
-        uint256 count = batchSizes.length;
-        if (count == 0 || count > MAX_CIRCUITS) revert IZkOracle.InvalidArchitecture("batchSizes");
-        if (verifiers.length != count) revert IZkOracle.InvalidArchitecture("verifiers");
+        IZkOracle.Architecture memory added = IZkOracle.Architecture({
+            features: features,
+            outputs: outputs,
+            bindsModel: bindsModel,
+            batchSizes: batchSizes,
+            verifiers: verifiers,
+            codeHashes: new bytes32[](batchSizes.length)
+        });
         architectureId = ++store.architectureCount;
-        uint256 previous = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            if (batchSizes[i] <= previous || batchSizes[i] > MAX_BATCH) {
-                revert IZkOracle.InvalidArchitecture("batchSizes");
-            }
-            previous = batchSizes[i];
-            if (verifiers[i].code.length == 0) revert IZkOracle.VerifierHasNoCode(verifiers[i]);
-            store.codeHashes[key(architectureId, i)] = verifiers[i].codehash;
-            // forge-lint: disable-next-item(unsafe-typecast) -- at most MAX_CIRCUITS
-            store.shapes[key(architectureId, i)] =
-                CircuitSlot.pack(verifiers[i], bindsModel, hasSpread, features, outputs, uint8(count), batchSizes[i]);
-        }
-        emit IZkOracle.ArchitectureAdded(architectureId, architecture(store, architectureId));
+        // forge-lint: disable-next-item(unsafe-typecast) -- at most 32 bytes; the rest of the word is zero
+        store.features[architectureId] = bytes32(features);
+        _addCircuits(store, architectureId, added, _requireFeatures(features));
+        emit IZkOracle.ArchitectureAdded(architectureId, added);
     }
 
     function addModel(
-        Store storage store,
         uint256 modelHash,
         uint32 architectureId,
         bytes32 artifactHash,
         uint128 scoreUnit,
         IZkOracle.Probe calldata probe
     ) external returns (uint16 modelNumber) {
+        Store storage store = Stores.get();
         Circuit first = _firstShape(store, architectureId);
         // Zero stands for no hash. The verifier refuses a hash that is not below the field's order.
         if (first.bindsModel() != (modelHash != 0) || modelHash >= Instances.FIELD_MODULUS) {
@@ -72,52 +64,82 @@ library Models {
             if (store.onlyModels[architectureId] != 0) revert IZkOracle.InvalidModel("architectureId");
             store.onlyModels[architectureId] = modelNumber;
         }
-        store.models[modelNumber] =
-            StoredModel({modelHash: modelHash, artifactHash: artifactHash, architectureId: architectureId});
+        store.models[modelNumber] = StoredModel({
+            modelHash: modelHash,
+            features: store.features[architectureId],
+            artifactHash: artifactHash,
+            architectureId: architectureId
+        });
         for (uint256 i = 0; i < first.count(); ++i) {
             (Circuit circuit, bool fits) = store.shapes[key(architectureId, i)].withScoreUnit(scoreUnit);
             if (!fits) revert IZkOracle.InvalidModel("scoreUnit");
+            // A contract can vanish, and be replaced, in the transaction that made it. The hub allows no model in the
+            // transaction of its architecture, so from here on the code stays.
+            address verifier = circuit.verifier();
+            if (verifier.codehash != store.codeHashes[key(architectureId, i)]) {
+                revert IZkOracle.VerifierChanged(verifier);
+            }
             store.circuits[key(modelNumber, i)] = circuit;
             _proveProbe(circuit, modelHash, probe, i);
         }
-        emit IZkOracle.ModelAdded(modelNumber, model(store, modelNumber));
-    }
-
-    function architecture(Store storage store, uint32 architectureId)
-        public
-        view
-        returns (IZkOracle.Architecture memory found)
-    {
-        Circuit circuit = _firstShape(store, architectureId);
-        uint256 count = circuit.count();
-        found.features = circuit.features();
-        found.outputs = circuit.outputs();
-        found.bindsModel = circuit.bindsModel();
-        found.hasSpread = circuit.hasSpread();
-        found.batchSizes = new uint16[](count);
-        found.verifiers = new address[](count);
-        found.codeHashes = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            circuit = store.shapes[key(architectureId, i)];
-            found.batchSizes[i] = circuit.batchSize();
-            found.verifiers[i] = circuit.verifier();
-            found.codeHashes[i] = store.codeHashes[key(architectureId, i)];
-        }
-    }
-
-    function model(Store storage store, uint16 modelNumber) public view returns (IZkOracle.Model memory) {
-        requireModel(store, modelNumber);
-        StoredModel storage found = store.models[modelNumber];
-        return IZkOracle.Model({
-            modelHash: found.modelHash,
-            architectureId: found.architectureId,
-            artifactHash: found.artifactHash,
-            scoreUnit: store.circuits[key(modelNumber, 0)].scoreUnit()
-        });
+        emit IZkOracle.ModelAdded(
+            modelNumber,
+            IZkOracle.Model({
+                modelHash: modelHash, architectureId: architectureId, artifactHash: artifactHash, scoreUnit: scoreUnit
+            })
+        );
     }
 
     function requireModel(Store storage store, uint16 modelNumber) internal view {
         if (modelNumber == 0 || modelNumber > store.modelCount) revert IZkOracle.UnknownModel(modelNumber);
+    }
+
+    /// @notice Reverts unless the model exists, and needs no more peers than a feed has.
+    function requireModelFor(Store storage store, uint16 modelNumber, uint256 peers) internal view {
+        requireModel(store, modelNumber);
+        if (store.circuits[key(modelNumber, 0)].peers() > peers) revert IZkOracle.InvalidModel("peers");
+    }
+
+    /// @return peers The number of peers that the features need.
+    function _requireFeatures(bytes calldata features) private pure returns (uint256 peers) {
+        if (features.length == 0 || features.length > Features.MAX_LENGTH) {
+            revert IZkOracle.InvalidArchitecture("features");
+        }
+        uint256 seen = 0;
+        for (uint256 i = 0; i < features.length; ++i) {
+            uint256 code = uint8(features[i]);
+            bool isKnown =
+                code < Features.PEER_SEEN + Features.MAX_PEERS || (code >= Features.PAST && code < Features.CODES);
+            if (!isKnown || seen & (1 << code) != 0) revert IZkOracle.InvalidArchitecture("features");
+            seen |= 1 << code;
+        }
+        if (seen & (1 << Features.MOVE) == 0) revert IZkOracle.InvalidArchitecture("features");
+        for (uint256 k = 0; k < Features.MAX_PEERS; ++k) {
+            if (seen & ((1 << (Features.PEER_MOVE + k)) | (1 << (Features.PEER_SEEN + k))) != 0) peers = k + 1;
+        }
+    }
+
+    /// @dev Stores the circuits of an architecture, and notes their verifiers' code in it.
+    function _addCircuits(
+        Store storage store,
+        uint32 architectureId,
+        IZkOracle.Architecture memory added,
+        uint256 peers
+    ) private {
+        uint256 count = added.batchSizes.length;
+        if (count == 0 || count > MAX_CIRCUITS) revert IZkOracle.InvalidArchitecture("batchSizes");
+        if (added.verifiers.length != count) revert IZkOracle.InvalidArchitecture("verifiers");
+        uint256 previous = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            (uint16 size, address verifier) = (added.batchSizes[i], added.verifiers[i]);
+            if (size <= previous || size > MAX_BATCH) revert IZkOracle.InvalidArchitecture("batchSizes");
+            previous = size;
+            if (!Code.isContract(verifier)) revert IZkOracle.NoFixedCode(verifier);
+            added.codeHashes[i] = verifier.codehash;
+            store.codeHashes[key(architectureId, i)] = verifier.codehash;
+            store.shapes[key(architectureId, i)] =
+                CircuitSlot.pack(verifier, added.bindsModel, peers, added.features.length, added.outputs, count, size);
+        }
     }
 
     function _firstShape(Store storage store, uint32 architectureId) private view returns (Circuit circuit) {
@@ -128,9 +150,15 @@ library Models {
     function _requireProbe(Circuit circuit, IZkOracle.Probe calldata probe) private pure {
         if (probe.proofs.length != circuit.count()) revert IZkOracle.InvalidModel("probe.proofs");
         if (probe.window.length != circuit.features()) revert IZkOracle.InvalidModel("probe.window");
+        if (probe.scores.length != circuit.outputs()) revert IZkOracle.InvalidModel("probe.scores");
         for (uint256 i = 0; i < probe.window.length; ++i) {
             if (probe.window[i] > Features.CLIP || probe.window[i] < -Features.CLIP) {
                 revert IZkOracle.InvalidModel("probe.window");
+            }
+        }
+        for (uint256 i = 0; i < probe.scores.length; ++i) {
+            if (probe.scores[i] >= Instances.SCORE_BOUND || probe.scores[i] <= -Instances.SCORE_BOUND) {
+                revert IZkOracle.InvalidModel("probe.scores");
             }
         }
     }
@@ -145,8 +173,11 @@ library Models {
         for (uint256 i = 0; i < probe.window.length; ++i) {
             instances[head + i] = Instances.toField(probe.window[i]);
         }
-        // slither-disable-next-line unused-return -- the probe's verdict does not matter, only that it is proven
-        Instances.writeScores(instances, circuit, 0, 0, probe.scores);
+        // The probe's verdict does not matter, only that it is proven.
+        uint256 scores = head + circuit.batchSize() * uint256(circuit.features());
+        for (uint256 i = 0; i < probe.scores.length; ++i) {
+            instances[scores + i] = Instances.toField(probe.scores[i]);
+        }
         Instances.pad(instances, circuit, 1);
         Instances.requireAccepted(circuit.verifier(), data);
     }

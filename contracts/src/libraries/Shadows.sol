@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
 import {HeldSlots, PackedRound} from "./Slots.sol";
-import {Feed, Shadow} from "./Store.sol";
+import {Feed, Shadow, Stores} from "./Store.sol";
 
 /// @title The shadow period of a proposed model
 /// @notice The proposed model's verdict on a report is kept until its next report, or until its activation. It is then
@@ -16,26 +16,31 @@ library Shadows {
         (feed.shadow.minCompared, feed.shadow.maxDistance) = (minCompared, maxDistance);
     }
 
-    /// @dev Counts a report that the proposed model has judged. `lastReportAt` is the latest time that was signed for
-    /// it.
-    function record(
-        Feed storage feed,
-        bytes32 feedId,
-        uint32 roundId,
-        int128 answer,
-        uint32 observedAt,
-        uint32 lastReportAt,
-        int24 scoreRatio
-    ) external {
-        _compare(feed, feedId);
+    /// @dev A report that the proposed model has judged.
+    struct Report {
+        bytes32 feedId;
+        uint32 roundId;
+        int128 answer;
+        uint32 observedAt;
+        uint16 modelNumber;
+        int24 scoreRatio;
+        int256[] scores;
+    }
+
+    /// @dev Counts a report that the proposed model has judged.
+    function record(Report memory report) external {
+        Feed storage feed = Stores.get().feeds[report.feedId];
+        _compare(feed, report.feedId);
         Shadow storage shadow = feed.shadow;
-        shadow.answer = answer;
-        shadow.observedAt = observedAt;
-        shadow.roundId = roundId;
-        shadow.scoreRatio = scoreRatio;
+        shadow.answer = report.answer;
+        shadow.observedAt = report.observedAt;
+        shadow.roundId = report.roundId;
+        shadow.scoreRatio = report.scoreRatio;
         shadow.pending = true;
-        shadow.lastReportAt = lastReportAt;
         ++shadow.reports;
+        emit IZkOracle.ShadowScored(
+            report.feedId, report.roundId, report.answer, report.observedAt, report.modelNumber, report.scores
+        );
     }
 
     /// @dev Reverts unless the proposed model has shown what its proposal demands.
@@ -49,19 +54,6 @@ library Shadows {
         if (shadow.distance > shadow.maxDistance) {
             revert IZkOracle.ShadowTooFar(shadow.distance, shadow.maxDistance);
         }
-    }
-
-    function tally(Feed storage feed) external view returns (IZkOracle.ShadowTally memory) {
-        Shadow storage shadow = feed.shadow;
-        return IZkOracle.ShadowTally({
-            modelNumber: feed.proposals.model,
-            reports: shadow.reports,
-            compared: shadow.compared,
-            disagreements: shadow.disagreements,
-            distance: shadow.distance,
-            minCompared: shadow.minCompared,
-            maxDistance: shadow.maxDistance
-        });
     }
 
     function _compare(Feed storage feed, bytes32 feedId) private {

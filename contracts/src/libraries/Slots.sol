@@ -2,40 +2,41 @@
 pragma solidity 0.8.30;
 
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
+import {Features} from "./Features.sol";
 
 // The words that a submission reads and writes. They are packed by hand: each costs one SLOAD or SSTORE, however the
 // optimizer treats a struct, and no memory. Layouts are drawn from the high bits to the low ones.
 
-/// @dev A feed's fixed terms, and the settings that change rarely: quorum, model, pause and hold. A report that is
-/// accepted while nothing is held reads this word and does not write it.
+/// @dev A feed's fixed terms, and the settings that change rarely: model, pause and hold. A report that is accepted
+/// while nothing is held reads this word and does not write it.
 ///
-///     | sigma 64 | maxSpread 16 | tolerance 16 | confirmDelay 32 | maxSkew 16 | maxAge 24 | heartbeat 32 |
-///     | modelNumber 16 | maxRepeats 8 | confirmations 8 | quorum 8 | decimals 8 |
-///     | empty 4 | linked 1 | held 1 | paused 1 | relative 1 |
+///     | sigma 64 | committee 24 | maxSpread 16 | tolerance 16 | confirmDelay 24 | maxSkew 16 | maxAge 24 |
+///     | heartbeat 24 | modelNumber 16 | maxRepeats 8 | confirmations 8 | decimals 8 |
+///     | empty 2 | peers 2 | linked 1 | held 1 | paused 1 | relative 1 |
 type Config is uint256;
 
 /// @dev The current end of a feed's history. Each accepted report writes it, beside its round.
 ///
-///     | ring of the last accepted moves 224 | roundId 32 |
+///     | ring of the last accepted moves 192 | variance 32 | roundId 32 |
 ///
-/// The ring is 14 int16, with the newest in the low bits.
+/// The ring is 12 int16, with the newest in the low bits.
 type Track is uint256;
 
 /// @dev One circuit as a model uses it. Except for the model's hash, this is everything that a submission reads of a
-/// model. `count` (the number of circuits), `outputs`, `features`, the two flags and `scoreUnit` are repeated in each
-/// circuit.
+/// model. `count` (the number of circuits), `outputs`, `features` (their number), `peers` (how many of them the features
+/// need), `bindsModel` and `scoreUnit` are repeated in each circuit.
 ///
-///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | empty 6 | hasSpread 1 | bindsModel 1 |
+///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | empty 5 | peers 2 | bindsModel 1 |
 ///     | verifier 160 |
 ///
 /// `scoreUnit` is | mantissa 40 | exponent 8 |, exact: a unit with more significant bits is refused.
 type Circuit is uint256;
 
-/// @dev An accepted round. Two delays are counted from `observedAt`, the median of the observations' times:
-/// `latestAfter` to the latest of them, and `publishedAfter` to the block's time (plus LONGEST_SKEW, so that it is not
-/// negative).
+/// @dev An accepted round. `publishedAfter` is the delay from the report's time to the block's, plus LONGEST_SKEW, so
+/// that it is not negative.
 ///
-///     | scoreRatio 24 | modelNumber 16 | repeats 8 | latestAfter 24 | publishedAfter 24 | observedAt 32 | answer 128 |
+///     | empty 3 | count 5 | spread 16 | scoreRatio 24 | modelNumber 16 | repeats 8 | publishedAfter 24 |
+///     | observedAt 32 | answer 128 |
 type PackedRound is uint256;
 
 using ConfigSlot for Config global;
@@ -51,19 +52,18 @@ library ConfigSlot {
     uint256 private constant PAUSED = 2;
     uint256 private constant HELD = 4;
     uint256 private constant LINKED = 8;
-    uint256 private constant QUORUM = 0xff << 16;
-    uint256 private constant MODEL_NUMBER = 0xffff << 40;
+    uint256 private constant MODEL_NUMBER = 0xffff << 32;
 
     /// @dev The caller has checked that each field fits.
     function pack(IZkOracle.FeedConfig calldata config, uint16 modelNumber_) internal pure returns (Config) {
         uint256 word = config.kind == IZkOracle.Kind.RELATIVE ? RELATIVE : 0;
-        word |= (uint256(config.decimals) << 8) | (uint256(config.quorum) << 16);
-        word |= (uint256(config.confirmations) << 24) | (uint256(config.maxRepeats) << 32);
-        word |= (uint256(modelNumber_) << 40) | (uint256(config.heartbeat) << 56);
-        word |= (uint256(uint24(config.maxAge)) << 88) | (uint256(uint16(config.maxSkew)) << 112);
-        word |= (uint256(config.confirmDelay) << 128) | (uint256(uint16(config.tolerance)) << 160);
-        word |= (uint256(uint16(config.maxSpread)) << 176) | (uint256(config.sigma) << 192);
-        return Config.wrap(word);
+        word |= (config.peers.length << 4) | (uint256(config.decimals) << 8);
+        word |= (uint256(config.confirmations) << 16) | (uint256(config.maxRepeats) << 24);
+        word |= (uint256(modelNumber_) << 32) | (uint256(uint24(config.heartbeat)) << 48);
+        word |= (uint256(uint24(config.maxAge)) << 72) | (uint256(uint16(config.maxSkew)) << 96);
+        word |= (uint256(uint24(config.confirmDelay)) << 112) | (uint256(uint16(config.tolerance)) << 136);
+        word |= (uint256(uint16(config.maxSpread)) << 152) | (uint256(uint24(config.committee)) << 168);
+        return Config.wrap(word | (uint256(config.sigma) << 192));
     }
 
     function isEmpty(Config self) internal pure returns (bool) {
@@ -86,48 +86,53 @@ library ConfigSlot {
         return Config.unwrap(self) & LINKED != 0;
     }
 
+    /// @notice The number of the feed's peers.
+    function peers(Config self) internal pure returns (uint256) {
+        return (Config.unwrap(self) >> 4) & 3;
+    }
+
     function decimals(Config self) internal pure returns (uint8) {
         return uint8(Config.unwrap(self) >> 8);
     }
 
-    function quorum(Config self) internal pure returns (uint8) {
+    function confirmations(Config self) internal pure returns (uint8) {
         return uint8(Config.unwrap(self) >> 16);
     }
 
-    function confirmations(Config self) internal pure returns (uint8) {
+    function maxRepeats(Config self) internal pure returns (uint8) {
         return uint8(Config.unwrap(self) >> 24);
     }
 
-    function maxRepeats(Config self) internal pure returns (uint8) {
-        return uint8(Config.unwrap(self) >> 32);
-    }
-
     function modelNumber(Config self) internal pure returns (uint16) {
-        return uint16(Config.unwrap(self) >> 40);
+        return uint16(Config.unwrap(self) >> 32);
     }
 
-    function heartbeat(Config self) internal pure returns (uint32) {
-        return uint32(Config.unwrap(self) >> 56);
+    function heartbeat(Config self) internal pure returns (uint24) {
+        return uint24(Config.unwrap(self) >> 48);
     }
 
     function maxAge(Config self) internal pure returns (uint24) {
-        return uint24(Config.unwrap(self) >> 88);
+        return uint24(Config.unwrap(self) >> 72);
     }
 
     function maxSkew(Config self) internal pure returns (uint16) {
-        return uint16(Config.unwrap(self) >> 112);
+        return uint16(Config.unwrap(self) >> 96);
     }
 
-    function confirmDelay(Config self) internal pure returns (uint32) {
-        return uint32(Config.unwrap(self) >> 128);
+    function confirmDelay(Config self) internal pure returns (uint24) {
+        return uint24(Config.unwrap(self) >> 112);
     }
 
     function tolerance(Config self) internal pure returns (uint16) {
-        return uint16(Config.unwrap(self) >> 160);
+        return uint16(Config.unwrap(self) >> 136);
     }
 
     function maxSpread(Config self) internal pure returns (uint16) {
-        return uint16(Config.unwrap(self) >> 176);
+        return uint16(Config.unwrap(self) >> 152);
+    }
+
+    function committee(Config self) internal pure returns (uint24) {
+        return uint24(Config.unwrap(self) >> 168);
     }
 
     function sigma(Config self) internal pure returns (uint64) {
@@ -146,12 +151,8 @@ library ConfigSlot {
         return _withFlag(self, LINKED, true);
     }
 
-    function withQuorum(Config self, uint8 changed) internal pure returns (Config) {
-        return Config.wrap((Config.unwrap(self) & ~QUORUM) | (uint256(changed) << 16));
-    }
-
     function withModelNumber(Config self, uint16 changed) internal pure returns (Config) {
-        return Config.wrap((Config.unwrap(self) & ~MODEL_NUMBER) | (uint256(changed) << 40));
+        return Config.wrap((Config.unwrap(self) & ~MODEL_NUMBER) | (uint256(changed) << 32));
     }
 
     function _withFlag(Config self, uint256 mask, bool flag) private pure returns (Config) {
@@ -167,32 +168,37 @@ library TrackSlot {
 
     /// @notice The moves alone, with the newest in the low 16 bits.
     function ring(Track self) internal pure returns (uint256) {
-        return Track.unwrap(self) >> 32;
+        return Track.unwrap(self) >> 64;
+    }
+
+    /// @notice The running variance, with 17 binary digits after the point. A feed without rounds has the variance of
+    /// its sigma.
+    function variance(Track self) internal pure returns (uint32) {
+        return Track.unwrap(self) == 0 ? Features.VARIANCE_ONE : uint32(Track.unwrap(self) >> 32);
     }
 
     /// @notice The track after one more accepted move, which belongs to `roundId_`. The oldest move is dropped.
-    function push(Track self, int256 move, uint32 roundId_) internal pure returns (Track) {
-        uint256 older = (Track.unwrap(self) >> 32) << 48;
-        return Track.wrap(older | (uint256(uint16(int16(move))) << 32) | roundId_);
+    function push(Track self, int256 move, uint32 variance_, uint32 roundId_) internal pure returns (Track) {
+        uint256 older = (Track.unwrap(self) >> 64) << 80;
+        return Track.wrap(older | (uint256(uint16(int16(move))) << 64) | (uint256(variance_) << 32) | uint256(roundId_));
     }
 }
 
 library CircuitSlot {
     uint256 private constant BINDS_MODEL = 1 << 160;
-    uint256 private constant HAS_SPREAD = 1 << 161;
 
     function pack(
         address verifier_,
         bool bindsModel_,
-        bool hasSpread_,
-        uint8 features_,
+        uint256 peers_,
+        uint256 features_,
         uint8 outputs_,
-        uint8 count_,
+        uint256 count_,
         uint16 batchSize_
     ) internal pure returns (Circuit) {
-        uint256 word = uint256(uint160(verifier_)) | (uint256(features_) << 168);
-        word |= (bindsModel_ ? BINDS_MODEL : 0) | (hasSpread_ ? HAS_SPREAD : 0);
-        word |= (uint256(outputs_) << 176) | (uint256(count_) << 184) | (uint256(batchSize_) << 192);
+        uint256 word = uint256(uint160(verifier_)) | (features_ << 168);
+        word |= (bindsModel_ ? BINDS_MODEL : 0) | (peers_ << 161);
+        word |= (uint256(outputs_) << 176) | (count_ << 184) | (uint256(batchSize_) << 192);
         return Circuit.wrap(word);
     }
 
@@ -204,11 +210,12 @@ library CircuitSlot {
         return Circuit.unwrap(self) & BINDS_MODEL != 0;
     }
 
-    /// @notice True if the last feature but one is the spread between the reporters.
-    function hasSpread(Circuit self) internal pure returns (bool) {
-        return Circuit.unwrap(self) & HAS_SPREAD != 0;
+    /// @notice The number of peers that a feed of this model has at least.
+    function peers(Circuit self) internal pure returns (uint256) {
+        return (Circuit.unwrap(self) >> 161) & 3;
     }
 
+    /// @notice The number of features of a window.
     function features(Circuit self) internal pure returns (uint8) {
         return uint8(Circuit.unwrap(self) >> 168);
     }
@@ -245,28 +252,29 @@ library CircuitSlot {
 }
 
 library RoundSlot {
-    /// @notice The longest `maxSkew` of a feed, in seconds. The next report has to be later than the latest
-    /// observation, so one reporter's wrong clock can delay the others by this much.
+    /// @notice The longest `maxSkew` of a feed, in seconds. The next report has to be later than the last one, so wrong
+    /// clocks of a quorum can delay the next report by this much.
     uint256 internal constant LONGEST_SKEW = 1 hours;
-    /// @notice The longest `maxAge` of a feed, in seconds. With the skew, both delays stay below 2^24.
+    /// @notice The longest `maxAge` of a feed, in seconds. With the skew, the delay stays below 2^24.
     uint256 internal constant LONGEST_AGE = 90 days;
 
     function pack(
         int128 answer_,
         uint32 observedAt_,
-        uint32 latestObservedAt_,
         uint256 publishedAt_,
         uint16 modelNumber_,
         int24 scoreRatio_,
-        uint8 repeats_
+        uint8 repeats_,
+        uint256 spread_,
+        uint256 count_
     ) internal pure returns (PackedRound) {
         unchecked {
-            // The latest time is never before the median. The block's time is before it by at most LONGEST_SKEW.
+            // The block's time is before the report's by at most LONGEST_SKEW.
             uint256 word = uint256(uint128(answer_)) | (uint256(observedAt_) << 128);
             word |= (publishedAt_ + LONGEST_SKEW - observedAt_) << 160;
-            word |= uint256(latestObservedAt_ - observedAt_) << 184;
-            word |= (uint256(repeats_) << 208) | (uint256(modelNumber_) << 216);
-            return PackedRound.wrap(word | (uint256(uint24(scoreRatio_)) << 232));
+            word |= (uint256(repeats_) << 184) | (uint256(modelNumber_) << 192);
+            word |= (uint256(uint24(scoreRatio_)) << 208) | (spread_ << 232) | (count_ << 248);
+            return PackedRound.wrap(word);
         }
     }
 
@@ -282,17 +290,12 @@ library RoundSlot {
         return uint32(PackedRound.unwrap(self) >> 128);
     }
 
-    /// @notice The latest time that a reporter signed for this round.
-    function latestObservedAt(PackedRound self) internal pure returns (uint32) {
-        return self.observedAt() + uint24(PackedRound.unwrap(self) >> 184);
-    }
-
     function repeats(PackedRound self) internal pure returns (uint8) {
-        return uint8(PackedRound.unwrap(self) >> 208);
+        return uint8(PackedRound.unwrap(self) >> 184);
     }
 
     function scoreRatio(PackedRound self) internal pure returns (int24) {
-        return int24(uint24(PackedRound.unwrap(self) >> 232));
+        return int24(uint24(PackedRound.unwrap(self) >> 208));
     }
 
     /// @notice All zero if there is no such round.
@@ -302,33 +305,44 @@ library RoundSlot {
         round.answer = self.answer();
         round.observedAt = self.observedAt();
         round.publishedAt = uint32(round.observedAt + uint24(word >> 160) - LONGEST_SKEW);
-        round.modelNumber = uint16(word >> 216);
+        round.modelNumber = uint16(word >> 192);
         round.scoreRatio = self.scoreRatio();
+        round.spread = uint16(word >> 232);
+        round.count = uint8(word >> 248);
     }
 }
 
 /// @dev A held answer takes two words:
 ///
 ///     | firstAnswer 128 | answer 128 |
-///     | empty 56 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 | modelNumber 16 | confirmations 8 |
-///     | lastReportAt 32 | observedAt 32 | firstObservedAt 32 |
+///     | empty 8 | firstGap 16 | anomalousSeenAt 32 | anomalousSince 32 | anomalies 16 | reason 8 | scoreRatio 24 |
+///     | modelNumber 16 | confirmations 8 | observedAt 32 | firstSeenAt 32 | firstObservedAt 32 |
 ///
 /// They are valid only while the feed is held. They are not cleared, because writing them again is then cheaper.
 library HeldSlots {
-    function pack(IZkOracle.Held memory held, uint32 lastReportAt_)
-        internal
-        pure
-        returns (uint256 answers, uint256 rest)
-    {
+    function pack(IZkOracle.Held memory held) internal pure returns (uint256 answers, uint256 rest) {
         answers = uint256(uint128(held.answer)) | (uint256(uint128(held.firstAnswer)) << 128);
-        rest = uint256(held.firstObservedAt) | (uint256(held.observedAt) << 32) | (uint256(lastReportAt_) << 64);
+        rest = uint256(held.firstObservedAt) | (uint256(held.firstSeenAt) << 32) | (uint256(held.observedAt) << 64);
         rest |= (uint256(held.confirmations) << 96) | (uint256(held.modelNumber) << 104);
         rest |= (uint256(uint24(held.scoreRatio)) << 120) | (uint256(held.reason) << 144);
         rest |= (uint256(held.anomalies) << 152) | (uint256(held.anomalousSince) << 168);
+        rest |= (uint256(held.anomalousSeenAt) << 200) | (uint256(held.firstGap) << 232);
     }
 
-    function lastReportAt(uint256 rest) internal pure returns (uint32) {
+    function observedAt(uint256 rest) internal pure returns (uint32) {
         return uint32(rest >> 64);
+    }
+
+    function reason(uint256 rest) internal pure returns (IZkOracle.HoldReason) {
+        return IZkOracle.HoldReason(uint8(rest >> 144));
+    }
+
+    function firstGap(uint256 rest) internal pure returns (uint16) {
+        return uint16(rest >> 232);
+    }
+
+    function firstAnswer(uint256 answers) internal pure returns (int128) {
+        return int128(uint128(answers >> 128));
     }
 
     function unpack(uint256 answers, uint256 rest) internal pure returns (IZkOracle.Held memory) {
@@ -337,13 +351,28 @@ library HeldSlots {
             answer: int128(uint128(answers)),
             firstAnswer: int128(uint128(answers >> 128)),
             firstObservedAt: uint32(rest),
-            observedAt: uint32(rest >> 32),
+            firstSeenAt: uint32(rest >> 32),
+            observedAt: uint32(rest >> 64),
             confirmations: uint8(rest >> 96),
             modelNumber: uint16(rest >> 104),
             scoreRatio: int24(uint24(rest >> 120)),
             anomalies: uint16(rest >> 152),
-            anomalousSince: uint32(rest >> 168)
+            anomalousSince: uint32(rest >> 168),
+            anomalousSeenAt: uint32(rest >> 200),
+            firstGap: uint16(rest >> 232)
         });
+    }
+}
+
+/// @dev Two answers in one word: | second 128 | first 128 |.
+library PairSlot {
+    function pack(int128 first, int128 second) internal pure returns (uint256) {
+        return uint256(uint128(first)) | (uint256(uint128(second)) << 128);
+    }
+
+    /// @param index 0 or 1.
+    function at(uint256 word, uint256 index) internal pure returns (int128) {
+        return int128(uint128(word >> (index * 128)));
     }
 }
 

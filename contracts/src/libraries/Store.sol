@@ -4,42 +4,39 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
 import {Circuit, Config, PackedRound, Track} from "./Slots.sol";
 
-/// @dev A feed. An accepted report reads `config`, `track`, the last round and its reporters' positions; it writes
-/// `track` and the next round. `Slots` draws the packed words.
+/// @dev A feed. An accepted report reads `config`, `track` and the last round, and, where the feed has peers, `peers` and
+/// `peerAnswers`; it writes `track`, the next round, and `peerAnswers`. `Slots` draws the packed words.
 ///
-///     slot 0   config
-///     slot 1   track
+///     slot 0   config             1   track
 ///     slot 2   heldAnswers        3   heldRest
-///     slot 4   proposals          5–6 shadow
-///     slot 7   description        8   reporters        9   proposedReporters
-///     slot 10  rounds            11   positions
+///     slot 4   peerAnswers        5–6 peers
+///     slot 7   proposals          8–9 shadow
+///     slot 10  description       11   rounds
 struct Feed {
     Config config;
     Track track;
     uint256 heldAnswers;
     uint256 heldRest;
+    /// The peers' answers in the report of the feed's last accepted round.
+    uint256 peerAnswers;
+    bytes32[2] peers;
     IZkOracle.Proposals proposals;
     Shadow shadow;
     string description;
-    address[] reporters;
-    address[] proposedReporters;
     mapping(uint256 roundId => PackedRound round) rounds;
-    /// 1 + the index in `reporters`; 0: not a reporter.
-    mapping(address reporter => uint256 position) positions;
 }
 
 /// @dev The latest report that the proposed model has judged, until it is compared, and the tally of the compared
 /// reports.
 ///
-///     | lastReportAt 32 | pending 8 | scoreRatio 24 | roundId 32 | observedAt 32 | answer 128 |
-///     | empty 64 | disagreements 32 | compared 32 | reports 32 | distance 32 | maxDistance 32 | minCompared 32 |
+///     | minCompared 32 | pending 8 | scoreRatio 24 | roundId 32 | observedAt 32 | answer 128 |
+///     | empty 96 | disagreements 32 | compared 32 | reports 32 | distance 32 | maxDistance 32 |
 struct Shadow {
     int128 answer;
     uint32 observedAt;
     uint32 roundId;
     int24 scoreRatio;
     bool pending;
-    uint32 lastReportAt;
     uint32 minCompared;
     uint32 maxDistance;
     uint32 distance;
@@ -48,9 +45,30 @@ struct Shadow {
     uint32 disagreements;
 }
 
-/// @dev A model without its circuits. A submission reads only its `modelHash`.
+/// @dev The reporters of feeds. A submission reads the first word, and the position of each signer.
+///
+///     slot 0   | empty 104 | proposedFrom 64 | proposedQuorum 8 | size 8 | quorum 8 | epoch 32 |
+///     slot 1   reporters          2   proposed          3   positions
+struct Committee {
+    uint32 epoch;
+    uint8 quorum;
+    uint8 size;
+    uint8 proposedQuorum;
+    uint64 proposedFrom;
+    address[] reporters;
+    address[] proposed;
+    /// 1 + the index in `reporters`; 0: not a reporter.
+    mapping(address reporter => uint256 position) positions;
+}
+
+/// @dev A model without its circuits. A submission reads `features`, and `modelHash` if the circuit binds it.
+///
+///     slot 0   modelHash          1   features
+///     slot 2   artifactHash       3   architectureId
 struct StoredModel {
     uint256 modelHash;
+    /// The codes of the features, from the highest byte on.
+    bytes32 features;
     bytes32 artifactHash;
     uint32 architectureId;
 }
@@ -58,20 +76,37 @@ struct StoredModel {
 /// @dev Everything that the hub stores, apart from its roles. A model's circuits are copies of its architecture's, with
 /// the model's score unit, so that a submission reads one word.
 ///
-///     slot 0   | modelCount 16 | architectureCount 32 |
-///     slot 1   feeds        2   feedIds        3   models       4   circuits
-///     slot 5   shapes       6   codeHashes     7   onlyModels
+///     slot 0   | modelCount 16 | committeeCount 32 | architectureCount 32 |
+///     slot 1   feeds        2   feedIds        3   committees        4   models
+///     slot 5   circuits     6   shapes         7   codeHashes        8   features        9   onlyModels
 struct Store {
     uint32 architectureCount;
+    uint32 committeeCount;
     uint16 modelCount;
     mapping(bytes32 feedId => Feed feed) feeds;
     bytes32[] feedIds;
+    mapping(uint256 committeeId => Committee committee) committees;
     mapping(uint256 modelNumber => StoredModel model) models;
     /// Keys are `Models.key(modelNumber, index)`.
     mapping(uint256 key => Circuit circuit) circuits;
     /// Keys are `Models.key(architectureId, index)`. These circuits have no score unit.
     mapping(uint256 key => Circuit circuit) shapes;
     mapping(uint256 key => bytes32 codeHash) codeHashes;
+    mapping(uint256 architectureId => bytes32 features) features;
     /// The only model of an architecture whose verifying key holds the weights.
     mapping(uint256 architectureId => uint256 modelNumber) onlyModels;
+}
+
+/// @dev The place of the hub's store, by ERC-7201: keccak256(keccak256("verifiable-oracle.hub") − 1) & ~0xff. It does not
+/// depend on the contracts that the hub inherits from, so that readers of the storage can rely on it.
+library Stores {
+    bytes32 internal constant SLOT =
+        keccak256(abi.encode(uint256(keccak256("verifiable-oracle.hub")) - 1)) & ~bytes32(uint256(0xff));
+
+    function get() internal pure returns (Store storage store) {
+        bytes32 slot = SLOT;
+        assembly ("memory-safe") {
+            store.slot := slot
+        }
+    }
 }

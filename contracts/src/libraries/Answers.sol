@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title The answers of a report: hashed as they were signed, and summarised feed by feed
+/// @dev It is in assembly because its loops run once per signature and feed. Answers are signed 128-bit integers; in
+/// memory each is a word, row by row, one row for each signature.
+library Answers {
+    /// @dev A feed's answers. The lowest int128 stands for no answer, and is not counted.
+    struct Summary {
+        int128 answer;
+        int256 lowest;
+        int256 highest;
+        uint256 count;
+        bool isMedian;
+    }
+
+    int256 private constant NO_ANSWER = type(int128).min;
+
+    /// @notice Unpacks big-endian int128.
+    function unpack(bytes calldata packed) internal pure returns (uint256[] memory words) {
+        words = new uint256[](packed.length / 16);
+        assembly ("memory-safe") {
+            let target := add(words, 0x20)
+            let end := add(packed.offset, packed.length)
+            for { let source := packed.offset } lt(source, end) { source := add(source, 16) } {
+                mstore(target, signextend(15, shr(128, calldataload(source))))
+                target := add(target, 0x20)
+            }
+        }
+    }
+
+    /// @notice keccak256 of the words of an array, as EIP-712 encodes it.
+    function hash(bytes32[] calldata words) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, words.offset, mul(words.length, 0x20))
+            digest := keccak256(free, mul(words.length, 0x20))
+        }
+    }
+
+    /// @notice The same for round ids.
+    /// @dev The words are hashed as they lie in the calldata. The caller has read each of them, which fails if one has
+    /// more than 32 bits.
+    function hash(uint32[] calldata words) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, words.offset, mul(words.length, 0x20))
+            digest := keccak256(free, mul(words.length, 0x20))
+        }
+    }
+
+    /// @notice The same for the answers of one row.
+    function hashRow(uint256[] memory words, uint256 row, uint256 columns) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let size := mul(columns, 0x20)
+            digest := keccak256(add(add(words, 0x20), mul(row, size)), size)
+        }
+    }
+
+    /// @notice Summarises one column. The caller says which row has the median; here it is checked.
+    /// @dev Of k answers, the median is the element at k / 2 of the sorted ones. So at most k / 2 are less, and more than
+    /// k / 2 are not more.
+    function summarise(uint256[] memory words, uint256 column, uint256 columns, uint256 row)
+        internal
+        pure
+        returns (Summary memory summary)
+    {
+        uint256 rows = words.length / columns;
+        if (row >= rows) return summary;
+        int256 median;
+        int256 lowest = type(int256).max;
+        int256 highest = type(int256).min;
+        uint256 count;
+        uint256 less;
+        uint256 notMore;
+        int256 none = NO_ANSWER;
+        assembly ("memory-safe") {
+            let stride := mul(columns, 0x20)
+            let source := add(add(words, 0x20), mul(column, 0x20))
+            median := mload(add(source, mul(row, stride)))
+            for { let j := 0 } lt(j, rows) { j := add(j, 1) } {
+                let answer := mload(source)
+                source := add(source, stride)
+                if sub(answer, none) {
+                    count := add(count, 1)
+                    less := add(less, slt(answer, median))
+                    notMore := add(notMore, iszero(sgt(answer, median)))
+                    if slt(answer, lowest) { lowest := answer }
+                    if sgt(answer, highest) { highest := answer }
+                }
+            }
+        }
+        bool isMedian = median != none && less <= count / 2 && notMore > count / 2;
+        // forge-lint: disable-next-item(unsafe-typecast) -- it was an int128
+        return Summary(int128(median), lowest, highest, count, isMedian);
+    }
+
+    /// @notice The index of `wanted` in an ascending array, or the array's length.
+    function indexOf(bytes32[] calldata ascending, bytes32 wanted) internal pure returns (uint256) {
+        (uint256 low, uint256 high) = (0, ascending.length);
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            if (ascending[middle] < wanted) low = middle + 1;
+            else high = middle;
+        }
+        return low < ascending.length && ascending[low] == wanted ? low : ascending.length;
+    }
+}

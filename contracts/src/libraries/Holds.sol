@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IZkOracle} from "../interfaces/IZkOracle.sol";
+import {Features} from "./Features.sol";
+import {Config, HeldSlots} from "./Slots.sol";
+import {Feed, Stores} from "./Store.sol";
+
+/// @title The rules by which an answer is held, and by which a held answer becomes a round after all
+/// @notice `oracle/core/gate.py` applies the same rules. The library is deployed by itself and linked, like `Models`.
+library Holds {
+    /// @notice A hold ends although its reports agree on no level, after this many times the reports and the time that
+    /// would confirm one level. Otherwise an answer that keeps moving, as in a crash, would be held for as long as it
+    /// moves.
+    uint256 internal constant PATIENCE = 4;
+
+    /// @dev A proven report whose answer is not to be written at once.
+    struct Report {
+        bytes32 feedId;
+        uint32 roundId;
+        int128 answer;
+        uint32 observedAt;
+        uint16 modelNumber;
+        int24 scoreRatio;
+        uint256 gap;
+        IZkOracle.HoldReason reason;
+        int256[] scores;
+    }
+
+    /// @dev Starts a hold, or continues it.
+    /// @return isConfirmed True if the answer has now been confirmed often enough and for long enough. In that case
+    /// this function writes nothing.
+    function hold(Report memory report) external returns (bool isConfirmed) {
+        Feed storage feed = Stores.get().feeds[report.feedId];
+        Config config = feed.config;
+        // forge-lint: disable-next-item(unsafe-typecast) -- until 2106
+        uint32 seenAt = uint32(block.timestamp);
+        IZkOracle.Held memory held;
+        if (config.held()) held = HeldSlots.unpack(feed.heldAnswers, feed.heldRest);
+        if (held.reason == report.reason && isNear(config, report.answer, held.firstAnswer)) {
+            held.confirmations = saturated(held.confirmations);
+        } else {
+            (held.firstAnswer, held.firstObservedAt, held.firstSeenAt) = (report.answer, report.observedAt, seenAt);
+            // forge-lint: disable-next-item(unsafe-typecast) -- clipped
+            (held.firstGap, held.confirmations) = (uint16(report.gap), 0);
+        }
+        (held.reason, held.answer, held.observedAt) = (report.reason, report.answer, report.observedAt);
+        // Only an anomalous answer can become a new level. Answers that are held for another reason stay held, however
+        // often they come.
+        if (report.reason == IZkOracle.HoldReason.ANOMALOUS) {
+            if (held.anomalies == 0) (held.anomalousSince, held.anomalousSeenAt) = (report.observedAt, seenAt);
+            if (held.anomalies != type(uint16).max) ++held.anomalies;
+            if (_isConfirmed(config, held)) return true;
+        }
+        if (!config.held()) feed.config = config.withHeld(true);
+        (held.modelNumber, held.scoreRatio) = (report.modelNumber, report.scoreRatio);
+        (feed.heldAnswers, feed.heldRest) = HeldSlots.pack(held);
+        emit IZkOracle.RoundHeld(
+            report.feedId,
+            report.roundId,
+            report.answer,
+            report.observedAt,
+            report.modelNumber,
+            report.scores,
+            report.reason,
+            held.confirmations,
+            msg.sender
+        );
+    }
+
+    /// @notice True if the answer is within the feed's tolerance of the first held one.
+    function isNear(Config config, int256 answer, int256 first) internal pure returns (bool) {
+        return Features.near(config.relative(), config.sigma(), answer, first, config.tolerance());
+    }
+
+    function saturated(uint8 count) internal pure returns (uint8) {
+        return count == type(uint8).max ? count : count + 1;
+    }
+
+    /// @dev True if one level is confirmed, or if there were too many anomalies of any level for too long: then the
+    /// market itself is anomalous. The time must have passed in the reports and on the chain. Reports can be dated back,
+    /// and a whole hold would otherwise begin and end in one block, unseen.
+    function _isConfirmed(Config config, IZkOracle.Held memory held) private view returns (bool) {
+        (uint256 needed, uint256 delay) = (config.confirmations(), config.confirmDelay());
+        if (held.confirmations >= needed && _hasPassed(delay, held.observedAt, held.firstObservedAt, held.firstSeenAt))
+        {
+            return true;
+        }
+        return held.anomalies >= PATIENCE * (needed + 1)
+            && _hasPassed(PATIENCE * delay, held.observedAt, held.anomalousSince, held.anomalousSeenAt);
+    }
+
+    function _hasPassed(uint256 delay, uint256 observedAt, uint256 since, uint256 seenAt) private view returns (bool) {
+        return observedAt - since >= delay && block.timestamp - seenAt >= delay;
+    }
+}
