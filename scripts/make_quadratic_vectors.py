@@ -9,6 +9,7 @@ and both scores.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -28,27 +29,36 @@ def packed_ring(past: list[int]) -> int:
     return sum((move & 0xFFFF) << (16 * age) for age, move in enumerate(past))
 
 
-def boundary_window(model: QuadraticModel, rng: random.Random) -> list[int]:
-    """Return a window whose spike is exactly 0, and whose drift is not positive: the last that is accepted.
+def boundary_windows(model: QuadraticModel, rng: random.Random) -> list[list[int]]:
+    """Return windows on either side of both limits: the last that is accepted, with a score of exactly 0, and the next.
 
-    Past moves are multiples of 2^(p/2), so that 2^p divides the limit; what is left has to be a square.
+    Past moves are multiples of 2^(p/2), and the floors of 2^p. So 2^p divides a limit, and what is left has to be a
+    square.
 
     Raises:
         ValueError: None was found.
     """
-    step = 1 << (model.param_scale // 2)
-    floor = model.floor >> model.param_scale
+    step, one = 1 << (model.param_scale // 2), 1 << model.param_scale
+    found: dict[int, list[int]] = {}
     for _ in range(_TRIES):
         moves = [0] * PAST
-        for _ in range(rng.randint(1, 5)):
+        for _ in range(rng.randint(0, 5)):
             moves[rng.randrange(PAST)] = rng.randint(-6, 6)
         gap = rng.randint(GAP_ONE, 4 * GAP_ONE)
-        limit = gap * (floor + sum(weight * move * move for weight, move in zip(model.past, moves, strict=True)))
-        now = math.isqrt(limit)
-        window = [now, *(step * move for move in moves), gap]
-        if now <= CLIP and model.exact_scores(window)[0] == 0 >= model.exact_scores(window)[1]:
-            return window
-    raise ValueError(f"no window of model {model.name} has a spike of exactly 0")
+        past = [step * move for move in moves]
+        weighted = sum(weight * move * move for weight, move in zip(model.past, past, strict=True))
+        spread = model.drift_past * sum(move * move for move in past)
+        for score, limit in enumerate((model.floor + weighted, model.drift_floor + spread)):
+            root = math.isqrt(gap * limit // one)
+            window = [root - score * sum(past), *past, gap]
+            scores = model.exact_scores(window) if 0 < window[0] < CLIP else (1, 1)
+            if scores[score] == 0 >= scores[1 - score] and score not in found:
+                found[score] = window
+        if len(found) == 2:
+            break
+    else:
+        raise ValueError(f"model {model.name} has no window with a score of exactly 0 for each score")
+    return [each for at in (0, 1) for each in (found[at], [found[at][0] + 1, *found[at][1:]])]
 
 
 def _windows(rng: random.Random) -> list[list[int]]:
@@ -84,16 +94,16 @@ def _model(rng: random.Random, name: str, most: int) -> QuadraticModel:
 def render() -> str:
     """Return the file's text."""
     rng = random.Random(20081015)
-    default = QuadraticModel.default()
-    models = [default, _model(rng, "drawn", 3_000), _model(rng, "largest", 2**16 - 1)]
+    default = dataclasses.replace(QuadraticModel.default(), name="default")
+    even = QuadraticModel("boundary", (1_000,) * PAST, 9_600 << 20, 8_384, 8_000 << 20)
     table = {}
-    for model in models:
+    for model in (default, even, _model(rng, "drawn", 3_000), _model(rng, "largest", 2**16 - 1)):
         windows = _windows(rng)
-        if model is default:
-            last = boundary_window(model, rng)
-            windows += [last, [last[0] + 1, *last[1:]], [-value for value in last[:-1]] + last[-1:]]
+        if model is even:
+            last = boundary_windows(model, rng)
+            windows += last + [[-value for value in window[:-1]] + window[-1:] for window in last]
         scores = [model.exact_scores(window) for window in windows]
-        table["default" if model is default else model.name] = {
+        table[model.name] = {
             "past": [str(weight) for weight in model.past],
             "floor": str(model.floor),
             "driftPast": str(model.drift_past),

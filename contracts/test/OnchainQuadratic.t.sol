@@ -25,18 +25,24 @@ contract OnchainQuadraticTest is Test {
         _compare("largest");
     }
 
+    function test_modelWithWindowsOnItsLimits() public {
+        _compare("boundary");
+    }
+
     function test_vectorsAreOfBothVerdictsAndReachTheBoundary() public view {
-        int256[] memory spikes = vm.parseJsonIntArray(vectors, ".default.spike");
-        int256[] memory drifts = vm.parseJsonIntArray(vectors, ".default.drift");
-        (uint256 accepted, uint256 held, uint256 atBoundary) = (0, 0, 0);
+        int256[] memory spikes = vm.parseJsonIntArray(vectors, ".boundary.spike");
+        int256[] memory drifts = vm.parseJsonIntArray(vectors, ".boundary.drift");
+        (uint256 accepted, uint256 held, uint256 atSpike, uint256 atDrift) = (0, 0, 0, 0);
         for (uint256 i = 0; i < spikes.length; ++i) {
             if (spikes[i] > 0 || drifts[i] > 0) ++held;
             else ++accepted;
-            if (spikes[i] == 0 && drifts[i] <= 0) ++atBoundary;
+            if (spikes[i] == 0 && drifts[i] <= 0) ++atSpike;
+            if (drifts[i] == 0 && spikes[i] <= 0) ++atDrift;
         }
         assertGt(accepted, 5);
         assertGt(held, 5);
-        assertGe(atBoundary, 2);
+        assertEq(atSpike, 2);
+        assertEq(atDrift, 2);
     }
 
     function test_aWordHoldsSixteenWeights() public {

@@ -19,31 +19,35 @@ from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import Fatal, ToolMissing
+from oracle.detectors.kinds.quadratic import QuadraticModel
 
 with_tools = pytest.mark.skipif(not groth16.is_installed(), reason="run `oracle bench --cases 'groth16-*'` first")
 
 
-def boundary(project_root: Path) -> list[list[int]]:
-    """Return the last window that the default model accepts, the first that it holds, and the last of other signs."""
-    table = json.loads((project_root / "tests/vectors/quadratic.json").read_text(encoding="utf-8"))["default"]
-    count = len(table["past"])
-    found = []
-    for ring, move, gap in list(zip(table["ring"], table["move"], table["gap"], strict=True))[-3:]:
-        words = [(int(ring) >> (16 * age)) & 0xFFFF for age in range(count)]
-        found.append([int(move), *(word - 0x10000 if word >> 15 else word for word in words), int(gap)])
-    return found
+@pytest.fixture(scope="module")
+def even(project_root: Path) -> tuple[QuadraticModel, list[list[int]]]:
+    """Return a model, and windows on its limits: the last that it accepts, the first that it holds, and so on."""
+    table = json.loads((project_root / "tests/vectors/quadratic.json").read_text(encoding="utf-8"))["boundary"]
+    past = tuple(int(weight) for weight in table["past"])
+    others = (int(table[name]) for name in ("floor", "driftPast", "driftFloor", "scale"))
+    windows = []
+    for ring, move, gap in list(zip(table["ring"], table["move"], table["gap"], strict=True))[-8:]:
+        words = [(int(ring) >> (16 * age)) & 0xFFFF for age in range(len(past))]
+        windows.append([int(move), *(word - 0x10000 if word >> 15 else word for word in words), int(gap)])
+    return QuadraticModel("boundary", past, *others), windows
 
 
 async def test_the_contracts_verdicts_are_the_models(
-    anvil: Callable[..., Anvil], project_root: Path, monkeypatch: pytest.MonkeyPatch
+    anvil: Callable[..., Anvil], even: tuple[QuadraticModel, list[list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, chain = default_model("score"), anvil()
-    windows = [*baselines.mixed_windows(model, 6), *boundary(project_root)]
+    windows = baselines.mixed_windows(model, 6)
     async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
         payer = await first_sender(rpc)
         found = await baselines.onchain(chain, payer, model, windows)
         assert found["gas"] == found["executed"] < 5_000 < 21_000 < found["transaction_gas"] < 30_000
         assert found["windows"] == len(windows)
+        assert (await baselines.onchain(chain, payer, *even))["windows"] == 8
         monkeypatch.setattr(baselines, "is_held", lambda model, window: False)
         with pytest.raises(Fatal, match="OnchainQuadratic says 1 of the window"):
             await baselines.onchain(chain, payer, model, windows)
@@ -74,16 +78,21 @@ def prover(circuit: groth16.Groth16Circuit) -> Iterator[groth16.Groth16Prover]:
 
 @with_tools
 @pytest.mark.slow
-def test_the_circuits_verdicts_are_the_models(prover: groth16.Groth16Prover, project_root: Path) -> None:
+def test_the_circuits_verdicts_are_the_models(
+    prover: groth16.Groth16Prover, even: tuple[QuadraticModel, list[list[int]]]
+) -> None:
     model = default_model("score")
-    hashes, verdicts = set(), []
-    for window in [*baselines.mixed_windows(model, 6), *boundary(project_root)]:
-        proof = prover.prove(model.weights(), window)
-        assert proof.verified and proof.held == (max(model.score_int(window)) > 0), window
-        assert proof.published[2:] == tuple(value % FIELD_MODULUS for value in window)
-        hashes.add(proof.published[0])
-        verdicts.append(proof.held)
-    assert len(hashes) == 1 and verdicts[-3:] == [False, True, False] and sum(verdicts) == 4
+    hashes = set()
+    for judge, windows in ((model, baselines.mixed_windows(model, 6)), even):
+        verdicts = []
+        for window in windows:
+            proof = prover.prove(judge.weights(), window)
+            assert proof.verified and proof.held == (max(judge.score_int(window)) > 0), window
+            assert proof.published[2:] == tuple(value % FIELD_MODULUS for value in window)
+            hashes.add(proof.published[0])
+            verdicts.append(proof.held)
+        assert verdicts == [False, True] * (len(windows) // 2)
+    assert len(hashes) == 2
 
 
 @with_tools
