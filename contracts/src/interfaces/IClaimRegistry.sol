@@ -8,8 +8,8 @@ pragma solidity >=0.8.20 <0.9.0;
 /// @dev The registry assumes that issuers compute commitments themselves, from checked data and a fresh random salt. It
 /// assumes that the verifier is of a claim circuit (hardened, with a set-up that nobody can forge) whose comparisons
 /// hold for bounds within ±limit. Whoever relies on a model generates its verifier again, and compares the code: a
-/// verifier that is a proxy keeps its code hash while what it runs may change. The registry assumes nothing about who submits, and nothing about a proof beyond what the
-/// verifier says of the statement that the registry writes down.
+/// verifier that is a proxy keeps its code hash while what it runs may change. The registry assumes nothing about who
+/// submits, and nothing about a proof beyond what the verifier says of the statement that the registry writes down.
 interface IClaimRegistry {
     /// @notice A model. Its id is keccak256(abi.encode(modelHash, verifier's code hash, proofBytes, limit)). Whoever
     /// knows the id knows what was agreed on, and another proposal can correct a mistake in one of them.
@@ -71,8 +71,8 @@ interface IClaimRegistry {
     /// @notice The delay is longer than a registry may have.
     error InvalidDelay(uint40 delay);
     error InvalidModel();
-    /// @notice The verifier is no contract: it has no code, or it is an account that delegates (EIP-7702), whose key can
-    /// replace the code.
+    /// @notice The verifier is no contract: it has no code, or it is an account that delegates (EIP-7702), whose key
+    /// can replace the code.
     error NotAContract(address verifier);
     error ModelExists(bytes32 modelId);
     error UnknownModel(bytes32 modelId);

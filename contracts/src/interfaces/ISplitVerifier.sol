@@ -20,8 +20,8 @@ import {IHalo2Verifier} from "./IHalo2Verifier.sol";
 /// The contract assumes that ezkl generated the verifiers as hardened ones, for the segments of one model in order,
 /// from a reference string whose secret nobody knows. It assumes that the hashes are those of the model's weights.
 /// Whoever relies on this contract compares each segment's code hash and model hash with the model's artifact
-/// (`split.json`, and each segment's `manifest.json`). Nothing in the contract can be changed, and no other code takes a
-/// verifier's place. A verifier that is a proxy keeps its hash while what it runs may change: a comparison with the
+/// (`split.json`, and each segment's `manifest.json`). Nothing in the contract can be changed, and no other code takes
+/// a verifier's place. A verifier that is a proxy keeps its hash while what it runs may change: a comparison with the
 /// artifact finds that out, because ezkl generates none.
 ///
 /// A proof says nothing about who made it, or when, or where the inputs come from. It can be used again.

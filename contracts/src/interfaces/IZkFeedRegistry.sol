@@ -132,8 +132,8 @@ interface FeedRegistryInterface {
 /// own pair. If a feed reverts, so does reading its pair.
 ///
 /// Whatever a listed feed does, it can be replaced: nothing that it answers decides on its replacement. The registry
-/// asks it for the rounds of its phase alone, in calls of at most 60,000 gas each, and takes an answer of any other form for none.
-/// A pair keeps the decimals of its first feed, which the registry recorded.
+/// asks it for the rounds of its phase alone, in calls of at most 80,000 gas each, and takes an answer of any other
+/// form for none. A pair keeps the decimals of its first feed, which the registry recorded.
 interface IZkFeedRegistry is FeedRegistryInterface {
     event FeedProposalWithdrawn(
         address indexed asset, address indexed denomination, address indexed proposedAggregator, address sender
@@ -145,13 +145,14 @@ interface IZkFeedRegistry is FeedRegistryInterface {
     error NotProposed(address aggregator);
     /// @notice The proposal has not stood for `changeDelay` seconds.
     error TooEarly(uint64 confirmableFrom);
-    /// @notice The proposed feed is no contract: it has no code, or it is an account that delegates (EIP-7702), whose key
-    /// can replace the code.
+    /// @notice The proposed feed is no contract: it has no code, or it is an account that delegates (EIP-7702), whose
+    /// key can replace the code.
     error NotAContract(address aggregator);
     /// @notice The proposed feed does not tell its latest round or its decimals as Chainlink's interfaces say, within
-    /// the limit of gas.
+    /// its 80,000 gas.
     error UnreadableFeed(address aggregator);
-    /// @notice The proposed feed's answers have other decimals than the pair, whose decimals are those of its first feed.
+    /// @notice The proposed feed's answers have other decimals than the pair, whose decimals are those of its first
+    /// feed.
     error DecimalsDiffer(uint8 proposed, uint8 current);
     /// @notice The proposed feed's round ids leave no room for a phase. It is a proxy, which has phases of its own.
     error RoundIdTooLarge(uint256 roundId);

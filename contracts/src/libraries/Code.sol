@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 /// @title Tells contracts from accounts, also from accounts that delegate
-/// @dev An account can delegate to a contract (EIP-7702). It then has code, 0xef0100 and the contract's address, and its
-/// key can replace that code at any time. No contract's own code begins with 0xef (EIP-3541).
+/// @dev An account can delegate to a contract (EIP-7702). It then has code, 0xef0100 and the contract's address, and
+/// its key can replace that code at any time. No contract's own code begins with 0xef (EIP-3541).
 library Code {
     uint256 private constant DELEGATION = 0xef0100;
     uint256 private constant DELEGATION_BYTES = 23;
