@@ -24,7 +24,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 modelId,address subject,uint256 commitment,uint40 expiresAt)");
 
-    uint40 private immutable CHANGE_DELAY;
+    uint40 private immutable _changeDelay;
 
     mapping(bytes32 modelId => Model stored) private _models;
     mapping(bytes32 key => Recorded stored) private _claims;
@@ -35,12 +35,12 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
     /// @param delay Seconds from a model's proposal, or an issuer's naming, to the first claim that can rest on it.
     constructor(address admin, uint40 delay) AccessControlDefaultAdminRules(delay, admin) EIP712("ClaimRegistry", "1") {
         if (delay > MAX_DELAY) revert InvalidDelay(delay);
-        CHANGE_DELAY = delay;
+        _changeDelay = delay;
     }
 
     /// @inheritdoc IClaimRegistry
     function changeDelay() external view override returns (uint40 delay) {
-        return CHANGE_DELAY;
+        return _changeDelay;
     }
 
     /// @inheritdoc IClaimRegistry
@@ -55,7 +55,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         if (limit == 0 || limit > MAX_LIMIT) revert InvalidModel();
         modelId = _modelId(verifier, modelHash, proofBytes, limit);
         if (_models[modelId].verifier != address(0)) revert ModelExists(modelId);
-        uint40 activeAt = uint40(block.timestamp) + CHANGE_DELAY;
+        uint40 activeAt = uint40(block.timestamp) + _changeDelay;
         _models[modelId] = Model(verifier, proofBytes, activeAt, false, limit, modelHash);
         emit ModelProposed(modelId, verifier, modelHash, limit, activeAt);
     }
@@ -72,7 +72,7 @@ contract ClaimRegistry is IClaimRegistry, AccessControlDefaultAdminRules, EIP712
         _known(modelId);
         if (!Code.canSign(issuer)) revert CannotSign(issuer);
         if (_issuers[modelId][issuer] != 0) revert IssuerExists(modelId, issuer);
-        uint40 activeAt = uint40(block.timestamp) + CHANGE_DELAY;
+        uint40 activeAt = uint40(block.timestamp) + _changeDelay;
         _issuers[modelId][issuer] = activeAt;
         emit IssuerAdded(modelId, issuer, activeAt);
     }

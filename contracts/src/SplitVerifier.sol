@@ -8,9 +8,9 @@ import {Instances} from "./libraries/Instances.sol";
 
 /// @title Verifies one inference of a model that is cut into several circuits
 contract SplitVerifier is ISplitVerifier {
-    uint256 private immutable INPUT_COUNT;
-    uint256 private immutable OUTPUT_COUNT;
-    int256 private immutable CLIP;
+    uint256 private immutable _inputCount;
+    uint256 private immutable _outputCount;
+    int256 private immutable _clip;
 
     Segment[] private _segments;
 
@@ -30,22 +30,22 @@ contract SplitVerifier is ISplitVerifier {
             }
             _segments.push(each);
         }
-        (INPUT_COUNT, OUTPUT_COUNT, CLIP) = (inputs, outputs, bound);
+        (_inputCount, _outputCount, _clip) = (inputs, outputs, bound);
     }
 
     /// @inheritdoc ISplitVerifier
     function inputCount() external view override returns (uint256 count) {
-        return INPUT_COUNT;
+        return _inputCount;
     }
 
     /// @inheritdoc ISplitVerifier
     function outputCount() external view override returns (uint256 count) {
-        return OUTPUT_COUNT;
+        return _outputCount;
     }
 
     /// @inheritdoc ISplitVerifier
     function clip() external view override returns (int256 bound) {
-        return CLIP;
+        return _clip;
     }
 
     /// @inheritdoc ISplitVerifier
@@ -79,16 +79,16 @@ contract SplitVerifier is ISplitVerifier {
     }
 
     function _inputs(int256[] calldata inputs) private view returns (uint256[] memory elements) {
-        if (inputs.length != INPUT_COUNT) revert WrongInputCount(inputs.length, INPUT_COUNT);
+        if (inputs.length != _inputCount) revert WrongInputCount(inputs.length, _inputCount);
         elements = new uint256[](inputs.length);
         for (uint256 i = 0; i < inputs.length; ++i) {
-            if (inputs[i] > CLIP || inputs[i] < -CLIP) revert InputOutOfRange(i, inputs[i]);
+            if (inputs[i] > _clip || inputs[i] < -_clip) revert InputOutOfRange(i, inputs[i]);
             elements[i] = Instances.toField(inputs[i]);
         }
     }
 
     function _outputs(int256[] calldata outputs) private view returns (uint256[] memory elements) {
-        if (outputs.length != OUTPUT_COUNT) revert WrongOutputCount(outputs.length, OUTPUT_COUNT);
+        if (outputs.length != _outputCount) revert WrongOutputCount(outputs.length, _outputCount);
         elements = new uint256[](outputs.length);
         for (uint256 i = 0; i < outputs.length; ++i) {
             if (outputs[i] >= Instances.SCORE_BOUND || outputs[i] <= -Instances.SCORE_BOUND) {

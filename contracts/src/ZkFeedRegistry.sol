@@ -38,7 +38,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     /// address that is asked for the first time.
     uint256 private constant READ_GAS_NEEDED = 86_000;
 
-    uint32 private immutable CHANGE_DELAY;
+    uint32 private immutable _changeDelay;
 
     mapping(address base => mapping(address quote => Pair pair)) private _pairs;
     /// @dev The number of pairs that have this feed as their current one.
@@ -47,12 +47,12 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
     /// @param owner_ The owner, who proposes and confirms. A handover takes two steps.
     /// @param changeDelay_ Seconds from a proposal to its earliest confirmation.
     constructor(address owner_, uint32 changeDelay_) Ownable(owner_) {
-        CHANGE_DELAY = changeDelay_;
+        _changeDelay = changeDelay_;
     }
 
     /// @inheritdoc IZkFeedRegistry
     function changeDelay() external view override returns (uint32 delay) {
-        return CHANGE_DELAY;
+        return _changeDelay;
     }
 
     // Changes
@@ -64,7 +64,7 @@ contract ZkFeedRegistry is IZkFeedRegistry, Ownable2Step {
         if (aggregator == current) revert AlreadyCurrent(aggregator);
         if (!Code.isContract(aggregator)) revert NotAContract(aggregator);
         pair.proposed = AggregatorV2V3Interface(aggregator);
-        pair.confirmableFrom = uint64(block.timestamp) + CHANGE_DELAY;
+        pair.confirmableFrom = uint64(block.timestamp) + _changeDelay;
         emit FeedProposed(base, quote, aggregator, current, msg.sender);
     }
 
