@@ -22,18 +22,24 @@ from eth_utils.address import to_checksum_address
 from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import Compiled
-from oracle.chain.deploy import feed_id_of
+from oracle.chain.deploy.adapters import PLAIN, AdapterTerms
+from oracle.chain.deploy.plan import feed_id_of
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local import contracts, toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.chain.transport.answers import Log
+from oracle.core.encoding import Feature
+from oracle.core.report import Report
 
 START = 1_700_000_000
 HEARTBEAT, MAX_AGE, CONFIRM_DELAY = 3_600, 600, 900
 DECIMALS = 8
 NOBODY = "0x" + "00" * 20
 ADMIN, RELAYER, REPORTER = 0, 1, 2
+FEATURES = (Feature.MOVE, Feature.PAST_0, Feature.PAST_1, Feature.GAP)
+COMMITTEE, EPOCH, MODEL = 1, 1, 1
+INT128_BYTES = 16
 
 CALM, ANOMALOUS = -500, 2_500
 
@@ -64,12 +70,20 @@ class Reverted(Exception):
 
 
 def compile_all() -> dict[str, Compiled]:
-    """Compile our contracts, our examples, and Aave's and Chainlink's unmodified ones with the compilers they ask for."""
-    extra = {"YesVerifier": "contracts/test/mocks/YesVerifier.sol", "MeanPrice": "contracts/examples/MeanPrice.sol"}
+    """Compile our contracts, our consumers, and Aave's and Chainlink's unmodified contracts."""
+    consumers = {name: f"contracts/test/consumers/{name}.sol" for name in ("ClosingConsumer", "ComparingConsumer")}
+    extra = {
+        **consumers,
+        "YesVerifier": "contracts/test/mocks/YesVerifier.sol",
+        "MeanPrice": "contracts/examples/MeanPrice.sol",
+    }
     modern = {
         "AaveOracle": f"{AAVE}/misc/AaveOracle.sol",
         "PriceOracle": f"{AAVE}/mocks/oracle/PriceOracle.sol",
         "DerivedPriceFeed": f"{CHAINLINK}/src/v0.8/dev/DerivedPriceFeed.sol",
+        "ArbitrumSequencerUptimeFeed": f"{CHAINLINK}/src/v0.8/l2ep/dev/arbitrum/ArbitrumSequencerUptimeFeed.sol",
+        "Flags": f"{CHAINLINK}/src/v0.8/dev/Flags.sol",
+        "SimpleWriteAccessController": f"{CHAINLINK}/src/v0.8/shared/access/SimpleWriteAccessController.sol",
     }
     old = {"EACAggregatorProxy": f"{CHAINLINK}/src/v0.6/EACAggregatorProxy.sol"}
     return {
@@ -125,21 +139,22 @@ class Market:
         self._libraries: dict[str, str] = {}
         self.factory = self.deploy("ZkAggregatorFactory")
         admin = chain.accounts[ADMIN].address
-        self.hub = self.deploy("ZkOracle", admin, NOBODY, 0, self.factory.address)
+        lens = self.deploy("ZkOracleLens")
+        self.hub = self.deploy("ZkOracle", admin, NOBODY, 0, self.factory.address, lens.address)
         verifier = self.deploy("YesVerifier")
-        self.send(self.hub, "addArchitecture", 4, 1, True, False, [1], [verifier.address])
+        self.send(self.hub, "addArchitecture", bytes(FEATURES), 1, True, [1], [verifier.address])
         probe = {"window": [0, 0, 0, 1_000], "scores": [CALM], "proofs": [b"any"]}
-        self.send(self.hub, "addModel", 7, 1, b"\7" * 32, 1_000, self._struct("addModel", "probe", probe))
+        self.send(self.hub, "addModel", 7, 1, b"\7" * 32, 1_000, self._struct("addModel", probe))
+        self.send(self.hub, "addCommittee", [chain.accounts[REPORTER].address], 1)
 
     # --- feeds -------------------------------------------------------------------------------------------------
 
     def add_feed(self, description: str, **changes: Any) -> Contract:
-        """Add a feed of one reporter, and return its adapter, which is linked."""
+        """Add a feed of the only reporter, and return its adapter, which is linked."""
         config = {
             "description": description,
             "kind": 0,
             "decimals": DECIMALS,
-            "quorum": 1,
             "confirmations": 2,
             "maxRepeats": 0,
             "heartbeat": HEARTBEAT,
@@ -149,16 +164,17 @@ class Market:
             "tolerance": 2_000,
             "maxSpread": 0,
             "sigma": 10_000,
+            "committee": COMMITTEE,
+            "peers": [],
         } | changes
-        reporter = self.chain.accounts[REPORTER].address
-        self.send(self.hub, "addFeed", self._struct("addFeed", "config", config), [reporter], 1)
-        adapter = self.adapter(description, strict=False)
+        self.send(self.hub, "addFeed", self._struct("addFeed", config), MODEL)
+        adapter = self.adapter(description)
         self.send(self.hub, "linkAggregator", feed_id_of(description))
         return adapter
 
-    def adapter(self, description: str, *, strict: bool) -> Contract:
-        """Deploy a feed's adapter."""
-        arguments = (self.hub.address, feed_id_of(description), strict)
+    def adapter(self, description: str, terms: AdapterTerms = PLAIN) -> Contract:
+        """Deploy an adapter of a feed."""
+        arguments = (self.hub.address, feed_id_of(description), terms.values)
         self.send(self.factory, "deploy", *arguments)
         return self.at("ZkAggregator", self.call(self.factory, "addressOf", *arguments))
 
@@ -169,12 +185,24 @@ class Market:
         feed_id = feed_id_of(description)
         account = self.chain.accounts[REPORTER]
         signer = LocalReporter(Account.from_key(account.key), self.chain.chain_id, self.hub.address)
-        round_id = self.call(self.hub, "feedState", feed_id)["roundId"] + 1
-        signed = signer.sign_observation(feed_id, round_id, answer, observed_at)
-        observation = (signed.answer, signed.observed_at, signed.v, signed.r, signed.s)
+        round_id = self.call(self.hub, "latestWithStatus", feed_id)["roundId"] + 1
+        report = Report(COMMITTEE, EPOCH, observed_at, (feed_id,), (round_id,))
+        signed = signer.sign_report(report, [answer])
+        submission = {
+            "modelNumber": MODEL,
+            "committee": report.committee,
+            "epoch": report.epoch,
+            "observedAt": report.observed_at,
+            "feedIds": report.feed_ids,
+            "roundIds": report.round_ids,
+            "signatures": [(signed.readings, signed.r, signed.vs)],
+            "answers": answer.to_bytes(INT128_BYTES, "big", signed=True),
+            "medians": b"\0",
+            "scores": score.to_bytes(INT128_BYTES, "big", signed=True),
+            "proof": b"proof",
+        }
         self.chain.rpc("evm_setNextBlockTimestamp", self.now)
-        update = (feed_id, round_id, [observation], [score])
-        return self.send(self.hub, "submit", 1, [update], b"proof", account=RELAYER)
+        return self.send(self.hub, "submit", self._struct("submit", submission), account=RELAYER)
 
     def wait(self, seconds: int) -> None:
         """Mine a block `seconds` from now."""
@@ -207,9 +235,14 @@ class Market:
             raise Reverted(bytes.fromhex((answer["error"].get("data") or "0x")[2:]))
         return contract.interface.decode_output(function, bytes.fromhex(answer["result"].removeprefix("0x")))
 
-    def send(self, contract: Contract, function: str, *arguments: Any, account: int = ADMIN) -> list[Log]:
-        """Mine a transaction that must succeed, and return its logs."""
-        receipt = self._mine(contract.address, contract.interface.encode_call(function, *arguments), account)
+    def send(
+        self, contract: Contract, function: str, *arguments: Any, account: int = ADMIN, sender: str | None = None
+    ) -> list[Log]:
+        """Mine a transaction that must succeed, and return its logs. `sender`: an impersonated one, a contract even."""
+        if sender is not None:
+            self.chain.rpc("anvil_impersonateAccount", sender)
+            self.chain.rpc("anvil_setBalance", sender, hex(10**20))
+        receipt = self._mine(contract.address, contract.interface.encode_call(function, *arguments), account, sender)
         return [
             Log(
                 address=to_checksum_address(log["address"]),
@@ -233,8 +266,9 @@ class Market:
             connection.close()
         return answer
 
-    def _mine(self, to: str | None, data: bytes, account: int) -> dict[str, Any]:
-        sent = {"from": self.chain.accounts[account].address, "data": "0x" + data.hex(), "gas": hex(15_000_000)}
+    def _mine(self, to: str | None, data: bytes, account: int, sender: str | None = None) -> dict[str, Any]:
+        sender = sender or self.chain.accounts[account].address
+        sent = {"from": sender, "data": "0x" + data.hex(), "gas": hex(15_000_000)}
         tx_hash = self.chain.rpc("eth_sendTransaction", sent | ({"to": to} if to else {}), timeout=60)
         # Poll for the receipt: a node mines when it likes.
         until = time.monotonic() + 30
@@ -244,9 +278,9 @@ class Market:
         assert receipt["status"] == "0x1", self.chain.output
         return receipt
 
-    def _struct(self, function: str, argument: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return a struct's fields in the order of the hub's ABI."""
+    def _struct(self, function: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the fields of a function's struct in the order of the hub's ABI."""
         (entry,) = [each for each in self.hub.interface.abi if each.get("name") == function]
-        (part,) = [each for each in entry["inputs"] if each["name"] == argument]
+        (part,) = [each for each in entry["inputs"] if each["type"] == "tuple"]
         assert {each["name"] for each in part["components"]} == set(values)
         return tuple(values[each["name"]] for each in part["components"])

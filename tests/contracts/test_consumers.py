@@ -7,6 +7,7 @@ package, where it has one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from eth_utils.crypto import keccak
 
 from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import MAX_RUNTIME_BYTES, Compiled
-from oracle.chain.deploy import feed_id_of
+from oracle.chain.deploy.adapters import AdapterMode, AdapterTerms
+from oracle.chain.deploy.plan import feed_id_of
 from oracle.chain.local.anvil import Anvil
 from tests.contracts.market import (
     ADMIN,
@@ -41,6 +43,11 @@ FEED = Interface(chainlink_abi("AggregatorV2V3Interface"))
 """Chainlink's V2 and V3 interfaces, as its package has them."""
 
 PHASE = 2**64
+
+STRICT = AdapterTerms(AdapterMode.STRICT)
+BOUND = 3 * HEARTBEAT
+LAST_GOOD = AdapterTerms(AdapterMode.LAST_GOOD, BOUND)
+GRACE = 1_800
 
 Trouble = Callable[[Market], None]
 
@@ -78,7 +85,11 @@ def plain(market: Market, description: str = ETH) -> Contract:
 
 
 def strict(market: Market, description: str = ETH) -> Contract:
-    return Contract(market.adapter(description, strict=True).address, FEED)
+    return Contract(market.adapter(description, STRICT).address, FEED)
+
+
+def last_good(market: Market, description: str = ETH) -> Contract:
+    return Contract(market.adapter(description, LAST_GOOD).address, FEED)
 
 
 def refusal(market: Market, contract: Contract, function: str, *arguments: Any) -> bytes:
@@ -94,7 +105,8 @@ def reason(text: str) -> bytes:
 
 
 def error(signature: str, *values: Any) -> bytes:
-    return keccak(text=signature)[:4] + encode(signature.partition("(")[2].rstrip(")").split(","), values)
+    types = signature.partition("(")[2].rstrip(")")
+    return keccak(text=signature)[:4] + encode(types.split(",") if types else [], values)
 
 
 def history(market: Market, count: int, description: str = ETH, first: int = 2_000) -> list[tuple[int, int]]:
@@ -156,7 +168,7 @@ def test_rounds_are_numbered_from_one_and_stay(market: Market) -> None:
     assert market.call(feed, "latestRoundData") == data
     assert [market.call(feed, name) for name in V2_LATEST] == [*reports[-1], 3]
     assert (market.call(feed, "decimals"), market.call(feed, "description")) == (8, ETH)
-    assert market.call(feed, "version") == 1
+    assert market.call(feed, "version") == 2
 
 
 def test_started_when_observed_updated_when_published(market: Market) -> None:
@@ -225,6 +237,22 @@ def test_strict_adapter_withholds_the_latest_and_keeps_the_past(market: Market, 
     assert market.call(strict_feed, "getRoundData", 2) == before
 
 
+@TROUBLES
+def test_last_good_adapter_gives_the_last_accepted_round_until_its_bound(market: Market, trouble: Trouble) -> None:
+    history(market, 2)
+    feed, observed_at = last_good(market), market.now
+    before = market.call(feed, "latestRoundData")
+    trouble(market)
+    market.wait(observed_at + BOUND - market.now)
+    assert market.call(feed, "latestRoundData") == before
+    assert market.call(feed, "latestAnswer") == before["answer"]
+    market.wait(1)
+    too_old = error("AnswerTooOld(uint256,uint256)", observed_at, BOUND)
+    assert refusal(market, feed, "latestRoundData") == too_old
+    assert [market.call(feed, name) for name in V2_LATEST] == [0, 0, 0]
+    assert market.call(feed, "getRoundData", 2) == before
+
+
 # --- Aave ------------------------------------------------------------------------------------------------------------
 
 
@@ -276,6 +304,17 @@ def test_aave_asks_its_fallback_when_a_strict_adapter_withholds(market: Market, 
     assert market.call(guarded, "getAssetPrice", WETH) == 1_999 * UNIT
     # Without a fallback, nobody borrows or is liquidated at a price that the feed itself doubts.
     assert refusal(market, bare, "getAssetPrice", WETH) == b""
+
+
+@TROUBLES
+def test_aave_keeps_a_last_good_answer_until_it_is_too_old(market: Market, trouble: Trouble) -> None:
+    oracle = aave(market, {WETH: last_good(market)}, fallback_of(market, 1_999 * UNIT))
+    market.report(ETH, 2_000 * UNIT)
+    observed_at = market.now
+    trouble(market)
+    assert market.call(oracle, "getAssetPrice", WETH) == 2_000 * UNIT
+    market.wait(observed_at + BOUND + 1 - market.now)
+    assert market.call(oracle, "getAssetPrice", WETH) == 1_999 * UNIT
 
 
 def test_aave_returns_to_the_feed_when_the_hold_ends(market: Market) -> None:
@@ -411,6 +450,97 @@ def test_walks_of_a_proxy_and_a_registry_whose_feed_was_replaced(market: Market)
     make_held(market)
     assert market.call(registry, "latestAnswer", WETH, USD) == 0
     assert market.call(walker, "meanOfAll", registry.address, WETH, USD) == walked
+
+
+# --- consumers that catch, and that compare --------------------------------------------------------------------------
+
+
+def test_a_branch_that_closes_at_a_revert_lives_through_a_hold_behind_a_last_good_adapter(market: Market) -> None:
+    """A hold of two minutes closes it for good behind a strict one."""
+    branches = {each.address: market.deploy("ClosingConsumer", each.address, 86_400) for each in (
+        strict(market), last_good(market), plain(market)
+    )}  # fmt: skip
+    market.report(ETH, 2_000 * UNIT)
+    for trouble in (lambda: None, lambda: make_held(market), lambda: market.report(ETH, 2_010 * UNIT)):
+        trouble()
+        for branch in branches.values():
+            market.send(branch, "fetchPrice")
+    closed, *open_ones = branches.values()
+    assert market.call(closed, "isClosed") is True
+    assert market.call(closed, "lastPrice") == 2_000 * UNIT
+    for branch in open_ones:
+        assert market.call(branch, "isClosed") is False
+        assert market.call(branch, "lastPrice") == 2_010 * UNIT
+
+
+def test_a_hold_merges_a_gradual_fall_into_one_round(market: Market) -> None:
+    """No step is more than 8%, but the reports agree on no level. Patience takes the last of them as the next round."""
+    comparer = market.deploy("ComparingConsumer", plain(market).address)
+    history(market, 2)
+    answer = 2_001 * UNIT
+    assert market.call(comparer, "distrusts") is False
+    for _ in range(12):
+        answer = answer * 92 // 100
+        market.report(ETH, answer, ANOMALOUS, after=400)
+    assert market.call(plain(market), "latestRound") == 3
+    assert market.call(plain(market), "latestAnswer") == answer
+    assert market.call(comparer, "distrusts") is True
+    # The round's score says that it was not taken for normal, but confirmed.
+    assert market.call(comparer, "distrustsUnconfirmed") is False
+
+
+# --- a rollup's sequencer, by Chainlink's own feed of its uptime -----------------------------------------------------
+
+L1_SENDER = f"0x{0x11:040x}"
+SENDER = f"0x{0x11 + 0x1111000000000000000000000000000000001111:040x}"
+"""The sender on L1 as it is seen on an Arbitrum chain."""
+
+
+def uptime_of(market: Market) -> tuple[Contract, Contract]:
+    """Deploy Chainlink's feed as on an Arbitrum chain, and its proxy, which alone lets contracts read it."""
+    access = market.deploy("SimpleWriteAccessController")
+    lowering = market.deploy("SimpleWriteAccessController")
+    flags = market.deploy("Flags", access.address, lowering.address)
+    feed = market.deploy("ArbitrumSequencerUptimeFeed", flags.address, L1_SENDER)
+    for controller in (access, lowering, flags):
+        market.send(controller, "addAccess", feed.address)
+    market.send(feed, "initialize")
+    proxy = proxy_of(market, feed)
+    market.send(feed, "addAccess", proxy.address)
+    return feed, proxy
+
+
+@pytest.mark.parametrize("terms", [STRICT, LAST_GOOD])
+def test_a_guard_reads_chainlinks_feed_of_the_sequencers_uptime(market: Market, terms: AdapterTerms) -> None:
+    feed, proxy = uptime_of(market)
+    guarded = market.adapter(ETH, replace(terms, uptime_feed=proxy.address, grace=GRACE))
+    market.wait(GRACE + 1)
+    market.report(ETH, 2_000 * UNIT)
+    before = market.call(guarded, "latestRoundData")
+    assert before["answer"] == 2_000 * UNIT
+
+    market.send(feed, "updateStatus", True, market.now, sender=SENDER)
+    assert refusal(market, guarded, "latestRoundData") == error("SequencerDown()")
+    assert [market.call(guarded, name) for name in V2_LATEST] == [0, 0, 0]
+    assert market.call(guarded, "getRoundData", 1) == before
+
+    market.wait(60)
+    market.send(feed, "updateStatus", False, market.now, sender=SENDER)
+    up_since = market.now
+    in_grace = error("GracePeriodNotOver(uint256,uint256)", up_since, GRACE)
+    assert refusal(market, guarded, "latestRoundData") == in_grace
+    market.wait(GRACE)
+    assert refusal(market, guarded, "latestRoundData") == in_grace
+    market.wait(1)
+    assert market.call(guarded, "latestRoundData") == before
+
+
+def test_a_feed_that_contracts_may_not_read_is_refused_as_a_guard(market: Market) -> None:
+    """Chainlink's feeds let contracts in by name. An adapter behind such a feed would never give an answer."""
+    feed, _ = uptime_of(market)
+    terms = replace(STRICT, uptime_feed=feed.address, grace=GRACE)
+    arguments = (market.hub.address, feed_id_of(ETH), terms.values)
+    assert refusal(market, market.factory, "deploy", *arguments) == error("InvalidTerms(string)", "uptimeFeed")
 
 
 # --- the registry ----------------------------------------------------------------------------------------------------
