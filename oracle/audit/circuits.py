@@ -13,6 +13,7 @@ from oracle.audit.history import AuditedModel
 from oracle.audit.report import ReportDraft
 from oracle.chain.deploy import PUBLIC_CEREMONY, srs_origin
 from oracle.chain.rpc import Rpc
+from oracle.core.encoding import decode_features
 from oracle.core.errors import ArtifactError
 from oracle.core.formats import keccak, to_hex
 from oracle.proving import artifact as artifacts
@@ -79,14 +80,13 @@ class DeployedCircuits:
 
         return AuditedModel(
             number=number,
-            features=architecture["features"],
+            features=decode_features(architecture["features"]),
             outputs=architecture["outputs"],
             model_hash=model_hash,
             score_unit=model["scoreUnit"],
             batches=tuple(architecture["batchSizes"]),
             check_proof=None if problem else check_proof,
             problem=problem,
-            has_spread=architecture["hasSpread"],
         )
 
     def report_unreadable(self) -> None:

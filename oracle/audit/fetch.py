@@ -44,7 +44,7 @@ async def _transaction(rpc: Rpc, hub: str, log: Log, events: Sequence[RoundEvent
 
 
 async def _submit_calls(rpc: Rpc, hub: str, tx_hash: bytes) -> list[bytes]:
-    """Return the calldata of each successful call of `submit` in a transaction; its trace shows nested ones."""
+    """Return the calldata of each call that reported in a transaction; its trace shows nested ones."""
     transaction = await rpc.transaction(tx_hash)
     if transaction is None:
         raise ChainUnavailable(f"{rpc.name} does not have transaction {to_hex(tx_hash)}: use an archive node")

@@ -6,14 +6,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.chain.hub import FeedUpdate, RoundAccepted, RoundEvent
+from oracle.chain.hub import RoundAccepted, RoundEvent, Submission
+from oracle.core.encoding import Feature
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import HoldReason, Kind, Outcome
 
 
 @dataclass(frozen=True)
+class AuditedCommittee:
+    """The reporters of feeds at this point of the history."""
+
+    reporters: frozenset[str]
+    quorum: int
+    epoch: int
+
+
+@dataclass(frozen=True)
 class AuditedFeed:
-    """The terms that a feed was added with, and its committee at this point of the history."""
+    """The terms that a feed was added with."""
 
     feed_id: bytes
     description: str
@@ -23,9 +33,9 @@ class AuditedFeed:
     max_age: int
     max_skew: int
     max_spread: int
-    quorum: int
     policy: HoldPolicy
-    reporters: frozenset[str]
+    committee: int
+    peers: tuple[bytes, ...]
     model_number: int
 
     @classmethod
@@ -41,14 +51,14 @@ class AuditedFeed:
             max_age=config["maxAge"],
             max_skew=config["maxSkew"],
             max_spread=config["maxSpread"],
-            quorum=config["quorum"],
             policy=HoldPolicy(
                 confirmations=config["confirmations"],
                 confirm_delay=config["confirmDelay"],
                 tolerance=config["tolerance"],
                 max_repeats=config["maxRepeats"],
             ),
-            reporters=frozenset(values["reporters"]),
+            committee=config["committee"],
+            peers=tuple(config["peers"]),
             model_number=values["modelNumber"],
         )
 
@@ -63,27 +73,25 @@ class AuditedModel:
         check_proof: Verifies a proof (batch size, proof, instances); None if no artifact here has a verifier with the
             deployed code.
         problem: Why `check_proof` is None.
-        has_spread: True if the model sees how far apart the reporters' answers are.
     """
 
     number: int
-    features: int
+    features: tuple[Feature, ...]
     outputs: int
     model_hash: int | None
     score_unit: int
     batches: tuple[int, ...]
     check_proof: Callable[[int, bytes, tuple[int, ...]], Awaitable[bool]] | None
     problem: str = ""
-    has_spread: bool = False
 
 
 @dataclass(frozen=True)
-class UpdateOutcome:
-    """The outcome of one update, as the hub's event states it or as it must have been.
+class ReportOutcome:
+    """The outcome of a report for one feed, as the hub's event states it or as it must have been.
 
     Attributes:
-        reason: Why the update was held; NONE if it was accepted.
-        confirmations: Confirmations of the hold that the update started or continued; 0 if it was accepted.
+        reason: Why the answer was held; NONE if it was accepted.
+        confirmations: Confirmations of the hold that the report started or continued; 0 if it was accepted.
     """
 
     feed_id: bytes
@@ -96,7 +104,7 @@ class UpdateOutcome:
     confirmations: int
 
     @classmethod
-    def from_event(cls, event: RoundEvent) -> UpdateOutcome:
+    def from_event(cls, event: RoundEvent) -> ReportOutcome:
         """Return the outcome that the hub's event states."""
         if isinstance(event, RoundAccepted):
             outcome, confirmed, reason, confirmations = Outcome.ACCEPTED, event.confirmed, HoldReason.NONE, 0
@@ -128,10 +136,8 @@ class AuditedSubmission:
     tx_hash: str
     block_number: int
     block_time: int
-    model_number: int
-    updates: tuple[FeedUpdate, ...]
-    proof: bytes
-    outcomes: tuple[UpdateOutcome, ...]
+    submission: Submission
+    outcomes: tuple[ReportOutcome, ...]
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class RoundTransaction:
     Attributes:
         block_time: Unix seconds.
         events: The hub's events on reports, in their order.
-        calls: Calldata of each successful call of `submit`, in their order.
+        calls: Calldata of each successful call of `submit` or `submitIfNewer`, in their order.
     """
 
     tx_hash: str

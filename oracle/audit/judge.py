@@ -1,106 +1,165 @@
-"""Judge one update as the hub must have done, and compare with what it did.
+"""Judge one report as the hub must have done, feed by feed, and compare with what it did.
 
 Pure, except for `AuditedModel.check_proof`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from oracle.audit.history import AuditedFeed, AuditedModel, AuditedSubmission, UpdateOutcome
-from oracle.chain.hub import FeedUpdate
+from oracle.audit.history import AuditedCommittee, AuditedFeed, AuditedModel, AuditedSubmission, ReportOutcome
 from oracle.core import encoding, gate
-from oracle.core.types import FeedState, HoldReason, SignedObservation
+from oracle.core.encoding import PeerAnswer
+from oracle.core.report import Report, ReporterSignature
+from oracle.core.types import FeedState, HoldReason
 
-Recover: TypeAlias = Callable[[bytes, int, SignedObservation], str]
-"""Returns the address that signed an observation for (feed id, round); raises ValueError if nobody did."""
+Recover: TypeAlias = Callable[[Report, ReporterSignature], str]
+"""Returns the address that signed a report; raises ValueError if nobody did."""
 
 
 class Unproven(Exception):
-    """A check of an update failed; the message says which."""
+    """A check of a report failed; the message says which."""
+
+
+@dataclass(frozen=True)
+class DerivedAnswer:
+    """What follows for one listed feed from the signatures.
+
+    Attributes:
+        answer: The median of the answers that are there.
+        spread: How far apart they are, in thousandths of sigma.
+        count: How many they are.
+    """
+
+    answer: int
+    spread: int
+    count: int
 
 
 @dataclass(frozen=True)
 class DerivedWindow:
-    """The answer and the features that follow from an update's observations and its feed's history.
+    """What the hub must have derived for a feed that is due.
 
     Attributes:
-        answer: The median of the observations.
-        observed_at: Unix seconds; the median of their times.
+        signed: What follows from the signatures.
+        peer_answers: The medians of the feed's peers in the same report.
         features: The features that the proof must be about.
     """
 
-    answer: int
-    observed_at: int
+    signed: DerivedAnswer
+    peer_answers: tuple[int, ...]
     features: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The outcome that an update must have had, and the state of its feed afterwards."""
+    """The outcome that a report must have had for a feed, and the state of the feed afterwards."""
 
     state: FeedState
-    outcome: UpdateOutcome
+    outcome: ReportOutcome
+    verdict: gate.Verdict
 
 
-def derive_window(
-    submission: AuditedSubmission,
-    update: FeedUpdate,
-    feed: AuditedFeed,
-    model: AuditedModel,
-    state: FeedState,
-    recover: Recover,
-) -> DerivedWindow:
-    """Derive an update's answer, its time and its features as the hub must have done: steps 1 to 4.
-
-    Args:
-        model: The model of the submission.
-        state: The feed before the update.
+def check_signatures(audited: AuditedSubmission, committee: AuditedCommittee | None, recover: Recover) -> None:
+    """Check that distinct reporters of the committee signed the report: step 1.
 
     Raises:
-        Unproven: The hub should have refused the update.
+        Unproven: The hub should have refused the report.
     """
-    # 1. The model is the feed's active one, and the round its next.
-    if submission.model_number != state.model_number:
-        raise Unproven(f"model {submission.model_number} was not active; {state.model_number} was")
-    if update.round_id != state.round_id + 1:
-        raise Unproven(f"signed for round {update.round_id}, but {state.round_id + 1} was next")
-    if len(update.scores) != model.outputs:
-        raise Unproven(f"{len(update.scores)} scores where the model has {model.outputs}")
-    # 2. A quorum of distinct reporters signed, sorted by answer.
-    answers = [observation.answer for observation in update.observations]
-    if len(answers) < feed.quorum:
-        raise Unproven(f"{len(answers)} observations where {feed.quorum} are the quorum")
-    if answers != sorted(answers):
-        raise Unproven("the observations are not sorted")
+    signed = audited.submission.signed
+    report = signed.report
+    if committee is None:
+        raise Unproven(f"committee {report.committee} was never added")
+    if report.epoch != committee.epoch:
+        raise Unproven(f"signed for epoch {report.epoch} of the committee, but {committee.epoch} was the current one")
     try:
-        signers = [recover(update.feed_id, update.round_id, signed) for signed in update.observations]
+        signers = [recover(report, signature) for signature in signed.signatures]
     except ValueError as error:
         raise Unproven(str(error)) from None
     if len(set(signers)) != len(signers):
         raise Unproven("a reporter signed twice")
-    if strangers := sorted(set(signers) - feed.reporters):
+    if strangers := sorted(set(signers) - committee.reporters):
         raise Unproven(f"{strangers[0]} was not a reporter")
-    spread = encoding.spread(feed.kind, feed.sigma, answers[0], answers[-1])
+
+
+def derive_answer(
+    audited: AuditedSubmission, position: int, feed: AuditedFeed, committee: AuditedCommittee
+) -> DerivedAnswer:
+    """Derive what follows from the signatures for one listed feed, due or not: step 2.
+
+    Raises:
+        Unproven: The hub should have refused the report.
+    """
+    signed = audited.submission.signed
+    if feed.committee != signed.report.committee:
+        raise Unproven(f"{feed.description} is of committee {feed.committee}, not of {signed.report.committee}")
+    count = signed.count(position)
+    if count < committee.quorum:
+        raise Unproven(f"{feed.description} has {count} answers where {committee.quorum} are the quorum")
+    answer = signed.median(position)
+    if signed.signatures[audited.submission.medians[position]].answers[position] != answer:
+        raise Unproven(f"the row that was named for {feed.description} does not hold the median")
+    spread = signed.spread(position, feed.kind, feed.sigma)
     if feed.max_spread and spread > feed.max_spread:
-        raise Unproven("the reporters' answers were too far apart")
-    # 3. Every observation is newer than the last report, and fresh.
-    times = sorted(observation.observed_at for observation in update.observations)
-    if times[0] <= state.last_report_at:
-        raise Unproven("an observation was not newer than the last report")
-    if times[-1] > submission.block_time + feed.max_skew:
-        raise Unproven("an observation was from the future")
-    if times[0] + feed.max_age < submission.block_time:
-        raise Unproven("an observation was too old")
-    # 4. The features follow from the accepted history.
-    answer, observed_at = answers[len(answers) // 2], times[(len(times) - 1) // 2]
-    seen = spread if model.has_spread else None
-    return DerivedWindow(answer, observed_at, encoding.features(state, answer, observed_at, model.features, seen))
+        raise Unproven(f"the reporters' answers for {feed.description} were too far apart")
+    return DerivedAnswer(answer, spread, count)
 
 
-async def proof_problem(submission: AuditedSubmission, model: AuditedModel, windows: Sequence[tuple[int, ...]]) -> str:
+def derive_window(
+    audited: AuditedSubmission,
+    position: int,
+    feed: AuditedFeed,
+    model: AuditedModel,
+    state: FeedState,
+    answers: Mapping[bytes, tuple[AuditedFeed, DerivedAnswer]],
+) -> DerivedWindow:
+    """Derive the features of a feed that is due, as the hub must have done: steps 3 and 4.
+
+    Args:
+        position: The feed's position in the report.
+        model: The model of the submission.
+        state: The feed before the report.
+        answers: What follows from the signatures, for each listed feed.
+
+    Raises:
+        Unproven: The hub should have refused the report.
+    """
+    report = audited.submission.signed.report
+    # 3. The model is the feed's active one, the round its next, the time newer than the last report's, and fresh.
+    if audited.submission.model_number != state.model_number:
+        raise Unproven(f"model {audited.submission.model_number} was not active; {state.model_number} was")
+    if report.round_ids[position] != state.round_id + 1:
+        raise Unproven(f"signed for round {report.round_ids[position]}, but {state.round_id + 1} was next")
+    if report.observed_at <= state.last_report_at:
+        raise Unproven("the report was not newer than the last one")
+    if report.observed_at > audited.block_time + feed.max_skew:
+        raise Unproven("the report was from the future")
+    if report.observed_at + feed.max_age < audited.block_time:
+        raise Unproven("the report was too old")
+    # 4. The features follow from the accepted history, and from the peers' answers of the same report.
+    peers = []
+    for peer_id in feed.peers:
+        if peer_id not in answers:
+            raise Unproven("a peer of the feed is not in the report")
+        peer, found = answers[peer_id]
+        peers.append(PeerAnswer(peer.kind, peer.sigma, found.answer))
+    signed = answers[feed.feed_id][1]
+    features = encoding.features(
+        state,
+        signed.answer,
+        report.observed_at,
+        model.features,
+        tolerance=feed.policy.tolerance,
+        spread=signed.spread,
+        count=signed.count,
+        peers=peers,
+    )
+    return DerivedWindow(signed, tuple(peer.answer for peer in peers), features)
+
+
+async def proof_problem(audited: AuditedSubmission, model: AuditedModel, windows: Sequence[tuple[int, ...]]) -> str:
     """Verify the proof for the instances that the hub must have built: step 5.
 
     Returns:
@@ -109,50 +168,56 @@ async def proof_problem(submission: AuditedSubmission, model: AuditedModel, wind
     batch = next((size for size in model.batches if size >= len(windows)), None)
     if batch is None:
         return f"the model has no circuit for {len(windows)} feeds"
+    scores = audited.submission.scores
+    if len(scores[0]) != model.outputs:
+        return f"{len(scores[0])} scores where the model has {model.outputs}"
     if model.check_proof is None:
         return model.problem or "there is no artifact here for the deployed verifier"
-    scores = [update.scores for update in submission.updates]
     try:
         instances = encoding.instances(model.model_hash, windows, scores, batch)
     except ValueError as error:
         return str(error)
-    return "" if await model.check_proof(batch, submission.proof, instances) else "the proof does not verify"
+    return "" if await model.check_proof(batch, audited.submission.proof, instances) else "the proof does not verify"
 
 
-def judge_update(
-    submission: AuditedSubmission,
-    update: FeedUpdate,
+def judge_report(
+    audited: AuditedSubmission,
+    position: int,
+    scores: Sequence[int],
     window: DerivedWindow,
     feed: AuditedFeed,
     model: AuditedModel,
     state: FeedState,
 ) -> Judgement:
-    """Return what the gate makes of a proven update: step 6."""
+    """Return what the gate makes of a proven report for one feed: step 6."""
+    report = audited.submission.signed.report
     verdict = gate.judge(
         state,
         feed.policy,
-        window.answer,
-        window.observed_at,
-        update.scores,
+        window.signed.answer,
+        report.observed_at,
+        scores,
         score_unit=model.score_unit,
-        published_at=submission.block_time,
-        latest_observed_at=max(signed.observed_at for signed in update.observations),
+        published_at=audited.block_time,
+        spread=window.signed.spread,
+        count=window.signed.count,
+        peer_answers=window.peer_answers,
     )
     held = verdict.state.held
-    outcome = UpdateOutcome(
-        feed_id=update.feed_id,
-        round_id=update.round_id,
+    outcome = ReportOutcome(
+        feed_id=feed.feed_id,
+        round_id=report.round_ids[position],
         outcome=verdict.outcome,
-        answer=window.answer,
-        observed_at=window.observed_at,
+        answer=window.signed.answer,
+        observed_at=report.observed_at,
         confirmed=verdict.confirmed,
         reason=held.reason if held else HoldReason.NONE,
         confirmations=held.confirmations if held else 0,
     )
-    return Judgement(verdict.state, outcome)
+    return Judgement(verdict.state, outcome, verdict)
 
 
-def outcome_problem(said: UpdateOutcome | None, expected: UpdateOutcome) -> str:
+def outcome_problem(said: ReportOutcome | None, expected: ReportOutcome) -> str:
     """Return how the hub's event differs from the outcome that was due; empty if it does not."""
     if said is None:
         return f"the hub emitted nothing, where {expected.outcome.value} was due"

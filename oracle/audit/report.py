@@ -1,4 +1,4 @@
-"""The result of an audit: one finding for each update, and what is wrong beyond single rounds."""
+"""The result of an audit: one finding for each feed that a report judged, and what is wrong beyond single rounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oracle.core.types import Outcome
 
 @dataclass(frozen=True)
 class Finding:
-    """The audit of one update.
+    """The audit of a report, for one feed.
 
     Attributes:
         feed: The feed's description, or its id if it was never added.
@@ -28,7 +28,7 @@ class Finding:
 
     @property
     def verified(self) -> bool:
-        """True if everything about the update holds."""
+        """True if everything about it holds."""
         return not self.problem
 
 
@@ -49,17 +49,17 @@ class AuditReport:
 
     @property
     def verified(self) -> int:
-        """The number of updates that hold."""
+        """The number of findings that hold."""
         return sum(finding.verified for finding in self.findings)
 
     @property
     def failed(self) -> int:
-        """The number of updates that do not hold."""
+        """The number of findings that do not hold."""
         return len(self.findings) - self.verified
 
     @property
     def ok(self) -> bool:
-        """True if every update holds and nothing else is wrong."""
+        """True if every finding holds and nothing else is wrong."""
         return not self.problems and self.failed == 0
 
 

@@ -37,7 +37,7 @@ async def audit_hub(rpc: Rpc, hub: str, folder: Path, from_block: int = 0) -> Au
         if not await rpc.code(hub):
             raise DeploymentError(f"there is no contract at {hub} on chain {chain_id}")
         draft.problems += await code_problems(rpc, hub)
-        # 2. Every update is what the hub must have made of it.
+        # 2. Every report is what the hub must have made of it.
         auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed))
         async for happened in read_history(rpc, hub, from_block):
             if isinstance(happened, AdminEvent):
@@ -61,7 +61,9 @@ async def _administer(event: AdminEvent, auditor: Auditor, circuits: DeployedCir
     elif event.name in ("ModelActivated", "ModelRolledBack"):
         auditor.change_model(values["feedId"], values["modelNumber"])
     elif event.name == "ReportersActivated":
-        auditor.change_reporters(values["feedId"], values["reporters"], values["quorum"])
+        auditor.change_reporters(values["committee"], values["epoch"], values["reporters"], values["quorum"])
+    elif event.name == "CommitteeAdded":
+        auditor.add_committee(values["committee"], values["reporters"], values["quorum"])
 
 
 async def _compare_state(hub: Hub, auditor: Auditor, draft: ReportDraft) -> None:
