@@ -1,19 +1,13 @@
-"""Fakes of the chain and of circuits, behind the interfaces of the real ones.
+"""Fakes of the chain, behind the interfaces of the real one.
 
-`FakeHub` is the hub's state machine in memory, and `FakeSubmitter` sends to it. `StubArtifact` is a circuit whose
-verifier, real code on a real chain, accepts any proof that does not start with a zero byte.
+`FakeHub` is the hub's state machine in memory, and `FakeSubmitter` sends to it. Terms and circuits are in `tests.stubs`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-from eth_account import Account
-from eth_utils.crypto import keccak
 
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.hub import (
@@ -31,36 +25,17 @@ from oracle.chain.rpc import BlockTag
 from oracle.core import encoding, gate
 from oracle.core.errors import ContractRejected, StateMoved, TransactionPending
 from oracle.core.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
-from oracle.proving.interface import Probe
+from tests.stubs import CHAIN_ID, HUB_ADDRESS, feed_config, reporter, stub_artifact
 
-CHAIN_ID = 31337
-HUB_ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-REPORTER_KEY = "0x" + "11" * 32
-
-
-def feed_config(description: str = "ETH / USD", **changes: object) -> HubFeedConfig:
-    """Return a relative feed with a sigma of 1 %, a heartbeat of an hour, and two confirmations."""
-    config = HubFeedConfig(
-        description=description,
-        kind=Kind.RELATIVE,
-        decimals=8,
-        quorum=1,
-        confirmations=2,
-        max_repeats=0,
-        heartbeat=3_600,
-        max_age=3_600,
-        max_skew=60,
-        confirm_delay=7_200,
-        tolerance=3_000,
-        max_spread=0,
-        sigma=10_000,
-    )
-    return replace(config, **changes)  # type: ignore[arg-type]
-
-
-def reporter(key: str = REPORTER_KEY, chain_id: int = CHAIN_ID, hub: str = HUB_ADDRESS) -> LocalReporter:
-    """Return a reporter with a key of its own."""
-    return LocalReporter(Account.from_key(key), chain_id, hub)
+__all__ = [
+    "CHAIN_ID",
+    "HUB_ADDRESS",
+    "FakeHub",
+    "FakeSubmitter",
+    "feed_config",
+    "reporter",
+    "stub_artifact",
+]
 
 
 class FakeHub:
@@ -276,84 +251,3 @@ def _median(observations: Sequence[SignedObservation]) -> tuple[int, int, int]:
     """Return the answer, the observation time and the latest time of a round, as the hub takes them."""
     times = sorted(each.observed_at for each in observations)
     return observations[len(observations) // 2].answer, times[(len(times) - 1) // 2], times[-1]
-
-
-# --- circuits ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class StubManifest:
-    """The part of a manifest that deployment reads."""
-
-    batch: int
-    features: int
-    outputs: int
-    score_unit: int
-    srs_origin: str
-    verifier_code_hash: str
-    artifact_hash: str
-    spread: bool = False
-
-
-@dataclass(frozen=True)
-class StubVerifier:
-    """A verifier's creation code and runtime code."""
-
-    bytecode: bytes
-    runtime: bytes
-
-
-@dataclass(frozen=True)
-class StubArtifact:
-    """A circuit for tests of everything but proving."""
-
-    path: Path
-    manifest: StubManifest
-    model_hash: int | None
-    compiled: StubVerifier
-    evidence: Probe
-
-    def verifier(self) -> StubVerifier:
-        return self.compiled
-
-    def probe(self) -> Probe:
-        return self.evidence
-
-
-def stub_artifact(
-    *,
-    model_hash: int | None = 7,
-    batch: int = 1,
-    features: int = 16,
-    outputs: int = 2,
-    tag: bytes = b"",
-    ceremony: bool = False,
-    name: str = "stub",
-    spread: bool = False,
-) -> StubArtifact:
-    """Return a circuit with a verifier that answers whether the proof's first byte is not zero.
-
-    Args:
-        tag: Makes the code of different verifiers different.
-        ceremony: Whether its code has the public ceremony's constant.
-    """
-    from oracle.chain.deploy import CEREMONY_CONSTANT
-
-    # CALLDATALOAD(0x64) >> 248 != 0: the proof's first byte in the canonical encoding.
-    answer = bytes.fromhex("60643560f81c15155f5260205ff3")
-    runtime = answer + b"\x00" + tag + batch.to_bytes(2) + (CEREMONY_CONSTANT if ceremony else b"")
-    creation = bytes.fromhex("61") + len(runtime).to_bytes(2) + bytes.fromhex("80600a5f395ff3") + runtime
-    parts = [name, model_hash, batch, features, outputs, runtime.hex()]
-    manifest = StubManifest(
-        batch=batch,
-        features=features,
-        outputs=outputs,
-        score_unit=1_000,
-        srs_origin="public-ceremony" if ceremony else "insecure-local",
-        verifier_code_hash=keccak(runtime).hex(),
-        artifact_hash=hashlib.sha256(json.dumps([*parts, "spread"] if spread else parts).encode()).hexdigest(),
-        spread=spread,
-    )
-    calm = Probe((0,) * (features - 1) + (encoding.GAP_ONE,), (-1_000,) * outputs, b"\1probe")
-    path = Path(f"/artifacts/{name}-b{batch}")
-    return StubArtifact(path, manifest, model_hash, StubVerifier(creation, runtime), calm)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from oracle.app.adapters import adapter_terms
 from oracle.app.circuits import Progress, find_artifact
 from oracle.app.keys import address_of, open_key
 from oracle.chain.connect import connect
-from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, load_deployment
+from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, feed_id_of, load_deployment
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
-from oracle.config import Config, FeedConfig
-from oracle.core.errors import ConfigError, PayerEmpty
+from oracle.config import Config, FeedConfig, unreachable
+from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
 
-__all__ = ["check_chain", "deploy", "find_hub", "terms"]
+__all__ = ["check_chain", "deploy", "find_hub", "require_quorum", "terms"]
 
 
 async def deploy(
@@ -38,11 +39,23 @@ async def deploy(
         await rpc.chain_id()
         if not await rpc.balance(payer.address):
             raise PayerEmpty(f"{payer.address}, which deploys ([keys] deployer), has no ether: send it some")
+        committees = tuple(
+            CommitteePlan(each.name, each.reporters or (reporter,), each.quorum) for each in config.committees
+        )
+        for committee in committees:
+            _require_reach(committee.name, committee.reporters, committee.quorum, (reporter,))
         batches = config.prover.batch_sizes
         artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
         plan = DeployPlan(
+            committees=committees,
             feeds=tuple(
-                FeedPlan(feed.name, terms(feed), feed.reporters or (reporter,), feed.strict_adapter, pair=feed.pair)
+                FeedPlan(
+                    feed.name,
+                    terms(feed),
+                    committee=feed.committee,
+                    adapters=tuple(map(adapter_terms, feed.adapters)),
+                    pair=feed.pair,
+                )
                 for feed in config.feeds
             ),
             models={"default": artifacts},
@@ -55,12 +68,11 @@ async def deploy(
 
 
 def terms(feed: FeedConfig) -> HubFeedConfig:
-    """Return the part of a feed's configuration that is fixed in the contract."""
+    """Return the part of a feed's configuration that is fixed in the contract, without its committee's number."""
     return HubFeedConfig(
         description=feed.description,
         kind=feed.measure,
         decimals=feed.decimals,
-        quorum=feed.quorum,
         confirmations=feed.confirmations,
         heartbeat=feed.heartbeat,
         max_age=feed.max_age,
@@ -70,6 +82,8 @@ def terms(feed: FeedConfig) -> HubFeedConfig:
         max_spread=feed.max_spread,
         max_repeats=feed.max_repeats,
         sigma=feed.sigma,
+        committee=0,
+        peers=tuple(map(feed_id_of, feed.peers)),
     )
 
 
@@ -94,16 +108,42 @@ async def find_hub(config: Config, deployment: Deployment, rpc: Rpc) -> Hub:
     return hub
 
 
-async def check_chain(config: Config) -> str:
-    """Check that the chain has what `oracle run` needs: the hub, with the configured feeds.
+async def require_quorum(config: Config, deployment: Deployment, hub: Hub, reporters: Sequence[str]) -> None:
+    """Make sure that this process can meet the quorum of each committee by itself.
+
+    Args:
+        reporters: The addresses of its reporter keys.
+
+    Raises:
+        DeploymentError: It can't; the message says why.
+        ChainUnavailable: The chain does not answer.
+    """
+    for name in sorted({deployment.feeds[feed.name].committee for feed in config.feeds}):
+        found = await hub.committee(deployment.committees[name].number)
+        _require_reach(name, found.reporters, found.quorum, reporters)
+
+
+def _require_reach(name: str, reporters: Sequence[str], quorum: int, keys: Sequence[str]) -> None:
+    own = [key for key in keys if key in reporters]
+    problem = unreachable(len(own), quorum)
+    if problem is None:
+        return
+    hint = "" if own else f". [keys] reporter is {', '.join(keys)}; the committee's are {', '.join(reporters)}"
+    raise DeploymentError(f"committee {name}: {problem}{hint}")
+
+
+async def check_chain(config: Config, env: Mapping[str, str] | None = None) -> str:
+    """Check that the chain has what `oracle run` needs: the hub, with feeds and committees as configured.
 
     Returns:
         Where they are, in words.
 
     Raises:
-        ConfigError, DeploymentError, ChainUnavailable: See `find_hub`.
+        ConfigError, DeploymentError, ChainUnavailable: See `find_hub` and `require_quorum`.
     """
     deployment = load_deployment(config.chain.deployment)
     async with connect(config.chain) as rpc:
         hub = await find_hub(config, deployment, rpc)
+        reporter = await address_of(config.keys.reporter, rpc, os.environ if env is None else env)
+        await require_quorum(config, deployment, hub, [reporter])
     return f"hub {hub.address} on chain {deployment.chain_id}"

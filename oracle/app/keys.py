@@ -63,5 +63,5 @@ async def rotation_steps(config: Config, old: str, new: str) -> list[str]:
     """List what the hub's admin has to do to replace a reporter's key. See `oracle.chain.keys.rotation`."""
     deployment = load_deployment(config.chain.deployment)
     async with connect(config.chain) as rpc:
-        feeds = {name: feed.feed_id for name, feed in deployment.feeds.items()}
-        return await rotation.steps(Hub(rpc, deployment.hub), feeds, old, new)
+        committees = {name: each.number for name, each in deployment.committees.items()}
+        return await rotation.steps(Hub(rpc, deployment.hub), committees, old, new)

@@ -1,7 +1,7 @@
-"""Administration of a feed: what its admin and guardian see, and the calls that they make.
+"""Administration of feeds and committees: what their admin and guardian see, and the calls that they make.
 
-Changes of a feed are proposed in the open and take effect after the hub's delay; pauses, cancellations and rollbacks
-take effect at once. Nothing here can set an answer: the hub has no such function.
+Changes are proposed in the open, take effect after the hub's delay at the earliest, and expire; pauses, cancellations
+and rollbacks take effect at once. Nothing here can set an answer: the hub has no such function.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 from oracle.chain.addresses import require_address
 from oracle.chain.deploy import Deployment
-from oracle.chain.hub import Hub, Proposals, ShadowTally, hub_interface
+from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, Proposals, ShadowTally, hub_interface
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.call import Call
+from oracle.config.committees import reporters_problems, unreachable
 from oracle.core.errors import ConfigError, DataError
 from oracle.core.formats import to_hex
 
@@ -30,8 +31,7 @@ class FeedOverview:
         name: The feed's name in the configuration.
         model: Number of the active model.
         paused: True if the guardian has paused it.
-        reporters: The addresses that may sign.
-        quorum: How many of them have to sign.
+        committee: The name of its committee.
         change_delay: Seconds from a proposal to its activation.
         proposals: The open proposals.
         shadow: The proposed model's tally so far; None if no model is proposed.
@@ -42,11 +42,28 @@ class FeedOverview:
     hub: str
     model: int
     paused: bool
-    reporters: tuple[str, ...]
-    quorum: int
+    committee: str
     change_delay: int
     proposals: Proposals
     shadow: ShadowTally | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitteeOverview:
+    """A committee as its admin sees it.
+
+    Attributes:
+        name: The committee's name in the configuration.
+        feeds: The names of its feeds.
+        change_delay: Seconds from a proposal to its activation.
+        committee: What the hub has of it.
+    """
+
+    name: str
+    hub: str
+    feeds: tuple[str, ...]
+    change_delay: int
+    committee: Committee
 
 
 def feed_id(deployment: Deployment, name: str) -> bytes:
@@ -58,6 +75,23 @@ def feed_id(deployment: Deployment, name: str) -> bytes:
         raise ConfigError(f"no feed {name!r} is deployed; the deployment has: {known}") from None
 
 
+def committee_number(deployment: Deployment, name: str) -> int:
+    """Return the number of a deployed committee. Raises: ConfigError."""
+    try:
+        return deployment.committees[name].number
+    except KeyError:
+        known = ", ".join(sorted(deployment.committees)) or "none"
+        raise ConfigError(f"no committee {name!r} is deployed; the deployment has: {known}") from None
+
+
+def only_committee(deployment: Deployment) -> str:
+    """Return the name of the committee that is meant if nobody names one. Raises: ConfigError."""
+    if len(deployment.committees) != 1:
+        known = ", ".join(sorted(deployment.committees)) or "none"
+        raise ConfigError(f"the deployment has several committees: name one with --committee, of {known}")
+    return next(iter(deployment.committees))
+
+
 async def overview(rpc: Rpc, deployment: Deployment, name: str) -> FeedOverview:
     """Read a feed and its proposals.
 
@@ -66,23 +100,34 @@ async def overview(rpc: Rpc, deployment: Deployment, name: str) -> FeedOverview:
         ChainUnavailable: No answer.
     """
     hub, of = Hub(rpc, deployment.hub), feed_id(deployment, name)
-    state, config = await hub.feed_state(of), await hub.fresh_feed_config(of)
+    state = await hub.feed_state(of)
     return FeedOverview(
         name=name,
         feed_id=of,
         hub=hub.address,
         model=state.model_number,
         paused=state.paused,
-        reporters=await hub.reporters(of),
-        quorum=config.quorum,
+        committee=deployment.feeds[name].committee,
         change_delay=await hub.read("changeDelay"),
         proposals=await hub.proposals(of),
         shadow=await hub.shadow(of),
     )
 
 
+async def committee_overview(rpc: Rpc, deployment: Deployment, name: str) -> CommitteeOverview:
+    """Read a committee and what is proposed for it. Raises as `overview`."""
+    hub, number = Hub(rpc, deployment.hub), committee_number(deployment, name)
+    return CommitteeOverview(
+        name=name,
+        hub=hub.address,
+        feeds=tuple(each for each, feed in deployment.feeds.items() if feed.committee == name),
+        change_delay=await hub.read("changeDelay"),
+        committee=await hub.committee(number),
+    )
+
+
 def call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Call:
-    """Return the call of an administrative action.
+    """Return the call of an administrative action on a feed.
 
     Args:
         deployment: Has the hub and its feeds.
@@ -93,24 +138,49 @@ def call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Cal
     Raises:
         ConfigError: There is no such feed.
     """
-    data = hub_interface().encode_call(action, feed_id(deployment, name), *arguments)
-    told = ", ".join([name, *(str(each) for each in arguments)])
+    return _call(deployment, name, action, feed_id(deployment, name), *arguments)
+
+
+def committee_call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Call:
+    """Return the call of an administrative action on a committee.
+
+    Args:
+        deployment: Has the hub and its committees.
+        name: The committee's name.
+        action: A function of the hub that takes a committee, for instance "proposeReporters".
+        arguments: The function's further arguments.
+
+    Raises:
+        ConfigError: There is no such committee.
+    """
+    return _call(deployment, name, action, committee_number(deployment, name), *arguments)
+
+
+def _call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Call:
+    data = hub_interface().encode_call(action, *arguments)
+    told = ", ".join([name, *(str(each) for each in arguments[1:])])
     return Call(f"{action}({told})", deployment.hub, data, hub_interface())
 
 
-def reporters_of(addresses: tuple[str, ...], quorum: int) -> tuple[list[str], int]:
+def reporters_of(addresses: tuple[str, ...], quorum: int, keys: int = 1) -> tuple[list[str], int]:
     """Return proposed reporters as the hub takes them.
+
+    Args:
+        addresses: All reporters that the committee is to have.
+        quorum: How many of them must have an answer for a feed.
+        keys: How many reporter keys of its own this process can sign with.
 
     Raises:
         ConfigError: One is not an address.
-        DataError: An address is there twice, or the quorum is larger than the number of reporters.
+        DataError: The hub would refuse them, or no report of this process would reach the quorum.
     """
-    found = [require_address(each, "REPORTER") for each in addresses]
-    if len(set(found)) != len(found):
-        raise DataError("a reporter is named twice")
-    if not 1 <= quorum <= len(found):
-        raise DataError(f"a quorum of {quorum} of {len(found)} reporters: it is from 1 to their number")
-    return found, quorum
+    found = tuple(require_address(each, "REPORTER") for each in addresses)
+    problems = [f"'{'.'.join(where)}' {what}" for where, what in reporters_problems(found, len(found), quorum)]
+    if problem := unreachable(keys, quorum):
+        problems.append(problem)
+    if problems:
+        raise DataError("; ".join(problems))
+    return list(found), quorum
 
 
 def lines(found: FeedOverview, clock: Clock = time.time) -> Mapping[str, str]:
@@ -118,29 +188,54 @@ def lines(found: FeedOverview, clock: Clock = time.time) -> Mapping[str, str]:
     now, proposed, shadow = clock(), found.proposals, found.shadow
     told = {
         "feed": f"{found.name} ({to_hex(found.feed_id)}) of hub {found.hub}",
-        "model": f"{found.model}" + (f", before it {proposed.previous_model}" if proposed.previous_model else ""),
-        "reporters": f"{found.quorum} of {len(found.reporters)}: {', '.join(found.reporters)}",
+        "model": f"{found.model}{_before(proposed, now)}",
+        "committee": found.committee,
         "paused": "yes" if found.paused else "no",
         "change delay": f"{found.change_delay:,} s",
     }
     if proposed.model:
-        told["proposed model"] = f"{proposed.model}, {_from(proposed.model_from, now)}"
+        told["proposed model"] = f"{proposed.model}, {_when(proposed.model_from, now)}"
     if shadow is not None and shadow.min_compared:
         told["its shadow"] = (
             f"{shadow.compared} of {shadow.min_compared} reports compared, {shadow.disagreements} verdicts differ, the "
             f"latest scores are {shadow.distance} of at most {shadow.max_distance} thousandths apart"
         )
-    if proposed.reporters:
-        told["proposed reporters"] = (
-            f"{proposed.quorum} of {len(proposed.reporters)}: {', '.join(proposed.reporters)}, "
-            f"{_from(proposed.reporters_from, now)}"
-        )
     if proposed.unpause_from:
-        told["unpause"] = _from(proposed.unpause_from, now)
+        told["unpause"] = _when(proposed.unpause_from, now)
     return told
 
 
-def _from(moment: int | None, now: float) -> str:
-    if moment is None or moment <= now:
-        return "can be activated now"
-    return f"can be activated in {moment - now:,.0f} s"
+def committee_lines(found: CommitteeOverview, clock: Clock = time.time) -> Mapping[str, str]:
+    """Return the overview of a committee as lines of text by their labels."""
+    now, committee = clock(), found.committee
+    told = {
+        "committee": f"{found.name} (number {committee.number}, epoch {committee.epoch}) of hub {found.hub}",
+        "reporters": f"{committee.quorum} of {len(committee.reporters)}: {', '.join(committee.reporters)}",
+        "feeds": ", ".join(found.feeds) or "none",
+        "change delay": f"{found.change_delay:,} s",
+    }
+    if committee.active_from is not None:
+        told["proposed reporters"] = (
+            f"{committee.proposed_quorum} of {len(committee.proposed)}: {', '.join(committee.proposed)}, "
+            f"{_when(committee.active_from, now)}"
+        )
+    return told
+
+
+def _before(proposed: Proposals, now: float) -> str:
+    """Say to which model a rollback returns, and for how long it can."""
+    if proposed.previous_model is None or proposed.previous_until is None:
+        return ""
+    left = proposed.previous_until - now
+    if left < 0:
+        return f", before it {proposed.previous_model}; the time for a rollback is over"
+    return f", before it {proposed.previous_model}, to which it can be rolled back for {left:,.0f} s"
+
+
+def _when(moment: int | None, now: float) -> str:
+    """Say from when on, and until when, a proposal can be activated."""
+    moment = moment or 0
+    if moment > now:
+        return f"can be activated in {moment - now:,.0f} s"
+    left = moment + CHANGE_WINDOW - now
+    return f"can be activated now, for {left:,.0f} s" if left >= 0 else "has expired: propose it again"

@@ -16,6 +16,7 @@ from oracle.core.formats import checksum_address, from_hex, to_hex
 
 SOURCES: Mapping[str, str] = {
     "ZkOracle": "contracts/src/ZkOracle.sol",
+    "ZkOracleLens": "contracts/src/ZkOracleLens.sol",
     "ZkAggregator": "contracts/src/ZkAggregator.sol",
     "ZkAggregatorFactory": "contracts/src/ZkAggregatorFactory.sol",
     "ZkFeedRegistry": "contracts/src/ZkFeedRegistry.sol",
@@ -24,6 +25,7 @@ SOURCES: Mapping[str, str] = {
     "Models": "contracts/src/libraries/Models.sol",
     "Changes": "contracts/src/libraries/Changes.sol",
     "Shadows": "contracts/src/libraries/Shadows.sol",
+    "Holds": "contracts/src/libraries/Holds.sol",
 }
 """The contracts that are deployed, by name, with the file of each below the project's root."""
 

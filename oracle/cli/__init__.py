@@ -18,6 +18,7 @@ from oracle.cli.bench import bench_command
 from oracle.cli.card import card_group
 from oracle.cli.chain import chain_group
 from oracle.cli.claim import claim_group
+from oracle.cli.committee import committee_group
 from oracle.cli.config import config_group
 from oracle.cli.demo import demo_command
 from oracle.cli.deploy import deploy_command
@@ -52,6 +53,7 @@ for _command in (
     card_group,
     chain_group,
     claim_group,
+    committee_group,
     config_group,
     demo_command,
     deploy_command,

@@ -9,6 +9,7 @@ and in header values only, so that nobody has to write down the keys of paid ser
 
 from __future__ import annotations
 
+from oracle.config.adapters import AdapterConfig
 from oracle.config.chain import ChainConfig
 from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, reporters_problems, unreachable
 from oracle.config.deploy import DeployConfig
@@ -34,6 +35,7 @@ __all__ = [
     "DEFAULT_COMMITTEE",
     "DENOMINATIONS",
     "MAX_AGE",
+    "AdapterConfig",
     "ChainConfig",
     "CommitteeConfig",
     "Config",

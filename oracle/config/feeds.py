@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from oracle.config.adapters import AdapterConfig, adapter_problems
 from oracle.config.committees import DEFAULT_COMMITTEE, Name
 from oracle.core.settings import (
     UINT32_MAX,
@@ -146,7 +147,7 @@ class FeedConfig(Section):
         committee: The name of the committee whose reporters sign. Default: the only one that there is.
         peers: The descriptions of up to two other feeds of the same committee, which are signed with this one in every
             report: a model that sees them can tell a fault of this feed from a move of the whole market.
-        strict_adapter: Also deploy the adapter that reverts when the feed is held, stale or paused.
+        adapters: Adapters to deploy beside the plain one, which every feed has: see `AdapterConfig`.
         pair: Base and quote under which a registry lists the feed: addresses, or names of Chainlink's denominations
             ("ETH", "BTC", "USD", …). None: it is in no registry.
         min_sources: How many sources must agree on a value. Default: 2. A feed with one source must set it to 1.
@@ -175,7 +176,7 @@ class FeedConfig(Section):
     max_spread: Annotated[int, Field(ge=0, le=MAX_MOVE)] = 0
     committee: Name = DEFAULT_COMMITTEE
     peers: Annotated[tuple[str, ...], Field(max_length=MAX_PEERS)] = ()
-    strict_adapter: bool = False
+    adapters: tuple[AdapterConfig, ...] = ()
     pair: Annotated[tuple[Asset, ...], AfterValidator(_base_and_quote)] | None = None
     min_sources: Annotated[int, Field(ge=1)] = 2
     max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None
@@ -203,7 +204,12 @@ class FeedConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*self._measure_problems(), *self._source_problems(), *self._peer_problems()]
+        problems = [
+            *self._measure_problems(),
+            *self._source_problems(),
+            *self._peer_problems(),
+            *adapter_problems(self.adapters, self.heartbeat),
+        ]
         if problems:
             raise wrong_each(problems)
         return self

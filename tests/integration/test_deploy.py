@@ -19,24 +19,40 @@ from oracle.app.deploy import deploy as deploy_configured
 from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
 from oracle.chain.contract import read
-from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, code_problems, deploy, feed_id_of, load_deployment
-from oracle.chain.hub import Hub
+from oracle.chain.deploy import (
+    CommitteePlan,
+    Deployment,
+    DeployPlan,
+    FeedPlan,
+    code_problems,
+    deploy,
+    feed_id_of,
+    load_deployment,
+)
+from oracle.chain.deploy.adapters import PLAIN, AdapterMode, AdapterTerms
+from oracle.chain.deploy.file import DeployedCommittee
+from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.sender import Sender
 from oracle.config import load as load_config
+from oracle.core.encoding import Feature
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup, OracleError, PayerEmpty, WrongChain
 from oracle.proving.artifact import PROBE
 from oracle.proving.artifact import load as load_artifact
-from tests.fakes import feed_config, reporter, stub_artifact
 from tests.integration.conftest import Circuits
 from tests.integration.workspace import Workspace, feed
+from tests.stubs import WINDOW, feed_config, reporter, stub_artifact
 
 REPORTER = reporter().address
 ETH_USD = ("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE", "0x0000000000000000000000000000000000000348")
 REGISTRY = Interface(compiled.load("ZkFeedRegistry").abi)
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+THIRD = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+
+COMMITTEE = CommitteePlan("default", (REPORTER,))
+STRICT, LAST_GOOD = AdapterTerms(AdapterMode.STRICT), AdapterTerms(AdapterMode.LAST_GOOD, 7_200)
 
 OTHER_PROBE = stub_artifact(batch=4)
 OTHER_PROBE = replace(OTHER_PROBE, evidence=replace(OTHER_PROBE.evidence, scores=(-1_000, -999)))
@@ -68,13 +84,13 @@ def path(tmp_path: Path) -> Path:
 
 def feeds(count: int = 1, **changes: Any) -> tuple[FeedPlan, ...]:
     return tuple(
-        FeedPlan(f"feed-{i}", feed_config(f"FEED {i} / USD", **changes), (REPORTER,), strict=i == 0)
+        FeedPlan(f"feed-{i}", feed_config(f"FEED {i} / USD", **changes), adapters=(STRICT,) if i == 0 else ())
         for i in range(count)
     )
 
 
 def plan(**changes: Any) -> DeployPlan:
-    return replace(DeployPlan(feeds(), {"default": [stub_artifact()]}, change_delay=3_600), **changes)
+    return replace(DeployPlan((COMMITTEE,), feeds(), {"default": [stub_artifact()]}, change_delay=3_600), **changes)
 
 
 async def run(
@@ -115,18 +131,21 @@ async def test_everything_is_there_and_as_planned(rpc: Rpc, account: LocalAccoun
     assert (model.model_hash, model.architecture_id, model.score_unit) == (7, 1, 1_000)
     assert model.artifact_hash.hex() == artifact.manifest.artifact_hash == deployment.models[1].artifact_hash
     architecture = await hub.architecture(1)
-    assert (architecture.features, architecture.outputs, architecture.binds_model) == (16, 2, True)
+    assert (architecture.features, architecture.outputs, architecture.binds_model) == (WINDOW, 2, True)
     assert architecture.verifiers == (deployment.verifiers[0].address,)
     assert architecture.code_hashes == (deployment.verifiers[0].code_hash,)
     for planned in wanted.feeds:
         feed = deployment.feeds[planned.name]
         assert await hub.feed_config(feed.feed_id) == planned.config
-        assert await hub.reporters(feed.feed_id) == (REPORTER,)
         assert await hub.aggregator(feed.feed_id) == feed.aggregator
-        assert (feed.strict_aggregator is not None) == planned.strict
+        assert [each.mode for each in feed.adapters] == ["strict"] * len(planned.adapters)
+        assert (feed.committee, deployment.committees) == ("default", {"default": DeployedCommittee(number=1)})
+    committee = await hub.committee(1)
+    assert (committee.reporters, committee.quorum, committee.epoch) == ((REPORTER,), 1, 1)
     assert deployment.verifiers[0].srs_origin == "insecure-local"
-    assert sorted(deployment.libraries) == ["Changes", "Models", "Shadows"]
+    assert sorted(deployment.libraries) == ["Changes", "Holds", "Models", "Shadows"]
     assert await hub.read("aggregatorFactory") == deployment.factory
+    assert await hub.lens() == deployment.lens
     assert await code_problems(rpc, deployment.hub) == []
     assert said[-1].startswith("done: hub ")
     # It contains no key, and no transaction that could still be sent.
@@ -145,7 +164,7 @@ async def test_what_is_new_in_the_plan_is_added(rpc: Rpc, account: LocalAccount,
     first = await run(plan(), rpc, account, path)
     # Another model of the same architecture costs a hash, not a verifier.
     models = {"default": [stub_artifact()], "new": [stub_artifact(model_hash=8)]}
-    more = (*feeds(1), FeedPlan("another", feed_config("NEW / USD"), (REPORTER,), model="new"))
+    more = (*feeds(1), FeedPlan("another", feed_config("NEW / USD"), model="new"))
     second = await run(plan(feeds=more, models=models), rpc, account, path)
     assert second.hub == first.hub
     assert await contents(second, rpc) == (1, 2, 2)
@@ -187,18 +206,53 @@ async def test_public_models_have_an_architecture_each(rpc: Rpc, account: LocalA
     assert not (await Hub(rpc, deployment.hub).architecture(2)).binds_model
 
 
-async def test_a_model_that_sees_the_spread_has_an_architecture_of_its_own(
+async def test_a_model_that_sees_other_features_has_an_architecture_of_its_own(
     rpc: Rpc, account: LocalAccount, path: Path
 ) -> None:
     """It does, although circuits and verifiers are the same."""
-    models = {name: [stub_artifact(name=name, spread=name == "b")] for name in ("a", "b")}
-    each = tuple(replace(feed, model=name) for feed, name in zip(feeds(2), models, strict=True))
+    lists = {"a": WINDOW, "b": (*WINDOW[:-1], Feature.SPREAD), "c": WINDOW[::-1]}
+    models = {name: [stub_artifact(name=name, features=listed)] for name, listed in lists.items()}
+    each = tuple(replace(feed, model=name) for feed, name in zip(feeds(3), models, strict=True))
     deployment = await run(plan(feeds=each, models=models), rpc, account, path)
     hub = Hub(rpc, deployment.hub)
-    found = [await hub.architecture(number) for number in (1, 2)]
-    assert [architecture.has_spread for architecture in found] == [False, True]
-    assert found[0].verifiers == found[1].verifiers
+    found = [await hub.architecture(number) for number in (1, 2, 3)]
+    assert [architecture.features for architecture in found] == [*lists.values()]
+    assert found[0].verifiers == found[1].verifiers == found[2].verifiers
     assert await run(plan(feeds=each, models=models), rpc, account, path) == deployment
+
+
+async def test_feeds_name_each_other_and_their_committee(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """The first feed is added before its peers; a model that sees peers judges it from the beginning."""
+    one, two, three = feeds(3)
+    peers = {one: (two.feed_id, three.feed_id), two: (one.feed_id,), three: ()}
+    wanted = tuple(replace(each, config=replace(each.config, peers=ids)) for each, ids in peers.items())
+    wanted = (replace(wanted[0], model="peers"), *wanted[1:])
+    other = CommitteePlan("other", (OTHER, REPORTER, THIRD), 3)
+    alone = FeedPlan("alone", feed_config("ALONE / USD"), committee="other")
+    sees = (Feature.MOVE, Feature.PEER_MOVE_1, Feature.PEER_SEEN_1, Feature.VARIANCE)
+    models = {"default": [stub_artifact()], "peers": [stub_artifact(name="peers", features=sees)]}
+    planned = plan(committees=(COMMITTEE, other), feeds=(*wanted, alone), models=models)
+    deployment = await run(planned, rpc, account, path)
+    hub = Hub(rpc, deployment.hub)
+    for each in wanted:
+        assert (await hub.feed_config(each.feed_id)).peers == each.config.peers
+        assert (await hub.feed_state(each.feed_id)).peers == each.config.peers
+    assert [(await hub.feed_config(each.feed_id)).committee for each in (*wanted, alone)] == [1, 1, 1, 2]
+    assert {name: each.number for name, each in deployment.committees.items()} == {"default": 1, "other": 2}
+    assert ((await hub.committee(2)).quorum, (await hub.committee(2)).reporters) == (3, (OTHER, REPORTER, THIRD))
+    nonce = await rpc.nonce(account.address)
+    assert await run(planned, rpc, account, path) == deployment
+    # A plan in another order is the same plan.
+    assert await run(replace(planned, committees=(other, COMMITTEE)), rpc, account, path) == deployment
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_adapters_beside_the_plain_one(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    wanted = plan(feeds=(replace(feeds()[0], adapters=(STRICT, LAST_GOOD)),))
+    deployment = await run(wanted, rpc, account, path)
+    strict, last_good = deployment.feeds["feed-0"].adapters
+    assert (strict.mode, last_good.mode, last_good.bound, last_good.uptime_feed) == ("strict", "last-good", 7_200, None)
+    assert len({deployment.feeds["feed-0"].aggregator, strict.address, last_good.address}) == 3
 
 
 # --- interrupted ---------------------------------------------------------------------------------------------------
@@ -234,9 +288,9 @@ async def test_killed_at_every_step(rpc: Rpc, account: LocalAccount, path: Path)
                     load_deployment(path)
     assert kills > 30
     assert await contents(deployment, rpc) == (1, 1, 2)
-    # Three libraries, factory, verifier, hub, architecture, model; feed, aggregator, link for each feed; one strict
-    # adapter; registry, proposal, listing: nothing twice.
-    assert await rpc.nonce(account.address) - chain_before == 8 + 2 * 3 + 1 + 3
+    # Four libraries, factory, lens, verifier, hub, committee, architecture, model; feed, aggregator and link for each
+    # feed; one strict adapter; registry, proposal, listing: nothing twice.
+    assert await rpc.nonce(account.address) - chain_before == 11 + 2 * 3 + 1 + 3
 
 
 async def test_a_listing_waits_for_its_delay(chain: Anvil, rpc: Rpc, account: LocalAccount, path: Path) -> None:
@@ -295,8 +349,8 @@ async def test_adapters_that_somebody_else_deployed(rpc: Rpc, account: LocalAcco
     steps = document(path)["steps"]
     other = Sender(rpc, await keystore.local_chain_key(2, rpc), poll_s=0.01)
     factory = Interface(compiled.load("ZkAggregatorFactory").abi)
-    for strict in (False, True):
-        call = factory.encode_call("deploy", steps["hub"]["address"], feed_id_of("FEED 0 / USD"), strict)
+    for terms in (PLAIN, STRICT):
+        call = factory.encode_call("deploy", steps["hub"]["address"], feed_id_of("FEED 0 / USD"), terms.values)
         transaction = await other.sign(steps["factory"]["address"], call)
         await other.broadcast(transaction)
         await other.wait(transaction.tx_hash, 10)
@@ -397,11 +451,11 @@ async def test_a_verifier_that_is_not_the_manifest_s(rpc: Rpc, account: LocalAcc
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("part", ["Changes", "Models", "Shadows", "factory"])
+@pytest.mark.parametrize("part", ["Changes", "Holds", "Models", "Shadows", "factory", "lens"])
 async def test_code_below_the_hub_that_is_not_ours(rpc: Rpc, account: LocalAccount, path: Path, part: str) -> None:
     deployment = await run(plan(), rpc, account, path)
-    address = deployment.factory if part == "factory" else deployment.libraries[part]
-    name = "ZkAggregatorFactory" if part == "factory" else part
+    apart = {"factory": ("ZkAggregatorFactory", deployment.factory), "lens": ("ZkOracleLens", deployment.lens)}
+    name, address = apart.get(part) or (part, deployment.libraries[part])
     code = bytearray(await rpc.code(address))
     code[-1] ^= 1
     await rpc.request("anvil_setCode", address, "0x" + code.hex())
@@ -430,12 +484,16 @@ async def test_a_hub_that_is_linked_with_another_library(rpc: Rpc, account: Loca
     assert await code_problems(rpc, hub) == [f"the code at {hub} is not this release's hub"]
 
 
-async def test_another_factory_than_the_hub_s(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+@pytest.mark.attack
+@pytest.mark.parametrize(("step", "view"), [("factory", "aggregatorFactory"), ("lens", "lens")])
+async def test_another_contract_than_the_hub_names(
+    rpc: Rpc, account: LocalAccount, path: Path, step: str, view: str
+) -> None:
     await run(plan(), rpc, account, path)
     found = document(path)
-    del found["steps"]["factory"]
+    del found["steps"][step]
     store(path, found)
-    with pytest.raises(DeploymentError, match="takes adapters of the factory"):
+    with pytest.raises(DeploymentError, match=f"names 0x.* as its {view}, not 0x"):
         await run(plan(), rpc, account, path)
 
 
@@ -469,14 +527,66 @@ async def test_feeds_do_not_change(
 
 
 async def test_reporters_and_models_change_by_proposal_only(rpc: Rpc, account: LocalAccount, path: Path) -> None:
-    await run(plan(), rpc, account, path)
+    first = await run(plan(), rpc, account, path)
     nonce = await rpc.nonce(account.address)
-    other = tuple(replace(feed, reporters=(OTHER,)) for feed in feeds())
-    with pytest.raises(DeploymentError, match="reporters are"):
-        await run(plan(feeds=other), rpc, account, path)
+    for other, says in (
+        (CommitteePlan("default", (OTHER,)), f"reporters are {REPORTER} on-chain, {OTHER} here"),
+        (CommitteePlan("default", (OTHER, REPORTER, THIRD), 3), "quorum is 1 on-chain, 3 here"),
+    ):
+        with pytest.raises(DeploymentError, match=rf"committee default \(number 1\) exists and differs: .*{says}"):
+            await run(plan(committees=(other,)), rpc, account, path)
     with pytest.raises(DeploymentError, match="changes by proposal"):
         await run(plan(models={"default": [stub_artifact(model_hash=8)]}), rpc, account, path)
     assert await rpc.nonce(account.address) == nonce
+
+    hub = hub_interface()
+    await act(rpc, account, first.hub, hub.encode_call("proposeReporters", 1, [OTHER], 1))
+    await rpc.request("evm_increaseTime", 3_600)
+    await rpc.request("evm_mine")
+    await act(rpc, account, first.hub, hub.encode_call("activateReporters", 1))
+    # The number is in the file, so the committee is found whoever its reporters are by now.
+    with pytest.raises(DeploymentError, match=f"reporters are {OTHER} on-chain, {REPORTER} here"):
+        await run(plan(), rpc, account, path)
+    assert await run(plan(committees=(CommitteePlan("default", (OTHER,)),)), rpc, account, path) == first
+
+
+async def act(rpc: Rpc, account: LocalAccount, to: str, data: bytes) -> None:
+    """Send a transaction, and wait until it is mined."""
+    sender = Sender(rpc, account, poll_s=0.01)
+    transaction = await sender.sign(to, data, hub_interface().decode_error)
+    await sender.broadcast(transaction)
+    assert (await sender.wait(transaction.tx_hash, 10)).succeeded
+
+
+async def test_committee_and_peers_of_a_feed_do_not_change(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    one, two = feeds(2)
+    await run(plan(feeds=(one, two)), rpc, account, path)
+    nonce = await rpc.nonce(account.address)
+    other = CommitteePlan("other", (OTHER,))
+    moved = plan(committees=(COMMITTEE, other), feeds=(replace(one, committee="other"), two))
+    with pytest.raises(DeploymentError, match="committee is number 1 on-chain, other here, one that is not there yet"):
+        await run(moved, rpc, account, path)
+    with_peer = replace(one, config=replace(one.config, peers=(two.feed_id,)))
+    with pytest.raises(DeploymentError, match="peers are none on-chain, FEED 1 / USD here"):
+        await run(plan(feeds=(with_peer, two)), rpc, account, path)
+    assert await rpc.nonce(account.address) == nonce
+
+
+async def test_a_hub_that_was_handed_over_can_be_deployed_to(rpc: Rpc, account: LocalAccount, path: Path) -> None:
+    """The deployer is its guardian no more. Only a guardian that the plan names has to be one."""
+    first = await run(plan(admin=OTHER), rpc, account, path)
+    await rpc.request("evm_increaseTime", 3_601)
+    await rpc.request("evm_mine")
+    await rpc.request("anvil_impersonateAccount", OTHER)
+    data = "0x" + hub_interface().encode_call("acceptDefaultAdminTransfer").hex()
+    await rpc.request("eth_sendTransaction", {"from": OTHER, "to": first.hub, "data": data})
+    await rpc.request("evm_mine")
+    hub = Hub(rpc, first.hub)
+    assert await hub.read("defaultAdmin") == OTHER
+    assert not await hub.read("hasRole", await hub.read("GUARDIAN_ROLE"), account.address)
+    assert await run(plan(admin=OTHER), rpc, account, path) == first
+    with pytest.raises(DeploymentError, match=f"{account.address} is not guardian"):
+        await run(plan(admin=OTHER, guardian=account.address), rpc, account, path)
 
 
 async def test_the_hub_s_own_settings_do_not_change(rpc: Rpc, account: LocalAccount, path: Path) -> None:
@@ -529,7 +639,28 @@ async def test_another_chain_than_configured(chain: Anvil, account: LocalAccount
         (plan(feeds=(*feeds(), *feeds())), "same name"),
         (plan(feeds=(*feeds(), replace(feeds()[0], name="b"))), "same description"),
         (plan(feeds=(replace(feeds()[0], model="none"),)), "no model 'none'"),
+        (plan(feeds=(replace(feeds()[0], committee="none"),)), "no committee 'none'"),
+        (plan(committees=(COMMITTEE, COMMITTEE)), "two committees have the same name"),
+        (plan(committees=(COMMITTEE, replace(COMMITTEE, name="b"))), "the same reporters and quorum: one would do"),
+        (
+            plan(committees=(replace(COMMITTEE, quorum=2),)),
+            "'quorum' is 2, but there are 1 reporters; 'quorum' is 2, but",
+        ),
+        (plan(committees=(replace(COMMITTEE, reporters=(OTHER, OTHER)),)), "'reporters' names an address twice"),
+        (plan(feeds=feeds(1, peers=(feed_id_of("X"),))), f"its peer 0x{feed_id_of('X').hex()} is not in the plan"),
+        (
+            plan(
+                committees=(COMMITTEE, CommitteePlan("b", (OTHER,))),
+                feeds=(*feeds(1, peers=(feed_id_of("FEED 1 / USD"),)), replace(feeds(2)[1], committee="b")),
+            ),
+            "its peer feed-1 is of another committee",
+        ),
+        (
+            plan(models={"default": [stub_artifact(features=(Feature.MOVE, Feature.PEER_MOVE_1))]}),
+            r"model default sees 2 peer\(s\), but the feed names 0",
+        ),
         (plan(models={"default": []}), "has no artifact"),
+        (plan(models={"default": [stub_artifact(), stub_artifact(batch=4, features=WINDOW[1:])]}), "not of one model"),
         (plan(models={"default": [stub_artifact(), stub_artifact(batch=4, model_hash=9)]}), "not of one model"),
         (plan(models={"default": [stub_artifact(), stub_artifact()]}), "two artifacts of one batch size"),
         (plan(models={"default": [stub_artifact(), OTHER_PROBE]}), "not of one window and its scores"),
@@ -605,7 +736,7 @@ async def test_damaged_files(rpc: Rpc, account: LocalAccount, path: Path) -> Non
 
     assert "deployment.hub" in damage(lambda found: found["deployment"].update(hub="0x12"))
     assert "deployment.hub" in damage(lambda found: found["deployment"].update(hub=good["deployment"]["hub"].lower()))
-    assert "format" in damage(lambda found: found.update(format=1))
+    assert "format" in damage(lambda found: found.update(format=2))
     assert "libraries.Models" in damage(lambda found: found["deployment"]["libraries"].update(Models="0x12"))
     assert "extra" in damage(lambda found: found["deployment"].update(extra=1))
     assert "feed_id" in damage(lambda found: found["deployment"]["feeds"]["feed-0"].update(feed_id="0x00"))

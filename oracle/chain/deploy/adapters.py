@@ -1,10 +1,9 @@
-"""A feed's adapters: their terms, and how one is deployed at the address that follows from them."""
+"""A feed's adapters: each is deployed at the address that follows from its terms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cache
 
 from oracle.chain import compiled
@@ -13,57 +12,22 @@ from oracle.chain.compiled import Compiled
 from oracle.chain.contract import read
 from oracle.chain.deploy.check import require_code
 from oracle.chain.deploy.steps import Steps
+from oracle.chain.deploy.terms import NO_FEED, PLAIN, AdapterMode, AdapterTerms
 from oracle.chain.hub import aggregator_interface
 from oracle.core.errors import ContractRejected, DeploymentError
 
-NO_FEED = "0x" + "00" * 20
+__all__ = [
+    "NO_FEED",
+    "PLAIN",
+    "AdapterMode",
+    "AdapterPlace",
+    "AdapterTerms",
+    "deploy_adapter",
+    "factory_interface",
+]
 
 UP, DOWN = 0, 1
 """The answers of a feed of a sequencer's uptime."""
-
-
-class AdapterMode(IntEnum):
-    """The rule by which an adapter gives the latest round, as the contract's number for it."""
-
-    PLAIN = 0
-    STRICT = 1
-    LAST_GOOD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterTerms:
-    """The terms of an adapter, from which its address follows: `IZkAggregator.Terms`, in its order.
-
-    Attributes:
-        bound: The largest age of an answer in seconds (LAST_GOOD); else 0.
-        uptime_feed: The chain's feed of its sequencer's uptime; the zero address: no guard.
-        grace: Seconds after the sequencer's return without an answer; 0 without a guard.
-    """
-
-    mode: AdapterMode = AdapterMode.PLAIN
-    bound: int = 0
-    uptime_feed: str = NO_FEED
-    grace: int = 0
-
-    @property
-    def values(self) -> tuple[int, int, str, int]:
-        """The terms as arguments of the factory."""
-        return (int(self.mode), self.bound, self.uptime_feed, self.grace)
-
-    @property
-    def is_guarded(self) -> bool:
-        """True if the adapter looks at the sequencer."""
-        return self.uptime_feed != NO_FEED
-
-    def __str__(self) -> str:
-        """Return the terms in a few words, as in a step's name: "last-good 7200 s"."""
-        words = self.mode.name.lower().replace("_", "-")
-        words += f" {self.bound} s" if self.bound else ""
-        return words + (f" guarded by {self.uptime_feed} ({self.grace} s)" if self.is_guarded else "")
-
-
-PLAIN = AdapterTerms()
-"""The terms of the adapter that a hub links."""
 
 
 @cache

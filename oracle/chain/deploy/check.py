@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
 from oracle.chain import compiled
 from oracle.chain.compiled import Compiled
-from oracle.chain.deploy.plan import DeployPlan, FeedPlan, feed_id_of
+from oracle.chain.deploy.plan import CommitteePlan, DeployPlan, FeedPlan, VerifierArtifact
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
-from oracle.core.errors import DeploymentError, InsecureSetup
-from oracle.core.formats import from_hex
+from oracle.config.committees import reporters_problems
+from oracle.core.encoding import PEER_FEATURES, Feature, parse_features
+from oracle.core.errors import DataError, DeploymentError, InsecureSetup
+from oracle.core.formats import from_hex, to_hex
 
 PUBLIC_CEREMONY = "public-ceremony"
 
@@ -27,31 +29,67 @@ CEREMONY_CONSTANT = bytes.fromhex("186282957db913abd99f91db59fe69922e95040603ef4
 def check_plan(plan: DeployPlan) -> None:
     """Raise DeploymentError for a mistake that can be seen without a chain."""
     for values, what in (
-        ([feed.name for feed in plan.feeds], "name"),
-        ([feed.config.description for feed in plan.feeds], "description"),
+        ([feed.name for feed in plan.feeds], "two feeds have the same name"),
+        ([feed.config.description for feed in plan.feeds], "two feeds have the same description"),
+        ([committee.name for committee in plan.committees], "two committees have the same name"),
     ):
         twice = {value for value in values if values.count(value) > 1}
         if twice:
-            raise DeploymentError(f"two feeds have the same {what}: {', '.join(sorted(twice))}")
+            raise DeploymentError(f"{what}: {', '.join(sorted(twice))}")
+    signing = [(frozenset(each.reporters), each.quorum) for each in plan.committees]
+    if len(set(signing)) != len(signing):
+        raise DeploymentError("two committees have the same reporters and quorum: one would do")
+    for committee in plan.committees:
+        problems = reporters_problems(committee.reporters, len(committee.reporters), committee.quorum)
+        if problems:
+            told = "; ".join(f"'{'.'.join(where)}' {what}" for where, what in problems)
+            raise DeploymentError(f"committee {committee.name}: {told}")
+    features = {name: _features(name, artifacts) for name, artifacts in plan.models.items()}
     for feed in plan.feeds:
-        if feed.model not in plan.models:
-            raise DeploymentError(f"feed {feed.name}: there is no model {feed.model!r} in the plan")
-    for name, artifacts in plan.models.items():
-        if not artifacts:
-            raise DeploymentError(f"model {name} has no artifact")
-        hashes = {artifact.model_hash for artifact in artifacts}
-        manifests = [artifact.manifest for artifact in artifacts]
-        shapes = {(each.features, each.outputs, each.spread, each.score_unit) for each in manifests}
-        if len(hashes) > 1 or len(shapes) > 1:
-            raise DeploymentError(f"model {name}: its artifacts are not of one model")
-        batches = [each.batch for each in manifests]
-        if len(set(batches)) != len(batches):
-            raise DeploymentError(f"model {name} has two artifacts of one batch size ({', '.join(map(str, batches))})")
-        probes = [artifact.probe() for artifact in artifacts]
-        if len({(probe.window, probe.scores) for probe in probes}) > 1:
-            raise DeploymentError(
-                f"model {name}: the probes of its artifacts are not of one window and its scores: build them again"
-            )
+        _check_planned_feed(plan, feed, features)
+
+
+def _features(name: str, artifacts: Sequence[VerifierArtifact]) -> tuple[Feature, ...]:
+    """Return the features that a planned model sees.
+
+    Raises:
+        DeploymentError: The artifacts are not circuits of one model.
+    """
+    if not artifacts:
+        raise DeploymentError(f"model {name} has no artifact")
+    hashes = {artifact.model_hash for artifact in artifacts}
+    manifests = [artifact.manifest for artifact in artifacts]
+    shapes = {(tuple(each.features), each.outputs, each.score_unit) for each in manifests}
+    if len(hashes) > 1 or len(shapes) > 1:
+        raise DeploymentError(f"model {name}: its artifacts are not of one model")
+    batches = [each.batch for each in manifests]
+    if len(set(batches)) != len(batches):
+        raise DeploymentError(f"model {name} has two artifacts of one batch size ({', '.join(map(str, batches))})")
+    probes = [artifact.probe() for artifact in artifacts]
+    if len({(probe.window, probe.scores) for probe in probes}) > 1:
+        raise DeploymentError(
+            f"model {name}: the probes of its artifacts are not of one window and its scores: build them again"
+        )
+    return features_of(artifacts[0])
+
+
+def _check_planned_feed(plan: DeployPlan, feed: FeedPlan, features: Mapping[str, tuple[Feature, ...]]) -> None:
+    if feed.model not in features:
+        raise DeploymentError(f"feed {feed.name}: there is no model {feed.model!r} in the plan")
+    if feed.committee not in {committee.name for committee in plan.committees}:
+        raise DeploymentError(f"feed {feed.name}: there is no committee {feed.committee!r} in the plan")
+    planned = {each.feed_id: each for each in plan.feeds}
+    for peer in feed.config.peers:
+        if peer not in planned:
+            raise DeploymentError(f"feed {feed.name}: its peer {to_hex(peer)} is not in the plan")
+        if planned[peer].committee != feed.committee:
+            raise DeploymentError(f"feed {feed.name}: its peer {planned[peer].name} is of another committee")
+    seen = [number for number, each in enumerate(PEER_FEATURES, 1) if set(each) & set(features[feed.model])]
+    if seen and max(seen) > len(feed.config.peers):
+        raise DeploymentError(
+            f"feed {feed.name}: model {feed.model} sees {max(seen)} peer(s), but the feed names "
+            f"{len(feed.config.peers)}: add to its 'peers', or give it another model"
+        )
 
 
 async def require_public_srs(plan: DeployPlan, rpc: Rpc) -> None:
@@ -87,7 +125,7 @@ async def require_code(rpc: Rpc, address: str, contract: Compiled, file: Path) -
 
 
 async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | None = None) -> list[str]:
-    """List the code of a hub that is not this release's: the hub's own, its libraries', or its factory's.
+    """List the code of a hub that is not this release's: the hub's own, its libraries', its lens's, its factory's.
 
     The libraries' addresses are in the hub's code, so this needs no deployment file. The adapters are not checked:
     their code follows from the factory's.
@@ -112,9 +150,13 @@ async def code_problems(rpc: Rpc, hub: str, contracts: Mapping[str, Compiled] | 
     for name, address in libraries.items():
         if not contracts[name].matches(await rpc.code(address), address):
             problems.append(f"the code at {address} is not this release's {name}, a library of the hub")
-    factory = await Hub(rpc, hub).read("aggregatorFactory")
-    if not contracts["ZkAggregatorFactory"].matches(await rpc.code(factory), factory):
-        problems.append(f"the code at {factory} is not this release's factory of adapters")
+    for view, name, what in (
+        ("lens", "ZkOracleLens", "lens, which reads the hub"),
+        ("aggregatorFactory", "ZkAggregatorFactory", "factory of adapters"),
+    ):
+        address = await Hub(rpc, hub).read(view)
+        if not contracts[name].matches(await rpc.code(address), address):
+            problems.append(f"the code at {address} is not this release's {what}")
     return problems
 
 
@@ -123,35 +165,77 @@ def srs_origin(code: bytes) -> Literal["public-ceremony", "insecure-local"]:
     return "public-ceremony" if CEREMONY_CONSTANT in code else "insecure-local"
 
 
-async def check_feed(plan: DeployPlan, hub: Hub, feed: FeedPlan) -> None:
-    """Compare a feed on-chain with the plan. It can't be changed by deploying.
+async def check_committee(hub: Hub, committee: CommitteePlan, number: int) -> None:
+    """Compare a committee on-chain with the plan. It can't be changed by deploying.
 
     Raises:
         DeploymentError: They differ; the message names each difference.
     """
-    feed_id = feed_id_of(feed.config.description)
-    found = await hub.fresh_feed_config(feed_id)
+    found = await hub.committee(number)
+    differences = []
+    if set(found.reporters) != set(committee.reporters):
+        differences.append(
+            f"reporters are {', '.join(found.reporters)} on-chain, {', '.join(committee.reporters)} here"
+        )
+    if found.quorum != committee.quorum:
+        differences.append(f"quorum is {found.quorum} on-chain, {committee.quorum} here")
+    if differences:
+        raise DeploymentError(
+            f"committee {committee.name} (number {number}) exists and differs: {'; '.join(differences)}. Reporters and "
+            "quorum change by proposal (`oracle committee propose-reporters`): correct the configuration"
+        )
+
+
+async def check_feed(plan: DeployPlan, hub: Hub, feed: FeedPlan, committee: int | None) -> None:
+    """Compare a feed on-chain with the plan. It can't be changed by deploying.
+
+    Args:
+        committee: The number of its committee; None if the committee is not there yet.
+
+    Raises:
+        DeploymentError: They differ; the message names each difference.
+    """
+    found = await hub.feed_config(feed.feed_id)
+    wanted = replace(feed.config, committee=committee or 0)
     differences = [
-        f"{field.name} is {getattr(found, field.name)} on-chain, {getattr(feed.config, field.name)} here"
+        f"{field.name} is {getattr(found, field.name)} on-chain, {getattr(wanted, field.name)} here"
         for field in fields(HubFeedConfig)
-        if getattr(found, field.name) != getattr(feed.config, field.name)
+        if field.name not in ("committee", "peers") and getattr(found, field.name) != getattr(wanted, field.name)
     ]
-    reporters = await hub.reporters(feed_id)
-    if set(reporters) != set(feed.reporters):
-        differences.append(f"reporters are {', '.join(reporters)} on-chain, {', '.join(feed.reporters)} here")
+    if found.committee != committee:
+        here = "one that is not there yet" if committee is None else f"number {committee}"
+        differences.append(f"committee is number {found.committee} on-chain, {feed.committee} here, {here}")
+    if found.peers != wanted.peers:
+        names = {each.feed_id: each.config.description for each in plan.feeds}
+        there, here = (
+            ", ".join(names.get(peer, to_hex(peer)) for peer in peers) or "none"
+            for peers in (found.peers, wanted.peers)
+        )
+        differences.append(f"peers are {there} on-chain, {here} here")
     if differences:
         raise DeploymentError(
             f"feed {feed.name} ({feed.config.description}) exists and differs: {'; '.join(differences)}. A feed is "
-            "fixed once it is made (reporters and quorum change by proposal): correct the configuration, "
-            "or give the feed another description"
+            "fixed once it is made: correct the configuration, or give the feed another description"
         )
     if plan.adds_model:
         return
     artifact = dict(plan.circuits())[feed.model][0]
-    active = await hub.model((await hub.feed_state(feed_id)).model_number)
+    active = await hub.model((await hub.feed_state(feed.feed_id)).model_number)
     if active.artifact_hash != from_hex(artifact.manifest.artifact_hash):
         raise DeploymentError(
             f"feed {feed.name} ({feed.config.description}) is judged by the model of artifact "
             f"{active.artifact_hash.hex()}, here it is {artifact.manifest.artifact_hash.removeprefix('0x')}: "
             "a feed's model changes by proposal, not by deploying (add it first with `oracle deploy --add-model`)"
         )
+
+
+def features_of(artifact: VerifierArtifact) -> tuple[Feature, ...]:
+    """Return the features that a circuit's model sees, in the window's order.
+
+    Raises:
+        DeploymentError: The manifest names one that there is none of.
+    """
+    try:
+        return parse_features(artifact.manifest.features)
+    except DataError as error:
+        raise DeploymentError(f"the artifact in {artifact.path} names features of another release: {error}") from error

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import checksum_address, from_hex, to_hex
 
-FORMAT = 2
+FORMAT = 3
 
 
 def _from_hex(value: object) -> object:
@@ -80,14 +80,37 @@ class DeployedModel(_Part):
     artifacts: dict[int, str]
 
 
+class DeployedCommittee(_Part):
+    """A committee. Its reporters can change, and are read from the chain."""
+
+    number: int
+
+
+class DeployedAdapter(_Part):
+    """An adapter beside a feed's plain one, with the terms from which its address follows."""
+
+    address: Address
+    mode: Literal["strict", "last-good"]
+    bound: int
+    uptime_feed: Address | None
+    grace: int
+
+
 class DeployedFeed(_Part):
-    """A feed with its Chainlink adapters."""
+    """A feed with its Chainlink adapters.
+
+    Attributes:
+        committee: The name of its committee.
+        aggregator: The plain adapter, which the hub links.
+        adapters: All others.
+    """
 
     feed_id: Hash32
     description: str
     decimals: int
+    committee: str
     aggregator: Address
-    strict_aggregator: Address | None = None
+    adapters: tuple[DeployedAdapter, ...] = ()
 
 
 class Deployment(_Part):
@@ -96,7 +119,9 @@ class Deployment(_Part):
     Attributes:
         block: The block in which the hub was deployed: no event is older.
         libraries: Libraries, by name; their addresses are in the hub's code.
+        lens: Reads what the hub stores.
         factory: Deploys the feeds' adapters.
+        committees: Committees, by their names in the configuration.
         models: Models, by the number that the hub gave them.
         feeds: Feeds, by their names in the configuration.
         registry: Looks feeds up by base and quote; None if no feed is listed.
@@ -106,11 +131,13 @@ class Deployment(_Part):
     hub: Address
     hub_code_hash: Hash32
     libraries: dict[str, Address]
+    lens: Address
     factory: Address
     block: int
     deployer: Address
     verifiers: tuple[DeployedVerifier, ...]
     models: dict[int, DeployedModel]
+    committees: dict[str, DeployedCommittee]
     feeds: dict[str, DeployedFeed]
     registry: Address | None = None
 
@@ -128,7 +155,7 @@ class Step(_Part):
 class DeploymentFile(_Part):
     """The content of the deployment file: the result of the latest finished run, and the steps to the next one."""
 
-    format: Literal[2]
+    format: Literal[3]
     chain_id: int
     deployment: Deployment | None
     steps: dict[str, Step]

@@ -1,4 +1,4 @@
-"""The plan of a deployment: the feeds and models that the hub should have."""
+"""The plan of a deployment: the committees, feeds and models that the hub should have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from oracle.chain.deploy.terms import AdapterTerms
 from oracle.chain.hub import HubFeedConfig
+from oracle.config.committees import DEFAULT_COMMITTEE
 from oracle.core.formats import keccak
 
 
@@ -17,11 +19,9 @@ class CircuitManifest(Protocol):
     @property
     def batch(self) -> int: ...
     @property
-    def features(self) -> int: ...
+    def features(self) -> Sequence[str]: ...
     @property
     def outputs(self) -> int: ...
-    @property
-    def spread(self) -> bool: ...
     @property
     def score_unit(self) -> int: ...
     @property
@@ -69,24 +69,44 @@ class VerifierArtifact(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CommitteePlan:
+    """A committee to deploy.
+
+    Attributes:
+        name: Its name in the configuration and in the deployment file; on the hub it has a number.
+        reporters: Checksummed addresses.
+        quorum: How many of them must have an answer for a feed; odd.
+    """
+
+    name: str
+    reporters: tuple[str, ...]
+    quorum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class FeedPlan:
     """A feed to deploy.
 
     Attributes:
         name: Its name in the configuration and in the deployment file.
-        config: The configuration that is fixed in the contract.
-        reporters: Checksummed addresses.
-        strict: Also deploy the adapter that gives no answer while the feed is held, stale or paused.
+        config: The terms that are fixed in the contract. The committee's number is filled in once it is known.
+        committee: The name of the plan's committee whose reporters sign.
+        adapters: The terms of adapters to deploy beside the plain one.
         model: The name of the plan's model that judges it.
         pair: Base and quote under which the registry lists its adapter; None if it is not listed.
     """
 
     name: str
     config: HubFeedConfig
-    reporters: tuple[str, ...]
-    strict: bool = False
+    committee: str = DEFAULT_COMMITTEE
+    adapters: tuple[AdapterTerms, ...] = ()
     model: str = "default"
     pair: tuple[str, ...] | None = None
+
+    @property
+    def feed_id(self) -> bytes:
+        """The hub's id of the feed, 32 bytes."""
+        return feed_id_of(self.config.description)
 
 
 @dataclass(frozen=True)
@@ -94,7 +114,8 @@ class DeployPlan:
     """Everything to deploy on one chain.
 
     Attributes:
-        feeds: The feeds, in the order in which they are added.
+        committees: The committees, in the order in which they are added.
+        feeds: The feeds, in the order in which they are added. A feed may be added before its peers.
         models: Name to the circuits of one model, one for each batch size.
         change_delay: Seconds between the proposal of a change and its taking effect.
         admin: Owns the hub in the end, and has to accept the role; None leaves it with the deployer.
@@ -103,6 +124,7 @@ class DeployPlan:
             proposed for them. If False, that is an error, because the plan may be wrong.
     """
 
+    committees: tuple[CommitteePlan, ...]
     feeds: tuple[FeedPlan, ...]
     models: Mapping[str, Sequence[VerifierArtifact]]
     change_delay: int

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from oracle.chain import compiled
-from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import Compiled
-from oracle.chain.contract import read
-from oracle.chain.deploy.check import check_feed, check_plan, require_code, require_public_srs, srs_origin
-from oracle.chain.deploy.file import DeployedFeed, DeployedModel, DeployedVerifier, Deployment
-from oracle.chain.deploy.plan import DeployPlan, FeedPlan, VerifierArtifact, feed_id_of
+from oracle.chain.deploy.adapters import AdapterPlace, deploy_adapter
+from oracle.chain.deploy.check import (
+    check_committee,
+    check_feed,
+    check_plan,
+    features_of,
+    require_code,
+    require_public_srs,
+    srs_origin,
+)
+from oracle.chain.deploy.file import (
+    DeployedAdapter,
+    DeployedCommittee,
+    DeployedFeed,
+    DeployedModel,
+    DeployedVerifier,
+    Deployment,
+)
+from oracle.chain.deploy.plan import CommitteePlan, DeployPlan, FeedPlan, VerifierArtifact
 from oracle.chain.deploy.registry import deploy_registry
 from oracle.chain.deploy.steps import Progress, Steps
-from oracle.chain.hub import Hub, HubFeedConfig, aggregator_interface, hub_interface
+from oracle.chain.deploy.terms import AdapterMode, AdapterTerms
+from oracle.chain.hub import Hub, HubFeedConfig, hub_interface
 from oracle.chain.keys.signer import AnyKey
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.sender import Sender
@@ -83,11 +98,13 @@ class DeploymentRun:
         await self.steps.open()
         hub_step = self.steps.file.steps.get("hub")
         if hub_step is not None and hub_step.address is not None:
-            await self._check_existing_feeds(Hub(self.rpc, hub_step.address))
+            await self._check_existing(Hub(self.rpc, hub_step.address))
         self.libraries = {name: await self._library(name) for name in self.contracts["ZkOracle"].needs}
-        self.factory = await self._factory()
+        self.factory = await self._apart("factory", "ZkAggregatorFactory")
+        self.lens = await self._apart("lens", "ZkOracleLens")
         verifiers = {name: [await self._verifier(each) for each in found] for name, found in self.plan.circuits()}
         hub = await self._hub()
+        self.committees = {each.name: await self._committee(hub, each) for each in self.plan.committees}
         models: dict[str, int] = {}
         deployed_models: dict[int, DeployedModel] = {}
         for name, artifacts in self.plan.circuits():
@@ -109,12 +126,30 @@ class DeploymentRun:
         self.steps.progress(f"done: hub {hub.address} on chain {deployment.chain_id}")
         return deployment
 
-    async def _check_existing_feeds(self, hub: Hub) -> None:
-        """Compare feeds that exist with the plan, before anything is sent: deploying can't change them."""
+    async def _check_existing(self, hub: Hub) -> None:
+        """Compare what exists with the plan, before anything is sent: deploying can't change it."""
         existing = set(await hub.feed_ids())
+        numbers = {each.name: await self._find_committee(hub, each) for each in self.plan.committees}
+        for committee in self.plan.committees:
+            if (number := numbers[committee.name]) is not None:
+                await check_committee(hub, committee, number)
         for feed in self.plan.feeds:
-            if feed_id_of(feed.config.description) in existing:
-                await check_feed(self.plan, hub, feed)
+            if feed.feed_id in existing:
+                await check_feed(self.plan, hub, feed, numbers[feed.committee])
+
+    async def _find_committee(self, hub: Hub, committee: CommitteePlan) -> int | None:
+        """Return a committee's number: the one in the file, or that of the one with its reporters; None: neither."""
+        before = self.steps.file.deployment
+        named = before.committees if before is not None and before.hub == hub.address else {}
+        if committee.name in named:
+            return named[committee.name].number
+        others = {each.number for each in named.values()}
+        for number in range(1, await hub.committee_count() + 1):
+            found = await hub.committee(number)
+            same = (set(found.reporters), found.quorum) == (set(committee.reporters), committee.quorum)
+            if same and number not in others:
+                return number
+        return None
 
     # --- the steps ---------------------------------------------------------------------------------------------
 
@@ -123,9 +158,10 @@ class DeploymentRun:
         await require_code(self.rpc, address, self.contracts[name], self.steps.path)
         return address
 
-    async def _factory(self) -> str:
-        contract = self.contracts["ZkAggregatorFactory"]
-        address = await self.steps.contract("factory", contract.bytecode)
+    async def _apart(self, step: str, name: str) -> str:
+        """Deploy a contract that the hub only names, and that takes no arguments."""
+        contract = self.contracts[name]
+        address = await self.steps.contract(step, contract.bytecode)
         await require_code(self.rpc, address, contract, self.steps.path)
         return address
 
@@ -150,22 +186,25 @@ class DeploymentRun:
     async def _hub(self) -> Hub:
         contract = self.contracts["ZkOracle"].link(self.libraries)
         arguments = hub_interface().encode_constructor(
-            self.deployer, self.guardian, self.plan.change_delay, self.factory
+            self.deployer, self.guardian, self.plan.change_delay, self.factory, self.lens
         )
         hub = Hub(self.rpc, await self.steps.contract("hub", contract.bytecode + arguments))
         await require_code(self.rpc, hub.address, contract, self.steps.path)
-        if (factory := await hub.read("aggregatorFactory")) != self.factory:
-            raise DeploymentError(
-                f"the hub at {hub.address} takes adapters of the factory {factory}, not of {self.factory}: "
-                f"the file {self.steps.path} is not of this deployment"
-            )
+        for view, expected in (("aggregatorFactory", self.factory), ("lens", self.lens)):
+            if (found := await hub.read(view)) != expected:
+                raise DeploymentError(
+                    f"the hub at {hub.address} names {found} as its {view}, not {expected}: "
+                    f"the file {self.steps.path} is not of this deployment"
+                )
         if (delay := await hub.read("changeDelay")) != self.plan.change_delay:
             raise DeploymentError(
                 f"the hub at {hub.address} has a change delay of {delay} s, the configuration says "
                 f"{self.plan.change_delay}: it is fixed when the hub is made; correct the configuration"
             )
         role = await hub.read("GUARDIAN_ROLE")
-        if not await hub.read("hasRole", role, self.guardian):
+        # An admin who hands the hub over is its guardian no more, unless the plan names it as such.
+        was_handed_over = self.plan.guardian is None and await hub.read("defaultAdmin") != self.deployer
+        if not was_handed_over and not await hub.read("hasRole", role, self.guardian):
             raise DeploymentError(
                 f"{self.guardian} is not guardian of the hub at {hub.address}: correct the configuration, "
                 "or have the admin grant the role"
@@ -177,14 +216,15 @@ class DeploymentRun:
     ) -> int:
         first = artifacts[0]
         binds = first.model_hash is not None
-        shape = (first.manifest.features, first.manifest.outputs, binds, first.manifest.spread)
+        features = features_of(first)
+        shape = (features, first.manifest.outputs, binds)
         batches = tuple(each.batch for each in verifiers)
         addresses = tuple(each.address for each in verifiers)
 
         async def find() -> int | None:
             for number in range(1, await hub.architecture_count() + 1):
                 found = await hub.architecture(number)
-                same = (found.features, found.outputs, found.binds_model, found.has_spread) == shape
+                same = (found.features, found.outputs, found.binds_model) == shape
                 if not same or (found.batch_sizes, found.verifiers) != (batches, addresses):
                     continue
                 if found.code_hashes != tuple(each.code_hash for each in verifiers):
@@ -193,7 +233,7 @@ class DeploymentRun:
             return None
 
         name = f"architecture {keccak(repr((shape, batches, addresses)).encode()).hex()[:16]}"
-        data = hub_interface().encode_call("addArchitecture", *shape, batches, addresses)
+        data = hub_interface().encode_call("addArchitecture", bytes(features), *shape[1:], batches, addresses)
         return await self.steps.once(name, hub.address, data, find)
 
     async def _model(self, hub: Hub, artifacts: Sequence[VerifierArtifact], architecture_id: int) -> int:
@@ -212,21 +252,34 @@ class DeploymentRun:
         data = hub_interface().encode_call("addModel", *wanted, _probe(artifacts))
         return await self.steps.once(name, hub.address, data, find)
 
+    async def _committee(self, hub: Hub, committee: CommitteePlan) -> int:
+        async def find() -> int | None:
+            return await self._find_committee(hub, committee)
+
+        data = hub_interface().encode_call("addCommittee", committee.reporters, committee.quorum)
+        number = await self.steps.once(f"committee {committee.name}", hub.address, data, find)
+        await check_committee(hub, committee, number)
+        return number
+
     async def _feed(self, hub: Hub, feed: FeedPlan, model_number: int) -> DeployedFeed:
-        feed_id = feed_id_of(feed.config.description)
+        feed_id, committee = feed.feed_id, self.committees[feed.committee]
 
         async def find() -> bool | None:
             return True if feed_id in await hub.feed_ids() else None
 
-        data = hub_interface().encode_call("addFeed", _config_tuple(feed.config), feed.reporters, model_number)
+        data = hub_interface().encode_call(
+            "addFeed", _config_tuple(replace(feed.config, committee=committee)), model_number
+        )
         await self.steps.once(f"feed {feed.config.description}", hub.address, data, find)
-        await check_feed(self.plan, hub, feed)
+        await check_feed(self.plan, hub, feed, committee)
         active = (await hub.feed_state(feed_id)).model_number
         if active != model_number:
             self.steps.progress(
                 f"feed {feed.name} stays with model {active}: model {model_number} has to be proposed for it"
             )
-        aggregator = await self._aggregator(hub, feed, feed_id, strict=False)
+        place = AdapterPlace(self.factory, hub.address, feed_id, feed.config.description, feed.config.decimals)
+        contract = self.contracts["ZkAggregator"]
+        aggregator = await deploy_adapter(self.steps, contract, place)
 
         async def find_link() -> str | None:
             return await hub.aggregator(feed_id)
@@ -238,34 +291,17 @@ class DeploymentRun:
                 f"feed {feed.name}: the hub has {linked} as its aggregator, not {aggregator}, and that can't be "
                 f"changed: the file {self.steps.path} is not of this deployment"
             )
-        strict = await self._aggregator(hub, feed, feed_id, strict=True) if feed.strict else None
+        adapters = [
+            _deployed(await deploy_adapter(self.steps, contract, place, terms), terms) for terms in feed.adapters
+        ]
         return DeployedFeed(
             feed_id=feed_id,
             description=feed.config.description,
             decimals=feed.config.decimals,
+            committee=feed.committee,
             aggregator=aggregator,
-            strict_aggregator=strict,
+            adapters=tuple(adapters),
         )
-
-    async def _aggregator(self, hub: Hub, feed: FeedPlan, feed_id: bytes, *, strict: bool) -> str:
-        """Let the factory deploy a feed's adapter. Its address follows from its arguments, whoever deploys it."""
-        name = f"{'strict ' if strict else ''}aggregator of {feed.config.description}"
-        arguments = (hub.address, feed_id, strict)
-        planned: str = await read(self.rpc, _factory_interface(), self.factory, "addressOf", *arguments)
-
-        async def find() -> str | None:
-            return planned if await self.rpc.code(planned) else None
-
-        address = await self.steps.once(
-            name, self.factory, _factory_interface().encode_call("deploy", *arguments), find
-        )
-        await require_code(self.rpc, address, self.contracts["ZkAggregator"], self.steps.path)
-        interface = aggregator_interface()
-        expected = {"hub": hub.address, "feedId": feed_id, "strict": strict, "decimals": feed.config.decimals}
-        for view, value in expected.items():
-            if (found := await read(self.rpc, interface, address, view)) != value:
-                raise DeploymentError(f"{name} at {address}: {view} is {found}, not {value}")
-        return address
 
     async def _registry(self, feeds: Mapping[str, DeployedFeed]) -> str | None:
         """List feeds that have a pair in the registry. A later run confirms what this one proposes."""
@@ -304,7 +340,9 @@ class DeploymentRun:
     ) -> Deployment:
         """Write the result to the file. What earlier runs deployed on this hub stays in it."""
         before = self.steps.file.deployment
+        committees = {name: DeployedCommittee(number=number) for name, number in self.committees.items()}
         if before is not None and before.hub == hub.address:
+            committees = {**before.committees, **committees}
             ids = {feed.feed_id for feed in feeds.values()}
             kept = {name: feed for name, feed in before.feeds.items() if feed.feed_id not in ids}
             feeds = {**kept, **feeds}
@@ -316,11 +354,13 @@ class DeploymentRun:
             hub=hub.address,
             hub_code_hash=keccak(await self.rpc.code(hub.address)),
             libraries=self.libraries,
+            lens=self.lens,
             factory=self.factory,
             block=self.steps.file.steps["hub"].block or 0,
             deployer=self.deployer if before is None else before.deployer,
             verifiers=tuple({each.address: each for each in verifiers}.values()),
             models=dict(models),
+            committees=committees,
             feeds=dict(feeds),
             registry=registry,
         )
@@ -339,9 +379,14 @@ def _probe(artifacts: Sequence[VerifierArtifact]) -> tuple[Sequence[int], Sequen
     return probes[0].window, probes[0].scores, [probe.proof for probe in probes]
 
 
-@cache
-def _factory_interface() -> Interface:
-    return Interface(compiled.load("ZkAggregatorFactory").abi)
+def _deployed(address: str, terms: AdapterTerms) -> DeployedAdapter:
+    return DeployedAdapter(
+        address=address,
+        mode="strict" if terms.mode is AdapterMode.STRICT else "last-good",
+        bound=terms.bound,
+        uptime_feed=terms.uptime_feed if terms.is_guarded else None,
+        grace=terms.grace,
+    )
 
 
 def _config_tuple(config: HubFeedConfig) -> tuple[Any, ...]:

@@ -14,7 +14,10 @@ from oracle.core.types import HoldReason
 
 @dataclass(frozen=True, slots=True)
 class RoundAccepted:
-    """A report became the round `round_id`. `confirmed`: the model calls it anomalous, and reports confirmed it."""
+    """A report became the round `round_id`. `submitter` called the hub.
+
+    `confirmed`: the model calls it anomalous, and reports confirmed it.
+    """
 
     feed_id: bytes
     round_id: int
@@ -23,6 +26,7 @@ class RoundAccepted:
     model_number: int
     scores: tuple[int, ...]
     confirmed: bool
+    submitter: str
     block_number: int
     tx_hash: bytes
     log_index: int
@@ -40,6 +44,7 @@ class RoundHeld:
     scores: tuple[int, ...]
     reason: HoldReason
     confirmations: int
+    submitter: str
     block_number: int
     tx_hash: bytes
     log_index: int
@@ -66,6 +71,7 @@ def round_event(log: Log) -> RoundEvent | None:
         "observed_at": values["observedAt"],
         "model_number": values["modelNumber"],
         "scores": tuple(values["scores"]),
+        "submitter": values["submitter"],
         "block_number": log.block_number,
         "tx_hash": log.tx_hash,
         "log_index": log.log_index,

@@ -8,46 +8,66 @@ from oracle.chain import compiled
 from oracle.chain.abi.interface import Interface
 
 _HINTS = {
-    "NoUpdates": "the submission has no updates",
-    "NoCircuitForBatch": "the model's architecture has no circuit for {updates} updates in one proof",
+    "NothingDue": "no feed of the report is due; of a shadow's: the model is proposed for none of them",
+    "MalformedSubmission": "the parts of the submission do not fit together: rounds, answers, medians or scores",
     "ProofTooLong": "a proof of {length} bytes, the hub reads {longest} at most",
-    "UnknownModel": "the hub has no model number {modelNumber}",
+    "UnknownCommittee": "the hub has no committee {committee}",
+    "WrongEpoch": "signed for epoch {epoch}, committee {committee} is in epoch {current}: its reporters have changed",
+    "TooManySignatures": "{signatures} signatures are more than a committee can have reporters",
+    "FeedsNotAscending": "feed {feedId} appears twice in one report, or behind one of a larger id",
     "UnknownFeed": "the hub has no feed {feedId}",
-    "FeedsNotAscending": "feed {feedId} appears twice in one submission, or behind one of a larger id",
+    "WrongCommittee": "feed {feedId} belongs to committee {expected}, the report is of committee {committee}",
     "FeedPaused": "feed {feedId} is paused by its guardian",
     "ModelNotActive": "proven with model {modelNumber}, the feed's active model is {active}",
-    "ModelNotProposed": "proven with model {modelNumber}, the feed's proposed model is {proposed} (0: none is)",
     "WrongRound": "signed for round {roundId}, the feed expects {expected}",
-    "QuorumNotMet": "{observations} signed observations, the feed needs {quorum}",
-    "TooManyObservations": "{observations} observations are more than the feed has reporters",
-    "NotAReporter": "the signature is of {signer}, no reporter of feed {feedId} (or it is of another statement)",
-    "DuplicateReporter": "reporter {signer} signed twice in one round",
-    "ObservationsNotSorted": "the observations are not sorted by answer",
-    "AnswerOutOfRange": "the answer {answer} can't be the feed's first one: a relative feed's answers are above zero",
-    "SpreadTooWide": "the reporters are {spread} thousandths of sigma apart, the feed allows {maxSpread}",
     "ObservationNotNewer": "observed at {observedAt}, but the feed has a report observed at {lastReportAt}",
     "ObservationInFuture": "observed at {observedAt}, the latest that the feed takes now is {latest}: check the clocks",
     "ObservationTooOld": "observed at {observedAt}, the earliest that the feed still takes is {earliest}",
-    "WrongScoreCount": "{scores} scores, the model's architecture has {expected}",
+    "UnknownModel": "the hub has no model number {modelNumber}",
+    "NoCircuitForBatch": "the model's architecture has no circuit for {due} feeds in one proof",
+    "NotAReporter": "the signature is of {signer}, no reporter of committee {committee} (or it is of another report)",
+    "DuplicateReporter": "reporter {signer} of committee {committee} signed the report twice",
+    "QuorumNotMet": "{answers} reporters have an answer for feed {feedId}, the quorum is {quorum}",
+    "NotTheMedian": "the answer that is named as the median of feed {feedId} is not",
+    "SpreadTooWide": "the reporters are {spread} thousandths of sigma apart, the feed allows {maxSpread}",
+    "AnswerOutOfRange": "the answer {answer} can't be the feed's first one: a relative feed's answers are above zero",
+    "PeerMissing": "the report does not list {peer}, a peer of feed {feedId}",
     "ScoreOutOfRange": "the score {score} is outside the circuit's integers",
     "ProofRejected": "the verifier does not accept the proof of the statement that the hub wrote down",
     "FeedExists": "the hub has feed {feedId} already",
     "InvalidConfig": "the feed's {field} is not valid",
-    "InvalidReporters": "the reporters are not distinct, or too few or too many for the quorum",
+    "InvalidReporters": "the reporters are not distinct, too many, fewer than the quorum, one is zero or a contract, "
+    "or the quorum is even",
     "InvalidArchitecture": "the architecture's {field} is not valid",
     "UnknownArchitecture": "the hub has no architecture {architectureId}",
-    "VerifierHasNoCode": "there is no contract at the verifier's address {verifier}",
+    "NoFixedCode": "there is no contract at the verifier's address {verifier}, or one whose code can be replaced",
+    "VerifierChanged": "the verifier {verifier} has other code than when its architecture was added, or that was in "
+    "the same transaction",
     "InvalidModel": "the model's {field} is not valid",
     "NothingProposed": "nothing is proposed",
     "NotPaused": "feed {feedId} is not paused",
     "TooEarly": "the change takes effect at {activeFrom} (unix seconds), not before",
-    "NoPreviousModel": "the feed has no previous model to roll back to",
+    "ProposalExpired": "the change could be activated until {until} (unix seconds); propose it again",
+    "NoPreviousModel": "the feed has no previous model to roll back to, or the time for a rollback is over",
+    "HandoverTooShort": "the admin's handover can't have a delay of {delay} s, which is less than the change delay of "
+    "{changeDelay} s",
     "ShadowTooShort": "the proposed model has {compared} compared reports, its proposal demands {minCompared}",
     "ShadowTooFar": "the proposed model's latest score is {distance} thousandths from the active one's, its proposal "
     "allows {maxDistance}",
     "AggregatorNotDeployed": "there is no adapter yet at {aggregator}: the factory deploys it",
     "AggregatorAlreadyLinked": "feed {feedId} has an aggregator already",
+    "NoData": "feed {feedId} has no round yet",
+    "FeedHeld": "feed {feedId} holds an answer back",
+    "PriceTooOld": "the latest round of feed {feedId} was observed at {observedAt}, more than {age} s ago",
     "AccessControlUnauthorizedAccount": "{account} does not have the role {neededRole} that this needs",
+}
+
+_ADAPTER_HINTS = {
+    "AggregatorExists": "the adapter exists, at {aggregator}",
+    "InvalidTerms": "the adapter's {term} does not fit its other terms",
+    "AnswerTooOld": "the last accepted answer was observed at {observedAt}, more than {bound} s ago",
+    "SequencerDown": "the chain's sequencer is down",
+    "GracePeriodNotOver": "the chain's sequencer is up since {upSince}, for less than the grace period of {grace} s",
 }
 
 
@@ -58,6 +78,15 @@ def hub_interface() -> Interface:
 
 
 @cache
+def lens_interface() -> Interface:
+    """Return the interface of the lens, which reads what the hub stores. It reverts with the hub's errors."""
+    own = compiled.load("ZkOracleLens").abi
+    names = {(each["type"], each.get("name")) for each in own}
+    errors = [each for each in hub_interface().abi if each["type"] == "error" and ("error", each["name"]) not in names]
+    return Interface([*own, *errors], _HINTS)
+
+
+@cache
 def aggregator_interface() -> Interface:
     """Return the Chainlink adapter's interface."""
-    return Interface(compiled.load("ZkAggregator").abi, _HINTS)
+    return Interface(compiled.load("ZkAggregator").abi, _HINTS | _ADAPTER_HINTS)

@@ -1,4 +1,8 @@
-"""`Hub`: reads one hub through an `Rpc`, and returns the package's own types."""
+"""`Hub`: reads one hub through an `Rpc`, and returns the package's own types.
+
+What consumers and every submission need is a view of the hub itself. All else is read by its *lens*, a contract without
+a state of its own that reads the hub's storage and knows its layout.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,22 @@ from typing import Any
 
 from oracle.chain import contract
 from oracle.chain.hub.events import RoundEvent, decoded, round_event
-from oracle.chain.hub.interface import hub_interface
-from oracle.chain.hub.types import Architecture, HubFeedConfig, HubModel, Proposals, Round, ShadowTally, enum_member
+from oracle.chain.hub.interface import hub_interface, lens_interface
+from oracle.chain.hub.types import (
+    Architecture,
+    Committee,
+    HubFeedConfig,
+    HubModel,
+    Proposals,
+    ShadowTally,
+    enum_member,
+)
 from oracle.chain.rpc import BlockTag, Rpc
 from oracle.chain.transport.answers import Log, Receipt
+from oracle.core.encoding import Feature
 from oracle.core.errors import AnswerNotBelieved, ContractRejected, DeploymentError
-from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Status
+from oracle.core.report import Report
+from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Round, Status
 
 
 class Hub:
@@ -31,6 +45,7 @@ class Hub:
         self.address = address
         self._configs: dict[bytes, HubFeedConfig] = {}
         self._found: frozenset[bytes] = frozenset()
+        self._lens: str | None = None
 
     async def find(self, feeds: Mapping[str, bytes]) -> None:
         """Make sure that the hub is there and has these feeds. Call it before anything is reported.
@@ -75,13 +90,23 @@ class Hub:
             ChainUnavailable: No answer.
         """
         config = await self.feed_config(feed_id)
-        found = await self.read("feedState", feed_id, block=block)
+        found = await self.look("feedState", feed_id, block=block)
         with self._standing():
             return self._state(feed_id, config, found)
 
+    async def feed_states(self, feed_ids: Sequence[bytes], block: BlockTag = "latest") -> tuple[FeedState, ...]:
+        """Return the states of several feeds, in their order, all of one block. Raises as `feed_state`."""
+        configs = [await self.feed_config(feed_id) for feed_id in feed_ids]
+        found = await self.look("feedStates", feed_ids, block=block)
+        with self._standing():
+            if len(found) != len(feed_ids):
+                raise DeploymentError(
+                    f"the lens of the hub at {self.address} gives {len(found)} states for {len(feed_ids)}"
+                )
+            return tuple(map(self._state, feed_ids, configs, found))
+
     def _state(self, feed_id: bytes, config: HubFeedConfig, found: Mapping[str, Any]) -> FeedState:
         status = enum_member(Status, found["status"], self.address)
-        held = found["held"]
         return FeedState(
             feed_id=feed_id,
             status=status,
@@ -93,40 +118,47 @@ class Hub:
             last_report_at=found["lastReportAt"],
             model_number=found["modelNumber"],
             repeats=found["repeats"],
+            variance=found["variance"],
             returns=tuple(found["returns_"]),
-            held=None
-            if status is not Status.HELD
-            else HeldAnswer(
-                reason=enum_member(HoldReason, held["reason"], self.address),
-                answer=held["answer"],
-                first_answer=held["firstAnswer"],
-                first_observed_at=held["firstObservedAt"],
-                observed_at=held["observedAt"],
-                confirmations=held["confirmations"],
-                model_number=held["modelNumber"],
-                score_ratio=held["scoreRatio"],
-                anomalies=held["anomalies"],
-                anomalous_since=held["anomalousSince"],
-            ),
+            peers=tuple(found["peers"]),
+            peer_answers=tuple(found["peerAnswers"]) if found["roundId"] else (),
+            committee=found["committee"],
+            held=self._held(found["held"]) if status is Status.HELD else None,
             kind=config.kind,
             sigma=config.sigma,
             heartbeat=config.heartbeat,
         )
 
+    def _held(self, held: Mapping[str, Any]) -> HeldAnswer:
+        return HeldAnswer(
+            reason=enum_member(HoldReason, held["reason"], self.address),
+            answer=held["answer"],
+            first_answer=held["firstAnswer"],
+            first_observed_at=held["firstObservedAt"],
+            first_seen_at=held["firstSeenAt"],
+            observed_at=held["observedAt"],
+            confirmations=held["confirmations"],
+            model_number=held["modelNumber"],
+            score_ratio=held["scoreRatio"],
+            anomalies=held["anomalies"],
+            anomalous_since=held["anomalousSince"],
+            anomalous_seen_at=held["anomalousSeenAt"],
+            first_gap=held["firstGap"],
+        )
+
     async def feed_config(self, feed_id: bytes) -> HubFeedConfig:
-        """Return the feed's configuration. It is asked for once: only the quorum can ever change."""
+        """Return the feed's terms. They never change, so they are asked for once."""
         if feed_id not in self._configs:
-            self._configs[feed_id] = await self.fresh_feed_config(feed_id)
+            found = await self.look("feedConfig", feed_id)
+            with self._standing():
+                self._configs[feed_id] = self._config(found)
         return self._configs[feed_id]
 
-    async def fresh_feed_config(self, feed_id: bytes) -> HubFeedConfig:
-        """Return the feed's configuration as it is now, with its current quorum."""
-        found = await self.read("feedConfig", feed_id)
+    def _config(self, found: Mapping[str, Any]) -> HubFeedConfig:
         return HubFeedConfig(
             description=found["description"],
             kind=enum_member(Kind, found["kind"], self.address),
             decimals=found["decimals"],
-            quorum=found["quorum"],
             confirmations=found["confirmations"],
             max_repeats=found["maxRepeats"],
             heartbeat=found["heartbeat"],
@@ -136,15 +168,30 @@ class Hub:
             tolerance=found["tolerance"],
             max_spread=found["maxSpread"],
             sigma=found["sigma"],
+            committee=found["committee"],
+            peers=tuple(found["peers"]),
         )
 
     async def feed_ids(self) -> tuple[bytes, ...]:
         """Return the ids of all feeds, in the order in which they were added."""
-        return tuple(await self.read("feedIds"))
+        return tuple(await self.look("feedIds"))
 
-    async def reporters(self, feed_id: bytes) -> tuple[str, ...]:
-        """Return the addresses that may sign for a feed."""
-        return tuple(await self.read("reporters", feed_id))
+    async def committee_count(self) -> int:
+        """Return the number of committees that the hub has; `committee` takes 1 to this number."""
+        return int(await self.look("committeeCount"))
+
+    async def committee(self, number: int, block: BlockTag = "latest") -> Committee:
+        """Return a committee. Raises: ContractRejected if no committee has this number."""
+        found = await self.look("committee", number, block=block)
+        return Committee(
+            number=number,
+            reporters=tuple(found["reporters"]),
+            quorum=found["quorum"],
+            epoch=found["epoch"],
+            proposed=tuple(found["proposedReporters"]),
+            proposed_quorum=found["proposedQuorum"] or None,
+            active_from=found["proposedFrom"] or None,
+        )
 
     async def aggregator(self, feed_id: bytes) -> str | None:
         """Return the address of the linked Chainlink adapter; None if there is none."""
@@ -153,21 +200,18 @@ class Hub:
 
     async def proposals(self, feed_id: bytes) -> Proposals:
         """Return the proposals for a feed."""
-        found = await self.read("proposals", feed_id)
-        proposed = found["proposed"]
+        found = await self.look("proposals", feed_id)
         return Proposals(
-            model=proposed["model"] or None,
-            model_from=proposed["modelFrom"] or None,
-            reporters=tuple(found["proposedReporters"]),
-            quorum=proposed["quorum"] or None,
-            reporters_from=proposed["reportersFrom"] or None,
-            unpause_from=proposed["unpauseFrom"] or None,
-            previous_model=proposed["previousModel"] or None,
+            model=found["model"] or None,
+            model_from=found["modelFrom"] or None,
+            unpause_from=found["unpauseFrom"] or None,
+            previous_model=found["previousModel"] or None,
+            previous_until=found["previousUntil"] or None,
         )
 
     async def shadow(self, feed_id: bytes) -> ShadowTally | None:
         """Return the tally of the proposed model; None if no model is proposed."""
-        found = await self.read("shadow", feed_id)
+        found = await self.look("shadow", feed_id)
         if not found["modelNumber"]:
             return None
         return ShadowTally(
@@ -180,40 +224,55 @@ class Hub:
             max_distance=found["maxDistance"],
         )
 
-    async def features(self, feed_id: bytes, answer: int, observed_at: int, spread: int = 0) -> tuple[int, ...]:
-        """Return the features by which the hub would judge a candidate now.
+    async def features(
+        self,
+        feed_id: bytes,
+        answer: int,
+        observed_at: int,
+        *,
+        spread: int = 0,
+        count: int = 1,
+        peer_answers: Sequence[int] = (),
+    ) -> tuple[int, ...]:
+        """Return the features by which the feed's active model would judge a candidate now, in its order.
 
         Args:
-            spread: The spread of the reporters' answers, in thousandths of sigma; some models do not see it.
+            spread: The spread of the reporters' answers, in thousandths of sigma.
+            count: How many reporters have an answer.
+            peer_answers: The peers' answers in the same report, in the order of `FeedState.peers`.
         """
-        return tuple(await self.read("features", feed_id, answer, observed_at, spread))
+        return tuple(await self.look("features", feed_id, answer, observed_at, spread, count, peer_answers))
 
-    async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
-        """Return the EIP-712 digest that a reporter signs, as the hub computes it."""
-        digest: bytes = await self.read("observationDigest", feed_id, round_id, answer, observed_at)
+    async def report_digest(self, report: Report, answers: Sequence[int], readings: bytes) -> bytes:
+        """Return the EIP-712 digest that a reporter signs, as the lens computes it.
+
+        Args:
+            readings: The hash of the reporter's readings, as a `ReporterSignature` has it.
+        """
+        of = (report.committee, report.epoch, report.observed_at, report.feed_ids, report.round_ids)
+        digest: bytes = await self.look("reportDigest", *of, answers, readings)
         return digest
 
     async def model_count(self) -> int:
         """Return the number of models that the hub has; `model` takes 1 to this number."""
-        return int(await self.read("modelCount"))
+        return int(await self.look("modelCount"))
 
     async def model(self, number: int) -> HubModel:
         """Return a model. Raises: ContractRejected if no model has this number."""
-        found = await self.read("model", number)
+        found = await self.look("model", number)
         return HubModel(found["modelHash"], found["architectureId"], found["artifactHash"], found["scoreUnit"])
 
     async def architecture_count(self) -> int:
         """Return the number of architectures that the hub has."""
-        return int(await self.read("architectureCount"))
+        return int(await self.look("architectureCount"))
 
     async def architecture(self, architecture_id: int) -> Architecture:
         """Return an architecture. Raises: ContractRejected if no architecture has this id."""
-        found = await self.read("architecture", architecture_id)
+        found = await self.look("architecture", architecture_id)
         return Architecture(
-            features=found["features"],
+            features=tuple(enum_member(Feature, code, self.address) for code in found["features"]),
             outputs=found["outputs"],
             binds_model=found["bindsModel"],
-            has_spread=found["hasSpread"],
             batch_sizes=tuple(found["batchSizes"]),
             verifiers=tuple(found["verifiers"]),
             code_hashes=tuple(found["codeHashes"]),
@@ -231,6 +290,8 @@ class Hub:
             published_at=found["publishedAt"],
             model_number=found["modelNumber"],
             score_ratio=found["scoreRatio"],
+            spread=found["spread"],
+            count=found["count"],
         )
 
     async def rounds(self, feed_id: bytes, first: int = 1, last: int | None = None) -> list[Round]:
@@ -262,6 +323,20 @@ class Hub:
     def _round_events(self, logs: Sequence[Log]) -> list[RoundEvent]:
         with self._standing():
             return [event for log in logs if log.address == self.address and (event := round_event(log)) is not None]
+
+    async def lens(self) -> str:
+        """Return the address of the lens that the hub names. It never changes, so it is asked for once."""
+        if self._lens is None:
+            self._lens = await self.read("lens")
+        return self._lens
+
+    async def look(self, function: str, *arguments: Any, block: BlockTag = "latest") -> Any:
+        """Call one of the lens's views of this hub. Raises as `read`."""
+        lens = await self.lens()
+        with self._standing():
+            return await contract.read(
+                self.rpc, lens_interface(), lens, function, self.address, *arguments, block=block
+            )
 
     async def read(self, function: str, *arguments: Any, block: BlockTag = "latest") -> Any:
         """Call one of the hub's views.

@@ -6,27 +6,32 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
+from oracle.core.encoding import Feature
 from oracle.core.errors import DeploymentError
 from oracle.core.types import Kind
+
+CHANGE_WINDOW = 30 * 86_400
+"""Seconds for which a proposal can be activated, and an activated model rolled back, in the contract."""
 
 E = TypeVar("E", bound=IntEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class HubFeedConfig:
-    """A feed's configuration in the hub, fixed when the feed is made: `IZkOracle.FeedConfig`, in its order.
+    """A feed's terms in the hub, fixed when the feed is made: `IZkOracle.FeedConfig`, in its order.
 
     Attributes:
-        sigma: Parts per million on relative feeds, answer units on absolute ones.
+        max_repeats: How many reports in a row may repeat the last answer exactly; 0 sets no limit.
         heartbeat: Seconds; so are `max_age`, `max_skew` and `confirm_delay`.
         tolerance: Thousandths of sigma; so is `max_spread`.
-        max_repeats: How many reports in a row may repeat the last answer exactly; 0 sets no limit.
+        sigma: Parts per million on relative feeds, answer units on absolute ones.
+        committee: The number of the committee whose reporters sign; 0 in a plan, before the committee has a number.
+        peers: The ids of the feeds that every report of this one has to list.
     """
 
     description: str
     kind: Kind
     decimals: int
-    quorum: int
     confirmations: int
     max_repeats: int
     heartbeat: int
@@ -36,18 +41,31 @@ class HubFeedConfig:
     tolerance: int
     max_spread: int
     sigma: int
+    committee: int
+    peers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """An accepted round. Times in unix seconds; `score_ratio` in thousandths of the model's score unit."""
+class Committee:
+    """A committee as it is now, with what is proposed for it.
 
-    round_id: int
-    answer: int
-    observed_at: int
-    published_at: int
-    model_number: int
-    score_ratio: int
+    Attributes:
+        number: Its number on the hub, from 1.
+        reporters: The addresses that may sign.
+        quorum: How many of them must have an answer for a feed.
+        epoch: How many sets of reporters it has had. A signature is valid in one epoch only.
+        proposed: The proposed reporters; empty if none are.
+        proposed_quorum: Their quorum; None if none are proposed.
+        active_from: From when on they can be activated, unix seconds; None if none are proposed.
+    """
+
+    number: int
+    reporters: tuple[str, ...]
+    quorum: int
+    epoch: int
+    proposed: tuple[str, ...] = ()
+    proposed_quorum: int | None = None
+    active_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +73,12 @@ class Architecture:
     """Circuits that share a shape. `verifiers[i]` takes proofs of `batch_sizes[i]` windows.
 
     Attributes:
-        has_spread: True if the last feature but one is the spread between the reporters' answers.
+        features: The features of a window, in its order.
     """
 
-    features: int
+    features: tuple[Feature, ...]
     outputs: int
     binds_model: bool
-    has_spread: bool
     batch_sizes: tuple[int, ...]
     verifiers: tuple[str, ...]
     code_hashes: tuple[bytes, ...]
@@ -79,20 +96,21 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """The proposals for a feed; None where nothing is proposed. Changes may be activated from the given unix times on.
+    """The proposals for a feed; None where nothing is proposed. Times are unix seconds.
 
     Attributes:
-        reporters: The proposed reporters, with `quorum`; empty where none are.
+        model: The proposed model's number.
+        model_from: From when on it can be activated, for `CHANGE_WINDOW` seconds.
+        unpause_from: From when on the feed can be unpaused, for as long.
         previous_model: The model that a rollback returns to; None if there is none.
+        previous_until: Until when a rollback is possible; None if there is no previous model.
     """
 
     model: int | None
     model_from: int | None
-    reporters: tuple[str, ...]
-    quorum: int | None
-    reporters_from: int | None
     unpause_from: int | None
     previous_model: int | None
+    previous_until: int | None
 
 
 @dataclass(frozen=True, slots=True)

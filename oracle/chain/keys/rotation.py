@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from oracle.chain.hub import Proposals
+from oracle.chain.hub import CHANGE_WINDOW, Committee
 from oracle.core.errors import DataError
 
 
@@ -16,50 +16,47 @@ class CommitteeReader(Protocol):
     @property
     def address(self) -> str: ...
     async def read(self, function: str, *arguments: Any) -> Any: ...
-    async def reporters(self, feed_id: bytes) -> tuple[str, ...]: ...
-    async def proposals(self, feed_id: bytes) -> Proposals: ...
-    async def fresh_feed_config(self, feed_id: bytes) -> Any: ...
+    async def committee(self, number: int) -> Committee: ...
 
 
-async def steps(hub: CommitteeReader, feeds: Mapping[str, bytes], old: str, new: str) -> list[str]:
-    """List the steps that are left, a line each: first for the admin, feed by feed, then for the daemon's operator.
+async def steps(hub: CommitteeReader, committees: Mapping[str, int], old: str, new: str) -> list[str]:
+    """List the steps that are left, a line each: for the admin by committee, then for the daemon's operator.
 
     Args:
-        feeds: Ids by name.
+        committees: Numbers by name.
         old: Address of the key that reports now.
         new: Address of the key that will report in its place.
 
     Raises:
-        DataError: Neither key is a reporter of any of the feeds.
+        DataError: Neither key is a reporter of any of the committees.
     """
     delay, admin = await hub.read("changeDelay"), await hub.read("defaultAdmin")
     lines: list[str] = []
     waiting = concerned = 0
-    for name, feed_id in feeds.items():
-        reporters = await hub.reporters(feed_id)
-        if new in reporters and old not in reporters:
+    for name, number in committees.items():
+        found = await hub.committee(number)
+        if new in found.reporters and old not in found.reporters:
             concerned += 1
-            lines.append(f"feed {name}: done, {new} reports")
+            lines.append(f"committee {name}: done, {new} reports")
             continue
-        if old not in reporters:
+        if old not in found.reporters:
             continue
         concerned, waiting = concerned + 1, waiting + 1
-        proposed = await hub.proposals(feed_id)
-        if proposed.reporters_from is not None and new in proposed.reporters:
-            moment = dt.datetime.fromtimestamp(proposed.reporters_from, dt.UTC).isoformat(timespec="seconds")
+        if found.active_from is not None and new in found.proposed:
             lines.append(
-                f"feed {name}: proposed; from {moment} on, {admin} activates it: "
-                f"`oracle feed activate-reporters {name}`"
+                f"committee {name}: proposed; from {_moment(found.active_from)} on, and until "
+                f"{_moment(found.active_from + CHANGE_WINDOW)}, {admin} activates it: "
+                f"`oracle committee activate-reporters --committee {name}`"
             )
             continue
-        after = tuple(new if each == old else each for each in reporters)
-        quorum = (await hub.fresh_feed_config(feed_id)).quorum
+        after = tuple(new if each == old else each for each in found.reporters)
         lines.append(
-            f"feed {name}: {admin} proposes it, and activates it {delay} s later: "
-            f"`oracle feed propose-reporters {name} {' '.join(after)} --quorum {quorum}`"
+            f"committee {name}: {admin} proposes it, and activates it {delay} s later: "
+            f"`oracle committee propose-reporters {' '.join(after)} --quorum {found.quorum} --committee {name}`"
         )
     if not concerned:
-        raise DataError(f"{old} is not a reporter of {', '.join(feeds) or 'any feed'} on the hub {hub.address}")
+        known = ", ".join(committees) or "any committee"
+        raise DataError(f"{old} is not a reporter of {known} on the hub {hub.address}")
     if waiting:
         lines.append(
             f"keep {old} in [keys] reporter until then: the hub refuses the other's signatures before, and this one's "
@@ -68,3 +65,7 @@ async def steps(hub: CommitteeReader, feeds: Mapping[str, bytes], old: str, new:
     else:
         lines.append("name the new key in [keys] reporter, restart the daemon; the old one can go once rounds come")
     return lines
+
+
+def _moment(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")

@@ -1,37 +1,38 @@
-"""`Submitter`: takes a proof to a mined transaction, and reads from the receipt how the observation ended."""
+"""`Submitter`: takes a proven report to a mined transaction, and reads from the receipt how its observations ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
-from oracle.chain.hub import Hub, RoundAccepted, encode_submission, hub_interface
+from oracle.chain.hub import Hub, RoundAccepted, Submission, SubmitCall, encode_submission, hub_interface
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import ContractRejected, StateMoved
 from oracle.core.formats import to_hex
-from oracle.core.types import Confirmed, Outcome, Proven, SignedTransaction, Submitted
+from oracle.core.stages import Confirmed, Proven, Submitted
+from oracle.core.types import Outcome, SignedTransaction
 
 log = structlog.get_logger(__name__)
 
-STATE_ERRORS = frozenset({"WrongRound", "ModelNotActive", "ObservationNotNewer"})
-"""The hub's errors that a good proof can meet: another report came first, or the model changed."""
+STATE_ERRORS = frozenset({"WrongRound", "ModelNotActive", "ObservationNotNewer", "WrongEpoch"})
+"""The hub's errors that a good proof can meet: another report came first, or model or reporters changed."""
 
 PASSING_ERRORS = frozenset({"ObservationInFuture"})
 """The hub's errors of a call on the latest block that may be gone in the next block, which has a later time."""
 
 
 class Submitter:
-    """Takes proven observations to one hub, from one key; several feeds may go side by side.
+    """Takes proven reports to one hub, from one key; several may go side by side.
 
     Args:
         sender: Sends from the key that pays. It needs no rights: the signatures in a report carry the authority.
         deadline_s: Seconds that `confirm` waits.
         clock: Unix seconds, for `Confirmed.confirmed_at`.
-        shadow: True if the observations are proven with the model that is proposed for their feed: then they are sent
-            to `submitShadow`.
+        shadow: True if the reports are proven with the model that is proposed for their feeds: then they are sent to
+            `submitShadow`.
     """
 
     def __init__(
@@ -50,26 +51,21 @@ class Submitter:
         self._clock = clock
 
     async def sign(self, proven: Proven) -> Submitted:
-        """Sign a submission of one observation. Raises as `sign_batch`."""
-        return (await self.sign_batch([proven]))[0]
-
-    async def sign_batch(self, batch: Sequence[Proven]) -> list[Submitted]:
         """Simulate a submission and sign its transaction. It is not sent: keep it first.
-
-        Args:
-            batch: All observations that share one proof, in its order.
 
         Raises:
             StateMoved: A feed is no longer in the state that the proof shows: derive and prove again.
             ContractRejected: The hub refuses it; the message is the reason.
             ChainUnavailable: No answer.
         """
-        calldata = encode_submission([proven.scored for proven in batch], batch[0].proof, shadow=self._shadow)
+        scored = proven.scored
+        submission = Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof)
+        calldata = encode_submission(submission, SubmitCall.SUBMIT_SHADOW if self._shadow else SubmitCall.SUBMIT)
         try:
             signed = await self._sender.sign(self._hub.address, calldata, hub_interface().decode_error)
         except ContractRejected as error:
             raise _by_name(error) from None
-        return [Submitted(proven, signed.tx_hash, signed.raw, signed.nonce) for proven in batch]
+        return Submitted(proven, signed.tx_hash, signed.raw, signed.nonce)
 
     async def broadcast(self, submitted: Submitted) -> None:
         """Give the signed transaction to the network. Safe to repeat. Raises as `Sender.broadcast` does."""
@@ -80,7 +76,7 @@ class Submitter:
         return await self._sender.wait(tx_hash, deadline_s)
 
     async def confirm(self, submitted: Submitted) -> Confirmed | Submitted:
-        """Wait for the transaction, or one that it replaced, and read from its events how the observation ended.
+        """Wait for the transaction, or one that it replaced, and read from its events how each observation ended.
 
         Returns:
             How it ended. Or, if it is stuck, the same with higher fees, signed and not sent: keep it and broadcast it.
@@ -96,20 +92,23 @@ class Submitter:
             return submitted.replaced_by(receipt)
         if not receipt.succeeded:
             raise await self._why_reverted(submitted, receipt)
-        observed = submitted.observed
-        for feed_id, round_id, outcome in self._ends(receipt):
-            if (feed_id, round_id) == (observed.feed_id, submitted.proven.scored.round_id):
-                return Confirmed(
-                    submitted=submitted,
-                    outcome=outcome,
-                    block_number=receipt.block_number,
-                    gas_used=receipt.gas_used // max(1, len(submitted.proven.batch)),
-                    confirmed_at=self._clock(),
-                    mined=receipt.tx_hash if receipt.tx_hash != submitted.tx_hash else None,
+        ends = {(feed_id, round_id): outcome for feed_id, round_id, outcome in self._ends(receipt)}
+        outcomes: list[Outcome] = []
+        for observed, round_id in zip(submitted.due, submitted.proven.scored.round_ids, strict=True):
+            outcome = ends.get((observed.feed_id, round_id))
+            if outcome is None:
+                raise ContractRejected(
+                    f"transaction {to_hex(receipt.tx_hash)} succeeded without an event of {observed.key}: "
+                    f"is the contract at {self._hub.address} the hub?"
                 )
-        raise ContractRejected(
-            f"transaction {to_hex(receipt.tx_hash)} succeeded without an event of {observed.key}: "
-            f"is the contract at {self._hub.address} the hub?"
+            outcomes.append(outcome)
+        return Confirmed(
+            submitted=submitted,
+            outcomes=tuple(outcomes),
+            block_number=receipt.block_number,
+            gas_used=receipt.gas_used,
+            confirmed_at=self._clock(),
+            mined=receipt.tx_hash if receipt.tx_hash != submitted.tx_hash else None,
         )
 
     def _ends(self, receipt: Receipt) -> list[tuple[bytes, int, Outcome]]:
@@ -132,9 +131,7 @@ class Submitter:
             if error.name in STATE_ERRORS:
                 raise _by_name(error) from None
             # A stuck transaction may still be mined in a better moment. It has not failed, but it is not worth more.
-            log.warning(
-                "stuck, and not replaced: it would revert", observation=submitted.observed.key, reason=str(error)
-            )
+            log.warning("stuck, and not replaced: it would revert", observations=submitted.keys, reason=str(error))
         return await self._sender.watch(transaction, self._deadline_s, decode, replaced=replaced, may_replace=False)
 
     async def _why_reverted(self, submitted: Submitted, receipt: Receipt) -> ContractRejected | StateMoved:

@@ -1,0 +1,102 @@
+"""`oracle committee …`: who signs the reports of which feeds, and what a hub's admin does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from oracle.cli.options import config_option, json_option, load_config
+from oracle.cli.signing import act, signing_options
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_committee_option = click.option(
+    "--committee", metavar="NAME", help="Name of the committee in the configuration (default: the only one)."
+)
+
+
+@click.group("committee")
+def committee_group() -> None:
+    """Administration of a committee: its reporters and its quorum."""
+
+
+@committee_group.command("show")
+@_committee_option
+@config_option
+@json_option
+def committee_show(committee: str | None, config_path: Path, as_json: bool) -> None:
+    """Show a committee as it is on-chain, and what is proposed for it."""
+    _show(config_path, committee, as_json)
+
+
+@committee_group.command("propose-reporters")
+@signing_options
+@_committee_option
+@click.argument("reporters", nargs=-1, required=True, metavar="REPORTER...")
+@click.option(
+    "--quorum", type=click.IntRange(min=1), required=True, help="Number of them that must have an answer; odd."
+)
+def propose_reporters(reporters: tuple[str, ...], quorum: int, **common: Any) -> None:
+    """Propose the addresses of all REPORTERs that may sign once the proposal is active."""
+    from oracle.chain.admin import reporters_of
+
+    _act("proposeReporters", *reporters_of(reporters, quorum), **common)
+
+
+@committee_group.command("activate-reporters")
+@signing_options
+@_committee_option
+def activate_reporters(**common: Any) -> None:
+    """Activate the proposed reporters, once their delay is over. It ends all signatures of the present ones."""
+    _act("activateReporters", **common)
+
+
+@committee_group.command("cancel-reporters")
+@signing_options
+@_committee_option
+def cancel_reporters(**common: Any) -> None:
+    """Take the proposed reporters back."""
+    _act("cancelReporters", **common)
+
+
+def _act(
+    action: str,
+    *arguments: Any,
+    committee: str | None,
+    config_path: Path,
+    keystore: Path | None,
+    password_file: Path | None,
+    calldata: bool,
+    as_json: bool,
+) -> None:
+    from oracle.chain import admin
+    from oracle.chain.deploy import load_deployment
+
+    config = load_config(config_path)
+    deployment = load_deployment(config.chain.deployment)
+    wanted = admin.committee_call(deployment, committee or admin.only_committee(deployment), action, *arguments)
+    if act(config, wanted, keystore, password_file, calldata=calldata, as_json=as_json):
+        _show(config_path, committee, as_json)
+
+
+def _show(config_path: Path, committee: str | None, as_json: bool) -> None:
+    import asyncio
+
+    from oracle.chain import admin
+    from oracle.chain.connect import connect
+    from oracle.chain.deploy import load_deployment
+    from oracle.cli.render.feed import print_committee
+
+    config = load_config(config_path)
+
+    async def look() -> admin.CommitteeOverview:
+        async with connect(config.chain) as rpc:
+            deployment = load_deployment(config.chain.deployment)
+            return await admin.committee_overview(rpc, deployment, committee or admin.only_committee(deployment))
+
+    print_committee(asyncio.run(look()), as_json=as_json)
