@@ -5,6 +5,8 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 
 import {IModelCard} from "../src/interfaces/IModelCard.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
+import {HubReader} from "../src/libraries/HubReader.sol";
+import {Models} from "../src/libraries/Models.sol";
 import {OracleTest} from "./OracleTest.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
 
@@ -75,9 +77,9 @@ contract ModelCardTest is OracleTest {
     /// @dev Anyone may open a card of any hub, also of one that took an account which delegates for a verifier.
     function test_openWithAnAccountThatDelegates() public {
         vm.etch(address(verifier4), abi.encodePacked(hex"ef0100", address(new YesVerifier())));
-        IZkOracle.Architecture memory found = hub.architecture(architectureId);
-        found.codeHashes[1] = address(verifier4).codehash;
-        vm.mockCall(address(hub), abi.encodeCall(hub.architecture, (architectureId)), abi.encode(found));
+        uint256 slot = HubReader.entry(HubReader.member(HubReader.CODE_HASHES), Models.key(architectureId, 1));
+        vm.store(address(hub), bytes32(slot), address(verifier4).codehash);
+        assertEq(lens.architecture(hub, architectureId).codeHashes[1], address(verifier4).codehash);
         vm.expectRevert(abi.encodeWithSelector(IModelCard.VerifierChanged.selector, verifier4));
         cards.open(hub, modelNumber, BATCH, root, BATCHES + 1);
     }
@@ -342,7 +344,7 @@ contract ModelCardTest is OracleTest {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](1), new address[](1));
         (sizes[0], verifiers[0]) = (16, address(new YesVerifier()));
         vm.prank(ADMIN);
-        uint32 architecture = hub.addArchitecture(16, 2, true, false, sizes, verifiers);
+        uint32 architecture = hub.addArchitecture(hex"00101112131415161718191a1b020301", 2, true, sizes, verifiers);
         uint16 number = _addModel(MODEL_HASH, architecture, keccak256("sixteen"), 1);
         Batch memory batch;
         (batch.windows, batch.labels, batch.scores) = (new bytes(512), new bytes(16), new int256[](32));
@@ -486,11 +488,6 @@ contract ModelCardTest is OracleTest {
         assertEq(card.caught, caught, "caught");
         assertEq(card.normals, normals, "normals");
         assertEq(card.falseHolds, falseHolds, "falseHolds");
-    }
-
-    function _scores(int256 a) internal pure returns (int256[] memory scores) {
-        scores = new int256[](1);
-        scores[0] = a;
     }
 
     function _scores(int256 a, int256 b, int256 c, int256 d) internal pure returns (int256[] memory scores) {
