@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from typing import Any
 
 import pytest
 
 from oracle.audit.calldata import read_submission, submit_calls
-from oracle.chain.hub import FeedUpdate, Submission, hub_interface
-from oracle.core.types import SignedObservation
+from oracle.chain.hub import Submission, SubmitCall, encode_submission, hub_interface
+from oracle.core.encoding import NO_ANSWER
+from oracle.core.report import Report, ReporterSignature, SignedReport
 
 HUB = "0x" + "ab" * 20
 SELECTOR = hub_interface().selector("submit")
+IF_NEWER = hub_interface().selector("submitIfNewer")
 
-
-def update(number: int) -> FeedUpdate:
-    signed = tuple(SignedObservation(-number - each, 100 + each, 27, bytes(32), b"\1" * 32) for each in range(2))
-    return FeedUpdate(number.to_bytes(32), number, signed, (-3, 4))
-
-
-SUBMISSION = Submission(7, (update(1), update(2)), b"a proof, of more than 32 bytes of calldata")
-
-
-def encode(submission: Submission) -> bytes:
-    return hub_interface().encode_call("submit", *astuple(submission))
+REPORT = Report(3, 2, 1_700_000_000, tuple(number.to_bytes(32) for number in (1, 2, 9)), (7, 0, 4))
+ROWS = tuple(
+    ReporterSignature((100 + row, -5 - row, NO_ANSWER if row else 3), bytes([row]) * 32, b"\1" * 32, b"\2" * 32)
+    for row in range(3)
+)
+SUBMISSION = Submission.of(7, SignedReport(REPORT, ROWS), ((-3, 4), (5, -6)), b"a proof, of more than 32 bytes of data")
 
 
 def word(value: int) -> bytes:
     return (value % 2**256).to_bytes(32)
 
 
-def test_the_usual_encoding() -> None:
-    assert read_submission(encode(SUBMISSION)) == SUBMISSION
-    assert read_submission(encode(SUBMISSION) + b"more than it needs") == SUBMISSION
+@pytest.mark.parametrize("call", [SubmitCall.SUBMIT, SubmitCall.SUBMIT_IF_NEWER])
+def test_the_usual_encoding(call: SubmitCall) -> None:
+    calldata = encode_submission(SUBMISSION, call)
+    assert read_submission(calldata) == SUBMISSION
+    assert read_submission(calldata + b"more than it needs") == SUBMISSION
 
 
-def test_a_list_that_refers_to_an_element_before_it() -> None:
+def test_parts_that_stand_before_the_submission() -> None:
     """Solidity's decoder adds offsets modulo 2^256; the ABI library refuses them."""
-    submission = Submission(7, (update(1),), b"proof")
-    arguments = encode(submission)[4:]
-    updates_at, proof_at = (int.from_bytes(arguments[at : at + 32]) for at in (32, 64))
-    table, proof = arguments[updates_at:proof_at], arguments[proof_at:]
-    assert table[:64] == word(1) + word(32)
-    size = len(table) - 64
-    head = arguments[:32] + word(96 + size) + word(96 + size + 64)
-    backwards = head + table[64:] + word(1) + word(-(size + 32)) + proof
-    assert read_submission(SELECTOR + backwards) == submission
+    arguments = encode_submission(SUBMISSION)[4:]
+    head, tail = arguments[32 : 32 + 11 * 32], arguments[32 + 11 * 32 :]
+    # The parts come first, then the submission, whose offsets point backwards.
+    offsets = [int.from_bytes(head[at : at + 32]) for at in range(4 * 32, 11 * 32, 32)]
+    at = 32 + len(tail)
+    backwards = head[: 4 * 32] + b"".join(word(32 + offset - 11 * 32 - at) for offset in offsets)
+    assert read_submission(SELECTOR + word(at) + tail + backwards) == SUBMISSION
 
 
 @pytest.mark.parametrize(
@@ -54,11 +50,13 @@ def test_a_list_that_refers_to_an_element_before_it() -> None:
     [
         b"",
         SELECTOR[:3],
-        hub_interface().selector("submitShadow") + encode(SUBMISSION)[4:],
-        SELECTOR + word(7) + word(96) + word(96) + word(256),
-        SELECTOR + word(7) + word(96) + word(96) + word(2**256 - 1),
+        encode_submission(SUBMISSION, SubmitCall.SUBMIT_SHADOW),
+        SELECTOR + word(32) + word(7) * 4 + word(11 * 32) + word(256),
+        SELECTOR + word(32) + word(7) * 4 + word(2**256 - 1) * 7,
+        SELECTOR + word(2**255),
+        encode_submission(SUBMISSION)[:-256],
     ],
-    ids=["nothing", "cut", "of a shadow", "too many updates", "endless updates"],
+    ids=["nothing", "cut", "of a shadow", "too many feeds", "endless", "nowhere", "cut at the end"],
 )
 def test_calldata_of_no_submission(calldata: bytes) -> None:
     with pytest.raises(ValueError):
@@ -71,10 +69,13 @@ def call(data: bytes = SELECTOR, *inner: dict[str, Any], to: str = HUB, **values
 
 def test_the_calls_of_a_trace() -> None:
     first, second, third = (SELECTOR + bytes([each]) for each in (1, 2, 3))
+    pulled, there = IF_NEWER + b"\4", IF_NEWER + b"\5"
     trace = call(
         b"relay",
         call(first),
         call(b"another", call(second), to="0x" + "cd" * 20),
+        call(pulled, output="0x" + word(1).hex()),
+        call(there, output="0x" + word(0).hex()),
         call(third, error="execution reverted"),
         call(b"reverted", call(third), to="0x" + "cd" * 20, error="execution reverted"),
         call(third, type="DELEGATECALL"),
@@ -83,5 +84,5 @@ def test_the_calls_of_a_trace() -> None:
         call(b"feedIds"),
         to="0x" + "ef" * 20,
     )
-    assert submit_calls(trace, HUB) == [first, second]
+    assert submit_calls(trace, HUB) == [first, second, pulled]
     assert submit_calls({"type": "CALL"}, HUB) == []

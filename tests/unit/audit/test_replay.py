@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import astuple, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from oracle.audit.history import AuditedFeed, AuditedModel, AuditedSubmission, RoundTransaction, UpdateOutcome
+from oracle.audit.history import AuditedFeed, AuditedModel, AuditedSubmission, ReportOutcome, RoundTransaction
 from oracle.audit.judge import state_differences
 from oracle.audit.replay import Auditor
-from oracle.chain.hub import FeedUpdate, RoundAccepted, hub_interface
+from oracle.chain.hub import RoundAccepted, Submission, encode_submission
 from oracle.chain.keys.signer import recover
+from oracle.core import encoding
+from oracle.core.encoding import NO_ANSWER, Feature
 from oracle.core.gate import HoldPolicy
-from oracle.core.types import HoldReason, Kind, Outcome, SignedObservation, Status
+from oracle.core.report import Report, ReporterSignature, SignedReport
+from oracle.core.types import HoldReason, Kind, Outcome, Status
 
-FEED_ID = (1).to_bytes(32)
+FEED_ID, PEER_ID = (1).to_bytes(32), (2).to_bytes(32)
 NOW = 1_700_000_000
-ALICE, BOB, STRANGER = "alice", "bob", "stranger"
+ALICE, BOB, CAROL, STRANGER = "alice", "bob", "carol", "stranger"
 ANSWER = 10**10
 
 FEED = AuditedFeed(
-    FEED_ID, "eth / USD", Kind.RELATIVE, 10_000, 3_600, 600, 30, 2_000, 2, HoldPolicy(2, 60, 500),
-    frozenset({ALICE, BOB}), model_number=1,
+    FEED_ID, "eth / USD", Kind.RELATIVE, 10_000, 3_600, 600, 30, 2_000, HoldPolicy(2, 60, 500), committee=1, peers=(),
+    model_number=1,
 )  # fmt: skip
+PEER = replace(FEED, feed_id=PEER_ID, description="btc / USD")
 
 
-def signed(answer: int, observed_at: int, by: str = ALICE) -> SignedObservation:
-    return SignedObservation(answer, observed_at, 27, by.encode().ljust(32, b"\0"), bytes(32))
+def row(by: str, *answers: int) -> ReporterSignature:
+    return ReporterSignature(answers, bytes(32), by.encode().ljust(32, b"\0"), bytes(32))
 
 
-def named(feed_id: bytes, round_id: int, observation: SignedObservation) -> str:
+def named(report: Report, signature: ReporterSignature) -> str:
     """Return the signer's name, which is the signature here."""
-    return observation.r.rstrip(b"\0").decode()
+    return signature.r.rstrip(b"\0").decode()
 
 
 def model(holds: bool = True, **changes: Any) -> AuditedModel:
@@ -41,27 +45,36 @@ def model(holds: bool = True, **changes: Any) -> AuditedModel:
         return holds
 
     of: Callable[[int, bytes, tuple[int, ...]], Awaitable[bool]] = check
-    return replace(AuditedModel(1, 16, 2, 5, 1_000, (1, 4), of), **changes)
+    return replace(AuditedModel(1, encoding.window_features(14), 2, 5, 1_000, (1, 4), of), **changes)
 
 
-def auditor(with_model: AuditedModel | None = None) -> Auditor:
+def auditor(with_model: AuditedModel | None = None, *feeds: AuditedFeed) -> Auditor:
     made = Auditor(named)
     made.add_model(with_model or model())
-    made.add_feed(FEED)
+    made.add_committee(1, [ALICE, BOB, CAROL], 3)
+    for feed in feeds or (FEED,):
+        made.add_feed(feed)
     return made
 
 
-def update(**changes: Any) -> FeedUpdate:
-    observations = (signed(ANSWER, NOW, ALICE), signed(ANSWER + 10, NOW + 2, BOB))
-    return replace(FeedUpdate(FEED_ID, 1, observations, (-5, -7)), **changes)
+THREE = (row(ALICE, ANSWER), row(BOB, ANSWER + 10), row(CAROL, ANSWER + 20))
+SAID = ReportOutcome(FEED_ID, 1, Outcome.ACCEPTED, ANSWER + 10, NOW, False, HoldReason.NONE, 0)
 
 
-SAID = UpdateOutcome(FEED_ID, 1, Outcome.ACCEPTED, ANSWER + 10, NOW, False, HoldReason.NONE, 0)
-
-
-def submission(*updates: FeedUpdate, outcomes: tuple[UpdateOutcome, ...] = (SAID,), **changes: Any) -> Any:
-    made = AuditedSubmission("0x12", 9, NOW + 10, 1, updates or (update(),), b"proof", outcomes)
-    return replace(made, **changes)
+def submission(
+    rows: Sequence[ReporterSignature] = THREE,
+    *,
+    outcomes: tuple[ReportOutcome, ...] = (SAID,),
+    scores: tuple[tuple[int, ...], ...] = ((-5, -7),),
+    medians: tuple[int, ...] | None = None,
+    model_number: int = 1,
+    block_time: int = NOW + 10,
+    **report: Any,
+) -> AuditedSubmission:
+    of = replace(Report(1, 1, NOW, (FEED_ID,), (1,)), **report)
+    made = Submission.of(model_number, SignedReport(of, tuple(rows)), scores, b"proof")
+    made = replace(made, medians=medians) if medians is not None else made
+    return AuditedSubmission("0x12", 9, block_time, made, outcomes)
 
 
 async def problem_of(of: Auditor, given: AuditedSubmission) -> str:
@@ -73,40 +86,39 @@ async def test_what_holds_is_taken_over() -> None:
     made = auditor()
     await made.submission(submission())
     (finding,) = made.findings
-    assert finding.verified and (finding.feed, finding.outcome, finding.answer) == (
-        "eth / USD",
-        Outcome.ACCEPTED,
-        ANSWER + 10,
-    )
+    assert finding.problem == ""
+    assert (finding.feed, finding.outcome, finding.answer) == ("eth / USD", Outcome.ACCEPTED, ANSWER + 10)
     state = made.expected_states()[FEED_ID]
-    assert (state.status, state.round_id, state.answer, state.last_report_at) == (Status.OK, 1, ANSWER + 10, NOW + 2)
-    assert made.expected_rounds()[FEED_ID, 1].published_at == NOW + 10
+    assert (state.status, state.round_id, state.answer, state.last_report_at) == (Status.OK, 1, ANSWER + 10, NOW)
+    stored = made.expected_rounds()[FEED_ID, 1]
+    spread = encoding.spread(Kind.RELATIVE, 10_000, ANSWER, ANSWER + 20)
+    assert (stored.published_at, stored.spread, stored.count) == (NOW + 10, spread, 3)
+
+
+FAR = (row(ALICE, ANSWER), row(BOB, ANSWER), row(CAROL, 2 * ANSWER))
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (submission(update(feed_id=bytes(32))), "the feed was never added"),
+        (submission(feed_ids=((7).to_bytes(32),)), f"the feed 0x{'0' * 63}7 was never added"),
         (submission(model_number=2), "model 2 was never added"),
-        (submission(update(round_id=2)), "signed for round 2, but 1 was next"),
-        (submission(update(scores=(1,))), "1 scores where the model has 2"),
-        (submission(update(observations=(signed(ANSWER, NOW),))), "1 observations where 2 are the quorum"),
-        (submission(update(observations=update().observations[::-1])), "the observations are not sorted"),
-        (submission(update(observations=(signed(ANSWER, NOW),) * 2)), "a reporter signed twice"),
+        (submission(round_ids=(2,)), "signed for round 2, but 1 was next"),
+        (submission(scores=((1,),)), "1 scores where the model has 2"),
+        (submission(committee=2), "committee 2 was never added"),
+        (submission(epoch=2), "signed for epoch 2 of the committee, but 1 was the current one"),
+        (submission(THREE[:2]), "eth / USD has 2 answers where 3 are the quorum"),
         (
-            submission(update(observations=(signed(ANSWER, NOW), signed(ANSWER, NOW, STRANGER)))),
-            "stranger was not a reporter",
+            submission((*THREE[:2], row(CAROL, NO_ANSWER))),
+            "eth / USD has 2 answers where 3 are the quorum",
         ),
-        (
-            submission(update(observations=(signed(ANSWER, NOW), signed(2 * ANSWER, NOW, BOB)))),
-            "the reporters' answers were too far apart",
-        ),
-        (
-            submission(update(observations=(signed(ANSWER, 0), signed(ANSWER, NOW, BOB)))),
-            "an observation was not newer than the last report",
-        ),
-        (submission(block_time=NOW - 29), "an observation was from the future"),
-        (submission(block_time=NOW + 601), "an observation was too old"),
+        (submission(medians=(0,)), "the row that was named for eth / USD does not hold the median"),
+        (submission((THREE[0], THREE[0], THREE[2])), "a reporter signed twice"),
+        (submission((*THREE[:2], row(STRANGER, ANSWER))), "stranger was not a reporter"),
+        (submission(FAR), "the reporters' answers for eth / USD were too far apart"),
+        (submission(observed_at=0), "the report was not newer than the last one"),
+        (submission(block_time=NOW - 31), "the report was from the future"),
+        (submission(block_time=NOW + 601), "the report was too old"),
         (submission(outcomes=()), "the hub emitted nothing, where accepted was due"),
         (
             submission(outcomes=(replace(SAID, confirmed=True),)),
@@ -126,11 +138,53 @@ async def test_a_model_that_was_not_active() -> None:
     assert await problem_of(made, submission(model_number=2)) == ""
 
 
-async def test_another_committee() -> None:
+async def test_other_reporters_sign_in_another_epoch() -> None:
     made = auditor()
-    made.change_reporters(FEED_ID, [STRANGER], 1)
-    given = submission(update(observations=(signed(ANSWER + 10, NOW, STRANGER),)))
+    made.change_reporters(1, 2, [STRANGER], 1)
+    assert "epoch 1" in await problem_of(made, submission())
+    assert await problem_of(made, submission((row(STRANGER, ANSWER + 10),), epoch=2)) == ""
+
+
+async def test_a_feed_of_another_committee() -> None:
+    made = auditor(None, replace(FEED, committee=2))
+    assert await problem_of(made, submission()) == "eth / USD is of committee 2, not of 1"
+
+
+PEERED = replace(FEED, peers=(PEER_ID,))
+LISTED = (Feature.MOVE, Feature.PEER_MOVE_0, Feature.PEER_SEEN_0, Feature.GAP)
+BOTH = tuple(row(name, ANSWER + 10, 2 * ANSWER) for name in (ALICE, BOB, CAROL))
+
+
+async def test_a_peer_is_signed_and_seen_and_nothing_is_written_of_it() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    async def check(batch: int, proof: bytes, instances: tuple[int, ...]) -> bool:
+        seen.append(instances)
+        return True
+
+    made = auditor(model(features=LISTED, check_proof=check, model_hash=None, outputs=2), PEERED, PEER)
+    ids: dict[str, Any] = {"feed_ids": (FEED_ID, PEER_ID)}
+    assert await problem_of(made, submission(BOTH, round_ids=(1, 0), **ids)) == ""
+    assert made.expected_states()[FEED_ID].peer_answers == (2 * ANSWER,)
+    assert made.expected_states()[PEER_ID].round_id == 0
+    later = NOW + 3_600
+    moved = tuple(row(name, ANSWER + 10, 2 * ANSWER + ANSWER // 50) for name in (ALICE, BOB, CAROL))
+    said = replace(SAID, round_id=2, observed_at=later)
+    given = submission(moved, round_ids=(2, 0), observed_at=later, block_time=later, outcomes=(said,), **ids)
     assert await problem_of(made, given) == ""
+    assert seen[-1][:4] == (0, 1_000, 1, 1_000)
+
+
+async def test_a_peer_that_is_missing() -> None:
+    made = auditor(None, PEERED, PEER)
+    assert await problem_of(made, submission()) == "a peer of the feed is not in the report"
+
+
+async def test_a_reference_needs_the_quorum_too() -> None:
+    made = auditor(None, PEERED, PEER)
+    rows = (*BOTH[:2], row(CAROL, ANSWER + 10, NO_ANSWER))
+    given = submission(rows, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 0))
+    assert await problem_of(made, given) == "btc / USD has 2 answers where 3 are the quorum"
 
 
 @pytest.mark.parametrize(
@@ -143,36 +197,32 @@ async def test_another_committee() -> None:
     ],
 )
 async def test_a_proof_that_is_not_shown_to_hold(of: AuditedModel, says: str) -> None:
-    """The audit applies its update all the same: the history that follows is the hub's."""
+    """The audit applies its report all the same: the history that follows is the hub's."""
     made = auditor(of)
     assert await problem_of(made, submission()) == says
     assert made.expected_states()[FEED_ID].round_id == 1
 
 
-async def test_one_bad_update_leaves_the_proof_of_the_others_unchecked() -> None:
-    made = auditor()
-    made.add_feed(replace(FEED, feed_id=(2).to_bytes(32), description="btc / USD"))
-    other = update(feed_id=(2).to_bytes(32), round_id=7)
-    await made.submission(submission(update(), other))
-    assert [finding.problem for finding in made.findings] == [
-        "the statement can't be rebuilt, so its proof can't be checked",
-        "signed for round 7, but 1 was next",
-    ]
+async def test_a_report_is_refused_as_a_whole() -> None:
+    made = auditor(None, FEED, PEER)
+    await made.submission(submission(BOTH, feed_ids=(FEED_ID, PEER_ID), round_ids=(1, 7), scores=((-1, -1),) * 2))
+    assert [finding.problem for finding in made.findings] == ["signed for round 7, but 1 was next"] * 2
 
 
 async def test_a_signature_that_is_none() -> None:
     """A malformed signature is a finding like any other, and does not end the audit."""
-    malformed = SignedObservation(ANSWER, NOW, 0, bytes(32), bytes(32))
-    made = Auditor(lambda feed, round_id, each: recover(31337, "0x" + "11" * 20, feed, round_id, each))
+    malformed = ReporterSignature((ANSWER,), bytes(32), bytes(32), bytes(32))
+    made = Auditor(lambda report, each: recover(31337, "0x" + "11" * 20, report, each))
     made.add_model(model())
-    made.add_feed(replace(FEED, quorum=1))
-    assert "no valid signature" in await problem_of(made, submission(update(observations=(malformed,))))
+    made.add_committee(1, [ALICE], 1)
+    made.add_feed(FEED)
+    assert "no valid signature" in await problem_of(made, submission((malformed,)))
     assert made.expected_states()[FEED_ID].round_id == 0
 
 
 async def test_a_transaction_with_calls_that_can_and_cant_be_read() -> None:
-    event = RoundAccepted(FEED_ID, 1, ANSWER + 10, NOW, 1, (-5, -7), False, 9, b"\x12", 0)
-    calldata = hub_interface().encode_call("submit", 1, (astuple(update()),), b"proof")
+    event = RoundAccepted(FEED_ID, 1, ANSWER + 10, NOW, 1, (-5, -7), False, "0x" + "99" * 20, 9, b"\x12", 0)
+    calldata = encode_submission(submission().submission)
     transaction = RoundTransaction("0x12", 9, NOW + 10, (event,), (calldata,))
     made = auditor()
     assert await made.transaction(transaction) == []
