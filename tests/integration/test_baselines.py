@@ -29,12 +29,12 @@ def even(project_root: Path) -> tuple[QuadraticModel, list[list[int]]]:
     """Return a model, and windows on its limits: the last that it accepts, the first that it holds, and so on."""
     table = json.loads((project_root / "tests/vectors/quadratic.json").read_text(encoding="utf-8"))["boundary"]
     past = tuple(int(weight) for weight in table["past"])
-    others = (int(table[name]) for name in ("floor", "driftPast", "driftFloor", "scale"))
+    floor, drift_past, drift_floor, scale = (int(table[name]) for name in ("floor", "driftPast", "driftFloor", "scale"))
     windows = []
     for ring, move, gap in list(zip(table["ring"], table["move"], table["gap"], strict=True))[-8:]:
         words = [(int(ring) >> (16 * age)) & 0xFFFF for age in range(len(past))]
         windows.append([int(move), *(word - 0x10000 if word >> 15 else word for word in words), int(gap)])
-    return QuadraticModel("boundary", past, *others), windows
+    return QuadraticModel("boundary", past, floor, drift_past, drift_floor, scale), windows
 
 
 async def test_the_contracts_verdicts_are_the_models(
