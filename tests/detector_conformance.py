@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from oracle.core.encoding import CLIP, GAP_ONE, INT128_MAX, is_score_unit
+from oracle.core.encoding import (
+    CLIP,
+    INT128_MAX,
+    Feature,
+    calm_window,
+    checked_features,
+    feature_range,
+    is_score_unit,
+)
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.proving.artifact import Visibility
@@ -22,23 +30,32 @@ Load = Callable[[str, Disclosure], Detector]
 
 
 def windows(detector: Detector, count: int, seed: int = 7) -> list[tuple[int, ...]]:
-    """Return windows: corners of the box, calm ones and wild ones."""
-    draw, moves = random.Random(seed), detector.features - 1
-    alternating = tuple(CLIP if index % 2 else -CLIP for index in range(moves))
+    """Return windows: a calm one, one of a clipped move after a calm stretch, corners of the box, and wild ones."""
+    draw, listed = random.Random(seed), detector.features
+    ranges = [feature_range(feature) for feature in listed]
+    calm = calm_window(listed)
     found: list[tuple[int, ...]] = [
-        (*(0,) * moves, GAP_ONE),
-        (*(CLIP,) * moves, CLIP),
-        (*(-CLIP,) * moves, GAP_ONE),
-        (*alternating, GAP_ONE),
-        (CLIP, *(0,) * (moves - 1), GAP_ONE),
-        (0, *(CLIP,) * (moves - 1), CLIP),
-        (*(0,) * moves, 0),
-        (*(0,) * moves, -CLIP),
+        calm,
+        changed(detector, calm, Feature.MOVE, CLIP),
+        changed(detector, calm, Feature.MOVE, -CLIP),
+        tuple(most for _, most in ranges),
+        tuple(least for least, _ in ranges),
+        tuple(limits[index % 2] for index, limits in enumerate(ranges)),
+        changed(detector, tuple(most for _, most in ranges), Feature.MOVE, 0),
     ]
+    if Feature.GAP in listed:
+        # No feed has these, but they are in the box.
+        found += [changed(detector, calm, Feature.GAP, gap) for gap in (0, -CLIP)]
     for _ in range(count):
         size = draw.choice([300, 3_000, CLIP])
-        found.append((*(draw.randint(-size, size) for _ in range(moves)), draw.choice([GAP_ONE, 1_500, CLIP])))
+        found.append(tuple(draw.randint(max(least, -size), max(least, min(most, size))) for least, most in ranges))
     return found
+
+
+def changed(detector: Detector, window: Sequence[int], feature: Feature, value: int) -> tuple[int, ...]:
+    """Return a window with another value of one feature."""
+    at = detector.features.index(feature)
+    return (*window[:at], value, *window[at + 1 :])
 
 
 def check_detector(detector: Detector, load: Load) -> None:
@@ -50,7 +67,8 @@ def check_detector(detector: Detector, load: Load) -> None:
     """
     assert isinstance(detector, Detector)
     assert detector.disclosure is Disclosure.SCORE
-    assert 3 <= detector.features <= 16 and detector.outputs >= 1
+    assert checked_features(detector.features) == detector.features
+    assert detector.width == len(detector.features) and detector.outputs >= 1
     seen = windows(detector, 40)
     scores = [detector.score_int(window) for window in seen]
 
@@ -72,9 +90,9 @@ def check_detector(detector: Detector, load: Load) -> None:
 
     # A calm window passes, and a clipped move after a calm stretch does not.
     assert max(detector.score_int(seen[0])) <= 0
-    assert max(detector.score_int(seen[4])) > 0
-    if detector.spread:
-        assert max(detector.score_int((*(0,) * (detector.features - 2), CLIP, GAP_ONE))) > 0
+    assert max(detector.score_int(seen[1])) > 0 and max(detector.score_int(seen[2])) > 0
+    if Feature.SPREAD in detector.features:
+        assert max(detector.score_int(changed(detector, seen[0], Feature.SPREAD, CLIP))) > 0
 
     # The explanations add up to the scores, and agree with them about the limit.
     for window, row in zip(seen, scores, strict=True):
@@ -84,7 +102,8 @@ def check_detector(detector: Detector, load: Load) -> None:
             largest = max(1.0, *(abs(part) for part in each.parts.values()))
             assert sum(each.parts.values()) == pytest.approx(each.score, abs=1e-9 * largest)
             near = abs(each.score) <= 1e-9 * largest
-            if each.measured is not None and each.limit is not None and window[-1] > 0 and not near:
+            gap = dict(zip(detector.features, window, strict=True)).get(Feature.GAP, 1)
+            if each.measured is not None and each.limit is not None and gap > 0 and not near:
                 assert each.objects == (each.measured > each.limit)
         assert [each.objects for each in told] == [value > 0 for value in row]
 
@@ -107,7 +126,7 @@ def check_detector(detector: Detector, load: Load) -> None:
     verdicts = detector.publishing(Disclosure.VERDICT)
     assert [verdicts.score_int(window) for window in seen] == [tuple(int(v > 0) for v in row) for row in scores]
     assert [tuple(row) for row in verdicts.score_many(seen).tolist()] == [verdicts.score_int(window) for window in seen]
-    assert verdicts.explain(seen[5]) == detector.explain(seen[5])
+    assert verdicts.explain(seen[6]) == detector.explain(seen[6])
     assert verdicts.publishing(Disclosure.SCORE).to_json() == verdicts.to_json() == text
     assert verdicts.score_unit == 1
     assert load(text, Disclosure.VERDICT).to_onnx(1) == verdicts.to_onnx(1)
@@ -116,7 +135,7 @@ def check_detector(detector: Detector, load: Load) -> None:
     assert detector.to_onnx(3) == detector.to_onnx(3)
     with pytest.raises(ValueError, match="batch"):
         detector.to_onnx(0)
-    _check_graph(detector, seen[8:])
+    _check_graph(detector, seen[9:])
 
 
 def _check_graph(detector: Detector, seen: Sequence[tuple[int, ...]]) -> None:

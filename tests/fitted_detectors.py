@@ -16,7 +16,7 @@ from oracle.detectors.trainers.cap import Cap
 from oracle.detectors.trainers.cross_source import CrossSource
 from oracle.detectors.trainers.imported import Imported
 from oracle.detectors.trainers.mahalanobis import Mahalanobis
-from oracle.detectors.training.reports import Reports, Terms, sigma_of, windows
+from oracle.detectors.training.reports import Reports, Terms, features_of, sigma_of, windows
 from oracle.proving.imported import at_scales
 from tests.recordings import walk
 
@@ -41,20 +41,20 @@ def reports(sources: int = 1) -> Reports:
 def lesson(sources: int = 1) -> Lesson:
     found = reports(sources)
     seen = windows(found, Terms(sigma_of(found, 900, 60), 60))
-    return Lesson(seen[:900], seen[:1_200], found.spread, Fraction(20, 10_000), seed=1)
+    return Lesson(seen[:900], seen[:1_200], features_of(found), Fraction(20, 10_000), seed=1)
 
 
-def network() -> bytes:
-    """Return a model that somebody made: the largest of |move| and 1.5 · |change of the move|, in sigmas."""
+def network(inputs: int = 4) -> bytes:
+    """Return a model that somebody made: |move| and 1.5 · |change of the move|, in sigmas."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = np.array([[1.0, 1.5], [0.0, -1.5], [0.0, 0.0], [0.0, 0.0]], dtype=np.float32)
+    weights = np.array([[1.0, 1.5], [0.0, -1.5], *[[0.0, 0.0]] * (inputs - 2)], dtype=np.float32)
     nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Abs", ["h"], ["s"])]
     graph = helper.make_graph(
         nodes,
         "brought",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", inputs])],
         [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["batch", 2])],
         [numpy_helper.from_array(weights, "w")],
     )

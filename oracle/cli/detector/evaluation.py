@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oracle.cli.options import FILE, FOLDER, json_option
+from oracle.core.encoding import Feature
 from oracle.core.errors import DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
@@ -256,7 +257,7 @@ def nab(path: Path, models: tuple[str, ...], out: Path | None, as_json: bool) ->
 
     detectors = [_detector(model) for model in models or ("default",)]
     for detector in detectors:
-        if detector.spread:
+        if Feature.SPREAD in detector.features:
             raise DataError(f"model {detector.name} judges the spread between venues; the benchmark's series have one")
     files = load_corpus(path)
     results = {}

@@ -56,7 +56,7 @@ def test_too_many_false_holds_are_seen(carded: Run) -> None:
 
 def test_monitoring_mistakes_are_one_line(carded: Run) -> None:
     write_csv(Path("recent.csv"), walk(300, seed=6))
-    refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), r"too few reports: 300, and at least 465")
+    refused(carded("detector", "monitor", CARD, "--data", "recent.csv"), r"too few reports: 300, and at least 403")
     refused(carded("detector", "monitor", "none.json", "--data", "recent.csv"), r"none\.json can't be read")
     refused(carded("detector", "monitor", "build/models/mine.json", "--data", "recent.csv"), "not a model card")
     Path("build/models/mine.json").write_text("{}")

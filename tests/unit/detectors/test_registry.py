@@ -23,4 +23,4 @@ def test_the_trainer_is_there(kind: str) -> None:
 def test_every_trainer_passes_the_conformance_suite_and_every_reader_is_used() -> None:
     tried = fitted_detectors.TRAINERS
     assert {trainer_class(kind) for kind in TRAINERS} == {type(trainer) for trainer in tried.values()}
-    assert {fitted_detectors.fitted(kind).format for kind in tried} | {"quadratic-v1"} == set(READERS)
+    assert {fitted_detectors.fitted(kind).format for kind in tried} | {"quadratic-v2"} == set(READERS)

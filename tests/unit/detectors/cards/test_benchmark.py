@@ -25,6 +25,7 @@ from oracle.detectors.cards.recipe import Recipe
 from oracle.sources.packaged.series import load_series
 
 SMALL = Recipe(series=("sp500", "wti"), normals=5, per_kind=2)
+LISTED = encoding.window_features(14)
 SP500_SIGMA = 11_434
 """The root mean square of the series' moves until 2006, in ppm."""
 
@@ -36,7 +37,7 @@ def benchmark() -> Benchmark:
 
 def test_the_default_benchmark_is_the_same_everywhere() -> None:
     built = build(Recipe(), 16)
-    assert built.root.hex() == "56ad03e504f34748f2d65dcd6342f3c30f143505fb6d91ee58b923055b8e9248"
+    assert built.root.hex() == "e1bfee6e0f295d0b9d2d7129cd5ebcb83c00799b79a12b40665cc7b5eff167fa"
     assert (built.batches, len(built.windows)) == (24, 384)
     assert Counter(built.labels) == {0: 192, 1: 48, 2: 48, 3: 48, 4: 48}
 
@@ -47,10 +48,10 @@ def test_a_window_is_what_the_gate_sees(benchmark: Benchmark) -> None:
     clean, before_fault = set(), {}
     for reading in load_series("sp500"):
         answer = encoding.answer_from_decimal(reading.value, 8)
-        window = encoding.features(state, answer, reading.observed_at, 16)
+        window = encoding.features(state, answer, reading.observed_at, LISTED, tolerance=0)
         clean.add(window)
         before_fault[window[1:]] = (state, answer, reading.observed_at)
-        accepted = judge(state, HoldPolicy(1, 0, 0), answer, reading.observed_at, (-1,), score_unit=1, published_at=0)
+        accepted = judge(state, HoldPolicy(1, 1, 0), answer, reading.observed_at, (-1,), score_unit=1, published_at=0)
         state = accepted.state
     own = [
         (window, label)
@@ -64,7 +65,7 @@ def test_a_window_is_what_the_gate_sees(benchmark: Benchmark) -> None:
             state, answer, observed_at = before_fault[window[1:]]
             percent = (3, 5, 10, 20)[label - 1]
             faulty = {answer * (100 + sign * percent) // 100 for sign in (-1, 1)}
-            seen = {encoding.features(state, each, observed_at, 16)[0] for each in faulty}
+            seen = {encoding.features(state, each, observed_at, LISTED, tolerance=0)[0] for each in faulty}
             # The fault is rounded to the series' own decimals.
             assert min(abs(window[0] - each) for each in seen) <= 1
 
@@ -95,7 +96,7 @@ def test_another_recipe_is_another_root(benchmark: Benchmark) -> None:
         ({"kinds": ("drift",)}, "'drift' is not a fault of one tick"),
         ({"kinds": ("wrong_asset",)}, "'wrong_asset' is not a fault of one tick and one series"),
         ({"normals": 10**6}, "too few ticks"),
-        ({"features": 17}, "from 3 to 16"),
+        ({"width": 15}, "from 3 to 14"),
     ],
 )
 def test_recipes_that_are_none(changes: dict[str, Any], message: str) -> None:
@@ -118,10 +119,11 @@ def test_the_leaf_has_all_of_a_batch(benchmark: Benchmark) -> None:
     """The leaf hashes index, number of batches, windows and labels, twice."""
     windows, labels = benchmark.packed(1)
     assert windows[:2] == (benchmark.windows[4][0] % 2**16).to_bytes(2)
-    assert (len(windows), len(labels)) == (4 * 16 * 2, 4)
-    words = [1, benchmark.batches, 0x80, 0x80 + 0x20 + len(windows), len(windows)]
+    assert (len(windows), len(labels)) == (4 * 14 * 2, 4)
+    padded = windows.ljust(-(-len(windows) // 32) * 32, b"\0")
+    words = [1, benchmark.batches, 0x80, 0x80 + 0x20 + len(padded), len(windows)]
     encoded = (
-        b"".join(each.to_bytes(32) for each in words) + windows + len(labels).to_bytes(32) + labels.ljust(32, b"\0")
+        b"".join(each.to_bytes(32) for each in words) + padded + len(labels).to_bytes(32) + labels.ljust(32, b"\0")
     )
     node = keccak(keccak(encoded))
     for other in benchmark.tree().proof(1):
@@ -150,7 +152,7 @@ def test_a_file_of_a_benchmark(benchmark: Benchmark, tmp_path: Path) -> None:
 
     rows = document["windows"]
     refused("it was altered", windows=[[2, *rows[0][1:]], *rows[1:]])
-    refused("window 0 has 15 features", windows=[rows[0][:-1], *rows[1:]])
+    refused("window 0 has 13 integers", windows=[rows[0][:-1], *rows[1:]])
     refused("window 1 is not of integers", windows=[rows[0], [0, 2**15, *rows[1][2:]]])
     refused("labels are from 0", windows=[[5, *rows[0][1:]], *rows[1:]])
     refused("is not a benchmark: format 'x'", format="x")

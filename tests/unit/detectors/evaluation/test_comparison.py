@@ -49,7 +49,7 @@ def test_severity_is_above_one_where_a_detector_objects() -> None:
     for _ in range(300):
         window = (
             rng.randint(-9_000, 9_000),
-            *(rng.randint(-2_000, 2_000) for _ in range(14)),
+            *(rng.randint(-2_000, 2_000) for _ in range(12)),
             rng.randint(1_000, 3_000),
         )
         assert (severity(model, window) > 1) == (max(model.score_int(window)) > 0)
@@ -67,7 +67,7 @@ def test_the_largest_real_moves_are_listed_once_each_with_their_holds() -> None:
     level = next(shock for shock in found if shock.index == 300)
     assert (level.held, level.held_s) == (2, 2 * HOUR)
     assert level.move == pytest.approx(0.2, abs=0.02)
-    assert all(abs(a.index - b.index) >= 14 for a in found for b in found if a is not b)
+    assert all(abs(a.index - b.index) >= 12 for a in found for b in found if a is not b)
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
@@ -85,7 +85,7 @@ def test_several_detectors_are_tried_at_the_same_places() -> None:
     models = [QuadraticModel.default(), replace(QuadraticModel.default(), name="other")]
     found = compare(models, played, [FAULTS["spike_3"], FAULTS["drift_1"]], count=10, seed=1, curve=False)
     first, other = document(found)["detectors"]
-    assert (first["name"], other["name"]) == ("quadratic-v1", "other")
+    assert (first["name"], other["name"]) == ("quadratic-v2", "other")
     assert {**first, "name": ""} == {**other, "name": ""}, "the same weights"
 
 
@@ -96,4 +96,5 @@ def test_limits_scaled_to_a_budget_hold_no_more_than_it() -> None:
     assert scaled.false_holds.hits <= 3 and cap.false_holds.hits <= 3, "50 of 10,000 are 3 of 600"
     assert scaled.factor != 1.0 and max(scaled.severities) > 1
     plain = compare([QuadraticModel.default()], played, [FAULTS["spike_5"]], count=40, seed=1, curve=False)
-    assert (plain.evaluations[0].false_holds.hits < scaled.false_holds.hits) == (scaled.factor < 1)
+    more = scaled.false_holds.hits - plain.evaluations[0].false_holds.hits
+    assert more >= 0 if scaled.factor < 1 else more < 0

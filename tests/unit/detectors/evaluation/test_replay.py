@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.core import encoding, gate
+from oracle.core.encoding import Feature, PeerAnswer
 from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.evaluation.caps import StaticCap
-from oracle.detectors.evaluation.prepared import FeedOptions, Prepared, prepare
+from oracle.detectors.evaluation.prepared import FeedOptions, PeerTerms, Prepared, prepare
 from oracle.detectors.evaluation.replay import Judge, Scoring, replay
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from tests.evaluated_series import HOUR, prepared, venues, walk
+from tests.peer_models import peer_model
 
 
 def step_by_step(detector: Scoring, data: Prepared) -> list[tuple[bool, HoldReason]]:
@@ -27,7 +30,18 @@ def step_by_step(detector: Scoring, data: Prepared) -> list[tuple[bool, HoldReas
     state, found = judge.empty(), []
     for tick in data.ticks:
         assert tick.answer is not None
-        window = encoding.features(state, tick.answer, tick.time, detector.features)
+        window = encoding.features(
+            state,
+            tick.answer,
+            tick.time,
+            detector.features,
+            tolerance=data.feed.policy.tolerance,
+            spread=tick.spread,
+            count=tick.count,
+            peers=[
+                PeerAnswer(peer.kind, peer.sigma, told) for peer, told in zip(data.feed.peers, tick.peers, strict=True)
+            ],
+        )
         scores = detector.score_int(window)
         verdict = gate.judge(
             state,
@@ -37,13 +51,33 @@ def step_by_step(detector: Scoring, data: Prepared) -> list[tuple[bool, HoldReas
             scores,
             score_unit=detector.score_unit,
             published_at=tick.time,
+            peer_answers=tick.peers,
         )
         state = verdict.state
         found.append((verdict.outcome is Outcome.HELD, verdict.reason))
     return found
 
 
-@settings(max_examples=40)
+def beside(data: Prepared, seed: int) -> Prepared:
+    """Return the recording with a peer that moves with it, is mute now and then, and jumps."""
+    rng = random.Random(seed)
+    peers = [rng.choice([0, 50_000, *[(tick.answer or 0) + rng.randint(-900, 900)] * 20]) for tick in data.ticks]
+    ticks = tuple(replace(tick, peers=(answer,)) for tick, answer in zip(data.ticks, peers, strict=True))
+    return replace(data, feed=replace(data.feed, peers=(PeerTerms(Kind.RELATIVE, 10_000),)), ticks=ticks)
+
+
+@dataclass(frozen=True, slots=True)
+class Wild(StaticCap):
+    """A detector that allows more while the feed's long memory is of wild moves."""
+
+    name: str = "wild"
+    features: tuple[Feature, ...] = (Feature.MOVE, Feature.VARIANCE)
+
+    def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
+        return (abs(features[0]) - self.limit * features[1] // 1_000,)
+
+
+@settings(max_examples=60)
 @given(st.data())
 def test_the_replay_is_the_gates_step_by_step(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(Kind))
@@ -60,9 +94,11 @@ def test_the_replay_is_the_gates_step_by_step(data: st.DataObject) -> None:
         tolerance=data.draw(st.sampled_from((500, 3_000))),
         max_repeats=data.draw(st.integers(0, 3)),
     )
-    detectors: tuple[Scoring, ...] = (QuadraticModel.default(), StaticCap(1_500))
+    detectors: tuple[Scoring, ...] = (QuadraticModel.default(), StaticCap(1_500), peer_model(), Wild(1_500))
     detector = data.draw(st.sampled_from(detectors))
     played = prepared(values, policy, kind=kind)
+    if data.draw(st.booleans()) or encoding.peers_needed(detector.features):
+        played = beside(played, data.draw(st.integers(0, 1_000)))
     fast = replay(Judge(detector, played.feed), played)
     slow = step_by_step(detector, played)
     assert [(fast.held(number), fast.reason(number)) for number in range(len(values))] == slow
@@ -102,8 +138,7 @@ def test_warm_up_is_played_but_not_counted() -> None:
 class SpreadCap(StaticCap):
     """A detector that objects to reports whose sources are far apart: to the last feature but one."""
 
-    spread: bool = True
-    features: int = 5
+    features: tuple[Feature, ...] = encoding.window_features(5, spread=True)
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         return (features[-2] - self.limit,)
@@ -122,7 +157,31 @@ def test_a_detector_sees_the_spread_of_the_venues() -> None:
     )
 
 
-def test_a_model_with_features_that_no_feed_has() -> None:
-    feed = prepared(walk(100), HoldPolicy(1, 0, 0)).feed
-    with pytest.raises(DataError, match="model wide has 20 features; a feed has a move"):
-        Judge(StaticCap(1_000, name="wide", features=20), feed)
+def test_a_model_that_judges_beside_peers_needs_them() -> None:
+    data = prepared(walk(100), HoldPolicy(1, 0, 0))
+    with pytest.raises(DataError, match="model beside-a-peer judges a feed beside 1 of its peers; the recording has 0"):
+        Judge(peer_model(), data.feed)
+    Judge(peer_model(), beside(data, 1).feed)
+
+
+def test_a_peer_that_lies_alone_holds_nothing_and_one_that_agrees_lets_a_fault_be_seen() -> None:
+    """The same move of 3 sigmas is held if the peer stands still, and passes if it moves too."""
+    values = ["100.00", *(f"{100 + row % 2 / 10:.2f}" for row in range(1, 40))]
+    values[30:] = [f"{float(value) * 1.03:.2f}" for value in values[30:]]
+    data = prepared(values, HoldPolicy(3, HOUR, 1_000))
+
+    def held(peer: Sequence[int]) -> list[int]:
+        ticks = tuple(replace(tick, peers=(answer,)) for tick, answer in zip(data.ticks, peer, strict=True))
+        terms = (PeerTerms(Kind.RELATIVE, 10_000),)
+        played = replace(data, feed=replace(data.feed, peers=terms), ticks=ticks)
+        found = replay(Judge(peer_model(), played.feed), played)
+        return [number for number in found.numbers if found.held(number)]
+
+    own = [tick.answer or 0 for tick in data.ticks]
+    still = [answer * 100 // 103 if number >= 30 else answer for number, answer in enumerate(own)]
+    assert held(still) == [30, 31, 32], "confirmed by the third further report"
+    assert held(own) == []
+    alone = [answer * 2 if number == 20 else answer for number, answer in enumerate(own)]
+    assert held(alone) == [], "the peer's jump is clipped, and not seen; the way back is a fault of no one"
+    mild = [answer * 105 // 100 if number == 20 else answer for number, answer in enumerate(own)]
+    assert held(mild) == [], "the peer's own lie of 5 sigmas: the feed itself did not move"

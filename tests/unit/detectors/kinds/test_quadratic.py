@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from oracle.core.encoding import CLIP, GAP_ONE, INT128_MAX
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.detectors.kinds.quadratic import FEATURES, PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import FEATURES, PAST, WIDTH, QuadraticModel
 
 ONE = 1 << 20
 TOY = QuadraticModel(
@@ -29,7 +29,7 @@ TOY = QuadraticModel(
 
 moves = st.one_of(st.integers(-CLIP, CLIP), st.sampled_from([-CLIP, -1, 0, 1, CLIP]))
 gaps = st.one_of(st.integers(GAP_ONE, CLIP), st.sampled_from([GAP_ONE, CLIP]))
-windows = st.builds(lambda past, gap: (*past, gap), st.lists(moves, min_size=15, max_size=15), gaps)
+windows = st.builds(lambda past, gap: (*past, gap), st.lists(moves, min_size=PAST + 1, max_size=PAST + 1), gaps)
 
 
 def calm(now: int = 0, gap: int = GAP_ONE) -> tuple[int, ...]:
@@ -37,7 +37,7 @@ def calm(now: int = 0, gap: int = GAP_ONE) -> tuple[int, ...]:
 
 
 def test_formula_by_hand() -> None:
-    window = (3_000, 1_000, -2_000, *(0,) * 12, 2_000)
+    window = (3_000, 1_000, -2_000, *(0,) * (PAST - 2), 2_000)
     a1, a2 = TOY.past[:2]
     spike = 9_000_000 * ONE - 2_000 * (9_000 * ONE + a1 * 1_000_000 + a2 * 4_000_000)
     drift = 4_000_000 * ONE - 2_000 * (8_000 * ONE + 8_192 * 5_000_000)
@@ -73,7 +73,7 @@ def test_more_time_never_makes_a_window_more_anomalous(window: tuple[int, ...]) 
     assert all(after <= before for after, before in zip(TOY.score_int(later), TOY.score_int(window), strict=True))
 
 
-@pytest.mark.parametrize("window", [(0,) * 15, (0,) * 17, (*(0,) * 15, CLIP + 1), (-CLIP - 1, *(0,) * 15)])
+@pytest.mark.parametrize("window", [(0,) * 13, (0,) * 15, (*(0,) * 13, CLIP + 1), (-CLIP - 1, *(0,) * 13)])
 def test_other_windows_are_refused(window: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="features"):
         TOY.score_int(window)
@@ -81,7 +81,7 @@ def test_other_windows_are_refused(window: tuple[int, ...]) -> None:
 
 def test_it_is_a_detector() -> None:
     assert isinstance(TOY, Detector)
-    assert (TOY.features, TOY.outputs, len(TOY.weights())) == (FEATURES, 2, 17)
+    assert (TOY.features, TOY.width, TOY.outputs, len(TOY.weights())) == (FEATURES, WIDTH, 2, 15)
 
 
 def test_the_default_model_judges_what_it_should() -> None:
@@ -90,9 +90,9 @@ def test_the_default_model_judges_what_it_should() -> None:
     assert max(model.score_int(calm(now=2_500))) <= 0, "a move of 2.5 sigma after a calm stretch is normal"
     assert model.score_int(calm(now=5_000))[0] > 0, "one of 5 sigma is not"
     assert model.score_int(calm(now=5_000, gap=3_000))[0] <= 0, "unless three heartbeats passed"
-    creeping = (*(600,) * 15, GAP_ONE)
+    creeping = (*(650,) * 13, GAP_ONE)
     spike, drift = model.score_int(creeping)
-    assert spike <= 0 < drift, "fifteen moves of 0.6 sigma in one direction are a drift, and no spike"
+    assert spike <= 0 < drift, "thirteen moves of 0.65 sigma in one direction are a drift, and no spike"
     for decisive in (CLIP, -CLIP):
         assert model.score_int(calm(now=decisive))[0] > 0
 
@@ -115,7 +115,7 @@ def test_json_round_trip() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        (("format",), "quadratic-v2", "format"),
+        (("format",), "quadratic-v1", "format"),
         (("name",), "../x", "name"),
         (("name",), 5, "not a text"),
         (("surplus",), 1, "unknown key 'surplus'"),
@@ -125,8 +125,8 @@ def test_json_round_trip() -> None:
         (("weights", "floor"), 1.5, "not an integer"),
         (("weights", "floor"), (1 << 24) + 1, "24 bits"),
         (("weights", "floor"), 1 << 120, "bits"),
-        (("weights", "past"), [1] * 13, "needs 14"),
-        (("weights", "past"), [-1] * 14, "at least 0"),
+        (("weights", "past"), [1] * 14, "needs 12"),
+        (("weights", "past"), [-1] * 12, "at least 0"),
         (("weights", "past"), 7, "list"),
         (("weights",), [], "object"),
         (("training", "sigma_ppm"), {"x": 0}, "positive"),
@@ -144,7 +144,7 @@ def test_wrong_model_files_are_refused(path: tuple[str, ...], value: object, say
         QuadraticModel.from_json(json.dumps(document), "m.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "quadratic-v1"}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "quadratic-v2"}'])
 def test_what_is_no_model_file_is_refused(text: str) -> None:
     with pytest.raises(DataError, match=r"m\.json"):
         QuadraticModel.from_json(text, "m.json")
@@ -180,7 +180,7 @@ def test_graph_agrees_with_the_reference_to_float32_rounding(disclosure: Disclos
     random_ = random.Random(5)
     for _ in range(50):
         rows = [
-            (*(random_.choice([random_.randint(-CLIP, CLIP), random_.randint(-3_000, 3_000)]) for _ in range(15)), gap)
+            (*(random_.choice([random_.randint(-CLIP, CLIP), random_.randint(-3_000, 3_000)]) for _ in range(13)), gap)
             for gap in random_.choices([1_000, 3_000, CLIP], k=batch)
         ]
         (outputs,) = session.run(None, {"x": numpy.array(rows, dtype=numpy.float32)})
@@ -232,12 +232,12 @@ def _solve(rows: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
     return [row[-1] for row in matrix]
 
 
-def test_fifteen_published_rounds_give_all_weights_away() -> None:
+def test_thirteen_published_rounds_give_all_weights_away() -> None:
     """This is why the disclosure "verdict" exists: features are public, and scores are linear in the weights."""
     random_ = random.Random(11)
-    seen = [(*(random_.randint(-4_000, 4_000) for _ in range(15)), random_.choice([1_000, 3_000])) for _ in range(15)]
+    seen = [(*(random_.randint(-4_000, 4_000) for _ in range(13)), random_.choice([1_000, 3_000])) for _ in range(13)]
     published = [TOY.score_int(window) for window in seen]
-    # spike = x_0² 2^p − g (ω + Σ a_i x_i²): 15 unknowns, 15 equations.
+    # spike = x_0² 2^p − g (ω + Σ a_i x_i²): 13 unknowns, 13 equations.
     equations = [[Fraction(window[-1]) * c for c in (*(v * v for v in window[1:-1]), 1)] for window in seen]
     known = [Fraction(window[0] ** 2 * ONE - spike) for window, (spike, _) in zip(seen, published, strict=True)]
     *past, floor = _solve(equations, known)

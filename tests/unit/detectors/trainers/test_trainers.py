@@ -17,8 +17,8 @@ from oracle.detectors.trainers.cross_source import CrossSource
 from oracle.detectors.trainers.imported import Imported
 from oracle.detectors.trainers.windows import cut
 from oracle.proving.imported import at_scales
-from tests.detector_conformance import check_detector
-from tests.fitted_detectors import TRAINERS, fitted, lesson, load
+from tests.detector_conformance import changed, check_detector
+from tests.fitted_detectors import TRAINERS, fitted, lesson, load, network
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
@@ -33,7 +33,7 @@ def test_conformance_of_the_default_model() -> None:
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_a_fitted_detector_keeps_the_budget_where_it_was_set(kind: str) -> None:
     learnt, detector = lesson(3 if kind == "cross-source" else 1), fitted(kind)
-    windows = cut(learnt.calibrate, detector.features, detector.spread)
+    windows = cut(learnt.calibrate, learnt.features, detector.features)
     objecting = sum(max(scores) > 0 for scores in detector.score_many(windows).tolist())
     assert objecting <= len(windows) * learnt.budget
     assert objecting > 0, "a model that never objects has been given limits that are too wide"
@@ -45,8 +45,8 @@ def test_the_same_lesson_gives_the_same_bytes(kind: str) -> None:
 
 
 def test_one_jump_does_not_make_arch_window_lenient() -> None:
-    """This is the default model's weakness: after a confirmed jump, it lets anything pass for fourteen rounds."""
-    after = {lag: [0] * 15 for lag in (1, 4, 5, 14)}
+    """This is the default model's weakness: after a confirmed jump, it lets anything pass for twelve rounds."""
+    after = {lag: [0] * 13 for lag in (1, 4, 5, 12)}
     for lag, moves in after.items():
         moves[lag] = 30_000
         moves[0] = 12_000
@@ -56,9 +56,9 @@ def test_one_jump_does_not_make_arch_window_lenient() -> None:
 
 
 def test_sources_that_part_are_seen_by_cross_source_alone() -> None:
-    window = [0] * 16
-    window[-2], window[-1] = 3_000, encoding.GAP_ONE
-    told = {each.output: each for each in fitted("cross-source").explain(window)}
+    detector = fitted("cross-source")
+    window = changed(detector, encoding.calm_window(detector.features), encoding.Feature.SPREAD, 3_000)
+    told = {each.output: each for each in detector.explain(window)}
     assert told["sources"].objects and told["sources"].meaning == "the spread of the sources"
     assert not any(each.objects for name, each in told.items() if name != "sources")
 
@@ -69,7 +69,7 @@ def test_the_guard_band_covers_the_rounding_of_the_network() -> None:
     detector = fitted("autoencoder")
     guard = float(json.loads(detector.to_json())["training"]["guard"])
     session = onnxruntime.InferenceSession(detector.onnx, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
-    windows = cut(lesson().calibrate, detector.features, False)
+    windows = cut(lesson().calibrate, lesson().features, detector.features)
     floats = session.run(None, {"x": numpy.array(windows, dtype=numpy.float32) / 1_024})[0][:, 0]
     accepted = numpy.array([scores[0] <= 0 for scores in detector.score_many(windows).tolist()])
     # The float graph's limit is reduced by the guard: accepted windows are below the unreduced limit.
@@ -87,6 +87,8 @@ def test_what_a_network_is_not(tmp_path: Any) -> None:
         load(json.dumps({**json.loads(text), "onnx": "%"}), Disclosure.SCORE)
     with pytest.raises(DataError, match="can't be read"):
         Imported(at_scales, b"no network").fit("n", lesson())
+    with pytest.raises(DataError, match="model n takes 20 inputs; a feed can't give it a window of 20 features"):
+        Imported(at_scales, network(20)).fit("n", lesson())
     path = tmp_path / "m.json"
     path.write_text(text)
     assert load_detector(path).to_json() == text

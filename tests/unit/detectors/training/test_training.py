@@ -90,7 +90,8 @@ def test_several_sources(run: Run) -> None:
     code, _, errors = run("detector", "train", "train.toml")
     assert code == 0, errors
     card = json.loads(files()["mine.card.json"])
-    assert card["model"]["spread"] and card["features"][-2:] == ["spread of the sources", "gap"]
+    assert card["model"]["features"][-2:] == ["spread", "gap"]
+    assert card["features"][-2:] == ["the spread of the sources", "the time gap"]
     lines = Path("prices.csv").read_text().splitlines()
     lines[700] = lines[700].split(",")[0] + ",,,5"
     Path("prices.csv").write_text("\n".join(lines) + "\n")
@@ -136,7 +137,7 @@ def test_bad_data_is_one_line(run: Run, damage: Any, says: str) -> None:
         ({"budget": "0"}, r"budget\.false_holds_per_10k"),
         (
             {"budget": "1"},
-            r"impossible budget: 1 false holds per 10,000 are less than one of the 1265 calib",
+            r"impossible budget: 1 false holds per 10,000 are less than one of the 1267 calib",
         ),
         ({"budget": "700"}, r"budget\.false_holds_per_10k"),
         ({"more": "hidden = 3"}, r"a detector of type 'arch\+window' has no 'hidden'; it takes drift"),
