@@ -12,17 +12,23 @@ from itertools import pairwise
 
 from oracle.app.circuits import deployed_artifact
 from oracle.app.detectors import detector_of
-from oracle.app.explanation import Account, ExplainedFeed, explain
+from oracle.app.explanation import Account, ExplainedFeed, SignedContext, explain
+from oracle.audit.calldata import read_submission
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
-from oracle.chain.hub import Hub, HubFeedConfig, Round, decode_submission
+from oracle.chain.hub import Hub, HubFeedConfig, RoundEvent, RoundHeld
 from oracle.config import Config
 from oracle.core import encoding, gate
+from oracle.core.encoding import Feature, PeerAnswer
 from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy
-from oracle.core.types import FeedState, HeldAnswer, Status
+from oracle.core.report import SignedReport
+from oracle.core.types import FeedState, HeldAnswer, Round, Status
 
 __all__ = ["explain_feed"]
+
+_SIGNED = {Feature.SPREAD, Feature.COUNT}
+"""Features that follow from the signed answers."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class _Report:
         model_number: The model that judged it.
         before: The feed's state before it, as far as features depend on it.
         held: The hold that it is part of; None if it is a round.
+        round: The round that it became; None if it is held.
     """
 
     round_id: int
@@ -41,6 +48,7 @@ class _Report:
     answer: int
     observed_at: int
     held: HeldAnswer | None
+    round: Round | None
 
 
 async def explain_feed(config: Config, feed: str, round_id: int | None = None) -> Account:
@@ -52,7 +60,7 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
         round_id: The round; None: the hold if there is one, else the latest round.
 
     Raises:
-        DataError: There is no such feed or round.
+        DataError: There is no such feed or round, or the endpoint lacks the history that the explanation needs.
         ArtifactError: The artifact of the model that judged it is not here.
     """
     deployment = load_deployment(config.chain.deployment)
@@ -64,7 +72,13 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
         terms, now = await hub.feed_config(feed_id), await hub.feed_state(feed_id)
         report = await _find(hub, feed, now, round_id)
         detector = detector_of(deployed_artifact(config, deployment, report.model_number))
-        spread = await _spread(hub, deployment.block, now, report) if detector.spread else None
+        events = [
+            event
+            for event in await hub.logs(deployment.block, await rpc.block_number())
+            if (event.feed_id, event.round_id) == (feed_id, report.round_id)
+        ]
+        report = await _exact(hub, report, detector.features, events, _policy(terms))
+        signed = await _signed(hub, report, detector.features, events)
     return explain(
         _explained(feed, terms),
         detector,
@@ -73,7 +87,7 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
         report.observed_at,
         round_id=report.round_id,
         held=report.held,
-        spread=spread,
+        signed=signed,
     )
 
 
@@ -88,22 +102,95 @@ async def _find(hub: Hub, feed: str, now: FeedState, round_id: int | None) -> _R
         held = f"; round {next_round} is held" if now.held else ""
         raise DataError(f"feed {feed} has the rounds 1 to {now.round_id}{held}: there is no round {round_id}")
     if round_id == next_round and now.held is not None:
-        return _Report(round_id, now.held.model_number, now, now.held.answer, now.held.observed_at, now.held)
+        # With the hold, because the latest held answer was judged with the gap of the first one.
+        return _Report(round_id, now.held.model_number, now, now.held.answer, now.held.observed_at, now.held, None)
     first = max(1, round_id - encoding.RING_SIZE - 1)
     rounds = await hub.rounds(now.feed_id, first, round_id)
     found = rounds[-1]
-    return _Report(round_id, found.model_number, _before(now, rounds), found.answer, found.observed_at, None)
+    return _Report(round_id, found.model_number, _before(now, rounds), found.answer, found.observed_at, None, found)
+
+
+async def _exact(
+    hub: Hub, report: _Report, listed: Sequence[Feature], events: Sequence[RoundEvent], policy: HoldPolicy
+) -> _Report:
+    """Return a round's report with everything in the state before it that the model's features depend on."""
+    if report.round is None:
+        return report
+    before = report.before
+    if encoding.peers_needed(listed) or Feature.VARIANCE in listed:
+        # These remember more than the rounds tell; a node with old states has them.
+        block = next((event.block_number for event in events if event.observed_at == report.observed_at), None)
+        if block is None:
+            raise DataError(f"this endpoint has no event of round {report.round_id}: use one with the whole history")
+        before = await hub.feed_state(before.feed_id, block - 1)
+        if before.round_id != report.round_id - 1:
+            raise DataError(f"round {report.round_id} shares its block with another report of the feed")
+        return replace(report, before=before)
+    for event in events:
+        if isinstance(event, RoundHeld) and event.observed_at < report.observed_at:
+            # The chain's clock stands still here: a hold that went on is never taken for a confirmed one.
+            peers = (0,) * len(before.peers)
+            before = gate.judge(
+                before,
+                policy,
+                event.answer,
+                event.observed_at,
+                event.scores,
+                score_unit=1,
+                published_at=0,
+                peer_answers=peers,
+            ).state
+    return replace(report, before=before)
+
+
+async def _signed(hub: Hub, report: _Report, listed: Sequence[Feature], events: Sequence[RoundEvent]) -> SignedContext:
+    """Return what the features take from the signed report. Its calldata is read only if they take something."""
+    if not encoding.peers_needed(listed) and (report.round is not None or not _SIGNED.intersection(listed)):
+        found = report.round
+        return SignedContext() if found is None else SignedContext(found.spread, found.count)
+    signed = await _report_of(hub, report, events)
+    state = report.before
+    own = signed.report.position(state.feed_id)
+    peers = []
+    for peer_id in state.peers:
+        position = signed.report.position(peer_id)
+        assert position is not None  # the hub takes no report without them
+        terms = await hub.feed_config(peer_id)
+        peers.append(PeerAnswer(terms.kind, terms.sigma, signed.median(position)))
+    assert own is not None
+    return SignedContext(signed.spread(own, state.kind, state.sigma), signed.count(own), tuple(peers))
+
+
+async def _report_of(hub: Hub, report: _Report, events: Sequence[RoundEvent]) -> SignedReport:
+    """Return the signed report, from the calldata that carried it."""
+    for event in events:
+        if event.observed_at != report.observed_at:
+            continue
+        transaction = await hub.rpc.transaction(event.tx_hash)
+        if transaction is None or transaction.to != hub.address:
+            break
+        try:
+            return read_submission(transaction.data).signed
+        except ValueError:
+            break
+    raise DataError(
+        f"the calldata of round {report.round_id} can't be read from this endpoint, and the model sees the reporters' "
+        "answers: use an endpoint with the whole history"
+    )
+
+
+def _policy(terms: HubFeedConfig) -> HoldPolicy:
+    return HoldPolicy(terms.confirmations, terms.confirm_delay, terms.tolerance, terms.max_repeats)
 
 
 def _explained(name: str, terms: HubFeedConfig) -> ExplainedFeed:
-    policy = HoldPolicy(terms.confirmations, terms.confirm_delay, terms.tolerance, terms.max_repeats)
-    return ExplainedFeed(name, terms.kind, terms.sigma, terms.heartbeat, terms.decimals, policy)
+    return ExplainedFeed(name, terms.kind, terms.sigma, terms.heartbeat, terms.decimals, _policy(terms))
 
 
 def _before(now: FeedState, rounds: Sequence[Round]) -> FeedState:
     """Return the feed's state before the last of these rounds, as far as features depend on it."""
     earlier = rounds[:-1]
-    empty = gate.empty_feed(now.feed_id, now.kind, now.sigma, now.heartbeat, rounds[-1].model_number)
+    empty = gate.empty_feed(now.feed_id, now.kind, now.sigma, now.heartbeat, rounds[-1].model_number, peers=now.peers)
     if not earlier:
         return empty
     moves = [encoding.move(now.kind, now.sigma, after.answer, before.answer) for before, after in pairwise(earlier)]
@@ -116,22 +203,4 @@ def _before(now: FeedState, rounds: Sequence[Round]) -> FeedState:
         answer=last.answer,
         observed_at=last.observed_at,
         returns=returns,
-    )
-
-
-async def _spread(hub: Hub, first_block: int, feed: FeedState, report: _Report) -> int:
-    """Return the spread of a report's answers, from the calldata that carried it."""
-    events = await hub.logs(first_block, await hub.rpc.block_number())
-    for event in events:
-        if (event.feed_id, event.round_id, event.observed_at) != (feed.feed_id, report.round_id, report.observed_at):
-            continue
-        transaction = await hub.rpc.transaction(event.tx_hash)
-        if transaction is None:
-            break
-        for update in decode_submission(transaction.data).updates:
-            if update.feed_id == feed.feed_id:
-                answers = [signed.answer for signed in update.observations]
-                return encoding.spread(feed.kind, feed.sigma, min(answers), max(answers))
-    raise DataError(
-        f"the calldata of round {report.round_id} can't be read from this endpoint, so its spread is not known"
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oracle.core import encoding, gate
+from oracle.core.encoding import Feature, PeerAnswer
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind
 from oracle.detectors.interface import Detector, Disclosure, Explanation
@@ -39,6 +40,21 @@ class ExplainedFeed:
     heartbeat: int
     decimals: int
     policy: HoldPolicy
+
+
+@dataclass(frozen=True)
+class SignedContext:
+    """What the features take from the signed report, beside the answer.
+
+    Attributes:
+        spread: How far apart the reporters' answers are, in thousandths of sigma.
+        count: How many reporters have an answer.
+        peers: The answers of the feed's peers.
+    """
+
+    spread: int = 0
+    count: int = 1
+    peers: tuple[PeerAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ def explain(
     *,
     round_id: int,
     held: HeldAnswer | None = None,
-    spread: int | None = None,
+    signed: SignedContext | None = None,
 ) -> Account:
     """Explain one report.
 
@@ -94,18 +110,28 @@ def explain(
         observed_at: Unix seconds.
         round_id: The round that the report became, or was meant to be.
         held: The hold that the report is part of; None if it was accepted.
-        spread: The spread of the report's answers, for a model that sees it.
+        signed: What the features take from the signed report; default: of one reporter, without peers.
     """
     scored = detector.publishing(Disclosure.SCORE)
-    features = encoding.features(state, answer, observed_at, scored.features, spread)
+    signed = signed or SignedContext()
+    features = encoding.features(
+        state,
+        answer,
+        observed_at,
+        scored.features,
+        tolerance=feed.policy.tolerance,
+        spread=signed.spread,
+        count=signed.count,
+        peers=signed.peers,
+    )
     scores, outputs = scored.score_int(features), scored.explain(features)
-    clipped = abs(features[0]) == encoding.CLIP
+    clipped = abs(_move(scored, features)) == encoding.CLIP
     objects = max(scores) > 0 or clipped
     outcome = "held" if held else "confirmed" if objects else "accepted"
     reason = held.reason.name.lower() if held else HoldReason.ANOMALOUS.name.lower() if objects else ""
     moves = accepted_moves(scored, features)
     bounds = None if moves is None or state.round_id == 0 else _answers(state, *moves)
-    lines = [_headline(feed, state, features, answer, observed_at, outcome, round_id, held)]
+    lines = [_headline(feed, state, _move(scored, features), answer, observed_at, outcome, round_id, held)]
     if held is None or held.reason is HoldReason.ANOMALOUS:
         lines += _model_lines(feed, scored, outputs, features, moves, bounds, clipped=clipped)
     if held is not None:
@@ -135,12 +161,14 @@ def accepted_moves(detector: Detector, features: Sequence[int]) -> tuple[int, in
 
     Args:
         detector: The model.
-        features: The window; its first feature is replaced.
+        features: The window; the move now is replaced.
     """
+    at = detector.features.index(Feature.MOVE)
+    before, after = features[:at], features[at + 1 :]
     most = encoding.CLIP - 1
     tried = [*range(0, most, SCAN), most]
     grid: list[int] = sorted({*tried, *(-move for move in tried)})
-    table = detector.score_many([(move, *features[1:]) for move in grid]).tolist()
+    table = detector.score_many([(*before, move, *after) for move in grid]).tolist()
     passing = [max(scores) <= 0 for scores in table]
     if not any(passing):
         return None
@@ -155,7 +183,7 @@ def accepted_moves(detector: Detector, features: Sequence[int]) -> tuple[int, in
         inside, outside = grid[last], grid[last + step]
         while abs(outside - inside) > 1:
             middle = (inside + outside) // 2
-            if max(detector.score_int((middle, *features[1:]))) <= 0:
+            if max(detector.score_int((*before, middle, *after))) <= 0:
                 inside = middle
             else:
                 outside = middle
@@ -184,7 +212,7 @@ def _answer_at(state: FeedState, move: int) -> int:
 def _headline(
     feed: ExplainedFeed,
     state: FeedState,
-    features: Sequence[int],
+    move: int,
     answer: int,
     observed_at: int,
     outcome: str,
@@ -204,7 +232,7 @@ def _headline(
         )
     elapsed = observed_at - state.observed_at
     return (
-        f"{what}: moved {_change(feed, state, answer)} ({_sigmas(features[0] / 1_000, signed=True)}) "
+        f"{what}: moved {_change(feed, state, answer)} ({_sigmas(move / 1_000, signed=True)}) "
         f"in {_elapsed(elapsed)} ({_beats(elapsed, feed.heartbeat)}), from {_value(feed, state.answer)}"
     )
 
@@ -220,13 +248,13 @@ def _model_lines(
     clipped: bool,
 ) -> list[str]:
     lines = []
-    past = detector.features - (3 if detector.spread else 2)
+    past = [value for feature, value in zip(detector.features, features, strict=True) if feature in encoding.PAST]
     if moves is None:
-        lines.append(f"after the last {past} moves the model {detector.name} accepts no move at all")
+        lines.append(f"after the last {len(past)} moves the model {detector.name} accepts no move at all")
     elif bounds is not None:
         low, high = (_sigmas(move / 1_000, signed=True) for move in moves)
         lines.append(
-            f"after the last {past} moves the model {detector.name} accepts {low} to {high}: "
+            f"after the last {len(past)} moves the model {detector.name} accepts {low} to {high}: "
             f"{_value(feed, bounds[0])} to {_value(feed, bounds[1])}"
         )
     if clipped:
@@ -248,9 +276,9 @@ def _model_lines(
             told = [f"{name} {value:+.3g}" for name, value in parts if value]
             rest = f", and {len(told) - MOST_PARTS} smaller ones" if len(told) > MOST_PARTS else ""
             lines.append(f"  made of (score units): {', '.join(told[:MOST_PARTS])}{rest}")
-    largest = max(features[1 : past + 1], key=abs, default=0)
+    largest = max(past, key=abs, default=0)
     if abs(largest) > 3_000:
-        age = features[1 : past + 1].index(largest) + 1
+        age = past.index(largest) + 1
         lines.append(
             f"the largest past move is {_sigmas(largest / 1_000, signed=True)}, {age} "
             f"round{'s' if age > 1 else ''} ago, and still widens the limits"
@@ -271,22 +299,26 @@ def _next_lines(feed: ExplainedFeed, state: FeedState, held: HeldAnswer, bounds:
     if bounds is not None:
         lines.append(
             f"to clear it: a report from {_value(feed, bounds[0])} to {_value(feed, bounds[1])}, or further away "
-            "the later it is observed"
+            "the later it is observed, but not near the first held answer"
         )
     needed, missing = max(1, policy.confirmations), max(0, max(1, policy.confirmations) - held.confirmations)
     near = replace(state, answer=held.first_answer)
     low, high = (_value(feed, value) for value in _answers(near, -policy.tolerance, policy.tolerance))
-    since = held.first_observed_at + policy.confirm_delay
+    since = max(held.first_observed_at, held.first_seen_at) + policy.confirm_delay
+    outlasted = max(held.anomalous_since, held.anomalous_seen_at) + gate.PATIENCE * policy.confirm_delay
     lines.append(
         f"to confirm it as the new level: {missing} more report{'s' if missing != 1 else ''} from {low} to {high} "
-        f"({held.confirmations} of {needed} so far), the last observed at {_moment(since)} or later"
+        f"({held.confirmations} of {needed} so far), the last observed and mined at {_moment(since)} or later"
     )
     lines.append(
         f"if reports agree on no level: it ends with the {gate.PATIENCE * (needed + 1)}th anomalous report in a row "
-        f"({held.anomalies} so far), observed at "
-        f"{_moment(held.anomalous_since + gate.PATIENCE * policy.confirm_delay)} or later"
+        f"({held.anomalies} so far), observed and mined at {_moment(outlasted)} or later"
     )
     return lines
+
+
+def _move(detector: Detector, features: Sequence[int]) -> int:
+    return features[detector.features.index(Feature.MOVE)]
 
 
 def _pressure(output: Explanation) -> float:

@@ -27,7 +27,7 @@ def fed(*answers: float, model: Detector, kind: Kind = Kind.RELATIVE, sigma: int
     state = gate.empty_feed(bytes(32), kind, sigma, 3_600, 1)
     for index, answer in enumerate(answers):
         time, units = START + 3_600 * index, round(answer * ONE)
-        scores = model.score_int(encoding.features(state, units, time, model.features))
+        scores = model.score_int(encoding.features(state, units, time, model.features, tolerance=POLICY.tolerance))
         verdict = gate.judge(state, POLICY, units, time, scores, score_unit=model.score_unit, published_at=time)
         state = verdict.state
     return state
@@ -51,12 +51,12 @@ def test_a_fall_that_is_held() -> None:
         "60 min (1 heartbeat), from 2000"
     )
     text = "\n".join(account.lines)
-    assert "the model quadratic-v1 accepts -" in text
+    assert "the model quadratic-v2 accepts -" in text
     assert "spike objects: the move now is 6.4 σ, of at most" in text
-    assert "drift objects: the sum of the last 15 moves is 6.8 σ, of at most" in text
+    assert "drift objects: the sum of the last 13 moves is 6.4 σ, of at most" in text
     assert "to confirm it as the new level: 3 more reports from 1825.24271845 to 1936.4 (0 of 3 so far)" in text
-    assert "the last observed at 2023-11-15 20:13:20 UTC or later" in text
-    assert "16th anomalous report in a row (1 so far), observed at 2023-11-16 02:13:20 UTC or later" in text
+    assert "the last observed and mined at 2023-11-15 20:13:20 UTC or later" in text
+    assert "16th anomalous report in a row (1 so far), observed and mined at 2023-11-16 02:13:20 UTC or later" in text
     assert json.loads(json.dumps(asdict(account)))["features"][0] == account.features[0]
 
 
@@ -69,7 +69,9 @@ def test_what_is_said_to_clear_a_hold_clears_it_and_what_is_beyond_does_not() ->
     assert held is not None
     inside, outside = (low, high), (low - ONE, high + ONE)
     for answer in (*inside, *outside):
-        scores = MODEL.score_int(encoding.features(state, answer, held.observed_at, MODEL.features))
+        scores = MODEL.score_int(
+            encoding.features(state, answer, held.observed_at, MODEL.features, tolerance=POLICY.tolerance)
+        )
         # The distance is that at the time of the held report; a later report may be further away.
         verdict = gate.judge(
             replace(state, held=None, status=Status.OK),
@@ -148,7 +150,7 @@ def test_a_model_that_accepts_nothing() -> None:
         Output("level", (Sum(1, 2),), 1),
         Output("now", (Sum(0, 1),), 10**7, (Allowance(1, 2, (5,)),)),
     )
-    model = PolynomialModel("strict", 4, gates)
+    model = PolynomialModel("strict", encoding.window_features(4), gates)
     window = (0, 30_000, 0, 1_000)
     assert accepted_moves(model, window) is None
     low, high = accepted_moves(model, (0, 0, 0, 1_000)) or (0, 0)
