@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from oracle.config import Config
-from oracle.core.types import Proven, Scored
+from oracle.core.encoding import Feature
+from oracle.core.stages import Proven, Scored
 from oracle.detectors.interface import Detector
 from oracle.proving.artifact import Artifact
 from oracle.proving.interface import OnEvent, ProofJob, Prover, ProverEvent
@@ -65,7 +66,7 @@ def make_prover(config: Config, artifact: Artifact, on_event: OnEvent = log_prov
 
 
 class DetectorWithProvers:
-    """A detector with a prover for each of its circuits: what the pipeline scores and proves with.
+    """A detector with a prover for each of its circuits: what reports are scored and proven with.
 
     Attributes:
         detector: The detector.
@@ -86,14 +87,9 @@ class DetectorWithProvers:
         self._measured: dict[int, float] = {}
 
     @property
-    def features(self) -> int:
-        """The number of features that the detector sees."""
+    def features(self) -> Sequence[Feature]:
+        """The features that the detector sees, in order."""
         return self.detector.features
-
-    @property
-    def spread(self) -> bool:
-        """True if the detector sees how far apart the reporters' answers are."""
-        return bool(getattr(self.detector, "spread", False))
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return the integers that the circuit publishes for these features."""
@@ -105,12 +101,10 @@ class DetectorWithProvers:
         a_row = sum(self._measured.values()) / rows if rows else SECONDS_A_ROW
         return {size: self._measured.get(size, self._rows[size] * a_row) for size in self.provers}
 
-    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
-        """Prove all statements with one proof, by the smallest circuit with room for them. The prover verifies it."""
-        size = next(size for size in self.provers if size >= len(batch))
-        job = ProofJob(tuple(each.features for each in batch), tuple(each.scores for each in batch))
-        proof = await self.provers[size].prove(job)
+    async def prove(self, scored: Scored) -> Proven:
+        """Prove the scores of all observations with the smallest circuit with room for them. The prover verifies it."""
+        size = next(size for size in self.provers if size >= len(scored.due))
+        proof = await self.provers[size].prove(ProofJob(scored.features, scored.scores))
         before = self._measured.get(size, proof.seconds)
         self._measured[size] = before + (proof.seconds - before) / 4
-        keys = tuple(each.observed.key for each in batch) if len(batch) > 1 else ()
-        return [Proven(each, proof.proof, proof.artifact_hash, proof.seconds, keys) for each in batch]
+        return Proven(scored, proof.proof, proof.artifact_hash, proof.seconds)

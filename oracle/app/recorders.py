@@ -13,9 +13,11 @@ from oracle.app.provers import log_proving
 from oracle.chain.listener import ChainListener
 from oracle.core.errors import SourceSuspended
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
-from oracle.core.types import SHADOW, Confirmed, Observed, Outcome, Proven, Scored, Stage
+from oracle.core.stages import SHADOW, Confirmed, Decided, Observed, Proven, Scored, Submitted
+from oracle.core.types import Outcome
+from oracle.feeds.interface import ReportListener, Step
 from oracle.feeds.observe import LookListener
-from oracle.feeds.pipeline import OVERTAKEN
+from oracle.feeds.reporting import OVERTAKEN
 from oracle.feeds.shadows import ShadowListener
 from oracle.proving.interface import ProverEvent
 from oracle.sources.aggregate import Aggregated
@@ -111,7 +113,7 @@ class SuspensionRecorder:
 
 @dataclass(frozen=True)
 class TurnRecorder:
-    """Tells health and metrics how a feed's turns end. See `oracle.feeds.daemon.Turns`."""
+    """Tells health and metrics how a feed's turns end. See `oracle.feeds.desk.Turns`."""
 
     health: Health
     metrics: Metrics
@@ -131,8 +133,8 @@ class TurnRecorder:
         self.health.ended(feed, reason)
 
 
-class ReportRecorder:
-    """Tells log and metrics what becomes of each observation. See `oracle.feeds.interface.Watch`."""
+class ReportRecorder(ReportListener):
+    """Tells log and metrics what becomes of each report, and of each observation in it."""
 
     _COUNTED: ClassVar[Mapping[Outcome, Counter]] = {
         Outcome.ACCEPTED: Counter.ACCEPTED,
@@ -147,32 +149,49 @@ class ReportRecorder:
         self._began: dict[str, float] = {}
         self._unproven: set[tuple[str, str]] = set()
 
-    def __call__(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
-        """Record that an observation reached a stage, or its end."""
-        metrics, feed, key = self._metrics, stage.observed.feed, stage.observed.key
-        (self._unproven.add if outcome is None and isinstance(stage, Scored) else self._unproven.discard)((feed, key))
-        metrics.set(Gauge.UNPROVEN, sum(of == feed for of, _ in self._unproven), feed)
-        if isinstance(stage, Confirmed):
-            log.info(stage.outcome.value, feed=feed, observation=key, block=stage.block_number, gas=stage.gas_used)
-            metrics.observe(Distribution.GAS, feed, stage.gas_used)
-        elif outcome is not None:
+    def decided(self, decided: Decided) -> None:
+        """See `ReportListener`."""
+        for observed in decided.due:
+            self._metrics.count(Counter.OBSERVATIONS, observed.feed)
+            self._began[observed.key] = self._clock()
+            self._waits(observed, True)
+
+    def reached(self, stage: Scored | Proven | Submitted | Confirmed) -> None:
+        """See `ReportListener`."""
+        for observed in stage.due:
+            self._waits(observed, isinstance(stage, Scored))
+        if isinstance(stage, Proven):
+            size, seconds = len(stage.due), stage.prove_seconds
+            log.info("proven", observations=list(stage.keys), seconds=round(seconds, 3), batch=size)
+            # A proof of several observations is measured once, for the first of them.
+            self._metrics.observe(Distribution.PROVE_SECONDS, stage.feeds[0], seconds)
+            self._metrics.observe(Distribution.BATCH, stage.feeds[0], size)
+
+    def ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
+        """See `ReportListener`."""
+        metrics, feed, key = self._metrics, observed.feed, observed.key
+        self._waits(observed, False)
+        began = self._began.pop(key, None)
+        metrics.count(self._COUNTED[outcome], feed)
+        if confirmed is None:
             log.warning(outcome.value, feed=feed, observation=key, reason=reason)
             if reason == OVERTAKEN:
                 metrics.count(Counter.OVERTAKEN, feed)
-        elif isinstance(stage, Proven):
-            size = max(1, len(stage.batch))
-            log.info("proven", feed=feed, observation=key, seconds=round(stage.prove_seconds, 3), batch=size)
-            if stage.batch[:1] in ((), (key,)):  # a proof of several observations is measured once
-                metrics.observe(Distribution.PROVE_SECONDS, feed, stage.prove_seconds)
-                metrics.observe(Distribution.BATCH, feed, size)
-        elif isinstance(stage, Observed):
-            metrics.count(Counter.OBSERVATIONS, feed)
-            self._began[key] = self._clock()
-        if outcome is not None:
-            metrics.count(self._COUNTED[outcome], feed)
-            began = self._began.pop(key, None)
-            if began is not None and isinstance(stage, Confirmed):
-                metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
+            return
+        log.info(outcome.value, feed=feed, observation=key, block=confirmed.block_number, gas=confirmed.gas_share)
+        metrics.observe(Distribution.GAS, feed, confirmed.gas_share)
+        if began is not None:
+            metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
+
+    def took(self, step: Step, seconds: float) -> None:
+        """See `ReportListener`."""
+        log.debug("step", step=step.value, seconds=round(seconds, 4))
+        self._metrics.observe(Distribution.STEP_SECONDS, step.value, seconds)
+
+    def _waits(self, observed: Observed, waits: bool) -> None:
+        """Count whether an observation waits for its proof."""
+        (self._unproven.add if waits else self._unproven.discard)((observed.feed, observed.key))
+        self._metrics.set(Gauge.UNPROVEN, sum(of == observed.feed for of, _ in self._unproven), observed.feed)
 
     def on_proof(self, event: ProverEvent) -> None:
         """Record what a prover tells of its proofs."""
@@ -202,15 +221,15 @@ class ShadowRecorder(ShadowListener):
         """See `ShadowListener`."""
         self._metrics.observe(Distribution.SHADOW_WAIT_SECONDS, "", seconds)
 
-    def reached(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
+    def ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
         """See `ShadowListener`."""
-        feed, _, model = stage.observed.feed.rpartition(SHADOW)
-        told = {"feed": feed, "observation": stage.observed.key, "model": int(model)}
-        if isinstance(stage, Confirmed):
-            log.info("shadow taken", **told, block=stage.block_number, gas=stage.gas_used)
+        feed, _, model = observed.feed.rpartition(SHADOW)
+        told = {"feed": feed, "observation": observed.key, "model": int(model)}
+        if confirmed is not None:
+            log.info("shadow taken", **told, block=confirmed.block_number, gas=confirmed.gas_share)
             self._metrics.count(Counter.SHADOWS, feed)
-            self._metrics.observe(Distribution.SHADOW_GAS, feed, stage.gas_used)
-        elif outcome is not None:
+            self._metrics.observe(Distribution.SHADOW_GAS, feed, confirmed.gas_share)
+        else:
             level = log.warning if outcome is Outcome.FAILED else log.info
             level("shadow given up", **told, reason=reason)
             self._metrics.count(Counter.SHADOWS_DROPPED, feed)

@@ -28,8 +28,10 @@ from oracle.core.errors import ConfigError, OracleError, Retryable
 from oracle.core.metrics import Metrics
 from oracle.core.types import FeedState
 from oracle.feeds import daemon
+from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S
+from oracle.feeds.looking import LookedAt, Looks, Rows
 from oracle.feeds.observe import Observers
-from oracle.feeds.pipeline import ATTEMPTS
+from oracle.feeds.reporting import ATTEMPTS
 from oracle.sources.interface import Source
 from oracle.web.board import Board
 from oracle.web.health import Health
@@ -74,12 +76,13 @@ async def run_daemon(
         if config.web.address is not None:
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, board))
             log.info("serving", host=config.web.address[0], port=port)
-        chain = ChainRecorder(metrics)
+        chain, turns = ChainRecorder(metrics), TurnRecorder(health, metrics)
 
         def parts_of() -> AbstractAsyncContextManager[RunningOracle]:
             return open_oracle(
                 config,
-                watch=recorder,
+                listener=recorder,
+                turns=turns,
                 on_proof=recorder.on_proof,
                 on_chain=chain,
                 on_standby=partial(_standby, health),
@@ -88,13 +91,8 @@ async def run_daemon(
 
         parts = await _opened(stack, parts_of)
         feed_ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
-        observers.begin(feed_ids, parts.hub.feed_state, parts.journal.has)
-        feeds = [
-            daemon.DaemonFeed(
-                feed.name, partial(observers.observe, feed.name), feed.poll_interval, ahead=not _counts_looks(feed)
-            )
-            for feed in config.feeds
-        ]
+        observers.begin(feed_ids)
+        committees = await _committees(config, parts, observers)
         if config.push.address is not None:
             pushes = serve_pushes(
                 config.push.address,
@@ -119,10 +117,12 @@ async def run_daemon(
         shadowing = [] if parts.shadows is None else [asyncio.create_task(parts.shadows.run(config.web.interval))]
         try:
             await daemon.run(
-                feeds,
-                parts.pipeline,
+                committees,
+                parts.desk,
+                parts.hub.feed_state,
+                parts.journal.has,
                 stop,
-                turns=TurnRecorder(health, metrics),
+                turns=turns,
                 reload=None if reread is None else partial(_reload, observers, certificate, reread),
             )
         finally:
@@ -133,6 +133,44 @@ async def run_daemon(
 
 def _sources(metrics: Metrics, feed: FeedConfig) -> list[Source]:
     return make_sources(feed, SuspensionRecorder(feed.name, metrics))
+
+
+async def _committees(config: Config, parts: RunningOracle, observers: Observers) -> list[daemon.CommitteeFeeds]:
+    """Return the configured feeds by committee. Those of recordings that count looks are looked at by themselves.
+
+    Raises:
+        ConfigError: A feed's peer is not configured here.
+    """
+    ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
+    configured = {ids[feed.name] for feed in config.feeds}
+    groups: dict[tuple[int, bool], list[FeedConfig]] = {}
+    for feed in config.feeds:
+        terms = await parts.hub.feed_config(ids[feed.name])
+        missing = [name for name, feed_id in ids.items() if feed_id in terms.peers and feed_id not in configured]
+        if missing or not configured.issuperset(terms.peers):
+            raise ConfigError(
+                f"feed {feed.name} is signed with its peers, but {', '.join(missing) or 'one of them'} is not among "
+                "[[feeds]]: configure it with sources, so that it has an answer"
+            )
+        groups.setdefault((terms.committee, _counts_looks(feed)), []).append(feed)
+    return [
+        daemon.CommitteeFeeds(
+            {feed.name: ids[feed.name] for feed in feeds},
+            (Rows if by_row else Looks)([_looked_at(feed, observers) for feed in feeds]),
+            observers.policy,
+        )
+        for (_, by_row), feeds in sorted(groups.items())
+    ]
+
+
+def _looked_at(feed: FeedConfig, observers: Observers) -> LookedAt:
+    return LookedAt(
+        feed.name,
+        partial(observers.observe, feed.name),
+        feed.poll_interval,
+        feed.max_age,
+        is_recorded=any(getattr(each, "timestamps", None) == "recorded" for each in feed.sources),
+    )
 
 
 def _counts_looks(feed: FeedConfig) -> bool:
@@ -171,7 +209,7 @@ async def _opened(
     stack: contextlib.AsyncExitStack, make: Callable[[], AbstractAsyncContextManager[RunningOracle]]
 ) -> RunningOracle:
     """Open the parts, however long the chain takes to answer: when a machine starts, its node may come up later."""
-    backoff = Backoff(daemon.BACKOFF_FIRST_S, daemon.BACKOFF_LAST_S)
+    backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
     while True:
         try:
             return await stack.enter_async_context(make())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from oracle.app.circuits import deployed_circuits
-from oracle.app.deploy import find_hub
+from oracle.app.deploy import find_hub, require_quorum
 from oracle.app.detectors import detector_of
 from oracle.app.keys import open_key
 from oracle.app.provers import DetectorWithProvers, log_proving, make_prover
@@ -31,11 +31,14 @@ from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import ChainConfig, Config, JournalConfig
 from oracle.core.errors import ConfigError, JournalUnavailable
-from oracle.feeds.batching import BatchPolicy, SpareProvers
-from oracle.feeds.interface import Watch
+from oracle.feeds.desk import Desk, Turns
+from oracle.feeds.interface import ReportListener
 from oracle.feeds.journal import Journal, open_journal
-from oracle.feeds.pipeline import Pipeline
+from oracle.feeds.provers import Provers
+from oracle.feeds.reporting import Reporting
 from oracle.feeds.shadows import ShadowListener, Shadows
+from oracle.feeds.signing import LocalSigners
+from oracle.feeds.waiting import BatchPolicy
 from oracle.proving.interface import OnEvent
 
 __all__ = ["RunningOracle", "open_oracle", "send_policy"]
@@ -44,7 +47,7 @@ STANDBY_S = 0.5
 """Seconds between two tries of a standby to lead."""
 
 SUBMISSION_GAS = 1_000_000
-"""Gas of a submission of one report at most, its margin included."""
+"""Gas of a report of one feed at most, its margin included."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class RunningOracle:
     """The parts of one running oracle.
 
     Attributes:
+        reporting: Takes one report from a stage to its end.
+        desk: Where reports wait for a prover, and go their ways side by side.
         models: Detectors with their provers, by the numbers that the hub gave the models.
         payer: Address of the account that pays for reports.
         shadows: Makes shadow reports; None: no account pays for them.
@@ -62,7 +67,8 @@ class RunningOracle:
     rpc: Rpc
     hub: Hub
     journal: Journal
-    pipeline: Pipeline
+    reporting: Reporting
+    desk: Desk
     models: Mapping[int, DetectorWithProvers]
     payer: str
     shadows: Shadows | None
@@ -73,7 +79,8 @@ async def open_oracle(
     config: Config,
     *,
     env: Mapping[str, str] | None = None,
-    watch: Watch = lambda stage, outcome, reason: None,
+    listener: ReportListener | None = None,
+    turns: Turns | None = None,
     on_proof: OnEvent = log_proving,
     on_chain: ChainListener | None = None,
     on_standby: Callable[[str | None], None] = lambda leader: None,
@@ -85,7 +92,8 @@ async def open_oracle(
     Args:
         config: The configuration.
         env: The environment, for passwords; None: that of the process.
-        watch: Called with each stage of each observation.
+        listener: Hears what becomes of reports.
+        turns: Told of the ends of feeds' turns.
         on_proof: Called with each event of a prover.
         on_chain: Notified of transactions and endpoints.
         on_standby: Called with the daemon that leads; with None once this one leads.
@@ -95,7 +103,8 @@ async def open_oracle(
     Raises:
         ArtifactError: The deployed model's artifact is not here, or is another one.
         ConfigError: The deployment file is of another chain, or does not have a feed.
-        DeploymentError: The hub is not on the chain, or does not have a feed.
+        DeploymentError: The hub is not on the chain, or does not have a feed; or this process can't meet the quorum of
+            a committee.
     """
     environment = os.environ if env is None else env
     async with contextlib.AsyncExitStack() as stack:
@@ -111,8 +120,9 @@ async def open_oracle(
         policy = send_policy(config.chain)
         sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
-        reporters = [ReporterKey(reporter, deployment.chain_id, deployment.hub)]
-        batching, spare, shadows = _batching(config, deployment, clock), SpareProvers(), None
+        await require_quorum(config, deployment, hub, [reporter.address])
+        signers = LocalSigners([ReporterKey(reporter, deployment.chain_id, deployment.hub)])
+        batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None
         if config.keys.shadow is not None:
             purse = await open_key(config.keys.shadow, rpc, environment)
             if str(purse.address) == str(payer.address):
@@ -125,22 +135,20 @@ async def open_oracle(
             shadows = Shadows(
                 hub,
                 {name: feed.feed_id for name, feed in deployment.feeds.items()},
-                reporters,
                 models,
                 Submitter(hub, shadow_sender, deadline_s=config.chain.tx_deadline_s, clock=clock, shadow=True),
                 journal,
-                spare,
+                provers,
                 can_pay=partial(_can_pay, rpc, str(purse.address)),
                 slack=batching.slack,
                 wait_s=config.prover.shadow_wait_ms / 1_000,
                 listener=on_shadow,
             )
             stack.push_async_callback(shadows.close)
-        pipeline = Pipeline(
-            hub, reporters, models, submitter, journal, watch, batching=batching, shadows=shadows, spare=spare
-        )
-        stack.push_async_callback(pipeline.close)
-        yield RunningOracle(config, deployment, rpc, hub, journal, pipeline, models, str(payer.address), shadows)
+        reporting = Reporting(hub, signers, models, submitter, journal, listener, shadows)
+        desk = Desk(reporting, journal, models, provers, batching, turns, listener)
+        stack.push_async_callback(desk.stop, 0.0)
+        yield RunningOracle(config, deployment, rpc, hub, journal, reporting, desk, models, str(payer.address), shadows)
 
 
 async def _lead(config: JournalConfig, env: Mapping[str, str], on_standby: Callable[[str | None], None]) -> Journal:
@@ -195,13 +203,11 @@ def send_policy(chain: ChainConfig) -> SendPolicy:
     )
 
 
-def _batching(config: Config, deployment: Deployment, clock: Callable[[], float]) -> BatchPolicy:
-    """Return how observations wait for others to share a proof with."""
+def _batching(config: Config, clock: Callable[[], float]) -> BatchPolicy:
+    """Return how reports wait for further feeds."""
     max_age = {feed.name: feed.max_age for feed in config.feeds}
     return BatchPolicy(
         window_s=config.prover.batch_window_ms / 1_000,
-        provers=config.prover.workers,
-        feeds=len(deployment.feeds),
         slack=lambda observed: observed.observed_at + max_age.get(observed.feed, 0) - clock(),
     )
 

@@ -42,6 +42,7 @@ class Distribution(StrEnum):
     PROVE_SECONDS = "oracle_prove_seconds"
     BATCH = "oracle_batch_observations"
     LATENCY_SECONDS = "oracle_observed_to_confirmed_seconds"
+    STEP_SECONDS = "oracle_report_step_seconds"
     GAS = "oracle_submission_gas"
     SHADOW_GAS = "oracle_shadow_gas"
     SHADOW_WAIT_SECONDS = "oracle_shadow_wait_seconds"
@@ -96,6 +97,7 @@ HELP: dict[Enum, str] = {
     Distribution.PROVE_SECONDS: "Seconds of a proof, witness and verification included.",
     Distribution.BATCH: "Observations of a proof.",
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
+    Distribution.STEP_SECONDS: "Seconds that reports spent on a step between being due and being confirmed, by step.",
     Distribution.GAS: "Gas of an observation: of its transaction, or its share of one with several.",
     Distribution.SHADOW_GAS: "Gas of a shadow report: of its transaction, or its share of one with several.",
     Distribution.SHADOW_WAIT_SECONDS: "Seconds that a proven report has waited for its shadow to go ahead.",
@@ -123,10 +125,15 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
     Distribution.PROVE_SECONDS: (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30, 60),
     Distribution.BATCH: (1, 2, 4, 8, 16, 32, 64),
     Distribution.LATENCY_SECONDS: (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900),
+    Distribution.STEP_SECONDS: (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300),
     Distribution.GAS: (1e5, 2e5, 4e5, 5e5, 6e5, 7e5, 8e5, 1e6, 1.5e6, 2e6, 5e6),
     Distribution.SHADOW_GAS: (1e5, 2e5, 4e5, 5e5, 6e5, 7e5, 8e5, 1e6, 1.5e6, 2e6, 5e6),
     Distribution.SHADOW_WAIT_SECONDS: (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60),
 }
+
+
+_LABELS: dict[Enum, str] = {Distribution.STEP_SECONDS: "step"}
+"""What a metric is divided by, if not by feed: then the step's name is given in place of the feed's."""
 
 
 class Metrics:
@@ -136,7 +143,7 @@ class Metrics:
         self.registry = prometheus.CollectorRegistry()
 
         def made(kind: Any, name: Enum, **more: Any) -> Any:
-            return kind(name.value, HELP[name], ["feed"], registry=self.registry, **more)
+            return kind(name.value, HELP[name], [_LABELS.get(name, "feed")], registry=self.registry, **more)
 
         self._counters = {each: made(prometheus.Counter, each) for each in Counter}
         self._values = {each: made(prometheus.Histogram, each, buckets=_BUCKETS[each]) for each in Distribution}
@@ -184,4 +191,4 @@ class Metrics:
     @staticmethod
     def _sum(metric: Any, name: str, feed: str | None) -> float:
         samples = [sample for family in metric.collect() for sample in family.samples if sample.name == name]
-        return math.fsum(sample.value for sample in samples if feed in (None, sample.labels["feed"]))
+        return math.fsum(sample.value for sample in samples if feed is None or feed in sample.labels.values())

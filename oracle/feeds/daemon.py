@@ -1,11 +1,10 @@
-"""The daemon: all feeds side by side, with the clock, the signals and the back-off.
+"""The daemon: all committees side by side, with the clock, the signals and the back-off.
 
-What an observation is, and what becomes of it, is decided in the modules before this one.
+What a report is, and what becomes of it, is decided in the modules before this one.
 
-Each feed runs by itself: a source, a proof or a feed that fails never stops another feed. A feed looks at its sources
-while its reports are on their way, one after the other. At most one observation waits behind the one that is on its
-way: when a newer one is due, those that are not being proven yet end. A retryable failure is tried again, later each
-time. A fatal one ends the feed and, when all have ended, the daemon.
+Each committee looks at the sources of its feeds together, while its reports are on their way. A source, a proof or a
+feed that fails never stops another feed. A retryable failure is tried again, later each time. A fatal one ends the feed
+and, when all have ended, the daemon.
 """
 
 from __future__ import annotations
@@ -13,63 +12,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
 from oracle.core.backoff import Backoff
-from oracle.core.errors import Fatal, Retryable, SourceExhausted
-from oracle.core.types import Observed, Scored
-from oracle.feeds.pipeline import Pipeline
+from oracle.core.concurrency import together
+from oracle.core.errors import Fatal, Retryable
+from oracle.core.types import FeedState
+from oracle.feeds.deciding import Decision, Look, decide
+from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, Desk, Turns
+from oracle.feeds.looking import Looking, Looks, Rows
+from oracle.sources.aggregate import DuePolicy
+
+__all__ = ["GRACE_S", "CommitteeFeeds", "run"]
 
 log = structlog.get_logger(__name__)
 
-BACKOFF_FIRST_S = 1.0
-BACKOFF_LAST_S = 60.0
-"""Seconds before a failure is tried again: the first pause, and the longest."""
-
 GRACE_S = 10.0
-"""Seconds that a feed has to finish its report when the daemon is stopped."""
+"""Seconds that reports have to end when the daemon is stopped."""
 
 
 @dataclass(frozen=True)
-class DaemonFeed:
-    """A feed that the daemon runs.
+class CommitteeFeeds:
+    """The feeds of a committee that the daemon runs.
 
     Attributes:
-        name: The feed's name.
-        observe: Looks at the sources, given the feed's newest observation that has not ended. Returns an observation
-            that is due, or None, and raises `SourceExhausted` when there will be none any more. See
-            `oracle.feeds.observe`.
-        poll_interval: Seconds between two looks.
-        ahead: True to look while a report is on its way. A recording gives its next row at each look, and none may
-            be lost: there it is False.
+        feeds: Their ids, by name.
+        looks: Looks at their sources.
+        policy: Returns the rules by which a feed is due.
     """
 
-    name: str
-    observe: Callable[[Observed | None], Awaitable[Observed | None]]
-    poll_interval: float
-    ahead: bool = True
-
-
-class Turns(Protocol):
-    """Called at the end of each turn of a feed: a look at its sources, and the report that followed, if one was due."""
-
-    def turned(self, feed: str) -> None:
-        """A turn ended well."""
-
-    def failed(self, feed: str, reason: str) -> None:
-        """A turn ended with an error, and is tried again."""
-
-    def ended(self, feed: str, reason: str | None) -> None:
-        """The feed takes no more turns: because of a fatal error, or, with None, because its sources have ended."""
+    feeds: Mapping[str, bytes]
+    looks: Looks | Rows
+    policy: Callable[[str], DuePolicy]
 
 
 async def run(
-    feeds: Sequence[DaemonFeed],
-    pipeline: Pipeline,
+    committees: Sequence[CommitteeFeeds],
+    desk: Desk,
+    state: Callable[[bytes], Coroutine[Any, Any, FeedState]],
+    known: Callable[[str], bool],
     stop: asyncio.Event | None = None,
     *,
     turns: Turns | None = None,
@@ -81,8 +66,10 @@ async def run(
     journal has how far it came.
 
     Args:
-        feeds: The feeds.
-        pipeline: Takes their observations to the chain.
+        committees: The committees with their feeds.
+        desk: Takes their reports to the chain.
+        state: Reads a feed's state from the chain.
+        known: Returns whether the journal has an observation with this key.
         stop: Set to stop.
         turns: Called at the end of each turn of a feed; must not raise.
         reload: Called on SIGHUP; must not raise.
@@ -91,175 +78,190 @@ async def run(
         Fatal: Every feed has ended because of a fatal error; the first of them.
     """
     stop = stop or asyncio.Event()
+    feeds = [feed for each in committees for feed in each.feeds]
     with _signals(stop, reload):
-        work = [asyncio.create_task(_run_feed(feed, pipeline, stop, turns), name=feed.name) for feed in feeds]
-        ended = asyncio.create_task(asyncio.wait(work))
+        await _resume(desk, feeds, stop)
+        sending = asyncio.create_task(desk.run(), name="desk")
+        watches = [_Watch(each, desk, state, known, turns) for each in committees]
+        observing = asyncio.create_task(together(*(each.run() for each in watches)), name="looks")
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sending, observing, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        _, cut_off = await asyncio.wait(work, timeout=GRACE_S)
-        for task in cut_off:
-            task.cancel()
-        results = await asyncio.gather(*work, return_exceptions=True)
-        await ended
-    log.info("stopped", cut_off=len(cut_off))
-    errors = [result for result in results if isinstance(result, Exception)]
-    for error in errors:
-        if not isinstance(error, Fatal):
-            raise error
-    if errors and len(errors) == len(feeds):
-        raise errors[0]
+        observing.cancel()
+        await asyncio.wait({observing})
+        cut_off = await desk.stop(GRACE_S)
+        await asyncio.wait({sending})
+        for each in committees:
+            await each.looks.close()
+    log.info("stopped", cut_off=cut_off)
+    for task in (sending, observing):
+        if not task.cancelled():
+            task.result()  # raises what was a mistake of ours
+    if desk.ended and len(desk.ended) == len(feeds):
+        raise next(iter(desk.ended.values()))
 
 
-async def _run_feed(feed: DaemonFeed, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
-    """Run one feed until it ends: its looks, and its reports beside them. If one of these fails for good, both end."""
-    structlog.contextvars.bind_contextvars(feed=feed.name)
-    reports = _Reports(feed.name, pipeline, stop, turns)
-    reporting = asyncio.create_task(reports.run())
-    looking = asyncio.create_task(_look(feed, reports, stop, turns))
-    try:
-        await asyncio.wait({reporting, looking}, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in (reporting, looking):
-            task.cancel()  # harmless where it has ended
-        results = await asyncio.gather(reporting, looking, return_exceptions=True)
-    failures = [error for error in results if isinstance(error, Exception)]
-    if not failures:
-        return
-    if isinstance(failures[0], Fatal):
-        log.error("feed ended", error=str(failures[0]), kind=type(failures[0]).__name__)
-        if turns is not None:
-            turns.ended(feed.name, str(failures[0]))
-    raise failures[0]
-
-
-async def _look(feed: DaemonFeed, reports: _Reports, stop: asyncio.Event, turns: Turns | None) -> None:
-    """Look at the sources until they end, and hand over what is due."""
+async def _resume(desk: Desk, feeds: Sequence[str], stop: asyncio.Event) -> None:
+    """Go on with what the journal has open, however long it takes to answer."""
     backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
-    await reports.begun.wait()
     while not stop.is_set():
         try:
-            if not feed.ahead:
-                await reports.idle.wait()
-            observed = await feed.observe(reports.newest)
-            if observed is not None and not stop.is_set():
-                reports.offer(observed)
-            if not feed.ahead:
-                await reports.idle.wait()
-            backoff.reset()
-            if turns is not None and reports.idle.is_set():
-                # A report that is on its way ends the turn itself. One that never ends is thus noticed.
-                turns.turned(feed.name)
-            await _sleep(stop, feed.poll_interval)
-        except SourceExhausted as error:
-            await reports.idle.wait()
-            log.info("source ended", reason=str(error))
-            if turns is not None:
-                turns.ended(feed.name, None)
-            break
+            desk.resume(feeds)
+            return
         except Retryable as error:
-            await _again(feed.name, error, backoff.pause(), stop, turns)
-    reports.close()
+            pause = backoff.pause()
+            log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
 
 
-class _Reports:
-    """A feed's reports, one after the other. What the journal has open, from a crash or a failure, comes first.
+@dataclass
+class _Watch:
+    """Looks at the sources of one committee's feeds, and offers what is due."""
 
-    Attributes:
-        begun: Set once the observations that the journal had open have ended.
-        idle: Set while there is nothing to report.
-    """
-
-    def __init__(self, feed: str, pipeline: Pipeline, stop: asyncio.Event, turns: Turns | None) -> None:
-        self._feed = feed
-        self._pipeline = pipeline
-        self._stop = stop
-        self._turns = turns
-        self._current: Observed | None = None
-        self._next: Observed | None = None
-        self._work = asyncio.Event()
-        self._closed = False
-        self.begun = asyncio.Event()
-        self.idle = asyncio.Event()
+    committee: CommitteeFeeds
+    desk: Desk
+    state: Callable[[bytes], Coroutine[Any, Any, FeedState]]
+    known: Callable[[str], bool]
+    turns: Turns | None
+    backoff: Backoff = field(default_factory=lambda: Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S))
+    reported: dict[str, int] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+    told: dict[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def newest(self) -> Observed | None:
-        """The newest observation that has not ended."""
-        return self._next or self._current
-
-    def offer(self, observed: Observed) -> None:
-        """Take an observation that is due. Those before it that are not being proven yet end."""
-        self._pipeline.admit(observed)
-        self.idle.clear()
-        if self._current is None:
-            self._current = observed  # under way from here on, even if the daemon is stopped before it begins
-        else:
-            self._pipeline.overtake_waiting(self._feed)
-            if self._next is not None:
-                self._pipeline.overtake(self._next)
-            self._next = observed
-        self._work.set()
-
-    def close(self) -> None:
-        """End after the reports that are there: no further observation comes."""
-        self._closed = True
-        self._work.set()
+    def waits_for_reports(self) -> bool:
+        """True if a look may be made only once all reports have ended: each row of a recording is reported."""
+        return isinstance(self.committee.looks, Rows)
 
     async def run(self) -> None:
-        """Report until it is closed or stopped."""
-        backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
+        """Look until the sources end, or all feeds have ended."""
+        while not all(feed in self.desk.ended for feed in self.committee.feeds):
+            if self.waits_for_reports:
+                await self.desk.until_idle(self.committee.feeds)
+            found = await self.committee.looks.next()
+            if found is None:
+                break
+            self._take_note(found)
+            while found.look is not None and not await self._report(found.look) and self.waits_for_reports:
+                pass
+            self._turned(found)
+        await self.desk.until_idle(self.committee.feeds)
+        self._end_over()
+
+    async def _report(self, look: Look) -> bool:
+        """Offer what is due after a look. Return False if that failed, and has been waited for."""
         try:
-            while True:
-                try:
-                    await self._finish_open()
-                    self.begun.set()
-                    backoff.reset()
-                    await self._report()
-                    return
-                except Retryable as error:
-                    await _again(self._feed, error, backoff.pause(), self._stop, self._turns)
-                    if self._stop.is_set():
-                        return
-        finally:
-            self.begun.set()
-            self.idle.set()
+            decision = await self._decide(look)
+            if decision.reports:
+                self.desk.offer(decision.reports, self.committee.looks.next_at)
+        except Retryable as error:
+            pause = self.backoff.pause()
+            log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
+            self._failed(dict.fromkeys(look.fresh, str(error)))
+            await asyncio.sleep(pause)
+            return False
+        except Fatal as error:
+            for feed in look.fresh:
+                self.desk.end(feed, error)
+            return True
+        self.backoff.reset()
+        for _, decided in decision.reports:
+            for each in decided.due:
+                self.reported[each.feed] = look.sightings[each.feed].read_at
+                why = decision.reasons[each.feed]
+                log.info("due", feed=each.feed, reason=why.value if why else "waits", answer=each.answer,
+                         sources=look.sightings[each.feed].sources)  # fmt: skip
+        for feed, reason in decision.left_out.items():
+            if self.left_out.get(feed) != reason:
+                log.warning("left out of the report", feed=feed, reason=reason)
+        self.left_out = decision.left_out
+        self._failed(decision.left_out)
+        return True
 
-    async def _finish_open(self) -> None:
-        self._current, self._next, stages = None, None, self._pipeline.unfinished(self._feed)
-        for stage in stages:
-            if isinstance(stage, Observed | Scored) and stage is not stages[-1]:
-                self._pipeline.overtake(stage.observed)
-                continue
-            if self._stop.is_set():
-                return
-            log.info("going on", observation=stage.observed.key, stage=type(stage).__name__.lower())
-            self._current = stage.observed
-            await self._pipeline.resume(stage)
-            self._current = None
+    async def _decide(self, look: Look) -> Decision:
+        """Decide what is due, with the states of all feeds read at once, and with the answers of all their peers."""
+        live = [
+            feed for feed in look.fresh if feed not in self.desk.ended and not self.known(f"{feed}@{look.observed_at}")
+        ]
+        if not live:
+            return Decision()
+        found = await together(*(self.state(look.sightings[feed].feed_id) for feed in live))
+        states = {each.feed_id: each for each in found}
+        for feed in live:
+            self._warn(feed, look, states[look.sightings[feed].feed_id])
+        decision = self._decision(look, states)
+        names = {feed_id: name for name, feed_id in self.committee.feeds.items()}
+        wanted = {
+            names[peer]
+            for feed in (*decision.reasons, *decision.left_out)
+            for peer in states[look.sightings[feed].feed_id].peers
+            if peer in names
+        }
+        if wanted <= look.fresh:
+            return decision
+        completed = await self.committee.looks.again(look, wanted - look.fresh)
+        self._take_note(completed)
+        assert completed.look is not None
+        return self._decision(completed.look, states)
 
-    async def _report(self) -> None:
-        while True:
-            if self._current is None and not self._stop.is_set():
-                self._current, self._next = self._next, None
-            if self._current is None:
-                self.idle.set()
-                if self._closed or self._stop.is_set():
-                    return
-                self._work.clear()
-                await self._work.wait()
-                continue
-            await self._pipeline.resume(self._current)
-            self._current = None
-            if self._turns is not None:
-                self._turns.turned(self._feed)
+    def _decision(self, look: Look, states: Mapping[bytes, FeedState]) -> Decision:
+        feeds = [name for name in look.sightings if look.sightings[name].feed_id in states]
+        waiting = {feed: each for feed in feeds if (each := self.desk.waiting(feed)) is not None}
+        under_way = {feed: each for feed in feeds if (each := self.desk.under_way(feed)) is not None}
+        policies = {feed: self.committee.policy(feed) for feed in feeds}
+        return decide(look, states, policies, waiting=waiting, under_way=under_way, reported=self.reported)
 
+    # --- what is said ---
 
-async def _again(feed: str, error: Retryable, pause: float, stop: asyncio.Event, turns: Turns | None) -> None:
-    """Log what failed, tell `turns`, and wait before it is tried again."""
-    log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
-    if turns is not None:
-        turns.failed(feed, str(error))
-    await _sleep(stop, pause)
+    def _warn(self, feed: str, look: Look, state: FeedState) -> None:
+        """Warn, once, when a feed is paused, or when its readings are older than its latest report."""
+        behind = state.last_report_at - look.observed_at
+        if state.paused:
+            self._tell(feed, "the feed is paused, and is not reported")
+        elif behind > 0:
+            self._tell(
+                feed,
+                "reading is older than the feed's last report",
+                seconds=behind,
+                hint="check this machine's clock, and the sources'",
+            )
+        else:
+            self.told.pop(feed, None)
+
+    def _tell(self, feed: str, event: str, **more: object) -> None:
+        if self.told.get(feed) != event:
+            log.warning(event, feed=feed, **more)
+        self.told[feed] = event
+
+    def _take_note(self, found: Looking) -> None:
+        for feed, error in found.ended.items():
+            if error is None:
+                self.over.add(feed)
+            else:
+                self.desk.end(feed, error)
+        self._failed({feed: str(error) for feed, error in found.failed.items()})
+
+    def _failed(self, reasons: Mapping[str, str]) -> None:
+        if self.turns is not None:
+            for feed, reason in reasons.items():
+                self.turns.failed(feed, reason)
+
+    def _turned(self, found: Looking) -> None:
+        """End the turns of feeds with nothing to report. One that never ends is thus noticed."""
+        if self.turns is not None and found.look is not None:
+            for feed in found.look.fresh:
+                if self.desk.is_idle(feed) and feed not in self.desk.ended and feed not in self.left_out:
+                    self.turns.turned(feed)
+        self._end_over()
+
+    def _end_over(self) -> None:
+        for feed in sorted(self.over):
+            if self.desk.is_idle(feed):
+                self.over.discard(feed)
+                if self.turns is not None:
+                    self.turns.ended(feed, None)
 
 
 @contextlib.contextmanager
@@ -288,8 +290,3 @@ def _signals(stop: asyncio.Event, reload: Callable[[], Awaitable[None]] | None) 
     finally:
         for number in handled:
             loop.remove_signal_handler(number)
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,39 +1,32 @@
-"""The interfaces of what the way of an observation needs: chain, keys, models, journal, and who watches.
+"""The interfaces of what the way of a report needs: chain, keys, models, journal, and who watches.
 
-The pipeline sees these alone; `oracle.app` brings the concrete ones.
+The way itself sees these alone; `oracle.app` brings the concrete ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
 
-from oracle.core.types import (
-    Confirmed,
-    FeedState,
-    Observed,
-    OpenStage,
-    Outcome,
-    Proven,
-    Scored,
-    SignedObservation,
-    Stage,
-    Submitted,
-)
+from oracle.core.encoding import Feature
+from oracle.core.report import Report, SignedReport
+from oracle.core.stages import Confirmed, Decided, Observed, OpenStage, Proven, Scored, Stage, Submitted
+from oracle.core.types import FeedState, Kind, Outcome
 
 __all__ = [
     "AcceptedRound",
+    "Committee",
+    "FeedTerms",
     "HubReader",
     "ProvingModel",
+    "ReportListener",
     "Shadowing",
-    "Signer",
+    "Signers",
     "StageJournal",
+    "Step",
     "TransactionSender",
-    "Watch",
 ]
-
-Watch: TypeAlias = Callable[[Stage, Outcome | None, str], None]
-"""Is called with each stage that is reached, how the observation ended if it has, and why if that was off-chain."""
 
 
 class AcceptedRound(Protocol):
@@ -48,8 +41,48 @@ class AcceptedRound(Protocol):
         """Unix seconds."""
 
 
+class FeedTerms(Protocol):
+    """The terms of a feed that a report depends on; they never change."""
+
+    @property
+    def kind(self) -> Kind:
+        """The measure of its moves."""
+
+    @property
+    def sigma(self) -> int:
+        """Parts per million on relative feeds, answer units on absolute ones."""
+
+    @property
+    def tolerance(self) -> int:
+        """How far an answer may be from a held one and still confirm it, in thousandths of sigma."""
+
+    @property
+    def committee(self) -> int:
+        """The committee whose reporters sign."""
+
+    @property
+    def peers(self) -> Sequence[bytes]:
+        """The feeds that every report of this one has to list."""
+
+
+class Committee(Protocol):
+    """The reporters of some feeds, as the hub has them."""
+
+    @property
+    def reporters(self) -> Sequence[str]:
+        """The addresses that may sign."""
+
+    @property
+    def quorum(self) -> int:
+        """How many of them have to answer for a feed."""
+
+    @property
+    def epoch(self) -> int:
+        """A signature is valid in this epoch only."""
+
+
 class HubReader(Protocol):
-    """Reads feeds and their rounds from the hub."""
+    """Reads feeds, their rounds and their committees from the hub."""
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         """Return the feed's state at the latest block."""
@@ -59,22 +92,44 @@ class HubReader(Protocol):
         """Return a round, or None if the hub does not have it."""
         ...
 
+    async def committee(self, committee_id: int) -> Committee:
+        """Return a committee as it is now."""
+        ...
 
-class Signer(Protocol):
-    """A reporter's key."""
+    async def feed_config(self, feed_id: bytes) -> FeedTerms:
+        """Return the feed's terms. They never change, so asking again costs nothing."""
+        ...
 
-    def sign_observation(
-        self, feed_id: bytes, round_id: int, answer: int, observed_at: int
-    ) -> SignedObservation | Awaitable[SignedObservation]:
-        """Sign an observation for a round. A key in another process answers later."""
+
+class Signers(Protocol):
+    """Reporters who sign a report together."""
+
+    async def collect(self, report: Report, answers: Mapping[bytes, int], committee: Committee) -> SignedReport:
+        """Return the report with the signatures of a quorum of the committee's reporters, or of more.
+
+        A reporter elsewhere has answers of its own; one that has none for a feed says so.
+
+        Args:
+            report: The report.
+            answers: This daemon's answer for each of its feeds, by the feed's id.
+            committee: The committee as it is now.
+
+        Raises:
+            SignerUnavailable: Too few have signed.
+        """
         ...
 
 
 class TransactionSender(Protocol):
     """Signs, sends and follows transactions that carry reports."""
 
-    async def sign_batch(self, batch: Sequence[Proven]) -> Sequence[Submitted]:
-        """Simulate and sign one transaction for all."""
+    async def sign(self, proven: Proven) -> Submitted:
+        """Simulate and sign the report's transaction; nothing is sent.
+
+        Raises:
+            StateMoved: A feed, or the committee, is no longer in the state that the report was made for.
+            ContractRejected: The hub refuses it; the error names the feed if the hub does.
+        """
         ...
 
     async def broadcast(self, submitted: Submitted) -> None:
@@ -90,12 +145,8 @@ class ProvingModel(Protocol):
     """A model with a prover for each of its circuits."""
 
     @property
-    def features(self) -> int:
-        """The number of features that it sees."""
-
-    @property
-    def spread(self) -> bool:
-        """True if it sees how far apart the reporters' answers are."""
+    def features(self) -> Sequence[Feature]:
+        """The features that it sees, in order."""
 
     def scores(self, features: Sequence[int]) -> tuple[int, ...]:
         """Return the integers that the circuit publishes."""
@@ -105,23 +156,63 @@ class ProvingModel(Protocol):
         """Return the seconds of a proof, measured or estimated, by the windows of its circuit."""
         ...
 
-    async def prove(self, batch: Sequence[Scored]) -> Sequence[Proven]:
-        """Prove all with one proof, and verify it."""
+    async def prove(self, scored: Scored) -> Proven:
+        """Prove the scores of all observations with one proof, and verify it."""
         ...
 
 
 class StageJournal(Protocol):
     """Writes each stage down before the next begins."""
 
-    def record(self, *stages: Stage) -> None:
-        """Journal that these stages were reached: all of them, or none."""
+    def record(self, *stages: Stage, superseded: Mapping[str, str] = ...) -> None:
+        """Journal that stages were reached, and why observations are superseded by them: all of it, or nothing."""
 
-    def finish(self, key: str, outcome: Outcome, reason: str) -> None:
-        """Journal how an observation ended."""
+    def finish(self, keys: Collection[str], outcome: Outcome, reason: str) -> None:
+        """Journal how observations ended: all of them, or none."""
 
     def unfinished(self) -> Sequence[OpenStage]:
-        """Return the furthest stage of each observation that has not ended, oldest first."""
+        """Return the furthest stage of each report that has not ended, oldest first."""
         ...
+
+    def has(self, key: str) -> bool:
+        """Return whether this observation was journalled, open or ended."""
+        ...
+
+
+class Step(StrEnum):
+    """What a report's time is spent on, in this order."""
+
+    LOOK = "look"
+    WAIT = "wait"
+    SIGN = "sign"
+    PROVE = "prove"
+    SHADOW = "shadow"
+    SIMULATE = "simulate"
+    SEND = "send"
+    CONFIRM = "confirm"
+
+
+class ReportListener:
+    """Hears what becomes of reports and observations; override what is of interest. Must not raise."""
+
+    def decided(self, decided: Decided) -> None:
+        """These observations are due, and journalled."""
+
+    def reached(self, stage: Scored | Proven | Submitted | Confirmed) -> None:
+        """A report has reached a stage, which is journalled."""
+
+    def ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
+        """An observation has ended.
+
+        Args:
+            observed: The observation.
+            outcome: How it ended.
+            reason: Why, if no transaction of ours says it.
+            confirmed: The report that it was in, if a transaction of ours ended it.
+        """
+
+    def took(self, step: Step, seconds: float) -> None:
+        """A report has spent so long on a step."""
 
 
 class Shadowing:
@@ -130,8 +221,8 @@ class Shadowing:
     Its methods may not raise, nor take long.
     """
 
-    def begin(self, observed: Sequence[Observed]) -> None:
-        """A report of these observations is on its way."""
+    def begin(self, scored: Scored) -> None:
+        """This report is signed, and about to be proven."""
 
-    async def ahead(self, observed: Sequence[Observed]) -> None:
+    async def ahead(self, proven: Proven) -> None:
         """The report is proven. The hub takes no shadow after its report: a shadow that is nearly ready goes first."""

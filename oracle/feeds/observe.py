@@ -1,11 +1,13 @@
-"""Observing: a feed's sources are read, their readings become one value, and it is due for a report or not.
+"""Observing: a feed's sources are read, and their readings become one answer.
 
-`Observer` does this for one feed. `Observers` has those of all feeds, and replaces their sources while they run.
+`Observer` does this for one feed. `Observers` has those of all feeds, and replaces their sources while they run. What
+is due is decided for all feeds of a committee together, in `oracle.feeds.deciding`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, TypeAlias
 
@@ -14,17 +16,35 @@ import structlog
 from oracle.config import Config, FeedConfig
 from oracle.core import encoding
 from oracle.core.errors import ConfigError, DataError, SourceExhausted, SourceSuspended, SourceUnavailable
-from oracle.core.types import FeedState, Observed
-from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate, decide, is_due
+from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate
 from oracle.sources.interface import Collected, Source, collect
 from oracle.sources.push.source import PushSource
 
-__all__ = ["LookListener", "MakeSources", "Observer", "Observers"]
+__all__ = ["LookListener", "MakeSources", "Observer", "Observers", "Sighting", "due_policy"]
 
 log = structlog.get_logger(__name__)
 
 MakeSources: TypeAlias = Callable[[FeedConfig], list[Source]]
 """Makes the sources of a feed from the configuration, without reading them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a feed's sources say.
+
+    Attributes:
+        feed: The feed's name.
+        feed_id: Its id on the chain.
+        answer: The value that they agree on, in answer units.
+        read_at: When it was so, unix seconds: the lower median of the readings' times.
+        sources: How many sources agree.
+    """
+
+    feed: str
+    feed_id: bytes
+    answer: int
+    read_at: int
+    sources: int = 1
 
 
 class LookListener:
@@ -44,16 +64,10 @@ class LookListener:
 
 
 class Observer:
-    """Takes one feed from its sources to an observation that is due."""
+    """Takes one feed from its sources to an answer."""
 
     def __init__(
-        self,
-        feed: FeedConfig,
-        feed_id: bytes,
-        sources: Sequence[Source],
-        state: Callable[[bytes], Awaitable[FeedState]],
-        known: Callable[[str], bool],
-        listener: LookListener | None = None,
+        self, feed: FeedConfig, feed_id: bytes, sources: Sequence[Source], listener: LookListener | None = None
     ) -> None:
         """Prepare to observe.
 
@@ -61,52 +75,33 @@ class Observer:
             feed: The feed's configuration.
             feed_id: Its id on the chain.
             sources: Its sources.
-            state: Reads the feed's state from the chain.
-            known: Returns whether the journal has an observation with this key.
             listener: Notified of what the sources said.
         """
         self._feed = feed
         self._feed_id = feed_id
         self._sources = sources
-        self._state = state
-        self._known = known
         self._listener = listener or LookListener()
-        self._is_behind = False
         relative = feed.max_source_spread_ppm is not None
         spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
-        deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
         self._aggregation = AggregationPolicy(feed.measure, feed.min_sources, spread)
-        self._due = DuePolicy(
-            kind=feed.measure,
-            heartbeat=feed.heartbeat,
-            deviation=deviation or 1,
-            held_interval=feed.confirm_delay // max(1, feed.confirmations),
-        )
 
-    async def __call__(self, newest: Observed | None = None) -> Observed | None:
-        """Look at the sources, and return an observation that is due, or None.
-
-        Args:
-            newest: The feed's newest observation that has not ended: what is being reported already is not due again.
+    async def __call__(self) -> Sighting:
+        """Look at the sources.
 
         Raises:
             SourceUnavailable: Too few sources gave a value that can be believed.
             SourceExhausted: All sources are at their end.
         """
         collected = await self._collect()
-        value, answer = self._aggregate(collected)
-        observed = Observed(self._feed.name, self._feed_id, answer, value.observed_at)
-        if self._known(observed.key):
-            return None
-        state = await self._state(self._feed_id)
-        self._warn_if_behind(state, observed)
-        due = decide(state, answer, value.observed_at, self._due)
-        if due is not None and newest is not None:
-            due = is_due(newest.answer, newest.observed_at, answer, value.observed_at, self._due)
-        if due is None:
-            return None
-        log.info("due", reason=due.value, answer=answer, sources=len(value.sources))
-        return observed
+        try:
+            value = aggregate(collected.readings, self._aggregation, collected.failures)
+            answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
+        except (DataError, SourceUnavailable) as error:
+            self._listener.looked(self._feed.name, collected, None)
+            # The sources may give a better value next time.
+            raise SourceUnavailable(str(error)) from error
+        self._listener.looked(self._feed.name, collected, value)
+        return Sighting(self._feed.name, self._feed_id, answer, value.observed_at, len(value.sources))
 
     async def _collect(self) -> Collected:
         """Read all sources."""
@@ -118,29 +113,16 @@ class Observer:
             raise collected.errors[0]
         return collected
 
-    def _aggregate(self, collected: Collected) -> tuple[Aggregated, int]:
-        """Return the value that the readings agree on, and the same in answer units."""
-        try:
-            value = aggregate(collected.readings, self._aggregation, collected.failures)
-            answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
-        except (DataError, SourceUnavailable) as error:
-            self._listener.looked(self._feed.name, collected, None)
-            # The sources may give a better value next time.
-            raise SourceUnavailable(str(error)) from error
-        self._listener.looked(self._feed.name, collected, value)
-        return value, answer
 
-    def _warn_if_behind(self, state: FeedState, observed: Observed) -> None:
-        """Warn, once, when readings are older than the latest report: a clock, or a source, has gone back."""
-        is_behind = observed.observed_at < state.last_report_at
-        if is_behind and not self._is_behind:
-            seconds = state.last_report_at - observed.observed_at
-            log.warning(
-                "reading is older than the feed's last report",
-                seconds=seconds,
-                hint="check this machine's clock, and the sources'",
-            )
-        self._is_behind = is_behind
+def due_policy(feed: FeedConfig) -> DuePolicy:
+    """Return the rules by which a feed's value is due."""
+    deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
+    return DuePolicy(
+        kind=feed.measure,
+        heartbeat=feed.heartbeat,
+        deviation=deviation or 1,
+        held_interval=feed.confirm_delay // max(1, feed.confirmations),
+    )
 
 
 class Observers:
@@ -170,28 +152,21 @@ class Observers:
         self._next: dict[str, tuple[FeedConfig, list[Source]]] = {}
         self._observer: Callable[[FeedConfig, list[Source]], Observer] | None = None
 
-    def begin(
-        self,
-        feed_ids: Mapping[str, bytes],
-        state: Callable[[bytes], Awaitable[FeedState]],
-        known: Callable[[str], bool],
-    ) -> None:
-        """Connect the observers with chain and journal; see `Observer`.
+    def begin(self, feed_ids: Mapping[str, bytes]) -> None:
+        """Prepare to observe.
 
         Args:
             feed_ids: Ids by the feeds' names; every configured feed is among them.
-            state: Reads a feed's state from the chain.
-            known: Returns whether the journal has an observation with this key.
         """
 
         def observer(feed: FeedConfig, sources: list[Source]) -> Observer:
-            return Observer(feed, feed_ids[feed.name], sources, state, known, self._listener)
+            return Observer(feed, feed_ids[feed.name], sources, self._listener)
 
         for feed in self._config.feeds:
             self._observers[feed.name] = observer(feed, self._sources[feed.name])
         self._observer = observer
 
-    async def observe(self, feed: str, newest: Observed | None = None) -> Observed | None:
+    async def observe(self, feed: str) -> Sighting:
         """Look once at a feed's sources; at the new ones, if they were replaced. See `Observer`."""
         replaced = self._next.pop(feed, None)
         if replaced is not None:
@@ -200,7 +175,11 @@ class Observers:
             self._observers[feed] = self._observer(*replaced)
             for each in old:
                 await each.close()
-        return await self._observers[feed](newest)
+        return await self._observers[feed]()
+
+    def policy(self, feed: str) -> DuePolicy:
+        """Return the rules by which a feed's value is due; the new ones, if they were replaced."""
+        return due_policy(next(each for each in self._config.feeds if each.name == feed))
 
     def replace(self, config: Config) -> list[str]:
         """Take over another configuration's sources, each feed's from its next look on.

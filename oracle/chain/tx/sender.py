@@ -24,6 +24,7 @@ from oracle.chain.tx.nonces import NonceRecord, Nonces
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.transactions import Content
 from oracle.core.backoff import Backoff
+from oracle.core.concurrency import together
 from oracle.core.errors import (
     ContractRejected,
     PayerEmpty,
@@ -105,9 +106,10 @@ class Sender:
             FeesTooHigh: It would cost more than it may.
             ChainUnavailable: No answer.
         """
-        gas = await self._simulate(to, data, decode)
-        fees = self._policy.fees.fresh(await self.rpc.market(), gas)
-        chain_id = await self.rpc.chain_id()
+        gas, (market, chain_id) = await together(
+            self._simulate(to, data, decode), together(self.rpc.market(), self.rpc.chain_id())
+        )
+        fees = self._policy.fees.fresh(market, gas)
         async with self._nonces.lock:
             content = Content(await self._nonces.free(), gas, b"" if to is None else from_hex(to), 0, data)
             signed = await transactions.sign(self._key, chain_id, content, fees)
@@ -294,12 +296,14 @@ class Sender:
         nodes give no reason where it fails, and are then asked for one with a call.
         """
         try:
-            estimate = await self.rpc.estimate_gas(to, data, sender=self.address, decode=decode)
+            estimate, block = await together(
+                self.rpc.estimate_gas(to, data, sender=self.address, decode=decode), self.rpc.block()
+            )
         except ContractRejected as error:
             if error.name is None and to is not None:
                 await self.rpc.call(to, data, sender=self.address, block="pending", decode=decode)
             raise
-        limit = (await self.rpc.block()).gas_limit
+        limit = block.gas_limit
         if estimate > limit:
             raise TransactionRejected(f"the transaction needs {estimate:,} gas, more than a block has ({limit:,})")
         return min(int(estimate * GAS_MARGIN), limit)

@@ -99,7 +99,8 @@ class Submitter:
             if outcome is None:
                 raise ContractRejected(
                     f"transaction {to_hex(receipt.tx_hash)} succeeded without an event of {observed.key}: "
-                    f"is the contract at {self._hub.address} the hub?"
+                    f"is the contract at {self._hub.address} the hub?",
+                    feed_id=observed.feed_id,
                 )
             outcomes.append(outcome)
         return Confirmed(
@@ -131,7 +132,9 @@ class Submitter:
             if error.name in STATE_ERRORS:
                 raise _by_name(error) from None
             # A stuck transaction may still be mined in a better moment. It has not failed, but it is not worth more.
-            log.warning("stuck, and not replaced: it would revert", observations=submitted.keys, reason=str(error))
+            log.warning(
+                "stuck, and not replaced: it would revert", observations=list(submitted.keys), reason=str(error)
+            )
         return await self._sender.watch(transaction, self._deadline_s, decode, replaced=replaced, may_replace=False)
 
     async def _why_reverted(self, submitted: Submitted, receipt: Receipt) -> ContractRejected | StateMoved:

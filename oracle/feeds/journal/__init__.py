@@ -1,7 +1,8 @@
 """The journal: every stage of every observation, on disk before the next stage begins.
 
-An observation that has no outcome is open, and `unfinished` restores how far it came. It passes the stages in order.
-Where the chain moved under it, a new attempt begins with SCORED, and the old one stays readable. The database itself
+A report that is due is written down as a decision, with an observation for each of its feeds. Each time that some of
+them are signed together a new report begins, which passes the stages in order; the old ones stay readable. An
+observation that has no outcome is open, and `unfinished` restores how far its latest report came. The database itself
 refuses a second outcome, and anything after an outcome.
 
 Each call is one transaction, written through to the disk before it returns (SQLite: `synchronous=FULL`; PostgreSQL:
@@ -13,7 +14,7 @@ threads.
     recording   stages to rows: each follows on the one before it
     reading     rows to stages and entries
     rows        what one row says
-    keeping     the chain of hashes checked, old transitions dropped
+    keeping     the chain of hashes checked, old steps dropped
     trail       the hashes
     leadership  one daemon writes, the others stand by
     store       the connection, its transactions and errors

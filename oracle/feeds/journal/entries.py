@@ -18,7 +18,7 @@ class Entry:
         answer: The answer, in answer units.
         observed_at: The time at which the value was observed, unix seconds.
         stage: The furthest stage of the latest attempt.
-        attempts: How often a statement was derived for it.
+        attempts: How often it was signed.
         recorded_at: The time at which it was journalled, unix seconds.
         outcome: How it ended; None while it is open.
         finished_at: The time at which the outcome was journalled, unix seconds.
@@ -69,7 +69,7 @@ class TrailCheck:
 
     Attributes:
         outcomes: How many outcomes there are.
-        compacted: How many of them have no transitions any more, because these were dropped.
+        compacted: How many of them have lost steps, because these were dropped.
         digest: The last outcome's digest, in hex. Kept elsewhere, it is what a later check can be held against.
         problems: What was altered or is missing; empty if nothing is.
     """
@@ -85,8 +85,8 @@ class Compaction:
     """The amount that a compaction dropped.
 
     Attributes:
-        observations: Ended observations whose transitions were dropped; their outcomes and summaries stay.
-        rows: The number of those transitions.
+        observations: Ended observations of which steps were dropped; their outcomes and summaries stay.
+        rows: The number of those steps.
     """
 
     observations: int

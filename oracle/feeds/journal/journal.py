@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 
-from oracle.core.types import OpenStage, Outcome, SignedTransaction, Stage
+from oracle.core.stages import OpenStage, Stage
+from oracle.core.types import Outcome, SignedTransaction
 from oracle.feeds.journal.databases import Database, SqliteFile
 from oracle.feeds.journal.entries import Compaction, Entry, Leader, TrailCheck
-from oracle.feeds.journal.keeping import check_trail, drop_transitions
+from oracle.feeds.journal.keeping import check_trail, drop_steps
 from oracle.feeds.journal.leadership import LEASE_S, Leadership
 from oracle.feeds.journal.reading import StageReader, in_feed
 from oracle.feeds.journal.recording import StageWriter
@@ -95,10 +96,16 @@ class Journal:
 
     # --- recording ---
 
-    def record(self, *stages: Stage) -> None:
-        """Journal that stages were reached: all of them, or none. With `Confirmed`, an observation has ended.
+    def record(self, *stages: Stage, superseded: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Journal that stages were reached: all of them, or none. With `Confirmed`, its observations have ended.
+
+        A `Scored` begins a report: observations of one decision, which were signed together.
 
         A `Submitted` may be recorded again, with another transaction that takes the place of the latest.
+
+        Args:
+            stages: The stages, in the order in which they were reached.
+            superseded: Why observations end as superseded at the same moment, by their keys.
 
         Raises:
             JournalError: A stage does not follow on what the journal has, or it can't be written.
@@ -107,25 +114,18 @@ class Journal:
         with self._store.transaction() as connection:
             for stage in stages:
                 self._writer.write(connection, stage)
+            for key, reason in superseded.items():
+                self._writer.finish(connection, [key], Outcome.SUPERSEDED, reason)
 
-    def finish(
-        self,
-        key: str,
-        outcome: Outcome,
-        reason: str,
-        *,
-        tx_hash: bytes | None = None,
-        block_number: int | None = None,
-        gas_used: int | None = None,
-    ) -> None:
-        """Journal how an observation ended, where no `Confirmed` says it.
+    def finish(self, keys: Collection[str], outcome: Outcome, reason: str) -> None:
+        """Journal how observations ended, where no `Confirmed` says it: all of them, or none.
 
         Raises:
-            JournalError: It has ended already, is not in the journal, or it can't be written.
+            JournalError: One has ended already or is not in the journal, or it can't be written.
             JournalUnavailable: It can't be written now.
         """
         with self._store.transaction() as connection:
-            self._writer.finish(connection, key, outcome, reason, tx_hash, block_number, gas_used)
+            self._writer.finish(connection, keys, outcome, reason)
 
     # --- reading ---
 
@@ -135,7 +135,10 @@ class Journal:
             return connection.scalar(sa.select(observations.c.id).where(observations.c.key == key)) is not None
 
     def unfinished(self) -> list[OpenStage]:
-        """Return the furthest stage of each open observation, oldest first."""
+        """Return the furthest stage of each report that has not ended, oldest first.
+
+        Each open observation is in one of them.
+        """
         with self._store.transaction(read=True) as connection:
             return self._reader.unfinished(connection)
 
@@ -190,7 +193,7 @@ class Journal:
     # --- keeping ---
 
     def check(self, expected: str | None = None) -> TrailCheck:
-        """Verify the chain of hashes: each outcome, and the transitions of those that were not compacted.
+        """Verify the chain of hashes: each outcome, and the steps of those that were not compacted.
 
         Args:
             expected: A digest, in hex, that an earlier check gave: it has to be in the chain.
@@ -199,15 +202,15 @@ class Journal:
             return check_trail(connection, self._reader, expected)
 
     def compact(self, keep_days: float, at_once: int = _COMPACTED_AT_ONCE) -> Compaction:
-        """Drop the transitions of observations that ended earlier; what was observed and how it ended stays.
+        """Drop the steps of reports that ended earlier; what was observed and how it ended stays.
 
         Args:
             keep_days: Days since the outcome for which everything is kept.
-            at_once: The most observations to drop, oldest first. Call it again until it finds none.
+            at_once: The most reports to drop, oldest first. Call it again until it finds none.
         """
         with self._store.transaction() as connection:
             now = self._now()
-            return drop_transitions(connection, now, now - keep_days * _SECONDS_A_DAY, at_once)
+            return drop_steps(connection, now, now - keep_days * _SECONDS_A_DAY, at_once)
 
     def vacuum(self) -> None:
         """Give space that a compaction freed back to the file system; PostgreSQL does it by itself."""

@@ -1,4 +1,4 @@
-"""The journal over the years: the chain of hashes is checked, and transitions of old observations are dropped."""
+"""The journal over the years: the chain of hashes is checked, and the steps of old reports are dropped."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import sqlalchemy as sa
 from oracle.feeds.journal import trail
 from oracle.feeds.journal.entries import Compaction, TrailCheck
 from oracle.feeds.journal.reading import StageReader
-from oracle.feeds.journal.schema import compaction_permit, compactions, observations, outcomes, transitions
+from oracle.feeds.journal.schema import compaction_permit, compactions, members, observations, outcomes, reports, steps
 
-__all__ = ["check_trail", "drop_transitions"]
+__all__ = ["check_trail", "drop_steps"]
 
 
 def check_trail(connection: sa.Connection, reader: StageReader, expected: str | None) -> TrailCheck:
-    """Verify each outcome, and the transitions of those that were not compacted. See `Journal.check`."""
+    """Verify each outcome, and the steps of those that were not compacted. See `Journal.check`."""
     problems: list[str] = []
     previous, compacted, number, found = trail.GENESIS, 0, 0, expected is None
     before = connection.scalar(sa.select(sa.func.max(compactions.c.before)))
-    query = sa.select(outcomes, observations.c.feed, observations.c.feed_id, observations.c.answer).add_columns(
-        observations.c.observed_at
-    )
-    query = query.join(observations, observations.c.key == outcomes.c.key).order_by(outcomes.c.number)
+    of = observations.c
+    query = sa.select(outcomes, of.feed, of.feed_id, of.answer, of.observed_at, of.recorded_at)
+    query = query.join(observations, of.key == outcomes.c.key).order_by(outcomes.c.number)
     for row in connection.execute(query).all():
-        steps = reader.transitions(connection, row.key)
+        passed = reader.steps(connection, row.key)
         if row.number != number + 1:
             problems.append(f"{row.key}: {row.number - number - 1} outcome(s) before it are missing")
         number = row.number
@@ -34,17 +33,19 @@ def check_trail(connection: sa.Connection, reader: StageReader, expected: str | 
             digest = b""
         if row.digest != digest:
             problems.append(f"{row.key}: its outcome, or what was observed, was altered")
-        if steps:
-            try:
-                intact = trail.trail_of(steps) == row.trail
-            except (TypeError, ValueError):
-                intact = False
-            if not intact:
-                problems.append(f"{row.key}: its transitions were altered, or some are missing")
-        elif before is not None and row.at < before:
+        try:
+            intact = trail.trail_of(passed) == row.trail
+        except (TypeError, ValueError):
+            intact = False
+        dropped = set(reader.reports(connection, row.key)) - {step.report for step in passed}
+        if intact:
+            pass
+        elif dropped and before is not None and row.at < before:
             compacted += 1
+        elif dropped:
+            problems.append(f"{row.key}: its steps are missing, and were not compacted")
         else:
-            problems.append(f"{row.key}: its transitions are missing, and were not compacted")
+            problems.append(f"{row.key}: its steps were altered, or some are missing")
         found = found or row.digest.hex() == expected
         previous = row.digest
     if not found:
@@ -52,26 +53,29 @@ def check_trail(connection: sa.Connection, reader: StageReader, expected: str | 
     return TrailCheck(number, compacted, previous.hex(), tuple(problems))
 
 
-def drop_transitions(connection: sa.Connection, now: float, before: float, at_once: int) -> Compaction:
-    """Drop the transitions of the oldest observations that ended earlier. See `Journal.compact`.
+def drop_steps(connection: sa.Connection, now: float, before: float, at_once: int) -> Compaction:
+    """Drop the steps of the oldest reports of which all observations ended earlier. See `Journal.compact`.
 
     Args:
         connection: A connection in a transaction that writes.
         now: Unix seconds.
-        before: The transitions of observations that ended before this time are dropped, unix seconds.
-        at_once: The most observations to drop.
+        before: The steps of reports that ended before this time are dropped, unix seconds.
+        at_once: The most reports to drop.
     """
-    remaining = sa.exists().where(transitions.c.key == outcomes.c.key)
-    keys = connection.scalars(
-        sa.select(outcomes.c.key)
-        .where(outcomes.c.at < before, outcomes.c.summary != "{}", remaining)
-        .order_by(outcomes.c.number)
-        .limit(at_once)
-    ).all()
-    if not keys:
+    open_or_young = (
+        sa.exists()
+        .where(members.c.report == reports.c.id)
+        .where(~sa.exists().where(outcomes.c.key == members.c.key, outcomes.c.at < before))
+    )
+    remaining = sa.exists().where(steps.c.report == reports.c.id)
+    query = sa.select(reports.c.id).where(remaining, ~open_or_young).order_by(reports.c.id).limit(at_once)
+    old = connection.scalars(query).all()
+    if not old:
         return Compaction(0, 0)
+    mine = sa.select(sa.func.count(sa.distinct(members.c.key))).where(members.c.report.in_(old))
+    ended = int(connection.scalar(mine) or 0)
     connection.execute(compaction_permit.insert().values(id=1))
-    dropped = connection.execute(transitions.delete().where(transitions.c.key.in_(keys))).rowcount
+    dropped = connection.execute(steps.delete().where(steps.c.report.in_(old))).rowcount
     connection.execute(compaction_permit.delete())
-    connection.execute(compactions.insert().values(at=now, before=before, observations=len(keys), rows=dropped))
-    return Compaction(len(keys), dropped)
+    connection.execute(compactions.insert().values(at=now, before=before, observations=ended, rows=dropped))
+    return Compaction(ended, dropped)

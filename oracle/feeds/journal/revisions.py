@@ -38,19 +38,22 @@ def require_revision(store: Store) -> None:
         # Alembic takes a while to load, and is rarely needed.
         from oracle.feeds.journal.migrations import upgrade
 
-        upgrade(connection, stamp=revision if "alembic_version" not in tables else None)
+        upgrade(connection)
 
 
 def _revision(store: Store, connection: sa.Connection, tables: set[str]) -> str | None:
     """Return the schema's revision; None: there is no schema yet."""
     if not tables and not store.read_only:
         return None
-    if not tables >= schema.V1_TABLES:
+    if not tables >= schema.ALWAYS_THERE:
         raise JournalError(f"{store.name}: is a database, but no journal of this program; use another path")
     version = connection.scalar(sa.select(schema.schema_version.c.version))
-    revision = "0001"
-    if "alembic_version" in tables:
-        revision = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+    if version is not None and version < schema.FIRST_VERSION:
+        raise JournalError(
+            f"{store.name}: has schema version {version}, of a release whose hub had another signature; "
+            "begin another journal for the new hub, and keep this one as it is"
+        )
+    revision = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
     if version is None or version > schema.SCHEMA_VERSION or revision > schema.REVISION:
         raise JournalError(
             f"{store.name}: has schema version {version} ({revision}), this release knows "

@@ -11,17 +11,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
-from oracle.core.types import (
-    Confirmed,
-    Observed,
-    OpenStage,
-    Proven,
-    Scored,
-    SignedObservation,
-    SignedTransaction,
-    Stage,
-    Submitted,
-)
+from oracle.core.errors import DataError
+from oracle.core.report import Report, ReporterSignature, SignedReport
+from oracle.core.stages import Confirmed, Decided, OpenStage, Proven, Scored, Submitted
+from oracle.core.types import SignedTransaction
 
 
 class StageName(IntEnum):
@@ -35,7 +28,7 @@ class StageName(IntEnum):
 
 
 STAGES: Mapping[type, StageName] = {
-    Observed: StageName.OBSERVED,
+    Decided: StageName.OBSERVED,
     Scored: StageName.SCORED,
     Proven: StageName.PROVEN,
     Submitted: StageName.SUBMITTED,
@@ -43,36 +36,42 @@ STAGES: Mapping[type, StageName] = {
 }
 
 
-def dump(stage: Stage) -> tuple[str, bytes | None]:
+def dump_others(decided: Decided) -> str:
+    """Return the answers of feeds that are not due as JSON, in which large integers are text."""
+    return json.dumps([[feed_id.hex(), str(answer)] for feed_id, answer in decided.others])
+
+
+def load_others(text: Any) -> tuple[tuple[bytes, int], ...]:
+    """Return the answers that `dump_others` has written.
+
+    Raises:
+        ValueError: The text does not say what it should.
+    """
+    if not isinstance(text, str):
+        raise ValueError("the answers of other feeds are not text")
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(each, list) and len(each) == 2 for each in found):
+        raise ValueError("the answers of other feeds are not a list of pairs")
+    return tuple((bytes.fromhex(_string(feed_id, "feed_id")), _number(answer, "answer")) for feed_id, answer in found)
+
+
+def dump(stage: Scored | Proven | Submitted | Confirmed) -> tuple[str, bytes | None]:
     """Return what a stage adds to the one before it, as JSON and a blob.
 
     Large integers are text in the JSON; large bytes are the blob.
     """
     data: dict[str, Any]
     blob: bytes | None = None
-    if isinstance(stage, Observed):
-        data = {}
-    elif isinstance(stage, Scored):
+    if isinstance(stage, Scored):
         data = {
-            "round_id": stage.round_id,
             "model_number": stage.model_number,
-            "features": list(stage.features),
-            "scores": [str(score) for score in stage.scores],
-            "signed": [
-                {
-                    "answer": str(signed.answer),
-                    "observed_at": signed.observed_at,
-                    "v": signed.v,
-                    "r": signed.r.hex(),
-                    "s": signed.s.hex(),
-                }
-                for signed in stage.signed
-            ],
+            "report": _dump_report(stage.signed.report),
+            "signatures": [_dump_signature(each) for each in stage.signed.signatures],
+            "features": [list(each) for each in stage.features],
+            "scores": [[str(score) for score in each] for each in stage.scores],
         }
     elif isinstance(stage, Proven):
         data = {"artifact_hash": stage.artifact_hash, "prove_seconds": stage.prove_seconds}
-        if stage.batch:
-            data["batch"] = list(stage.batch)
         blob = stage.proof
     elif isinstance(stage, Submitted):
         data = {"tx_hash": stage.tx_hash.hex(), "nonce": stage.nonce}
@@ -108,20 +107,10 @@ def follow(stage: OpenStage, name: StageName, text: Any, blob: Any) -> OpenStage
         ValueError: The row does not say what it should, or does not follow on that stage.
     """
     data = load_data(text)
-    if name is StageName.OBSERVED and isinstance(stage, Observed):
-        return stage
-    if name is StageName.SCORED and isinstance(stage, Observed):
-        return Scored(
-            observed=stage,
-            round_id=_integer(data, "round_id"),
-            model_number=_integer(data, "model_number"),
-            signed=tuple(_signed(each) for each in _list(data, "signed")),
-            features=tuple(_whole(each, "features") for each in _list(data, "features")),
-            scores=tuple(_number(each, "scores") for each in _list(data, "scores")),
-        )
+    if name is StageName.SCORED and isinstance(stage, Decided):
+        return _scored(stage, data)
     if name is StageName.PROVEN and isinstance(stage, Scored):
-        batch = tuple(_string(each, "batch") for each in data.get("batch", ()))
-        return Proven(stage, _blob(blob), _text(data, "artifact_hash"), seconds(data, "prove_seconds"), batch)
+        return Proven(stage, _blob(blob), _text(data, "artifact_hash"), seconds(data, "prove_seconds"))
     if name is StageName.SUBMITTED:
         if isinstance(stage, Proven):
             return Submitted(stage, hexadecimal(data, "tx_hash"), _blob(blob), _integer(data, "nonce"))
@@ -131,15 +120,11 @@ def follow(stage: OpenStage, name: StageName, text: Any, blob: Any) -> OpenStage
     raise ValueError(f"{name.name} after {type(stage).__name__}")
 
 
-def previous(stage: Stage) -> OpenStage | None:
-    """Return the stage that this one was made from; None for an observation."""
+def previous(stage: Proven | Submitted | Confirmed) -> OpenStage:
+    """Return the stage that this one was made from."""
     if isinstance(stage, Confirmed):
         return stage.submitted
-    if isinstance(stage, Submitted):
-        return stage.proven
-    if isinstance(stage, Proven):
-        return stage.scored
-    return stage.observed if isinstance(stage, Scored) else None
+    return stage.proven if isinstance(stage, Submitted) else stage.scored
 
 
 def hexadecimal(data: Mapping[str, Any], name: str) -> bytes:
@@ -163,25 +148,91 @@ def seconds(data: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def integers(data: Mapping[str, Any], name: str) -> tuple[int, ...]:
+def integers(value: Any, name: str) -> tuple[int, ...]:
     """Return integers that are written as text.
 
     Raises:
         ValueError: There are none.
     """
-    return tuple(_number(each, name) for each in _list(data, name))
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is not a list")
+    return tuple(_number(each, name) for each in value)
 
 
-def _signed(value: Any) -> SignedObservation:
+def rounds(data: Mapping[str, Any]) -> dict[bytes, int]:
+    """Return the round of each feed of a signed report, by the feed's id: from the data of a stage SCORED.
+
+    Raises:
+        ValueError: The data does not say it.
+    """
+    report = _report(data)
+    return dict(zip(report.feed_ids, report.round_ids, strict=True))
+
+
+def _scored(decided: Decided, data: Mapping[str, Any]) -> Scored:
+    features = tuple(tuple(_whole(each, "features") for each in _row(row)) for row in _list(data, "features"))
+    scores = tuple(integers(row, "scores") for row in _list(data, "scores"))
+    if not len(features) == len(scores) == len(decided.due):
+        raise ValueError(f"{len(decided.due)} observations have {len(features)} features and {len(scores)} scores")
+    try:
+        signed = SignedReport(_report(data), tuple(_signature(each) for each in _list(data, "signatures")))
+    except DataError as error:
+        raise ValueError(str(error)) from None
+    if any(each.feed_id not in signed.report.feed_ids for each in decided.due):
+        raise ValueError("an observation is not in the signed report")
+    return Scored(decided, signed, _integer(data, "model_number"), features, scores)
+
+
+def _dump_report(report: Report) -> dict[str, Any]:
+    return {
+        "committee": report.committee,
+        "epoch": report.epoch,
+        "observed_at": report.observed_at,
+        "feed_ids": [each.hex() for each in report.feed_ids],
+        "round_ids": list(report.round_ids),
+    }
+
+
+def _report(data: Mapping[str, Any]) -> Report:
+    found = data.get("report")
+    if not isinstance(found, dict):
+        raise ValueError("report is not a JSON object")
+    try:
+        return Report(
+            committee=_integer(found, "committee"),
+            epoch=_integer(found, "epoch"),
+            observed_at=_integer(found, "observed_at"),
+            feed_ids=tuple(bytes.fromhex(_string(each, "feed_ids")) for each in _list(found, "feed_ids")),
+            round_ids=tuple(_whole(each, "round_ids") for each in _list(found, "round_ids")),
+        )
+    except DataError as error:
+        raise ValueError(str(error)) from None
+
+
+def _dump_signature(signature: ReporterSignature) -> dict[str, Any]:
+    return {
+        "answers": [str(answer) for answer in signature.answers],
+        "readings": signature.readings.hex(),
+        "r": signature.r.hex(),
+        "vs": signature.vs.hex(),
+    }
+
+
+def _signature(value: Any) -> ReporterSignature:
     if not isinstance(value, dict):
         raise ValueError("a signature is not a JSON object")
-    return SignedObservation(
-        answer=_number(value.get("answer"), "answer"),
-        observed_at=_integer(value, "observed_at"),
-        v=_integer(value, "v"),
+    return ReporterSignature(
+        answers=integers(value.get("answers"), "answers"),
+        readings=hexadecimal(value, "readings"),
         r=hexadecimal(value, "r"),
-        s=hexadecimal(value, "s"),
+        vs=hexadecimal(value, "vs"),
     )
+
+
+def _row(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("features are not lists")
+    return value
 
 
 def _list(data: Mapping[str, Any], name: str) -> list[Any]:

@@ -1,14 +1,17 @@
 """The journal's tables, as the migrations leave them, and what the database itself enforces.
 
-    observations   one row for each: what was observed
-    transitions    one row for each stage reached, in order; append-only
-    outcomes       at most one row for each: how it ended; a chain of hashes
+    decisions      one row for each report that was due: its time, and the answers of feeds that were not due
+    observations   one row for each feed that was due in it: what was observed
+    reports        one row for each time that observations of a decision were signed together
+    members        which observations these were, in order
+    steps          one row for each stage that a report reached, in order; append-only
+    outcomes       at most one row for each observation: how it ended; a chain of hashes
     leader         one row: which daemon may write, and its epoch
-    compactions    one row for each time that transitions of ended observations were dropped
+    compactions    one row for each time that steps of ended reports were dropped
 
-The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. Only the
-transitions of ended observations may be deleted, and only while `compaction_permit` has a row. A compaction inserts and
-deletes that row in one transaction, so nobody else ever sees it.
+The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. Only the steps of
+a report whose observations have all ended may be deleted, and only while `compaction_permit` has a row. A compaction
+inserts and deletes that row in one transaction, so nobody else ever sees it.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ import sqlalchemy as sa
 
 from oracle.core.types import Outcome
 
-REVISION = "0002"
+REVISION = "0001"
 """The newest migration; the tests compare it with the scripts."""
 
-SCHEMA_VERSION = 3
-"""The schema's number. Releases from before the migrations look at it, and refuse a schema that they don't know."""
+SCHEMA_VERSION = FIRST_VERSION = 4
+"""The schema's number, and that of the first schema with reports. An older one is refused."""
 
 METADATA = sa.MetaData()
 
@@ -29,6 +32,16 @@ _Integer = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _Double = sa.Float(53)
 
 schema_version = sa.Table("schema_version", METADATA, sa.Column("version", sa.Integer, nullable=False))
+
+decisions = sa.Table(
+    "decisions",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    sa.Column("committee", _Integer, nullable=False),
+    sa.Column("observed_at", _Integer, nullable=False),
+    # Id and answer of each further feed, as JSON.
+    sa.Column("others", sa.Text, nullable=False),
+)
 
 observations = sa.Table(
     "observations",
@@ -40,24 +53,41 @@ observations = sa.Table(
     # An int128 fits neither database's integers.
     sa.Column("answer", sa.Text, nullable=False),
     sa.Column("observed_at", _Integer, nullable=False),
+    sa.Column("recorded_at", _Double, nullable=False),
+    sa.Column("decision", _Integer, sa.ForeignKey("decisions.id"), nullable=False, index=True),
 )
 
-transitions = sa.Table(
-    "transitions",
+reports = sa.Table(
+    "reports",
     METADATA,
     sa.Column("id", _Integer, primary_key=True),
-    sa.Column("key", sa.Text, sa.ForeignKey("observations.key"), nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("decision", _Integer, sa.ForeignKey("decisions.id"), nullable=False),
+)
+
+members = sa.Table(
+    "members",
+    METADATA,
+    sa.Column("report", _Integer, sa.ForeignKey("reports.id"), primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.Text, sa.ForeignKey("observations.key"), nullable=False, index=True),
+    sa.UniqueConstraint("report", "key"),
+)
+
+steps = sa.Table(
+    "steps",
+    METADATA,
+    sa.Column("id", _Integer, primary_key=True),
+    sa.Column("report", _Integer, sa.ForeignKey("reports.id"), nullable=False),
     sa.Column("stage", sa.Integer, nullable=False),
     # Above 0 only for transactions that replace the stage's first one.
     sa.Column("sequence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("at", _Double, nullable=False),
     sa.Column("data", sa.Text, nullable=False),
     sa.Column("blob", sa.LargeBinary),
-    sa.UniqueConstraint("key", "attempt", "stage", "sequence"),
+    sa.UniqueConstraint("report", "stage", "sequence"),
 )
 
-IN_ORDER = (transitions.c.attempt, transitions.c.stage, transitions.c.sequence)
+IN_ORDER = (steps.c.report, steps.c.stage, steps.c.sequence)
 """The order in which an observation passes its stages."""
 
 outcomes = sa.Table(
@@ -71,7 +101,7 @@ outcomes = sa.Table(
     sa.Column("tx_hash", sa.LargeBinary),
     sa.Column("block_number", _Integer),
     sa.Column("gas_used", _Integer),
-    # The facts that reports need from the transitions, which may be dropped.
+    # The facts that are told of an observation, from steps that may be dropped.
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("trail", sa.LargeBinary, nullable=False),
     sa.Column("previous", sa.LargeBinary, nullable=False),
@@ -104,12 +134,21 @@ compaction_permit = sa.Table(
     sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
 )
 
-V1_TABLES = frozenset({"schema_version", "observations", "transitions", "outcomes"})
+ALWAYS_THERE = frozenset({"schema_version", "observations", "outcomes"})
+"""Tables that a journal of any release has."""
 
-_APPEND_ONLY = ("observations", "transitions", "outcomes", "compactions")
+_APPEND_ONLY = ("decisions", "observations", "reports", "members", "steps", "outcomes", "compactions")
 _ENDED = "the observation has ended"
 _REFUSED = "the journal is append-only"
-_MAY_GO = "EXISTS (SELECT 1 FROM compaction_permit) AND EXISTS (SELECT 1 FROM outcomes WHERE outcomes.key = OLD.key)"
+_HAS_ENDED = {
+    "steps": "EXISTS (SELECT 1 FROM members JOIN outcomes ON outcomes.key = members.key "
+    "WHERE members.report = NEW.report)",
+    "members": "EXISTS (SELECT 1 FROM outcomes WHERE outcomes.key = NEW.key)",
+}
+_MAY_GO = (
+    "EXISTS (SELECT 1 FROM compaction_permit) AND NOT EXISTS (SELECT 1 FROM members LEFT JOIN outcomes "
+    "ON outcomes.key = members.key WHERE members.report = OLD.report AND outcomes.key IS NULL)"
+)
 
 
 def create(connection: sa.Connection) -> None:
@@ -131,13 +170,13 @@ def build(connection: sa.Connection) -> None:
 def _sqlite_triggers() -> list[str]:
     """Return statements that make the tables append-only in SQLite."""
     statements = [
-        f"""CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
-            WHEN EXISTS (SELECT 1 FROM outcomes WHERE key = NEW.key)
+        f"""CREATE TRIGGER no_{table}_after_an_outcome BEFORE INSERT ON {table} WHEN {ended}
             BEGIN SELECT RAISE(ABORT, '{_ENDED}'); END"""
+        for table, ended in _HAS_ENDED.items()
     ]
     for table in _APPEND_ONLY:
         for action in ("UPDATE", "DELETE"):
-            when = f"WHEN NOT ({_MAY_GO})" if (table, action) == ("transitions", "DELETE") else ""
+            when = f"WHEN NOT ({_MAY_GO})" if (table, action) == ("steps", "DELETE") else ""
             statements.append(
                 f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table} {when}
                     BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"""
@@ -153,15 +192,17 @@ def _postgresql_triggers() -> list[str]:
             BEGIN {raising.format(_REFUSED)} END $$""",
         f"""CREATE FUNCTION journal_compactable() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN IF {_MAY_GO} THEN RETURN OLD; END IF; {raising.format(_REFUSED)} END $$""",
-        f"""CREATE FUNCTION journal_not_ended() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF EXISTS (SELECT 1 FROM outcomes WHERE outcomes.key = NEW.key)
-            THEN {raising.format(_ENDED)} END IF; RETURN NEW; END $$""",
-        """CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
-           FOR EACH ROW EXECUTE FUNCTION journal_not_ended()""",
     ]
+    for table, ended in _HAS_ENDED.items():
+        statements += [
+            f"""CREATE FUNCTION journal_{table}_not_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF {ended} THEN {raising.format(_ENDED)} END IF; RETURN NEW; END $$""",
+            f"""CREATE TRIGGER no_{table}_after_an_outcome BEFORE INSERT ON {table}
+                FOR EACH ROW EXECUTE FUNCTION journal_{table}_not_ended()""",
+        ]
     for table in _APPEND_ONLY:
         for action in ("UPDATE", "DELETE", "TRUNCATE"):
-            function = "compactable" if (table, action) == ("transitions", "DELETE") else "append_only"
+            function = "compactable" if (table, action) == ("steps", "DELETE") else "append_only"
             each = "STATEMENT" if action == "TRUNCATE" else "ROW"
             statements.append(
                 f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table}

@@ -1,11 +1,11 @@
 """The chain of hashes through a journal's outcomes, so that what was recorded can't be changed unseen.
 
-    trail   = SHA-256 of an observation's transitions, blobs included, in order
+    trail   = SHA-256 of the steps of an observation's reports, blobs included, in order
     digest  = SHA-256 of the previous outcome's digest, the trail, the observation, the outcome and its summary
 
 Each digest depends on all before it. Whoever keeps one elsewhere (`oracle journal check` prints the last one) can tell
 later whether anything up to it was altered. Without such a copy, whoever can write to the database and drop its
-triggers can compute all hashes anew. The format is fixed, because migrations rely on it.
+triggers can compute all hashes anew. The format is fixed: migrations have to rely on it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ GENESIS = bytes(32)
 """The digest before the first outcome's."""
 
 
-def trail_of(transitions: Iterable[Any]) -> bytes:
-    """Return the digest of an observation's transitions, 32 bytes.
+def trail_of(steps: Iterable[Any]) -> bytes:
+    """Return the digest of the steps of an observation's reports, 32 bytes.
 
     Args:
-        transitions: Their rows, in order of attempt, stage and sequence.
+        steps: Their rows, in order of report, stage and sequence.
     """
-    digest = hashlib.sha256(b"transitions")
-    for row in transitions:
+    digest = hashlib.sha256(b"steps")
+    for row in steps:
         blob = None if row.blob is None else hashlib.sha256(_bytes(row.blob)).hexdigest()
-        digest.update(_canonical([row.attempt, row.stage, row.sequence, _time(row.at), row.data, blob]))
+        digest.update(_canonical([row.report, row.stage, row.sequence, _time(row.at), row.data, blob]))
     return digest.digest()
 
 
@@ -37,7 +37,7 @@ def digest_of(previous: bytes, trail: bytes, observation: Any, outcome: Any) -> 
 
     Args:
         previous: The digest of the outcome before it.
-        trail: The digest of the observation's transitions.
+        trail: The digest of the steps of the observation's reports.
         observation: The observation's row.
         outcome: The outcome's row, or an object with the same attributes.
     """
@@ -52,6 +52,7 @@ def digest_of(previous: bytes, trail: bytes, observation: Any, outcome: Any) -> 
                 _hex(observation.feed_id),
                 observation.answer,
                 observation.observed_at,
+                _time(observation.recorded_at),
                 outcome.number,
                 outcome.outcome,
                 outcome.reason,
@@ -64,23 +65,6 @@ def digest_of(previous: bytes, trail: bytes, observation: Any, outcome: Any) -> 
         )
     )
     return digest.digest()
-
-
-def summary_of(transitions: Iterable[Any]) -> dict[str, Any]:
-    """Return what an outcome keeps of an observation's transitions.
-
-    Args:
-        transitions: Their rows in order, at least one.
-    """
-    rows = list(transitions)
-    last = rows[-1]
-    data: dict[str, Any] = {}
-    for row in rows:
-        if row.attempt == last.attempt:
-            data |= json.loads(row.data)
-    kept = ("round_id", "scores", "prove_seconds", "tx_hash")
-    summary = {"attempts": last.attempt, "stage": last.stage, "recorded_at": rows[0].at}
-    return summary | {name: data[name] for name in kept if name in data}
 
 
 def _canonical(values: list[Any]) -> bytes:

@@ -10,18 +10,11 @@ from alembic.script import ScriptDirectory
 __all__ = ["newest", "upgrade"]
 
 
-def upgrade(connection: sa.Connection, *, stamp: str | None = None) -> None:
-    """Bring a database to the newest schema, in the transaction that the connection is in.
-
-    Args:
-        connection: A connection in a transaction.
-        stamp: The revision that the database is at, if it has none written down.
-    """
+def upgrade(connection: sa.Connection) -> None:
+    """Bring a database to the newest schema, in the transaction that the connection is in."""
     config = Config()
     config.set_main_option("script_location", "oracle.feeds.journal:migrations")
     config.attributes["connection"] = connection
-    if stamp is not None:
-        command.stamp(config, stamp)
     command.upgrade(config, "head")
 
 

@@ -1,0 +1,132 @@
+"""Deciding which feeds of a committee are due, at one time and together: pure functions, no clock, no network.
+
+Feeds that are due and that one model judges make one report. The other feeds' answers go with it: a feed that is due
+may have them as its peers. A feed whose peer has no answer can't be reported, because the hub would refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from oracle.core.stages import Decided, Observed
+from oracle.core.types import FeedState
+from oracle.feeds.observe import Sighting
+from oracle.sources.aggregate import Due, DuePolicy, is_due
+from oracle.sources.aggregate import decide as decide_one
+
+__all__ = ["Decision", "Look", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the sources of a committee's feeds said at one look.
+
+    Attributes:
+        observed_at: The time of all answers, unix seconds.
+        sightings: What the sources of each feed say; a feed whose sources failed is missing.
+        fresh: The feeds that were read at this look. Others keep their answer, for a recording that has none now.
+    """
+
+    observed_at: int
+    sightings: Mapping[str, Sighting]
+    fresh: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is due after a look.
+
+    Attributes:
+        reports: The reports to make, each with the number of the model that judges it.
+        reasons: Why each feed in them is due; None if it only joins, as it waits for its report already.
+        left_out: Why a feed that is due can't be reported.
+    """
+
+    reports: Sequence[tuple[int, Decided]] = ()
+    reasons: Mapping[str, Due | None] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def decide(
+    look: Look,
+    states: Mapping[bytes, FeedState],
+    policies: Mapping[str, DuePolicy],
+    *,
+    waiting: Mapping[str, Observed],
+    under_way: Mapping[str, Observed],
+    reported: Mapping[str, int],
+) -> Decision:
+    """Decide what is due.
+
+    Args:
+        look: The look.
+        states: The state of each feed that may be reported, by its id; of others their answers are used at most.
+        policies: The rules by which a feed is due.
+        waiting: The observations that wait for a prover. If anything else is due, they are made anew with it.
+        under_way: The newest observation of each feed that is being reported.
+        reported: For each feed, the time of the reading that was reported last; an older one is not believed.
+    """
+    reasons: dict[str, Due | None] = {}
+    may_join: list[str] = []
+    for feed in sorted(look.fresh):
+        sighting, policy = look.sightings[feed], policies.get(feed)
+        state = states.get(sighting.feed_id)
+        if state is None or policy is None or state.paused or sighting.read_at < reported.get(feed, 0):
+            continue
+        due = _due(state, sighting, look.observed_at, policy)
+        if due is None:
+            continue
+        newest = waiting.get(feed) or under_way.get(feed)
+        again = due if newest is None else _due_again(newest, sighting, look.observed_at, policy)
+        if again is not None:
+            reasons[feed] = again
+        elif feed in waiting and look.observed_at > waiting[feed].observed_at:
+            may_join.append(feed)
+    if not reasons:
+        return Decision()
+    reasons |= dict.fromkeys(may_join)
+    left_out = _without_peers(look, states, reasons)
+    taken = [look.sightings[feed] for feed in reasons if feed not in left_out]
+    return Decision(_reports(look, states, taken), {each.feed: reasons[each.feed] for each in taken}, left_out)
+
+
+def _due(state: FeedState, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
+    due = decide_one(state, sighting.answer, observed_at, policy)
+    # The same reading again says nothing new, however long ago the last report was.
+    is_old = sighting.read_at <= state.last_report_at
+    return None if due in (Due.HEARTBEAT, Due.HELD) and is_old else due
+
+
+def _due_again(newest: Observed, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
+    due = is_due(newest.answer, newest.observed_at, sighting.answer, observed_at, policy)
+    return None if due is Due.HEARTBEAT and sighting.read_at <= newest.observed_at else due
+
+
+def _without_peers(look: Look, states: Mapping[bytes, FeedState], feeds: Collection[str]) -> dict[str, str]:
+    """Return, for each feed of which a peer has no answer, what is missing."""
+    answered = {each.feed_id: each.feed for each in look.sightings.values()}
+    found = {}
+    for feed in feeds:
+        missing = [peer for peer in states[look.sightings[feed].feed_id].peers if peer not in answered]
+        if missing:
+            found[feed] = "no answer of its peer " + ", ".join(f"0x{peer.hex()[:8]}…" for peer in missing)
+    return found
+
+
+def _reports(look: Look, states: Mapping[bytes, FeedState], taken: Collection[Sighting]) -> list[tuple[int, Decided]]:
+    """Return a report for each model and committee. What is due in one may be a peer in another."""
+    groups: dict[tuple[int, int], list[Sighting]] = {}
+    for each in taken:
+        state = states[each.feed_id]
+        groups.setdefault((state.model_number, state.committee), []).append(each)
+    reports = []
+    for (model, committee), group in sorted(groups.items()):
+        due = tuple(
+            Observed(each.feed, each.feed_id, each.answer, look.observed_at)
+            for each in sorted(group, key=lambda each: each.feed_id)
+        )
+        mine = {each.feed_id for each in due}
+        others = sorted((each.feed_id, each.answer) for each in look.sightings.values() if each.feed_id not in mine)
+        reports.append((model, Decided(committee, due, tuple(others))))
+    return reports

@@ -1,0 +1,306 @@
+"""The desk: reports wait for a prover here, go on their way side by side, and are tried again after failures.
+
+A feed has one report under way, and at most one observation that waits behind it: when a newer one is due, what is not
+being proven yet ends. What the journal has open, from a crash or a failure, goes on first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from oracle.core.backoff import Backoff
+from oracle.core.errors import Fatal, Retryable
+from oracle.core.stages import SHADOW, Decided, Observed, OpenStage, Proven, Scored, Submitted, name_of
+from oracle.feeds.interface import ProvingModel, ReportListener, StageJournal, Step
+from oracle.feeds.provers import Provers, Slot
+from oracle.feeds.reporting import Reporting
+from oracle.feeds.waiting import BatchPolicy, Queue, Waiting
+
+__all__ = ["BACKOFF_FIRST_S", "BACKOFF_LAST_S", "Desk", "Turns"]
+
+log = structlog.get_logger(__name__)
+
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LAST_S = 60.0
+"""Seconds before a report that failed is tried again: the first pause, and the longest."""
+
+
+class Turns(Protocol):
+    """Called at the end of each turn of a feed: a look at its sources, and the report that followed, if one was due."""
+
+    def turned(self, feed: str) -> None:
+        """A turn ended well."""
+
+    def failed(self, feed: str, reason: str) -> None:
+        """A turn ended with an error, and is tried again."""
+
+    def ended(self, feed: str, reason: str | None) -> None:
+        """The feed takes no more turns: because of a fatal error, or, with None, because its sources have ended."""
+
+
+class Desk:
+    """Takes decided reports to their ends."""
+
+    def __init__(
+        self,
+        reporting: Reporting,
+        journal: StageJournal,
+        models: Mapping[int, ProvingModel],
+        provers: Provers,
+        policy: BatchPolicy | None = None,
+        turns: Turns | None = None,
+        listener: ReportListener | None = None,
+    ) -> None:
+        """Open a desk, without work.
+
+        Args:
+            reporting: Takes one report on its way.
+            journal: Has what is open.
+            models: The models, by number: their circuits say how many feeds share a proof.
+            provers: The provers.
+            policy: The rules by which reports wait for further feeds.
+            turns: Told of the ends of turns; must not raise.
+            listener: Hears how long a report has waited.
+        """
+        self._reporting = reporting
+        self._journal = journal
+        self._models = models
+        self._provers = provers
+        self._policy = policy or BatchPolicy()
+        self._turns = turns
+        self._listener = listener or ReportListener()
+        self._queue = Queue(self._seconds)
+        self._under_way: dict[str, Observed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._backoffs: dict[str, Backoff] = {}
+        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._crash: BaseException | None = None
+        self._stopping = asyncio.Event()
+        self.ended: dict[str, Fatal] = {}
+        """The feeds that a fatal error has ended."""
+
+    # --- what comes in ---
+
+    def waiting(self, feed: str) -> Observed | None:
+        """Return the feed's observation that waits for a prover."""
+        return self._queue.observed(feed)
+
+    def under_way(self, feed: str) -> Observed | None:
+        """Return the feed's newest observation that is being reported."""
+        return self._under_way.get(feed)
+
+    def is_idle(self, feed: str) -> bool:
+        """Return whether the feed has nothing to report."""
+        return feed not in self._under_way and self._queue.observed(feed) is None
+
+    def offer(self, reports: Sequence[tuple[int, Decided]], next_look: float | None = None) -> None:
+        """Take reports that are due. Of their feeds, what waits for a prover ends: newer observations are there.
+
+        Args:
+            reports: The reports, each with the model that judges it.
+            next_look: When the committee's sources are looked at next, by the event loop's clock: further feeds may
+                become due then. None: they can't.
+
+        Raises:
+            JournalError, JournalUnavailable: They can't be written down; then nothing is taken.
+        """
+        now = asyncio.get_running_loop().time()
+        feeds = [feed for _, decided in reports for feed in decided.feeds]
+        until = {feed: self._queue.leave_by(feed) for feed in feeds}
+        overtaken = [each for feed in feeds if (each := self._queue.observed(feed)) is not None]
+        self._reporting.decide([decided for _, decided in reports], overtaken)
+        self._queue.take_out(feeds)
+        for model, decided in reports:
+            leave_by = min(self._leave_by(model, decided, now, next_look), *(until[feed] for feed in decided.feeds))
+            self._queue.add(Waiting(decided, model, leave_by=leave_by, decided_at=now))
+        self._news.set()
+
+    def resume(self, feeds: Collection[str]) -> None:
+        """Go on with what the journal has open of these feeds.
+
+        Raises:
+            JournalError, JournalUnavailable: It can't be read.
+        """
+        stages = [stage for stage in self._journal.unfinished() if not any(SHADOW in feed for feed in stage.feeds)]
+        mine = [stage for stage in stages if set(stage.feeds) <= set(feeds)]
+        for stage in stages:
+            if stage not in mine:
+                log.warning("a report of a feed that is not configured is left", observations=list(stage.keys))
+        self._go_on(mine)
+
+    async def until_idle(self, feeds: Collection[str]) -> None:
+        """Wait until these feeds have nothing to report, or the desk stops."""
+        while not all(map(self.is_idle, feeds)) and not self._stopping.is_set():
+            await self._changed.wait()
+
+    # --- what goes out ---
+
+    async def run(self) -> None:
+        """Send reports on their way until it is cancelled, or stopped."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            if self._crash is not None:
+                raise self._crash
+            self._news.clear()
+            waiting = self._queue.next(loop.time(), self._under_way) if self._provers.free else None
+            if waiting is not None:
+                self._listener.took(Step.WAIT, loop.time() - waiting.decided_at)
+                self._start(waiting.stage, self._provers.take())
+                continue
+            next_time = self._queue.next_time(loop.time())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(next_time):
+                    await self._news.wait()
+
+    async def stop(self, grace_s: float) -> int:
+        """Begin no further report, and give those that are under way some time to end.
+
+        Returns:
+            How many were cut off. That loses nothing: the journal has how far they came.
+        """
+        self._stopping.set()
+        self._tell()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        cut_off = list(self._tasks)
+        for task in cut_off:
+            task.cancel()
+        await asyncio.gather(*cut_off, return_exceptions=True)
+        return len(cut_off)
+
+    def _start(self, stage: OpenStage, slot: Slot | None) -> None:
+        for observed in stage.due:
+            self._under_way[observed.feed] = observed
+        task = asyncio.create_task(self._follow(stage, slot), name=f"report {stage.keys[0]}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._crash = self._crash or task.exception()  # a mistake of ours: `run` raises it
+        self._tell()
+
+    async def _follow(self, stage: OpenStage, slot: Slot | None) -> None:
+        """Take a report to its end, again after each failure."""
+        structlog.contextvars.bind_contextvars(report=",".join(stage.feeds))
+        try:
+            again = await self._reporting.report(stage, slot)
+            self._let_wait([Waiting(each.decided, each.model, each.alone) for each in again])
+            for feed in stage.feeds:
+                self._backoffs.pop(feed, None)
+                if self._turns is not None:
+                    self._turns.turned(feed)
+        except Retryable as error:
+            await self._try_again(stage, error)
+        except Fatal as error:
+            self._end(stage.feeds, error)
+        finally:
+            self._forget(stage)
+
+    async def _try_again(self, stage: OpenStage, error: Retryable) -> None:
+        """Wait after a failure, later each time, and go on from what the journal has.
+
+        What was begun may have been committed or not, so the journal is read again before anything is done.
+        """
+        while not self._stopping.is_set():
+            pause = max(self._backoffs.setdefault(feed, _backoff()).pause() for feed in stage.feeds)
+            log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
+            if self._turns is not None:
+                for feed in stage.feeds:
+                    self._turns.failed(feed, str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+                    return
+            try:
+                stages = [each for each in self._journal.unfinished() if set(each.keys) & set(stage.keys)]
+                self._forget(stage)
+                self._go_on(stages)
+                return
+            except Retryable as again:
+                error = again
+            except Fatal as fatal:
+                self._end(stage.feeds, fatal)
+                return
+
+    def _forget(self, stage: OpenStage) -> None:
+        for observed in stage.due:
+            if self._under_way.get(observed.feed) == observed:
+                del self._under_way[observed.feed]
+
+    def _go_on(self, stages: Iterable[OpenStage]) -> None:
+        """Go on with what was open: at once with what is proven. The rest waits, or ends if a newer one is due."""
+        proven: list[OpenStage] = []
+        waiting: list[Waiting] = []
+        for stage in stages:
+            if isinstance(stage, Proven | Submitted):
+                proven.append(stage)
+            else:
+                waiting.append(Waiting(stage, stage.model_number if isinstance(stage, Scored) else None))
+        self._let_wait(waiting)
+        for stage in proven:
+            self._start(stage, None)
+        for stage in (*proven, *(each.stage for each in waiting)):
+            log.info("going on", observations=list(stage.keys), stage=name_of(stage))
+        self._tell()
+
+    def _let_wait(self, waiting: Sequence[Waiting]) -> None:
+        """Let reports wait, oldest first, but for feeds that have a newer observation, or are at their end."""
+        overtaken: list[Observed] = []
+        kept: list[Waiting] = []
+        newer: set[str] = set()
+        for each in reversed(waiting):
+            over = [one for one in each.stage.due if one.feed in newer or self._queue.observed(one.feed) is not None]
+            newer.update(each.stage.feeds)
+            overtaken += over
+            rest = each.stage.decided.only(
+                [one.key for one in each.stage.due if one not in over and one.feed not in self.ended]
+            )
+            if rest is not None:
+                stage = each.stage if len(rest.due) == len(each.stage.due) else rest
+                kept.append(Waiting(stage, each.model, each.alone, 0.0, asyncio.get_running_loop().time()))
+        self._reporting.overtake(overtaken)
+        for each in reversed(kept):
+            self._queue.add(each)
+
+    def _end(self, feeds: Collection[str], error: Fatal) -> None:
+        for feed in feeds:
+            log.error("feed ended", feed=feed, error=str(error), kind=type(error).__name__)
+            self.ended.setdefault(feed, error)
+            self._queue.take_out([feed])
+            if self._turns is not None:
+                self._turns.ended(feed, str(error))
+
+    def end(self, feed: str, error: Fatal) -> None:
+        """End a feed whose sources can't be read any more."""
+        self._end([feed], error)
+        self._tell()
+
+    # --- details ---
+
+    def _leave_by(self, model: int, decided: Decided, now: float, next_look: float | None) -> float:
+        """Return until when a report waits for feeds that may become due at the committee's next look."""
+        if next_look is None or next_look > now + self._policy.window_s:
+            return now
+        slack = min(map(self._policy.slack, decided.due)) - max(self._seconds(model).values())
+        return now + max(0.0, min(self._policy.window_s, slack))
+
+    def _seconds(self, model: int | None) -> Mapping[int, float]:
+        here = self._models.get(model) if model is not None else next(iter(self._models.values()), None)
+        return {1: 0.0} if here is None else here.seconds()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _backoff() -> Backoff:
+    return Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
