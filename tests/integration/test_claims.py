@@ -242,7 +242,7 @@ def test_a_score_beyond_the_fields_half(client: ZkmlClient) -> None:
     For example, half the field's order in each feature, times weights whose sum is even, is a small number there.
     """
     circuit = client.registered("credit").circuit
-    limit, count = circuit.limit, circuit.model.features
+    limit, count = circuit.limit, circuit.model.width
     below, above = edges(-limit, limit)
     for size in (1 << 8, 1 << 20, 1 << 40, 1 << 100, FIELD_MODULUS // 2, FIELD_MODULUS // 2 + 1, -1, -(1 << 40)):
         data = [size] * count
