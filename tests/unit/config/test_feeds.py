@@ -7,12 +7,21 @@ from decimal import Decimal
 
 import pytest
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from oracle.app.deploy import terms
 from oracle.config import DENOMINATIONS
 from oracle.core.errors import ConfigError
 from oracle.core.types import Kind
 from tests.unit.config.texts import ABSOLUTE, ADDRESS, MINIMAL, ONE, OTHER_ADDRESS, SECOND_SOURCE, Load
+
+OTHER_COMMITTEES = f'''
+[[committees]]
+name = "default"
+[[committees]]
+name = "other"
+reporters = ["{OTHER_ADDRESS}"]
+'''
 
 
 def test_waits_default_to_the_heartbeat_as_far_as_the_contract_allows(read: Load) -> None:
@@ -27,34 +36,41 @@ def test_what_is_configured_of_a_feed_is_what_the_contract_is_given(read: Load) 
     given = terms(feed)
     assert given.kind is Kind.RELATIVE
     for field in fields(given):
-        if field.name != "kind":
+        if field.name not in ("kind", "committee"):
             assert getattr(given, field.name) == getattr(feed, field.name), field.name
+    assert given.committee == 0, "the hub gives the committee its number"
 
 
-def test_addresses_are_checksummed(read: Load) -> None:
-    for written in (ADDRESS, ADDRESS.lower(), "0x" + ADDRESS[2:].upper()):
-        config = read(MINIMAL, ("sigma", f'reporters = ["{written}"]\nsigma'))
-        assert config.feeds[0].reporters == (ADDRESS,)
+def test_peers_are_named_by_their_descriptions_and_go_to_the_contract_as_ids(read: Load) -> None:
+    other = (
+        MINIMAL[MINIMAL.index("[[feeds]]") :].replace('"eth-usd"', '"btc-usd"').replace('"ETH / USD"', '"BTC / USD"')
+    )
+    one, two = read(MINIMAL + other, ("sigma", 'peers = ["BTC / USD"]\nsigma')).feeds
+    assert terms(one).peers == (keccak(b"BTC / USD"),) and terms(two).peers == ()
 
 
 @pytest.mark.parametrize(
-    ("address", "what"),
+    ("peers", "where", "what"),
     [
-        ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", "fails its checksum"),
-        (ADDRESS[:-1], "has 39 digits"),
-        (ADDRESS + "0", "has 41 digits"),
-        (ADDRESS[2:], "no 0x in front"),
-        ("0x" + "g" * 40, "characters that are not digits"),
-        ("vitalik.eth", "characters that are not digits"),
-        ("0x" + "0" * 40, "zero address"),
-        ("", "has 0 digits"),
+        ('["ETH / USD"]', "peers", "names the feed itself"),
+        ('["BTC / USD", "BTC / USD"]', "peers", "names a feed twice"),
+        ('["A", "B", "C"]', "peers", "at most 2 items"),
+        (
+            '["BTC-USD"]',
+            r"peers\[0\]",
+            "no feed has the description 'BTC-USD': a peer is observed here, as it is signed",
+        ),
+        ('["GBP / USD"]', r"peers\[0\]", "'GBP / USD' is of committee 'other', this feed is of 'default'"),
     ],
 )
-def test_a_bad_address_is_told(read: Load, address: str, what: str) -> None:
-    with pytest.raises(ConfigError, match=rf"feeds\[0\]\.reporters\[1\]: .*{what}"):
-        read(MINIMAL, ("sigma", f'reporters = ["{OTHER_ADDRESS}", "{address}"]\nsigma'))
-    with pytest.raises(ConfigError, match=rf"deploy\.guardian: .*{what}"):
-        read(MINIMAL, ("[journal]", f'[deploy]\nguardian = "{address}"\n[journal]'))
+def test_bad_peers_are_told(read: Load, peers: str, where: str, what: str) -> None:
+    feed = MINIMAL[MINIMAL.index("[[feeds]]") :]
+    more = feed.replace('"eth-usd"', '"btc-usd"').replace('"ETH / USD"', '"BTC / USD"')
+    more += feed.replace('"eth-usd"', '"gbp-usd"').replace('"ETH / USD"', '"GBP / USD"')
+    more = more.replace("sigma", 'committee = "other"\nsigma', 2).replace('committee = "other"\nsigma', "sigma", 1)
+    text = MINIMAL.replace("sigma", f"peers = {peers}\nsigma") + more
+    with pytest.raises(ConfigError, match=rf"feeds\[0\]\.{where}: .*{what}"):
+        read(text, ("[[feeds]]", f"{OTHER_COMMITTEES}[[feeds]]"))
 
 
 def test_a_pair_is_of_addresses_or_names(read: Load) -> None:
@@ -85,11 +101,6 @@ def test_every_denomination_is_an_address(read: Load, name: str) -> None:
     pair = read(MINIMAL, ("sigma", f'pair = ["{name}", "USD"]\nsigma')).feeds[0].pair
     assert pair is not None
     assert pair[0] == to_checksum_address(DENOMINATIONS[name])
-
-
-def test_a_reporter_counts_once(read: Load) -> None:
-    with pytest.raises(ConfigError, match="names an address twice"):
-        read(MINIMAL, ("sigma", f'reporters = ["{ADDRESS}", "{ADDRESS.lower()}"]\nsigma'))
 
 
 def test_an_absolute_feed_with_several_sources_needs_a_spread(read: Load) -> None:

@@ -10,13 +10,13 @@ from web3 import Web3
 
 from oracle.chain.abi.interface import Interface
 from oracle.chain.compiled import packaged
-from oracle.chain.hub import hub_interface
+from oracle.chain.hub import hub_interface, lens_interface
 from oracle.chain.transport.answers import Log
 
 FEED = b"\5" * 32
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-OBSERVATION = (101, 1_000, 27, b"\1" * 32, b"\2" * 32)
-SUBMISSION = (2, [(FEED, 7, [OBSERVATION], [-3, 4])], b"proof" * 20)
+SIGNATURE = (b"\1" * 32, b"\2" * 32, b"\3" * 32)
+SUBMISSION = (2, 1, 3, 1_000, [FEED], [7], [SIGNATURE] * 2, b"\xff" * 32, b"\1", b"\0" * 32, b"proof" * 20)
 
 
 def word(value: int) -> bytes:
@@ -41,18 +41,20 @@ def test_selectors_and_topics_are_those_of_web3(contract_name: str) -> None:
 
 def test_a_submission_is_encoded_and_decoded_as_by_web3() -> None:
     contract = Web3().eth.contract(abi=hub_interface().abi)
-    data = hub_interface().encode_call("submit", *SUBMISSION)
-    assert "0x" + data.hex() == contract.encode_abi("submit", args=SUBMISSION)
+    data = hub_interface().encode_call("submit", SUBMISSION)
+    assert "0x" + data.hex() == contract.encode_abi("submit", args=[SUBMISSION])
     _, theirs = contract.decode_function_input(data)
     name, ours = hub_interface().decode_call(data)
-    assert name == "submit" and ours["proof"] == theirs["proof"] and ours["modelNumber"] == theirs["modelNumber"]
-    (update,), (other,) = ours["updates"], theirs["updates"]
-    assert update["observations"] == tuple(other["observations"]) and update["scores"] == tuple(other["scores"])
+    assert (name, ours.keys()) == ("submit", theirs.keys())
+    assert ours["submission"] == {
+        key: tuple(value) if isinstance(value, list) else value for key, value in theirs["submission"].items()
+    }
 
 
 def test_an_event_is_decoded_as_by_web3() -> None:
     topics = (hub_interface().topic("RoundAccepted"), FEED, word(7))
-    data = encode(["int128", "uint32", "uint16", "int256[]", "bool"], [100, 1_000, 2, [-3, 4], True])
+    kinds = ["int128", "uint32", "uint16", "int256[]", "bool", "address"]
+    data = encode(kinds, [100, 1_000, 2, [-3, 4], True, ADDRESS])
     found = hub_interface().decode_log(log(topics, data))
     assert found is not None
     event = Web3().eth.contract(abi=hub_interface().abi).events.RoundAccepted()
@@ -66,10 +68,10 @@ def test_an_event_is_decoded_as_by_web3() -> None:
 
 @pytest.mark.attack
 def test_calldata_with_dirty_padding_is_refused() -> None:
-    data = bytearray(hub_interface().encode_call("pause", FEED))
-    assert hub_interface().decode_call(bytes(data)) == ("pause", {"feedId": FEED})
-    data = bytearray(hub_interface().encode_call("submit", *SUBMISSION))
-    for at in (4, len(data) - 1):  # above the model's number, and behind the proof's end
+    name, arguments = hub_interface().decode_call(hub_interface().encode_call("pause", FEED))
+    assert (name, [*arguments.values()]) == ("pause", [FEED])
+    data = bytearray(hub_interface().encode_call("submit", (*SUBMISSION[:-1], b"proof")))
+    for at in (36, len(data) - 1):  # above the model's number, and behind the proof's end
         dirty = data[:at] + b"\1" + data[at + 1 :]
         with pytest.raises(ValueError, match="malformed ABI encoding"):
             hub_interface().decode_call(bytes(dirty))
@@ -78,11 +80,11 @@ def test_calldata_with_dirty_padding_is_refused() -> None:
 @pytest.mark.attack
 @pytest.mark.parametrize("length", [2**256 - 1, 2**255, 2**64, 2**31, 1_000])
 def test_a_length_beyond_the_data_is_refused(length: int) -> None:
-    for output in ("feedIds", "reporters"):
+    for output in ("feedIds", "features", "feedStates"):
         with pytest.raises(ValueError, match="malformed ABI encoding"):
-            hub_interface().decode_output(output, word(32) + word(length))
+            lens_interface().decode_output(output, word(32) + word(length))
     with pytest.raises(ValueError, match="malformed ABI encoding"):
-        hub_interface().decode_output("feedIds", word(length) + word(0))
+        lens_interface().decode_output("feedIds", word(length) + word(0))
 
 
 @pytest.mark.parametrize("data", [b"", b"\1\2\3", b"\1\2\3\4", b"\0" * 40])
@@ -100,5 +102,6 @@ def test_a_log_of_another_contract_and_a_malformed_one() -> None:
 
 def test_addresses_are_checksummed_and_a_single_result_is_bare() -> None:
     assert hub_interface().decode_output("aggregator", word(int(ADDRESS, 16))) == ADDRESS
-    found = hub_interface().decode_output("reporters", encode(["address[]"], [[ADDRESS.lower()]]))
-    assert found == (ADDRESS,)
+    kind = "(uint32,uint8,address[],uint64,uint8,address[])"
+    committee = encode([kind], [(1, 1, [ADDRESS.lower()], 0, 0, [])])
+    assert lens_interface().decode_output("committee", committee)["reporters"] == (ADDRESS,)
