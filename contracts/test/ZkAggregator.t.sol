@@ -233,7 +233,13 @@ contract ZkAggregatorTest is AdapterTest {
         other.set(2, 1);
         terms.uptimeFeed = address(other);
         _assertInvalid("uptimeFeed", terms);
+        // One that lets no contract read it.
+        other.set(0, 1);
+        other.refuseContracts();
+        _assertInvalid("uptimeFeed", terms);
         // One that says "down" is one.
+        other = new MockUptimeFeed();
+        terms.uptimeFeed = address(other);
         other.set(1, 1);
         assertEq(_deploy(terms).terms().uptimeFeed, address(other));
     }

@@ -126,6 +126,21 @@ async def test_an_uptime_feed_is_checked_before_anything_is_sent(bench: Bench, r
     assert await rpc.nonce(bench.steps.sender.address) == nonce
 
 
+async def test_a_feed_that_lets_no_contract_read_it_is_told(bench: Bench, mocks: dict[str, Compiled], rpc: Rpc) -> None:
+    """A call from outside can read it: only a simulated deployment shows that the adapter can't."""
+    interface = Interface(mocks["MockUptimeFeed"].abi)
+
+    async def refuses() -> bool | None:
+        nonce = await rpc.nonce(bench.steps.sender.address)
+        return True if nonce > before else None
+
+    before = await rpc.nonce(bench.steps.sender.address)
+    await bench.steps.once("refusal", bench.uptime, interface.encode_call("refuseContracts"), refuses)
+    with pytest.raises(DeploymentError, match=r"does not let the adapter read it.* name the proxy"):
+        await bench.deploy(replace(STRICT, uptime_feed=bench.uptime, grace=60))
+    assert await rpc.nonce(bench.steps.sender.address) == before + 1
+
+
 async def test_a_feed_of_a_price_is_no_uptime_feed(bench: Bench, mocks: dict[str, Compiled], rpc: Rpc) -> None:
     accept = Interface([each for each in mocks["MockHub"].abi if each.get("name") == "accept"][:1])
     adapter = await bench.deploy()

@@ -5,6 +5,7 @@ pragma solidity 0.8.30;
 contract MockUptimeFeed {
     bytes internal answerData;
     bool internal reverts;
+    bool internal refusesContracts;
 
     constructor() {
         set(0, 1);
@@ -25,7 +26,13 @@ contract MockUptimeFeed {
         (answerData, reverts) = (data, true);
     }
 
+    /// @dev From now on, contracts can't read it, as one of Chainlink's feeds that does not know them.
+    function refuseContracts() external {
+        refusesContracts = true;
+    }
+
     fallback(bytes calldata) external returns (bytes memory data) {
+        require(!refusesContracts || msg.sender == tx.origin, "No access");
         data = answerData;
         if (reverts) {
             assembly ("memory-safe") {

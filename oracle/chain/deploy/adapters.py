@@ -68,9 +68,11 @@ async def deploy_adapter(steps: Steps, contract: Compiled, place: AdapterPlace, 
     async def find() -> str | None:
         return planned if await steps.rpc.code(planned) else None
 
+    data = interface.encode_call("deploy", *arguments)
     if terms.is_guarded and await find() is None:
         await _require_uptime_feed(steps, name, terms.uptime_feed)
-    address = await steps.once(name, place.factory, interface.encode_call("deploy", *arguments), find)
+        await _require_readable(steps, name, terms.uptime_feed, place.factory, data)
+    address = await steps.once(name, place.factory, data, find)
     await require_code(steps.rpc, address, contract, steps.path)
     expected = {"hub": place.hub, "feedId": place.feed_id, "decimals": place.decimals}
     for view, value in expected.items():
@@ -94,6 +96,20 @@ async def _require_uptime_feed(steps: Steps, name: str, feed: str) -> None:
             f"{name}: {feed} answers {data['answer']}, but a feed of a sequencer's uptime answers {UP} (up) or {DOWN} "
             "(down): correct 'uptime_feed' of the feed's adapters"
         )
+
+
+async def _require_readable(steps: Steps, name: str, feed: str, factory: str, data: bytes) -> None:
+    """Raise DeploymentError if the uptime feed lets no adapter read it, as far as a simulated deployment shows."""
+    decode = aggregator_interface().decode_error
+    try:
+        await steps.rpc.call(factory, data, sender=steps.sender.address, decode=decode)
+    except ContractRejected as error:
+        if error.name != "InvalidTerms":
+            raise
+        raise DeploymentError(
+            f"{name}: {feed} does not let the adapter read it. Chainlink's feeds let in the contracts that they know: "
+            "name the proxy of the feed in 'uptime_feed', the address that Chainlink publishes"
+        ) from None
 
 
 def _terms_of(found: Mapping[str, int | str]) -> AdapterTerms:

@@ -15,7 +15,11 @@ def print_deployment(deployment: Deployment) -> None:
     for number, model in sorted(deployment.models.items()):
         table.add_row(f"model {number}", model.artifact_hash)
     for feed in deployment.feeds.values():
-        table.add_row(feed.description, feed.aggregator or "")
+        table.add_row(feed.description, feed.aggregator)
+        for adapter in feed.adapters:
+            bound = f" {adapter.bound} s" if adapter.bound else ""
+            guard = ", guarded" if adapter.uptime_feed else ""
+            table.add_row(f"{feed.description}, {adapter.mode}{bound}{guard}", adapter.address)
     if deployment.registry is not None:
         table.add_row("registry of feeds by pair", deployment.registry)
     Console().print(table)

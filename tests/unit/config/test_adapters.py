@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from oracle.app.adapters import adapter_terms
 from oracle.chain.deploy.adapters import NO_FEED, AdapterMode, AdapterTerms
 from oracle.config.adapters import GRACE, AdapterConfig, adapter_problems
-from tests.unit.config.texts import ADDRESS
+from oracle.core.errors import ConfigError
+from tests.unit.config.texts import ADDRESS, MINIMAL, Load
 
 
 def adapter(**values: Any) -> AdapterConfig:
@@ -76,3 +77,19 @@ def test_adapters_of_one_feed() -> None:
     assert len(list(adapter_problems(twice, 1))) == 1
     [(_, message)] = adapter_problems([good], 7_201)
     assert message.startswith("a bound of 7200 s is shorter than the heartbeat of 7201 s")
+
+
+def test_adapters_of_a_configuration(read: Load) -> None:
+    listed = 'adapters = [{ mode = "strict" }, { mode = "last-good", bound = 7_200 }]\nsigma'
+    [feed] = read(MINIMAL, ("sigma", listed)).feeds
+    assert [adapter_terms(each) for each in feed.adapters] == [
+        AdapterTerms(AdapterMode.STRICT),
+        AdapterTerms(AdapterMode.LAST_GOOD, 7_200),
+    ]
+    assert read(MINIMAL).feeds[0].adapters == ()
+    with pytest.raises(ConfigError, match=r"feeds\[0\]\.adapters: a bound of 600 s is shorter than the heartbeat"):
+        read(MINIMAL, ("sigma", listed.replace("7_200", "600")))
+    with pytest.raises(ConfigError, match=r"feeds\[0\]\.adapters\[1\]: a 'last-good' adapter needs 'bound'"):
+        read(MINIMAL, ("sigma", listed.replace(", bound = 7_200", "")))
+    with pytest.raises(ConfigError, match=r"feeds\[0\]\.strict_adapter: unknown key"):
+        read(MINIMAL, ("sigma", "strict_adapter = true\nsigma"))
