@@ -57,6 +57,10 @@ def test_results_have_names(project_root: Path, file: str) -> None:
 
 @pytest.mark.parametrize("name", compiled.SOURCES)
 def test_results_have_names_in_the_packaged_abis(project_root: Path, name: str) -> None:
-    """What a contract inherits from elsewhere (`owner`, `hasRole`, …) is as its author wrote it."""
+    """A client's code names the results where there are several. One result is the call's own value.
+
+    What a contract inherits from elsewhere (`owner`, `hasRole`, …) is as its author wrote it.
+    """
     own = {each["name"] for file in FILES for abi in abis(project_root, file, NEWEST).values() for each in abi}
-    assert [each for each in unnamed(compiled.load(name).abi) if each in own] == []
+    several = [each for each in compiled.load(name).abi if len(each.get("outputs", ())) > 1]
+    assert [each for each in unnamed(several) if each in own] == []
