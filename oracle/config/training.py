@@ -91,7 +91,7 @@ class DetectorConfig(Section):
 
     type: Literal["cap", "arch", "arch+window", "cross-source", "mahalanobis", "autoencoder", "imported"]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-    features: Annotated[int, Field(ge=4, le=16)] | None = None
+    features: Annotated[int, Field(ge=4, le=14)] | None = None
     gap_scaled: bool | None = None
     drift: bool | None = None
     hidden: Annotated[int, Field(ge=1, le=16)] | None = None

@@ -16,7 +16,7 @@ from oracle.core.encoding import CLIP, FIELD_MODULUS, GAP_ONE
 from oracle.core.errors import ArtifactError, ChainUnavailable, DataError, SrsUnavailable
 from oracle.core.formats import keccak
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import FEATURES, PAST, WIDTH, QuadraticModel
 from oracle.proving.artifact import (
     AUDIT_FILES,
     CIRCUIT,
@@ -63,8 +63,9 @@ def copy(artifact: Artifact, tmp_path: Path) -> Path:
 
 def test_manifest_says_what_it_is(artifact: Artifact) -> None:
     manifest = artifact.manifest
-    assert (manifest.batch, manifest.features, manifest.outputs, manifest.k) == (1, 16, 2, 10)
-    assert (manifest.proof_bytes, manifest.instance_count) == (2_336, 19)
+    assert (manifest.batch, manifest.width, manifest.outputs, manifest.k) == (1, WIDTH, 2, 10)
+    assert manifest.features == ("move", *(f"past_{age}" for age in range(PAST)), "gap")
+    assert (manifest.proof_bytes, manifest.instance_count) == (2_336, 17)
     assert manifest.srs_origin is SrsOrigin.INSECURE_LOCAL
     assert manifest.ezkl == "23.0.5"
     assert set(manifest.files) == {*PROVER_FILES, *AUDIT_FILES}
@@ -146,6 +147,10 @@ def test_damage_to_any_file_is_found(copy: Path, name: str, damage: str) -> None
         ("disclosure", "all", "disclosure"),
         ("files", [], "files"),
         ("surplus", 1, "not a manifest"),
+        ("features", ["move", "gap"], "2 features, and its windows 14 integers"),
+        ("features", ["move"] * 14, "'move' twice"),
+        ("features", ["move", *(f"past_{age}" for age in range(11)), "speed", "gap"], "unknown feature 'speed'"),
+        ("features", ["gap", *(f"past_{age}" for age in range(12)), "move"], "altered"),
     ],
 )
 def test_an_altered_manifest_is_found(copy: Path, key: str, value: object, says: str) -> None:
@@ -205,8 +210,8 @@ def test_settings_that_are_none_are_refused(copy: Path, text: str) -> None:
 @pytest.mark.attack
 def test_a_circuit_without_the_hash_among_its_instances_is_refused(copy: Path) -> None:
     """A circuit with ezkl's `private` weights has no such instance."""
-    rehashed(copy, instance_count=18)
-    with pytest.raises(ArtifactError, match="18 instances; the contract builds 19"):
+    rehashed(copy, instance_count=16)
+    with pytest.raises(ArtifactError, match="16 instances; the contract builds 17"):
         load(copy)
 
 
@@ -247,9 +252,9 @@ def test_the_probe_is_of_the_calmest_window(artifact: Artifact) -> None:
     ("key", "value", "says"),
     [
         ("artifact_hash", "00" * 32, "another artifact's"),
-        ("window", [0] * 15, "size"),
-        ("window", [0] * 15 + [CLIP + 1], "clipped integers"),
-        ("window", [0] * 15 + [1.0], "clipped integers"),
+        ("window", [0] * 13, "size"),
+        ("window", [0] * 13 + [CLIP + 1], "clipped integers"),
+        ("window", [0] * 13 + [1.0], "clipped integers"),
         ("window", None, "not a probe"),
         ("scores", [0, 2**127], "integers of the circuit"),
         ("scores", [0], "size"),
@@ -279,7 +284,7 @@ def test_without_a_probe_it_is_an_auditors_copy_at_best(copy: Path) -> None:
 def test_an_artifact_of_an_earlier_release_is_told(copy: Path) -> None:
     document = json.loads((copy / MANIFEST).read_text())
     (copy / MANIFEST).write_text(json.dumps(document | {"schema": 1}))
-    with pytest.raises(ArtifactError, match="schema 1; this release reads 2"):
+    with pytest.raises(ArtifactError, match="schema 1; this release reads 3"):
         load(copy)
 
 
@@ -311,7 +316,8 @@ def test_a_detector_that_is_not_its_circuit_is_not_built(artifact: Artifact, tmp
     class Lying:
         """A detector that says one thing and exports another."""
 
-        name, features, outputs, param_scale, score_unit, disclosure = "lying", 16, 2, 20, 1, "score"
+        name, features, width, param_scale = "lying", FEATURES, WIDTH, 20
+        outputs, score_unit, disclosure = 2, 1, "score"
 
         def score_int(self, features: Any) -> tuple[int, ...]:
             spike, drift = DEFAULT.score_int(features)

@@ -13,15 +13,17 @@ import pytest
 
 from oracle.chain.deploy import load_deployment
 from oracle.chain.local.anvil import Anvil
+from oracle.core.encoding import calm_window, parse_features
 from oracle.core.types import Outcome
 from oracle.detectors.interface import Disclosure
 from oracle.feeds.journal import Journal
 from oracle.proving.artifact import DETECTOR
 from oracle.proving.engine.child import EngineProcess
-from tests.circuits import artifacts
+from tests.circuits import artifacts, circuit
 from tests.detector_conformance import check_circuit
 from tests.fitted_detectors import fitted
 from tests.integration.workspace import Workspace
+from tests.peer_models import peer_model
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,23 @@ def test_the_witness_is_the_reference(
 @pytest.mark.parametrize("kind", ["arch-window", "mahalanobis", "autoencoder", "imported"])
 def test_the_witness_of_verdicts_is_the_reference(engine: EngineProcess, tmp_path: Path, kind: str) -> None:
     check_circuit(fitted(kind).publishing(Disclosure.VERDICT), engine, tmp_path)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_witness_of_a_model_beside_a_peer_is_the_reference(
+    engine: EngineProcess, tmp_path: Path, batch: int
+) -> None:
+    assert check_circuit(peer_model(), engine, tmp_path, batch) <= 500
+
+
+def test_an_artifact_of_a_model_beside_a_peer_says_which_features_it_takes() -> None:
+    """It is built as any other: the probe is a calm window, and the circuit equals the reference at the corners."""
+    model = peer_model()
+    built = circuit(model)
+    assert parse_features(built.manifest.features) == model.features
+    assert (built.manifest.width, built.manifest.disclosure, built.manifest.instance_count) == (10, "verdict", 13)
+    assert built.probe().window == calm_window(model.features) == (0, 0, 0, 0, 0, 0, 0, 1_000, 1, 1_000)
+    assert built.probe().scores == (0, 0)
 
 
 def test_the_walk_through_as_written(

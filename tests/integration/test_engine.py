@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from oracle.core.encoding import CLIP, GAP_ONE
 from oracle.core.errors import ArtifactError, ProverCrashed, ProverTimeout
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.kinds.quadratic import FEATURES, PAST, QuadraticModel
+from oracle.detectors.kinds.quadratic import PAST, WIDTH, QuadraticModel
 from oracle.proving.artifact import CIRCUIT, Artifact, Visibility
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.srs.ceremony import CEREMONY_SHA256
@@ -24,7 +24,7 @@ MODEL = QuadraticModel.default()
 
 values = st.one_of(st.integers(-CLIP, CLIP), st.sampled_from([-CLIP, -1, 0, 1, CLIP]), st.integers(-3_000, 3_000))
 gaps = st.one_of(st.integers(GAP_ONE, CLIP), st.sampled_from([GAP_ONE, CLIP]))
-windows = st.builds(lambda past, gap: (*past, gap), st.lists(values, min_size=15, max_size=15), gaps)
+windows = st.builds(lambda past, gap: (*past, gap), st.lists(values, min_size=PAST + 1, max_size=PAST + 1), gaps)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +72,18 @@ def test_witness_is_the_reference(engine: EngineProcess, circuit: Artifact, wind
 
 def test_comparison_is_exact_at_zero(engine: EngineProcess, circuits: Any) -> None:
     """Scores of −1, 0 and 1 at scale 2^20 are the smallest that a comparison could get wrong."""
-    model = QuadraticModel("edge", (1, *(0,) * 13), floor=(1 << 20) - 1, drift_past=0, drift_floor=1 << 20)
+    model = QuadraticModel("edge", (1, *(0,) * (PAST - 1)), floor=(1 << 20) - 1, drift_past=0, drift_floor=1 << 20)
     verdicts = circuits(model=model, disclosure=Disclosure.VERDICT)
     # x_0² 2^20 − g (ω + x_1²), with x_0² = g = 1024.
     for before, score in ((0, 1_024), (1, 0), (2, -3 * 1_024)):
-        window = (32, before, *(0,) * 13, 1_024)
+        window = (32, before, *(0,) * (PAST - 1), 1_024)
         assert model.score_int(window)[0] == score
         assert witnessed(engine, verdicts, window)[0] == int(score > 0)
 
 
 def test_batched_windows_do_not_mix(engine: EngineProcess, circuits: Any) -> None:
     circuit = circuits(batch=4)
-    rows = [(100 * index, *range(index, index + 14), GAP_ONE + index) for index in range(4)]
+    rows = [(100 * index, *range(index, index + PAST), GAP_ONE + index) for index in range(4)]
     outputs = engine.call("witness", circuit=circuit.file(CIRCUIT), inputs=[value for row in rows for value in row])
     assert outputs["outputs"] == [score for row in rows for score in MODEL.score_int(row)]
 
@@ -122,7 +122,7 @@ def test_a_deadline_ends_the_child_and_the_next_call_starts_another(circuits: An
             engine.call("gen_srs", deadline=0.2, srs=str(tmp_path / "srs"), logrows=18)
         assert engine.pid is None
         assert witnessed(engine, circuits(), (0,) * PAST + (0, GAP_ONE)) == MODEL.score_int(
-            (0,) * (FEATURES - 1) + (1_000,)
+            (0,) * (WIDTH - 1) + (1_000,)
         )
         assert engine.pid != before
 

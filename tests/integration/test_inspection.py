@@ -66,20 +66,21 @@ def command(folder: Path, *arguments: str) -> Done:
 def test_everything_is_told(artifact: Artifact) -> None:
     found = inspect_artifact(artifact.path)
     manifest = artifact.manifest
-    assert (found.name, found.batch, found.features, found.outputs) == (manifest.name, 1, 16, 2)
+    assert (found.name, found.batch, found.width, found.outputs) == (manifest.name, 1, 14, 2)
+    assert found.features == manifest.features
     assert found.complete
     assert found.graph is not None
-    assert found.graph.inputs == ("x: float[1, 16]",) and found.graph.outputs == ("s: float[1, 2]",)
+    assert found.graph.inputs == ("x: float[1, 14]",) and found.graph.outputs == ("s: float[1, 2]",)
     assert found.graph.operators["MatMul"] == 1 and sum(found.graph.operators.values()) > 5
-    # The weights: 14 of the past, two floors and a bound; and the constants that slices need.
-    assert {"a: float[14, 1]", "omega: float[1]"} <= set(found.graph.initializers)
+    # The weights: 12 of the past, two floors and a bound; and the constants that slices need.
+    assert {"a: float[12, 1]", "omega: float[1]"} <= set(found.graph.initializers)
     settings = json.loads((artifact.path / SETTINGS).read_text())
     circuit = found.circuit
     assert (circuit.k, circuit.rows_used, circuit.rows_available) == (10, settings["num_rows"], 1_018)
     assert 0 < circuit.rows_of_hash <= circuit.rows_used
     assert circuit.lookups == () and circuit.param_scale == manifest.param_scale and circuit.inner_columns == 1
     assert set(circuit.columns) == {"advice", "fixed", "permutation"} and min(circuit.columns.values()) > 0
-    assert found.cost.proof_bytes == 2_336 and found.cost.instances == 19
+    assert found.cost.proof_bytes == 2_336 and found.cost.instances == 17
     assert found.cost.verifier_bytes == len(artifact.verifier().runtime)
     assert (found.visibility, found.disclosure, found.srs_origin) == ("private", "score", "insecure-local")
     assert found.privacy == artifact.manifest.privacy() and found.privacy["weights"]["bound_by"] == "model_hash"
@@ -199,7 +200,7 @@ def strange_settings(copy: Path) -> None:
         (lambda copy: (copy / MANIFEST).write_text("{"), "not a manifest of this release"),
         (lambda copy: (copy / MANIFEST).write_bytes(b"\xff\xfe"), "not a manifest of this release"),
         (lambda copy: (copy / MANIFEST).write_text("[]"), "not a manifest of this release"),
-        (older, "schema 1; this release reads 2"),
+        (older, "schema 1; this release reads 3"),
         (lambda copy: (copy / "vk.key").unlink(), "lacks vk.key"),
         (lambda copy: (copy / "vk.key").write_bytes(b""), "vk.key is corrupt"),
         (lambda copy: (copy / "model.onnx").write_bytes(b""), "model.onnx is corrupt"),

@@ -68,7 +68,7 @@ async def test_corners_are_provable(circuits: Any, visibility: Visibility, discl
     artifact = circuits(visibility=visibility, disclosure=disclosure)
     model = MODEL.publishing(disclosure)
     alternating = tuple(CLIP if index % 2 else -CLIP for index in range(PAST + 1))
-    corners = [CALM, ANOMALOUS, (*(CLIP,) * 15, CLIP), (*(-CLIP,) * 15, GAP_ONE), (*alternating, GAP_ONE)]
+    corners = [CALM, ANOMALOUS, (*(CLIP,) * 13, CLIP), (*(-CLIP,) * 13, GAP_ONE), (*alternating, GAP_ONE)]
     async with LocalProver(artifact, processes=2) as prover:
         proofs = await asyncio.gather(*(prover.prove(job(window, model=model)) for window in corners))
     with LocalVerifier(artifact) as verifier:
@@ -86,7 +86,7 @@ async def test_a_short_batch_repeats_its_last_window(circuits: Any) -> None:
     rows = (CALM, ANOMALOUS, ANOMALOUS, ANOMALOUS)
     expected = encoding.instances(artifact.model_hash, rows, [MODEL.score_int(row) for row in rows], 4)
     assert made.instances == expected
-    assert len(expected) == artifact.manifest.instance_count == 1 + 4 * 16 + 4 * 2
+    assert len(expected) == artifact.manifest.instance_count == 1 + 4 * 14 + 4 * 2
 
 
 @pytest.mark.attack
