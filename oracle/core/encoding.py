@@ -29,8 +29,8 @@ VARIANCE_ONE = 1_000
 VARIANCE_BITS = 17
 """The fraction bits with which the hub stores a variance."""
 VARIANCE_START = VARIANCE_ONE << VARIANCE_BITS
-VARIANCE_MEMORY = 7
-"""A round counts for 1/2^7 of the variance after it."""
+VARIANCE_MEMORY = 6
+"""A round counts for 1/2^6 of the variance after it."""
 NO_ANSWER = -(2**127)
 """Stands for the answer of a reporter that has none."""
 UINT8_MAX = 2**8 - 1
