@@ -63,21 +63,21 @@ library Answers {
     function summarise(uint256[] memory words, uint256 column, uint256 columns, uint256 row)
         internal
         pure
-        returns (Summary memory summary)
+        returns (Summary memory)
     {
         uint256 rows = words.length / columns;
-        if (row >= rows) return summary;
-        int256 median;
         int256 lowest = type(int256).max;
         int256 highest = type(int256).min;
         uint256 count;
         uint256 less;
         uint256 notMore;
         int256 none = NO_ANSWER;
+        // A row that is not there has no answer.
+        int256 median = none;
         assembly ("memory-safe") {
             let stride := mul(columns, 0x20)
             let source := add(add(words, 0x20), mul(column, 0x20))
-            median := mload(add(source, mul(row, stride)))
+            if lt(row, rows) { median := mload(add(source, mul(row, stride))) }
             for { let j := 0 } lt(j, rows) { j := add(j, 1) } {
                 let answer := mload(source)
                 source := add(source, stride)
