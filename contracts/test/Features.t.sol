@@ -7,11 +7,10 @@ import {IHalo2Verifier} from "../src/interfaces/IHalo2Verifier.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {Features} from "../src/libraries/Features.sol";
 import {Instances} from "../src/libraries/Instances.sol";
-import {Median} from "../src/libraries/Median.sol";
 import {Circuit, CircuitSlot, Track} from "../src/libraries/Slots.sol";
 
 /// @dev The pure libraries, compared with the vectors that `oracle/core/encoding.py` is tested with, and with
-/// themselves.
+/// themselves. `Windows.t.sol` has the vectors of whole windows.
 contract FeaturesTest is Test {
     string internal vectors;
 
@@ -87,6 +86,46 @@ contract FeaturesTest is Test {
         }
     }
 
+    function test_varianceVectors() public view {
+        uint256[] memory stored = _uints(".variance.stored");
+        int256[] memory moves = _ints(".variance.move");
+        uint256[] memory gaps = _uints(".variance.gap");
+        uint256[] memory variances = _uints(".variance.variance");
+        assertGt(variances.length, 100);
+        for (uint256 i = 0; i < variances.length; ++i) {
+            assertEq(Features.nextVariance(stored[i], moves[i], gaps[i]), variances[i], vm.toString(i));
+        }
+    }
+
+    function test_peerMoveVectors() public view {
+        uint256[] memory kinds = _uints(".peerMove.kind");
+        uint256[] memory sigmas = _uints(".peerMove.sigma");
+        int256[] memory answers = _ints(".peerMove.answer");
+        int256[] memory kept = _ints(".peerMove.kept");
+        int256[] memory moves = _ints(".peerMove.move");
+        uint256[] memory seen = _uints(".peerMove.seen");
+        assertGt(moves.length, 50);
+        for (uint256 i = 0; i < moves.length; ++i) {
+            (int256 moved, bool isSeen) = Features.peerMove(kinds[i] == 0, sigmas[i], answers[i], kept[i]);
+            assertEq(moved, moves[i], vm.toString(i));
+            assertEq(isSeen ? 1 : 0, seen[i], vm.toString(i));
+        }
+    }
+
+    function test_nearVectors() public view {
+        uint256[] memory kinds = _uints(".near.kind");
+        uint256[] memory sigmas = _uints(".near.sigma");
+        int256[] memory answers = _ints(".near.answer");
+        int256[] memory bases = _ints(".near.reference");
+        uint256[] memory tolerances = _uints(".near.tolerance");
+        uint256[] memory near = _uints(".near.near");
+        assertGt(near.length, 40);
+        for (uint256 i = 0; i < near.length; ++i) {
+            bool isNear = Features.near(kinds[i] == 0, sigmas[i], answers[i], bases[i], tolerances[i]);
+            assertEq(isNear ? 1 : 0, near[i], vm.toString(i));
+        }
+    }
+
     // Properties
 
     function testFuzz_moveIsClippedAndHasTheSignOfTheDifference(bool relative, uint64 sigma, int128 p, int128 q)
@@ -141,10 +180,56 @@ contract FeaturesTest is Test {
     function testFuzz_ringKeepsTheNewestFirst(int16[20] memory moves) public pure {
         Track track;
         for (uint32 i = 0; i < moves.length; ++i) {
-            track = track.push(moves[i], i);
+            track = track.push(moves[i], 5, i);
         }
         for (uint256 i = 0; i < Features.RING_SIZE; ++i) {
             assertEq(Features.at(track.ring(), i), moves[moves.length - 1 - i]);
+        }
+    }
+
+    /// @dev The variance is computed without checks. It never overflows its 32 bits, whatever comes.
+    function testFuzz_varianceStaysWithinItsBounds(uint32 stored, int16 moved, uint16 gap) public pure {
+        int256 move = bound(int256(moved), -Features.CLIP, Features.CLIP);
+        uint256 gap_ = bound(gap, Features.GAP_ONE, uint256(Features.CLIP));
+        uint256 square = uint256(move * move) / gap_;
+        if (square > 32_767) square = 32_767;
+        uint256 expected = uint256(stored) - stored / 64 + square * 2 ** 17 / 64;
+        assertEq(Features.nextVariance(stored, move, gap_), expected);
+        assertLt(expected, 2 ** 32);
+        // It comes nearer to the move's own square.
+        if (stored >> 17 > square) assertLe(expected, stored);
+        if (stored >> 17 < square) assertGe(expected, stored);
+    }
+
+    function test_theLargestVarianceIsAFeatureWithinTheClip() public pure {
+        uint32 variance = type(uint32).max;
+        for (uint256 i = 0; i < 1_000; ++i) {
+            variance = Features.nextVariance(variance, Features.CLIP, Features.GAP_ONE);
+        }
+        assertGt(variance >> 17, 32_700);
+        assertLe(variance >> 17, uint256(Features.CLIP));
+    }
+
+    function test_aCalmFeedForgetsItsVariance() public pure {
+        uint32 variance = Features.VARIANCE_ONE;
+        for (uint256 i = 0; i < 44; ++i) {
+            variance = Features.nextVariance(variance, 0, Features.GAP_ONE);
+        }
+        // Half of it after 64 · ln 2 rounds.
+        assertApproxEqAbs(variance >> 17, 500, 1);
+    }
+
+    function testFuzz_peerMoveIsUnseenIfItIsClippedOrCantBeMeasured(bool relative, uint64 sigma, int128 p, int128 q)
+        public
+        pure
+    {
+        vm.assume(sigma > 0);
+        (int256 moved, bool isSeen) = Features.peerMove(relative, sigma, p, q);
+        if (relative && (p <= 0 || q <= 0)) {
+            assertTrue(moved == 0 && !isSeen);
+        } else {
+            assertEq(moved, Features.move(relative, sigma, p, q));
+            assertEq(isSeen, moved > -Features.CLIP && moved < Features.CLIP);
         }
     }
 
@@ -156,25 +241,93 @@ contract FeaturesTest is Test {
         assertEq(addmod(Instances.toField(a), Instances.toField(-a), Instances.FIELD_MODULUS), 0);
     }
 
-    function testFuzz_windowIsMoveRingGap(uint256 ring, int16 move, uint16 gap, uint256 length, uint256 offset)
+    /// @dev The table has each past move in its place, and nothing else is touched.
+    function testFuzz_tableOfMoves(uint256 ring) public pure {
+        ring &= 2 ** 192 - 1;
+        uint256[] memory table = new uint256[](Features.CODES);
+        for (uint256 i = 0; i < table.length; ++i) {
+            table[i] = 1e6 + i;
+        }
+        Instances.tabulateMoves(table, ring);
+        for (uint256 i = 0; i < table.length; ++i) {
+            uint256 expected = i < Features.PAST ? 1e6 + i : Instances.toField(Features.at(ring, i - Features.PAST));
+            assertEq(table[i], expected);
+        }
+    }
+
+    /// @dev A window has the listed features in the listed order: any list, of any length.
+    function testFuzz_windowIsGatheredByItsList(bytes32 list, uint256 length, uint256 offset, uint256 seed)
         public
         pure
     {
-        length = bound(length, Features.MIN_LENGTH, Features.MAX_LENGTH);
-        offset = bound(offset, 0, 5);
+        (length, offset) = (bound(length, 1, Features.MAX_LENGTH), bound(offset, 0, 5));
+        bytes memory codes = new bytes(32);
+        uint256[] memory table = new uint256[](Features.CODES);
+        for (uint256 i = 0; i < 32; ++i) {
+            codes[i] = bytes1(uint8(list[i]) % uint8(Features.CODES));
+            if (i < table.length) table[i] = uint256(keccak256(abi.encode(seed, i)));
+        }
         uint256[] memory instances = new uint256[](offset + length + 2);
         instances[offset + length] = 7;
-        Instances.writeWindow(instances, offset, length, move, ring, gap);
-        for (uint256 i = 0; i < offset; ++i) {
-            assertEq(instances[i], 0);
+        Instances.writeWindow(instances, offset, bytes32(codes), length, table);
+        for (uint256 i = 0; i < instances.length; ++i) {
+            uint256 expected = i == offset + length ? 7 : 0;
+            if (i >= offset && i < offset + length) expected = table[uint8(codes[i - offset])];
+            assertEq(instances[i], expected);
         }
-        assertEq(instances[offset], Instances.toField(move));
-        for (uint256 i = 1; i < length - 1; ++i) {
-            assertEq(instances[offset + i], Instances.toField(Features.at(ring, i - 1)));
+    }
+
+    function testFuzz_writePackedIsWhatItSays(int16[] memory values, uint256 offset) public view {
+        vm.assume(values.length < 40);
+        offset = bound(offset, 0, 5);
+        bytes memory packed;
+        bool fits = true;
+        for (uint256 i = 0; i < values.length; ++i) {
+            packed = bytes.concat(packed, bytes2(uint16(values[i])));
+            if (values[i] == type(int16).min) fits = false;
         }
-        assertEq(instances[offset + length - 1], gap);
-        assertEq(instances[offset + length], 7);
-        assertEq(instances[offset + length + 1], 0);
+        (uint256[] memory instances, bool said) = this.writePacked(packed, offset, values.length + offset + 1);
+        assertEq(said, fits);
+        for (uint256 i = 0; i < instances.length; ++i) {
+            bool isOne = i >= offset && i < offset + values.length;
+            assertEq(instances[i], isOne ? Instances.toField(values[i - offset]) : 0);
+        }
+    }
+
+    function writePacked(bytes calldata packed, uint256 offset, uint256 size)
+        external
+        pure
+        returns (uint256[] memory instances, bool fits)
+    {
+        instances = new uint256[](size);
+        fits = Instances.writePacked(instances, offset, packed);
+    }
+
+    /// @dev The scores of one window go to their own place, and the largest is known.
+    function testFuzz_scoresOfOneWindow(int128[6] memory scores, uint256 index) public view {
+        index = bound(index, 0, 2);
+        Circuit circuit = CircuitSlot.pack(address(1), true, 0, 3, 2, 1, 4);
+        bytes memory packed;
+        for (uint256 i = 0; i < 6; ++i) {
+            if (scores[i] == type(int128).min) scores[i] = 0;
+            packed = bytes.concat(packed, bytes16(uint128(scores[i])));
+        }
+        (uint256[] memory instances, int256 largest) = this.writeScores(circuit, index, packed);
+        (int128 a, int128 b) = (scores[2 * index], scores[2 * index + 1]);
+        assertEq(largest, a > b ? a : b);
+        for (uint256 i = 0; i < instances.length; ++i) {
+            uint256 at = 1 + 4 * 3 + 2 * index;
+            assertEq(instances[i], i == at ? Instances.toField(a) : i == at + 1 ? Instances.toField(b) : 0);
+        }
+    }
+
+    function writeScores(Circuit circuit, uint256 index, bytes calldata packed)
+        external
+        pure
+        returns (uint256[] memory instances, int256 largest)
+    {
+        instances = new uint256[](1 + 4 * (3 + 2));
+        largest = Instances.writeScores(instances, circuit, index, 0, packed);
     }
 
     function testFuzz_repeatCopies(uint256[9] memory values, uint256 source, uint256 length) public pure {
@@ -193,29 +346,6 @@ contract FeaturesTest is Test {
         }
     }
 
-    function testFuzz_lowerMedianHasHalfOnEachSide(uint32[] memory times) public pure {
-        vm.assume(times.length > 0 && times.length <= 31);
-        uint256[] memory values = new uint256[](times.length);
-        for (uint256 i = 0; i < times.length; ++i) {
-            values[i] = times[i];
-        }
-        uint256 median = Median.lower(values);
-        (uint256 below, uint256 above) = (0, 0);
-        for (uint256 i = 0; i < times.length; ++i) {
-            if (times[i] < median) ++below;
-            if (times[i] > median) ++above;
-        }
-        assertLe(below, (times.length - 1) / 2);
-        assertLe(above, times.length / 2);
-        for (uint256 i = 1; i < times.length; ++i) {
-            assertLe(values[i - 1], values[i]);
-        }
-    }
-
-    function _ints(string memory path) internal view returns (int256[] memory) {
-        return vm.parseJsonIntArray(vectors, path);
-    }
-
     /// @dev The call that is made in place equals the compiler's.
     function testFuzz_callOfTheVerifierIsCanonical(bytes calldata proof, uint8 batch, uint8 outputs, bool binds)
         public
@@ -223,7 +353,7 @@ contract FeaturesTest is Test {
     {
         batch = uint8(bound(batch, 1, 16));
         outputs = uint8(bound(outputs, 1, 3));
-        Circuit circuit = CircuitSlot.pack(address(1), binds, false, 5, outputs, 1, batch);
+        Circuit circuit = CircuitSlot.pack(address(1), binds, 0, 5, outputs, 1, batch);
         (bytes memory data, uint256[] memory instances) = Instances.openCall(circuit, 77, proof);
         assertEq(instances.length, (binds ? 1 : 0) + uint256(batch) * (5 + outputs));
         if (binds) assertEq(instances[0], 77);
@@ -261,6 +391,10 @@ contract FeaturesTest is Test {
 
     function requireAccepted(address verifier) external view {
         Instances.requireAccepted(verifier, "x");
+    }
+
+    function _ints(string memory path) internal view returns (int256[] memory) {
+        return vm.parseJsonIntArray(vectors, path);
     }
 
     function _uints(string memory path) internal view returns (uint256[] memory) {

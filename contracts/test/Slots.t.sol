@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {Test} from "forge-std/Test.sol";
 
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
+import {Features} from "../src/libraries/Features.sol";
 import {
     Circuit,
     CircuitSlot,
@@ -11,25 +12,27 @@ import {
     ConfigSlot,
     HeldSlots,
     PackedRound,
+    PairSlot,
     RoundSlot,
     Track
 } from "../src/libraries/Slots.sol";
 
 /// @dev A value that goes into a packed word comes out unchanged, whatever its neighbours are.
 contract SlotsTest is Test {
-    /// @dev FeedConfig without the enum and the string, because the fuzzer makes no valid enums.
+    /// @dev FeedConfig without the enum, the string and the peers' ids, because the fuzzer makes no valid enums.
     struct Given {
         bool relative;
+        uint8 peers;
         uint8 decimals;
-        uint8 quorum;
         uint8 confirmations;
         uint8 maxRepeats;
-        uint32 heartbeat;
+        uint24 heartbeat;
         uint24 maxAge;
         uint16 maxSkew;
-        uint32 confirmDelay;
+        uint24 confirmDelay;
         uint16 tolerance;
         uint16 maxSpread;
+        uint24 committee;
         uint64 sigma;
         uint16 modelNumber;
     }
@@ -37,8 +40,8 @@ contract SlotsTest is Test {
     function testFuzz_config(Given memory given) public view {
         Config config = _pack(given);
         assertEq(config.relative(), given.relative);
+        assertEq(config.peers(), given.peers % 3);
         assertEq(config.decimals(), given.decimals);
-        assertEq(config.quorum(), given.quorum);
         assertEq(config.confirmations(), given.confirmations);
         assertEq(config.maxRepeats(), given.maxRepeats);
         assertEq(config.modelNumber(), given.modelNumber);
@@ -49,13 +52,8 @@ contract SlotsTest is Test {
         assertEq(config.confirmDelay(), given.confirmDelay);
         assertEq(config.tolerance(), given.tolerance);
         assertEq(config.maxSpread(), given.maxSpread);
+        assertEq(config.committee(), given.committee);
         assertEq(config.sigma(), given.sigma);
-    }
-
-    function testFuzz_quorumChangesNothingElse(Given memory given, uint8 quorum) public view {
-        Config before = _pack(given);
-        given.quorum = quorum;
-        assertEq(Config.unwrap(before.withQuorum(quorum)), Config.unwrap(_pack(given)));
     }
 
     function testFuzz_changesOfAConfigKeepTheRest(
@@ -77,27 +75,35 @@ contract SlotsTest is Test {
         assertEq(Config.unwrap(back), Config.unwrap(before) | flag);
     }
 
-    function testFuzz_track(uint256 word, int16 move, uint32 roundId) public pure {
-        Track track = Track.wrap(word).push(move, roundId);
+    function testFuzz_track(uint256 word, int16 move, uint32 variance, uint32 roundId) public pure {
+        Track track = Track.wrap(word).push(move, variance, roundId);
         assertEq(track.roundId(), roundId);
+        if (Track.unwrap(track) != 0) assertEq(track.variance(), variance);
         // forge-lint: disable-next-item(unsafe-typecast) -- the low 16 bits
         assertEq(int16(uint16(track.ring())), move);
-        assertEq(track.ring() >> 16, (word >> 32) & (2 ** 208 - 1));
+        assertEq(track.ring() >> 16, (word >> 64) & (2 ** 176 - 1));
+    }
+
+    function test_aTrackWithoutRoundsHasTheVarianceOfItsSigma() public pure {
+        assertEq(Track.wrap(0).variance(), 1_000 << 17);
+        assertEq(Track.wrap(0).variance(), Features.VARIANCE_ONE);
+        // A variance of nothing is a variance, too: the feed has a round.
+        assertEq(Track.wrap(0).push(0, 0, 1).variance(), 0);
     }
 
     function testFuzz_circuit(
         address verifier,
         bool binds,
-        bool spread,
+        uint8 peers,
         uint8 features,
         uint8 outputs,
         uint8 count,
         uint16 batch
     ) public pure {
-        Circuit circuit = CircuitSlot.pack(verifier, binds, spread, features, outputs, count, batch);
+        Circuit circuit = CircuitSlot.pack(verifier, binds, peers % 3, features, outputs, count, batch);
         assertEq(circuit.verifier(), verifier);
         assertEq(circuit.bindsModel(), binds);
-        assertEq(circuit.hasSpread(), spread);
+        assertEq(circuit.peers(), peers % 3);
         assertEq(circuit.features(), features);
         assertEq(circuit.outputs(), outputs);
         assertEq(circuit.count(), count);
@@ -117,35 +123,29 @@ contract SlotsTest is Test {
         assertEq(Circuit.unwrap(with_) & (2 ** 208 - 1), Circuit.unwrap(circuit));
     }
 
-    function testFuzz_round(
-        int128 answer,
-        uint32 observedAt,
-        uint24 latestAfter,
-        uint24 published,
-        uint16 model,
-        int24 ratio,
-        uint8 repeats
-    ) public pure {
-        observedAt = uint32(bound(observedAt, 1, type(uint32).max - 2 ** 24));
-        uint256 publishedAt = uint256(observedAt) + bound(published, 0, 90 days);
-        uint32 latest = observedAt + latestAfter;
-        PackedRound packed = RoundSlot.pack(answer, observedAt, latest, publishedAt, model, ratio, repeats);
+    /// @param delay From an hour before the report to 90 days after it.
+    function testFuzz_round(IZkOracle.Round memory given, uint256 delay, uint8 repeats) public pure {
+        given.observedAt = uint32(bound(given.observedAt, 1 hours, type(uint32).max - 90 days));
+        given.count = uint8(bound(given.count, 0, 31));
+        // forge-lint: disable-next-item(unsafe-typecast) -- bounded
+        given.publishedAt = uint32(given.observedAt - 1 hours + bound(delay, 0, 90 days + 1 hours));
+        PackedRound packed = RoundSlot.pack(
+            given.answer,
+            given.observedAt,
+            given.publishedAt,
+            given.modelNumber,
+            given.scoreRatio,
+            repeats,
+            given.spread,
+            given.count
+        );
         assertFalse(packed.isEmpty());
-        assertEq(packed.latestObservedAt(), latest);
+        assertEq(abi.encode(packed.unpack()), abi.encode(given));
+        assertEq(packed.answer(), given.answer);
+        assertEq(packed.observedAt(), given.observedAt);
+        assertEq(packed.scoreRatio(), given.scoreRatio);
         assertEq(packed.repeats(), repeats);
-        IZkOracle.Round memory round = packed.unpack();
-        assertEq(round.answer, answer);
-        assertEq(round.observedAt, observedAt);
-        assertEq(round.publishedAt, publishedAt);
-        assertEq(round.modelNumber, model);
-        assertEq(round.scoreRatio, ratio);
-    }
-
-    /// @dev An observation may be ahead of the block by the skew.
-    function test_roundObservedAheadOfTheBlock() public pure {
-        PackedRound packed = RoundSlot.pack(1, 10_000, 10_000, 6_400, 1, 0, 0);
-        assertEq(packed.unpack().publishedAt, 6_400);
-        assertEq(packed.unpack().observedAt, 10_000);
+        assertLt(PackedRound.unwrap(packed), 2 ** 253);
     }
 
     function test_noRoundIsAllZero() public pure {
@@ -155,11 +155,10 @@ contract SlotsTest is Test {
 
     function testFuzz_held(
         int128[2] memory answers,
-        uint32[4] memory times,
-        uint16 anomalies,
+        uint32[5] memory times,
+        uint16[3] memory counts,
         uint8 reason,
         uint8 confirmations,
-        uint16 model,
         int24 ratio
     ) public pure {
         IZkOracle.Held memory given = IZkOracle.Held({
@@ -167,23 +166,35 @@ contract SlotsTest is Test {
             answer: answers[0],
             firstAnswer: answers[1],
             firstObservedAt: times[0],
-            observedAt: times[1],
+            firstSeenAt: times[1],
+            observedAt: times[2],
             confirmations: confirmations,
-            modelNumber: model,
+            modelNumber: counts[0],
             scoreRatio: ratio,
-            anomalies: anomalies,
-            anomalousSince: times[3]
+            anomalies: counts[1],
+            anomalousSince: times[3],
+            anomalousSeenAt: times[4],
+            firstGap: counts[2]
         });
-        (uint256 words, uint256 rest) = HeldSlots.pack(given, times[2]);
+        (uint256 words, uint256 rest) = HeldSlots.pack(given);
         assertEq(abi.encode(HeldSlots.unpack(words, rest)), abi.encode(given));
-        assertEq(HeldSlots.lastReportAt(rest), times[2]);
+        assertEq(HeldSlots.observedAt(rest), given.observedAt);
+        assertEq(uint8(HeldSlots.reason(rest)), uint8(given.reason));
+        assertEq(HeldSlots.firstGap(rest), given.firstGap);
+        assertEq(HeldSlots.firstAnswer(words), given.firstAnswer);
+        assertLt(rest, 2 ** 248);
+    }
+
+    function testFuzz_pair(int128 first, int128 second) public pure {
+        uint256 word = PairSlot.pack(first, second);
+        assertEq(PairSlot.at(word, 0), first);
+        assertEq(PairSlot.at(word, 1), second);
     }
 
     function _pack(Given memory given) internal view returns (Config) {
         IZkOracle.FeedConfig memory config;
         config.kind = given.relative ? IZkOracle.Kind.RELATIVE : IZkOracle.Kind.ABSOLUTE;
         config.decimals = given.decimals;
-        config.quorum = given.quorum;
         config.confirmations = given.confirmations;
         config.maxRepeats = given.maxRepeats;
         config.heartbeat = given.heartbeat;
@@ -193,6 +204,8 @@ contract SlotsTest is Test {
         config.tolerance = given.tolerance;
         config.maxSpread = given.maxSpread;
         config.sigma = given.sigma;
+        config.committee = given.committee;
+        config.peers = new bytes32[](given.peers % 3);
         return this.pack(config, given.modelNumber);
     }
 
