@@ -1,4 +1,4 @@
-"""Tests of an admin's work on a feed, by the command line on a real chain: the model, the reporters, the pause."""
+"""Tests of an admin's work, by the command line on a real chain: a feed's model and pause, a committee's reporters."""
 
 from __future__ import annotations
 
@@ -39,8 +39,14 @@ def feed_command(workspace: Workspace, *arguments: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def refused(workspace: Workspace, *arguments: str, says: str, code: int = 1) -> None:
-    done = workspace.run("feed", *arguments)
+def committee_command(workspace: Workspace, *arguments: str) -> dict[str, Any]:
+    done = workspace.run("committee", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def refused(workspace: Workspace, *arguments: str, says: str, code: int = 1, group: str = "feed") -> None:
+    done = workspace.run(group, *arguments)
     assert done.returncode == code, done.stderr
     assert re.search(says, done.stderr), done.stderr
     assert len(done.stderr.splitlines()) == 1 or code == 2
@@ -59,9 +65,10 @@ def test_a_model_is_replaced_and_the_change_taken_back(workspace: Workspace) -> 
     assert feed_command(workspace, "show", "one")["model"] == 1
     proposed = feed_command(workspace, "propose-model", "one", "2")
     assert (proposed["model"], proposed["proposals"]["model"]) == (1, 2)
-    assert "can be activated now" in workspace.run("feed", "show", "one").stdout
+    assert "can be activated now, for 2,59" in workspace.run("feed", "show", "one").stdout
     active = feed_command(workspace, "activate-model", "one")
     assert (active["model"], active["proposals"]["previous_model"]) == (2, 1)
+    assert re.search(r"model +2, before it 1, to which it can be rolled back for 2,59", shown(workspace, "feed", "one"))
     # The daemon proves with the model that is active now.
     ran = workspace.run("run")
     assert ran.returncode == 0, ran.stderr
@@ -77,26 +84,101 @@ def test_what_the_hub_refuses_is_said(workspace: Workspace) -> None:
     refused(workspace, "activate-model", "one", says="NothingProposed")
     refused(workspace, "rollback-model", "one", says="NoPreviousModel")
     refused(workspace, "unpause", "one", says="NothingProposed|NotPaused")
+    refused(workspace, "activate-reporters", says="NothingProposed", group="committee")
     refused(workspace, "pause", "two", says="no feed 'two' is deployed; the deployment has: one", code=2)
 
 
+def shown(workspace: Workspace, *arguments: str) -> str:
+    group, *names = arguments
+    return workspace.run(group, "show", *names).stdout
+
+
+def test_what_has_expired_is_said_to_be(workspace: Workspace) -> None:
+    """Nobody can forget a proposal, and activate it in a year."""
+    feed_command(workspace, "pause", "one")
+    feed_command(workspace, "propose-unpause", "one")
+    committee_command(workspace, "propose-reporters", *OTHERS, "--quorum", "1")
+    workspace.chain.rpc("evm_increaseTime", 31 * 86_400)
+    workspace.chain.rpc("evm_mine")
+    refused(
+        workspace, "unpause", "one", says=r"ProposalExpired: the change could be activated until \d+ .*propose it again"
+    )
+    refused(workspace, "activate-reporters", says="ProposalExpired", group="committee")
+    feed_command(workspace, "propose-unpause", "one")
+
+
 def test_reporters_are_replaced(workspace: Workspace) -> None:
-    mine = feed_command(workspace, "show", "one")["reporters"][0]
+    before = committee_command(workspace, "show")
+    (mine,) = before["committee"]["reporters"]
+    assert (before["name"], before["feeds"]) == ("default", ["one"])
+    assert (before["committee"]["number"], before["committee"]["quorum"], before["committee"]["epoch"]) == (1, 1, 1)
     both = (mine, OTHERS[0])
-    proposed = feed_command(workspace, "propose-reporters", "one", *both, "--quorum", "2")
-    assert proposed["reporters"] == [mine] and len(proposed["proposals"]["reporters"]) == 2
-    assert not feed_command(workspace, "cancel-reporters", "one")["proposals"]["reporters"]
-    feed_command(workspace, "propose-reporters", "one", *both, "--quorum", "2")
-    active = feed_command(workspace, "activate-reporters", "one")
-    assert (sorted(map(str.lower, active["reporters"])), active["quorum"]) == (sorted(map(str.lower, both)), 2)
+    proposed = committee_command(workspace, "propose-reporters", *both, "--quorum", "1")["committee"]
+    assert proposed["reporters"] == [mine] and len(proposed["proposed"]) == 2
+    text = shown(workspace, "committee", "--committee", "default")
+    assert re.search(r"proposed reporters +1 of 2: .*, can be activated now, for 2,59", text)
+    assert not committee_command(workspace, "cancel-reporters")["committee"]["proposed"]
+    committee_command(workspace, "propose-reporters", *both, "--quorum", "1", "--committee", "default")
+    active = committee_command(workspace, "activate-reporters")["committee"]
+    assert (sorted(map(str.lower, active["reporters"])), active["epoch"]) == (sorted(map(str.lower, both)), 2)
+    # The daemon signs for the new epoch.
+    ran = workspace.run("run")
+    assert ran.returncode == 0, ran.stderr
 
 
-def test_wrong_reporters_are_said_before_anything_is_sent(workspace: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("0x12", "--quorum", "1"), "REPORTER"),
+        ((*OTHERS[:1] * 2, "--quorum", "1"), "'reporters' names an address twice"),
+        ((*OTHERS, "--quorum", "3"), "'quorum' is 3, but there are 2 reporters"),
+        ((*OTHERS, "--quorum", "2"), "'quorum' is 2, but has to be odd"),
+        (
+            (*OTHERS, "0x" + "33" * 20, "--quorum", "3"),
+            "this process has 1 reporter key for it, the quorum is 3: .* independent reporters can't be collected yet",
+        ),
+        (
+            (OTHERS[0], "--quorum", "1", "--committee", "none"),
+            "no committee 'none' is deployed; the deployment has: def",
+        ),
+    ],
+)
+def test_wrong_reporters_are_said_before_anything_is_sent(
+    workspace: Workspace, arguments: tuple[str, ...], says: str
+) -> None:
     block = workspace.chain.rpc("eth_blockNumber")
-    refused(workspace, "propose-reporters", "one", "0x12", "--quorum", "1", says="REPORTER", code=2)
-    refused(workspace, "propose-reporters", "one", *OTHERS[:1] * 2, "--quorum", "1", says="named twice", code=2)
-    refused(workspace, "propose-reporters", "one", *OTHERS, "--quorum", "3", says="a quorum of 3 of 2", code=2)
+    refused(workspace, "propose-reporters", *arguments, says=says, code=2, group="committee")
     assert workspace.chain.rpc("eth_blockNumber") == block
+
+
+@pytest.mark.parametrize(
+    ("committees", "says"),
+    [
+        (
+            '[[committees]]\nname = "default"\nreporters = ["{0}", "{1}", "{2}"]\nquorum = 3',
+            "1 reporter key for it, the quorum is 3",
+        ),
+        (
+            '[[committees]]\nname = "default"\nreporters = ["{0}", "{1}"]',
+            r"0 reporter keys for it, the quorum is 1: .* \[keys\] reporter is",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["deploy", "run", "check"])
+def test_a_quorum_that_this_process_can_t_reach_is_refused(
+    workspace: Workspace, committees: str, says: str, command: str
+) -> None:
+    """The first by every command, from the configuration; the second where the chain's reporters are compared, too."""
+    third = "0x" + "33" * 20
+    if "{2}" not in committees:
+        committee_command(workspace, "propose-reporters", *OTHERS, "--quorum", "1")
+        committee_command(workspace, "activate-reporters")
+    one = feed("one", workspace.recording("one", [100, 101]))
+    workspace.configure(one, prover="batch_sizes = [1]", more=committees.format(*OTHERS, third))
+    done = workspace.run(*{"check": ("config", "check", "--chain")}.get(command, (command,)))
+    workspace.configure(one, prover="batch_sizes = [1]")
+    assert done.returncode != 0
+    assert re.search(says, done.stderr), done.stderr
 
 
 def test_a_feed_is_paused_and_goes_on(workspace: Workspace) -> None:

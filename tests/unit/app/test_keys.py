@@ -7,7 +7,6 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +15,13 @@ from eth_account import Account
 
 from oracle.app import doctor
 from oracle.app.keys import open_key
-from oracle.chain.hub import Proposals
+from oracle.chain.hub import Committee
 from oracle.chain.keys import keystore, rotation
 from oracle.chain.keys.signer import LocalKey, ReporterKey
 from oracle.config import Config, load
 from oracle.core.errors import DataError, KeystoreError
-from oracle.core.types import Observed, Scored
+from oracle.core.report import Report, SignedReport
+from oracle.core.stages import Decided, Observed, Scored
 from oracle.feeds.journal import Journal
 from tests.unit.config.texts import MINIMAL
 
@@ -137,29 +137,26 @@ class FakeHub:
     async def read(self, function: str, *arguments: Any) -> Any:
         return {"changeDelay": 3_600, "defaultAdmin": "0xAdmin"}[function]
 
-    async def reporters(self, feed_id: bytes) -> tuple[str, ...]:
-        return self._reporters
-
-    async def proposals(self, feed_id: bytes) -> Proposals:
-        since = 1_700_000_000 if self._proposed else None
-        return Proposals(None, None, self._proposed, 1 if self._proposed else None, since, None, None)
-
-    async def fresh_feed_config(self, feed_id: bytes) -> Any:
-        return SimpleNamespace(quorum=2)
+    async def committee(self, number: int) -> Committee:
+        if not self._proposed:
+            return Committee(number, self._reporters, 3, 1)
+        return Committee(number, self._reporters, 3, 1, self._proposed, 3, 1_700_000_000)
 
 
 async def test_rotation_says_what_the_admin_has_to_do() -> None:
     old, new, third = (Account.from_key(bytes([number]) * 32).address for number in (1, 2, 3))
-    feeds = {"eth": b"\x01" * 32}
-    first = await rotation.steps(FakeHub((third, old)), feeds, old, new)
-    assert f"3600 s later: `oracle feed propose-reporters eth {third} {new} --quorum 2`" in first[0]
+    committees = {"default": 1}
+    first = await rotation.steps(FakeHub((third, old)), committees, old, new)
+    command = f"`oracle committee propose-reporters {third} {new} --quorum 3 --committee default`"
+    assert f"3600 s later: {command}" in first[0]
     assert first[1].startswith(f"keep {old}")
-    second = await rotation.steps(FakeHub((third, old), (third, new)), feeds, old, new)
-    assert "from 2023-11-14T22:13:20+00:00 on, 0xAdmin activates it: `oracle feed activate-rep" in second[0]
-    last = await rotation.steps(FakeHub((third, new)), feeds, old, new)
+    second = await rotation.steps(FakeHub((third, old), (third, new)), committees, old, new)
+    assert "from 2023-11-14T22:13:20+00:00 on, and until 2023-12-14T22:13:20+00:00, 0xAdmin activates" in second[0]
+    assert second[0].endswith("`oracle committee activate-reporters --committee default`")
+    last = await rotation.steps(FakeHub((third, new)), committees, old, new)
     assert last[0].endswith(f"done, {new} reports") and "the old one can go" in last[1]
-    with pytest.raises(DataError, match="is not a reporter of eth"):
-        await rotation.steps(FakeHub((third,)), feeds, old, new)
+    with pytest.raises(DataError, match="is not a reporter of default"):
+        await rotation.steps(FakeHub((third,)), committees, old, new)
 
 
 async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,11 +179,12 @@ async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]
         structlog.get_logger().error("failed", error=caught.value)
     config = configured(place, 'reporter = { keystore = "a.json", password_env = "WORD" }')
     told.append(repr(config) + config.model_dump_json())
-    observed = Observed("eth", b"\1" * 32, 5, 9)
-    signed = await reporter.sign_observation(b"\1" * 32, 1, 5, 9)
+    report = Report(1, 1, 9, (b"\1" * 32,), (1,))
+    signed = SignedReport(report, (await reporter.sign_report(report, (5,)),))
+    decided = Decided(1, (Observed("eth", b"\1" * 32, 5, 9),))
     with Journal(place / "journal.sqlite") as journal:
-        journal.record(observed)
-        journal.record(Scored(observed, 1, 1, (signed,), (1,), (1,)))
+        journal.record(decided)
+        journal.record(Scored(decided, signed, 1, ((1,),), ((1,),)))
         told.append(repr(journal.unfinished()))
     written = b"".join((place / f"journal.sqlite{suffix}").read_bytes() for suffix in ("", ".lock"))
     out, err = capsys.readouterr()
