@@ -1,6 +1,6 @@
 """Fakes of the chain, behind the interfaces of the real one.
 
-`FakeHub` is the hub's state machine in memory, and `FakeSubmitter` sends to it. Terms and circuits are in `tests.stubs`.
+`FakeHub` is the hub's state machine in memory, and `FakeSubmitter` sends to it. `tests.stubs` has terms and circuits.
 """
 
 from __future__ import annotations
@@ -11,31 +11,61 @@ from dataclasses import dataclass, field, replace
 
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.hub import (
+    Committee,
     HubFeedConfig,
     HubModel,
-    Round,
     RoundAccepted,
     RoundEvent,
     RoundHeld,
+    Submission,
     decode_submission,
     encode_submission,
 )
-from oracle.chain.keys.signer import LocalReporter, observation_digest
+from oracle.chain.keys.signer import recover
 from oracle.chain.rpc import BlockTag
 from oracle.core import encoding, gate
 from oracle.core.errors import ContractRejected, StateMoved, TransactionPending
-from oracle.core.types import Confirmed, FeedState, Kind, Outcome, Proven, SignedObservation, Submitted
+from oracle.core.report import Report, ReporterSignature, SignedReport
+from oracle.core.stages import Confirmed, Proven, Submitted
+from oracle.core.types import FeedState, Kind, Outcome, Round
 from tests.stubs import CHAIN_ID, HUB_ADDRESS, feed_config, reporter, stub_artifact
 
 __all__ = [
     "CHAIN_ID",
     "HUB_ADDRESS",
     "FakeHub",
+    "FakeKey",
     "FakeSubmitter",
     "feed_config",
     "reporter",
     "stub_artifact",
 ]
+
+SUBMITTER = "0x" + "77" * 20
+
+
+class FakeKey:
+    """A reporter's key behind the interface of `oracle.chain.keys.signer.ReporterKey`.
+
+    Attributes:
+        bias: Added to every answer that it signs: a reporter with a view of its own.
+        reports: The reports that it has signed.
+    """
+
+    def __init__(self, key: str | None = None, bias: int = 0) -> None:
+        self._reporter = reporter() if key is None else reporter(key)
+        self.bias = bias
+        self.reports: list[Report] = []
+
+    @property
+    def address(self) -> str:
+        return self._reporter.address
+
+    async def sign_report(
+        self, report: Report, answers: Sequence[int], readings: Sequence[bytes] = ()
+    ) -> ReporterSignature:
+        self.reports.append(report)
+        return self._reporter.sign_report(report, [answer + self.bias for answer in answers], readings)
 
 
 class FakeHub:
@@ -43,38 +73,49 @@ class FakeHub:
 
     Attributes:
         events: The event of each report, oldest first.
+        committees: The committees, by number. There is one, of which `tests.stubs.reporter` is the only member.
     """
 
     def __init__(self, *configs: HubFeedConfig, model_number: int = 1, score_unit: int = 1_000) -> None:
         self.address = HUB_ADDRESS
         self.configs = {feed_id_of(config.description): config for config in configs or (feed_config(),)}
         self.states = {
-            feed_id: gate.empty_feed(feed_id, config.kind, config.sigma, config.heartbeat, model_number)
+            feed_id: gate.empty_feed(
+                feed_id,
+                config.kind,
+                config.sigma,
+                config.heartbeat,
+                model_number,
+                committee=config.committee,
+                peers=config.peers,
+            )
             for feed_id, config in self.configs.items()
+        }
+        self.committees = {
+            number: Committee(number, (reporter().address,), 1, 1)
+            for number in {config.committee for config in self.configs.values()}
         }
         self.models = {model_number: HubModel(7, 1, b"\7" * 32, score_unit)}
         self.events: list[RoundEvent] = []
+        self.reads: list[bytes] = []
         self._rounds: dict[tuple[bytes, int], Round] = {}
 
     async def feed_state(self, feed_id: bytes, block: BlockTag = "latest") -> FeedState:
         self._require(feed_id)
+        self.reads.append(feed_id)
         return self.states[feed_id]
 
     async def feed_config(self, feed_id: bytes) -> HubFeedConfig:
         self._require(feed_id)
         return self.configs[feed_id]
 
-    async def fresh_feed_config(self, feed_id: bytes) -> HubFeedConfig:
-        return await self.feed_config(feed_id)
+    async def committee(self, number: int, block: BlockTag = "latest") -> Committee:
+        if number not in self.committees:
+            raise ContractRejected(f"UnknownCommittee: the hub has no committee {number}", "UnknownCommittee")
+        return self.committees[number]
 
     async def feed_ids(self) -> tuple[bytes, ...]:
         return tuple(self.configs)
-
-    async def features(self, feed_id: bytes, answer: int, observed_at: int, spread: int = 0) -> tuple[int, ...]:
-        return encoding.features(await self.feed_state(feed_id), answer, observed_at, encoding.RING_SIZE + 2)
-
-    async def observation_digest(self, feed_id: bytes, round_id: int, answer: int, observed_at: int) -> bytes:
-        return observation_digest(CHAIN_ID, self.address, feed_id, round_id, answer, observed_at)
 
     async def model_count(self) -> int:
         return len(self.models)
@@ -98,6 +139,12 @@ class FakeHub:
         """Pause a feed, as the guardian does."""
         self.states[feed_id] = replace(self.states[feed_id], paused=paused)
 
+    def rotate(self, committee: int, *reporters: str, quorum: int = 1) -> None:
+        """Give a committee other reporters, which begins its next epoch."""
+        self.committees[committee] = Committee(committee, reporters, quorum, self.committees[committee].epoch + 1)
+
+    # --- submit ---
+
     def check(self, calldata: bytes) -> None:
         """Raise as `submit` would, without doing anything.
 
@@ -105,71 +152,111 @@ class FakeHub:
             ContractRejected: With the hub's error.
         """
         submission = decode_submission(calldata)
-        for update in submission.updates:
-            self._require(update.feed_id)
-            state = self.states[update.feed_id]
-            if state.paused:
-                raise ContractRejected("FeedPaused: the feed is paused", "FeedPaused", update.feed_id)
-            if submission.model_number != state.model_number:
-                raise ContractRejected("ModelNotActive: another model is active", "ModelNotActive", update.feed_id)
-            if update.round_id != state.round_id + 1:
-                raise ContractRejected(
-                    f"WrongRound: signed for round {update.round_id}, the feed expects {state.round_id + 1}",
-                    "WrongRound",
-                    update.feed_id,
-                )
-            if len(update.observations) < self.configs[update.feed_id].quorum:
-                raise ContractRejected("QuorumNotMet: too few observations", "QuorumNotMet")
-            if min(each.observed_at for each in update.observations) <= state.last_report_at:
-                raise ContractRejected(
-                    "ObservationNotNewer: the feed has a later report", "ObservationNotNewer", update.feed_id
-                )
-            first_is_impossible = state.round_id == 0 and state.kind is Kind.RELATIVE
-            if first_is_impossible and _median(update.observations)[0] <= 0:
-                raise ContractRejected("AnswerOutOfRange: the first answer is not above zero", "AnswerOutOfRange")
+        report, committee = submission.signed.report, self.committees[submission.signed.report.committee]
+        if report.epoch != committee.epoch:
+            raise ContractRejected(f"WrongEpoch: the committee is in epoch {committee.epoch}", "WrongEpoch")
+        for feed_id in report.feed_ids:
+            self._require(feed_id)
+            if self.configs[feed_id].committee != report.committee:
+                raise ContractRejected("WrongCommittee: the feed has another committee", "WrongCommittee", feed_id)
+        for position in report.due:
+            self._check_due(submission, position)
+        self._check_signatures(submission.signed, committee)
+        for position in report.due:
+            self._check_answer(submission.signed, position)
         if submission.proof[:1] == b"\0":
             raise ContractRejected("ProofRejected: the verifier does not accept the proof", "ProofRejected")
+
+    def _check_due(self, submission: Submission, position: int) -> None:
+        report = submission.signed.report
+        feed_id, round_id = report.feed_ids[position], report.round_ids[position]
+        state = self.states[feed_id]
+        if state.paused:
+            raise ContractRejected("FeedPaused: the feed is paused", "FeedPaused", feed_id)
+        if submission.model_number != state.model_number:
+            raise ContractRejected("ModelNotActive: another model is active", "ModelNotActive", feed_id)
+        if round_id != state.round_id + 1:
+            raise ContractRejected(
+                f"WrongRound: signed for round {round_id}, the feed expects {state.round_id + 1}", "WrongRound", feed_id
+            )
+        if report.observed_at <= state.last_report_at:
+            raise ContractRejected("ObservationNotNewer: the feed has a later report", "ObservationNotNewer", feed_id)
+
+    @staticmethod
+    def _check_signatures(signed: SignedReport, committee: Committee) -> None:
+        signers = [recover(CHAIN_ID, HUB_ADDRESS, signed.report, each) for each in signed.signatures]
+        for signer in signers:
+            if signer not in committee.reporters:
+                raise ContractRejected(f"NotAReporter: {signer} is no reporter", "NotAReporter")
+        if len(set(signers)) != len(signers):
+            raise ContractRejected("DuplicateReporter: a reporter signed twice", "DuplicateReporter")
+        for position in signed.short_of(committee.quorum):
+            raise ContractRejected("QuorumNotMet: too few answers", "QuorumNotMet", signed.report.feed_ids[position])
+
+    def _check_answer(self, signed: SignedReport, position: int) -> None:
+        feed_id = signed.report.feed_ids[position]
+        state = self.states[feed_id]
+        if state.round_id == 0 and state.kind is Kind.RELATIVE and signed.median(position) <= 0:
+            raise ContractRejected("AnswerOutOfRange: the first answer is not above 0", "AnswerOutOfRange", feed_id)
+        for peer in state.peers:
+            if peer not in signed.report.feed_ids:
+                raise ContractRejected("PeerMissing: a peer of the feed is not in the report", "PeerMissing", feed_id)
 
     def apply(self, calldata: bytes, *, block_number: int, tx_hash: bytes, now: int) -> list[RoundEvent]:
         """Do what `submit` does. Raises the errors of `check`."""
         self.check(calldata)
         submission = decode_submission(calldata)
-        events: list[RoundEvent] = []
-        for index, update in enumerate(submission.updates):
-            state, config = self.states[update.feed_id], self.configs[update.feed_id]
-            answer, observed_at, latest = _median(update.observations)
-            verdict = gate.judge(
-                state,
-                gate.HoldPolicy(config.confirmations, config.confirm_delay, config.tolerance, config.max_repeats),
-                answer,
-                observed_at,
-                update.scores,
-                score_unit=self.models[submission.model_number].score_unit,
-                published_at=now,
-                latest_observed_at=latest,
-            )
-            self.states[update.feed_id] = verdict.state
-            about = (
-                update.feed_id,
-                update.round_id,
-                answer,
-                observed_at,
-                submission.model_number,
-                update.scores,
-            )
-            where = (block_number, tx_hash, index)
-            if verdict.outcome is Outcome.ACCEPTED:
-                ratio = encoding.score_ratio(update.scores, self.models[submission.model_number].score_unit)
-                self._rounds[update.feed_id, update.round_id] = Round(
-                    update.round_id, answer, observed_at, now, submission.model_number, ratio
-                )
-                events.append(RoundAccepted(*about, verdict.confirmed, *where))
-            else:
-                held = verdict.state.held
-                assert held is not None
-                events.append(RoundHeld(*about, held.reason, held.confirmations, *where))
+        report = submission.signed.report
+        places = enumerate(zip(report.due, submission.scores, strict=True))
+        events = [
+            self._judge(submission, position, scores, (SUBMITTER, block_number, tx_hash, index), now)
+            for index, (position, scores) in places
+        ]
         self.events.extend(events)
         return events
+
+    def _judge(
+        self,
+        submission: Submission,
+        position: int,
+        scores: tuple[int, ...],
+        where: tuple[str, int, bytes, int],
+        now: int,
+    ) -> RoundEvent:
+        signed, report = submission.signed, submission.signed.report
+        feed_id, round_id = report.feed_ids[position], report.round_ids[position]
+        state, config = self.states[feed_id], self.configs[feed_id]
+        answer, unit = signed.median(position), self.models[submission.model_number].score_unit
+        spread, count = signed.spread(position, config.kind, config.sigma), signed.count(position)
+        verdict = gate.judge(
+            state,
+            gate.HoldPolicy(config.confirmations, config.confirm_delay, config.tolerance, config.max_repeats),
+            answer,
+            report.observed_at,
+            scores,
+            score_unit=unit,
+            published_at=now,
+            spread=spread,
+            count=count,
+            peer_answers=[signed.median(report.feed_ids.index(peer)) for peer in state.peers],
+        )
+        self.states[feed_id] = verdict.state
+        about = (feed_id, round_id, answer, report.observed_at, submission.model_number, scores)
+        if verdict.outcome is Outcome.ACCEPTED:
+            self._rounds[feed_id, round_id] = Round(
+                round_id=round_id,
+                answer=answer,
+                observed_at=report.observed_at,
+                published_at=now,
+                model_number=submission.model_number,
+                score_ratio=encoding.score_ratio(scores, unit),
+                spread=spread,
+                count=count,
+            )
+            return RoundAccepted(*about, verdict.confirmed, *where)
+        held = verdict.state.held
+        assert held is not None
+        return RoundHeld(*about, held.reason, held.confirmations, *where)
 
     def _require(self, feed_id: bytes) -> None:
         if feed_id not in self.configs:
@@ -196,16 +283,16 @@ class FakeSubmitter:
     nonce: int = 0
     stuck: int = 0
 
-    async def sign_batch(self, batch: Sequence[Proven]) -> list[Submitted]:
+    async def sign(self, proven: Proven) -> Submitted:
         self.before("sign")
-        calldata = encode_submission([proven.scored for proven in batch], batch[0].proof)
+        calldata = self.calldata(proven)
         try:
             self.hub.check(calldata)
         except ContractRejected as error:
             raise _moved(error) from None
         nonce, self.nonce = self.nonce, self.nonce + 1
         raw = nonce.to_bytes(4) + calldata
-        return [Submitted(proven, hashlib.sha256(raw).digest(), raw, nonce) for proven in batch]
+        return Submitted(proven, hashlib.sha256(raw).digest(), raw, nonce)
 
     async def broadcast(self, submitted: Submitted) -> None:
         self.before("broadcast")
@@ -235,19 +322,19 @@ class FakeSubmitter:
             raise TransactionPending(f"transaction 0x{submitted.tx_hash.hex()} is not mined")
         if isinstance(found, ContractRejected):
             raise _moved(found)
-        event = next(each for each in found if each.feed_id == submitted.observed.feed_id)
-        outcome = Outcome.ACCEPTED if isinstance(event, RoundAccepted) else Outcome.HELD
+        ends = {each.feed_id: Outcome.ACCEPTED if isinstance(each, RoundAccepted) else Outcome.HELD for each in found}
+        outcomes = tuple(ends[each.feed_id] for each in submitted.due)
         other = mined if mined != submitted.tx_hash else None
-        return Confirmed(submitted, outcome, event.block_number, 500_000, self.clock(), other)
+        return Confirmed(submitted, outcomes, found[0].block_number, 500_000, self.clock(), other)
+
+    @staticmethod
+    def calldata(proven: Proven) -> bytes:
+        """Return the calldata that carries a proven report."""
+        scored = proven.scored
+        return encode_submission(Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof))
 
 
 def _moved(error: ContractRejected) -> ContractRejected | StateMoved:
     from oracle.chain.tx.submit import STATE_ERRORS
 
     return StateMoved(str(error), error.feed_id) if error.name in STATE_ERRORS else error
-
-
-def _median(observations: Sequence[SignedObservation]) -> tuple[int, int, int]:
-    """Return the answer, the observation time and the latest time of a round, as the hub takes them."""
-    times = sorted(each.observed_at for each in observations)
-    return observations[len(observations) // 2].answer, times[(len(times) - 1) // 2], times[-1]

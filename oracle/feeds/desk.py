@@ -193,16 +193,16 @@ class Desk:
         try:
             again = await self._reporting.report(stage, slot)
             self._let_wait([Waiting(each.decided, each.model, each.alone) for each in again])
-            for feed in stage.feeds:
-                self._backoffs.pop(feed, None)
-                if self._turns is not None:
-                    self._turns.turned(feed)
         except Retryable as error:
             await self._try_again(stage, error)
+            return
         except Fatal as error:
             self._end(stage.feeds, error)
-        finally:
-            self._forget(stage)
+        self._forget(stage)
+        for feed in stage.feeds:
+            self._backoffs.pop(feed, None)
+            if self._turns is not None and feed not in self.ended:
+                self._turns.turned(feed)
 
     async def _try_again(self, stage: OpenStage, error: Retryable) -> None:
         """Wait after a failure, later each time, and go on from what the journal has.
@@ -227,6 +227,7 @@ class Desk:
             except Retryable as again:
                 error = again
             except Fatal as fatal:
+                self._forget(stage)
                 self._end(stage.feeds, fatal)
                 return
 
