@@ -16,15 +16,11 @@ contract ZkAggregator is IZkAggregator {
     int256 private constant DOWN = 1;
     uint256 private constant ROUND_DATA_BYTES = 160;
 
-    /// @inheritdoc IZkAggregator
-    IZkOracle public immutable override hub;
-    /// @inheritdoc IZkAggregator
-    bytes32 public immutable override feedId;
-    /// @inheritdoc AggregatorV3Interface
-    uint8 public immutable override decimals;
-    /// @inheritdoc AggregatorV3Interface
-    uint256 public constant override version = 2;
-
+    IZkOracle private immutable _hub;
+    bytes32 private immutable _feedId;
+    uint8 private immutable _decimals;
+    /// @dev Not a constant, since a function that returns one is pure, and Chainlink's `version` is a view.
+    uint256 private immutable _version;
     Mode private immutable _mode;
     uint32 private immutable _bound;
     address private immutable _uptimeFeed;
@@ -34,15 +30,16 @@ contract ZkAggregator is IZkAggregator {
     /// same for all adapters.
     constructor() {
         Terms memory wanted;
-        (hub, feedId, wanted) = IZkAggregatorFactory(msg.sender).parameters();
+        (_hub, _feedId, wanted) = IZkAggregatorFactory(msg.sender).parameters();
         _check(wanted);
         (_mode, _bound, _uptimeFeed, _grace) = (wanted.mode, wanted.bound, wanted.uptimeFeed, wanted.grace);
-        decimals = HubReader.config(hub, feedId).decimals();
+        _decimals = HubReader.config(_hub, _feedId).decimals();
+        _version = 2;
     }
 
     /// @inheritdoc IZkAggregator
     function announce(uint32 roundId, int128 answer, uint32 observedAt, address startedBy) external override {
-        if (msg.sender != address(hub)) revert OnlyHub(msg.sender);
+        if (msg.sender != address(_hub)) revert OnlyHub(msg.sender);
         emit NewRound(roundId, startedBy, observedAt);
         emit AnswerUpdated(answer, roundId, block.timestamp);
     }
@@ -78,7 +75,7 @@ contract ZkAggregator is IZkAggregator {
     /// @inheritdoc IZkAggregator
     function latestScored() external view override returns (ScoredRound memory scored) {
         IZkOracle.Round memory round;
-        (scored.roundId, round, scored.status, scored.paused, scored.stale) = hub.latestWithStatus(feedId);
+        (scored.roundId, round, scored.status, scored.paused, scored.stale) = _hub.latestWithStatus(_feedId);
         if (scored.roundId == 0) revert(NO_DATA);
         scored.answer = round.answer;
         scored.observedAt = round.observedAt;
@@ -86,7 +83,7 @@ contract ZkAggregator is IZkAggregator {
         scored.scoreRatio = round.scoreRatio;
         (scored.spread, scored.count) = (round.spread, round.count);
         scored.modelNumber = round.modelNumber;
-        IZkOracle.Model memory judge = HubReader.model(hub, round.modelNumber);
+        IZkOracle.Model memory judge = HubReader.model(_hub, round.modelNumber);
         (scored.modelHash, scored.artifactHash) = (judge.modelHash, judge.artifactHash);
     }
 
@@ -120,7 +117,27 @@ contract ZkAggregator is IZkAggregator {
 
     /// @inheritdoc AggregatorV3Interface
     function description() external view override returns (string memory text) {
-        return HubReader.description(hub, feedId);
+        return HubReader.description(_hub, _feedId);
+    }
+
+    /// @inheritdoc AggregatorV3Interface
+    function decimals() external view override returns (uint8 places) {
+        return _decimals;
+    }
+
+    /// @inheritdoc AggregatorV3Interface
+    function version() external view override returns (uint256 number) {
+        return _version;
+    }
+
+    /// @inheritdoc IZkAggregator
+    function hub() external view override returns (IZkOracle hub_) {
+        return _hub;
+    }
+
+    /// @inheritdoc IZkAggregator
+    function feedId() external view override returns (bytes32 feedId_) {
+        return _feedId;
     }
 
     /// @inheritdoc IZkAggregator
@@ -133,7 +150,7 @@ contract ZkAggregator is IZkAggregator {
         IZkOracle.Status status;
         bool paused;
         bool stale;
-        (roundId, round, status, paused, stale) = hub.latestWithStatus(feedId);
+        (roundId, round, status, paused, stale) = _hub.latestWithStatus(_feedId);
         if (roundId == 0) {
             refusal = abi.encodeWithSignature("Error(string)", NO_DATA);
         } else if (_mode == Mode.STRICT) {
@@ -165,7 +182,7 @@ contract ZkAggregator is IZkAggregator {
     function _round(uint256 roundId) private view returns (IZkOracle.Round memory none) {
         if (roundId > type(uint32).max) return none;
         // forge-lint: disable-next-item(unsafe-typecast) -- bounded above
-        return hub.getRound(feedId, uint32(roundId));
+        return _hub.getRound(_feedId, uint32(roundId));
     }
 
     /// @dev Refuses terms that do not fit each other. Terms without effect are refused too, so that two adapters with the

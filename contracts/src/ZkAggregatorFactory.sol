@@ -11,8 +11,7 @@ import {Adapters} from "./libraries/Adapters.sol";
 
 /// @title Deploys the adapters of feeds, each at an address that follows from its hub, feed and terms
 contract ZkAggregatorFactory is IZkAggregatorFactory {
-    /// @inheritdoc IZkAggregatorFactory
-    bytes32 public constant override initCodeHash = keccak256(type(ZkAggregator).creationCode);
+    bytes32 private constant INIT_CODE_HASH = keccak256(type(ZkAggregator).creationCode);
 
     /// @dev The constructor reads these values instead of taking arguments, on which the hash of its creation code
     /// would depend.
@@ -30,7 +29,7 @@ contract ZkAggregatorFactory is IZkAggregatorFactory {
         returns (address aggregator)
     {
         bytes32 salt = Adapters.salt(hub, feedId, terms);
-        aggregator = Create2.computeAddress(salt, initCodeHash);
+        aggregator = Create2.computeAddress(salt, INIT_CODE_HASH);
         // Without this check, the creation would fail without a reason, and take nearly all gas.
         if (aggregator.code.length != 0) revert AggregatorExists(aggregator);
         _set(hub, feedId, terms);
@@ -46,7 +45,12 @@ contract ZkAggregatorFactory is IZkAggregatorFactory {
         override
         returns (address aggregator)
     {
-        return Create2.computeAddress(Adapters.salt(hub, feedId, terms), initCodeHash);
+        return Create2.computeAddress(Adapters.salt(hub, feedId, terms), INIT_CODE_HASH);
+    }
+
+    /// @inheritdoc IZkAggregatorFactory
+    function initCodeHash() external pure override returns (bytes32 codeHash) {
+        return INIT_CODE_HASH;
     }
 
     /// @inheritdoc IZkAggregatorFactory
