@@ -43,9 +43,12 @@ class Web3Signer:
     def _call(self, request: Request) -> Response:
         body = json.loads(request.data)
         self.asked.append(body)
-        method = {"eth_signTypedData": self._sign, "eth_signTransaction": self._sign_transaction}[body["method"]]
+        assert body["method"] in ("eth_signTypedData", "eth_signTransaction")
         try:
-            result = method(*body["params"])
+            if body["method"] == "eth_signTypedData":
+                result = self._sign(*body["params"])
+            else:
+                result = self._sign_transaction(*body["params"])
         except LookupError:
             error = {"code": -32000, "message": "Signing From is not an Unlocked account"}
             return _answer(body, status=400, error=error)

@@ -73,6 +73,6 @@ def unreachable(keys: int, quorum: int) -> str | None:
     if quorum <= keys:
         return None
     return (
-        f"this process has {keys} reporter key{'' if keys == 1 else 's'} for it, the quorum is {quorum}: no report would "
-        "ever be accepted, because signatures of independent reporters can't be collected yet"
+        f"this process has {keys} reporter key{'' if keys == 1 else 's'} for it, the quorum is {quorum}: no report "
+        "would ever be accepted, because signatures of independent reporters can't be collected yet"
     )

@@ -88,7 +88,8 @@ def _at_most(most: int) -> AfterValidator:
 
 def _heartbeat(read: Mapping[str, Any], most: int) -> int:
     """Return a feed's heartbeat, as far as the contract allows. If the heartbeat is wrong, that is told anyway."""
-    return min(read.get("heartbeat", most), most)
+    heartbeat: int = read.get("heartbeat", most)
+    return min(heartbeat, most)
 
 
 def _can_thaw(confirmations: int) -> int:
