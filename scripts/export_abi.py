@@ -19,7 +19,10 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, contract in compile_contracts().items():
         text = json.dumps(to_json(contract), indent=1) + "\n"
-        (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+        # Replaced in one step: whoever reads the file meanwhile gets the old text or the new one.
+        written = FOLDER / f".{name}.json.new"
+        written.write_text(text, encoding="utf-8")
+        written.replace(FOLDER / f"{name}.json")
 
 
 if __name__ == "__main__":
