@@ -176,7 +176,7 @@ def _spreads(rng: random.Random) -> list[tuple[int, ...]]:
 
 
 def _variances(rng: random.Random) -> list[tuple[int, ...]]:
-    highest = (CLIP << VARIANCE_BITS) + 127
+    highest = (CLIP << VARIANCE_BITS) + 63
     rows = [
         (VARIANCE_START, 0, GAP_ONE),
         (VARIANCE_START, 1_000, GAP_ONE),
@@ -186,8 +186,8 @@ def _variances(rng: random.Random) -> list[tuple[int, ...]]:
         (VARIANCE_START, -CLIP, CLIP),
         (highest, CLIP, GAP_ONE),
         (highest, 0, GAP_ONE),
-        (127, 0, CLIP),
-        (128, 0, CLIP),
+        (63, 0, CLIP),
+        (64, 0, CLIP),
         (0, 0, CLIP),
     ]
     for _ in range(60):

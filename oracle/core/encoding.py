@@ -284,7 +284,7 @@ def variance(stored: int, move: int, gap: int) -> int:
     """Return the running variance after one more round, as the hub stores it: with `VARIANCE_BITS` fraction bits.
 
     A round's own variance is its squared move over its gap, clipped like every feature. The result never exceeds
-    (CLIP << VARIANCE_BITS) + 127, so it fits a uint32.
+    (CLIP << VARIANCE_BITS) + 63, so it fits a uint32.
 
     Args:
         stored: The variance before, `VARIANCE_START` at first.

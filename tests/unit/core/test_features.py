@@ -179,7 +179,7 @@ def test_every_feature_fits_the_box_in_any_order(data: st.DataObject) -> None:
         round_id=data.draw(st.integers(0, 2)),
         answer=data.draw(prices),
         observed_at=1_000,
-        variance=data.draw(st.integers(0, (CLIP << VARIANCE_BITS) + 127)),
+        variance=data.draw(st.integers(0, (CLIP << VARIANCE_BITS) + 63)),
         returns=tuple(data.draw(st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE))),
         peer_answers=kept,
         held=data.draw(st.none() | st.builds(held_answer, st.integers(1, 3), prices, st.integers(GAP_ONE, CLIP))),
@@ -253,7 +253,7 @@ def test_a_variance_is_never_negative_and_fits_32_bits(rounds: list[tuple[int, i
     stored = VARIANCE_START
     for moved, spaced in rounds:
         stored = variance(stored, moved, spaced)
-        assert 0 <= stored <= (CLIP << VARIANCE_BITS) + 127 < 2**32
+        assert 0 <= stored <= (CLIP << VARIANCE_BITS) + 63 < 2**32
         assert stored >> VARIANCE_BITS <= CLIP
 
 
@@ -267,13 +267,13 @@ def test_a_variance_comes_to_what_the_moves_have() -> None:
     assert seldom >> VARIANCE_BITS == VARIANCE_ONE
 
 
-def test_a_variance_forgets_half_in_89_rounds() -> None:
+def test_a_variance_forgets_half_in_45_rounds() -> None:
     stored = variance(VARIANCE_START, CLIP, GAP_ONE)
     jump, rounds = stored - VARIANCE_START, 0
     while stored - VARIANCE_START > jump // 2:
         stored = variance(stored, 1_000, GAP_ONE)
         rounds += 1
-    assert rounds == 89
+    assert rounds == 45
 
 
 # --- feature lists ---
