@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {stdError} from "forge-std/StdError.sol";
 
 import {ChainlinkConsumer} from "../examples/ChainlinkConsumer.sol";
@@ -16,6 +17,8 @@ import {ReadingConsumer} from "./consumers/ReadingConsumer.sol";
 contract ConsumersTest is AdapterTest {
     IZkOracle.Status internal constant OK = IZkOracle.Status.OK;
     IZkOracle.Status internal constant HELD = IZkOracle.Status.HELD;
+
+    uint256 internal immutable price = SafeCast.toUint256(PRICE);
 
     // The table. Guarded adapters are in the rows of the sequencer; in all others they do what unguarded ones do.
 
@@ -178,7 +181,7 @@ contract ConsumersTest is AdapterTest {
     function test_closerBehindAStrictAdapterClosesAtTheFirstHold() public {
         ClosingConsumer consumer = new ClosingConsumer(strict, 1 days);
         mock.accept(PRICE);
-        assertEq(consumer.fetchPrice(), uint128(PRICE));
+        assertEq(consumer.fetchPrice(), price);
         mock.hold();
         consumer.fetchPrice();
         assertTrue(consumer.isClosed());
@@ -194,9 +197,9 @@ contract ConsumersTest is AdapterTest {
         mock.accept(PRICE);
         mock.hold();
         skip(BOUND);
-        assertEq(consumer.fetchPrice(), uint128(PRICE));
+        assertEq(consumer.fetchPrice(), price);
         mock.accept(PRICE / 2);
-        assertEq(consumer.fetchPrice(), uint128(PRICE / 2));
+        assertEq(consumer.fetchPrice(), price / 2);
         assertFalse(consumer.isClosed());
         skip(BOUND + 1);
         consumer.fetchPrice();
@@ -208,7 +211,7 @@ contract ConsumersTest is AdapterTest {
         mock.accept(PRICE);
         mock.hold();
         skip(1 days);
-        assertEq(consumer.fetchPrice(), uint128(PRICE));
+        assertEq(consumer.fetchPrice(), price);
         assertFalse(consumer.isClosed());
         skip(1);
         consumer.fetchPrice();
@@ -238,8 +241,8 @@ contract ConsumersTest is AdapterTest {
 
     function test_walkerFindsAllRoundsBehindEachAdapter() public {
         MeanPrice walker = new MeanPrice();
-        for (uint128 i = 0; i < 5; ++i) {
-            mock.accept(PRICE + int128(i));
+        for (int128 i = 0; i < 5; ++i) {
+            mock.accept(PRICE + i);
         }
         IZkAggregator[5] memory all = _all();
         for (uint256 i = 0; i < all.length; ++i) {

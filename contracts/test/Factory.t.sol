@@ -143,6 +143,7 @@ contract FactoryTest is AdapterTest {
         bytes32[2] memory ids = [FEED_ID, bytes32(uint256(FEED_ID) + 1)];
         address[] memory seen = new address[](96);
         for (uint256 i = 0; i < 96; ++i) {
+            // forge-lint: disable-next-item(unsafe-typecast) -- single bits
             IZkAggregator.Terms memory terms = IZkAggregator.Terms({
                 mode: IZkAggregator.Mode(i >> 5),
                 bound: uint32(i >> 2 & 1),

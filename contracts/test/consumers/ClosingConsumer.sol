@@ -20,6 +20,7 @@ contract ClosingConsumer {
         if (isClosed) return lastPrice;
         try FEED.latestRoundData() returns (uint80, int256 answer, uint256, uint256 updatedAt, uint80) {
             if (answer > 0 && block.timestamp - updatedAt <= MAX_AGE) {
+                // forge-lint: disable-next-line(unsafe-typecast) -- positive
                 lastPrice = uint256(answer);
                 return lastPrice;
             }
