@@ -273,7 +273,8 @@ class Shadows(Shadowing):
             elif stage.decided != shadow.decided:
                 return  # its report is signed again, and a shadow is made once
         except OracleError as error:
-            log.info("no shadow is made", observations=list(shadow.decided.keys), reason=str(error))
+            event = "a shadow is left" if isinstance(error, JournalError) else "no shadow is made"
+            log.warning(event, observations=list(shadow.decided.keys), reason=str(error))
             return
         failure: OracleError | None = None
         while True:

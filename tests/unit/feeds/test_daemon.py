@@ -1,295 +1,285 @@
-"""Tests of a feed's looks and reports beside each other, with a pipeline whose duration the tests control."""
+"""Tests of the daemon: committees that look, and reports that go their ways beside it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from oracle.core.errors import DataError, SourceExhausted, SourceUnavailable
-from oracle.core.types import Observed, OpenStage, Outcome, Proven, Scored
-from oracle.feeds import daemon
-from oracle.feeds.pipeline import Pipeline
+from oracle.chain.deploy import feed_id_of
+from oracle.core.errors import (
+    ArtifactError,
+    ChainUnavailable,
+    DataError,
+    JournalUnavailable,
+    OracleError,
+    SourceExhausted,
+    SourceUnavailable,
+)
+from oracle.core.stages import Scored
+from oracle.core.types import FeedState, Kind
+from oracle.feeds import daemon, looking
+from oracle.feeds import desk as desk_module
+from oracle.feeds.daemon import CommitteeFeeds
+from oracle.feeds.looking import LookedAt, Looks, Rows
+from oracle.feeds.observe import Sighting
+from oracle.sources.aggregate import DuePolicy
+from tests.fakes import feed_config
+from tests.unit.feeds.market import NORMAL, Market, settled, until
+
+MOVED = NORMAL * 11 // 10
+POLICY = DuePolicy(Kind.RELATIVE, heartbeat=3_600, deviation=1_000)
 
 
-def seen(at: int, feed: str = "eth") -> Observed:
-    return Observed(feed, b"\3" * 32, 100, at)
-
-
-def as_scored(observed: Observed) -> Scored:
-    return Scored(observed, 1, 1, (), (0,), (-1,))
-
-
-class Line:
-    """A pipeline in memory. Each report lasts until a test lets it go.
+class Floor:
+    """A market whose feeds have sources that a test controls, and the daemon that runs them.
 
     Attributes:
-        waits: Whether a running report still waits for its proof.
+        said: What each feed's sources say next: an answer and its time, or an error.
     """
 
-    def __init__(self, *open_: OpenStage) -> None:
-        self.open: list[OpenStage] = list(open_)
-        self.ended: list[tuple[int, str]] = []
-        self.under_way: list[int] = []
-        self.waits = False
-        self.go = asyncio.Semaphore(0)
-        self.fails: list[Exception] = []
-        self._overtaken = asyncio.Event()
+    def __init__(self, market: Market, *, by_row: bool = False) -> None:
+        self.market = market
+        self.by_row = by_row
+        self.said: dict[str, list[tuple[int, int] | OracleError]] = {name: [] for name in market.feeds}
+        self.asked: dict[str, int] = dict.fromkeys(market.feeds, 0)
+        self.fails: list[OracleError] = []
+        self.stop = asyncio.Event()
 
-    def unfinished(self, feed: str) -> Sequence[OpenStage]:
-        return list(self.open)
+    def say(self, at: int, **answers: int) -> None:
+        """Let all feeds have an answer of this time."""
+        for name in self.said:
+            self.said[name] = [(answers.get(name, NORMAL), at)]
 
-    def admit(self, observed: Observed) -> Observed:
-        self.open.append(observed)
-        return observed
+    async def observe(self, name: str) -> Sighting:
+        self.asked[name] += 1
+        await asyncio.sleep(0)
+        said = self.said[name].pop(0) if self.by_row or len(self.said[name]) > 1 else self.said[name][0]
+        if isinstance(said, OracleError):
+            raise said
+        return Sighting(name, self.market.ids[name], *said)
 
-    def overtake(self, observed: Observed) -> None:
-        self._end(observed, "overtaken")
+    async def state(self, feed_id: bytes) -> FeedState:
+        if self.fails:
+            raise self.fails.pop(0)
+        return await self.market.hub.feed_state(feed_id)
 
-    def overtake_waiting(self, feed: str) -> bool:
-        if self.waits and self.under_way:
-            self._overtaken.set()
-            return True
-        return False
+    def looked_at(self, name: str) -> LookedAt:
+        async def observe() -> Sighting:
+            return await self.observe(name)
 
-    async def resume(self, stage: OpenStage) -> Outcome:
-        observed = stage.observed
-        self.under_way.append(observed.observed_at)
-        try:
-            if self.fails:
-                raise self.fails.pop(0)
-            go = asyncio.ensure_future(self.go.acquire())
-            overtaken = asyncio.ensure_future(self._overtaken.wait())
-            done, pending = await asyncio.wait({go, overtaken}, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            self._overtaken.clear()
-            self._end(observed, "accepted" if go in done else "overtaken")
-        finally:
-            self.under_way.remove(observed.observed_at)
-        return Outcome.ACCEPTED
+        return LookedAt(name, observe, 0.0)
 
-    def _end(self, observed: Observed, how: str) -> None:
-        self.open = [stage for stage in self.open if stage.observed != observed]
-        self.ended.append((observed.observed_at, how))
+    async def run(self) -> None:
+        feeds = [self.looked_at(name) for name in self.market.feeds]
+        looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, clock=lambda: 10_000)
+        committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY)
+        await daemon.run(
+            [committee], self.market.desk, self.state, self.market.journal.has, self.stop, turns=self.market.turns
+        )
+
+    def told(self, feed: str) -> list[str]:
+        return [what for of, what in self.market.turns.told if of == feed]
 
 
-class Looks:
-    """A feed's observer. Each look waits for its turn, and returns what a test sets."""
-
-    def __init__(self) -> None:
-        self.due: asyncio.Queue[Observed | Exception | None] = asyncio.Queue()
-        self.newest: list[int | None] = []
-
-    async def __call__(self, newest: Observed | None) -> Observed | None:
-        self.newest.append(None if newest is None else newest.observed_at)
-        found = await self.due.get()
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-class Turns:
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def turned(self, feed: str) -> None:
-        self.told.append("turned")
-
-    def failed(self, feed: str, reason: str) -> None:
-        self.told.append(f"failed: {reason}")
-
-    def ended(self, feed: str, reason: str | None) -> None:
-        self.told.append(f"ended: {reason}")
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (desk_module, looking, daemon):
+        monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.001)
 
 
 @asynccontextmanager
-async def running(line: Line, looks: Looks, turns: Turns | None = None, *, ahead: bool = True) -> Any:
-    stop = asyncio.Event()
-    feed = daemon.DaemonFeed("eth", looks, 0.0, ahead)
-    task = asyncio.ensure_future(daemon.run([feed], cast(Pipeline, line), stop, turns=turns))
+async def running(floor: Floor) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(floor.run())
     try:
         yield task
     finally:
-        stop.set()
-        looks.due.put_nowait(None)
-        line.go.release()
-        line.go.release()
+        floor.stop.set()
         await asyncio.gather(task, return_exceptions=True)
+        floor.market.journal.close()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0)
+@pytest.fixture
+def floor(tmp_path: Path, quick: None) -> Floor:
+    return Floor(Market(tmp_path))
 
 
-async def test_looks_go_on_while_a_report_is_under_way() -> None:
-    line, looks, turns = Line(), Looks(), Turns()
-    async with running(line, looks, turns):
-        looks.due.put_nowait(seen(1))
-        await until(lambda: line.under_way == [1])
-        for _ in range(3):
-            looks.due.put_nowait(None)
-        await until(lambda: len(looks.newest) == 5)
-        assert looks.newest == [None, 1, 1, 1, 1], "and know what is being reported"
-        assert turns.told == [], "a report that never ends would show"
-        line.go.release()
-        await until(lambda: line.ended == [(1, "accepted")])
-        assert turns.told[0] == "turned"
+# --- looks and reports ---------------------------------------------------------------------------------------------
 
 
-async def test_a_newer_one_waits_while_one_is_proven_and_the_older_of_two_that_wait_ends() -> None:
-    line, looks = Line(), Looks()
-    async with running(line, looks):
-        looks.due.put_nowait(seen(1))
-        await until(lambda: line.under_way == [1])
-        for at in (2, 3, 4):
-            looks.due.put_nowait(seen(at))
-        await until(lambda: line.ended == [(2, "overtaken"), (3, "overtaken")])
-        assert line.under_way == [1], "one after the other"
-        line.go.release()
-        await until(lambda: line.under_way == [4])
-        line.go.release()
-        await until(lambda: line.ended[2:] == [(1, "accepted"), (4, "accepted")])
-        assert line.open == []
+async def test_feeds_that_are_due_at_one_look_are_one_report_of_one_time(floor: Floor) -> None:
+    floor.said = {"a": [(NORMAL, 998)], "b": [(NORMAL, 1_000)], "c": [(NORMAL, 999)]}
+    async with running(floor):
+        await until(lambda: len(floor.market.hub.events) == 3)
+        assert floor.market.carried == ["abc"]
+        assert set(floor.market.ends) == {"a@1000", "b@1000", "c@1000"}
+        floor.said = {"a": [(MOVED, 1_100)], "b": [(NORMAL, 1_101)], "c": [(MOVED, 1_099)]}
+        await until(lambda: len(floor.market.hub.events) == 5)
+        assert floor.market.carried[1:] == ["ac"]
+        assert len(floor.market.keys[0].reports) == 2
 
 
-async def test_one_that_waits_for_its_proof_makes_room_for_a_newer_one() -> None:
-    line, looks = Line(), Looks()
-    line.waits = True
-    async with running(line, looks):
-        looks.due.put_nowait(seen(1))
-        await until(lambda: line.under_way == [1])
-        looks.due.put_nowait(seen(2))
-        await until(lambda: line.under_way == [2])
-        assert line.ended == [(1, "overtaken")]
+async def test_looks_go_on_while_a_report_is_under_way_and_feeds_without_one_end_their_turns(floor: Floor) -> None:
+    go = asyncio.Event()
+
+    async def hang(scored: Scored) -> None:
+        await go.wait()
+
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: len(floor.market.hub.events) == 3)
+        floor.market.model.before = hang
+        floor.say(1_100, a=MOVED)
+        await until(lambda: floor.market.desk.under_way("a") is not None)
+        told, asked = len(floor.told("a")), floor.asked["a"]
+        await until(lambda: floor.asked["a"] > asked + 3)
+        assert len(floor.told("a")) == told, "a report that never ends would show"
+        assert len(floor.told("b")) > told
+        go.set()
+        await until(lambda: floor.market.ends.get("a@1100") == "accepted")
 
 
-async def test_what_counts_row_by_row_is_not_looked_at_ahead() -> None:
-    line, looks = Line(), Looks()
-    async with running(line, looks, ahead=False):
-        for at in (1, 2):
-            looks.due.put_nowait(seen(at))
-        await until(lambda: line.under_way == [1])
-        for _ in range(50):
-            await asyncio.sleep(0)
-        assert looks.due.qsize() == 1
-        line.go.release()
-        await until(lambda: line.under_way == [2])
-        line.go.release()
-        await until(lambda: line.ended == [(1, "accepted"), (2, "accepted")])
+async def test_a_feed_whose_peer_has_no_answer_is_left_out_and_shown(tmp_path: Path, quick: None) -> None:
+    terms = {"a": feed_config("a / USD", peers=(feed_id_of("b / USD"),))}
+    floor = Floor(Market(tmp_path, "a", "b", "c", terms=terms))
+    floor.say(1_000)
+    floor.said["b"] = [SourceUnavailable("down")]
+    with capture_logs() as logs:
+        async with running(floor):
+            await until(lambda: floor.market.ends.get("c@1000") == "accepted")
+            await until(lambda: any("no answer of its peer" in what for what in floor.told("a")))
+            floor.say(1_001)
+            await until(lambda: floor.market.ends.get("a@1001") == "accepted")
+            await until(lambda: floor.told("a")[-1] == "turned")
+    left_out = [entry for entry in logs if entry["event"] == "left out of the report"]
+    assert [entry["feed"] for entry in left_out] == ["a"], "said once, not at each look"
 
 
-async def test_a_restart_with_a_full_queue() -> None:
-    """The daemon follows up sent reports, ends older ones without a proof, and only then looks at the sources."""
-    sent = Proven(as_scored(seen(1)), b"", "", 0.1)
-    line, looks = Line(sent, as_scored(seen(2)), seen(3)), Looks()
-    async with running(line, looks):
-        await until(lambda: line.under_way == [1])
-        assert looks.newest == []
-        line.go.release()
-        await until(lambda: line.under_way == [3])
-        line.go.release()
-        await until(lambda: looks.newest == [None])
-        assert line.ended == [(1, "accepted"), (2, "overtaken"), (3, "accepted")]
+async def test_one_failing_source_costs_only_its_feed(floor: Floor) -> None:
+    floor.say(1_000)
+    floor.said["b"] = [SourceUnavailable("down"), SourceUnavailable("down"), (NORMAL, 1_001)]
+    async with running(floor):
+        await until(lambda: floor.market.ends.get("a@1000") == "accepted")
+        await until(lambda: floor.market.ends.get("b@1001") == "accepted")
+        assert floor.told("b")[0] == "failed: down"
 
 
-async def test_a_report_that_fails_is_gone_on_with_and_a_newer_one_is_not_forgotten(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(daemon, "BACKOFF_FIRST_S", 0.001)
-    line, looks, turns = Line(), Looks(), Turns()
-    line.fails = [SourceUnavailable("first"), SourceUnavailable("second")]
-    async with running(line, looks, turns):
-        looks.due.put_nowait(seen(1))
-        await until(lambda: not line.fails and line.under_way == [1])
-        looks.due.put_nowait(seen(2))
-        await until(lambda: len(line.open) == 2)
-        line.go.release()
-        await until(lambda: line.under_way == [2])
-        line.go.release()
-        await until(lambda: line.ended == [(1, "accepted"), (2, "accepted")])
-        assert turns.told[:2] == ["failed: first", "failed: second"]
+async def test_a_paused_feed_is_not_reported_and_said_once(floor: Floor) -> None:
+    floor.market.hub.pause(floor.market.ids["b"])
+    floor.say(1_000)
+    with capture_logs() as logs:
+        async with running(floor):
+            await until(lambda: floor.asked["b"] > 5 and len(floor.market.ends) == 2)
+    assert [entry["feed"] for entry in logs if "paused" in entry["event"]] == ["b"]
+    assert floor.market.model.batches == [("a", "c")] or floor.market.model.batches == [("c", "a")]
 
 
-async def test_a_source_that_fails_is_tried_again_while_reports_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "BACKOFF_FIRST_S", 0.001)
-    line, looks, turns = Line(), Looks(), Turns()
-    async with running(line, looks, turns):
-        looks.due.put_nowait(seen(1))
-        looks.due.put_nowait(SourceUnavailable("down"))
-        looks.due.put_nowait(None)
-        await until(lambda: len(looks.newest) == 4)
-        assert line.under_way == [1]
-        assert turns.told == ["failed: down"]
+async def test_readings_older_than_the_last_report_are_warned_about_once(floor: Floor) -> None:
+    floor.say(1_000)
+    with capture_logs() as logs:
+        async with running(floor):
+            await until(lambda: len(floor.market.hub.events) == 3)
+            floor.say(900)
+            asked = floor.asked["a"]
+            await until(lambda: floor.asked["a"] > asked + 5)
+    behind = [entry for entry in logs if entry["event"] == "reading is older than the feed's last report"]
+    assert sorted(entry["feed"] for entry in behind) == ["a", "b", "c"]
+    assert behind[0]["seconds"] == 100
 
 
-async def test_the_end_of_a_recording_waits_for_the_last_report() -> None:
-    line, looks, turns = Line(), Looks(), Turns()
-    async with running(line, looks, turns) as task:
-        looks.due.put_nowait(seen(1))
-        looks.due.put_nowait(SourceExhausted("over"))
-        await until(lambda: line.under_way == [1] and looks.due.empty())
-        assert not task.done()
-        line.go.release()
-        await asyncio.wait_for(task, 20)
-        assert turns.told[-1] == "ended: None"
+async def test_a_chain_that_does_not_answer_is_asked_again_and_nothing_is_lost(floor: Floor) -> None:
+    floor.fails = [ChainUnavailable("down")] * 4
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: len(floor.market.hub.events) == 3)
+    assert "failed: down" in floor.told("a")
 
 
-@pytest.mark.parametrize("where", ["look", "report"])
-async def test_a_fatal_error_of_either_ends_the_feed(where: str) -> None:
-    line, looks, turns = Line(), Looks(), Turns()
-    if where == "report":
-        line.fails = [DataError("no")]
-    async with running(line, looks, turns) as task:
-        looks.due.put_nowait(seen(1))
-        if where == "look":
-            looks.due.put_nowait(DataError("no"))
-        with pytest.raises(DataError):
-            await asyncio.wait_for(task, 20)
-        assert turns.told[-1] == "ended: no"
+async def test_what_can_not_be_journalled_is_not_reported_and_is_due_again(floor: Floor) -> None:
+    record, failures = floor.market.journal.record, [JournalUnavailable("locked")]
+
+    def recording(*stages: object, superseded: Mapping[str, str] | None = None) -> None:
+        if failures:
+            raise failures.pop()
+        record(*stages, superseded=superseded or {})  # type: ignore[arg-type]
+
+    floor.market.journal.record = recording  # type: ignore[method-assign, assignment]
+    floor.say(1_000)
+    async with running(floor):
+        await until(lambda: len(floor.market.hub.events) == 3)
 
 
-async def test_a_stop_lets_what_is_under_way_finish_and_leaves_the_rest_in_the_journal() -> None:
-    line, looks = Line(), Looks()
-    async with running(line, looks):
-        looks.due.put_nowait(seen(1))
-        looks.due.put_nowait(seen(2))
-        await until(lambda: len(line.open) == 2 and line.under_way == [1])
-    assert line.ended == [(1, "accepted")]
-    assert [stage.observed.observed_at for stage in line.open] == [2]
+# --- recordings ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_feed_that_is_slow_does_not_hold_up_another() -> None:
-    lines, looks = {"slow": Line(), "quick": Line()}, {"slow": Looks(), "quick": Looks()}
+async def test_a_recording_is_reported_row_by_row_to_its_end(tmp_path: Path, quick: None) -> None:
+    floor = Floor(Market(tmp_path, "a", "b"), by_row=True)
+    rows = [(NORMAL, 1_000), (NORMAL * 11 // 10, 1_010), (NORMAL, 1_020)]
+    floor.said = {"a": [*rows, SourceExhausted("over")], "b": [*rows[:2], (NORMAL, 1_025), SourceExhausted("over")]}
+    floor.fails = [ChainUnavailable("down")]
+    async with running(floor) as task:
+        await asyncio.wait_for(task, 10)
+        keys = ["a@1000", "b@1000", "a@1010", "b@1010", "a@1020", "b@1025"]
+        assert floor.market.ends == dict.fromkeys(keys, "accepted"), "no row is lost, even while the chain is down"
+        assert floor.market.carried == ["ab", "ab", "a", "b"]
+        assert [floor.told(feed)[-1] for feed in "ab"] == ["ended: None"] * 2
 
-    class Both:
-        def __getattr__(self, name: str) -> Any:
-            def call(about: Any) -> Any:
-                feed = about if isinstance(about, str) else about.observed.feed
-                return getattr(lines[feed], name)(about)
 
-            return call
+async def test_rows_that_the_journal_has_are_not_reported_again(tmp_path: Path, quick: None) -> None:
+    market = Market(tmp_path, "a", "b")
+    await market.report(at=1_000)
+    floor = Floor(market, by_row=True)
+    floor.said = {name: [(NORMAL, 1_000), (NORMAL * 11 // 10, 1_010), SourceExhausted("over")] for name in market.feeds}
+    async with running(floor) as task:
+        await asyncio.wait_for(task, 10)
+        assert len(floor.market.hub.events) == 4
 
-    stop = asyncio.Event()
-    feeds = [daemon.DaemonFeed(name, looks[name], 0.0) for name in lines]
-    task = asyncio.ensure_future(daemon.run(feeds, cast(Pipeline, Both()), stop))
-    looks["slow"].due.put_nowait(seen(1, "slow"))
-    for at in range(1, 6):
-        looks["quick"].due.put_nowait(seen(at, "quick"))
-        lines["quick"].go.release()
 
-        def has_ended(number: int = at) -> bool:
-            return lines["quick"].ended[-1:] == [(number, "accepted")]
+# --- ends ----------------------------------------------------------------------------------------------------------
 
-        await until(has_ended)
-    assert lines["slow"].under_way == [1]
-    stop.set()
-    for name in lines:
-        looks[name].due.put_nowait(None)
-        lines[name].go.release()
-    await task
+
+async def test_a_fatal_error_of_a_source_ends_its_feed_and_the_others_go_on(floor: Floor) -> None:
+    floor.say(1_000)
+    floor.said["b"] = [DataError("not a number")]
+    async with running(floor) as task:
+        await until(lambda: floor.market.ends.get("a@1000") == "accepted")
+        assert floor.told("b") == ["ended: not a number"] and not task.done()
+
+
+async def test_when_all_feeds_have_ended_the_first_error_ends_the_daemon(floor: Floor) -> None:
+    async def fail(scored: Scored) -> None:
+        raise ArtifactError("the key is gone")
+
+    floor.market.model.before = fail
+    floor.say(1_000)
+    async with running(floor) as task:
+        with pytest.raises(ArtifactError, match="the key is gone"):
+            await asyncio.wait_for(task, 10)
+        assert len(floor.market.open) == 3
+
+
+async def test_a_stop_leaves_what_waits_in_the_journal_and_a_restart_goes_on(floor: Floor) -> None:
+    go = asyncio.Event()
+
+    async def hang(scored: Scored) -> None:
+        await go.wait()
+
+    floor.market.model.before = hang
+    floor.say(1_000)
+    task = asyncio.create_task(floor.run())
+    await until(lambda: floor.market.desk.under_way("a") is not None)
+    floor.say(1_010, a=MOVED)
+    await until(lambda: floor.market.desk.waiting("a") is not None)
+    floor.stop.set()
+    await settled()
+    go.set()
+    await asyncio.wait_for(task, 10)
+    assert floor.market.ends["a@1000"] == "accepted" and floor.market.ends["a@1010"] == "open"
+    await floor.market.restart()
+    floor.stop = asyncio.Event()
+    async with running(floor):
+        await until(lambda: floor.market.ends["a@1010"] == "accepted")

@@ -1,20 +1,16 @@
-"""Tests of a feed from its sources to an observation that is due."""
+"""Tests of a feed from its sources to an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from oracle.config import Config, FeedConfig, ReplaySourceConfig, load
-from oracle.core import gate
 from oracle.core.errors import ConfigError, DataError, OracleError, SourceExhausted, SourceSuspended, SourceUnavailable
-from oracle.core.types import FeedState, Kind, Observed
-from oracle.feeds.observe import LookListener, Observer, Observers
+from oracle.feeds.observe import LookListener, Observer, Observers, Sighting, due_policy
 from oracle.sources.aggregate import Aggregated
 from oracle.sources.interface import Collected, Reading, Source
 from tests.unit.config.texts import MINIMAL
@@ -56,9 +52,7 @@ class Heard(LookListener):
         self.looks.append((len(collected.readings), value is not None))
 
 
-def observer(
-    sources: Sequence[Told], listener: LookListener | None = None, *, known: bool = False, **state: Any
-) -> Observer:
+def observer(sources: Sequence[Told], listener: LookListener | None = None) -> Observer:
     feed = FeedConfig(
         name="eth",
         description="ETH / USD",
@@ -72,25 +66,19 @@ def observer(
         min_sources=min(2, len(sources)),
         sources=tuple(ReplaySourceConfig(type="replay", file=Path(each.name)) for each in sources),
     )
-    found = replace(gate.empty_feed(FEED_ID, Kind.RELATIVE, 10_000, 60, 1), **state)
-
-    async def feed_state(feed_id: bytes) -> FeedState:
-        assert feed_id == FEED_ID
-        return found
-
-    return Observer(feed, FEED_ID, sources, feed_state, lambda key: known, listener)
+    return Observer(feed, FEED_ID, sources, listener)
 
 
-async def test_a_due_value_is_the_median_in_answer_units() -> None:
+async def test_an_answer_is_the_median_in_answer_units() -> None:
     sources = [Told(name, Decimal(value)) for name, value in (("a", "100.10"), ("b", "100.20"), ("c", "100.30"))]
-    assert await observer(sources)() == Observed("eth", FEED_ID, 10_020, 1_000)
+    assert await observer(sources)() == Sighting("eth", FEED_ID, 10_020, 1_000, 3)
 
 
-async def test_what_the_journal_has_or_the_chain_has_is_not_observed_again() -> None:
-    assert await observer([Told("a", Decimal(100))], None, known=True)() is None
-    assert await observer([Told("a", Decimal(100))], None, last_report_at=1_000)() is None
-    near: dict[str, Any] = {"round_id": 1, "answer": 10_000, "observed_at": 990, "last_report_at": 990}
-    assert await observer([Told("a", Decimal(100))], None, **near)() is None
+def test_the_rules_by_which_a_value_is_due_are_the_configuration_s(tmp_path: Path) -> None:
+    [feed] = configured(tmp_path, MINIMAL).feeds
+    policy = due_policy(feed)
+    assert (policy.kind, policy.heartbeat, policy.deviation) == (feed.measure, feed.heartbeat, feed.deviation_ppm)
+    assert policy.held_interval == feed.confirm_delay // feed.confirmations
 
 
 async def test_failures_are_told_and_too_few_values_are_none() -> None:
@@ -131,13 +119,10 @@ async def test_sources_are_replaced_at_the_next_look_and_the_old_ones_are_closed
         made.append(Told(f"made {len(made)}", Decimal(100), Decimal(200)))
         return [made[-1]]
 
-    async def state(feed_id: bytes) -> FeedState:
-        return gate.empty_feed(feed_id, Kind.RELATIVE, 10_000, 60, 1)
-
     before = configured(tmp_path, MINIMAL)
     [feed] = before.feeds
     observers = Observers(before, make)
-    observers.begin({feed.name: FEED_ID}, state, lambda key: False)
+    observers.begin({feed.name: FEED_ID})
     assert await observers.observe(feed.name) is not None
     with pytest.raises(ConfigError, match=r"\[chain\] differs, which needs a restart"):
         observers.replace(configured(tmp_path, MINIMAL.replace("chain_id = 31337", "chain_id = 1")))
@@ -146,6 +131,7 @@ async def test_sources_are_replaced_at_the_next_look_and_the_old_ones_are_closed
     assert observers.replace(before) == [] and len(made) == 1
     other = before.model_copy(update={"feeds": (feed.model_copy(update={"deviation_ppm": 1}),)})
     assert observers.replace(other) == [feed.name]
+    assert observers.policy(feed.name).deviation == 1
     assert not made[0].closed, "it may be read right now"
     assert await observers.observe(feed.name) is not None
     assert [each.closed for each in made] == [True, False]

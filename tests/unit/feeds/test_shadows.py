@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from oracle.app.recorders import ShadowRecorder
-from oracle.chain.hub import RoundAccepted, RoundEvent, decode_submission
+from oracle.chain.hub import RoundAccepted, RoundEvent, Submission, SubmitCall, decode_submission, encode_submission
 from oracle.core.errors import (
     ChainUnavailable,
     ContractRejected,
@@ -24,42 +24,22 @@ from oracle.core.errors import (
     PayerEmpty,
     ProofInvalid,
     ProverCrashed,
+    StateMoved,
     TransactionRejected,
 )
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
-from oracle.core.types import Observed, Outcome, Proven, Scored, Stage
+from oracle.core.stages import Decided, Observed, Proven, Scored, Stage, Submitted, name_of
+from oracle.core.types import Outcome
 from oracle.feeds import shadows as module
-from oracle.feeds.batching import BatchPolicy, SpareProvers
 from oracle.feeds.journal import Journal, StageName
-from oracle.feeds.pipeline import Pipeline
+from oracle.feeds.provers import Provers
+from oracle.feeds.reporting import Reporting
 from oracle.feeds.shadows import LATE, Shadows
-from tests.fakes import FakeHub, FakeSubmitter, feed_config, reporter
+from oracle.feeds.signing import LocalSigners
+from tests.fakes import SUBMITTER, FakeHub, FakeKey, FakeSubmitter, feed_config
+from tests.unit.feeds.market import NORMAL, FakeModel, Heard
 
-NORMAL = 100_000_000
 NAMES = ("eth", "btc")
-
-
-class FakeModel:
-    """A model that proves at once, unless something is to happen before."""
-
-    features = 16
-    spread = False
-
-    def __init__(self) -> None:
-        self.proofs = 0
-        self.before: Callable[[], Awaitable[None]] | None = None
-
-    def scores(self, features: Sequence[int]) -> tuple[int, ...]:
-        return (-1, 0)
-
-    def seconds(self) -> Mapping[int, float]:
-        return {1: 1.0}
-
-    async def prove(self, batch: Sequence[Scored]) -> list[Proven]:
-        if self.before is not None:
-            await self.before()
-        self.proofs += 1
-        return [Proven(each, b"\1" + self.proofs.to_bytes(4), "artifact", 0.1) for each in batch]
 
 
 @dataclass
@@ -70,105 +50,140 @@ class Tally:
 
 
 class Desk:
-    """The hub's `submitShadow` behind the interface of `submit`, and its tally, which is compared lazily."""
+    """The hub's `submitShadow` behind the interface of `submit`, and its tallies, which are compared lazily."""
 
     def __init__(self, hub: FakeHub) -> None:
         self.hub = hub
-        self.tally: Tally | None = Tally(2, 0, 2)
+        self.tallies: dict[bytes, Tally] = {next(iter(hub.configs)): Tally(2, 0, 2)}
         self.taken: list[tuple[bytes, int, int]] = []
-        self.pending: tuple[bytes, int, int] | None = None
+        self.pending: dict[bytes, tuple[bytes, int, int]] = {}
         self.is_down = False
+
+    @property
+    def tally(self) -> Tally | None:
+        return self.tallies.get(next(iter(self.hub.configs)))
+
+    @tally.setter
+    def tally(self, tally: Tally | None) -> None:
+        self.tallies.pop(next(iter(self.hub.configs)), None)
+        if tally is not None:
+            self.tallies[next(iter(self.hub.configs))] = tally
 
     async def shadow(self, feed_id: bytes) -> Tally | None:
         if self.is_down:
             raise ChainUnavailable("down")
-        return self.tally if feed_id == next(iter(self.hub.configs)) else None
+        return self.tallies.get(feed_id)
 
-    async def feed_state(self, feed_id: bytes) -> Any:
-        return await self.hub.feed_state(feed_id)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.hub, name)
 
-    async def round(self, feed_id: bytes, round_id: int) -> Any:
-        return await self.hub.round(feed_id, round_id)
+    def judged(self, submission: Submission) -> list[tuple[bytes, int, int]]:
+        """Return the due feeds for which the model is proposed: feed, round and time."""
+        report = submission.signed.report
+        return [
+            (report.feed_ids[position], report.round_ids[position], report.observed_at)
+            for position in report.due
+            if (tally := self.tallies.get(report.feed_ids[position])) is not None
+            and tally.model_number == submission.model_number
+        ]
 
     def check(self, calldata: bytes) -> None:
-        submission = decode_submission(calldata)
-        for update in submission.updates:
-            state, at = self.hub.states[update.feed_id], update.observations[0].observed_at
-            if self.tally is None or submission.model_number != self.tally.model_number:
-                raise ContractRejected("ModelNotProposed: …", "ModelNotProposed")
-            if update.round_id != state.round_id + 1:
-                raise ContractRejected("WrongRound: …", "WrongRound", update.feed_id)
-            if at <= max([state.last_report_at, *(each[2] for each in self.taken if each[0] == update.feed_id)]):
-                raise ContractRejected("ObservationNotNewer: …", "ObservationNotNewer", update.feed_id)
+        submission = decode_submission(calldata, (SubmitCall.SUBMIT_SHADOW,), 2)
+        judged = self.judged(submission)
+        if not judged:
+            raise ContractRejected("NothingDue: …", "NothingDue")
+        if len(judged) != len(submission.scores):
+            raise ContractRejected("MalformedSubmission: …", "MalformedSubmission")
+        for feed_id, round_id, at in judged:
+            state = self.hub.states[feed_id]
+            if round_id != state.round_id + 1:
+                raise StateMoved("WrongRound: …", feed_id)
+            if at <= max([state.last_report_at, *(each[2] for each in self.taken if each[0] == feed_id)]):
+                raise ContractRejected("ObservationNotNewer: …", "ObservationNotNewer", feed_id)
 
     def apply(self, calldata: bytes, *, block_number: int, tx_hash: bytes, now: int) -> list[RoundEvent]:
         self.check(calldata)
-        submission = decode_submission(calldata)
+        submission = decode_submission(calldata, (SubmitCall.SUBMIT_SHADOW,), 2)
         events: list[RoundEvent] = []
-        for update in submission.updates:
-            if self.pending is not None and self.tally is not None:
-                self.tally.compared += self.pending in {
-                    (event.feed_id, event.round_id, event.observed_at) for event in self.hub.events
-                }
-            [signed] = update.observations
-            self.pending = (update.feed_id, update.round_id, signed.observed_at)
-            self.taken.append(self.pending)
-            about = (update.feed_id, update.round_id, signed.answer, signed.observed_at, submission.model_number)
-            events.append(RoundAccepted(*about, update.scores, False, block_number, tx_hash, 0))
+        for each in self.judged(submission):
+            feed_id, round_id, at = each
+            pending = self.pending.get(feed_id)
+            self.tallies[feed_id].compared += pending in {
+                (event.feed_id, event.round_id, event.observed_at) for event in self.hub.events
+            }
+            self.pending[feed_id] = each
+            self.taken.append(each)
+            about = (feed_id, round_id, NORMAL, at, submission.model_number, (-1, 0), False, SUBMITTER)
+            events.append(RoundAccepted(*about, block_number, tx_hash, 0))
         return events
 
 
+class ShadowSubmitter(FakeSubmitter):
+    """A submitter of shadows."""
+
+    @staticmethod
+    def calldata(proven: Proven) -> bytes:
+        scored = proven.scored
+        submission = Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof)
+        return encode_submission(submission, SubmitCall.SUBMIT_SHADOW)
+
+
 class World:
-    """A pipeline with shadows, and a record of what both did."""
+    """Reports with shadows, and a record of what both did."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.hub = FakeHub(*(feed_config(f"{name} / USD") for name in NAMES))
         self.ids = dict(zip(NAMES, self.hub.configs, strict=True))
         self.desk = Desk(self.hub)
+        self.key = FakeKey()
         self.active, self.proposed = FakeModel(), FakeModel()
         self.submitter = FakeSubmitter(self.hub)
-        self.shadower = FakeSubmitter(self.desk)  # type: ignore[arg-type]
+        self.shadower = ShadowSubmitter(self.desk)  # type: ignore[arg-type]
         self.journal = Journal(path / "journal.db")
         self.can_pay = True
         self.wait_s = 5.0
-        self.provers = 1
         self.metrics = Metrics()
-        self.seen: list[Stage] = []
+        self.heard = Heard()
         self.begin()
 
     def begin(self) -> None:
-        spare, models = SpareProvers(), {1: self.active, 2: self.proposed}
-        feeds = len(self.ids)
+        self.provers, models = Provers(1), {1: self.active, 2: self.proposed}
 
         async def can_pay() -> bool:
             return self.can_pay
 
         self.shadows = Shadows(
-            self.desk, self.ids, [reporter()], {2: self.proposed}, self.shadower, self.journal, spare,
+            self.desk, self.ids, {2: self.proposed}, self.shadower, self.journal, self.provers,
             can_pay=can_pay, slack=lambda observed: 1e9, wait_s=self.wait_s, listener=ShadowRecorder(self.metrics),
         )  # fmt: skip
-        self.line = Pipeline(
-            self.hub, [reporter()], models, self.submitter, self.journal,
-            watch=lambda stage, outcome, reason: self.seen.append(stage), shadows=self.shadows, spare=spare,
-            batching=BatchPolicy(provers=self.provers, feeds=feeds),
-        )  # fmt: skip
+        self.line = Reporting(
+            self.hub, LocalSigners([self.key]), models, self.submitter, self.journal, self.heard, self.shadows
+        )
 
-    async def report(self, at: int, name: str = "eth") -> Outcome:
-        await self.shadows.look("eth")
-        return await self.line.report(Observed(name, self.ids[name], NORMAL + at, at))
+    async def report(self, at: int, *names: str) -> None:
+        """Report feeds, eth if none is named, with the prover that a report takes."""
+        for name in NAMES:
+            await self.shadows.look(name)
+        due = [Observed(name, self.ids[name], NORMAL + at, at) for name in names or ("eth",)]
+        decided = Decided(1, tuple(sorted(due, key=lambda each: each.feed_id)))
+        self.line.decide([decided])
+        await self.go_on(decided)
+
+    async def go_on(self, stage: Any) -> None:
+        await self.provers.until_free()
+        assert await self.line.report(stage, self.provers.take()) == ()
 
     async def settled(self) -> None:
         """Wait until no shadow is in progress."""
         async with asyncio.timeout(10):
             while self.shadows._under_way:
-                await asyncio.gather(*(each.task for each in self.shadows._under_way.values() if each.task))
+                await asyncio.gather(*(each.task for each in self.shadows._under_way if each.task))
                 await asyncio.sleep(0)
 
     async def restart(self) -> asyncio.Task[None]:
         """Restart after a crash: only the journal's file is left."""
         await self.shadows.close()
-        await self.line.close()
         self.journal.close()
         self.journal = Journal(self.path / "journal.db")
         self.shadower.before = self.submitter.before = lambda step: None
@@ -184,6 +199,11 @@ class World:
     def ends(self, feed: str = "eth#2") -> list[tuple[Outcome | None, str]]:
         return [(entry.outcome, entry.reason) for entry in reversed(self.journal.rows(feed))]
 
+    @property
+    def is_accepted(self) -> bool:
+        """Return whether all reports were accepted."""
+        return {entry.outcome for entry in self.journal.rows()} == {Outcome.ACCEPTED}
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
@@ -194,7 +214,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 async def test_each_report_has_its_shadow_before_it_until_enough_were_compared(world: World) -> None:
     for at in range(1_000, 6_000, 1_000):
-        assert await world.report(at) is Outcome.ACCEPTED
+        await world.report(at)
         await world.settled()
     # The hub compares a shadow when the next one comes.
     assert world.moments() == [1_000, 2_000, 3_000]
@@ -216,7 +236,7 @@ async def test_shadows_are_in_the_journal_and_in_no_report_of_it(world: World) -
     [shadow] = world.journal.rows("eth#2")
     assert (shadow.key, shadow.stage) == ("eth#2@1000", StageName.CONFIRMED)
     assert world.journal.check().problems == () and world.journal.check().outcomes == 2
-    assert all(stage.observed.feed == "eth" for stage in world.seen), "the reports' metrics hear nothing of it"
+    assert [key for key, *_ in world.heard.ends] == ["eth@1000"], "the reports' metrics hear nothing of it"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +248,7 @@ async def test_none_is_made_that_nobody_asks_for_or_that_can_not_be_proven_here(
     world.desk.tally = tally
     with capture_logs() as logs:
         for at in (1_000, 2_000):
-            assert await world.report(at) is Outcome.ACCEPTED
+            await world.report(at)
     assert world.moments() == [] and world.ends() == []
     told = [entry["reason"] for entry in logs if entry["event"] == "no shadow reports"]
     assert len(told) == (tally is not None and tally.model_number == 3)
@@ -259,9 +279,9 @@ async def test_a_proposal_that_is_withdrawn_or_activated_ends_it(world: World) -
     world.desk.tally = Tally(2, 0, 5)
     await world.shadows.look("eth")
     world.desk.tally = Tally(3, 0, 5)
-    assert await world.line.report(Observed("eth", world.ids["eth"], NORMAL, 3_000)) is Outcome.ACCEPTED
+    await world.line.report_now(Decided(1, (Observed("eth", world.ids["eth"], NORMAL, 3_000),)))
     await world.settled()
-    assert world.ends()[-1] == (Outcome.FAILED, "ModelNotProposed: …")
+    assert world.ends()[-1] == (Outcome.FAILED, "NothingDue: …")
     assert len(world.shadower.broadcasts) == 1
 
 
@@ -273,7 +293,8 @@ async def test_a_hub_that_does_not_answer_changes_nothing(world: World) -> None:
 
 
 async def test_a_report_of_another_feed_has_none(world: World) -> None:
-    assert await world.report(1_000, "btc") is Outcome.ACCEPTED
+    await world.report(1_000, "btc")
+    assert world.is_accepted
     assert world.moments() == []
 
 
@@ -289,11 +310,12 @@ async def test_a_report_of_another_feed_has_none(world: World) -> None:
     ],
 )
 async def test_a_shadow_that_can_not_be_proven_is_given_up(world: World, error: Exception, outcome: Outcome) -> None:
-    async def fails() -> None:
+    async def fails(scored: Scored) -> None:
         raise error
 
     world.proposed.before = fails
-    assert await world.report(1_000) is Outcome.ACCEPTED
+    await world.report(1_000)
+    assert world.is_accepted
     await world.settled()
     assert world.ends() == [(outcome, str(error))]
     assert world.metrics.counted(Counter.SHADOWS_DROPPED, "eth") == 1
@@ -309,7 +331,8 @@ async def test_a_shadow_that_can_not_be_signed_is_given_up(world: World, error: 
             raise error
 
     world.shadower.before = before
-    assert await world.report(1_000) is Outcome.ACCEPTED
+    await world.report(1_000)
+    assert world.is_accepted
     await world.settled()
     assert [reason for _, reason in world.ends()] == [str(error)]
     assert world.shadower.broadcasts == []
@@ -327,7 +350,8 @@ async def test_a_shadow_that_was_signed_is_followed_to_its_end(
             raise failures.pop()
 
     world.shadower.before = before
-    assert await world.report(1_000) is Outcome.ACCEPTED, "and the report did not wait for it"
+    await world.report(1_000)
+    assert world.is_accepted
     await world.settled()
     # It was sent after its report, so the hub refuses it.
     [(outcome, _)] = world.ends()
@@ -340,11 +364,12 @@ async def test_a_report_waits_for_so_long_and_no_longer(world: World) -> None:
     world.begin()
     hangs = asyncio.Event()
 
-    async def hang() -> None:
+    async def hang(scored: Scored) -> None:
         await hangs.wait()
 
     world.proposed.before = hang
-    assert await world.report(1_000) is Outcome.ACCEPTED
+    await world.report(1_000)
+    assert world.is_accepted
     count, waited = world.metrics.measured(Distribution.SHADOW_WAIT_SECONDS)
     assert count == 1 and 0.04 < waited < 1
     # Its proof may end: to stop the prover would leave a cold one for the next shadow.
@@ -352,19 +377,21 @@ async def test_a_report_waits_for_so_long_and_no_longer(world: World) -> None:
     await world.settled()
     assert world.ends() == [(Outcome.SUPERSEDED, LATE)]
     assert world.shadower.broadcasts == []
-    assert (await world.report(2_000), world.moments()) == (Outcome.ACCEPTED, [2_000])
+    await world.report(2_000)
+    assert world.moments() == [2_000] and world.is_accepted
 
 
 async def test_a_report_that_would_become_too_old_does_not_wait(world: World) -> None:
     world.shadows._slack = lambda observed: -1.0
     hangs = asyncio.Event()
 
-    async def hang() -> None:
+    async def hang(scored: Scored) -> None:
         await hangs.wait()
 
     world.proposed.before = hang
     async with asyncio.timeout(2):
-        assert await world.report(1_000) is Outcome.ACCEPTED
+        await world.report(1_000)
+        assert world.is_accepted
     hangs.set()
 
 
@@ -372,7 +399,7 @@ async def test_under_load_the_shadow_goes_first_overboard(world: World) -> None:
     """There is one prover. The shadow of eth has it when btc is due, and loses it at once."""
     reached, hangs = asyncio.Event(), asyncio.Event()
 
-    async def hang() -> None:
+    async def hang(scored: Scored) -> None:
         reached.set()
         await hangs.wait()
 
@@ -380,8 +407,9 @@ async def test_under_load_the_shadow_goes_first_overboard(world: World) -> None:
     eth = asyncio.create_task(world.report(1_000))
     async with asyncio.timeout(5):
         await reached.wait()
-        assert await world.report(1_000, "btc") is Outcome.ACCEPTED
-        assert await eth is Outcome.ACCEPTED
+        await world.report(1_000, "btc")
+        await eth
+    assert world.is_accepted
     await world.settled()
     assert world.ends() == [(Outcome.SUPERSEDED, "a report needed its prover")]
     assert world.proposed.proofs == 0
@@ -390,12 +418,11 @@ async def test_under_load_the_shadow_goes_first_overboard(world: World) -> None:
 async def test_a_shadow_is_not_proven_before_its_report_where_there_is_one_prover(world: World) -> None:
     order: list[str] = []
 
-    async def tell(name: str) -> None:
-        order.append(name)
+    async def tell(scored: Scored) -> None:
+        order.append("shadow" if scored.model_number == 2 else "report")
         await asyncio.sleep(0)
 
-    world.active.before = lambda: tell("report")
-    world.proposed.before = lambda: tell("shadow")
+    world.active.before = world.proposed.before = tell
     await world.report(1_000)
     assert order == ["report", "shadow"]
 
@@ -403,13 +430,14 @@ async def test_a_shadow_is_not_proven_before_its_report_where_there_is_one_prove
 async def test_a_shadow_that_can_not_be_journalled_is_not_sent(world: World) -> None:
     record = world.journal.record
 
-    def refuse(*stages: Stage) -> None:
-        if stages[0].observed.feed == "eth#2" and type(stages[0]).__name__ == "Submitted":
+    def refuse(*stages: Stage, superseded: Mapping[str, str] | None = None) -> None:
+        if stages[0].decided.feeds == ("eth#2",) and isinstance(stages[0], Submitted):
             raise JournalUnavailable("the disk is full")
-        record(*stages)
+        record(*stages, superseded=superseded or {})
 
     world.journal.record = refuse  # type: ignore[method-assign]
-    assert await world.report(1_000) is Outcome.ACCEPTED
+    await world.report(1_000)
+    assert world.is_accepted
     await world.settled()
     assert world.shadower.broadcasts == []
     assert world.ends() == [(Outcome.SUPERSEDED, "the disk is full")]
@@ -424,26 +452,28 @@ async def test_a_journal_that_is_gone_for_a_while_is_waited_for(world: World, mo
             raise failures.pop()
         finish(*arguments, **more)
 
-    async def fails() -> None:
+    async def fails(scored: Scored) -> None:
         raise ProverCrashed("panic")
 
     world.proposed.before = fails
     world.journal.finish = gone  # type: ignore[method-assign]
-    assert await world.report(1_000) is Outcome.ACCEPTED
+    await world.report(1_000)
+    assert world.is_accepted
     await world.settled()
     assert [outcome for outcome, _ in world.ends()] == [Outcome.SUPERSEDED]
 
 
 async def test_one_that_another_daemon_took_over_is_left_to_it(world: World) -> None:
-    def lost(*stages: Stage) -> None:
-        if stages[0].observed.feed == "eth#2":
+    def lost(*stages: Stage, superseded: Mapping[str, str] | None = None) -> None:
+        if stages[0].decided.feeds == ("eth#2",):
             raise JournalError("another daemon took over")
-        record(*stages)
+        record(*stages, superseded=superseded or {})
 
     record = world.journal.record
     world.journal.record = lost  # type: ignore[method-assign]
     with capture_logs() as logs:
-        assert await world.report(1_000) is Outcome.ACCEPTED
+        await world.report(1_000)
+        assert world.is_accepted
         await world.settled()
     assert "another daemon took over" in [entry["reason"] for entry in logs if entry["event"] == "a shadow is left"]
 
@@ -460,8 +490,8 @@ async def test_a_report_that_is_tried_again_has_one_shadow(world: World) -> None
         with pytest.raises(ChainUnavailable):
             await world.report(1_000)
         await world.settled()
-        [stage] = world.line.unfinished("eth")
-        assert await world.line.resume(stage) is Outcome.ACCEPTED
+        [stage] = world.journal.unfinished()
+        await world.go_on(stage)
         await world.settled()
     assert world.moments() == [1_000] and world.proposed.proofs == 1
     assert [entry for entry in logs if entry["event"] == "a shadow is left"] == []
@@ -490,10 +520,10 @@ async def test_killed_at_any_step_it_is_neither_lost_nor_made_twice(world: World
         reporting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reporting
-    open_ = {stage.observed.feed: stage for stage in world.journal.unfinished()}
-    assert type(open_["eth#2"]).__name__ == ("Proven" if step == "sign" else "Submitted")
+    open_ = {stage.feeds[0]: stage for stage in world.journal.unfinished()}
+    assert name_of(open_["eth#2"]) == ("proven" if step == "sign" else "submitted")
     running = await world.restart()
-    assert await world.line.resume(open_["eth"]) is Outcome.ACCEPTED
+    assert await world.line.report(open_["eth"]) == ()
     await world.settled()
     running.cancel()
     assert world.moments() == [1_000] and world.ends() == [(Outcome.ACCEPTED, "")]
@@ -504,9 +534,55 @@ async def test_killed_at_any_step_it_is_neither_lost_nor_made_twice(world: World
 
 
 async def test_one_of_a_model_that_is_gone_is_left_after_a_restart(world: World) -> None:
-    world.journal.record(Observed("eth#9", world.ids["eth"], NORMAL, 1_000))
+    world.journal.record(Decided(1, (Observed("eth#9", world.ids["eth"], NORMAL, 1_000),)))
     with capture_logs() as logs:
         running = await world.restart()
         await world.settled()
         running.cancel()
-    assert [entry["observation"] for entry in logs if "without circuits" in entry["event"]] == ["eth#9@1000"]
+    assert [entry["observations"] for entry in logs if "without circuits" in entry["event"]] == [["eth#9@1000"]]
+
+
+# --- several feeds -------------------------------------------------------------------------------------------------
+
+
+async def test_a_shadow_is_the_same_signed_report_and_judges_the_feeds_with_a_proposal(world: World) -> None:
+    await world.report(1_000, "eth", "btc")
+    await world.settled()
+    assert world.is_accepted and world.moments() == [1_000]
+    assert len(world.key.reports) == 1, "no second signature"
+    assert world.proposed.batches == [("eth#2",)] and len(world.active.batches[0]) == 2
+    [entry] = world.journal.rows("eth#2")
+    assert entry.round_id == 1 and world.journal.rows("btc#2") == []
+
+
+async def test_feeds_with_one_proposal_share_a_shadow_although_one_needs_no_more(world: World) -> None:
+    """The hub judges all for which the model is proposed, so the shadow has to have scores of all."""
+    world.desk.tallies[world.ids["btc"]] = Tally(2, 5, 5)
+    await world.report(1_000, "eth", "btc")
+    await world.settled()
+    assert world.moments() == [1_000, 1_000] and len(world.shadower.mined) == 1
+    assert sorted(world.proposed.batches[0]) == ["btc#2", "eth#2"]
+
+
+async def test_each_proposed_model_has_a_shadow_of_its_own(world: World) -> None:
+    third = FakeModel()
+    world.shadows._models = {2: world.proposed, 3: third}
+    world.desk.tallies[world.ids["btc"]] = Tally(3, 0, 5)
+    await world.report(1_000, "eth", "btc")
+    await world.settled()
+    assert world.proposed.batches == [("eth#2",)] and third.batches == [("btc#3",)]
+    assert world.ends("btc#3") == [(Outcome.ACCEPTED, "")] and len(world.key.reports) == 1
+
+
+async def test_a_report_that_is_signed_again_has_no_second_shadow(world: World) -> None:
+    moved = [StateMoved("its nonce is used up")]
+
+    def before(step: str) -> None:
+        if step == "sign" and moved:
+            raise moved.pop()
+
+    world.submitter.before = before
+    await world.shadows.look("eth")
+    await world.line.report_now(Decided(1, (Observed("eth", world.ids["eth"], NORMAL, 1_000),)))
+    await world.settled()
+    assert world.is_accepted and len(world.ends()) == 1 and world.proposed.proofs == 1
