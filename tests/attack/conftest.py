@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from oracle.chain.hub import Submission
 from oracle.chain.local.anvil import Anvil
 
 pytest.register_assert_rewrite("tests.attack.rig")
 
-from tests.attack.rig import ANOMALOUS, ANSWER, GENESIS, NORMAL, Proofs, Rig, Sighting  # noqa: E402
+from tests.attack.calldata import Calldata  # noqa: E402
+from tests.attack.node import GENESIS  # noqa: E402
+from tests.attack.proofs import Proofs  # noqa: E402
+from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, NORMAL, Rig, Sighting  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -36,22 +38,29 @@ def rig(deployed: Rig) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def normal(rig: Rig) -> Submission:
+def normal(rig: Rig) -> Calldata:
     """Return a submission that the hub accepts: round 2 of `solo`."""
     assert rig.state("solo").answer == ANSWER
     return rig.honest("solo", Sighting(NORMAL))
 
 
 @pytest.fixture
-def anomalous(rig: Rig) -> Submission:
+def anomalous(rig: Rig) -> Calldata:
     """Return a submission that the hub holds."""
     return rig.honest("solo", Sighting(ANOMALOUS))
 
 
 @pytest.fixture
-def quorum(rig: Rig) -> Submission:
-    """Return a submission of two of three reporters: round 2 of `trio`. Its answer is the higher of their two."""
-    return rig.honest("trio", Sighting(NORMAL - ANSWER // 1_000, 590, 2), Sighting(NORMAL, 600, 3))
+def quorum(rig: Rig) -> Calldata:
+    """Return a submission of three of five reporters: round 2 of `trio`. Their answers differ; the middle is normal."""
+    low, middle, high = COMMITTEE[:3]
+    apart = ANSWER // 1_000
+    return rig.honest(
+        "trio",
+        Sighting(NORMAL - apart, account=low),
+        Sighting(NORMAL, account=middle),
+        Sighting(NORMAL + apart, account=high),
+    )
 
 
 @pytest.fixture
