@@ -182,9 +182,8 @@ class FakeHub:
         if report.observed_at <= state.last_report_at:
             raise ContractRejected("ObservationNotNewer: the feed has a later report", "ObservationNotNewer", feed_id)
 
-    @staticmethod
-    def _check_signatures(signed: SignedReport, committee: Committee) -> None:
-        signers = [recover(CHAIN_ID, HUB_ADDRESS, signed.report, each) for each in signed.signatures]
+    def _check_signatures(self, signed: SignedReport, committee: Committee) -> None:
+        signers = [recover(CHAIN_ID, self.address, signed.report, each) for each in signed.signatures]
         for signer in signers:
             if signer not in committee.reporters:
                 raise ContractRejected(f"NotAReporter: {signer} is no reporter", "NotAReporter")

@@ -14,7 +14,8 @@ import pytest
 
 from oracle.chain.chainlink import ChainlinkFeed, LatestRound
 from oracle.chain.connect import pool
-from oracle.chain.deploy import Deployment, DeployPlan, FeedPlan, deploy
+from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
+from oracle.chain.deploy.terms import AdapterMode, AdapterTerms
 from oracle.chain.hub import Hub
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import LocalReporter
@@ -24,13 +25,14 @@ from oracle.chain.transport import jsonrpc
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import OnchainSourceConfig
-from oracle.core import encoding
 from oracle.core.errors import ChainUnavailable, DataError, OracleError, SourceUnavailable, WrongChain
-from oracle.core.types import Kind, Observed, Proven, Scored
+from oracle.core.report import Report, SignedReport
+from oracle.core.stages import Decided, Observed, Proven, Scored
+from oracle.core.types import Kind
 from oracle.sources.onchain.source import OnchainSource
 from tests.chaos.proxy import Act, NodeProxy, answer, drop, http_error, rewrite
 from tests.conformance import check_source
-from tests.fakes import feed_config, stub_artifact
+from tests.stubs import feed_config, stub_artifact
 
 NOW = 1_600_000_000
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -45,7 +47,7 @@ class Other:
 
     def source(self, name: str = "price", *, now: float = NOW + 20, address: str = "", **changes: Any) -> OnchainSource:
         feed = self.deployment.feeds[name]
-        found = address or (feed.strict_aggregator if changes.pop("strict", False) else feed.aggregator)
+        found = address or (feed.adapters[0].address if changes.pop("strict", False) else feed.aggregator)
         where = {} if "rpc_urls" in changes else {"rpc_url": self.chain.rpc_url}
         settings = {"type": "onchain", "chain_id": 31337, "max_age": 60, "address": found} | where | changes
         config = OnchainSourceConfig.model_validate(settings)
@@ -56,21 +58,19 @@ class Other:
 async def _deploy(chain: Anvil, path: Path) -> Deployment:
     async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
         owner = await keystore.local_chain_key(0, rpc)
-        plans = tuple(
-            FeedPlan(name, feed_config(f"{name} / USD"), (str(owner.address),), strict=True)
-            for name in ("price", "empty")
-        )
-        plan = DeployPlan(plans, {"default": [stub_artifact()]}, change_delay=0)
+        strict = (AdapterTerms(AdapterMode.STRICT),)
+        plans = tuple(FeedPlan(name, feed_config(f"{name} / USD"), adapters=strict) for name in ("price", "empty"))
+        committee = CommitteePlan("default", (str(owner.address),))
+        plan = DeployPlan((committee,), plans, {"default": [stub_artifact()]}, change_delay=0)
         deployment = await deploy(plan, rpc, owner, path, poll_s=0.01)
-        hub = Hub(rpc, deployment.hub)
-        submitter = Submitter(hub, Sender(rpc, owner, poll_s=0.01))
-        feed_id = deployment.feeds["price"].feed_id
+        submitter = Submitter(Hub(rpc, deployment.hub), Sender(rpc, owner, poll_s=0.01))
+        observed = Observed("price", deployment.feeds["price"].feed_id, 234_567_000_001, NOW)
         chain.rpc("evm_setNextBlockTimestamp", NOW + 10)
-        signed = LocalReporter(owner, chain.chain_id, deployment.hub).sign_observation(feed_id, 1, 234_567_000_001, NOW)
-        state = await hub.feed_state(feed_id)
-        observed = Observed("price", feed_id, 234_567_000_001, NOW)
-        features = encoding.features(state, observed.answer, NOW, 16)
-        proven = Proven(Scored(observed, 1, 1, (signed,), features, (-1_000, -500)), b"\1proof", "00" * 32, 0.1)
+        report = Report(1, 1, NOW, (observed.feed_id,), (1,))
+        signature = LocalReporter(owner, chain.chain_id, deployment.hub).sign_report(report, [observed.answer])
+        signed = SignedReport(report, (signature,))
+        scored = Scored(Decided(1, (observed,)), signed, 1, ((0,),), ((-1_000, -500),))
+        proven = Proven(scored, b"\1proof", "00" * 32, 0.1)
         submitted = await submitter.sign(proven)
         await submitter.broadcast(submitted)
         await submitter.confirm(submitted)

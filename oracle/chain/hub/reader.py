@@ -327,7 +327,14 @@ class Hub:
     async def lens(self) -> str:
         """Return the address of the lens that the hub names. It never changes, so it is asked for once."""
         if self._lens is None:
-            self._lens = await self.read("lens")
+            found: str = await self.read("lens")
+            with self._standing():
+                if not int(found, 16):
+                    raise DeploymentError(
+                        f"the contract at {self.address} names no lens, so it is no hub of this release: check the "
+                        "address and the deployment file"
+                    )
+            self._lens = found
         return self._lens
 
     async def look(self, function: str, *arguments: Any, block: BlockTag = "latest") -> Any:
