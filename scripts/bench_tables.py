@@ -53,8 +53,7 @@ def _machine(report: Report, arguments: str, holds: str = "the ratios hold") -> 
         f"commit {versions.get('commit', 'unknown')}, {report['measured_at'][:10]}, "
         f'`make bench ARGS="{arguments}"`, {report["seconds"] / 60:.0f} minutes. '
         + (
-            f"Other work was running (load {about['load_before']} at the start): "
-            f"{holds}, but the seconds are too long."
+            f"Other work was running (load {about['load_before']} at the start): {holds}, but the seconds are too long."
             if busy
             else "Nothing else was running."
         )
