@@ -138,14 +138,15 @@ class StageReader:
     def signed(self, connection: sa.Connection, limit: int) -> list[SignedTransaction]:
         """Return the latest signed transactions, at most `limit`, newest first."""
         query = (
-            sa.select(steps.c.report, steps.c.data, steps.c.blob)
-            .where(steps.c.stage == int(StageName.SUBMITTED))
+            sa.select(members.c.key, steps.c.data, steps.c.blob)
+            .join(members, members.c.report == steps.c.report)
+            .where(steps.c.stage == int(StageName.SUBMITTED), members.c.position == 0)
             .order_by(steps.c.id.desc())
             .limit(limit)
         )
         found = []
         for row in connection.execute(query):
-            with naming(self._name, f"report {row.report}"):
+            with naming(self._name, row.key):
                 data = rows.load_data(row.data)
                 nonce = data["nonce"]
                 if not isinstance(row.blob, bytes) or not isinstance(nonce, int):

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.core.errors import ConfigError, JournalError, JournalUnavailable, OracleError
-from oracle.core.types import Confirmed, Outcome, Submitted
+from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal
 from oracle.feeds.journal.databases import PostgresDatabase, password_of
-from oracle.feeds.journal.migrations import newest
+from oracle.feeds.journal.migrations import newest, upgrade
+from oracle.feeds.journal.rows import dump
 from oracle.feeds.journal.schema import REVISION
 from tests.postgres import Postgres
 from tests.unit.feeds.journal.test_journal import confirmed, observed, proven, replacement, scored, stages, submitted
@@ -91,12 +93,12 @@ def test_the_whole_way_in_both(place: Place) -> None:
         with pytest.raises(JournalError, match="comes as PROVEN, but is OBSERVED"):
             journal.record(stages(1)[2])
         with pytest.raises(JournalError, match="has ended as accepted"):
-            journal.finish("eth-usd@5", Outcome.FAILED, "")
+            journal.finish(["eth-usd@5"], Outcome.FAILED, "")
     with place.open() as journal:
         assert journal.unfinished() == [stages(at)[at - 1] for at in (1, 2, 3, 4)]
         [entry] = journal.confirmed()
         assert (entry.answer, entry.scores, entry.gas_used) == (-(2**127 - 1), (-(2**127 - 1), 2**127 - 1), 512_345)
-        journal.finish("eth-usd@1", Outcome.FAILED, "with a \0 and a ü")
+        journal.finish(["eth-usd@1"], Outcome.FAILED, "with a \0 and a ü")
         assert journal.rows()[-1].reason == "with a \ufffd and a ü"
         assert journal.counts() == {"open": 3, "accepted": 1, "held": 0, "superseded": 0, "failed": 1}
         assert journal.has("eth-usd@1") and not journal.has("eth-usd@9")
@@ -108,7 +110,7 @@ def test_the_whole_way_in_both(place: Place) -> None:
 
 OUTCOME = """INSERT INTO outcomes (key, number, outcome, reason, at, summary, trail, previous, digest)
     VALUES ('{}', 9, '{}', '', 1, '', '', '', '')"""
-STEP = "INSERT INTO transitions (key, attempt, stage, sequence, at, data) VALUES ('{}', {}, {}, {}, 1, '{{}}')"
+STEP = "INSERT INTO steps (report, stage, sequence, at, data) VALUES ({}, {}, {}, 1, '{{}}')"
 PERMIT = "INSERT INTO compaction_permit (id) VALUES (1)"
 
 
@@ -116,29 +118,34 @@ def test_both_databases_refuse_by_themselves(place: Place) -> None:
     journal = place.open()
     for stage in stages(1):
         journal.record(stage)
-    journal.record(observed(2))
+    for stage in stages(2)[:2]:
+        journal.record(stage)
     refused = [
         OUTCOME.format("eth-usd@1", "held"),
         OUTCOME.format("eth-usd@2", "strange"),
         OUTCOME.format("x@1", "held"),
-        STEP.format("eth-usd@1", 9, 2, 0),
-        STEP.format("eth-usd@2", 1, 1, 0),
+        STEP.format(1, 9, 0),
+        STEP.format(2, 2, 0),
+        "INSERT INTO members (report, position, key) VALUES (2, 1, 'eth-usd@1')",
         "UPDATE outcomes SET outcome = 'held'",
-        "UPDATE transitions SET data = '{}'",
+        "UPDATE steps SET data = '{}'",
+        "UPDATE decisions SET others = '[]'",
+        "UPDATE members SET position = 5",
         "UPDATE observations SET answer = '1'",
         "DELETE FROM outcomes",
-        "DELETE FROM transitions",
+        "DELETE FROM steps",
+        "DELETE FROM members",
         "DELETE FROM compactions; DELETE FROM observations" if place.is_postgres else "DELETE FROM observations",
         "INSERT INTO leader (id, epoch, holder, expires) VALUES (2, 1, '', 0)",
-        *(["TRUNCATE transitions", "TRUNCATE outcomes"] if place.is_postgres else []),
+        *(["TRUNCATE steps", "TRUNCATE outcomes"] if place.is_postgres else []),
     ]
     for statement in refused:
         with pytest.raises(Exception, match=r"(?i)append-only|ended|unique|check|foreign key"):
             place.execute(statement)
-    # Transitions of an open observation can't be deleted, even with the permit.
+    # Steps of an open report can't be deleted, even with the permit.
     place.execute(PERMIT)
     with pytest.raises(Exception, match="append-only"):
-        place.execute("DELETE FROM transitions WHERE key = 'eth-usd@2'")
+        place.execute("DELETE FROM steps WHERE report = 2")
 
 
 def test_a_transaction_that_is_replaced_leaves_all_its_hashes(place: Place) -> None:
@@ -181,7 +188,7 @@ def test_a_standby_takes_over_and_writes_nothing_before(place: Place) -> None:
     assert second.try_lead() and second.is_leader
     assert second.leader().epoch == 2
     second.record(observed(2))
-    assert [stage.observed.observed_at for stage in second.unfinished()] == [1, 2]
+    assert [stage.decided.observed_at for stage in second.unfinished()] == [1, 2]
 
 
 def test_a_leader_that_was_replaced_writes_nothing(place: Place) -> None:
@@ -229,7 +236,7 @@ CHILD = """
     from oracle.core.errors import JournalUnavailable, OracleError
     from oracle.feeds.journal import Journal
     from oracle.feeds.journal.databases import PostgresDatabase
-    from oracle.core.types import Observed
+    from oracle.core.stages import Decided, Observed
     where = Path({where!r}) if {where!r}.startswith("/") else PostgresDatabase({where!r})
     journal = Journal(where, lease_s=1)
     if {doing!r} == "within":
@@ -243,7 +250,7 @@ CHILD = """
     try:
         for at in range(10**6):
             try:
-                journal.record(Observed("child", b"\\1" * 32, 1, at))
+                journal.record(Decided(1, (Observed("child", b"\\1" * 32, 1, at),)))
             except JournalUnavailable:
                 pass  # stopped in a transaction, which the server ended: asked again, as the daemon does
             if {doing!r} == "within":
@@ -354,7 +361,7 @@ def test_a_leader_that_is_stopped_within_a_transaction_keeps_sqlite_s_lock(
             assert not standby.try_lead(), "it is alive again"
             child.kill()
             until_it_leads(standby)
-            assert [stage.observed.feed for stage in standby.unfinished()] == ["child"]
+            assert [stage.feeds[0] for stage in standby.unfinished()] == ["child"]
 
 
 def test_a_leader_whose_release_gives_no_signs_of_life_is_not_replaced(
@@ -415,16 +422,18 @@ def test_compaction_keeps_what_counts_and_nothing_that_is_open(place: Place) -> 
     journal = full(place)
     entries, counts, digest = journal.rows(), journal.counts(), journal.check().digest
     done = journal.compact(keep_days=7.5)
-    assert (done.observations, done.rows) == (2, 10)
+    assert (done.observations, done.rows) == (2, 8)
     assert journal.compact(keep_days=7.5).observations == 0
     assert (journal.rows(), journal.counts()) == (entries, counts)
     audit = journal.check(expected=digest)
     assert (audit.outcomes, audit.compacted, audit.digest, audit.problems) == (3, 2, digest, ())
-    with pytest.raises(JournalError, match="has ended"):
+    with pytest.raises(JournalError, match="an observation is reported once"):
         journal.record(stages(1)[0])
+    with pytest.raises(JournalError, match="has ended"):
+        journal.record(stages(1)[1])
     assert journal.unfinished() == [observed(4)]
     with pytest.raises(Exception, match="append-only"):
-        place.execute("DELETE FROM transitions")
+        place.execute("DELETE FROM steps")
     journal.vacuum()
 
 
@@ -433,9 +442,10 @@ def test_compaction_keeps_what_counts_and_nothing_that_is_open(place: Place) -> 
     [
         ("outcomes", "UPDATE outcomes SET gas_used = 1 WHERE number = 2", "eth-usd@2: its outcome"),
         ("observations", "UPDATE observations SET answer = '7' WHERE key = 'eth-usd@2'", "eth-usd@2: its outcome"),
-        ("transitions", "UPDATE transitions SET at = 5 WHERE key = 'eth-usd@3'", "eth-usd@3: its transitions"),
-        ("transitions", "DELETE FROM transitions WHERE key = 'eth-usd@3'", "eth-usd@3: its transitions are missing"),
-        ("transitions", "DELETE FROM transitions WHERE key = 'eth-usd@3' AND stage = 3", "or some are missing"),
+        ("observations", "UPDATE observations SET recorded_at = 7 WHERE key = 'eth-usd@2'", "eth-usd@2: its outcome"),
+        ("steps", "UPDATE steps SET at = 5 WHERE report = 3", "eth-usd@3: its steps"),
+        ("steps", "DELETE FROM steps WHERE report = 3", "eth-usd@3: its steps are missing"),
+        ("steps", "DELETE FROM steps WHERE report = 3 AND stage = 3", "or some are missing"),
         ("outcomes", "DELETE FROM outcomes WHERE number = 2", "1 outcome(s) before it are missing"),
         ("outcomes", "DELETE FROM outcomes WHERE number = 3", "there is no outcome with the digest"),
     ],
@@ -455,7 +465,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-_FIELDS = ("round_id", "batch", "scores", "features", "signed", "model_number", "tx_hash", "nonce", "prove_seconds")
+_FIELDS = ("report", "signatures", "scores", "features", "model_number", "tx_hash", "nonce", "prove_seconds")
 
 
 def refusal(look: Callable[[], object]) -> str | None:
@@ -471,9 +481,8 @@ def _data(draw: st.DrawFn) -> str:
     """Draw any text, any JSON, or a row's own data with one part replaced."""
     if draw(st.booleans()):
         return draw(st.text(max_size=20) | _JSON.map(json.dumps))
-    good = {
-        "round_id": 5, "model_number": 1, "features": [1], "scores": ["1"], "signed": [], "tx_hash": "ab", "nonce": 1,
-        "prove_seconds": 1.0, "artifact_hash": "x",
+    good = json.loads(dump(scored(observed()))[0]) | {
+        "tx_hash": "ab", "nonce": 1, "prove_seconds": 1.0, "artifact_hash": "x"
     }  # fmt: skip
     return json.dumps(good | {draw(st.sampled_from(_FIELDS)): draw(_JSON)})
 
@@ -483,16 +492,16 @@ def test_whatever_a_row_holds_is_read_or_refused(place: Place) -> None:
     for at in (1, 2, 3):
         for stage in stages(at)[: at + 1]:
             journal.record(stage)
-    place.drop_trigger("update", "transitions")
+    place.drop_trigger("update", "steps")
 
     @settings(max_examples=15 if place.is_postgres else 60)
     @given(data=_data(), stage=st.sampled_from([2, 3, 4]), column=st.sampled_from(["data", "stage", "blob"]))
     def read(data: str, stage: int, column: str) -> None:
         text = data.replace("\0", "").encode("utf-8", "ignore").decode().replace("'", "''")
         value = {"data": f"'{text}'", "stage": str(9 + len(text)), "blob": "NULL"}[column]
-        where = f"WHERE key = 'eth-usd@{stage - 1}' AND stage = {stage}"
-        [(before, blob)] = place.execute(f"SELECT data, blob FROM transitions {where}")
-        place.execute(f"UPDATE transitions SET {column} = {value} {where}")
+        where = f"WHERE report = {stage - 1} AND stage = {stage}"
+        [(before, blob)] = place.execute(f"SELECT data, blob FROM steps {where}")
+        place.execute(f"UPDATE steps SET {column} = {value} {where}")
         try:
             for look in (journal.unfinished, journal.rows, journal.signed, journal.check):
                 said = refusal(look)
@@ -500,9 +509,8 @@ def test_whatever_a_row_holds_is_read_or_refused(place: Place) -> None:
         finally:
             kept = "NULL" if blob is None else (f"'\\x{blob.hex()}'" if place.is_postgres else f"x'{blob.hex()}'")
             restored = f"data = '{before}', blob = {kept}, stage = {stage}"
-            key = f"key = 'eth-usd@{stage - 1}'"
-            last = f"id = (SELECT max(id) FROM transitions WHERE {key})"
-            place.execute(f"UPDATE transitions SET {restored} WHERE {last}")
+            last = f"id = (SELECT max(id) FROM steps WHERE report = {stage - 1})"
+            place.execute(f"UPDATE steps SET {restored} WHERE {last}")
 
     read()
     assert len(journal.unfinished()) == 3
@@ -516,129 +524,37 @@ def test_what_sqlite_lets_in_is_refused_by_name(tmp_path: Path, value: str) -> N
         journal = place.open()
         for stage in stages(1)[:3]:
             journal.record(stage)
-        place.drop_trigger("update", "transitions")
-        place.execute(f"UPDATE transitions SET data = {value} WHERE stage = 2")
+        place.drop_trigger("update", "steps")
+        place.execute(f"UPDATE steps SET data = {value} WHERE stage = 2")
         with pytest.raises(JournalError, match="eth-usd@1"):
             journal.unfinished()
 
 
 # --- versions ------------------------------------------------------------------------------------------------------
 
-VERSION_1 = """
-CREATE TABLE schema_version (version INTEGER NOT NULL);
-CREATE TABLE observations (
-    id INTEGER NOT NULL, "key" TEXT NOT NULL, feed TEXT NOT NULL, feed_id BLOB NOT NULL, answer TEXT NOT NULL,
-    observed_at INTEGER NOT NULL, PRIMARY KEY (id), UNIQUE ("key"));
-CREATE INDEX ix_observations_feed ON observations (feed);
-CREATE TABLE transitions (
-    id INTEGER NOT NULL, "key" TEXT NOT NULL, attempt INTEGER NOT NULL, stage INTEGER NOT NULL, at FLOAT NOT NULL,
-    data TEXT NOT NULL, "blob" BLOB, PRIMARY KEY (id), UNIQUE ("key", attempt, stage),
-    FOREIGN KEY("key") REFERENCES observations ("key"));
-CREATE TABLE outcomes (
-    "key" TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, at FLOAT NOT NULL, tx_hash BLOB,
-    block_number INTEGER, gas_used INTEGER, PRIMARY KEY ("key"), FOREIGN KEY("key") REFERENCES observations ("key"),
-    CHECK (outcome IN ('accepted', 'held', 'superseded', 'failed')));
-CREATE TRIGGER nothing_after_an_outcome BEFORE INSERT ON transitions
-    WHEN EXISTS (SELECT 1 FROM outcomes WHERE key = NEW.key)
-    BEGIN SELECT RAISE(ABORT, 'the observation has ended'); END;
-CREATE TRIGGER no_update_of_outcomes BEFORE UPDATE ON outcomes
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER no_delete_of_transitions BEFORE DELETE ON transitions
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-INSERT INTO schema_version VALUES (1);
-"""
 
-
-def of_version_1(path: Path) -> None:
-    """Create a journal of the release before the migrations: one ended on the chain, one off it, and one is open."""
-    from oracle.feeds.journal.rows import STAGES, dump
-
-    connection = sqlite3.connect(path)
-    connection.executescript(VERSION_1)
-    for at, reached in ((1, 5), (2, 1), (3, 4)):
-        first = observed(at)
-        connection.execute(
-            "INSERT INTO observations (key, feed, feed_id, answer, observed_at) VALUES (?, ?, ?, ?, ?)",
-            (first.key, first.feed, first.feed_id, str(first.answer), at),
-        )
-        for stage in stages(at)[:reached]:
-            data, blob = dump(stage)
-            connection.execute(
-                "INSERT INTO transitions (key, attempt, stage, at, data, blob) VALUES (?, 1, ?, 7.25, ?, ?)",
-                (first.key, int(STAGES[type(stage)]), data, blob),
-            )
-    connection.execute("INSERT INTO outcomes VALUES ('eth-usd@2', 'failed', 'no funds', 8.5, NULL, NULL, NULL)")
-    connection.execute("INSERT INTO outcomes VALUES ('eth-usd@1', 'accepted', '', 9.5, ?, 99, 512345)", (b"\x03" * 32,))
-    connection.commit()
-    connection.close()
-
-
-def test_a_file_of_the_first_version_is_taken_over_without_loss(tmp_path: Path) -> None:
+def test_a_journal_of_another_hub_s_release_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    of_version_1(path)
-    with pytest.raises(JournalError, match="oracle journal migrate"):
-        Journal(path, read_only=True)
-    for _ in range(2):
-        with Journal(path) as journal:
-            assert journal.unfinished() == [stages(3)[3]]
-            ended = {entry.key: entry for entry in journal.rows() if entry.outcome is not None}
-            assert (ended["eth-usd@2"].reason, ended["eth-usd@2"].finished_at) == ("no funds", 8.5)
-            first = ended["eth-usd@1"]
-            assert (first.round_id, first.scores[1], first.tx_hash, first.recorded_at, first.attempts) == (
-                5, 2**127 - 1, b"\x03" * 32, 7.25, 1,
-            )  # fmt: skip
-            audit = journal.check()
-            assert (audit.outcomes, audit.problems) == (2, ())
-    with Journal(path) as journal:
-        last = stages(3)[4]
-        assert isinstance(last, Confirmed)
-        journal.record(last)
-
-
-def test_replacements_of_between_two_releases_are_taken_over(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite"
-    of_version_1(path)
-    fourth = stages(3)[3]
-    assert isinstance(fourth, Submitted)
-    second = replacement(fourth)
     connection = sqlite3.connect(path)
     connection.executescript(
-        """CREATE TABLE replacements (id INTEGER PRIMARY KEY, key TEXT, attempt INTEGER, number INTEGER, at FLOAT,
-               tx_hash BLOB, nonce INTEGER, raw BLOB);
-           UPDATE schema_version SET version = 2;"""
+        """CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (3);
+           CREATE TABLE observations (key TEXT); CREATE TABLE transitions (key TEXT); CREATE TABLE outcomes (key TEXT);
+           CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0002');"""
     )
-    values = (fourth.observed.key, 1, 1, 7.5, second.tx_hash, second.nonce, second.raw_transaction)
-    connection.execute(
-        "INSERT INTO replacements (key, attempt, number, at, tx_hash, nonce, raw) VALUES (?, ?, ?, ?, ?, ?, ?)", values
-    )
-    connection.commit()
     connection.close()
-    with Journal(path) as journal:
-        assert journal.unfinished() == [second]
-        assert journal.check().problems == ()
-
-
-def test_a_takeover_that_is_cut_off_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "journal.sqlite"
-    of_version_1(path)
-    from oracle.feeds.journal import trail
-
-    def fail(*_: Any) -> bytes:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(trail, "digest_of", fail)
-    with pytest.raises(KeyboardInterrupt):
-        Journal(path)
-    monkeypatch.undo()
-    with Journal(path) as journal:
-        assert journal.counts() == {"open": 1, "accepted": 1, "held": 0, "superseded": 0, "failed": 1}
+    for options in ({}, {"read_only": True}):
+        with pytest.raises(JournalError, match="has schema version 3, of a release whose hub had another signature"):
+            Journal(path, **options)  # type: ignore[arg-type]
 
 
 def test_a_new_journal_has_the_schema_that_the_migrations_make(tmp_path: Path) -> None:
     assert newest() == REVISION
-    of_version_1(tmp_path / "old.sqlite")
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
+    with engine.begin() as connection:
+        upgrade(connection)
+    engine.dispose()
     schemas = []
-    for name in ("old.sqlite", "new.sqlite"):
+    for name in ("migrated.sqlite", "new.sqlite"):
         Journal(tmp_path / name).close()
         connection = sqlite3.connect(tmp_path / name)
         rows = connection.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY 1, 2")
@@ -655,7 +571,7 @@ def test_a_newer_schema_is_refused(place: Place) -> None:
     place.open().close()
     place.execute("UPDATE alembic_version SET version_num = '0099'")
     for options in ({}, {"read_only": True}):
-        with pytest.raises(JournalError, match=r"\(0099\), this release knows 3; use the release that wrote it"):
+        with pytest.raises(JournalError, match=r"\(0099\), this release knows 4; use the release that wrote it"):
             place.open(**options)
 
 

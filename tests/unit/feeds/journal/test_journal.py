@@ -16,19 +16,26 @@ from typing import Any
 import pytest
 
 from oracle.core.errors import JournalError, JournalUnavailable
-from oracle.core.types import Confirmed, Observed, Outcome, Proven, Scored, SignedObservation, Stage, Submitted
+from oracle.core.report import Report, ReporterSignature, SignedReport
+from oracle.core.stages import Confirmed, Decided, Observed, Proven, Scored, Stage, Submitted
+from oracle.core.types import Outcome
 from oracle.feeds.journal import SCHEMA_VERSION, Journal, StageName
 
 HUGE = 2**127 - 1
+FEED_ID, PEER_ID = b"\x01" * 32, b"\x09" * 32
 
 
-def observed(at: int = 1_000, feed: str = "eth-usd") -> Observed:
-    return Observed(feed, b"\x01" * 32, -HUGE, at)
+def observed(at: int = 1_000, feed: str = "eth-usd") -> Decided:
+    """Return a decision with one observation, and the answer of a peer."""
+    return Decided(3, (Observed(feed, FEED_ID, -HUGE, at),), ((PEER_ID, HUGE),))
 
 
-def scored(of: Observed, round_id: int = 5) -> Scored:
-    signed = SignedObservation(of.answer, of.observed_at, 27, b"\xff" * 32, b"\x02" * 32)
-    return Scored(of, round_id, 1, (signed, signed), (-32_767, 0, 1_000), (-HUGE, HUGE))
+def scored(of: Decided, round_id: int = 5) -> Scored:
+    ids = (*(each.feed_id for each in of.due), PEER_ID)
+    report = Report(of.committee, 2, of.observed_at, ids, (*[round_id] * len(of.due), 0))
+    signature = ReporterSignature((-HUGE,) * len(ids), b"\x05" * 32, b"\xff" * 32, b"\x02" * 32)
+    rows = len(of.due)
+    return Scored(of, SignedReport(report, (signature,) * 2), 1, ((-32_767, 0, 1_000),) * rows, ((-HUGE, HUGE),) * rows)
 
 
 def proven(of: Scored) -> Proven:
@@ -39,17 +46,21 @@ def submitted(of: Proven) -> Submitted:
     return Submitted(of, b"\x03" * 32, b"\x02raw\x00", 7)
 
 
-def confirmed(of: Submitted, outcome: Outcome = Outcome.ACCEPTED) -> Confirmed:
-    return Confirmed(of, outcome, 99, 512_345, 2_000.5)
+def confirmed(of: Submitted, *outcomes: Outcome) -> Confirmed:
+    return Confirmed(of, outcomes or (Outcome.ACCEPTED,) * len(of.due), 99, 512_345, 2_000.5)
 
 
-def stages(at: int = 1_000, feed: str = "eth-usd") -> list[Stage]:
-    """Return all stages of one observation."""
-    first = observed(at, feed)
+def way(first: Decided) -> list[Stage]:
+    """Return all stages of a report."""
     second = scored(first)
     third = proven(second)
     fourth = submitted(third)
     return [first, second, third, fourth, confirmed(fourth)]
+
+
+def stages(at: int = 1_000, feed: str = "eth-usd") -> list[Stage]:
+    """Return all stages of a report of one observation."""
+    return way(observed(at, feed))
 
 
 @pytest.fixture
@@ -65,20 +76,20 @@ def journal(path: Path) -> Iterator[Journal]:
 
 @pytest.mark.parametrize("reached", [1, 2, 3, 4])
 def test_an_open_observation_comes_back_as_it_was(path: Path, reached: int) -> None:
-    way = stages()[:reached]
+    passed = stages()[:reached]
     with Journal(path) as journal:
-        for stage in way:
+        for stage in passed:
             journal.record(stage)
     with Journal(path) as journal:
-        assert journal.unfinished() == [way[-1]]
+        assert journal.unfinished() == [passed[-1]]
 
 
 def test_open_observations_come_oldest_first_and_ended_ones_not_at_all(journal: Journal) -> None:
     for at, feed, reached in ((30, "b", 1), (10, "a", 5), (20, "a", 3), (5, "c", 2)):
         for stage in stages(at, feed)[:reached]:
             journal.record(stage)
-    assert [stage.observed.key for stage in journal.unfinished()] == ["b@30", "a@20", "c@5"]
-    assert [type(stage) for stage in journal.unfinished()] == [Observed, Proven, Scored]
+    assert [stage.keys[0] for stage in journal.unfinished()] == ["b@30", "a@20", "c@5"]
+    assert [type(stage) for stage in journal.unfinished()] == [Decided, Proven, Scored]
     assert journal.counts() == {"open": 3, "accepted": 1, "held": 0, "superseded": 0, "failed": 0}
     assert journal.counts("a") == {"open": 1, "accepted": 1, "held": 0, "superseded": 0, "failed": 0}
 
@@ -96,6 +107,7 @@ def test_a_confirmation_ends_an_observation(path: Path) -> None:
     assert (entry.block_number, entry.gas_used, entry.tx_hash) == (99, 512_345, b"\x03" * 32)
     assert entry.prove_seconds == 0.1234567890123
     assert (entry.recorded_at, entry.finished_at, entry.latency) == (100.0, 105.5, 5.5)
+    assert entry.attempts == 1
 
 
 def test_rows_are_newest_first_and_limited(journal: Journal) -> None:
@@ -109,7 +121,7 @@ def test_rows_are_newest_first_and_limited(journal: Journal) -> None:
 
 def test_finish_keeps_outcome_and_reason(journal: Journal) -> None:
     journal.record(observed())
-    journal.finish("eth-usd@1000", Outcome.SUPERSEDED, "a newer report is on-chain")
+    journal.finish(["eth-usd@1000"], Outcome.SUPERSEDED, "a newer report is on-chain")
     [entry] = journal.rows()
     assert (entry.outcome, entry.reason) == (Outcome.SUPERSEDED, "a newer report is on-chain")
     assert entry.stage is StageName.OBSERVED
@@ -118,13 +130,13 @@ def test_finish_keeps_outcome_and_reason(journal: Journal) -> None:
 
 
 def test_a_second_outcome_is_refused(journal: Journal) -> None:
-    way = stages()
-    for stage in way:
+    passed = stages()
+    for stage in passed:
         journal.record(stage)
     with pytest.raises(JournalError, match="has ended as accepted"):
-        journal.finish("eth-usd@1000", Outcome.FAILED, "")
+        journal.finish(["eth-usd@1000"], Outcome.FAILED, "")
     with pytest.raises(JournalError, match="has ended as accepted"):
-        journal.record(way[1])
+        journal.record(passed[1])
     assert journal.counts()["accepted"] == 1
 
 
@@ -137,12 +149,16 @@ AN_OUTCOME = """INSERT INTO outcomes (key, number, outcome, reason, at, summary,
     [
         (AN_OUTCOME.format("eth-usd@1000", "held"), "UNIQUE"),
         (
-            "INSERT INTO transitions (key, attempt, stage, at, data) VALUES ('eth-usd@1000', 9, 2, 1, '{}')",
+            "INSERT INTO steps (report, stage, sequence, at, data) VALUES (1, 2, 9, 1, '{}')",
             "has ended",
         ),
+        ("INSERT INTO members (report, position, key) VALUES (1, 9, 'eth-usd@1000')", "has ended"),
+        ("UPDATE decisions SET others = ''", "append-only"),
+        ("DELETE FROM members", "append-only"),
+        ("DELETE FROM reports", "append-only"),
         ("UPDATE outcomes SET outcome = 'held'", "append-only"),
         ("DELETE FROM outcomes", "append-only"),
-        ("DELETE FROM transitions", "append-only"),
+        ("DELETE FROM steps", "append-only"),
         ("UPDATE observations SET answer = '1'", "append-only"),
         (AN_OUTCOME.format("x@1", "held"), "FOREIGN KEY"),
     ],
@@ -185,8 +201,8 @@ def test_stages_go_forward_one_by_one(journal: Journal) -> None:
     with pytest.raises(JournalError, match="comes as CONFIRMED, but is PROVEN"):
         journal.record(fifth)
     journal.record(fourth)
-    with pytest.raises(JournalError, match="not in the journal"):
-        journal.finish("eth-usd@1", Outcome.FAILED, "")
+    with pytest.raises(JournalError, match="never journalled"):
+        journal.finish(["eth-usd@1"], Outcome.FAILED, "")
     assert journal.unfinished() == [fourth]
 
 
@@ -194,7 +210,9 @@ def test_a_stage_must_follow_from_what_was_journalled(journal: Journal) -> None:
     first = observed()
     journal.record(first)
     with pytest.raises(JournalError, match="another answer"):
-        journal.record(scored(replace(first, answer=1)))
+        journal.record(scored(replace(first, due=(replace(first.due[0], answer=1),))))
+    with pytest.raises(JournalError, match="another answer"):
+        journal.record(scored(replace(first, others=())))
     journal.record(scored(first, round_id=5))
     with pytest.raises(JournalError, match="of another SCORED"):
         journal.record(proven(scored(first, round_id=6)))
@@ -219,15 +237,15 @@ def test_a_new_attempt_begins_with_scored(journal: Journal) -> None:
 def test_has_knows_open_and_ended_observations(journal: Journal) -> None:
     journal.record(observed(1))
     journal.record(observed(2))
-    journal.finish("eth-usd@2", Outcome.FAILED, "no funds")
+    journal.finish(["eth-usd@2"], Outcome.FAILED, "no funds")
     assert journal.has("eth-usd@1")
     assert journal.has("eth-usd@2")
     assert not journal.has("eth-usd@3")
 
 
 def test_a_failed_call_changes_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    way = stages()
-    for stage in way[:4]:
+    passed = stages()
+    for stage in passed[:4]:
         journal.record(stage)
 
     def fail(*_: Any) -> None:
@@ -235,10 +253,10 @@ def test_a_failed_call_changes_nothing(journal: Journal, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(journal._writer, "_end", fail)
     with pytest.raises(RuntimeError):
-        journal.record(way[4])
+        journal.record(passed[4])
     monkeypatch.undo()
-    assert journal.unfinished() == [way[3]]
-    journal.record(way[4])
+    assert journal.unfinished() == [passed[3]]
+    journal.record(passed[4])
 
 
 def test_files_are_private_and_durable(journal: Journal, path: Path) -> None:
@@ -420,12 +438,94 @@ def test_an_altered_row_is_reported_not_guessed(journal: Journal, path: Path) ->
     for stage in stages()[:2]:
         journal.record(stage)
     connection = sqlite3.connect(path)
-    connection.execute("DROP TRIGGER no_update_of_transitions")
-    connection.execute("UPDATE transitions SET data = '{}' WHERE stage = 2")
+    connection.execute("DROP TRIGGER no_update_of_steps")
+    connection.execute("UPDATE steps SET data = '{}' WHERE stage = 2")
     connection.commit()
     connection.close()
     with pytest.raises(JournalError, match="eth-usd@1000 can't be restored"):
         journal.unfinished()
+
+
+# --- reports of several feeds --------------------------------------------------------------------------------------
+
+
+def three(at: int = 1_000) -> Decided:
+    due = tuple(Observed(name, bytes([index]) * 32, index, at) for index, name in enumerate("abc", 1))
+    return Decided(3, due, ((PEER_ID, HUGE),))
+
+
+@pytest.mark.parametrize("reached", [1, 2, 3, 4])
+def test_an_open_report_of_several_comes_back_as_one(path: Path, reached: int) -> None:
+    passed = way(three())[:reached]
+    with Journal(path) as journal:
+        for stage in passed:
+            journal.record(stage)
+        assert journal.counts()["open"] == 3
+        assert {entry.stage for entry in journal.rows()} == {StageName(reached)}
+    with Journal(path) as journal:
+        assert journal.unfinished() == [passed[-1]]
+
+
+def test_all_observations_of_a_report_end_at_once_each_in_its_own_way(journal: Journal) -> None:
+    first, second, third, fourth, _ = way(three())
+    for stage in (first, second, third, fourth):
+        journal.record(stage)
+    assert isinstance(fourth, Submitted)
+    journal.record(confirmed(fourth, Outcome.ACCEPTED, Outcome.HELD, Outcome.ACCEPTED))
+    assert {entry.key: entry.outcome for entry in journal.rows()} == {
+        "a@1000": Outcome.ACCEPTED, "b@1000": Outcome.HELD, "c@1000": Outcome.ACCEPTED
+    }  # fmt: skip
+    assert {(entry.gas_used, entry.tx_hash, entry.round_id) for entry in journal.rows()} == {
+        (512_345 // 3, b"\x03" * 32, 5)
+    }
+    assert journal.unfinished() == [] and journal.check().problems == ()
+
+
+@pytest.mark.parametrize("reached", [1, 2, 3, 4])
+def test_what_is_left_of_a_report_after_an_end_has_to_be_signed_again(journal: Journal, reached: int) -> None:
+    for stage in way(three())[:reached]:
+        journal.record(stage)
+    journal.finish(["b@1000"], Outcome.FAILED, "the feed is paused")
+    [left] = journal.unfinished()
+    assert left == three().only(["a@1000", "c@1000"]), "with b's answer, for whoever has it as a peer"
+    for stage in way(left)[1:]:
+        journal.record(stage)
+    assert journal.counts() == {"open": 0, "accepted": 2, "held": 0, "superseded": 0, "failed": 1}
+    assert [entry.attempts for entry in journal.rows()] == [1 + (reached > 1), 1, 1 + (reached > 1)]
+    assert journal.check().problems == ()
+
+
+def test_a_report_whose_feeds_have_parted_is_not_gone_on_with(journal: Journal) -> None:
+    first, second, third, fourth, _ = way(three())
+    for stage in (first, second, third):
+        journal.record(stage)
+    alone, rest = three().only(["b@1000"]), three().only(["a@1000", "c@1000"])
+    assert alone is not None and rest is not None
+    journal.record(scored(alone))
+    with pytest.raises(JournalError, match="come as one report, but are of several"):
+        journal.record(fourth)
+    assert journal.unfinished() == [rest, scored(alone)]
+    journal.record(scored(rest, 6))
+    assert journal.unfinished() == [scored(rest, 6), scored(alone)]
+
+
+def test_a_decision_and_what_it_supersedes_are_written_together(journal: Journal) -> None:
+    journal.record(three())
+    journal.record(three(1_001), superseded=dict.fromkeys(three().keys, "overtaken"))
+    assert journal.counts()["superseded"] == 3 and journal.unfinished() == [three(1_001)]
+    with pytest.raises(JournalError, match="has ended as superseded"):
+        journal.record(three(1_002), superseded={"a@1000": "overtaken"})
+    assert journal.unfinished() == [three(1_001)], "neither is written"
+
+
+def test_observations_of_several_times_are_no_report(journal: Journal) -> None:
+    mixed = replace(three(), due=(three().due[0], *three(1_001).due[1:]))
+    with pytest.raises(JournalError, match="are of several times"):
+        journal.record(mixed)
+    journal.record(three())
+    journal.record(three(1_001))
+    with pytest.raises(JournalError, match="another answer"):
+        journal.record(scored(mixed))
 
 
 # --- replacements --------------------------------------------------------------------------------------------------
