@@ -308,9 +308,9 @@ def a_key_is_lost(operator: Operator) -> None:
         return keystore.address_of(operator.folder / "keystore/next.json")
 
     said = operator.follow(section)
-    assert f"oracle feed propose-reporters {FEED} {new()} --quorum 1" in said, "what it prints is what the box has"
+    assert f"oracle committee propose-reporters {new()} --quorum 1" in said, "what it prints is what the box has"
     assert "proposed reporters" in said
-    assert f"feed {FEED}: done, {new()} reports" in operator.follow(section)
+    assert f"committee default: done, {new()} reports" in operator.follow(section)
     operator.edit("keystore/reporter.json", "keystore/next.json")
     operator.follow(section)
     operator.delivers("2000.60")

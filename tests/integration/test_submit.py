@@ -466,7 +466,9 @@ async def test_refused_with_the_reason(
     changes = {"answer": 2_000, **deviations}
     if medians := changes.pop("medians", None):
         # A relayer that names a row although nobody has an answer.
-        monkeypatch.setattr(Submission, "of", lambda *parts: Submission(*parts[:3], medians, parts[3]))
+        monkeypatch.setattr(
+            Submission, "of", lambda model, signed, scores, proof: Submission(model, signed, scores, medians, proof)
+        )
     proven = await world.proven({"price": changes.pop("answer")}, **changes)
     with pytest.raises(error, match=name):
         await world.submitter.sign(proven)
@@ -567,7 +569,7 @@ async def test_the_fake_hub_refuses_as_the_hub_does(world: World) -> None:
     deviations: list[dict[str, Any]] = [{"round_id": 7}, {"proof": BAD_PROOF}, {"answer": 0}, {"epoch": 3}]
     deviations += [{"model_number": 2}, {"feed": "quorum", "signers": 2}]
     for each in deviations:
-        changes = {"answer": 2_000, "feed": "price"} | each
+        changes: dict[str, Any] = {"answer": 2_000, "feed": "price"} | each
         proven = await world.proven({changes.pop("feed"): changes.pop("answer")}, **changes)
         with pytest.raises((ContractRejected, StateMoved)) as real:
             await world.submitter.sign(proven)
