@@ -21,7 +21,7 @@ abstract contract OracleTest is Test {
     bytes internal constant FEATURES = hex"001011121301";
     uint8 internal constant LENGTH = 6;
     /// Everything that a hub derives, for feeds with two peers.
-    bytes internal constant ALL_FEATURES = hex"00101112131415161718191a1b0203040507080601";
+    bytes internal constant ALL_FEATURES = hex"00101112131415161718191a1b0203040507060801";
     int128 internal constant NO_ANSWER = type(int128).min;
     uint32 internal constant HEARTBEAT = 3_600;
     uint32 internal constant MAX_AGE = 600;
@@ -386,17 +386,23 @@ abstract contract OracleTest is Test {
         view
         returns (int256[] memory window)
     {
-        window = new int256[](features.length);
-        for (uint256 j = 0; j < features.length; ++j) {
-            window[j] = _feature(draft, index, uint8(features[j]));
-        }
-    }
-
-    function _feature(Draft memory draft, uint256 index, uint8 code) internal view returns (int256) {
         bytes32 id = draft.feedIds[index];
         IZkOracleLens.FeedState memory state = lens.feedState(hub, id);
         IZkOracle.FeedConfig memory config = lens.feedConfig(hub, id);
         int128[] memory sorted = _present(draft, index);
+        window = new int256[](features.length);
+        for (uint256 j = 0; j < features.length; ++j) {
+            window[j] = _feature(draft, state, config, sorted, uint8(features[j]));
+        }
+    }
+
+    function _feature(
+        Draft memory draft,
+        IZkOracleLens.FeedState memory state,
+        IZkOracle.FeedConfig memory config,
+        int128[] memory sorted,
+        uint8 code
+    ) internal view returns (int256) {
         int128 answer = sorted[sorted.length / 2];
         if (code >= 16) return state.returns_[code - 16];
         if (code == 0) return state.roundId == 0 ? int256(0) : _move(config, answer, state.answer);
