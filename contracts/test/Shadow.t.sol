@@ -6,26 +6,40 @@ import {OracleTest} from "./OracleTest.sol";
 
 /// @dev The shadow period of a proposed model.
 contract ShadowTest is OracleTest {
-    uint256 internal constant SECOND_HASH = 99;
-
     uint16 internal second;
 
     function setUp() public override {
         super.setUp();
-        second = _addModel(SECOND_HASH, architectureId, keccak256("second"), SCORE_UNIT);
+        second = _addModel(99, architectureId, keccak256("second"), SCORE_UNIT);
         _report(feedId, PRICE, -1);
         skip(HEARTBEAT);
     }
 
     function test_shadowWritesNothingButTheTally() public {
         _propose(1, 500);
-        IZkOracle.FeedState memory before = hub.feedState(feedId);
+        bytes memory before = abi.encode(lens.feedState(hub, feedId));
         vm.expectEmit(address(hub));
         emit IZkOracle.ShadowScored(feedId, 2, 101e8, _now(), second, _scores(-400_000));
         _shadow(101e8, -400_000);
-        assertEq(abi.encode(hub.feedState(feedId)), abi.encode(before));
+        assertEq(abi.encode(lens.feedState(hub, feedId)), before);
         assertEq(hub.getRound(feedId, 2).publishedAt, 0);
         _assertTally(1, 0, 0, 0);
+    }
+
+    /// @dev The reporters sign once. What the proposed model is shown is what the active model judges.
+    function test_oneSetOfSignatures() public {
+        _propose(1, 500);
+        Draft memory draft = _draft(feedId, 101e8, -300_000);
+        IZkOracle.Submission memory submission = _proven(draft);
+        draft.modelNumber = second;
+        draft.scores[0] = _scores(-400_000);
+        IZkOracle.Submission memory shadow = _proven(draft);
+        assertEq(abi.encode(shadow.signatures), abi.encode(submission.signatures));
+        hub.submitShadow(shadow);
+        hub.submit(submission);
+        skip(60);
+        _shadow(102e8, -1);
+        _assertTally(2, 1, 0, 100);
     }
 
     function test_bothAccept() public {
@@ -44,6 +58,8 @@ contract ShadowTest is OracleTest {
         _shadow(101e8, 200_000);
         _report(feedId, 101e8, -300_000);
         skip(60);
+        vm.expectEmit(address(hub));
+        emit IZkOracle.ShadowCompared(feedId, 2, second, false, 500);
         _shadow(102e8, -1);
         _assertTally(2, 1, 1, 500);
     }
@@ -57,6 +73,15 @@ contract ShadowTest is OracleTest {
         _assertTally(2, 1, 1, 400);
     }
 
+    function test_bothHold() public {
+        _propose(1, 500);
+        _shadow(50e8, 100_000);
+        _report(feedId, 50e8, 300_000);
+        skip(60);
+        _shadow(51e8, -1);
+        _assertTally(2, 1, 0, 200);
+    }
+
     /// @dev The model called a confirmed round anomalous, and its score says so.
     function test_confirmedRoundCountsAsAnomalous() public {
         _propose(1, 500);
@@ -66,7 +91,7 @@ contract ShadowTest is OracleTest {
         skip(CONFIRM_DELAY);
         _shadow(50e8, 200_000);
         _report(feedId, 50e8, 300_000);
-        assertEq(hub.feedState(feedId).answer, 50e8);
+        assertEq(lens.feedState(hub, feedId).answer, 50e8);
         skip(60);
         _shadow(51e8, -1);
         _assertTally(2, 1, 0, 100);
@@ -85,10 +110,14 @@ contract ShadowTest is OracleTest {
         _shadow(104e8, -1);
         _report(feedId, 60e8, 1); // likewise, held
         skip(60);
+        _shadow(60e8, -1);
+        skip(1);
+        _report(feedId, 60e8, 1); // held, at another time
+        skip(60);
         _shadow(105e8, -1);
         skip(60);
         _shadow(105e8, -1); // no report between
-        _assertTally(5, 0, 0, 0);
+        _assertTally(6, 0, 0, 0);
     }
 
     function test_activationNeedsEnoughAndNear() public {
@@ -108,19 +137,18 @@ contract ShadowTest is OracleTest {
         hub.activateModel(feedId);
         _assertTally(2, 1, 0, 200);
         skip(60);
-        _shadow(102e8, -300_000);
+        _shadow(102e8, -350_000);
         _report(feedId, 102e8, -200_000);
         vm.prank(ADMIN);
         hub.activateModel(feedId);
-        assertEq(hub.feedState(feedId).modelNumber, second);
+        assertEq(lens.feedState(hub, feedId).modelNumber, second);
         IZkOracle.ShadowTally memory none;
-        assertEq(abi.encode(hub.shadow(feedId)), abi.encode(none));
+        assertEq(abi.encode(lens.shadow(hub, feedId)), abi.encode(none));
         // Rounds continue in one phase.
         modelNumber = second;
         skip(60);
-        IZkOracle.FeedUpdate memory update = _update(feedId, 103e8, -1);
-        assertEq(update.roundId, 5);
-        hub.submit(second, _one(update), _proofFor(SECOND_HASH, update));
+        _report(feedId, 103e8, -1);
+        assertEq(lens.feedState(hub, feedId).roundId, 5);
         assertEq(hub.getRound(feedId, 5).modelNumber, second);
         assertEq(hub.getRound(feedId, 4).modelNumber, 1);
     }
@@ -131,55 +159,103 @@ contract ShadowTest is OracleTest {
         skip(DELAY);
         vm.prank(ADMIN);
         hub.activateModel(feedId);
-        assertEq(hub.feedState(feedId).modelNumber, second);
+        assertEq(lens.feedState(hub, feedId).modelNumber, second);
     }
 
     function test_onlyForTheProposedModel() public {
-        IZkOracle.FeedUpdate memory update = _update(feedId, 101e8, -1);
-        bytes memory proof = _proofFor(SECOND_HASH, update);
-        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ModelNotProposed.selector, feedId, second, 0));
-        hub.submitShadow(second, _one(update), proof);
+        IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
+        vm.expectRevert(IZkOracle.NothingDue.selector);
+        hub.submitShadow(shadow);
         _propose(1, 500);
-        bytes memory active = _proofFor(MODEL_HASH, update);
-        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ModelNotProposed.selector, feedId, modelNumber, second));
-        hub.submitShadow(modelNumber, _one(update), active);
+        IZkOracle.Submission memory active = _proven(_draft(feedId, 101e8, -1));
+        vm.expectRevert(IZkOracle.NothingDue.selector);
+        hub.submitShadow(active);
+        bytes memory proof = shadow.proof;
+        shadow.proof = active.proof;
         vm.expectRevert(IZkOracle.ProofRejected.selector);
-        hub.submitShadow(second, _one(update), active);
+        hub.submitShadow(shadow);
+        shadow.proof = proof;
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.ModelNotActive.selector, feedId, second, modelNumber));
-        hub.submit(second, _one(update), proof);
+        hub.submit(shadow);
+        // A cancelled proposal is none.
+        vm.prank(GUARDIAN);
+        hub.cancelModel(feedId);
+        vm.expectRevert(IZkOracle.NothingDue.selector);
+        hub.submitShadow(shadow);
+    }
+
+    /// @dev A proposal is judged until the last second at which it can be activated.
+    function test_expiredProposal() public {
+        _propose(1, 500);
+        uint64 until = uint64(_now()) + DELAY + CHANGE_WINDOW;
+        vm.warp(until);
+        _shadow(101e8, -1);
+        vm.warp(until + 1);
+        IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
+        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ProposalExpired.selector, until));
+        hub.submitShadow(shadow);
+        _assertTally(1, 0, 0, 0);
+        vm.prank(ADMIN);
+        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ProposalExpired.selector, until));
+        hub.activateModel(feedId);
     }
 
     function test_oneReportCountsOnce() public {
         _propose(1, 500);
-        IZkOracle.FeedUpdate memory update = _update(feedId, 101e8, -1);
-        bytes memory proof = _proofFor(SECOND_HASH, update);
-        hub.submitShadow(second, _one(update), proof);
+        IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
+        hub.submitShadow(shadow);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.ObservationNotNewer.selector, feedId, _now(), _now()));
-        hub.submitShadow(second, _one(update), proof);
+        hub.submitShadow(shadow);
         _assertTally(1, 0, 0, 0);
+    }
+
+    /// @dev A report that the active model has judged is too late for the proposed one.
+    function test_shadowComesFirst() public {
+        _propose(1, 500);
+        IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
+        shadow.roundIds[0] = 3;
+        vm.expectRevert(abi.encodeWithSelector(IZkOracle.WrongRound.selector, feedId, 3, 2));
+        hub.submitShadow(shadow);
+        shadow.roundIds[0] = 2;
+        _report(feedId, 50e8, 1);
+        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ObservationNotNewer.selector, feedId, _now(), _now()));
+        hub.submitShadow(shadow);
     }
 
     function test_pausedFeedTakesNone() public {
         _propose(1, 500);
         vm.prank(GUARDIAN);
         hub.pause(feedId);
-        IZkOracle.FeedUpdate memory update = _update(feedId, 101e8, -1);
-        bytes memory proof = _proofFor(SECOND_HASH, update);
+        IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.FeedPaused.selector, feedId));
-        hub.submitShadow(second, _one(update), proof);
+        hub.submitShadow(shadow);
+    }
+
+    /// @dev A shadow submission is signed and within the quorum as any other.
+    function test_unsignedShadow() public {
+        _propose(1, 500);
+        IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
+        shadow.answers = abi.encodePacked(int128(102e8));
+        vm.expectPartialRevert(IZkOracle.NotAReporter.selector);
+        hub.submitShadow(shadow);
+        shadow.answers = "";
+        shadow.signatures = new IZkOracle.Signature[](0);
+        vm.expectRevert(abi.encodeWithSelector(IZkOracle.QuorumNotMet.selector, feedId, 0, 1));
+        hub.submitShadow(shadow);
     }
 
     function test_proposingAgainAndCancellingEmptyTheTally() public {
         _propose(1, 500);
         _shadow(101e8, -1);
         _propose(3, 7);
-        IZkOracle.ShadowTally memory tally = hub.shadow(feedId);
+        IZkOracle.ShadowTally memory tally = lens.shadow(hub, feedId);
         assertEq(tally.reports, 0);
         assertEq(tally.minCompared, 3);
         assertEq(tally.maxDistance, 7);
         vm.prank(GUARDIAN);
         hub.cancelModel(feedId);
-        assertEq(hub.shadow(feedId).minCompared, 0);
+        IZkOracle.ShadowTally memory none;
+        assertEq(abi.encode(lens.shadow(hub, feedId)), abi.encode(none));
     }
 
     /// @dev Comparisons with the model that is rolled back say nothing about the one that returns.
@@ -198,9 +274,8 @@ contract ShadowTest is OracleTest {
         emit IZkOracle.ModelRolledBack(feedId, 1, second);
         hub.rollbackModel(feedId);
         vm.stopPrank();
-        (IZkOracle.Proposals memory proposed,) = hub.proposals(feedId);
-        assertEq(proposed.model, 0);
-        assertEq(hub.shadow(feedId).minCompared, 0);
+        assertEq(lens.proposals(hub, feedId).model, 0);
+        assertEq(lens.shadow(hub, feedId).minCompared, 0);
         skip(DELAY);
         vm.prank(ADMIN);
         vm.expectRevert(IZkOracle.NothingProposed.selector);
@@ -208,28 +283,78 @@ contract ShadowTest is OracleTest {
     }
 
     function test_batchOfShadows() public {
-        vm.prank(ADMIN);
-        bytes32 other = _addFeed("BTC / USD", IZkOracle.Kind.RELATIVE, 1);
-        _report(other, PRICE, -1);
-        skip(60);
-        bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (feedId, other);
-        _sort(ids);
+        (bytes32[] memory ids, Draft memory draft) = _pair();
         vm.startPrank(ADMIN);
         hub.proposeModel(ids[0], second, 1, 500);
         hub.proposeModel(ids[1], second, 1, 500);
         vm.stopPrank();
-        IZkOracle.FeedUpdate[] memory updates = new IZkOracle.FeedUpdate[](2);
-        (int128[] memory answers, uint32[] memory times) = (new int128[](2), new uint32[](2));
-        for (uint256 i = 0; i < 2; ++i) {
-            (answers[i], times[i]) = (PRICE, _now());
-            updates[i] = _update(ids[i], PRICE, i == 0 ? int256(-1) : int256(1));
-        }
-        uint256[] memory instances = _instances(updates, answers, times, 4);
-        instances[0] = SECOND_HASH;
-        hub.submitShadow(second, updates, _proof(instances));
-        assertEq(hub.shadow(ids[0]).reports, 1);
-        assertEq(hub.shadow(ids[1]).reports, 1);
+        (draft.modelNumber, draft.scores[1]) = (second, _scores(1));
+        hub.submitShadow(_proven(draft));
+        assertEq(lens.shadow(hub, ids[0]).reports, 1);
+        assertEq(lens.shadow(hub, ids[1]).reports, 1);
+    }
+
+    /// @dev A report lists feeds whose models are no one's proposal. The same signatures serve: for the proposed model
+    /// they are references, whatever their state.
+    function test_feedsWithoutTheProposalAreReferences() public {
+        (bytes32[] memory ids, Draft memory draft) = _pair();
+        vm.startPrank(ADMIN);
+        hub.proposeModel(ids[1], second, 1, 500);
+        vm.stopPrank();
+        IZkOracle.Submission memory submission = _proven(draft);
+        draft.modelNumber = second;
+        Draft memory judged = draft;
+        IZkOracle.Submission memory shadow = _signed(draft);
+        assertEq(abi.encode(shadow.signatures), abi.encode(submission.signatures));
+        // Only the second feed is in the statement.
+        shadow.scores = abi.encodePacked(int128(-5));
+        int256[][] memory windows = new int256[][](1);
+        windows[0] = _window(judged, 1, FEATURES);
+        int256[][] memory scores = new int256[][](1);
+        scores[0] = _scores(-5);
+        shadow.proof = _proof(_statement(99, windows, scores, 1));
+        // A reference may be paused, and its round may be written.
+        vm.prank(GUARDIAN);
+        hub.pause(ids[0]);
+        vm.expectEmit(address(hub));
+        emit IZkOracle.ShadowScored(ids[1], 2, PRICE, _now(), second, _scores(-5));
+        hub.submitShadow(shadow);
+        assertEq(lens.shadow(hub, ids[1]).reports, 1);
+        assertEq(lens.shadow(hub, ids[0]).reports, 0);
+        // Scores of feeds that are not judged are too many.
+        shadow.scores = abi.encodePacked(int128(-5), int128(-5));
+        skip(1);
+        (shadow.observedAt, draft.observedAt) = (_now(), _now());
+        vm.expectRevert(IZkOracle.MalformedSubmission.selector);
+        hub.submitShadow(shadow);
+    }
+
+    /// @dev A reference is signed by a quorum all the same.
+    function test_referencesOfAShadowNeedAQuorum() public {
+        (bytes32[] memory ids, Draft memory draft) = _pair();
+        vm.prank(ADMIN);
+        hub.proposeModel(ids[1], second, 1, 500);
+        draft.modelNumber = second;
+        draft.answers[0][0] = NO_ANSWER;
+        draft.scores = new int256[][](1);
+        draft.scores[0] = _scores(-5);
+        IZkOracle.Submission memory shadow = _signed(draft);
+        vm.expectRevert(abi.encodeWithSelector(IZkOracle.QuorumNotMet.selector, ids[0], 0, 1));
+        hub.submitShadow(shadow);
+    }
+
+    /// @dev Two feeds with a round each, and a report of both.
+    function _pair() internal returns (bytes32[] memory ids, Draft memory draft) {
+        vm.prank(ADMIN);
+        bytes32 other = _addFeed("BTC / USD", IZkOracle.Kind.RELATIVE, solo);
+        _report(other, PRICE, -1);
+        skip(60);
+        ids = new bytes32[](2);
+        (ids[0], ids[1]) = (feedId, other);
+        _sort(ids);
+        (int128[] memory answers, int256[] memory scores) = (new int128[](2), new int256[](2));
+        (answers[0], answers[1], scores[0], scores[1]) = (PRICE, PRICE, -1, -1);
+        draft = _draftOf(ids, answers, scores, 1);
     }
 
     function _propose(uint32 minCompared, uint32 maxDistance) internal {
@@ -239,27 +364,19 @@ contract ShadowTest is OracleTest {
 
     /// @dev The proposed model's verdict on a report observed now.
     function _shadow(int128 answer, int256 score) internal {
-        IZkOracle.FeedUpdate memory update = _update(feedId, answer, score);
-        bytes memory proof = _proofFor(SECOND_HASH, update);
+        IZkOracle.Submission memory submission = _shadowOf(answer, score);
         vm.prank(RELAYER);
-        hub.submitShadow(second, _one(update), proof);
+        hub.submitShadow(submission);
     }
 
-    function _proofFor(uint256 modelHash, IZkOracle.FeedUpdate memory update) internal view returns (bytes memory) {
-        (int128[] memory answers, uint32[] memory times) = (new int128[](1), new uint32[](1));
-        (answers[0], times[0]) = (update.observations[0].answer, update.observations[0].observedAt);
-        uint256[] memory instances = _instances(_one(update), answers, times, 1);
-        instances[0] = modelHash;
-        return _proof(instances);
-    }
-
-    function _scores(int256 score) internal pure returns (int256[] memory scores) {
-        scores = new int256[](1);
-        scores[0] = score;
+    function _shadowOf(int128 answer, int256 score) internal view returns (IZkOracle.Submission memory) {
+        Draft memory draft = _draft(feedId, answer, score);
+        draft.modelNumber = second;
+        return _proven(draft);
     }
 
     function _assertTally(uint32 reports, uint32 compared, uint32 disagreements, uint32 distance) internal view {
-        IZkOracle.ShadowTally memory tally = hub.shadow(feedId);
+        IZkOracle.ShadowTally memory tally = lens.shadow(hub, feedId);
         assertEq(tally.modelNumber, second);
         assertEq(tally.reports, reports, "reports");
         assertEq(tally.compared, compared, "compared");
