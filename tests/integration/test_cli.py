@@ -56,7 +56,8 @@ def test_an_unknown_key(workspace: Workspace) -> None:
 
 
 def test_a_bad_address(workspace: Workspace) -> None:
-    workspace.configure(feed("one", workspace.recording("one", [1, 2]), reporters=["0x1234"]))
+    committee = '[[committees]]\nname = "default"\nreporters = ["0x1234"]'
+    workspace.configure(feed("one", workspace.recording("one", [1, 2])), more=committee)
     refused(workspace, "deploy", code=2, says=r"reporters.*'0x1234' is not an address")
 
 

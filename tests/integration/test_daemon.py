@@ -315,7 +315,7 @@ def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> 
 
     async def reporters() -> tuple[str, ...]:
         async with Rpc(workspace.chain.rpc_url) as rpc:
-            return await Hub(rpc, deployment.hub).reporters(deployment.feeds["one"].feed_id)
+            return (await Hub(rpc, deployment.hub).committee(deployment.committees["default"].number)).reporters
 
     assert asyncio.run(reporters()) == (made.stdout.strip(),)
     assert "correct horse" not in workspace.log()
