@@ -105,6 +105,9 @@ class FakeHub:
         self.reads.append(feed_id)
         return self.states[feed_id]
 
+    async def feed_states(self, feed_ids: Sequence[bytes], block: BlockTag = "latest") -> tuple[FeedState, ...]:
+        return tuple([await self.feed_state(feed_id) for feed_id in feed_ids])
+
     async def feed_config(self, feed_id: bytes) -> HubFeedConfig:
         self._require(feed_id)
         return self.configs[feed_id]

@@ -119,7 +119,7 @@ async def run_daemon(
             await daemon.run(
                 committees,
                 parts.desk,
-                parts.hub.feed_state,
+                parts.hub.feed_states,
                 parts.journal.has,
                 stop,
                 turns=turns,

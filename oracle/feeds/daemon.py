@@ -12,9 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
@@ -53,7 +52,7 @@ class CommitteeFeeds:
 async def run(
     committees: Sequence[CommitteeFeeds],
     desk: Desk,
-    state: Callable[[bytes], Coroutine[Any, Any, FeedState]],
+    states: Callable[[Sequence[bytes]], Awaitable[Sequence[FeedState]]],
     known: Callable[[str], bool],
     stop: asyncio.Event | None = None,
     *,
@@ -68,7 +67,7 @@ async def run(
     Args:
         committees: The committees with their feeds.
         desk: Takes their reports to the chain.
-        state: Reads a feed's state from the chain.
+        states: Reads the states of feeds from the chain.
         known: Returns whether the journal has an observation with this key.
         stop: Set to stop.
         turns: Called at the end of each turn of a feed; must not raise.
@@ -82,7 +81,7 @@ async def run(
     with _signals(stop, reload):
         await _resume(desk, feeds, stop)
         sending = asyncio.create_task(desk.run(), name="desk")
-        watches = [_Watch(each, desk, state, known, turns) for each in committees]
+        watches = [_Watch(each, desk, states, known, turns) for each in committees]
         observing = asyncio.create_task(together(*(each.run() for each in watches)), name="looks")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({sending, observing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,7 +120,7 @@ class _Watch:
 
     committee: CommitteeFeeds
     desk: Desk
-    state: Callable[[bytes], Coroutine[Any, Any, FeedState]]
+    states: Callable[[Sequence[bytes]], Awaitable[Sequence[FeedState]]]
     known: Callable[[str], bool]
     turns: Turns | None
     backoff: Backoff = field(default_factory=lambda: Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S))
@@ -187,7 +186,7 @@ class _Watch:
         ]
         if not live:
             return Decision()
-        found = await together(*(self.state(look.sightings[feed].feed_id) for feed in live))
+        found = await self.states([look.sightings[feed].feed_id for feed in live])
         states = {each.feed_id: each for each in found}
         for feed in live:
             self._warn(feed, look, states[look.sightings[feed].feed_id])

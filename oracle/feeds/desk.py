@@ -82,6 +82,7 @@ class Desk:
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
         self._stopping = asyncio.Event()
+        self._is_closed = False
         self.ended: dict[str, Fatal] = {}
         """The feeds that a fatal error has ended."""
 
@@ -142,9 +143,9 @@ class Desk:
     # --- what goes out ---
 
     async def run(self) -> None:
-        """Send reports on their way until it is cancelled, or stopped."""
+        """Send reports on their way until the desk is stopped."""
         loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
+        while not self._is_closed:
             if self._crash is not None:
                 raise self._crash
             self._news.clear()
@@ -159,15 +160,21 @@ class Desk:
                     await self._news.wait()
 
     async def stop(self, grace_s: float) -> int:
-        """Begin no further report, and give those that are under way some time to end.
+        """Take no further report, and give those that are here some time to end.
 
         Returns:
             How many were cut off. That loses nothing: the journal has how far they came.
         """
         self._stopping.set()
+        self._queue.take_out(list(self._under_way))  # these would begin only after another report's end
+        self._queue.hurry()
         self._tell()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._tasks or (len(self._queue) and not self._is_closed):
+                    await self._changed.wait()
+        self._is_closed = True
+        self._tell()
         cut_off = list(self._tasks)
         for task in cut_off:
             task.cancel()

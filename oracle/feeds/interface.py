@@ -88,6 +88,10 @@ class HubReader(Protocol):
         """Return the feed's state at the latest block."""
         ...
 
+    async def feed_states(self, feed_ids: Sequence[bytes]) -> Sequence[FeedState]:
+        """Return the states of several feeds, in their order, all of one block."""
+        ...
+
     async def round(self, feed_id: bytes, round_id: int) -> AcceptedRound | None:
         """Return a round, or None if the hub does not have it."""
         ...

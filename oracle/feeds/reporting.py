@@ -212,9 +212,7 @@ class Reporting:
     async def _read(self, decided: Decided) -> tuple[Committee, Mapping[bytes, FeedState], Mapping[bytes, FeedTerms]]:
         """Read the committee, the state of each feed that is due, and the terms of these and of their peers."""
         ids = [each.feed_id for each in decided.due]
-        committee, found = await together(
-            self._hub.committee(decided.committee), together(*(self._hub.feed_state(feed_id) for feed_id in ids))
-        )
+        committee, found = await together(self._hub.committee(decided.committee), self._hub.feed_states(ids))
         states = dict(zip(ids, found, strict=True))
         terms = {each: await self._hub.feed_config(each) for each in {*ids, *deriving.peers(states.values())}}
         return committee, states, terms

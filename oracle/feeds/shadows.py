@@ -25,7 +25,6 @@ from typing import Protocol
 import structlog
 
 from oracle.core.backoff import Backoff
-from oracle.core.concurrency import together
 from oracle.core.errors import JournalError, JournalUnavailable, OracleError, Retryable, StateMoved
 from oracle.core.stages import SHADOW, Decided, Observed, OpenStage, Proven, Scored, Submitted, name_of
 from oracle.core.types import Outcome
@@ -307,7 +306,7 @@ class Shadows(Shadowing):
         """Derive what the proposed model says of a signed report."""
         assert isinstance(of, Scored)
         ids = [each.feed_id for each in shadow.decided.due]
-        states = dict(zip(ids, await together(*(self._hub.feed_state(each) for each in ids)), strict=True))
+        states = dict(zip(ids, await self._hub.feed_states(ids), strict=True))
         terms = {each: await self._hub.feed_config(each) for each in {*ids, *deriving.peers(states.values())}}
         model = self._models[shadow.model_number]
         features = deriving.features(shadow.decided, of.signed, states, terms, model)

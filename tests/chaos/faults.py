@@ -27,14 +27,15 @@ from eth_utils.crypto import keccak
 from oracle.chain.hub import encode_submission
 from oracle.chain.keys.keystore import import_key
 from oracle.chain.local.anvil import Anvil
-from oracle.core.types import Outcome, Submitted
+from oracle.core.stages import Submitted
+from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal, StageName
 from oracle.feeds.journal.databases import PostgresDatabase
 from oracle.proving.artifact import SRS
 from tests.chaos import feedserver
 from tests.chaos.feedserver import FeedServer, self_signed
 from tests.chaos.proxy import Call, Http, NodeProxy, answer, delay, drop, http_error, lose_answer, refuse
-from tests.chaos.scene import PASSWORD, RPC_KEY, Scene, events
+from tests.chaos.scene import PASSWORD, RPC_KEY, Scene, events, log_lines
 from tests.integration.workspace import eventually
 from tests.postgres import Postgres
 
@@ -170,7 +171,8 @@ def killed_proven(scene: Scene) -> Steps:
     yield
     scene.start()
     scene.until_ended(key)
-    assert scene.log().count(f'"observation": "{key}", "seconds"') == 1, "the proof was made again"
+    made = [line for line in log_lines(scene.log()) if line.get("event") == "proven" and key in line["observations"]]
+    assert len(made) == 1, "the proof was made again"
 
 
 @fault(

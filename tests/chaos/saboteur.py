@@ -26,17 +26,18 @@ def _die() -> None:
 def _kill_at(when: str, stage: str, feed: str = "") -> None:
     import sqlalchemy as sa
 
+    from oracle.core.stages import name_of
     from oracle.feeds.journal import Journal
 
     record = Journal.record
     reached = False
 
-    def recording(self: Journal, *stages: Any) -> None:
+    def recording(self: Journal, *stages: Any, **more: Any) -> None:
         nonlocal reached
-        reached = any(type(each).__name__.upper() == stage and feed in ("", each.observed.feed) for each in stages)
+        reached = any(name_of(each).upper() == stage and (not feed or feed in each.feeds) for each in stages)
         if reached and when == "before":
             _die()
-        record(self, *stages)
+        record(self, *stages, **more)
         if reached and when == "after":
             _die()
 

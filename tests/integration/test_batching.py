@@ -1,4 +1,4 @@
-"""Tests of four feeds in one proof: real proofs, a real chain, and failures in between."""
+"""Tests of four feeds in one report: real proofs, a real chain, and failures in between."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ import pytest
 from oracle.app.running import RunningOracle, open_oracle
 from oracle.chain.deploy import load_deployment
 from oracle.chain.keys import keystore
-from oracle.chain.keys.signer import LocalReporter
+from oracle.chain.keys.signer import ReporterKey
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.rpc import Rpc
 from oracle.config import load
 from oracle.core.errors import ChainUnavailable
-from oracle.core.types import Observed, OpenStage, Outcome, Proven, Stage, Submitted
+from oracle.core.stages import Decided, Observed, Proven, Submitted
+from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal
-from oracle.feeds.pipeline import Pipeline
+from oracle.feeds.reporting import Reporting
+from oracle.feeds.signing import LocalSigners
 from tests.integration.workspace import Workspace, eventually, feed
+from tests.unit.feeds.market import Forgetful
 
 NAMES = ("one", "two", "three", "four")
 PROVER = "batch_sizes = [1, 4]\nbatch_window_ms = 2_000"
@@ -47,14 +50,20 @@ class World:
     parts: RunningOracle
     chain: Anvil
 
-    def observed(self, name: str, later: int = 0, answer: int = ANSWER) -> Observed:
+    def decided(self, names: Sequence[str] = NAMES, later: int = 0) -> Decided:
         block = self.chain.rpc("eth_getBlockByNumber", "latest", False)
         at = int(block["timestamp"], 16) + later
-        return Observed(name, self.parts.deployment.feeds[name].feed_id, answer, at)
+        feeds = self.parts.deployment.feeds
+        due = [
+            Observed(name, feeds[name].feed_id, ANSWER + index * 10_000, at) for index, name in enumerate(NAMES)
+            if name in names
+        ]  # fmt: skip
+        return Decided(1, tuple(sorted(due, key=lambda each: each.feed_id)))
 
-    async def report(self, names: Sequence[str] = NAMES, later: int = 0) -> list[Outcome | BaseException]:
-        due = [self.observed(name, later, ANSWER + index * 10_000) for index, name in enumerate(names)]
-        return await asyncio.gather(*(self.parts.pipeline.report(each) for each in due), return_exceptions=True)
+    async def report(self, names: Sequence[str] = NAMES, later: int = 0) -> dict[str, Outcome | None]:
+        """Take a report to its end, and return how each feed's observation ended."""
+        await self.parts.reporting.report_now(self.decided(names, later))
+        return {name: self.parts.journal.rows(name, 1)[0].outcome for name in names}
 
     def transactions(self) -> dict[str, bytes | None]:
         """Return the transactions of each feed's latest observation."""
@@ -74,7 +83,7 @@ async def running(workspace: Workspace) -> AsyncIterator[World]:
 async def test_four_feeds_share_a_proof_and_one_that_moved_is_left_behind(workspace: Workspace) -> None:
     async with running(workspace) as world:
         assert list(world.parts.models[1].provers) == [1, 4]
-        assert await world.report() == [Outcome.ACCEPTED] * 4
+        assert set((await world.report()).values()) == {Outcome.ACCEPTED}
         [tx_hash] = set(world.transactions().values())
         assert tx_hash is not None
         receipt = await world.parts.rpc.receipt(tx_hash)
@@ -84,16 +93,16 @@ async def test_four_feeds_share_a_proof_and_one_that_moved_is_left_behind(worksp
         before = await world.rounds()
 
         # Another daemon's report of one feed, with the same key, comes between our proof and our transaction.
-        sign = world.parts.pipeline._submitter.sign_batch
-        rival = await other(world)
+        sender = world.parts.reporting._sender
+        sign, rival = sender.sign, await other(world)
 
-        async def signing(batch: Sequence[Proven]) -> Sequence[Submitted]:
-            world.parts.pipeline._submitter.sign_batch = sign  # type: ignore[method-assign]
-            await rival.report(world.observed("two", later=1))
-            return await sign(batch)
+        async def signing(proven: Proven) -> Submitted:
+            sender.sign = sign  # type: ignore[method-assign]
+            await rival.report_now(world.decided(["two"], later=1))
+            return await sign(proven)
 
-        world.parts.pipeline._submitter.sign_batch = signing  # type: ignore[method-assign]
-        assert await world.report(later=20) == [Outcome.ACCEPTED] * 4
+        sender.sign = signing  # type: ignore[method-assign]
+        assert set((await world.report(later=20)).values()) == {Outcome.ACCEPTED}
         sent = world.transactions()
         assert len({sent["one"], sent["three"], sent["four"]}) == 1
         assert sent["two"] != sent["one"]
@@ -101,38 +110,34 @@ async def test_four_feeds_share_a_proof_and_one_that_moved_is_left_behind(worksp
         assert {name: after[name] - before[name] for name in NAMES} == {"one": 1, "two": 2, "three": 1, "four": 1}
 
 
-async def other(world: World) -> Pipeline:
-    """Return the pipeline of another daemon for the same feeds, which keeps no journal."""
+async def other(world: World) -> Reporting:
+    """Return another daemon of the same feeds, which keeps no journal."""
     account = await keystore.local_chain_key(1, world.parts.rpc)
-    reporter = LocalReporter(account, world.parts.deployment.chain_id, world.parts.hub.address)
-    parts = world.parts
-    return Pipeline(parts.hub, [reporter], parts.models, parts.pipeline._submitter, _Forgetful())
-
-
-class _Forgetful:
-    def record(self, *stages: Stage) -> None: ...
-    def finish(self, key: str, outcome: Outcome, reason: str) -> None: ...
-    def unfinished(self) -> list[OpenStage]:
-        return []
+    key = ReporterKey(account, world.parts.deployment.chain_id, world.parts.hub.address)
+    return Reporting(
+        world.parts.hub, LocalSigners([key]), world.parts.models, world.parts.reporting._sender, Forgetful()
+    )
 
 
 async def test_a_finished_proof_of_four_is_used_after_a_restart(workspace: Workspace) -> None:
     async with running(workspace) as world:
 
-        async def down(batch: Sequence[Proven]) -> Sequence[Submitted]:
+        async def down(proven: Proven) -> Submitted:
             raise ChainUnavailable("down")
 
-        world.parts.pipeline._submitter.sign_batch = down  # type: ignore[method-assign]
-        assert {type(each) for each in await world.report(later=40)} == {ChainUnavailable}
-        open_ = world.parts.journal.unfinished()
-        [proof] = {stage.proof for stage in open_ if isinstance(stage, Proven)}
+        world.parts.reporting._sender.sign = down  # type: ignore[method-assign]
+        with pytest.raises(ChainUnavailable):
+            await world.report(later=40)
+        [stage] = world.parts.journal.unfinished()
+        assert isinstance(stage, Proven) and len(stage.due) == 4
     async with running(workspace) as world:
-        stages = [stage for name in NAMES for stage in world.parts.pipeline.unfinished(name)]
-        assert await asyncio.gather(*map(world.parts.pipeline.resume, stages)) == [Outcome.ACCEPTED] * 4
+        [again] = world.parts.journal.unfinished()
+        assert again == stage
+        assert await world.parts.reporting.report(again) == ()
         [tx_hash] = set(world.transactions().values())
         assert tx_hash is not None
         sent = await world.parts.rpc.transaction(tx_hash)
-        assert sent is not None and proof in sent.data
+        assert sent is not None and stage.proof in sent.data
 
 
 def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: Workspace, tmp_path: Path) -> None:
@@ -150,26 +155,26 @@ def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: 
     workspace.configure(*(feed(name, workspace.recording(name, walk, later=100)) for name in NAMES), prover=PROVER)
     workspace.chain.rpc("evm_setAutomine", False)
     daemon = workspace.start("run")
-    eventually(lambda: len(submitted()) == 4, "four that were sent")
-    sent = submitted()
-    [tx_hash] = {stage.tx_hash for stage in sent}
+    eventually(lambda: len(submitted()) == 1, "a report that was sent")
+    [sent] = submitted()
+    assert len(sent.due) == 4
     daemon.kill()
     daemon.wait(30)
     workspace.chain.rpc("evm_setAutomine", True)
     workspace.chain.rpc("evm_mine")
 
-    async def restarted() -> list[Outcome]:
+    async def restarted() -> None:
         async with running(workspace) as world:
-            stages = [stage for name in NAMES for stage in world.parts.pipeline.unfinished(name)]
-            return await asyncio.gather(*map(world.parts.pipeline.resume, stages))
+            [stage] = world.parts.journal.unfinished()
+            assert await world.parts.reporting.report(stage) == ()
 
-    assert asyncio.run(restarted()) == [Outcome.ACCEPTED] * 4
+    asyncio.run(restarted())
     with Journal(workspace.folder / "journal.db", read_only=True) as journal:
         assert journal.counts()["open"] == 0
         ended = {entry.key: entry for entry in journal.confirmed()}
-        for stage in sent:
-            entry = ended[stage.observed.key]
-            assert (entry.tx_hash, entry.attempts, entry.outcome) == (tx_hash, 1, Outcome.ACCEPTED)
+        for key in sent.keys:
+            entry = ended[key]
+            assert (entry.tx_hash, entry.attempts, entry.outcome) == (sent.tx_hash, 1, Outcome.ACCEPTED)
         keys = [(entry.feed_id, entry.observed_at) for entry in journal.confirmed()]
     assert len(set(keys)) == len(keys)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -63,10 +63,10 @@ class Floor:
             raise said
         return Sighting(name, self.market.ids[name], *said)
 
-    async def state(self, feed_id: bytes) -> FeedState:
+    async def states(self, feed_ids: Sequence[bytes]) -> Sequence[FeedState]:
         if self.fails:
             raise self.fails.pop(0)
-        return await self.market.hub.feed_state(feed_id)
+        return await self.market.hub.feed_states(feed_ids)
 
     def looked_at(self, name: str) -> LookedAt:
         async def observe() -> Sighting:
@@ -79,7 +79,7 @@ class Floor:
         looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, clock=lambda: 10_000)
         committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY)
         await daemon.run(
-            [committee], self.market.desk, self.state, self.market.journal.has, self.stop, turns=self.market.turns
+            [committee], self.market.desk, self.states, self.market.journal.has, self.stop, turns=self.market.turns
         )
 
     def told(self, feed: str) -> list[str]:

@@ -321,17 +321,17 @@ async def test_a_mistake_of_ours_ends_the_desk_and_is_not_swallowed(market: Mark
 # --- stopped and started again -------------------------------------------------------------------------------------
 
 
-async def test_a_stop_lets_what_is_under_way_finish_and_leaves_the_rest_in_the_journal(market: Market) -> None:
+async def test_a_stop_lets_what_was_offered_finish_and_leaves_what_waits_behind_it(market: Market) -> None:
     gate = Gate(market)
     market.start()
     market.offer("a")
     await until(lambda: len(gate.proving) == 1)
-    market.offer("b", at=1_001)
+    market.offer("ab", at=1_001)
     stopping = asyncio.ensure_future(market.desk.stop(5.0))
     await settled()
-    gate.go()
+    gate.go(2)
     assert await stopping == 0
-    assert market.ends == {"a@1000": "accepted", "b@1001": "open"}
+    assert market.ends == {"a@1000": "accepted", "a@1001": "open", "b@1001": "accepted"}
 
 
 async def test_what_does_not_end_in_time_is_cut_off_and_counted(market: Market) -> None:

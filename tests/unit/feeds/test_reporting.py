@@ -244,7 +244,7 @@ async def test_killed_at_any_stage_the_report_goes_on_from_there(market: Market,
     await market.restart()
     [found] = market.open
     before = {Scored: Decided, Proven: Scored, Submitted: Proven}
-    assert type(found) is (stage if when == "after" else before[stage])  # type: ignore[index]
+    assert type(found) is (stage if when == "after" else before[stage])
     assert await market.reporting.report(found) == ()
     assert set(market.ends.values()) == {"accepted"} and market.carried == ["abc"]
     assert market.model.proofs - proofs == (stage is Scored or (stage is Proven and when == "before"))

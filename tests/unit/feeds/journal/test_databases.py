@@ -550,8 +550,8 @@ def test_a_journal_of_another_hub_s_release_is_refused_and_left_as_it_is(tmp_pat
 def test_a_new_journal_has_the_schema_that_the_migrations_make(tmp_path: Path) -> None:
     assert newest() == REVISION
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
-    with engine.begin() as connection:
-        upgrade(connection)
+    with engine.begin() as migrated:
+        upgrade(migrated)
     engine.dispose()
     schemas = []
     for name in ("migrated.sqlite", "new.sqlite"):
