@@ -8,27 +8,15 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode as abi_encode
 
-from oracle.chain.hub import FeedUpdate, Submission, aggregator_interface, hub_interface
+from oracle.chain.hub import aggregator_interface, hub_interface, lens_interface
 from oracle.core import encoding
-from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.types import Status
-from tests.attack.rig import (
-    ANOMALOUS,
-    ANSWER,
-    CALM,
-    NORMAL,
-    OUTSIDER,
-    REPORTER,
-    VERIFY,
-    Rig,
-    Sighting,
-    encode,
-    with_update,
-)
+from tests.attack.calldata import DYNAMIC, IF_NEWER, SUBMIT, WORD, Calldata, encode, packed, place, word
+from tests.attack.node import OUTSIDER
+from tests.attack.proofs import CALM
+from tests.attack.rig import ANOMALOUS, ANSWER, NORMAL, REPORTER, VERIFY, Rig, Sighting
 
 pytestmark = pytest.mark.attack
-
-WORD = 32
 
 
 def accepted(rig: Rig, feed: str = "solo", answer: int = NORMAL) -> None:
@@ -73,9 +61,7 @@ def aggregator(rig: Rig) -> str:
     return found
 
 
-def test_another_submission_within_a_submission(
-    rig: Rig, normal: Submission, quorum: Submission, aggregator: str
-) -> None:
+def test_another_submission_within_a_submission(rig: Rig, normal: Calldata, quorum: Calldata, aggregator: str) -> None:
     """The inner submission counts like one that comes later: the hub finishes the outer one before it calls anyone."""
     data = encode(quorum)
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=False).hex())
@@ -88,7 +74,7 @@ def test_another_submission_within_a_submission(
         rig.refuses(submission, "WrongRound")
 
 
-def test_the_same_submission_within_itself(rig: Rig, normal: Submission, aggregator: str) -> None:
+def test_the_same_submission_within_itself(rig: Rig, normal: Calldata, aggregator: str) -> None:
     """The inner submission is out of date by then. Even if the outer one fails with it, no round is written twice."""
     data = encode(normal)
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, data, bubbles=True).hex())
@@ -102,7 +88,7 @@ def test_the_same_submission_within_itself(rig: Rig, normal: Submission, aggrega
     accepted(rig)
 
 
-def test_the_next_submission_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:
+def test_the_next_submission_within_a_submission(rig: Rig, normal: Calldata, aggregator: str) -> None:
     """The inner one is proven on the history after the outer one: one transaction writes two rounds, in order."""
     before = rig.chain.rpc("evm_snapshot")
     assert rig.accepts(normal)
@@ -116,7 +102,7 @@ def test_the_next_submission_within_a_submission(rig: Rig, normal: Submission, a
     assert second is not None and second.answer == NORMAL
 
 
-def test_a_reader_within_a_submission(rig: Rig, normal: Submission, aggregator: str) -> None:
+def test_a_reader_within_a_submission(rig: Rig, normal: Calldata, aggregator: str) -> None:
     """A reader inside a submission sees what everyone sees after it, because calls come after all effects."""
     question = hub_interface().encode_call("latestRound", rig.feed_id("solo"))
     rig.chain.rpc("anvil_setCode", aggregator, "0x" + calling(rig.hub.address, question, bubbles=False).hex())
@@ -127,7 +113,7 @@ def test_a_reader_within_a_submission(rig: Rig, normal: Submission, aggregator: 
     accepted(rig)
 
 
-def test_a_verifier_that_calls_back(rig: Rig, normal: Submission, quorum: Submission) -> None:
+def test_a_verifier_that_calls_back(rig: Rig, normal: Calldata, quorum: Calldata) -> None:
     """The hub calls it statically, so even code that was never registered could write nothing."""
     verifier = rig.verifier()
     for data in (encode(quorum), encode(normal)):
@@ -138,7 +124,7 @@ def test_a_verifier_that_calls_back(rig: Rig, normal: Submission, quorum: Submis
         assert (rig.state(name).round_id, rig.state(name).status) == (1, Status.OK)
 
 
-def test_a_consumer_that_submits_and_reads_at_once(rig: Rig, normal: Submission, aggregator: str) -> None:
+def test_a_consumer_that_submits_and_reads_at_once(rig: Rig, normal: Calldata, aggregator: str) -> None:
     """A consumer may carry the report that it reads next. It reads what was proven, and nothing else."""
     outer = rig.receipt(_creation(calling(rig.hub.address, encode(normal), bubbles=True)), to="")["contractAddress"]
     assert rig.send(b"", to=outer)
@@ -173,10 +159,10 @@ def instances(rig: Rig, scores: tuple[int, ...]) -> bytes:
     return abi_encode(["uint256[]"], [values])[WORD:]
 
 
-def test_instances_behind_the_calldata(rig: Rig, normal: Submission, anomalous: Submission) -> None:
+def test_instances_behind_the_calldata(rig: Rig, normal: Calldata, anomalous: Calldata) -> None:
     """Bytes after the arguments have no effect: the verifier gets what the hub wrote."""
     forged = instances(rig, (-1, -1))
-    claimed = encode(with_update(anomalous, scores=(-1, -1)))
+    claimed = encode(anomalous.with_scores(-1, -1))
     calm = abi_encode(["uint256[]"], [[rig.proofs.artifact().model_hash, *CALM, *(1, 1)]])[WORD:]
     for tail in (forged, calm, bytes(WORD) + forged, forged * 3):
         rig.refuses(claimed + tail, "ProofRejected")
@@ -187,57 +173,15 @@ def test_instances_behind_the_calldata(rig: Rig, normal: Submission, anomalous: 
     assert rig.state("solo").status is Status.HELD, "the forged scores are not what was looked at"
 
 
-def test_instances_inside_the_proof(rig: Rig, normal: Submission, anomalous: Submission) -> None:
+def test_instances_inside_the_proof(rig: Rig, normal: Calldata, anomalous: Calldata) -> None:
     """The proof's bytes can't overwrite the array that follows them."""
-    for scores in ((-1, -1), anomalous.updates[0].scores):
+    for scores in ((-1, -1), anomalous.first_scores):
         forged = instances(rig, scores)
-        claimed = with_update(anomalous, scores=(-1, -1))
+        claimed = anomalous.with_scores(-1, -1)
         for proof in (anomalous.proof + forged, anomalous.proof[: -len(forged)] + forged, forged + anomalous.proof):
             rig.refuses(replace(claimed, proof=proof), "ProofRejected")
             rig.refuses(replace(anomalous, proof=proof), "ProofRejected")
     assert rig.accepts(normal)
-
-
-def test_another_encoding_of_the_same_call(rig: Rig, normal: Submission) -> None:
-    """The hub reads offsets as the ABI says, and encodes the call to the verifier anew, which reads fixed places."""
-    data = encode(normal)
-    head, updates, proof = _parts(data)
-    end = 3 * WORD
-    swapped = head + _word(end + len(proof)) + _word(end) + proof + updates
-    spaced = head + _word(end + WORD) + _word(end + 2 * WORD + len(updates)) + b"\xff" * WORD + updates + bytes(WORD)
-    for altered in (swapped, spaced + proof):
-        assert altered != data
-        assert rig.refusal(altered) is None
-    assert rig.send(swapped)
-    accepted(rig)
-
-
-def test_proof_and_updates_at_one_place(rig: Rig, normal: Submission, anomalous: Submission) -> None:
-    """The offsets of both arrays point to the same place."""
-    for submission in (normal, anomalous):
-        head, updates, proof = _parts(encode(submission))
-        end = 3 * WORD
-        for altered in (
-            head + _word(end) + _word(end) + updates + proof,
-            head + _word(end) + _word(end) + proof + updates,
-            head + _word(0) + _word(end) + updates + proof,
-            head + _word(2**256 - WORD) + _word(end) + updates + proof,
-        ):
-            assert rig.refusal(altered) is not None
-            rig.fails(altered)
-    assert rig.accepts(normal)
-
-
-def _parts(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Split calldata into selector and model number, the updates, and the proof."""
-    body = data[4:]
-    updates, proof = (int.from_bytes(body[at : at + WORD]) for at in (WORD, 2 * WORD))
-    assert updates < proof
-    return data[: 4 + WORD], body[updates:proof], body[proof:]
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(WORD)
 
 
 # --- gas ---
@@ -261,60 +205,51 @@ def refused_within(rig: Rig, data: bytes, error: str, gas: int) -> None:
     assert said is not None and said.name == error, f"{error} takes more than {gas:,} gas: {trace.get('error')}"
 
 
-def test_huge_arrays_are_refused_before_any_work(rig: Rig, normal: Submission) -> None:
+def test_huge_arrays_are_refused_before_any_work(rig: Rig, normal: Calldata) -> None:
     """A careless relayer can lose the cost of the calldata, and no more."""
-    update = normal.updates[0]
-    observation = update.observations[0]
-    refused_within(rig, encode(replace(normal, updates=(update,) * 200)), "NoCircuitForBatch", 40_000)
-    crowd = with_update(normal, observations=(observation,) * 500)
-    refused_within(rig, encode(crowd), "TooManyObservations", 50_000)
+    one = normal.signatures[0]
+    feeds = replace(normal, feed_ids=normal.feed_ids * 97, round_ids=(2,) * 97, medians=bytes(97))
+    refused_within(rig, encode(replace(feeds, answers=normal.answers * 97)), "MalformedSubmission", 30_000)
+    twice = replace(normal, feed_ids=normal.feed_ids * 96, round_ids=(2,) * 96, medians=bytes(96))
+    refused_within(rig, encode(replace(twice, answers=normal.answers * 96)), "FeedsNotAscending", 120_000)
+    crowd = replace(normal, signatures=(one,) * 500, answers=normal.answers * 500)
+    refused_within(rig, encode(crowd), "TooManySignatures", 40_000)
+    refused_within(rig, encode(replace(normal, answers=normal.answers * 5_000)), "MalformedSubmission", 30_000)
     refused_within(rig, encode(replace(normal, proof=b"\xff" * 50_000)), "ProofTooLong", 30_000)
-    # The others stand behind one good signature.
-    refused_within(rig, encode(with_update(normal, scores=(-1,) * 1_000)), "WrongScoreCount", 80_000)
-    for attack, error in ((crowd, "TooManyObservations"), (replace(normal, updates=()), "NoUpdates")):
-        rig.refuses(attack, error)
+    refused_within(rig, encode(replace(normal, scores=packed(-1) * 1_000)), "MalformedSubmission", 60_000)
+    rig.refuses(crowd, "TooManySignatures")
     assert rig.accepts(normal)
     accepted(rig)
 
 
-def test_a_crowd_of_signatures_stops_at_the_first_bad_one(rig: Rig, normal: Submission) -> None:
+def test_a_crowd_of_signatures_stops_at_the_first_bad_one(rig: Rig, normal: Calldata) -> None:
     """Nobody can make the hub recover 31 signatures by means of one good signature."""
-    observation = normal.updates[0].observations[0]
-    twice = with_update(normal, observations=(observation,) * 31)
-    refused_within(rig, encode(twice), "DuplicateReporter", 60_000)
-    strangers = with_update(normal, observations=(replace(observation, r=bytes(32)), *(observation,) * 30))
-    refused_within(rig, encode(strangers), "NotAReporter", 50_000)
+    one = normal.signatures[0]
+    twice = replace(normal, signatures=(one,) * 31, answers=normal.answers * 31)
+    refused_within(rig, encode(twice), "DuplicateReporter", 70_000)
+    strangers = replace(twice, signatures=(replace(one, r=bytes(32)), *(one,) * 30))
+    refused_within(rig, encode(strangers), "NotAReporter", 60_000)
 
 
 @pytest.mark.parametrize("length", [2**32, 2**64 - 1, 2**64, 2**255, 2**256 - 1])
-def test_arrays_that_say_to_be_huge(rig: Rig, normal: Submission, length: int) -> None:
+@pytest.mark.parametrize("call", [SUBMIT, IF_NEWER], ids=str)
+def test_arrays_that_say_to_be_huge(rig: Rig, normal: Calldata, length: int, call: str) -> None:
     """A length without content costs nothing to write, and nothing to refuse."""
-    data = encode(normal)
-    lengths = [
-        data.index(_word(len(normal.proof)) + normal.proof),
-        # These are the lengths of the updates, of the observations and of the scores.
-        4 + 3 * WORD,
-        4 + 3 * WORD + 2 * WORD + 4 * WORD,
-        data.index(_word(len(normal.updates[0].scores)) + _signed(normal.updates[0].scores[0])),
-    ]
-    for at in lengths:
-        assert int.from_bytes(data[at : at + WORD]) in (1, 2, len(normal.proof)), "is where a length is"
-        altered = data[:at] + _word(length) + data[at + WORD :]
-        assert rig.refusal(altered) is not None
+    data = encode(normal, SUBMIT if call == SUBMIT else IF_NEWER)
+    for part in DYNAMIC:
+        at = place(data, part)
+        altered = data[:at] + word(length) + data[at + WORD :]
+        assert rig.refusal(altered) is not None, part
         receipt = rig.receipt(altered)
         assert receipt["status"] == "0x0"
-        assert int(receipt["gasUsed"], 16) < intrinsic(altered) + 100_000
+        assert int(receipt["gasUsed"], 16) < intrinsic(altered) + 100_000, part
     assert rig.send(data)
-
-
-def _signed(value: int) -> bytes:
-    return (value % 2**256).to_bytes(WORD)
 
 
 @pytest.mark.parametrize("kind", ["normal", "anomalous"])
 def test_a_submission_with_too_little_gas(rig: Rig, kind: str, request: pytest.FixtureRequest) -> None:
     """Wherever the gas runs out, in the verifier too, the hub writes neither a round nor a hold."""
-    submission: Submission = request.getfixturevalue(kind)
+    submission: Calldata = request.getfixturevalue(kind)
     data = encode(submission)
     sent = {"to": rig.hub.address, "data": "0x" + data.hex()}
     needed = int(rig.chain.rpc("eth_estimateGas", sent), 16)
@@ -346,13 +281,59 @@ def test_the_cost_of_a_report_does_not_grow(rig: Rig) -> None:
     assert max(held[1:]) - min(held[1:]) < 5_000 and max(held[1:]) <= held[0]
 
 
-def test_reports_for_feeds_that_there_are_not(rig: Rig, normal: Submission) -> None:
+def test_reports_for_feeds_that_there_are_not(rig: Rig, normal: Calldata) -> None:
     """They are refused before any signature is checked."""
-    unknown = FeedUpdate(bytes(31) + b"\1", 1, normal.updates[0].observations, normal.updates[0].scores)
-    refused_within(rig, encode(replace(normal, updates=(unknown,))), "UnknownFeed", 30_000)
+    unknown = replace(normal, feed_ids=(bytes(31) + b"\1",), round_ids=(1,))
+    refused_within(rig, encode(unknown), "UnknownFeed", 30_000)
     # Zero is no feed's id: it stands for the feed before the first one of a submission.
-    nothing = replace(unknown, feed_id=bytes(32))
-    refused_within(rig, encode(replace(normal, updates=(nothing,))), "FeedsNotAscending", 30_000)
-    beyond = tuple(value + FIELD_MODULUS for value in normal.updates[0].scores)
-    refused_within(rig, encode(with_update(normal, scores=beyond)), "ScoreOutOfRange", 80_000)
+    refused_within(rig, encode(replace(unknown, feed_ids=(bytes(32),))), "FeedsNotAscending", 30_000)
+    refused_within(rig, encode(replace(normal, committee=9)), "UnknownCommittee", 20_000)
+    refused_within(rig, encode(replace(normal, epoch=9)), "WrongEpoch", 20_000)
+    refused_within(rig, encode(replace(normal, round_ids=(9,))), "WrongRound", 35_000)
+    refused_within(rig, encode(normal.with_scores(-(2**127), 0)), "ScoreOutOfRange", 80_000)
     assert rig.state("solo").answer == ANSWER
+
+
+def test_a_lost_race_is_cheap(rig: Rig, normal: Calldata) -> None:
+    """Whoever comes second pays for the calldata and a few words of storage, not for signatures or the proof."""
+    assert rig.accepts(normal)
+    refused_within(rig, encode(normal), "WrongRound", 40_000)
+    data = encode(normal, IF_NEWER)
+    receipt = rig.receipt(data)
+    assert receipt["status"] == "0x1" and receipt["logs"] == [] and rig.changed(receipt) == set()
+    assert int(receipt["gasUsed"], 16) < intrinsic(data) + 20_000
+
+
+# --- reading the storage ---
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 300])
+def test_reading_slots_changes_none(rig: Rig, normal: Calldata, count: int) -> None:
+    """`extsload` gives any word to anybody, and takes none: as a transaction too, and for slots that are written."""
+    slots = sorted(rig.storage())[:3]
+    asked = [bytes.fromhex(slots[at % 3][2:].zfill(64)) for at in range(count)]
+    before = rig.storage()
+    data = hub_interface().encode_call("extsload", asked)
+    receipt = rig.receipt(data)
+    assert receipt["status"] == "0x1" and receipt["logs"] == [] and rig.changed(receipt) == set()
+    assert rig.storage() == before
+    words = hub_interface().decode_output("extsload", rig.run(rig.rpc.call(rig.hub.address, data)))
+    assert [int.from_bytes(each) for each in words] == [int(before[slots[at % 3]], 16) for at in range(count)]
+    assert rig.accepts(normal)
+
+
+def test_slots_that_are_asked_for_badly(rig: Rig) -> None:
+    data = hub_interface().encode_call("extsload", [bytes(32)] * 2)
+    for altered in (data[:-1], data[:4] + word(2**255) + data[36:], data[:36] + word(2**64) + data[68:], data[:4]):
+        assert rig.refusal(altered) is not None
+        rig.fails(altered)
+
+
+def test_the_lens_writes_nothing(rig: Rig) -> None:
+    """It has no storage and no rights; what it says of another hub is that hub's business."""
+    lens = rig.run(rig.hub.lens())
+    for function, arguments in (("feedState", (rig.feed_id("solo"),)), ("feedIds", ()), ("committee", (1,))):
+        data = lens_interface().encode_call(function, rig.hub.address, *arguments)
+        receipt = rig.receipt(data, to=lens)
+        assert receipt["status"] == "0x1" and rig.changed(receipt) == set()
+    assert not rig.send(lens_interface().encode_call("feedIds", lens), to=lens), "no hub"
