@@ -23,7 +23,7 @@ contract ExamplesTest is OracleTest {
 
     function test_chainlinkConsumerRefusesAnswersBelowOne() public {
         vm.prank(ADMIN);
-        bytes32 id = _addFeed("spread", IZkOracle.Kind.ABSOLUTE, 1);
+        bytes32 id = _addFeed("spread", IZkOracle.Kind.ABSOLUTE, solo);
         ChainlinkConsumer consumer = new ChainlinkConsumer(_newAdapter(id, IZkAggregator.Mode.PLAIN), HEARTBEAT);
         _report(id, -3, -1);
         vm.expectRevert(abi.encodeWithSelector(ChainlinkConsumer.AnswerNotPositive.selector, -3));

@@ -5,8 +5,6 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 
 import {IModelCard} from "../src/interfaces/IModelCard.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
-import {HubReader} from "../src/libraries/HubReader.sol";
-import {Models} from "../src/libraries/Models.sol";
 import {OracleTest} from "./OracleTest.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
 
@@ -77,8 +75,11 @@ contract ModelCardTest is OracleTest {
     /// @dev Anyone may open a card of any hub, also of one that took an account which delegates for a verifier.
     function test_openWithAnAccountThatDelegates() public {
         vm.etch(address(verifier4), abi.encodePacked(hex"ef0100", address(new YesVerifier())));
-        uint256 slot = HubReader.entry(HubReader.member(HubReader.CODE_HASHES), Models.key(architectureId, 1));
-        vm.store(address(hub), bytes32(slot), address(verifier4).codehash);
+        // The hub's word for the second circuit of the first architecture.
+        bytes32 store = keccak256(abi.encode(uint256(keccak256("verifiable-oracle.hub")) - 1)) & ~bytes32(uint256(0xff));
+        bytes32 slot = keccak256(abi.encode((uint256(architectureId) << 8) | 1, uint256(store) + 7));
+        assertTrue(vm.load(address(hub), slot) != bytes32(0));
+        vm.store(address(hub), slot, address(verifier4).codehash);
         assertEq(lens.architecture(hub, architectureId).codeHashes[1], address(verifier4).codehash);
         vm.expectRevert(abi.encodeWithSelector(IModelCard.VerifierChanged.selector, verifier4));
         cards.open(hub, modelNumber, BATCH, root, BATCHES + 1);
@@ -215,6 +216,24 @@ contract ModelCardTest is OracleTest {
         assertTrue(cards.isComplete(id));
     }
 
+    /// @dev A card's windows have the features that the model's architecture lists, as many as there are.
+    function test_anyListOfFeatures() public {
+        bytes[3] memory lists = [bytes(hex"00"), hex"0004", ALL_FEATURES];
+        for (uint256 i = 0; i < lists.length; ++i) {
+            vm.prank(ADMIN);
+            uint32 architecture = _addArchitecture(lists[i], 1, true);
+            uint16 number = _addModel(MODEL_HASH, architecture, keccak256(lists[i]), SCORE_UNIT);
+            Batch memory batch;
+            (batch.windows, batch.labels, batch.scores) = (new bytes(2 * lists[i].length), new bytes(1), _scores(1));
+            batch.windows[0] = 0x01;
+            bytes32 other = cards.open(hub, number, 1, _leaf(batch, 1), 1);
+            uint256[] memory instances = new uint256[](1 + lists[i].length + 1);
+            (instances[0], instances[1], instances[instances.length - 1]) = (MODEL_HASH, 256, 1);
+            _submit(other, batch, new bytes32[](0), _proof(instances));
+            assertEq(cards.card(other).falseHolds, 1);
+        }
+    }
+
     // Rejections
 
     function test_anotherIndex() public {
@@ -339,7 +358,6 @@ contract ModelCardTest is OracleTest {
     // Gas
 
     /// @dev The gas beyond the verifier's own work, with a proof as long as a verdict circuit's for 16 windows.
-    /// forge-config: default.isolate = true
     function test_gas() public {
         (uint16[] memory sizes, address[] memory verifiers) = (new uint16[](1), new address[](1));
         (sizes[0], verifiers[0]) = (16, address(new YesVerifier()));
