@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import pytest
 from eth_utils.crypto import keccak
 
-from oracle.chain.hub import encode_submission
+from oracle.chain.hub import Submission, encode_submission
 from oracle.chain.keys.keystore import import_key
 from oracle.chain.local.anvil import Anvil
 from oracle.core.stages import Submitted
@@ -997,8 +997,10 @@ def transaction_outpaced(scene: Scene) -> Steps:
 def transaction_front_run(scene: Scene) -> Steps:
     def relay(call: Call) -> None:
         proven = _submitted(scene).proven
+        scored = proven.scored
+        carried = Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof)
         submission = {"from": scene.chain.accounts[5].address, "to": scene.deployment.hub,
-                      "data": "0x" + encode_submission([proven.scored], proven.proof).hex()}  # fmt: skip
+                      "data": "0x" + encode_submission(carried).hex()}  # fmt: skip
         scene.chain.rpc("eth_sendTransaction", submission)
 
     scene.proxy.on("eth_sendRawTransaction", relay, times=1)

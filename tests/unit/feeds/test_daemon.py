@@ -207,7 +207,7 @@ async def test_what_can_not_be_journalled_is_not_reported_and_is_due_again(floor
             raise failures.pop()
         record(*stages, superseded=superseded or {})  # type: ignore[arg-type]
 
-    floor.market.journal.record = recording  # type: ignore[method-assign, assignment]
+    floor.market.journal.record = recording  # type: ignore[method-assign]
     floor.say(1_000)
     async with running(floor):
         await until(lambda: len(floor.market.hub.events) == 3)

@@ -262,7 +262,7 @@ async def test_killed_between_the_mined_transaction_and_its_outcome(market: Mark
             raise RuntimeError("killed")
         write(*arguments)
 
-    market.journal._writer._end = end  # type: ignore[method-assign]
+    market.journal._writer._end = end  # type: ignore[method-assign, assignment]
     with pytest.raises(RuntimeError):
         await market.report()
     await market.restart()
