@@ -39,14 +39,16 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     /// @notice The longest proof, in bytes. ezkl's proofs have 2 to 4 kB.
     uint256 internal constant MAX_PROOF_BYTES = 16_384;
 
-    /// @dev One listed feed, after it is read and before it is settled. `index` counts the feeds that are due, and
-    /// `isDue` is false for a reference.
+    /// @dev One listed feed, after it is read and before it is settled. `isDue` is false for a reference, of which only
+    /// the terms and the answer are read. `slot` is where the feed is stored.
     struct Listed {
+        bytes32 feedId;
+        bytes32 slot;
         Config config;
         Track track;
         PackedRound last;
         bool isDue;
-        uint256 index;
+        uint32 roundId;
         int128 answer;
         uint256 spread;
         uint256 count;
@@ -54,6 +56,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         int256 move;
         uint256 gap;
         uint8 repeats;
+        int256[] scores;
         int256 score;
         bool accepted;
     }
@@ -110,16 +113,15 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         for (uint256 i = 0; i < listed.length; ++i) {
             Listed memory each = listed[i];
             if (!each.isDue) continue;
-            (bytes32 feedId, uint32 roundId) = (submission.feedIds[i], each.track.roundId() + 1);
             Shadows.record(
                 Shadows.Report({
-                    feedId: feedId,
-                    roundId: roundId,
+                    feedId: each.feedId,
+                    roundId: each.roundId,
                     answer: each.answer,
                     observedAt: submission.observedAt,
                     modelNumber: submission.modelNumber,
                     scoreRatio: Instances.scoreRatio(each.score, circuit.scoreUnit()),
-                    scores: _scores(submission.scores, circuit, each.index)
+                    scores: each.scores
                 })
             );
         }
@@ -128,13 +130,15 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     function _submit(Submission calldata submission) internal {
         // 1–5
         (Listed[] memory listed, Circuit circuit) = _judge(submission, false);
+        (uint32 observedAt, uint16 modelNumber) = (submission.observedAt, submission.modelNumber);
+        uint128 unit = circuit.scoreUnit();
         // 6  write the rounds, or hold the answers
         for (uint256 i = 0; i < listed.length; ++i) {
-            if (listed[i].isDue) _settle(submission, submission.feedIds[i], listed[i], circuit);
+            if (listed[i].isDue) _settle(listed[i], observedAt, modelNumber, unit);
         }
         // 7  Chainlink's events, from the feeds' adapters: calls come after all effects
         for (uint256 i = 0; i < listed.length; ++i) {
-            if (listed[i].accepted) _announce(submission.feedIds[i], listed[i], submission.observedAt);
+            if (listed[i].accepted) _announce(listed[i], observedAt);
         }
     }
 
@@ -173,14 +177,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (submission.scores.length != due * circuit.outputs() * 16) revert MalformedSubmission();
         // 3  signatures, and the median of each feed
         uint256[] memory answers = _readSignatures(submission, committee);
-        uint256 quorum = committee.quorum;
-        for (uint256 i = 0; i < listed.length; ++i) {
-            _readAnswers(submission, i, listed[i], answers, quorum);
-        }
+        _readAnswers(submission.medians, listed, answers, committee.quorum);
         // 4  features and scores
-        bytes memory call;
-        uint256[] memory instances;
-        (call, instances) = _state(submission, listed, circuit);
+        (bytes memory call, uint256[] memory instances) = _state(submission, listed, circuit);
         Instances.pad(instances, circuit, due);
         // 5  the hub wrote the statement itself; a proof of anything else fails
         Instances.requireAccepted(circuit.verifier(), call);
@@ -208,32 +207,38 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         view
         returns (Listed[] memory listed, uint256 due)
     {
-        listed = new Listed[](submission.feedIds.length);
+        bytes32[] calldata feedIds = submission.feedIds;
+        uint32[] calldata roundIds = submission.roundIds;
+        (uint16 modelNumber, uint32 observedAt) = (submission.modelNumber, submission.observedAt);
+        uint32 committee = submission.committee;
+        listed = new Listed[](feedIds.length);
         bytes32 previous = 0;
         for (uint256 i = 0; i < listed.length; ++i) {
-            bytes32 feedId = submission.feedIds[i];
+            bytes32 feedId = feedIds[i];
             if (feedId <= previous) revert FeedsNotAscending(feedId);
             previous = feedId;
             Feed storage feed = Stores.get().feeds[feedId];
             Listed memory each = listed[i];
             Config config = feed.config;
-            each.config = config;
+            (each.feedId, each.config) = (feedId, config);
             if (config.isEmpty()) revert UnknownFeed(feedId);
-            if (config.committee() != submission.committee) {
-                revert WrongCommittee(feedId, submission.committee, config.committee());
-            }
-            uint32 roundId = submission.roundIds[i];
-            if (roundId == 0 || (isShadow && !_isProposed(feed, submission.modelNumber))) continue;
-            (each.isDue, each.index) = (true, due++);
+            if (config.committee() != committee) revert WrongCommittee(feedId, committee, config.committee());
+            uint32 roundId = roundIds[i];
+            if (roundId == 0 || (isShadow && !_isProposed(feed, modelNumber))) continue;
             if (config.paused()) revert FeedPaused(feedId);
-            if (!isShadow && config.modelNumber() != submission.modelNumber) {
-                revert ModelNotActive(feedId, submission.modelNumber, config.modelNumber());
+            if (!isShadow && config.modelNumber() != modelNumber) {
+                revert ModelNotActive(feedId, modelNumber, config.modelNumber());
             }
-            each.track = feed.track;
-            uint32 latest = each.track.roundId();
-            if (roundId != latest + 1) revert WrongRound(feedId, roundId, latest + 1);
-            each.last = feed.rounds[latest];
-            _requireFresh(submission.observedAt, feedId, feed, each, isShadow);
+            Track track = feed.track;
+            uint32 latest = track.roundId();
+            unchecked {
+                ++due;
+                if (roundId != latest + 1) revert WrongRound(feedId, roundId, latest + 1);
+            }
+            PackedRound last = feed.rounds[latest];
+            (each.isDue, each.roundId, each.track, each.last) = (true, roundId, track, last);
+            each.slot = Stores.slotOf(feed);
+            _requireFresh(observedAt, feedId, feed, config, last, isShadow);
         }
         if (due == 0) revert NothingDue();
     }
@@ -247,18 +252,25 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
 
     /// @dev A report must be newer than the feed's last one. While a feed is held, its next round keeps its number, and
     /// no signature may confirm what it has already said.
-    function _requireFresh(uint32 observedAt, bytes32 feedId, Feed storage feed, Listed memory each, bool isShadow)
-        internal
-        view
-    {
-        uint32 lastReportAt = _lastReportAt(feed, each.config, each.last);
-        if (isShadow && feed.shadow.observedAt > lastReportAt) lastReportAt = feed.shadow.observedAt;
-        if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
-        uint256 latest = block.timestamp + each.config.maxSkew();
-        if (observedAt > latest) revert ObservationInFuture(feedId, observedAt, latest);
-        uint256 maxAge = each.config.maxAge();
-        uint256 earliest = block.timestamp > maxAge ? block.timestamp - maxAge : 0;
-        if (observedAt < earliest) revert ObservationTooOld(feedId, observedAt, earliest);
+    function _requireFresh(
+        uint32 observedAt,
+        bytes32 feedId,
+        Feed storage feed,
+        Config config,
+        PackedRound last,
+        bool isShadow
+    ) internal view {
+        unchecked {
+            uint32 lastReportAt = _lastReportAt(feed, config, last);
+            if (isShadow && feed.shadow.observedAt > lastReportAt) lastReportAt = feed.shadow.observedAt;
+            if (observedAt <= lastReportAt) revert ObservationNotNewer(feedId, observedAt, lastReportAt);
+            uint256 latest = block.timestamp + config.maxSkew();
+            if (observedAt > latest) revert ObservationInFuture(feedId, observedAt, latest);
+            // The sum can't overflow: each has 32 bits at most.
+            if (uint256(observedAt) + config.maxAge() < block.timestamp) {
+                revert ObservationTooOld(feedId, observedAt, block.timestamp - config.maxAge());
+            }
+        }
     }
 
     function _circuitFor(uint16 modelNumber, uint256 due) internal view returns (Circuit circuit) {
@@ -279,28 +291,28 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         returns (uint256[] memory answers)
     {
         answers = Answers.unpack(submission.answers);
-        bytes32 feedIdsHash = Answers.hash(submission.feedIds);
-        bytes32 roundIdsHash = Answers.hash(submission.roundIds);
+        // The report without a reporter's own part. Each reporter's digest is made in this place.
+        bytes memory content = abi.encode(
+            REPORT_TYPEHASH,
+            submission.committee,
+            submission.epoch,
+            submission.observedAt,
+            Answers.hash(submission.feedIds),
+            Answers.hash(submission.roundIds),
+            bytes32(0),
+            bytes32(0)
+        );
         bytes32 domain = _domainSeparatorV4();
+        uint256 columns = submission.feedIds.length;
+        Signature[] calldata signatures = submission.signatures;
         uint256 seen = 0;
-        for (uint256 j = 0; j < submission.signatures.length; ++j) {
-            Signature calldata signature = submission.signatures[j];
-            bytes32 content = keccak256(
-                abi.encode(
-                    REPORT_TYPEHASH,
-                    submission.committee,
-                    submission.epoch,
-                    submission.observedAt,
-                    feedIdsHash,
-                    roundIdsHash,
-                    Answers.hashRow(answers, j, submission.feedIds.length),
-                    signature.readings
-                )
-            );
+        for (uint256 j = 0; j < signatures.length; ++j) {
+            Signature calldata signature = signatures[j];
+            bytes32 digest = Answers.digest(content, Answers.hashRow(answers, j, columns), signature.readings);
             // A malformed signature recovers to zero, which is no reporter.
             // slither-disable-next-line unused-return
             (address signer,,) =
-                ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(domain, content), signature.r, signature.vs);
+                ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(domain, digest), signature.r, signature.vs);
             uint256 position = committee.positions[signer];
             if (position == 0) revert NotAReporter(submission.committee, signer);
             if (seen & (1 << position) != 0) revert DuplicateReporter(submission.committee, signer);
@@ -308,25 +320,26 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         }
     }
 
-    /// @dev Sets a feed's answer (the median: the element at k / 2 of k, as in Chainlink's OCR), spread and count. With a
-    /// quorum of 2f + 1, the median is within the honest answers as long as at most f lie.
-    function _readAnswers(
-        Submission calldata submission,
-        uint256 column,
-        Listed memory each,
-        uint256[] memory answers,
-        uint256 quorum
-    ) internal pure {
-        bytes32 feedId = submission.feedIds[column];
-        uint256 row = uint8(submission.medians[column]);
-        Answers.Summary memory summary = Answers.summarise(answers, column, submission.feedIds.length, row);
-        if (summary.count < quorum) revert QuorumNotMet(feedId, summary.count, quorum);
-        if (!summary.isMedian) revert NotTheMedian(feedId);
-        Config config = each.config;
-        uint256 spread = Features.spread(config.relative(), config.sigma(), summary.lowest, summary.highest);
-        uint256 maxSpread = config.maxSpread();
-        if (maxSpread != 0 && spread > maxSpread) revert SpreadTooWide(feedId, spread, maxSpread);
-        (each.answer, each.spread, each.count) = (summary.answer, spread, summary.count);
+    /// @dev Sets each feed's answer (the median: the element at k / 2 of k, as in Chainlink's OCR), spread and count.
+    /// With a quorum of 2f + 1, the median is within the honest answers as long as at most f lie.
+    function _readAnswers(bytes calldata medians, Listed[] memory listed, uint256[] memory answers, uint256 quorum)
+        internal
+        pure
+    {
+        for (uint256 i = 0; i < listed.length; ++i) {
+            Listed memory each = listed[i];
+            (int128 answer, int256 lowest, int256 highest, uint256 count, bool isMedian) =
+                Answers.summarise(answers, i, listed.length, uint8(medians[i]));
+            if (count < quorum) revert QuorumNotMet(each.feedId, count, quorum);
+            if (!isMedian) revert NotTheMedian(each.feedId);
+            (each.answer, each.count) = (answer, count);
+            if (lowest == highest) continue;
+            Config config = each.config;
+            uint256 spread = Features.spread(config.relative(), config.sigma(), lowest, highest);
+            uint256 maxSpread = config.maxSpread();
+            if (maxSpread != 0 && spread > maxSpread) revert SpreadTooWide(each.feedId, spread, maxSpread);
+            each.spread = spread;
+        }
     }
 
     /// @dev Writes the statement: the features of each feed that is due, and the scores that are claimed for it.
@@ -339,50 +352,58 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         bytes32 list = model.features;
         (call, instances) = Instances.openCall(circuit, circuit.bindsModel() ? model.modelHash : 0, submission.proof);
         uint256[] memory table = new uint256[](Features.CODES);
-        uint256 offset = Instances.head(circuit);
+        (bytes calldata scores, bytes32[] calldata feedIds) = (submission.scores, submission.feedIds);
+        uint32 observedAt = submission.observedAt;
+        uint256 index = 0;
         for (uint256 i = 0; i < listed.length; ++i) {
             Listed memory each = listed[i];
             if (!each.isDue) continue;
-            bytes32 feedId = submission.feedIds[i];
-            _derive(submission, feedId, each, listed, table);
-            Instances.writeWindow(instances, offset, list, circuit.features(), table);
-            offset += circuit.features();
-            each.score = Instances.writeScores(instances, circuit, each.index, feedId, submission.scores);
+            _derive(observedAt, feedIds, each, listed, table);
+            Instances.writeWindow(instances, circuit, index, list, table, each.track.ring());
+            (each.scores, each.score) = Instances.writeScores(instances, circuit, index, each.feedId, scores);
+            unchecked {
+                ++index;
+            }
         }
     }
 
-    /// @dev Derives all features of one feed. A first answer has nothing to be measured against.
+    /// @dev Derives all features of one feed but the past moves, which are in its track. A first answer has nothing to
+    /// be measured against.
     function _derive(
-        Submission calldata submission,
-        bytes32 feedId,
+        uint32 observedAt,
+        bytes32[] calldata feedIds,
         Listed memory each,
         Listed[] memory listed,
         uint256[] memory table
     ) internal view {
         Config config = each.config;
-        Feed storage feed = Stores.get().feeds[feedId];
-        if (each.track.roundId() == 0) {
-            if (config.relative() && each.answer <= 0) revert AnswerOutOfRange(feedId, each.answer);
-            each.gap = Features.GAP_ONE;
+        int128 answer = each.answer;
+        int256 moved = 0;
+        uint256 gap = Features.GAP_ONE;
+        if (each.roundId == 1) {
+            if (config.relative() && answer <= 0) revert AnswerOutOfRange(each.feedId, answer);
         } else {
-            each.move = Features.move(config.relative(), config.sigma(), each.answer, each.last.answer());
-            each.gap = _gap(submission.observedAt, feed, each);
-            if (each.answer == each.last.answer()) each.repeats = Holds.saturated(each.last.repeats());
+            PackedRound last = each.last;
+            int128 base = last.answer();
+            moved = Features.move(config.relative(), config.sigma(), answer, base);
+            gap = _gap(observedAt, each);
+            if (answer == base) each.repeats = Holds.saturated(last.repeats());
         }
-        table[Features.MOVE] = Instances.toField(each.move);
-        table[Features.GAP] = each.gap;
+        (each.move, each.gap) = (moved, gap);
+        table[Features.MOVE] = Instances.toField(moved);
+        table[Features.GAP] = gap;
         table[Features.SPREAD] = each.spread;
         table[Features.COUNT] = each.count;
         table[Features.VARIANCE] = each.track.variance() >> Features.VARIANCE_FRACTION_BITS;
-        Instances.tabulateMoves(table, each.track.ring());
-        if (config.peers() != 0) _derivePeers(submission, feedId, feed, each, listed, table);
+        if (config.peers() != 0) _derivePeers(feedIds, each, listed, table);
     }
 
     /// @dev The time since the last round. While an anomalous answer is held, one near it keeps its gap: otherwise the
     /// model's allowance, which grows with the gap, would accept by waiting what it has called anomalous.
-    function _gap(uint32 observedAt, Feed storage feed, Listed memory each) internal view returns (uint256) {
+    function _gap(uint32 observedAt, Listed memory each) internal view returns (uint256) {
         Config config = each.config;
         if (config.held()) {
+            Feed storage feed = Stores.feedAt(each.slot);
             uint256 rest = feed.heldRest;
             bool isAnomalous = HeldSlots.reason(rest) == HoldReason.ANOMALOUS;
             if (isAnomalous && Holds.isNear(config, each.answer, HeldSlots.firstAnswer(feed.heldAnswers))) {
@@ -395,13 +416,12 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     /// @dev The peers' moves since the feed's own last round. Peers are signed with the feed, due or not, so nobody
     /// chooses whether they are seen; and no verdict of this submission is among the features.
     function _derivePeers(
-        Submission calldata submission,
-        bytes32 feedId,
-        Feed storage feed,
+        bytes32[] calldata feedIds,
         Listed memory each,
         Listed[] memory listed,
         uint256[] memory table
     ) internal view {
+        Feed storage feed = Stores.feedAt(each.slot);
         int128[2] memory answers;
         uint256 kept = feed.peerAnswers;
         for (uint256 k = 0; k < Features.MAX_PEERS; ++k) {
@@ -409,11 +429,11 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             bool isSeen = false;
             if (k < each.config.peers()) {
                 bytes32 peerId = feed.peers[k];
-                uint256 found = Answers.indexOf(submission.feedIds, peerId);
-                if (found == listed.length) revert PeerMissing(feedId, peerId);
+                uint256 found = Answers.indexOf(feedIds, peerId);
+                if (found == listed.length) revert PeerMissing(each.feedId, peerId);
                 Listed memory peer = listed[found];
                 answers[k] = peer.answer;
-                if (each.track.roundId() != 0) {
+                if (each.roundId != 1) {
                     (moved, isSeen) = Features.peerMove(
                         peer.config.relative(), peer.config.sigma(), peer.answer, PairSlot.at(kept, k)
                     );
@@ -426,50 +446,44 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     }
 
     /// @dev Writes a round or a hold.
-    function _settle(Submission calldata submission, bytes32 feedId, Listed memory each, Circuit circuit) internal {
-        int24 ratio = Instances.scoreRatio(each.score, circuit.scoreUnit());
+    function _settle(Listed memory each, uint32 observedAt, uint16 modelNumber, uint128 scoreUnit) internal {
+        int24 ratio = Instances.scoreRatio(each.score, scoreUnit);
         HoldReason reason = _reasonToHold(each);
-        int256[] memory scores = _scores(submission.scores, circuit, each.index);
-        each.accepted = reason == HoldReason.NONE
-            || Holds.hold(
+        if (reason != HoldReason.NONE) {
+            bool isConfirmed = Holds.hold(
                 Holds.Report({
-                    feedId: feedId,
-                    roundId: each.track.roundId() + 1,
+                    feedId: each.feedId,
+                    roundId: each.roundId,
                     answer: each.answer,
-                    observedAt: submission.observedAt,
-                    modelNumber: submission.modelNumber,
+                    observedAt: observedAt,
+                    modelNumber: modelNumber,
                     scoreRatio: ratio,
                     gap: each.gap,
                     reason: reason,
-                    scores: scores
+                    scores: each.scores
                 })
             );
-        if (!each.accepted) return;
-        Feed storage feed = Stores.get().feeds[feedId];
-        Track track = each.track;
-        uint32 roundId = track.roundId() + 1;
-        if (each.config.held()) feed.config = each.config.withHeld(false);
+            if (!isConfirmed) return;
+        }
+        each.accepted = true;
+        Feed storage feed = Stores.feedAt(each.slot);
+        (Config config, Track track) = (each.config, each.track);
+        uint32 roundId = each.roundId;
+        if (config.held()) feed.config = config.withHeld(false);
         uint32 variance = track.variance();
         if (roundId != 1) variance = Features.nextVariance(variance, each.move, each.gap);
         feed.track = track.push(each.move, variance, roundId);
-        if (each.config.peers() != 0) feed.peerAnswers = each.peerAnswers;
+        if (config.peers() != 0) feed.peerAnswers = each.peerAnswers;
         feed.rounds[roundId] = RoundSlot.pack(
-            each.answer,
-            submission.observedAt,
-            block.timestamp,
-            submission.modelNumber,
-            ratio,
-            each.repeats,
-            each.spread,
-            each.count
+            each.answer, observedAt, block.timestamp, modelNumber, ratio, each.repeats, each.spread, each.count
         );
         emit RoundAccepted(
-            feedId,
+            each.feedId,
             roundId,
             each.answer,
-            submission.observedAt,
-            submission.modelNumber,
-            scores,
+            observedAt,
+            modelNumber,
+            each.scores,
             reason != HoldReason.NONE,
             msg.sender
         );
@@ -487,22 +501,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         return isClipped || each.score > 0 ? HoldReason.ANOMALOUS : HoldReason.NONE;
     }
 
-    function _announce(bytes32 feedId, Listed memory each, uint32 observedAt) internal {
+    function _announce(Listed memory each, uint32 observedAt) internal {
         if (!each.config.linked()) return;
-        IZkAggregator(_aggregatorOf(feedId)).announce(each.track.roundId() + 1, each.answer, observedAt, msg.sender);
-    }
-
-    /// @dev The claimed scores of the `index`-th feed that is due.
-    function _scores(bytes calldata packed, Circuit circuit, uint256 index)
-        internal
-        pure
-        returns (int256[] memory scores)
-    {
-        uint256 outputs = circuit.outputs();
-        scores = new int256[](outputs);
-        for (uint256 i = 0; i < outputs; ++i) {
-            scores[i] = Instances.scoreAt(packed, index * outputs + i);
-        }
+        IZkAggregator(_aggregatorOf(each.feedId)).announce(each.roundId, each.answer, observedAt, msg.sender);
     }
 
     // Reading. Everything that consumers do not read is read from storage: see `IZkOracleLens`.

@@ -241,38 +241,31 @@ contract FeaturesTest is Test {
         assertEq(addmod(Instances.toField(a), Instances.toField(-a), Instances.FIELD_MODULUS), 0);
     }
 
-    /// @dev The table has each past move in its place, and nothing else is touched.
-    function testFuzz_tableOfMoves(uint256 ring) public pure {
-        ring &= 2 ** 192 - 1;
-        uint256[] memory table = new uint256[](Features.CODES);
-        for (uint256 i = 0; i < table.length; ++i) {
-            table[i] = 1e6 + i;
-        }
-        Instances.tabulateMoves(table, ring);
-        for (uint256 i = 0; i < table.length; ++i) {
-            uint256 expected = i < Features.PAST ? 1e6 + i : Instances.toField(Features.at(ring, i - Features.PAST));
-            assertEq(table[i], expected);
-        }
-    }
-
-    /// @dev A window has the listed features in the listed order: any list, of any length.
-    function testFuzz_windowIsGatheredByItsList(bytes32 list, uint256 length, uint256 offset, uint256 seed)
+    /// @dev A window has the listed features in the listed order, in its place: any list, of any length. Past moves come
+    /// from the ring, all others from the table.
+    function testFuzz_windowIsGatheredByItsList(bytes32 list, uint256 length, uint256 index, uint256 seed, uint256 ring)
         public
         pure
     {
-        (length, offset) = (bound(length, 1, Features.MAX_LENGTH), bound(offset, 0, 5));
+        (length, index) = (bound(length, 1, Features.MAX_LENGTH), bound(index, 0, 3));
+        ring &= 2 ** 192 - 1;
         bytes memory codes = new bytes(32);
         uint256[] memory table = new uint256[](Features.CODES);
         for (uint256 i = 0; i < 32; ++i) {
             codes[i] = bytes1(uint8(list[i]) % uint8(Features.CODES));
-            if (i < table.length) table[i] = uint256(keccak256(abi.encode(seed, i)));
+            if (i < Features.PAST) table[i] = uint256(keccak256(abi.encode(seed, i)));
         }
-        uint256[] memory instances = new uint256[](offset + length + 2);
-        instances[offset + length] = 7;
-        Instances.writeWindow(instances, offset, bytes32(codes), length, table);
+        Circuit circuit = CircuitSlot.pack(address(1), seed % 2 == 0, 0, length, 1, 1, 4);
+        uint256[] memory instances = new uint256[](1 + 4 * (length + 1));
+        Instances.writeWindow(instances, circuit, index, bytes32(codes), table, ring);
+        uint256 offset = (seed % 2 == 0 ? 1 : 0) + index * length;
         for (uint256 i = 0; i < instances.length; ++i) {
-            uint256 expected = i == offset + length ? 7 : 0;
-            if (i >= offset && i < offset + length) expected = table[uint8(codes[i - offset])];
+            uint256 expected = 0;
+            if (i >= offset && i < offset + length) {
+                uint256 code = uint8(codes[i - offset]);
+                expected =
+                    code < Features.PAST ? table[code] : Instances.toField(Features.at(ring, code - Features.PAST));
+            }
             assertEq(instances[i], expected);
         }
     }
@@ -312,8 +305,11 @@ contract FeaturesTest is Test {
             if (scores[i] == type(int128).min) scores[i] = 0;
             packed = bytes.concat(packed, bytes16(uint128(scores[i])));
         }
-        (uint256[] memory instances, int256 largest) = this.writeScores(circuit, index, packed);
+        (uint256[] memory instances, int256[] memory own, int256 largest) = this.writeScores(circuit, index, packed);
         (int128 a, int128 b) = (scores[2 * index], scores[2 * index + 1]);
+        assertEq(own.length, 2);
+        assertEq(own[0], a);
+        assertEq(own[1], b);
         assertEq(largest, a > b ? a : b);
         for (uint256 i = 0; i < instances.length; ++i) {
             uint256 at = 1 + 4 * 3 + 2 * index;
@@ -324,10 +320,10 @@ contract FeaturesTest is Test {
     function writeScores(Circuit circuit, uint256 index, bytes calldata packed)
         external
         pure
-        returns (uint256[] memory instances, int256 largest)
+        returns (uint256[] memory instances, int256[] memory own, int256 largest)
     {
         instances = new uint256[](1 + 4 * (3 + 2));
-        largest = Instances.writeScores(instances, circuit, index, 0, packed);
+        (own, largest) = Instances.writeScores(instances, circuit, index, 0, packed);
     }
 
     function testFuzz_repeatCopies(uint256[9] memory values, uint256 source, uint256 length) public pure {

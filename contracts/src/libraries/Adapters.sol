@@ -15,8 +15,8 @@ library Adapters {
         return keccak256(abi.encode(hub, feedId, terms));
     }
 
-    /// @notice The CREATE2 salt of a feed's plain adapter, which is the one that a hub links.
+    /// @notice The CREATE2 salt of a feed's plain adapter, which is the one that a hub links. All its terms are zero.
     function salt(IZkOracle hub, bytes32 feedId) internal pure returns (bytes32 value) {
-        return salt(hub, feedId, IZkAggregator.Terms(IZkAggregator.Mode.PLAIN, 0, address(0), 0));
+        return keccak256(abi.encode(hub, feedId, 0, 0, 0, 0));
     }
 }

@@ -5,15 +5,7 @@ pragma solidity 0.8.30;
 /// @dev It is in assembly because its loops run once per signature and feed. Answers are signed 128-bit integers; in
 /// memory each is a word, row by row, one row for each signature.
 library Answers {
-    /// @dev A feed's answers. The lowest int128 stands for no answer, and is not counted.
-    struct Summary {
-        int128 answer;
-        int256 lowest;
-        int256 highest;
-        uint256 count;
-        bool isMedian;
-    }
-
+    /// @dev Stands for no answer, and is not counted.
     int256 private constant NO_ANSWER = type(int128).min;
 
     /// @notice Unpacks big-endian int128.
@@ -30,30 +22,45 @@ library Answers {
     }
 
     /// @notice keccak256 of the words of an array, as EIP-712 encodes it.
-    function hash(bytes32[] calldata words) internal pure returns (bytes32 digest) {
+    function hash(bytes32[] calldata words) internal pure returns (bytes32 hashed) {
         assembly ("memory-safe") {
             let free := mload(0x40)
             calldatacopy(free, words.offset, mul(words.length, 0x20))
-            digest := keccak256(free, mul(words.length, 0x20))
+            hashed := keccak256(free, mul(words.length, 0x20))
         }
     }
 
     /// @notice The same for round ids.
     /// @dev The words are hashed as they lie in the calldata. The caller has read each of them, which fails if one has
     /// more than 32 bits.
-    function hash(uint32[] calldata words) internal pure returns (bytes32 digest) {
+    function hash(uint32[] calldata words) internal pure returns (bytes32 hashed) {
         assembly ("memory-safe") {
             let free := mload(0x40)
             calldatacopy(free, words.offset, mul(words.length, 0x20))
-            digest := keccak256(free, mul(words.length, 0x20))
+            hashed := keccak256(free, mul(words.length, 0x20))
         }
     }
 
     /// @notice The same for the answers of one row.
-    function hashRow(uint256[] memory words, uint256 row, uint256 columns) internal pure returns (bytes32 digest) {
+    function hashRow(uint256[] memory words, uint256 row, uint256 columns) internal pure returns (bytes32 hashed) {
         assembly ("memory-safe") {
             let size := mul(columns, 0x20)
-            digest := keccak256(add(add(words, 0x20), mul(row, size)), size)
+            hashed := keccak256(add(add(words, 0x20), mul(row, size)), size)
+        }
+    }
+
+    /// @notice The EIP-712 struct hash of a report.
+    /// @param content The encoded report. Its last two words are written here: what a reporter signs of its own.
+    function digest(bytes memory content, bytes32 answersHash, bytes32 readings)
+        internal
+        pure
+        returns (bytes32 structHash)
+    {
+        assembly ("memory-safe") {
+            let end := add(add(content, 0x20), mload(content))
+            mstore(sub(end, 0x40), answersHash)
+            mstore(sub(end, 0x20), readings)
+            structHash := keccak256(add(content, 0x20), mload(content))
         }
     }
 
@@ -63,12 +70,10 @@ library Answers {
     function summarise(uint256[] memory words, uint256 column, uint256 columns, uint256 row)
         internal
         pure
-        returns (Summary memory)
+        returns (int128 answer, int256 lowest, int256 highest, uint256 count, bool isMedian)
     {
         uint256 rows = words.length / columns;
-        int256 lowest = type(int256).max;
-        int256 highest = type(int256).min;
-        uint256 count;
+        (lowest, highest) = (type(int256).max, type(int256).min);
         uint256 less;
         uint256 notMore;
         int256 none = NO_ANSWER;
@@ -79,20 +84,20 @@ library Answers {
             let source := add(add(words, 0x20), mul(column, 0x20))
             if lt(row, rows) { median := mload(add(source, mul(row, stride))) }
             for { let j := 0 } lt(j, rows) { j := add(j, 1) } {
-                let answer := mload(source)
+                let one := mload(source)
                 source := add(source, stride)
-                if sub(answer, none) {
+                if sub(one, none) {
                     count := add(count, 1)
-                    less := add(less, slt(answer, median))
-                    notMore := add(notMore, iszero(sgt(answer, median)))
-                    if slt(answer, lowest) { lowest := answer }
-                    if sgt(answer, highest) { highest := answer }
+                    less := add(less, slt(one, median))
+                    notMore := add(notMore, iszero(sgt(one, median)))
+                    if slt(one, lowest) { lowest := one }
+                    if sgt(one, highest) { highest := one }
                 }
             }
         }
-        bool isMedian = median != none && less <= count / 2 && notMore > count / 2;
+        isMedian = median != none && less <= count / 2 && notMore > count / 2;
         // forge-lint: disable-next-item(unsafe-typecast) -- it was an int128
-        return Summary(int128(median), lowest, highest, count, isMedian);
+        answer = int128(median);
     }
 
     /// @notice The index of `wanted` in an ascending array, or the array's length.

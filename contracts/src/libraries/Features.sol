@@ -72,7 +72,11 @@ library Features {
     /// @dev It is never below one heartbeat. An early report is one that a large move triggered, and with its true gap
     /// it would always be held.
     function gap(uint256 observedAt, uint256 lastObservedAt, uint256 heartbeat) internal pure returns (uint256) {
-        uint256 ratio = (observedAt - lastObservedAt) * 1_000 / heartbeat;
+        // The caller has checked that the report is later, and a heartbeat is not zero.
+        uint256 ratio;
+        unchecked {
+            ratio = (observedAt - lastObservedAt) * 1_000 / heartbeat;
+        }
         if (ratio < GAP_ONE) return GAP_ONE;
         // forge-lint: disable-next-item(unsafe-typecast) -- a positive constant
         return ratio > uint256(CLIP) ? uint256(CLIP) : ratio;

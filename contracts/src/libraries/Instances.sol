@@ -88,23 +88,26 @@ library Instances {
 
     /// @notice Writes the scores of the `index`-th window. Reverts unless each is one of the circuit's integers. Then its
     /// field element stands for that score and no other.
-    /// @param scores Big-endian int128. The caller has checked that all windows' scores are there.
+    /// @param packed Big-endian int128. The caller has checked that all windows' scores are there.
+    /// @return scores The scores of the window.
     /// @return largest The largest of them.
     function writeScores(
         uint256[] memory instances,
         Circuit circuit,
         uint256 index,
         bytes32 feedId,
-        bytes calldata scores
-    ) internal pure returns (int256 largest) {
+        bytes calldata packed
+    ) internal pure returns (int256[] memory scores, int256 largest) {
         unchecked {
             uint256 outputs = circuit.outputs();
             uint256 offset = head(circuit) + uint256(circuit.batchSize()) * circuit.features() + index * outputs;
+            scores = new int256[](outputs);
             largest = type(int256).min;
             for (uint256 i = 0; i < outputs; ++i) {
-                int256 score = scoreAt(scores, index * outputs + i);
+                int256 score = scoreAt(packed, index * outputs + i);
                 if (score == -SCORE_BOUND) revert IZkOracle.ScoreOutOfRange(feedId, score);
                 if (score > largest) largest = score;
+                scores[i] = score;
                 instances[offset + i] = toField(score);
             }
         }
@@ -117,43 +120,39 @@ library Instances {
         }
     }
 
-    /// @notice Writes the past moves into a table of all features, as field elements.
-    /// @dev The sign bits of all moves are flipped at once: a move is then an unsigned number, 2^15 too large, and one
-    /// ADDMOD takes it to the field.
-    function tabulateMoves(uint256[] memory table, uint256 ring) internal pure {
-        uint256 modulus = FIELD_MODULUS;
-        uint256 first = Features.PAST + 1;
-        uint256 count = Features.RING_SIZE;
-        assembly ("memory-safe") {
-            let target := add(table, mul(first, 0x20))
-            let end := add(target, mul(count, 0x20))
-            let offset16 := sub(modulus, 0x8000)
-            ring := xor(ring, 0x800080008000800080008000800080008000800080008000)
-            for {} lt(target, end) { target := add(target, 0x20) } {
-                // The newest move is in the low 16 bits.
-                mstore(target, addmod(and(ring, 0xffff), offset16, modulus))
-                ring := shr(16, ring)
-            }
-        }
-    }
-
-    /// @notice Writes one window into `instances` at `offset`: the listed features, in order.
-    /// @dev The caller has made room for `length` instances, and the table has an entry for each listed code.
+    /// @notice Writes the `index`-th window: the listed features, in order.
+    /// @dev Past moves come from the ring. Their sign bits are flipped at once: a move is then an unsigned number, 2^15
+    /// too large, and one ADDMOD takes it to the field. The caller has made room for the circuit's windows.
     /// @param list Codes of features, from the highest byte on.
-    /// @param table All features, as field elements, by their codes.
+    /// @param table All other features, as field elements, by their codes. It has zeros for past moves.
+    /// @param ring The past moves, with the newest in the low 16 bits.
     function writeWindow(
         uint256[] memory instances,
-        uint256 offset,
+        Circuit circuit,
+        uint256 index,
         bytes32 list,
-        uint256 length,
-        uint256[] memory table
+        uint256[] memory table,
+        uint256 ring
     ) internal pure {
-        assembly ("memory-safe") {
-            let target := add(instances, mul(add(offset, 1), 0x20))
-            let entries := add(table, 0x20)
-            for { let i := 0 } lt(i, length) { i := add(i, 1) } {
-                mstore(target, mload(add(entries, shl(5, byte(i, list)))))
-                target := add(target, 0x20)
+        unchecked {
+            uint256 modulus = FIELD_MODULUS;
+            uint256 length = circuit.features();
+            uint256 offset = head(circuit) + index * length;
+            assembly ("memory-safe") {
+                let target := add(instances, mul(add(offset, 1), 0x20))
+                let entries := add(table, 0x20)
+                let offset16 := sub(modulus, 0x8000)
+                ring := xor(ring, 0x800080008000800080008000800080008000800080008000)
+                for { let i := 0 } lt(i, length) { i := add(i, 1) } {
+                    let code := byte(i, list)
+                    // PAST is 16: the moves have the codes from there on.
+                    switch lt(code, 16)
+                    case 1 { mstore(target, mload(add(entries, shl(5, code)))) }
+                    default {
+                        mstore(target, addmod(and(shr(shl(4, sub(code, 16)), ring), 0xffff), offset16, modulus))
+                    }
+                    target := add(target, 0x20)
+                }
             }
         }
     }
@@ -194,7 +193,11 @@ library Instances {
 
     /// @notice The largest score in thousandths of the model's unit, saturated to 24 bits.
     function scoreRatio(int256 score, uint128 unit) internal pure returns (int24) {
-        int256 ratio = score * 1_000 / int256(uint256(unit));
+        // |score| < 2^127, and a unit is not zero.
+        int256 ratio;
+        unchecked {
+            ratio = score * 1_000 / int256(uint256(unit));
+        }
         if (ratio > type(int24).max) return type(int24).max;
         if (ratio < type(int24).min) return type(int24).min;
         // forge-lint: disable-next-item(unsafe-typecast) -- bounded above

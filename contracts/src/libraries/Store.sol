@@ -103,6 +103,20 @@ library Stores {
     bytes32 internal constant SLOT =
         keccak256(abi.encode(uint256(keccak256("verifiable-oracle.hub")) - 1)) & ~bytes32(uint256(0xff));
 
+    /// @notice Where a feed is stored, to be kept in memory.
+    function slotOf(Feed storage feed) internal pure returns (bytes32 slot) {
+        assembly ("memory-safe") {
+            slot := feed.slot
+        }
+    }
+
+    /// @notice The feed that is stored there: the inverse of `slotOf`.
+    function feedAt(bytes32 slot) internal pure returns (Feed storage feed) {
+        assembly ("memory-safe") {
+            feed.slot := slot
+        }
+    }
+
     function get() internal pure returns (Store storage store) {
         bytes32 slot = SLOT;
         assembly ("memory-safe") {
