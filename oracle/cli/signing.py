@@ -1,4 +1,4 @@
-"""What commands of the hub's admin and guardian share: the options of the key that signs, and the call itself."""
+"""Parts that commands of the hub's admin and guardian share: the options of the key that signs, and the call itself."""
 
 from __future__ import annotations
 

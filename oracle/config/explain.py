@@ -11,6 +11,9 @@ from oracle.config.feeds import SOURCE_TYPES
 
 __all__ = ["explain", "key_path", "problems", "tell"]
 
+_TOLD = 20
+"""The most problems that are told at once: a person reads them."""
+
 _PLAIN_MESSAGES = {
     "missing": "is missing",
     "int_type": "must be a whole number",
@@ -34,10 +37,12 @@ def explain(error: ValidationError) -> str:
 
 
 def tell(found: Sequence[str]) -> str:
-    """Return problems as the end of a message that begins with the file's name."""
+    """Return problems as the end of a message that begins with the file's name: a line for each of the first ones."""
+    lines = [" ".join(each.split()) for each in found[:_TOLD]]
     if len(found) == 1:
-        return found[0]
-    return "\n  ".join((f"{len(found)} problems:", *found))
+        return lines[0]
+    more = () if len(found) <= _TOLD else (f"and {len(found) - _TOLD} more",)
+    return "\n  ".join((f"{len(found)} problems:", *lines, *more))
 
 
 def problems(error: ValidationError, known: Collection[str] = ()) -> list[str]:

@@ -136,7 +136,7 @@ class UserError(Fatal):
 
 
 class ConfigError(UserError):
-    """A configuration file is missing, unreadable or wrong."""
+    """A configuration file is missing, unreadable or wrong. If it has several problems, there is a line for each."""
 
 
 class DataError(UserError):

@@ -180,6 +180,19 @@ def test_all_problems_between_tables_are_told_at_once(read: Load) -> None:
     ]
 
 
+def test_so_many_problems_that_nobody_reads_them(read: Load) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL + "".join(f"key_{number} = 1\n" for number in range(30)))
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith(": 30 problems:") and lines[-1] == "  and 10 more" and len(lines) == 22
+
+
+def test_a_key_with_a_line_break_is_told_in_one_line(read: Load) -> None:
+    with pytest.raises(ConfigError, match=r"feeds\[0\]\.sources\[0\]\.a b: unknown key") as caught:
+        read(MINIMAL + '"a\\nb" = 1\n')
+    assert "\n" not in str(caught.value)
+
+
 def test_two_problems_of_one_table(read: Load) -> None:
     with pytest.raises(ConfigError, match="2 problems") as caught:
         read(MINIMAL, (HTTP, HTTP + '\nname = "a"' + SECOND_SOURCE + 'name = "a"\n'))
