@@ -88,3 +88,13 @@ class Proofs:
             job = ProofJob(windows, tuple(self.scores(window, kind) for window in windows))
             self._made[kind, batch, windows] = (await self._provers[kind, batch, anew].prove(job)).proof
         return self._made[kind, batch, windows]
+
+
+def limit(gap: int = encoding.GAP_ONE, kind: str = "private") -> int:
+    """Return the largest move, in thousandths of sigma, that a model accepts after a calm time."""
+    model, low, high = Proofs.DETECTORS[kind], 0, encoding.CLIP
+    while high - low > 1:
+        middle = (low + high) // 2
+        accepted = max(model.score_int((middle, *CALM[1:-1], gap))) <= 0
+        low, high = (middle, high) if accepted else (low, middle)
+    return low

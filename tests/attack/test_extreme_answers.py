@@ -6,15 +6,16 @@ import pytest
 
 from oracle.core.encoding import CLIP, INT128_MAX
 from oracle.core.types import HoldReason, Status
-from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting, encode
+from tests.attack.calldata import encode, packed, place
+from tests.attack.rig import ANOMALOUS, ANSWER, HOURS, NORMAL, Rig, Sighting
 
 pytestmark = pytest.mark.attack
 
-EXTREMES = (INT128_MAX, INT128_MAX - 1, 10**30, 1, 0, -1, -ANSWER, -INT128_MAX, -INT128_MAX - 1)
+EXTREMES = (INT128_MAX, INT128_MAX - 1, 10**30, 1, 0, -1, -ANSWER, -INT128_MAX + 1, -INT128_MAX)
 
 
 def name(answer: int) -> str:
-    return {INT128_MAX: "max", INT128_MAX - 1: "max-1", -INT128_MAX: "min+1", -INT128_MAX - 1: "min"}.get(
+    return {INT128_MAX: "max", INT128_MAX - 1: "max-1", -INT128_MAX + 1: "min+2", -INT128_MAX: "min+1"}.get(
         answer, f"{answer:.0e}" if abs(answer) > 1_000 else str(answer)
     )
 
@@ -26,6 +27,7 @@ def goes_on(rig: Rig, feed: str, answer: int, after: int) -> None:
         assert rig.accepts(rig.honest(feed, Sighting(answer, after + 120 * report)))
         if rig.state(feed).round_id > round_id:
             break
+        rig.later(120)
     state = rig.state(feed)
     assert (state.status, state.answer) == (Status.OK, answer)
 
@@ -67,17 +69,17 @@ def test_an_extreme_first_answer(rig: Rig, like: str, answer: int) -> None:
 @pytest.mark.parametrize("answer", [INT128_MAX, 1], ids=name)
 def test_a_confirmed_extreme_answer(rig: Rig, answer: int) -> None:
     """Reporters can confirm nonsense. The feed still recovers: the true answer is then another regime change."""
-    for report in range(3):
-        assert rig.accepts(rig.honest("solo", Sighting(answer, 600 + 60 * report)))
+    rig.insists("solo", answer, 600)
     state = rig.state("solo")
     assert (state.status, state.round_id, state.answer) == (Status.OK, 2, answer)
     goes_on(rig, "solo", ANSWER, 1_200)
     goes_on(rig, "solo", NORMAL, 2_400)
 
 
-@pytest.mark.parametrize("answer", [0, -1, -INT128_MAX - 1], ids=name)
+@pytest.mark.parametrize("answer", [0, -1, -INT128_MAX], ids=name)
 def test_what_is_not_above_zero_is_never_confirmed_on_a_relative_feed(rig: Rig, answer: int) -> None:
     for report in range(4):
+        rig.later(600)
         assert rig.accepts(rig.honest("solo", Sighting(answer, 600 + 600 * report)))
         state = rig.state("solo")
         assert (state.status, state.round_id) == (Status.HELD, 1)
@@ -89,21 +91,35 @@ def test_what_is_not_above_zero_is_never_confirmed_on_a_relative_feed(rig: Rig, 
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (1, ANSWER), (ANSWER, INT128_MAX), (-ANSWER, ANSWER)])
 def test_a_committee_that_is_far_apart(rig: Rig, low: int, high: int) -> None:
     """The spread is computed from extreme answers too, and such a report is refused with the spread's own error."""
-    accounts = (2, 3)
-    submission = rig.honest("trio", Sighting(low, 600, accounts[0]), Sighting(high, 600, accounts[1]))
-    rig.refuses(submission, "SpreadTooWide")
-    assert rig.accepts(rig.honest("trio", Sighting(NORMAL, 700, 2), Sighting(NORMAL, 700, 3)))
+    for middle in (low, high):
+        found = zip((low, middle, high), (2, 3, 4), strict=True)
+        submission = rig.honest("trio", *(Sighting(answer, 600, account) for answer, account in found))
+        rig.refuses(submission, "SpreadTooWide")
+    assert rig.accepts(rig.honest("trio", *rig.seen("trio", NORMAL, 700)))
 
 
-def test_an_answer_outside_an_int128_is_no_call(rig: Rig) -> None:
-    """The ABI decoder refuses an answer with dirty high bits, whatever its low bits are."""
-    data = encode(rig.honest("solo", Sighting(NORMAL)))
-    answer = NORMAL.to_bytes(32)
-    assert data.count(answer) == 1
-    for dirty in (b"\1" + answer[1:], answer[:15] + b"\1" + answer[16:], b"\xff" * 16 + answer[16:]):
-        altered = data.replace(answer, dirty)
-        assert rig.refusal(altered) is not None
-        assert not rig.send(altered)
+def test_the_lowest_int128_is_no_answer(rig: Rig) -> None:
+    """It stands for silence, on feeds of either sign, so no feed can have it: not even as its first round."""
+    for feed in ("solo", "level"):
+        silent = rig.sign(rig.honest(feed, Sighting(NORMAL)).with_answer(-INT128_MAX - 1), 1)
+        rig.refuses(silent, "QuorumNotMet")
+    rig.add_feed("fresh", "level")
+    first = rig.honest("fresh", Sighting(-INT128_MAX, 60))
+    rig.refuses(rig.sign(first.with_answer(-INT128_MAX - 1), 1), "QuorumNotMet")
+    assert rig.accepts(first)
+
+
+def test_answers_of_which_a_byte_is_another_ones(rig: Rig) -> None:
+    """Answers are packed without marks: bytes that are shifted between rows are other answers, which nobody signed."""
+    good = rig.honest("trio", *rig.seen("trio", NORMAL))
+    data = encode(good)
+    at = place(data, "answers") + 32
+    assert data[at : at + 48] == packed(NORMAL) * 3
+    for shift in (1, 8, 15, 17):
+        turned = good.answers[shift:] + good.answers[:shift]
+        altered = data[:at] + turned + data[at + 48 :]
+        assert rig.refusal(altered) in {"NotAReporter", "NotTheMedian"}
+        rig.fails(altered)
     assert rig.send(data)
 
 

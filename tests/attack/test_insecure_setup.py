@@ -23,7 +23,10 @@ from oracle.core.errors import ArtifactError, InsecureSetup
 from oracle.core.formats import keccak
 from oracle.proving.artifact import COMPILED, MANIFEST, PROBE, Artifact, Manifest
 from oracle.proving.artifact import load as load_artifact
-from tests.attack.rig import ANSWER, DEPLOYER, GENESIS, REPORTER, Proofs, Rig, Sighting, audit_folder, configure
+from tests.attack.node import DEPLOYER, GENESIS
+from tests.attack.proofs import Proofs
+from tests.attack.rig import ANSWER, REPORTER, Rig, Sighting
+from tests.attack.setup import audit_folder, configure
 
 pytestmark = pytest.mark.attack
 
@@ -127,7 +130,7 @@ def test_an_audit_elsewhere_reports_a_local_srs(
 def test_a_disguised_verifier_is_not_deployed_elsewhere(proofs: Proofs, elsewhere: Anvil, tmp_path: Path) -> None:
     artifact = disguised(proofs.artifact(), tmp_path)
     assert srs_origin(artifact.verifier().bytecode) == PUBLIC_CEREMONY, "or this test shows nothing"
-    plan = DeployPlan(feeds=(), models={"default": [artifact]}, change_delay=0)
+    plan = DeployPlan(committees=(), feeds=(), models={"default": [artifact]}, change_delay=0)
     payer = Account.from_key(elsewhere.accounts[DEPLOYER].key)
 
     async def attempt() -> None:

@@ -34,9 +34,10 @@ def test_insisting_does_not_confirm_it(rig: Rig, stuck: str) -> None:
     """There are twice as many reports as a regime change takes, over hours; the model proves each of them normal."""
     for report in range(6):
         again = rig.honest(stuck, Sighting(ANSWER, 600 + HOURS // 2 * report))
-        assert max(again.updates[0].scores) <= 0
+        assert max(again.first_scores) <= 0
         assert rig.accepts(again)
         held_for(rig, HoldReason.REPEATED)
+        rig.later(HOURS // 2)
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -80,8 +81,7 @@ def test_one_reason_does_not_confirm_the_other(rig: Rig, stuck: str) -> None:
 def test_a_regime_change_while_it_is_stuck(rig: Rig, stuck: str) -> None:
     """The rule does not keep a new level out."""
     assert rig.accepts(rig.honest(stuck, Sighting(ANSWER, 600)))
-    for report in range(3):
-        assert rig.accepts(rig.honest(stuck, Sighting(ANOMALOUS, 700 + 100 * report)))
+    rig.insists(stuck, ANOMALOUS, 700, step=100)
     state = rig.state(stuck)
     assert (state.status, state.answer, state.repeats) == (Status.OK, ANOMALOUS, 0)
 

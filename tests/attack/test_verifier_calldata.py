@@ -8,15 +8,13 @@ from oracle.core import encoding
 from oracle.core.encoding import FIELD_MODULUS
 from oracle.core.errors import ContractRejected
 from oracle.core.formats import keccak
-from tests.attack.rig import NORMAL, OUTSIDER, Rig
+from tests.attack.calldata import word
+from tests.attack.node import OUTSIDER
+from tests.attack.rig import NORMAL, Rig
 
 pytestmark = pytest.mark.attack
 
 SELECTOR = keccak(b"verifyProof(bytes,uint256[])")[:4]
-
-
-def word(value: int) -> bytes:
-    return (value % 2**256).to_bytes(32)
 
 
 class Statement:
