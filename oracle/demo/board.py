@@ -12,15 +12,23 @@ from rich.live import Live
 from rich.table import Table
 
 from oracle.core import encoding
-from oracle.core.types import Confirmed, Observed, Outcome, Proven, Scored, Stage
+from oracle.core.stages import Confirmed, Observed
+from oracle.core.types import Outcome
 from oracle.demo.options import DECIMALS
 from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.feeds.interface import ReportListener
 from oracle.sources.faults import Injection
 
 
 @dataclass(frozen=True)
 class PlayedObservation:
-    """An observation of the demonstration that has ended."""
+    """An observation of the demonstration that has ended on the chain.
+
+    Attributes:
+        scores: The scores that its proof shows.
+        prove_seconds: The time that the proof of its report took.
+        gas: Its share of the report's gas.
+    """
 
     observed: Observed
     injection: Injection | None
@@ -30,7 +38,7 @@ class PlayedObservation:
     gas: int
 
 
-class LiveBoard:
+class LiveBoard(ReportListener):
     """A live table of the latest observations. If the output is not a terminal, each observation is one line."""
 
     SHOWN = 16
@@ -39,7 +47,7 @@ class LiveBoard:
         self._console = console
         self._total = total
         self._rows: deque[tuple[str, ...]] = deque(maxlen=self.SHOWN)
-        self._waiting: dict[str, dict[str, Any]] = {}
+        self._injected: dict[str, Injection] = {}
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._unit = QuadraticModel.default().score_unit
         self.played: list[PlayedObservation] = []
@@ -55,23 +63,20 @@ class LiveBoard:
 
     def expect(self, observed: Observed, injection: Injection | None) -> None:
         """Take note of an observation that is about to be reported."""
-        self._waiting[observed.key] = {"injection": injection, "scores": (), "seconds": 0.0}
+        if injection is not None:
+            self._injected[observed.key] = injection
 
-    def stage(self, stage: Stage, outcome: Outcome | None, reason: str) -> None:
-        """Take note of the stage that an observation has reached, and show it once it has ended."""
-        entry = self._waiting[stage.observed.key]
-        if isinstance(stage, Scored):
-            entry["scores"] = stage.scores
-        elif isinstance(stage, Proven):
-            entry["seconds"] = stage.prove_seconds
-        elif isinstance(stage, Confirmed):
-            done = PlayedObservation(
-                stage.observed, entry["injection"], stage.outcome, entry["scores"], entry["seconds"], stage.gas_used
-            )
-            self.played.append(done)
-            self._show(done)
-        elif reason:
-            self._console.print(f"[red]{stage.observed.key}: {reason}[/]")
+    def ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
+        """See `ReportListener`."""
+        if confirmed is None:
+            self._console.print(f"[red]{observed.key}: {reason}[/]")
+            return
+        proven = confirmed.submitted.proven
+        scores = proven.scored.scores[confirmed.due.index(observed)]
+        injection = self._injected.get(observed.key)
+        played = PlayedObservation(observed, injection, outcome, scores, proven.prove_seconds, confirmed.gas_share)
+        self.played.append(played)
+        self._show(played)
 
     def _show(self, played: PlayedObservation) -> None:
         held = played.outcome is Outcome.HELD

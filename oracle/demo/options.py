@@ -12,6 +12,8 @@ from oracle.sources.packaged.series import SERIES
 
 DECIMALS = 8
 HEARTBEAT = 86_400
+TOGETHER = 4
+"""Feeds that one proof can judge. At most three are due on one day, and all of them are signed as one report."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ artifacts = "{toolchain.build_dir() / "artifacts"}"
 visibility = "{"public" if options.public_model else "private"}"
 disclosure = "{options.disclosure}"
 srs = "insecure-local"
+batch_sizes = [{TOGETHER}]
 {workers}
 [journal]
 path = "journal.db"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import json
 import shutil
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +21,7 @@ from oracle.chain.hub import RoundEvent
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.config import Config, load
 from oracle.core import encoding
-from oracle.core.concurrency import together
-from oracle.core.types import Observed
+from oracle.core.stages import Decided, Observed
 from oracle.demo.acts import Act, acts
 from oracle.demo.board import LiveBoard
 from oracle.demo.options import DECIMALS, HEARTBEAT, DemoOptions, configuration
@@ -65,18 +67,21 @@ async def run(options: DemoOptions, console: Console) -> Performance:
         config = _configured(options, chain)
         deployment = await deploy(config, finished_steps(lambda line: console.print(f"  {line}", highlight=False)))
         board = LiveBoard(console, sum(len(readings) for readings in series))
-        async with open_oracle(config, watch=board.stage) as parts:
+        async with open_oracle(config, listener=board) as parts:
             for model in parts.models.values():
                 for prover in model.provers.values():
                     await prover.warm()
             with board:
-                for act in played_acts:
-                    await _play(parts, chain, act, board)
+                async with _sending(parts):
+                    for act in played_acts:
+                        await _play(parts, chain, act, board)
             events = await parts.hub.logs(deployment.block, await parts.rpc.block_number())
-            gas = {event.tx_hash: await _gas(parts, event) for event in events}
+            gas = {
+                event.tx_hash: await _gas(parts, event) for event in {each.tx_hash: each for each in events}.values()
+            }
             entries = parts.journal.confirmed()
             latencies = [entry.latency for entry in entries if entry.latency is not None]
-            open_ = [stage.observed.key for stage in parts.journal.unfinished()]
+            open_ = [key for stage in parts.journal.unfinished() for key in stage.keys]
         report = await audit(deployment.hub, chain.rpc_url, config.prover.artifacts, deployment.block)
     differing = disagreements(events, entries, open_)
     names = {feed.feed_id: name for name, feed in deployment.feeds.items()}
@@ -98,23 +103,38 @@ def _configured(options: DemoOptions, chain: Anvil) -> Config:
     return load(path, {})
 
 
+@contextlib.asynccontextmanager
+async def _sending(parts: RunningOracle) -> AsyncIterator[None]:
+    """Let the desk send reports on their way."""
+    sending = asyncio.create_task(parts.desk.run(), name="desk")
+    try:
+        yield
+    finally:
+        await parts.desk.stop(0.0)
+        await sending
+
+
 async def _play(parts: RunningOracle, chain: Anvil, act: Act, board: LiveBoard) -> None:
-    """Set the chain's clock day by day, and report each day's feeds side by side."""
+    """Set the chain's clock day by day, and report each day's feeds together: with one signature and one proof."""
     faults = {(fault.feed, fault.index): fault for fault in act.injections}
     days: dict[int, list[tuple[str, int]]] = {}
     for name, readings in act.readings.items():
         for index, reading in enumerate(readings):
             days.setdefault(reading.observed_at, []).append((name, index))
-    for moment, due in sorted(days.items()):
+    for moment, played in sorted(days.items()):
         chain.rpc("evm_setNextBlockTimestamp", moment + BLOCK_DELAY)
         chain.rpc("evm_mine")
-        reports = []
-        for name, index in due:
+        due = []
+        for name, index in played:
             answer = encoding.answer_from_decimal(act.readings[name][index].value, DECIMALS)
-            observed = Observed(name, parts.deployment.feeds[name].feed_id, answer, moment)
-            board.expect(observed, faults.get((name, index)))
-            reports.append(parts.pipeline.report(observed))
-        await together(*reports)
+            due.append(Observed(name, parts.deployment.feeds[name].feed_id, answer, moment))
+            board.expect(due[-1], faults.get((name, index)))
+        due.sort(key=lambda observed: observed.feed_id)
+        state = await parts.hub.feed_state(due[0].feed_id)
+        parts.desk.offer([(state.model_number, Decided(state.committee, tuple(due)))])
+        await parts.desk.until_idle([name for name, _ in played])
+        for error in parts.desk.ended.values():
+            raise error
 
 
 async def _gas(parts: RunningOracle, event: RoundEvent) -> int:

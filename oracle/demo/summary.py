@@ -76,6 +76,8 @@ def summarise(
         "false_holds": false_holds,
         "confirmed_regime_changes": sum(isinstance(event, RoundAccepted) and event.confirmed for event in events),
         "latency_s": {"p50": round(percentile(latencies, 50), 3), "p95": round(percentile(latencies, 95), 3)},
+        "submissions": len(gas),
         "gas_per_submission": round(sum(gas) / len(gas)),
+        "gas_per_observation": round(sum(gas) / len(events)),
         "audit": {"verified": report.verified, "failed": report.failed, "problems": list(report.problems)},
     }

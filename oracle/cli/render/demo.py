@@ -27,7 +27,7 @@ def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
     console.print(table)
     console.print(
         f"observation to confirmation: p50 {latency['p50']} s, p95 {latency['p95']} s; "
-        f"{summary['gas_per_submission']:,} gas a submission"
+        f"{summary['submissions']} transactions, {summary['gas_per_observation']:,} gas an observation"
     )
     agreement = "agrees" if summary["chain_agrees_with_journal"] else "[red]DISAGREES[/]"
     console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed", end="; ")

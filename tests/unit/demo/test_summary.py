@@ -16,9 +16,10 @@ from oracle.sources.faults import Injection
 from oracle.sources.interface import Reading
 
 FEED = b"\7" * 32
+PAYER = "0x" + "5" * 40
 EVENTS: list[RoundAccepted | RoundHeld] = [
-    RoundAccepted(FEED, 1, 100, 1_000, 1, (-1,), False, 5, b"\1" * 32, 0),
-    RoundHeld(FEED, 2, 900, 2_000, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
+    RoundAccepted(FEED, 1, 100, 1_000, 1, (-1,), False, PAYER, 5, b"\1" * 32, 0),
+    RoundHeld(FEED, 2, 900, 2_000, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
 ]
 
 
@@ -69,7 +70,7 @@ def test_each_difference_is_told(
 
 
 def accepted(observed_at: int, confirmed: bool = False) -> RoundAccepted:
-    return RoundAccepted(FEED, 1, 100, observed_at, 1, (-1,), confirmed, 5, b"\1" * 32, 0)
+    return RoundAccepted(FEED, 1, 100, observed_at, 1, (-1,), confirmed, PAYER, 5, b"\1" * 32, 0)
 
 
 def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() -> None:
@@ -83,13 +84,15 @@ def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() ->
     events: list[RoundAccepted | RoundHeld] = [
         accepted(1_000),
         accepted(1_001),
-        RoundHeld(FEED, 3, 9, 1_002, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
+        RoundHeld(FEED, 3, 9, 1_002, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
         accepted(1_003, confirmed=True),
-        RoundHeld(FEED, 5, 9, 1_004, 1, (1,), HoldReason.ANOMALOUS, 0, 6, b"\2" * 32, 0),
+        RoundHeld(FEED, 5, 9, 1_004, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
     ]
     report = AuditReport("0x", 31337, (), ())
     summary = summarise(events, {FEED: "one"}, [Act({"one": readings}, faults)], [1.0, 3.0], [100, 300], report)
     assert summary["faults"] == {"stuck": {"injected": 1, "held": 1}, "zero": {"injected": 1, "held": 0}}
     assert (summary["observations"], summary["accepted"], summary["held"]) == (5, 3, 2)
     assert (summary["false_holds"], summary["confirmed_regime_changes"]) == (1, 1)
-    assert (summary["gas_per_submission"], summary["latency_s"]["p50"]) == (200, 2.0)
+    # Two transactions had all five.
+    assert (summary["submissions"], summary["gas_per_submission"], summary["gas_per_observation"]) == (2, 200, 80)
+    assert summary["latency_s"]["p50"] == 2.0
