@@ -51,11 +51,18 @@ def compile_contracts(sources: Mapping[str, str] = SOURCES) -> dict[str, Compile
             "evmVersion": profile["evm_version"],
             "metadata": {"bytecodeHash": profile["bytecode_hash"]},
             "remappings": list(profile.get("remappings", [])),
-            "outputSelection": {file: {name: ["abi", *_OUTPUTS]} for name, file in sources.items()},
+            "outputSelection": {
+                "*": {"*": ["abi"]},
+                **{file: {name: ["abi", *_OUTPUTS]} for name, file in sources.items()},
+            },
         },
     }
     output = compile_standard(request, profile["solc"])
-    return {name: _compiled(name, output["contracts"][file][name]) for name, file in sources.items()}
+    interfaces = {name: found["abi"] for file in output["contracts"].values() for name, found in file.items()}
+    return {
+        name: _compiled(name, output["contracts"][file][name], interfaces.get(f"I{name}", ()))
+        for name, file in sources.items()
+    }
 
 
 def deployed_profile(root: Path) -> dict[str, Any]:
@@ -93,7 +100,7 @@ def with_imports(root: Path, files: Iterable[str], remappings: Iterable[tuple[st
     return dict(sorted(found.items()))
 
 
-def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
+def _compiled(name: str, output: Mapping[str, Any], interface: Iterable[Mapping[str, Any]]) -> Compiled:
     created, deployed = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]
     spots = dict(deployed["immutableReferences"])
     own_address = spots.pop(_OWN_ADDRESS, [])
@@ -101,7 +108,7 @@ def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
     bytecode, links = _unlinked(created)
     contract = Compiled(
         name=name,
-        abi=tuple(output["abi"]),
+        abi=_named(output["abi"], interface),
         bytecode=bytecode,
         runtime=runtime,
         immutables=_sorted(spot for each in spots.values() for spot in each),
@@ -112,6 +119,20 @@ def _compiled(name: str, output: Mapping[str, Any]) -> Compiled:
     if len(contract.runtime) > MAX_RUNTIME_BYTES:
         raise CompileError(f"{name} is {len(contract.runtime):,} bytes; a chain takes {MAX_RUNTIME_BYTES:,} at most")
     return replace(contract, abi=()) if contract.is_library else contract
+
+
+def _named(abi: Iterable[Mapping[str, Any]], interface: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return an ABI with the functions as the contract's interface has them: it names what the contract passes on."""
+    declared = {_signature(entry): entry for entry in interface if entry["type"] == "function"}
+    return tuple(declared.get(_signature(entry), entry) if entry["type"] == "function" else entry for entry in abi)
+
+
+def _signature(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return entry["name"], *(_type(each) for each in entry["inputs"])
+
+
+def _type(parameter: Mapping[str, Any]) -> tuple[Any, ...]:
+    return parameter["type"], *(_type(each) for each in parameter.get("components", ()))
 
 
 def _sorted(spots: Iterable[Mapping[str, int]]) -> tuple[tuple[int, int], ...]:
