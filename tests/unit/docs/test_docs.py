@@ -72,22 +72,64 @@ def test_named_tests_exist(project_root: Path) -> None:
     assert named > 50
 
 
+def section(root: Path, heading: str) -> str:
+    return (root / "docs" / "contracts.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
 def test_every_incident_is_listed_and_every_listed_one_is_executed(project_root: Path) -> None:
-    listed = set(re.findall(r"`(test_\w+)`", (project_root / "docs" / "contracts.md").read_text()))
+    listed = set(re.findall(r"`(test_\w+)`", section(project_root, "Incidents")))
     executed = re.findall(
         r"^def (test_\w+)\(", (project_root / "tests/integration/test_incidents.py").read_text(), re.M
     )
     assert listed == set(executed)
 
 
+def test_every_row_of_the_adapters_is_tested(project_root: Path) -> None:
+    listed = set(re.findall(r"`(test_\w+)`", section(project_root, "Adapters")))
+    tested = re.findall(r"function (test_\w+)\(", (project_root / "contracts/test/Consumers.t.sol").read_text())
+    assert len(listed) > 15
+    assert listed - set(tested) == set()
+    # Each state of the table has a row.
+    assert {name for name in tested if name.startswith("test_row")} <= listed
+
+
+def test_every_invariant_names_a_test(project_root: Path) -> None:
+    found = re.findall(r"^- \*\*I-(\d+)\*\* (.+)\n((?:  .*\n)*)", section(project_root, "Invariants") + "\n", re.M)
+    assert [int(number) for number, _, _ in found] == list(range(1, len(found) + 1))
+    assert len(found) > 25
+    for number, sentence, tests in found:
+        assert sentence.endswith("."), f"I-{number}"
+        assert re.search(r"`[\w/.]+::(?:test|invariant)\w+`", tests), f"I-{number}"
+
+
+def test_every_finding_names_a_test(project_root: Path) -> None:
+    rows = re.findall(r"^\| (\d+) \|(.+)\|(.+)\|(.+)\|$", section(project_root, "What audits found"), re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) >= 8
+    assert [number for number, _, _, tests in rows if "::test" not in tests] == []
+
+
+def test_the_bounds_are_those_of_the_code(project_root: Path) -> None:
+    """A row with a constant says its value, as a number or as a time."""
+    declared: dict[str, str] = {}
+    for path in (project_root / "contracts/src").rglob("*.sol"):
+        for name, value in re.findall(r"constant ([A-Z][A-Z_0-9]*) = ([^;]+);", path.read_text()):
+            declared[name] = value.replace("_", "").replace(" ** ", "^").replace("1 hours", "1 hour")
+    rows = re.findall(r"^\| (.+) \| (.+) \| `([A-Z_]+)` \|$", section(project_root, "Roles, delays and bounds"), re.M)
+    assert len(rows) > 15
+    for what, bound, name in rows:
+        assert re.search(rf"(?<!\d){re.escape(declared[name])}(?!\d)", bound.replace(",", "")), f"{what}: {bound}"
+
+
 def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
-    section = (project_root / "docs" / "contracts.md").read_text().split("## What you trust")[1].split("\n## ")[0]
-    assumptions = re.split(r"\n(?=\d+\. )", section)[1:]
+    assumptions = re.split(r"\n(?=\d+\. )", section(project_root, "What you trust"))[1:]
     assert [int(each.split(".")[0]) for each in assumptions] == list(range(1, len(assumptions) + 1))
     assert [each.splitlines()[0] for each in assumptions if "::test" not in each and "::invariant" not in each] == []
 
 
-@pytest.mark.parametrize("interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard", "IClaimRegistry"])
+@pytest.mark.parametrize(
+    "interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard", "IClaimRegistry", "ISplitVerifier"]
+)
 def test_every_error_is_listed(project_root: Path, interface: str) -> None:
     """The errors are listed in the order of the interface."""
     source = (project_root / "contracts/src/interfaces" / f"{interface}.sol").read_text()
