@@ -363,10 +363,11 @@ interface IZkOracle {
     error UnknownArchitecture(uint32 architectureId);
     /// @notice There is no contract at a verifier's address, or code that its account can replace (EIP-7702).
     error NoFixedCode(address verifier);
-    /// @notice The verifier has other code than when its architecture was added, or the architecture was added in the
-    /// same transaction, in which a contract can still vanish and be replaced.
+    /// @notice The verifier has other code than when its architecture was added.
     error VerifierChanged(address verifier);
-    /// @notice The named part of a model does not fit its architecture, or the proposed model is the active one.
+    /// @notice The named part of a model does not fit its architecture; the architecture has its only model, or was added
+    /// in the same transaction, in which a verifier can still vanish and be replaced; the model needs more peers than the
+    /// feed has; or the proposed model is the active one.
     error InvalidModel(string field);
     /// @notice There is no proposal to activate or cancel.
     error NothingProposed();
