@@ -112,7 +112,7 @@ contract GasTest is OracleTest {
         uint256 bare = vm.lastCallGas().gasTotalUsed;
         uint256 whole = _next(scenario, 1, 0, CALM);
         vm.snapshotValue("Submit", "private-b1-q1-beyond-verification", whole - bare);
-        assertLe(whole - bare, 85_000);
+        assertLe(whole - bare, 80_000);
     }
 
     /// @dev A chain allows 24,576 bytes. The rest is room for a mend.
