@@ -7,7 +7,7 @@ with `foundry.toml` and the files shows what the bytecode was compiled from, wit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,31 @@ def current(root: Path, name: str, file: str) -> Compiled | None:
         name: The name of the contract.
         file: Its source, relative to the root.
     """
-    for path in sorted((root / "build/forge/out" / Path(file).name).glob(f"{name}*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
-        metadata = json.loads(document["rawMetadata"])
+    interface = _interface(root, name)
+    if interface is None:
+        return None
+    for document, metadata in _outputs(root, Path(file).name, name):
         if _is_current(root, metadata, name, file):
-            return _compiled(name, {"abi": metadata["output"]["abi"], "evm": _code(document)})
+            return _compiled(name, {"abi": metadata["output"]["abi"], "evm": _code(document)}, interface)
     return None
+
+
+def _interface(root: Path, name: str) -> list[Any] | None:
+    """Return the ABI of a contract's interface; empty if it has none; None if none is from today's sources."""
+    if not (root / f"contracts/src/interfaces/I{name}.sol").is_file():
+        return []
+    for _, metadata in _outputs(root, f"I{name}.sol", f"I{name}"):
+        if _has_current_sources(root, metadata):
+            found: list[Any] = metadata["output"]["abi"]
+            return found
+    return None
+
+
+def _outputs(root: Path, folder: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Find what forge has of a contract: each document, with solc's metadata in it."""
+    for path in sorted((root / "build/forge/out" / folder).glob(f"{name}*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        yield document, json.loads(document["rawMetadata"])
 
 
 def _is_current(root: Path, metadata: Mapping[str, Any], name: str, file: str) -> bool:
@@ -49,8 +68,12 @@ def _is_current(root: Path, metadata: Mapping[str, Any], name: str, file: str) -
             "remappings": profile["remappings"],
             "viaIR": profile["via_ir"],
         }
-        and all(_hash_of(root / source) == known["keccak256"] for source, known in metadata["sources"].items())
+        and _has_current_sources(root, metadata)
     )
+
+
+def _has_current_sources(root: Path, metadata: Mapping[str, Any]) -> bool:
+    return all(_hash_of(root / source) == known["keccak256"] for source, known in metadata["sources"].items())
 
 
 def _hash_of(source: Path) -> str:

@@ -20,7 +20,7 @@ from tests.contracts import forge_output
 
 @pytest.fixture(scope="module")
 def fresh(project_root: Path) -> dict[str, compiled.Compiled]:
-    """Return the contracts as they compile now, from forge's output where it is current: `make test` runs forge first."""
+    """Return the contracts as they compile now, from forge's output where it is current: tests run forge first."""
     built = {name: forge_output.current(project_root, name, file) for name, file in compiled.SOURCES.items()}
     found = {name: contract for name, contract in built.items() if contract is not None}
     missing = {name: file for name, file in compiled.SOURCES.items() if name not in found}
@@ -98,7 +98,7 @@ def test_code_matches_whatever_its_immutables_are() -> None:
     assert not contract.matches(bytes(code[:-1]))
 
 
-LIBRARIES = ("Changes", "Models", "Shadows")
+LIBRARIES = ("Changes", "Holds", "Models", "Shadows")
 
 
 def addresses(seed: int = 1) -> dict[str, str]:
