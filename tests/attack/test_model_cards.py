@@ -26,7 +26,10 @@ from oracle.detectors.cards.verify import CardReport, verify
 from oracle.proving import artifact as artifacts
 from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact
 from oracle.proving.verification import LocalVerifier
-from tests.attack.rig import OUTSIDER, Proofs, Rig, flipped
+from tests.attack.calldata import flipped
+from tests.attack.node import OUTSIDER
+from tests.attack.proofs import Proofs
+from tests.attack.rig import Rig
 
 pytestmark = pytest.mark.attack
 
@@ -160,7 +163,7 @@ def test_another_models_circuit(card: ProvenCard, proofs: Proofs) -> None:
     with LocalVerifier(other) as opened:
         found = verify(card, other, opened, card.benchmark).problems
     assert found[0].startswith("the card's model is not the artifact's") and len(found) == 3
-    with pytest.raises(ArtifactError, match="batches of 4 with 16: take the model's artifact for 4"):
+    with pytest.raises(ArtifactError, match="batches of 4 with 14: take the model's artifact for 4"):
         proofs.run(prove(card.benchmark, proofs.artifact(), Path("nowhere")))
 
 
@@ -257,24 +260,10 @@ def prepared(deployed: Rig, circuit: Artifact) -> Iterator[Rig]:
     """Prepare a hub that has the verdict model as number 2, and the same weights with exact scores as number 3."""
     snapshot = deployed.chain.rpc("evm_snapshot")
     for kind in ("verdict", "private"):
-        found = deployed.proofs.artifact(kind, BATCH)
-        address = deployed.receipt(found.verifier().bytecode, to="")["contractAddress"]
-        deployed.admin("addArchitecture", 16, 2, True, False, [BATCH], [address])
-        number = deployed.run(deployed.hub.architecture_count())
-        deployed.admin(
-            "addModel",
-            found.model_hash,
-            number,
-            bytes.fromhex(found.artifact_hash),
-            found.manifest.score_unit,
-            _tuple(deployed.probe(kind, [BATCH])),
-        )
+        number = deployed.add_architecture(kind, (BATCH,))
+        deployed.add_model(kind, number, probe=deployed.probe(kind, [BATCH]))
     yield deployed
     assert deployed.chain.rpc("evm_revert", snapshot)
-
-
-def _tuple(probe: Any) -> tuple[Any, ...]:
-    return probe.window, probe.scores, probe.proofs
 
 
 @pytest.fixture
@@ -359,7 +348,7 @@ def test_a_label_altered(counter: Counter) -> None:
 
 def test_a_window_altered(counter: Counter) -> None:
     windows, _ = counter.card.benchmark.packed(0)
-    for bit in (0, 511, 1023):
+    for bit in (0, 447, 8 * len(windows) - 1):
         counter.refuses("NotInBenchmark", windows=flipped(windows, bit))
     counter.refuses("NotInBenchmark", windows=windows[32:] + windows[:32])
     counter.refuses("NotInBenchmark", windows=windows + bytes(32))
