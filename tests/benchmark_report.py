@@ -29,6 +29,18 @@ def measured_case(**more: Any) -> dict[str, Any]:
     return measured | more
 
 
+def measured_submission(gas: int, feeds: int, **more: Any) -> dict[str, Any]:
+    """Return the figures of a submission whose verification costs 600,000 gas."""
+    return {
+        "gas": gas,
+        "gas_per_feed": round(gas / feeds),
+        "verify_gas": 600_000,
+        "hub_gas_per_feed": round((gas - 600_000) / feeds),
+        "parts": {"calldata": 100_000, "verifier": 500_000, "hub": gas - 600_000},
+        **more,
+    }
+
+
 def example_report() -> dict[str, Any]:
     """Return a report of two models. The second of ours took twice the time and the gas of its estimate."""
     estimated = {"graph": COST | {"rows": 110}, "settings": COST}
@@ -75,6 +87,12 @@ def example_report() -> dict[str, Any]:
                 },
             },
         },
+        "hub_bytes": 22_000,
+        "submit-private-b16-q1": measured_submission(
+            1_440_000, 16, target_per_feed=91_000, hub_gas_per_feed_without_adapter=50_000
+        ),
+        "submit-private-b16-q5": measured_submission(1_560_000, 16, target_per_feed=96_000),
+        "submit-public-b16-q1": measured_submission(1_330_000, 16, hub_gas_per_feed_without_adapter=49_000),
         "claim-credit": {
             "inputs": 18,
             "weights": 18,

@@ -23,7 +23,7 @@ from oracle.bench.cases import BESIDE_BASELINES, QUADRATIC
 from oracle.bench.circuits import MeasuredCircuit, build_quadratic
 from oracle.bench.memory import megabytes
 from oracle.bench.models import compared_detector, recorded_windows
-from oracle.bench.transactions import bare_call, first_sender, send
+from oracle.bench.transactions import CALLER, PLENTY, bare_call, first_sender, send, transaction_gas
 from oracle.chain.abi.interface import Interface
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.chain.local.contracts import compile_contracts
@@ -45,9 +45,6 @@ SIGMA = 1_000
 """Moves are in thousandths of it."""
 
 _ONCHAIN_WINDOWS = 6
-_CALLER = 1
-"""The chain's account that calls; the first one deploys."""
-_PLENTY = 5_000_000
 _PROOF_WORDS = 8
 """A Groth16 proof has two points of two words, and one of four."""
 
@@ -143,22 +140,9 @@ async def onchain(
     }
 
 
-def transaction_gas(chain: Anvil, to: str, data: bytes) -> int:
-    """Return the gas that a transaction with this call uses.
-
-    It is given plenty of gas. With too little, a verifier can return false instead of reverting, and an estimate is
-    the least with which nothing reverts.
-    """
-    call = {"from": chain.accounts[_CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(_PLENTY)}
-    receipt = chain.rpc("eth_sendTransactionSync", call)
-    if int(receipt["status"], 16) != 1:
-        raise Fatal(f"a transaction to {to} reverted")
-    return int(receipt["gasUsed"], 16)
-
-
 def executed_gas(chain: Anvil, to: str, data: bytes) -> int:
     """Return the gas that a call's instructions use: neither the transaction nor its bytes count."""
-    call = {"from": chain.accounts[_CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(_PLENTY)}
+    call = {"from": chain.accounts[CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(PLENTY)}
     without = {"disableStack": True, "disableMemory": True, "disableStorage": True}
     steps = chain.rpc("debug_traceCall", call, "latest", without, timeout=120.0)["structLogs"]
     last = steps[-1]

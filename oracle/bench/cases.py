@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from oracle.core.errors import ConfigError
 
 BATCHES = (1, 4, 16)
-"""Windows per proof, and reports per submission."""
+"""Windows of one proof, where circuits are compared."""
+
+SUBMITTED_BATCHES = (*BATCHES, 32)
+"""Windows of one proof, and feeds of one report, where submissions are measured."""
+
+SIGNATURES = (1, 5, 10)
+"""Reporters who sign a report that is submitted."""
 
 MODELS = ("linear", "logistic", "trees", "autoencoder", "cnn", "mlp")
 """Imported models, of `oracle.bench.zoo`."""
@@ -47,6 +53,8 @@ THROUGHPUT = {
     "throughput-public-b1": ("public", 1),
     "throughput-private-b1": ("private", 1),
     "throughput-private-b16": ("private", 16),
+    "throughput-public-b32": ("public", 32),
+    "throughput-private-b32": ("private", 32),
 }
 """Proofs per second: visibility of the weights, windows in one circuit."""
 
@@ -54,8 +62,23 @@ BATCHED = "daemon-batched"
 """A daemon whose feeds share proofs, beside one whose feeds don't."""
 
 VISIBILITIES = ("public", "private")
-SUBMISSIONS = tuple(f"submit-{visibility}-b{batch}" for visibility in reversed(VISIBILITIES) for batch in BATCHES)
-"""Gas of submissions of one or several reports."""
+SUBMISSIONS = {
+    f"submit-{visibility}-b{batch}-q{signatures}": (visibility, batch, signatures)
+    for visibility in reversed(VISIBILITIES)
+    for batch in SUBMITTED_BATCHES
+    for signatures in SIGNATURES
+}
+"""Gas of submissions: visibility of the weights, feeds of the report, signatures."""
+
+SUBMISSION_TARGETS = {
+    "submit-private-b1-q1": 540_000,
+    "submit-private-b1-q10": 612_000,
+    "submit-private-b16-q1": 91_000,
+    "submit-private-b16-q5": 96_000,
+    "submit-private-b16-q10": 101_000,
+    "submit-private-b32-q5": 81_000,
+}
+"""The most gas that one feed of a submission should cost."""
 
 PACKAGED_CLAIMS = ("identity", "credit", "fair-play")
 CLAIMS = {

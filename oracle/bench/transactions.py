@@ -8,11 +8,18 @@ from typing import Any
 from oracle.chain.abi.interface import Interface
 from oracle.chain.hub import hub_interface
 from oracle.chain.keys.keystore import local_chain_key
+from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.contracts import compile_contracts
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
 from oracle.core.errors import Fatal
+
+CALLER = 1
+"""The chain's account that makes the calls that are measured; the first one deploys."""
+
+PLENTY = 16_000_000
+"""Gas for a call that is measured, a little below what one transaction may have."""
 
 
 async def first_sender(rpc: Rpc) -> Sender:
@@ -37,6 +44,27 @@ async def send(payer: Sender, to: str | None, data: bytes) -> Receipt:
 def bare_call(abi: Any, proof: bytes, instances: Sequence[int]) -> bytes:
     """Return the calldata of `verifyProof`."""
     return Interface(abi).encode_call("verifyProof", proof, list(instances))
+
+
+def mined(chain: Anvil, to: str, data: bytes) -> dict[str, Any]:
+    """Mine a transaction with this call, and return its receipt as the node gives it.
+
+    It is given plenty of gas. With too little, a verifier can return false instead of reverting, and an estimate is
+    the least with which nothing reverts.
+
+    Raises:
+        Fatal: It reverted.
+    """
+    call = {"from": chain.accounts[CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(PLENTY)}
+    receipt: dict[str, Any] = chain.rpc("eth_sendTransactionSync", call, timeout=60.0)
+    if int(receipt["status"], 16) != 1:
+        raise Fatal(f"transaction {receipt['transactionHash']} to {to} reverted")
+    return receipt
+
+
+def transaction_gas(chain: Anvil, to: str, data: bytes) -> int:
+    """Return the gas that a transaction with this call uses. See `mined`."""
+    return int(mined(chain, to, data)["gasUsed"], 16)
 
 
 async def verify(payer: Sender, verifier: str, calldata: bytes) -> Receipt:

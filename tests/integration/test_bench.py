@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oracle.bench import growth, submissions, zoo
-from oracle.bench.cases import CASES
+from oracle.bench.cases import CASES, SUBMISSIONS
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.ezkl_defaults import chosen_of, default_flips
 from oracle.bench.models import CALIBRATION_START, compared_import, default_model, recorded_windows
@@ -144,34 +144,53 @@ async def test_throughput_of_a_real_prover(circuits: Circuits) -> None:
 async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of both models, with real proofs, give one feed's share, and the parts of a submission's gas add up."""
     monkeypatch.setattr(submissions, "toolchain", SimpleNamespace(build_dir=folder))
-    cases = ("submit-private-b4", "submit-public-b1", "submit-public-b4")
+    single = ("submit-private-b4-q1", "submit-public-b1-q1", "submit-public-b4-q1")
+    cases = (*single, "submit-private-b4-q5", "submit-public-b4-q10")
     out = tmp_path / "bench.json"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases)
     assert not {"end_to_end", *set(CASES) - set(cases)} & report.keys()
+    # EIP-170 allows no more.
+    assert 10_000 < report["hub_bytes"] <= 24_576
     for case in cases:
-        found, batch = report[case], int(case.rpartition("b")[2])
-        assert found["floor_gas"] < found["verify_gas"] < found["gas"]
+        found, batch = report[case], SUBMISSIONS[case][1]
+        assert found["verify_gas"] < found["gas"] == sum(found["parts"].values())
         assert found["gas_per_feed"] == round(found["gas"] / batch)
+        assert found["hub_gas_per_feed"] == round((found["gas"] - found["verify_gas"]) / batch)
+    for case in single:
+        found, batch = report[case], SUBMISSIONS[case][1]
+        assert found["floor_gas"] < found["verify_gas"]
         # The parts of one submission's gas add up to all of it.
         parts = found["profile"]
         pieces = (*parts["hub_per_feed"].values(), parts["adapter_per_feed"], parts["calldata_beyond_per_feed"])
         bare = TRANSACTION_GAS + found["bare_calldata_gas"] + parts["verifier"]
         assert bare + batch * sum(pieces) == pytest.approx(found["gas"], abs=batch * len(pieces))
         assert found["verify_gas"] == pytest.approx(bare, abs=500)
+        assert found["parts"]["verifier"] == pytest.approx(parts["verifier"], abs=500)
         # Chainlink's two events, and the account that emits them.
         adapter = found["hub_gas_per_feed"] - found["hub_gas_per_feed_without_adapter"]
         assert 2_600 + 2 * 1_756 < adapter < 9_000
-        # A round's slot was empty and the feed's track was not; configuration, track, last round and reporter are read.
+        # A round's slot was empty and the feed's track was not; configuration, track and last round are read.
         assert parts["hub_per_feed"]["sstore"] == 22_100 + 2_900
-        assert parts["hub_per_feed"]["sload"] >= 4 * 2_100
-        assert parts["hub_per_feed"]["ecrecover"] == 3_100
+        assert parts["hub_per_feed"]["sload"] >= 3 * 2_100
+        # One reporter signs for all feeds.
+        assert parts["hub_per_feed"]["ecrecover"] == 3_100 / batch
         # Each commitment is scaled once, and so is the generator.
         assert parts["precompiles"]["ecmul"] == sum(found["commitments"].values()) + 1
         assert parts["precompiles"]["pairing"] == 1
-    private, public = report["submit-private-b4"], report["submit-public-b4"]
+    private, public = report["submit-private-b4-q1"], report["submit-public-b4-q1"]
     assert private["instances"] == public["instances"] + 1
     assert private["floor_gas"] > public["floor_gas"]
-    assert public["gas_per_feed"] < report["submit-public-b1"]["gas_per_feed"] / 2
+    assert public["gas_per_feed"] < report["submit-public-b1-q1"]["gas_per_feed"] / 2
+    # The same proof carries the reports of several signatures: the verifier's gas is the same, and the rest is not.
+    more = report["submit-private-b4-q5"]
+    assert more["verify_gas"] == private["verify_gas"] and more["parts"]["verifier"] == private["parts"]["verifier"]
+    for few, many, signatures in (
+        (private, more, 4),
+        (public, report["submit-public-b4-q10"], 9),
+    ):
+        a_signature = (many["gas"] - few["gas"]) / signatures
+        # One recovery and 96 bytes, and an answer for each of four feeds.
+        assert 3_100 + 96 * 4 < a_signature < 13_000
     printed = "\n".join(said)
     assert all(f"{report[case]['gas']:,}" in printed for case in cases)
 

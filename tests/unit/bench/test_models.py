@@ -14,11 +14,11 @@ from oracle.proving.tuning.request import Rule, VerdictRule
 
 def test_windows_are_the_hubs_features() -> None:
     windows = recorded_windows(3, CALIBRATION_START)
-    assert [len(window) for window in windows] == [16, 16, 16]
+    assert [len(window) for window in windows] == [14, 14, 14]
     # Each day's move is the next day's newest accepted move.
     assert [window[1:3] for window in windows[1:]] == [window[:2] for window in windows[:2]]
-    # 2008-07-23 was a Wednesday, and its report comes one day after another.
-    assert windows[0][-1] == 1_000
+    # 2008-07-21 was a Monday, and its report comes three days after another.
+    assert [window[-1] for window in windows] == [3_000, 1_000, 1_000]
 
 
 def test_verdicts_that_flip() -> None:
