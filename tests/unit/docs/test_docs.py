@@ -94,12 +94,17 @@ def test_every_row_of_the_adapters_is_tested(project_root: Path) -> None:
 
 
 def test_every_invariant_names_a_test(project_root: Path) -> None:
-    found = re.findall(r"^- \*\*I-(\d+)\*\* (.+)\n((?:  .*\n)*)", section(project_root, "Invariants") + "\n", re.M)
-    assert [int(number) for number, _, _ in found] == list(range(1, len(found) + 1))
-    assert len(found) > 25
-    for number, sentence, tests in found:
-        assert sentence.endswith("."), f"I-{number}"
-        assert re.search(r"`[\w/.]+::(?:test|invariant)\w+`", tests), f"I-{number}"
+    numbers, items = [], []
+    for item in re.split(r"\n(?=- \*\*I-|#|\n)", section(project_root, "Invariants")):
+        if (head := re.match(r"- \*\*I-(\d+)\*\* ", item)) is not None:
+            numbers.append(int(head[1]))
+            items.append(item)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 25
+    for item in items:
+        sentence, _, tests = item.partition(".\n  `")
+        assert sentence.count(". ") == 0, sentence
+        assert re.search(r"[\w/.]+::(?:test|invariant)\w+`", tests), sentence
 
 
 def test_every_finding_names_a_test(project_root: Path) -> None:
