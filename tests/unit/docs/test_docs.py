@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -124,6 +125,20 @@ def test_the_bounds_are_those_of_the_code(project_root: Path) -> None:
     assert len(rows) > 15
     for what, bound, name in rows:
         assert re.search(rf"(?<!\d){re.escape(declared[name])}(?!\d)", bound.replace(",", "")), f"{what}: {bound}"
+
+
+def test_the_gas_of_more_signers_is_that_of_the_snapshots(project_root: Path) -> None:
+    gas = json.loads((project_root / "contracts/snapshots/Submit.json").read_text())
+    rows = re.findall(
+        r"^\| this, a report of (\d+) feeds? \|(.+)\|$", section(project_root, "Beside other feeds"), re.M
+    )
+    assert [int(feeds) for feeds, _ in rows] == [1, 16]
+    for feeds, cells in rows:
+        *shown, further = (int(cell.replace(",", "")) for cell in cells.split("|"))
+        signers = (1, 5, 10)
+        measured = [int(gas[f"private-b{feeds}-q{each}-accept"]) / int(feeds) for each in signers]
+        assert shown == pytest.approx(measured, rel=0.02)
+        assert further == pytest.approx((measured[-1] - measured[0]) / (signers[-1] - signers[0]), rel=0.05)
 
 
 def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
