@@ -19,7 +19,8 @@ from typing import Any
 
 from oracle.bench import baselines as beside
 from oracle.bench import claims, estimates
-from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, THROUGHPUT, TUNED
+from oracle.bench import submissions as submitted
+from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, SUBMISSIONS, THROUGHPUT, TUNED
 
 Report = Mapping[str, Any]
 
@@ -185,8 +186,21 @@ def baselines(report: Report) -> str:
     return f"{table}\n\n{where}"
 
 
+def submissions(report: Report) -> str:
+    """Return the table of submissions, the size of the hub, and the machine."""
+    columns = {"case": "---"} | dict.fromkeys(submitted.COLUMNS, "--:")
+    table = rows_of(
+        columns, [[f"`{case}`", *(cell or "–" for cell in cells)] for case, *cells in submitted.rows(report)]
+    )
+    if not any(case in report for case in SUBMISSIONS):
+        raise KeyError("submit-*")
+    where = _machine(report, f"--cases 'submit-*' --repeat {report['repeat']}", "the gas is right")
+    return f"{table}\n\nThe hub has {report['hub_bytes']:,} bytes of code. {where}"
+
+
 TABLES: dict[str, Callable[[Report], str]] = {
-    each.__name__: each for each in (machine, proving, settings, throughput, estimator, baselines, private_claims)
+    each.__name__: each
+    for each in (machine, proving, settings, throughput, estimator, submissions, baselines, private_claims)
 }
 
 

@@ -31,6 +31,10 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
     assert "| `tuned-cnn` | 7 7 | +10% | +0% | -50% | +0% | -25% |" in text
     assert "| `onchain-quadratic` | – | 2,500 | 24,000 |\n| `groth16-quadratic` | 0.210 s | 300,000 | 330,000 |" in text
+    assert (
+        "| `submit-private-b16-q5` | 1,560,000 | 97,500 | 100,000 | 500,000 | 960,000 | 600,000 | 60,000 | – |" in text
+    )
+    assert "| 96,000: missed by 1,500 |" in text and "The hub has 22,000 bytes of code." in text
     assert "10 minutes. Nothing else was running." in text
     assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
     assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
