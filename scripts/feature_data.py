@@ -90,7 +90,7 @@ def _venues(data: Path) -> Series:
 
 
 class Derived:
-    """What a hub derives of a series: moves in sigmas, gaps in heartbeats, clipped as the hub clips them."""
+    """The features that a hub derives of a series: moves in sigmas, gaps in heartbeats, all clipped."""
 
     def __init__(self, series: Series) -> None:
         moves, end = np.diff(series.answers), int((len(series.answers) - 1) * 0.6)

@@ -25,7 +25,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.fairness.samples import SPLIT_SEED, german_credit
-from oracle.claims.models import INPUT_SCALE, PACKAGED, PARAM_SCALE, Feature, ModelSpec
+from oracle.claims.models import INPUT_SCALE, PACKAGED, PARAM_SCALE, ClaimFeature, ModelSpec
 from oracle.core.errors import OracleError
 
 FOLDER = Path(__file__).parents[1] / "oracle" / "claims" / "packaged"
@@ -102,7 +102,7 @@ def guard_band(model: ModelSpec) -> float:
     return math.ceil((slopes * 2.0 ** -(INPUT_SCALE + 1) / 4 + FLOAT32) * 1e4) / 1e4
 
 
-def exact(features: tuple[Feature, ...], row: dict[str, Any]) -> list[float]:
+def exact(features: tuple[ClaimFeature, ...], row: dict[str, Any]) -> list[float]:
     """Return a row as the network takes it, not rounded."""
     return [
         value
@@ -115,7 +115,7 @@ def exact(features: tuple[Feature, ...], row: dict[str, Any]) -> list[float]:
 
 
 def spec(
-    name: str, features: tuple[Feature, ...], rows: list[dict[str, Any]], good: Any, hidden: int, data: str
+    name: str, features: tuple[ClaimFeature, ...], rows: list[dict[str, Any]], good: Any, hidden: int, data: str
 ) -> ModelSpec:
     """Train a model on three quarters of the rows, and measure it on the rest.
 
@@ -174,7 +174,7 @@ def identity() -> ModelSpec:
 
     digits = load_digits()
     pooled = digits.images.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
-    features = tuple(Feature(f"cell_{at}", 0, 16) for at in range(16))
+    features = tuple(ClaimFeature(f"cell_{at}", 0, 16) for at in range(16))
     rows = [{f"cell_{at}": float(value) for at, value in enumerate(row)} for row in pooled]
     return spec("identity", features, rows, digits.target == 3, 8, "scikit-learn digits (UCI), 4 × 4 means: is it a 3")
 
@@ -189,9 +189,9 @@ def credit(archive: Path | None) -> ModelSpec:
         try:
             numbers[name] = [float(value) for value in column]
         except ValueError:
-            features.append(Feature(name, categories=tuple(sorted(set(column)))))
+            features.append(ClaimFeature(name, categories=tuple(sorted(set(column)))))
         else:
-            features.append(Feature(name, min(numbers[name]), max(numbers[name])))
+            features.append(ClaimFeature(name, min(numbers[name]), max(numbers[name])))
     rows = [
         {name: numbers[name][at] if name in numbers else row[name] for name in CREDIT} for at, row in enumerate(table)
     ]
@@ -215,7 +215,7 @@ def fair_play() -> ModelSpec:
         "headshot_share": (headshots, 0, 1),
         "aim_jitter_deg": (jitter, 0, 8),
     }
-    features = tuple(Feature(name, low, high) for name, (_, low, high) in columns.items())
+    features = tuple(ClaimFeature(name, low, high) for name, (_, low, high) in columns.items())
     clipped = {name: np.clip(values, low, high) for name, (values, low, high) in columns.items()}
     rows = [{name: float(values[at]) for name, values in clipped.items()} for at in range(count)]
     return spec(

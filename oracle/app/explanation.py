@@ -44,7 +44,7 @@ class ExplainedFeed:
 
 @dataclass(frozen=True)
 class SignedContext:
-    """What the features take from the signed report, beside the answer.
+    """The part of the features that comes from the signed report, beside the answer.
 
     Attributes:
         spread: How far apart the reporters' answers are, in thousandths of sigma.

@@ -15,7 +15,7 @@ from oracle.core.errors import SourceSuspended
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
 from oracle.core.stages import SHADOW, Confirmed, Decided, Observed, Proven, Scored, Submitted
 from oracle.core.types import Outcome
-from oracle.feeds.interface import ReportListener, Step
+from oracle.feeds.interface import ReportListener, ReportStep
 from oracle.feeds.observe import LookListener
 from oracle.feeds.reporting import OVERTAKEN
 from oracle.feeds.shadows import ShadowListener
@@ -183,7 +183,7 @@ class ReportRecorder(ReportListener):
         if began is not None:
             metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
 
-    def took(self, step: Step, seconds: float) -> None:
+    def took(self, step: ReportStep, seconds: float) -> None:
         """See `ReportListener`."""
         log.debug("step", step=step.value, seconds=round(seconds, 4))
         self._metrics.observe(Distribution.STEP_SECONDS, step.value, seconds)

@@ -25,7 +25,7 @@ class Unproven(Exception):
 
 @dataclass(frozen=True)
 class DerivedAnswer:
-    """What follows for one listed feed from the signatures.
+    """The answer of one listed feed, as it follows from the signatures.
 
     Attributes:
         answer: The median of the answers that are there.
@@ -40,7 +40,7 @@ class DerivedAnswer:
 
 @dataclass(frozen=True)
 class DerivedWindow:
-    """What the hub must have derived for a feed that is due.
+    """The features of a feed that is due, as the hub must have derived them.
 
     Attributes:
         signed: What follows from the signatures.

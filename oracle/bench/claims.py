@@ -29,7 +29,7 @@ from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.chain.rpc import Rpc
 from oracle.claims import Between, attest, demo
 from oracle.claims.client import Registered, ZkmlClient
-from oracle.claims.models import Feature, ModelSpec
+from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.onchain import Registry
 from oracle.claims.proof import ClaimProof, Commitment
 from oracle.claims.statement import edges, subject_limbs
@@ -66,7 +66,7 @@ def linear(count: int) -> ModelSpec:
     ]
     graph = helper.make_graph(nodes, "linear", ends[:1], ends[1:], constants)
     document = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    features = tuple(Feature(f"x_{at}") for at in range(count))
+    features = tuple(ClaimFeature(f"x_{at}") for at in range(count))
     return ModelSpec(f"linear-{count}", document.SerializeToString(), features, "Sigmoid")
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import re
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from oracle.bench.memory import megabytes, resident
 from oracle.bench.models import default_model
 from oracle.bench.proofs import Proofs
 from oracle.bench.transactions import bare_call, first_sender, verify
-from oracle.chain.local.anvil import Anvil, load_anvil_config
+from oracle.chain.local.anvil import Anvil, free_port, load_anvil_config
 from oracle.chain.rpc import Rpc
 from oracle.config import MAX_AGE, load
 from oracle.core.errors import Fatal
@@ -39,7 +42,52 @@ MAX_OBSERVATIONS = 60
 """Trading days that the oldest observation's age stays within the 90 days that a feed may allow."""
 
 _FEED_START = dt.date(2004, 1, 2)
-_SAMPLE_S = 0.05
+_SAMPLE_S = 0.2
+_SCRAPE_S = 1.0
+_STEP = re.compile(r'^oracle_report_step_seconds_(sum|count)\{step="(\w+)"\} (\S+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class MemorySample:
+    """The resident bytes of a daemon, and of its provers together, so many seconds after its start."""
+
+    seconds: float
+    daemon: int
+    provers: int
+
+
+@dataclass
+class DaemonRun:
+    """A run of `oracle run` to its end.
+
+    Attributes:
+        memory: Samples of its memory, oldest first. Pages that processes share count in each of them.
+        steps: Sum and count of the seconds that reports spent on each step, by `ReportStep`; empty if it serves no metrics.
+        warm: The same once the first reports had ended.
+    """
+
+    memory: list[MemorySample] = field(default_factory=list)
+    steps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    warm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def parent(self) -> int:
+        """The largest resident size of the daemon alone."""
+        return max((each.daemon for each in self.memory), default=0)
+
+    @property
+    def total(self) -> int:
+        """The largest resident size of the daemon and its provers at once."""
+        return max((each.daemon + each.provers for each in self.memory), default=0)
+
+    def mean_steps(self) -> dict[str, float]:
+        """Return the mean seconds of a report's steps, without the first reports if there were others."""
+        found = {}
+        for step, (seconds, count) in self.steps.items():
+            before, ended = self.warm.get(step, (0.0, 0.0))
+            if count > ended:
+                found[step] = round((seconds - before) / (count - ended), 4)
+        return found
 
 
 async def report_by_daemon(
@@ -75,7 +123,7 @@ async def report_by_daemon(
         path.write_text(_config(case, folder, chain, observations, workers), encoding="utf-8")
         config = load(path, {})
         deployment = await deploy(config, progress=lambda line: None)
-        parent, total = await asyncio.to_thread(run_daemon, path)
+        ran = await asyncio.to_thread(run_daemon, path, config.web.listen)
         with open_journal(config.journal, {}, read_only=True) as journal:
             entries = journal.confirmed()
         if len(entries) != observations:
@@ -93,6 +141,7 @@ async def report_by_daemon(
             payer = await first_sender(rpc)
             verified = await verify(payer, deployment.verifiers[0].address, calldata)
     latencies = [entry.latency for entry in entries if entry.latency is not None]
+    proof_s = statistics.median(entry.prove_seconds for entry in entries if entry.prove_seconds is not None)
     return {
         "gas": {
             "gas": round(statistics.median(gas)),
@@ -103,10 +152,13 @@ async def report_by_daemon(
             "case": case,
             "p50_s": round(percentile(latencies, 50), 3),
             "p95_s": round(percentile(latencies, 95), 3),
+            "proof_p50_s": round(proof_s, 3),
+            "p50_over_proof": round(percentile(latencies, 50) / proof_s, 2),
+            "mean_steps_s": ran.mean_steps(),
             "observations": len(entries),
             "workers": config.prover.workers,
         },
-        "memory": {"daemon_rss_mb": megabytes(total), "daemon_parent_rss_mb": megabytes(parent)},
+        "memory": {"daemon_rss_mb": megabytes(ran.total), "daemon_parent_rss_mb": megabytes(ran.parent)},
     }
 
 
@@ -139,6 +191,9 @@ srs = "insecure-local"
 [journal]
 path = "journal.db"
 
+[web]
+listen = "127.0.0.1:{free_port()}"
+
 [deploy]
 change_delay = 0
 
@@ -158,19 +213,21 @@ start = "{_FEED_START}", end = "{dt.datetime.fromtimestamp(end, dt.UTC):%Y-%m-%d
 """
 
 
-def run_daemon(path: Path) -> tuple[int, int]:
-    """Run a real `oracle run` until its series ends.
+def run_daemon(path: Path, metrics: str | None = None, deadline_s: float = 1_800.0) -> DaemonRun:
+    """Run a real `oracle run` until its series end, and measure its memory and the steps of its reports.
 
-    Returns:
-        Largest resident sizes in bytes: of the daemon alone, and of it and its provers at once. Pages that processes
-        share count in each of them.
+    Args:
+        path: The configuration.
+        metrics: Host and port at which it serves its metrics; None: it serves none.
+        deadline_s: Seconds until it is given up.
 
     Raises:
         Fatal: The daemon failed, or did not come to an end.
     """
     log = path.parent / "daemon.log"
-    deadline = time.monotonic() + 1_800
-    parent = total = 0
+    began = time.monotonic()
+    ran = DaemonRun()
+    scrape_at = began + _SCRAPE_S
     with log.open("wb") as output:
         daemon = psutil.Popen(
             [*oracle_command(), "run", "--config", str(path)], stdout=output, stderr=subprocess.STDOUT, cwd=path.parent
@@ -178,18 +235,37 @@ def run_daemon(path: Path) -> tuple[int, int]:
         try:
             while daemon.poll() is None:
                 own, provers = resident(daemon)
-                parent, total = max(parent, own), max(total, own + provers)
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                ran.memory.append(MemorySample(now - began, own, provers))
+                if now - began > deadline_s:
                     raise Fatal(f"the daemon did not come to the end of its series: {_tail(log)}")
+                if metrics is not None and now >= scrape_at:
+                    scrape_at = now + _SCRAPE_S
+                    ran.steps = _steps(metrics) or ran.steps
+                    if not ran.warm and ran.steps.get("confirm", (0.0, 0.0))[1] >= WARM_ROUND:
+                        ran.warm = ran.steps
                 time.sleep(_SAMPLE_S)
         finally:
             if daemon.poll() is None:
                 daemon.terminate()
                 daemon.wait()
-    # The daemon ends with success when its only series is at its end; anything else shows in the journal too.
+    # The daemon ends with success when its series are at their ends; anything else shows in the journal too.
     if daemon.returncode != 0:
         raise Fatal(f"the daemon ended with exit code {daemon.returncode}: {_tail(log)}")
-    return parent, total
+    return ran
+
+
+def _steps(metrics: str) -> dict[str, tuple[float, float]]:
+    """Return sum and count of the seconds of each step, from a daemon's metrics; nothing if it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=5.0) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for kind, step, value in _STEP.findall(text):
+        found.setdefault(step, {})[kind] = float(value)
+    return {step: (of["sum"], of["count"]) for step, of in found.items() if of.get("count")}
 
 
 def _tail(path: Path) -> str:

@@ -150,12 +150,14 @@ class Rpc:
         *,
         sender: str | None = None,
         block: BlockTag = "latest",
+        gas: int | None = None,
         decode: ErrorDecoder | None = None,
         doubt: Callable[[bytes], str] | None = None,
     ) -> bytes:
         """Execute a call without a transaction.
 
         Args:
+            gas: The gas that it may use; None: as much as the node allows.
             block: The block on whose state the call is executed. "pending" has the time that the next block will have.
             decode: Decodes the contract's custom errors.
             doubt: See `Doubt`.
@@ -166,6 +168,8 @@ class Rpc:
             ChainUnavailable: No answer.
         """
         request = _call_object(to, data, sender)
+        if gas is not None:
+            request["gas"] = hex(gas)
         of_bytes = None if doubt is None else lambda found: doubt(answers.data(found, "eth_call"))
         return answers.data(
             await self.request("eth_call", request, _tag(block), decode=decode, doubt=of_bytes), "eth_call"

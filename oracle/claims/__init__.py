@@ -3,7 +3,7 @@
 from oracle.claims.attestation import Attestation, attest
 from oracle.claims.client import ZkmlClient
 from oracle.claims.constraints import AtLeast, AtMost, Between, Constraint, Equals, OneOf
-from oracle.claims.models import Feature, ModelSpec
+from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.proof import ClaimProof, ClaimVerdict, Commitment
 
 __all__ = [
@@ -11,12 +11,12 @@ __all__ = [
     "AtMost",
     "Attestation",
     "Between",
+    "ClaimFeature",
     "ClaimProof",
     "ClaimVerdict",
     "Commitment",
     "Constraint",
     "Equals",
-    "Feature",
     "ModelSpec",
     "OneOf",
     "ZkmlClient",

@@ -33,7 +33,7 @@ _EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class ClaimFeature:
     """A feature of a model: a number with a range, or one of several categories.
 
     Attributes:
@@ -88,7 +88,7 @@ class ModelSpec:
 
     name: str
     onnx: bytes
-    features: tuple[Feature, ...]
+    features: tuple[ClaimFeature, ...]
     activation: str = ""
     classes: tuple[str, ...] = ()
     card: Mapping[str, Any] = field(default_factory=dict)
@@ -206,7 +206,7 @@ class ModelSpec:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             features = tuple(
-                Feature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
+                ClaimFeature(**each | {"categories": tuple(each["categories"])}) for each in document.pop("features")
             )
             document["classes"] = tuple(document.get("classes", ()))
             onnx = path.with_suffix(".onnx").read_bytes() if weights else b""

@@ -1,4 +1,4 @@
-"""The stages of a report: Decided → Scored → Proven → Submitted → Confirmed. All are frozen, and each has the one before.
+"""The stages of a report: Decided → Scored → Proven → Submitted → Confirmed. Each has the one before. All are frozen.
 
 A report is of one committee and one time, and of all its feeds that are due then. Each of these has an observation of
 its own, `Observed`, which ends by itself.
@@ -136,7 +136,7 @@ class Scored(_OfDecision):
     """A signed report with the statement to prove.
 
     Attributes:
-        decided: What is reported.
+        decided: The observations that are reported.
         signed: The report with the reporters' signatures. A shadow report has that of its report.
         model_number: The model that judges it.
         features: The features of each observation, in order: integers that follow from the feed's state on-chain.
@@ -174,7 +174,7 @@ class Proven(_OfDecision):
 
     @property
     def decided(self) -> Decided:
-        """What is reported."""
+        """The observations that are reported."""
         return self.scored.decided
 
 
@@ -199,7 +199,7 @@ class Submitted(_OfDecision):
 
     @property
     def decided(self) -> Decided:
-        """What is reported."""
+        """The observations that are reported."""
         return self.proven.scored.decided
 
     @property
@@ -239,7 +239,7 @@ class Confirmed(_OfDecision):
 
     @property
     def decided(self) -> Decided:
-        """What is reported."""
+        """The observations that are reported."""
         return self.submitted.decided
 
     @property

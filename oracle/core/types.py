@@ -1,10 +1,9 @@
-"""The stages of an observation, Observed → Scored → Proven → Submitted → Confirmed, and a feed's state. All frozen."""
+"""The state of a feed as the hub keeps it, and what a report can become. All frozen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
 
 
 class Kind(IntEnum):
@@ -144,102 +143,6 @@ class Round:
     count: int
 
 
-SHADOW = "#"
-"""Marks the feed of a shadow report: `eth#2` is eth, judged by model 2. No configured feed has it in its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A value that is due to be reported.
-
-    Attributes:
-        feed: The feed's name in the configuration. For a shadow report, see `SHADOW`.
-        feed_id: The feed's id on the hub, 32 bytes.
-        answer: The value, in answer units.
-        observed_at: When it was observed, unix seconds.
-    """
-
-    feed: str
-    feed_id: bytes
-    answer: int
-    observed_at: int
-
-    @property
-    def key(self) -> str:
-        """Identifies the observation for ever: a feed reports at most once a second."""
-        return f"{self.feed}@{self.observed_at}"
-
-    @property
-    def observed(self) -> Observed:
-        """The observation."""
-        return self
-
-    def shadow(self, model_number: int) -> Observed:
-        """Return the same observation for a proposed model, which judges it beside the active one."""
-        return replace(self, feed=f"{self.feed}{SHADOW}{model_number}")
-
-
-@dataclass(frozen=True, slots=True)
-class SignedObservation:
-    """A reporter's EIP-712 signature over (feedId, roundId, answer, observedAt)."""
-
-    answer: int
-    observed_at: int
-    v: int
-    r: bytes
-    s: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """An observation with the statement to prove.
-
-    Attributes:
-        observed: The observation.
-        round_id: The round for which it is signed.
-        model_number: The model that judges it.
-        signed: The reporters' signatures.
-        features: n integers, derived from the feed's state on-chain.
-        scores: The model's integer scores of the features.
-    """
-
-    observed: Observed
-    round_id: int
-    model_number: int
-    signed: tuple[SignedObservation, ...]
-    features: tuple[int, ...]
-    scores: tuple[int, ...]
-
-    @property
-    def anomalous(self) -> bool:
-        """True if the model calls it anomalous."""
-        return any(score > 0 for score in self.scores)
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """A scored observation with a proof that was verified after it was made.
-
-    Attributes:
-        scored: The scored observation.
-        proof: The proof, in the verifier's encoding.
-        artifact_hash: The hash of the artifact with which it was made.
-        prove_seconds: The time that the whole proof took.
-        batch: The keys of all observations that share the proof, in its order; empty if there is only this one.
-    """
-
-    scored: Scored
-    proof: bytes
-    artifact_hash: str
-    prove_seconds: float
-    batch: tuple[str, ...] = ()
-
-    @property
-    def observed(self) -> Observed:
-        """The observation."""
-        return self.scored.observed
-
-
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
     """A transaction that may be sent any number of times."""
@@ -247,77 +150,3 @@ class SignedTransaction:
     tx_hash: bytes
     raw: bytes
     nonce: int
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A proven observation with the signed transaction that carries it, and the others of its proof.
-
-    Attributes:
-        proven: The proven observation.
-        tx_hash: The transaction's hash.
-        raw_transaction: The signed transaction, as it is sent.
-        nonce: The transaction's nonce.
-        replaced: The hashes of the transactions that it replaced, oldest first: they have the same nonce and content,
-            and lower fees. At most one of all these is mined.
-    """
-
-    proven: Proven
-    tx_hash: bytes
-    raw_transaction: bytes
-    nonce: int
-    replaced: tuple[bytes, ...] = ()
-
-    @property
-    def transaction(self) -> SignedTransaction:
-        """The latest transaction."""
-        return SignedTransaction(self.tx_hash, self.raw_transaction, self.nonce)
-
-    @property
-    def hashes(self) -> tuple[bytes, ...]:
-        """The hashes of all transactions that may be mined for its nonce, the latest last."""
-        return (*self.replaced, self.tx_hash)
-
-    def replaced_by(self, transaction: SignedTransaction) -> Submitted:
-        """Return the same, with a transaction that replaces the latest one."""
-        return Submitted(self.proven, transaction.tx_hash, transaction.raw, transaction.nonce, self.hashes)
-
-    @property
-    def observed(self) -> Observed:
-        """The observation."""
-        return self.proven.observed
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """A submitted observation with its outcome on-chain, read from the receipt's events.
-
-    Attributes:
-        submitted: The submitted observation.
-        outcome: The outcome.
-        block_number: The block that has the transaction.
-        gas_used: The transaction's gas; if it has several observations, this one's share.
-        confirmed_at: When the transaction counted as final, unix seconds.
-        mined: The hash of the transaction that was mined, if that is one of the replaced ones; None: the latest.
-    """
-
-    submitted: Submitted
-    outcome: Outcome
-    block_number: int
-    gas_used: int
-    confirmed_at: float
-    mined: bytes | None = None
-
-    @property
-    def tx_hash(self) -> bytes:
-        """The hash of the transaction that was mined."""
-        return self.mined or self.submitted.tx_hash
-
-    @property
-    def observed(self) -> Observed:
-        """The observation."""
-        return self.submitted.observed
-
-
-Stage: TypeAlias = Observed | Scored | Proven | Submitted | Confirmed
-OpenStage: TypeAlias = Observed | Scored | Proven | Submitted

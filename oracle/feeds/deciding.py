@@ -20,7 +20,7 @@ __all__ = ["Decision", "Look", "decide"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the sources of a committee's feeds said at one look.
+    """The answers of a committee's feeds at one look.
 
     Attributes:
         observed_at: The time of all answers, unix seconds.
@@ -35,7 +35,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is due after a look.
+    """The reports that are due after a look.
 
     Attributes:
         reports: The reports to make, each with the number of the model that judges it.

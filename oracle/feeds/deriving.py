@@ -9,7 +9,7 @@ from oracle.core.encoding import PeerAnswer
 from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Decided, Observed, OpenStage, Proven, Submitted
 from oracle.core.types import FeedState
-from oracle.feeds.interface import Committee, FeedTerms, ProvingModel
+from oracle.feeds.interface import FeedTerms, ProvingModel, SigningCommittee
 
 __all__ = ["answers", "features", "peers", "report"]
 
@@ -19,7 +19,7 @@ def peers(states: Iterable[FeedState]) -> set[bytes]:
     return {peer for state in states for peer in state.peers}
 
 
-def report(decided: Decided, committee: Committee, states: Mapping[bytes, FeedState]) -> Report:
+def report(decided: Decided, committee: SigningCommittee, states: Mapping[bytes, FeedState]) -> Report:
     """Return the report to sign: the feeds that are due with their next rounds, and their peers as references."""
     ids = [each.feed_id for each in decided.due]
     rounds = dict.fromkeys(peers(states[each] for each in ids), 0)

@@ -16,7 +16,7 @@ import structlog
 from oracle.core.backoff import Backoff
 from oracle.core.errors import Fatal, Retryable
 from oracle.core.stages import SHADOW, Decided, Observed, OpenStage, Proven, Scored, Submitted, name_of
-from oracle.feeds.interface import ProvingModel, ReportListener, StageJournal, Step
+from oracle.feeds.interface import ProvingModel, ReportListener, ReportStep, StageJournal
 from oracle.feeds.provers import Provers, Slot
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.waiting import BatchPolicy, Queue, Waiting
@@ -151,7 +151,7 @@ class Desk:
             self._news.clear()
             waiting = self._queue.next(loop.time(), self._under_way) if self._provers.free else None
             if waiting is not None:
-                self._listener.took(Step.WAIT, loop.time() - waiting.decided_at)
+                self._listener.took(ReportStep.WAIT, loop.time() - waiting.decided_at)
                 self._start(waiting.stage, self._provers.take())
                 continue
             next_time = self._queue.next_time(loop.time())

@@ -16,15 +16,15 @@ from oracle.core.types import FeedState, Kind, Outcome
 
 __all__ = [
     "AcceptedRound",
-    "Committee",
     "FeedTerms",
     "HubReader",
     "ProvingModel",
     "ReportListener",
+    "ReportStep",
     "Shadowing",
     "Signers",
+    "SigningCommittee",
     "StageJournal",
-    "Step",
     "TransactionSender",
 ]
 
@@ -54,7 +54,7 @@ class FeedTerms(Protocol):
 
     @property
     def tolerance(self) -> int:
-        """How far an answer may be from a held one and still confirm it, in thousandths of sigma."""
+        """The largest distance from a held answer that still confirms it, in thousandths of sigma."""
 
     @property
     def committee(self) -> int:
@@ -65,7 +65,7 @@ class FeedTerms(Protocol):
         """The feeds that every report of this one has to list."""
 
 
-class Committee(Protocol):
+class SigningCommittee(Protocol):
     """The reporters of some feeds, as the hub has them."""
 
     @property
@@ -74,7 +74,7 @@ class Committee(Protocol):
 
     @property
     def quorum(self) -> int:
-        """How many of them have to answer for a feed."""
+        """The number of them that have to answer for a feed."""
 
     @property
     def epoch(self) -> int:
@@ -96,7 +96,7 @@ class HubReader(Protocol):
         """Return a round, or None if the hub does not have it."""
         ...
 
-    async def committee(self, committee_id: int) -> Committee:
+    async def committee(self, committee_id: int) -> SigningCommittee:
         """Return a committee as it is now."""
         ...
 
@@ -108,7 +108,7 @@ class HubReader(Protocol):
 class Signers(Protocol):
     """Reporters who sign a report together."""
 
-    async def collect(self, report: Report, answers: Mapping[bytes, int], committee: Committee) -> SignedReport:
+    async def collect(self, report: Report, answers: Mapping[bytes, int], committee: SigningCommittee) -> SignedReport:
         """Return the report with the signatures of a quorum of the committee's reporters, or of more.
 
         A reporter elsewhere has answers of its own; one that has none for a feed says so.
@@ -183,8 +183,8 @@ class StageJournal(Protocol):
         ...
 
 
-class Step(StrEnum):
-    """What a report's time is spent on, in this order."""
+class ReportStep(StrEnum):
+    """A step of a report's way, in this order; its time is measured."""
 
     LOOK = "look"
     WAIT = "wait"
@@ -215,7 +215,7 @@ class ReportListener:
             confirmed: The report that it was in, if a transaction of ours ended it.
         """
 
-    def took(self, step: Step, seconds: float) -> None:
+    def took(self, step: ReportStep, seconds: float) -> None:
         """A report has spent so long on a step."""
 
 

@@ -72,7 +72,7 @@ class Looking:
 
 
 class _Eye:
-    """What is known of one feed's sources."""
+    """The state of one feed's sources."""
 
     def __init__(self, feed: LookedAt) -> None:
         self.feed = feed
@@ -115,15 +115,15 @@ class _Eye:
 class Looks:
     """Looks at sources that have a value at any time, each feed at its interval."""
 
-    def __init__(self, feeds: Sequence[LookedAt], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, feeds: Sequence[LookedAt], *, now: Callable[[], float] = time.time) -> None:
         """Prepare to look.
 
         Args:
             feeds: The feeds of one committee.
-            clock: Unix seconds.
+            now: Unix seconds.
         """
         self._eyes = {feed.name: _Eye(feed) for feed in feeds}
-        self._clock = clock
+        self._now = now
         self._tried: set[str] = set()
 
     @property
@@ -202,7 +202,7 @@ class Looks:
 
     def _look(self, sightings: Mapping[str, Sighting], into: Looking) -> Look | None:
         """Return the look: the time of the newest reading, and all answers that are not too old then."""
-        clock = int(self._clock())
+        clock = int(self._now())
         times = {
             name: each.read_at if self._eyes[name].feed.is_recorded else min(clock, each.read_at)
             for name, each in sightings.items()

@@ -30,7 +30,7 @@ MakeSources: TypeAlias = Callable[[FeedConfig], list[Source]]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a feed's sources say.
+    """The answer that a feed's sources give together.
 
     Attributes:
         feed: The feed's name.

@@ -1,4 +1,4 @@
-"""What the failure of a report means for each of its feeds: a feed at fault is left out, and the rest is signed again.
+"""The parting of a report that failed: a feed at fault is left out, and the rest is signed again.
 
 A report is signed and proven as a whole, so one feed can make it fail for all. If the error names the feed, the feed
 goes on by itself. If it names none, the report goes on in two halves, and so on, until the feed at fault is alone.
@@ -28,7 +28,7 @@ _OF_ANY = (ArtifactError, ContractRejected, MemoryExceeded, ProofInvalid, Prover
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """How a report goes on.
+    """The parts in which a report goes on.
 
     Attributes:
         at_fault: The observations that the error is about; None if it is not known, or about none of them.

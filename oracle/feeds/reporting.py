@@ -27,15 +27,15 @@ from oracle.core.stages import Confirmed, Decided, Observed, OpenStage, Proven, 
 from oracle.core.types import FeedState, Outcome
 from oracle.feeds import deriving, parting
 from oracle.feeds.interface import (
-    Committee,
     FeedTerms,
     HubReader,
     ProvingModel,
     ReportListener,
+    ReportStep,
     Shadowing,
     Signers,
+    SigningCommittee,
     StageJournal,
-    Step,
     TransactionSender,
 )
 from oracle.feeds.provers import Slot
@@ -142,7 +142,7 @@ class Reporting:
         """Sign the report for the feeds' next rounds, and derive the statements from the feeds' states."""
         if isinstance(stage, Submitted):
             return stage
-        with self._timing(Step.SIGN):
+        with self._timing(ReportStep.SIGN):
             decided = stage.decided
             committee, states, terms = await self._read(decided)
             await self._require_due(stage, states)
@@ -168,7 +168,7 @@ class Reporting:
         """Prove all statements with one proof, which the prover verifies. A finished proof is never made again."""
         if not isinstance(stage, Scored):
             return stage
-        with self._timing(Step.PROVE):
+        with self._timing(ReportStep.PROVE):
             proven = await self._model(stage.model_number).prove(stage)
             self._journal.record(proven)
         self._listener.reached(proven)
@@ -178,7 +178,7 @@ class Reporting:
         """Simulate and sign the transaction. The journal has it before the network does."""
         if isinstance(stage, Submitted):
             return stage
-        with self._timing(Step.SIMULATE):
+        with self._timing(ReportStep.SIMULATE):
             submitted = await self._sender.sign(stage)
             self._journal.record(submitted)
         self._listener.reached(submitted)
@@ -186,9 +186,9 @@ class Reporting:
 
     async def _send_and_confirm(self, submitted: Submitted) -> None:
         """Send, or send again, and wait for the end on the chain. A replacement is journalled, then sent."""
-        with self._timing(Step.SEND):
+        with self._timing(ReportStep.SEND):
             await self._sender.broadcast(submitted)
-        with self._timing(Step.CONFIRM):
+        with self._timing(ReportStep.CONFIRM):
             while isinstance(reached := await self._sender.confirm(submitted), Submitted):
                 submitted = reached
                 self._journal.record(submitted)
@@ -204,12 +204,14 @@ class Reporting:
 
     async def _let_shadows_ahead(self, stage: Proven | Submitted) -> None:
         if isinstance(stage, Proven):
-            with self._timing(Step.SHADOW):
+            with self._timing(ReportStep.SHADOW):
                 await self._shadows.ahead(stage)
 
     # --- what is still to be reported ---
 
-    async def _read(self, decided: Decided) -> tuple[Committee, Mapping[bytes, FeedState], Mapping[bytes, FeedTerms]]:
+    async def _read(
+        self, decided: Decided
+    ) -> tuple[SigningCommittee, Mapping[bytes, FeedState], Mapping[bytes, FeedTerms]]:
         """Read the committee, the state of each feed that is due, and the terms of these and of their peers."""
         ids = [each.feed_id for each in decided.due]
         committee, found = await together(self._hub.committee(decided.committee), self._hub.feed_states(ids))
@@ -257,7 +259,7 @@ class Reporting:
                 "build or copy the model's artifact and name it in the deployment file"
             ) from None
 
-    def _require_quorum(self, decided: Decided, signed: SignedReport, committee: Committee) -> None:
+    def _require_quorum(self, decided: Decided, signed: SignedReport, committee: SigningCommittee) -> None:
         """Require a quorum for each feed. What lacks one ends; the rest is signed again."""
         short = {signed.report.feed_ids[position] for position in signed.short_of(committee.quorum)}
         if not short:
@@ -292,7 +294,8 @@ class Reporting:
         parts = parting.part(stage.decided, error, peers)
         if parts is None:
             raise error
-        log.info("parted", observations=list(stage.keys), reason=str(error))
+        event = "state moved" if isinstance(error, StateMoved) else "report parted"
+        log.info(event, observations=list(stage.keys), reason=str(error))
         at_fault = () if parts.at_fault is None else parts.at_fault.due
         again = [each for observed in at_fault for each in await self._at_fault(stage, observed, error)]
         for rest in parts.rest:
@@ -362,7 +365,7 @@ class Reporting:
         self._listener.ended(observed, outcome, reason, confirmed)
 
     @contextlib.contextmanager
-    def _timing(self, step: Step) -> Iterator[None]:
+    def _timing(self, step: ReportStep) -> Iterator[None]:
         began = self._clock()
         yield
         self._listener.took(step, self._clock() - began)

@@ -9,7 +9,7 @@ from oracle.core.concurrency import together
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import SignerUnavailable
 from oracle.core.report import Report, ReporterSignature, SignedReport
-from oracle.feeds.interface import Committee
+from oracle.feeds.interface import SigningCommittee
 
 __all__ = ["LocalSigners", "ReportKey"]
 
@@ -39,7 +39,7 @@ class LocalSigners:
         """
         self._keys = keys
 
-    def problem(self, committee: Committee) -> str | None:
+    def problem(self, committee: SigningCommittee) -> str | None:
         """Return why these keys can't sign for a committee; None if they can."""
         mine = self._of(committee)
         if len(mine) >= committee.quorum:
@@ -52,7 +52,7 @@ class LocalSigners:
             f"({have}): no report would ever reach it"
         )
 
-    async def collect(self, report: Report, answers: Mapping[bytes, int], committee: Committee) -> SignedReport:
+    async def collect(self, report: Report, answers: Mapping[bytes, int], committee: SigningCommittee) -> SignedReport:
         """Sign with as many keys as the quorum asks for.
 
         Raises:
@@ -66,6 +66,6 @@ class LocalSigners:
         keys = self._of(committee)[: committee.quorum]
         return SignedReport(report, await together(*(key.sign_report(report, values) for key in keys)))
 
-    def _of(self, committee: Committee) -> list[ReportKey]:
+    def _of(self, committee: SigningCommittee) -> list[ReportKey]:
         reporters = {address.lower() for address in committee.reporters}
         return [key for key in self._keys if key.address.lower() in reporters]

@@ -51,7 +51,7 @@ def test_the_interface_says_which_compilers_it_takes(project_root: Path, file: s
 
 @pytest.mark.parametrize("file", FILES)
 def test_results_have_names(project_root: Path, file: str) -> None:
-    """Where a result has no name, a client's code calls it `0`."""
+    """A client's code calls a result without a name `0`."""
     assert [name for abi in abis(project_root, file, NEWEST).values() for name in unnamed(abi)] == []
 
 

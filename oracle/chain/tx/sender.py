@@ -6,8 +6,9 @@ signed bytes are sent again, and the chain knows them by one hash.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -39,6 +40,9 @@ log = structlog.get_logger(__name__)
 
 GAS_MARGIN = 1.25
 """The state may move between estimate and block, to a path that needs more (a fresh slot, another event)."""
+
+ROOM = 1.1
+"""What is allowed for where a transaction is simulated with the gas that others of its kind were estimated to need."""
 
 _LOOKS_UNTIL_TAKEN = 3
 """Looks at a used nonce without a receipt of ours until it counts as another's: the two are not shown at once."""
@@ -82,6 +86,7 @@ class Sender:
         self._heads = heads or Heads()
         self._clock = clock
         self._nonces = Nonces(rpc, self.address, known)
+        self._needed: dict[Hashable, int] = {}
         self._care = Care(rpc, self._key, policy, self._nonces, listener or ChainListener(), clock)
 
     def __repr__(self) -> str:
@@ -93,12 +98,16 @@ class Sender:
 
     # --- signing and sending -----------------------------------------------------------------------------------
 
-    async def sign(self, to: str | None, data: bytes, decode: ErrorDecoder | None = None) -> SignedTransaction:
+    async def sign(
+        self, to: str | None, data: bytes, decode: ErrorDecoder | None = None, *, kind: Hashable | None = None
+    ) -> SignedTransaction:
         """Simulate, estimate and sign; nothing is sent. The nonce is taken as the last step, once the rest has held.
 
         Args:
             to: None deploys `data`.
             decode: Decodes the contract's custom errors.
+            kind: Transactions of one kind need about as much gas: only the first is estimated, which executes it many
+                times. The others are executed once, with that much gas.
 
         Raises:
             ContractRejected: It would revert; the message is the reason.
@@ -107,7 +116,7 @@ class Sender:
             ChainUnavailable: No answer.
         """
         gas, (market, chain_id) = await together(
-            self._simulate(to, data, decode), together(self.rpc.market(), self.rpc.chain_id())
+            self._simulate(to, data, decode, kind), together(self.rpc.market(), self.rpc.chain_id())
         )
         fees = self._policy.fees.fresh(market, gas)
         async with self._nonces.lock:
@@ -289,11 +298,29 @@ class Sender:
         # This is checked at the end once more: the block still has to be the chain's.
         return (await self.rpc.block(receipt.block_number)).hash == receipt.block_hash
 
-    async def _simulate(self, to: str | None, data: bytes, decode: ErrorDecoder | None) -> int:
+    async def _simulate(self, to: str | None, data: bytes, decode: ErrorDecoder | None, kind: Hashable | None) -> int:
         """Return the gas limit of a transaction that succeeds on the pending block.
 
-        That block has the time of the next one, and our own earlier transactions. The estimate is the simulation. Some
-        nodes give no reason where it fails, and are then asked for one with a call.
+        That block has the time of the next one, and our own earlier transactions.
+        """
+        needed = self._needed.get(kind) if kind is not None else None
+        if needed is not None and to is not None:
+            # If it fails, it may only need more gas than the ones before it: the estimate says.
+            with contextlib.suppress(ContractRejected):
+                _, block = await together(
+                    self.rpc.call(to, data, sender=self.address, block="pending", gas=needed, decode=decode),
+                    self.rpc.block(),
+                )
+                return min(int(needed * GAS_MARGIN), block.gas_limit)
+        estimate, limit = await self._estimate(to, data, decode)
+        if kind is not None:
+            self._needed[kind] = min(int(estimate * ROOM), limit)
+        return min(int(estimate * GAS_MARGIN), limit)
+
+    async def _estimate(self, to: str | None, data: bytes, decode: ErrorDecoder | None) -> tuple[int, int]:
+        """Return the gas that a transaction needs, and that of a block. The estimate is a simulation.
+
+        Some nodes give no reason where it fails, and are then asked for one with a call.
         """
         try:
             estimate, block = await together(
@@ -306,4 +333,4 @@ class Sender:
         limit = block.gas_limit
         if estimate > limit:
             raise TransactionRejected(f"the transaction needs {estimate:,} gas, more than a block has ({limit:,})")
-        return min(int(estimate * GAS_MARGIN), limit)
+        return estimate, limit

@@ -62,10 +62,18 @@ class Submitter:
         submission = Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof)
         calldata = encode_submission(submission, SubmitCall.SUBMIT_SHADOW if self._shadow else SubmitCall.SUBMIT)
         try:
-            signed = await self._sender.sign(self._hub.address, calldata, hub_interface().decode_error)
+            signed = await self._sender.sign(
+                self._hub.address, calldata, hub_interface().decode_error, kind=self._kind(proven)
+            )
         except ContractRejected as error:
             raise _by_name(error) from None
         return Submitted(proven, signed.tx_hash, signed.raw, signed.nonce)
+
+    def _kind(self, proven: Proven) -> tuple[int | bool, ...]:
+        """Return what decides how much gas a submission needs, but for the paths that its feeds take."""
+        signed = proven.scored.signed
+        numbers = (proven.scored.model_number, len(proven.due), len(signed.report.feed_ids), len(signed.signatures))
+        return (self._shadow, *numbers)
 
     async def broadcast(self, submitted: Submitted) -> None:
         """Give the signed transaction to the network. Safe to repeat. Raises as `Sender.broadcast` does."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle.claims.models import Feature, ModelSpec
+from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.core.errors import DataError
 from oracle.proving.hashing import digest
 
@@ -35,7 +35,7 @@ class AuditSet:
         if not all(self.groups):
             raise DataError(f"row {1 + self.groups.index('')} of the audit set has no group")
 
-    def encode(self, features: Sequence[Feature]) -> tuple[tuple[int, ...], ...]:
+    def encode(self, features: Sequence[ClaimFeature]) -> tuple[tuple[int, ...], ...]:
         """Return the rows as the circuit's integers.
 
         Raises:
@@ -50,7 +50,7 @@ class AuditSet:
                 raise DataError(f"row {number} of the audit set: {error}") from error
         return tuple(found)
 
-    def fingerprint(self, features: Sequence[Feature]) -> str:
+    def fingerprint(self, features: Sequence[ClaimFeature]) -> str:
         """Return the SHA-256 of groups and encoded rows, as hex. It names the set, however its file is written."""
         return digest({"groups": self.groups, "rows": self.encode(features)})
 
@@ -73,7 +73,7 @@ class AuditSet:
             raise DataError(f"{path} can't be written: {error.strerror}") from error
 
     @staticmethod
-    def load(path: Path, features: Sequence[Feature]) -> AuditSet:
+    def load(path: Path, features: Sequence[ClaimFeature]) -> AuditSet:
         """Read a file.
 
         Args:

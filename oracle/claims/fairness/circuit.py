@@ -20,7 +20,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oracle.claims.circuit import ClaimCircuit
-from oracle.claims.models import Feature, ModelSpec
+from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.statement import edges
 from oracle.core.errors import ArtifactError, ModelError
 from oracle.proving import artifact as artifacts
@@ -187,7 +187,7 @@ def reweighted(model: ModelSpec, seed: int = 0) -> ModelSpec:
     return replace(model, onnx=proto.SerializeToString(deterministic=True))
 
 
-def features_of(artifact: Artifact) -> tuple[Feature, ...]:
+def features_of(artifact: Artifact) -> tuple[ClaimFeature, ...]:
     """Return the features of an audit's circuit, which say how rows are encoded: as issuers encode data for claims.
 
     Raises:
@@ -195,7 +195,7 @@ def features_of(artifact: Artifact) -> tuple[Feature, ...]:
     """
     try:
         described = (artifact.manifest.imported or {})["audit"]["features"]
-        return tuple(Feature(**{**each, "categories": tuple(each["categories"])}) for each in described)
+        return tuple(ClaimFeature(**{**each, "categories": tuple(each["categories"])}) for each in described)
     except (KeyError, TypeError, ModelError) as error:
         raise ArtifactError(f"{artifact.path} is not the circuit of an audit") from error
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.claims import Between, Feature, ModelSpec
+from oracle.claims import Between, ClaimFeature, ModelSpec
 from oracle.claims.circuit import ClaimCircuit
 from oracle.claims.models import INPUT_SCALE, PACKAGED
 from scripts import train_claim_models as training
@@ -41,7 +41,7 @@ class Model:
 MODELS = {name: Model(name) for name in PACKAGED}
 
 
-def values(feature: Feature) -> st.SearchStrategy[Any]:
+def values(feature: ClaimFeature) -> st.SearchStrategy[Any]:
     if feature.categories:
         return st.sampled_from(feature.categories)
     return st.floats(feature.low, feature.high)
@@ -131,6 +131,6 @@ def test_german_credit_that_is_not_there(tmp_path: Any, capsys: pytest.CaptureFi
 def test_slopes_of_a_network_are_those_of_its_steepest_piece() -> None:
     """The slopes of two hidden units cancel where both are active, so the bound is that of one alone."""
     layers = [(np.array([[4.0, 4.0]]), np.array([0.0, -2.0])), (np.array([[1.0], [-1.0]]), np.array([0.0]))]
-    model = ModelSpec("kink", training.graph("kink", layers), (Feature("x"),), "Sigmoid")
+    model = ModelSpec("kink", training.graph("kink", layers), (ClaimFeature("x"),), "Sigmoid")
     expected = 4.0 * 2.0 ** -(INPUT_SCALE + 1) / 4 + training.FLOAT32
     assert training.guard_band(model) == math.ceil(expected * 1e4) / 1e4

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.chain.keys import keystore
-from oracle.claims import AtLeast, AtMost, Between, Constraint, Equals, Feature, ModelSpec, OneOf, attest
+from oracle.claims import AtLeast, AtMost, Between, ClaimFeature, Constraint, Equals, ModelSpec, OneOf, attest
 from oracle.claims.attestation import Attested
 from oracle.claims.issuing import read_inputs
 from oracle.claims.models import INPUT_SCALE, PARAM_SCALE
@@ -34,9 +34,9 @@ UNIT, LIMIT = 1 << 16, 1 << 24
 
 EXACT = Context(prec=80)
 
-number = ModelSpec("number", b"", (Feature("x"),))
-probability = ModelSpec("probability", b"", (Feature("x"),), "Sigmoid")
-classes = ModelSpec("classes", b"", (Feature("x"),), classes=tuple("abcdef"))
+number = ModelSpec("number", b"", (ClaimFeature("x"),))
+probability = ModelSpec("probability", b"", (ClaimFeature("x"),), "Sigmoid")
+classes = ModelSpec("classes", b"", (ClaimFeature("x"),), classes=tuple("abcdef"))
 
 
 def output(spec: ModelSpec, score: int) -> Decimal:
@@ -147,15 +147,15 @@ def test_values_that_are_none(value: Any, says: str) -> None:
 
 def test_models_that_are_none() -> None:
     for changes, says in (
-        ({"features": (Feature("salt"),)}, "can't be called 'salt'"),
+        ({"features": (ClaimFeature("salt"),)}, "can't be called 'salt'"),
         ({"classes": ("one",)}, "two or more"),
         ({"classes": ("one", "one")}, "two or more"),
         ({"classes": ("one", "two"), "activation": "Sigmoid"}, "has no activation to state"),
         ({"activation": "Tanh"}, "is none of"),
-        ({"features": (Feature("x", 1, 1),)}, "is empty"),
+        ({"features": (ClaimFeature("x", 1, 1),)}, "is empty"),
     ):
         with pytest.raises(ModelError, match=says):
-            ModelSpec(**{"name": "bad", "onnx": b"", "features": (Feature("x"),)} | changes)  # type: ignore[arg-type]
+            ModelSpec(**{"name": "bad", "onnx": b"", "features": (ClaimFeature("x"),)} | changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

@@ -14,7 +14,7 @@ from oracle.core.encoding import Feature
 from oracle.core.stages import Confirmed, Decided, Observed, OpenStage, Proven, Scored, Stage, Submitted, name_of
 from oracle.core.types import Outcome
 from oracle.feeds.desk import Desk
-from oracle.feeds.interface import ReportListener, Step
+from oracle.feeds.interface import ReportListener, ReportStep
 from oracle.feeds.journal import Journal
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
@@ -67,7 +67,7 @@ class Heard(ReportListener):
 
     stages: list[str] = field(default_factory=list)
     ends: list[tuple[str, Outcome, str]] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ReportStep] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
 
     def decided(self, decided: Decided) -> None:
@@ -81,7 +81,7 @@ class Heard(ReportListener):
     def ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
         self.ends.append((observed.key, outcome, reason))
 
-    def took(self, step: Step, seconds: float) -> None:
+    def took(self, step: ReportStep, seconds: float) -> None:
         self.steps.append(step)
 
 

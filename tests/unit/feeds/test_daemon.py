@@ -76,7 +76,7 @@ class Floor:
 
     async def run(self) -> None:
         feeds = [self.looked_at(name) for name in self.market.feeds]
-        looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, clock=lambda: 10_000)
+        looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, now=lambda: 10_000)
         committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY)
         await daemon.run(
             [committee], self.market.desk, self.states, self.market.journal.has, self.stop, turns=self.market.turns

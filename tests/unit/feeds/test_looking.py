@@ -44,7 +44,7 @@ def answers(found: Looking | None) -> Mapping[str, int]:
 
 async def test_all_feeds_are_read_together_and_the_newest_reading_is_the_time_of_all() -> None:
     a, b = Source("a", (1, 990)), Source("b", (2, 1_000))
-    found = await Looks([a.at(), b.at()], clock=lambda: 2_000).next()
+    found = await Looks([a.at(), b.at()], now=lambda: 2_000).next()
     assert answers(found) == {"a": 1, "b": 2}
     assert found is not None and found.look is not None
     assert found.look.observed_at == 1_000 and found.look.fresh == {"a", "b"}
@@ -52,9 +52,9 @@ async def test_all_feeds_are_read_together_and_the_newest_reading_is_the_time_of
 
 async def test_no_time_is_ahead_of_the_clock_unless_it_is_recorded() -> None:
     live, recorded = Source("a", (1, 1_030)), Source("b", (2, 1_020))
-    found = await Looks([live.at(), recorded.at(recorded=True)], clock=lambda: 1_000.5).next()
+    found = await Looks([live.at(), recorded.at(recorded=True)], now=lambda: 1_000.5).next()
     assert found is not None and found.look is not None and found.look.observed_at == 1_020
-    alone = await Looks([live.at()], clock=lambda: 1_000.5).next()
+    alone = await Looks([live.at()], now=lambda: 1_000.5).next()
     assert alone is not None and alone.look is not None and alone.look.observed_at == 1_000
 
 
@@ -63,7 +63,7 @@ async def test_a_source_that_fails_costs_only_its_feed_and_is_asked_again_later(
 ) -> None:
     monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0.02)
     a, b = Source("a", (1, 1_000)), Source("b", SourceUnavailable("down"), (2, 1_001))
-    looks = Looks([a.at(), b.at()], clock=lambda: 2_000)
+    looks = Looks([a.at(), b.at()], now=lambda: 2_000)
     found = await looks.next()
     assert answers(found) == {"a": 1} and found is not None and str(found.failed["b"]) == "down"
     assert answers(await looks.next()) == {"a": 1} and b.asked == 1, "it is left alone for a while"
@@ -75,7 +75,7 @@ async def test_a_slow_source_is_not_waited_for_and_its_answer_counts_later(monke
     monkeypatch.setattr(module, "PATIENCE_S", 0.02)
     a, slow = Source("a", (1, 1_000)), Source("slow", (2, 1_001))
     slow.hangs = asyncio.Event()
-    looks = Looks([a.at(), slow.at()], clock=lambda: 2_000)
+    looks = Looks([a.at(), slow.at()], now=lambda: 2_000)
     assert answers(await looks.next()) == {"a": 1}
     began = asyncio.get_running_loop().time()
     assert answers(await looks.next()) == {"a": 1} and slow.asked == 1
@@ -89,12 +89,12 @@ async def test_a_slow_source_is_not_waited_for_and_its_answer_counts_later(monke
 async def test_a_look_ends_with_the_last_answer_and_not_with_the_patience() -> None:
     a, b = Source("a", (1, 1_000)), Source("b", (2, 1_000))
     async with asyncio.timeout(0.5):
-        assert len(answers(await Looks([a.at(), b.at()], clock=lambda: 2_000).next())) == 2
+        assert len(answers(await Looks([a.at(), b.at()], now=lambda: 2_000).next())) == 2
 
 
 async def test_each_feed_has_its_interval_and_peers_are_read_when_they_are_needed() -> None:
     quick, slow = Source("quick", (1, 1_000)), Source("slow", (2, 900), (3, 1_000))
-    looks = Looks([quick.at(0.0), slow.at(3_600.0)], clock=lambda: 2_000)
+    looks = Looks([quick.at(0.0), slow.at(3_600.0)], now=lambda: 2_000)
     assert answers(await looks.next()) == {"quick": 1, "slow": 2}
     found = await looks.next()
     assert answers(found) == {"quick": 1}
@@ -106,7 +106,7 @@ async def test_each_feed_has_its_interval_and_peers_are_read_when_they_are_neede
 
 async def test_a_peer_that_was_tried_at_this_look_is_not_asked_again() -> None:
     a, b = Source("a", (1, 1_000)), Source("b", SourceUnavailable("down"))
-    looks = Looks([a.at(), b.at()], clock=lambda: 2_000)
+    looks = Looks([a.at(), b.at()], now=lambda: 2_000)
     found = await looks.next()
     assert found is not None and found.look is not None
     assert answers(await looks.again(found.look, {"b"})) == {"a": 1} and b.asked == 1
@@ -114,14 +114,14 @@ async def test_a_peer_that_was_tried_at_this_look_is_not_asked_again() -> None:
 
 async def test_an_answer_that_is_too_old_beside_the_others_is_none() -> None:
     a, b = Source("a", (1, 1_000)), Source("b", (2, 899))
-    found = await Looks([a.at(max_age=100), b.at(max_age=100)], clock=lambda: 2_000).next()
+    found = await Looks([a.at(max_age=100), b.at(max_age=100)], now=lambda: 2_000).next()
     assert answers(found) == {"a": 1}
     assert found is not None and "101 s old, which is too old" in str(found.failed["b"])
 
 
 async def test_a_source_at_its_end_and_one_that_can_never_be_read() -> None:
     a, b, c = Source("a", (1, 1_000)), Source("b", SourceExhausted("over")), Source("c", DataError("not a number"))
-    looks = Looks([a.at(), b.at(), c.at()], clock=lambda: 2_000)
+    looks = Looks([a.at(), b.at(), c.at()], now=lambda: 2_000)
     found = await looks.next()
     assert answers(found) == {"a": 1} and found is not None
     assert found.ended["b"] is None and isinstance(found.ended["c"], DataError)

@@ -27,7 +27,7 @@ from oracle.core.errors import (
     TransactionPending,
 )
 from oracle.core.stages import Decided, Proven, Scored, Stage, Submitted
-from oracle.feeds.interface import Step
+from oracle.feeds.interface import ReportStep
 from tests.fakes import FakeKey, feed_config
 from tests.unit.feeds.market import ANOMALOUS, NORMAL, FakeModel, Market
 
@@ -60,7 +60,14 @@ def pair(tmp_path: Path) -> Iterator[Market]:
 async def test_a_report_is_signed_once_proven_once_and_every_stage_is_journalled(market: Market) -> None:
     await market.report(c=NORMAL + 5)
     assert market.heard.stages == ["observed", "scored", "proven", "submitted", "confirmed"]
-    assert market.heard.steps == [Step.SIGN, Step.PROVE, Step.SHADOW, Step.SIMULATE, Step.SEND, Step.CONFIRM]
+    assert market.heard.steps == [
+        ReportStep.SIGN,
+        ReportStep.PROVE,
+        ReportStep.SHADOW,
+        ReportStep.SIMULATE,
+        ReportStep.SEND,
+        ReportStep.CONFIRM,
+    ]
     assert len(market.keys[0].reports) == 1 and market.model.proofs == 1 and market.carried == ["abc"]
     assert market.ends == {"a@1000": "accepted", "b@1000": "accepted", "c@1000": "accepted"}
     assert market.hub.states[market.ids["c"]].answer == NORMAL + 5

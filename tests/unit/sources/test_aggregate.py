@@ -177,7 +177,21 @@ def state(held: HeldAnswer | None = None) -> FeedState:
     return replace(empty, status=status, round_id=1, answer=10_000, observed_at=1_000, last_report_at=last, held=held)
 
 
-HELD = HeldAnswer(HoldReason.ANOMALOUS, 20_000, 20_000, 1_500, 1_500, 0, 1, 5_000, 1, 1_500)
+HELD = HeldAnswer(
+    reason=HoldReason.ANOMALOUS,
+    answer=20_000,
+    first_answer=20_000,
+    first_observed_at=1_500,
+    first_seen_at=1_500,
+    observed_at=1_500,
+    confirmations=0,
+    model_number=1,
+    score_ratio=5_000,
+    anomalies=1,
+    anomalous_since=1_500,
+    anomalous_seen_at=1_500,
+    first_gap=1_000,
+)
 WITH_INTERVAL = replace(RELATIVE_DUE, held_interval=600)
 
 

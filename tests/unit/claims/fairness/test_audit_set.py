@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from oracle.claims import Feature
+from oracle.claims import ClaimFeature
 from oracle.claims.fairness import AuditSet
 from oracle.core.errors import DataError
 
-FEATURES = (Feature("age", 18, 98), Feature("home", categories=("own", "rent, or none")))
+FEATURES = (ClaimFeature("age", 18, 98), ClaimFeature("home", categories=("own", "rent, or none")))
 ROWS = AuditSet(({"age": 30.0, "home": "own"}, {"age": 18.0, "home": "rent, or none"}), ("a", "b"))
 
 
