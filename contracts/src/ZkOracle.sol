@@ -310,7 +310,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
             Signature calldata signature = signatures[j];
             bytes32 digest = Answers.digest(content, Answers.hashRow(answers, j, columns), signature.readings);
             // A malformed signature recovers to zero, which is no reporter.
-            // slither-disable-next-line unused-return
+            // slither-disable-next-line unused-return -- why a signature is malformed does not matter
             (address signer,,) =
                 ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(domain, digest), signature.r, signature.vs);
             uint256 position = committee.positions[signer];

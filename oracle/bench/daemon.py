@@ -62,7 +62,7 @@ class DaemonRun:
 
     Attributes:
         memory: Samples of its memory, oldest first. Pages that processes share count in each of them.
-        steps: Sum and count of the seconds that reports spent on each step, by `ReportStep`; empty if it serves no metrics.
+        steps: Sum and count of the seconds that reports spent on each `ReportStep`; empty if it serves no metrics.
         warm: The same once the first reports had ended.
     """
 
