@@ -164,7 +164,7 @@ def killed_before_proven(scene: Scene) -> Steps:
     short=True,
 )
 def killed_proven(scene: Scene) -> Steps:
-    scene.kill_at("eth_estimateGas", heard=False, stage=StageName.PROVEN)
+    scene.kill_at("eth_call", heard=False, stage=StageName.PROVEN)
     key = scene.publish()
     scene.killed()
     scene.proxy.clear()
