@@ -149,9 +149,8 @@ contract ClocksTest is OracleTest {
         IZkOracle.Submission memory submission = _proven(draft);
         hub.submit(submission);
         assertEq(lens.feedState(hub, id).lastReportAt, draft.observedAt);
-        bytes memory expected = abi.encodeWithSelector(
-            IZkOracle.ObservationNotNewer.selector, id, draft.observedAt, draft.observedAt
-        );
+        bytes memory expected =
+            abi.encodeWithSelector(IZkOracle.ObservationNotNewer.selector, id, draft.observedAt, draft.observedAt);
         for (uint256 i = 0; i < 4; ++i) {
             skip(20);
             vm.expectRevert(expected);

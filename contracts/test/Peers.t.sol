@@ -196,9 +196,7 @@ contract PeersTest is OracleTest {
             }
             IZkOracle.Submission memory submission = _signed(draft);
             submission.medians[peer] = 0x02;
-            vm.expectRevert(
-                abi.encodeWithSelector(IZkOracle.QuorumNotMet.selector, ids[peer], 3 - missing, 3)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IZkOracle.QuorumNotMet.selector, ids[peer], 3 - missing, 3));
             hub.submit(submission);
         }
         _submit(_trioDraft(ids, peer));

@@ -93,15 +93,7 @@ contract SubmitTest is OracleTest {
         skip(60);
         vm.expectEmit(address(hub));
         emit IZkOracle.RoundHeld(
-            feedId,
-            2,
-            10e8,
-            _now() - 7,
-            modelNumber,
-            _scores(7_000_000),
-            IZkOracle.HoldReason.ANOMALOUS,
-            0,
-            RELAYER
+            feedId, 2, 10e8, _now() - 7, modelNumber, _scores(7_000_000), IZkOracle.HoldReason.ANOMALOUS, 0, RELAYER
         );
         Draft memory draft = _draft(feedId, 10e8, 7_000_000);
         draft.observedAt -= 7;
@@ -220,7 +212,9 @@ contract SubmitTest is OracleTest {
     }
 
     /// @dev More reporters than the quorum may sign. Of an even number, the median is the upper one of the two.
-    function testFuzz_answerIsTheMedianOfTheAnswersThatAreThere(int64[7] memory raw, uint8 count, uint8 missing) public {
+    function testFuzz_answerIsTheMedianOfTheAnswersThatAreThere(int64[7] memory raw, uint8 count, uint8 missing)
+        public
+    {
         count = uint8(bound(count, 1, 7));
         _addReporters(4);
         vm.startPrank(ADMIN);
@@ -274,7 +268,9 @@ contract SubmitTest is OracleTest {
         _refer(draft, 2);
         IZkOracle.Submission memory submission = _proven(draft);
         assertEq(submission.scores.length, 16);
-        vm.expectCall(address(verifier1), abi.encodeCall(verifier1.verifyProof, (submission.proof, _instances(draft, 1))));
+        vm.expectCall(
+            address(verifier1), abi.encodeCall(verifier1.verifyProof, (submission.proof, _instances(draft, 1)))
+        );
         vm.recordLogs();
         hub.submit(submission);
         assertEq(vm.getRecordedLogs().length, 1);
