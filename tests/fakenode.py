@@ -28,6 +28,7 @@ class FakeNode:
         accepts: Whether transactions enter the pool. If False, the node says so but forgets them at once.
         sent: All transactions that were sent to it, in order.
         reverts: The error that calls raise.
+        calls: The calls that were made, oldest first.
     """
 
     base_fee: int | None = GWEI
@@ -39,6 +40,7 @@ class FakeNode:
     reverts: ContractRejected | None = None
     name: str = "http://node"
     fork: int = 0
+    calls: list[dict[str, str]] = field(default_factory=list)
 
     async def chain_id(self) -> int:
         return CHAIN_ID
@@ -111,6 +113,7 @@ class FakeNode:
         return hex(21_000 if call["data"] == "0x" else 100_000)
 
     def _eth_call(self, call: dict[str, str], which: str) -> str:
+        self.calls.append(call)
         if self.reverts is not None:
             raise self.reverts
         return "0x"

@@ -151,10 +151,11 @@ class _Watch:
 
     async def _report(self, look: Look) -> bool:
         """Offer what is due after a look. Return False if that failed, and has been waited for."""
+        seen_at = asyncio.get_running_loop().time()
         try:
             decision = await self._decide(look)
             if decision.reports:
-                self.desk.offer(decision.reports, self.committee.looks.next_at)
+                self.desk.offer(decision.reports, self.committee.looks.next_at, seen_at)
         except Retryable as error:
             pause = self.backoff.pause()
             log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)

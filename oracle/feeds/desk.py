@@ -100,13 +100,16 @@ class Desk:
         """Return whether the feed has nothing to report."""
         return feed not in self._under_way and self._queue.observed(feed) is None
 
-    def offer(self, reports: Sequence[tuple[int, Decided]], next_look: float | None = None) -> None:
+    def offer(
+        self, reports: Sequence[tuple[int, Decided]], next_look: float | None = None, seen_at: float | None = None
+    ) -> None:
         """Take reports that are due. Of their feeds, what waits for a prover ends: newer observations are there.
 
         Args:
             reports: The reports, each with the model that judges it.
             next_look: When the committee's sources are looked at next, by the event loop's clock: further feeds may
                 become due then. None: they can't.
+            seen_at: When the sources had answered, by the same clock; None: now.
 
         Raises:
             JournalError, JournalUnavailable: They can't be written down; then nothing is taken.
@@ -120,6 +123,8 @@ class Desk:
         for model, decided in reports:
             leave_by = min(self._leave_by(model, decided, now, next_look), *(until[feed] for feed in decided.feeds))
             self._queue.add(Waiting(decided, model, leave_by=leave_by, decided_at=now))
+            if seen_at is not None:
+                self._listener.took(ReportStep.DECIDE, now - seen_at)
         self._news.set()
 
     def resume(self, feeds: Collection[str]) -> None:

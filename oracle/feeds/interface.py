@@ -186,7 +186,7 @@ class StageJournal(Protocol):
 class ReportStep(StrEnum):
     """A step of a report's way, in this order; its time is measured."""
 
-    LOOK = "look"
+    DECIDE = "decide"
     WAIT = "wait"
     SIGN = "sign"
     PROVE = "prove"

@@ -25,7 +25,8 @@ from oracle.chain.hub import Hub, ShadowTally
 from oracle.chain.keys import keystore
 from oracle.chain.local.anvil import Anvil, free_port
 from oracle.chain.rpc import Rpc
-from oracle.core.types import Outcome, Proven, Scored
+from oracle.core.stages import Proven, Scored
+from oracle.core.types import Outcome
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.feeds.journal import Journal
 from tests import circuits
@@ -339,13 +340,13 @@ def a_model_is_replaced(operator: Operator) -> None:
     operator.publish("2000.80")
     assert operator.daemon is not None and operator.daemon.wait(60) == -9, operator.log()[-3_000:]
     with operator.journal() as journal:
-        left = {stage.observed.feed: stage for stage in journal.unfinished()}
+        left = {stage.feeds[0]: stage for stage in journal.unfinished()}
     shadow, report = left[f"{FEED}#2"], left[FEED]
     # The report's own proof is made beside the shadow's, so it may or may not have ended.
     assert isinstance(shadow, Proven) and isinstance(report, (Scored, Proven))
     operator.environment = {}
     operator.run()
-    operator.until(lambda: operator.ended(report.observed.key) is Outcome.ACCEPTED, "the report")
+    operator.until(lambda: operator.ended(report.keys[0]) is Outcome.ACCEPTED, "the report")
     for price in ("2000.90", "2001.00", "2001.10", "2001.20", "2001.30", "2001.40"):
         operator.until(operator.is_idle, "the end of its shadow")
         operator.delivers(price)
@@ -355,7 +356,7 @@ def a_model_is_replaced(operator: Operator) -> None:
     with operator.journal() as journal:
         shadows = journal.rows(f"{FEED}#2")
     assert [(each.outcome, each.attempts) for each in shadows] == [(Outcome.ACCEPTED, 1)] * 3
-    assert shadows[-1].key == shadow.observed.key
+    assert shadows[-1].key == shadow.keys[0]
     assert shadows[-1].prove_seconds == shadow.prove_seconds, "the proof from before it was killed"
     assert "2 of 2 reports compared, 0 verdicts differ" in operator.command("oracle status")
     assert operator.metrics()["oracle_shadow_compared"] == 2

@@ -9,7 +9,11 @@ from structlog.testing import capture_logs
 from oracle.app.recorders import LookRecorder, ReportRecorder
 from oracle.core.errors import SourceSuspended, SourceUnavailable
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
-from oracle.core.types import Confirmed, Observed, Outcome, Proven, Scored, Submitted
+from oracle.core.report import Report, ReporterSignature, SignedReport
+from oracle.core.stages import Confirmed, Decided, Observed, Proven, Scored, Submitted
+from oracle.core.types import Outcome
+from oracle.feeds.interface import ReportStep
+from oracle.feeds.reporting import OVERTAKEN
 from oracle.sources.aggregate import Aggregated
 from oracle.sources.interface import Collected, Reading
 from oracle.web.board import Board
@@ -44,22 +48,48 @@ def test_a_look_is_counted_logged_and_shown() -> None:
     assert [said["state"] for said in shown["btc"]["sources"]] == ["unused"]
 
 
+def submitted(*feeds: str, at: int = 1_000) -> Submitted:
+    """Return a report of these feeds that was sent."""
+    ids = [bytes([index]) * 32 for index in range(1, len(feeds) + 1)]
+    due = tuple(Observed(feed, feed_id, 1, at) for feed, feed_id in zip(feeds, ids, strict=True))
+    signature = ReporterSignature((1,) * len(ids), bytes(32), bytes(32), bytes(32))
+    signed = SignedReport(Report(1, 1, at, tuple(ids), (1,) * len(ids)), (signature,))
+    scored = Scored(Decided(1, due), signed, 1, ((0,),) * len(ids), ((-1,),) * len(ids))
+    return Submitted(Proven(scored, b"", "", 0.5), b"", b"", 0)
+
+
 def test_each_end_is_counted_once_and_latency_is_measured_on_chain_only() -> None:
     metrics, now = Metrics(), [100.0]
     recorder = ReportRecorder(metrics, lambda: now[0])
-    observed = Observed("eth", FEED_ID, 1, 1_000)
-    proven = Proven(Scored(observed, 1, 1, (), (0,), (-1,)), b"", "", 0.5)
     ends = [Outcome.ACCEPTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.FAILED]
-    for outcome in ends:
-        recorder(observed, None, "")
-        recorder(proven, None, "")
-        now[0] += 2.0
-        if outcome in (Outcome.ACCEPTED, Outcome.HELD):
-            recorder(Confirmed(Submitted(proven, b"", b"", 0), outcome, 1, 500, 0.0), outcome, "")
-        else:
-            recorder(observed, outcome, "the reason")
-    counted = [metrics.counted(Counter(f"oracle_{outcome.value}_total"), "eth") for outcome in ends]
+    sent = submitted("a", "b", "c", "d")
+    recorder.decided(sent.decided)
+    recorder.reached(sent.proven.scored)
+    assert metrics.shown(Gauge.UNPROVEN, "a") == 1
+    recorder.reached(sent.proven)
+    assert metrics.shown(Gauge.UNPROVEN, "a") == 0
+    now[0] += 2.0
+    confirmed = Confirmed(sent, (Outcome.ACCEPTED,) * 4, 1, 2_000, 0.0)
+    for observed, outcome in zip(sent.due, ends, strict=True):
+        on_chain = outcome in (Outcome.ACCEPTED, Outcome.HELD)
+        recorder.ended(observed, outcome, "" if on_chain else OVERTAKEN, confirmed if on_chain else None)
+    counted = [
+        metrics.counted(Counter(f"oracle_{outcome.value}_total"), feed)
+        for outcome, feed in zip(ends, "abcd", strict=True)
+    ]
     assert counted == [1, 1, 1, 1]
-    assert metrics.counted(Counter.OBSERVATIONS) == 4
+    assert metrics.counted(Counter.OBSERVATIONS) == 4 and metrics.counted(Counter.OVERTAKEN) == 2
     assert metrics.measured(Distribution.LATENCY_SECONDS) == (2, 4.0)
+    assert metrics.measured(Distribution.GAS, "a") == (1, 500.0)
+    assert metrics.measured(Distribution.BATCH) == (1, 4.0), "a report is measured once"
     assert recorder.summary()["failed"] == 1
+
+
+def test_what_a_report_s_time_is_spent_on_is_shown_by_step() -> None:
+    metrics = Metrics()
+    recorder = ReportRecorder(metrics)
+    recorder.took(ReportStep.PROVE, 0.5)
+    recorder.took(ReportStep.PROVE, 0.7)
+    recorder.took(ReportStep.SEND, 0.1)
+    assert metrics.measured(Distribution.STEP_SECONDS, "prove") == (2, 1.2)
+    assert b'oracle_report_step_seconds_count{step="send"} 1.0' in metrics.exposition()

@@ -68,7 +68,7 @@ class World:
         return signed
 
     async def through(self, sender: Sender, transaction: SignedTransaction, deadline_s: float = 10_000) -> Receipt:
-        """Act like the pipeline: keep, send and watch each replacement until one is mined."""
+        """Act like a report: keep, send and watch each replacement until one is mined."""
         replaced: tuple[bytes, ...] = ()
         while isinstance(reached := await sender.watch(transaction, deadline_s, replaced=replaced), SignedTransaction):
             self.journal.append(reached)
@@ -392,3 +392,27 @@ def test_whatever_happens_every_kept_transaction_is_mined_once(steps: list[str])
         assert b"abandoned" not in content
 
     asyncio.run(run())
+
+
+# --- simulation ----------------------------------------------------------------------------------------------------
+
+
+async def test_only_the_first_transaction_of_a_kind_is_estimated(world: World) -> None:
+    sender, node = world.sender(), world.node
+    first = await sender.sign(HUB, b"report", kind="one feed")
+    second = await sender.sign(HUB, b"another", kind="one feed")
+    third = await sender.sign(HUB, b"report", kind="two feeds")
+    plain = await sender.sign(HUB, b"report")
+    gas = [transactions.read(each.raw)[0].gas for each in (first, second, third, plain)]
+    # The second is simulated with a little more than the first needed, and keeps the whole margin above that.
+    assert gas == [125_000, 137_500, 125_000, 125_000]
+    assert [call.get("gas") for call in node.calls] == [hex(110_000)]
+
+
+async def test_what_fails_with_the_gas_of_others_is_estimated_like_the_first(world: World) -> None:
+    """It may only need more gas. The estimate says, and says the reason if there is another."""
+    sender, node = world.sender(), world.node
+    await sender.sign(HUB, b"report", kind="one feed")
+    node.reverts = ContractRejected("ProofRejected: the verifier ran out of gas", "ProofRejected")
+    signed = await sender.sign(HUB, b"another", kind="one feed")
+    assert transactions.read(signed.raw)[0].gas == 125_000
