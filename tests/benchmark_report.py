@@ -29,6 +29,19 @@ def measured_case(**more: Any) -> dict[str, Any]:
     return measured | more
 
 
+def measured_latency(workers: int) -> dict[str, Any]:
+    """Return the latencies of a daemon with so many provers."""
+    return {
+        "case": "quadratic-private-b1",
+        "p50_s": 0.5,
+        "p95_s": 0.7,
+        "proof_p50_s": 0.4,
+        "p50_over_proof": 1.25,
+        "mean_steps_s": {"sign": 0.01, "prove": 0.45, "confirm": 0.02},
+        "workers": workers,
+    }
+
+
 def measured_submission(gas: int, feeds: int, **more: Any) -> dict[str, Any]:
     """Return the figures of a submission whose verification costs 600,000 gas."""
     return {
@@ -60,6 +73,9 @@ def example_report() -> dict[str, Any]:
         "machine": {"cpu": "A", "cores": 2, "memory_gb": 8, "system": "Linux", "load_before": 0.1},
         "versions": {"python": "3.11", "ezkl": "23.0.5", "anvil": "1", "solc": "0.8.20", "commit": "abc"},
         "cli_help_s": 0.2,
+        "end_to_end": measured_latency(2) | {"observations": 40},
+        "daemon_rss_mb": 160.0,
+        "end_to_end_one_worker": measured_latency(1) | {"daemon_rss_mb": 161.0},
         "quadratic-public-b1": measured_case(estimated=copy.deepcopy(estimated), default_over_prove=60.0),
         "tuned-cnn": measured_case(
             estimated=copy.deepcopy(estimated), settings=chosen, total_s=0.2, verify_gas=800_000, default_over_prove=4.5

@@ -43,7 +43,6 @@ MAX_OBSERVATIONS = 60
 
 _FEED_START = dt.date(2004, 1, 2)
 _SAMPLE_S = 0.2
-_SCRAPE_S = 1.0
 _STEP = re.compile(r'^oracle_report_step_seconds_(sum|count)\{step="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -85,8 +84,9 @@ class DaemonRun:
         found = {}
         for step, (seconds, count) in self.steps.items():
             before, ended = self.warm.get(step, (0.0, 0.0))
-            if count > ended:
-                found[step] = round((seconds - before) / (count - ended), 4)
+            if count == ended:
+                before, ended = 0.0, 0.0
+            found[step] = round((seconds - before) / (count - ended), 4)
         return found
 
 
@@ -213,12 +213,15 @@ start = "{_FEED_START}", end = "{dt.datetime.fromtimestamp(end, dt.UTC):%Y-%m-%d
 """
 
 
-def run_daemon(path: Path, metrics: str | None = None, deadline_s: float = 1_800.0) -> DaemonRun:
+def run_daemon(
+    path: Path, metrics: str | None = None, *, scrape_s: float = _SAMPLE_S, deadline_s: float = 1_800.0
+) -> DaemonRun:
     """Run a real `oracle run` until its series end, and measure its memory and the steps of its reports.
 
     Args:
         path: The configuration.
         metrics: Host and port at which it serves its metrics; None: it serves none.
+        scrape_s: Seconds between two looks at them.
         deadline_s: Seconds until it is given up.
 
     Raises:
@@ -227,7 +230,7 @@ def run_daemon(path: Path, metrics: str | None = None, deadline_s: float = 1_800
     log = path.parent / "daemon.log"
     began = time.monotonic()
     ran = DaemonRun()
-    scrape_at = began + _SCRAPE_S
+    scrape_at = began
     with log.open("wb") as output:
         daemon = psutil.Popen(
             [*oracle_command(), "run", "--config", str(path)], stdout=output, stderr=subprocess.STDOUT, cwd=path.parent
@@ -240,7 +243,7 @@ def run_daemon(path: Path, metrics: str | None = None, deadline_s: float = 1_800
                 if now - began > deadline_s:
                     raise Fatal(f"the daemon did not come to the end of its series: {_tail(log)}")
                 if metrics is not None and now >= scrape_at:
-                    scrape_at = now + _SCRAPE_S
+                    scrape_at = now + scrape_s
                     ran.steps = _steps(metrics) or ran.steps
                     if not ran.warm and ran.steps.get("confirm", (0.0, 0.0))[1] >= WARM_ROUND:
                         ran.warm = ran.steps
@@ -259,11 +262,15 @@ def _steps(metrics: str) -> dict[str, tuple[float, float]]:
     """Return sum and count of the seconds of each step, from a daemon's metrics; nothing if it does not answer."""
     try:
         with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=5.0) as answer:
-            text = answer.read().decode()
+            return steps_of(answer.read().decode())
     except OSError:
         return {}
+
+
+def steps_of(metrics: str) -> dict[str, tuple[float, float]]:
+    """Return sum and count of the seconds of each step that reports took, from the text of `/metrics`."""
     found: dict[str, dict[str, float]] = {}
-    for kind, step, value in _STEP.findall(text):
+    for kind, step, value in _STEP.findall(metrics):
         found.setdefault(step, {})[kind] = float(value)
     return {step: (of["sum"], of["count"]) for step, of in found.items() if of.get("count")}
 

@@ -79,14 +79,14 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
     if "end_to_end" in report:
         taken = report["end_to_end"]
         console.print(
-            f"observation to confirmation: p50 {taken['p50_s']} s, p95 {taken['p95_s']} s "
-            f"({taken['case']}, {taken['observations']} observations)\n"
+            f"observation to confirmation: {_taken(taken)} ({taken['case']}, {taken['observations']} observations)\n"
             f"daemon with its provers ({taken['workers']}, the default): {report['daemon_rss_mb']:.0f} MB"
         )
         alone = report["end_to_end_one_worker"]
+        steps = ", ".join(f"{step} {seconds:g}" for step, seconds in alone["mean_steps_s"].items())
         console.print(
-            f"with `workers = 1`, which proves with all cores: p50 {alone['p50_s']} s, p95 {alone['p95_s']} s; "
-            f"daemon {alone['daemon_rss_mb']:.0f} MB"
+            f"with `workers = 1`, which proves with all cores: {_taken(alone)}\n"
+            f"  the daemon: {alone['daemon_rss_mb']:.0f} MB; its steps, mean seconds: {steps}"
         )
     console.print(f"oracle --help: {report['cli_help_s']} s")
     if "cold_setup_s" in report:
@@ -98,6 +98,14 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
     if about["load_before"] > 0.5:
         console.print(f"other work was running (load {about['load_before']} at the start): times are too long")
     return text.getvalue().rstrip()
+
+
+def _taken(taken: Mapping[str, Any]) -> str:
+    """Return the latencies of a run, beside the time of its proofs."""
+    return (
+        f"p50 {taken['p50_s']} s, p95 {taken['p95_s']} s, p50 {taken['p50_over_proof']} × the proof's own "
+        f"{taken['proof_p50_s']} s"
+    )
 
 
 def _estimator_table(estimator: Mapping[str, Any]) -> Table:

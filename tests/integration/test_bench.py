@@ -58,6 +58,11 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
         assert report[name]["observations"] == 5
         assert 0 < report[name]["p50_s"] <= report[name]["p95_s"]
         assert report[name]["case"] == case
+        # The proof is a part of the whole; and what the steps took adds up to less than a turn of the slowest report.
+        assert report[name]["p50_over_proof"] >= 1 and report[name]["proof_p50_s"] > 0
+        steps = report[name]["mean_steps_s"]
+        assert {"sign", "prove", "simulate", "send", "confirm"} <= steps.keys()
+        assert 0 < steps["prove"] < sum(steps.values()) < 60
     assert report["end_to_end_one_worker"]["workers"] == 1
     assert report["daemon_rss_mb"] > report["daemon_parent_rss_mb"] > 10
     assert report["cli_help_s"] > 0
