@@ -124,7 +124,7 @@ class _Watch:
     known: Callable[[str], bool]
     turns: Turns | None
     backoff: Backoff = field(default_factory=lambda: Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S))
-    reported: dict[str, int] = field(default_factory=dict)
+    reported: dict[str, tuple[int, int]] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -169,7 +169,7 @@ class _Watch:
         self.backoff.reset()
         for _, decided in decision.reports:
             for each in decided.due:
-                self.reported[each.feed] = look.sightings[each.feed].read_at
+                self.reported[each.feed] = (each.observed_at, look.sightings[each.feed].read_at)
                 why = decision.reasons[each.feed]
                 log.info("due", feed=each.feed, reason=why.value if why else "waits", answer=each.answer,
                          sources=look.sightings[each.feed].sources)  # fmt: skip
@@ -211,7 +211,14 @@ class _Watch:
         waiting = {feed: each for feed in feeds if (each := self.desk.waiting(feed)) is not None}
         under_way = {feed: each for feed in feeds if (each := self.desk.under_way(feed)) is not None}
         policies = {feed: self.committee.policy(feed) for feed in feeds}
-        return decide(look, states, policies, waiting=waiting, under_way=under_way, reported=self.reported)
+        # A reading counts as reported once the chain has the report: one that failed, for a clock that was wrong, may
+        # be newer than all that follow.
+        reported = {
+            feed: read_at
+            for feed, (observed_at, read_at) in self.reported.items()
+            if feed in feeds and states[look.sightings[feed].feed_id].last_report_at >= observed_at
+        }
+        return decide(look, states, policies, waiting=waiting, under_way=under_way, reported=reported)
 
     # --- what is said ---
 

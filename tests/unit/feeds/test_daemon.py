@@ -14,13 +14,14 @@ from oracle.chain.deploy import feed_id_of
 from oracle.core.errors import (
     ArtifactError,
     ChainUnavailable,
+    ContractRejected,
     DataError,
     JournalUnavailable,
     OracleError,
     SourceExhausted,
     SourceUnavailable,
 )
-from oracle.core.stages import Scored
+from oracle.core.stages import Proven, Scored, Submitted
 from oracle.core.types import FeedState, Kind
 from oracle.feeds import daemon, looking
 from oracle.feeds import desk as desk_module
@@ -189,6 +190,23 @@ async def test_readings_older_than_the_last_report_are_warned_about_once(floor: 
     behind = [entry for entry in logs if entry["event"] == "reading is older than the feed's last report"]
     assert sorted(entry["feed"] for entry in behind) == ["a", "b", "c"]
     assert behind[0]["seconds"] == 100
+
+
+async def test_a_report_that_failed_for_a_wrong_clock_stops_no_later_one(floor: Floor) -> None:
+    """The failed one was observed in the future, so all that follow are older than it."""
+    sign = floor.market.submitter.sign
+
+    async def signing(proven: Proven) -> Submitted:
+        if proven.decided.observed_at > 5_000:
+            raise ContractRejected("ObservationInFuture: check the clocks", "ObservationInFuture")
+        return await sign(proven)
+
+    floor.market.submitter.sign = signing  # type: ignore[method-assign]
+    floor.say(9_000)
+    async with running(floor):
+        await until(lambda: set(floor.market.ends.values()) == {"failed"} and len(floor.market.ends) == 3)
+        floor.say(1_000)
+        await until(lambda: len(floor.market.hub.events) == 3)
 
 
 async def test_a_chain_that_does_not_answer_is_asked_again_and_nothing_is_lost(floor: Floor) -> None:
