@@ -6,7 +6,7 @@ pragma solidity 0.8.30;
 /// memory each is a word, row by row, one row for each signature.
 library Answers {
     /// @dev Stands for no answer, and is not counted.
-    int256 private constant NO_ANSWER = type(int128).min;
+    int128 private constant NO_ANSWER = type(int128).min;
 
     /// @notice Unpacks big-endian int128.
     function unpack(bytes calldata packed) internal pure returns (uint256[] memory words) {
@@ -73,31 +73,29 @@ library Answers {
         returns (int128 answer, int256 lowest, int256 highest, uint256 count, bool isMedian)
     {
         uint256 rows = words.length / columns;
+        // A row that is not there has no answer.
+        answer = NO_ANSWER;
         (lowest, highest) = (type(int256).max, type(int256).min);
         uint256 less;
         uint256 notMore;
         int256 none = NO_ANSWER;
-        // A row that is not there has no answer.
-        int256 median = none;
         assembly ("memory-safe") {
             let stride := mul(columns, 0x20)
             let source := add(add(words, 0x20), mul(column, 0x20))
-            if lt(row, rows) { median := mload(add(source, mul(row, stride))) }
-            for { let j := 0 } lt(j, rows) { j := add(j, 1) } {
+            // Words have their sign extended, as an int128 has.
+            if lt(row, rows) { answer := mload(add(source, mul(row, stride))) }
+            for { let end := add(source, mul(rows, stride)) } lt(source, end) { source := add(source, stride) } {
                 let one := mload(source)
-                source := add(source, stride)
                 if sub(one, none) {
                     count := add(count, 1)
-                    less := add(less, slt(one, median))
-                    notMore := add(notMore, iszero(sgt(one, median)))
+                    less := add(less, slt(one, answer))
+                    notMore := add(notMore, iszero(sgt(one, answer)))
                     if slt(one, lowest) { lowest := one }
                     if sgt(one, highest) { highest := one }
                 }
             }
         }
-        isMedian = median != none && less <= count / 2 && notMore > count / 2;
-        // forge-lint: disable-next-item(unsafe-typecast) -- it was an int128
-        answer = int128(median);
+        isMedian = answer != NO_ANSWER && less <= count / 2 && notMore > count / 2;
     }
 
     /// @notice The index of `wanted` in an ascending array, or the array's length.
