@@ -7,8 +7,9 @@ from pathlib import Path
 from oracle.chain.local.anvil import Anvil
 from oracle.config import Config, load
 from oracle.proving.artifact import Artifact
+from tests.attack.node import DEPLOYER
 from tests.attack.proofs import Proofs
-from tests.attack.rig import DEPLOYER, HEARTBEAT, REPORTER, SIGMA_PPM
+from tests.attack.rig import HEARTBEAT, REPORTER, SIGMA_PPM
 
 
 def configure(proofs: Proofs, chain: Anvil, folder: Path, keys: str = "") -> Config:

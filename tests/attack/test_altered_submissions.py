@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -186,7 +187,7 @@ def test_a_signature_for_another_round(rig: Rig, normal: Calldata) -> None:
 
 
 def test_a_feed_that_is_due_as_a_reference_and_the_other_way(rig: Rig, normal: Calldata) -> None:
-    """Whether a feed is judged is part of what reporters sign."""
+    """Reporters sign whether a feed is judged."""
     rig.refuses(replace(normal, round_ids=(0,)), "NothingDue")
     both = rig.together({"solo": rig.seen("solo", NORMAL), "level": rig.seen("level", ANSWER + 500)}, due=["solo"])
     assert rig.refusal(both) is None
@@ -231,11 +232,11 @@ def test_signature(rig: Rig, normal: Calldata) -> None:
     for part in ("readings", "r", "vs"):
         value = getattr(signed, part)
         for bit in (*range(0, 256, 15), 255):
-            altered = normal.with_signature(**{part: flipped(value, bit)})
+            altered = normal.with_signature(0, **{part: flipped(value, bit)})
             assert rig.refusal(altered) == "NotAReporter", f"{part}, bit {bit}"
         for changed in (bytes(WORD), b"\xff" * WORD):
             if changed != value:
-                assert rig.refusal(normal.with_signature(**{part: changed})) == "NotAReporter", part
+                assert rig.refusal(normal.with_signature(0, **{part: changed})) == "NotAReporter", part
     rig.refuses(normal.with_signature(r=signed.vs, vs=signed.r), "NotAReporter")
     accepted(rig, normal)
 
@@ -298,15 +299,15 @@ def test_rows_cut_and_appended(rig: Rig, quorum: Calldata) -> None:
 @pytest.mark.parametrize("change", ["a byte short", "a byte long", "half", "empty", "16 bytes long", "a word long"])
 def test_packed_bytes_of_another_length(rig: Rig, quorum: Calldata, part: str, change: str) -> None:
     value: bytes = getattr(quorum, part)
-    altered = {
+    altered: dict[str, Any] = {
         "a byte short": value[:-1],
         "a byte long": value + b"\0",
         "half": value[: len(value) // 2],
         "empty": b"",
         "16 bytes long": value + bytes(INT128),
         "a word long": value + bytes(WORD),
-    }[change]
-    rig.refuses(replace(quorum, **{part: altered}), "MalformedSubmission")
+    }
+    rig.refuses(replace(quorum, **{part: altered[change]}), "MalformedSubmission")
     accepted_trio(rig, quorum)
 
 

@@ -158,7 +158,7 @@ def test_one_report_twice_in_a_block(rig: Rig, anomalous: Calldata) -> None:
 @pytest.mark.parametrize("later", [1, 2, 4], ids=lambda count: f"{count} heartbeats")
 @pytest.mark.parametrize("times", [1.2, 1.4, 2.0])
 def test_a_lie_does_not_become_normal_by_waiting(rig: Rig, times: float, later: int) -> None:
-    """What the model allows grows with the gap. A lie that is held keeps the gap that it was first judged with.
+    """The model's allowance grows with the gap. A lie that is held keeps the gap that it was first judged with.
 
     With the true gap, a lie of up to √2 times the limit was normal one heartbeat later, of √3 times two later, and of
     √5 times four later, although nobody had confirmed it.

@@ -251,7 +251,7 @@ def test_nobody_but_the_admin_changes_reporters(rig: Rig, normal: Calldata) -> N
 
 @pytest.mark.parametrize(("count", "quorum"), [(1, 0), (2, 2), (3, 2), (5, 2), (5, 4), (3, 5), (0, 1)], ids=str)
 def test_a_quorum_that_less_than_half_could_decide(rig: Rig, count: int, quorum: int) -> None:
-    """Of an even number the upper median may be a liar's: two of two. The hub takes odd quorums only."""
+    """The upper median of an even number may be a liar's: two of two. The hub takes odd quorums only."""
     reporters = [rig.address(each) for each in (*COMMITTEE, STRANGER)[:count]]
     calls = [("addCommittee", (reporters, quorum)), ("proposeReporters", (rig.committee("trio"), reporters, quorum))]
     for function, arguments in calls:

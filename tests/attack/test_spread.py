@@ -43,7 +43,7 @@ def rig(prepared: Rig) -> Iterator[Rig]:
     assert prepared.chain.rpc("evm_revert", snapshot)
 
 
-def reports() -> tuple[Sighting, Sighting, Sighting]:
+def reports() -> tuple[Sighting, ...]:
     """Return three answers; the lowest and the highest are one sigma apart."""
     low = NORMAL - NORMAL // 101
     return tuple(Sighting(each, 600, at) for each, at in zip((low, NORMAL - 9, NORMAL), COMMITTEE[:3], strict=True))

@@ -14,27 +14,21 @@ from eth_abi.abi import encode as abi_encode
 
 from oracle.app.audit import audit
 from oracle.audit import AuditReport
-from oracle.chain.hub import RoundEvent, RoundHeld, Submission, hub_interface, round_event
+from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil
 from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.chain.transport.answers import Log
+from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import keccak
 from oracle.core.types import HoldReason, Outcome, Status
-from tests.attack.rig import (
-    ANOMALOUS,
-    ANSWER,
-    DEPLOYER,
-    GENESIS,
-    NORMAL,
-    Proofs,
-    Rig,
-    Sighting,
-    audit_folder,
-    encode,
-    with_update,
-)
+from tests.attack.calldata import DYNAMIC, IF_NEWER, SHADOW, Calldata, encode, place, word
+from tests.attack.node import DEPLOYER, GENESIS
+from tests.attack.proofs import Proofs
+from tests.attack.rig import ANOMALOUS, ANSWER, COMMITTEE, NORMAL, REPORTER, STRANGER, Rig, Sighting
+from tests.attack.setup import audit_folder
+from tests.attack.storage import of_committee, of_position, of_round, of_track, tamper, word_at
 
 LOCAL_SRS = "local SRS"
 
@@ -51,10 +45,6 @@ contract Forwarder {
     }
 }
 """
-
-
-def word(value: int) -> bytes:
-    return (value % 2**256).to_bytes(32)
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +96,9 @@ def test_all_is_verified(rig: Rig, folder: Path) -> None:
     assert [LOCAL_SRS in note for note in report.notes] == [True]
     found = [(each.feed, each.round_id, each.outcome, each.answer) for each in report.findings]
     assert found == [
+        ("level / USD", 1, Outcome.ACCEPTED, ANSWER),
         ("solo / USD", 1, Outcome.ACCEPTED, ANSWER),
         ("trio / USD", 1, Outcome.ACCEPTED, ANSWER),
-        ("level / USD", 1, Outcome.ACCEPTED, ANSWER),
         ("solo / USD", 2, Outcome.ACCEPTED, NORMAL),
         ("level / USD", 2, Outcome.HELD, 2 * ANSWER),
     ]
@@ -123,11 +113,10 @@ def test_an_auditor_needs_no_weights(rig: Rig, proofs: Proofs, tmp_path: Path) -
 
 def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
     """The history has a confirmed regime change, another committee, another model and the way back, and a pause."""
-    for number in range(3):
-        assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 60 * number)))
+    rig.insists("solo", ANOMALOUS, 1_200)
     assert rig.state("solo").answer == ANOMALOUS
-    rig.admin("proposeReporters", rig.feed_id("trio"), [rig.address(3), rig.address(4)], 1)
-    rig.admin("activateReporters", rig.feed_id("trio"))
+    rig.admin("proposeReporters", rig.committee("trio"), [rig.address(3), rig.address(4)], 1)
+    rig.admin("activateReporters", rig.committee("trio"))
     assert rig.accepts(rig.honest("trio", Sighting(NORMAL, 1_200, 4)))
     assert rig.add_model("other") == 2
     rig.activate("level", 2)
@@ -140,6 +129,52 @@ def test_a_history_with_everything_in_it(rig: Rig, folder: Path) -> None:
     assert (report.verified, failures(report), report.problems) == (11, [], ())
     confirmed = [each for each in report.findings if (each.feed, each.answer) == ("solo / USD", ANOMALOUS)]
     assert [each.outcome for each in confirmed] == [Outcome.HELD, Outcome.HELD, Outcome.ACCEPTED]
+
+
+def test_holds_are_replayed_by_both_clocks(rig: Rig, folder: Path) -> None:
+    """Reports dated back far enough to confirm, all in one block; then one more, after the delay."""
+    snapshot = rig.chain.rpc("evm_snapshot")
+    calls = []
+    for at in range(3):
+        calls.append((REPORTER, encode(rig.honest("solo", Sighting(ANOMALOUS, 1_200 + 600 * at)))))
+        assert rig.send(calls[-1][1])
+    assert rig.chain.rpc("evm_revert", snapshot)
+    rig.in_one_block(*calls)
+    assert rig.state("solo").status is Status.HELD
+    rig.later(60)
+    assert rig.accepts(rig.honest("solo", Sighting(ANOMALOUS, 3_600)))
+    report = audited(rig, folder)
+    assert (report.verified, failures(report), report.problems) == (9, [], ())
+    outcomes = [each.outcome for each in report.findings if each.answer == ANOMALOUS]
+    assert outcomes == [Outcome.HELD] * 3 + [Outcome.ACCEPTED]
+
+
+def test_references_and_silent_reporters_are_replayed(rig: Rig, folder: Path) -> None:
+    """A report of two feeds, of which one is due; and one of five reporters, two of whom have no answer."""
+    both = {"solo": rig.seen("solo", NORMAL, 1_200), "level": rig.seen("level", 7, 1_200)}
+    assert rig.accepts(rig.together(both, due=["solo"]))
+    apart = ANSWER // 1_000
+    sightings = [Sighting(NORMAL + at * apart, 1_200, COMMITTEE[at]) for at in range(3)]
+    silent = [Sighting(NO_ANSWER, 1_200, account) for account in COMMITTEE[3:]]
+    assert rig.accepts(rig.honest("trio", *sightings, *silent))
+    report = audited(rig, folder)
+    assert (report.verified, failures(report), report.problems) == (7, [], ())
+    found = [(each.feed, each.round_id, each.answer) for each in report.findings[-2:]]
+    assert found == [("solo / USD", 3, NORMAL), ("trio / USD", 2, NORMAL + apart)]
+
+
+def test_peers_and_the_variance_are_replayed(rig: Rig, folder: Path) -> None:
+    """A model of peers judges a feed beside another one, which it needs at each round."""
+    number = rig.add_model("peer", rig.add_architecture("peer"))
+    rig.add_feed("own", "solo", number, peers=(rig.feed_id("level"),))
+    peers = (ANSWER, ANSWER + 500, ANSWER - 3_000, ANSWER + 90_000, 5)
+    answers = (ANSWER, NORMAL, ANSWER + ANSWER * 3 // 100, NORMAL, ANSWER * 2)
+    for at, (own, level) in enumerate(zip(answers, peers, strict=True)):
+        seen = {"own": (Sighting(own, 1_200 + 60 * at),), "level": (Sighting(level, 1_200 + 60 * at),)}
+        assert rig.accepts(rig.together(seen, due=["own"], kind="peer", model_number=number))
+    assert rig.state("own").status is Status.HELD
+    report = audited(rig, audit_folder(folder, rig.proofs.artifact("peer")))
+    assert (report.verified, failures(report), report.problems) == (10, [], ())
 
 
 def test_repetitions_are_judged_as_the_hub_does(rig: Rig, folder: Path) -> None:
@@ -174,20 +209,15 @@ def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: byt
     assert rig.add_model("other") == 2
     rig.propose("solo", 2, compared=1, distance=2**24)
     plain = rig.honest("solo", Sighting(NORMAL, 1_200))
-    assert rig.send(shadowed(rig.honest("solo", Sighting(NORMAL, 1_200), kind="other", model_number=2)))
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200), kind="other", model_number=2), call=SHADOW)
     assert rig.accepts(plain)
     later = rig.honest("solo", Sighting(NORMAL, 1_800), kind="other", model_number=2)
-    forward(rig, forwarder, shadowed(later), encode(rig.honest("solo", Sighting(NORMAL, 1_800))))
+    forward(rig, forwarder, encode(later, SHADOW), encode(rig.honest("solo", Sighting(NORMAL, 1_800))))
     tally = rig.run(rig.hub.shadow(rig.feed_id("solo")))
     assert tally is not None and (tally.reports, tally.compared) == (2, 1)
     rig.admin("activateModel", rig.feed_id("solo"))
     report = audited(rig, audit_folder(folder, rig.proofs.artifact("other")))
     assert (report.verified, failures(report), report.problems) == (7, [], ())
-
-
-def shadowed(submission: Submission) -> bytes:
-    """Return the calldata that sends a submission as a shadow submission."""
-    return hub_interface().selector("submitShadow") + encode(submission)[4:]
 
 
 # --- relayed submissions ---
@@ -215,47 +245,50 @@ def test_a_relayed_submission_is_found(rig: Rig, folder: Path, forwarder: bytes)
 
 
 def test_several_relayed_submissions_in_one_transaction(rig: Rig, folder: Path, forwarder: bytes) -> None:
-    """The hub takes two of them, even of one feed, and refuses two others."""
+    """The hub takes two of them, even of one feed, and refuses two others; a pull that found all there is no report."""
     first = rig.honest("solo", Sighting(NORMAL, 1_200))
-    trio = rig.honest("trio", Sighting(NORMAL, 600, 2), Sighting(NORMAL, 600, 3))
+    trio = rig.honest("trio", *rig.seen("trio", NORMAL))
     # It is signed for the round after, on the state that the first one leaves.
     snapshot = rig.chain.rpc("evm_snapshot")
     assert rig.accepts(first)
     second = rig.honest("solo", Sighting(NORMAL, 1_800))
     assert rig.chain.rpc("evm_revert", snapshot)
-    forged = with_update(trio, scores=(-1, -1))
-    forward(rig, forwarder, *(encode(each) for each in (forged, first, first, trio, second)))
+    forged = trio.with_scores(-1, -1)
+    calls = [encode(forged), encode(first, IF_NEWER), encode(first, IF_NEWER), encode(first), encode(trio)]
+    forward(rig, forwarder, *calls, encode(second))
     assert (rig.state("solo").round_id, rig.state("trio").round_id) == (4, 2)
     report = audited(rig, folder)
     assert (report.verified, failures(report), report.problems) == (8, [], ())
 
 
-def test_other_encodings_of_a_submission(rig: Rig, folder: Path) -> None:
+@pytest.mark.parametrize("call", ["submit", "submitIfNewer"])
+@pytest.mark.parametrize("encoded", ["longer", "shifted", "backwards", "moved", "into the head"])
+def test_other_encodings_of_a_submission(rig: Rig, folder: Path, encoded: str, call: str) -> None:
     """The relayer chooses the encoding. The audit can read everything that the hub can read."""
-    head, tail = slice(4, 100), slice(100, None)
-    for after, encoded in enumerate(("longer", "shifted", "proof first", "backwards")):
-        submission = rig.honest("solo", Sighting(NORMAL, 1_200 + 60 * after))
-        data = encode(submission)
-        model, updates, proof = (data[head][at : at + 32] for at in (0, 32, 64))
-        updates_at, proof_at = int.from_bytes(updates), int.from_bytes(proof)
-        update, proof_tail = data[4 + updates_at : 4 + proof_at], data[4 + proof_at :]
-        assert update[:64] == word(1) + word(32)
-        altered = {
-            "longer": data[4:] + b"more than it needs",
-            "shifted": model + word(updates_at + 32) + word(proof_at + 32) + word(0) + data[tail],
-            "proof first": model + word(0x60 + len(proof_tail)) + word(0x60) + proof_tail + update,
-            # The list of updates refers to an update that stands before the list.
-            "backwards": model
-            + word(0x60 + len(update) - 64)
-            + word(0x60 + len(update))
-            + update[64:]
-            + word(1)
-            + word(-(len(update) - 32))
-            + proof_tail,
-        }[encoded]
-        assert rig.send(data[:4] + altered), encoded
+    data = encode(rig.honest("solo", Sighting(NORMAL, 1_200)), SubmitCall(call))
+    head = 4 + 32
+    table = slice(head, head + 11 * 32)
+
+    def offsets(change: Callable[[str, int], int]) -> bytes:
+        words = bytearray(data[table])
+        for at, part in enumerate(DYNAMIC, start=4):
+            words[32 * at : 32 * at + 32] = word(change(part, place(data, part) - head))
+        return bytes(words)
+
+    tail = data[table.stop :]
+    altered = {
+        "longer": data + b"more than it needs",
+        "shifted": data[:head] + offsets(lambda part, at: at + 64) + bytes(64) + tail,
+        # The submission stands behind its own parts, and refers back to them.
+        "backwards": data[:4] + word(32 + len(tail)) + tail + offsets(lambda part, at: at - 11 * 32 - len(tail)),
+        "moved": data[:4] + word(96) + b"\xff" * 64 + data[head:],
+        # The medians are one zero byte: the model's number is such a length, and the next word begins with such a byte.
+        "into the head": data[:head] + offsets(lambda part, at: 0 if part == "medians" else at) + tail,
+    }[encoded]
+    assert rig.send(altered)
+    assert rig.state("solo").round_id == 3
     report = audited(rig, folder)
-    assert (report.verified, failures(report), report.problems) == (9, [], ())
+    assert (report.verified, failures(report), report.problems) == (6, [], ())
 
 
 # --- what the auditor lacks ---
@@ -327,7 +360,7 @@ def test_the_hub_has_other_code(rig: Rig, folder: Path) -> None:
     assert (report.verified, report.ok) == (5, False)
 
 
-@pytest.mark.parametrize("name", ["Models", "Changes", "Shadows"])
+@pytest.mark.parametrize("name", ["Models", "Changes", "Shadows", "Holds"])
 def test_a_library_of_the_hub_has_other_code(rig: Rig, folder: Path, name: str) -> None:
     address = rig.deployment.libraries[name]
     rig.chain.rpc("anvil_setCode", address, rig.chain.rpc("eth_getCode", address, "latest") + "00")
@@ -354,7 +387,7 @@ YES = "0x60015f5260205ff3"
 """Runtime code that answers `true` to everything."""
 
 
-def forged_round(rig: Rig, submission: Submission) -> None:
+def forged_round(rig: Rig, submission: Calldata) -> None:
     """Make the hub take a submission that its verifier would refuse, and restore all code afterwards."""
     verifier = rig.verifier()
     code = rig.chain.rpc("eth_getCode", verifier, "latest")
@@ -369,10 +402,10 @@ def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
     # The answer is within the clip: the hub holds a clipped one, whatever the scores say.
     anomalous = rig.honest("solo", Sighting(NORMAL * 5 // 4, 1_200))
     normal = rig.honest("solo", Sighting(NORMAL, 1_200))
-    assert max(anomalous.updates[0].scores) > 0
+    assert max(anomalous.first_scores) > 0
     forged = {
         "other proof": replace(normal, proof=anomalous.proof),
-        "lower scores": with_update(anomalous, scores=(-1, -1)),
+        "lower scores": anomalous.with_scores(-1, -1),
         "of other weights": rig.honest("solo", Sighting(NORMAL, 1_200), kind="other"),
         "no proof": replace(normal, proof=b""),
     }[name]
@@ -386,42 +419,27 @@ def test_a_proof_that_does_not_hold(rig: Rig, folder: Path, name: str) -> None:
     assert audited(rig, folder).verified == 6
 
 
-def slot_of(rig: Rig, name: str, matches: Callable[[int], bool], keys: tuple[int, ...] = ()) -> int:
-    """Return the slot of a feed's word, found by its content. `keys` are those of a mapping in the feed."""
-    for position in range(24):
-        feed = int.from_bytes(keccak(rig.feed_id(name) + position.to_bytes(32)))
-        for offset in range(24):
-            slot = (feed + offset) % 2**256
-            for key in keys:
-                slot = int.from_bytes(keccak(key.to_bytes(32) + slot.to_bytes(32)))
-            if matches(int(rig.chain.rpc("eth_getStorageAt", rig.hub.address, hex(slot), "latest"), 16)):
-                return slot
-    raise AssertionError(f"no slot of {name} holds it")
-
-
-def tamper(rig: Rig, slot: int, change: Callable[[int], int]) -> None:
-    word = int(rig.chain.rpc("eth_getStorageAt", rig.hub.address, hex(slot), "latest"), 16)
-    rig.chain.rpc("anvil_setStorageAt", rig.hub.address, hex(slot), "0x" + change(word).to_bytes(32).hex())
-
-
-def is_round(answer: int) -> Callable[[int], bool]:
-    return lambda word: word % 2**128 == answer
-
-
 def test_the_ring_was_tampered_with(rig: Rig, folder: Path) -> None:
     """Moves that never happened would make a later anomaly look normal."""
-    moves = rig.state("solo").returns
-    ring = sum((move % 2**16) << (16 * index) for index, move in enumerate(moves))
-    assert ring
-    track = ring << 32 | rig.state("solo").round_id
-    tamper(rig, slot_of(rig, "solo", lambda word: word == track), lambda word: word | (20_000 << 240))
+    state = rig.state("solo")
+    ring = sum((move % 2**16) << (16 * index) for index, move in enumerate(state.returns))
+    slot = of_track(rig, "solo")
+    assert ring and word_at(rig, slot) == ring << 64 | state.variance << 32 | state.round_id
+    tamper(rig, slot, lambda value: value | (20_000 << 240))
     report = audited(rig, folder)
     assert any("state is not what its history leads to: returns is" in problem for problem in report.problems)
     assert not report.ok
 
 
+def test_the_variance_was_tampered_with(rig: Rig, folder: Path) -> None:
+    tamper(rig, of_track(rig, "solo"), lambda value: value + (1 << 60))
+    report = audited(rig, folder)
+    assert any("state is not what its history leads to: variance is" in problem for problem in report.problems)
+    assert not report.ok
+
+
 def test_the_latest_round_was_tampered_with(rig: Rig, folder: Path) -> None:
-    tamper(rig, slot_of(rig, "solo", is_round(NORMAL), (2,)), lambda word: word + 1)
+    tamper(rig, of_round(rig, "solo", 2), lambda value: value + 1)
     report = audited(rig, folder)
     assert rig.state("solo").answer == NORMAL + 1
     wanted = f"answer is {NORMAL + 1} but must be {NORMAL}"
@@ -431,7 +449,7 @@ def test_the_latest_round_was_tampered_with(rig: Rig, folder: Path) -> None:
 
 def test_a_past_round_was_tampered_with(rig: Rig, folder: Path) -> None:
     """Consumers read history too: for an average over time, or for the round that a liquidation was settled by."""
-    tamper(rig, slot_of(rig, "solo", is_round(ANSWER), (1,)), lambda word: word + 1)
+    tamper(rig, of_round(rig, "solo", 1), lambda value: value + 1)
     report = audited(rig, folder)
     assert any("round 1" in problem and "is stored as" in problem for problem in report.problems)
     assert not report.ok
@@ -439,7 +457,7 @@ def test_a_past_round_was_tampered_with(rig: Rig, folder: Path) -> None:
 
 def test_a_round_after_the_tampering_fails(rig: Rig, folder: Path) -> None:
     """The hub then derives other features from the altered history than the audit does."""
-    tamper(rig, slot_of(rig, "solo", is_round(NORMAL), (2,)), lambda word: word - NORMAL // 100)
+    tamper(rig, of_round(rig, "solo", 2), lambda value: value - NORMAL // 100)
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200)))
     report = audited(rig, folder)
     assert failures(report) == ["the proof does not verify"]
@@ -448,24 +466,34 @@ def test_a_round_after_the_tampering_fails(rig: Rig, folder: Path) -> None:
 
 def test_rounds_of_a_hub_that_checks_no_signatures(rig: Rig, folder: Path) -> None:
     """The signer was no reporter when the report came, and being admitted later does not make the report good."""
-    reporters = rig.run(rig.hub.reporters(rig.feed_id("solo")))
-    stranger = rig.address(5)
-    slot = slot_of(rig, "solo", lambda word: word == 1, (int(reporters[0], 16),))
-    base = positions_of(rig, "solo", reporters[0], slot)
-    theirs = int.from_bytes(keccak(int(stranger, 16).to_bytes(32) + base.to_bytes(32)))
-    tamper(rig, theirs, lambda word: 2)
-    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200, 5)))
+    stranger = rig.address(STRANGER)
+    assert word_at(rig, of_position(rig, "solo", rig.address(REPORTER))) == 1
+    tamper(rig, of_position(rig, "solo", stranger), lambda value: 2)
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200, STRANGER)))
     report = audited(rig, folder)
     assert failures(report) == [f"{stranger} was not a reporter"]
     assert not report.ok
 
 
-def positions_of(rig: Rig, name: str, reporter: str, slot: int) -> int:
-    """Return the slot of the mapping that a reporter's slot is in."""
-    for position in range(24):
-        feed = int.from_bytes(keccak(rig.feed_id(name) + position.to_bytes(32)))
-        for offset in range(24):
-            base = (feed + offset) % 2**256
-            if int.from_bytes(keccak(int(reporter, 16).to_bytes(32) + base.to_bytes(32))) == slot:
-                return base
-    raise AssertionError("no such mapping")
+def test_rounds_of_a_hub_that_takes_any_quorum(rig: Rig, folder: Path) -> None:
+    """Two of three answers were enough for a hub whose quorum was tampered with."""
+    committee = of_committee(rig, "trio")
+    assert word_at(rig, committee) >> 32 & 0xFF == 3
+    tamper(rig, committee, lambda value: value - (2 << 32))
+    assert rig.accepts(rig.honest("trio", *rig.seen("trio", NORMAL, 1_200)[:2]))
+    tamper(rig, committee, lambda value: value + (2 << 32))
+    report = audited(rig, folder)
+    assert failures(report) == ["trio / USD has 2 answers where 3 are the quorum"]
+    assert not report.ok
+
+
+def test_rounds_of_a_hub_that_takes_old_epochs(rig: Rig, folder: Path) -> None:
+    committee = of_committee(rig, "solo")
+    rig.admin("proposeReporters", rig.committee("solo"), [rig.address(REPORTER)], 1)
+    rig.admin("activateReporters", rig.committee("solo"))
+    tamper(rig, committee, lambda value: value - 1)
+    assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200)))
+    tamper(rig, committee, lambda value: value + 1)
+    report = audited(rig, folder)
+    assert failures(report) == ["signed for epoch 1 of the committee, but 2 was the current one"]
+    assert not report.ok

@@ -1,0 +1,48 @@
+"""Where the hub keeps what, and how to change it by force: what a hub with other code could have written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from oracle.core.formats import keccak
+from tests.attack.rig import Rig
+
+STORE = int.from_bytes(keccak((int.from_bytes(keccak(b"verifiable-oracle.hub")) - 1).to_bytes(32))) & ~0xFF
+"""Where the hub's store begins, by ERC-7201."""
+
+_FEEDS, _COMMITTEES = STORE + 1, STORE + 3
+_TRACK, _ROUNDS, _POSITIONS = 1, 11, 3
+
+
+def of_track(rig: Rig, name: str) -> int:
+    """Return the slot of a feed's moves, variance and round."""
+    return _of_key(_FEEDS, rig.feed_id(name)) + _TRACK
+
+
+def of_round(rig: Rig, name: str, round_id: int) -> int:
+    """Return the slot of a feed's round."""
+    return _of_key(_of_key(_FEEDS, rig.feed_id(name)) + _ROUNDS, round_id.to_bytes(32))
+
+
+def of_committee(rig: Rig, name: str) -> int:
+    """Return the slot of a committee's epoch and quorum."""
+    return _of_key(_COMMITTEES, rig.committee(name).to_bytes(32))
+
+
+def of_position(rig: Rig, name: str, reporter: str) -> int:
+    """Return the slot of a reporter's position in a committee."""
+    return _of_key(of_committee(rig, name) + _POSITIONS, bytes.fromhex(reporter[2:]))
+
+
+def word_at(rig: Rig, slot: int) -> int:
+    return int(rig.chain.rpc("eth_getStorageAt", rig.hub.address, hex(slot), "latest"), 16)
+
+
+def tamper(rig: Rig, slot: int, change: Callable[[int], int]) -> None:
+    """Change a word of the hub's storage."""
+    changed = change(word_at(rig, slot)).to_bytes(32)
+    rig.chain.rpc("anvil_setStorageAt", rig.hub.address, hex(slot), "0x" + changed.hex())
+
+
+def _of_key(mapping: int, key: bytes) -> int:
+    return int.from_bytes(keccak(key.rjust(32, b"\0") + mapping.to_bytes(32)))
