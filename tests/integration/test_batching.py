@@ -13,6 +13,7 @@ import pytest
 
 from oracle.app.running import RunningOracle, open_oracle
 from oracle.chain.deploy import load_deployment
+from oracle.chain.hub import Hub, Submission, decode_submission
 from oracle.chain.keys import keystore
 from oracle.chain.keys.signer import ReporterKey
 from oracle.chain.local.anvil import Anvil
@@ -20,7 +21,7 @@ from oracle.chain.rpc import Rpc
 from oracle.config import load
 from oracle.core.errors import ChainUnavailable
 from oracle.core.stages import Decided, Observed, Proven, Submitted
-from oracle.core.types import Outcome
+from oracle.core.types import FeedState, Outcome
 from oracle.feeds.journal import Journal
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.signing import LocalSigners
@@ -179,8 +180,6 @@ def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: 
     assert len(set(keys)) == len(keys)
 
     async def on_chain() -> list[tuple[bytes, int]]:
-        from oracle.chain.hub import Hub
-
         deployment = load_deployment(workspace.folder / "deployment.json")
         async with Rpc(workspace.chain.rpc_url) as rpc:
             events = await Hub(rpc, deployment.hub).logs(deployment.block, await rpc.block_number())
@@ -190,3 +189,37 @@ def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: 
     assert len(set(found)) == len(found), "nothing twice"
     assert set(keys) <= set(found), "nothing lost"
     assert '"batch": 4' in workspace.log()
+
+
+def test_a_peer_that_is_not_due_is_listed_with_its_answer_of_the_same_row(
+    tmp_path: Path, anvil: Callable[..., Anvil]
+) -> None:
+    """Two feeds name each other. One moves at each row, the other is due at the first one only."""
+    with Workspace(tmp_path, anvil()) as made:
+        moving = feed("moving", made.recording("moving", [100, 101, 102]), peers=["CALM"], heartbeat=600)
+        calm = feed("calm", made.recording("calm", [50, 50.01, 50.02]), peers=["MOVING"], heartbeat=600)
+        made.configure(moving, calm, prover="batch_sizes = [1, 4]")
+        assert made.run("deploy").returncode == 0
+        daemon = made.start("run")
+        assert daemon.wait(90) == 0, made.log()
+        deployment = load_deployment(made.folder / "deployment.json")
+        ids = {name: deployment.feeds[name].feed_id for name in ("moving", "calm")}
+        with made.journal() as journal:
+            ends = {entry.key: entry for entry in journal.confirmed()}
+        assert sorted(entry.feed for entry in ends.values()) == ["calm", "moving", "moving", "moving"]
+
+        async def carried() -> list[Submission]:
+            async with Rpc(made.chain.rpc_url) as rpc:
+                sent = [await rpc.transaction(entry.tx_hash) for entry in ends.values() if entry.tx_hash is not None]
+            return [decode_submission(each.data) for each in sent if each is not None]
+
+        async def state() -> FeedState:
+            async with Rpc(made.chain.rpc_url) as rpc:
+                return await Hub(rpc, deployment.hub).feed_state(ids["moving"])
+
+        *_, last = sorted(asyncio.run(carried()), key=lambda each: each.signed.report.observed_at)
+        report = last.signed.report
+        assert dict(zip(report.feed_ids, report.round_ids, strict=True)) == {ids["moving"]: 3, ids["calm"]: 0}
+        assert last.signed.median(report.feed_ids.index(ids["calm"])) == 5_002_000_000
+        assert asyncio.run(state()).peer_answers == (5_002_000_000,)
+        assert len(last.scores) == 1 and len(last.signed.signatures) == 1
