@@ -46,6 +46,9 @@ __all__ = ["RunningOracle", "open_oracle", "send_policy"]
 STANDBY_S = 0.5
 """Seconds between two tries of a standby to lead."""
 
+SIGNED_READ = 256
+"""The latest transactions that are read from the journal before a nonce is chosen: more than can be unmined at once."""
+
 SUBMISSION_GAS = 1_000_000
 """Gas of a report of one feed at most, its margin included."""
 
@@ -117,8 +120,8 @@ async def open_oracle(
         models = _models(config, deployment, stack, on_proof)
         heads = Heads(config.chain.ws_url)
         stack.push_async_callback(heads.close)
-        policy = send_policy(config.chain)
-        sender = Sender(rpc, payer, policy=policy, known=journal.signed, heads=heads, listener=on_chain)
+        policy, signed = send_policy(config.chain), partial(journal.signed, SIGNED_READ)
+        sender = Sender(rpc, payer, policy=policy, known=signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
         await require_quorum(config, deployment, hub, [reporter.address])
         signers = LocalSigners([ReporterKey(reporter, deployment.chain_id, deployment.hub)])
@@ -131,7 +134,7 @@ async def open_oracle(
                     "hold up reports; make another with `oracle key create`"
                 )
             leading = replace(policy, fees=replace(policy.fees, leads=True))
-            shadow_sender = Sender(rpc, purse, policy=leading, known=journal.signed, heads=heads)
+            shadow_sender = Sender(rpc, purse, policy=leading, known=signed, heads=heads)
             shadows = Shadows(
                 hub,
                 {name: feed.feed_id for name, feed in deployment.feeds.items()},

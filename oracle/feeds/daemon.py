@@ -182,9 +182,7 @@ class _Watch:
 
     async def _decide(self, look: Look) -> Decision:
         """Decide what is due, with the states of all feeds read at once, and with the answers of all their peers."""
-        live = [
-            feed for feed in look.fresh if feed not in self.desk.ended and not self.known(f"{feed}@{look.observed_at}")
-        ]
+        live = [feed for feed in look.fresh if feed not in self.desk.ended and not self._is_known(feed, look)]
         if not live:
             return Decision()
         found = await self.states([look.sightings[feed].feed_id for feed in live])
@@ -207,7 +205,10 @@ class _Watch:
         return self._decision(completed.look, states)
 
     def _decision(self, look: Look, states: Mapping[bytes, FeedState]) -> Decision:
-        feeds = [name for name in look.sightings if look.sightings[name].feed_id in states]
+        feeds = [
+            name for name, seen in look.sightings.items() if seen.feed_id in states and not self._is_known(name, look)
+        ]
+        states = {look.sightings[name].feed_id: states[look.sightings[name].feed_id] for name in feeds}
         waiting = {feed: each for feed in feeds if (each := self.desk.waiting(feed)) is not None}
         under_way = {feed: each for feed in feeds if (each := self.desk.under_way(feed)) is not None}
         policies = {feed: self.committee.policy(feed) for feed in feeds}
@@ -219,6 +220,10 @@ class _Watch:
             if feed in feeds and states[look.sightings[feed].feed_id].last_report_at >= observed_at
         }
         return decide(look, states, policies, waiting=waiting, under_way=under_way, reported=reported)
+
+    def _is_known(self, feed: str, look: Look) -> bool:
+        """Return whether an observation of the feed at this time was journalled, whatever became of it."""
+        return self.known(f"{feed}@{look.observed_at}")
 
     # --- what is said ---
 

@@ -1,4 +1,4 @@
-"""The parting of a report that failed: a feed at fault is left out, and the rest is signed again.
+"""Parting: after a failure, the feed at fault is left out of a report, and the rest is signed again.
 
 A report is signed and proven as a whole, so one feed can make it fail for all. If the error names the feed, the feed
 goes on by itself. If it names none, the report goes on in two halves, and so on, until the feed at fault is alone.
