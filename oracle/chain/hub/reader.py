@@ -29,6 +29,9 @@ from oracle.core.errors import AnswerNotBelieved, ContractRejected, DeploymentEr
 from oracle.core.report import Report
 from oracle.core.types import FeedState, HeldAnswer, HoldReason, Kind, Round, Status
 
+_STATES_AT_ONCE = 64
+"""The most states that are read in one call. Each takes 50,000 gas, and nodes allow a call only so much."""
+
 
 class Hub:
     """Reads one hub.
@@ -96,6 +99,14 @@ class Hub:
 
     async def feed_states(self, feed_ids: Sequence[bytes], block: BlockTag = "latest") -> tuple[FeedState, ...]:
         """Return the states of several feeds, in their order, all of one block. Raises as `feed_state`."""
+        if len(feed_ids) > _STATES_AT_ONCE and block == "latest":
+            block = await self.rpc.block_number()
+        states: list[FeedState] = []
+        for first in range(0, len(feed_ids), _STATES_AT_ONCE):
+            states += await self._feed_states(feed_ids[first : first + _STATES_AT_ONCE], block)
+        return tuple(states)
+
+    async def _feed_states(self, feed_ids: Sequence[bytes], block: BlockTag) -> list[FeedState]:
         configs = [await self.feed_config(feed_id) for feed_id in feed_ids]
         found = await self.look("feedStates", feed_ids, block=block)
         with self._standing():
@@ -103,7 +114,7 @@ class Hub:
                 raise DeploymentError(
                     f"the lens of the hub at {self.address} gives {len(found)} states for {len(feed_ids)}"
                 )
-            return tuple(map(self._state, feed_ids, configs, found))
+            return list(map(self._state, feed_ids, configs, found))
 
     def _state(self, feed_id: bytes, config: HubFeedConfig, found: Mapping[str, Any]) -> FeedState:
         status = enum_member(Status, found["status"], self.address)

@@ -26,6 +26,7 @@ from oracle.chain.hub import (
     encode_submission,
     hub_interface,
     lens_interface,
+    reader,
     round_event,
 )
 from oracle.chain.transport.answers import Log
@@ -58,11 +59,13 @@ class Answers:
 
     answer: bytes
     asked: list[bytes] = field(default_factory=list)
+    blocks: list[int | str] = field(default_factory=list)
     reverts: ContractRejected | None = None
     name: str = "http://node"
 
     async def call(self, address: str, data: bytes, **options: Any) -> bytes:
         self.asked.append(data[:4])
+        self.blocks.append(options.get("block", "latest"))
         if data[:4] == hub_interface().selector("lens"):
             assert address == HUB
             return encode(["address"], [LENS])
@@ -72,6 +75,9 @@ class Answers:
         if problem := options["doubt"](self.answer):
             raise AnswerNotBelieved(problem)
         return self.answer
+
+    async def block_number(self) -> int:
+        return 41
 
     async def code(self, address: str) -> bytes:
         return b""
@@ -308,6 +314,21 @@ async def test_several_feeds_are_read_in_one_call() -> None:
     assert len(endpoint.asked) == 2, "the lens's address and the states"
     with pytest.raises(DeploymentError, match="gives 2 states for 1"):
         await hub.feed_states([FEED])
+
+
+async def test_very_many_feeds_are_read_in_several_calls_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes allow one call only so much gas. A block that comes meanwhile does not mix two states of the hub."""
+    monkeypatch.setattr(reader, "_STATES_AT_ONCE", 2)
+    hub = await hub_with_state("feedStates", [STATE, STATE])
+    endpoint: Any = hub.rpc
+    found = await hub.feed_states([FEED, PEER] * 3)
+    assert [each.feed_id for each in found] == [FEED, PEER] * 3
+    assert endpoint.blocks[-3:] == [41, 41, 41]
+    # Few feeds need no number, and whoever names a block is asked for none.
+    await hub.feed_states([FEED, PEER])
+    assert endpoint.blocks[-1] == "latest"
+    await hub.feed_states([FEED, PEER] * 2, block=7)
+    assert endpoint.blocks[-2:] == [7, 7]
 
 
 async def test_what_was_held_once_is_nothing_while_the_feed_is_not() -> None:
