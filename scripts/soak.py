@@ -112,8 +112,9 @@ class Readings:
         """Move on to the next reading: the observation of this key has ended."""
         feed, moment = key.split("@")
         with self._lock:
-            if self._at.get(feed) == int(moment):
-                self._at[feed] += 1
+            # A report has the time of its newest reading, which may be another feed's.
+            if self._at.get(feed, math.inf) <= int(moment):
+                self._at[feed] = int(moment) + 1
                 self._price[feed] *= 1 + self._random.uniform(-0.003, 0.003)
 
 
