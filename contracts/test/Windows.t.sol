@@ -66,24 +66,34 @@ contract WindowsTest is OracleTest {
         window.features = hex"0001";
         (window.roundId, window.ring, window.window) = (3, new int256[](12), new int256[](2));
         (window.variance, window.count) = (1_000 << 17, 1);
-        uint256[] memory gaps = _uints("gap");
+        string[10] memory names = [
+            "kind",
+            "sigma",
+            "heartbeat",
+            "tolerance",
+            "observedAt",
+            "lastObservedAt",
+            "holdReason",
+            "firstGap",
+            "answer",
+            "firstAnswer"
+        ];
+        int256[][] memory columns = new int256[][](names.length);
+        for (uint256 i = 0; i < columns.length; ++i) {
+            columns[i] = vm.parseJsonIntArray(vectors, string.concat(".heldGap.", names[i]));
+        }
+        uint256[] memory gaps = vm.parseJsonUintArray(vectors, ".heldGap.gap");
         assertGe(gaps.length, 80);
         for (uint256 i = 0; i < gaps.length; ++i) {
-            string memory at = string.concat("[", vm.toString(i), "]");
-            window.kind = _uint("kind", at);
-            window.sigma = _uint("sigma", at);
-            window.heartbeat = _uint("heartbeat", at);
-            window.tolerance = _uint("tolerance", at);
-            window.answer = _int("answer", at);
-            window.observedAt = _uint("observedAt", at);
-            window.lastObservedAt = _uint("lastObservedAt", at);
-            window.holdReason = _uint("holdReason", at);
-            window.firstAnswer = _int("firstAnswer", at);
-            window.firstGap = _uint("firstGap", at);
+            (window.kind, window.sigma) = (uint256(columns[0][i]), uint256(columns[1][i]));
+            (window.heartbeat, window.tolerance) = (uint256(columns[2][i]), uint256(columns[3][i]));
+            (window.observedAt, window.lastObservedAt) = (uint256(columns[4][i]), uint256(columns[5][i]));
+            (window.holdReason, window.firstGap) = (uint256(columns[6][i]), uint256(columns[7][i]));
+            (window.answer, window.firstAnswer) = (columns[8][i], columns[9][i]);
             window.lastAnswer = window.answer;
             window.window[1] = int256(gaps[i]);
             vm.warp(window.observedAt);
-            _check(window, at);
+            _check(window, string.concat("held ", vm.toString(i)));
         }
     }
 
@@ -197,17 +207,5 @@ contract WindowsTest is OracleTest {
             if (uint8(list[i]) == code) return true;
         }
         return false;
-    }
-
-    function _uints(string memory column) internal view returns (uint256[] memory) {
-        return vm.parseJsonUintArray(vectors, string.concat(".heldGap.", column));
-    }
-
-    function _uint(string memory column, string memory at) internal view returns (uint256) {
-        return vm.parseJsonUint(vectors, string.concat(".heldGap.", column, at));
-    }
-
-    function _int(string memory column, string memory at) internal view returns (int256) {
-        return vm.parseJsonInt(vectors, string.concat(".heldGap.", column, at));
     }
 }
