@@ -184,11 +184,7 @@ contract PeersTest is OracleTest {
 
     /// @dev Nobody chooses whether the model sees a peer: without a quorum's answers for it, there is no report.
     function test_peerWithoutAQuorum() public {
-        bytes32 id = _addTrioFeed();
-        bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (id, keccak256("trio peer"));
-        _sort(ids);
-        uint256 peer = ids[0] == id ? 1 : 0;
+        (bytes32[] memory ids, uint256 peer) = _addTrioFeed();
         for (uint256 missing = 1; missing <= 3; ++missing) {
             Draft memory draft = _trioDraft(ids, peer);
             for (uint256 j = 0; j < missing; ++j) {
@@ -200,16 +196,12 @@ contract PeersTest is OracleTest {
             hub.submit(submission);
         }
         _submit(_trioDraft(ids, peer));
-        assertEq(lens.feedState(hub, id).roundId, 1);
+        assertEq(lens.feedState(hub, ids[1 - peer]).roundId, 1);
     }
 
     /// @dev The bound of the peer's own spread holds for its reference, too.
     function test_peerWithTooWideASpread() public {
-        bytes32 id = _addTrioFeed();
-        bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (id, keccak256("trio peer"));
-        _sort(ids);
-        uint256 peer = ids[0] == id ? 1 : 0;
+        (bytes32[] memory ids, uint256 peer) = _addTrioFeed();
         Draft memory draft = _trioDraft(ids, peer);
         draft.answers[0][peer] = PRICE * 102 / 100;
         IZkOracle.Submission memory submission = _signed(draft);
@@ -499,12 +491,18 @@ contract PeersTest is OracleTest {
         draft.modelNumber = squinter;
     }
 
-    function _addTrioFeed() internal returns (bytes32 id) {
+    /// @return ids The feed and its peer, ascending.
+    /// @return peer The place of the peer.
+    function _addTrioFeed() internal returns (bytes32[] memory ids, uint256 peer) {
         IZkOracle.FeedConfig memory config = _config("trio peer", IZkOracle.Kind.RELATIVE, trio);
         config.maxSpread = 1_500;
+        ids = new bytes32[](2);
         vm.startPrank(ADMIN);
-        id = hub.addFeed(_withPeers("trio feed", trio, hub.addFeed(config, modelNumber), 0), squinter);
+        ids[0] = hub.addFeed(config, modelNumber);
+        ids[1] = hub.addFeed(_withPeers("trio feed", trio, ids[0], 0), squinter);
         vm.stopPrank();
+        peer = ids[0] < ids[1] ? 0 : 1;
+        _sort(ids);
     }
 
     /// @dev A report of three reporters, in which the peer is a reference.
