@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from oracle.app.adapters import adapter_terms
 from oracle.app.circuits import Progress, find_artifact
 from oracle.app.keys import address_of, open_key
+from oracle.app.reach import out_of_reach
 from oracle.chain.connect import connect
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, feed_id_of, load_deployment
 from oracle.chain.deploy import deploy as deploy_plan
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
-from oracle.config import Config, FeedConfig, unreachable
+from oracle.config import Config, FeedConfig
 from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
 
 __all__ = ["check_chain", "deploy", "find_hub", "require_quorum", "terms"]
@@ -124,12 +125,8 @@ async def require_quorum(config: Config, deployment: Deployment, hub: Hub, repor
 
 
 def _require_reach(name: str, reporters: Sequence[str], quorum: int, keys: Sequence[str]) -> None:
-    own = [key for key in keys if key in reporters]
-    problem = unreachable(len(own), quorum)
-    if problem is None:
-        return
-    hint = "" if own else f". [keys] reporter is {', '.join(keys)}; the committee's are {', '.join(reporters)}"
-    raise DeploymentError(f"committee {name}: {problem}{hint}")
+    if problem := out_of_reach(reporters, quorum, keys):
+        raise DeploymentError(f"committee {name}: {problem}")
 
 
 async def check_chain(config: Config, env: Mapping[str, str] | None = None) -> str:

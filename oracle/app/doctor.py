@@ -5,21 +5,24 @@ Each finding is a `Check`, and no check raises. The command line draws the table
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import importlib.resources
 import json
+import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import aiohttp
 
+from oracle.app.checks import Check, Level, failures
+from oracle.app.hub_checks import hub_checks
 from oracle.app.srs import srs_status
 from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
@@ -30,36 +33,11 @@ from oracle.core import http
 from oracle.core.errors import KeystoreError, OracleError
 from oracle.proving.srs.files import SrsOrigin
 
-__all__ = ["Check", "SrsInUse", "diagnose", "examine", "failures"]
-
-Level = Literal["error", "warning", "info"]
+__all__ = ["SrsInUse", "diagnose", "examine"]
 
 MIN_PYTHON = (3, 11)
 _GIB = 2**30
 _MAX_ANSWER = 1 << 20
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding.
-
-    Attributes:
-        name: The thing that was checked.
-        ok: True if it is as it should be.
-        level: The severity if it is not ok. Only an "error" keeps the oracle from working.
-        version: The version of a program or package; empty if there is none.
-        where: The place where it was found: a path, a URL, "PATH".
-        detail: The finding.
-        remedy: What to do if it is not ok.
-    """
-
-    name: str
-    ok: bool
-    level: Level = "error"
-    version: str = ""
-    where: str = ""
-    detail: str = ""
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +71,10 @@ def diagnose(config: Config | None) -> list[Check]:
         chain_id=None if config is None else config.chain.chain_id,
         srs_in_use=srs_in_use,
     )
-    return [*found, *([] if config is None else _keys_apart(config))]
+    if config is None:
+        return found
+    is_reached = not any(check.name == "chain" for check in failures(found))
+    return [*found, *_keys_apart(config), *(asyncio.run(hub_checks(config, os.environ)) if is_reached else ())]
 
 
 def examine(
@@ -127,11 +108,6 @@ def examine(
         *_build_dir(build_dir or toolchain.build_dir()),
         *_chains(rpc_urls, chain_id),
     ]
-
-
-def failures(checks: Iterable[Check]) -> list[Check]:
-    """Return those findings that keep the oracle from working."""
-    return [check for check in checks if not check.ok and check.level == "error"]
 
 
 # --- programs -----------------------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
-"""`oracle status`: the feeds as the chain has them, the payer's balance, and what the journal has open."""
+"""`oracle status`: feeds and committees as the chain has them, the payer's balance, and what the journal has open."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,17 +13,20 @@ from typing import Any
 import aiohttp
 
 from oracle.app.keys import address_of
+from oracle.app.reach import Reach, reach_of
 from oracle.chain.connect import connect
-from oracle.chain.deploy import DeployedFeed, load_deployment
-from oracle.chain.hub import Hub, ShadowTally
+from oracle.chain.deploy import load_deployment
+from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, ShadowTally
+from oracle.chain.overview import FeedView, HoldProgress, look, moment, proposed_reporters
+from oracle.chain.rpc import Rpc
 from oracle.chain.transport.interface import EndpointState
 from oracle.chain.tx.fees import fees_now
 from oracle.config import Config
-from oracle.core import encoding, http
-from oracle.core.types import FeedState
-from oracle.feeds.journal import Journal, open_journal
+from oracle.core import http
+from oracle.core.errors import KeystoreError
+from oracle.feeds.journal import open_journal
 
-__all__ = ["FeedStatus", "OracleStatus", "status"]
+__all__ = ["CommitteeStatus", "FeedStatus", "OracleStatus", "status"]
 
 _MAX_BYTES = 16 << 20
 
@@ -34,8 +36,12 @@ class FeedStatus:
     """A feed, with answers and times as text for people.
 
     Attributes:
+        committee: The name of its committee.
+        peers: The names of the feeds that each of its reports lists, too.
         age_s: Seconds since the latest round was observed, by the chain's clock; None if there is none.
-        held: The held answer; empty if there is none.
+        count: How many reporters answered in the latest round; None if there is none.
+        spread: How far apart their answers were, in thousandths of sigma; None if there is no round.
+        held: The held answer, and how far it is from becoming the new level; None if nothing is held.
         open: How many observations have not ended.
         sources: What each source said at the latest look, as the daemon has it; empty if it does not answer.
         shadow: How far the comparison of a proposed model has come; empty if no proposal demands one.
@@ -43,14 +49,45 @@ class FeedStatus:
 
     name: str
     status: str
+    committee: str
+    peers: Sequence[str]
     round_id: int
     answer: str
     observed_at: str
     age_s: int | None
-    held: str
+    count: int | None
+    spread: int | None
+    held: HoldProgress | None
     open: int
     sources: Sequence[Mapping[str, Any]] = ()
     shadow: str = ""
+
+
+@dataclass(frozen=True)
+class CommitteeStatus:
+    """A committee, and how this machine's reporter key stands to it. Times are text for people.
+
+    Attributes:
+        number: Its number on the hub.
+        epoch: How many sets of reporters it has had.
+        quorum: How many of them must have an answer for a feed.
+        proposed: The proposed reporters with their quorum, and when they can be activated; empty if none are.
+        active_from: From when on they can be activated; empty if none are proposed.
+        active_until: Until when.
+        problem: Why this machine can't report for it; empty if it can.
+        later: Why it can't any more once the proposed reporters are active; empty if it can, or none are proposed.
+    """
+
+    name: str
+    number: int
+    epoch: int
+    quorum: int
+    reporters: Sequence[str]
+    proposed: str
+    active_from: str
+    active_until: str
+    problem: str
+    later: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +101,7 @@ class OracleStatus:
         balance: Its balance, in ether.
         reports_left: Submissions that the balance pays for at the present price; None if the journal has no submission
             to tell what one costs.
+        committees: The committees that the deployment has.
         journal: Numbers of observations by how they ended; those that have not ended are counted as `open`.
         is_dry: True if `reports_left` is below `[web] min_reports`.
         endpoints: The RPC endpoints, in order of preference.
@@ -79,6 +117,7 @@ class OracleStatus:
     balance: str
     reports_left: int | None
     journal: Mapping[str, int]
+    committees: Sequence[CommitteeStatus]
     feeds: Sequence[FeedStatus]
     is_dry: bool
     endpoints: Sequence[EndpointState]
@@ -108,28 +147,33 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
             gas = [entry.gas_used for entry in journal.rows(limit=20) if entry.gas_used] if journal is not None else []
             price = max(1, (await fees_now(rpc)).max_fee)
             looks = await _looks(config)
+            reporter, keyless = await _reporter(config, rpc, environment)
+            committees = [
+                _committee_status(name, await hub.committee(each.number), reporter, keyless, head.timestamp)
+                for name, each in deployment.committees.items()
+            ]
+            states = await hub.feed_states([feed.feed_id for feed in deployment.feeds.values()])
             feeds = [
                 _feed_status(
-                    name,
-                    feed,
-                    await hub.feed_state(feed.feed_id),
-                    now=head.timestamp,
-                    journal=journal,
+                    await look(hub, deployment, name, state, head.timestamp),
+                    status=state.status.name,
+                    open_observations=journal.counts(name)["open"] if journal is not None else 0,
                     sources=(looks or {}).get(name, {}).get("sources", ()),
-                    shadow=_shadow(await hub.shadow(feed.feed_id), config),
+                    shadow=_shadow(await hub.shadow(state.feed_id), config),
                 )
-                for name, feed in deployment.feeds.items()
+                for name, state in zip(deployment.feeds, states, strict=True)
             ]
             left = balance // (price * max(gas)) if gas else None
             return OracleStatus(
                 chain_id=deployment.chain_id,
                 hub=deployment.hub,
                 head=head.number,
-                head_at=_moment(head.timestamp),
+                head_at=moment(head.timestamp),
                 payer=payer,
                 balance=f"{Decimal(balance).scaleb(-18).normalize():f}",
                 reports_left=left,
                 journal=journal.counts() if journal is not None else {},
+                committees=committees,
                 feeds=feeds,
                 daemon=None if config.web.address is None else looks is not None,
                 is_dry=left is not None and left < config.web.min_reports,
@@ -139,30 +183,55 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
 
 
 def _feed_status(
-    name: str,
-    feed: DeployedFeed,
-    state: FeedState,
+    found: FeedView,
     *,
-    now: int,
-    journal: Journal | None,
+    status: str,
+    open_observations: int,
     sources: Sequence[Mapping[str, Any]],
     shadow: str,
 ) -> FeedStatus:
-    paused = " (paused)" if state.paused else ""
-    answer = encoding.decimal_from_answer(state.answer, feed.decimals)
-    held = f"{encoding.decimal_from_answer(state.held.answer, feed.decimals):f}" if state.held else ""
+    last = found.last
     return FeedStatus(
-        name=name,
-        status=state.status.name + paused,
-        round_id=state.round_id,
-        answer=f"{answer:f}" if state.round_id else "",
-        observed_at=_moment(state.observed_at),
-        age_s=max(0, now - state.observed_at) if state.round_id else None,
-        held=held,
-        open=journal.counts(name)["open"] if journal is not None else 0,
+        name=found.name,
+        status=status + (" (paused)" if found.paused else ""),
+        committee=found.committee,
+        peers=found.peers,
+        round_id=last.round_id if last else 0,
+        answer=last.answer if last else "",
+        observed_at=moment(last.observed_at) if last else "",
+        age_s=max(0, found.now - last.observed_at) if last else None,
+        count=last.count if last else None,
+        spread=last.spread if last else None,
+        held=found.held,
+        open=open_observations,
         sources=sources,
         shadow=shadow,
     )
+
+
+def _committee_status(name: str, committee: Committee, reporter: str | None, keyless: str, now: int) -> CommitteeStatus:
+    reach = Reach(keyless, "") if reporter is None else reach_of(committee, [reporter], now)
+    since = committee.active_from
+    return CommitteeStatus(
+        name=name,
+        number=committee.number,
+        epoch=committee.epoch,
+        quorum=committee.quorum,
+        reporters=committee.reporters,
+        proposed=proposed_reporters(committee, now),
+        active_from=moment(since) if since is not None else "",
+        active_until=moment(since + CHANGE_WINDOW) if since is not None else "",
+        problem=reach.problem,
+        later=reach.later,
+    )
+
+
+async def _reporter(config: Config, rpc: Rpc, env: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return the address of the reporter's key; None, and why: the key need not be where one only looks."""
+    try:
+        return await address_of(config.keys.reporter, rpc, env), ""
+    except KeystoreError as error:
+        return None, f"the reporter key is not here: {error}"
 
 
 def _shadow(tally: ShadowTally | None, config: Config) -> str:
@@ -187,7 +256,3 @@ async def _looks(config: Config) -> Mapping[str, Any] | None:
     except (aiohttp.ClientError, OSError, http.BodyTooLarge, ValueError):
         return None
     return found if answer.status == 200 and isinstance(found, dict) else None
-
-
-def _moment(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds") if seconds else ""

@@ -90,13 +90,17 @@ def _show(config_path: Path, committee: str | None, as_json: bool) -> None:
     from oracle.chain import admin
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
+    from oracle.chain.hub import Hub
+    from oracle.chain.overview import CommitteeOverview, committee_overview
     from oracle.cli.render.feed import print_committee
 
     config = load_config(config_path)
 
-    async def look() -> admin.CommitteeOverview:
+    async def look() -> CommitteeOverview:
         async with connect(config.chain) as rpc:
             deployment = load_deployment(config.chain.deployment)
-            return await admin.committee_overview(rpc, deployment, committee or admin.only_committee(deployment))
+            return await committee_overview(
+                Hub(rpc, deployment.hub), deployment, committee or admin.only_committee(deployment)
+            )
 
     print_committee(asyncio.run(look()), as_json=as_json)

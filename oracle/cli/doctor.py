@@ -16,8 +16,9 @@ from oracle.cli.options import json_option, load_optional, optional_config_optio
 @optional_config_option
 @json_option
 def doctor_command(config_path: Path | None, as_json: bool) -> None:
-    """Check tools, versions, chain and SRS; exits with 1 if something will not work."""
-    from oracle.app.doctor import diagnose, failures
+    """Check tools, versions, SRS, chain and hub; exits with 1 if something will not work."""
+    from oracle.app.checks import failures
+    from oracle.app.doctor import diagnose
     from oracle.cli.render.checks import print_checks
 
     checks = diagnose(load_optional(config_path))

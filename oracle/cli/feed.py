@@ -98,15 +98,17 @@ def _act(
 def _show(config_path: Path, feed: str, as_json: bool) -> None:
     import asyncio
 
-    from oracle.chain.admin import FeedOverview, overview
     from oracle.chain.connect import connect
     from oracle.chain.deploy import load_deployment
+    from oracle.chain.hub import Hub
+    from oracle.chain.overview import FeedOverview, overview
     from oracle.cli.render.feed import print_feed
 
     config = load_config(config_path)
 
     async def look() -> FeedOverview:
+        deployment = load_deployment(config.chain.deployment)
         async with connect(config.chain) as rpc:
-            return await overview(rpc, load_deployment(config.chain.deployment), feed)
+            return await overview(Hub(rpc, deployment.hub), deployment, feed)
 
     print_feed(asyncio.run(look()), as_json=as_json)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import hub_interface
 from oracle.chain.local.anvil import Anvil
 from oracle.detectors.kinds.quadratic import QuadraticModel
@@ -65,10 +66,10 @@ def test_a_model_is_replaced_and_the_change_taken_back(workspace: Workspace) -> 
     assert feed_command(workspace, "show", "one")["model"] == 1
     proposed = feed_command(workspace, "propose-model", "one", "2")
     assert (proposed["model"], proposed["proposals"]["model"]) == (1, 2)
-    assert "can be activated now, for 2,59" in workspace.run("feed", "show", "one").stdout
+    assert "can be activated now, until 20" in shown(workspace, "feed", "one")
     active = feed_command(workspace, "activate-model", "one")
     assert (active["model"], active["proposals"]["previous_model"]) == (2, 1)
-    assert re.search(r"model +2, before it 1, to which it can be rolled back for 2,59", shown(workspace, "feed", "one"))
+    assert re.search(r"model +2, before it 1, to which it can be rolled back until 20", shown(workspace, "feed", "one"))
     # The daemon proves with the model that is active now.
     ran = workspace.run("run")
     assert ran.returncode == 0, ran.stderr
@@ -104,6 +105,9 @@ def test_what_has_expired_is_said_to_be(workspace: Workspace) -> None:
         workspace, "unpause", "one", says=r"ProposalExpired: the change could be activated until \d+ .*propose it again"
     )
     refused(workspace, "activate-reporters", says="ProposalExpired", group="committee")
+    assert "has expired at 20" in shown(workspace, "committee") and "has expired at 20" in shown(
+        workspace, "feed", "one"
+    )
     feed_command(workspace, "propose-unpause", "one")
 
 
@@ -116,7 +120,7 @@ def test_reporters_are_replaced(workspace: Workspace) -> None:
     proposed = committee_command(workspace, "propose-reporters", *both, "--quorum", "1")["committee"]
     assert proposed["reporters"] == [mine] and len(proposed["proposed"]) == 2
     text = shown(workspace, "committee", "--committee", "default")
-    assert re.search(r"proposed reporters +1 of 2: .*, can be activated now, for 2,59", text)
+    assert re.search(r"proposed reporters +1 of 2: .*, can be activated now, until 20", text)
     assert not committee_command(workspace, "cancel-reporters")["committee"]["proposed"]
     committee_command(workspace, "propose-reporters", *both, "--quorum", "1", "--committee", "default")
     active = committee_command(workspace, "activate-reporters")["committee"]
@@ -124,6 +128,56 @@ def test_reporters_are_replaced(workspace: Workspace) -> None:
     # The daemon signs for the new epoch.
     ran = workspace.run("run")
     assert ran.returncode == 0, ran.stderr
+    [committee] = json.loads(workspace.run("status", "--json").stdout)["committees"]
+    assert (committee["epoch"], committee["quorum"], committee["problem"], committee["later"]) == (2, 1, "", "")
+
+
+def examined(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """Return the doctor's findings by name."""
+    found = json.loads(workspace.run("doctor", "--config", "oracle.toml", "--json").stdout)
+    return {check["name"]: check for check in found}
+
+
+def test_who_can_report_and_who_can_pause_is_examined(workspace: Workspace) -> None:
+    mine = committee_command(workspace, "show")["committee"]["reporters"][0]
+    checks = examined(workspace)
+    assert all(checks[name]["ok"] for name in ("hub", "guardian", "committee default")), checks
+    assert checks["committee default"]["detail"] == f"{mine} signs; quorum 1 of 1"
+    assert "lens 0x" in checks["hub"]["detail"]
+
+    committee_command(workspace, "propose-reporters", *OTHERS, "--quorum", "1")
+    found = examined(workspace)["committee default"]
+    assert (found["ok"], found["level"]) == (False, "warning")
+    assert re.search(
+        r"a change is proposed, it can be activated now.* Then .* not among the committee's", found["detail"]
+    )
+    told = " ".join(workspace.run("status").stdout.split())
+    assert "once the proposed reporters are active, [keys] reporter is" in told
+
+    committee_command(workspace, "activate-reporters")
+    found = examined(workspace)["committee default"]
+    assert (found["ok"], found["level"], found["where"]) == (False, "error", "number 1, epoch 2")
+    assert f"[keys] reporter is {mine}, which is not among" in found["detail"]
+    assert "Incident: a key is lost" in found["remedy"]
+    assert "no report from here: [keys] reporter is" in " ".join(workspace.run("status").stdout.split())
+
+
+def test_a_guardian_that_is_none_and_a_lens_that_is_another_are_examined(workspace: Workspace) -> None:
+    (workspace.folder / "kept").write_text((workspace.folder / "deployment.json").read_text())
+    lens = load_deployment(workspace.folder / "deployment.json").lens
+    config = (workspace.folder / "oracle.toml").read_text()
+    try:
+        changed = config.replace("change_delay = 0", f'change_delay = 0\nguardian = "{OTHERS[0]}"')
+        (workspace.folder / "oracle.toml").write_text(changed)
+        text = (workspace.folder / "kept").read_text()
+        (workspace.folder / "deployment.json").write_text(text.replace(lens, OTHERS[1]))
+        checks = examined(workspace)
+    finally:
+        (workspace.folder / "oracle.toml").write_text(config)
+        (workspace.folder / "kept").rename(workspace.folder / "deployment.json")
+    assert (checks["guardian"]["ok"], checks["guardian"]["level"]) == (False, "warning")
+    assert "is not the hub's guardian" in checks["guardian"]["detail"]
+    assert not checks["hub"]["ok"] and f"the hub names {lens} as its lens" in checks["hub"]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +214,7 @@ def test_wrong_reporters_are_said_before_anything_is_sent(
         ),
         (
             '[[committees]]\nname = "default"\nreporters = ["{0}", "{1}"]',
-            r"0 reporter keys for it, the quorum is 1: .* \[keys\] reporter is",
+            r"\[keys\] reporter is 0x\w{40}, which is not among the committee's reporters",
         ),
     ],
 )

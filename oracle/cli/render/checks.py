@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from oracle.app.doctor import Check
+from oracle.app.checks import Check
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
 

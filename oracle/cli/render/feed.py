@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from oracle.chain.admin import CommitteeOverview, FeedOverview, committee_lines, lines
+from oracle.chain.overview import CommitteeOverview, FeedOverview, committee_lines, lines
 from oracle.cli.render.json_output import print_json
 
 

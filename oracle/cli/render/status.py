@@ -7,13 +7,13 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.markup import escape
 
-from oracle.app.status import OracleStatus
+from oracle.app.status import CommitteeStatus, OracleStatus
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
 
 
 def print_status(status: OracleStatus, *, as_json: bool) -> None:
-    """Print the chain, the payer, the journal, and each feed."""
+    """Print the chain, the payer, the journal, each committee and each feed."""
     if as_json:
         print_json(asdict(status))
         return
@@ -34,18 +34,37 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
     if status.journal:
         ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
         console.print(f"journal: {ends}; written by {status.leader or 'nobody now'}", highlight=False)
-    table = new_table("feed", "status", "round", "answer", "observed", "age", "held", "open")
+    for committee in status.committees:
+        _print_committee(console, committee)
+    table = new_table("feed", "status", "round", "answer", "age", "reporters", "spread", "open")
     for feed in status.feeds:
         age = "" if feed.age_s is None else f"{feed.age_s:,} s"
+        count = "" if feed.count is None else str(feed.count)
+        spread = "" if feed.spread is None else f"{feed.spread / 1_000:.3g} σ"
         table.add_row(
-            feed.name, feed.status, str(feed.round_id), feed.answer, feed.observed_at, age, feed.held, str(feed.open)
+            feed.name,
+            feed.status,
+            str(feed.round_id),
+            feed.answer,
+            age,
+            count,
+            spread,
+            str(feed.open),
         )
     console.print(table)
+    several = len(status.committees) > 1
+    for feed in status.feeds:
+        of = [f"committee {feed.committee}"] if several else []
+        of += [f"signed with {', '.join(feed.peers)}"] if feed.peers else []
+        if of:
+            console.print(f"{feed.name}: {', '.join(of)}", markup=False, highlight=False)
+        if feed.held is not None:
+            console.print(f"{feed.name} holds {feed.held}", markup=False, highlight=False)
     for feed in status.feeds:
         if feed.shadow:
             console.print(f"proposed for {feed.name}: {feed.shadow}", markup=False, highlight=False)
     if status.daemon is None:
-        console.print("sources: a daemon with [web] listen tells what each said", highlight=False)
+        console.print("sources: a daemon with [web] listen tells what each said", markup=False, highlight=False)
     elif not status.daemon:
         console.print("sources: the daemon does not answer", highlight=False)
     else:
@@ -55,3 +74,19 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
                 state = each["state"] if each["state"] == "agrees" else f"[red]{each['state']}[/]"
                 said.add_row(feed.name, escape(each["source"]), state, each["value"], escape(each["detail"]))
         console.print(said)
+
+
+def _print_committee(console: Console, committee: CommitteeStatus) -> None:
+    who = ", ".join(committee.reporters)
+    line = (
+        f"committee {committee.name} (number {committee.number}, epoch {committee.epoch}): {committee.quorum} of {who}"
+    )
+    console.print(line, markup=False, highlight=False)
+    for trouble in (
+        committee.problem,
+        committee.later and f"once the proposed reporters are active, {committee.later}",
+    ):
+        if trouble:
+            console.print(f"  [yellow]no report from here:[/] {escape(trouble)}", highlight=False)
+    if committee.proposed:
+        console.print(f"  proposed: {committee.proposed}", markup=False, highlight=False)

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from oracle.app import doctor
-from oracle.app.doctor import Check, SrsInUse, examine, failures
+from oracle.app.checks import Check, failures
+from oracle.app.doctor import SrsInUse, examine
 from oracle.chain.local import toolchain
 from oracle.core import http
 from oracle.core.errors import ArtifactError, ToolMissing

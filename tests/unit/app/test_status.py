@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from oracle.app.status import OracleStatus
+from oracle.app.status import CommitteeStatus, FeedStatus, OracleStatus
+from oracle.chain.overview import HoldProgress
 from oracle.chain.transport.interface import EndpointState
 from oracle.cli.render.status import print_status
 
@@ -20,6 +22,7 @@ STATUS = OracleStatus(
     reports_left=7,
     journal={"open": 1},
     leader="",
+    committees=(),
     feeds=(),
     is_dry=True,
     endpoints=(
@@ -41,3 +44,39 @@ def test_a_script_is_told_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     print_status(STATUS, as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert (shown["is_dry"], shown["endpoints"][1]["in_use"], shown["reports_left"]) == (True, True, 7)
+
+
+COMMITTEE = CommitteeStatus("default", 1, 2, 1, ("0xA", "0xB"), "", "", "", "", "")
+FEED = FeedStatus("eth", "OK", "default", (), 7, "2000.00", "2026-01-01T00:00:00+00:00", 12, 2, 450, None, 0)
+
+
+def said(capsys: pytest.CaptureFixture[str], status: OracleStatus) -> str:
+    print_status(status, as_json=False)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_committee_is_shown_with_quorum_and_epoch_and_a_feed_with_its_reporters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = said(capsys, replace(STATUS, committees=(COMMITTEE,), feeds=(FEED,)))
+    assert "committee default (number 1, epoch 2): 1 of 0xA, 0xB" in shown
+    assert "eth OK 7 2000.00 12 s 2 0.45 σ 0" in shown
+    assert "a daemon with [web] listen tells what each said" in shown
+    assert "no report from here" not in shown and "proposed" not in shown and "holds" not in shown
+
+
+def test_a_committee_that_nothing_here_can_report_for_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    committee = replace(COMMITTEE, problem="[keys] reporter is 0xC", later="the quorum is 3", proposed="3 of 0xA, …")
+    shown = said(capsys, replace(STATUS, committees=(committee,)))
+    assert "no report from here: [keys] reporter is 0xC" in shown
+    assert "no report from here: once the proposed reporters are active, the quorum is 3" in shown
+    assert "proposed: 3 of 0xA, …" in shown
+
+
+def test_a_hold_and_peers_are_shown_below_the_feeds(capsys: pytest.CaptureFixture[str]) -> None:
+    hold = HoldProgress("anomalous", "2900", "2910", 1, 3, 40, 20, 60)
+    shown = said(capsys, replace(STATUS, feeds=(replace(FEED, peers=("btc",), held=hold),)))
+    assert "eth: signed with btc" in shown
+    assert "eth holds 2900, confirmed by 1 of 3 reports near 2910" in shown
+    print_status(replace(STATUS, feeds=(replace(FEED, held=hold),)), as_json=True)
+    assert json.loads(capsys.readouterr().out)["feeds"][0]["held"]["seen_s"] == 20

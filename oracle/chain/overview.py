@@ -1,0 +1,305 @@
+"""Feeds and committees as their operators see them: what the hub has of them, what is proposed, and it in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from oracle.chain.admin import committee_number, feed_id
+from oracle.chain.deploy import Deployment
+from oracle.chain.hub import CHANGE_WINDOW, Committee, Hub, HubFeedConfig, Proposals, ShadowTally
+from oracle.core import encoding
+from oracle.core.formats import to_hex
+from oracle.core.types import FeedState
+
+__all__ = [
+    "CommitteeOverview",
+    "FeedOverview",
+    "FeedView",
+    "HoldProgress",
+    "LastRound",
+    "committee_lines",
+    "committee_overview",
+    "lines",
+    "look",
+    "moment",
+    "overview",
+    "proposal_window",
+    "proposed_reporters",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LastRound:
+    """The latest round of a feed.
+
+    Attributes:
+        answer: In the feed's own units.
+        observed_at: Unix seconds.
+        count: How many reporters answered.
+        spread: How far apart their answers were, in thousandths of sigma.
+    """
+
+    round_id: int
+    answer: str
+    observed_at: int
+    count: int
+    spread: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldProgress:
+    """A held answer, and how far it is from becoming the new level. Time has to pass on two clocks.
+
+    Attributes:
+        reason: "anomalous", "not_positive" or "repeated". Only an anomalous answer can be confirmed.
+        answer: The latest held answer, in the feed's own units.
+        first_answer: The answer that started the hold: further ones near it confirm it.
+        confirmations: How many have confirmed it so far.
+        needed: How many have to.
+        observed_s: Seconds from the first held answer to the latest, by the times that reporters signed.
+        seen_s: Seconds from the first held answer's block to now, by the chain's clock.
+        delay_s: Seconds that have to pass on each clock, until the report that ends the hold.
+    """
+
+    reason: str
+    answer: str
+    first_answer: str
+    confirmations: int
+    needed: int
+    observed_s: int
+    seen_s: int
+    delay_s: int
+
+    @classmethod
+    def of(cls, state: FeedState, terms: HubFeedConfig, now: int) -> HoldProgress | None:
+        """Return how far a feed's hold has come at this time of the chain; None: nothing is held."""
+        held = state.held
+        if held is None:
+            return None
+        return cls(
+            reason=held.reason.name.lower(),
+            answer=_value(held.answer, terms),
+            first_answer=_value(held.first_answer, terms),
+            confirmations=held.confirmations,
+            needed=max(1, terms.confirmations),
+            observed_s=held.observed_at - held.first_observed_at,
+            seen_s=max(0, now - held.first_seen_at),
+            delay_s=terms.confirm_delay,
+        )
+
+    def __str__(self) -> str:
+        if self.reason != "anomalous":
+            return f"{self.answer}, {self.reason.replace('_', ' ')}: it can't be confirmed"
+        return (
+            f"{self.answer}, confirmed by {self.confirmations} of {self.needed} reports near {self.first_answer}; of "
+            f"{self.delay_s:,} s, {self.observed_s:,} s have passed by the reporters' clock, {self.seen_s:,} s by the "
+            "chain's"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FeedView:
+    """A feed as consumers meet it.
+
+    Attributes:
+        name: The feed's name in the configuration.
+        model: Number of the active model.
+        paused: True if the guardian has paused it.
+        committee: The name of its committee.
+        peers: The names of the feeds that each of its reports lists, too; the id of one that the deployment lacks.
+        last: The latest round; None if there is none.
+        held: The held answer; None if there is none.
+        now: The time of the chain's latest block, unix seconds.
+    """
+
+    name: str
+    feed_id: bytes
+    model: int
+    paused: bool
+    committee: str
+    peers: tuple[str, ...]
+    last: LastRound | None
+    held: HoldProgress | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOverview(FeedView):
+    """A feed as its admin sees it. Times are unix seconds.
+
+    Attributes:
+        change_delay: Seconds from a proposal to its activation.
+        proposals: The open proposals.
+        shadow: The proposed model's tally so far; None if no model is proposed.
+    """
+
+    hub: str
+    change_delay: int
+    proposals: Proposals
+    shadow: ShadowTally | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitteeOverview:
+    """A committee as its admin sees it. Times are unix seconds.
+
+    Attributes:
+        name: The committee's name in the configuration.
+        feeds: The names of its feeds.
+        change_delay: Seconds from a proposal to its activation.
+        committee: What the hub has of it.
+        now: The time of the chain's latest block.
+    """
+
+    name: str
+    hub: str
+    feeds: tuple[str, ...]
+    change_delay: int
+    committee: Committee
+    now: int
+
+
+async def look(hub: Hub, deployment: Deployment, name: str, state: FeedState, now: int) -> FeedView:
+    """Return what is seen of a feed in this state. Only the latest round, and terms that never change, are read."""
+    terms = await hub.feed_config(state.feed_id)
+    names = {feed.feed_id: each for each, feed in deployment.feeds.items()}
+    return FeedView(
+        name=name,
+        feed_id=state.feed_id,
+        model=state.model_number,
+        paused=state.paused,
+        committee=deployment.feeds[name].committee,
+        peers=tuple(names.get(peer, to_hex(peer)) for peer in state.peers),
+        last=await _last_round(hub, state, terms),
+        held=HoldProgress.of(state, terms, now),
+        now=now,
+    )
+
+
+async def overview(hub: Hub, deployment: Deployment, name: str) -> FeedOverview:
+    """Read a feed and its proposals.
+
+    Raises:
+        ConfigError: There is no such feed.
+        ChainUnavailable: No answer.
+    """
+    of = feed_id(deployment, name)
+    now = (await hub.rpc.block()).timestamp
+    seen = await look(hub, deployment, name, await hub.feed_state(of), now)
+    return FeedOverview(
+        **{each.name: getattr(seen, each.name) for each in fields(FeedView)},
+        hub=hub.address,
+        change_delay=await hub.read("changeDelay"),
+        proposals=await hub.proposals(of),
+        shadow=await hub.shadow(of),
+    )
+
+
+async def committee_overview(hub: Hub, deployment: Deployment, name: str) -> CommitteeOverview:
+    """Read a committee and what is proposed for it. Raises as `overview`."""
+    return CommitteeOverview(
+        name=name,
+        hub=hub.address,
+        feeds=tuple(each for each, feed in deployment.feeds.items() if feed.committee == name),
+        change_delay=await hub.read("changeDelay"),
+        committee=await hub.committee(committee_number(deployment, name)),
+        now=(await hub.rpc.block()).timestamp,
+    )
+
+
+async def _last_round(hub: Hub, state: FeedState, terms: HubFeedConfig) -> LastRound | None:
+    """Read what the hub stores of a feed's latest round; None if there is none."""
+    found = await hub.round(state.feed_id, state.round_id) if state.round_id else None
+    if found is None:
+        return None
+    return LastRound(found.round_id, _value(found.answer, terms), found.observed_at, found.count, found.spread)
+
+
+def _value(answer: int, terms: HubFeedConfig) -> str:
+    return f"{encoding.decimal_from_answer(answer, terms.decimals):f}"
+
+
+# --- in words ------------------------------------------------------------------------------------------------------
+
+
+def lines(found: FeedOverview) -> Mapping[str, str]:
+    """Return the overview of a feed as lines of text by their labels."""
+    now, proposed, shadow, last = found.now, found.proposals, found.shadow, found.last
+    told = {
+        "feed": f"{found.name} ({to_hex(found.feed_id)}) of hub {found.hub}",
+        "model": f"{found.model}{_before(proposed, now)}",
+        "committee": found.committee,
+        "peers": ", ".join(found.peers) or "none",
+        "paused": "yes" if found.paused else "no",
+        "latest round": "none",
+        "change delay": f"{found.change_delay:,} s",
+    }
+    if last is not None:
+        told["latest round"] = (
+            f"{last.round_id}: {last.answer}, observed at {moment(last.observed_at)} by {last.count} "
+            f"reporter{'' if last.count == 1 else 's'}, {last.spread / 1_000:.3g} σ apart"
+        )
+    if found.held is not None:
+        told["held"] = str(found.held)
+    if proposed.model:
+        told["proposed model"] = f"{proposed.model}, {proposal_window(proposed.model_from, now)}"
+    if shadow is not None and shadow.min_compared:
+        told["its shadow"] = (
+            f"{shadow.compared} of {shadow.min_compared} reports compared, {shadow.disagreements} verdicts differ, the "
+            f"latest scores are {shadow.distance} of at most {shadow.max_distance} thousandths apart"
+        )
+    if proposed.unpause_from:
+        told["unpause"] = proposal_window(proposed.unpause_from, now)
+    return told
+
+
+def committee_lines(found: CommitteeOverview) -> Mapping[str, str]:
+    """Return the overview of a committee as lines of text by their labels."""
+    committee = found.committee
+    told = {
+        "committee": f"{found.name} (number {committee.number}, epoch {committee.epoch}) of hub {found.hub}",
+        "reporters": f"{committee.quorum} of {len(committee.reporters)}: {', '.join(committee.reporters)}",
+        "feeds": ", ".join(found.feeds) or "none",
+        "change delay": f"{found.change_delay:,} s",
+    }
+    proposed = proposed_reporters(committee, found.now)
+    return told | ({"proposed reporters": proposed} if proposed else {})
+
+
+def proposed_reporters(committee: Committee, now: int) -> str:
+    """Say which reporters are proposed, and when they can be activated; empty if none are."""
+    if committee.active_from is None:
+        return ""
+    return (
+        f"{committee.proposed_quorum} of {len(committee.proposed)}: {', '.join(committee.proposed)}, "
+        f"{proposal_window(committee.active_from, now)}"
+    )
+
+
+def proposal_window(since: int | None, now: int) -> str:
+    """Say from when on, and until when, a proposal can be activated."""
+    since = since or 0
+    until = since + CHANGE_WINDOW
+    if since > now:
+        return f"can be activated in {since - now:,} s, until {moment(until)}"
+    if now <= until:
+        return f"can be activated now, until {moment(until)}"
+    return f"has expired at {moment(until)}: propose it again"
+
+
+def moment(seconds: int) -> str:
+    """Return unix seconds as text for people."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")
+
+
+def _before(proposed: Proposals, now: int) -> str:
+    """Say to which model a rollback returns, and for how long it can."""
+    if proposed.previous_model is None or proposed.previous_until is None:
+        return ""
+    if proposed.previous_until < now:
+        return f", before it {proposed.previous_model}; the time for a rollback is over"
+    return (
+        f", before it {proposed.previous_model}, to which it can be rolled back until {moment(proposed.previous_until)}"
+    )
