@@ -243,11 +243,10 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         if (due == 0) revert NothingDue();
     }
 
+    /// @dev A proposal that has expired is none. It does not hinder the report's other feeds.
     function _isProposed(Feed storage feed, uint16 modelNumber) internal view returns (bool) {
         uint64 from = feed.proposals.modelFrom;
-        if (from == 0 || feed.proposals.model != modelNumber) return false;
-        Changes.requireUnexpired(from);
-        return true;
+        return from != 0 && feed.proposals.model == modelNumber && !Changes.isExpired(from);
     }
 
     /// @dev A report must be newer than the feed's last one. While a feed is held, its next round keeps its number, and

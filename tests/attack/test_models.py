@@ -423,7 +423,7 @@ def test_a_proposed_model_expires(rig: Rig, proposed: Proposed) -> None:
     rig.later(CHANGE_WINDOW + 60)
     rig.refuses(activate, "ProposalExpired", DEPLOYER)
     after = rig.now() - rig.start - 60
-    rig.refuses(proposed.shadow(NORMAL, after), "ProposalExpired", call=SHADOW)
+    rig.refuses(proposed.shadow(NORMAL, after), "NothingDue", call=SHADOW)
     rig.propose("solo", proposed.number)
     rig.admin("activateModel", rig.feed_id("solo"))
 

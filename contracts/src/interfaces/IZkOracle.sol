@@ -289,7 +289,8 @@ interface IZkOracle {
     event Unpaused(bytes32 indexed feedId);
 
     // Errors of a submission, in the order of the checks that raise them.
-    /// @notice No listed feed is due. In a shadow submission: the model is proposed for none of them.
+    /// @notice No listed feed is due. In a shadow submission: the model is proposed for none of them,
+    /// or its proposals have expired.
     error NothingDue();
     /// @notice The parts of the submission do not fit together: the number of round ids, medians, answers or scores, or
     /// there are more listed feeds than `MAX_FEEDS`.

@@ -162,9 +162,9 @@ library Changes {
         if (found.epoch == 0) revert IZkOracle.UnknownCommittee(committeeId);
     }
 
-    /// @dev Reverts unless a change that was proposed for `activeFrom` may be activated now.
-    function requireUnexpired(uint64 activeFrom) internal view {
-        if (block.timestamp > activeFrom + CHANGE_WINDOW) revert IZkOracle.ProposalExpired(activeFrom + CHANGE_WINDOW);
+    /// @dev True if the time for a change that was proposed for `activeFrom` is over.
+    function isExpired(uint64 activeFrom) internal view returns (bool) {
+        return block.timestamp > activeFrom + CHANGE_WINDOW;
     }
 
     function _requireConfig(IZkOracle.FeedConfig calldata config) private pure {
@@ -217,7 +217,7 @@ library Changes {
     function _requireActive(uint64 activeFrom) private view {
         if (activeFrom == 0) revert IZkOracle.NothingProposed();
         if (block.timestamp < activeFrom) revert IZkOracle.TooEarly(activeFrom);
-        requireUnexpired(activeFrom);
+        if (isExpired(activeFrom)) revert IZkOracle.ProposalExpired(activeFrom + CHANGE_WINDOW);
     }
 
     /// @dev The library runs as the hub, so it can ask the hub for its delay.
