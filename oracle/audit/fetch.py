@@ -13,18 +13,21 @@ from oracle.core.errors import ChainUnavailable
 from oracle.core.formats import to_hex
 
 
-async def read_history(rpc: Rpc, hub: str, from_block: int) -> AsyncIterator[AdminEvent | RoundTransaction]:
-    """Yield what happened at a hub, oldest first. A transaction with reports stands where its first report's event is.
+async def read_history(rpc: Rpc, hub: str, first: int, last: int) -> AsyncIterator[AdminEvent | RoundTransaction]:
+    """Yield what happened at a hub in some blocks, oldest first.
+
+    A transaction with reports stands where its first report's event is.
 
     Args:
         hub: Checksummed address.
-        from_block: A block that is not after the hub's deployment.
+        first: The first block.
+        last: The last block, included.
 
     Raises:
         ChainUnavailable: The endpoint does not answer, or lacks the history.
         DeploymentError: A log is of another contract than this release's hub.
     """
-    logs = await rpc.logs(hub, from_block, await rpc.block_number())
+    logs = await rpc.logs(hub, first, last)
     reports: dict[bytes, list[RoundEvent]] = {}
     for log in logs:
         if (event := round_event(log)) is not None:

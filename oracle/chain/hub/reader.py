@@ -183,9 +183,9 @@ class Hub:
             peers=tuple(found["peers"]),
         )
 
-    async def feed_ids(self) -> tuple[bytes, ...]:
+    async def feed_ids(self, block: BlockTag = "latest") -> tuple[bytes, ...]:
         """Return the ids of all feeds, in the order in which they were added."""
-        return tuple(await self.look("feedIds"))
+        return tuple(await self.look("feedIds", block=block))
 
     async def committee_count(self) -> int:
         """Return the number of committees that the hub has; `committee` takes 1 to this number."""
