@@ -1,4 +1,4 @@
-"""The journal of one daemon: what the pipeline, the reports and the command line call."""
+"""The journal of one daemon: what reports, status and the command line call."""
 
 from __future__ import annotations
 
