@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from oracle.app.adapters import adapter_terms
 from oracle.app.circuits import Progress, find_artifact
@@ -18,7 +18,7 @@ from oracle.chain.rpc import Rpc
 from oracle.config import Config, FeedConfig
 from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
 
-__all__ = ["check_chain", "deploy", "find_hub", "require_quorum", "terms"]
+__all__ = ["check_chain", "committees_out_of_reach", "deploy", "find_hub", "require_quorum", "terms"]
 
 
 async def deploy(
@@ -44,7 +44,8 @@ async def deploy(
             CommitteePlan(each.name, each.reporters or (reporter,), each.quorum) for each in config.committees
         )
         for committee in committees:
-            _require_reach(committee.name, committee.reporters, committee.quorum, (reporter,))
+            if problem := out_of_reach(committee.reporters, committee.quorum, [reporter]):
+                raise DeploymentError(f"committee {committee.name}: {problem}")
         batches = config.prover.batch_sizes
         artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
         plan = DeployPlan(
@@ -109,24 +110,35 @@ async def find_hub(config: Config, deployment: Deployment, rpc: Rpc) -> Hub:
     return hub
 
 
-async def require_quorum(config: Config, deployment: Deployment, hub: Hub, reporters: Sequence[str]) -> None:
-    """Make sure that this process can meet the quorum of each committee by itself.
+async def committees_out_of_reach(config: Config, deployment: Deployment, hub: Hub, reporter: str) -> Mapping[str, str]:
+    """Return by committee of the configured feeds why a process can't report for it; an empty text if it can.
 
     Args:
-        reporters: The addresses of its reporter keys.
+        reporter: The address of its reporter key.
+
+    Raises:
+        ChainUnavailable: The chain does not answer.
+    """
+    told = {}
+    for name in sorted({deployment.feeds[feed.name].committee for feed in config.feeds}):
+        found = await hub.committee(deployment.committees[name].number)
+        told[name] = out_of_reach(found.reporters, found.quorum, [reporter])
+    return told
+
+
+async def require_quorum(config: Config, deployment: Deployment, hub: Hub, reporter: str) -> None:
+    """Make sure that a process can meet the quorum of each committee by itself.
+
+    Args:
+        reporter: The address of its reporter key.
 
     Raises:
         DeploymentError: It can't; the message says why.
         ChainUnavailable: The chain does not answer.
     """
-    for name in sorted({deployment.feeds[feed.name].committee for feed in config.feeds}):
-        found = await hub.committee(deployment.committees[name].number)
-        _require_reach(name, found.reporters, found.quorum, reporters)
-
-
-def _require_reach(name: str, reporters: Sequence[str], quorum: int, keys: Sequence[str]) -> None:
-    if problem := out_of_reach(reporters, quorum, keys):
-        raise DeploymentError(f"committee {name}: {problem}")
+    for name, problem in (await committees_out_of_reach(config, deployment, hub, reporter)).items():
+        if problem:
+            raise DeploymentError(f"committee {name}: {problem}")
 
 
 async def check_chain(config: Config, env: Mapping[str, str] | None = None) -> str:
@@ -142,5 +154,5 @@ async def check_chain(config: Config, env: Mapping[str, str] | None = None) -> s
     async with connect(config.chain) as rpc:
         hub = await find_hub(config, deployment, rpc)
         reporter = await address_of(config.keys.reporter, rpc, os.environ if env is None else env)
-        await require_quorum(config, deployment, hub, [reporter])
+        await require_quorum(config, deployment, hub, reporter)
     return f"hub {hub.address} on chain {deployment.chain_id}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
+from oracle.app.deploy import committees_out_of_reach
 from oracle.app.recorders import (
     ChainRecorder,
     LookRecorder,
@@ -26,7 +27,7 @@ from oracle.config import Config, FeedConfig, PushConfig
 from oracle.core.backoff import Backoff
 from oracle.core.errors import ConfigError, OracleError, Retryable
 from oracle.core.metrics import Metrics
-from oracle.core.types import FeedState
+from oracle.core.types import FeedState, Round
 from oracle.feeds import daemon
 from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S
 from oracle.feeds.looking import LookedAt, Looks, Rows
@@ -264,3 +265,11 @@ class _MonitoredChain:
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         return await self.parts.hub.feed_state(feed_id)
+
+    async def round(self, feed_id: bytes, round_id: int) -> Round | None:
+        return await self.parts.hub.round(feed_id, round_id)
+
+    async def out_of_reach(self) -> Mapping[str, str]:
+        return await committees_out_of_reach(
+            self.parts.config, self.parts.deployment, self.parts.hub, self.parts.reporter
+        )

@@ -61,6 +61,7 @@ class RunningOracle:
         reporting: Takes one report from a stage to its end.
         desk: Where reports wait for a prover, and go their ways side by side.
         models: Detectors with their provers, by the numbers that the hub gave the models.
+        reporter: Address of the key that signs reports.
         payer: Address of the account that pays for reports.
         shadows: Makes shadow reports; None: no account pays for them.
     """
@@ -73,6 +74,7 @@ class RunningOracle:
     reporting: Reporting
     desk: Desk
     models: Mapping[int, DetectorWithProvers]
+    reporter: str
     payer: str
     shadows: Shadows | None
 
@@ -123,7 +125,7 @@ async def open_oracle(
         policy, signed = send_policy(config.chain), partial(journal.signed, SIGNED_READ)
         sender = Sender(rpc, payer, policy=policy, known=signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
-        await require_quorum(config, deployment, hub, [reporter.address])
+        await require_quorum(config, deployment, hub, str(reporter.address))
         signers = LocalSigners([ReporterKey(reporter, deployment.chain_id, deployment.hub)])
         batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None
         if config.keys.shadow is not None:
@@ -151,7 +153,19 @@ async def open_oracle(
         reporting = Reporting(hub, signers, models, submitter, journal, listener, shadows)
         desk = Desk(reporting, journal, models, provers, batching, turns, listener)
         stack.push_async_callback(desk.stop, 0.0)
-        yield RunningOracle(config, deployment, rpc, hub, journal, reporting, desk, models, str(payer.address), shadows)
+        yield RunningOracle(
+            config,
+            deployment,
+            rpc,
+            hub,
+            journal,
+            reporting,
+            desk,
+            models,
+            str(reporter.address),
+            str(payer.address),
+            shadows,
+        )
 
 
 async def _lead(config: JournalConfig, env: Mapping[str, str], on_standby: Callable[[str | None], None]) -> Journal:

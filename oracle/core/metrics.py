@@ -62,6 +62,9 @@ class Gauge(StrEnum):
     AGE_SECONDS = "oracle_feed_age_seconds"
     IS_HELD = "oracle_feed_held"
     IS_ENDED = "oracle_feed_ended"
+    REPORTERS = "oracle_feed_reporters"
+    SPREAD = "oracle_feed_spread_sigma"
+    IN_REACH = "oracle_committee_in_reach"
     SOURCES_AGREEING = "oracle_feed_sources_agreeing"
     SOURCES_SUSPENDED = "oracle_feed_sources_suspended"
     OPEN = "oracle_open_observations"
@@ -106,6 +109,9 @@ HELP: dict[Enum, str] = {
     Gauge.AGE_SECONDS: "Seconds since the latest round was observed.",
     Gauge.IS_HELD: "1 while an answer is held.",
     Gauge.IS_ENDED: "1 once a fatal error ended the feed.",
+    Gauge.REPORTERS: "Reporters that answered in the latest round.",
+    Gauge.SPREAD: "How far apart their answers were, in standard deviations.",
+    Gauge.IN_REACH: "1 if the reporter key is one of the committee's and meets its quorum.",
     Gauge.SOURCES_AGREEING: "Sources whose values made the latest one; 0 if there were too few.",
     Gauge.SOURCES_SUSPENDED: "Sources that are not asked for a while, after many failures.",
     Gauge.OPEN: "Observations in the journal that have not ended.",
@@ -132,8 +138,8 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
 }
 
 
-_LABELS: dict[Enum, str] = {Distribution.STEP_SECONDS: "step"}
-"""What a metric is divided by, if not by feed: then the step's name is given in place of the feed's."""
+_LABELS: dict[Enum, str] = {Distribution.STEP_SECONDS: "step", Gauge.IN_REACH: "committee"}
+"""What a metric is divided by, if not by feed: then that thing's name is given in place of the feed's."""
 
 
 class Metrics:
@@ -181,7 +187,7 @@ class Metrics:
 
     def shown(self, gauge: Gauge, feed: str = "") -> float | None:
         """Return what a gauge shows; None if it was never set."""
-        found: float | None = self.registry.get_sample_value(gauge.value, {"feed": feed})
+        found: float | None = self.registry.get_sample_value(gauge.value, {_LABELS.get(gauge, "feed"): feed})
         return found
 
     def exposition(self) -> bytes:

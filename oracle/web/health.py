@@ -1,7 +1,8 @@
 """The health of a running oracle, as its loops report it, and the checks that `/healthz` and `/readyz` answer with.
 
 A daemon is alive if every feed still takes its turns; a restart would not help it. It is ready if a report could be
-made now: the chain answers with a fresh head, the payer can pay, and each feed's sources answer.
+made now: the chain answers with a fresh head, the payer can pay, the reporter key is one of each committee's, and each
+feed's sources answer.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Health:
     _standby: str | None = field(init=False, default=None)
     _feeds: dict[str, _FeedHealth] = field(init=False)
     _chain: _ChainHealth = field(init=False, default_factory=_ChainHealth)
+    _committees: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._begin()
@@ -104,6 +106,10 @@ class Health:
         """Note that the chain answered."""
         self._chain = _ChainHealth(self.clock(), "", head_age, reports_left)
 
+    def committee(self, name: str, problem: str) -> None:
+        """Note why this oracle can't report for a committee; empty: it can."""
+        self._committees[name] = problem
+
     def silent(self, reason: str) -> None:
         """Note that the chain did not answer."""
         self._chain.failure = reason
@@ -127,6 +133,10 @@ class Health:
         return [
             *self.alive(),
             *self._chain_checks(),
+            *(
+                HealthCheck(f"committee {name}", not problem, problem or "the reporter key signs for it")
+                for name, problem in self._committees.items()
+            ),
             *(self._readings(name, known) for name, known in self._feeds.items()),
         ]
 

@@ -12,7 +12,7 @@ import structlog
 from oracle.core.concurrency import together
 from oracle.core.errors import AnswerNotBelieved, OracleError
 from oracle.core.metrics import Distribution, Gauge, Metrics
-from oracle.core.types import FeedState, Status
+from oracle.core.types import FeedState, Round, Status
 from oracle.web.health import Health
 
 log = structlog.get_logger(__name__)
@@ -38,6 +38,14 @@ class MonitoredChain(Protocol):
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         """Return a feed as it is on the chain."""
+        ...
+
+    async def round(self, feed_id: bytes, round_id: int) -> Round | None:
+        """Return a round of a feed; None if there is no such round."""
+        ...
+
+    async def out_of_reach(self) -> Mapping[str, str]:
+        """Return by committee why this oracle can't report for it; an empty text if it can."""
         ...
 
 
@@ -74,6 +82,7 @@ class Monitor:
         self._interval = interval
         self._clock = clock
         self._is_warned = False
+        self._shown: dict[str, int] = {}
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -86,8 +95,13 @@ class Monitor:
         try:
             number, at = await self._chain.head()
             left = await self._payer()
+            for name, problem in (await self._chain.out_of_reach()).items():
+                self._metrics.set(Gauge.IN_REACH, not problem, name)
+                self._health.committee(name, problem)
             for name, feed_id in self._feeds.items():
-                self._report_feed(name, await self._chain.feed_state(feed_id))
+                state = await self._chain.feed_state(feed_id)
+                self._report_feed(name, state)
+                await self._report_round(name, state)
         except AnswerNotBelieved as error:
             self._health.disbelieved(str(error))
             return
@@ -119,3 +133,13 @@ class Monitor:
         metrics.set(Gauge.OPEN, self._open(name), name)
         if state.round_id:
             metrics.set(Gauge.AGE_SECONDS, max(0.0, self._clock() - state.observed_at), name)
+
+    async def _report_round(self, name: str, state: FeedState) -> None:
+        """Show who answered in the latest round. A round stays as it is, so each is read once."""
+        if self._shown.get(name, 0) == state.round_id:
+            return
+        found = await self._chain.round(state.feed_id, state.round_id)
+        if found is not None:
+            self._metrics.set(Gauge.REPORTERS, found.count, name)
+            self._metrics.set(Gauge.SPREAD, found.spread / 1_000, name)
+            self._shown[name] = state.round_id

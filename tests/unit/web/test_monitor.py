@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 from oracle.core import gate
 from oracle.core.errors import AnswerNotBelieved, ChainUnavailable
 from oracle.core.metrics import Distribution, Gauge, Metrics
-from oracle.core.types import FeedState, Kind, Status
+from oracle.core.types import FeedState, Kind, Round, Status
 from oracle.web.health import Health
 from oracle.web.monitor import TYPICAL_GAS, Monitor
 from tests.unit.web.conftest import Time
@@ -27,6 +28,8 @@ class Chain:
         self.failure: Exception | None = None
         self.wei = 10**18
         self.price = 10**9
+        self.problem = ""
+        self.rounds_read = 0
         self.state = replace(gate.empty_feed(b"", Kind.RELATIVE, 1, 1, 1), **state)
 
     async def head(self) -> tuple[int, int]:
@@ -42,6 +45,13 @@ class Chain:
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
         return self.state
+
+    async def round(self, feed_id: bytes, round_id: int) -> Round | None:
+        self.rounds_read += 1
+        return Round(round_id, 1, 900, 905, 1, 0, 450, 3) if round_id else None
+
+    async def out_of_reach(self) -> Mapping[str, str]:
+        return {"default": self.problem}
 
 
 async def test_the_monitor_tells_metrics_and_health(health: Health, clock: Time) -> None:
@@ -79,3 +89,27 @@ async def test_a_payer_that_runs_dry_is_warned_of_once(health: Health) -> None:
         ("payer runs dry", 19),
         ("payer runs dry", 3),
     ]
+
+
+async def test_who_answered_is_shown_and_each_round_is_read_once(health: Health) -> None:
+    chain, metrics = Chain(), Metrics()
+    monitor = Monitor(chain, {"eth": b""}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0)
+    await monitor.look()
+    assert metrics.shown(Gauge.REPORTERS, "eth") is None and chain.rounds_read == 0
+    for round_id in (7, 7, 8):
+        chain.state = replace(chain.state, round_id=round_id)
+        await monitor.look()
+    assert (metrics.shown(Gauge.REPORTERS, "eth"), metrics.shown(Gauge.SPREAD, "eth")) == (3, 0.45)
+    assert chain.rounds_read == 2
+
+
+async def test_an_oracle_whose_key_is_no_reporter_any_more_is_not_ready(health: Health) -> None:
+    chain, metrics = Chain(), Metrics()
+    monitor = Monitor(chain, {}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0)
+    health.turned("eth")
+    await monitor.look()
+    assert failing(health) == {} and metrics.shown(Gauge.IN_REACH, "default") == 1
+    chain.problem = "[keys] reporter is not among the committee's reporters"
+    await monitor.look()
+    assert failing(health) == {"committee default": chain.problem} and metrics.shown(Gauge.IN_REACH, "default") == 0
+    assert b'oracle_committee_in_reach{committee="default"} 0.0' in metrics.exposition()
