@@ -296,8 +296,12 @@ def a_feed_is_held(operator: Operator) -> None:
     explained = operator.follow("Incident: a feed is held")
     assert "2900 of" in explained and "is held" in explained and "σ" in explained
     assert re.search(r"paused +yes", operator.follow("Incident: a feed is held"))
-    operator.delivers("2000.40", Outcome.FAILED)
+    operator.publish("2000.40")
+    operator.until_told("the feed is paused, and is not reported")
+    key = f"{FEED}@{operator.moment}"
+    assert operator.ended(key) is None
     assert re.search(r"paused +no", operator.follow("Incident: a feed is held"))
+    operator.until(lambda: operator.ended(key) is Outcome.ACCEPTED, "the report that the pause has kept back")
     operator.delivers("2000.50")
     operator.until(lambda: operator.metrics()["oracle_feed_held"] == 0, "the hold's end")
 

@@ -35,15 +35,15 @@ _HINTS = {
     "ScoreOutOfRange": "the score {score} is outside the circuit's integers",
     "ProofRejected": "the verifier does not accept the proof of the statement that the hub wrote down",
     "FeedExists": "the hub has feed {feedId} already",
-    "InvalidConfig": "the feed's {field} is not valid",
+    "InvalidConfig": "the hub does not take the feed's {field}",
     "InvalidReporters": "the reporters are not distinct, too many, fewer than the quorum, one is zero or a contract, "
     "or the quorum is even",
-    "InvalidArchitecture": "the architecture's {field} is not valid",
+    "InvalidArchitecture": "the hub does not take the architecture's {field}",
     "UnknownArchitecture": "the hub has no architecture {architectureId}",
     "NoFixedCode": "there is no contract at the verifier's address {verifier}, or one whose code can be replaced",
-    "VerifierChanged": "the verifier {verifier} has other code than when its architecture was added, or that was in "
-    "the same transaction",
-    "InvalidModel": "the model's {field} is not valid",
+    "VerifierChanged": "the verifier {verifier} has other code than when its architecture was added",
+    "InvalidModel": "the model is refused for its {field} (modelNumber: the feed has it already; peers: it sees more "
+    "than the feed names; architectureId: the architecture takes no other model, or was added in the same transaction)",
     "NothingProposed": "nothing is proposed",
     "NotPaused": "feed {feedId} is not paused",
     "TooEarly": "the change takes effect at {activeFrom} (unix seconds), not before",
@@ -65,6 +65,8 @@ _HINTS = {
 _ADAPTER_HINTS = {
     "AggregatorExists": "the adapter exists, at {aggregator}",
     "InvalidTerms": "the adapter's {term} does not fit its other terms",
+    "AnswerUnavailable": "the feed is held, stale or paused (status {status}, paused {paused}, stale {stale}), and the "
+    "adapter is strict",
     "AnswerTooOld": "the last accepted answer was observed at {observedAt}, more than {bound} s ago",
     "SequencerDown": "the chain's sequencer is down",
     "GracePeriodNotOver": "the chain's sequencer is up since {upSince}, for less than the grace period of {grace} s",

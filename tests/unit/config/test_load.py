@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from oracle.config import Config, HttpSourceConfig, PackagedSourceConfig, load
+from oracle.config import (
+    AdapterConfig,
+    CommitteeConfig,
+    Config,
+    FeedConfig,
+    HttpSourceConfig,
+    PackagedSourceConfig,
+    load,
+)
 from oracle.core.errors import ConfigError
 from oracle.core.types import Kind
 from tests.unit.config.texts import MINIMAL, Load
@@ -51,12 +59,17 @@ def test_the_example_loads(project_root: Path) -> None:
     assert config.prover.srs == "insecure-local"
 
 
-def test_the_example_names_every_key_of_the_chain_and_keys_sections(project_root: Path) -> None:
+def test_the_example_names_every_key_of_its_tables(project_root: Path) -> None:
     text = (project_root / "config.example.toml").read_text(encoding="utf-8")
     for section in ("chain", "keys", "prover", "journal", "deploy"):
         annotation: Any = Config.model_fields[section].annotation
         missing = [name for name in annotation.model_fields if f"{name} =" not in text]
         assert missing == [], section
+    told = text.split("# Who signs.", 1)[1]
+    for table in (CommitteeConfig, FeedConfig, AdapterConfig):
+        missing = [name for name in table.model_fields if f"{name} = " not in told and f"[[feeds.{name}]]" not in told]
+        # What an absolute feed has instead is told at the end, in words.
+        assert {name for name in missing if f"`{name}`" not in told} == set(), table.__name__
 
 
 def test_values_are_exact_decimals(read: Load) -> None:
