@@ -61,6 +61,9 @@ THROUGHPUT = {
 BATCHED = "daemon-batched"
 """A daemon whose feeds share proofs, beside one whose feeds don't."""
 
+FLEET = {"daemon-1000": ("private", 1_000), "daemon-1000-public": ("public", 1_000)}
+"""One daemon with very many feeds, all due every minute: visibility of the weights, feeds."""
+
 VISIBILITIES = ("public", "private")
 SUBMISSIONS = {
     f"submit-{visibility}-b{batch}-q{signatures}": (visibility, batch, signatures)
@@ -110,7 +113,7 @@ BASELINES = ("onchain-quadratic", "groth16-quadratic")
 BESIDE_BASELINES = ("quadratic-private-b1", "quadratic-verdict-b1")
 """Circuits whose proofs take turns with the baseline's."""
 
-CASES = (*GROUPS, *THROUGHPUT, BATCHED, *BASELINES, *SUBMISSIONS, *CLAIMS)
+CASES = (*GROUPS, *THROUGHPUT, BATCHED, *FLEET, *BASELINES, *SUBMISSIONS, *CLAIMS)
 
 
 def matching(patterns: Sequence[str]) -> list[str]:

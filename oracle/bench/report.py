@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from oracle.bench import baselines, claims, estimates, submissions
-from oracle.bench.cases import BATCHED, CLAIMS, DEFAULT, DEFAULTS, GROUPS, REPORTED, SUBMISSIONS, THROUGHPUT
+from oracle.bench import baselines, claims, estimates, fleet, submissions
+from oracle.bench.cases import BATCHED, CLAIMS, DEFAULT, DEFAULTS, FLEET, GROUPS, REPORTED, SUBMISSIONS, THROUGHPUT
 from oracle.bench.ezkl_defaults import reason_of
 
 
@@ -68,6 +68,8 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
             f"({of['feeds_per_transaction']} of {of['feeds']} feeds in a transaction); singly "
             f"{of['singly']['observations_per_s']} and {of['singly']['gas_per_feed']:,}"
         )
+    for case in (case for case in FLEET if case in report):
+        console.print(f"{case}: {fleet.told(report[case])}")
     if "baselines" in report:
         console.print(baselines.table(report))
     if "estimator" in report:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oracle.bench import baselines, batched, claims, estimates, submissions
+from oracle.bench import baselines, batched, claims, estimates, fleet, submissions
 from oracle.bench.cases import (
     BASELINES,
     BATCHED,
@@ -23,6 +23,7 @@ from oracle.bench.cases import (
     CLAIMS,
     DEFAULT,
     DEFAULTS,
+    FLEET,
     GROUPS,
     MODELS,
     QUADRATIC,
@@ -57,6 +58,7 @@ async def run(
     echo: Echo,
     cases: Sequence[str] = CASES,
     observations: int = 40,
+    minutes: int = fleet.MINUTES,
 ) -> dict[str, Any]:
     """Measure, print a table, and write the report.
 
@@ -68,6 +70,7 @@ async def run(
         cases: The cases to run, from `CASES`.
         observations: How many the daemon takes to the chain, 5 to `MAX_OBSERVATIONS`; latency and memory are
             measured meanwhile.
+        minutes: How long the cases `FLEET` run, at least one.
 
     Returns:
         The report as it was written.
@@ -78,9 +81,9 @@ async def run(
         Fatal: A step failed; the message has its last words.
     """
     unknown = sorted(set(cases) - set(CASES))
-    if unknown or not cases or repeat < 1 or not WARM_ROUND < observations <= MAX_OBSERVATIONS:
+    if unknown or not cases or min(repeat, minutes) < 1 or not WARM_ROUND < observations <= MAX_OBSERVATIONS:
         raise ValueError(
-            f"cases {list(cases)} must be of {list(CASES)}, repeat {repeat} at least 1, "
+            f"cases {list(cases)} must be of {list(CASES)}, repeat {repeat} and minutes {minutes} at least 1, "
             f"observations {observations} more than {WARM_ROUND} and at most {MAX_OBSERVATIONS}"
         )
     began = time.perf_counter()
@@ -109,6 +112,9 @@ async def run(
             report[case] = await _throughput(case, work)
         if BATCHED in cases:
             report[BATCHED] = await batched.run(work / BATCHED, observed(observations), echo)
+        for case in (case for case in cases if case in FLEET):
+            visibility, feeds = FLEET[case]
+            report[case] = await fleet.run(work / case, feeds, visibility, minutes, echo)
         if chosen := [case for case in cases if case in BASELINES]:
             report["baselines"] = await baselines.run(chosen, repeat, work, echo)
     if submitted := [case for case in cases if case in SUBMISSIONS]:

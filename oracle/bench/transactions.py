@@ -46,8 +46,8 @@ def bare_call(abi: Any, proof: bytes, instances: Sequence[int]) -> bytes:
     return Interface(abi).encode_call("verifyProof", proof, list(instances))
 
 
-def mined(chain: Anvil, to: str, data: bytes) -> dict[str, Any]:
-    """Mine a transaction with this call, and return its receipt as the node gives it.
+def mined(chain: Anvil, to: str, data: bytes, caller: int = CALLER) -> dict[str, Any]:
+    """Mine a transaction with this call by one of the chain's accounts, and return its receipt as the node gives it.
 
     It is given plenty of gas. With too little, a verifier can return false instead of reverting, and an estimate is
     the least with which nothing reverts.
@@ -55,7 +55,7 @@ def mined(chain: Anvil, to: str, data: bytes) -> dict[str, Any]:
     Raises:
         Fatal: It reverted.
     """
-    call = {"from": chain.accounts[CALLER].address, "to": to, "data": "0x" + data.hex(), "gas": hex(PLENTY)}
+    call = {"from": chain.accounts[caller].address, "to": to, "data": "0x" + data.hex(), "gas": hex(PLENTY)}
     receipt: dict[str, Any] = chain.rpc("eth_sendTransactionSync", call, timeout=60.0)
     if int(receipt["status"], 16) != 1:
         raise Fatal(f"transaction {receipt['transactionHash']} to {to} reverted")

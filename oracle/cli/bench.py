@@ -26,6 +26,13 @@ from oracle.cli.options import FILE
     is_flag=True,
     help="Measure instead how proofs grow from 100 to 1,000,000 weights, and a split model. Takes long.",
 )
+@click.option(
+    "--minutes",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How long the cases daemon-1000 run: a thousand feeds, all due every minute.",
+)
 @click.option("--plot", type=FILE, help="With --growth: write the plot to this file.")
 @click.option(
     "--out",
@@ -35,7 +42,7 @@ from oracle.cli.options import FILE
     help="The report to write, as JSON.",
 )
 def bench_command(
-    repeat: int, patterns: tuple[str, ...], cold_setup: bool, growth: bool, plot: Path | None, out: Path
+    repeat: int, patterns: tuple[str, ...], cold_setup: bool, growth: bool, minutes: int, plot: Path | None, out: Path
 ) -> None:
     """Measure proving, gas and latency on this machine, side by side with ezkl's defaults."""
     import asyncio
@@ -49,4 +56,4 @@ def bench_command(
     from oracle.bench.run import run
 
     cases = matching(patterns) if patterns else CASES
-    asyncio.run(run(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo, cases=cases))
+    asyncio.run(run(repeat=repeat, cold_setup=cold_setup, out=out, echo=click.echo, cases=cases, minutes=minutes))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oracle.bench import growth, submissions, zoo
+from oracle.bench import fleet, growth, submissions, zoo
 from oracle.bench.cases import CASES, SUBMISSIONS
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.ezkl_defaults import chosen_of, default_flips
@@ -198,6 +198,23 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         assert 3_100 + 96 * 4 < a_signature < 13_000
     printed = "\n".join(said)
     assert all(f"{report[case]['gas']:,}" in printed for case in cases)
+
+
+@pytest.mark.slow
+async def test_a_daemon_with_many_feeds_reports_all_of_them_together(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five feeds, of which four fit one proof, are due every three seconds: none is lost, and each ends once."""
+    monkeypatch.setattr(fleet, "toolchain", SimpleNamespace(build_dir=folder))
+    for name, value in {"PERIOD_S": 3, "POLL_S": 3, "BATCH": 4, "_SCRAPE_S": 0.2}.items():
+        monkeypatch.setattr(fleet, name, value)
+    found = await fleet.run(tmp_path / "new", 5, "public", 2, said.append)
+    assert (found["observations"] + found["missing"], found["open"], found["ends"]["failed"]) == (10, 0, 0)
+    assert found["ends"]["accepted"] >= 5 and found["ends"]["held"] == 0
+    assert found["feeds_per_transaction"] > 1 and 50_000 < found["gas_per_feed"] < 600_000
+    assert 0 < found["latency_s"]["p50"] <= found["latency_s"]["p99"]
+    assert found["daemon_rss_mb"] > 10 and found["mean_steps_s"]["prove"] > 0
+    assert fleet.told(found).startswith("5 feeds, due 2 times, once in 3 s: ")
 
 
 async def test_claims(tmp_path: Path, said: list[str]) -> None:
