@@ -25,14 +25,14 @@ from oracle.core.gate import HoldPolicy
 from oracle.core.report import SignedReport
 from oracle.core.types import FeedState, HeldAnswer, Round, Status
 
-__all__ = ["explain_feed"]
+__all__ = ["JudgedReport", "as_judged", "explain_feed", "find_report"]
 
 _SIGNED = {Feature.SPREAD, Feature.COUNT}
 """Features that follow from the signed answers."""
 
 
 @dataclass(frozen=True)
-class _Report:
+class JudgedReport:
     """A report to explain.
 
     Attributes:
@@ -70,15 +70,9 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
     async with connect(config.chain) as rpc:
         hub = Hub(rpc, deployment.hub)
         terms, now = await hub.feed_config(feed_id), await hub.feed_state(feed_id)
-        report = await _find(hub, feed, now, round_id)
+        report = await find_report(hub, feed, now, round_id)
         detector = detector_of(deployed_artifact(config, deployment, report.model_number))
-        events = [
-            event
-            for event in await hub.logs(deployment.block, await rpc.block_number())
-            if (event.feed_id, event.round_id) == (feed_id, report.round_id)
-        ]
-        report = await _exact(hub, report, detector.features, events, _policy(terms))
-        signed = await _signed(hub, report, detector.features, events)
+        report, signed = await as_judged(hub, report, detector.features, since=deployment.block)
     return explain(
         _explained(feed, terms),
         detector,
@@ -91,8 +85,18 @@ async def explain_feed(config: Config, feed: str, round_id: int | None = None) -
     )
 
 
-async def _find(hub: Hub, feed: str, now: FeedState, round_id: int | None) -> _Report:
-    """Read the report that a round was made of, or that is held instead of becoming it."""
+async def find_report(hub: Hub, feed: str, now: FeedState, round_id: int | None) -> JudgedReport:
+    """Read the report that a round was made of, or that is held instead of becoming it.
+
+    Args:
+        hub: The hub.
+        feed: The feed's name, for messages.
+        now: The feed's state.
+        round_id: The round; None: the hold if there is one, else the latest round.
+
+    Raises:
+        DataError: There is no such round.
+    """
     next_round = now.round_id + 1
     if round_id is None:
         round_id = next_round if now.held else now.round_id
@@ -103,16 +107,42 @@ async def _find(hub: Hub, feed: str, now: FeedState, round_id: int | None) -> _R
         raise DataError(f"feed {feed} has the rounds 1 to {now.round_id}{held}: there is no round {round_id}")
     if round_id == next_round and now.held is not None:
         # With the hold, because the latest held answer was judged with the gap of the first one.
-        return _Report(round_id, now.held.model_number, now, now.held.answer, now.held.observed_at, now.held, None)
+        return JudgedReport(round_id, now.held.model_number, now, now.held.answer, now.held.observed_at, now.held, None)
     first = max(1, round_id - encoding.RING_SIZE - 1)
     rounds = await hub.rounds(now.feed_id, first, round_id)
     found = rounds[-1]
-    return _Report(round_id, found.model_number, _before(now, rounds), found.answer, found.observed_at, None, found)
+    return JudgedReport(
+        round_id, found.model_number, _before(now, rounds), found.answer, found.observed_at, None, found
+    )
+
+
+async def as_judged(
+    hub: Hub, report: JudgedReport, listed: Sequence[Feature], *, since: int
+) -> tuple[JudgedReport, SignedContext]:
+    """Return a report with all that a model's features depend on: the state before it, and what reporters signed.
+
+    Args:
+        hub: The hub.
+        report: The report, as `find_report` has it.
+        listed: The model's features.
+        since: The block from which on the hub's events are looked for.
+
+    Raises:
+        DataError: The endpoint lacks the history that this needs.
+    """
+    feed_id = report.before.feed_id
+    events = [
+        event
+        for event in await hub.logs(since, await hub.rpc.block_number())
+        if (event.feed_id, event.round_id) == (feed_id, report.round_id)
+    ]
+    report = await _exact(hub, report, listed, events, _policy(await hub.feed_config(feed_id)))
+    return report, await _signed(hub, report, listed, events)
 
 
 async def _exact(
-    hub: Hub, report: _Report, listed: Sequence[Feature], events: Sequence[RoundEvent], policy: HoldPolicy
-) -> _Report:
+    hub: Hub, report: JudgedReport, listed: Sequence[Feature], events: Sequence[RoundEvent], policy: HoldPolicy
+) -> JudgedReport:
     """Return a round's report with everything in the state before it that the model's features depend on."""
     if report.round is None:
         return report
@@ -143,7 +173,9 @@ async def _exact(
     return replace(report, before=before)
 
 
-async def _signed(hub: Hub, report: _Report, listed: Sequence[Feature], events: Sequence[RoundEvent]) -> SignedContext:
+async def _signed(
+    hub: Hub, report: JudgedReport, listed: Sequence[Feature], events: Sequence[RoundEvent]
+) -> SignedContext:
     """Return what the features take from the signed report. Its calldata is read only if they take something."""
     if not encoding.peers_needed(listed) and (report.round is not None or not _SIGNED.intersection(listed)):
         found = report.round
@@ -161,7 +193,7 @@ async def _signed(hub: Hub, report: _Report, listed: Sequence[Feature], events: 
     return SignedContext(signed.spread(own, state.kind, state.sigma), signed.count(own), tuple(peers))
 
 
-async def _report_of(hub: Hub, report: _Report, events: Sequence[RoundEvent]) -> SignedReport:
+async def _report_of(hub: Hub, report: JudgedReport, events: Sequence[RoundEvent]) -> SignedReport:
     """Return the signed report, from the calldata that carried it."""
     for event in events:
         if event.observed_at != report.observed_at:

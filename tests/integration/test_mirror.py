@@ -118,7 +118,8 @@ class World:
         return self.now
 
 
-async def _deploy(chain: Anvil, path: Path) -> Deployment:
+async def deployed_hub(chain: Anvil, path: Path) -> Deployment:
+    """Deploy a hub with three feeds: two alone, and one that has them as its peers."""
     async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
         committee = CommitteePlan("default", tuple(chain.accounts[each].address for each in REPORTERS))
         feeds = (
@@ -139,7 +140,7 @@ def deployed(
     anvil: Callable[..., Anvil], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Anvil, Deployment]]:
     with anvil(start_time=START) as chain:
-        yield chain, asyncio.run(_deploy(chain, tmp_path_factory.mktemp("chain") / "deployment.json"))
+        yield chain, asyncio.run(deployed_hub(chain, tmp_path_factory.mktemp("chain") / "deployment.json"))
 
 
 @pytest.fixture
