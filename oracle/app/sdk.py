@@ -91,6 +91,8 @@ class FeedRound:
         published_at: The time of its block, UTC.
         model_number: The hub's number of the model that judged it.
         score_ratio: Its score in thousandths of the limit; above 0 it was confirmed after a hold.
+        count: How many reporters answered.
+        spread: How far apart their answers were, in thousandths of sigma.
     """
 
     round_id: int
@@ -99,6 +101,8 @@ class FeedRound:
     published_at: dt.datetime
     model_number: int
     score_ratio: int
+    count: int
+    spread: int
 
 
 class FeedReader:
@@ -183,6 +187,8 @@ class FeedReader:
                     published_at=_moment(found.published_at),
                     model_number=found.model_number,
                     score_ratio=found.score_ratio,
+                    count=found.count,
+                    spread=found.spread,
                 )
                 for found in await hub.rounds(feed_id, first, last)
             ]

@@ -46,6 +46,9 @@ def test_the_page_as_written(
     assert latest.held is None and not latest.paused
     rounds = names["reader"].rounds()
     assert [float(each.answer) for each in rounds] == names["values"]
+    assert {(each.count, each.spread) for each in rounds} == {(1, 0)}
+    [committee] = names["found"].committees
+    assert (committee.name, committee.epoch, committee.problem) == ("default", 1, "")
     assert names["reader"].rounds(2, 3) == rounds[1:3]
     assert names["report"].ok and names["report"].verified == 4
     assert names["found"].journal["accepted"] == 4 and not names["found"].journal["open"]
