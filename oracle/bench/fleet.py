@@ -49,7 +49,8 @@ _EPOCH = 1_700_000_000
 _SEED = 1_000
 _DEPLOYER = 0
 _PATIENCE_S = 900.0
-_SCRAPE_S = 10.0
+_SCRAPE_S = 60.0
+"""Seconds between two looks at the metrics: with a thousand feeds, to write them down keeps the daemon busy a while."""
 
 
 async def run(folder: Path, feeds: int, visibility: str, minutes: int, echo: Echo) -> dict[str, Any]:

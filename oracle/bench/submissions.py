@@ -464,6 +464,9 @@ COLUMNS = (
     "most per feed",
 )
 
+_SHORT = ("gas", "per feed", "calldata", "verifier", "hub", "verification", "hub per feed", "no adapter", "target")
+"""The columns' titles in a terminal."""
+
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the rows of the submissions that were measured, each with its case."""
@@ -487,8 +490,8 @@ def table(report: Mapping[str, Any]) -> Table:
     """Return the gas by case, for people."""
     title = f"gas; the hub has {report['hub_bytes']:,} bytes of code"
     found = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
-    found.add_column("case")
-    for column in COLUMNS:
+    found.add_column("case", no_wrap=True)
+    for column in _SHORT:
         found.add_column(column, justify="right")
     for row in rows(report):
         found.add_row(*row)
