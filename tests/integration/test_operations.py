@@ -176,6 +176,11 @@ class Operator:
             return None  # the journal is being created
         return row
 
+    def has_looked(self) -> bool:
+        """Return whether the daemon knows of every comparison that the hub has made."""
+        tally = self.tally()
+        return tally is not None and self.metrics().get("oracle_shadow_compared") == tally.compared
+
     def journal(self) -> Journal:
         return Journal(self.folder / "journal.sqlite", read_only=True)
 
@@ -353,6 +358,7 @@ def a_model_is_replaced(operator: Operator) -> None:
     operator.until(lambda: operator.ended(report.keys[0]) is Outcome.ACCEPTED, "the report")
     for price in ("2000.90", "2001.00", "2001.10", "2001.20", "2001.30", "2001.40"):
         operator.until(operator.is_idle, "the end of its shadow")
+        operator.until(operator.has_looked, "the daemon's look at what the hub has compared")
         operator.delivers(price)
     operator.until(operator.is_idle, "the end of all")
     tally = operator.tally()
