@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oracle.claims import Feature, ModelSpec
+from oracle.claims import ClaimFeature, ModelSpec
 from tests.models import model, node, weights
 
 QUARTERS = ("low", "middle", "high", "top")
@@ -19,7 +19,7 @@ def linear(matrix: np.ndarray, bias: np.ndarray, names: tuple[str, ...]) -> Mode
         [weights("w", matrix), weights("b", bias)],
     )
     assert len(bias) == count
-    return ModelSpec("linear", graph, tuple(Feature(f"x{at}") for at in range(features)), classes=names)
+    return ModelSpec("linear", graph, tuple(ClaimFeature(f"x{at}") for at in range(features)), classes=names)
 
 
 def centroids() -> ModelSpec:
