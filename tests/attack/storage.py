@@ -1,4 +1,4 @@
-"""Where the hub keeps what, and how to change it by force: what a hub with other code could have written."""
+"""The hub's storage slots, and how to change them by force: what a hub with other code could have written."""
 
 from __future__ import annotations
 

@@ -323,7 +323,7 @@ def test_a_peer_twice(rig: Rig, rounds: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(("sigmas", "is_seen"), [(10, True), (50, False)])
 def test_a_peer_that_is_held(rig: Rig, sigmas: int, is_seen: bool) -> None:
-    """What counts is what reporters signed of it now, not if the hub has accepted it, up to the clip."""
+    """Its answer counts as reporters signed it now, accepted by the hub or not, up to the clip."""
     assert rig.accepts(rig.honest(PEER, Sighting(moved(sigmas), 100)))
     before = rig.state(PEER)
     assert before.status is Status.HELD
