@@ -80,7 +80,13 @@ def test_a_model_is_replaced_and_the_change_taken_back(workspace: Workspace) -> 
 
 
 def test_what_the_hub_refuses_is_said(workspace: Workspace) -> None:
-    refused(workspace, "propose-model", "one", "1", says="InvalidModel: the model is refused for its modelNumber .*the feed has it already")
+    refused(
+        workspace,
+        "propose-model",
+        "one",
+        "1",
+        says="InvalidModel: the model is refused for its modelNumber .*the feed has it already",
+    )
     refused(workspace, "propose-model", "one", "7", says="UnknownModel: the hub has no model number 7")
     refused(workspace, "activate-model", "one", says="NothingProposed")
     refused(workspace, "rollback-model", "one", says="NoPreviousModel")
