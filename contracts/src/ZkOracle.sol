@@ -88,6 +88,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     {
         changeDelay = changeDelay_;
         aggregatorFactory = factory;
+        // slither-disable-next-line missing-zero-check -- zero means that no lens is named
         lens = lens_;
         _aggregatorCodeHash = factory.initCodeHash();
         if (guardian != address(0)) _grantRole(GUARDIAN_ROLE, guardian);
@@ -693,10 +694,6 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     function _changeDefaultAdminDelay(uint48 newDelay) internal override {
         if (newDelay < changeDelay) revert HandoverTooShort(newDelay, changeDelay);
         super._changeDefaultAdminDelay(newDelay);
-    }
-
-    function _activeFrom() internal view returns (uint64) {
-        return uint64(block.timestamp) + changeDelay;
     }
 
     /// @dev An unknown feed has an all-zero configuration; a known one has a heartbeat.

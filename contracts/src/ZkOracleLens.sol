@@ -120,12 +120,14 @@ contract ZkOracleLens is IZkOracleLens {
         override
         returns (IZkOracle.Proposals memory proposed)
     {
+        // slither-disable-next-line unused-return -- it reverts if there is no such feed
         HubReader.config(hub, feedId);
         return _proposals(HubReader.word(hub, HubReader.feedSlot(feedId) + 7));
     }
 
     /// @inheritdoc IZkOracleLens
     function shadow(IZkOracle hub, bytes32 feedId) external view override returns (IZkOracle.ShadowTally memory tally) {
+        // slither-disable-next-line unused-return -- it reverts if there is no such feed
         HubReader.config(hub, feedId);
         bytes32[] memory words = HubReader.words(hub, HubReader.feedSlot(feedId) + 7, 3);
         uint256 counts = uint256(words[2]);
@@ -206,6 +208,7 @@ contract ZkOracleLens is IZkOracleLens {
                 readings
             )
         );
+        // slither-disable-next-line unused-return -- the domain has no salt and no extensions
         (, string memory name, string memory version, uint256 chainId, address verifying,,) =
             IERC5267(address(hub)).eip712Domain();
         bytes32 domain = keccak256(

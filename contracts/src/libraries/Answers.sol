@@ -72,6 +72,7 @@ library Answers {
         pure
         returns (int128 answer, int256 lowest, int256 highest, uint256 count, bool isMedian)
     {
+        // slither-disable-next-line divide-before-multiply -- the division is exact: words are rows of columns
         uint256 rows = words.length / columns;
         // A row that is not there has no answer.
         answer = NO_ANSWER;

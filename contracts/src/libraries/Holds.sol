@@ -48,6 +48,7 @@ library Holds {
         // Only an anomalous answer can become a new level. Answers that are held for another reason stay held, however
         // often they come.
         if (report.reason == IZkOracle.HoldReason.ANOMALOUS) {
+            // slither-disable-next-line incorrect-equality -- a counter that only this function writes
             if (held.anomalies == 0) (held.anomalousSince, held.anomalousSeenAt) = (report.observedAt, seenAt);
             if (held.anomalies != type(uint16).max) ++held.anomalies;
             if (_isConfirmed(config, held)) return true;
