@@ -202,7 +202,7 @@ def _by_time(entries: Sequence[Entry]) -> list[list[Entry]]:
 def _memory(ran: DaemonRun) -> dict[str, Any]:
     """Return the memory over time: a sample for each minute, and the most."""
     each: dict[int, tuple[int, int]] = {}
-    for sample in ran.memory:
+    for sample in (sample for sample in ran.memory if sample.daemon):  # it may have ended just then
         each[int(sample.seconds) // 60] = (sample.daemon, sample.provers)
     return {
         "daemon_rss_mb": megabytes(ran.parent),

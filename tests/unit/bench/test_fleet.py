@@ -49,6 +49,7 @@ def test_what_the_daemon_never_saw_is_missing_and_what_has_not_ended_is_open() -
 
 def test_memory_is_told_by_the_minute() -> None:
     samples = [MemorySample(second, 100_000_000 + second * 1_000_000, 50_000_000) for second in (1, 59, 61, 100)]
+    samples.append(MemorySample(121, 0, 0))  # it had ended
     assert fleet._memory(DaemonRun(samples)) == {
         "daemon_rss_mb": 200.0, "with_provers_rss_mb": 250.0, "rss_mb_by_minute": [159.0, 200.0],
     }  # fmt: skip
