@@ -682,12 +682,11 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         }
     }
 
-    /// @dev A handover ends what the old admin could do, as a guardian too. It would otherwise keep a role that nobody
-    /// remembers. The new admin grants the role to whom it trusts.
-    function _acceptDefaultAdminTransfer() internal override {
-        address before = defaultAdmin();
-        super._acceptDefaultAdminTransfer();
-        _revokeRole(GUARDIAN_ROLE, before);
+    /// @dev Who is admin no longer, after a handover or by renouncing, is no guardian either. It would otherwise keep a role
+    /// that nobody remembers. A new admin grants the role to whom it trusts.
+    function _revokeRole(bytes32 role, address account) internal override returns (bool isRevoked) {
+        if (role == DEFAULT_ADMIN_ROLE) super._revokeRole(GUARDIAN_ROLE, account);
+        return super._revokeRole(role, account);
     }
 
     /// @dev Whoever takes the admin's key could otherwise make handovers immediate first.

@@ -219,6 +219,20 @@ contract RolesTest is OracleTest {
         _expectAllowed(GUARDIAN, abi.encodeCall(hub.pause, (feedId)));
     }
 
+    /// @dev Without an admin, nobody could take the role from the one who renounced, nor end the pauses that it makes.
+    function test_whoRenouncesIsNoGuardianEither() public {
+        bytes32 guardian = hub.GUARDIAN_ROLE();
+        vm.startPrank(ADMIN);
+        hub.grantRole(guardian, ADMIN);
+        hub.beginDefaultAdminTransfer(address(0));
+        skip(DELAY + 1);
+        hub.renounceRole(bytes32(0), ADMIN);
+        vm.stopPrank();
+        assertEq(hub.defaultAdmin(), address(0));
+        _expectDenied(ADMIN, guardian, abi.encodeCall(hub.pause, (feedId)));
+        _expectAllowed(GUARDIAN, abi.encodeCall(hub.pause, (feedId)));
+    }
+
     /// @dev Whoever takes the admin's key must not be able to hand over faster than to change a feed.
     function test_handoverDelayIsNotBelowTheChangeDelay() public {
         vm.startPrank(ADMIN);

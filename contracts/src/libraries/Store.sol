@@ -100,8 +100,8 @@ struct Store {
 /// @dev The place of the hub's store, by ERC-7201: keccak256(keccak256("verifiable-oracle.hub") − 1) & ~0xff. It does not
 /// depend on the contracts that the hub inherits from, so that readers of the storage can rely on it.
 library Stores {
-    bytes32 internal constant SLOT =
-        keccak256(abi.encode(uint256(keccak256("verifiable-oracle.hub")) - 1)) & ~bytes32(uint256(0xff));
+    /// @dev Written out, because the compiler would compute it anew at each use.
+    bytes32 internal constant SLOT = 0x0deade891f142b96440e45fd99081e4e6f8ab91bffd5401da7382970ac455500;
 
     /// @notice Where a feed is stored, to be kept in memory.
     function slotOf(Feed storage feed) internal pure returns (bytes32 slot) {
