@@ -489,6 +489,7 @@ contract AdministrationTest is OracleTest {
     function test_noCommitteeBeyondTheLast() public {
         bytes32 slot = keccak256(abi.encode(uint256(keccak256("verifiable-oracle.hub")) - 1)) & ~bytes32(uint256(0xff));
         uint256 word = uint256(vm.load(address(hub), slot));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(uint32(word >> 32), 2);
         vm.store(address(hub), slot, bytes32(word | (0xfffffe << 32)));
         vm.startPrank(ADMIN);

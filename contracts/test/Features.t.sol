@@ -191,6 +191,7 @@ contract FeaturesTest is Test {
     function testFuzz_varianceStaysWithinItsBounds(uint32 stored, int16 moved, uint16 gap) public pure {
         int256 move = bound(int256(moved), -Features.CLIP, Features.CLIP);
         uint256 gap_ = bound(gap, Features.GAP_ONE, uint256(Features.CLIP));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         uint256 square = uint256(move * move) / gap_;
         if (square > 32_767) square = 32_767;
         uint256 expected = uint256(stored) - stored / 64 + square * 2 ** 17 / 64;
@@ -257,6 +258,7 @@ contract FeaturesTest is Test {
         }
         Circuit circuit = CircuitSlot.pack(address(1), seed % 2 == 0, 0, length, 1, 1, 4);
         uint256[] memory instances = new uint256[](1 + 4 * (length + 1));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         Instances.writeWindow(instances, circuit, index, bytes32(codes), table, ring);
         uint256 offset = (seed % 2 == 0 ? 1 : 0) + index * length;
         for (uint256 i = 0; i < instances.length; ++i) {

@@ -192,6 +192,7 @@ contract GasTest is OracleTest {
         for (uint256 i = 0; i < count; ++i) {
             if (!_isAmong(scenario.ids, due, ids[i])) continue;
             draft.roundIds[i] = lens.feedState(hub, ids[i]).roundId + 1;
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             draft.scores[position] = _scores(score - int256(position) * 7_919);
             ++position;
         }

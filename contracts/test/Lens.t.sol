@@ -43,11 +43,13 @@ contract LensTest is OracleTest {
         vm.startPrank(ADMIN);
         for (uint256 i = 0; i < 64; ++i) {
             // Zeros and bytes beyond ASCII count like all others.
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             text = bytes.concat(text, bytes1(uint8(i * 37)));
             ids[i] = _addFeed(string(text), IZkOracle.Kind.ABSOLUTE, trio);
         }
         text = "";
         for (uint256 i = 0; i < 64; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             text = bytes.concat(text, bytes1(uint8(i * 37)));
             assertEq(bytes(lens.feedConfig(hub, ids[i]).description), text);
         }
@@ -96,6 +98,7 @@ contract LensTest is OracleTest {
         assertEq(abi.encode(lens.architecture(hub, id)), abi.encode(expected));
         assertEq(lens.architectureCount(hub), 2);
         uint256 modelHash = bindsModel ? 1 + seed % (R - 1) : 0;
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         uint128 unit = 1 + uint128(seed % type(uint40).max);
         uint16 number = _addModel(modelHash, id, bytes32(seed), unit);
         IZkOracle.Model memory model = IZkOracle.Model(modelHash, id, bytes32(seed), unit);
@@ -131,6 +134,7 @@ contract LensTest is OracleTest {
             vm.expectRevert(abi.encodeWithSelector(IZkOracle.UnknownArchitecture.selector, i));
             lens.architecture(hub, i);
             vm.expectRevert(abi.encodeWithSelector(IZkOracle.UnknownModel.selector, i));
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             lens.model(hub, uint16(i));
         }
     }
@@ -413,21 +417,26 @@ contract LensTest is OracleTest {
         assertEq(_word(uint256(keccak256(abi.encode(STORE + 2)))), uint256(feedId));
         uint256 model = _entry(STORE + 4, modelNumber);
         assertEq(_word(model), MODEL_HASH);
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(bytes6(bytes32(_word(model + 1))), bytes6(FEATURES));
         assertEq(_word(model + 1) << 48, 0);
         assertEq(_word(model + 2), uint256(keccak256("artifact")));
         assertEq(_word(model + 3), architectureId);
         // Circuits: the model's, with its unit, and the architecture's.
         uint256 shape = _word(_entry(STORE + 6, uint256(architectureId) << 8));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(address(uint160(shape)), address(verifier1));
         assertEq(shape >> 160, (1 << 32) | (2 << 24) | (1 << 16) | (uint256(LENGTH) << 8) | 1);
         uint256 circuit = _word(_entry(STORE + 5, uint256(modelNumber) << 8));
         assertEq(circuit << 48, shape << 48);
         assertTrue(circuit >> 208 != 0);
         shape = _word(_entry(STORE + 6, (uint256(architectureId) << 8) | 1));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(address(uint160(shape)), address(verifier4));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(uint16(shape >> 192), 4);
         assertEq(bytes32(_word(_entry(STORE + 7, (uint256(architectureId) << 8) | 1))), address(verifier4).codehash);
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(bytes6(bytes32(_word(_entry(STORE + 8, architectureId)))), bytes6(FEATURES));
         assertEq(_word(_entry(STORE + 9, architectureId)), 0);
         vm.prank(ADMIN);
@@ -498,8 +507,11 @@ contract LensTest is OracleTest {
         assertEq(bytes32(_word(slot + 6)), config.peers[1]);
         assertEq(_word(slot + 10), uint256(bytes32(bytes(config.description))) | (bytes(config.description).length * 2));
         uint256 round = _word(_entry(slot + 11, 1));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(uint128(round), uint128(PRICE));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(uint32(round >> 128), _now());
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(uint16(round >> 192), number);
         assertEq(round >> 248, 3);
         // Held words, and the proposals.
@@ -511,10 +523,12 @@ contract LensTest is OracleTest {
         _report(feedId, PRICE / 2, 1);
         slot = _entry(STORE + 1, uint256(feedId));
         assertEq(_word(slot) & 4, 4);
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(_word(slot + 2), uint256(uint128(PRICE / 2)) * (2 ** 128 + 1));
         assertEq(uint32(_word(slot + 3)), _now());
         assertEq(_word(slot + 4), 0);
         assertEq(_word(slot + 7), (uint256(second) << 192) | (_now() - 60 + DELAY));
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         uint256 expected = (uint256(2 ** 24 - 300) << 192) | (2 << 160) | (uint256(_now()) << 128) | uint128(PRICE / 2);
         assertEq(_word(slot + 8), (5 << 224) | (1 << 216) | expected);
         assertEq(_word(slot + 9), (1 << 64) | 6);

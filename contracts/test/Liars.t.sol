@@ -70,6 +70,7 @@ contract LiarsTest is OracleTest {
         submission = _proven(draft);
         for (uint256 row = 0; row < draft.answers.length; ++row) {
             if (draft.answers[row][0] == answer) continue;
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             submission.medians[0] = bytes1(uint8(row));
             vm.expectRevert(abi.encodeWithSelector(IZkOracle.NotTheMedian.selector, feed));
             hub.submit(submission);

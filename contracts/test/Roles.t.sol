@@ -98,10 +98,13 @@ contract RolesTest is OracleTest {
     /// @dev What a library returns is what the hub returns, byte for byte.
     function test_resultsPassThrough() public {
         vm.startPrank(ADMIN);
+        // forge-lint: disable-next-line(unchecked-call) -- only its effects matter
         (, bytes memory result) = address(hub).call(abi.encodeCall(hub.addCommittee, (signers, 3)));
         assertEq(result, abi.encode(uint256(3)));
+        // forge-lint: disable-next-line(unchecked-call) -- only its effects matter
         (, result) = address(hub).call(abi.encodeCall(hub.addFeed, (_other(), second)));
         assertEq(result, abi.encode(keccak256("other")));
+        // forge-lint: disable-next-line(unchecked-call) -- only its effects matter
         (, result) = address(hub).call(abi.encodeCall(hub.pause, (feedId)));
         assertEq(result, "");
     }

@@ -134,8 +134,10 @@ contract SpreadTest is OracleTest {
             if (count == 5) answers[0] = 99e8;
             Draft memory draft = _draft(id, answers, -1);
             draft.modelNumber = number;
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             assertEq(_window(draft, 0, hex"03")[0], int256(count));
             _submit(draft);
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             IZkOracle.Round memory round = hub.getRound(id, uint32(count) - 2);
             assertEq(round.count, count);
             // Of four answers, the median is the upper one of the two.
@@ -231,6 +233,7 @@ contract SpreadTest is OracleTest {
     function _accept(bytes32 id, int128[3] memory answers, uint256 spread) internal {
         uint32 before = lens.feedState(hub, id).roundId;
         Draft memory draft = _of(id, answers);
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         assertEq(_window(draft, 0, hex"0203"), _pair(int256(spread), 3));
         _submit(draft);
         assertEq(lens.feedState(hub, id).roundId, before + 1);
@@ -254,6 +257,7 @@ contract SpreadTest is OracleTest {
             if (answers[i] < lowest) lowest = answers[i];
             if (answers[i] > highest) highest = answers[i];
         }
+        // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         uint256 apart = uint256((highest - lowest) * 1e5 / lowest);
         return apart > 32_767 ? 32_767 : apart;
     }

@@ -77,6 +77,7 @@ contract SubmitIfNewerTest is OracleTest {
     function _draftOfThree(bytes32[] memory ids) internal view returns (Draft memory) {
         (int128[] memory answers, int256[] memory scores) = (new int128[](3), new int256[](3));
         for (uint256 i = 0; i < 3; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
             (answers[i], scores[i]) = (PRICE + int128(int256(i * 100)), -1 - int256(i));
         }
         return _draftOf(ids, answers, scores, 1);

@@ -65,6 +65,7 @@ library Features {
     {
         if (relative && (answer <= 0 || base <= 0)) return (0, false);
         moved = move(relative, sigma, answer, base);
+        // forge-lint: disable-next-line(unsafe-typecast) -- a positive constant
         isSeen = magnitude(moved) < uint256(CLIP);
     }
 
