@@ -5,12 +5,12 @@ import {AggregatorInterface} from "../src/interfaces/AggregatorV2V3Interface.sol
 import {IZkAggregator} from "../src/interfaces/IZkAggregator.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {IZkOracleLens} from "../src/interfaces/IZkOracleLens.sol";
-import {OracleTest} from "./OracleTest.sol";
+import {ThreeFeedsTest} from "./ThreeFeedsTest.sol";
 
 // forge-lint: disable-start(unsafe-typecast) -- loop counters
 
 /// @dev The way of a report through the hub: accepted, held, confirmed; with one feed and with several.
-contract SubmitTest is OracleTest {
+contract SubmitTest is ThreeFeedsTest {
     function test_firstRound() public {
         vm.expectEmit(address(hub));
         emit IZkOracle.RoundAccepted(feedId, 1, PRICE, _now(), modelNumber, _scores(-500), false, RELAYER);
@@ -322,25 +322,6 @@ contract SubmitTest is OracleTest {
         _submit(draft);
         assertEq(lens.feedState(hub, ids[0]).roundId, 2);
         assertEq(lens.feedState(hub, ids[2]).roundId, 2);
-    }
-
-    function _addThree() internal returns (bytes32[] memory ids) {
-        ids = new bytes32[](3);
-        ids[0] = feedId;
-        vm.startPrank(ADMIN);
-        ids[1] = _addFeed("BTC / USD", IZkOracle.Kind.RELATIVE, solo);
-        ids[2] = _addFeed("spread", IZkOracle.Kind.ABSOLUTE, solo);
-        vm.stopPrank();
-        _sort(ids);
-    }
-
-    /// @dev All of them are due, with scores below zero.
-    function _draftOfThree(bytes32[] memory ids) internal view returns (Draft memory) {
-        (int128[] memory answers, int256[] memory scores) = (new int128[](3), new int256[](3));
-        for (uint256 i = 0; i < 3; ++i) {
-            (answers[i], scores[i]) = (PRICE + int128(int256(i * 100)), -1 - int256(i));
-        }
-        return _draftOf(ids, answers, scores, 1);
     }
 
     function test_unboundArchitectureHasNoHashInTheStatement() public {

@@ -2,10 +2,10 @@
 pragma solidity 0.8.30;
 
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
-import {OracleTest} from "./OracleTest.sol";
+import {ThreeFeedsTest} from "./ThreeFeedsTest.sol";
 
 /// @dev `submitIfNewer`: what a consumer calls that brings a report in its own transaction.
-contract SubmitIfNewerTest is OracleTest {
+contract SubmitIfNewerTest is ThreeFeedsTest {
     function test_submitIfNewerDoesNothingTwice() public {
         bytes32[] memory ids = _addThree();
         Draft memory draft = _draftOfThree(ids);
@@ -61,26 +61,6 @@ contract SubmitIfNewerTest is OracleTest {
         submission.feedIds[0] = keccak256("nothing");
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.UnknownFeed.selector, submission.feedIds[0]));
         hub.submitIfNewer(submission);
-    }
-
-    function _addThree() internal returns (bytes32[] memory ids) {
-        ids = new bytes32[](3);
-        ids[0] = feedId;
-        vm.startPrank(ADMIN);
-        ids[1] = _addFeed("BTC / USD", IZkOracle.Kind.RELATIVE, solo);
-        ids[2] = _addFeed("spread", IZkOracle.Kind.ABSOLUTE, solo);
-        vm.stopPrank();
-        _sort(ids);
-    }
-
-    /// @dev All of them are due, with scores below zero.
-    function _draftOfThree(bytes32[] memory ids) internal view returns (Draft memory) {
-        (int128[] memory answers, int256[] memory scores) = (new int128[](3), new int256[](3));
-        for (uint256 i = 0; i < 3; ++i) {
-            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
-            (answers[i], scores[i]) = (PRICE + int128(int256(i * 100)), -1 - int256(i));
-        }
-        return _draftOf(ids, answers, scores, 1);
     }
 
     function _digestOf(bytes32[] memory ids) internal view returns (bytes32) {

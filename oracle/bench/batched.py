@@ -16,6 +16,7 @@ from typing import Any
 
 from oracle.app.deploy import deploy
 from oracle.bench.cases import BATCHED
+from oracle.bench.configuration import chain_and_keys
 from oracle.bench.daemon import WARM_ROUND, run_daemon
 from oracle.bench.models import default_model
 from oracle.chain.local import toolchain
@@ -106,16 +107,7 @@ sources = [{{ type = "replay", file = "recording.csv", speed = "max" }}]
 """
         for index in range(FEEDS)
     )
-    return f"""# Written by `oracle bench`.
-[chain]
-rpc_url = "{chain.rpc_url}"
-chain_id = {chain.chain_id}
-deployment = "deployment.json"
-
-[keys]
-reporter = {{ anvil_account = 1 }}
-submitter = {{ anvil_account = 0 }}
-
+    return f"""{chain_and_keys(chain)}
 [prover]
 artifacts = "{toolchain.build_dir() / "artifacts"}"
 srs = "insecure-local"

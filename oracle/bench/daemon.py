@@ -21,6 +21,7 @@ from oracle.app.deploy import deploy
 from oracle.bench.cases import REPORTED
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.commands import oracle_command
+from oracle.bench.configuration import chain_and_keys
 from oracle.bench.memory import megabytes, resident
 from oracle.bench.models import default_model
 from oracle.bench.proofs import Proofs
@@ -171,16 +172,7 @@ def _config(case: str, folder: Path, chain: Anvil, observations: int, workers: i
     """Return a configuration like a user's, for a chain whose time is the last recorded one."""
     visibility, disclosure = REPORTED[case]
     end = observed(observations)[-1].observed_at
-    return f"""# Written by `oracle bench`.
-[chain]
-rpc_url = "{chain.rpc_url}"
-chain_id = {chain.chain_id}
-deployment = "deployment.json"
-
-[keys]
-reporter = {{ anvil_account = 1 }}
-submitter = {{ anvil_account = 0 }}
-
+    return f"""{chain_and_keys(chain)}
 [prover]
 artifacts = "{folder / "artifacts"}"
 visibility = "{visibility}"

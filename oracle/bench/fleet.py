@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.app.deploy import deploy, terms
+from oracle.bench.configuration import chain_and_keys
 from oracle.bench.daemon import DaemonRun, run_daemon
 from oracle.bench.memory import megabytes
 from oracle.bench.models import default_model
@@ -230,16 +231,7 @@ sources = [{{ type = "replay", file = "feed-{index:04}.csv", speed = 1, timestam
 """
         for index in range(feeds)
     )
-    return f"""# Written by `oracle bench`.
-[chain]
-rpc_url = "{chain.rpc_url}"
-chain_id = {chain.chain_id}
-deployment = "deployment.json"
-
-[keys]
-reporter = {{ anvil_account = 1 }}
-submitter = {{ anvil_account = 0 }}
-
+    return f"""{chain_and_keys(chain)}
 [prover]
 artifacts = "{toolchain.build_dir() / "artifacts"}"
 visibility = "{visibility}"

@@ -88,6 +88,10 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
         return key_path(location), f"must be {context['expected']}"
     if kind == "string_pattern_mismatch":
         return key_path(location), "must be 1 to 40 of a-z, 0-9, '-' and '_', the first no '-' or '_'"
+    if kind == "too_long":
+        return key_path(
+            location
+        ), f"has {context['actual_length']} entries, but at most {context['max_length']} are allowed"
     message = _PLAIN_MESSAGES.get(kind, details["msg"])
     return key_path(location), message.replace("Input should be", "must be").replace("\n", " ")
 

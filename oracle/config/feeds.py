@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -157,6 +157,10 @@ class FeedConfig(Section):
         poll_interval: Seconds between two readings of the sources.
         sources: The sources, each a table of its kind.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("quorum", "reporters"), "it belongs to the feed's committee: see [[committees]]"
+    )
 
     name: Name
     description: Annotated[str, Field(min_length=1), AfterValidator(_description)]

@@ -139,7 +139,7 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
 
 
 _LABELS: dict[Enum, str] = {Distribution.STEP_SECONDS: "step", Gauge.IN_REACH: "committee"}
-"""What a metric is divided by, if not by feed: then that thing's name is given in place of the feed's."""
+"""The label of a metric that is not told by feed. The name of that thing is given in place of the feed's."""
 
 
 class Metrics:

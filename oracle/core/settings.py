@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -149,6 +149,9 @@ class Section(BaseModel):
     # Input is hidden because it may be a secret; the validators quote what is not.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Keys that people look for in this table, and where they belong."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -160,9 +163,10 @@ class Section(BaseModel):
         lines: list[InitErrorDetails] = []
         meant: set[str] = set()
         for key in unknown:
-            near = difflib.get_close_matches(str(key), known, n=1)
+            near = [] if key in cls.elsewhere else difflib.get_close_matches(str(key), known, n=1)
             meant.update(near)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            hint = cls.elsewhere.get(str(key), hint)
             lines.append({"type": wrong(f"unknown key; {hint}"), "loc": (key,), "input": None})
         try:
             handler({key: value for key, value in data.items() if key in known})

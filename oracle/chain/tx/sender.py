@@ -42,7 +42,7 @@ GAS_MARGIN = 1.25
 """The state may move between estimate and block, to a path that needs more (a fresh slot, another event)."""
 
 ROOM = 1.1
-"""What is allowed for where a transaction is simulated with the gas that others of its kind were estimated to need."""
+"""The factor by which a transaction may need more gas than others of its kind, where it is simulated with theirs."""
 
 _LOOKS_UNTIL_TAKEN = 3
 """Looks at a used nonce without a receipt of ours until it counts as another's: the two are not shown at once."""

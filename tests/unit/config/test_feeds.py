@@ -54,7 +54,7 @@ def test_peers_are_named_by_their_descriptions_and_go_to_the_contract_as_ids(rea
     [
         ('["ETH / USD"]', "peers", "names the feed itself"),
         ('["BTC / USD", "BTC / USD"]', "peers", "names a feed twice"),
-        ('["A", "B", "C"]', "peers", "at most 2 items"),
+        ('["A", "B", "C"]', "peers", "has 3 entries, but at most 2 are allowed"),
         (
             '["BTC-USD"]',
             r"peers\[0\]",
@@ -109,6 +109,12 @@ def test_an_absolute_feed_with_several_sources_needs_a_spread(read: Load) -> Non
         read(ABSOLUTE + SECOND_SOURCE, ONE)
     config = read(ABSOLUTE + SECOND_SOURCE, ONE, ("sigma", "max_source_spread = 0.5\nsigma"))
     assert config.feeds[0].max_source_spread == Decimal("0.5")
+
+
+@pytest.mark.parametrize("line", ["quorum = 3", 'reporters = ["0x1"]'])
+def test_a_key_of_the_committee_is_sent_there(read: Load, line: str) -> None:
+    with pytest.raises(ConfigError, match=r"feeds\[0\]\.\w+: unknown key; it belongs to .*\[\[committees\]\]"):
+        read(MINIMAL, ("sigma", f"{line}\nsigma"), ONE)
 
 
 def test_one_source_of_several_is_never_enough(read: Load) -> None:
