@@ -9,14 +9,34 @@ from decimal import Decimal
 from pathlib import Path
 
 from oracle.core.errors import DataError
+from oracle.core.types import Kind
 from oracle.sources.packaged.series import load_series
 from oracle.sources.replay.csv_file import header, load_table
 
-__all__ = ["Recording", "load_packaged", "load_recording"]
+__all__ = ["PeerSeries", "Recording", "load_packaged", "load_recording"]
 
 TIME_COLUMNS = ("time", "timestamp", "unix", "updated_at", "observed_at", "date", "datetime")
 
 VALUE_COLUMNS = ("value", "answer", "price", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSeries:
+    """Another feed's answers, at the times of a recording.
+
+    Attributes:
+        name: Its name, for reports.
+        values: Its last answer at or before each time; None before its first one.
+        kind: How its moves are measured.
+        decimals: Decimals of its answers.
+        sigma: See `oracle.core.encoding.move`; None: it is found in the first half, as the feed's own.
+    """
+
+    name: str
+    values: tuple[Decimal | None, ...]
+    kind: Kind = Kind.RELATIVE
+    decimals: int = 8
+    sigma: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +48,16 @@ class Recording:
         times: Unix seconds, strictly rising.
         venues: Values by venue, one for each time; None where the venue said nothing.
         others: Another asset's values, which a fault may take for this one's.
+        peers: The feed's peers: at most `oracle.core.encoding.MAX_PEERS`.
+        bad: Stretches that are known to be wrong, as first and last unix second: a hold there is no false one.
     """
 
     name: str
     times: tuple[int, ...]
     venues: Mapping[str, tuple[Decimal | None, ...]]
     others: tuple[tuple[Decimal, ...], ...] = ()
+    peers: tuple[PeerSeries, ...] = ()
+    bad: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)
