@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from oracle.core.types import Kind
-from oracle.detectors.interface import Detector, Disclosure, Lesson
+from oracle.detectors.interface import Detector, Disclosure, Lesson, LessonSeries
 from oracle.detectors.registry import parse
 from oracle.detectors.trainers.arch import Arch
 from oracle.detectors.trainers.arch_window import ArchWindow
@@ -40,8 +40,10 @@ def reports(sources: int = 1) -> Reports:
 @cache
 def lesson(sources: int = 1) -> Lesson:
     found = reports(sources)
-    seen = windows(found, Terms(sigma_of(found, 900, 60), 60))
-    return Lesson(seen[:900], seen[:1_200], features_of(found), Fraction(20, 10_000), seed=1)
+    terms = Terms(sigma_of(found, 900, 60), 60)
+    seen = windows(found, terms)
+    series = LessonSeries("walk", found.kind, terms.sigma, 60, 0, sources, slice(0, 900), slice(0, 1_200))
+    return Lesson(seen[:900], seen[:1_200], features_of(found), Fraction(20, 10_000), 1, (series,))
 
 
 def network(inputs: int = 4) -> bytes:

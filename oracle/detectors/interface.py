@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from oracle.core.encoding import Feature
+from oracle.core.types import Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,15 +147,41 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A trainer's input: windows as the contract derives them, in time order.
+class LessonSeries:
+    """A series' part of a lesson.
 
     Attributes:
-        fit: Windows that coefficients are fitted to, oldest first.
-        calibrate: Later windows, on which the thresholds are set.
-        features: The feature list of these windows: a standard one, of all past moves.
+        name: Its name, for messages.
+        kind: How its moves are measured.
+        sigma: The feed's: ppm, or answer units.
+        heartbeat: The feed's, in seconds.
+        peers: How many peers it has; the features of others are 0.
+        sources: How many sources it has; with one, the spread is 0.
+        fit: The place of its windows in `Lesson.fit`.
+        calibrate: The place of its windows in `Lesson.calibrate`.
+    """
+
+    name: str
+    kind: Kind
+    sigma: int
+    heartbeat: int
+    peers: int
+    sources: int
+    fit: slice
+    calibrate: slice
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A trainer's input: windows as the contract derives them, of one series after the other, each in time order.
+
+    Attributes:
+        fit: Windows that coefficients are fitted to.
+        calibrate: The windows on which the thresholds are set: those of `fit`, and later ones.
+        features: The feature list of these windows: all features there are, the move first and the gap last.
         budget: Share of the calibration windows that may be held.
         seed: Seed of whatever is drawn.
+        series: The series, in the order of their windows.
     """
 
     fit: Sequence[tuple[int, ...]]
@@ -162,11 +189,17 @@ class Lesson:
     features: tuple[Feature, ...]
     budget: Fraction
     seed: int
+    series: tuple[LessonSeries, ...]
 
     @property
     def spread(self) -> bool:
-        """True if the windows have the spread of the sources."""
-        return Feature.SPREAD in self.features
+        """True if a series has several sources."""
+        return any(each.sources > 1 for each in self.series)
+
+    @property
+    def peers(self) -> int:
+        """The most peers that a series has."""
+        return max(each.peers for each in self.series)
 
 
 class Trainer(Protocol):

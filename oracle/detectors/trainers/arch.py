@@ -9,7 +9,7 @@ from oracle.detectors.kinds.polynomial_parts import Sum
 from oracle.detectors.trainers.calibration import calibrated
 from oracle.detectors.trainers.estimation import FLOOR, arch_weights
 from oracle.detectors.trainers.shapes import Part, Shape
-from oracle.detectors.trainers.windows import check_lesson
+from oracle.detectors.trainers.windows import STANDARD, check_lesson
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +21,4 @@ class Arch:
         check_lesson(lesson)
         weights = arch_weights(lesson)
         shape = Shape("spike", (Sum(0, 1),), float(FLOOR), (Part(1, 1 + len(weights), weights),))
-        return calibrated(name, [shape], lesson.features, lesson)
+        return calibrated(name, [shape], STANDARD, lesson)

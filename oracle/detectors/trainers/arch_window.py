@@ -9,7 +9,7 @@ from oracle.detectors.kinds.polynomial_parts import Sum
 from oracle.detectors.trainers.calibration import calibrated
 from oracle.detectors.trainers.estimation import DRIFT_FLOOR, FLOOR
 from oracle.detectors.trainers.shapes import Part, Shape
-from oracle.detectors.trainers.windows import MOVES, check_lesson
+from oracle.detectors.trainers.windows import MOVES, STANDARD, check_lesson
 
 NEAR = 4
 """Past moves of the near output; the far output has the others."""
@@ -35,7 +35,7 @@ class ArchWindow:
     def fit(self, name: str, lesson: Lesson) -> Detector:
         """Fit the outputs; see `Trainer`."""
         check_lesson(lesson)
-        return calibrated(name, self.shapes(), lesson.features, lesson)
+        return calibrated(name, self.shapes(), STANDARD, lesson)
 
     def shapes(self) -> list[Shape]:
         """Return the outputs before calibration."""

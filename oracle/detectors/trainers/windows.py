@@ -8,12 +8,15 @@ from fractions import Fraction
 
 import numpy as np
 
-from oracle.core.encoding import RING_SIZE, Feature
+from oracle.core.encoding import RING_SIZE, Feature, window_features
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Lesson
 
 MOVES = RING_SIZE + 1
 """Moves of the longest window: the one now, and all that the hub keeps."""
+
+STANDARD = window_features(MOVES + 1)
+"""The longest standard feature list: the moves and the gap."""
 
 LEAST_WINDOWS = 200
 """With fewer windows, a fit would not hold tomorrow."""

@@ -27,7 +27,8 @@ from oracle.core import encoding
 from oracle.core.types import Kind
 from oracle.detectors.kinds.quadratic import PAST, QuadraticModel, Training
 from oracle.detectors.trainers.estimation import COEFFICIENT_STEP, DRIFT_FLOOR, FLOOR, arch_coefficients, significant
-from oracle.detectors.training.reports import Reports, Terms, windows
+from oracle.detectors.trainers.windows import STANDARD, cut
+from oracle.detectors.training.reports import FEATURES, Reports, Terms, windows
 
 Progress = Callable[[str], None]
 
@@ -117,7 +118,11 @@ def train(load: Callable[[TrainingSeries], Reports], progress: Progress = lambda
     """
     found = {series: before(load(series), series.until) for series in SERIES}
     sigmas = {series.name: sigma_ppm(found[series]) for series in SERIES}
-    featured = [window for series in SERIES for window in windows(found[series], Terms(sigmas[series.name], HEARTBEAT))]
+    featured = [
+        window
+        for series in SERIES
+        for window in cut(windows(found[series], Terms(sigmas[series.name], HEARTBEAT)), FEATURES, STANDARD)
+    ]
     fits = []
     for series in SERIES:
         if series.fitted:

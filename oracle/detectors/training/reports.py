@@ -3,12 +3,15 @@
 A window has the moves before its own, whatever split they are in: the past may be known. Sigma and heartbeat are those
 of the training split, coefficients are fitted to it, thresholds are set on it and the validation split, and the test
 split only measures.
+
+A stretch that is known to be wrong is treated as if the gate had held all of it: its reports are nobody's past.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +25,38 @@ FIRST_WINDOW = PAST + 1
 MOST_SIGMA = 2**64 - 1
 
 
+FEATURES = (
+    encoding.Feature.MOVE,
+    *encoding.PAST,
+    encoding.Feature.VARIANCE,
+    *(feature for pair in encoding.PEER_FEATURES for feature in pair),
+    encoding.Feature.COUNT,
+    encoding.Feature.SPREAD,
+    encoding.Feature.GAP,
+)
+"""The feature list of `windows`: all that the hub derives."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedPeer:
+    """What a feed's reports have of one of its peers.
+
+    Attributes:
+        name: The peer's name.
+        kind: How its moves are measured.
+        decimals: Decimals of its answers.
+        sigma: Its own: ppm, or answer units.
+        answers: Its last answer at or before each report, in its answer units; None where it has none, or one that is
+            too old.
+    """
+
+    name: str
+    kind: Kind
+    decimals: int
+    sigma: int
+    answers: tuple[int | None, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Reports:
     """A feed's reports, oldest first.
@@ -33,6 +68,9 @@ class Reports:
         answers: The answers, in answer units.
         lowest: The lowest answer of each report, where several sources gave one; else empty.
         highest: The highest, likewise.
+        counts: How many sources gave an answer, likewise.
+        peers: The feed's peers, at most two.
+        bad: Stretches that are known to be wrong: first and last unix second.
     """
 
     kind: Kind
@@ -41,6 +79,9 @@ class Reports:
     answers: tuple[int, ...]
     lowest: tuple[int, ...] = ()
     highest: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    peers: tuple[ReportedPeer, ...] = ()
+    bad: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)
@@ -49,6 +90,14 @@ class Reports:
     def spread(self) -> bool:
         """True if several sources gave each report."""
         return bool(self.lowest)
+
+    def is_bad(self, at: int) -> bool:
+        """Return True if a report is in a stretch that is known to be wrong."""
+        return any(first <= self.times[at] <= last for first, last in self.bad)
+
+    def good(self, end: int | None = None) -> list[int]:
+        """Return the indices of the reports that are in no bad stretch, of the first `end` reports."""
+        return [at for at in range(len(self) if end is None else end) if not self.is_bad(at)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +115,7 @@ class Terms:
 
 def heartbeat_of(reports: Reports, end: int) -> int:
     """Return the median time between two of the first `end` reports, in seconds."""
-    return max(1, round(statistics.median(b - a for a, b in pairwise(reports.times[:end]))))
+    return max(1, round(statistics.median(reports.times[b] - reports.times[a] for a, b in pairwise(reports.good(end)))))
 
 
 def sigma_of(reports: Reports, end: int, heartbeat: int) -> int:
@@ -76,7 +125,7 @@ def sigma_of(reports: Reports, end: int, heartbeat: int) -> int:
     """
     squares = []
     relative = reports.kind is Kind.RELATIVE
-    known = zip(reports.answers[:end], reports.times[:end], strict=True)
+    known = [(reports.answers[at], reports.times[at]) for at in reports.good(end)]
     for (before, then), (after, now) in pairwise(known):
         step = (after - before) / min(after, before) * 1_000_000 if relative else float(after - before)
         squares.append(step * step * encoding.GAP_ONE / encoding.gap(now, then, heartbeat))
@@ -85,23 +134,76 @@ def sigma_of(reports: Reports, end: int, heartbeat: int) -> int:
 
 def spread_of(reports: Reports, terms: Terms, at: int) -> int:
     """Return how far apart the sources of a report were, in thousandths of sigma: what the contract makes a feature."""
+    if not reports.spread:
+        return 0
     return encoding.spread(reports.kind, terms.sigma, reports.lowest[at], reports.highest[at])
 
 
+def count_of(reports: Reports, at: int) -> int:
+    """Return how many sources gave a report."""
+    return reports.counts[at] if reports.counts else 1
+
+
+def peer_moves(reports: Reports, at: int, base: int) -> tuple[tuple[int, int], ...]:
+    """Return each peer's move from the feed's last accepted report to a report, and 1 if it could be measured.
+
+    Args:
+        reports: The reports.
+        at: The index of the report.
+        base: The index of the last accepted one.
+    """
+    found = []
+    for peer in reports.peers:
+        now, kept = peer.answers[at], peer.answers[base]
+        if now is None or kept is None:
+            found.append((0, 0))
+        else:
+            found.append(encoding.peer_move(encoding.PeerAnswer(peer.kind, peer.sigma, now), kept))
+    return tuple(found)
+
+
 def features_of(reports: Reports) -> tuple[encoding.Feature, ...]:
-    """Return the feature list of `windows`: the standard one, with all past moves and the spread if there is one."""
-    return encoding.window_features(PAST + (3 if reports.spread else 2), reports.spread)
+    """Return the feature list of `windows`: all that the hub derives, also what these reports have not."""
+    return FEATURES
 
 
 def windows(reports: Reports, terms: Terms) -> list[tuple[int, ...]]:
-    """Return the full feature vector of each report that has one, as if all before it had been accepted.
+    """Return the feature vector of each report, as if all good ones before it had been accepted.
 
-    The first vector is that of the report with the index `FIRST_WINDOW`.
+    The first vector is that of the report with the index `FIRST_WINDOW`. Reports of bad stretches have one too; see
+    `counted`.
     """
-    moves = [encoding.move(reports.kind, terms.sigma, after, before) for before, after in pairwise(reports.answers)]
-    gaps = [encoding.gap(after, before, terms.heartbeat) for before, after in pairwise(reports.times)]
-    found = []
-    for now in range(PAST, len(moves)):
-        tail = (spread_of(reports, terms, now + 1), gaps[now]) if reports.spread else (gaps[now],)
-        found.append((*reversed(moves[now - PAST : now + 1]), *tail))
+    found: list[tuple[int, ...]] = []
+    past: Sequence[int] = (0,) * PAST
+    variance, base = encoding.VARIANCE_START, -1
+    for at, (answer, time) in enumerate(zip(reports.answers, reports.times, strict=True)):
+        moved, gap, peers = 0, encoding.GAP_ONE, ((0, 0),) * len(reports.peers)
+        if base >= 0:
+            moved = encoding.move(reports.kind, terms.sigma, answer, reports.answers[base])
+            gap = encoding.gap(time, reports.times[base], terms.heartbeat)
+            peers = peer_moves(reports, at, base)
+        if at >= FIRST_WINDOW:
+            beside = [value for pair in (*peers, *((0, 0),) * (encoding.MAX_PEERS - len(peers))) for value in pair]
+            derived = (
+                variance >> encoding.VARIANCE_BITS,
+                *beside,
+                count_of(reports, at),
+                spread_of(reports, terms, at),
+            )
+            found.append((moved, *past, *derived, gap))
+        if not reports.is_bad(at):
+            if base >= 0:
+                past = encoding.push_move(past, moved)
+                variance = encoding.variance(variance, moved, gap)
+            base = at
+    return found
+
+
+def counted(reports: Reports) -> list[bool]:
+    """Return, for each report, if it counts: it is in no bad stretch, and enough good reports are before it."""
+    found, good = [], 0
+    for at in range(len(reports)):
+        is_good = not reports.is_bad(at)
+        found.append(is_good and good >= FIRST_WINDOW)
+        good += is_good
     return found

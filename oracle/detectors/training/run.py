@@ -11,7 +11,7 @@ from typing import Any
 
 from oracle.config import TrainingConfig
 from oracle.core.errors import DataError
-from oracle.detectors.interface import Detector, Lesson, Trainer
+from oracle.detectors.interface import Detector, Lesson, LessonSeries, Trainer
 from oracle.detectors.registry import trainer_class
 from oracle.detectors.training import card_text, model_card, reports
 from oracle.detectors.training.data import LEAST_ROWS, TrainingData, check, read_file
@@ -86,7 +86,11 @@ def train(config: TrainingConfig, data: TrainingData | None = None, progress: Pr
     fit, calibrate = windows[: train_end - first], windows[: validation_end - first]
     progress(f"fit of {config.detector.type} to {len(fit)} windows")
     budget = Fraction(config.budget.false_holds_per_10k) / 10_000
-    lesson = Lesson(fit, calibrate, reports.features_of(history), budget, config.seed)
+    sources = len(config.data.value_columns) if history.spread else 1
+    series = LessonSeries(
+        data.source, history.kind, sigma, heartbeat, 0, sources, slice(0, len(fit)), slice(0, len(calibrate))
+    )
+    lesson = Lesson(fit, calibrate, reports.features_of(history), budget, config.seed, (series,))
     detector = trainer(config).fit(config.detector.name, lesson)
     progress("replay through the gate")
     ends = (train_end, validation_end)

@@ -16,8 +16,9 @@ from oracle.core import encoding, gate
 from oracle.core.types import Kind, Outcome
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.detectors.trainers.estimation import significant
+from oracle.detectors.trainers.windows import cut
 from oracle.detectors.training import default_model
-from oracle.detectors.training.reports import Terms, windows
+from oracle.detectors.training.reports import FEATURES, Terms, windows
 from scripts.train_default_model import load
 
 MODEL = QuadraticModel.default()
@@ -58,7 +59,8 @@ def test_windows_are_what_the_contract_derives() -> None:
         derived.append(encoding.features(state, answer, time, MODEL.features, tolerance=POLICY.tolerance))
         verdict = gate.judge(state, POLICY, answer, time, (-1, -1), score_unit=1, published_at=time)
         state = verdict.state
-    assert windows(recorded, Terms(sigma, default_model.HEARTBEAT)) == derived[13:]
+    found = windows(recorded, Terms(sigma, default_model.HEARTBEAT))
+    assert cut(found, FEATURES, MODEL.features) == derived[13:]
 
 
 def test_training_looks_at_nothing_that_the_demonstration_replays() -> None:
@@ -78,7 +80,8 @@ def test_the_fit_keeps_its_budget_on_the_training_ranges() -> None:
     spikes = drifts = seen = 0
     for series in default_model.SERIES:
         recorded = default_model.before(load(series), series.until)
-        for window in windows(recorded, Terms(MODEL.training.series[series.name], default_model.HEARTBEAT)):
+        full = windows(recorded, Terms(MODEL.training.series[series.name], default_model.HEARTBEAT))
+        for window in cut(full, FEATURES, MODEL.features):
             spike, drift = MODEL.score_int(window)
             spikes, drifts, seen = spikes + (spike > 0), drifts + (drift > 0), seen + 1
     # Weights are rounded to ten bits and thresholds up, so one observation more or less is within the tolerance.
