@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,12 +14,13 @@ from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, Kind, Status
-from oracle.detectors.evaluation.recording import Recording
+from oracle.detectors.evaluation.recording import PeerSeries, Recording
+from oracle.detectors.training.repeats import usual_repeats
 from oracle.detectors.training.reports import Reports, heartbeat_of, sigma_of
 from oracle.sources.aggregate import AggregationPolicy, aggregate
 from oracle.sources.interface import Reading
 
-__all__ = ["FeedOptions", "FeedSettings", "History", "Prepared", "Tick", "prepare", "tick_of"]
+__all__ = ["FeedOptions", "FeedSettings", "History", "PeerTerms", "Prepared", "Tick", "prepare", "tick_of"]
 
 
 WARM_UP = 64
@@ -27,9 +28,6 @@ WARM_UP = 64
 
 LEAST = 200
 """Ticks that must be left to evaluate: with fewer, no rate means anything."""
-
-_MARGIN = 2
-"""Repetitions that the repeat rule allows beyond the longest run of the first half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,12 @@ class PeerTerms:
     Attributes:
         kind: How its moves are measured.
         sigma: As a feed's.
+        name: Its name, for reports.
     """
 
     kind: Kind
     sigma: int
+    name: str = "peer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Tick:
 
     Attributes:
         time: Unix seconds.
-        value: None if too few venues spoke, or they disagree, so that nothing is reported.
+        value: None if too few venues spoke, or they disagree, or a peer has no answer yet: nothing is reported.
         answer: The value in answer units.
         spread: The largest distance between two agreeing venues, in thousandths of sigma.
         outliers: Venues that were left out.
@@ -132,6 +132,15 @@ class Prepared:
     def evaluated(self) -> int:
         """The number of ticks that count."""
         return len(self.ticks) - self.begin
+
+    @cached_property
+    def bad(self) -> frozenset[int]:
+        """The indices of ticks that are known to be wrong: a hold there is no false one."""
+        return frozenset(
+            index
+            for first, last in self.recording.bad
+            for index in range(bisect_left(self.recording.times, first), bisect_right(self.recording.times, last))
+        )
 
     @cached_property
     def values(self) -> tuple[Decimal | None, ...]:
@@ -248,7 +257,11 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
     if not 1 <= least <= venues:
         raise DataError(f"{recording.name}: at least {least} sources are demanded, but there are {venues}")
     aggregation = AggregationPolicy(options.kind, least, options.max_source_spread)
-    bare = tuple(tick_of(recording, index, aggregation, options.decimals) for index in range(len(recording)))
+    peers = _peer_answers(recording)
+    bare = tuple(
+        with_peers(tick_of(recording, index, aggregation, options.decimals), peers[index])
+        for index in range(len(recording))
+    )
     spoken = [tick for tick in bare if tick.answer is not None]
     needed = LEAST * (2 if part == "second-half" else 1) + encoding.RING_SIZE
     if len(spoken) < needed:
@@ -275,7 +288,7 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
         raise DataError(
             f"{recording.name}: its first half does not move, so there is no sigma; give --sigma, or more --decimals"
         )
-    repeats = find_max_repeats(past) if options.max_repeats is None else options.max_repeats
+    repeats = usual_repeats(learnt.times, learnt.answers) if options.max_repeats is None else options.max_repeats
     delay = heartbeat if options.confirm_delay is None else options.confirm_delay
     feed = FeedSettings(
         options.kind,
@@ -284,11 +297,68 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
         heartbeat,
         HoldPolicy(options.confirmations, delay, options.tolerance, repeats),
         aggregation,
+        tuple(_terms(recording, peer, number, past, heartbeat) for number, peer in enumerate(recording.peers)),
     )
     # The spread is measured in sigmas, which are known only now.
     ticks = tuple(with_spread(tick, recording, index, feed) for index, tick in enumerate(bare))
     begin = half if part == "second-half" else encoding.RING_SIZE + 2
     return Prepared(recording, feed, ticks, begin)
+
+
+def _peer_answers(recording: Recording) -> list[tuple[int | None, ...]]:
+    """Return the answers of a recording's peers at each row, in their answer units.
+
+    Raises:
+        DataError: There are too many peers, or one has another number of values.
+    """
+    if len(recording.peers) > encoding.MAX_PEERS:
+        raise DataError(
+            f"{recording.name}: {len(recording.peers)} peers; the hub takes {encoding.MAX_PEERS} at most: leave out "
+            "those that move least with the feed"
+        )
+    for peer in recording.peers:
+        if len(peer.values) != len(recording):
+            raise DataError(
+                f"{recording.name}: the peer {peer.name} has {len(peer.values)} values, one is needed for each of the "
+                f"{len(recording)} times"
+            )
+    columns = [
+        [None if value is None else encoding.answer_from_decimal(value, peer.decimals) for value in peer.values]
+        for peer in recording.peers
+    ]
+    return list(zip(*columns, strict=True)) if columns else [()] * len(recording)
+
+
+def _terms(recording: Recording, peer: PeerSeries, number: int, past: Sequence[Tick], heartbeat: int) -> PeerTerms:
+    """Return the terms of a peer; a sigma that was not given is found in the first half, over the feed's heartbeat.
+
+    Raises:
+        DataError: It can't be found.
+    """
+    if peer.sigma is not None:
+        return PeerTerms(peer.kind, peer.sigma, peer.name)
+    answers = tuple(tick.peers[number] for tick in past)
+    if peer.kind is Kind.RELATIVE and min(answers) <= 0:
+        raise DataError(
+            f"{recording.name}: the peer {peer.name} has a value that is not above zero; it needs the kind absolute, "
+            "or more decimals"
+        )
+    known = Reports(peer.kind, peer.decimals, tuple(tick.time for tick in past), answers)
+    sigma = sigma_of(known, len(past), heartbeat)
+    if sigma < 1:
+        raise DataError(
+            f"{recording.name}: the peer {peer.name} does not move in the first half, so it has no sigma: give one, or "
+            "leave the peer out"
+        )
+    return PeerTerms(peer.kind, sigma, peer.name)
+
+
+def with_peers(tick: Tick, answers: Sequence[int | None]) -> Tick:
+    """Return the tick with its peers' answers; without a value, as the hub refuses it, if one has none."""
+    known = tuple(answer for answer in answers if answer is not None)
+    if len(known) < len(answers):
+        return Tick(tick.time, None, None)
+    return replace(tick, peers=known) if known else tick
 
 
 def tick_of(
@@ -346,12 +416,3 @@ def with_spread(
     ]
     spread = encoding.spread(feed.kind, feed.sigma, min(answers), max(answers))
     return replace(tick, spread=spread, count=len(answers))
-
-
-def find_max_repeats(past: Sequence[Tick]) -> int:
-    """Return two more exact repetitions than the longest run of the first half; at most 255."""
-    longest = run = 0
-    for earlier, later in pairwise(past):
-        run = run + 1 if later.answer == earlier.answer else 0
-        longest = max(longest, run)
-    return min(encoding.UINT8_MAX, longest + _MARGIN)
