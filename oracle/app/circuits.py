@@ -40,7 +40,7 @@ def find_artifact(config: Config, batch: int = 1, progress: Progress = lambda st
     found = artifact.build(
         detector,
         batch,
-        visibility=artifact.Visibility(config.prover.visibility),
+        visibility=artifact.Visibility(config.prover.privacy.visibility),
         srs=srs_cache(config.prover.artifacts).source(SrsOrigin(config.prover.srs)),
         compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
         cache=config.prover.artifacts,

@@ -47,6 +47,7 @@ async def deploy(
             if problem := out_of_reach(committee.reporters, committee.quorum, [reporter]):
                 raise DeploymentError(f"committee {committee.name}: {problem}")
         batches = config.prover.batch_sizes
+        progress(f"model: {config.prover.named_model}, {config.prover.privacy}")
         artifacts = [await asyncio.to_thread(find_artifact, config, batch, progress) for batch in batches]
         plan = DeployPlan(
             committees=committees,

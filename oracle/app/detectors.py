@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 
 from oracle.config import Config
-from oracle.core.errors import ArtifactError
+from oracle.core.errors import ArtifactError, ConfigError
+from oracle.core.privacy import PUBLISHED_MODEL
 from oracle.detectors.interface import Detector, Disclosure
-from oracle.detectors.kinds.quadratic import QuadraticModel
-from oracle.detectors.registry import load
+from oracle.detectors.registry import load, packaged
 from oracle.proving.artifact import DETECTOR, MODEL, Artifact
 from oracle.proving.imported import at_scales
 
@@ -27,11 +27,21 @@ def load_detector(path: Path, disclosure: Disclosure = Disclosure.SCORE) -> Dete
 
 
 def configured_detector(config: Config) -> Detector:
-    """Return the detector that the configuration asks for: its model file, or else the default model."""
-    disclosure = Disclosure(config.prover.disclosure)
-    if config.prover.model is not None:
-        return load_detector(config.prover.model, disclosure)
-    return QuadraticModel.default(disclosure)
+    """Return the detector that the configuration asks for: its model file, or else the model of the package.
+
+    Raises:
+        DataError: The file can't be read, its content is wrong, or the model can't publish what is configured.
+        ModelError: Its network can't be proven.
+        ConfigError: The file is a copy of the packaged model, and configured as private.
+    """
+    privacy, path = config.prover.privacy, config.prover.model
+    disclosure = Disclosure(privacy.disclosure)
+    if path is None:
+        return packaged(disclosure)
+    detector = load_detector(path, disclosure)
+    if privacy.visibility == "private" and detector.to_json() == packaged().to_json():
+        raise ConfigError(f"[prover] model: {path} is a copy of the packaged model: {PUBLISHED_MODEL}")
+    return detector
 
 
 def keep_detector(detector: Detector, artifact: Artifact) -> None:
@@ -57,7 +67,7 @@ def detector_of(artifact: Artifact) -> Detector:
         if hashlib.sha256(found.to_onnx(manifest.batch)).hexdigest() != manifest.files[MODEL]:
             raise ArtifactError(f"{path} is another model than its circuit's: restore the file, or build it again")
         return found
-    default = QuadraticModel.default(disclosure)
+    default = packaged(disclosure)
     if manifest.name != default.name:
         raise ArtifactError(
             f"{artifact.path} is of the model {manifest.name!r}, and its {DETECTOR} is missing: copy it from the "

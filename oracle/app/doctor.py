@@ -22,6 +22,7 @@ from pathlib import Path
 import aiohttp
 
 from oracle.app.checks import Check, Level, failures
+from oracle.app.detectors import configured_detector
 from oracle.app.hub_checks import hub_checks
 from oracle.app.srs import srs_status
 from oracle.chain.keys import keystore
@@ -74,7 +75,12 @@ def diagnose(config: Config | None) -> list[Check]:
     if config is None:
         return found
     is_reached = not any(check.name == "chain" for check in failures(found))
-    return [*found, *_keys_apart(config), *(asyncio.run(hub_checks(config, os.environ)) if is_reached else ())]
+    return [
+        *found,
+        _configured_model(config),
+        *_keys_apart(config),
+        *(asyncio.run(hub_checks(config, os.environ)) if is_reached else ()),
+    ]
 
 
 def examine(
@@ -194,6 +200,17 @@ def _model() -> Check:
         except (OSError, ValueError) as error:
             return Check("packaged model", ok=False, where=str(folder / name), detail=str(error), remedy=remedy)
     return Check("packaged model", ok=True, where=str(folder), detail=", ".join(found))
+
+
+def _configured_model(config: Config) -> Check:
+    """Check that the configured model can be read, and say what it hides."""
+    prover = config.prover
+    try:
+        detector = configured_detector(config)
+    except OracleError as error:
+        remedy = "name a file that `oracle detector train` wrote in [prover] model, or leave it out"
+        return Check("model", ok=False, where=prover.named_model, detail=str(error), remedy=remedy)
+    return Check("model", ok=True, where=prover.named_model, detail=f"{detector.name}: {prover.privacy}")
 
 
 def _srs(find: Callable[[], Sequence[SrsInUse]]) -> Iterator[Check]:

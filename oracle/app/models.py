@@ -17,6 +17,7 @@ from oracle.chain.local import toolchain
 from oracle.chain.local.solc import compile_standard
 from oracle.core import encoding
 from oracle.core.errors import ArtifactError, ConfigError, DataError
+from oracle.core.privacy import PRIVATE_SCORES, ModelPrivacy, privacy_of
 from oracle.proving import artifact, split, tuning
 from oracle.proving.artifact import Artifact
 from oracle.proving.artifact.verifier import SOLC_VERSION
@@ -58,7 +59,7 @@ class ModelOptions:
         keep_activation: True to keep a final Sigmoid or the like.
         clip: The largest integer of an input.
         public_model: True if the weights are in the verifying key.
-        disclosure: What a proof publishes: "score" or "verdict".
+        disclosure: What a proof publishes: "score" or "verdict"; None: scores if the model is public, else verdicts.
         srs: The origin of the reference string: "insecure-local" or "public-ceremony".
         settings: A tuning.json whose choice is taken over; None: settings are searched, or found again.
         out: The folder of artifacts; None: the project's.
@@ -78,13 +79,37 @@ class ModelOptions:
     keep_activation: bool = False
     clip: int = encoding.CLIP
     public_model: bool = False
-    disclosure: str = "score"
+    disclosure: str | None = None
     srs: str = "insecure-local"
     settings: Path | None = None
     out: Path | None = None
     split: bool = False
     memory_limit: float | None = None
     cores: int | None = None
+
+    @property
+    def privacy(self) -> ModelPrivacy:
+        """What the circuit hides and what proofs publish."""
+        return privacy_of(own=True, visibility="public" if self.public_model else "private", disclosure=self.disclosure)
+
+    def refuse_leaks(self) -> None:
+        """Make sure that a private model's proofs publish verdicts.
+
+        Raises:
+            ConfigError: They would publish scores, which give the weights away; the message says what to do.
+        """
+        if self.public_model:
+            return
+        found = []
+        if self.disclosure == "score":
+            found.append("leave out --disclosure score, so that it publishes verdicts")
+        if self.split:
+            found.append("leave out --split: a split model publishes its scores")
+        if self.rule == tuning.Rule.TOLERANCE:
+            found.append("say what a verdict is, with --threshold or --argmax: with --tolerance there is none")
+        if found:
+            either = "; ".join(found)
+            raise ConfigError(f"{PRIVATE_SCORES}. Either {either}. Or add --public-model and show the weights")
 
 
 @dataclass(frozen=True)
@@ -116,6 +141,7 @@ def inspect_model(options: ModelOptions) -> GraphReport:
 
 def _request(options: ModelOptions) -> Request:
     """Return the tuning request."""
+    options.refuse_leaks()
     if options.data is None:
         raise DataError("tuning needs samples of the model's inputs")
     return tuning.Request(
@@ -124,12 +150,12 @@ def _request(options: ModelOptions) -> Request:
         samples=load(options.data),
         verdict=None if options.rule is None else tuning.VerdictRule(tuning.Rule(options.rule), options.value),
         max_flips_per_10k=options.max_flips,
-        visibility=artifact.Visibility.PUBLIC if options.public_model else artifact.Visibility.PRIVATE,
+        visibility=artifact.Visibility(options.privacy.visibility),
         objective=tuning.Objective(options.objective),
         output=options.output,
         keep_activation=options.keep_activation,
         clip=options.clip,
-        disclosure=options.disclosure,
+        disclosure=options.privacy.disclosure,
         whole=not options.split,
     )
 
@@ -140,13 +166,14 @@ def build_split_model(options: ModelOptions, progress: Progress = lambda step: N
     The same model, samples, options, memory limit and cores give the same artifact.
 
     Raises:
+        ConfigError: The model is private: a split one publishes scores.
         ModelError: The model can't be proven, flips too many verdicts, or has a layer that does not fit.
         DataError: The samples do not fit.
     """
     out = options.out or toolchain.build_dir() / "artifacts"
     request = _request(options)
     if request.disclosure != "score":
-        raise DataError("a split model publishes its scores: build it without --split, or without --disclosure verdict")
+        raise DataError("a split model publishes its scores: leave out --split, or --disclosure verdict")
     circuit, _, model = tuning.coarsest(request, progress)
     with tempfile.TemporaryDirectory(prefix="oracle-cutting-") as folder, EngineProcess() as engine:
         plan = split.plan(
@@ -247,6 +274,7 @@ def build_model(options: ModelOptions, progress: Progress = lambda step: None) -
     samples and options give the same artifact again.
 
     Raises:
+        ConfigError: The model is private, and would publish scores.
         ModelError: The model can't be proven, or flips too many verdicts.
         DataError: The samples do not fit.
     """

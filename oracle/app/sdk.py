@@ -295,7 +295,7 @@ def build_model(
     rule: Literal["threshold", "argmax", "tolerance"] | None = None,
     value: float = 0.0,
     public: bool = False,
-    disclosure: Literal["score", "verdict"] = "score",
+    disclosure: Literal["score", "verdict"] | None = None,
     objective: Literal["time", "gas", "both"] = "time",
     srs: Literal["insecure-local", "public-ceremony"] = "insecure-local",
     progress: Callable[[str], None] = lambda step: None,
@@ -310,12 +310,14 @@ def build_model(
             None: a threshold for one output, the largest of several.
         value: See `rule`.
         public: True puts the weights into the verifying key; False hashes them in the circuit.
-        disclosure: What proofs publish: exact scores, or verdicts only.
+        disclosure: What proofs publish: exact scores, or verdicts only. None: a public model's scores, a private
+            model's verdicts.
         objective: The quantity that tuning makes small.
         srs: The reference string. A local one is for local chains only.
         progress: Called with each step.
 
     Raises:
+        ConfigError: The model is private, and would publish scores, which give its weights away.
         ModelError: The model can't be proven, or its integers flip too many verdicts.
         DataError: The samples can't be read, or do not fit the model.
     """

@@ -121,7 +121,7 @@ def _needed_k(config: Config, batch: int) -> int:
             artifact.build(
                 configured_detector(config),
                 batch,
-                visibility=artifact.Visibility(config.prover.visibility),
+                visibility=artifact.Visibility(config.prover.privacy.visibility),
                 srs=_AskingSource(),
                 compile_standard=dict,
                 cache=Path(folder),

@@ -24,6 +24,7 @@ from oracle.chain.tx.fees import fees_now
 from oracle.config import Config
 from oracle.core import http
 from oracle.core.errors import KeystoreError
+from oracle.core.privacy import ModelPrivacy
 from oracle.feeds.journal import open_journal
 
 __all__ = ["CommitteeStatus", "FeedStatus", "OracleStatus", "status"]
@@ -106,6 +107,8 @@ class OracleStatus:
         is_dry: True if `reports_left` is below `[web] min_reports`.
         endpoints: The RPC endpoints, in order of preference.
         leader: Machine and process of the daemon that writes to the journal; empty if none does.
+        model: The configured model: its file, or "the packaged one".
+        privacy: What its circuits hide, what their proofs publish, and why.
         daemon: True if the daemon answers at the address of [web]; None: no address is configured.
     """
 
@@ -122,6 +125,8 @@ class OracleStatus:
     is_dry: bool
     endpoints: Sequence[EndpointState]
     leader: str
+    model: str
+    privacy: ModelPrivacy
     daemon: bool | None = None
 
 
@@ -175,6 +180,8 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
                 journal=journal.counts() if journal is not None else {},
                 committees=committees,
                 feeds=feeds,
+                model=config.prover.named_model,
+                privacy=config.prover.privacy,
                 daemon=None if config.web.address is None else looks is not None,
                 is_dry=left is not None and left < config.web.min_reports,
                 endpoints=await rpc.endpoints(),

@@ -23,6 +23,7 @@ def config_check(config_path: Path, ask_chain: bool) -> None:
     """Read the configuration and say what is wrong with it."""
     config = load_config(config_path)
     click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
+    click.echo(f"model: {config.prover.named_model}, {config.prover.privacy}")
     if ask_chain:
         import asyncio
 

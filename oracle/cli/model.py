@@ -146,9 +146,7 @@ def model_verify(path: Path, proof: Path, deadline_s: float | None) -> None:
 @click.option(
     "--disclosure",
     type=click.Choice(["score", "verdict"]),
-    default="score",
-    show_default=True,
-    help="What a proof publishes: the exact outputs, or the verdict only.",
+    help="What a proof publishes: the exact outputs (with --public-model only, and its default), or the verdict only.",
 )
 @srs_option
 @click.option("--settings", type=FILE, help="Take the settings chosen in this tuning.json, and do not search.")
@@ -170,6 +168,8 @@ def model_build(onnx: Path | None, config_path: Path, batch: int | None, as_json
         return
     from oracle.app.circuits import build_artifact
 
+    if options["disclosure"] is not None:
+        raise click.UsageError("--disclosure is for a model in ONNX; for the configured one, set [prover] disclosure")
     config = with_visibility(load_config(config_path), options["public_model"], options["visibility"])
     for size in config.prover.batch_sizes if batch is None else (batch,):
         click.echo(asyncio.run(build_artifact(config, size)))

@@ -17,6 +17,7 @@ from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.web import WebConfig
 from oracle.core.errors import ConfigError
+from oracle.core.privacy import privacy_problems
 from oracle.core.settings import Section, wrong_each
 from oracle.sources.push.config import PushSourceConfig
 
@@ -155,5 +156,13 @@ class Config(Section):
         raise ConfigError(f"there is no committee {name!r}; configured are: {names}")
 
     def with_visibility(self, visibility: Literal["private", "public"]) -> Config:
-        """Return this configuration with the model's weights private or public."""
-        return self.model_copy(update={"prover": self.prover.model_copy(update={"visibility": visibility})})
+        """Return this configuration with the model's weights private or public.
+
+        Raises:
+            ConfigError: The model can't have that visibility, or can't publish what is configured with it.
+        """
+        changed = self.prover.model_copy(update={"visibility": visibility})
+        problems = privacy_problems(own=changed.is_own, visibility=visibility, disclosure=changed.disclosure)
+        if problems:
+            raise ConfigError("; ".join(f"[prover] {key}: {text}" for key, text in problems.items()))
+        return self.model_copy(update={"prover": changed})

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from oracle.core.privacy import refused_word
-from oracle.core.settings import ConfigPath, Seconds, Section, wrong
+from oracle.core.privacy import ModelPrivacy, privacy_of, privacy_problems, refused_word
+from oracle.core.settings import ConfigPath, Seconds, Section, wrong, wrong_each
 
 __all__ = ["ProverConfig"]
 
@@ -66,10 +66,10 @@ class ProverConfig(Section):
         proof_cache: Folder in which finished proofs are kept. The daemon needs none: its journal has them.
         deadline_s: Seconds that a proof may take.
         artifacts: Folder of circuits, keys and verifiers. They are built once, and found again by their hash.
-        disclosure: What a proof publishes: "score": the exact scores; "verdict": only on which side of
-            the gate each score is.
         visibility: "private": the model's weights are hidden, hashed in the circuit; "public": they are in the
-            verifying key.
+            verifying key. None: the packaged model is public, a model of one's own private.
+        disclosure: What a proof publishes: "score": the exact scores; "verdict": only on which side of
+            the gate each score is. None: a public model publishes scores, a private one verdicts.
         srs: Where the structured reference string comes from. Whoever made a local one can forge proofs, so it is for
             local chains only.
         model: A model file, as `oracle detector train` writes it. None: the trained model of the package.
@@ -89,8 +89,8 @@ class ProverConfig(Section):
     proof_cache: ConfigPath | None = None
     deadline_s: Seconds = 60.0
     artifacts: ConfigPath = Field(default_factory=_artifact_cache)
-    disclosure: Literal["score", "verdict"] = "score"
-    visibility: Annotated[Literal["private", "public"], BeforeValidator(_visibility)] = "private"
+    visibility: Annotated[Literal["private", "public"] | None, BeforeValidator(_visibility)] = None
+    disclosure: Literal["score", "verdict"] | None = None
     srs: Literal["public-ceremony", "insecure-local"] = "public-ceremony"
     model: ConfigPath | None = None
     batch_sizes: BatchSizes = (1,)
@@ -98,7 +98,30 @@ class ProverConfig(Section):
     shadow_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000
 
     @model_validator(mode="after")
-    def _address_of_a_cluster(self) -> Self:
+    def _consistent(self) -> Self:
+        problems: list[tuple[tuple[str | int, ...], str]] = [
+            ((key,), text)
+            for key, text in privacy_problems(
+                own=self.is_own, visibility=self.visibility, disclosure=self.disclosure
+            ).items()
+        ]
         if self.ray_address is not None and self.backend != "ray":
-            raise wrong("'ray_address' is for backend = \"ray\"; this one proves on this machine")
+            problems.append(((), "'ray_address' is for backend = \"ray\"; this one proves on this machine"))
+        if problems:
+            raise wrong_each(problems)
         return self
+
+    @property
+    def is_own(self) -> bool:
+        """True if the model is the user's own, False if it is the one of the package."""
+        return self.model is not None
+
+    @property
+    def privacy(self) -> ModelPrivacy:
+        """The visibility of the weights and what proofs publish: as configured, or as it follows from the model."""
+        return privacy_of(own=self.is_own, visibility=self.visibility, disclosure=self.disclosure)
+
+    @property
+    def named_model(self) -> str:
+        """The model, as people name it: its file, or "the packaged one"."""
+        return "the packaged one" if self.model is None else str(self.model)

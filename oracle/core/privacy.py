@@ -7,6 +7,7 @@ package calls these two private and public.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 VISIBILITIES: Mapping[str, str] = {"private": "hashed", "public": "fixed"}
@@ -89,6 +90,81 @@ def refused_word(word: str) -> str | None:
     if reason == _UNKNOWN:
         return f"{word!r} is not a visibility of weights: say {offered}"
     return f"{word!r} is refused, because it {reason}. Say {offered}"
+
+
+PRIVATE_SCORES = (
+    "a private model can't publish scores: each exact score is one equation in its weights, and as many reports as it "
+    "has weights give them away"
+)
+PUBLISHED_MODEL = (
+    "a private circuit around a published model hides nothing: the model ships with the package, everybody has it"
+)
+
+
+_OUT_OF_SCORES = (
+    'Either leave out disclosure = "score", so that it publishes verdicts, or say visibility = "public" and show the '
+    "weights"
+)
+_OUT_OF_PUBLISHED = (
+    'Either leave out visibility = "private", or name a model of your own in [prover] model (`oracle detector train` '
+    "makes one)"
+)
+
+
+@dataclass(frozen=True)
+class ModelPrivacy:
+    """The visibility of a model's weights, what its proofs publish, and why.
+
+    Attributes:
+        visibility: "private" or "public".
+        disclosure: "verdict" or "score".
+        why: The reason, for people.
+    """
+
+    visibility: str
+    disclosure: str
+    why: str
+
+    def __str__(self) -> str:
+        """Return all three as one line."""
+        outputs = "verdicts" if self.disclosure == "verdict" else "scores"
+        return f"{self.visibility}, publishes {outputs}: {self.why}"
+
+
+def privacy_of(*, own: bool, visibility: str | None = None, disclosure: str | None = None) -> ModelPrivacy:
+    """Return what a model hides and what it publishes: as asked for, or else as it follows from whose model it is.
+
+    Args:
+        own: True for a model of the user's own, False for the one of the package.
+        visibility: The visibility that was asked for; None: it follows.
+        disclosure: The disclosure that was asked for; None: it follows.
+    """
+    weights = visibility or ("private" if own else "public")
+    outputs = disclosure or ("verdict" if weights == "private" else "score")
+    if not own:
+        why = "the model ships with the package, everybody has it"
+    elif weights == "private":
+        why = "the model is your own; exact scores would give its weights away"
+    else:
+        why = "you publish a model of your own; proofs reveal its weights to who collects them"
+    return ModelPrivacy(weights, outputs, why)
+
+
+def privacy_problems(*, own: bool, visibility: str | None = None, disclosure: str | None = None) -> Mapping[str, str]:
+    """Return by key, "visibility" or "disclosure", why what was asked for is refused; empty if it is not.
+
+    Args:
+        own: See `privacy_of`.
+        visibility: See `privacy_of`.
+        disclosure: See `privacy_of`.
+    """
+    found = privacy_of(own=own, visibility=visibility, disclosure=disclosure)
+    if found.visibility != "private":
+        return {}
+    problems = {} if own else {"visibility": f"{PUBLISHED_MODEL}. {_OUT_OF_PUBLISHED}"}
+    if found.disclosure == "score":
+        problems["disclosure"] = f"{PRIVATE_SCORES}. {_OUT_OF_SCORES}"
+    return problems
 
 
 _HASHED_END = {"Hashed": {"hash_is_public": True, "outlets": []}}

@@ -55,7 +55,6 @@ submitter = {{ anvil_account = 0 }}
 
 [prover]
 artifacts = "{toolchain.build_dir() / "artifacts"}"
-visibility = "{"public" if options.public_model else "private"}"
 disclosure = "{options.disclosure}"
 srs = "insecure-local"
 batch_sizes = [{TOGETHER}]

@@ -90,7 +90,7 @@ async def run(options: DemoOptions, console: Console) -> Performance:
         "chain_agrees_with_journal": not differing,
         "disagreements": differing,
         "seed": options.seed,
-        "model": {"visibility": config.prover.visibility, "disclosure": config.prover.disclosure},
+        "model": {"visibility": config.prover.privacy.visibility, "disclosure": config.prover.privacy.disclosure},
     }
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     plot(events, names, played_acts, out / "demo.png")

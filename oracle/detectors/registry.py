@@ -84,6 +84,15 @@ def parse(
     return READERS[key](text, where, disclosure, lower)
 
 
+def packaged(disclosure: Disclosure = Disclosure.SCORE) -> Detector:
+    """Return the trained model that ships with the package: the default of feeds, the same for everybody.
+
+    Args:
+        disclosure: What the circuit publishes.
+    """
+    return QuadraticModel.default(disclosure)
+
+
 def trainer_class(kind: str) -> Callable[..., Trainer]:
     """Return the class of the trainer for a type of detector; its arguments are the configuration's options."""
     found: Callable[..., Trainer] = resolve_name(TRAINERS[kind])

@@ -224,10 +224,10 @@ def _faults(names: tuple[str, ...], path: Path | None) -> tuple[Fault, ...]:
 
 def _detector(model: str) -> Detector:
     from oracle.app.detectors import load_detector
-    from oracle.detectors.kinds.quadratic import QuadraticModel
+    from oracle.detectors.registry import packaged
 
     if model == "default":
-        return QuadraticModel.default()
+        return packaged()
     path = Path(model)
     if not path.exists():
         raise DataError(f'{path}: no such model file; "default" is the one that is shipped')

@@ -34,6 +34,7 @@ def print_status(status: OracleStatus, *, as_json: bool) -> None:
     if status.journal:
         ends = ", ".join(f"{count:,} {outcome}" for outcome, count in status.journal.items())
         console.print(f"journal: {ends}; written by {status.leader or 'nobody now'}", highlight=False)
+    console.print(f"configured model: {status.model}, {status.privacy}", markup=False, highlight=False, soft_wrap=True)
     for committee in status.committees:
         _print_committee(console, committee)
     table = new_table("feed", "status", "round", "answer", "age", "reporters", "spread", "open")

@@ -11,6 +11,7 @@ from oracle.app.status import CommitteeStatus, FeedStatus, OracleStatus
 from oracle.chain.overview import HoldProgress
 from oracle.chain.transport.interface import EndpointState
 from oracle.cli.render.status import print_status
+from oracle.core.privacy import privacy_of
 
 STATUS = OracleStatus(
     chain_id=1,
@@ -25,6 +26,8 @@ STATUS = OracleStatus(
     committees=(),
     feeds=(),
     is_dry=True,
+    model="the packaged one",
+    privacy=privacy_of(own=False),
     endpoints=(
         EndpointState("https://a.example/…", "its head, block 90, is 10 blocks behind the others", 90, False),
         EndpointState("https://b.example/…", "", 100, True),
@@ -80,3 +83,13 @@ def test_a_hold_and_peers_are_shown_below_the_feeds(capsys: pytest.CaptureFixtur
     assert "eth holds 2900, confirmed by 1 of 3 reports near 2910" in shown
     print_status(replace(STATUS, feeds=(replace(FEED, held=hold),)), as_json=True)
     assert json.loads(capsys.readouterr().out)["feeds"][0]["held"]["seen_s"] == 20
+
+
+def test_what_the_model_hides_is_said_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    packaged = said(capsys, STATUS)
+    assert "configured model: the packaged one, public, publishes scores: the model ships with the package" in packaged
+    own = said(capsys, replace(STATUS, model="mine.json", privacy=privacy_of(own=True)))
+    assert "configured model: mine.json, private, publishes verdicts: the model is your own" in own
+    print_status(STATUS, as_json=True)
+    shown = json.loads(capsys.readouterr().out)["privacy"]
+    assert (shown["visibility"], shown["disclosure"]) == ("public", "score")

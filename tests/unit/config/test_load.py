@@ -31,11 +31,7 @@ def test_a_minimal_configuration_has_sound_defaults(read: Load, tmp_path: Path) 
     assert config.journal.path == tmp_path / "journal.sqlite"
     assert config.keys.submitter == config.keys.deployer == config.keys.reporter
     assert config.keys.shadow is None
-    assert (config.prover.srs, config.prover.visibility, config.prover.disclosure) == (
-        "public-ceremony",
-        "private",
-        "score",
-    )
+    assert (config.prover.srs, config.prover.model) == ("public-ceremony", None)
     assert config.prover.workers >= 1
     assert config.deploy.change_delay == 172_800
     feed = config.feed("eth-usd")

@@ -53,11 +53,71 @@ def test_provers_are_on_this_machine_or_on_a_cluster(read: Load) -> None:
             prover(text)
 
 
+OWN = 'model = "mine.json"\n'
+
+
+def privacy(read: Load, lines: str) -> tuple[str, str]:
+    found = read(MINIMAL + f"\n[prover]\n{lines}\n").prover.privacy
+    return found.visibility, found.disclosure
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("", ("public", "score")),
+        ('visibility = "public"', ("public", "score")),
+        ('disclosure = "verdict"', ("public", "verdict")),
+        (OWN, ("private", "verdict")),
+        (OWN + 'visibility = "private"\ndisclosure = "verdict"', ("private", "verdict")),
+        (OWN + 'visibility = "public"', ("public", "score")),
+        (OWN + 'visibility = "public"\ndisclosure = "verdict"', ("public", "verdict")),
+    ],
+)
+def test_what_a_model_hides_follows_from_whose_it_is(read: Load, lines: str, expected: tuple[str, str]) -> None:
+    assert privacy(read, lines) == expected
+
+
+def test_the_reason_is_said_with_it(read: Load) -> None:
+    assert str(read().prover.privacy).endswith("the model ships with the package, everybody has it")
+    own = read(MINIMAL + f"\n[prover]\n{OWN}").prover
+    assert str(own.privacy).startswith("private, publishes verdicts: the model is your own")
+    assert own.named_model.endswith("mine.json") and read().prover.named_model == "the packaged one"
+
+
+@pytest.mark.parametrize("lines", ['disclosure = "score"', 'visibility = "private"\ndisclosure = "score"'])
+def test_private_scores_are_refused_with_the_reason_and_both_ways_out(read: Load, lines: str) -> None:
+    """The weights aren't made public in silence either, where only exact scores were asked for."""
+    with pytest.raises(ConfigError, match=r"prover\.disclosure: a private model can't publish scores") as refused:
+        read(MINIMAL + f"\n[prover]\n{OWN}{lines}\n")
+    for part in ("give them away", "publishes verdicts", 'visibility = "public"'):
+        assert part in str(refused.value)
+
+
+def test_a_published_model_is_not_taken_for_a_private_one(read: Load) -> None:
+    """And all that is wrong is told at once, in other tables, too."""
+    lines = '\n[prover]\nvisibility = "private"\ndisclosure = "score"\nray_address = "10.0.0.1:6379"\n'
+    with pytest.raises(ConfigError, match="4 problems") as refused:
+        read(MINIMAL + lines, ("sigma = 6_000", "sigma = 0"))
+    for part in (
+        "prover.visibility: a private circuit around a published model hides nothing",
+        "`oracle detector train`",
+        "prover.disclosure: a private model can't publish scores",
+        "prover: 'ray_address' is for backend",
+        "feeds[0].sigma",
+    ):
+        assert part in str(refused.value)
+
+
 def test_the_visibility_can_be_replaced(read: Load) -> None:
-    config = read()
+    config = read(MINIMAL + f"\n[prover]\n{OWN}")
     public = config.with_visibility("public")
-    assert (public.prover.visibility, config.prover.visibility) == ("public", "private")
+    assert (public.prover.privacy.visibility, config.prover.privacy.visibility) == ("public", "private")
     assert public.feeds == config.feeds
+    with pytest.raises(ConfigError, match=r"\[prover\] visibility: .* hides nothing"):
+        read().with_visibility("private")
+    scores = read(MINIMAL + f'\n[prover]\n{OWN}visibility = "public"\ndisclosure = "score"\n')
+    with pytest.raises(ConfigError, match=r"\[prover\] disclosure: a private model can't publish scores"):
+        scores.with_visibility("private")
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from oracle.app.models import ModelOptions
 from oracle.cli import oracle as command_line
 from oracle.core.errors import ConfigError
 from oracle.core.privacy import VISIBILITIES, refusal, refused_word, settings_problem, statement
@@ -105,6 +107,30 @@ def test_two_words_for_the_weights_must_not_disagree(tmp_path: Any) -> None:
     given = ["model", "build", str(tmp_path / "model.onnx"), "--public-model", "--visibility", "private", "--check"]
     result = CliRunner().invoke(command_line, given)
     assert isinstance(result.exception, ConfigError) and "exclude each other" in str(result.exception)
+
+
+def test_a_private_model_in_onnx_publishes_verdicts_or_is_refused(tmp_path: Any) -> None:
+    """All that would publish its scores is told at once, with both ways out, before anything is read."""
+    for name in ("model.onnx", "samples.npy"):
+        (tmp_path / name).write_bytes(b"")
+    given = ["model", "build", str(tmp_path / "model.onnx"), "--data", str(tmp_path / "samples.npy")]
+    leaking = ["--disclosure", "score", "--split", "--tolerance", "1"]
+    result = CliRunner().invoke(command_line, [*given, *leaking])
+    assert isinstance(result.exception, ConfigError)
+    for part in (
+        "give them away",
+        "leave out --disclosure score",
+        "leave out --split",
+        "--threshold",
+        "--public-model",
+    ):
+        assert part in str(result.exception)
+    for each in (leaking[:2], leaking[2:3], leaking[3:]):
+        assert isinstance(CliRunner().invoke(command_line, [*given, *each]).exception, ConfigError), each
+        public = CliRunner().invoke(command_line, [*given, *each, "--public-model"])
+        assert not isinstance(public.exception, ConfigError), "the file is empty, which is told instead"
+    assert ModelOptions(Path("m.onnx")).privacy.disclosure == "verdict"
+    assert ModelOptions(Path("m.onnx"), public_model=True).privacy.disclosure == "score"
 
 
 def test_each_visibility_says_what_it_means() -> None:
