@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import hub_interface
 from oracle.chain.local.anvil import Anvil
-from oracle.detectors.kinds.quadratic import QuadraticModel
 from tests.integration.workspace import Workspace, feed
 
 OTHERS = ("0x" + "11" * 20, "0x" + "22" * 20)
@@ -54,11 +52,8 @@ def refused(workspace: Workspace, *arguments: str, says: str, code: int = 1, gro
 
 
 def test_a_model_is_replaced_and_the_change_taken_back(workspace: Workspace) -> None:
-    default = QuadraticModel.default()
-    other = replace(default, name="other", floor=default.floor * 2)
-    (workspace.folder / "other.json").write_text(other.to_json())
     values = feed("one", workspace.recording("one", [100, 101]))
-    workspace.configure(values, prover='batch_sizes = [1]\nmodel = "other.json"')
+    workspace.configure(values, prover=f"batch_sizes = [1]\n{workspace.own_model()}")
     refused = workspace.run("deploy")
     assert (refused.returncode, "oracle deploy --add-model" in refused.stderr) == (1, True)
     deploying = workspace.run("deploy", "--add-model")

@@ -29,16 +29,16 @@ from tests.integration.workspace import Workspace, eventually, feed
 from tests.unit.feeds.market import Forgetful
 
 NAMES = ("one", "two", "three", "four")
-PROVER = "batch_sizes = [1, 4]\nbatch_window_ms = 2_000"
+PROVER = "batch_sizes = [1, 4]\nbatch_window_ms = 2_000\n"
 ANSWER = 10_000_000_000
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, anvil: Callable[..., Anvil]) -> Iterator[Workspace]:
-    """Deploy four feeds once, with a model that has circuits for one and for four."""
+    """Deploy four feeds once, with a private model that has circuits for one and for four, and publishes verdicts."""
     with Workspace(tmp_path_factory.mktemp("batching"), anvil()) as made:
         walk = [100 + (index % 7) * 0.3 for index in range(40)]
-        made.configure(*(feed(name, made.recording(name, walk)) for name in NAMES), prover=PROVER)
+        made.configure(*(feed(name, made.recording(name, walk)) for name in NAMES), prover=PROVER + made.own_model())
         done = made.run("deploy")
         assert done.returncode == 0, done.stderr
         yield made
@@ -153,7 +153,10 @@ def test_a_daemon_that_is_killed_between_submission_and_confirmation(workspace: 
 
     # These times are later than those that the tests before reported.
     walk = [100 + (index % 5) * 0.2 for index in range(3)]
-    workspace.configure(*(feed(name, workspace.recording(name, walk, later=100)) for name in NAMES), prover=PROVER)
+    workspace.configure(
+        *(feed(name, workspace.recording(name, walk, later=100)) for name in NAMES),
+        prover=PROVER + workspace.own_model(),
+    )
     workspace.chain.rpc("evm_setAutomine", False)
     daemon = workspace.start("run")
     eventually(lambda: len(submitted()) == 1, "a report that was sent")

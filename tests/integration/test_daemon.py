@@ -24,6 +24,7 @@ from oracle.chain.rpc import Rpc
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Journal
 from oracle.sources.push.authentication import NONCE, SIGNATURE, TIMESTAMP, signature
+from tests.circuits import artifacts
 from tests.integration.workspace import DEADLINE_S, Workspace, eventually, feed
 from tests.postgres import Postgres
 
@@ -88,11 +89,37 @@ def test_a_daemon_runs_a_recording_to_its_end_and_holds_the_fault_in_it(workspac
 
     hub = load_deployment(workspace.folder / "deployment.json").hub
     done = workspace.run("config", "check", "--chain")
-    assert (done.returncode, done.stdout.splitlines()[1]) == (0, f"hub {hub} on chain 31337: has all of them")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"hub {hub} on chain 31337: has all of them")
     text = (workspace.folder / "deployment.json").read_text()
     (workspace.folder / "deployment.json").write_text(text.replace(hub, "0x000000000000000000000000000000000000dEaD"))
     done = workspace.run("config", "check", "--chain")
     assert done.returncode == 1 and "on chain 31337: there is no contract; check the address" in done.stderr
+
+
+def test_a_private_model_publishes_a_verdict_for_each_report(workspace: Workspace) -> None:
+    """Deployed, run and audited without another word in the configuration than the model's name."""
+    values: list[object] = [100, 100.4, 100.1, 1000, 100.2, 100.3]
+    workspace.configure(feed("eth", workspace.recording("eth", values)), prover=workspace.own_model())
+    done = workspace.run("deploy")
+    assert done.returncode == 0, done.stderr
+    assert "own.json, private, publishes verdicts: the model is your own" in done.stderr
+    daemon = workspace.start("run")
+    assert daemon.wait(DEADLINE_S) == 0, workspace.log()
+    assert assert_chain_agrees(workspace) == len(values)
+    counts = workspace.counts()
+    assert (counts["accepted"], counts["held"], counts["failed"]) == (5, 1, 0)
+    deployment = load_deployment(workspace.folder / "deployment.json")
+    [model] = deployment.models.values()
+    assert model.model_hash != 0, "its weights are hashed"
+    assert json.loads(workspace.run("status", "--json").stdout)["privacy"]["disclosure"] == "verdict"
+    checked = {each["name"]: each for each in json.loads(workspace.run("doctor", "--json").stdout)}
+    assert "private, publishes verdicts" in checked["model"]["detail"]
+    audited = workspace.run(
+        "audit", deployment.hub, "--rpc", workspace.chain.rpc_url, "--artifacts", str(artifacts()), "--json"
+    )
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    report = json.loads(audited.stdout)
+    assert (report["verified"], report["failed"]) == (len(values), 0)
 
 
 def test_a_daemon_stops_cleanly_and_another_goes_on_after_a_kill(workspace: Workspace) -> None:
@@ -304,9 +331,11 @@ def test_a_public_model_and_a_reporter_from_a_keystore(workspace: Workspace) -> 
     workspace.configure(
         feed("one", workspace.recording("one", [100, 100.2, 100.1])),
         reporter='{ keystore = "reporter.json", password_file = "password" }',
+        prover=workspace.own_model(),
     )
     done = workspace.run("deploy", "--public-model")
     assert done.returncode == 0, done.stderr
+    assert "own.json, public, publishes scores: you publish a model of your own" in done.stderr
     daemon = workspace.start("run")
     assert daemon.wait(DEADLINE_S) == 0, workspace.log()
     assert assert_chain_agrees(workspace) == 3

@@ -18,7 +18,6 @@ from oracle.chain.deploy import load_deployment
 from oracle.chain.local.anvil import Anvil
 from oracle.core import logs
 from oracle.detectors.interface import Disclosure
-from oracle.detectors.kinds import quadratic
 from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving import artifact
 from oracle.proving.artifact import Visibility
@@ -55,13 +54,12 @@ FILES = (*artifact.PROVER_FILES, *artifact.AUDIT_FILES, artifact.PROBE, artifact
 SECRET = {artifact.MODEL, artifact.CIRCUIT}
 
 
-class Own(Workspace):
-    """The command line with another default model, and with the most detailed log."""
+class Talkative(Workspace):
+    """The command line with the most detailed log."""
 
     def _command(self, *arguments: str) -> list[str]:
         before = (
-            "from oracle.core import logs; from oracle.detectors.kinds import quadratic; from pathlib import Path; "
-            f"quadratic._DEFAULT_MODEL = Path({str(self.folder / 'model.json')!r}); "
+            "from oracle.core import logs; "
             "configure = logs.configure; logs.configure = lambda level: configure('debug'); "
         )
         return [sys.executable, "-c", f"{before}from oracle.cli import main; main()", *arguments]
@@ -141,23 +139,24 @@ def test_the_weights_are_not_in_proofs(built: artifact.Artifact) -> None:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch) -> Iterator[Own]:
-    with Own(tmp_path, anvil()) as made:
-        # For the commands that run in this process.
+def workspace(tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch) -> Iterator[Talkative]:
+    with Talkative(tmp_path, anvil()) as made:
         (tmp_path / "model.json").write_text(MODEL.to_json())
-        monkeypatch.setattr(quadratic, "_DEFAULT_MODEL", tmp_path / "model.json")
+        # For the commands that run in this process.
         configure = logs.configure
         monkeypatch.setattr(logs, "configure", lambda level: configure("debug"))
         yield made
 
 
-def test_a_running_oracle_writes_the_weights_nowhere(workspace: Own, tmp_path: Path, built: artifact.Artifact) -> None:
+def test_a_running_oracle_writes_the_weights_nowhere(
+    workspace: Talkative, tmp_path: Path, built: artifact.Artifact
+) -> None:
     """Logs of all levels, the journal with its write-ahead log, proof cache, deployment file, metrics and the chain."""
     walk = [100 + (index % 7) * 0.3 for index in range(600)]
     workspace.configure(
         feed("one", workspace.recording("one", walk)),
         artifacts=built.path.parent,
-        prover='disclosure = "verdict"\nproof_cache = "proofs"',
+        prover='model = "model.json"\nproof_cache = "proofs"',
     )
     done = workspace.run("deploy")
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,6 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,14 +26,13 @@ from oracle.chain.local.anvil import Anvil, free_port
 from oracle.chain.rpc import Rpc
 from oracle.core.stages import Proven, Scored
 from oracle.core.types import Outcome
-from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.feeds.journal import Journal
 from tests import circuits
 from tests.chaos import nursery
 from tests.chaos.feedserver import FeedServer
 from tests.chaos.nursery import Daemon
 from tests.chaos.scene import events
-from tests.integration.workspace import Workspace, eventually
+from tests.integration.workspace import OWN, Workspace, eventually
 
 ETHER = 10**18
 GWEI = 10**9
@@ -335,9 +333,7 @@ def a_key_is_lost(operator: Operator) -> None:
 def a_model_is_replaced(operator: Operator) -> None:
     """Replace a model, with shadow reports; the first is killed between its proof and its transaction."""
     section = "Incident: a model has to be replaced"
-    # It is the model of test_administration.py, so its circuit is built once.
-    other = replace(QuadraticModel.default(), name="other", floor=QuadraticModel.default().floor * 2)
-    (operator.folder / "other.json").write_text(other.to_json())
+    (operator.folder / "other.json").write_text(OWN.to_json())
     operator.edit('srs = "insecure-local"', 'model = "other.json"\nsrs = "insecure-local"')
     operator.environment = {"CHAOS_KILL": f"before:SUBMITTED:{FEED}#2"}
     assert "stays with model 1: model 2 has to be proposed for it" in operator.follow(section)

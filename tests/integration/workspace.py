@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,12 +20,16 @@ from oracle.chain.local.anvil import Anvil
 from oracle.cli import main
 from oracle.config import load
 from oracle.core.errors import OracleError
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.feeds.journal import Journal, open_journal
 from tests.chaos import nursery
 from tests.chaos.nursery import Daemon
 from tests.circuits import artifacts
 
 DEADLINE_S = 90.0
+
+OWN = replace(QuadraticModel.default(), name="other", floor=QuadraticModel.default().floor * 2)
+"""A model of a user's own."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,14 @@ interval = 0.1
         rows = [f"{now + index},{value}" for index, value in enumerate(values)]
         (self.folder / f"{name}.csv").write_text("\n".join(["time,value", *rows]) + "\n")
         return f'{{ type = "replay", file = "{name}.csv", speed = "max" }}'
+
+    def own_model(self) -> str:
+        """Write a model that is not the packaged one, and return the line of [prover] that names it.
+
+        It is private and publishes verdicts, as any model of one's own.
+        """
+        (self.folder / "own.json").write_text(OWN.to_json())
+        return 'model = "own.json"'
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
         """Run a command to its end, in this process."""
