@@ -85,30 +85,53 @@ class GraphWriter:
         # A slice would have a row for each number in the circuit; numbers that are gathered stay where they are.
         return self.node("Gather", ["x", at], output, axis=1)
 
-    def finish(self, scores: Sequence[str], disclosure: Disclosure) -> bytes:
+    def finish(self, scores: Sequence[str], disclosure: Disclosure, flags: Sequence[Sequence[str]] = ()) -> bytes:
         """Write what the circuit publishes, and return the serialised ONNX model.
 
         Args:
-            scores: Names of the outputs' scores, each [batch, 1]; a single one is the node that was written last.
-            disclosure: Scores, or 1 where a score is positive and 0 where not.
+            scores: Names of the outputs' scores, each [batch, 1].
+            disclosure: The scores; or one verdict, 1 where any of them is positive, else 0.
+            flags: For each output, columns of 0 or 1 that its score is multiplied by.
         """
-        published = "s" if disclosure is Disclosure.SCORE else "scores"
-        if len(scores) > 1:
-            self.node("Concat", scores, published, axis=1)
+        verdict = disclosure is Disclosure.VERDICT
+        parts = [self._positive(score) if verdict else score for score in scores]
+        for at, names in enumerate(flags):
+            for flag in names:
+                parts[at] = self.node("Mul", [flag, parts[at]], f"{parts[at]}_{flag}")
+        if verdict:
+            self._any(parts)
+        elif len(parts) > 1:
+            self.node("Concat", parts, "s", axis=1)
         else:
-            self._nodes[-1].output[0] = published
-        if disclosure is Disclosure.VERDICT:
-            # Zero is computed: a zero constant would be hashed with the weights, and change the model's identity.
-            self.node("Sub", ["scores", "scores"], "zero")
-            self.node("Greater", ["scores", "zero"], "anomalous")
-            self.node("Cast", ["anomalous"], "s", to=TensorProto.FLOAT)
+            self._nodes[-1].output[0] = "s"
         graph = helper.make_graph(
             self._nodes,
             self.kind,
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, [self.batch, self.width])],
-            [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, len(scores)])],
+            [helper.make_tensor_value_info("s", TensorProto.FLOAT, [self.batch, 1 if verdict else len(scores)])],
             list(self._constants.values()),
         )
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(proto)
         return bytes(proto.SerializeToString(deterministic=True))
+
+    def _positive(self, score: str) -> str:
+        """Write |score| + score, which is 0 where the score is not positive, and return its name."""
+        size = self.node("Abs", [score], f"{score}_size")
+        return self.node("Add", [score, size], f"{score}_excess")
+
+    def _any(self, excesses: Sequence[str]) -> None:
+        """Write `s`: 1 where any of these numbers, none of which is negative, is not 0, else 0."""
+        total = excesses[0]
+        for at, each in enumerate(excesses[1:]):
+            total = self.node("Add", [total, each], f"excess{at}")
+        # Zero and one are computed: constants would be hashed with the weights, and change the model's identity.
+        self.node("Sub", [total, total], "zero")
+        self._truth(total, "zero", "passes")
+        self._truth("zero", "zero", "one")
+        self.node("Sub", ["one", "passes"], "s")
+
+    def _truth(self, left: str, right: str, output: str) -> str:
+        """Write 1 where two numbers are equal, and 0 where they are not, and return its name."""
+        self.node("Equal", [left, right], f"{output}_is")
+        return self.node("Cast", [f"{output}_is"], output, to=TensorProto.FLOAT)

@@ -34,14 +34,14 @@ def check_name(name: str) -> None:
         raise DataError(f"model name {name!r} must be lower-case letters, digits and hyphens")
 
 
-def check_scale(name: str, param_scale: int) -> None:
-    """Raise an error if a model can't have this parameter scale.
+def check_scale(name: str, param_scale: int, least: int = 0) -> None:
+    """Raise an error if a model can't have this parameter scale: `least` to 30.
 
     Raises:
         DataError: It can't.
     """
-    if not 0 <= param_scale <= 30:
-        raise DataError(f"model {name}: param_scale {param_scale} must be from 0 to 30")
+    if not least <= param_scale <= 30:
+        raise DataError(f"model {name}: param_scale {param_scale} must be from {least} to 30")
 
 
 def is_exact_float(weight: int) -> bool:

@@ -8,6 +8,16 @@ from typing import Any
 from oracle.core.encoding import Feature, parse_features
 from oracle.core.errors import DataError
 
+_KINDS = {
+    str: "a text",
+    int: "an integer",
+    float: "a number with a fraction",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
 
 def document_of(text: str, where: str, form: str, keys: set[str]) -> dict[str, Any]:
     """Return the JSON object of a model file.
@@ -53,7 +63,8 @@ def integer(value: object, where: str) -> int:
         DataError: It is something else.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise DataError(f"{where}: {value!r} is not an integer")
+        # Errors end in logs, and the value may be a weight.
+        raise DataError(f"{where} must be an integer, and is {_KINDS.get(type(value), 'something else')}")
     return value
 
 
@@ -75,7 +86,7 @@ def text_of(value: object, where: str) -> str:
         DataError: It is something else.
     """
     if not isinstance(value, str):
-        raise DataError(f"{where}: {value!r} is not a text")
+        raise DataError(f"{where} must be a text, and is {_KINDS.get(type(value), 'something else')}")
     return value
 
 

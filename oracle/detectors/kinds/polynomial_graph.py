@@ -2,83 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oracle.core.encoding import Feature
 from oracle.detectors.kinds.graph import GraphWriter
-from oracle.detectors.kinds.polynomial_parts import Allowance, Form, Output, Sum
+from oracle.detectors.kinds.polynomial_parts import Allowance, Limit, Linear, Output, Power, Product, Sum
+from oracle.detectors.kinds.salt import constants
+
+if TYPE_CHECKING:
+    from oracle.detectors.kinds.polynomial import PolynomialModel
 
 
 class PolynomialGraph(GraphWriter):
     """A graph writer that knows the parts of a polynomial detector; parts that several outputs use are written once.
 
     Args:
-        kind: See `GraphWriter`.
-        model: See `GraphWriter`.
-        batch: See `GraphWriter`.
-        features: The model's feature list. Its values are the features without the gap.
-        param_scale: See `GraphWriter`.
+        model: The model.
+        batch: B, the number of windows.
     """
 
-    def __init__(self, kind: str, model: str, batch: int, features: Sequence[Feature], param_scale: int) -> None:
-        super().__init__(kind, model, batch, len(features), param_scale)
-        self._gap = [index for index, feature in enumerate(features) if feature is Feature.GAP]
-        self._values = [index for index, feature in enumerate(features) if feature is not Feature.GAP]
+    def __init__(self, model: PolynomialModel, batch: int) -> None:
+        super().__init__("polynomial", model.name, batch, len(model.features), model.param_scale)
+        self._detector = model
+        self._values = [index for index, feature in enumerate(model.features) if feature is not Feature.GAP]
 
-    def score(self, index: int, output: Output) -> str:
-        """Write one output's score, [batch, 1], and return its name."""
-        measured = [self.measured(f"{index}_{at}", form) for at, form in enumerate(output.measured)]
-        allowed = [self.allowed(f"{index}_{at}", each) for at, each in enumerate(output.allowed)]
-        limit = self.weights(f"floor{index}", (output.floor,))
-        for at, part in enumerate(allowed):
-            limit = self.node("Add", [part, limit], f"limit{index}_{at}")
-        if output.gap:
+    def scores(self) -> bytes:
+        """Write the whole graph, and return it."""
+        gates = self._detector.gates
+        scores = [self._score(index, output) for index, output in enumerate(gates)]
+        flags = [[self._feature(feature) for feature in output.seen] for output in gates]
+        return self.finish(scores, self._detector.disclosure, flags)
+
+    def _score(self, index: int, output: Output) -> str:
+        """Write one output's score, [batch, 1], whether it sees or not, and return its name."""
+        parts = [self._unweighted(f"{index}_{at}", term) for at, term in enumerate(output.measured)]
+        parts = [part for part in parts if part]
+        if output.weighted:
+            factors = [self._factor(term) for term in output.weighted]
+            parts.append(self._weighted(f"measured{index}", factors, output.weights))
+        owner = index if isinstance(output.limit, Limit) else self._owner(output.limit)
+        return self.node("Sub", [self._added(f"measure{index}", parts), self._limit(owner)], f"score{index}")
+
+    def _owner(self, name: str) -> int:
+        return next(index for index, output in enumerate(self._detector.gates) if output.name == name)
+
+    def _unweighted(self, key: str, term: Sum | Linear | Product) -> str:
+        """Write a term that needs no weight of its own, and return its name; "" for others."""
+        if isinstance(term, Linear):
+            weights = self.weights(f"l{key}", term.weights)
+            return self._square(self.node("MatMul", [self._cut(0, len(self._values)), weights], f"form{key}"))
+        if isinstance(term, Sum) and term.weight is None:
+            return self._square(self._total(term.first, term.end))
+        return ""
+
+    def _factor(self, term: Sum | Product) -> str:
+        """Write what a weighted term's weight multiplies, [batch, 1], and return its name."""
+        if isinstance(term, Sum):
+            return self._square(self._total(term.first, term.end))
+        left, right = self._cut(term.left, term.left + 1), self._cut(term.right, term.right + 1)
+        return self.node("Mul", [left, right], f"product{term.left}_{term.right}")
+
+    def _limit(self, index: int) -> str:
+        """Write an output's own limit with the margin, and return its name."""
+        limit = self._detector.gates[index].limit
+        assert isinstance(limit, Limit)
+        total = self.weights(f"floor{index}", (limit.floor,))
+        if index == 0 and constants(self._detector.salt):
+            total = self.node("Add", [total, self._salt()], "floor_beside_salt")
+        if limit.allowed:
+            terms = [self._allowed(each) for each in limit.allowed]
+            total = self.node("Add", [self._weighted(f"allowed{index}", terms, limit.weights), total], f"limit{index}")
+        if limit.gap:
             # The simplifier removes a product with a single weight that is 1 or a power of two, but no MatMul.
-            kind = "Mul" if allowed else "MatMul"
-            limit = self.node(kind, [self.columns("gap", self.indices("at_gap", *self._gap)), limit], f"scaled{index}")
-        total = measured[0]
-        for at, part in enumerate(measured[1:]):
-            total = self.node("Add", [total, part], f"measured{index}_{at}")
-        return self.node("Sub", [total, limit], f"score{index}")
+            kind = "Mul" if limit.allowed else "MatMul"
+            total = self.node(kind, [self._feature(Feature.GAP), total], f"scaled{index}")
+        return self.node("Add", [total, self._margin()], f"bound{index}")
 
-    def measured(self, key: str, form: Form) -> str:
-        """Write the square of a form, [batch, 1], and return its name."""
-        if isinstance(form, Sum):
-            return self.square(self.total(form.first, form.end))
-        weights = self.weights(f"l{key}", form.weights)
-        values = self.cut(0, len(self._values))
-        return self.square(self.node("MatMul", [values, weights], f"form{key}"))
+    def _margin(self) -> str:
+        """Write the margin at the scores' scale, and return its name."""
+        margin = self.weights("margin", (self._detector.margin,))
+        if not self._detector.squared:
+            return margin
+        square = self._square(margin)
+        return self.node("Add", [square, square], "twice_margin")
 
-    def allowed(self, key: str, allowance: Allowance) -> str:
-        """Write what an allowance adds to the limit, [batch, 1], and return its name."""
-        weights = self.weights(f"a{key}", allowance.weights)
-        if allowance.summed:
-            square = self.square(self.total(allowance.first, allowance.end))
-        elif len(allowance.weights) == 1:
-            square = self.sum_of_squares(allowance.first, allowance.end)
-        else:
-            square = self.square(self.cut(allowance.first, allowance.end))
-        # A MatMul for a single weight too; see `score`.
-        return self.node("MatMul", [square, weights], f"allowed{key}")
+    def _salt(self) -> str:
+        """Write a zero that takes all constants of the salt, [1, 1], and return its name."""
+        values = constants(self._detector.salt)
+        salt = self.weights("salt", values)
+        first = self.node("Gather", ["x", self.indices("first", 0)], "window0", axis=0)
+        four = self.node("Gather", [first, self.indices("salted", *[self._values[0]] * len(values))], "four", axis=1)
+        return self.node("MatMul", [self.node("Sub", [four, four], "zeros"), salt], "salt_times_zero")
 
-    def cut(self, first: int, end: int) -> str:
+    def _allowed(self, allowance: Allowance) -> str:
+        """Write what an allowance's weights multiply, [batch, count of weights], and return its name."""
+        first, end = allowance.first, allowance.end
+        if allowance.power is Power.SUM:
+            return self._square(self._total(first, end))
+        if allowance.power is Power.VALUES:
+            return self._cut(first, end) if len(allowance.weights) > 1 else self._total(first, end)
+        squares = self._square(self._cut(first, end))
+        return squares if len(allowance.weights) > 1 or end - first == 1 else self._summed(squares)
+
+    def _weighted(self, key: str, terms: list[str], weights: tuple[int, ...]) -> str:
+        """Write the weighted sum of columns, [batch, 1], and return its name."""
+        columns = terms[0] if len(terms) == 1 else self.node("Concat", terms, f"terms_{key}", axis=1)
+        # A MatMul for a single weight too; see `_limit`.
+        return self.node("MatMul", [columns, self.weights(f"w_{key}", weights)], f"sum_{key}")
+
+    def _added(self, key: str, parts: list[str]) -> str:
+        total = parts[0]
+        for at, part in enumerate(parts[1:]):
+            total = self.node("Add", [total, part], f"{key}_{at}")
+        return total
+
+    def _feature(self, feature: Feature) -> str:
+        """Write a feature's column, [batch, 1], and return its name."""
+        name = feature.name.lower()
+        return self.columns(name, self.indices(f"at_{name}", self._detector.features.index(feature)))
+
+    def _cut(self, first: int, end: int) -> str:
         """Write values first to end − 1, [batch, end − first], and return their name."""
         return self.columns(f"x{first}_{end}", self.indices(f"at{first}_{end}", *self._values[first:end]))
 
-    def total(self, first: int, end: int) -> str:
+    def _total(self, first: int, end: int) -> str:
         """Write their sum, [batch, 1], and return its name."""
-        part = self.cut(first, end)
-        return part if end - first == 1 else self.summed(part)
+        part = self._cut(first, end)
+        return part if end - first == 1 else self._summed(part)
 
-    def sum_of_squares(self, first: int, end: int) -> str:
-        """Write the sum of their squares, [batch, 1], and return its name."""
-        squares = self.square(self.cut(first, end))
-        return squares if end - first == 1 else self.summed(squares)
-
-    def square(self, value: str) -> str:
+    def _square(self, value: str) -> str:
         """Write a square, and return its name."""
         return self.node("Mul", [value, value], f"sq_{value}")
 
-    def summed(self, value: str) -> str:
+    def _summed(self, value: str) -> str:
         """Write the sum over a window's numbers, [batch, 1], and return its name."""
         return self.node("ReduceSum", [value, self.indices("axis", 1)], f"sum_{value}", keepdims=1)

@@ -130,7 +130,8 @@ class QuadraticModel:
 
     @property
     def outputs(self) -> int:
-        return OUTPUTS
+        """Published numbers: two scores, or one verdict."""
+        return 1 if self.disclosure is Disclosure.VERDICT else OUTPUTS
 
     @property
     def score_unit(self) -> int:
@@ -163,17 +164,15 @@ class QuadraticModel:
         return now * now * one - gap * predicted, total * total * one - gap * spread
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """Return what the circuit publishes: the exact scores, or for verdicts 1 where a score is positive, else 0."""
+        """Return what the circuit publishes: the exact scores; or one verdict, 1 if a score is positive, else 0."""
         scores = self.exact_scores(features)
-        if self.disclosure is Disclosure.VERDICT:
-            return tuple(int(score > 0) for score in scores)
-        return scores
+        return (int(max(scores) > 0),) if self.disclosure is Disclosure.VERDICT else scores
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        """Return `score_int` of many windows at once: integers [count, 2] of dtype object."""
+        """Return `score_int` of many windows at once: integers [count, outputs] of dtype object."""
         import numpy as np
 
-        from oracle.detectors.kinds.tables import clipped_table, verdicts
+        from oracle.detectors.kinds.tables import clipped_table, verdict
 
         table = clipped_table(windows, WIDTH)
         squares = table[:, 1:-1] ** 2
@@ -182,7 +181,7 @@ class QuadraticModel:
         spike = now * now * one - gap * (squares @ np.array(self.past, dtype=object) + self.floor)
         drift = total * total * one - gap * (squares.sum(axis=1) * self.drift_past + self.drift_floor)
         scores = np.stack([spike, drift], axis=1)
-        return verdicts(scores) if self.disclosure is Disclosure.VERDICT else scores
+        return verdict(scores) if self.disclosure is Disclosure.VERDICT else scores
 
     def score_bound(self) -> int:
         """Return the largest sum of the magnitudes of all terms: a bound of every score and intermediate."""
@@ -193,7 +192,7 @@ class QuadraticModel:
         return max(spike, drift)
 
     def to_onnx(self, batch: int) -> bytes:
-        """Return the ONNX graph for a batch: input `x` [batch, 14], output `s` [batch, 2].
+        """Return the ONNX graph for a batch: input `x` [batch, 14], output `s` [batch, outputs].
 
         Raises:
             ValueError: The batch is below 1.

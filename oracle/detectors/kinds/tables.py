@@ -27,6 +27,7 @@ def clipped_table(windows: Sequence[Sequence[int]] | np.ndarray, features: int) 
     return table
 
 
-def verdicts(scores: np.ndarray) -> np.ndarray:
-    """Return 1 where a score is positive and 0 where not, as Python's integers."""
-    return np.where((scores > 0).astype(bool), 1, 0).astype(object)
+def verdict(scores: np.ndarray) -> np.ndarray:
+    """Return 1 for each window of which a score is positive, else 0: Python's integers, [count, 1]."""
+    held = (scores > 0).astype(bool).any(axis=1)
+    return np.where(held, 1, 0).astype(object).reshape(-1, 1)

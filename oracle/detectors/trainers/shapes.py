@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from oracle.core.encoding import Feature
 from oracle.detectors.kinds.polynomial import PolynomialModel
-from oracle.detectors.kinds.polynomial_parts import Allowance, Form, Linear, Output, Sum
+from oracle.detectors.kinds.polynomial_parts import STEP, Allowance, Limit, Linear, Output, Power, Sum, Term
 from oracle.detectors.trainers.estimation import significant
 
 PARAM_SCALE = 20
@@ -91,29 +91,35 @@ def fold(
         # ezkl's reader merges equal constants; see `PolynomialModel`.
         while group in taken:
             last = group[-1]
-            group = (*group[:-1], last + (1 << max(0, last.bit_length() - SIGNIFICANT_BITS)))
+            group = (*group[:-1], last + (STEP << max(0, last.bit_length() - SIGNIFICANT_BITS)))
         taken.add(group)
         return group
 
     def quantised(value: float) -> int:
-        return significant(Fraction(value) * one, SIGNIFICANT_BITS)
+        return STEP * significant(Fraction(value) * one / STEP, SIGNIFICANT_BITS)
 
     outputs = []
     for shape, factor in zip(shapes, factors, strict=True):
-        measured: list[Form] = []
+        measured: list[Term] = []
         for form in shape.measured:
             if isinstance(form, Sum):
                 measured.append(form)
             else:
-                signed = tuple(round(Fraction(weight) * one) for weight in form)
+                signed = tuple(STEP * round(Fraction(weight) * one / STEP) for weight in form)
                 measured.append(Linear(distinct(signed)))
         scale = factor / 1_000 if shape.gap else factor
         allowed = []
         for part in shape.parts:
             weights = tuple(quantised(scale * weight) for weight in part.weights)
             if any(part.weights):
-                weights = weights if any(weights) else (1, *weights[1:])
-                allowed.append(Allowance(part.first, part.end, distinct(weights), part.summed))
-        (floor,) = distinct((max(1, quantised(scale * shape.floor * 10**6)),))
-        outputs.append(Output(shape.name, tuple(measured), floor, tuple(allowed), shape.gap))
+                weights = weights if any(weights) else (STEP, *weights[1:])
+                power = Power.SUM if part.summed else Power.SQUARES
+                allowed.append(Allowance(part.first, part.end, weights, power))
+        if allowed:
+            *before, last = allowed
+            count = len(last.weights)
+            group = distinct(tuple(weight for each in allowed for weight in each.weights))
+            allowed = [*before, replace(last, weights=group[-count:])]
+        (floor,) = distinct((max(STEP, quantised(scale * shape.floor * 10**6)),))
+        outputs.append(Output(shape.name, tuple(measured), Limit(floor, tuple(allowed), shape.gap)))
     return PolynomialModel(name, features, tuple(outputs), param_scale)
