@@ -373,7 +373,10 @@ def prove(built: Artifact, window: tuple[int, ...], scores: tuple[int, ...]) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.ALL)
 def test_from_file_to_chain(name: str, folder: Path, chain: Anvil, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is tuned, built, proven for a sample and accepted on a chain, and the gas is near the estimate."""
+    """It is tuned, built, proven for a sample and accepted on a chain, and the gas is near the estimate.
+
+    A private model publishes its verdict, a public one its score.
+    """
     monkeypatch.setattr(measuring, "FINALISTS", 1)
     monkeypatch.setattr(measuring, "PROOFS", 1)
     private = name in ("linear", "trees")
@@ -382,14 +385,17 @@ def test_from_file_to_chain(name: str, folder: Path, chain: Anvil, monkeypatch: 
     assert facts is not None and facts["fidelity"]["flips"] == 0 and facts["fidelity"]["samples"] >= 200
     data, samples = models.ALL[name]()
     circuit = circuit_of(data, facts["input_scale"], made.artifact.manifest.param_scale)
-    assert facts["output_scale"] == circuit.output_scale
+    assert facts["output_scale"] == (0 if private else circuit.output_scale)
     sample = samples[7].ravel()
     window = tuple(circuit.quantise([sample])[0].tolist())
     scores = tuple(circuit.evaluate_exactly([window])[0].tolist())
+    if private:
+        limit = facts["verdict"]["threshold"] * 2**circuit.output_scale
+        scores = tuple(int(score > limit) for score in scores)
     proof = prove(made.artifact, window, scores)
     verifying = Deployed(chain, made.artifact)
     assert verifying.accepts(proof.proof, proof.instances)
-    other = made.artifact.instances([window], [(scores[0] + 1, *scores[1:])])
+    other = made.artifact.instances([window], [(scores[0] ^ 1, *scores[1:])])
     assert not verifying.accepts(proof.proof, other)
     chosen = next(each for each in made.tuning["candidates"] if each["chosen"])
     measured = verifying.gas(proof.proof, proof.instances)
@@ -694,7 +700,7 @@ def test_estimates_grow_with_the_circuit(rows: int, private: bool, k: int) -> No
         (["good.onnx"], 2, "--data is missing"),
         (["good.onnx", "--visibility", "polycommit", "--check"], 2, "error: --visibility: 'polycommit' is refused"),
         (
-            ["good.onnx", "--data", "x.csv", "--disclosure", "verdict", "--tolerance", "1"],
+            ["good.onnx", "--data", "x.csv", "--public-model", "--disclosure", "verdict", "--tolerance", "1"],
             2,
             "error: good: with --tolerance there is no verdict",
         ),
