@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.prepared import FeedSettings, Prepared, tick_of
+from oracle.detectors.evaluation.prepared import FeedSettings, PeerTerms, Prepared, tick_of
 from oracle.detectors.evaluation.recording import Recording
 from oracle.sources.aggregate import AggregationPolicy
 
@@ -24,12 +25,28 @@ def recording(values: Sequence[Decimal | str | None], name: str = "series") -> R
 
 
 def prepared(
-    values: Sequence[Decimal | str], policy: HoldPolicy, begin: int = 16, kind: Kind = Kind.RELATIVE
+    values: Sequence[Decimal | str],
+    policy: HoldPolicy,
+    begin: int = 16,
+    kind: Kind = Kind.RELATIVE,
+    decimals: int = 2,
 ) -> Prepared:
-    feed = FeedSettings(kind, 2, SIGMA if kind is Kind.RELATIVE else 100, HOUR, policy, AggregationPolicy(kind))
+    sigma = SIGMA if kind is Kind.RELATIVE else 10**decimals
+    feed = FeedSettings(kind, decimals, sigma, HOUR, policy, AggregationPolicy(kind))
     data = recording(values)
     ticks = tuple(tick_of(data, index, feed.aggregation, feed.decimals) for index in range(len(data)))
     return Prepared(data, feed, ticks, begin)
+
+
+def beside(data: Prepared, seed: int) -> Prepared:
+    """Return the recording with a peer that moves with it, is mute now and then, and jumps."""
+    rng = random.Random(seed)
+    one = 10 ** (data.feed.decimals - 2)
+    peers = [
+        rng.choice([0, 50_000 * one, *[(tick.answer or 0) + rng.randint(-900, 900) * one] * 20]) for tick in data.ticks
+    ]
+    ticks = tuple(replace(tick, peers=(answer,)) for tick, answer in zip(data.ticks, peers, strict=True))
+    return replace(data, feed=replace(data.feed, peers=(PeerTerms(Kind.RELATIVE, 10_000),)), ticks=ticks)
 
 
 def walk(length: int, seed: int = 1, percent: float = 0.5) -> list[str]:

@@ -1,19 +1,25 @@
 """Shares with confidence intervals, and percentiles.
 
 The standard library has no intervals of shares, and scipy is an extra. So Wilson's and Newcombe's formulas are written
-out here, from their sources; for Clopper and Pearson's, scipy inverts the beta function.
+out here, from their sources; for Clopper and Pearson's, scipy inverts the beta function, and numpy draws the samples of
+a bootstrap.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from oracle.core.errors import ToolMissing
 
-__all__ = ["Rate", "clopper_pearson", "clustered", "newcombe", "percentile", "wilson"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Rate", "block_bootstrap", "clopper_pearson", "clustered", "newcombe", "percentile", "widened", "wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,64 @@ def clopper_pearson(hits: float, of: float, confidence: float) -> tuple[float, f
     low = 0.0 if hits <= 0 else float(betaincinv(hits, of - hits + 1, tail))
     high = 1.0 if hits >= of else float(betaincinv(hits + 1, of - hits, 1 - tail))
     return low, high
+
+
+def block_bootstrap(
+    blocks: Sequence[Hashable],
+    hits: Sequence[bool] | np.ndarray,
+    *,
+    draws: int = 1_000,
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> tuple[float, float]:
+    """Return the interval of a share by Efron's percentile bootstrap over blocks, each of which hangs together.
+
+    Blocks (days, say) are drawn with replacement, whole, and the interval is of the shares in the draws. Where all
+    blocks are alike, as where nothing was hit, it has no width: combine it with another interval (see `widened`).
+
+    Args:
+        blocks: The block of each event.
+        hits: True for each event that is a hit.
+        draws: How often all blocks are drawn.
+        confidence: For instance 0.95.
+        seed: Seed of the draws.
+
+    Returns:
+        Both ends; 0 and 1 if there is no event.
+
+    Raises:
+        ToolMissing: numpy is not installed.
+    """
+    try:
+        import numpy as np  # an optional extra
+    except ImportError as error:
+        raise ToolMissing("a bootstrap needs numpy: pip install 'verifiable-oracle[train]'") from error
+    if not len(hits):
+        return 0.0, 1.0
+    _, places = np.unique(np.asarray(blocks), return_inverse=True)
+    total = np.bincount(places)
+    hit = np.bincount(places, weights=np.asarray(hits, dtype=float))
+    drawn = _drawn(len(total), draws, seed)
+    shares = (drawn @ hit.astype(np.float32)) / (drawn @ total.astype(np.float32))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(shares, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _drawn(blocks: int, draws: int, seed: int) -> np.ndarray:
+    """Return how often each block is in each draw: [draws, blocks]."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    return np.stack([np.bincount(rng.integers(0, blocks, blocks), minlength=blocks) for _ in range(draws)]).astype(
+        np.float32
+    )
+
+
+def widened(rate: Rate, interval: tuple[float, float]) -> Rate:
+    """Return a share whose interval covers another interval of it too: what neither of the two excludes."""
+    return replace(rate, low=min(rate.low, interval[0]), high=max(rate.high, interval[1]))
 
 
 def percentile(values: Iterable[float], rank: int) -> float:

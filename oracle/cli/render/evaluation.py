@@ -5,44 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from oracle.cli.render.tables import new_table
 from oracle.detectors.evaluation import nab
-from oracle.detectors.evaluation.results import Comparison
-from oracle.detectors.evaluation.tables import clean_rows, fault_header, fault_rows, headline
+from oracle.detectors.evaluation.results import Comparison, Evaluation
+from oracle.detectors.evaluation.tables import detail_rows, fact_rows, fault_rows, headline
 
-__all__ = ["print_comparison", "print_nab"]
-
-_LAST = 3
-"""Columns at the end of the table of faults that tell of the first detector only."""
-
-_ROOM = 80
-"""Characters that the columns without detectors take."""
+__all__ = ["print_comparison", "print_nab", "print_warnings"]
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print the tables of a comparison."""
-    console.print(f"[bold]{comparison.prepared.recording.name}[/bold]: {headline(comparison)}", highlight=False)
-    columns, rows = clean_rows(comparison)
-    table = Table(title="The recording as it is: all of it must pass", title_justify="left")
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    faults = Table(title="Faults that are held, in % (95 % interval)", title_justify="left")
-    header = fault_header(comparison)
-    # The report has the columns for which a narrow terminal has no room.
-    shown = len(header) if console.width >= _ROOM + 14 * len(comparison.all) else len(header) - _LAST
-    for index, name in enumerate(header[:shown]):
-        faults.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
-    for _, lines in fault_rows(comparison):
-        faults.add_section()
-        for line in lines:
-            faults.add_row(*line[:shown])
-    console.print(faults)
+    """Print the tables of a comparison: two for each detector, so that names and figures have room."""
+    console.print(f"[bold]{escape(comparison.prepared.recording.name)}[/bold]: ", end="")
+    console.print(headline(comparison), highlight=False, markup=False)
+    print_warnings(comparison.warnings, console)
+    for evaluation in comparison.evaluations:
+        _print_evaluation(comparison, evaluation, console)
     for kind, why in comparison.skipped.items():
-        console.print(f"not tried: {kind}: {why}", highlight=False)
+        console.print(f"not tried: {kind}: {why}", highlight=False, markup=False)
+
+
+def print_warnings(warnings: Sequence[str], console: Console) -> None:
+    """Print warnings so that nobody overlooks them."""
+    for warning in warnings:
+        console.print(f"[bold red]WARNING:[/bold red] {escape(warning)}", highlight=False)
+
+
+def _print_evaluation(comparison: Comparison, evaluation: Evaluation, console: Console) -> None:
+    console.print()
+    console.rule(f"[bold]{escape(evaluation.name)}[/bold]", align="left")
+    print_warnings(evaluation.warnings, console)
+    facts = new_table("the recording as it is: all of it must pass", "the detector", "its cap")
+    for row in fact_rows(comparison, evaluation):
+        facts.add_row(*row)
+    console.print(facts)
+    console.print()
+    faults = new_table("held at least once, %", "detector", "its cap", "wrong ones written", "off: mean, most")
+    for number, column in enumerate(faults.columns):
+        column.justify = "left" if number == 0 else "right"
+    at = comparison.evaluations.index(evaluation)
+    details = detail_rows(comparison, evaluation)
+    for (title, rows), (_, own) in zip(fault_rows(comparison), details, strict=True):
+        faults.add_row(f"[bold]{escape(title)}[/bold]", end_section=False)
+        for row, detail in zip(rows, own, strict=True):
+            faults.add_row(f"  {escape(row[0])}", row[3 + 2 * at], row[4 + 2 * at], detail[2], detail[3])
+    console.print(faults)
 
 
 def print_nab(results: Mapping[str, Sequence[nab.Score]], console: Console) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from oracle.core import encoding
 from oracle.detectors.evaluation.prepared import Prepared
@@ -32,8 +34,11 @@ class StaticCap:
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         return (abs(features[0]) - self.limit,)
 
-    def score_many(self, windows: Sequence[Sequence[int]]) -> Iterable[Iterable[int]]:
-        return [self.score_int(window) for window in windows]
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        return np.abs(np.asarray(windows)[:, :1]) - self.limit
+
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        return np.abs(windows[:, 0]) / self.limit
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         score = abs(features[0]) / self.limit - 1
@@ -43,9 +48,10 @@ class StaticCap:
 def matching_cap(prepared: Prepared, holds: int) -> StaticCap:
     """Return the lowest cap with at most this many held reports on the same ticks: no cap does better on these."""
     low, high = 1, encoding.CLIP
+    moves = np.array(prepared.history.moves)
     while low < high:
         middle = (low + high) // 2
-        objections = [abs(move) > middle for move in prepared.history.moves]
+        objections = (np.abs(moves) > middle).tolist()
         if replay(Judge(StaticCap(middle), prepared.feed), prepared, objections).holds() <= holds:
             high = middle
         else:

@@ -6,21 +6,30 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from oracle.core.encoding import Feature
 from oracle.core.errors import DataError
-from oracle.core.statistics import clustered, percentile, wilson
+from oracle.core.statistics import block_bootstrap, clustered, percentile, widened, wilson
 from oracle.detectors.evaluation.caps import matching_cap
 from oracle.detectors.evaluation.flips import count_flips
+from oracle.detectors.evaluation.outcomes import Outcomes, Trials, try_all
 from oracle.detectors.evaluation.prepared import Prepared
-from oracle.detectors.evaluation.replay import Judge, Scoring, replay
+from oracle.detectors.evaluation.replay import HOLDS, Judge, Replay, Scoring, replay
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
-from oracle.detectors.evaluation.scaling import recall_curve, scaled_to, severity
-from oracle.detectors.evaluation.shocks import episodes_of, shocks
-from oracle.detectors.evaluation.trials import Trial, TrialResult, place, try_all
+from oracle.detectors.evaluation.scaling import recall_curve, scaled_to, severities
+from oracle.detectors.evaluation.shocks import episodes_of, error_of, shocks
+from oracle.detectors.evaluation.trials import PEER_FAULTS, Lie, Trial, place
 from oracle.detectors.interface import Detector
 from oracle.sources.faults import Fault
 
-__all__ = ["compare", "evaluate"]
+__all__ = ["compare", "evaluate", "placed"]
+
+DAY = 86_400
+"""A day is the block of the bootstrap: what happens on one hangs together."""
+
+WITH_PEERS = ("spike", "drift")
+"""Groups of faults that are tried with a lying and with an unseen peer too."""
 
 
 def compare(
@@ -55,26 +64,17 @@ def compare(
         if names.count(name) > 1:
             raise DataError(f"two models are called {name!r}; give one of them another name")
     progress(f"{len(faults)} kinds of fault at {count} places each")
-    trials: list[Trial] = []
-    skipped: dict[str, str] = {}
-    for fault in faults:
-        placed = place(prepared, fault, count, seed)
-        trials += placed
-        if not placed:
-            skipped[fault.kind] = _why_skipped(fault, prepared)
+    trials, skipped = placed(prepared, faults, count, seed)
     evaluations, caps = [], []
     known: dict[int, Evaluation] = {}
     for detector in detectors:
-        if Feature.SPREAD in detector.features and len(prepared.recording.venues) < 2:
-            raise DataError(
-                f"model {detector.name} judges the spread between venues; {prepared.recording.name} has one only"
-            )
+        _check(detector, prepared)
         progress(f"{detector.name}: replay and faults")
         if scale_to is None:
             found = evaluate(detector, prepared, trials, curve=curve, flips=detector)
             holds = found.false_holds.hits
         else:
-            holds = int(scale_to * (len(prepared.history) - prepared.history.number(prepared.begin)) / PER)
+            holds = int(scale_to * _counted(prepared) / PER)
             scaled = scaled_to(detector, prepared, holds)
             found = replace(evaluate(scaled, prepared, trials, curve=curve), factor=scaled.factor)
         progress(f"{detector.name}: the cap with as many false holds")
@@ -85,6 +85,41 @@ def compare(
         evaluations.append(found)
         caps.append(replace(known[cap.limit], matched=found.name))
     return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped, scale_to)
+
+
+def placed(prepared: Prepared, faults: Sequence[Fault], count: int, seed: int) -> tuple[Trials, dict[str, str]]:
+    """Return faults at their places, and why others fit nowhere.
+
+    Where the feed has a peer, spikes and drifts are tried three times: the feed lies alone, with its first peer, and
+    while that peer isn't seen; and the peer lies while the feed is honest.
+    """
+    trials: list[Trial] = []
+    skipped: dict[str, str] = {}
+    for fault in faults:
+        found = place(prepared, fault, count, seed)
+        trials += found
+        if not found:
+            skipped[fault.kind] = _why_skipped(fault, prepared)
+        if prepared.feed.peers and fault.group in WITH_PEERS:
+            trials += place(prepared, fault, count, seed, Lie.JOINT)
+            trials += place(prepared, fault, count, seed, Lie.BLIND)
+    if prepared.feed.peers:
+        for fault in PEER_FAULTS.values():
+            trials += place(prepared, fault, count, seed)
+    return Trials(prepared, trials), skipped
+
+
+def _counted(prepared: Prepared) -> int:
+    """Return how many reports count, without those that are known to be wrong."""
+    history = prepared.history
+    return sum(index not in prepared.bad for index in history.indices[history.number(prepared.begin) :])
+
+
+def _check(detector: Scoring, prepared: Prepared) -> None:
+    if Feature.SPREAD in detector.features and len(prepared.recording.venues) < 2:
+        raise DataError(
+            f"model {detector.name} judges the spread between venues; {prepared.recording.name} has one only"
+        )
 
 
 def _why_skipped(fault: Fault, prepared: Prepared) -> str:
@@ -98,7 +133,7 @@ def _why_skipped(fault: Fault, prepared: Prepared) -> str:
 def evaluate(
     detector: Scoring,
     prepared: Prepared,
-    trials: Sequence[Trial],
+    trials: Trials,
     *,
     curve: bool,
     flips: Detector | None = None,
@@ -115,56 +150,95 @@ def evaluate(
     judge = Judge(detector, prepared.feed)
     clean = replay(judge, prepared)
     episodes = episodes_of(clean)
-    results = try_all(judge, prepared, clean, trials)
-    severities = [severity(detector, clean.window(number)) for number in clean.numbers]
+    outcomes = try_all(judge, clean, trials)
+    counted = [number for number in clean.numbers if number not in clean.excused]
+    held = [clean.held(number) for number in counted]
+    false = [number for number, is_held in zip(counted, held, strict=True) if is_held]
+    days = block_bootstrap([clean.history.ticks[number].time // DAY for number in counted], held)
+    errors = [error_of(prepared.feed, clean.state(number).answer, clean.history.answers[number]) for number in false]
     return Evaluation(
         name=detector.name,
         matched=None,
         clean=clean,
-        false_holds=clustered(clean.holds(), len(episodes), len(clean.numbers)),
+        false_holds=widened(clustered(len(false), len(episodes), len(counted)), days),
+        days=days,
         episodes=len(episodes),
         longest=max((rounds for rounds, _ in episodes), default=0),
         longest_s=max((seconds for _, seconds in episodes), default=0),
-        reasons=dict(Counter(clean.reason(number).name.lower() for number in clean.numbers if clean.held(number))),
+        reasons=_reasons(clean, false),
+        excused=_reasons(clean, [number for number in clean.excused if clean.held(number)]),
         silent=prepared.evaluated - len(clean.numbers),
+        error_held=sum(errors) / len(errors) if errors else 0.0,
+        worst_held=max(errors, default=0.0),
         shocks=shocks(prepared, clean),
-        faults=tuple(_fault_rates(trials, results)),
+        faults=tuple(_fault_rates(trials, outcomes)),
         flips=None if flips is None else count_flips(flips, clean, trials),
         curve=recall_curve(detector, prepared, clean, trials) if curve else (),
-        severities=severities,
+        severities=severities(detector, windows_of(clean)).tolist(),
     )
 
 
-def _fault_rates(trials: Sequence[Trial], results: Sequence[TrialResult | None]) -> Iterable[FaultRate]:
-    by_kind: dict[str, list[tuple[Trial, TrialResult | None]]] = {}
-    for trial, result in zip(trials, results, strict=True):
-        by_kind.setdefault(trial.fault.kind, []).append((trial, result))
-    for kind, found in by_kind.items():
-        fault = found[0][0].fault
-        good = [result for _, result in found if result is not None]
-        latencies = [result.latency for result in good if result.latency is not None]
-        seconds = [result.latency_s for result in good if result.latency_s is not None]
-        of = max(1, len(good))
-        # A fault that looks real must not be caught: its rate says how often it is held at all.
-        caught = sum(result.held > 0 if fault.real else result.caught for result in good)
-        yield FaultRate(
-            kind=kind,
-            group=fault.group,
-            size=fault.size,
-            ticks=fault.ticks,
-            real=fault.real,
-            tried=len(good),
-            disturbed=len(found) - len(good),
-            recall=wilson(caught, len(good)),
-            latency=percentile(latencies, 50) if latencies else None,
-            latency_p95=percentile(latencies, 95) if latencies else None,
-            latency_s=percentile(seconds, 50) if seconds else None,
-            written=sum(result.written for result in good) / of,
-            worst=percentile([result.worst for result in good], 95) if good else 0.0,
-            held=sum(result.held for result in good) / of,
-            held_max=max((result.held for result in good), default=0),
-            held_s_max=max((result.held_s for result in good), default=0),
-            after=sum(result.after for result in good) / of,
-            cleared=wilson(sum(result.cleared for result in good), len(good)),
-            silent=sum(result.silent for result in good) / of,
-        )
+def _reasons(clean: Replay, numbers: Iterable[int]) -> dict[str, int]:
+    counts = Counter(clean.why(number) for number in numbers)
+    return {why: counts[why] for why in HOLDS if counts[why]}
+
+
+def windows_of(clean: Replay) -> np.ndarray:
+    """Return the features of the reports that count, with what was accepted before them."""
+    table = clean.history.table(clean.judge.detector.features)
+    for number, played in clean.steps.items():
+        table[number] = played.window
+    return table[clean.begin :]
+
+
+def _fault_rates(trials: Trials, outcomes: Outcomes) -> Iterable[FaultRate]:
+    by_kind: dict[tuple[str, Lie], list[int]] = {}
+    for index, trial in enumerate(trials):
+        by_kind.setdefault((trial.fault.kind, trial.lie), []).append(index)
+    for rows in by_kind.values():
+        yield _fault_rate(trials, outcomes, np.array(rows))
+
+
+def _fault_rate(trials: Trials, outcomes: Outcomes, rows: np.ndarray) -> FaultRate:
+    first = trials[int(rows[0])]
+    fault, good = first.fault, rows[outcomes.good[rows]]
+    found = outcomes.of(good)
+    noticed = found.latency > 0
+    of, written, held = max(1, len(good)), int(found.written.sum()), int(found.held.sum())
+    # A fault that looks real must not be held: its rate says how often it is held at all.
+    hits = found.held > 0 if fault.real else found.caught
+    # What holds an honest feed is the peer's lie itself, at its own tick.
+    hits = found.latency == 1 if fault.group == "peer" else hits
+    days = block_bootstrap([trials.prepared.ticks[index].time // DAY for index in trials.first[good].tolist()], hits)
+    return FaultRate(
+        kind=fault.kind,
+        lie=first.lie,
+        group=fault.group,
+        size=fault.size,
+        ticks=fault.ticks,
+        real=fault.real,
+        tried=len(good),
+        disturbed=len(rows) - len(good),
+        recall=widened(wilson(int(hits.sum()), len(good)), days),
+        days=days,
+        reasons={why: count for index, why in enumerate(HOLDS) if (count := int((found.why == index).sum()))},
+        latency=_percentile(found.latency[noticed], 50),
+        latency_p95=_percentile(found.latency[noticed], 95),
+        latency_s=_percentile(found.latency_s[noticed], 50),
+        wrong=int(found.wrong.sum()) / of,
+        written=written / of,
+        error_written=float(found.error_written.sum()) / max(1, written),
+        worst_written=float(found.worst_written.max(initial=0.0)),
+        error_held=float(found.error_held.sum()) / max(1, held),
+        worst_held=float(found.worst_held.max(initial=0.0)),
+        held=held / of,
+        held_max=int(found.held.max(initial=0)),
+        held_s_max=int(found.held_s.max(initial=0)),
+        after=int(found.after.sum()) / of,
+        cleared=wilson(int(found.cleared.sum()), len(good)),
+        silent=int(found.silent.sum()) / of,
+    )
+
+
+def _percentile(values: np.ndarray, rank: int) -> float | None:
+    return percentile(values.tolist(), rank) if len(values) else None

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from oracle.core.statistics import Rate
 from oracle.detectors.evaluation import nab
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
+from oracle.detectors.evaluation.trials import Lie
 from oracle.detectors.evaluation.wording import moment
 
 __all__ = ["document", "nab_document"]
 
-FORMAT = "detector-evaluation-v1"
+FORMAT = "detector-evaluation-v2"
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
@@ -37,11 +39,13 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "heartbeat": feed.heartbeat,
             **asdict(feed.policy),
             "min_sources": feed.aggregation.min_sources,
+            "peers": [{"name": peer.name, "kind": peer.kind.name.lower(), "sigma": peer.sigma} for peer in feed.peers],
             "max_source_spread": None if feed.aggregation.max_spread is None else str(feed.aggregation.max_spread),
         },
         "seed": comparison.seed,
         "scaled_to": comparison.scale_to,
         "skipped": comparison.skipped,
+        "warnings": list(comparison.warnings),
         "detectors": [
             {**_figures(evaluation), "cap": _figures(comparison.cap_of(evaluation))}
             for evaluation in comparison.evaluations
@@ -58,16 +62,25 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
         "false_holds": holds.hits,
         "false_holds_per_10000": _rounded((holds.share or 0.0) * PER),
         "false_holds_interval": [_rounded(holds.low * PER), _rounded(holds.high * PER)],
+        "false_holds_days": [_rounded(end * PER) for end in evaluation.days],
         "episodes": evaluation.episodes,
         "longest_hold": {"reports": evaluation.longest, "seconds": evaluation.longest_s},
         "reasons": evaluation.reasons,
+        "held_in_bad_stretches": evaluation.excused,
         "silent": evaluation.silent,
+        "error_while_held": {"mean": _rounded(evaluation.error_held), "worst": _rounded(evaluation.worst_held)},
+        "shock_rounds_max": evaluation.shock_rounds_max,
+        "shock_seconds_max": evaluation.shock_seconds_max,
+        "warnings": list(evaluation.warnings),
         "flips": None if evaluation.flips is None else {"flips": evaluation.flips.hits, "of": evaluation.flips.of},
         "shocks": [
             {**asdict(shock), "move": _rounded(shock.move), "sigmas": _rounded(shock.sigmas)}
             for shock in evaluation.shocks
         ],
-        "faults": {fault.kind: _fault(fault) for fault in evaluation.faults},
+        "faults": _faults(evaluation, Lie.OWN),
+        "joint": _faults(evaluation, Lie.JOINT),
+        "blind": _faults(evaluation, Lie.BLIND),
+        "peer_lie_holds_own": {kind: _share(rate) for kind, rate in evaluation.peer_lie_holds_own.items()},
         "curve": [
             {
                 "factor": point.factor,
@@ -79,6 +92,14 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
+def _faults(evaluation: Evaluation, lie: Lie) -> dict[str, Any]:
+    return {fault.kind: _fault(fault) for fault in evaluation.faults if fault.lie is lie}
+
+
+def _share(rate: Rate) -> float | None:
+    return None if rate.share is None else _rounded(rate.share)
+
+
 def _fault(fault: FaultRate) -> dict[str, Any]:
     return {
         "group": fault.group,
@@ -87,18 +108,23 @@ def _fault(fault: FaultRate) -> dict[str, Any]:
         "tried": fault.tried,
         "disturbed": fault.disturbed,
         "held": fault.recall.hits,
-        "recall": None if fault.recall.share is None else _rounded(fault.recall.share),
+        "recall": _share(fault.recall),
         "interval": [_rounded(fault.recall.low), _rounded(fault.recall.high)],
+        "interval_days": [_rounded(end) for end in fault.days],
+        "reasons": fault.reasons,
         "latency_ticks": fault.latency,
         "latency_ticks_p95": fault.latency_p95,
         "latency_seconds": fault.latency_s,
+        "wrong_mean": _rounded(fault.wrong),
         "written_mean": _rounded(fault.written),
-        "worst_error_p95": _rounded(fault.worst),
+        "wrong_stopped": None if fault.stopped is None else _rounded(fault.stopped),
+        "error_written": {"mean": _rounded(fault.error_written), "worst": _rounded(fault.worst_written)},
+        "error_while_held": {"mean": _rounded(fault.error_held), "worst": _rounded(fault.worst_held)},
         "held_mean": _rounded(fault.held),
         "held_most": fault.held_max,
         "held_longest_seconds": fault.held_s_max,
         "true_held_after_mean": _rounded(fault.after),
-        "cleared": None if fault.cleared.share is None else _rounded(fault.cleared.share),
+        "cleared": _share(fault.cleared),
         "silent_mean": _rounded(fault.silent),
     }
 

@@ -14,8 +14,8 @@ from oracle.core import encoding
 from oracle.core.encoding import Feature
 from oracle.core.statistics import Rate, wilson
 from oracle.core.types import Kind
-from oracle.detectors.evaluation.prepared import FeedSettings, Tick
 from oracle.detectors.evaluation.replay import Replay
+from oracle.detectors.evaluation.settings import FeedSettings, Tick
 from oracle.detectors.evaluation.shocks import move_between
 from oracle.detectors.evaluation.trials import Trial
 from oracle.detectors.interface import Detector
@@ -37,7 +37,7 @@ def count_flips(detector: Detector, clean: Replay, trials: Sequence[Trial]) -> R
         given = run_in_float64(detector, exact)
     except Exception:  # what a graph of unknown origin makes of 64-bit floats is not known
         return None
-    integers = np.array([max(scores) > 0 for scores in clean.judge.score(rounded)])
+    integers = clean.judge.objects(np.array(rounded, dtype=np.int64))
     floats = (given.reshape(len(exact), -1) > 0).any(axis=1)
     return wilson(int((integers != floats).sum()), len(exact))
 

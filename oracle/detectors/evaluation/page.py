@@ -8,8 +8,17 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from oracle.detectors.evaluation.results import Comparison
-from oracle.detectors.evaluation.tables import clean_rows, fault_header, fault_rows, headline, shock_rows
+from oracle.detectors.evaluation.results import Comparison, FaultRate
+from oracle.detectors.evaluation.tables import (
+    clean_rows,
+    detail_header,
+    detail_rows,
+    fault_groups,
+    fault_header,
+    fault_rows,
+    headline,
+    shock_rows,
+)
 
 __all__ = ["to_html"]
 
@@ -61,6 +70,14 @@ def to_html(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         headline=headline(comparison),
         clean={"header": header, "rows": rows},
         faults={"header": fault_header(comparison), "groups": _shaded_groups(comparison)},
+        details=[
+            {"name": each.name, "header": detail_header(), "groups": detail_rows(comparison, each)}
+            for each in comparison.evaluations
+        ],
+        warnings=[
+            *comparison.warnings,
+            *(f"{each.name}: {w}" for each in comparison.evaluations for w in each.warnings),
+        ],
         shocks={"header": shocks_header, "rows": shocks},
         skipped=comparison.skipped,
         pictures={
@@ -71,20 +88,24 @@ def to_html(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
 
 def _shaded_groups(comparison: Comparison) -> list[tuple[str, list[list[Cell]]]]:
     """Return the table of faults by group, the detectors' cells shaded."""
-    return [
-        (group, [[Cell(text, _shade(comparison, index, row[0])) for index, text in enumerate(row)] for row in rows])
-        for group, rows in fault_rows(comparison)
-    ]
+    found = []
+    for (title, rows), (_, faults) in zip(fault_rows(comparison), fault_groups(comparison), strict=True):
+        shaded = [
+            [Cell(text, _shade(comparison, index, fault)) for index, text in enumerate(row)]
+            for row, fault in zip(rows, faults, strict=True)
+        ]
+        found.append((title, shaded))
+    return found
 
 
-def _shade(comparison: Comparison, column: int, kind: str) -> str:
+def _shade(comparison: Comparison, column: int, fault: FaultRate) -> str:
     """Return how a detector compares with its cap, beyond both intervals; "" in columns that are not a detector's."""
     position, is_cap = divmod(column - 3, 2)
-    if not 0 <= position < len(comparison.evaluations) or is_cap:
+    if not 0 <= position < len(comparison.evaluations) or is_cap or fault.real:
         return ""
     evaluation = comparison.evaluations[position]
-    own, cap = evaluation.fault(kind), comparison.cap_of(evaluation).fault(kind)
-    if own is None or cap is None or own.real:
+    own, cap = (each.fault(fault.kind, fault.lie) for each in (evaluation, comparison.cap_of(evaluation)))
+    if own is None or cap is None:
         return ""
     if own.recall.low > cap.recall.high:
         return "good"

@@ -16,6 +16,7 @@ from oracle.core.errors import ToolMissing
 from oracle.core.types import Kind
 from oracle.detectors.evaluation.prepared import Prepared
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
+from oracle.detectors.evaluation.trials import Lie
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -289,7 +290,10 @@ def curves(comparisons: Mapping[str, Comparison]) -> bytes:
 
 
 def _sized(evaluation: Evaluation, group: str) -> list[FaultRate]:
-    return sorted((fault for fault in evaluation.faults if fault.group == group), key=lambda fault: fault.size)
+    return sorted(
+        (fault for fault in evaluation.faults if fault.group == group and fault.lie is Lie.OWN),
+        key=lambda fault: fault.size,
+    )
 
 
 def _line(axes: Axes, faults: Sequence[FaultRate], colour: str, shift: float, label: str) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
-from itertools import pairwise
 
-from oracle.core import encoding, gate
-from oracle.core.encoding import Feature
+from oracle.core import encoding
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.gate import HoldPolicy
-from oracle.core.types import FeedState, Kind, Status
+from oracle.core.types import Kind
+from oracle.detectors.evaluation.history import History
 from oracle.detectors.evaluation.recording import PeerSeries, Recording
+from oracle.detectors.evaluation.settings import FeedOptions, FeedSettings, PeerTerms, Tick
 from oracle.detectors.training.repeats import usual_repeats
 from oracle.detectors.training.reports import Reports, heartbeat_of, sigma_of
 from oracle.sources.aggregate import AggregationPolicy, aggregate
@@ -28,88 +28,6 @@ WARM_UP = 64
 
 LEAST = 200
 """Ticks that must be left to evaluate: with fewer, no rate means anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedOptions:
-    """A feed's parameters as a user gives them; those that are None are found from the recording's first half."""
-
-    kind: Kind = Kind.RELATIVE
-    decimals: int = 8
-    sigma: int | None = None
-    heartbeat: int | None = None
-    confirmations: int = 3
-    confirm_delay: int | None = None
-    tolerance: int = 3_000
-    max_repeats: int | None = None
-    min_sources: int | None = None
-    max_source_spread: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PeerTerms:
-    """The terms by which a peer's moves are measured.
-
-    Attributes:
-        kind: How its moves are measured.
-        sigma: As a feed's.
-        name: Its name, for reports.
-    """
-
-    kind: Kind
-    sigma: int
-    name: str = "peer"
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSettings:
-    """A feed's parameters, all of them known.
-
-    Attributes:
-        kind: How moves are measured.
-        decimals: Decimals of the answers.
-        sigma: One standard deviation of a move over one heartbeat: ppm, or answer units on absolute feeds.
-        heartbeat: Seconds.
-        policy: How reports are held and confirmed.
-        aggregation: How the values of several venues become one.
-        peers: The feeds that are reported with this one.
-    """
-
-    kind: Kind
-    decimals: int
-    sigma: int
-    heartbeat: int
-    policy: HoldPolicy
-    aggregation: AggregationPolicy
-    peers: tuple[PeerTerms, ...] = ()
-
-    def empty(self) -> FeedState:
-        """Return the feed before its first report."""
-        peers = [bytes([number]) * 32 for number, _ in enumerate(self.peers, 1)]
-        return gate.empty_feed(bytes(32), self.kind, self.sigma, self.heartbeat, model_number=1, peers=peers)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One row as the reporters have it.
-
-    Attributes:
-        time: Unix seconds.
-        value: None if too few venues spoke, or they disagree, or a peer has no answer yet: nothing is reported.
-        answer: The value in answer units.
-        spread: The largest distance between two agreeing venues, in thousandths of sigma.
-        outliers: Venues that were left out.
-        count: How many reporters answered: the venues that agree.
-        peers: The answers of the feed's peers, in their answer units.
-    """
-
-    time: int
-    value: Decimal | None
-    answer: int | None
-    spread: int = 0
-    outliers: tuple[str, ...] = ()
-    count: int = 1
-    peers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,11 +54,7 @@ class Prepared:
     @cached_property
     def bad(self) -> frozenset[int]:
         """The indices of ticks that are known to be wrong: a hold there is no false one."""
-        return frozenset(
-            index
-            for first, last in self.recording.bad
-            for index in range(bisect_left(self.recording.times, first), bisect_right(self.recording.times, last))
-        )
+        return _within(self.recording, self.recording.bad)
 
     @cached_property
     def values(self) -> tuple[Decimal | None, ...]:
@@ -153,92 +67,12 @@ class Prepared:
         return History(self.feed, self.ticks)
 
 
-class History:
-    """A feed as if each report so far had been accepted: most of a replay, known in advance.
-
-    Reports are counted from 0: report number k is that of the k-th tick with an answer.
-    """
-
-    def __init__(self, feed: FeedSettings, ticks: Sequence[Tick]) -> None:
-        self.feed = feed
-        self.indices = [index for index, tick in enumerate(ticks) if tick.answer is not None]
-        self.ticks = [ticks[index] for index in self.indices]
-        self.answers = [tick.answer for tick in self.ticks if tick.answer is not None]
-        self.moves, self.gaps, self.repeats = [0], [encoding.GAP_ONE], [0]
-        self.variances = [encoding.VARIANCE_START] * 2
-        """The stored variance before each report, and after the last one."""
-        for earlier, later in pairwise(range(len(self.ticks))):
-            before, now = self.answers[earlier], self.answers[later]
-            self.moves.append(encoding.move(feed.kind, feed.sigma, now, before))
-            self.gaps.append(encoding.gap(self.ticks[later].time, self.ticks[earlier].time, feed.heartbeat))
-            self.repeats.append(min(encoding.UINT8_MAX, self.repeats[-1] + 1) if now == before else 0)
-            self.variances.append(encoding.variance(self.variances[-1], self.moves[-1], self.gaps[-1]))
-
-    def __len__(self) -> int:
-        return len(self.ticks)
-
-    def number(self, index: int) -> int:
-        """Return the number of the first report at or after a tick."""
-        return bisect_left(self.indices, index)
-
-    def returns(self, number: int) -> tuple[int, ...]:
-        """Return the ring of moves before a report."""
-        newest = self.moves[max(0, number - encoding.RING_SIZE) : number][::-1]
-        return (*newest, *(0,) * (encoding.RING_SIZE - len(newest)))
-
-    def window(self, number: int, listed: Sequence[Feature]) -> tuple[int, ...]:
-        """Return these features of a report."""
-        tick = self.ticks[number]
-        values = {
-            Feature.MOVE: self.moves[number],
-            Feature.GAP: self.gaps[number],
-            Feature.SPREAD: tick.spread,
-            Feature.COUNT: tick.count,
-            Feature.VARIANCE: self.variances[number] >> encoding.VARIANCE_BITS,
-            **dict(zip(encoding.PAST, self.returns(number), strict=True)),
-        }
-        for index, (moved, seen) in enumerate(encoding.PEER_FEATURES[: len(self.feed.peers)]):
-            values[moved], values[seen] = self._peer(number, index)
-        return tuple(values[feature] for feature in listed)
-
-    def _peer(self, number: int, index: int) -> tuple[int, int]:
-        """Return how far a peer moved since the report before, and if that could be measured."""
-        if number == 0:
-            return 0, 0
-        terms = self.feed.peers[index]
-        now = encoding.PeerAnswer(terms.kind, terms.sigma, self.ticks[number].peers[index])
-        return encoding.peer_move(now, self.ticks[number - 1].peers[index])
-
-    def state(self, number: int) -> FeedState:
-        """Return the feed before a report."""
-        empty = self.feed.empty()
-        if number == 0:
-            return empty
-        last = self.ticks[number - 1]
-        return replace(
-            empty,
-            status=Status.OK,
-            round_id=number,
-            answer=self.answers[number - 1],
-            observed_at=last.time,
-            published_at=last.time,
-            last_report_at=last.time,
-            repeats=self.repeats[number - 1],
-            variance=self.variances[number],
-            returns=self.returns(number),
-            peer_answers=last.peers,
-        )
-
-    def is_at(self, state: FeedState, number: int) -> bool:
-        """Return True if the feed is as it would be here, except for its variance and the count of its rounds."""
-        return (
-            state.held is None
-            and state.answer == self.answers[number - 1]
-            and state.observed_at == self.ticks[number - 1].time
-            and state.repeats == self.repeats[number - 1]
-            and state.returns == self.returns(number)
-            and state.peer_answers == self.ticks[number - 1].peers
-        )
+def _within(recording: Recording, stretches: Sequence[tuple[int, int]]) -> frozenset[int]:
+    """Return the rows of a recording that are in one of these stretches."""
+    times = recording.times
+    return frozenset(
+        index for first, last in stretches for index in range(bisect_left(times, first), bisect_right(times, last))
+    )
 
 
 def prepare(recording: Recording, options: FeedOptions, part: str = "second-half") -> Prepared:
@@ -274,7 +108,10 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
                     "values is --kind absolute, or needs more --decimals"
                 )
     half = len(bare) // 2
-    past = [tick for tick in bare[:half] if tick.answer is not None]
+    wrong = _within(recording, recording.bad)
+    past = [tick for index, tick in enumerate(bare[:half]) if tick.answer is not None and index not in wrong]
+    if len(past) < encoding.RING_SIZE:
+        raise DataError(f"{recording.name}: nothing usable is left of the first half beside what is known to be wrong")
     # As a detector's trainer finds them.
     learnt = Reports(
         options.kind,

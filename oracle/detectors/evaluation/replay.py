@@ -2,29 +2,44 @@
 
 Each verdict is `gate.judge`'s own, with one exception: a report that the model accepts, to a feed that has accepted all
 recent reports, can only be accepted. These are most of a recording. They are scored at once, and the gate is played
-only from a held report on, report by report, until the feed is as if nothing had been. Faults are played side by side,
-so that their windows too are scored at once.
+only from a held report on, report by report, until the feed is as if nothing had been.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
+
+import numpy as np
 
 from oracle.core import encoding, gate
 from oracle.core.encoding import Feature, PeerAnswer
-from oracle.core.errors import DataError
 from oracle.core.types import FeedState, HoldReason, Outcome
-from oracle.detectors.evaluation.prepared import WARM_UP, FeedSettings, History, Prepared, Tick
+from oracle.detectors.evaluation.history import History
+from oracle.detectors.evaluation.prepared import WARM_UP, Prepared
+from oracle.detectors.evaluation.settings import FeedSettings, Tick
 from oracle.detectors.interface import Explanation
 
-__all__ = ["Judge", "Replay", "ReplayStep", "Run", "Scoring", "replay", "replay_all"]
-
-_FEW = 24
-"""Up to this many windows, scoring one by one is faster than at once."""
+__all__ = ["HOLDS", "Judge", "Replay", "ReplayStep", "Scoring", "replay", "whys"]
 
 Window = tuple[int, ...]
+
+HOLDS = ("anomalous", "clipped", "not_positive", "repeated")
+"""The reasons of holds. A clipped move is held whatever the model says; the hub calls it anomalous."""
+
+
+def whys(reasons: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Return why reports are held, as indices into HOLDS; where nothing is held, without meaning.
+
+    Args:
+        reasons: The hub's reasons.
+        moves: The moves of the reports.
+    """
+    clipped = (reasons == HoldReason.ANOMALOUS) & (np.abs(moves) == encoding.CLIP)
+    found: np.ndarray = np.where(clipped, 1, np.choose(np.clip(reasons, 0, 3), (0, 0, 2, 3)))
+    return found
 
 
 class Scoring(Protocol):
@@ -41,7 +56,7 @@ class Scoring(Protocol):
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]: ...
 
-    def score_many(self, windows: Sequence[Sequence[int]]) -> Iterable[Iterable[int]]: ...
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray: ...
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]: ...
 
@@ -72,18 +87,9 @@ class ReplayStep:
 
 
 class Judge:
-    """One detector, and the gate of one feed. It remembers the scores of windows that it has seen.
-
-    Raises:
-        DataError: The detector needs features that no feed has.
-    """
+    """One detector, and the gate of one feed. It remembers the scores of windows that it has seen."""
 
     def __init__(self, detector: Scoring, feed: FeedSettings) -> None:
-        needed = encoding.peers_needed(detector.features)
-        if needed > len(feed.peers):
-            raise DataError(
-                f"model {detector.name} judges a feed beside {needed} of its peers; the recording has {len(feed.peers)}"
-            )
         self.detector = detector
         self.feed = feed
         self._has_variance = Feature.VARIANCE in detector.features
@@ -112,13 +118,9 @@ class Judge:
 
     def score(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
         """Return the scores of each window."""
-        unknown = [window for window in dict.fromkeys(windows) if window not in self._known]
-        if len(unknown) <= _FEW:
-            for window in unknown:
+        for window in windows:
+            if window not in self._known:
                 self._known[window] = self.detector.score_int(window)
-        else:
-            for window, scores in zip(unknown, self.detector.score_many(unknown), strict=True):
-                self._known[window] = tuple(int(score) for score in scores)
         return [self._known[window] for window in windows]
 
     def plain_window(self, history: History, number: int) -> Window:
@@ -127,8 +129,15 @@ class Judge:
 
     def objections(self, history: History, first: int) -> list[bool]:
         """Return for each report if the detector objects, as if all before had been accepted; False before `first`."""
-        windows = [self.plain_window(history, number) for number in range(first, len(history))]
-        return [False] * first + [max(scores) > 0 for scores in self.score(windows)]
+        return [False] * first + self.objects(history.table(self.detector.features)[first:]).tolist()
+
+    def objects(self, windows: np.ndarray) -> np.ndarray:
+        """Return for each window of a table if the detector objects."""
+        if not len(windows):
+            return np.zeros(0, dtype=bool)
+        scores = np.asarray(self.detector.score_many(windows))
+        found: np.ndarray = (scores.reshape(len(windows), -1) > 0).astype(bool).any(axis=1)
+        return found
 
     def forgot(self, state: FeedState, history: History, number: int) -> bool:
         """Return True if nothing that was held before a report has a part in what comes.
@@ -156,51 +165,6 @@ class Judge:
         return ReplayStep(tick, window, scores, verdict.outcome, verdict.reason, verdict.state)
 
 
-@dataclass(slots=True)
-class Run:
-    """Reports one after another to a feed.
-
-    Attributes:
-        state: The feed now.
-        ticks: What is reported.
-        least: After this many ticks, the first accepted report ends the run.
-        steps: A step for each tick so far; None where nothing was reported.
-    """
-
-    state: FeedState
-    ticks: Sequence[Tick]
-    least: int
-    steps: list[ReplayStep | None] = field(default_factory=list)
-
-    @property
-    def ended(self) -> bool:
-        """True if nothing more has to be reported."""
-        done = len(self.steps)
-        if done >= len(self.ticks):
-            return True
-        last = self.steps[-1] if done > self.least else None
-        return last is not None and not last.held
-
-
-def replay_all(judge: Judge, runs: Sequence[Run]) -> None:
-    """Play runs side by side to their ends."""
-    going = [run for run in runs if not run.ended]
-    while going:
-        due: list[tuple[Run, Tick, Window]] = []
-        for run in going:
-            tick = run.ticks[len(run.steps)]
-            if tick.answer is None:
-                run.steps.append(None)
-            else:
-                due.append((run, tick, judge.window(run.state, tick)))
-        scored = judge.score([window for _, _, window in due])
-        for (run, tick, window), scores in zip(due, scored, strict=True):
-            step = judge.step(run.state, tick, window, scores)
-            run.state = step.state
-            run.steps.append(step)
-        going = [run for run in going if not run.ended]
-
-
 @dataclass(frozen=True)
 class Replay:
     """A recording behind the gate.
@@ -212,6 +176,7 @@ class Replay:
         begin: Number of the first report that counts.
         steps: By report number, where the feed was not as if all before had been accepted, or where this
             report was held; all others were accepted by the model.
+        bad: Indices of ticks that are known to be wrong.
     """
 
     judge: Judge
@@ -219,6 +184,7 @@ class Replay:
     first: int
     begin: int
     steps: Mapping[int, ReplayStep]
+    bad: frozenset[int] = frozenset()
 
     @property
     def numbers(self) -> range:
@@ -245,9 +211,34 @@ class Replay:
         step = self.steps.get(number - 1)
         return self.history.state(number) if step is None else step.state
 
+    def why(self, number: int) -> str:
+        """Return why a report is held, as one of HOLDS; no meaning if it isn't."""
+        step = self.steps[number]
+        move = step.window[self.judge.detector.features.index(Feature.MOVE)]
+        return HOLDS[int(whys(np.array([step.reason]), np.array([move]))[0])]
+
+    @cached_property
+    def excused(self) -> frozenset[int]:
+        """The numbers of reports that count, but whose holds are no false ones.
+
+        They are in a stretch that is known to be wrong, or continue a hold that began there.
+        """
+        found = {number for number in self.numbers if self.history.indices[number] in self.bad}
+        for number in self.numbers:
+            if number - 1 in found and self.held(number - 1) and self.held(number):
+                found.add(number)
+        return frozenset(found)
+
+    @property
+    def counted(self) -> int:
+        """The number of reports whose holds would be false ones."""
+        return len(self.numbers) - len(self.excused)
+
     def holds(self) -> int:
-        """Return how many of the reports that count are held."""
-        return sum(step.held for number, step in self.steps.items() if number >= self.begin)
+        """Return how many of the reports that count are held falsely: without those of `excused`."""
+        return sum(
+            step.held and number not in self.excused for number, step in self.steps.items() if number >= self.begin
+        )
 
 
 def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None = None) -> Replay:
@@ -288,4 +279,4 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
             if not step.held and judge.forgot(state, history, number):
                 break
         done = number
-    return Replay(judge, history, first, history.number(prepared.begin), steps)
+    return Replay(judge, history, first, history.number(prepared.begin), steps, prepared.bad)

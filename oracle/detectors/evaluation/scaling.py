@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 from oracle.core.encoding import Feature
+from oracle.detectors.evaluation.outcomes import Trials, first_holds
 from oracle.detectors.evaluation.prepared import Prepared
 from oracle.detectors.evaluation.replay import Judge, Replay, Scoring, replay
 from oracle.detectors.evaluation.results import PER, CurvePoint
-from oracle.detectors.evaluation.trials import Trial
+from oracle.detectors.evaluation.trials import Lie
 from oracle.detectors.interface import Explanation
 
 FACTORS = tuple(round(2 ** (step / 3), 4) for step in range(-3, 6))
@@ -29,13 +33,11 @@ class ScaledDetector:
     Attributes:
         inner: The detector as it was given.
         factor: The factor of its limits.
-        known: Severities of windows that were seen, shared between factors.
         score_unit: The score that is shown as 1.
     """
 
     inner: Scoring
     factor: float
-    known: dict[tuple[int, ...], float]
     score_unit: int = 1
 
     @property
@@ -46,21 +48,23 @@ class ScaledDetector:
     def features(self) -> tuple[Feature, ...]:
         return self.inner.features
 
-    def severity(self, window: tuple[int, ...]) -> float:
-        """Return the severity of a window for the detector as it was given."""
-        if window not in self.known:
-            self.known[window] = severity(self.inner, window)
-        return self.known[window]
-
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        return (1 if self.severity(tuple(features)) > self.factor else -1,)
+        return (1 if severity(self.inner, features) > self.factor else -1,)
 
-    def score_many(self, windows: Sequence[Sequence[int]]) -> Iterable[Iterable[int]]:
-        return [self.score_int(window) for window in windows]
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        return np.where(severities(self.inner, np.asarray(windows)) > self.factor, 1, -1)[:, None]
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        value = self.severity(tuple(features)) / self.factor
+        value = severity(self.inner, features) / self.factor
         return (Explanation("scaled", value - 1, {}, None, None, "in parts of the scaled limits"),)
+
+
+class Graded(Protocol):
+    """A detector that has the severities of many windows at once."""
+
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        """Return `severity` of each window: int64 [count, n] to float64 [count]."""
+        ...
 
 
 def severity(detector: Scoring, window: Sequence[int]) -> float:
@@ -71,6 +75,18 @@ def severity(detector: Scoring, window: Sequence[int]) -> float:
     return max(_severity(part) for part in detector.explain(window))
 
 
+def severities(detector: Scoring, windows: np.ndarray) -> np.ndarray:
+    """Return `severity` of each row of a table."""
+    if hasattr(detector, "severity_many"):
+        graded: Graded = detector
+        return np.asarray(graded.severity_many(windows), dtype=np.float64)
+    if not len(windows):
+        return np.zeros(0)
+    rows, places = np.unique(windows, axis=0, return_inverse=True)
+    found = np.array([severity(detector, tuple(row)) for row in rows.tolist()])
+    return found[places.reshape(-1)]
+
+
 def _severity(part: Explanation) -> float:
     if part.measured is not None and part.limit is not None and part.limit > 0:
         return part.measured / part.limit
@@ -79,44 +95,28 @@ def _severity(part: Explanation) -> float:
 
 def scaled_to(detector: Scoring, prepared: Prepared, holds: int) -> ScaledDetector:
     """Return the detector with its limits scaled as low as at most this many held reports on these ticks allow."""
-    known: dict[tuple[int, ...], float] = {}
-    history = prepared.history
-    plain = Judge(detector, prepared.feed)
-    first = ScaledDetector(detector, 1.0, known)
-    severities = [first.severity(plain.plain_window(history, number)) for number in range(len(history))]
+    plain = severities(detector, prepared.history.table(detector.features))
     low, high = _LEAST_FACTOR, _MOST_FACTOR
     while high / low > 1 + _FACTOR_STEP:
         middle = math.sqrt(low * high)
-        judge = Judge(ScaledDetector(detector, middle, known), prepared.feed)
-        if replay(judge, prepared, [value > middle for value in severities]).holds() <= holds:
+        judge = Judge(ScaledDetector(detector, middle), prepared.feed)
+        if replay(judge, prepared, (plain > middle).tolist()).holds() <= holds:
             high = middle
         else:
             low = middle
-    return ScaledDetector(detector, high, known)
+    return ScaledDetector(detector, high)
 
 
-def recall_curve(
-    detector: Scoring, prepared: Prepared, clean: Replay, trials: Sequence[Trial]
-) -> tuple[CurvePoint, ...]:
+def recall_curve(detector: Scoring, prepared: Prepared, clean: Replay, trials: Trials) -> tuple[CurvePoint, ...]:
     """Return false holds and recall of spikes at each of FACTORS; nothing if no spike was tried."""
-    spikes = [trial for trial in trials if trial.fault.group == CURVE_SPIKES]
-    if not spikes:
+    spikes = Trials(prepared, [trial for trial in trials if trial.fault.group == CURVE_SPIKES and trial.lie is Lie.OWN])
+    if not len(spikes):
         return ()
-    # Windows share their severities between all factors.
-    known: dict[tuple[int, ...], float] = {}
-    scaled = ScaledDetector(detector, 1.0, known)
-    history = clean.history
-    plain = [clean.judge.plain_window(history, number) for number in range(clean.first, len(history))]
-    severities = [0.0] * clean.first + [scaled.severity(window) for window in plain]
+    plain = severities(detector, clean.history.table(detector.features))
     points = []
     for factor in FACTORS:
-        judge = Judge(ScaledDetector(detector, factor, known), prepared.feed)
-        played = replay(judge, prepared, [value > factor for value in severities])
-        # Only the spike's own tick matters here, so nothing after it is replayed.
-        caught = 0
-        for trial in spikes:
-            state = played.state(history.number(trial.first))
-            window = judge.window(state, trial.ticks[0])
-            caught += judge.step(state, trial.ticks[0], window, judge.score([window])[0]).held
-        points.append(CurvePoint(factor, played.holds() / len(played.numbers) * PER, caught / len(spikes)))
+        judge = Judge(ScaledDetector(detector, factor), prepared.feed)
+        played = replay(judge, prepared, (plain > factor).tolist())
+        caught = int(first_holds(judge, played, spikes).sum())
+        points.append(CurvePoint(factor, played.holds() / max(1, played.counted) * PER, caught / len(spikes)))
     return tuple(points)

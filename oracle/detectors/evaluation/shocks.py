@@ -21,13 +21,14 @@ _FOLLOWS = 2
 
 
 def episodes_of(clean: Replay) -> list[tuple[int, int]]:
-    """Return the holds of a recording: reports and seconds of each, until the first accepted report."""
+    """Return the false holds of a recording: reports and seconds of each, until the first accepted report."""
     found = []
     started: int | None = None
     for number in clean.numbers:
-        if clean.held(number) and started is None:
+        falsely = clean.held(number) and number not in clean.excused
+        if falsely and started is None:
             started = number
-        if started is not None and not clean.held(number):
+        if started is not None and not falsely:
             found.append((number - started, _seconds(clean, started, number)))
             started = None
     if started is not None:
@@ -44,6 +45,8 @@ def shocks(prepared: Prepared, clean: Replay) -> tuple[Shock, ...]:
     feed, history = prepared.feed, clean.history
     moves: list[tuple[float, float, int]] = []
     for number in clean.numbers:
+        if number in clean.excused:
+            continue
         sigmas, move = move_between(feed, history.answers[number - 1], history.answers[number])
         moves.append((abs(sigmas) / math.sqrt(history.gaps[number] / encoding.GAP_ONE), move, number))
     chosen: list[tuple[float, float, int]] = []
@@ -65,6 +68,11 @@ def move_between(feed: FeedSettings, earlier: int, later: int) -> tuple[float, f
         return difference / feed.sigma, difference / feed.sigma
     relative = difference / min(earlier, later)
     return relative * 1_000_000 / feed.sigma, difference / earlier
+
+
+def error_of(feed: FeedSettings, seen: int, true: int) -> float:
+    """Return how far what a reader sees is from the truth: relative; on absolute feeds in sigmas."""
+    return abs(seen - true) / (feed.sigma if feed.kind is Kind.ABSOLUTE else max(1, abs(true)))
 
 
 def _hold_after(clean: Replay, number: int) -> tuple[int, int]:

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from oracle.core.types import Kind
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
+from oracle.detectors.evaluation.trials import Lie
 from oracle.detectors.evaluation.wording import duration, moment, recall_text, rounds
 
-__all__ = ["clean_rows", "fault_header", "fault_rows", "headline", "shock_rows"]
+__all__ = [
+    "FACTS",
+    "clean_rows",
+    "detail_header",
+    "detail_rows",
+    "fact_rows",
+    "fault_groups",
+    "fault_header",
+    "fault_rows",
+    "headline",
+    "shock_rows",
+]
 
 GROUPS = {
-    "gross": "Gross faults",
-    "spike": "Spikes of one tick",
-    "pair": "Up and down again",
-    "stuck": "Stuck values",
-    "delay": "Old values with new times",
-    "drift": "Slow drift",
-    "source": "One of several sources lies",
-    "own": "Your own",
-    "real": "Looks like the market: must pass, or clear",
+    ("gross", Lie.OWN): "Gross faults",
+    ("spike", Lie.OWN): "Spikes of one tick",
+    ("spike", Lie.JOINT): "Spikes, the first peer lies along",
+    ("spike", Lie.BLIND): "Spikes while the first peer isn't seen",
+    ("pair", Lie.OWN): "Up and down again",
+    ("stuck", Lie.OWN): "Stuck values",
+    ("delay", Lie.OWN): "Old values with new times",
+    ("drift", Lie.OWN): "Slow drift",
+    ("drift", Lie.JOINT): "Slow drift, the first peer drifts along",
+    ("drift", Lie.BLIND): "Slow drift while the first peer isn't seen",
+    ("source", Lie.OWN): "One of several sources lies: harmless",
+    ("own", Lie.OWN): "Your own",
+    ("peer", Lie.OWN): "Only the first peer lies: honest rounds that are held",
+    ("real", Lie.OWN): "Looks like the market: must pass, or clear",
 }
+"""Titles of the groups of faults, in their order."""
+
+FACTS = (
+    "false holds per 10,000",
+    "why",
+    "holds",
+    "longest hold",
+    "off meanwhile: mean, most",
+    "held in bad stretches",
+    "ticks without an answer",
+    "largest moves held",
+    "at most",
+    "flips float → integer",
+)
+"""The names of the facts about a recording as it is."""
 
 
 def _per(evaluation: Evaluation) -> str:
@@ -26,63 +60,138 @@ def _per(evaluation: Evaluation) -> str:
     return f"{(rate.share or 0.0) * PER:.1f} ({rate.low * PER:.1f}–{rate.high * PER:.1f})"
 
 
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {why.replace('_', ' ')}" for why, count in reasons.items()) or "–"
+
+
+def _off(mean: float, worst: float, comparison: Comparison) -> str:
+    if not worst:
+        return "–"
+    if comparison.prepared.feed.kind is Kind.RELATIVE:
+        return f"{_percent(mean)}, {_percent(worst)}"
+    return f"{mean:.2g} σ, {worst:.2g} σ"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %" if share < 0.995 else f"{share * 100:,.0f} %"
+
+
+def _facts(evaluation: Evaluation, comparison: Comparison) -> list[str]:
+    """Return the FACTS of a detector, or of a cap."""
+    shocks, flips = evaluation.shocks, evaluation.flips
+    at_most = f"{rounds(evaluation.shock_rounds_max)}, {duration(evaluation.shock_seconds_max)}"
+    return [
+        _per(evaluation),
+        _reasons(evaluation.reasons),
+        str(evaluation.episodes),
+        f"{rounds(evaluation.longest)}, {duration(evaluation.longest_s)}" if evaluation.longest else "–",
+        _off(evaluation.error_held, evaluation.worst_held, comparison),
+        _reasons(evaluation.excused),
+        f"{evaluation.silent:,}" if evaluation.silent else "–",
+        f"{sum(shock.held > 0 for shock in shocks)} of {len(shocks)}",
+        at_most if evaluation.shock_rounds_max else "–",
+        "–" if flips is None else f"{flips.hits} of {flips.of:,}",
+    ]
+
+
 def clean_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table of the recording as it is: each detector, then its cap."""
-    header = [
-        "detector",
-        "false holds per 10,000",
-        "holds",
-        "longest",
-        "largest real moves: held",
-        "at most",
-        "flips float → integer",
+    rows = [
+        ["  its cap" if evaluation.matched else evaluation.name, *_facts(evaluation, comparison)]
+        for evaluation in comparison.all
     ]
-    rows = []
-    for evaluation in comparison.all:
-        shocks = evaluation.shocks
-        worst = max(shocks, key=lambda shock: (shock.held, shock.held_s), default=None)
-        flips = evaluation.flips
-        rows.append(
-            [
-                "  its cap" if evaluation.matched else evaluation.name,
-                _per(evaluation),
-                str(evaluation.episodes),
-                f"{rounds(evaluation.longest)}, {duration(evaluation.longest_s)}" if evaluation.longest else "–",
-                f"{sum(shock.held > 0 for shock in shocks)} of {len(shocks)}",
-                f"{rounds(worst.held)}, {duration(worst.held_s)}" if worst and worst.held else "–",
-                "–" if flips is None else f"{flips.hits} of {flips.of:,}",
-            ]
-        )
-    return header, rows
+    return ["detector", *FACTS], rows
+
+
+def fact_rows(comparison: Comparison, evaluation: Evaluation) -> list[list[str]]:
+    """Return the facts about the recording as it is, line by line: name, of a detector, of its cap."""
+    own, cap = _facts(evaluation, comparison), _facts(comparison.cap_of(evaluation), comparison)
+    return [list(row) for row in zip(FACTS, own, cap, strict=True)]
+
+
+def fault_groups(comparison: Comparison) -> list[tuple[str, list[FaultRate]]]:
+    """Return title and faults of each group, as the first detector has them."""
+    by_group: dict[tuple[str, Lie], list[FaultRate]] = {}
+    for fault in comparison.evaluations[0].faults:
+        by_group.setdefault((fault.group, fault.lie), []).append(fault)
+    order = [*GROUPS, *(group for group in by_group if group not in GROUPS)]
+    return [
+        (GROUPS.get(group, group[0]), sorted(by_group[group], key=lambda fault: (fault.size, fault.kind)))
+        for group in order
+        if group in by_group
+    ]
+
+
+def fault_header(comparison: Comparison) -> list[str]:
+    """Return the header of the table of faults."""
+    names = [name for evaluation in comparison.evaluations for name in (evaluation.name, "its cap")]
+    return ["fault", "ticks", "tried", *names]
 
 
 def fault_rows(comparison: Comparison) -> list[tuple[str, list[list[str]]]]:
-    """Return title and rows of each group of faults; see `fault_header` for the columns."""
-    kinds = {fault.kind: fault for fault in comparison.evaluations[0].faults}
-    by_group: dict[str, list[FaultRate]] = {}
-    for fault in kinds.values():
-        by_group.setdefault(fault.group, []).append(fault)
-    order = [*GROUPS, *(group for group in by_group if group not in GROUPS)]
+    """Return title and rows of each group of faults: how often each detector, and its cap, held one at least once."""
     found = []
-    for group in order:
-        if group not in by_group:
-            continue
+    for title, faults in fault_groups(comparison):
         rows = []
-        for fault in sorted(by_group[group], key=lambda fault: (fault.size, fault.kind)):
+        for fault in faults:
             cells = [fault.kind, str(fault.ticks), str(fault.tried)]
             for evaluation in comparison.evaluations:
-                own, cap = evaluation.fault(fault.kind), comparison.cap_of(evaluation).fault(fault.kind)
-                cells += ["–" if each is None else _fault_text(each) for each in (own, cap)]
-            first = comparison.evaluations[0].fault(fault.kind)
-            assert first is not None
-            cells += [_latency(first), _worst(first, comparison), f"{first.after:.2g}"]
+                for each in (evaluation, comparison.cap_of(evaluation)):
+                    own = each.fault(fault.kind, fault.lie)
+                    cells.append("–" if own is None else _fault_text(own))
             rows.append(cells)
-        found.append((GROUPS.get(group, group), rows))
+        found.append((title, rows))
     return found
 
 
+def detail_header() -> list[str]:
+    """Return the header of the table of what became of the faults with one detector."""
+    return [
+        "fault",
+        "held at least once",
+        "wrong ones written",
+        "off: mean, most",
+        "off while held: mean, most",
+        "ticks to the first hold",
+        "true ones held after",
+        "ticks without an answer",
+        "first hold",
+    ]
+
+
+def detail_rows(comparison: Comparison, evaluation: Evaluation) -> list[tuple[str, list[list[str]]]]:
+    """Return title and rows of each group of faults: what was written, and what a reader saw, with one detector."""
+    found = []
+    for title, faults in fault_groups(comparison):
+        rows = []
+        for each in faults:
+            fault = evaluation.fault(each.kind, each.lie)
+            if fault is None:
+                continue
+            rows.append(
+                [
+                    fault.kind,
+                    _fault_text(fault),
+                    written_text(fault),
+                    _off(fault.error_written, fault.worst_written, comparison),
+                    _off(fault.error_held, fault.worst_held, comparison),
+                    _latency(fault),
+                    f"{fault.after:.2g}",
+                    f"{fault.silent:.2g}" if fault.silent else "–",
+                    _reasons(fault.reasons),
+                ]
+            )
+        found.append((title, rows))
+    return found
+
+
+def written_text(fault: FaultRate) -> str:
+    """Return how many of the wrong answers of a fault became rounds: "3.2 of 5"."""
+    return f"{fault.written:.3g} of {fault.wrong:.3g}" if fault.wrong else "–"
+
+
 def _fault_text(fault: FaultRate) -> str:
-    if not fault.real:
+    if not fault.real or fault.group == "peer":
         return recall_text(fault.recall)
     cleared = "–" if fault.cleared.share is None else f"{fault.cleared.share:.0%}"
     return f"{fault.held:.1f} held, {cleared} clear"
@@ -92,19 +201,6 @@ def _latency(fault: FaultRate) -> str:
     if fault.latency is None or fault.ticks == 1:
         return "–"
     return f"{fault.latency:g} ({fault.latency_p95:g})"
-
-
-def _worst(fault: FaultRate, comparison: Comparison) -> str:
-    if not fault.worst:
-        return "–"
-    relative = comparison.prepared.feed.kind is Kind.RELATIVE
-    return f"{fault.worst:.2%}" if relative else f"{fault.worst:.1f} σ"
-
-
-def fault_header(comparison: Comparison) -> list[str]:
-    """Return the header of the table of faults. Its last three columns tell of the first detector only."""
-    names = [name for evaluation in comparison.evaluations for name in (evaluation.name, "its cap")]
-    return ["fault", "ticks", "tried", *names, "ticks to the first hold", "written error", "true ones held after"]
 
 
 def headline(comparison: Comparison) -> str:
@@ -118,7 +214,8 @@ def headline(comparison: Comparison) -> str:
         f"{prepared.evaluated:,} of {len(recording):,} ticks, {moment(recording.times[prepared.begin])[:10]} to "
         f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} {unit} per {duration(feed.heartbeat)}; "
         f"{policy.confirmations} confirmations over {duration(policy.confirm_delay)}, tolerance "
-        f"{policy.tolerance / 1000:g} σ, {repeats}; {_venues(comparison)}; seed {comparison.seed}"
+        f"{policy.tolerance / 1000:g} σ, {repeats}; {_venues(comparison)}"
+        f"{_peers(comparison)}; seed {comparison.seed}"
         + (
             ""
             if comparison.scale_to is None
@@ -134,6 +231,16 @@ def _venues(comparison: Comparison) -> str:
     unit = " ppm" if aggregation.kind is Kind.RELATIVE else ""
     spread = "any spread" if aggregation.max_spread is None else f"at most {aggregation.max_spread:f}{unit} apart"
     return f"median of {count} sources, {aggregation.min_sources} at least, {spread}"
+
+
+def _peers(comparison: Comparison) -> str:
+    peers = comparison.prepared.feed.peers
+    if not peers:
+        return "; no peer"
+    told = ", ".join(
+        f"{peer.name} (sigma {peer.sigma:,}{' ppm' if peer.kind is Kind.RELATIVE else ''})" for peer in peers
+    )
+    return f"; {'peers' if len(peers) > 1 else 'peer'} {told}"
 
 
 def shock_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:

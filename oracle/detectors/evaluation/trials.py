@@ -1,29 +1,62 @@
-"""Trials: a fault on its own, put into the recording at a seeded place, and replayed from the feed as it is there.
+"""Trials: a fault on its own, put into the recording at a seeded place.
 
-So no fault's hold hides another, and all detectors are tried at the same places.
+So no fault's hold hides another, and all detectors are tried at the same places; `outcomes` replays them.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import StrEnum
 from functools import lru_cache
 
 from oracle.core import encoding, gate
-from oracle.core.types import HoldReason, Kind
-from oracle.detectors.evaluation.prepared import Prepared, Tick, readings_at, tick_of, with_spread
-from oracle.detectors.evaluation.replay import Judge, Replay, Run, replay_all
+from oracle.core.types import Kind
+from oracle.detectors.evaluation.prepared import PeerTerms, Prepared, Tick, readings_at, tick_of, with_spread
 from oracle.sources.faults import FAULTS, Fault, Surroundings
 
-__all__ = ["Trial", "TrialResult", "fitted", "place", "standard", "try_all"]
+__all__ = ["PEER_FAULTS", "Lie", "Trial", "fitted", "place", "standard"]
 
 STANDARD = tuple(kind for kind in FAULTS if kind != "drift")
 """The demonstration's drift is left out: it is the catalogue's drift of 1 % a tick, only shorter."""
 
+PEER_LIES = (1, 3, 10)
+"""Sizes of a peer's lies, in its sigmas."""
+
 _TAKES_BY_RULE = 12
 """Ticks of a stuck value where the feed has no repeat rule."""
+
+
+class Lie(StrEnum):
+    """The feeds that a fault happens to.
+
+    Attributes:
+        OWN: The feed alone.
+        JOINT: The feed and its first peer, by the same step.
+        BLIND: The feed, while its first peer is clipped, so that the model doesn't see it.
+    """
+
+    OWN = "own"
+    JOINT = "joint"
+    BLIND = "blind"
+
+
+def _honest(around: Surroundings, rng: random.Random) -> tuple[Decimal, ...]:
+    return around.clean
+
+
+PEER_FAULTS: Mapping[str, Fault] = {
+    fault.kind: fault
+    for fault in (
+        *(Fault(f"peer_lies_{size}", 1, _honest, "peer", size, real=True) for size in PEER_LIES),
+        Fault("peer_clipped", 1, _honest, "peer", 100, real=True),
+        Fault("peer_missing", 1, _honest, "peer", 0, real=True),
+    )
+}
+"""Faults of the first peer, while the feed is honest: it must not be held. Lies are of so many of the peer's sigmas;
+a missing peer is one of which the hub can't tell a move, as its answer isn't above zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +67,16 @@ class Trial:
         fault: The fault.
         first: Index of its first tick.
         ticks: What is reported while it lasts.
-        true: What would have been reported without it.
         honest: Least and greatest answer of the venues that tell the truth, for each tick; only for a fault of one
             source.
+        lie: Whom it happens to.
     """
 
     fault: Fault
     first: int
     ticks: tuple[Tick, ...]
-    true: tuple[Tick, ...]
     honest: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TrialResult:
-    """The end of one trial.
-
-    Attributes:
-        caught: True if a faulty report was held; for a fault of one source, if every answer that was written lies
-            between those of honest venues.
-        latency: Ticks until the first hold: 1 if the first tick is held; None if none is.
-        latency_s: Seconds from the first tick to that hold.
-        written: Faulty answers that became rounds.
-        worst: The largest of their errors, relative to the true value; in sigmas on absolute feeds.
-        held: Reports held from the fault's beginning until a true one was accepted.
-        held_s: Seconds from the first of them to the first accepted report after it.
-        after: How many of them were true.
-        cleared: True if a true report was accepted before the recording, or the bound of a hold, ended.
-        silent: Ticks without a report, because the sources disagreed.
-        reason: Why the first of them was held.
-    """
-
-    caught: bool
-    latency: int | None
-    latency_s: int | None
-    written: int
-    worst: float
-    held: int
-    held_s: int
-    after: int
-    cleared: bool
-    silent: int
-    reason: HoldReason
+    lie: Lie = Lie.OWN
 
 
 def standard(names: Sequence[str] = STANDARD) -> tuple[Fault, ...]:
@@ -91,29 +92,39 @@ def fitted(fault: Fault, policy: gate.HoldPolicy) -> Fault:
     return replace(fault, ticks=allowed + 4 if fault.kind == "stuck" else 3 * (allowed + 2))
 
 
-def bound(policy: gate.HoldPolicy) -> int:
-    """Return how many anomalous reports end any hold, if they span the time."""
-    return gate.PATIENCE * (policy.confirmations + 1)
-
-
-def place(prepared: Prepared, fault: Fault, count: int, seed: int) -> list[Trial]:
+def place(prepared: Prepared, fault: Fault, count: int, seed: int, lie: Lie = Lie.OWN) -> list[Trial]:
     """Return the fault at up to `count` places, the same ones for all faults as far as they fit.
 
-    Places are drawn from the evaluated part. A place where the fault changes nothing is passed over.
+    Places are drawn from the evaluated part, outside of stretches that are known to be wrong. A place where the fault
+    changes nothing is passed over.
+
+    Args:
+        prepared: The recording.
+        fault: The fault: of the feed, or one of PEER_FAULTS.
+        count: How many.
+        seed: Seed of the places, and of what a fault draws.
+        lie: Whom it happens to; all but OWN need a peer, and a fault of all sources.
     """
     fault = fitted(fault, prepared.feed.policy)
     if fault.needs_others and not prepared.recording.others:
         return []
-    if fault.source and len(prepared.recording.venues) < 2:
+    if fault.source and (len(prepared.recording.venues) < 2 or lie is not Lie.OWN):
+        return []
+    of_peer = fault.kind in PEER_FAULTS
+    if (of_peer or lie is not Lie.OWN) and not prepared.feed.peers:
         return []
     found: list[Trial] = []
     for first in _places(seed, prepared.begin + encoding.RING_SIZE + 2, len(prepared.ticks) - 1):
         if len(found) == count:
             break
-        if first + fault.ticks < len(prepared.ticks) and first >= fault.earlier:
-            trial = _trial(prepared, fault, first, random.Random(f"{seed}:{fault.kind}:{first}"))
-            if trial is not None:
-                found.append(trial)
+        if first + fault.ticks >= len(prepared.ticks) or first < fault.earlier:
+            continue
+        if not prepared.bad.isdisjoint(range(first, first + fault.ticks)):
+            continue
+        rng = random.Random(f"{seed}:{fault.kind}:{first}")
+        trial = _of_peer(prepared, fault, first, rng) if of_peer else _trial(prepared, fault, first, lie, rng)
+        if trial is not None:
+            found.append(trial)
     return found
 
 
@@ -124,7 +135,7 @@ def _places(seed: int, begin: int, end: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _trial(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> Trial | None:
+def _trial(prepared: Prepared, fault: Fault, first: int, lie: Lie, rng: random.Random) -> Trial | None:
     recording, feed = prepared.recording, prepared.feed
     last = first + fault.ticks
     true = prepared.ticks[first:last]
@@ -145,14 +156,21 @@ def _trial(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> 
     if seen == clean:
         return None
     if venue is None:
-        ticks = tuple(
-            replace(tick, value=value, answer=encoding.answer_from_decimal(value, feed.decimals))
-            for tick, value in zip(true, seen, strict=True)
+        ticks = []
+        for tick, value in zip(true, seen, strict=True):
+            answer = encoding.answer_from_decimal(value, feed.decimals)
+            ticks.append(Tick(tick.time, value, answer, tick.spread, tick.outliers, tick.count, tick.peers))
+        return Trial(
+            fault, first, tuple(_lying(prepared, tick, at, lie) for at, tick in enumerate(ticks, first)), lie=lie
         )
-        return Trial(fault, first, ticks, true)
     told = [{venue: value} for value in seen]
     lied = tuple(
-        with_spread(tick_of(recording, index, feed.aggregation, feed.decimals, said), recording, index, feed, told=said)
+        replace(
+            with_spread(
+                tick_of(recording, index, feed.aggregation, feed.decimals, said), recording, index, feed, told=said
+            ),
+            peers=prepared.ticks[index].peers,
+        )
         for index, said in enumerate(told, first)
     )
     honest = []
@@ -163,78 +181,54 @@ def _trial(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> 
             if reading.source != venue
         ]
         honest.append((min(answers), max(answers)))
-    return Trial(fault, first, lied, true, tuple(honest))
+    return Trial(fault, first, lied, tuple(honest))
 
 
-def try_all(judge: Judge, prepared: Prepared, clean: Replay, trials: Sequence[Trial]) -> list[TrialResult | None]:
-    """Replay each trial from the feed's state at its place.
-
-    Args:
-        judge: The detector behind the gate.
-        prepared: The recording.
-        clean: Its replay without faults.
-        trials: The faults at their places.
-
-    Returns:
-        A result for each trial; None where the recording itself is held at the place, so that what happens there says
-        nothing of the fault.
-    """
-    policy = judge.feed.policy
-    longest = bound(policy) + policy.max_repeats + 2
-    runs: list[Run] = []
-    for trial in trials:
-        after = prepared.ticks[trial.first + len(trial.ticks) :][:longest]
-        state = clean.state(clean.history.number(trial.first))
-        runs.append(Run(state, [*trial.ticks, *after], len(trial.ticks)))
-    alive = [_undisturbed(trial, clean) for trial in trials]
-    replay_all(judge, [run for run, good in zip(runs, alive, strict=True) if good])
-    return [_result(trial, run, judge) if good else None for trial, run, good in zip(trials, runs, alive, strict=True)]
+def _lying(prepared: Prepared, tick: Tick, index: int, lie: Lie) -> Tick:
+    """Return a faulty tick with what the first peer says meanwhile."""
+    if lie is Lie.OWN:
+        return tick
+    terms, (first, *rest) = prepared.feed.peers[0], tick.peers
+    if lie is Lie.BLIND:
+        return replace(tick, peers=(_clipped(terms, first), *rest))
+    true = prepared.ticks[index].answer
+    assert tick.answer is not None and true is not None
+    off = tick.answer - true
+    if terms.kind is Kind.RELATIVE and prepared.feed.kind is Kind.RELATIVE:
+        joined = first + encoding.truncated_quotient(first * off, true)
+    elif prepared.feed.kind is Kind.RELATIVE:
+        joined = first + encoding.truncated_quotient(off * 10**6 * terms.sigma, true * prepared.feed.sigma)
+    else:
+        joined = _moved(terms, first, off / prepared.feed.sigma)
+    return replace(tick, peers=(joined, *rest))
 
 
-def _undisturbed(trial: Trial, clean: Replay) -> bool:
-    first = clean.history.number(trial.first)
-    return not any(clean.held(number) for number in range(first - 1, first + len(trial.ticks) + 1))
+def _of_peer(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> Trial | None:
+    """Return a fault of the first peer, of one tick, while the feed is honest."""
+    tick, terms = prepared.ticks[first], prepared.feed.peers[0]
+    if tick.answer is None:
+        return None
+    now, *rest = tick.peers
+    if fault.kind == "peer_missing":
+        if terms.kind is Kind.ABSOLUTE:
+            return None
+        lied = 0
+    elif fault.kind == "peer_clipped":
+        lied = _clipped(terms, now)
+    else:
+        lied = _moved(terms, now, rng.choice((-1, 1)) * fault.size)
+    return Trial(fault, first, (replace(tick, peers=(lied, *rest)),))
 
 
-def _result(trial: Trial, run: Run, judge: Judge) -> TrialResult:
-    length = len(trial.ticks)
-    faulty, after = run.steps[:length], run.steps[length:]
-    held = [step for step in run.steps if step is not None and step.held]
-    first_held = next((index for index, step in enumerate(faulty) if step is not None and step.held), None)
-    errors = [
-        _error(judge, step.tick, true)
-        for step, true in zip(faulty, trial.true, strict=True)
-        if step is not None and not step.held and step.tick.answer != true.answer
-    ]
-    caught = first_held is not None
-    if trial.fault.source:
-        caught = all(
-            step is None or step.held or least <= (step.tick.answer or 0) <= greatest
-            for step, (least, greatest) in zip(faulty, trial.honest, strict=True)
-        )
-    ended = next((step for step in reversed(after) if step is not None and not step.held), None)
-    released = [
-        step.tick.time
-        for step in run.steps
-        if step is not None and not step.held and held and step.tick.time > held[0].tick.time
-    ]
-    end = released[0] if released else run.steps[-1].tick.time if run.steps[-1] is not None else 0
-    return TrialResult(
-        caught=caught,
-        latency=None if first_held is None else first_held + 1,
-        latency_s=None if first_held is None else trial.true[first_held].time - trial.true[0].time,
-        written=len(errors),
-        worst=max(errors, default=0.0),
-        held=len(held),
-        held_s=max(0, end - held[0].tick.time) if held else 0,
-        after=sum(step is not None and step.held for step in after),
-        cleared=ended is not None,
-        silent=sum(step is None for step in faulty),
-        reason=held[0].reason if held else HoldReason.NONE,
-    )
+def _moved(terms: PeerTerms, answer: int, sigmas: float) -> int:
+    """Return a peer's answer so many of its sigmas away."""
+    if terms.kind is Kind.ABSOLUTE:
+        return answer + round(sigmas * terms.sigma)
+    step = round(abs(sigmas) * terms.sigma)
+    # A fall is measured against what is left, as the hub measures it.
+    return answer * (10**6 + step) // 10**6 if sigmas > 0 else answer * 10**6 // (10**6 + step)
 
 
-def _error(judge: Judge, tick: Tick, true: Tick) -> float:
-    assert tick.answer is not None and true.answer is not None
-    difference = abs(tick.answer - true.answer)
-    return difference / (judge.feed.sigma if judge.feed.kind is Kind.ABSOLUTE else abs(true.answer))
+def _clipped(terms: PeerTerms, answer: int) -> int:
+    """Return a peer's answer beyond what the hub can measure, wherever the feed's last round was."""
+    return _moved(terms, answer, 4 * encoding.CLIP / 1_000)

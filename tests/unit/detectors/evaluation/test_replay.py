@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-import pytest
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.core import encoding, gate
 from oracle.core.encoding import Feature, PeerAnswer
-from oracle.core.errors import DataError
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.evaluation.caps import StaticCap
 from oracle.detectors.evaluation.prepared import FeedOptions, PeerTerms, Prepared, prepare
 from oracle.detectors.evaluation.replay import Judge, Scoring, replay
 from oracle.detectors.kinds.quadratic import QuadraticModel
-from tests.evaluated_series import HOUR, prepared, venues, walk
+from tests.evaluated_series import HOUR, beside, prepared, venues, walk
 from tests.peer_models import peer_model
 
 
@@ -58,14 +56,6 @@ def step_by_step(detector: Scoring, data: Prepared) -> list[tuple[bool, HoldReas
     return found
 
 
-def beside(data: Prepared, seed: int) -> Prepared:
-    """Return the recording with a peer that moves with it, is mute now and then, and jumps."""
-    rng = random.Random(seed)
-    peers = [rng.choice([0, 50_000, *[(tick.answer or 0) + rng.randint(-900, 900)] * 20]) for tick in data.ticks]
-    ticks = tuple(replace(tick, peers=(answer,)) for tick, answer in zip(data.ticks, peers, strict=True))
-    return replace(data, feed=replace(data.feed, peers=(PeerTerms(Kind.RELATIVE, 10_000),)), ticks=ticks)
-
-
 @dataclass(frozen=True, slots=True)
 class Wild(StaticCap):
     """A detector that allows more while the feed's long memory is of wild moves."""
@@ -75,6 +65,9 @@ class Wild(StaticCap):
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         return (abs(features[0]) - self.limit * features[1] // 1_000,)
+
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        return np.array([self.score_int(window) for window in np.asarray(windows).tolist()])
 
 
 @settings(max_examples=60)
@@ -97,7 +90,7 @@ def test_the_replay_is_the_gates_step_by_step(data: st.DataObject) -> None:
     detectors: tuple[Scoring, ...] = (QuadraticModel.default(), StaticCap(1_500), peer_model(), Wild(1_500))
     detector = data.draw(st.sampled_from(detectors))
     played = prepared(values, policy, kind=kind)
-    if data.draw(st.booleans()) or encoding.peers_needed(detector.features):
+    if data.draw(st.booleans()) or encoding.sees_peers(detector.features):
         played = beside(played, data.draw(st.integers(0, 1_000)))
     fast = replay(Judge(detector, played.feed), played)
     slow = step_by_step(detector, played)
@@ -143,6 +136,9 @@ class SpreadCap(StaticCap):
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
         return (features[-2] - self.limit,)
 
+    def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        return np.asarray(windows)[:, -2:-1] - self.limit
+
 
 def test_a_detector_sees_the_spread_of_the_venues() -> None:
     data = venues()
@@ -157,11 +153,13 @@ def test_a_detector_sees_the_spread_of_the_venues() -> None:
     )
 
 
-def test_a_model_that_judges_beside_peers_needs_them() -> None:
+def test_a_model_that_judges_beside_peers_sees_none_where_a_recording_has_none() -> None:
     data = prepared(walk(100), HoldPolicy(1, 0, 0))
-    with pytest.raises(DataError, match="model beside-a-peer judges a feed beside 1 of its peers; the recording has 0"):
-        Judge(peer_model(), data.feed)
-    Judge(peer_model(), beside(data, 1).feed)
+    model = peer_model()
+    peers = [at for at, feature in enumerate(model.features) if encoding.sees_peers([feature])]
+    for played, seen in ((data, False), (beside(data, 1), True)):
+        found = replay(Judge(model, played.feed), played)
+        assert any(found.window(number)[at] for number in found.numbers for at in peers) is seen
 
 
 def test_a_peer_that_lies_alone_holds_nothing_and_one_that_agrees_lets_a_fault_be_seen() -> None:
