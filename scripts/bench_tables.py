@@ -20,7 +20,7 @@ from typing import Any
 from oracle.bench import baselines as beside
 from oracle.bench import claims, estimates
 from oracle.bench import submissions as submitted
-from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, SUBMISSIONS, THROUGHPUT, TUNED
+from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, OWN, SUBMISSIONS, THROUGHPUT, TUNED
 
 Report = Mapping[str, Any]
 
@@ -87,10 +87,10 @@ def proving(report: Report) -> str:
 
 
 def _in_groups(report: Report) -> list[str]:
-    """Return the cases by model: ours, then ezkl's."""
+    """Return the cases by group: ours, then ezkl's."""
     found = []
-    for model in ("quadratic", *MODELS):
-        cases = [case for case in GROUPS if GROUPS[case] == model and case in report]
+    for group in (OWN, *MODELS):
+        cases = [case for case in GROUPS if GROUPS[case] == group and case in report]
         found += sorted(cases, key=lambda case: case in DEFAULTS)
     return found
 

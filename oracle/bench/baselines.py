@@ -1,8 +1,8 @@
-"""Baselines: what the default model costs without ezkl, beside the project's proofs of the same weights.
+"""Baselines: what a detector costs without ezkl, beside the project's proofs of the same weights.
 
-`onchain-quadratic` is a contract that evaluates the model itself: no proof, and no secret. `groth16-quadratic` is a
-circuit that was written by hand for this one model, with a ceremony of its own. Its proofs take turns with ezkl's, on
-the same windows, and the model holds every second one.
+`onchain-*` is a contract that evaluates the model itself: no proof, and no secret. `groth16-*` is a circuit that was
+written by hand for this one form of model, with a ceremony of its own. Its proofs take turns with ezkl's, on the same
+windows, and the model holds every second one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 from rich.table import Table
 
 from oracle.bench import groth16
-from oracle.bench.cases import BESIDE_BASELINES, QUADRATIC
-from oracle.bench.circuits import MeasuredCircuit, build_quadratic
+from oracle.bench.cases import BASELINES, BESIDE_BASELINES, CIRCUITS
+from oracle.bench.circuits import MeasuredCircuit, build_detector
+from oracle.bench.detectors import detector, recorded_windows
 from oracle.bench.memory import megabytes
-from oracle.bench.models import compared_detector, recorded_windows
+from oracle.bench.models import compared_detector
+from oracle.bench.rivals import GROTH16, ONCHAIN, OnchainRival, is_held
 from oracle.bench.transactions import CALLER, PLENTY, bare_call, first_sender, send, transaction_gas
 from oracle.chain.abi.interface import Interface
 from oracle.chain.local.anvil import Anvil, load_anvil_config
@@ -30,16 +32,13 @@ from oracle.chain.local.contracts import compile_contracts
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.sender import Sender
 from oracle.core import encoding
+from oracle.core.encoding import Feature
 from oracle.core.errors import Fatal, ToolMissing
-from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.interface import Detector
 from oracle.proving.engine.child import EngineProcess
 
 Echo = Callable[[str], None]
 
-ONCHAIN = "onchain-quadratic"
-GROTH16 = "groth16-quadratic"
-
-_CONTRACT = "OnchainQuadratic"
 _SINCE = dt.date(2008, 9, 1)
 SIGMA = 1_000
 """Moves are in thousandths of it."""
@@ -49,29 +48,26 @@ _PROOF_WORDS = 8
 """A Groth16 proof has two points of two words, and one of four."""
 
 
-def is_held(model: QuadraticModel, window: Sequence[int]) -> bool:
-    """Return True if the model objects to a window."""
-    return max(model.exact_scores(window)) > 0
-
-
-def mixed_windows(model: QuadraticModel, count: int) -> list[list[int]]:
+def mixed_windows(model: Detector, count: int) -> list[list[int]]:
     """Return recorded windows of the autumn of 2008: as recorded, with a spike, as recorded, and so on.
 
-    A spike takes the move's place, and is the smallest of whole sigmas that the model holds.
+    A spike takes the move's place, and is the smallest of whole sigmas that the model holds. Recorded windows that the
+    model holds are left out.
 
     Raises:
-        Fatal: The recorded windows are too few, or the model does not judge them so.
+        Fatal: The recorded windows are too few.
     """
-    found = []
-    for turn, window in enumerate(recorded_windows(count, _SINCE)):
-        tried = [[move, *window[1:]] for move in range(SIGMA, encoding.CLIP, SIGMA)] if turn % 2 else [window]
-        fitting = next((each for each in tried if is_held(model, each) == bool(turn % 2)), None)
-        if fitting is not None:
-            found.append(fitting)
+    found: list[list[int]] = []
+    at = model.features.index(Feature.MOVE)
+    for window in recorded_windows(model.features, 2 * count, _SINCE):
+        if len(found) == count:
+            break
+        held = len(found) % 2 == 1
+        moves = range(SIGMA, encoding.CLIP, SIGMA) if held else [window[at]]
+        tried = ([*window[:at], move, *window[at + 1 :]] for move in moves)
+        found += [each for each in tried if is_held(model, each) == held][:1]
     if len(found) < count:
-        raise Fatal(
-            f"of {count} recorded windows, model {model.name} judges {count - len(found)} otherwise than expected"
-        )
+        raise Fatal(f"model {model.name} judges too many of the recorded windows otherwise than expected")
     return found
 
 
@@ -89,45 +85,45 @@ async def run(cases: Sequence[str], repeat: int, work: Path, echo: Echo) -> dict
     Raises:
         Fatal: A verdict is not the model's, or a step failed.
     """
-    model = QuadraticModel.default()
     found: dict[str, Any] = {}
     with Anvil(load_anvil_config(port=0)) as chain:
         async with Rpc(chain.rpc_url, chain.chain_id) as rpc:
             payer = await first_sender(rpc)
-            if ONCHAIN in cases:
-                echo(f"gas of {ONCHAIN}")
-                found[ONCHAIN] = await onchain(chain, payer, model, mixed_windows(model, _ONCHAIN_WINDOWS))
-            if GROTH16 in cases:
+            for case in cases:
+                model = detector(BASELINES[case])
+                if case.startswith("onchain-"):
+                    echo(f"gas of {case}")
+                    windows = mixed_windows(model, _ONCHAIN_WINDOWS)
+                    found[case] = await onchain(chain, payer, ONCHAIN[BASELINES[case]], model, windows)
+                    continue
                 try:
                     await asyncio.to_thread(groth16.install, echo)
                 except ToolMissing as error:
-                    echo(f"{GROTH16} is not measured: {error}")
-                    found[GROTH16] = {"missing": str(error)}
+                    echo(f"{case} is not measured: {error}")
+                    found[case] = {"missing": str(error)}
                 else:
-                    found[GROTH16] = await _groth16(chain, payer, model, repeat, work, echo)
+                    found[case] = await _groth16(case, chain, payer, repeat, work, echo)
     return found
 
 
 async def onchain(
-    chain: Anvil, payer: Sender, model: QuadraticModel, windows: Sequence[Sequence[int]]
+    chain: Anvil, payer: Sender, rival: OnchainRival, model: Detector, windows: Sequence[Sequence[int]]
 ) -> dict[str, Any]:
     """Deploy the contract that evaluates a model itself, and measure its check of some windows.
 
     Raises:
         Fatal: Its verdict on one is not the model's.
     """
-    compiled = await asyncio.to_thread(compile_contracts, {_CONTRACT: f"contracts/examples/{_CONTRACT}.sol"})
-    interface = Interface(compiled[_CONTRACT].abi)
-    arguments = (list(model.past), model.floor, model.drift_past, model.drift_floor, model.param_scale)
-    deployed = await send(payer, None, compiled[_CONTRACT].bytecode + interface.encode_constructor(*arguments))
+    compiled = (await asyncio.to_thread(compile_contracts, {rival.contract: rival.path}))[rival.contract]
+    interface = Interface(compiled.abi)
+    deployed = await send(payer, None, compiled.bytecode + interface.encode_constructor(*rival.constructor(model)))
     address = str(deployed.contract_address)
     executed, spent = [], []
     for window in windows:
-        ring = sum((move & 0xFFFF) << (16 * age) for age, move in enumerate(window[1:-1]))
-        call = interface.encode_call("held", ring, window[0], window[-1])
+        call = interface.encode_call("held", *rival.call(model, window))
         verdict = int.from_bytes(await payer.rpc.call(address, call), "big")
         if verdict != is_held(model, window):
-            raise Fatal(f"{_CONTRACT} says {verdict} of the window {list(window)}; model {model.name} does not")
+            raise Fatal(f"{rival.contract} says {verdict} of the window {list(window)}; model {model.name} does not")
         executed.append(executed_gas(chain, address, call))
         spent.append(transaction_gas(chain, address, call))
     return {
@@ -135,7 +131,7 @@ async def onchain(
         "gas_of": "the check alone, as it would be in a hub that evaluates the model itself: no transaction",
         "executed": round(statistics.median(executed)),
         "transaction_gas": round(statistics.median(spent)),
-        "contract_bytes": len(compiled[_CONTRACT].runtime),
+        "contract_bytes": len(compiled.runtime),
         "windows": len(windows),
     }
 
@@ -149,32 +145,30 @@ def executed_gas(chain: Anvil, to: str, data: bytes) -> int:
     return int(steps[0]["gas"] - last["gas"] + last["gasCost"])
 
 
-async def _groth16(
-    chain: Anvil, payer: Sender, model: QuadraticModel, repeat: int, work: Path, echo: Echo
-) -> dict[str, Any]:
+async def _groth16(case: str, chain: Anvil, payer: Sender, repeat: int, work: Path, echo: Echo) -> dict[str, Any]:
     """Prove in turns with ezkl, verify on the chain, and attack the circuit."""
-    turns = repeat + 1
-    circuit = await asyncio.to_thread(groth16.build, model, echo)
-    subject = dataclasses.replace(await asyncio.to_thread(compared_detector, turns), turns=mixed_windows(model, turns))
+    turns, name = repeat + 1, BASELINES[case]
+    model = detector(name)
+    circuit = await asyncio.to_thread(groth16.build, GROTH16[name], model, echo)
+    compared = await asyncio.to_thread(compared_detector, name, turns)
+    subject = dataclasses.replace(compared, turns=mixed_windows(model, turns))
     others: dict[str, MeasuredCircuit] = {}
-    for case in BESIDE_BASELINES:
-        echo(f"set-up of {case}, beside {GROTH16}")
-        visibility, disclosure, batch = QUADRATIC[case]
-        others[case] = await asyncio.to_thread(
-            build_quadratic, subject, visibility, disclosure, batch, turns, work / case
-        )
-    proofs, seconds, calls = await asyncio.to_thread(_in_turns, circuit, others, model, subject.turns, echo)
-    echo(f"gas of {GROTH16}")
+    for other in BESIDE_BASELINES[name]:
+        echo(f"set-up of {other}, beside {case}")
+        others[other] = await asyncio.to_thread(build_detector, subject, CIRCUITS[other], turns, work / other)
+    proofs, seconds, calls = await asyncio.to_thread(_in_turns, case, circuit, others, model, subject.turns, echo)
+    echo(f"gas of {case}")
     interface = Interface(circuit.abi)
     calldata = interface.encode_call("verifyProof", *proofs[-1].arguments)
     deployed = await send(payer, None, circuit.bytecode)
     measured = await _verified(chain, payer, str(deployed.contract_address), calldata)
     beside = {}
-    for case, other in others.items():
-        address = str((await send(payer, None, other.verifier.bytecode)).contract_address)
-        beside[case] = _seconds(seconds[case]) | await _verified(chain, payer, address, calls[case])
+    for other, of in others.items():
+        address = str((await send(payer, None, of.verifier.bytecode)).contract_address)
+        beside[other] = _seconds(seconds[other]) | await _verified(chain, payer, address, calls[other])
+        beside[other]["groth16_over_prove"] = _ratio(seconds[case], seconds[other])
     return {
-        **_seconds(seconds[GROTH16]),
+        **_seconds(seconds[case]),
         "witness_s": round(statistics.median(proof.seconds["witness"] for proof in proofs), 4),
         "verify_s": round(statistics.median(proof.seconds["verify"] for proof in proofs), 4),
         **measured,
@@ -191,9 +185,10 @@ async def _groth16(
 
 
 def _in_turns(
+    case: str,
     circuit: groth16.Groth16Circuit,
     others: Mapping[str, MeasuredCircuit],
-    model: QuadraticModel,
+    model: Detector,
     windows: Sequence[Sequence[float]],
     echo: Echo,
 ) -> tuple[list[groth16.Groth16Proof], dict[str, list[float]], dict[str, bytes]]:
@@ -206,35 +201,40 @@ def _in_turns(
         Fatal: A proof does not verify or has another verdict than the model, or a wrong verdict could be proven.
     """
     proofs: list[groth16.Groth16Proof] = []
-    seconds: dict[str, list[float]] = {case: [] for case in (GROTH16, *others)}
+    secrets = GROTH16[BASELINES[case]].secrets(model)
+    seconds: dict[str, list[float]] = {each: [] for each in (case, *others)}
     calls: dict[str, bytes] = {}
     with contextlib.ExitStack() as stack:
         prover = stack.enter_context(groth16.Groth16Prover(circuit))
-        engines = {case: stack.enter_context(EngineProcess()) for case in others}
+        engines = {other: stack.enter_context(EngineProcess()) for other in others}
         for turn, window in enumerate(windows):
-            echo(f"proofs beside {GROTH16}, round {turn} of {len(windows) - 1}" + ("" if turn else " (warm-up)"))
+            echo(f"proofs beside {case}, round {turn} of {len(windows) - 1}" + ("" if turn else " (warm-up)"))
             values = [int(value) for value in window]
-            proof = prover.prove(model.weights(), values)
+            proof = prover.prove(secrets, values)
             if not proof.verified or proof.held != is_held(model, values):
-                raise Fatal(f"{GROTH16}: the proof of {values} does not verify, or its verdict is not the model's")
-            lie = prover.prove(model.weights(), values, {groth16.HELD_AT: int(not proof.held)})
+                raise Fatal(f"{case}: the proof of {values} does not verify, or its verdict is not the model's")
+            lie = prover.prove(secrets, values, {groth16.HELD_AT: int(not proof.held)})
             if lie.verified:
-                raise Fatal(f"{GROTH16}: a wrong verdict on {values} was proven, so the circuit is wrong")
+                raise Fatal(f"{case}: a wrong verdict on {values} was proven, so the circuit is wrong")
             if turn:
                 proofs.append(proof)
-                seconds[GROTH16].append(proof.seconds["prove"])
-            for case, other in others.items():
-                given = list(other.inputs[turn])
-                assert other.outputs is not None
-                expected = other.outputs([int(value) for value in given])
-                made = engines[case].call("prove", inputs=given, outputs=expected, **dict[str, Any](other.files))
+                seconds[case].append(proof.seconds["prove"])
+            for other, of in others.items():
+                given = list(of.inputs[turn])
+                assert of.outputs is not None
+                expected = of.outputs([int(value) for value in given])
+                made = engines[other].call("prove", inputs=given, outputs=expected, **dict[str, Any](of.files))
                 if not made.get("verified"):
-                    raise Fatal(f"{case}: a proof of {given} does not verify, or is of other scores than {expected}")
+                    raise Fatal(f"{other}: a proof of {given} does not verify, or is of other scores than {expected}")
                 elements = [int(element, 16) for element in made["instances"]]
-                calls[case] = bare_call(other.verifier.abi, bytes.fromhex(made["proof"]), elements)
+                calls[other] = bare_call(of.verifier.abi, bytes.fromhex(made["proof"]), elements)
                 if turn:
-                    seconds[case].append(made["seconds"]["prove"])
+                    seconds[other].append(made["seconds"]["prove"])
     return proofs, seconds, calls
+
+
+def _ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    return round(statistics.median(a / b for a, b in zip(over, under, strict=True)), 2)
 
 
 def _seconds(taken: Sequence[float]) -> dict[str, Any]:
@@ -257,20 +257,17 @@ COLUMNS = ("prove", "gas of the check alone", "gas as a transaction")
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return the baselines' rows, each with its case: what was measured, and ezkl's proofs of the same run."""
-    of = report["baselines"]
     found = []
-    if ONCHAIN in of:
-        found.append((ONCHAIN, "–", f"{of[ONCHAIN]['executed']:,}", f"{of[ONCHAIN]['transaction_gas']:,}"))
-    if GROTH16 in of:
-        beside = of[GROTH16].get("beside", {})
-        if "missing" in of[GROTH16]:
-            found.append((GROTH16, "not measured", "–", "–"))
+    for case, of in report["baselines"].items():
+        if "missing" in of:
+            found.append((case, "not measured", "–", "–"))
+        elif "transaction_gas" in of:
+            found.append((case, "–", f"{of['executed']:,}", f"{of['transaction_gas']:,}"))
         else:
-            beside = {GROTH16: of[GROTH16], **beside}
-        found += [
-            (case, f"{each['prove_s']:.3f} s", f"{each['executed']:,}", f"{each['gas']:,}")
-            for case, each in beside.items()
-        ]
+            found += [
+                (name, f"{each['prove_s']:.3f} s", f"{each['executed']:,}", f"{each['gas']:,}")
+                for name, each in {case: of, **of.get("beside", {})}.items()
+            ]
     return found
 
 

@@ -18,7 +18,7 @@ from oracle.app.deploy import deploy
 from oracle.bench.cases import BATCHED
 from oracle.bench.configuration import chain_and_keys
 from oracle.bench.daemon import WARM_ROUND, run_daemon
-from oracle.bench.models import default_model
+from oracle.bench.detectors import sigma_of
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.config import load
@@ -96,7 +96,7 @@ name = "series-{index}"
 description = "S&P 500, series {index}"
 kind = "relative"
 decimals = 8
-sigma = {default_model("score").training.series["sp500"]}
+sigma = {sigma_of("sp500")}
 heartbeat = 1
 max_age = 3600
 max_skew = 600

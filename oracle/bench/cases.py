@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from oracle.core.errors import ConfigError
 
@@ -22,18 +23,58 @@ MODELS = ("linear", "logistic", "trees", "autoencoder", "cnn", "mlp")
 PUBLIC_ONLY = ("mlp",)
 """Models whose private weights are too many to hash in a benchmark: each weight takes 41 rows."""
 
-QUADRATIC = {
-    **{
-        f"quadratic-{visibility}-b{batch}": (visibility, "score", batch)
-        for visibility in ("private", "public")
-        for batch in BATCHES
-    },
-    "quadratic-verdict-b1": ("private", "verdict", 1),
-}
-"""Circuits of the default detector: visibility of the weights, what a proof publishes, windows."""
 
-REPORTED = {case: facts[:2] for case, facts in QUADRATIC.items() if facts[2] == 1}
-"""The circuits of one window, with which a daemon reports to a chain."""
+@dataclass(frozen=True)
+class CircuitCase:
+    """One of a detector's circuits.
+
+    Attributes:
+        detector: The detector's name, of `oracle.bench.detectors`.
+        visibility: The visibility of its weights.
+        disclosure: What a proof publishes.
+        batch: Windows in one proof.
+    """
+
+    detector: str
+    visibility: str
+    disclosure: str
+    batch: int = 1
+
+
+JUDGES = {
+    "default-private": CircuitCase("peers", "private", "verdict"),
+    "default-public": CircuitCase("peers", "public", "score"),
+    "quadratic-private": CircuitCase("quadratic", "private", "score"),
+    "quadratic-verdict": CircuitCase("quadratic", "private", "verdict"),
+    "autoencoder-private": CircuitCase("autoencoder", "private", "verdict"),
+    "autoencoder-public": CircuitCase("autoencoder", "public", "score"),
+    "trees-private": CircuitCase("trees", "private", "verdict"),
+    "trees-public": CircuitCase("trees", "public", "score"),
+}
+"""Models that judge reports, each with its circuit of one window.
+
+`default-private` is the default as its owner's secret, `default-public` as the package ships it; `quadratic` was the
+default before."""
+
+
+def _with(judges: Mapping[str, Sequence[int]], prefix: str = "") -> dict[str, CircuitCase]:
+    return {
+        f"{prefix}{judge}-b{batch}": replace(JUDGES[judge], batch=batch)
+        for judge, batches in judges.items()
+        for batch in batches
+    }
+
+
+CIRCUITS = _with(
+    {
+        **dict.fromkeys(("default-private", "default-public"), BATCHES),
+        **dict.fromkeys(("quadratic-private", "quadratic-verdict"), (1, BATCHES[-1])),
+    }
+)
+"""Circuits whose proofs are timed."""
+
+REPORTED = ("default-private-b1", "default-public-b1")
+"""The circuits with which a daemon reports to a chain."""
 
 TUNED = {
     **{f"tuned-{model}": model for model in MODELS},
@@ -41,7 +82,8 @@ TUNED = {
 }
 """Imported models as `oracle model build` tunes them."""
 
-DEFAULT = "ezkl-default-quadratic"
+DEFAULT_MODEL = "peers"
+DEFAULT = f"ezkl-default-{DEFAULT_MODEL}"
 DEFAULTS = {
     DEFAULT: 1,
     f"{DEFAULT}-b{BATCHES[-1]}": BATCHES[-1],
@@ -49,38 +91,55 @@ DEFAULTS = {
 }
 """ezkl's pipeline as it is documented, on the same graphs: windows in one circuit."""
 
-THROUGHPUT = {
-    "throughput-public-b1": ("public", 1),
-    "throughput-private-b1": ("private", 1),
-    "throughput-private-b16": ("private", 16),
-    "throughput-public-b32": ("public", 32),
-    "throughput-private-b32": ("private", 32),
-}
-"""Proofs per second: visibility of the weights, windows in one circuit."""
+THROUGHPUT = _with(
+    {
+        "default-private": (1, 16, 32),
+        "default-public": (1, 32),
+        "quadratic-private": (16,),
+        "quadratic-verdict": (16,),
+    },
+    "throughput-",
+)
+"""Circuits whose proofs per second are measured."""
 
 BATCHED = "daemon-batched"
 """A daemon whose feeds share proofs, beside one whose feeds don't."""
 
-FLEET = {"daemon-1000": ("private", 1_000), "daemon-1000-public": ("public", 1_000)}
-"""One daemon with very many feeds, all due every minute: visibility of the weights, feeds."""
+FLEET = {"daemon-1000": ("default-private", 1_000), "daemon-1000-public": ("default-public", 1_000)}
+"""One daemon with very many feeds, all due every minute: the model of `JUDGES`, feeds."""
 
-VISIBILITIES = ("public", "private")
-SUBMISSIONS = {
-    f"submit-{visibility}-b{batch}-q{signatures}": (visibility, batch, signatures)
-    for visibility in reversed(VISIBILITIES)
-    for batch in SUBMITTED_BATCHES
-    for signatures in SIGNATURES
-}
-"""Gas of submissions: visibility of the weights, feeds of the report, signatures."""
 
-SUBMISSION_TARGETS = {
-    "submit-private-b1-q1": 540_000,
-    "submit-private-b1-q10": 612_000,
-    "submit-private-b16-q1": 91_000,
-    "submit-private-b16-q5": 96_000,
-    "submit-private-b16-q10": 101_000,
-    "submit-private-b32-q5": 81_000,
-}
+@dataclass(frozen=True)
+class SubmissionCase:
+    """The reports of some feeds, in one transaction.
+
+    Attributes:
+        judge: The model that judges them, of `JUDGES`.
+        batch: Feeds that are due.
+        signatures: Reporters who sign.
+    """
+
+    judge: str
+    batch: int
+    signatures: int
+
+
+def _submissions(judges: Sequence[str], signatures: Sequence[int]) -> dict[str, SubmissionCase]:
+    return {
+        f"submit-{judge}-b{batch}-q{count}": SubmissionCase(judge, batch, count)
+        for judge in judges
+        for batch in SUBMITTED_BATCHES
+        for count in signatures
+    }
+
+
+WORTH = _submissions(("autoencoder-private", "autoencoder-public", "trees-private", "trees-public"), (1,))
+"""Submissions that are measured only if they are asked for: their circuits take minutes to build."""
+
+SUBMISSIONS = _submissions(("default-private", "default-public"), SIGNATURES) | WORTH
+"""Gas of submissions."""
+
+SUBMISSION_TARGETS = {"submit-default-private-b1-q1": 600_000, "submit-default-private-b16-q5": 108_000}
 """The most gas that one feed of a submission should cost."""
 
 PACKAGED_CLAIMS = ("identity", "credit", "fair-play")
@@ -90,30 +149,45 @@ CLAIMS = {
 }
 """Private claims: the model of each case."""
 
+OWN = "detectors"
+"""The group of all detectors: their proofs take turns."""
+
 GROUPS = {
-    **dict.fromkeys((*QUADRATIC, *(case for case in DEFAULTS if case.startswith(DEFAULT))), "quadratic"),
+    **dict.fromkeys((*CIRCUITS, *(case for case in DEFAULTS if case.startswith(DEFAULT))), OWN),
     **TUNED,
     **{f"ezkl-default-{model}": model for model in MODELS},
 }
-"""The model of each case whose proofs are timed."""
+"""The group of each case whose proofs are timed: the detectors, or an imported model."""
 
 BESIDE = {
     **{
-        case: DEFAULT if batch == 1 else f"{DEFAULT}-b{batch}"
-        for case, (_, _, batch) in QUADRATIC.items()
-        if batch in (1, BATCHES[-1])
+        case: DEFAULT if of.batch == 1 else f"{DEFAULT}-b{of.batch}"
+        for case, of in CIRCUITS.items()
+        if case.startswith("default-") and of.batch in (1, BATCHES[-1])
     },
     **{case: f"ezkl-default-{model}" for case, model in TUNED.items()},
 }
 """The case of ezkl's that each of ours is compared with: of the same model, with as many windows."""
 
-BASELINES = ("onchain-quadratic", "groth16-quadratic")
-"""The default model without ezkl: evaluated by a contract, and proven with a circuit written by hand."""
+BASELINES = {
+    "onchain-quadratic": "quadratic",
+    "groth16-quadratic": "quadratic",
+    "onchain-peers": "peers",
+    "groth16-peers": "peers",
+}
+"""Detectors without ezkl: evaluated by a contract, and proven with a circuit written by hand."""
 
-BESIDE_BASELINES = ("quadratic-private-b1", "quadratic-verdict-b1")
-"""Circuits whose proofs take turns with the baseline's."""
+BESIDE_BASELINES = {
+    "quadratic": ("quadratic-private-b1", "quadratic-verdict-b1"),
+    "peers": ("default-private-b1",),
+}
+"""Circuits whose proofs take turns with those of the baseline, by detector."""
 
 CASES = (*GROUPS, *THROUGHPUT, BATCHED, *FLEET, *BASELINES, *SUBMISSIONS, *CLAIMS)
+"""All cases."""
+
+USUAL = tuple(case for case in CASES if case not in WORTH)
+"""The cases that are measured if none are named."""
 
 
 def matching(patterns: Sequence[str]) -> list[str]:

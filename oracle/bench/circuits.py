@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from oracle.bench import zoo
-from oracle.bench.models import ComparedModel, batched_inputs, default_model, float_rows
+from oracle.bench.cases import CircuitCase
+from oracle.bench.detectors import detector
+from oracle.bench.models import ComparedModel, batched_inputs
 from oracle.chain.local.solc import compile_standard
 from oracle.proving import artifact
 from oracle.proving.artifact import Artifact
@@ -57,27 +59,24 @@ class MeasuredCircuit:
     artifact: Artifact | None = None
 
 
-def build_quadratic(
-    subject: ComparedModel, visibility: str, disclosure: str, batch: int, turns: int, folder: Path
-) -> MeasuredCircuit:
-    """Build one of the detector's circuits from nothing: no artifact, SRS or compilation of an earlier run is used."""
-    model = default_model(disclosure)
+def build_detector(subject: ComparedModel, case: CircuitCase, turns: int, folder: Path) -> MeasuredCircuit:
+    """Build one of a detector's circuits from nothing: no artifact, SRS or compilation of an earlier run is used."""
+    model = detector(case.detector, case.disclosure)
     began = time.perf_counter()
-    built = _built(model, visibility, batch, folder, _insecure_srs(folder))
+    built = _built(model, case.visibility, case.batch, folder, _insecure_srs(folder))
     seconds = time.perf_counter() - began
-    facts: dict[str, Any] = {"windows_per_proof": batch}
-    if disclosure == "score":
-        computed = float_rows(model.score_int(window) for window in subject.judged.tolist())
-        facts |= subject.flips(computed, len(subject.judged))
+    facts: dict[str, Any] = {"windows_per_proof": case.batch}
     estimated: dict[str, Estimate] = {}
-    program = inspect_onnx(default_model("score").to_onnx(1), "quadratic").program
-    if disclosure == "score" and program is not None:
-        estimated = _estimates(
-            built, program, private=visibility == artifact.Visibility.PRIVATE.value, windows=batch, scaled=False
-        )
+    if case.disclosure == "score":
+        computed = model.score_many(subject.judged.astype(int)).astype(float)
+        facts |= subject.flips(computed, len(subject.judged))
+        program = inspect_onnx(model.to_onnx(1), case.detector).program
+        if program is not None:
+            private = case.visibility == artifact.Visibility.PRIVATE.value
+            estimated = _estimates(built, program, private=private, windows=case.batch, scaled=False)
     return dataclasses.replace(
         _ours(built, seconds, facts, estimated),
-        inputs=batched_inputs(subject.turns, batch, turns),
+        inputs=batched_inputs(subject.turns, case.batch, turns),
         outputs=lambda windows: [
             score
             for at in range(0, len(windows), model.width)
@@ -134,9 +133,9 @@ def build_tuned(subject: ComparedModel, visibility: str, folder: Path, echo: Ech
     )
 
 
-def detector_artifact(visibility: str, batch: int, folder: Path) -> Artifact:
-    """Return the detector's circuit, built in this folder, or found there."""
-    return _built(default_model("score"), visibility, batch, folder, _insecure_srs(folder))
+def detector_artifact(case: CircuitCase, folder: Path) -> Artifact:
+    """Return a detector's circuit, built in this folder, or found there."""
+    return _built(detector(case.detector, case.disclosure), case.visibility, case.batch, folder, _insecure_srs(folder))
 
 
 def _estimates(

@@ -18,12 +18,12 @@ from typing import Any
 import psutil
 
 from oracle.app.deploy import deploy
-from oracle.bench.cases import REPORTED
+from oracle.bench.cases import CIRCUITS
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.commands import oracle_command
-from oracle.bench.configuration import chain_and_keys
+from oracle.bench.configuration import chain_and_keys, model_of
+from oracle.bench.detectors import detector, sigma_of
 from oracle.bench.memory import megabytes, resident
-from oracle.bench.models import default_model
 from oracle.bench.proofs import Proofs
 from oracle.bench.transactions import bare_call, first_sender, verify
 from oracle.chain.local.anvil import Anvil, free_port, load_anvil_config
@@ -103,7 +103,7 @@ async def report_by_daemon(
 
     Args:
         folder: The case's folder, which has the artifact.
-        case: One of `REPORTED`.
+        case: One of `oracle.bench.cases.REPORTED`.
         circuit: The case's circuit.
         proofs: Its proofs; the last one is also verified by itself.
         observations: Number of observations to report.
@@ -121,7 +121,7 @@ async def report_by_daemon(
         place = folder / f"chain-{chain.port}"
         place.mkdir()
         path = place / "oracle.toml"
-        path.write_text(_config(case, folder, chain, observations, workers), encoding="utf-8")
+        path.write_text(_config(case, folder, place, chain, observations, workers), encoding="utf-8")
         config = load(path, {})
         deployment = await deploy(config, progress=lambda line: None)
         ran = await asyncio.to_thread(run_daemon, path, config.web.listen)
@@ -168,15 +168,15 @@ def observed(observations: int) -> Sequence[Reading]:
     return load_series("sp500", _FEED_START)[:observations]
 
 
-def _config(case: str, folder: Path, chain: Anvil, observations: int, workers: int | None) -> str:
+def _config(case: str, folder: Path, place: Path, chain: Anvil, observations: int, workers: int | None) -> str:
     """Return a configuration like a user's, for a chain whose time is the last recorded one."""
-    visibility, disclosure = REPORTED[case]
+    of = CIRCUITS[case]
+    model = detector(of.detector, of.disclosure)
     end = observed(observations)[-1].observed_at
     return f"""{chain_and_keys(chain)}
 [prover]
 artifacts = "{folder / "artifacts"}"
-visibility = "{visibility}"
-disclosure = "{disclosure}"
+{model_of(model, of.visibility, place)}
 srs = "insecure-local"
 {"" if workers is None else f"workers = {workers}"}
 
@@ -194,7 +194,7 @@ name = "sp500"
 description = "S&P 500"
 kind = "relative"
 decimals = 8
-sigma = {default_model(disclosure).training.series["sp500"]}
+sigma = {sigma_of("sp500")}
 heartbeat = 86400
 max_age = {MAX_AGE}
 deviation_ppm = 1

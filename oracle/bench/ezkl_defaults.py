@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from oracle.bench.circuits import MeasuredCircuit
+from oracle.bench.detectors import detector
 from oracle.bench.memory import megabytes
-from oracle.bench.models import ComparedModel, batched_inputs, default_model
+from oracle.bench.models import ComparedModel, batched_inputs
 from oracle.bench.proofs import Proofs
 from oracle.chain.local.solc import compile_standard
 from oracle.core.errors import ArtifactError, Fatal, ProverUnavailable
@@ -201,13 +202,13 @@ def default_flips(
     return subject.flips(computed, len(windows), provable)
 
 
-def score_errors(circuit: MeasuredCircuit, proofs: Proofs) -> dict[str, Any]:
-    """Measure how far the calibrated circuit's scores are from the detector's. Ours are exact by construction.
+def score_errors(name: str, circuit: MeasuredCircuit, proofs: Proofs) -> dict[str, Any]:
+    """Measure how far the calibrated circuit's scores are from a detector's. Ours are exact by construction.
 
     Returns:
         The largest error in score units (a calm market's limit is one), and the verdicts that it changes.
     """
-    model = default_model("score")
+    model = detector(name)
     scale, one = circuit.facts["output_scale"], 1 << model.param_scale
     errors = []
     changed = 0

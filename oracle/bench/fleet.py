@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from oracle.app.deploy import deploy, terms
-from oracle.bench.configuration import chain_and_keys
+from oracle.bench.cases import JUDGES
+from oracle.bench.configuration import chain_and_keys, model_of
 from oracle.bench.daemon import DaemonRun, run_daemon
+from oracle.bench.detectors import detector, sigma_of
 from oracle.bench.memory import megabytes
-from oracle.bench.models import default_model
 from oracle.bench.transactions import mined
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.deploy.file import read_file, write_file
@@ -54,18 +55,18 @@ _SCRAPE_S = 60.0
 """Seconds between two looks at the metrics: with a thousand feeds, to write them down keeps the daemon busy a while."""
 
 
-async def run(folder: Path, feeds: int, visibility: str, minutes: int, echo: Echo) -> dict[str, Any]:
+async def run(folder: Path, feeds: int, judge: str, minutes: int, echo: Echo) -> dict[str, Any]:
     """Run a daemon for some minutes, and return its figures.
 
     Args:
         folder: An empty folder for the daemon's files.
         feeds: The number of feeds.
-        visibility: The visibility of the model's weights.
+        judge: The model that judges them, of `JUDGES`.
         minutes: How many times each feed is due, after a first time, which fills empty slots and does not count.
         echo: Takes lines for people.
     """
     with Anvil(load_anvil_config(port=0)) as chain:
-        path = await asyncio.to_thread(_prepared, folder, chain, feeds, visibility, minutes)
+        path = await asyncio.to_thread(_prepared, folder, chain, feeds, judge, minutes)
         config = load(path, {})
         echo(f"deployment of {feeds:,} feeds")
         await _deploy(config, chain)
@@ -75,7 +76,7 @@ async def run(folder: Path, feeds: int, visibility: str, minutes: int, echo: Ech
         with open_journal(config.journal, {}, read_only=True) as journal:
             entries = journal.rows()
     return {
-        "visibility": visibility,
+        "judge": judge,
         "feeds": feeds,
         "minutes": minutes,
         **figures(entries, feeds, minutes),
@@ -84,7 +85,7 @@ async def run(folder: Path, feeds: int, visibility: str, minutes: int, echo: Ech
     }
 
 
-def _prepared(folder: Path, chain: Anvil, feeds: int, visibility: str, minutes: int) -> Path:
+def _prepared(folder: Path, chain: Anvil, feeds: int, judge: str, minutes: int) -> Path:
     """Write recording and configuration, and return the latter's path."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(_SEED)
@@ -94,7 +95,7 @@ def _prepared(folder: Path, chain: Anvil, feeds: int, visibility: str, minutes: 
         rows = (f"{_EPOCH + PERIOD_S * index},{value:.6f}" for index, value in enumerate(values))
         (folder / f"feed-{feed:04}.csv").write_text("\n".join(["time,value", *rows, ""]), encoding="utf-8")
     path = folder / "oracle.toml"
-    path.write_text(_config(chain, feeds, visibility), encoding="utf-8")
+    path.write_text(_config(chain, feeds, judge, folder), encoding="utf-8")
     return path
 
 
@@ -212,7 +213,8 @@ def _memory(ran: DaemonRun) -> dict[str, Any]:
     }
 
 
-def _config(chain: Anvil, feeds: int, visibility: str) -> str:
+def _config(chain: Anvil, feeds: int, judge: str, folder: Path) -> str:
+    of = JUDGES[judge]
     listed = "".join(
         f"""
 [[feeds]]
@@ -220,7 +222,7 @@ name = "feed-{index:04}"
 description = "Index, series {index:04}"
 kind = "relative"
 decimals = 8
-sigma = {default_model("score").training.series["sp500"]}
+sigma = {sigma_of("sp500")}
 heartbeat = {PERIOD_S}
 max_age = 3600
 max_skew = 600
@@ -234,7 +236,7 @@ sources = [{{ type = "replay", file = "feed-{index:04}.csv", speed = 1, timestam
     return f"""{chain_and_keys(chain)}
 [prover]
 artifacts = "{toolchain.build_dir() / "artifacts"}"
-visibility = "{visibility}"
+{model_of(detector(of.detector, of.disclosure), of.visibility, folder)}
 srs = "insecure-local"
 batch_sizes = [{BATCH}]
 

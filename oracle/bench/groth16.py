@@ -1,4 +1,4 @@
-"""A hand-written Groth16 circuit of the default model, for comparison: its tools, a local ceremony, a warm prover.
+"""Hand-written Groth16 circuits of detectors, for comparison: their tools, a local ceremony, a warm prover.
 
 The tools are pinned in `contracts/bench/groth16`, with the hash of each package. They are installed when a benchmark
 asks for them, into `build`, and nothing else uses them. The ceremony is made by this machine alone, so whoever has its
@@ -21,12 +21,12 @@ from typing import Any, Self
 from filelock import FileLock
 
 from oracle.bench.commands import output_of
+from oracle.bench.rivals import Groth16Rival
 from oracle.chain.local import toolchain
 from oracle.chain.local.contracts import deployed_profile
 from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.core.errors import Fatal, ToolMissing
-from oracle.detectors.kinds.limits import VERDICT_SCORE_BITS
-from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.interface import Detector
 
 Echo = Callable[[str], None]
 
@@ -35,7 +35,6 @@ HELD_AT = 2
 """The witness begins with 1, then come the outputs: the weights' hash, and the verdict."""
 
 _PINS = ("package.json", "package-lock.json")
-_CIRCUIT = "quadratic.circom"
 _SCRIPT = "groth16.mjs"
 
 
@@ -124,7 +123,7 @@ def install(echo: Echo) -> None:
         except Fatal as error:
             raise ToolMissing(
                 f"npm can't install circom2, circomlib and snarkjs: {error}. Check the network connection and npm's "
-                "registry settings, or leave out the case groth16-quadratic"
+                "registry settings, or leave out the cases groth16-*"
             ) from error
         (folder / ".stamp").write_text(_digest(*_PINS), encoding="ascii")
 
@@ -139,10 +138,11 @@ def _npm(node: toolchain.Tool) -> list[str]:
     return [str(node.path), str(script)]
 
 
-def build(model: QuadraticModel, echo: Echo) -> Groth16Circuit:
-    """Compile the circuit for a model's number of weights and scale, and make keys for it; or find them.
+def build(rival: Groth16Rival, model: Detector, echo: Echo) -> Groth16Circuit:
+    """Compile a circuit for a model's number of weights and scale, and make keys for it; or find them.
 
     Args:
+        rival: The circuit.
         model: The circuit takes any weights, as many and as large as these.
         echo: Takes lines for people.
 
@@ -150,13 +150,8 @@ def build(model: QuadraticModel, echo: Echo) -> Groth16Circuit:
         ToolMissing: A tool is not installed; see `install`.
         Fatal: A step failed, or the model's scores are too large for a circuit of verdicts.
     """
-    if model.score_bound().bit_length() > VERDICT_SCORE_BITS:
-        raise Fatal(f"the scores of model {model.name} need more than {VERDICT_SCORE_BITS} bits")
-    parameters = f"{len(model.past)}, {model.param_scale}, {VERDICT_SCORE_BITS}"
-    main = (
-        f'pragma circom 2.1.0;\ninclude "{_CIRCUIT}";\ncomponent main {{public [window]}} = Quadratic({parameters});\n'
-    )
-    folder = tools_folder() / _digest(*_PINS, _CIRCUIT, _SCRIPT, more=main)[:16]
+    main = rival.main(model)
+    folder = tools_folder() / _digest(*_PINS, rival.file, _SCRIPT, more=main)[:16]
     with FileLock(tools_folder() / ".lock"):
         if not (folder / "built.json").is_file():
             echo("groth16: compiling the circuit, then a local ceremony, which is insecure")
@@ -164,7 +159,7 @@ def build(model: QuadraticModel, echo: Echo) -> Groth16Circuit:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             (folder / "circuit.circom").write_text(main, encoding="utf-8")
-            shutil.copyfile(sources() / _CIRCUIT, folder / _CIRCUIT)
+            shutil.copyfile(sources() / rival.file, folder / rival.file)
             node, compiler = str(toolchain.node().path), tools_folder() / "node_modules" / "circom2" / "cli.js"
             # circom2 opens only files below its working folder.
             options = ["--r1cs", "--wasm", "--O2", "-l", "node_modules", "-o", folder.name]
@@ -211,13 +206,13 @@ class Groth16Prover:
                 process.kill()
 
     def prove(
-        self, weights: Sequence[int], window: Sequence[int], instead: Mapping[int, int] | None = None
+        self, secrets: Mapping[str, Any], window: Sequence[int], instead: Mapping[int, int] | None = None
     ) -> Groth16Proof:
-        """Prove the verdict of weights on a window.
+        """Prove the verdict of hidden weights on a window.
 
         Args:
-            weights: In the order of `QuadraticModel.weights`.
-            window: The move now, the past moves, the gap.
+            secrets: The circuit's hidden inputs, by name; see `Groth16Rival.secrets`.
+            window: The features.
             instead: Values of the witness that are replaced before the proof, by index: what a dishonest prover does.
 
         Raises:
@@ -225,10 +220,7 @@ class Groth16Prover:
         """
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
-        request: dict[str, Any] = {
-            "weights": [str(weight) for weight in weights],
-            "window": [str(value) for value in window],
-        }
+        request: dict[str, Any] = {name: _decimal(value) for name, value in {**secrets, "window": window}.items()}
         if instead:
             request["instead"] = {str(index): str(value) for index, value in instead.items()}
         line = ""
@@ -251,6 +243,11 @@ class Groth16Prover:
             found["seconds"],
             int(found["peakBytes"]),
         )
+
+
+def _decimal(value: Any) -> Any:
+    """Return an integer, or each of a sequence, as decimal text: JavaScript's numbers are too small."""
+    return str(value) if isinstance(value, int) else [str(each) for each in value]
 
 
 def _integers(nested: Any) -> Any:

@@ -6,24 +6,20 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from oracle.bench import zoo
 from oracle.bench.cases import BATCHES
+from oracle.bench.detectors import SERIES, detector, recorded_windows
 from oracle.core import encoding
 from oracle.core.errors import ModelError
-from oracle.core.types import Kind
-from oracle.detectors.interface import Disclosure
-from oracle.detectors.kinds.quadratic import PAST, QuadraticModel
 from oracle.proving.inspect.model import inspect_onnx, require_provable
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.tuning.fidelity import flips
 from oracle.proving.tuning.float_model import float_outputs
 from oracle.proving.tuning.request import Rule, VerdictRule
-from oracle.sources.packaged.series import load_series
 
 CALIBRATION_WINDOWS = 100
 CALIBRATION_START = dt.date(2008, 7, 1)
@@ -78,44 +74,18 @@ class ComparedModel:
         }
 
 
-def default_model(disclosure: str) -> QuadraticModel:
-    """Return the default detector's model."""
-    return QuadraticModel.default(Disclosure(disclosure))
-
-
-def recorded_windows(count: int | None, start: dt.date | None, series: str = "sp500") -> list[list[int]]:
-    """Return feature vectors of a recorded series, as the hub would derive them if it had accepted every day.
-
-    Args:
-        count: The number of them; None: all.
-        start: First recorded day; None: the first there is.
-        series: One of the packaged series.
-    """
-    sigma = default_model("score").training.series[series]
-    readings = load_series(series, start)[: None if count is None else count + PAST + 1]
-    answers = [encoding.answer_from_decimal(reading.value, 8) for reading in readings]
-    times = [reading.observed_at for reading in readings]
-    moves = [encoding.move(Kind.RELATIVE, sigma, now, before) for before, now in pairwise(answers)]
-    return [
-        [moves[i], *reversed(moves[i - PAST : i]), encoding.gap(times[i + 1], times[i], 86_400)]
-        for i in range(PAST, len(moves))
-    ]
-
-
-def compared_detector(turns: int) -> ComparedModel:
-    """Return the default detector: calibrated on the crisis of 2008, judged on all recorded days of three series."""
-    model = default_model("score")
-    judged = np.array(
-        [window for series in sorted(model.training.series) for window in recorded_windows(None, None, series)]
-    )
+def compared_detector(name: str, turns: int) -> ComparedModel:
+    """Return a detector of `DETECTORS`: calibrated on the crisis of 2008, judged on all days of the recorded series."""
+    model = detector(name)
+    judged = np.array([window for series in SERIES for window in recorded_windows(model.features, None, None, series)])
     verdict = VerdictRule(Rule.THRESHOLD, 0.0)
     expected = float_outputs(model.to_onnx(1), judged)
     return ComparedModel(
-        "quadratic",
+        name,
         model.to_onnx,
         "the detector's own graph, of integers",
-        recorded_windows(CALIBRATION_WINDOWS, CALIBRATION_START),
-        recorded_windows(BATCHES[-1] * turns, dt.date(2008, 9, 1)),
+        recorded_windows(model.features, CALIBRATION_WINDOWS, CALIBRATION_START),
+        recorded_windows(model.features, BATCHES[-1] * turns, dt.date(2008, 9, 1)),
         judged,
         expected,
         verdict,
@@ -157,8 +127,3 @@ def batched_inputs(windows: Sequence[Sequence[float]], batch: int, count: int) -
     if len(windows) < batch * count:
         raise ModelError(f"{len(windows)} windows are not {count} batches of {batch}")
     return [[value for window in windows[at * batch : (at + 1) * batch] for value in window] for at in range(count)]
-
-
-def float_rows(rows: Any) -> np.ndarray:
-    """Return rows of Python integers of any size as an array of floats."""
-    return np.array([[float(value) for value in row] for row in rows])

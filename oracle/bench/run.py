@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,30 @@ from oracle.bench.cases import (
     BATCHED,
     BESIDE,
     CASES,
+    CIRCUITS,
     CLAIMS,
     DEFAULT,
+    DEFAULT_MODEL,
     DEFAULTS,
     FLEET,
     GROUPS,
     MODELS,
-    QUADRATIC,
+    OWN,
     REPORTED,
     SUBMISSIONS,
     THROUGHPUT,
+    USUAL,
 )
-from oracle.bench.circuits import MeasuredCircuit, build_quadratic, build_tuned, detector_artifact
+from oracle.bench.circuits import MeasuredCircuit, build_detector, build_tuned, detector_artifact
 from oracle.bench.cold_start import cli_help_seconds, time_cold_setup
 from oracle.bench.daemon import MAX_OBSERVATIONS, WARM_ROUND, observed, report_by_daemon
+from oracle.bench.detectors import detector, recorded_windows
 from oracle.bench.ezkl_defaults import SharedSrs, build_default, score_errors
 from oracle.bench.machine import machine, versions
-from oracle.bench.models import ComparedModel, compared_detector, compared_import, recorded_windows
+from oracle.bench.models import ComparedModel, compared_detector, compared_import
 from oracle.bench.proofs import prove_in_turns, verified_on_chain
 from oracle.bench.report import table
-from oracle.bench.throughput import throughput
+from oracle.bench.throughput import BusyCircuit, throughput
 
 Echo = Callable[[str], None]
 
@@ -56,7 +59,7 @@ async def run(
     cold_setup: bool,
     out: Path,
     echo: Echo,
-    cases: Sequence[str] = CASES,
+    cases: Sequence[str] = USUAL,
     observations: int = 40,
     minutes: int = fleet.MINUTES,
 ) -> dict[str, Any]:
@@ -100,21 +103,21 @@ async def run(
         work = Path(folder)
         srs = SharedSrs(work)
         # A group's proofs take turns; the next group begins when its processes have ended.
-        for model in ("quadratic", *MODELS):
-            chosen = [case for case in cases if GROUPS.get(case) == model]
+        for group in (OWN, *MODELS):
+            chosen = [case for case in cases if GROUPS.get(case) == group]
             if not chosen:
                 continue
-            turns = 1 + (repeat if model == "quadratic" else min(repeat, _IMPORT_PROOFS))
-            found = await _group(model, chosen, turns, work, srs, observations, echo)
+            turns = 1 + (repeat if group == OWN else min(repeat, _IMPORT_PROOFS))
+            found = await _group(group, chosen, turns, work, srs, observations, echo)
             report |= found
-        for case in (case for case in cases if case in THROUGHPUT):
-            echo(f"throughput of {case}")
-            report[case] = await _throughput(case, work)
+        if chosen := [case for case in cases if case in THROUGHPUT]:
+            busy = {case: await asyncio.to_thread(_busy, case, work, echo) for case in chosen}
+            report |= await throughput(busy, _THROUGHPUT_S, echo)
         if BATCHED in cases:
             report[BATCHED] = await batched.run(work / BATCHED, observed(observations), echo)
         for case in (case for case in cases if case in FLEET):
-            visibility, feeds = FLEET[case]
-            report[case] = await fleet.run(work / case, feeds, visibility, minutes, echo)
+            judge, feeds = FLEET[case]
+            report[case] = await fleet.run(work / case, feeds, judge, minutes, echo)
         if chosen := [case for case in cases if case in BASELINES]:
             report["baselines"] = await baselines.run(chosen, repeat, work, echo)
     if submitted := [case for case in cases if case in SUBMISSIONS]:
@@ -134,7 +137,7 @@ async def run(
 
 
 async def _group(
-    model: str,
+    group: str,
     cases: Sequence[str],
     turns: int,
     work: Path,
@@ -142,13 +145,16 @@ async def _group(
     observations: int,
     echo: Echo,
 ) -> dict[str, Any]:
-    """Set up the cases of one model, prove in turns, verify on a chain, and compare with ezkl's defaults."""
-    make = compared_detector if model == "quadratic" else partial(compared_import, model)
-    subject = await asyncio.to_thread(make, turns)
+    """Set up the cases of one group, prove in turns, verify on a chain, and compare with ezkl's defaults."""
+    subjects: dict[str, ComparedModel] = {}
     built: dict[str, MeasuredCircuit] = {}
     for case in cases:
         echo(f"set-up of {case}")
-        built[case] = await asyncio.to_thread(_build, case, subject, turns, work / case, srs, echo)
+        name = _model_of(case, group)
+        if name not in subjects:
+            make = compared_detector if group == OWN else compared_import
+            subjects[name] = await asyncio.to_thread(make, name, turns)
+        built[case] = await asyncio.to_thread(_build, case, subjects[name], turns, work / case, srs, echo)
     proofs = await asyncio.to_thread(prove_in_turns, built, turns, echo)
     report: dict[str, Any] = {}
     for case, circuit in built.items():
@@ -156,9 +162,9 @@ async def _group(
         if circuit.estimated:
             report[case]["estimated"] = {name: asdict(cost) for name, cost in circuit.estimated.items()}
     if DEFAULT in report:
-        report[DEFAULT] |= score_errors(built[DEFAULT], proofs[DEFAULT])
+        report[DEFAULT] |= score_errors(DEFAULT_MODEL, built[DEFAULT], proofs[DEFAULT])
     bare = {case: circuit for case, circuit in built.items() if case not in REPORTED}
-    echo(f"gas of {model}")
+    echo(f"gas of {group}")
     for case, measured in (await verified_on_chain(bare, proofs, [DEFAULT])).items():
         report[case] |= measured
     for case in (case for case in cases if case in REPORTED):
@@ -184,19 +190,23 @@ async def _group(
 def _build(case: str, subject: ComparedModel, turns: int, folder: Path, srs: SharedSrs, echo: Echo) -> MeasuredCircuit:
     if case in DEFAULTS:
         return build_default(subject, DEFAULTS[case], turns, folder, srs, echo)
-    if case in QUADRATIC:
-        visibility, disclosure, batch = QUADRATIC[case]
-        return build_quadratic(subject, visibility, disclosure, batch, turns, folder)
+    if case in CIRCUITS:
+        return build_detector(subject, CIRCUITS[case], turns, folder)
     return build_tuned(subject, "private" if case.endswith("-private") else "public", folder, echo)
 
 
-async def _throughput(case: str, work: Path) -> dict[str, Any]:
-    """Measure proofs per second, with the artifact of another case if there is one."""
-    visibility, batch = THROUGHPUT[case]
-    folder = work / f"quadratic-{visibility}-b{batch}"
-    built = await asyncio.to_thread(detector_artifact, visibility, batch, folder)
-    windows = await asyncio.to_thread(recorded_windows, None, None)
-    return await throughput(built, windows, _THROUGHPUT_S)
+def _model_of(case: str, group: str) -> str:
+    """Return the model of a case: one of the detectors, or the imported model of its group."""
+    return group if group != OWN else CIRCUITS[case].detector if case in CIRCUITS else DEFAULT_MODEL
+
+
+def _busy(case: str, work: Path, echo: Echo) -> BusyCircuit:
+    """Return the circuit of a throughput's case: another case's, if that was measured before."""
+    echo(f"set-up of {case}")
+    of = THROUGHPUT[case]
+    model = detector(of.detector, of.disclosure)
+    built = detector_artifact(of, work / case.removeprefix("throughput-"))
+    return BusyCircuit(built, model, recorded_windows(model.features, None, None))
 
 
 def _ratio(over: Sequence[float], under: Sequence[float]) -> float:

@@ -1,9 +1,10 @@
 """The gas of submissions: reports of several feeds, with several signatures, beside the bare verification of a proof.
 
-Real proofs and real verifiers on Anvil. Half of the feeds have an adapter, half have none; both have their first rounds
+Real proofs and real verifiers on Anvil. The feeds name each other as peers, two and two; where only one of two is due,
+the other is listed as a reference. Half of the feeds have an adapter, half have none; all have their first rounds
 behind them, so that what is measured is what every later report costs. One proof serves all numbers of signatures:
-after each of them but one, the chain is set back. Gas depends on nothing but the bytes that are sent, so a few
-submissions of each size are enough.
+after each of them but one, the chain is set back, and so it is after each size. Gas depends on nothing but the bytes
+that are sent, so a few submissions of each size are enough.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from oracle.bench.cases import SIGNATURES, SUBMISSION_TARGETS, SUBMISSIONS, SUBMITTED_BATCHES, VISIBILITIES
+from oracle.bench.cases import JUDGES, SIGNATURES, SUBMISSION_TARGETS, SUBMISSIONS, CircuitCase
+from oracle.bench.detectors import HEARTBEAT, detector, sigma_of
 from oracle.bench.gas_profile import TraceStep, gas_profile
+from oracle.bench.submitted import PAIR, TOLERANCE, FeedPair, feed_pairs
 from oracle.bench.transactions import CALLER, PLENTY, bare_call, first_sender, mined, send, transaction_gas
-from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy, feed_id_of
-from oracle.chain.hub import Hub, HubFeedConfig, RoundAccepted, Submission, encode_submission, hub_interface
+from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
+from oracle.chain.hub import Hub, RoundAccepted, Submission, encode_submission, hub_interface
 from oracle.chain.keys.keystore import local_chain_key
 from oracle.chain.keys.signer import LocalReporter
 from oracle.chain.local import toolchain
@@ -35,8 +37,8 @@ from oracle.chain.tx.sender import Sender
 from oracle.core import encoding
 from oracle.core.errors import Fatal
 from oracle.core.report import Report, SignedReport
-from oracle.core.types import Kind
-from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.core.types import FeedState, Kind
+from oracle.detectors.interface import Detector
 from oracle.proving.artifact import Artifact, Visibility, build
 from oracle.proving.artifact.verifier import SOLC_VERSION
 from oracle.proving.gas import TRANSACTION_GAS, calldata_gas, floor_gas, folded_commitments
@@ -44,33 +46,17 @@ from oracle.proving.interface import Proof, ProofJob
 from oracle.proving.pool.local import LocalProver
 from oracle.proving.srs.cache import SrsCache
 from oracle.proving.srs.files import SrsOrigin
-from oracle.sources.packaged.series import load_series
 
 Echo = Callable[[str], None]
 
 WARM_ROUNDS = encoding.RING_SIZE + 1
 """With this many, the ring is full, and no slot of a feed that is written again is empty."""
 
-HEARTBEAT = 86_400
+_FIRST_JUDGE = "default-public"
+"""The model of the first rounds: its proofs are the cheapest."""
+
 _COMMITTEE = 1
 """The hub's number of the only committee."""
-
-
-@dataclass
-class FeedPair:
-    """A pair of feeds with the same reports, so that one proof serves both: one with an adapter, and one without.
-
-    Attributes:
-        linked: Id of the feed with an adapter.
-        bare: Id of the feed without.
-        answers: Recorded, in answer units; none is held if they are reported daily from round 1.
-        reported: The number of them that are on the chain.
-    """
-
-    linked: bytes
-    bare: bytes
-    answers: tuple[int, ...]
-    reported: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,16 +64,20 @@ class DueReport:
     """A report before it is signed, with the statement to prove.
 
     Attributes:
-        report: The report; all its feeds are due.
-        answers: The median answer of each feed.
-        windows: The features of each feed.
-        scores: The model's scores of each feed.
+        report: The report. Feeds that are not due are references.
+        answers: The median answer of each listed feed.
+        windows: The features of each feed that is due.
+        scores: What the model publishes of each.
     """
 
     report: Report
     answers: tuple[int, ...]
     windows: tuple[tuple[int, ...], ...]
     scores: tuple[tuple[int, ...], ...]
+
+    def written(self) -> dict[bytes, int]:
+        """Return the answers that the hub writes if it accepts all that are due."""
+        return {self.report.feed_ids[at]: self.answers[at] for at in self.report.due}
 
 
 @dataclass(frozen=True)
@@ -109,69 +99,40 @@ class MeasuredReports:
     steps: Sequence[TraceStep]
 
 
-def calm_stretches(model: QuadraticModel, count: int, length: int) -> list[tuple[int, ...]]:
-    """Return stretches of recorded answers of the S&P 500 that the model would not hold, reported daily from round 1.
-
-    Args:
-        model: Judges them.
-        count: The number of stretches.
-        length: Answers in each.
-
-    Raises:
-        Fatal: The recorded series has too few.
-    """
-    sigma = model.training.series["sp500"]
-    recorded = [encoding.answer_from_decimal(reading.value, 8) for reading in load_series("sp500")]
-    found: list[tuple[int, ...]] = []
-    start = 0
-    while len(found) < count:
-        answers = tuple(recorded[start : start + length])
-        if len(answers) < length:
-            raise Fatal(f"the recorded series has only {len(found)} calm stretches of {length} days, not {count}")
-        held = next((i for i in range(length) if _is_held(model, sigma, answers[: i + 1])), None)
-        if held is None:
-            found.append(answers)
-        start += length if held is None else held + 1
-    return found
-
-
-def _is_held(model: QuadraticModel, sigma: int, answers: Sequence[int]) -> bool:
-    """Return True if the model holds the last of these answers, when all before it were accepted."""
-    newest = answers[-encoding.RING_SIZE - 2 :]
-    moves = [encoding.move(Kind.RELATIVE, sigma, now, last) for last, now in pairwise(newest)]
-    moves = [*reversed(moves), *[0] * (encoding.RING_SIZE + 1)][: encoding.RING_SIZE + 1]
-    return max(model.score_int((*moves, encoding.GAP_ONE))) > 0
-
-
+@dataclass
 class Rig:
-    """A hub with both models, their circuits, and as many pairs of feeds as the largest batch has windows."""
+    """A hub with models, their circuits, and as many pairs of feeds as the largest batch has windows.
 
-    def __init__(
-        self,
-        chain: Anvil,
-        hub: Hub,
-        payer: Sender,
-        reporters: Sequence[LocalReporter],
-        model: QuadraticModel,
-        artifacts: Mapping[tuple[str, int], Artifact],
-        provers: Mapping[tuple[str, int], LocalProver],
-    ) -> None:
-        self.chain = chain
-        self.hub = hub
-        self.payer = payer
-        self.reporters = reporters
-        self.model = model
-        self.artifacts = artifacts
-        self.provers = provers
+    Attributes:
+        chain: The chain.
+        hub: The hub.
+        payer: Sends what needs a right.
+        reporters: The committee.
+        judges: The models, by their names in `JUDGES`.
+        numbers: Their numbers on the hub.
+        artifacts: The circuits, by model and batch.
+        provers: Their provers.
+        day: How many answers each feed has had.
+    """
+
+    chain: Anvil
+    hub: Hub
+    payer: Sender
+    reporters: Sequence[LocalReporter]
+    judges: Mapping[str, Detector]
+    numbers: Mapping[str, int]
+    artifacts: Mapping[tuple[str, int], Artifact]
+    provers: Mapping[tuple[str, int], LocalProver]
+    day: int = 0
 
     async def report(
-        self, visibility: str, feeds: Sequence[FeedPair], signatures: Sequence[int] = (1,), trace: bool = False
+        self, judge: str, feeds: Sequence[FeedPair], signatures: Sequence[int] = (1,), trace: bool = False
     ) -> MeasuredReports:
-        """Report the next answers of some pairs of feeds.
+        """Report the next day's answers of some pairs of feeds.
 
         Args:
-            visibility: The visibility of the model that judges them.
-            feeds: The feeds, as many as a circuit has windows.
+            judge: The model that judges them.
+            feeds: The feeds that are due, as many as a circuit has windows.
             signatures: Numbers of signatures to measure; the report with one signature is the one that stays.
             trace: Keep the steps of that one.
 
@@ -179,14 +140,14 @@ class Rig:
             Fatal: Feeds of a pair are in different states, or a report was not accepted.
         """
         observed_at = await self._next_day()
-        answers = tuple(feed.answers[feed.reported] for feed in feeds)
-        linked = await self._due([feed.linked for feed in feeds], answers, observed_at)
-        bare = await self._due([feed.bare for feed in feeds], answers, observed_at)
+        # A peer that is not due itself is listed as a reference.
+        listed = sorted({pair.linked: pair for each in feeds for pair in (each, each.peer)}.values(), key=_linked)
+        linked = await self._due(judge, listed, feeds, observed_at, bare=False)
+        bare = await self._due(judge, listed, feeds, observed_at, bare=True)
         if linked.windows != bare.windows:
             raise Fatal("feeds with the same reports are in different states")
-        proof = await self.provers[visibility, len(feeds)].prove(ProofJob(linked.windows, linked.scores))
-        number = (await self.hub.feed_state(feeds[0].linked)).model_number
-        calls = {count: self._call(linked, number, count, proof.proof) for count in {1, *signatures}}
+        proof = await self.provers[judge, len(feeds)].prove(ProofJob(linked.windows, linked.scores))
+        calls = {count: self._call(linked, judge, count, proof.proof) for count in {1, *signatures}}
         gas: dict[int, int] = {}
         for count in sorted(calls, reverse=True):
             before = None if count == 1 else self.chain.rpc("evm_snapshot")
@@ -195,42 +156,44 @@ class Rig:
             gas[count] = await self._send(linked, calls[count])
             if before is not None:
                 self.chain.rpc("evm_revert", before)
-        bare_gas = await self._send(bare, self._call(bare, number, 1, proof.proof))
-        for feed in feeds:
-            feed.reported += 1
+        bare_gas = await self._send(bare, self._call(bare, judge, 1, proof.proof))
+        self.day += 1
         spent = {count: calldata_gas(call) for count, call in calls.items()}
         return MeasuredReports(proof, gas, spent, bare_gas, steps)
 
     async def measure(
-        self, visibility: str, feeds: Sequence[FeedPair], signatures: Sequence[int], repeat: int
+        self, judge: str, feeds: Sequence[FeedPair], signatures: Sequence[int], repeat: int
     ) -> dict[str, dict[str, Any]]:
-        """Measure submissions of a full batch, and the bare verifications of their proofs.
+        """Measure submissions of a full batch, and the bare verifications of their proofs; then set the chain back.
 
         Returns:
             The medians, by case; those of one signature also have the parts that do not depend on it.
         """
-        batch = len(feeds)
-        artifact = self.artifacts[visibility, batch]
-        verifier = await self._verifier(visibility, batch)
+        batch, before, day = len(feeds), self.chain.rpc("evm_snapshot"), self.day
+        artifact = self.artifacts[judge, batch]
+        verifier = await self._verifier(judge, batch)
         found, alone, calls = [], [], []
         for _ in range(repeat):
-            found.append(await self.report(visibility, feeds, signatures, trace=True))
+            found.append(await self.report(judge, feeds, signatures, trace=True))
             proof = found[-1].proof
             calls.append(bare_call(artifact.verifier().abi, proof.proof, proof.instances))
             if int.from_bytes(await self.hub.rpc.call(verifier, calls[-1]), "big") != 1:
                 raise Fatal(f"the verifier at {verifier} refuses a proof that ezkl accepts")
             alone.append(transaction_gas(self.chain, verifier, calls[-1]))
+        self.chain.rpc("evm_revert", before)
+        self.day = day
         verified = round(statistics.median(alone))
         code = [each - TRANSACTION_GAS - calldata_gas(call) for each, call in zip(alone, calls, strict=True)]
         measured = {}
         for count in signatures:
-            case = f"submit-{visibility}-b{batch}-q{count}"
+            case = f"submit-{judge}-b{batch}-q{count}"
             gas = round(statistics.median(each.gas[count] for each in found))
             sent = round(statistics.median(each.calldata_gas[count] for each in found)) + TRANSACTION_GAS
             measured[case] = {
                 "gas": gas,
                 "gas_per_feed": round(gas / batch),
                 "verify_gas": verified,
+                "verify_gas_per_feed": round(verified / batch),
                 "hub_gas_per_feed": round((gas - verified) / batch),
                 "parts": {
                     "calldata": sent,
@@ -240,7 +203,7 @@ class Rig:
             }
             if case in SUBMISSION_TARGETS:
                 measured[case]["target_per_feed"] = SUBMISSION_TARGETS[case]
-        if (single := f"submit-{visibility}-b{batch}-q1") in measured:
+        if (single := f"submit-{judge}-b{batch}-q1") in measured:
             measured[single] |= self._details(artifact, batch, found, verified, calls[-1])
         return measured
 
@@ -265,28 +228,38 @@ class Rig:
             "k": artifact.manifest.k,
         }
 
-    async def judge_by(self, model_number: int, feeds: Sequence[FeedPair]) -> None:
+    async def judge_by(self, judge: str, feeds: Sequence[FeedPair]) -> None:
         """Activate another model for all these feeds; their rounds continue."""
         for feed_id in (feed_id for feed in feeds for feed_id in (feed.linked, feed.bare)):
-            for call in (("proposeModel", feed_id, model_number, 0, 0), ("activateModel", feed_id)):
+            for call in (("proposeModel", feed_id, self.numbers[judge], 0, 0), ("activateModel", feed_id)):
                 await send(self.payer, self.hub.address, hub_interface().encode_call(*call))
 
     async def hub_bytes(self) -> int:
         """Return the size of the hub's code."""
         return len(await self.hub.rpc.code(self.hub.address))
 
-    async def _due(self, feed_ids: Sequence[bytes], answers: tuple[int, ...], observed_at: int) -> DueReport:
-        states = await self.hub.feed_states(feed_ids)
+    async def _due(
+        self, judge: str, listed: Sequence[FeedPair], due: Sequence[FeedPair], observed_at: int, *, bare: bool
+    ) -> DueReport:
+        ids = [pair.bare if bare else pair.linked for pair in listed]
+        states = await self.hub.feed_states(ids)
         committee = await self.hub.committee(_COMMITTEE)
-        rounds = tuple(state.round_id + 1 for state in states)
-        report = Report(_COMMITTEE, committee.epoch, observed_at, tuple(feed_ids), rounds)
-        windows = tuple(
-            encoding.features(state, answer, observed_at, self.model.features, tolerance=_TOLERANCE)
-            for state, answer in zip(states, answers, strict=True)
+        chosen = {pair.linked for pair in due}
+        rounds = tuple(
+            state.round_id + 1 if pair.linked in chosen else 0 for pair, state in zip(listed, states, strict=True)
         )
-        return DueReport(report, answers, windows, tuple(self.model.score_int(window) for window in windows))
+        report = Report(_COMMITTEE, committee.epoch, observed_at, tuple(ids), rounds)
+        model = self.judges[judge]
+        windows = tuple(self._window(model, listed[at], states[at], observed_at) for at in report.due)
+        answers = tuple(pair.answers[self.day] for pair in listed)
+        return DueReport(report, answers, windows, tuple(model.score_int(window) for window in windows))
 
-    def _call(self, due: DueReport, model_number: int, signatures: int, proof: bytes) -> bytes:
+    def _window(self, model: Detector, pair: FeedPair, state: FeedState, observed_at: int) -> tuple[int, ...]:
+        peer = encoding.PeerAnswer(Kind.RELATIVE, sigma_of(pair.peer.series), pair.peer.answers[self.day])
+        answer = pair.answers[self.day]
+        return encoding.features(state, answer, observed_at, model.features, tolerance=TOLERANCE, peers=[peer])
+
+    def _call(self, due: DueReport, judge: str, signatures: int, proof: bytes) -> bytes:
         """Return the calldata of a report that so many reporters sign, each with answers of its own."""
         signed = SignedReport(
             due.report,
@@ -295,15 +268,15 @@ class Rig:
                 for row, reporter in enumerate(self.reporters[:signatures])
             ),
         )
-        return encode_submission(Submission.of(model_number, signed, due.scores, proof))
+        return encode_submission(Submission.of(self.numbers[judge], signed, due.scores, proof))
 
     async def _send(self, due: DueReport, calldata: bytes) -> int:
         found = mined(self.chain, self.hub.address, calldata)
         receipt = await self.hub.rpc.receipt(bytes.fromhex(found["transactionHash"].removeprefix("0x")))
         events = () if receipt is None else self.hub.decode_outcome(receipt)
         written = {event.feed_id: event.answer for event in events if isinstance(event, RoundAccepted)}
-        if written != dict(zip(due.report.feed_ids, due.answers, strict=True)):
-            raise Fatal(f"of {len(due.answers)} calm answers {len(written)} were accepted, or others were")
+        if written != due.written():
+            raise Fatal(f"of {len(due.windows)} calm answers {len(written)} were accepted, or others were")
         return int(found["gasUsed"], 16)
 
     def _trace(self, calldata: bytes) -> list[TraceStep]:
@@ -313,10 +286,9 @@ class Rig:
         found = self.chain.rpc("debug_traceCall", call, "latest", without, timeout=120.0)
         return [TraceStep(step["op"], step["gas"], step["depth"]) for step in found["structLogs"]]
 
-    async def _verifier(self, visibility: str, batch: int) -> str:
-        # Models are numbered in the order of their names; so are their architectures.
-        number = 1 + sorted(VISIBILITIES).index(visibility)
-        found = await self.hub.architecture(number)
+    async def _verifier(self, judge: str, batch: int) -> str:
+        model = await self.hub.model(self.numbers[judge])
+        found = await self.hub.architecture(model.architecture_id)
         return found.verifiers[found.batch_sizes.index(batch)]
 
     async def _next_day(self) -> int:
@@ -325,6 +297,10 @@ class Rig:
         self.chain.rpc("evm_setNextBlockTimestamp", now)
         self.chain.rpc("evm_mine")
         return now
+
+
+def _linked(pair: FeedPair) -> bytes:
+    return pair.linked
 
 
 def _offset(row: int, rows: int) -> int:
@@ -340,116 +316,87 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, Any]:
         repeat: Proofs of each size.
         echo: Takes lines for people.
     """
-    model = QuadraticModel.default()
     wanted: dict[tuple[str, int], list[int]] = {}
-    for visibility, batch, signatures in (SUBMISSIONS[case] for case in SUBMISSIONS if case in cases):
-        wanted.setdefault((visibility, batch), []).append(signatures)
-    # There are as many feeds as the largest batch has.
-    size = max(batch for _, batch in wanted)
-    batches = [batch for batch in SUBMITTED_BATCHES if batch <= size]
-    artifacts = {
-        (visibility, batch): _artifact(model, visibility, batch) for visibility in VISIBILITIES for batch in batches
+    for of in (SUBMISSIONS[case] for case in SUBMISSIONS if case in cases):
+        wanted.setdefault((of.judge, of.batch), []).append(of.signatures)
+    # There are as many feeds as the largest batch has, and each beside its peer.
+    size = max(len(PAIR), *(batch for _, batch in wanted))
+    judges = {
+        judge: detector(JUDGES[judge].detector, JUDGES[judge].disclosure)
+        for judge in (_FIRST_JUDGE, *(judge for judge, _ in wanted))
     }
-    # The most that a feed reports: to become warm, and with each model in each size.
-    length = WARM_ROUNDS + len(VISIBILITIES) * len(batches) * repeat
-    names = {feed_id_of(name): name for name in (f"S&P 500, series {index}" for index in range(2 * size))}
-    ids = list(names)
-    stretches = calm_stretches(model, size, length)
-    # A report's feeds ascend, so both feeds of a pair are at the same place.
-    pairs = zip(sorted(ids[:size]), sorted(ids[size:]), stretches, strict=True)
-    feeds = [FeedPair(linked, bare, answers) for linked, bare, answers in pairs]
+    artifacts = {}
+    for judge, batch in {(_FIRST_JUDGE, size): None} | dict.fromkeys(wanted):
+        echo(f"submissions: circuit of {judge}, {batch} windows")
+        artifacts[judge, batch] = _artifact(judges[judge], JUDGES[judge], batch)
+    feeds = feed_pairs(list(judges.values()), size, WARM_ROUNDS + repeat)
     found: dict[str, Any] = {}
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oracle-bench-")))
         chain = stack.enter_context(Anvil(load_anvil_config(port=0)))
         rpc = await stack.enter_async_context(Rpc(chain.rpc_url, chain.chain_id))
-        provers = {}
-        for key, artifact in artifacts.items():
-            provers[key] = LocalProver(artifact)
-            stack.push_async_callback(provers[key].close)
         accounts = [await local_chain_key(index, rpc) for index in range(max(SIGNATURES))]
         committee = CommitteePlan("default", tuple(account.address for account in accounts))
-        echo(f"submissions: deployment of two models and {2 * size} feeds")
-        plan = _plan(model, artifacts, [names[feed.linked] for feed in feeds], committee)
+        echo(f"submissions: deployment of {len(judges)} models and {2 * size} feeds")
+        plan = _plan(artifacts, feeds, committee)
         deployment = await deploy(plan, rpc, accounts[0], folder / "deployment.json", poll_s=0.02)
         payer = await first_sender(rpc)
-        public = _number(deployment, "public")
+        numbers = {judge: _number(deployment, judge) for judge in judges}
         for feed in feeds:
-            terms = dataclasses.replace(_terms(model, names[feed.bare]), committee=_COMMITTEE)
-            await send(
-                payer, deployment.hub, hub_interface().encode_call("addFeed", dataclasses.astuple(terms), public)
-            )
+            terms = dataclasses.astuple(dataclasses.replace(feed.terms()[1], committee=_COMMITTEE))
+            await send(payer, deployment.hub, hub_interface().encode_call("addFeed", terms, numbers[_FIRST_JUDGE]))
         reporters = [LocalReporter(account, chain.chain_id, deployment.hub) for account in accounts]
-        rig = Rig(chain, Hub(rpc, deployment.hub), payer, reporters, model, artifacts, provers)
+        provers: dict[tuple[str, int], LocalProver] = {}
+        rig = Rig(chain, Hub(rpc, deployment.hub), payer, reporters, judges, numbers, artifacts, provers)
         found["hub_bytes"] = await rig.hub_bytes()
         echo(f"submissions: the first {WARM_ROUNDS} rounds")
-        for _ in range(WARM_ROUNDS):
-            await rig.report("public", feeds)
-        for visibility in VISIBILITIES:
-            if visibility != "public" and any(of == visibility for of, _ in wanted):
-                await rig.judge_by(_number(deployment, visibility), feeds)
-            for batch in (batch for of, batch in wanted if of == visibility):
-                echo(f"gas of submit-{visibility}-b{batch}")
-                found |= await rig.measure(visibility, feeds[:batch], wanted[visibility, batch], repeat)
+        active = _FIRST_JUDGE
+        async with LocalProver(artifacts[active, size]) as provers[active, size]:
+            for _ in range(WARM_ROUNDS):
+                await rig.report(active, feeds)
+        # One model after the other: to give all feeds another one takes two transactions for each.
+        for judge, batch in sorted(wanted, key=lambda each: (each[0] != active, each)):
+            if judge != active:
+                await rig.judge_by(judge, feeds)
+                active = judge
+            echo(f"gas of submit-{judge}-b{batch}")
+            async with LocalProver(artifacts[judge, batch]) as provers[judge, batch]:
+                found |= await rig.measure(judge, feeds[:batch], wanted[judge, batch], repeat)
     return found
 
 
-_TOLERANCE = 3_000
-
-
-def _artifact(model: QuadraticModel, visibility: str, batch: int) -> Artifact:
+def _artifact(model: Detector, case: CircuitCase, batch: int) -> Artifact:
     """Return one of the project's artifacts, or build it: how long that takes is measured elsewhere."""
     build_dir = toolchain.build_dir()
     return build(
         model,
         batch,
-        visibility=Visibility(visibility),
+        visibility=Visibility(case.visibility),
         srs=SrsCache(build_dir / "srs").source(SrsOrigin.INSECURE_LOCAL),
         compile_standard=lambda request: compile_standard(request, SOLC_VERSION),
         cache=build_dir / "artifacts",
     )
 
 
-def _terms(model: QuadraticModel, description: str) -> HubFeedConfig:
-    return HubFeedConfig(
-        description=description,
-        kind=Kind.RELATIVE,
-        decimals=8,
-        confirmations=3,
-        max_repeats=0,
-        heartbeat=HEARTBEAT,
-        max_age=HEARTBEAT,
-        max_skew=60,
-        confirm_delay=HEARTBEAT,
-        tolerance=_TOLERANCE,
-        max_spread=0,
-        sigma=model.training.series["sp500"],
-        committee=0,
-    )
-
-
 def _plan(
-    model: QuadraticModel,
-    artifacts: Mapping[tuple[str, int], Artifact],
-    descriptions: Sequence[str],
-    committee: CommitteePlan,
+    artifacts: Mapping[tuple[str, int], Artifact], feeds: Sequence[FeedPair], committee: CommitteePlan
 ) -> DeployPlan:
+    models: dict[str, list[Artifact]] = {}
+    for (judge, _), artifact in artifacts.items():
+        models.setdefault(judge, []).append(artifact)
     return DeployPlan(
         committees=(committee,),
         feeds=tuple(
-            FeedPlan(f"feed-{index}", _terms(model, name), committee=committee.name, model="public")
-            for index, name in enumerate(descriptions)
+            FeedPlan(f"feed-{index}", feed.terms()[0], committee=committee.name, model=_FIRST_JUDGE)
+            for index, feed in enumerate(feeds)
         ),
-        models={
-            visibility: [artifact for (of, _), artifact in artifacts.items() if of == visibility]
-            for visibility in VISIBILITIES
-        },
+        models=models,
         change_delay=0,
     )
 
 
-def _number(deployment: Deployment, visibility: str) -> int:
-    return next(number for number, model in deployment.models.items() if model.name == visibility)
+def _number(deployment: Deployment, judge: str) -> int:
+    return next(number for number, model in deployment.models.items() if model.name == judge)
 
 
 COLUMNS = (

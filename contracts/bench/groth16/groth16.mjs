@@ -3,8 +3,9 @@
 //     node groth16.mjs setup TOOLS FOLDER    # circuit.r1cs -> circuit.zkey, verification_key.json, Verifier.sol, facts.json
 //     node groth16.mjs prove TOOLS FOLDER    # a JSON request a line on standard input, a JSON answer a line
 //
-// TOOLS has the node_modules with snarkjs. A request is {"window": [...], "weights": [...]}, of decimal strings. With
-// "instead": {"1": "0"}, values of the witness are replaced before the proof, as a dishonest prover would do it.
+// TOOLS has the node_modules with snarkjs. A request has the circuit's inputs by name, of decimal strings, such as
+// {"window": [...], "weights": [...]}. With "instead": {"1": "0"}, values of the witness are replaced before the proof, as
+// a dishonest prover would do it.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from oracle.bench import baselines, groth16
-from oracle.bench.cases import BASELINES, BESIDE_BASELINES, QUADRATIC
-from oracle.bench.models import default_model
+from oracle.bench import baselines, groth16, rivals
+from oracle.bench.cases import BASELINES, BESIDE_BASELINES, CIRCUITS
+from oracle.bench.detectors import detector
 from oracle.core.errors import Fatal, ToolMissing
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from tests.benchmark_report import example_report
 
 
@@ -22,8 +24,9 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_every_second_window_is_held() -> None:
-    model = default_model("score")
+@pytest.mark.parametrize("name", sorted({*rivals.ONCHAIN, *rivals.GROTH16}))
+def test_every_second_window_is_held(name: str) -> None:
+    model = detector(name)
     windows = baselines.mixed_windows(model, 9)
     assert [max(model.score_int(window)) > 0 for window in windows] == [False, True] * 4 + [False]
     # A spike is as small as the model still sees it, so the verdict is not a matter of course.
@@ -31,10 +34,12 @@ def test_every_second_window_is_held() -> None:
         assert max(model.score_int([window[0] - baselines.SIGMA, *window[1:]])) <= 0
 
 
-def test_the_cases_are_those_that_the_module_measures() -> None:
-    assert BASELINES == (baselines.ONCHAIN, baselines.GROTH16)
-    assert {QUADRATIC[case][0] for case in BESIDE_BASELINES} == {"private"}
-    assert {QUADRATIC[case][1] for case in BESIDE_BASELINES} == {"score", "verdict"}
+def test_each_baseline_is_measured_beside_the_same_model() -> None:
+    assert {case for case in BASELINES if case.startswith("groth16-")} == {f"groth16-{name}" for name in rivals.GROTH16}
+    assert {case for case in BASELINES if case.startswith("onchain-")} == {f"onchain-{name}" for name in rivals.ONCHAIN}
+    assert set(BESIDE_BASELINES) == set(rivals.GROTH16)
+    for name, beside in BESIDE_BASELINES.items():
+        assert {(CIRCUITS[case].detector, CIRCUITS[case].visibility) for case in beside} == {(name, "private")}
 
 
 def test_tools_are_installed_once_and_again_when_a_pin_changes(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +62,7 @@ def test_without_npms_registry_the_message_says_what_to_do(tools: Path, monkeypa
         raise Fatal("`npm ci …` failed: ENOTFOUND registry.npmjs.org")
 
     monkeypatch.setattr(groth16, "output_of", fail)
-    with pytest.raises(ToolMissing, match=r"ENOTFOUND.*network connection.*leave out the case groth16-quadratic"):
+    with pytest.raises(ToolMissing, match=r"ENOTFOUND.*network connection.*leave out the cases groth16-"):
         groth16.install(print)
     assert not groth16.is_installed()
 
@@ -72,20 +77,20 @@ def test_each_tool_is_pinned_exactly_and_each_package_has_its_hash(project_root:
     assert packages and all(each["integrity"].startswith("sha512-") for each in packages.values())
     # The tools' own files are no part of the project.
     assert {path.name for path in folder.iterdir()} == {
-        "groth16.mjs", "package-lock.json", "package.json", "quadratic.circom",
+        "groth16.mjs", "package-lock.json", "package.json", "peers.circom", "quadratic.circom",
     }  # fmt: skip
 
 
 def test_a_model_whose_scores_are_too_large_is_refused(tools: Path) -> None:
-    model = default_model("score")
-    wide = type(model)("wide", model.past, 1 << 60, model.drift_past, model.drift_floor)
+    wide = dataclasses.replace(QuadraticModel.default(), floor=1 << 60)
     with pytest.raises(Fatal, match="need more than 72 bits"):
-        groth16.build(wide, print)
+        groth16.build(rivals.GROTH16["quadratic"], wide, print)
 
 
 def test_rows_tell_what_was_not_measured() -> None:
     report = example_report()
-    assert [row[0] for row in baselines.rows(report)] == [*BASELINES, *BESIDE_BASELINES]
-    assert baselines.rows(report)[1] == (baselines.GROTH16, "0.210 s", "300,000", "330,000")
-    report["baselines"][baselines.GROTH16] = {"missing": "npm can't install it"}
-    assert baselines.rows(report)[1:] == [(baselines.GROTH16, "not measured", "–", "–")]
+    first, second, *beside = baselines.rows(report)
+    assert (first[0], second) == ("onchain-quadratic", ("groth16-quadratic", "0.210 s", "300,000", "330,000"))
+    assert [row[0] for row in beside] == list(BESIDE_BASELINES["quadratic"])
+    report["baselines"]["groth16-quadratic"] = {"missing": "npm can't install it"}
+    assert baselines.rows(report)[1:] == [("groth16-quadratic", "not measured", "–", "–")]

@@ -26,6 +26,6 @@ def test_errors_of_the_estimates() -> None:
     }
     assert errors["graph"]["rows"] == pytest.approx(0.1)
     assert report["estimator"]["settings"]["gas"] == {"max": 0.5, "median": 0.25, "of": "tuned-cnn"}
-    without: dict[str, Any] = {"quadratic-verdict-b1": measured_case()}
+    without: dict[str, Any] = {"default-private-b1": measured_case()}
     estimates.compare(without)
     assert "estimator" not in without

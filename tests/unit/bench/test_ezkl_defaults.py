@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from oracle.bench.circuits import MeasuredCircuit
+from oracle.bench.detectors import detector, recorded_windows
 from oracle.bench.ezkl_defaults import reason_of, score_errors
-from oracle.bench.models import default_model, recorded_windows
 from oracle.bench.proofs import Proofs
 
 
 def test_errors_of_scores_are_in_score_units_and_changed_verdicts_are_counted() -> None:
     """The circuit publishes scores at scale 8: exact ones for the first window, and a positive one for the second."""
-    model, (calm, other) = default_model("score"), recorded_windows(2, None)
+    model = detector("peers")
+    calm, other = recorded_windows(model.features, 2, None)
     one = 1 << model.param_scale
     true = [[score * 2**8 // one for score in model.score_int(window)] for window in (calm, other)]
     assert all(score <= 0 for scores in true for score in scores)
@@ -22,7 +23,7 @@ def test_errors_of_scores_are_in_score_units_and_changed_verdicts_are_counted() 
     verifier: Any = None
     circuit = MeasuredCircuit({}, verifier, (), None, 1.0, {"output_scale": 8})
     proofs = Proofs(published=[(tuple(map(float, calm)), true[0]), (tuple(map(float, other)), wrong)])
-    found = score_errors(circuit, proofs)
+    found = score_errors("peers", circuit, proofs)
     unit = model.score_unit / one
     assert found["score_error_max"] == pytest.approx((1 - model.score_int(other)[0] / one) / unit, abs=1e-4)
     assert (found["verdicts_changed"], found["windows"]) == (1, 2)

@@ -24,15 +24,16 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "old" not in text and text.startswith("# Title\n\n") and text.endswith("The end.\n")
     proving = text.split("<!-- bench:proving -->\n")[1].split("\n<!-- /")[0].splitlines()
     # Our row of a model comes first, then ezkl's.
-    assert [line.split("`")[1] for line in proving[2:]] == ["quadratic-public-b1", "tuned-cnn", "ezkl-default-cnn"]
+    assert [line.split("`")[1] for line in proving[2:]] == ["default-public-b1", "tuned-cnn", "ezkl-default-cnn"]
     assert "| 1/4.5 |" in proving[3] and proving[4].endswith("| 30 (of 1,000); 10 without a proof |")
     assert {line.count("|") for line in proving} == {10}
-    assert "| `throughput-private-b16` | 2.5 | 40 | 2 | 90 MB each |" in text
+    assert "| `throughput-default-private-b16` | 2.5 | 40 | 2 | 90 MB each |" in text
     assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
     assert "| `tuned-cnn` | 7 7 | +10% | +0% | -50% | +0% | -25% |" in text
     assert "| `onchain-quadratic` | – | 2,500 | 24,000 |\n| `groth16-quadratic` | 0.210 s | 300,000 | 330,000 |" in text
     assert (
-        "| `submit-private-b16-q5` | 1,560,000 | 97,500 | 100,000 | 500,000 | 960,000 | 600,000 | 60,000 | – |" in text
+        "| `submit-default-private-b16-q5` | 1,560,000 | 97,500 | 100,000 | 500,000 | 960,000 | 600,000 | 60,000 | – |"
+        in text
     )
     assert "| 96,000: missed by 1,500 |" in text and "The hub has 22,000 bytes of code." in text
     assert "10 minutes. Nothing else was running." in text
