@@ -115,22 +115,20 @@ def block_bootstrap(
     *,
     draws: int = 1_000,
     confidence: float = 0.95,
-    seed: int = 1,
 ) -> tuple[float, float]:
     """Return the interval of a share by Efron's percentile bootstrap over blocks, each of which hangs together.
 
-    Blocks (days, say) are drawn with replacement, whole, and the interval is of the shares in the draws. Where all
-    blocks are alike, as where nothing was hit, it has no width: combine it with another interval (see `widened`).
+    Blocks (days, say) are drawn whole, each a Poisson number of times, and the interval is of the shares in the draws.
+    Where all blocks are alike, as where nothing was hit, it has no width: combine it with another one (see `widened`).
 
     Args:
         blocks: The block of each event.
         hits: True for each event that is a hit.
         draws: How often all blocks are drawn.
         confidence: For instance 0.95.
-        seed: Seed of the draws.
 
     Returns:
-        Both ends; 0 and 1 if there is no event.
+        Both ends, the same for the same events; 0 and 1 if there is none.
 
     Raises:
         ToolMissing: numpy is not installed.
@@ -143,23 +141,20 @@ def block_bootstrap(
         return 0.0, 1.0
     _, places = np.unique(np.asarray(blocks), return_inverse=True)
     total = np.bincount(places)
-    hit = np.bincount(places, weights=np.asarray(hits, dtype=float))
-    drawn = _drawn(len(total), draws, seed)
-    shares = (drawn @ hit.astype(np.float32)) / (drawn @ total.astype(np.float32))
+    counts = np.stack([np.bincount(places, weights=np.asarray(hits, dtype=float)), total]).astype(np.float32)
+    drawn = _drawn(draws, 1 << (len(total) - 1).bit_length())[:, : len(total)] @ counts.T
+    known = drawn[:, 1] > 0
     tail = (1 - confidence) / 2
-    low, high = np.quantile(shares, (tail, 1 - tail))
+    low, high = np.quantile(drawn[known, 0] / drawn[known, 1], (tail, 1 - tail))
     return float(low), float(high)
 
 
-@lru_cache(maxsize=8)
-def _drawn(blocks: int, draws: int, seed: int) -> np.ndarray:
+@lru_cache(maxsize=4)
+def _drawn(draws: int, blocks: int) -> np.ndarray:
     """Return how often each block is in each draw: [draws, blocks]."""
     import numpy as np
 
-    rng = np.random.default_rng(seed)
-    return np.stack([np.bincount(rng.integers(0, blocks, blocks), minlength=blocks) for _ in range(draws)]).astype(
-        np.float32
-    )
+    return np.random.default_rng(1).poisson(1.0, (draws, blocks)).astype(np.float32)
 
 
 def widened(rate: Rate, interval: tuple[float, float]) -> Rate:

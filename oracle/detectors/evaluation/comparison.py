@@ -19,7 +19,7 @@ from oracle.detectors.evaluation.replay import HOLDS, Judge, Replay, Scoring, re
 from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, FaultRate
 from oracle.detectors.evaluation.scaling import recall_curve, scaled_to, severities
 from oracle.detectors.evaluation.shocks import episodes_of, error_of, shocks
-from oracle.detectors.evaluation.trials import PEER_FAULTS, Lie, Trial, place
+from oracle.detectors.evaluation.trials import PEER_FAULTS, Lie, Trial, lying, place
 from oracle.detectors.interface import Detector
 from oracle.sources.faults import Fault
 
@@ -28,8 +28,8 @@ __all__ = ["compare", "evaluate", "placed"]
 DAY = 86_400
 """A day is the block of the bootstrap: what happens on one hangs together."""
 
-WITH_PEERS = ("spike", "drift")
-"""Groups of faults that are tried with a lying and with an unseen peer too."""
+LIES = {"spike": (Lie.JOINT, Lie.BLIND), "drift": (Lie.JOINT,)}
+"""Whom faults of a group happen to besides the feed alone, if it has a peer."""
 
 
 def compare(
@@ -90,8 +90,8 @@ def compare(
 def placed(prepared: Prepared, faults: Sequence[Fault], count: int, seed: int) -> tuple[Trials, dict[str, str]]:
     """Return faults at their places, and why others fit nowhere.
 
-    Where the feed has a peer, spikes and drifts are tried three times: the feed lies alone, with its first peer, and
-    while that peer isn't seen; and the peer lies while the feed is honest.
+    Where the feed has a peer, spikes and drifts are tried again: the peer lies along, or isn't seen; and the peer lies
+    while the feed is honest.
     """
     trials: list[Trial] = []
     skipped: dict[str, str] = {}
@@ -100,9 +100,9 @@ def placed(prepared: Prepared, faults: Sequence[Fault], count: int, seed: int) -
         trials += found
         if not found:
             skipped[fault.kind] = _why_skipped(fault, prepared)
-        if prepared.feed.peers and fault.group in WITH_PEERS:
-            trials += place(prepared, fault, count, seed, Lie.JOINT)
-            trials += place(prepared, fault, count, seed, Lie.BLIND)
+        if prepared.feed.peers:
+            for lie in LIES.get(fault.group, ()):
+                trials += [lying(prepared, trial, lie) for trial in found]
     if prepared.feed.peers:
         for fault in PEER_FAULTS.values():
             trials += place(prepared, fault, count, seed)

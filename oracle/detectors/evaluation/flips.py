@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-
 import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
@@ -14,15 +11,16 @@ from oracle.core import encoding
 from oracle.core.encoding import Feature
 from oracle.core.statistics import Rate, wilson
 from oracle.core.types import Kind
+from oracle.detectors.evaluation.gates import Gates, derive
+from oracle.detectors.evaluation.history import History
+from oracle.detectors.evaluation.outcomes import Trials
 from oracle.detectors.evaluation.replay import Replay
-from oracle.detectors.evaluation.settings import FeedSettings, Tick
-from oracle.detectors.evaluation.shocks import move_between
-from oracle.detectors.evaluation.trials import Trial
+from oracle.detectors.evaluation.settings import FeedSettings
 from oracle.detectors.interface import Detector
 from oracle.detectors.kinds.imported import ImportedDetector
 
 
-def count_flips(detector: Detector, clean: Replay, trials: Sequence[Trial]) -> Rate | None:
+def count_flips(detector: Detector, clean: Replay, trials: Trials) -> Rate | None:
     """Count verdicts that the model's graph, in 64-bit floats on moves that are not rounded, gives otherwise.
 
     It looks at the reports of the recording that follow on accepted ones only, and at each trial's first report there.
@@ -30,60 +28,75 @@ def count_flips(detector: Detector, clean: Replay, trials: Sequence[Trial]) -> R
     Returns:
         The rate of flips; None where the graph can't be evaluated like that.
     """
-    exact, rounded = _float_windows(detector, clean, trials)
-    if not exact:
+    exact, rounded = _windows(detector, clean, trials)
+    if not len(exact):
         return None
     try:
         given = run_in_float64(detector, exact)
     except Exception:  # what a graph of unknown origin makes of 64-bit floats is not known
         return None
-    integers = clean.judge.objects(np.array(rounded, dtype=np.int64))
     floats = (given.reshape(len(exact), -1) > 0).any(axis=1)
-    return wilson(int((integers != floats).sum()), len(exact))
+    return wilson(int((clean.judge.objects(rounded) != floats).sum()), len(exact))
 
 
-def _float_windows(
-    detector: Detector, clean: Replay, trials: Sequence[Trial]
-) -> tuple[list[list[float]], list[tuple[int, ...]]]:
+def _windows(detector: Detector, clean: Replay, trials: Trials) -> tuple[np.ndarray, np.ndarray]:
     """Return features without rounding, and the integers beside them."""
-    judge, history, feed = clean.judge, clean.history, clean.judge.feed
-    wanted: dict[int, list[Tick]] = {}
-    for trial in trials:
-        if trial.ticks[0].answer is not None:
-            wanted.setdefault(history.number(trial.first), []).append(trial.ticks[0])
-    exact: list[list[float]] = []
-    rounded: list[tuple[int, ...]] = []
-    for number in clean.numbers:
-        if number in clean.steps or number - 1 in clean.steps:
+    history, feed = clean.history, clean.judge.feed
+    played = np.isin(np.arange(len(history)), list(clean.steps))
+    plain = ~played & ~np.concatenate([[True], played[:-1]])
+    own = np.flatnonzero(plain & (np.arange(len(history)) >= clean.begin))
+    floats = _Floats(feed, history)
+    windows, exact = [history.table(detector.features)[own]], [floats.of(own, floats.answers[own], history.times[own])]
+    numbers = np.searchsorted(history.indices, trials.first)
+    for small in (True, False):
+        rows = np.flatnonzero((trials.small == small) & plain[numbers])
+        if not len(rows):
             continue
-        state = history.state(number)
-        for tick in (history.ticks[number], *wanted.get(number, ())):
-            rounded.append(judge.window(state, tick))
-            accepted = history.ticks[max(0, number - encoding.RING_SIZE - 1) : number]
-            exact.append(_float_window(feed, accepted, tick, dict(zip(detector.features, rounded[-1], strict=True))))
-    return exact, rounded
+        arrived, spoken, _ = trials.at(rows, 0, small=small)
+        rows, at = rows[spoken], numbers[rows]
+        derived = derive(feed, Gates.at(clean, at, small=small), arrived)
+        windows.append(derived.windows(detector.features)[spoken])
+        exact.append(floats.of(at, arrived.answer.astype(np.float64), arrived.time)[spoken])
+    rounded = np.concatenate(windows)
+    table = rounded.astype(np.float64)
+    for column, feature in enumerate(detector.features):
+        if feature in floats.columns:
+            table[:, column] = np.concatenate([each[:, floats.columns.index(feature)] for each in exact])
+    return table, rounded
 
 
-def _float_window(
-    feed: FeedSettings, accepted: Sequence[Tick], tick: Tick, rounded: Mapping[Feature, int]
-) -> list[float]:
-    """Return a window's moves and gap without rounding; the hub has no finer value of other features."""
-    moves = [_float_move(feed, later, earlier) for earlier, later in pairwise([*accepted, tick])]
-    gap = (tick.time - accepted[-1].time) * encoding.GAP_ONE / feed.heartbeat
-    exact = dict(zip((Feature.MOVE, *encoding.PAST), reversed(moves), strict=False))
-    exact[Feature.GAP] = min(float(encoding.CLIP), max(float(encoding.GAP_ONE), gap))
-    return [exact.get(feature, float(value)) for feature, value in rounded.items()]
+class _Floats:
+    """Moves and gaps without rounding; the hub has no finer value of other features."""
+
+    columns = (Feature.MOVE, Feature.GAP, *encoding.PAST)
+
+    def __init__(self, feed: FeedSettings, history: History) -> None:
+        self.feed = feed
+        self.times = history.times
+        self.answers = np.array(history.answers, dtype=np.float64)
+        self.moves = np.concatenate([[0.0], self._moves(self.answers[1:], self.answers[:-1])])
+
+    def of(self, numbers: np.ndarray, answers: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return `columns` of some reports with these answers: float64 [reports, columns]."""
+        gap = (times - self.times[numbers - 1]) * float(encoding.GAP_ONE) / self.feed.heartbeat
+        past = [
+            np.where(numbers > age, self.moves[np.maximum(0, numbers - age)], 0.0)
+            for age in range(1, encoding.RING_SIZE + 1)
+        ]
+        move = self._moves(answers, self.answers[numbers - 1])
+        return np.stack([move, np.clip(gap, encoding.GAP_ONE, encoding.CLIP), *past], axis=1)
+
+    def _moves(self, later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+        difference = later - earlier
+        if self.feed.kind is Kind.ABSOLUTE:
+            found = difference / self.feed.sigma * encoding.GAP_ONE
+        else:
+            least = np.where(later > 0, np.minimum(earlier, later), 1.0)
+            found = np.where(later > 0, difference / least * 1e9 / self.feed.sigma, -encoding.CLIP)
+        return np.clip(found, -encoding.CLIP, encoding.CLIP)
 
 
-def _float_move(feed: FeedSettings, later: Tick, earlier: Tick) -> float:
-    assert later.answer is not None and earlier.answer is not None
-    if feed.kind is Kind.RELATIVE and later.answer <= 0:
-        return float(-encoding.CLIP)
-    thousandths = move_between(feed, earlier.answer, later.answer)[0] * encoding.GAP_ONE
-    return max(float(-encoding.CLIP), min(float(encoding.CLIP), thousandths))
-
-
-def run_in_float64(detector: Detector, windows: Sequence[Sequence[float]]) -> np.ndarray:
+def run_in_float64(detector: Detector, windows: np.ndarray) -> np.ndarray:
     """Return what the detector's ONNX graph computes in 64-bit floats: [count, outputs]."""
     table = np.array(windows, dtype=np.float64)
     if isinstance(detector, ImportedDetector):

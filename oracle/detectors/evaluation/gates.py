@@ -15,7 +15,8 @@ from oracle.core import encoding, gate
 from oracle.core.encoding import CLIP, Feature
 from oracle.core.types import FeedState, HoldReason, Kind
 from oracle.detectors.evaluation.arrays import Column, answers_array, gaps, moves, near, peer_moves, variances
-from oracle.detectors.evaluation.prepared import FeedSettings
+from oracle.detectors.evaluation.replay import Replay
+from oracle.detectors.evaluation.settings import FeedSettings
 
 __all__ = ["Arrived", "Derived", "Gates", "derive", "step"]
 
@@ -101,6 +102,38 @@ class Gates:
             since=whole(each.anomalous_since if each else 0 for each in held),
             first_gap=whole(each.first_gap if each else 0 for each in held),
         )
+
+    @staticmethod
+    def at(clean: Replay, numbers: np.ndarray, *, small: bool) -> Gates:
+        """Return the feed as it is before each of these reports of a replay, none of which is the first."""
+        history = clean.history
+        assert (numbers > 0).all(), "a feed without a round has no moves"
+        before = numbers - 1
+        none = np.zeros(len(numbers), dtype=np.int64)
+        answers, *peers = (
+            answers_array(column, small=small)
+            for column in (history.answers, *zip(*(tick.peers for tick in history.ticks), strict=True))
+        )
+        found = Gates(
+            answer=answers[before],
+            observed_at=history.times[before],
+            repeats=np.array(history.repeats)[before],
+            variance=np.array(history.variances)[numbers],
+            returns=history.table(encoding.PAST)[numbers],
+            peers=tuple(column[before] for column in peers),
+            reason=none.copy(),
+            first_answer=answers_array([0] * len(numbers), small=small),
+            first_at=none.copy(),
+            confirmations=none.copy(),
+            anomalies=none.copy(),
+            since=none.copy(),
+            first_gap=none.copy(),
+        )
+        played = np.flatnonzero(np.isin(before, list(clean.steps)))
+        if len(played):
+            states = [clean.steps[number].state for number in before[played].tolist()]
+            found.put(played, Gates.of(states, small=small))
+        return found
 
     def take(self, rows: np.ndarray) -> Gates:
         """Return some of the feeds, as copies."""

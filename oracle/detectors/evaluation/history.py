@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +39,11 @@ class History:
             self.gaps.append(encoding.gap(self.ticks[later].time, self.ticks[earlier].time, feed.heartbeat))
             self.repeats.append(min(encoding.UINT8_MAX, self.repeats[-1] + 1) if now == before else 0)
             self.variances.append(encoding.variance(self.variances[-1], self.moves[-1], self.gaps[-1]))
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """The time of each report: int64."""
+        return np.array([tick.time for tick in self.ticks], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.ticks)

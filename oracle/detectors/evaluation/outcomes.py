@@ -221,7 +221,7 @@ def first_holds(judge: Judge, clean: Replay, trials: Trials) -> np.ndarray:
     for small in (True, False):
         rows = np.flatnonzero(trials.small == small)
         if len(rows):
-            gates = Gates.of([clean.state(int(number)) for number in numbers[rows]], small=small)
+            gates = Gates.at(clean, numbers[rows], small=small)
             arrived, spoken, _ = trials.at(rows, 0, small=small)
             derived = derive(judge.feed, gates, arrived)
             objects = judge.objects(derived.windows(judge.detector.features))
@@ -243,7 +243,7 @@ def _play(
     feed, policy = judge.feed, judge.feed.policy
     longest = bound(policy) + policy.max_repeats + 2
     ticks = len(trials.prepared.ticks)
-    gates = Gates.of([clean.state(int(number)) for number in numbers], small=small)
+    gates = Gates.at(clean, numbers, small=small)
     began = np.full(len(trials), -1, dtype=np.int64)
     released = np.full(len(trials), -1, dtype=np.int64)
     lasted = np.zeros(len(trials), dtype=np.int64)

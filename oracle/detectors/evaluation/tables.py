@@ -32,7 +32,6 @@ GROUPS = {
     ("delay", Lie.OWN): "Old values with new times",
     ("drift", Lie.OWN): "Slow drift",
     ("drift", Lie.JOINT): "Slow drift, the first peer drifts along",
-    ("drift", Lie.BLIND): "Slow drift while the first peer isn't seen",
     ("source", Lie.OWN): "One of several sources lies: harmless",
     ("own", Lie.OWN): "Your own",
     ("peer", Lie.OWN): "Only the first peer lies: honest rounds that are held",

@@ -17,7 +17,7 @@ from oracle.core.types import Kind
 from oracle.detectors.evaluation.prepared import PeerTerms, Prepared, Tick, readings_at, tick_of, with_spread
 from oracle.sources.faults import FAULTS, Fault, Surroundings
 
-__all__ = ["PEER_FAULTS", "Lie", "Trial", "fitted", "place", "standard"]
+__all__ = ["PEER_FAULTS", "Lie", "Trial", "fitted", "lying", "place", "standard"]
 
 STANDARD = tuple(kind for kind in FAULTS if kind != "drift")
 """The demonstration's drift is left out: it is the catalogue's drift of 1 % a tick, only shorter."""
@@ -92,7 +92,7 @@ def fitted(fault: Fault, policy: gate.HoldPolicy) -> Fault:
     return replace(fault, ticks=allowed + 4 if fault.kind == "stuck" else 3 * (allowed + 2))
 
 
-def place(prepared: Prepared, fault: Fault, count: int, seed: int, lie: Lie = Lie.OWN) -> list[Trial]:
+def place(prepared: Prepared, fault: Fault, count: int, seed: int) -> list[Trial]:
     """Return the fault at up to `count` places, the same ones for all faults as far as they fit.
 
     Places are drawn from the evaluated part, outside of stretches that are known to be wrong. A place where the fault
@@ -103,15 +103,14 @@ def place(prepared: Prepared, fault: Fault, count: int, seed: int, lie: Lie = Li
         fault: The fault: of the feed, or one of PEER_FAULTS.
         count: How many.
         seed: Seed of the places, and of what a fault draws.
-        lie: Whom it happens to; all but OWN need a peer, and a fault of all sources.
     """
     fault = fitted(fault, prepared.feed.policy)
     if fault.needs_others and not prepared.recording.others:
         return []
-    if fault.source and (len(prepared.recording.venues) < 2 or lie is not Lie.OWN):
+    if fault.source and len(prepared.recording.venues) < 2:
         return []
     of_peer = fault.kind in PEER_FAULTS
-    if (of_peer or lie is not Lie.OWN) and not prepared.feed.peers:
+    if of_peer and not prepared.feed.peers:
         return []
     found: list[Trial] = []
     for first in _places(seed, prepared.begin + encoding.RING_SIZE + 2, len(prepared.ticks) - 1):
@@ -122,7 +121,7 @@ def place(prepared: Prepared, fault: Fault, count: int, seed: int, lie: Lie = Li
         if not prepared.bad.isdisjoint(range(first, first + fault.ticks)):
             continue
         rng = random.Random(f"{seed}:{fault.kind}:{first}")
-        trial = _of_peer(prepared, fault, first, rng) if of_peer else _trial(prepared, fault, first, lie, rng)
+        trial = _of_peer(prepared, fault, first, rng) if of_peer else _trial(prepared, fault, first, rng)
         if trial is not None:
             found.append(trial)
     return found
@@ -135,7 +134,7 @@ def _places(seed: int, begin: int, end: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _trial(prepared: Prepared, fault: Fault, first: int, lie: Lie, rng: random.Random) -> Trial | None:
+def _trial(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> Trial | None:
     recording, feed = prepared.recording, prepared.feed
     last = first + fault.ticks
     true = prepared.ticks[first:last]
@@ -160,9 +159,7 @@ def _trial(prepared: Prepared, fault: Fault, first: int, lie: Lie, rng: random.R
         for tick, value in zip(true, seen, strict=True):
             answer = encoding.answer_from_decimal(value, feed.decimals)
             ticks.append(Tick(tick.time, value, answer, tick.spread, tick.outliers, tick.count, tick.peers))
-        return Trial(
-            fault, first, tuple(_lying(prepared, tick, at, lie) for at, tick in enumerate(ticks, first)), lie=lie
-        )
+        return Trial(fault, first, tuple(ticks))
     told = [{venue: value} for value in seen]
     lied = tuple(
         replace(
@@ -184,23 +181,31 @@ def _trial(prepared: Prepared, fault: Fault, first: int, lie: Lie, rng: random.R
     return Trial(fault, first, lied, tuple(honest))
 
 
-def _lying(prepared: Prepared, tick: Tick, index: int, lie: Lie) -> Tick:
-    """Return a faulty tick with what the first peer says meanwhile."""
-    if lie is Lie.OWN:
-        return tick
-    terms, (first, *rest) = prepared.feed.peers[0], tick.peers
-    if lie is Lie.BLIND:
-        return replace(tick, peers=(_clipped(terms, first), *rest))
-    true = prepared.ticks[index].answer
-    assert tick.answer is not None and true is not None
-    off = tick.answer - true
-    if terms.kind is Kind.RELATIVE and prepared.feed.kind is Kind.RELATIVE:
-        joined = first + encoding.truncated_quotient(first * off, true)
-    elif prepared.feed.kind is Kind.RELATIVE:
-        joined = first + encoding.truncated_quotient(off * 10**6 * terms.sigma, true * prepared.feed.sigma)
-    else:
-        joined = _moved(terms, first, off / prepared.feed.sigma)
-    return replace(tick, peers=(joined, *rest))
+def lying(prepared: Prepared, trial: Trial, lie: Lie) -> Trial:
+    """Return the same fault of the feed, while its first peer lies with it or isn't seen."""
+    joined = _clipped if lie is Lie.BLIND else _joined
+    ticks = []
+    for index, tick in enumerate(trial.ticks, trial.first):
+        peers = (joined(prepared, tick, prepared.ticks[index]), *tick.peers[1:])
+        ticks.append(Tick(tick.time, tick.value, tick.answer, tick.spread, tick.outliers, tick.count, peers))
+    return Trial(trial.fault, trial.first, tuple(ticks), lie=lie)
+
+
+def _joined(prepared: Prepared, tick: Tick, true: Tick) -> int:
+    """Return what the first peer says if it lies by the same step."""
+    feed, terms, said = prepared.feed, prepared.feed.peers[0], tick.peers[0]
+    assert tick.answer is not None and true.answer is not None
+    off = tick.answer - true.answer
+    if terms.kind is Kind.RELATIVE and feed.kind is Kind.RELATIVE:
+        return said + encoding.truncated_quotient(said * off, true.answer)
+    if feed.kind is Kind.RELATIVE:
+        return said + encoding.truncated_quotient(off * 10**6 * terms.sigma, true.answer * feed.sigma)
+    return _moved(terms, said, off / feed.sigma)
+
+
+def _clipped(prepared: Prepared, tick: Tick, true: Tick) -> int:
+    """Return an answer of the first peer that the hub can't measure, wherever the feed's last round was."""
+    return _moved(prepared.feed.peers[0], tick.peers[0], 4 * encoding.CLIP / 1_000)
 
 
 def _of_peer(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -> Trial | None:
@@ -214,7 +219,7 @@ def _of_peer(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -
             return None
         lied = 0
     elif fault.kind == "peer_clipped":
-        lied = _clipped(terms, now)
+        lied = _clipped(prepared, tick, tick)
     else:
         lied = _moved(terms, now, rng.choice((-1, 1)) * fault.size)
     return Trial(fault, first, (replace(tick, peers=(lied, *rest)),))
@@ -227,8 +232,3 @@ def _moved(terms: PeerTerms, answer: int, sigmas: float) -> int:
     step = round(abs(sigmas) * terms.sigma)
     # A fall is measured against what is left, as the hub measures it.
     return answer * (10**6 + step) // 10**6 if sigmas > 0 else answer * 10**6 // (10**6 + step)
-
-
-def _clipped(terms: PeerTerms, answer: int) -> int:
-    """Return a peer's answer beyond what the hub can measure, wherever the feed's last round was."""
-    return _moved(terms, answer, 4 * encoding.CLIP / 1_000)

@@ -16,7 +16,7 @@ from oracle.detectors.evaluation.outcomes import Outcomes, Trials, first_holds, 
 from oracle.detectors.evaluation.prepared import FeedOptions, Prepared, prepare
 from oracle.detectors.evaluation.recording import PeerSeries, Recording
 from oracle.detectors.evaluation.replay import HOLDS, Judge, Replay, Scoring, replay
-from oracle.detectors.evaluation.trials import PEER_FAULTS, STANDARD, Lie, Trial, place
+from oracle.detectors.evaluation.trials import PEER_FAULTS, STANDARD, Lie, Trial, lying, place
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.sources.faults import FAULTS
 from tests.evaluated_series import HOUR, beside, prepared, recording, venues, walk
@@ -142,7 +142,8 @@ def test_the_peers_of_a_recording_are_checked() -> None:
 
 def test_a_joint_lie_moves_the_peer_as_the_feed() -> None:
     played = with_peer()
-    own, joint, blind = (place(played, FAULTS["spike_3"], 30, 1, lie) for lie in Lie)
+    own = place(played, FAULTS["spike_3"], 30, 1)
+    joint, blind = ([lying(played, trial, lie) for trial in own] for lie in (Lie.JOINT, Lie.BLIND))
     for alone, both, unseen in zip(own, joint, blind, strict=True):
         assert alone.first == both.first == unseen.first
         true = played.ticks[alone.first]
