@@ -30,6 +30,7 @@ READERS: dict[str, Reader] = {
 
 # By name, not by class: a reader of model files needs no trainer, and none of the libraries that trainers import.
 TRAINERS = {
+    "peers": "oracle.detectors.trainers.peers:Peers",
     "cap": "oracle.detectors.trainers.cap:Cap",
     "arch": "oracle.detectors.trainers.arch:Arch",
     "arch+window": "oracle.detectors.trainers.arch_window:ArchWindow",

@@ -1,0 +1,141 @@
+"""Replay of windows with accepted-only history: how many reports a hub would hold, not only how many are objected to.
+
+A lesson's windows are those of a feed that accepted everything. Once a report is held, later ones are judged by other
+windows: the move is measured from the last accepted answer, and held moves are nobody's past. Moves over several
+reports are taken as the sum of theirs, which is exact for absolute feeds, and nearly for relative ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oracle.core import encoding
+from oracle.core.gate import PATIENCE
+from oracle.detectors.trainers.peers_data import Columns, Floats
+
+CLIP = encoding.CLIP / 1_000
+VARIANCE_MEMORY = 2.0**-encoding.VARIANCE_MEMORY
+
+CONFIRMATIONS = 3
+"""Of the gate that is assumed: reports near a held one that confirm it. Fewer hold less."""
+
+TOLERANCE = 3.0
+"""How near they are, in sigmas."""
+
+FORGOTTEN = 0.01
+"""The variance of a feed that held something is as if it had not, if it is within this share of it."""
+
+Severity = Callable[[Columns], Floats]
+"""How far over its limits each window is: a model objects to those above a threshold."""
+
+
+@dataclass(slots=True)
+class _Feed:
+    """A feed of which not all reports were accepted."""
+
+    past: Floats
+    variance: float
+    moved: float = 0.0
+    gap: float = 0.0
+    peers: Floats = field(default_factory=lambda: np.zeros(0))
+    seen: np.ndarray = field(default_factory=lambda: np.ones(0, dtype=bool))
+    held: bool = False
+    first: float = 0.0
+    first_gap: float = 1.0
+    near: int = 0
+    anomalies: int = 0
+
+
+def held(data: Columns, plain: Floats, severity: Severity, threshold: float) -> int:
+    """Return how many windows of one series a hub holds.
+
+    Args:
+        data: Its windows, as if all were accepted.
+        plain: Their severities.
+        severity: The function that gave them.
+        threshold: The model objects above it.
+    """
+    suspect = np.flatnonzero((plain > threshold) | (np.abs(data.move) >= CLIP))
+    total = done = 0
+    for first in suspect:
+        if first < done:
+            continue
+        feed = _Feed(data.past[first].copy(), float(data.variance[first]))
+        done = int(first)
+        while done < len(data):
+            total += _report(feed, data, done, severity, threshold)
+            done += 1
+            if done < len(data) and _forgot(feed, data, done):
+                break
+    return total
+
+
+def _report(feed: _Feed, data: Columns, at: int, severity: Severity, threshold: float) -> bool:
+    """Apply a report to a feed; return True if it is held."""
+    since = feed.moved + float(data.move[at])
+    elapsed = feed.gap + float(data.gap[at])
+    moved = max(-CLIP, min(CLIP, since))
+    peers = data.peers[at] + (feed.peers if len(feed.peers) else 0.0)
+    seen = data.seen[at] & (feed.seen if len(feed.seen) else True) & (np.abs(peers) < CLIP)
+    near = feed.held and abs(since - feed.first) <= TOLERANCE
+    gap = feed.first_gap if near else min(CLIP, elapsed)
+    window = Columns(
+        np.array([moved]),
+        feed.past[None, :],
+        np.array([feed.variance]),
+        np.array([gap]),
+        peers[None, :],
+        seen[None, :],
+        data.spread[at : at + 1],
+    )
+    objects = abs(moved) >= CLIP or float(severity(window)[0]) > threshold
+    confirmed = near and feed.near + 1 >= CONFIRMATIONS
+    if objects and not confirmed and feed.anomalies + 1 < PATIENCE * (CONFIRMATIONS + 1):
+        feed.near = feed.near + 1 if near else 0
+        if not near:
+            feed.first, feed.first_gap = since, gap
+        feed.held, feed.anomalies = True, feed.anomalies + 1
+        feed.moved, feed.gap, feed.peers, feed.seen = since, elapsed, peers, seen
+        return True
+    feed.past = np.concatenate([[moved], feed.past[:-1]])
+    feed.variance += VARIANCE_MEMORY * (min(moved * moved / gap, CLIP) - feed.variance)
+    feed.moved, feed.gap, feed.held, feed.near, feed.anomalies = 0.0, 0.0, False, 0, 0
+    feed.peers, feed.seen = np.zeros(0), np.ones(0, dtype=bool)
+    return False
+
+
+def _forgot(feed: _Feed, data: Columns, at: int) -> bool:
+    variance = float(data.variance[at])
+    same = np.array_equal(feed.past, data.past[at])
+    return not feed.held and same and abs(feed.variance - variance) <= FORGOTTEN * max(variance, 0.1)
+
+
+def threshold(series: list[Columns], severity: Severity, budget: float) -> tuple[float, int]:
+    """Return the least threshold with which the hub holds no more windows than the budget, and how many it holds.
+
+    What the hub holds without a model, as moves are clipped, does not count.
+
+    Args:
+        series: Windows, of one series after the other.
+        severity: How far over its limits each window is.
+        budget: Share of the windows that may be held.
+    """
+    plain = [severity(data) for data in series]
+    ordered = np.sort(np.concatenate(plain))[::-1]
+    allowed = int(sum(map(len, series)) * budget)
+
+    def holds(above: float) -> int:
+        return sum(held(data, each, severity, above) for data, each in zip(series, plain, strict=True))
+
+    least, found = float(ordered[0]) * 1.001, 0
+    clipped = holds(least)
+    for given_up in range(1, min(allowed + 1, len(ordered))):
+        next_one = float(ordered[given_up]) * 1.001
+        count = holds(next_one) - clipped
+        if count > allowed:
+            break
+        least, found = next_one, count
+    return least, found
