@@ -22,9 +22,12 @@ from oracle.detectors.evaluation.prepared import WARM_UP, Prepared
 from oracle.detectors.evaluation.settings import FeedSettings, Tick
 from oracle.detectors.interface import Explanation
 
-__all__ = ["HOLDS", "Judge", "Replay", "ReplayStep", "Scoring", "replay", "whys"]
+__all__ = ["HOLDS", "Graded", "Judge", "Replay", "ReplayStep", "Scoring", "replay", "whys"]
 
 Window = tuple[int, ...]
+
+_ROUNDING = 1e-3
+"""A severity in floats that is further from 1 is on the side of 1 on which the exact score is."""
 
 HOLDS = ("anomalous", "clipped", "not_positive", "repeated")
 """The reasons of holds. A clipped move is held whatever the model says; the hub calls it anomalous."""
@@ -59,6 +62,14 @@ class Scoring(Protocol):
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray: ...
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]: ...
+
+
+class Graded(Protocol):
+    """A detector that has the severities of many windows at once; see `scaling.severity`."""
+
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        """Return the severity of each window: int64 [count, n] to float64 [count]."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,17 @@ class Judge:
         return [False] * first + self.objects(history.table(self.detector.features)[first:]).tolist()
 
     def objects(self, windows: np.ndarray) -> np.ndarray:
-        """Return for each window of a table if the detector objects."""
+        """Return for each window of a table if the detector objects: by floats, and exactly where they are near 1."""
+        if not hasattr(self.detector, "severity_many"):
+            return self._scored(windows)
+        graded: Graded = self.detector
+        severities = graded.severity_many(windows)
+        found: np.ndarray = severities > 1
+        near = np.flatnonzero(np.abs(severities - 1) < _ROUNDING)
+        found[near] = self._scored(windows[near])
+        return found
+
+    def _scored(self, windows: np.ndarray) -> np.ndarray:
         if not len(windows):
             return np.zeros(0, dtype=bool)
         scores = np.asarray(self.detector.score_many(windows))

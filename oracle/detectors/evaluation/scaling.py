@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from oracle.core.encoding import Feature
 from oracle.detectors.evaluation.outcomes import Trials, first_holds
 from oracle.detectors.evaluation.prepared import Prepared
-from oracle.detectors.evaluation.replay import Judge, Replay, Scoring, replay
+from oracle.detectors.evaluation.replay import Graded, Judge, Replay, Scoring, replay
 from oracle.detectors.evaluation.results import PER, CurvePoint
 from oracle.detectors.evaluation.trials import Lie
 from oracle.detectors.interface import Explanation
@@ -59,14 +58,6 @@ class ScaledDetector:
         return (Explanation("scaled", value - 1, {}, None, None, "in parts of the scaled limits"),)
 
 
-class Graded(Protocol):
-    """A detector that has the severities of many windows at once."""
-
-    def severity_many(self, windows: np.ndarray) -> np.ndarray:
-        """Return `severity` of each window: int64 [count, n] to float64 [count]."""
-        ...
-
-
 def severity(detector: Scoring, window: Sequence[int]) -> float:
     """Return what the detector measures, in parts of what it allows; above 1 it objects. The largest output counts.
 
@@ -88,6 +79,9 @@ def severities(detector: Scoring, windows: np.ndarray) -> np.ndarray:
 
 
 def _severity(part: Explanation) -> float:
+    if part.measured is None and not any(part.parts.values()):
+        # An output that needs a peer says nothing where none is seen.
+        return 0.0
     if part.measured is not None and part.limit is not None and part.limit > 0:
         return part.measured / part.limit
     return 1 + part.score

@@ -240,6 +240,12 @@ class PolynomialModel:
         scores = np.stack(columns, axis=1).astype(object)
         return verdict(scores) if self.disclosure is Disclosure.VERDICT else scores
 
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        """Return how near each window is to the nearest limit, in floats; above 1 the model objects, up to rounding."""
+        from oracle.detectors.kinds.severity import severities
+
+        return severities(self, windows)
+
     def score_bound(self) -> int:
         """Return the largest sum of the magnitudes of an output's terms: a bound of every score and intermediate."""
         one, lift = 1 << self.score_scale, self.score_scale - self.param_scale
