@@ -53,6 +53,9 @@ class ScaledDetector:
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         return np.where(severities(self.inner, np.asarray(windows)) > self.factor, 1, -1)[:, None]
 
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        return severities(self.inner, windows) / self.factor
+
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         value = severity(self.inner, features) / self.factor
         return (Explanation("scaled", value - 1, {}, None, None, "in parts of the scaled limits"),)
@@ -79,7 +82,7 @@ def severities(detector: Scoring, windows: np.ndarray) -> np.ndarray:
 
 
 def _severity(part: Explanation) -> float:
-    if part.measured is None and not any(part.parts.values()):
+    if part.measured is None and part.parts and not any(part.parts.values()):
         # An output that needs a peer says nothing where none is seen.
         return 0.0
     if part.measured is not None and part.limit is not None and part.limit > 0:

@@ -69,6 +69,9 @@ class Wild(StaticCap):
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         return np.array([self.score_int(window) for window in np.asarray(windows).tolist()])
 
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        return np.abs(windows[:, 0]) / np.maximum(1, self.limit * windows[:, 1] // 1_000)
+
 
 @settings(max_examples=60)
 @given(st.data())
@@ -138,6 +141,9 @@ class SpreadCap(StaticCap):
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         return np.asarray(windows)[:, -2:-1] - self.limit
+
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        return windows[:, -2] / self.limit
 
 
 def test_a_detector_sees_the_spread_of_the_venues() -> None:
