@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 from oracle.chain.chainlink import ChainlinkFeed
 from oracle.chain.connect import pool
 from oracle.config import (
@@ -21,10 +23,12 @@ from oracle.sources.interface import Source
 from oracle.sources.onchain.source import OnchainSource
 from oracle.sources.packaged.series import load_series
 from oracle.sources.push.source import PushSource
-from oracle.sources.replay.csv_file import load_csv
+from oracle.sources.recordings import read_table
 from oracle.sources.replay.source import ReplaySource
 
 __all__ = ["make_source", "make_sources"]
+
+log = structlog.get_logger(__name__)
 
 
 def make_sources(feed: FeedConfig, told: SuspensionListener | None = None) -> list[Source]:
@@ -53,7 +57,10 @@ def make_source(feed: FeedConfig, index: int, told: SuspensionListener | None = 
     if isinstance(found, PackagedSourceConfig):
         readings = load_series(found.series, found.start, found.end, name)
     else:
-        readings = load_csv(found.file, found.time_column, found.value_column, name)
+        table = read_table(found.file, found.time_column, (found.value_column,))
+        for note in table.notes:
+            log.info("recording", source=name, file=str(found.file), note=note)
+        readings = table.readings(found.value_column, name)
     return ReplaySource(readings, speed=found.speed, timestamps=found.timestamps)
 
 

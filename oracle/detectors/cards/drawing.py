@@ -23,7 +23,7 @@ from oracle.detectors.cards.recipe import Recipe
 from oracle.sources.faults import Surroundings
 from oracle.sources.interface import Reading
 from oracle.sources.packaged.series import load_series
-from oracle.sources.replay.csv_file import load_csv
+from oracle.sources.recordings import read_table
 
 DECIMALS = 8
 
@@ -65,7 +65,8 @@ def _readings(recipe: Recipe, series: str, files: Mapping[str, Path]) -> Sequenc
         raise DataError(f"series {series} is of a file of SHA-256 {expected}: name it with --csv {series}=FILE")
     if (found := file_hash(files[series])) != expected:
         raise DataError(f"{files[series]} has the SHA-256 {found}, series {series} is of {expected}")
-    return load_csv(files[series], *_columns(files[series]), series)
+    time, value = _columns(files[series])
+    return read_table(files[series], time, (value,)).readings(value, series)
 
 
 def _columns(path: Path) -> tuple[str, str]:

@@ -1,23 +1,19 @@
-"""Recordings: the values that one or several venues gave at each time, from a CSV file or a packaged series."""
+"""Recordings: the values that one or several venues gave at each time, from a file or a packaged series."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
-from oracle.sources.packaged.series import load_series
-from oracle.sources.replay.csv_file import header, load_table
+from oracle.detectors.training.reports import last_places, median_gap
+from oracle.sources.packaged.series import SERIES, load_series
+from oracle.sources.recordings import read_table
 
-__all__ = ["PeerSeries", "Recording", "load_packaged", "load_recording"]
-
-TIME_COLUMNS = ("time", "timestamp", "unix", "updated_at", "observed_at", "date", "datetime")
-
-VALUE_COLUMNS = ("value", "answer", "price", "close")
+__all__ = ["PeerSeries", "Recording", "load_any", "load_packaged", "load_recording", "with_peer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,7 @@ class PeerSeries:
 
     Attributes:
         name: Its name, for reports.
-        values: Its last answer at or before each time; None before its first one.
+        values: Its last answer at or before each time; None before its first one, and where that is too old.
         kind: How its moves are measured.
         decimals: Decimals of its answers.
         sigma: See `oracle.core.encoding.move`; None: it is found in the first half, as the feed's own.
@@ -50,6 +46,7 @@ class Recording:
         others: Another asset's values, which a fault may take for this one's.
         peers: The feed's peers: at most `oracle.core.encoding.MAX_PEERS`.
         bad: Stretches that are known to be wrong, as first and last unix second: a hold there is no false one.
+        notes: What was turned round, skipped or converted when it was read, in sentences.
     """
 
     name: str
@@ -58,6 +55,7 @@ class Recording:
     others: tuple[tuple[Decimal, ...], ...] = ()
     peers: tuple[PeerSeries, ...] = ()
     bad: tuple[tuple[int, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)
@@ -68,43 +66,85 @@ def load_recording(
     time_column: str | None = None,
     value_columns: Sequence[str] = (),
     *,
+    peer_columns: Mapping[str, str] | None = None,
     keep_last: bool = False,
     name: str | None = None,
+    peer_max_age: int | None = None,
 ) -> Recording:
-    """Read a CSV file.
+    """Read a file, as training does; see `oracle.sources.recordings`.
 
     Args:
         path: The file.
-        time_column: Header of the times; found by its name if None.
-        value_columns: Headers of the values, one for each venue; found by its name if empty.
+        time_column: Header of the times; found if None.
+        value_columns: Headers of the values, one for each venue; found if empty.
+        peer_columns: Headers of the peers' values in the same file, by the peers' names.
         keep_last: True to take the last of rows with the same time, instead of refusing them.
         name: Its name, for reports; the file's name by default.
+        peer_max_age: See `with_peer`.
 
     Raises:
         DataError: The file can't be read, a column is missing, a cell is wrong, or the times don't rise.
+        ToolMissing: It takes a package that is not installed.
     """
-    headers = header(path)
-    times = time_column or _find(headers, TIME_COLUMNS, path, "times", "--time-column")
-    values = tuple(value_columns) or (
-        _find([name for name in headers if name != times], VALUE_COLUMNS, path, "values", "--value-column"),
-    )
-    rows = load_table(path, times, values, keep_last=keep_last)
-    columns = zip(*(said for _, said in rows), strict=True)
-    return Recording(name or path.stem, tuple(time for time, _ in rows), dict(zip(values, columns, strict=True)))
+    columns = peer_columns or {}
+    table = read_table(path, time_column, value_columns, peer_columns=tuple(columns.values()), keep_last=keep_last)
+    venues = {column: table.columns[column] for column in table.value_columns}
+    found = Recording(name or path.stem, table.times, venues, notes=table.notes)
+    for peer, column in columns.items():
+        found = with_peer(found, Recording(peer, table.times, {peer: table.columns[column]}), max_age=peer_max_age)
+    return found
 
 
-def _find(headers: Sequence[str], known: Sequence[str], path: Path, what: str, option: str) -> str:
-    found = [name for name in headers if name.lower() in known] or (list(headers) if len(headers) == 1 else [])
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        near = [match for name in headers for match in difflib.get_close_matches(name.lower(), known, n=1)]
-        hint = f" (is it a misspelt {near[0]!r}?)" if near else ""
-        raise DataError(
-            f"{path}:1: no column is known to hold the {what}{hint}; name it with {option}. The header has: "
-            f"{', '.join(headers) or 'nothing'}"
-        )
-    raise DataError(f"{path}:1: any of {', '.join(found)} may hold the {what}; name it with {option}")
+def load_any(where: str, *, keep_last: bool = False, name: str | None = None) -> Recording:
+    """Return a file's recording, or the packaged series of that name.
+
+    Raises:
+        DataError: There is neither, or the file is wrong.
+        ToolMissing: It takes a package that is not installed.
+    """
+    path = Path(where)
+    if where in SERIES and not path.exists():
+        return replace(load_packaged(where), name=name or where)
+    return load_recording(path, keep_last=keep_last, name=name)
+
+
+def with_peer(
+    recording: Recording,
+    other: Recording,
+    *,
+    kind: Kind = Kind.RELATIVE,
+    decimals: int = 8,
+    sigma: int | None = None,
+    max_age: int | None = None,
+) -> Recording:
+    """Return a recording with one more peer: at each of its times, the peer's last answer at or before it.
+
+    Args:
+        recording: The recording.
+        other: The peer's recording, under the peer's name.
+        kind: As in `PeerSeries`.
+        decimals: Likewise.
+        sigma: Likewise.
+        max_age: The age in seconds beyond which the peer's answer counts as missing; None: the median time between two
+            of its answers.
+
+    Raises:
+        DataError: The peer has several columns of values, or no answer in the recording's time.
+    """
+    if len(other.venues) != 1:
+        raise DataError(f"{other.name}: a peer has one column of values, and here are {', '.join(other.venues)}")
+    (column,) = other.venues.values()
+    said = [(time, value) for time, value in zip(other.times, column, strict=True) if value is not None]
+    times = [time for time, _ in said]
+    places = last_places(recording.times, times, median_gap(times) if max_age is None else max_age)
+    values = tuple(None if place is None else said[place][1] for place in places)
+    if not any(value is not None for value in values):
+        raise DataError(f"{recording.name}: the peer {other.name} has no answer in its time, or only too old ones")
+    notes = (*recording.notes, *(f"peer {other.name}: {note}" for note in other.notes if note not in recording.notes))
+    if missing := sum(value is None for value in values):
+        notes += (f"peer {other.name}: it has no answer, or one that is too old, in {missing} of {len(values)} rows",)
+    peer = PeerSeries(other.name, values, kind, decimals, sigma)
+    return replace(recording, peers=(*recording.peers, peer), notes=notes)
 
 
 def load_packaged(series: str) -> Recording:

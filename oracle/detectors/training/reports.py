@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -48,6 +49,7 @@ class ReportedPeer:
         sigma: Its own: ppm, or answer units.
         answers: Its last answer at or before each report, in its answer units; None where it has none, or one that is
             too old.
+        max_age: The age in seconds beyond which an answer is too old.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ReportedPeer:
     decimals: int
     sigma: int
     answers: tuple[int | None, ...]
+    max_age: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,29 @@ class Terms:
     heartbeat: int
 
 
+def median_gap(times: Sequence[int]) -> int:
+    """Return the median time between two of these times, in seconds, at least 1."""
+    return max(1, round(statistics.median(after - before for before, after in pairwise(times)))) if times[1:] else 1
+
+
+def last_places(times: Sequence[int], others: Sequence[int], max_age: int) -> list[int | None]:
+    """Return, for each time, the index of the last of other times at or before it; None if that is too long ago.
+
+    Args:
+        times: Unix seconds, rising.
+        others: Unix seconds, rising.
+        max_age: The longest time between the two, in seconds.
+    """
+    found: list[int | None] = []
+    for time in times:
+        place = bisect_right(others, time) - 1
+        found.append(place if place >= 0 and time - others[place] <= max_age else None)
+    return found
+
+
 def heartbeat_of(reports: Reports, end: int) -> int:
     """Return the median time between two of the first `end` reports, in seconds."""
-    return max(1, round(statistics.median(reports.times[b] - reports.times[a] for a, b in pairwise(reports.good(end)))))
+    return median_gap([reports.times[at] for at in reports.good(end)])
 
 
 def sigma_of(reports: Reports, end: int, heartbeat: int) -> int:

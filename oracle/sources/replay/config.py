@@ -38,12 +38,12 @@ class RecordedSourceConfig(Section):
 
 
 class ReplaySourceConfig(RecordedSourceConfig):
-    """A recorded series in a CSV file.
+    """A recorded series in a file: CSV, TSV, Parquet or XLSX.
 
     Attributes:
         file: The file.
         value_column: Header of the values.
-        time_column: Header of the times: unix seconds, or ISO 8601 dates or times (UTC unless they say otherwise).
+        time_column: Header of the times; see `oracle.sources.recordings`.
     """
 
     type: Literal["replay"]
