@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from oracle.chain.connect import connect
 from oracle.chain.deploy import load_deployment
@@ -14,6 +15,7 @@ from oracle.config import Config, JournalConfig, TrainingConfig, TrainingDataCon
 from oracle.core.errors import DataError
 from oracle.core.types import Outcome
 from oracle.detectors.training.data import TrainingData, from_reports, read_file
+from oracle.detectors.training.reports import Reports
 from oracle.detectors.training.run import Progress, Trained, train
 from oracle.feeds.journal import open_journal
 
@@ -33,12 +35,11 @@ def train_configured(config: TrainingConfig, env: Mapping[str, str], progress: P
         JournalError: The journal can't be read.
         ToolMissing: The `train` extra is not installed.
     """
-    data = None if config.data.journal is None else _read_journal(config.data, config.data.journal, env)
-    return train(config, data, progress)
+    return train(config, [read_data(each, env) for each in config.data], progress)
 
 
 def read_data(data: TrainingDataConfig, env: Mapping[str, str]) -> TrainingData:
-    """Read the reports that a configuration names, from its file or its journal.
+    """Read the reports of a series, from its file or its journal.
 
     Args:
         data: Where they are.
@@ -47,7 +48,7 @@ def read_data(data: TrainingDataConfig, env: Mapping[str, str]) -> TrainingData:
     Raises:
         DataError: The file is wrong, or the journal has no report of the feed.
         JournalError: The journal can't be read.
-        ToolMissing: It is a Parquet file, and pyarrow is not installed.
+        ToolMissing: It takes a package that is not installed.
     """
     return read_file(data) if data.journal is None else _read_journal(data, data.journal, env)
 
@@ -55,25 +56,31 @@ def read_data(data: TrainingDataConfig, env: Mapping[str, str]) -> TrainingData:
 def _read_journal(data: TrainingDataConfig, config: JournalConfig, env: Mapping[str, str]) -> TrainingData:
     with open_journal(config, env, read_only=True) as journal:
         entries = journal.confirmed(data.feed)
+        # As a peer, a feed has an answer in each report of those that name it, due or not.
+        answers = journal.answers(data.feed or "")
     reports = [(entry.observed_at, entry.answer, entry.outcome is Outcome.HELD) for entry in entries]
+    if data.reference and answers:
+        reports = [(time, answer, False) for time, answer in answers]
     if not reports:
         raise DataError(f"{journal.name}: there is no accepted or held report of a feed {data.feed!r}")
-    return from_reports(reports, data, journal.name if config.path is None else config.path.name)
+    found = from_reports(reports, data, journal.name if config.path is None else config.path.name)
+    times, told = zip(*answers, strict=True)
+    return replace(found, told=Reports(data.measure, data.decimals, times, told, bad=data.bad))
 
 
-async def read_chain(config: Config, feed: str, data: TrainingDataConfig, last: int) -> TrainingData:
+async def read_chain(config: Config, data: TrainingDataConfig, last: int) -> TrainingData:
     """Read a feed's latest rounds from the chain, and what was held meanwhile.
 
     Args:
         config: Where the chain and the deployment are.
-        feed: The feed's name.
-        data: The feed's kind, decimals and sigma.
+        data: The feed's name, kind, decimals and sigma.
         last: How many rounds, at most.
 
     Raises:
         DataError: There is no such feed.
     """
     deployment = load_deployment(config.chain.deployment)
+    feed = data.feed or ""
     if feed not in deployment.feeds:
         raise DataError(f"there is no feed {feed!r}; deployed are: {', '.join(deployment.feeds)}")
     feed_id = deployment.feeds[feed].feed_id

@@ -26,10 +26,10 @@ from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, ToolMissing
 from oracle.detectors.interface import Detector
 from oracle.detectors.trainers.windows import cut
-from oracle.detectors.training.data import TrainingData, moment
+from oracle.detectors.training.data import TrainingData, beside, moment
 from oracle.detectors.training.model_card import CARD_SCHEMA, THINNED, rate
 from oracle.detectors.training.replay import pressures
-from oracle.detectors.training.reports import Terms, features_of, windows
+from oracle.detectors.training.reports import FIRST_WINDOW, Reports, Terms, counted, features_of, windows
 from oracle.detectors.training.run import Progress, Trained, train
 
 SIGNIFICANCE = 0.001
@@ -41,10 +41,11 @@ LEAST_THINNED = 30
 
 @dataclass(frozen=True)
 class DriftReport:
-    """The comparison of recent reports with a model's card; also as JSON.
+    """The comparison of a series' recent reports with a model's card; also as JSON.
 
     Attributes:
         model: The model's name.
+        series: The series' name in the card.
         reports: How many reports were looked at.
         first: Time of the first, for people.
         last: Time of the last.
@@ -58,6 +59,7 @@ class DriftReport:
     """
 
     model: str
+    series: str
     reports: int
     first: str
     last: str
@@ -86,7 +88,7 @@ def load_card(path: Path) -> dict[str, Any]:
         raise DataError(f"model card {path} can't be read: {error}") from error
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
-    needed = {"schema", "name", "model", "data", "detector", "split", "budget", "seed", "pressures"}
+    needed = {"schema", "name", "model", "series", "detector", "split", "budget", "seed"}
     if not isinstance(card, dict) or card.get("schema") != CARD_SCHEMA or not needed <= set(card):
         raise DataError(f"{path} is not a model card of this release; `oracle detector train` writes NAME.card.json")
     return card
@@ -107,30 +109,56 @@ def check_model(card: Mapping[str, Any], path: Path) -> None:
 
 
 def data_of(
-    card: Mapping[str, Any], file: Path | None, journal: JournalConfig | None, feed: str | None
-) -> TrainingDataConfig:
-    """Return the place of recent reports with the card's terms: a feed's sigma and heartbeat are fixed on-chain.
+    card: Mapping[str, Any], given: Mapping[str, Path | str], journal: JournalConfig | None = None
+) -> tuple[TrainingDataConfig, ...]:
+    """Return the places of recent reports with the card's terms: a feed's sigma and heartbeat are fixed on-chain.
 
     Args:
         card: The model card.
-        file: A recording with the card's columns; None: a journal has the reports.
-        journal: The journal.
-        feed: The feed's name in the journal.
+        given: By the names of the card's series and of their peers: a recording with the card's columns, or a feed. The
+            name may be empty if the card has one series.
+        journal: The journal, or any other place, of the feeds.
+
+    Raises:
+        DataError: A name is not the card's, or a peer is missing.
     """
-    data = card["data"]
-    return TrainingDataConfig(
-        file=file,
-        journal=journal,
-        feed=feed,
-        time_column=data["time_column"],
-        value_columns=tuple(data["value_columns"]),
-        kind=data["kind"],
-        decimals=data["decimals"],
-        sigma=data["sigma"],
-        heartbeat=data["heartbeat"],
-        repeated_times=data["repeated_times"],
-        max_gap=data["max_gap"],
-    )
+    sections = {section["name"]: section["data"] for section in card["series"]}
+    peers = {peer["name"]: peer for data in sections.values() for peer in data["peers"] if peer["column"] is None}
+    named = dict(given)
+    if "" in named:
+        if len(sections) > 1:
+            raise DataError(f"the model has several series, so say which: NAME=…, of {', '.join(sections)}")
+        named = {next(iter(sections)): named.pop(""), **named}
+    known = [*sections, *(name for name in peers if name not in sections)]
+    if strange := [name for name in named if name not in known]:
+        raise DataError(f"the card of {card['name']} has no series or peer {strange[0]!r}; it has {', '.join(known)}")
+    found = []
+    for name, where in named.items():
+        place: dict[str, Any] = {"name": name}
+        place |= {"file": where} if isinstance(where, Path) else {"journal": journal, "feed": where}
+        if name not in sections:
+            peer = peers[name]
+            terms = {key: peer[key] for key in ("kind", "decimals", "sigma")}
+            found.append(TrainingDataConfig(**place, **terms, reference=True))
+            continue
+        data = sections[name]
+        others = [peer for peer in data["peers"] if peer["column"] is None]
+        if missing := [peer["name"] for peer in others if peer["name"] not in named]:
+            raise DataError(f"series {name} has the peer {missing[0]}: give its reports too, as {missing[0]}=…")
+        found.append(
+            TrainingDataConfig(
+                **place,
+                time_column=data["time_column"] or None,
+                value_columns=tuple(data["value_columns"]),
+                peers=tuple(peer["name"] for peer in others),
+                peer_columns={peer["name"]: peer["column"] for peer in data["peers"] if peer["column"] is not None},
+                peer_max_age=max((peer["max_age"] for peer in data["peers"]), default=None),
+                **{key: data[key] for key in ("kind", "decimals", "sigma", "heartbeat", "repeated_times", "max_gap")},
+            )
+        )
+    if not any(not each.reference for each in found):
+        raise DataError(f"only peers are given: name a series of the card, of {', '.join(sections)}")
+    return tuple(found)
 
 
 def recent(data: TrainingData, last: int) -> TrainingData:
@@ -143,38 +171,61 @@ def recent(data: TrainingData, last: int) -> TrainingData:
         answers=reports.answers[start:],
         lowest=reports.lowest[start:],
         highest=reports.highest[start:],
+        counts=reports.counts[start:],
     )
     return replace(data, reports=shorter, held=tuple(index - start for index in data.held if index >= start))
 
 
-def monitor(card: Mapping[str, Any], detector: Detector, data: TrainingData) -> DriftReport:
-    """Compare recent reports with the card.
+def monitor(card: Mapping[str, Any], detector: Detector, data: Sequence[TrainingData]) -> list[DriftReport]:
+    """Compare recent reports with the card, series by series.
 
     Args:
         card: The model card.
         detector: The card's model.
-        data: The recent reports.
+        data: The recent reports of series of the card, and of their peers; see `data_of`.
 
     Raises:
         DataError: There are too few.
         ToolMissing: The `train` extra is not installed.
     """
+    sections = {section["name"]: section for section in card["series"]}
+    return [
+        _compare(card, sections[each.name], detector, each, _beside(sections[each.name], each, data))
+        for each in data
+        if not each.config.reference
+    ]
+
+
+def _beside(section: Mapping[str, Any], data: TrainingData, others: Sequence[TrainingData]) -> Reports:
+    """Return a series' reports with its peers, in the card's terms."""
+    found = {each.name: each for each in (*others, *data.columns)}
+    reports = data.reports
+    for peer in section["data"]["peers"]:
+        (one,) = beside(data.reports, [(found[peer["name"]], Terms(peer["sigma"], 1))], peer["max_age"]).peers
+        reports = replace(reports, peers=(*reports.peers, one))
+    return reports
+
+
+def _compare(
+    card: Mapping[str, Any], section: Mapping[str, Any], detector: Detector, data: TrainingData, reports: Reports
+) -> DriftReport:
+    """Compare a series' recent reports with the card."""
     try:
         from scipy.stats import ks_2samp  # an extra
     except ImportError as error:
         raise ToolMissing("monitoring needs scipy: pip install 'verifiable-oracle[train]'") from error
-    reports, terms = data.reports, Terms(card["data"]["sigma"], card["data"]["heartbeat"])
-    if Feature.SPREAD not in detector.features:
-        reports = replace(reports, lowest=(), highest=())
-    elif not reports.spread:
+    terms = Terms(section["data"]["sigma"], section["data"]["heartbeat"])
+    if Feature.SPREAD in detector.features and not reports.spread:
         raise DataError(f"the model {card['name']} looks at the spread of sources: give their values with --data")
-    thinned = cut(windows(reports, terms), features_of(reports), detector.features)[::THINNED]
+    seen = windows(reports, terms)
+    kept = [seen[at - FIRST_WINDOW] for at, counts in enumerate(counted(reports)) if counts]
+    thinned = cut(kept, features_of(reports), detector.features)[::THINNED]
     if len(thinned) < LEAST_THINNED:
         raise DataError(
             f"{data.source}: too few reports: {len(reports)}, and at least {LEAST_THINNED * THINNED + THINNED} are "
             "needed to compare them with the card"
         )
-    found = ks_2samp(pressures(detector, thinned), card["pressures"]["quantiles"], method="asymp")
+    found = ks_2samp(pressures(detector, thinned), section["pressures"]["quantiles"], method="asymp")
     statistic, p_value = float(found.statistic), float(found.pvalue)
     holds = rate(data.held, len(reports), float(card["budget"]["confidence"]))
     budget = float(card["budget"]["false_holds_per_10k"])
@@ -192,6 +243,7 @@ def monitor(card: Mapping[str, Any], detector: Detector, data: TrainingData) -> 
         )
     return DriftReport(
         model=card["name"],
+        series=section["name"],
         reports=len(reports),
         first=moment(reports.times[0]),
         last=moment(reports.times[-1]),
@@ -205,24 +257,18 @@ def monitor(card: Mapping[str, Any], detector: Detector, data: TrainingData) -> 
     )
 
 
-def retrain(
-    card: Mapping[str, Any],
-    data: TrainingData,
-    where: TrainingDataConfig,
-    progress: Progress = lambda step: None,
-) -> Trained:
+def retrain(card: Mapping[str, Any], data: Sequence[TrainingData], progress: Progress = lambda step: None) -> Trained:
     """Train the card's type of detector on recent reports, as a proposal under another name.
 
     Args:
         card: The model card.
-        data: The recent reports.
-        where: Their origin; see `data_of`.
+        data: The recent reports, with the configurations that `data_of` returned.
         progress: Called with each step before it begins.
 
     Raises:
         DataError: The reports can't carry it, or the card has not what it takes.
     """
-    return train(_configuration(card, where), data, progress)
+    return train(_configuration(card, tuple(each.config for each in data)), data, progress)
 
 
 def proposed_name(name: str) -> str:
@@ -233,15 +279,16 @@ def proposed_name(name: str) -> str:
     return f"{name}-2"
 
 
-def _configuration(card: Mapping[str, Any], data: TrainingDataConfig) -> TrainingConfig:
+def _configuration(card: Mapping[str, Any], data: tuple[TrainingDataConfig, ...]) -> TrainingConfig:
     chosen = dict(card["detector"])
     if chosen["type"] == "imported":
         raise DataError(
             "your own network is not trained here: train it where it came from, and set its limits with "
             "`oracle detector train`"
         )
-    if "guard" in chosen:
-        chosen["guard"] = Decimal(str(chosen["guard"]))
+    for key in ("guard", "vary"):
+        if key in chosen:
+            chosen[key] = Decimal(str(chosen[key]))
     return TrainingConfig.model_validate(
         {
             "data": data,
@@ -258,7 +305,8 @@ def lines(report: DriftReport) -> Sequence[str]:
     low, high = report.holds["interval_per_10k"]
     verdict = "retrain it" if report.retrain else "nothing says that it should be retrained"
     return (
-        f"model {report.model}: {report.reports} reports, {report.first} to {report.last} (UTC): {verdict}",
+        f"model {report.model}, series {report.series}: {report.reports} reports, {report.first} to {report.last} "
+        f"(UTC): {verdict}",
         f"scores: Kolmogorov-Smirnov distance {report.statistic:.3f} over {report.windows} windows, p = "
         f"{report.p_value:.2g} (below {SIGNIFICANCE:g} counts)",
         f"false holds: {report.holds['per_10k']:.3g} per 10,000 ({low:.3g} to {high:.3g}), budget "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
@@ -182,6 +182,8 @@ class Lesson:
         budget: Share of the calibration windows that may be held.
         seed: Seed of whatever is drawn.
         series: The series, in the order of their windows.
+        salt: 16 random bytes that go into the model file, so that nobody finds the model by its hash; empty for a model
+            that is public.
     """
 
     fit: Sequence[tuple[int, ...]]
@@ -190,6 +192,7 @@ class Lesson:
     budget: Fraction
     seed: int
     series: tuple[LessonSeries, ...]
+    salt: bytes = field(default=b"", repr=False)
 
     @property
     def spread(self) -> bool:
@@ -203,7 +206,7 @@ class Lesson:
 
 
 class Trainer(Protocol):
-    """A procedure that fits a detector. The same lesson gives the same detector, to the byte of its file."""
+    """A procedure that fits a detector. The same lesson, its salt included, gives the same bytes of its file."""
 
     def fit(self, name: str, lesson: Lesson) -> Detector:
         """Fit a detector whose thresholds are folded into its weights.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -18,6 +19,13 @@ from oracle.cli.options import (
 )
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
+
+
+def named(told: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Return the parts of NAME=WHAT; without a name, an empty one."""
+    for each in told:
+        name, equals, what = each.partition("=")
+        yield (name, what) if equals else ("", each)
 
 
 @click.command("train")
@@ -55,7 +63,14 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
     type=FILE,
     help="The card's model file (default: NAME.json beside NAME.card.json).",
 )
-@click.option("--feed", help="The feed that the model judges: its reports are read from the journal.")
+@click.option(
+    "--feed",
+    "feeds",
+    metavar="[NAME=]FEED",
+    multiple=True,
+    help="Feed that the model judges, or a peer of one: its reports are read from the journal. NAME is its name in the "
+    "card, if that has several series or peers; may be repeated.",
+)
 @click.option(
     "--journal",
     "journal_at",
@@ -65,8 +80,10 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
 @click.option("--chain", "from_chain", is_flag=True, help="Read the feed's rounds from the chain instead.")
 @click.option(
     "--data",
-    type=FILE,
-    help="Read a recording instead, with the columns of the card.",
+    "files",
+    metavar="[NAME=]FILE",
+    multiple=True,
+    help="Read a recording instead, with the columns of the card; NAME as for --feed; may be repeated.",
 )
 @click.option(
     "--last",
@@ -86,10 +103,10 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
 def monitor(
     card_path: Path,
     model_path: Path | None,
-    feed: str | None,
+    feeds: tuple[str, ...],
     journal_at: str | None,
     from_chain: bool,
-    data: Path | None,
+    files: tuple[str, ...],
     last: int,
     out: Path | None,
     config_path: Path | None,
@@ -106,32 +123,39 @@ def monitor(
     from oracle.detectors import drift
     from oracle.detectors.training.run import write
 
-    if (feed is None) == (data is None):
+    if bool(feeds) == bool(files):
         raise click.UsageError("say what to compare: --feed NAME, from the journal or with --chain, or --data FILE")
     card = drift.load_card(card_path)
     path = model_path or card_path.with_name(card_path.name.replace(".card.json", ".json"))
     drift.check_model(card, path)
     detector = load_detector(path)
+    given: dict[str, Path | str] = {
+        **{name: Path(where).expanduser() for name, where in named(files)},
+        **({name or (feed if len(feeds) > 1 else ""): feed for name, feed in named(feeds)}),
+    }
     if from_chain:
         loaded = load_config(config_path or DEFAULT_CONFIG)
-        where = drift.data_of(card, None, loaded.journal, feed)
-        reports = asyncio.run(read_chain(loaded, feed or "", where, last))
+        places = drift.data_of(card, given, loaded.journal)
+        reports = [asyncio.run(read_chain(loaded, each, last)) for each in places]
     else:
         journal = None
-        if feed is not None and journal_at is not None:
+        if feeds and journal_at is not None:
             journal = config.journal_at(journal_at)
-        elif feed is not None:
+        elif feeds:
             optional = load_optional(config_path)
             if optional is None:
                 raise click.UsageError("--feed needs --journal, or a configuration that names one")
             journal = optional.journal
-        where = drift.data_of(card, data, journal, feed)
-        reports = read_data(where, os.environ)
-    reports = drift.recent(reports, last)
+        places = drift.data_of(card, given, journal)
+        reports = [read_data(each, os.environ) for each in places]
+    for each in reports:
+        for note in each.notes:
+            click.echo(f"{each.source}: {note}", err=True)
+    reports = [each if each.config.reference else drift.recent(each, last) for each in reports]
     found = drift.monitor(card, detector, reports)
-    files = None
+    written = None
     if out is not None:
-        trained = drift.retrain(card, reports, where, lambda step: click.echo(step, err=True))
-        files = write(trained, out)
-    print_monitor(found, files, as_json=as_json)
-    sys.exit(1 if found.retrain else 0)
+        trained = drift.retrain(card, reports, lambda step: click.echo(step, err=True))
+        written = write(trained, out)
+    print_monitor(found, written, as_json=as_json)
+    sys.exit(1 if any(each.retrain for each in found) else 0)

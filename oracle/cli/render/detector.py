@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,21 @@ from oracle.detectors.drift import DriftReport, lines
 
 
 def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
-    """Print how a trained detector does on each split, and its files."""
+    """Print how a trained detector does on each split of each series, what to know of it, and its files."""
     if as_json:
         print_json({"card": card, "files": files})
         return
+    console = Console()
+    for section in card["series"]:
+        _print_series(section, console)
+    for path in files.values():
+        print(path)
+
+
+def _print_series(section: Mapping[str, Any], console: Console) -> None:
+    """Print a series: false holds with their reasons, what is seen of spikes, and warnings."""
     table = new_table("split", "reports", "objections / 10,000", "interval", "holds / 10,000", "longest hold")
-    for name, each in card["splits"].items():
+    for name, each in section["splits"].items():
         low, high = each["objections"]["interval_per_10k"]
         table.add_row(
             name,
@@ -30,21 +39,24 @@ def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, a
             f"{each['holds']['per_10k']:g}",
             str(each["longest_hold"]),
         )
-    console = Console()
+    data = section["data"]
+    console.print(section["name"], markup=False, highlight=False, style="bold")
     console.print(table)
-    data = card["data"]
-    console.print(f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}", markup=False, highlight=False)
-    for path in files.values():
-        print(path)
+    peers = ", ".join(peer["name"] for peer in data["peers"])
+    told = [f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}" + (f", peers: {peers}" if peers else "")]
+    for line in told:
+        console.print(line, markup=False, highlight=False)
 
 
-def print_monitor(found: DriftReport, files: Mapping[str, Path] | None, *, as_json: bool) -> None:
+def print_monitor(found: Sequence[DriftReport], files: Mapping[str, Path] | None, *, as_json: bool) -> None:
     """Print whether a model should be retrained, and the files of the proposed one."""
     if as_json:
-        print_json({**asdict(found), "retrain": found.retrain, "proposed": files})
+        retrain = any(each.retrain for each in found)
+        print_json({"retrain": retrain, "series": [asdict(each) for each in found], "proposed": files})
         return
-    for line in lines(found):
-        print(line)
+    for report in found:
+        for line in lines(report):
+            print(line)
     if files is not None:
         print(f"proposed, and not active: {files['model']}; its card: {files['text']}")
         print(

@@ -10,8 +10,7 @@ from oracle.detectors.training.model_card import SPIKED
 
 def markdown(card: Mapping[str, Any]) -> str:
     """Return the card as Markdown."""
-    data, model, budget = card["data"], card["model"], card["budget"]
-    unit = "ppm" if data["kind"] == "relative" else "answer units"
+    model, budget, series = card["model"], card["budget"], card["series"]
     calibration = budget["calibration"]
     lines = [
         f"# Model card: {card['name']}",
@@ -21,10 +20,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| data | {data['source']}, {data['rows']} rows, {data['first']} to {data['last']} (UTC) |",
-        f"| SHA-256 of the rows | `{data['sha256']}` |",
-        f"| kind | {data['kind']}, {data['decimals']} decimals, columns {', '.join(data['value_columns'])} |",
-        f"| sigma | {data['sigma']} {unit} over a heartbeat of {data['heartbeat']} s: set these in the feed |",
+        f"| series | {', '.join(each['name'] for each in series)} |",
         f"| features | {', '.join(card['features'])} |",
         f"| seed | {card['seed']} |",
         f"| SHA-256 of the model file | `{model['sha256']}` |",
@@ -36,7 +32,33 @@ def markdown(card: Mapping[str, Any]) -> str:
         f"{calibration['reports']}, {calibration['episodes']} episodes); {_per_cent(budget['confidence'])} interval "
         f"{_range(calibration)}. {budget['method']}.",
         "",
-        "## Results",
+        *(line for each in series for line in _series(each)),
+        f"Trained with {', '.join(f'{name} {version}' for name, version in card['versions'].items())}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _series(section: Mapping[str, Any]) -> list[str]:
+    """Return what the card says of one series."""
+    data = section["data"]
+    unit = "ppm" if data["kind"] == "relative" else "answer units"
+    peers = ", ".join(f"{each['name']} (sigma {each['sigma']})" for each in data["peers"]) or "none"
+    return [
+        f"## {section['name']}",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| data | {data['source']}, {data['rows']} rows, {data['first']} to {data['last']} (UTC) |",
+        f"| SHA-256 of the rows | `{data['sha256']}` |",
+        f"| kind | {data['kind']}, {data['decimals']} decimals, columns {', '.join(data['value_columns'])} |",
+        f"| sigma | {data['sigma']} {unit} over a heartbeat of {data['heartbeat']} s: set these in the feed |",
+        f"| peers | {peers} |",
+        *(f"| known to be wrong | {first} to {last} |" for first, last in data["bad"]),
+        "",
+        *(f"- {note}" for note in data["notes"]),
+        *([""] if data["notes"] else []),
+        "### Results",
         "",
         "Objections are on windows as if all before had been accepted; holds are of the whole gate, with what it "
         "accepted as history.",
@@ -47,23 +69,20 @@ def markdown(card: Mapping[str, Any]) -> str:
             f"| {name} | {each['first']} | {each['last']} | {each['holds']['reports']} "
             f"| {each['objections']['per_10k']:g} | {_range(each['objections'])} "
             f"| {each['holds']['per_10k']:g} | {_range(each['holds'])} | {each['longest_hold']} |"
-            for name, each in card["splits"].items()
+            for name, each in section["splits"].items()
         ),
         "",
         f"Of single-tick spikes put into the test split ({SPIKED} of each size, seeded) it objects to:",
         "",
         "| size | share |",
         "|--:|--:|",
-        *(f"| {size} | {share:.3f} |" for size, share in card["spikes"].items()),
+        *(f"| {size} | {share:.3f} |" for size, share in section["spikes"].items()),
         "",
-        "## Limits",
+        "### Limits",
         "",
-        *(f"- {limit}" for limit in card["limits"]),
-        "",
-        f"Trained with {', '.join(f'{name} {version}' for name, version in card['versions'].items())}.",
+        *(f"- {limit}" for limit in section["limits"]),
         "",
     ]
-    return "\n".join(lines)
 
 
 def _range(found: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""Training data: a CSV or Parquet file, or what a feed has reported, as one series of reports.
+"""Training data: a recording, or what a feed has reported, as series of reports.
 
-Each mistake in a file is one line that names the place.
+Each mistake in a file is one line that names the place, and whatever was changed on the way is a note.
 """
 
 from __future__ import annotations
@@ -8,73 +8,137 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from oracle.config import TrainingDataConfig
 from oracle.core import encoding
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
-from oracle.detectors.training.parquet import read_parquet
-from oracle.detectors.training.reports import Reports
-from oracle.sources.replay.csv_file import load_table
+from oracle.detectors.training.reports import ReportedPeer, Reports, Terms, heartbeat_of, last_places, sigma_of
+from oracle.sources.recordings import RecordedTable, read_table
 
 LEAST_ROWS = 600
 """With fewer reports, a fit would not hold tomorrow."""
 
+MOST_TOLD = 10
+"""Problems of one series that are told, at most."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Reports, and where they come from.
+    """A series of reports, and where they come from.
 
     Attributes:
-        reports: The reports.
+        reports: The reports, without peers; `beside` adds them.
         source: The name of the file, the journal or the feed.
         sha256: Hash of the rows, as text.
+        config: The configuration that names it.
         dropped: Rows that were left out: held, and never confirmed.
         held: Indices of rows that were held and confirmed: false holds.
+        time_column: The file's column of times; empty if it comes from no file.
+        value_columns: The file's columns of values.
+        columns: Peers that are columns of the same file.
+        told: What other series have of this one as their peer, if that is more than its own reports: a peer's answer is
+            in a report whether or not it is due in it, and accepted.
+        notes: What was turned round, skipped or converted, in sentences.
     """
 
     reports: Reports
     source: str
     sha256: str
+    config: TrainingDataConfig
     dropped: int = 0
     held: tuple[int, ...] = ()
+    time_column: str = ""
+    value_columns: tuple[str, ...] = ()
+    columns: tuple[TrainingData, ...] = ()
+    told: Reports | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The series' name."""
+        return self.config.title
 
 
 def read_file(data: TrainingDataConfig) -> TrainingData:
-    """Read the file that a configuration names.
+    """Read the file that a configuration names, with the peers that are columns of it.
 
     Raises:
         DataError: The configuration names a journal, which `oracle.app.training` reads; or a column is missing, a cell
             is wrong, times do not rise, or a value can't be a feed's.
-        ToolMissing: It is a Parquet file, and pyarrow is not installed.
+        ToolMissing: It takes a package that is not installed.
     """
     if data.file is None:
         raise DataError("the data are in a journal: oracle.app.training reads it")
-    if data.file.suffix.lower() in (".parquet", ".pq"):
-        rows: Sequence[tuple[int, tuple[Decimal | None, ...]]] = read_parquet(data.file, data)
-    else:
-        rows = load_table(data.file, data.time_column, data.value_columns, keep_last=data.repeated_times == "last")
-    needed = min(2, len(data.value_columns))
-    kept = [(time, sorted(value for value in values if value is not None)) for time, values in rows]
-    for time, values in kept:
-        if len(values) < needed:
-            raise DataError(f"{data.file}: at {moment(time)} only {len(values)} of the columns have a value")
-    answers = [[encoding.answer_from_decimal(value, data.decimals) for value in values] for _, values in kept]
-    # The upper of two middles, as the hub takes it.
-    medians = tuple(each[len(each) // 2] for each in answers)
-    several = len(data.value_columns) > 1
+    table = read_table(
+        data.file,
+        data.time_column,
+        data.value_columns,
+        peer_columns=tuple(data.peer_columns.values()),
+        keep_last=data.repeated_times == "last",
+    )
+    return of_table(table, data)
+
+
+def of_table(table: RecordedTable, data: TrainingDataConfig) -> TrainingData:
+    """Return a recording as training data.
+
+    Raises:
+        DataError: A value can't be a feed's, or too few of the columns have one.
+    """
+    columns = [table.columns[column] for column in table.value_columns]
+    kept = [sorted(value for value in values if value is not None) for values in zip(*columns, strict=True)]
+    needed = min(2, len(columns))
+    problems = [
+        f"at {moment(time)} only {len(values)} of the columns have a value"
+        for time, values in zip(table.times, kept, strict=True)
+        if len(values) < needed
+    ]
+    refuse(str(table.path), problems)
+    answers = [[encoding.answer_from_decimal(value, data.decimals) for value in values] for values in kept]
+    several = len(columns) > 1
     reports = Reports(
         data.measure,
         data.decimals,
-        tuple(time for time, _ in kept),
-        medians,
+        table.times,
+        # The upper of two middles, as the hub takes it.
+        tuple(each[len(each) // 2] for each in answers),
         tuple(each[0] for each in answers) if several else (),
         tuple(each[-1] for each in answers) if several else (),
+        tuple(len(each) for each in answers) if several else (),
+        bad=data.bad,
     )
-    return TrainingData(reports, data.file.name, _digest(reports))
+    beside = tuple(_column(table, data, name, column) for name, column in data.peer_columns.items())
+    source = table.path.name
+    return TrainingData(
+        reports,
+        source,
+        digest(reports),
+        data,
+        time_column=table.time_column,
+        value_columns=table.value_columns,
+        columns=beside,
+        notes=table.notes,
+    )
+
+
+def _column(table: RecordedTable, data: TrainingDataConfig, name: str, column: str) -> TrainingData:
+    """Return a column of a file as a series that is only a peer."""
+    said = [(time, value) for time, value in zip(table.times, table.columns[column], strict=True) if value is not None]
+    reports = Reports(
+        data.measure,
+        data.decimals,
+        tuple(time for time, _ in said),
+        tuple(encoding.answer_from_decimal(value, data.decimals) for _, value in said),
+        bad=data.bad,
+    )
+    # The series' own sigma and heartbeat are not its peer's.
+    config = TrainingDataConfig(
+        name=name, file=table.path, value_columns=(column,), kind=data.kind, decimals=data.decimals, reference=True
+    )
+    return TrainingData(reports, table.path.name, digest(reports), config, value_columns=(column,))
 
 
 def from_reports(reports: Sequence[tuple[int, int, bool]], data: TrainingDataConfig, source: str) -> TrainingData:
@@ -97,10 +161,16 @@ def from_reports(reports: Sequence[tuple[int, int, bool]], data: TrainingDataCon
         kept.append((time, answer, held))
     kept.reverse()
     found = Reports(
-        data.measure, data.decimals, tuple(time for time, _, _ in kept), tuple(answer for _, answer, _ in kept)
+        data.measure,
+        data.decimals,
+        tuple(time for time, _, _ in kept),
+        tuple(answer for _, answer, _ in kept),
+        bad=data.bad,
     )
     held_rows = tuple(index for index, (_, _, held) in enumerate(kept) if held)
-    return TrainingData(found, source, _digest(found), len(ordered) - len(kept), held_rows)
+    dropped = len(ordered) - len(kept)
+    notes = (f"held reports whose level was never accepted were left out: {dropped}",) if dropped else ()
+    return TrainingData(found, source, digest(found), data, dropped, held_rows, notes=notes)
 
 
 def _near(data: TrainingDataConfig, answer: int, other: int) -> bool:
@@ -111,38 +181,114 @@ def _near(data: TrainingDataConfig, answer: int, other: int) -> bool:
     return abs(encoding.move(data.measure, sigma, answer, other)) <= 3_000
 
 
-def check(data: TrainingData, max_gap: int, heartbeat: int) -> None:
+def terms_of(data: TrainingData, end: int) -> Terms:
+    """Return a series' sigma and heartbeat: as configured, or estimated on its first `end` reports.
+
+    Raises:
+        DataError: Nothing moves in them, or a value can't be a feed's.
+    """
+    check_values(data)
+    heartbeat = data.config.heartbeat or heartbeat_of(data.reports, end)
+    if len(data.reports.good(end)) < 2:
+        raise DataError(f"{data.source}: series {data.name} has hardly any row in its training split")
+    sigma = data.config.sigma or sigma_of(data.reports, end, heartbeat)
+    if sigma == 0:
+        raise DataError(
+            f"{data.source}: no value of the training split of {data.name} differs from the one before it, or hardly"
+        )
+    return Terms(sigma, heartbeat)
+
+
+def beside(reports: Reports, peers: Sequence[tuple[TrainingData, Terms]], max_age: int | None) -> Reports:
+    """Return reports with their peers: at each report, a peer's last answer at or before it.
+
+    Args:
+        reports: The reports.
+        peers: Each peer with its own sigma and heartbeat.
+        max_age: The age in seconds beyond which an answer counts as missing; None: one heartbeat of the peer.
+    """
+    found = []
+    for data, terms in peers:
+        told = data.told or data.reports
+        good = told.good()
+        oldest = terms.heartbeat if max_age is None else max_age
+        places = last_places(reports.times, [told.times[at] for at in good], oldest)
+        answers = tuple(None if place is None else told.answers[good[place]] for place in places)
+        found.append(ReportedPeer(data.name, told.kind, told.decimals, terms.sigma, answers, oldest))
+    return replace(reports, peers=tuple(found))
+
+
+def check_values(data: TrainingData) -> None:
+    """Raise an error if a relative feed could not have the values.
+
+    Raises:
+        DataError: It could not.
+    """
+    reports = data.reports
+    if reports.kind is not Kind.RELATIVE:
+        return
+    refuse(
+        data.source,
+        [
+            f"at {moment(time)} the value is {encoding.decimal_from_answer(answer, reports.decimals):f}; a relative "
+            'feed has values above zero only: leave the row out, or set kind = "absolute"'
+            for time, answer in zip(reports.times, reports.lowest or reports.answers, strict=True)
+            if answer <= 0
+        ],
+    )
+
+
+def check(data: TrainingData, heartbeat: int) -> None:
     """Raise an error if features can't be derived from the reports.
 
     Args:
         data: The reports.
-        max_gap: Heartbeats between two reports, at most.
         heartbeat: Seconds.
 
     Raises:
-        DataError: They are too few, have a value that a relative feed can't have, or a gap.
+        DataError: They are too few, or have a gap that is in no stretch known to be wrong.
     """
-    reports = data.reports
-    if len(reports) < LEAST_ROWS:
-        raise DataError(f"{data.source}: too few rows: {len(reports)}, and at least {LEAST_ROWS} are needed")
-    if reports.kind is Kind.RELATIVE:
-        for time, answer in zip(reports.times, reports.lowest or reports.answers, strict=True):
-            if answer <= 0:
-                raise DataError(
-                    f"{data.source}: at {moment(time)} the value is "
-                    f"{encoding.decimal_from_answer(answer, reports.decimals):f}; a relative feed has values above "
-                    'zero only: leave the row out, or set kind = "absolute"'
-                )
-    for before, after in pairwise(reports.times):
-        if after - before > max_gap * heartbeat:
-            raise DataError(
-                f"{data.source}: nothing from {moment(before)} to {moment(after)}, "
-                f"{(after - before) / heartbeat:.0f} heartbeats of {heartbeat} s: fill the gap, train on one side of "
-                "it, or raise data.max_gap"
-            )
+    reports, most = data.reports, data.config.max_gap * heartbeat
+    gaps = [
+        f"nothing from {moment(before)} to {moment(after)}, {(after - before) / heartbeat:.0f} heartbeats of "
+        f"{heartbeat} s: fill the gap, train on one side of it, mark it as bad, or raise data.max_gap"
+        for before, after in pairwise(reports.times)
+        if after - before > most and not any(first < after and last > before for first, last in reports.bad)
+    ]
+    refuse(data.source, gaps)
 
 
-def _digest(reports: Reports) -> str:
+def check_rows(data: TrainingData) -> None:
+    """Raise an error if there are too few reports to learn from.
+
+    Raises:
+        DataError: There are.
+    """
+    rows = len(data.reports.good())
+    if rows < LEAST_ROWS:
+        raise DataError(f"{data.source}: too few rows: {rows}, and at least {LEAST_ROWS} are needed")
+
+
+def refuse(where: str, problems: Sequence[str]) -> None:
+    """Raise an error of all problems, if there are any: a single one in a line of its own, several in a line each.
+
+    Args:
+        where: Where they are.
+        problems: The problems.
+
+    Raises:
+        DataError: There is one.
+    """
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise DataError(f"{where}: {problems[0]}")
+    more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
+    raise DataError("\n  ".join((f"{where}: {len(problems)} problems:", *problems[:MOST_TOLD], *more)))
+
+
+def digest(reports: Reports) -> str:
+    """Return the hash of reports, as text."""
     rows = zip(
         reports.times,
         reports.answers,

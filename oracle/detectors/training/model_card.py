@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,11 +21,12 @@ from oracle.core.types import Kind, Outcome
 from oracle.detectors.interface import Detector
 from oracle.detectors.kinds.words import word_of
 from oracle.detectors.trainers.windows import cut
-from oracle.detectors.training.data import TrainingData, moment
+from oracle.detectors.training.data import moment
 from oracle.detectors.training.replay import judge_all, pressures
-from oracle.detectors.training.reports import FIRST_WINDOW, Reports, Terms, features_of
+from oracle.detectors.training.reports import FIRST_WINDOW, Terms, features_of
+from oracle.detectors.training.series import LearntSeries
 
-CARD_SCHEMA = 2
+CARD_SCHEMA = 3
 
 EPISODE = encoding.RING_SIZE
 """Reports: two objections within this many are one event, for they share a window."""
@@ -71,43 +73,22 @@ def rate(at: Sequence[int], total: int, confidence: float) -> dict[str, Any]:
     }
 
 
-def make(
-    config: TrainingConfig,
-    data: TrainingData,
-    reports: Reports,
-    terms: Terms,
-    detector: Detector,
-    windows: Sequence[tuple[int, ...]],
-    ends: tuple[int, int],
-) -> dict[str, Any]:
+def make(config: TrainingConfig, series: Sequence[LearntSeries], detector: Detector) -> dict[str, Any]:
     """Return the card of a detector that was just trained: JSON.
 
     Args:
         config: The configuration of the training.
-        data: The data that it was trained on.
-        reports: The reports as the detector sees them.
-        terms: Sigma and heartbeat.
+        series: The series that it was trained on.
         detector: The detector.
-        windows: Windows of all reports.
-        ends: Rows at which the training and the validation split end.
     """
-    confidence, first = float(config.budget.confidence), FIRST_WINDOW
-    own = cut(windows, features_of(reports), detector.features)
-    objecting = [max(scores) > 0 for scores in detector.score_many(own).tolist()]
-    judged = list(judge_all(reports, terms, detector, policy(terms)))
-    bounds = {"train": (first, ends[0]), "validation": ends, "test": (ends[1], len(reports))}
-    splits = {}
-    for name, (begin, end) in bounds.items():
-        held = [each.at for each in judged[begin:end] if each.outcome is Outcome.HELD]
-        splits[name] = {
-            "first": moment(reports.times[begin]),
-            "last": moment(reports.times[end - 1]),
-            "objections": rate([at for at in range(begin, end) if objecting[at - first]], end - begin, confidence),
-            "holds": rate(held, end - begin, confidence),
-            "longest_hold": _longest(held),
-        }
-    calibrated = [at for at in range(first, ends[1]) if objecting[at - first]]
-    test = own[ends[1] - first :]
+    confidence = float(config.budget.confidence)
+    sections = [_section(config, each, detector) for each in series]
+    calibrated, total = list[int](), 0
+    for each, section in zip(series, sections, strict=True):
+        # Rows of another series are no neighbours.
+        calibrated += [total + at for at in section.calibrated]
+        total += each.ends[1] + EPISODE
+    counted = sum(len(each.places(FIRST_WINDOW, each.ends[1])) for each in series)
     graph = detector.to_onnx(1)
     text = detector.to_json()
     return {
@@ -124,6 +105,49 @@ def make(
             "param_scale": detector.param_scale,
             "score_unit": str(detector.score_unit),
         },
+        "features": [word_of(feature) for feature in detector.features],
+        "split": {"train": str(config.split.train), "validation": str(config.split.validation)},
+        "budget": {
+            "false_holds_per_10k": str(config.budget.false_holds_per_10k),
+            "confidence": str(config.budget.confidence),
+            "method": "Clopper-Pearson on episodes of objections, with an effective number of reports",
+            "calibration": rate(calibrated, counted, confidence),
+        },
+        "series": [section.told for section in sections],
+        "versions": _versions(),
+    }
+
+
+@dataclass(frozen=True)
+class _Section:
+    """What a card says of one series, and the reports of its calibration to which the detector objects."""
+
+    told: dict[str, Any]
+    calibrated: list[int]
+
+
+def _section(config: TrainingConfig, series: LearntSeries, detector: Detector) -> _Section:
+    """Return a series' part of the card."""
+    confidence, first = float(config.budget.confidence), FIRST_WINDOW
+    reports, terms, ends, data = series.reports, series.terms, series.ends, series.data
+    own = cut(series.windows, features_of(reports), detector.features)
+    objecting = [max(scores) > 0 for scores in detector.score_many(own).tolist()]
+    judged = list(judge_all(reports, terms, detector, policy(terms)))
+    bounds = {"train": (first, ends[0]), "validation": ends, "test": (ends[1], len(reports))}
+    splits = {}
+    for name, (begin, end) in bounds.items():
+        places = series.places(begin, end)
+        held = [at for at in places if judged[at].outcome is Outcome.HELD]
+        splits[name] = {
+            "first": moment(reports.times[begin]),
+            "last": moment(reports.times[end - 1]),
+            "objections": rate([at for at in places if objecting[at - first]], len(places), confidence),
+            "holds": rate(held, len(places), confidence),
+            "longest_hold": _longest(held),
+        }
+    test = [own[at - first] for at in series.places(ends[1], len(reports))]
+    told = {
+        "name": series.name,
         "data": {
             "source": data.source,
             "sha256": data.sha256,
@@ -131,51 +155,53 @@ def make(
             "dropped": data.dropped,
             "first": moment(reports.times[0]),
             "last": moment(reports.times[-1]),
-            "kind": config.data.kind,
-            "decimals": config.data.decimals,
-            "value_columns": list(config.data.value_columns),
-            "time_column": config.data.time_column,
-            "repeated_times": config.data.repeated_times,
-            "max_gap": config.data.max_gap,
+            "kind": data.config.kind,
+            "decimals": data.config.decimals,
+            "value_columns": list(data.value_columns),
+            "time_column": data.time_column,
+            "repeated_times": data.config.repeated_times,
+            "max_gap": data.config.max_gap,
             "sigma": terms.sigma,
             "heartbeat": terms.heartbeat,
-        },
-        "features": [word_of(feature) for feature in detector.features],
-        "split": {"train": str(config.split.train), "validation": str(config.split.validation)},
-        "budget": {
-            "false_holds_per_10k": str(config.budget.false_holds_per_10k),
-            "confidence": str(config.budget.confidence),
-            "method": "Clopper-Pearson on episodes of objections, with an effective number of reports",
-            "calibration": rate(calibrated, ends[1] - first, confidence),
+            "peers": [
+                {
+                    "name": peer.name,
+                    "kind": peer.kind.name.lower(),
+                    "decimals": peer.decimals,
+                    "sigma": peer.sigma,
+                    "max_age": peer.max_age,
+                    "column": data.config.peer_columns.get(peer.name),
+                    "missing": sum(answer is None for answer in peer.answers),
+                }
+                for peer in reports.peers
+            ],
+            "bad": [[moment(begin), moment(end)] for begin, end in reports.bad],
+            "notes": list(data.notes),
         },
         "splits": splits,
-        "spikes": _spikes(reports, terms, detector, windows, ends[1], config.seed),
+        "spikes": _spikes(series, detector, config.seed),
         "pressures": _quantiles(pressures(detector, test[::THINNED])),
         "limits": _limits(config, splits),
-        "versions": _versions(),
     }
+    return _Section(told, [at for at in series.places(first, ends[1]) if objecting[at - first]])
 
 
-def _spikes(
-    reports: Reports,
-    terms: Terms,
-    detector: Detector,
-    windows: Sequence[tuple[int, ...]],
-    begin: int,
-    seed: int,
-) -> dict[str, float]:
+def _spikes(series: LearntSeries, detector: Detector, seed: int) -> dict[str, float]:
     """Return, by size, the share of single-tick spikes in the test split that the model objects to."""
     draw = random.Random(seed)
     found = {}
+    reports, terms = series.reports, series.terms
     relative = reports.kind is Kind.RELATIVE
+    places, good = series.places(series.ends[1], len(reports)), reports.good()
+    before = dict(zip(good[1:], good, strict=False))
     for size in SPIKES:
         spiked = []
         for _ in range(SPIKED):
-            at, sign = draw.randrange(begin, len(reports)), draw.choice((1, -1))
+            at, sign = draw.choice(places), draw.choice((1, -1))
             answer = reports.answers[at]
             wrong = answer + sign * (answer * size // 100 if relative else terms.sigma * size)
-            now = encoding.move(reports.kind, terms.sigma, wrong, reports.answers[at - 1])
-            spiked.append((now, *windows[at - FIRST_WINDOW][1:]))
+            now = encoding.move(reports.kind, terms.sigma, wrong, reports.answers[before[at]])
+            spiked.append((now, *series.windows[at - FIRST_WINDOW][1:]))
         scores = detector.score_many(cut(spiked, features_of(reports), detector.features)).tolist()
         key = f"{size} %" if relative else f"{size} sigmas"
         found[key] = round(sum(max(each) > 0 for each in scores) / SPIKED, 3)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oracle.core import encoding, gate
-from oracle.core.types import HoldReason, Outcome
+from oracle.core.types import HoldReason, Kind, Outcome
 from oracle.detectors.interface import Detector
-from oracle.detectors.training.reports import Reports, Terms, spread_of
+from oracle.detectors.training.reports import Reports, Terms, count_of, spread_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,42 @@ class Judged:
 
 def judge_all(reports: Reports, terms: Terms, detector: Detector, policy: gate.HoldPolicy) -> Iterator[Judged]:
     """Pass each report through the gate, in order: features come from what was accepted before."""
-    state = gate.empty_feed(bytes(32), reports.kind, terms.sigma, terms.heartbeat, 1)
+    peers = [bytes([number]) * 32 for number, _ in enumerate(reports.peers, 1)]
+    state = gate.empty_feed(bytes(32), reports.kind, terms.sigma, terms.heartbeat, 1, peers=peers)
     for at, (answer, time) in enumerate(zip(reports.answers, reports.times, strict=True)):
-        spread = spread_of(reports, terms, at) if reports.spread else 0
-        features = encoding.features(state, answer, time, detector.features, tolerance=policy.tolerance, spread=spread)
+        beside = [
+            encoding.PeerAnswer(peer.kind, peer.sigma, _told(peer.kind, peer.answers[at])) for peer in reports.peers
+        ]
+        features = encoding.features(
+            state,
+            answer,
+            time,
+            detector.features,
+            tolerance=policy.tolerance,
+            spread=spread_of(reports, terms, at),
+            count=count_of(reports, at),
+            peers=beside,
+        )
         scores = detector.score_int(features)
-        verdict = gate.judge(state, policy, answer, time, scores, score_unit=detector.score_unit, published_at=time)
+        verdict = gate.judge(
+            state,
+            policy,
+            answer,
+            time,
+            scores,
+            score_unit=detector.score_unit,
+            published_at=time,
+            peer_answers=[each.answer for each in beside],
+        )
         state = verdict.state
         yield Judged(at, features, scores, verdict.outcome, verdict.reason)
+
+
+def _told(kind: Kind, answer: int | None) -> int:
+    """Return a peer's answer; if it has none, one from which and to which no move is measured."""
+    if answer is not None:
+        return answer
+    return 0 if kind is Kind.RELATIVE else encoding.NO_ANSWER
 
 
 def pressures(detector: Detector, windows: Sequence[Sequence[int]]) -> list[float]:

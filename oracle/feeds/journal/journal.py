@@ -171,6 +171,14 @@ class Journal:
         )
         return self._entries(query)
 
+    def answers(self, feed: str) -> list[tuple[int, int]]:
+        """Return all answers that reports had for a feed, due or only as a peer of others: time and answer, in order.
+
+        A feed that never was due has none, for its name is in its own observations only.
+        """
+        with self._store.transaction(read=True) as connection:
+            return self._reader.answers(connection, feed)
+
     def counts(self, feed: str | None = None) -> dict[str, int]:
         """Count the observations by outcome; the open ones as "open". `feed` is as for `rows`."""
         query = (

@@ -107,6 +107,23 @@ class StageReader:
 
     # --- everything ---
 
+    def answers(self, connection: sa.Connection, feed: str) -> list[tuple[int, int]]:
+        """Return all answers that reports had for a feed: time and answer, in the order of time.
+
+        Raises:
+            JournalError: A row does not say what it should.
+        """
+        due = connection.execute(sa.select(observations).where(observations.c.feed == feed)).all()
+        found = {row.observed_at: int(row.answer) for row in due}
+        ids = {row.feed_id for row in due}
+        query = sa.select(decisions.c.observed_at, decisions.c.others).where(decisions.c.others != "[]")
+        for row in connection.execute(query) if ids else ():
+            with naming(self._name, feed):
+                others = [answer for feed_id, answer in rows.load_others(row.others) if feed_id in ids]
+            if others:
+                found.setdefault(row.observed_at, others[0])
+        return sorted(found.items())
+
     def unfinished(self, connection: sa.Connection) -> list[OpenStage]:
         """Restore the furthest stage of each report that has not ended, oldest first.
 

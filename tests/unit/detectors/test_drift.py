@@ -31,12 +31,14 @@ def test_drift_is_seen_and_a_proposal_is_made_and_not_activated(carded: Run) -> 
     code, out, errors = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed", "--json")
     assert code == 1, errors
     told = json.loads(out)
-    assert told["retrain"] and "distributed otherwise" in told["reasons"][0]
-    assert told["p_value"] < drift.SIGNIFICANCE and told["statistic"] > 0.2
+    (series,) = told["series"]
+    assert told["retrain"] and "distributed otherwise" in series["reasons"][0]
+    assert series["p_value"] < drift.SIGNIFICANCE and series["statistic"] > 0.2
     proposed = json.loads(Path("proposed/mine-2.card.json").read_text())
     # The feed's sigma and heartbeat are fixed on-chain, so a proposal has the same.
     card = json.loads(before["mine.card.json"])
-    assert all(proposed["data"][key] == card["data"][key] for key in ("sigma", "heartbeat"))
+    (now,), (then,) = proposed["series"], card["series"]
+    assert all(now["data"][key] == then["data"][key] for key in ("sigma", "heartbeat"))
     assert files() == before
     code, out, _ = carded("detector", "monitor", CARD, "--data", "recent.csv", "--retrain", "proposed")
     assert "proposed, and not active: proposed/mine-2.json" in out and "`oracle deploy`" in out
@@ -48,9 +50,11 @@ def test_too_many_false_holds_are_seen(carded: Run) -> None:
     card = drift.load_card(Path(CARD))
     detector = load_detector(Path("build/models/mine.json"))
     write_csv(Path("recent.csv"), walk(2_000, seed=6))
-    learnt = read_file(drift.data_of(card, Path("recent.csv"), None, None))
-    assert not drift.monitor(card, detector, replace(learnt, held=(100, 101, 102, 103))).retrain
-    often = drift.monitor(card, detector, replace(learnt, held=tuple(range(50, 1_900, 50))))
+    (where,) = drift.data_of(card, {"": Path("recent.csv")})
+    learnt = read_file(where)
+    (rarely,) = drift.monitor(card, detector, [replace(learnt, held=(100, 101, 102, 103))])
+    assert not rarely.retrain
+    (often,) = drift.monitor(card, detector, [replace(learnt, held=tuple(range(50, 1_900, 50)))])
     assert often.retrain and "false holds are 185 per 10,000" in often.reasons[0]
 
 
@@ -73,4 +77,4 @@ def test_a_network_is_not_retrained_here(tmp_path: Path) -> None:
     card = {"detector": {"type": "imported"}, "name": "x"}
     learnt = from_reports([(1, 1, False)], TrainingDataConfig(file=Path("x")), "j")
     with pytest.raises(DataError, match="not trained here"):
-        drift.retrain(card, learnt, TrainingDataConfig(file=Path("x")))
+        drift.retrain(card, [learnt])
