@@ -26,6 +26,7 @@ from oracle.cli.detector import detector_group
 from oracle.cli.doctor import doctor_command
 from oracle.cli.explain import explain_command
 from oracle.cli.feed import feed_group
+from oracle.cli.init import init_command
 from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
 from oracle.cli.model import model_group
@@ -61,6 +62,7 @@ for _command in (
     doctor_command,
     explain_command,
     feed_group,
+    init_command,
     journal_group,
     key_group,
     model_group,

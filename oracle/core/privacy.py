@@ -99,6 +99,11 @@ PRIVATE_SCORES = (
 PUBLISHED_MODEL = (
     "a private circuit around a published model hides nothing: the model ships with the package, everybody has it"
 )
+RETRAINED = (
+    "Whoever has the same data can train again and come near its limits (docs/privacy.md has the numbers): what keeps "
+    "it secret is data that nobody else has."
+)
+_SHIPPED = "the model ships with the package, everybody has it"
 
 
 _OUT_OF_SCORES = (
@@ -125,6 +130,18 @@ class ModelPrivacy:
     disclosure: str
     why: str
 
+    @property
+    def stranger(self) -> tuple[str, ...]:
+        """What somebody can know of the model who has only what is published, in sentences."""
+        if self.visibility == "private":
+            return (
+                "The chain has a hash of its weights and of a salt of 128 bits: nobody can test a guess against it.",
+                "Each report publishes its features and one verdict, held or not: a sign, no distance.",
+                RETRAINED,
+            )
+        who = "Everybody has it" if self.why == _SHIPPED else "Whoever collects its proofs can compute its weights"
+        return (f"{who}, and can walk just below its limits. It keeps out faults, not somebody who means to deceive.",)
+
     def __str__(self) -> str:
         """Return all three as one line."""
         outputs = "verdicts" if self.disclosure == "verdict" else "scores"
@@ -142,7 +159,7 @@ def privacy_of(*, own: bool, visibility: str | None = None, disclosure: str | No
     weights = visibility or ("private" if own else "public")
     outputs = disclosure or ("verdict" if weights == "private" else "score")
     if not own:
-        why = "the model ships with the package, everybody has it"
+        why = _SHIPPED
     elif weights == "private":
         why = "the model is your own; exact scores would give its weights away"
     else:

@@ -1,0 +1,239 @@
+"""The files that `oracle init` writes, as text."""
+
+from __future__ import annotations
+
+import bisect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oracle.app.beginning.histories import LearntHistory
+from oracle.app.beginning.options import InitOptions
+from oracle.chain.rpc import LOCAL_CHAIN_IDS
+from oracle.core.encoding import decimal_from_answer
+from oracle.detectors.training.repeats import usual_repeats
+
+REPLAYED_HEARTBEAT = 10
+"""Seconds that a heartbeat takes where a recording is replayed."""
+
+_LOCAL_KEYS = """[keys]
+# Anvil's well-known accounts, which are refused on any chain that is not local.
+reporter = { anvil_account = 1 }  # signs reports
+submitter = { anvil_account = 2 } # pays for transactions
+deployer = { anvil_account = 0 }  # owns the hub
+"""
+
+_LIVE_KEYS = """[keys]
+# Make each with `oracle key create FILE --password-file keystore/password`, and send the last two some ether.
+reporter = { keystore = "keystore/reporter.json", password_file = "keystore/password" }   # signs reports
+submitter = { keystore = "keystore/submitter.json", password_file = "keystore/password" } # pays for transactions
+deployer = { keystore = "keystore/admin.json", password_file = "keystore/password" }      # owns the hub
+"""
+
+_EXAMPLE_FEED = """
+[[feeds]]
+name = "eth-usd"
+description = "ETH / USD"
+kind = "relative"
+decimals = 8
+sigma = 6_000         # one standard deviation of a move over one heartbeat, in ppm
+heartbeat = 3_600     # seconds within which a report is due
+deviation_ppm = 5_000 # a move of 0.5 % is reported at once
+max_age = 300
+confirm_delay = 1_800
+max_repeats = 6       # a market never stands still for so long: a source that repeats itself more often is stuck
+poll_interval = 15
+min_sources = 2
+max_source_spread_ppm = 10_000
+
+[[feeds.sources]]
+type = "http"
+name = "coinbase"
+url = "https://api.exchange.coinbase.com/products/ETH-USD/ticker"
+path = "$.price"
+allow_string = true
+
+[[feeds.sources]]
+type = "http"
+name = "kraken"
+url = "https://api.kraken.com/0/public/Ticker?pair=ETHUSD"
+path = "$.result.XETHZUSD.c[0]"
+allow_string = true
+
+[[feeds.sources]]
+type = "http"
+name = "bitstamp"
+url = "https://www.bitstamp.net/api/v2/ticker/ethusd/"
+path = "$.last"
+allow_string = true
+"""
+
+
+@dataclass(frozen=True)
+class LearntTerms:
+    """What training has found of a feed: its sigma and its heartbeat."""
+
+    sigma: int
+    heartbeat: int
+
+
+def training(options: InitOptions, found: Sequence[LearntHistory]) -> str:
+    """Return the training file."""
+    several = len(found) > 1
+    tables = []
+    for each in found:
+        keys: dict[str, Any] = {"name": each.name} if several else {}
+        keys |= each.table
+        if options.kind != "relative":
+            keys["kind"] = options.kind
+        if options.decimals != 8:
+            keys["decimals"] = options.decimals
+        if each.peers:
+            keys["peers"] = list(each.peers)
+        lines = "".join(f"{key} = {_value(value)}\n" for key, value in keys.items())
+        tables.append(f"{'[[data]]' if several else '[data]'}\n{lines}")
+    return "\n".join(
+        (
+            "# Written by `oracle init`. `oracle detector train train.toml --out models` trains the model again, with\n"
+            "# another salt; docs/detectors.md explains every key.\n",
+            *tables,
+            f'[detector]\ntype = "peers"\nname = {_value(options.name)}\n',
+            f"[budget]\nfalse_holds_per_10k = {options.false_holds_per_10k}\n",
+        )
+    )
+
+
+def configuration(
+    options: InitOptions,
+    chain_id: int,
+    found: Sequence[LearntHistory],
+    terms: Mapping[str, LearntTerms],
+    model: str | None,
+) -> str:
+    """Return the configuration.
+
+    Args:
+        options: The options.
+        chain_id: The chain's id.
+        found: The series that the feeds come from; none: an example feed is written.
+        terms: What training has found, by series.
+        model: The model's file; None: the packaged one.
+    """
+    local = chain_id in LOCAL_CHAIN_IDS
+    named = (
+        "# The packaged model, which everybody has: it is public, and so are its scores. Once there is a history,\n"
+        "# `oracle init OTHER-FOLDER --journal journal.sqlite --feed eth-usd` trains one of your own.\n"
+        if model is None
+        else f"model = {_value(model)} # your own: private, so that proofs publish verdicts only\n"
+    )
+    string = (
+        'srs = "insecure-local" # for a local chain only'
+        if local
+        else '# srs = "public-ceremony" is the default: run `oracle srs fetch`'
+    )
+    delay = "change_delay = 0 # seconds; on a live chain, leave it at two days" if local else "# change_delay = 172_800"
+    head = f"""# Written by `oracle init`. config.example.toml explains every key; `oracle config check` finds mistakes.
+# Relative paths are relative to this file's folder. ${{NAME}} in a URL is an environment variable.
+
+[chain]
+rpc_url = {_value(options.rpc_url)}{" # `oracle chain up` in another terminal" if local else ""}
+chain_id = {chain_id}
+deployment = "deployment.json" # written by `oracle deploy`
+{"" if local else "confirmations = 3" + chr(10)}
+{_LOCAL_KEYS if local else _LIVE_KEYS}
+[prover]
+{named}{string}
+artifacts = "artifacts" # circuits and keys, which `oracle deploy` builds
+
+[journal]
+path = "journal.sqlite"
+
+[deploy]
+{delay}
+
+[web]
+listen = "127.0.0.1:9464" # /readyz, /metrics
+"""
+    if not found:
+        return head + _EXAMPLE_FEED
+    titles = {each.name: each.title for each in found}
+    return head + "".join(_feed(options, each, terms[each.name], titles, local=local) for each in found)
+
+
+def _feed(
+    options: InitOptions, of: LearntHistory, terms: LearntTerms, titles: Mapping[str, str], *, local: bool
+) -> str:
+    unit = "in ppm" if options.kind == "relative" else "in answer units"
+    deviation = "deviation_ppm" if options.kind == "relative" else "deviation"
+    repeats = usual_repeats(of.reports.times, of.reports.answers)
+    speed = max(1, terms.heartbeat // REPLAYED_HEARTBEAT)
+    heartbeat = max(1, terms.heartbeat // speed) if local else terms.heartbeat
+    peers = (
+        f"peers = {_value([titles[name] for name in of.peers])} # signed with it, and seen by the model\n"
+        if of.peers
+        else ""
+    )
+    lines = f"""
+[[feeds]]
+name = {_value(of.name)}
+description = {_value(of.title)}
+kind = {_value(options.kind)}
+decimals = {options.decimals}
+sigma = {terms.sigma} # one standard deviation of a move over one heartbeat, {unit}, as the model knows it
+"""
+    if not local:
+        return f"""{lines}heartbeat = {heartbeat} # seconds within which a report is due, as in the history
+{deviation} = {2 * terms.sigma} # a move of two sigmas is reported at once
+max_repeats = {repeats} # repetitions that the history calls usual: a source that repeats itself more often is stuck
+{peers}min_sources = 1 # put your sources here, two at least: config.example.toml shows each kind
+
+[[feeds.sources]]
+type = "http"
+url = {_value(f"https://prices.example/{of.name}")}
+path = "$.price"
+"""
+    return f"""{lines}heartbeat = {heartbeat} # seconds within which a report is due; in the history, {terms.heartbeat}
+{deviation} = {2 * terms.sigma} # a move of two sigmas is reported at once
+max_age = {6 * heartbeat}
+max_skew = {3 * heartbeat}
+confirm_delay = {3 * heartbeat}
+max_repeats = {repeats} # repetitions that the history calls usual: a source that repeats itself more often is stuck
+{peers}poll_interval = {max(1, heartbeat // 5)}
+min_sources = 1
+
+# The end of the history, which the model was not fitted to, {speed} times as fast. Live sources: config.example.toml
+[[feeds.sources]]
+type = "replay"
+file = {_value(f"replay/{of.name}.csv")}
+speed = {speed}
+timestamps = "now"
+"""
+
+
+def replays(found: Sequence[LearntHistory], share: float) -> dict[str, str]:
+    """Return the recordings that are replayed, by name: the ends of the histories, from one time on.
+
+    Args:
+        found: The series.
+        share: The share of each series that is not replayed.
+    """
+    start = max(each.reports.times[int(len(each.reports) * share)] for each in found)
+    common = set.intersection(*(set(each.reports.times) for each in found))
+    # So that all begin with the same time, where there is one.
+    start = min((time for time in common if time >= start), default=start)
+    written = {}
+    for each in found:
+        reports = each.reports
+        at = min(bisect.bisect_left(reports.times, start), len(reports) - 1)
+        rows = (
+            f"{time},{decimal_from_answer(answer, reports.decimals):f}"
+            for time, answer in zip(reports.times[at:], reports.answers[at:], strict=True)
+        )
+        written[each.name] = "\n".join(["time,value", *rows, ""])
+    return written
+
+
+def _value(value: Any) -> str:
+    """Return a text, a number or a list as TOML writes it."""
+    return json.dumps(value, ensure_ascii=False)

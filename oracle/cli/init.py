@@ -1,0 +1,89 @@
+"""`oracle init`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from oracle.cli.options import FOLDER, json_option
+
+# Commands import what they need when they run, so that `oracle --help` answers at once.
+
+
+@click.command("init")
+@click.argument("folder", metavar="FOLDER", type=FOLDER)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="Learn from this recording (CSV, Parquet or XLSX) of the feed NAME; may be repeated: one model for all.",
+)
+@click.option(
+    "--series",
+    multiple=True,
+    metavar="NAME",
+    help="Learn from this packaged series, from the demo extra: sp500, nasdaq, wti, vix; may be repeated.",
+)
+@click.option("--journal", metavar="FILE|URL", help="Learn from the journal of a running oracle, with --feed.")
+@click.option("--feed", "feeds", multiple=True, metavar="NAME", help="The feed in the journal; may be repeated.")
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="FEED=PEER[,PEER]",
+    help="Judge FEED beside these feeds (default: the one that moves most alike, if any does); FEED= for none.",
+)
+@click.option("--time-column", metavar="HEADER", help="Header of the times in the recordings (default: it is found).")
+@click.option(
+    "--value-column",
+    "value_columns",
+    multiple=True,
+    metavar="HEADER",
+    help="Header of the values; may be repeated: one for each source (default: it is found).",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["relative", "absolute"]),
+    default="relative",
+    show_default=True,
+    help="Moves in proportion, of values above zero; or in the feed's units.",
+)
+@click.option(
+    "--decimals", type=click.IntRange(0, 18), default=8, show_default=True, help="Decimals of the feeds' answers."
+)
+@click.option("--name", default="first", show_default=True, metavar="NAME", help="The model's name.")
+@click.option(
+    "--false-holds",
+    type=click.FloatRange(0, 500, min_open=True, max_open=True),
+    default=5.0,
+    show_default=True,
+    help="How many of 10,000 reports without a fault the model may hold.",
+)
+@click.option(
+    "--rpc-url", default="http://127.0.0.1:8545", show_default=True, help="An endpoint of the chain to report to."
+)
+@click.option("--chain-id", type=click.IntRange(min=1), help="The chain's id (default: the endpoint is asked).")
+@json_option
+def init_command(
+    as_json: bool, data: tuple[str, ...], peers: tuple[str, ...], false_holds: float, **options: Any
+) -> None:
+    """Make a working FOLDER: a configuration, and a first model of your own from whatever history there is.
+
+    Without a history, the packaged model is taken. Asks nothing, overwrites nothing, and may be run again.
+    """
+    import asyncio
+
+    from oracle.app.beginning import InitOptions, begin
+    from oracle.app.beginning.options import named_file, named_peers
+    from oracle.cli.render.init import print_begun
+
+    given = InitOptions(
+        data=tuple(map(named_file, data)),
+        peers=tuple(map(named_peers, peers)),
+        false_holds_per_10k=Decimal(str(false_holds)),
+        **options,
+    )
+    found = asyncio.run(begin(given, progress=lambda step: click.echo(step, err=True)))
+    print_begun(found, as_json=as_json)

@@ -1,0 +1,74 @@
+"""What `oracle init` has made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.console import Console
+
+from oracle.app.beginning import Begun
+from oracle.cli.render.json_output import print_json
+from oracle.cli.render.tables import new_table
+
+SHOWN = ("1", "2", "3", "5", "10")
+"""Sizes of spikes that are shown: per cent, or sigmas."""
+
+
+def print_begun(found: Begun, *, as_json: bool) -> None:
+    """Print the files, how good the model is, what a stranger can know of it, and what comes next."""
+    if as_json:
+        print_json(asdict(found))
+        return
+    console = Console()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    for path in found.written:
+        say(f"wrote {path}")
+    for path in found.kept:
+        say(f"kept {path}, as it is what would be written")
+    say("")
+    name = "the packaged one" if found.model is None else str(found.model)
+    say(f"model: {name}, {found.privacy}")
+    for series, peers in found.peers.items():
+        beside = f"beside {', '.join(peers)}" if peers else "by itself"
+        say(f"{series} is judged {beside}")
+    if found.quality:
+        console.print(_table(found))
+        say("held: of the last fifth of each series, which the model was not fitted to; all count as false")
+        say("spikes: the share that is seen, and the share that a cap on a move's size with as many objections sees")
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    say("")
+    say("What a stranger can know of the model:")
+    for line in found.stranger:
+        say(f"  {line}")
+    say("")
+    say("Next:")
+    for line in _next(found):
+        say(f"  {line}")
+
+
+def _table(found: Begun) -> object:
+    sizes = [size for size in found.quality[0].recall if size.split()[0] in SHOWN]
+    table = new_table("series", "reports", "held of 10,000", *(f"spike {size}, cap" for size in sizes))
+    for each in found.quality:
+        low, high = each.interval_per_10k
+        table.add_row(
+            each.name,
+            f"{each.reports:,}",
+            f"{each.holds_per_10k:g} ({low:.3g} to {high:.3g})",
+            *(f"{each.recall[size][0]:.0%}, {each.recall[size][1]:.0%}" for size in sizes),
+        )
+    return table
+
+
+def _next(found: Begun) -> list[str]:
+    steps = [f"cd {found.folder}"]
+    if found.is_local:
+        steps.append("oracle chain up     # in another terminal")
+    else:
+        steps.append("put your sources into oracle.toml, and make the keys that it names")
+        steps.append("oracle srs fetch")
+    return [*steps, "oracle doctor", "oracle deploy", "oracle run"]
