@@ -92,10 +92,7 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
         raise DataError(f"{recording.name}: at least {least} sources are demanded, but there are {venues}")
     aggregation = AggregationPolicy(options.kind, least, options.max_source_spread)
     peers = _peer_answers(recording)
-    bare = tuple(
-        with_peers(tick_of(recording, index, aggregation, options.decimals), peers[index])
-        for index in range(len(recording))
-    )
+    bare = tuple(tick_of(recording, index, aggregation, options.decimals) for index in range(len(recording)))
     spoken = [tick for tick in bare if tick.answer is not None]
     needed = LEAST * (2 if part == "second-half" else 1) + encoding.RING_SIZE
     if len(spoken) < needed:
@@ -109,7 +106,8 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
                 )
     half = len(bare) // 2
     wrong = _within(recording, recording.bad)
-    past = [tick for index, tick in enumerate(bare[:half]) if tick.answer is not None and index not in wrong]
+    rows = [index for index, tick in enumerate(bare[:half]) if tick.answer is not None and index not in wrong]
+    past = [bare[index] for index in rows]
     if len(past) < encoding.RING_SIZE:
         raise DataError(f"{recording.name}: nothing usable is left of the first half beside what is known to be wrong")
     # As a detector's trainer finds them.
@@ -134,16 +132,23 @@ def prepare(recording: Recording, options: FeedOptions, part: str = "second-half
         heartbeat,
         HoldPolicy(options.confirmations, delay, options.tolerance, repeats),
         aggregation,
-        tuple(_terms(recording, peer, number, past, heartbeat) for number, peer in enumerate(recording.peers)),
+        tuple(
+            _terms(recording, peer, rows, column, heartbeat)
+            for peer, column in zip(recording.peers, peers, strict=True)
+        ),
     )
+    told = [_seen(terms, column) for terms, column in zip(feed.peers, peers, strict=True)]
     # The spread is measured in sigmas, which are known only now.
-    ticks = tuple(with_spread(tick, recording, index, feed) for index, tick in enumerate(bare))
+    ticks = tuple(
+        with_spread(replace(tick, peers=tuple(column[index] for column in told)), recording, index, feed)
+        for index, tick in enumerate(bare)
+    )
     begin = half if part == "second-half" else encoding.RING_SIZE + 2
     return Prepared(recording, feed, ticks, begin)
 
 
-def _peer_answers(recording: Recording) -> list[tuple[int | None, ...]]:
-    """Return the answers of a recording's peers at each row, in their answer units.
+def _peer_answers(recording: Recording) -> list[list[int | None]]:
+    """Return the answers of each of a recording's peers, in their answer units.
 
     Raises:
         DataError: There are too many peers, or one has another number of values.
@@ -159,14 +164,15 @@ def _peer_answers(recording: Recording) -> list[tuple[int | None, ...]]:
                 f"{recording.name}: the peer {peer.name} has {len(peer.values)} values, one is needed for each of the "
                 f"{len(recording)} times"
             )
-    columns = [
+    return [
         [None if value is None else encoding.answer_from_decimal(value, peer.decimals) for value in peer.values]
         for peer in recording.peers
     ]
-    return list(zip(*columns, strict=True)) if columns else [()] * len(recording)
 
 
-def _terms(recording: Recording, peer: PeerSeries, number: int, past: Sequence[Tick], heartbeat: int) -> PeerTerms:
+def _terms(
+    recording: Recording, peer: PeerSeries, rows: Sequence[int], answers: Sequence[int | None], heartbeat: int
+) -> PeerTerms:
     """Return the terms of a peer; a sigma that was not given is found in the first half, over the feed's heartbeat.
 
     Raises:
@@ -174,14 +180,16 @@ def _terms(recording: Recording, peer: PeerSeries, number: int, past: Sequence[T
     """
     if peer.sigma is not None:
         return PeerTerms(peer.kind, peer.sigma, peer.name)
-    answers = tuple(tick.peers[number] for tick in past)
-    if peer.kind is Kind.RELATIVE and min(answers) <= 0:
+    known = [(recording.times[row], answer) for row in rows if (answer := answers[row]) is not None]
+    if peer.kind is Kind.RELATIVE and any(answer <= 0 for _, answer in known):
         raise DataError(
             f"{recording.name}: the peer {peer.name} has a value that is not above zero; it needs the kind absolute, "
             "or more decimals"
         )
-    known = Reports(peer.kind, peer.decimals, tuple(tick.time for tick in past), answers)
-    sigma = sigma_of(known, len(past), heartbeat)
+    if len(known) < encoding.RING_SIZE:
+        raise DataError(f"{recording.name}: the peer {peer.name} has hardly a value in the first half: give its sigma")
+    times, told = zip(*known, strict=True)
+    sigma = sigma_of(Reports(peer.kind, peer.decimals, times, told), len(known), heartbeat)
     if sigma < 1:
         raise DataError(
             f"{recording.name}: the peer {peer.name} does not move in the first half, so it has no sigma: give one, or "
@@ -190,12 +198,13 @@ def _terms(recording: Recording, peer: PeerSeries, number: int, past: Sequence[T
     return PeerTerms(peer.kind, sigma, peer.name)
 
 
-def with_peers(tick: Tick, answers: Sequence[int | None]) -> Tick:
-    """Return the tick with its peers' answers; without a value, as the hub refuses it, if one has none."""
-    known = tuple(answer for answer in answers if answer is not None)
-    if len(known) < len(answers):
-        return Tick(tick.time, None, None)
-    return replace(tick, peers=known) if known else tick
+def _seen(terms: PeerTerms, answers: Sequence[int | None]) -> list[int]:
+    """Return a peer's answers; where it has none, one from which and to which the hub can't measure a move."""
+    if terms.kind is Kind.RELATIVE:
+        return [answer or 0 for answer in answers]
+    known = [answer for answer in answers if answer is not None]
+    far = min(known, default=0) - terms.sigma * encoding.CLIP
+    return [far if answer is None else answer for answer in answers]
 
 
 def tick_of(

@@ -78,12 +78,13 @@ class Tick:
 
     Attributes:
         time: Unix seconds.
-        value: None if too few venues spoke, or they disagree, or a peer has no answer yet: nothing is reported.
+        value: None if too few venues spoke, or they disagree, so that nothing is reported.
         answer: The value in answer units.
         spread: The largest distance between two agreeing venues, in thousandths of sigma.
         outliers: Venues that were left out.
         count: How many reporters answered: the venues that agree.
-        peers: The answers of the feed's peers, in their answer units.
+        peers: The answers of the feed's peers, in their answer units; where one has none, one of which the hub can't
+            measure a move.
     """
 
     time: int

@@ -214,6 +214,8 @@ def _of_peer(prepared: Prepared, fault: Fault, first: int, rng: random.Random) -
     if tick.answer is None:
         return None
     now, *rest = tick.peers
+    if terms.kind is Kind.RELATIVE and now <= 0:
+        return None
     if fault.kind == "peer_missing":
         if terms.kind is Kind.ABSOLUTE:
             return None

@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from oracle.core.encoding import Feature
 from oracle.core.gate import HoldPolicy
 from oracle.core.types import Kind
 from oracle.detectors.evaluation.caps import StaticCap
@@ -119,9 +120,13 @@ def test_a_recordings_peer_reaches_the_gate_as_the_hub_has_it() -> None:
     assert all(len(tick.peers) == 1 for tick in played.ticks)
     given = replace(played.recording.peers[0], sigma=77)
     assert prepare(replace(played.recording, peers=(given,)), FeedOptions()).feed.peers[0].sigma == 77
-    mute = replace(given, values=(None, None, *given.values[2:]))
-    later = prepare(replace(played.recording, peers=(mute,)), FeedOptions())
-    assert [tick.answer is None for tick in later.ticks[:3]] == [True, True, False], "the hub refuses such a report"
+    for kind in Kind:
+        values = (*given.values[:500], None, *given.values[501:])
+        mute = replace(given, kind=kind, sigma=10_000, values=values)
+        later = prepare(replace(played.recording, peers=(mute,)), FeedOptions())
+        table = later.history.table([Feature.PEER_MOVE_0, Feature.PEER_SEEN_0])[498:504]
+        assert table[:, 1].tolist() == [1, 1, 0, 0, 1, 1], "neither a move to nothing nor one from it can be measured"
+        assert later.ticks[500].answer is not None
 
 
 def test_the_peers_of_a_recording_are_checked() -> None:
