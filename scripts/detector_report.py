@@ -1,362 +1,306 @@
-"""Measure detectors for docs/detector-report.md: train on the first half of each series, evaluate on the second.
+"""Measure detectors for docs/detector-report.md: learn from the first half of each series, evaluate on the second.
 
-    python scripts/detector_report.py DATA [--out build/detector-report] [--docs docs]
+    python -m scripts.detector_report DATA [--out build/detector-report] [--docs docs]
 
-DATA is a folder with the recordings that SERIES names; they are not part of the project. For each series, each kind of
-detector is trained as `oracle detector train` does it, and evaluated as `oracle detector evaluate` does it. The output
-folder keeps the first half and the configuration of the training. With --docs the figures in the report are replaced.
+DATA is a folder with the recordings that `report_series` names; they are not part of the project. Each detector is
+replayed behind the whole gate, with the limits that it learnt in the first half, and scaled with hindsight so that at most
+HELD of 10,000 reports are held. The figures go to summary.json in the output folder; with --docs those in the report are
+replaced.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import multiprocessing
+import os
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from oracle.config import load_training
-from oracle.core.statistics import Rate, wilson
-from oracle.detectors.evaluation import plots
+import numpy as np
+
+from oracle.core.encoding import Feature
+from oracle.core.errors import DataError, OracleError
+from oracle.detectors import registry
 from oracle.detectors.evaluation.comparison import compare
-from oracle.detectors.evaluation.prepared import FeedOptions, prepare
-from oracle.detectors.evaluation.recording import Recording, load_recording
-from oracle.detectors.evaluation.report import write as write_report
-from oracle.detectors.evaluation.results import Comparison, Evaluation
+from oracle.detectors.evaluation.prepared import Prepared, prepare
+from oracle.detectors.evaluation.recording import Recording
+from oracle.detectors.evaluation.replay import Scoring
+from oracle.detectors.evaluation.results import PER
 from oracle.detectors.evaluation.trials import standard
-from oracle.detectors.evaluation.wording import duration, moment
-from oracle.detectors.interface import Detector
+from oracle.detectors.interface import Detector, Lesson, LessonSeries
 from oracle.detectors.kinds.quadratic import QuadraticModel
-from oracle.detectors.training.run import train, write
-
-BEGIN, END = "<!-- figures: scripts/detector_report.py -->", "<!-- end of figures -->"
-
-DETECTORS = ("cap", "arch", "arch+window", "mahalanobis", "autoencoder", "cross-source")
-SHOWN = "arch+window"
-"""The detector that the pictures show."""
-
-BUDGET = 2
-"""Objections per 10,000 windows of the first half. A false one can hold two reports, and the second half differs
-from the first, so about 5 of 10,000 reports are held."""
-
-
-@dataclass(frozen=True)
-class ReportedSeries:
-    """A recording and the feed that it is taken for.
-
-    Attributes:
-        other: Key of the series whose values are those of another asset.
-        trained: True if it is long enough to train on.
-    """
-
-    key: str
-    title: str
-    file: str
-    time: str
-    values: tuple[str, ...]
-    options: FeedOptions
-    other: str
-    trained: bool = True
-
-
-_HOURLY = FeedOptions(heartbeat=3_600, confirmations=2)
-_ROUNDS = replace(_HOURLY, decimals=0, confirm_delay=600)
-SERIES = (
-    ReportedSeries(
-        "eth-venues",
-        "ETH/USD, three venues, hourly",
-        "eth_usd_multivenue_1h_2019-12_2023-01.csv",
-        "unix",
-        ("bitfinex_ethusd", "binance_ethusdt", "ftx_ethusd"),
-        replace(_HOURLY, max_source_spread=Decimal(10_000)),
-        "eurusd",
-    ),
-    ReportedSeries(
-        "eurusd",
-        "EUR/USD, one source, hourly",
-        "oanda_eurusd_1h_2015_2018.csv",
-        "unix",
-        ("eurusd_mid",),
-        _HOURLY,
-        "eth-venues",
-    ),
-    ReportedSeries(
-        "chainlink-btc",
-        "BTC/USD, Chainlink's rounds",
-        "chainlink_btc_usd_rounds_2023-04_2024-01.csv",
-        "updated_at",
-        ("answer",),
-        _ROUNDS,
-        "chainlink-eth",
-    ),
-    ReportedSeries(
-        "chainlink-eth",
-        "ETH/USD, Chainlink's rounds",
-        "chainlink_eth_usd_rounds_2023-04_2024-01.csv",
-        "updated_at",
-        ("answer",),
-        _ROUNDS,
-        "chainlink-btc",
-    ),
-    ReportedSeries(
-        "chainlink-usdc",
-        "USDC/USD, Chainlink's rounds",
-        "chainlink_usdc_usd_rounds_2022-11_2023-03.csv",
-        "updated_at",
-        ("answer",),
-        replace(_ROUNDS, heartbeat=86_400),
-        "chainlink-btc",
-        trained=False,
-    ),
-)
-
+from oracle.detectors.training import reports
+from oracle.proving.imported import at_scales
+from oracle.sources.faults import Fault
+from scripts import report_baselines as baselines
+from scripts import report_networks as networks
+from scripts.report_faults import SPIKE, spikes
+from scripts.report_series import SERIES, ReportedSeries, available, with_peers
+from scripts.report_summary import figures_of
+from scripts.report_tables import BEGIN, END, tables
 
 HELD = 5
 """Reports held of 10,000, at most: the tables that compare detectors, not thresholds, scale all to this."""
 
+FIT = 0.7
+"""Share of the first half that coefficients are fitted to. Limits are set on all of it."""
+
+TRAINED: dict[str, dict[str, Any]] = {
+    "peers": {},
+    "peers with drift": {"drift": True},
+    "cap": {},
+    "arch": {},
+    "arch+window": {},
+    "mahalanobis": {},
+    "autoencoder": {},
+    "cross-source": {},
+}
+"""Detectors that are trained as `oracle detector train` does it: the type, and its options."""
+
+THOROUGH = ("peers", "peers-with-drift", "arch-window", "cross-source", registry.packaged().name)
+"""Detectors that are tried with all faults; the others only with spikes."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run.
+
+    Attributes:
+        data: The folder with the recordings.
+        count: Places for each fault.
+        seed: Seed of all draws.
+        baselines: False to leave out what needs the libraries of `report_baselines`.
+    """
+
+    data: Path
+    count: int
+    seed: int
+    baselines: bool
+
 
 @dataclass(frozen=True)
 class Measured:
-    """A series' figures: with the detectors as they were trained, and scaled with hindsight to HELD."""
+    """A series' figures: with the limits that were learnt, and scaled with hindsight to HELD."""
 
-    as_trained: Comparison
-    scaled: Comparison
+    learnt: dict[str, Any]
+    scaled: dict[str, Any]
+    about: dict[str, Any]
 
 
-def main() -> None:
+_recordings: dict[Path, dict[str, Recording]] = {}
+
+
+def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("build/detector-report"))
     parser.add_argument("--docs", type=Path, help="Folder of detector-report.md, whose figures are replaced.")
-    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="Series at the same time.")
     parser.add_argument("--only", action="append", help="Key of a series; more than once.")
-    parser.add_argument("--detector", action="append", choices=DETECTORS, help="Kind to train; more than once.")
-    arguments = parser.parse_args()
-    kinds = arguments.detector or DETECTORS
-    recordings = {series.key: read(series, arguments.data) for series in SERIES}
-    found: dict[str, Measured] = {}
-    for series in SERIES:
-        if arguments.only and series.key not in arguments.only:
-            continue
-        began = time.monotonic()
-        found[series.key] = evaluate(series, recordings, arguments.out, kinds, arguments.count, arguments.seed)
-        folder = arguments.out / series.key
-        write_report(found[series.key].as_trained, folder)
-        write_report(found[series.key].scaled, folder / "scaled")
-        print(f"{series.key}: {time.monotonic() - began:.0f} s, {folder / 'report.html'}", flush=True)
-    text = tables(found)
+    parser.add_argument("--without-baselines", action="store_true", help="Leave out PyOD, River, arch and networks.")
+    arguments = parser.parse_args(given)
+    settings = Settings(arguments.data, arguments.count, arguments.seed, not arguments.without_baselines)
+    try:
+        if settings.baselines:
+            baselines.require()
+        found = measure(settings, arguments.only or (), arguments.jobs)
+    except OracleError as error:
+        print(f"detector_report: {error}", file=sys.stderr)
+        return 1
     arguments.out.mkdir(parents=True, exist_ok=True)
+    summary = {key: dict(_beside(each)) for key, each in found.items()}
+    (arguments.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    about = {key: each.about for key, each in found.items()}
+    text = tables(summary, about)
     (arguments.out / "tables.md").write_text(text, encoding="utf-8")
+    (arguments.out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     if arguments.docs:
-        page = arguments.docs / "detector-report.md"
-        before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-        page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
-        for name, picture in pictures(found).items():
-            (arguments.docs / f"detector-report-{name}.png").write_bytes(picture)
+        publish(arguments.docs, summary, about, text)
+    return 0
 
 
-def read(series: ReportedSeries, data: Path) -> Recording:
-    """Return the whole recording."""
-    return load_recording(data / series.file, series.time, series.values, keep_last=True, name=series.key)
+def _beside(measured: Measured) -> Iterator[tuple[str, Any]]:
+    """Return each detector's scaled figures, with those of the learnt limits beside them."""
+    for name, figures in measured.scaled.items():
+        yield name, {**figures, "flips": measured.learnt[name]["flips"], "learnt_limits": measured.learnt[name]}
 
 
-def evaluate(
-    series: ReportedSeries, recordings: dict[str, Recording], out: Path, kinds: Sequence[str], count: int, seed: int
-) -> Measured:
-    """Train on the first half, if it is long enough, and evaluate on the second."""
-    others = recordings[series.other].venues.values()
-    other = tuple(value for value in next(iter(others)) if value is not None)
-    recording = replace(recordings[series.key], others=(other,))
-    options = series.options
-    detectors: list[Detector] = []
+def publish(docs: Path, summary: Mapping[str, Any], about: Mapping[str, Any], text: str) -> None:
+    """Replace the figures and the pictures of the report."""
+    from scripts.report_pictures import pictures
+
+    page = docs / "detector-report.md"
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    for name, picture in pictures(summary, about).items():
+        (docs / f"detector-report-{name}.png").write_bytes(picture)
+
+
+def measure(settings: Settings, only: Sequence[str], jobs: int) -> dict[str, Measured]:
+    """Return the figures of each series that the folder has, several series at the same time.
+
+    Raises:
+        DataError: The folder has no recording, or `only` names an unknown series.
+    """
+    recordings = recordings_of(settings.data)
+    if unknown := sorted(set(only) - {series.key for series in SERIES}):
+        raise DataError(f"there is no series {unknown[0]!r}; there are: {', '.join(series.key for series in SERIES)}")
+    chosen = [series for series in SERIES if series.key in recordings and (not only or series.key in only)]
+    # The longest first, so that all places end together.
+    order = sorted(chosen, key=lambda series: -len(recordings[series.key]))
+    with ProcessPoolExecutor(
+        max(1, jobs), multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    ) as pool:
+        learnt: Mapping[str, networks.Learnt] = {}
+        if settings.baselines:
+            pupils = [series for series in order if series.trained]
+            halves = dict(
+                zip((each.key for each in pupils), pool.map(half_of, pupils, [settings] * len(pupils)), strict=True)
+            )
+            learnt = networks.learn_all(halves, settings.seed)
+            print("the networks have learnt", flush=True)
+        futures = {series.key: pool.submit(evaluate, series, settings, learnt.get(series.key)) for series in order}
+        return {series.key: futures[series.key].result() for series in chosen}
+
+
+def recordings_of(data: Path) -> dict[str, Recording]:
+    """Return the recordings of a folder, read once in each process."""
+    if data not in _recordings:
+        _recordings[data] = available(data)
+    return _recordings[data]
+
+
+def prepared(series: ReportedSeries, settings: Settings) -> Prepared:
+    """Return a series with its peer, split into halves: a feed's parameters are found in the first."""
+    decimals = {each.key: each.options.decimals for each in SERIES}
+    recording = with_peers(series, recordings_of(settings.data), decimals)
+    return prepare(recording, series.options, "second-half" if series.trained else "all")
+
+
+def half_of(series: ReportedSeries, settings: Settings) -> np.ndarray:
+    """Return the windows of the first half, as the networks take them."""
+    return baselines.in_units(windows_of(prepared(series, settings), networks.FEATURES))
+
+
+def windows_of(of: Prepared, features: Sequence[Feature]) -> np.ndarray:
+    """Return the windows of the first half that have a whole past: int64 [count, features]."""
+    history = of.history
+    return history.table(features)[reports.FIRST_WINDOW : history.number(of.begin)]
+
+
+def evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt | None) -> Measured:
+    """Learn from the first half, if it is long enough, and evaluate on the second."""
+    began = time.monotonic()
+    of = prepared(series, settings)
+    detectors: list[Scoring] = [registry.packaged(), QuadraticModel.default()]
+    told: dict[str, str] = {}
     if series.trained:
-        for kind in kinds:
-            if kind == "cross-source" and len(series.values) == 1:
-                continue
-            detector, card = trained(series, recording, kind, out / series.key)
-            options = replace(options, sigma=card["data"]["sigma"], heartbeat=card["data"]["heartbeat"])
-            detectors.append(detector)
-    detectors.append(QuadraticModel.default())
-    prepared = prepare(recording, options, "second-half" if series.trained else "all")
-    progress = lambda step: print(f"  {step}", flush=True)  # noqa: E731
-    as_trained = compare(detectors, prepared, standard(), count=count, seed=seed, progress=progress)
-    sized = [fault for fault in standard() if fault.group in ("spike", "pair", "drift")]
-    scaled = compare(detectors, prepared, sized, count=count, seed=seed, curve=False, scale_to=HELD, progress=progress)
-    return Measured(as_trained, scaled)
+        detectors += trained(series, of, settings.seed, told)
+        if settings.baselines:
+            detectors += scored(of, settings.seed, learnt)
+    full = [detector for detector in detectors if detector.name in THOROUGH]
+    rest = [detector for detector in detectors if detector.name not in THOROUGH]
+    sized = spikes(series.sizes)
+    every = (*sized, *(fault for fault in standard() if fault.group != SPIKE))
+    scaled = {**judged(full, of, every, settings, HELD), **judged(rest, of, sized, settings, HELD)}
+    found = judged(detectors, of, sized, settings, None)
+    feed, history = of.feed, of.history
+    about = {
+        "title": series.title,
+        "sizes": list(series.sizes),
+        "reports": len(history) - history.number(of.begin),
+        "from": int(history.ticks[history.number(of.begin)].time),
+        "to": int(history.ticks[-1].time),
+        "sigma_ppm": feed.sigma,
+        "peer": series.peer,
+        "correlation": correlation(of),
+        "heartbeat": feed.heartbeat,
+        "confirmations": feed.policy.confirmations,
+        "confirm_delay": feed.policy.confirm_delay,
+        "max_repeats": feed.policy.max_repeats,
+        "left_out": told,
+        "seconds": round(time.monotonic() - began),
+    }
+    print(f"{series.key}: {about['seconds']} s", flush=True)
+    order = [detector.name for detector in detectors]
+    return Measured({name: found[name] for name in order}, {name: scaled[name] for name in order}, about)
 
 
-def trained(series: ReportedSeries, recording: Recording, kind: str, folder: Path) -> tuple[Detector, dict[str, Any]]:
-    """Train a detector of a type on the first half, with a configuration that is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    half = folder / "first-half.csv"
-    with half.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["time", *series.values])
-        for row in range(len(recording) // 2):
-            said = [values[row] for values in recording.venues.values()]
-            # A value needs two venues, or the only one.
-            if sum(value is not None for value in said) >= min(2, len(said)):
-                writer.writerow([recording.times[row], *("" if value is None else f"{value:f}" for value in said)])
-    name = kind.replace("+", "-")
-    config = folder / f"{name}.toml"
-    config.write_text(
-        f"""seed = 1
-
-[data]
-file = "first-half.csv"
-value_columns = {json.dumps(list(series.values))}
-decimals = {series.options.decimals}
-heartbeat = {series.options.heartbeat}
-max_gap = 1000
-
-[detector]
-type = "{kind}"
-name = "{name}"
-
-[split]
-train = 0.7
-validation = 0.25
-
-[budget]
-false_holds_per_10k = {BUDGET}
-""",
-        encoding="utf-8",
+def judged(
+    detectors: Sequence[Scoring], of: Prepared, faults: Sequence[Fault], settings: Settings, scale_to: float | None
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of detectors on a series, each beside its cap."""
+    if not detectors:
+        return {}
+    return figures_of(
+        compare(detectors, of, faults, count=settings.count, seed=settings.seed, curve=False, scale_to=scale_to)
     )
-    made = train(load_training(config))
-    write(made, folder / "models")
-    return made.detector, dict(made.card)
 
 
-# --- the figures ------------------------------------------------------------------------------------------------------
+def correlation(of: Prepared) -> float | None:
+    """Return how closely the feed's moves go with its peer's in the first half; None if it has none."""
+    if not of.feed.peers:
+        return None
+    moves = windows_of(of, (Feature.MOVE, Feature.PEER_MOVE_0))
+    return round(float(np.corrcoef(moves.T)[0, 1]), 3)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [" | ".join(header), " | ".join("---" if index == 0 else "---:" for index in range(len(header)))]
-    return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(row) for row in rows)])
+def trained(series: ReportedSeries, of: Prepared, seed: int, told: dict[str, str]) -> list[Detector]:
+    """Return a detector of each type; `told` gets the reasons why others are left out."""
+    windows = [tuple(row) for row in windows_of(of, reports.FEATURES).tolist()]
+    fit = int(len(windows) * FIT)
+    feed = of.feed
+    part = LessonSeries(
+        series.key,
+        feed.kind,
+        feed.sigma,
+        feed.heartbeat,
+        len(feed.peers),
+        len(series.values),
+        slice(0, fit),
+        slice(0, len(windows)),
+    )
+    # Less than one window can't be allowed.
+    budget = max(Fraction(HELD, PER), Fraction(1, len(windows)))
+    lesson = Lesson(windows[:fit], windows, reports.FEATURES, budget, seed, (part,))
+    found = []
+    for kind, options in TRAINED.items():
+        type_, name = kind.split(" ")[0], kind.replace("+", "-").replace(" ", "-")
+        if type_ == "cross-source" and len(series.values) == 1:
+            continue
+        lowering = {"lower": at_scales} if type_ == "autoencoder" else {}
+        try:
+            found.append(registry.trainer_class(type_)(**lowering, **options).fit(name, lesson))
+        except DataError as error:
+            told[name] = str(error)
+    return found
 
 
-def percent(rate: Rate) -> str:
-    return "–" if rate.share is None else f"{rate.share * 100:.0f}"
-
-
-def tables(found: dict[str, Measured]) -> str:
-    """Return all figures of the report, as Markdown."""
-    titles = {series.key: series.title for series in SERIES}
-    parts = []
-    for key, measured in found.items():
-        comparison = measured.as_trained
-        feed, recording = comparison.prepared.feed, comparison.prepared.recording
-        parts.append(
-            f"## {titles[key]}\n\n`{key}`: the last {comparison.prepared.evaluated:,} of {len(recording):,} reports, "
-            f"{moment(recording.times[comparison.prepared.begin])[:10]} to "
-            f"{moment(recording.times[-1])[:10]}; sigma {feed.sigma:,} ppm, at most {feed.policy.max_repeats} "
-            f"repeats, {feed.policy.confirmations} confirmations over {feed.policy.confirm_delay:,} s."
-        )
-        parts.append(clean_table(comparison))
-        parts.append(fault_table(comparison, COLUMNS))
-        parts.append(
-            f"The same, with all limits scaled with hindsight so that at most {HELD} of 10,000 reports are held:"
-        )
-        parts.append(fault_table(measured.scaled, SIZED))
-    return "\n\n".join(parts) + "\n"
-
-
-def clean_table(comparison: Comparison) -> str:
-    rows = []
-    for evaluation in comparison.all:
-        shocks = evaluation.shocks
-        worst = max(shocks, key=lambda shock: (shock.held, shock.held_s))
-        rate, flips = evaluation.false_holds, evaluation.flips
-        rows.append(
-            [
-                "– its cap" if evaluation.matched else f"**{evaluation.name}**",
-                f"{(rate.share or 0) * 10_000:.1f}",
-                f"{rate.low * 10_000:.1f}–{rate.high * 10_000:.1f}",
-                f"{sum(shock.held > 0 for shock in shocks)} of {len(shocks)}",
-                f"{worst.held} ({duration(worst.held_s)})" if worst.held else "0",
-                f"{evaluation.longest} ({duration(evaluation.longest_s)})" if evaluation.longest else "0",
-                "" if flips is None else f"{flips.hits} of {flips.of:,}",
-            ]
-        )
-    header = [
-        "",
-        "false holds per 10,000",
-        "95 % interval",
-        "largest moves held",
-        "longest of these holds, rounds",
-        "longest hold, rounds",
-        "flips",
+def scored(of: Prepared, seed: int, learnt: networks.Learnt | None) -> list[baselines.Baseline]:
+    """Return what a data scientist would take, and the networks that learnt from all first halves."""
+    features = baselines.kept_features(len(of.feed.peers))
+    half = baselines.in_units(windows_of(of, features))
+    budget = HELD / PER
+    found = [
+        baselines.graded(name, features, make(half, seed), half, budget) for name, make in baselines.BASELINES.items()
     ]
-    return table(header, rows)
-
-
-COLUMNS = (
-    ("gross", ("decimal_shift", "zero", "negative", "wrong_asset")),
-    *((f"spike {size} %", (f"spike_{size}",)) for size in (1, 2, 3, 5, 10, 20)),
-    ("spike pairs", ("spike_pair_2", "spike_pair_5", "spike_pair_10")),
-    ("stuck", ("stuck", "repeated")),
-    ("delayed", ("delayed",)),
-    *((f"drift {speed} %", (f"drift_{speed}",)) for speed in ("0.1", "0.2", "0.5", "1", "2")),
-    ("lying source", ("source_lies_1", "source_lies_5", "source_lies_50", "source_shift", "source_zero")),
-)
-
-
-SIZED = tuple(column for column in COLUMNS if column[1][0].startswith(("spike", "drift")))
-
-
-def fault_table(comparison: Comparison, columns: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Return recall in percent: bold where a detector is above its cap beyond both intervals, struck where below."""
-    rows = []
-    for evaluation in comparison.all:
-        row = ["– its cap" if evaluation.matched else f"**{evaluation.name}**"]
-        for _, kinds in columns:
-            rate = pooled(evaluation, kinds)
-            text = percent(rate)
-            if not evaluation.matched and rate.of:
-                cap = pooled(comparison.cap_of(evaluation), kinds)
-                text = f"**{text}**" if rate.low > cap.high else f"~~{text}~~" if rate.high < cap.low else text
-            row.append(text)
-        crash = evaluation.fault("flash_crash")
-        if crash is not None:
-            row.append(f"{crash.held:.1f} (at most {crash.held_max})")
-        rows.append(row)
-    last = ["flash crash, rounds held"] if len(rows[0]) > len(columns) + 1 else []
-    return table(["% held", *(name for name, _ in columns), *last], rows)
-
-
-def pooled(evaluation: Evaluation, kinds: Sequence[str]) -> Rate:
-    rates = [fault.recall for fault in evaluation.faults if fault.kind in kinds]
-    return wilson(sum(rate.hits for rate in rates), sum(rate.of for rate in rates))
-
-
-def pictures(found: dict[str, Measured]) -> dict[str, bytes]:
-    """Draw the detector SHOWN beside its cap for each series, and the holds of the first series."""
-    drawn: dict[str, bytes] = {}
-    titles = {series.key: series.title for series in SERIES}
-    keys = [series.key for series in SERIES if series.trained and series.key in found]
-    scaled = {titles[key]: only(found[key].scaled) for key in keys}
-    chosen = {titles[key]: only(found[key].as_trained) for key in keys}
-    drawn["recall"] = plots.panels(scaled, plots.SPIKES)
-    drawn["drift"] = plots.panels(scaled, plots.DRIFTS)
-    drawn["curve"] = plots.curves(chosen)
-    drawn["series"] = plots.draw(found[keys[0]].as_trained)["series"]
-    return drawn
-
-
-def only(comparison: Comparison) -> Comparison:
-    """Return the comparison with the detector SHOWN alone."""
-    name = SHOWN.replace("+", "-")
-    shown = [evaluation for evaluation in comparison.evaluations if evaluation.name == name]
-    # All caps have one curve, which the first of them carries.
-    curve = comparison.caps[0].curve
-    caps = [replace(comparison.cap_of(evaluation), curve=curve) for evaluation in shown]
-    return replace(comparison, evaluations=tuple(shown), caps=tuple(caps))
+    if learnt is not None:
+        half = baselines.in_units(windows_of(of, networks.FEATURES))
+        found += [
+            baselines.graded(name, networks.FEATURES, networks.OfSeries(model, learnt.terms), half, budget)
+            for name, model in learnt.models.items()
+        ]
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from oracle.cli.detector.recordings import recording_of, recording_options
 from oracle.cli.options import FILE, FOLDER, json_option
 from oracle.core.encoding import Feature
 from oracle.core.errors import DataError
@@ -17,7 +17,6 @@ from oracle.core.errors import DataError
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
     from oracle.detectors.evaluation.prepared import FeedOptions
-    from oracle.detectors.evaluation.recording import Recording
     from oracle.detectors.evaluation.replay import Scoring
     from oracle.detectors.interface import Detector
     from oracle.sources.faults import Fault
@@ -25,22 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("models", metavar="MODEL...", nargs=-1)
-@click.option("--data", type=FILE, help="Recording to replay: a CSV file with a header.")
-@click.option("--series", help="Packaged series to replay, from the demo extra: sp500, nasdaq, wti, vix.")
-@click.option("--time-column", help="Header of the times (default: found by its name).")
-@click.option(
-    "--value-column", "value_columns", multiple=True, help="Header of the values; may be repeated: one for each venue."
-)
-@click.option(
-    "--keep-last", is_flag=True, help="Take the last of several rows with the same time, instead of refusing them."
-)
-@click.option(
-    "--other",
-    "others",
-    type=FILE,
-    multiple=True,
-    help="Recording of another asset, for the fault wrong_asset; may be repeated.",
-)
+@recording_options
 @click.option(
     "--part",
     type=click.Choice(["second-half", "all"]),
@@ -155,7 +139,7 @@ def evaluate(
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
     plots.require()
-    recording = _recording(options)
+    recording = recording_of(options)
     prepared = prepare(recording, _feed_options(options), part)
     faults = _faults(names, faults_file)
     detectors = [_detector(model) for model in models]
@@ -176,24 +160,6 @@ def evaluate(
         return
     print_comparison(comparison, console)
     console.print(f"written: {', '.join(str(path) for path in written)}", highlight=False)
-
-
-def _recording(options: dict[str, Any]) -> Recording:
-    from oracle.detectors.evaluation.recording import load_packaged, load_recording
-
-    if (options["data"] is None) == (options["series"] is None):
-        raise click.UsageError("name what to replay: --data FILE, or --series NAME")
-    if options["series"] is not None:
-        found = load_packaged(options["series"])
-    else:
-        found = load_recording(
-            options["data"], options["time_column"], options["value_columns"], keep_last=options["keep_last"]
-        )
-    others = []
-    for path in options["others"]:
-        other = load_recording(path, keep_last=True)
-        others.append(tuple(value for value in next(iter(other.venues.values())) if value is not None))
-    return replace(found, others=tuple(others))
 
 
 def _feed_options(options: dict[str, Any]) -> FeedOptions:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from oracle.cli.detector.recordings import named
 from oracle.cli.options import (
     DEFAULT_CONFIG,
     FILE,
@@ -19,13 +19,6 @@ from oracle.cli.options import (
 )
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
-
-
-def named(told: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Return the parts of NAME=WHAT; without a name, an empty one."""
-    for each in told:
-        name, equals, what = each.partition("=")
-        yield (name, what) if equals else ("", each)
 
 
 @click.command("train")
