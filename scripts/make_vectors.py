@@ -36,7 +36,6 @@ from oracle.core.encoding import (
     move,
     near,
     peer_move,
-    peers_needed,
     score_ratio,
     spread,
     to_field,
@@ -128,6 +127,12 @@ def _ratios(rng: random.Random) -> list[tuple[int, ...]]:
         (INT128_MAX, 1),
         (-INT128_MAX, 1),
         (INT128_MAX, 2**128 - 1),
+        (1, 2**128 - 1),
+        (-1, 2**128 - 1),
+        (2, 2),
+        (-2, 2),
+        (1, 1_001),
+        (1_999, 1_000),
         (SCORE_RATIO_MAX, 1_000),
         (SCORE_RATIO_MAX + 1, 1_000),
         (-SCORE_RATIO_MAX - 1, 1_000),
@@ -293,13 +298,13 @@ def _window(rng: random.Random, listed: Sequence[Feature], rounds: int) -> dict[
         state = replace(state, returns=tuple(rng.choice([-CLIP, CLIP, 0]) for _ in range(RING_SIZE)))
     peers = [
         PeerAnswer(rng.choice(list(Kind)), rng.randint(1, 50_000), rng.randint(-10, 10**7))
-        for _ in range(rng.randint(peers_needed(listed), 2))
+        for _ in range(rng.randint(0, 2))
     ]
     kept = state.peer_answers[: len(peers)]
     for index, before in enumerate(kept):
         if rng.random() < 0.7:
             peers[index] = replace(peers[index], answer=before + before // rng.randint(20, 500))
-    state = replace(state, peer_answers=kept)
+    state = replace(state, peers=state.peers[: len(peers)], peer_answers=kept)
     found = features(state, answer, observed_at, listed, tolerance=tolerance, spread=apart, count=count, peers=peers)
     scalars = {
         "kind": int(kind),

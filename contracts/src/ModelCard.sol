@@ -187,8 +187,7 @@ contract ModelCard is IModelCard {
                 if (!Code.isContract(verifier) || verifier.codehash != found.codeHashes[i]) {
                     revert VerifierChanged(verifier);
                 }
-                return
-                    CircuitSlot.pack(verifier, found.bindsModel, 0, found.features.length, found.outputs, 1, batchSize);
+                return CircuitSlot.pack(verifier, found.bindsModel, found.features.length, found.outputs, 1, batchSize);
             }
         }
         revert NoSuchCircuit(batchSize);

@@ -110,7 +110,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
 
     /// @inheritdoc IZkOracle
     function submitShadow(Submission calldata submission) external override {
-        (Listed[] memory listed, Circuit circuit) = _judge(submission, true);
+        (Listed[] memory listed,) = _judge(submission, true);
         for (uint256 i = 0; i < listed.length; ++i) {
             Listed memory each = listed[i];
             if (!each.isDue) continue;
@@ -121,7 +121,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
                     answer: each.answer,
                     observedAt: submission.observedAt,
                     modelNumber: submission.modelNumber,
-                    scoreRatio: Instances.scoreRatio(each.score, circuit.scoreUnit()),
+                    anomalous: each.score > 0,
                     scores: each.scores
                 })
             );
@@ -395,6 +395,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         table[Features.SPREAD] = each.spread;
         table[Features.COUNT] = each.count;
         table[Features.VARIANCE] = each.track.variance() >> Features.VARIANCE_FRACTION_BITS;
+        // One table serves all feeds. A feed never sees a peer that it does not have, nor one of the feed before it.
+        (table[Features.PEER_MOVE], table[Features.PEER_SEEN]) = (0, 0);
+        (table[Features.PEER_MOVE + 1], table[Features.PEER_SEEN + 1]) = (0, 0);
         if (config.peers() != 0) _derivePeers(feedIds, each, listed, table);
     }
 
@@ -423,22 +426,17 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
     ) internal view {
         Feed storage feed = Stores.feedAt(each.slot);
         int128[2] memory answers;
-        uint256 kept = feed.peerAnswers;
-        for (uint256 k = 0; k < Features.MAX_PEERS; ++k) {
-            int256 moved = 0;
-            bool isSeen = false;
-            if (k < each.config.peers()) {
-                bytes32 peerId = feed.peers[k];
-                uint256 found = Answers.indexOf(feedIds, peerId);
-                if (found == listed.length) revert PeerMissing(each.feedId, peerId);
-                Listed memory peer = listed[found];
-                answers[k] = peer.answer;
-                if (each.roundId != 1) {
-                    (moved, isSeen) = Features.peerMove(
-                        peer.config.relative(), peer.config.sigma(), peer.answer, PairSlot.at(kept, k)
-                    );
-                }
-            }
+        (uint256 kept, uint256 count) = (feed.peerAnswers, each.config.peers());
+        for (uint256 k = 0; k < count; ++k) {
+            bytes32 peerId = feed.peers[k];
+            uint256 found = Answers.indexOf(feedIds, peerId);
+            if (found == listed.length) revert PeerMissing(each.feedId, peerId);
+            Listed memory peer = listed[found];
+            answers[k] = peer.answer;
+            // Before the feed's first round, nothing is kept that a peer's move could be measured from.
+            if (each.roundId == 1) continue;
+            (int256 moved, bool isSeen) =
+                Features.peerMove(peer.config.relative(), peer.config.sigma(), peer.answer, PairSlot.at(kept, k));
             table[Features.PEER_MOVE + k] = Instances.toField(moved);
             table[Features.PEER_SEEN + k] = isSeen ? 1 : 0;
         }

@@ -129,16 +129,15 @@ contract ZkOracleLens is IZkOracleLens {
     function shadow(IZkOracle hub, bytes32 feedId) external view override returns (IZkOracle.ShadowTally memory tally) {
         // slither-disable-next-line unused-return -- it reverts if there is no such feed
         HubReader.config(hub, feedId);
-        bytes32[] memory words = HubReader.words(hub, HubReader.feedSlot(feedId) + 7, 3);
-        uint256 counts = uint256(words[2]);
+        bytes32[] memory words = HubReader.words(hub, HubReader.feedSlot(feedId) + 7, 2);
+        uint256 counts = uint256(words[1]);
         tally.modelNumber = _proposals(uint256(words[0])).model;
         // forge-lint: disable-start(unsafe-typecast) -- each cast takes a field from the word
-        tally.minCompared = uint32(uint256(words[1]) >> 224);
-        tally.maxDistance = uint32(counts);
-        tally.distance = uint32(counts >> 32);
-        tally.reports = uint32(counts >> 64);
-        tally.compared = uint32(counts >> 96);
-        tally.disagreements = uint32(counts >> 128);
+        tally.reports = uint32(counts);
+        tally.compared = uint32(counts >> 32);
+        tally.disagreements = uint32(counts >> 64);
+        tally.minCompared = uint32(counts >> 96);
+        tally.maxDisagreements = uint32(counts >> 128);
         // forge-lint: disable-end(unsafe-typecast)
     }
 

@@ -256,7 +256,7 @@ contract FeaturesTest is Test {
             codes[i] = bytes1(uint8(list[i]) % uint8(Features.CODES));
             if (i < Features.PAST) table[i] = uint256(keccak256(abi.encode(seed, i)));
         }
-        Circuit circuit = CircuitSlot.pack(address(1), seed % 2 == 0, 0, length, 1, 1, 4);
+        Circuit circuit = CircuitSlot.pack(address(1), seed % 2 == 0, length, 1, 1, 4);
         uint256[] memory instances = new uint256[](1 + 4 * (length + 1));
         // forge-lint: disable-next-line(unsafe-typecast) -- it fits
         Instances.writeWindow(instances, circuit, index, bytes32(codes), table, ring);
@@ -301,7 +301,7 @@ contract FeaturesTest is Test {
     /// @dev The scores of one window go to their own place, and the largest is known.
     function testFuzz_scoresOfOneWindow(int128[6] memory scores, uint256 index) public view {
         index = bound(index, 0, 2);
-        Circuit circuit = CircuitSlot.pack(address(1), true, 0, 3, 2, 1, 4);
+        Circuit circuit = CircuitSlot.pack(address(1), true, 3, 2, 1, 4);
         bytes memory packed;
         for (uint256 i = 0; i < 6; ++i) {
             if (scores[i] == type(int128).min) scores[i] = 0;
@@ -351,7 +351,7 @@ contract FeaturesTest is Test {
     {
         batch = uint8(bound(batch, 1, 16));
         outputs = uint8(bound(outputs, 1, 3));
-        Circuit circuit = CircuitSlot.pack(address(1), binds, 0, 5, outputs, 1, batch);
+        Circuit circuit = CircuitSlot.pack(address(1), binds, 5, outputs, 1, batch);
         (bytes memory data, uint256[] memory instances) = Instances.openCall(circuit, 77, proof);
         assertEq(instances.length, (binds ? 1 : 0) + uint256(batch) * (5 + outputs));
         if (binds) assertEq(instances[0], 77);

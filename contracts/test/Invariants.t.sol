@@ -274,6 +274,8 @@ contract InvariantsTest is OracleTest {
         assertGt(handler.frozenGaps(), 10, "frozen");
         assertGt(handler.references(), 50, "references");
         assertGt(handler.missingAnswers(), 50, "missing");
+        assertGt(handler.seenPeers(), 50, "seen peers");
+        assertGt(handler.afterMore(), 10, "after a feed with more peers");
         assertGt(handler.forgeries(), 15, "forgeries");
         assertGt(handler.shadows(), 0, "shadows");
         assertGt(handler.epochs(), 1, "epochs");

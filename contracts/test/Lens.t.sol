@@ -227,7 +227,7 @@ contract LensTest is OracleTest {
         _report(feedId, PRICE / 2 + 1, 7);
         state = lens.feedState(hub, feedId);
         (held.answer, held.observedAt, held.confirmations, held.scoreRatio, held.anomalies) =
-        (PRICE / 2 + 1, heldAt + 100, 1, 0, 2);
+        (PRICE / 2 + 1, heldAt + 100, 1, 1, 2);
         assertEq(abi.encode(state.held), abi.encode(held));
 
         vm.prank(GUARDIAN);
@@ -296,7 +296,7 @@ contract LensTest is OracleTest {
         });
         assertEq(abi.encode(lens.proposals(hub, feedId)), abi.encode(expected));
         IZkOracle.ShadowTally memory tally;
-        (tally.modelNumber, tally.minCompared, tally.maxDistance) = (second, 11, 22);
+        (tally.modelNumber, tally.minCompared, tally.maxDisagreements) = (second, 11, 22);
         assertEq(abi.encode(lens.shadow(hub, feedId)), abi.encode(tally));
         skip(DELAY);
         vm.prank(ADMIN);
@@ -310,7 +310,7 @@ contract LensTest is OracleTest {
         }
         skip(60);
         _shadow(second, PRICE, -1);
-        (tally.reports, tally.compared, tally.disagreements, tally.distance) = (4, 2, 1, 4_000);
+        (tally.reports, tally.compared, tally.disagreements) = (4, 2, 1);
         assertEq(abi.encode(lens.shadow(hub, feedId)), abi.encode(tally));
         vm.startPrank(ADMIN);
         hub.proposeModel(feedId, second, 0, 0);
@@ -519,7 +519,7 @@ contract LensTest is OracleTest {
         hub.proposeModel(feedId, second, 5, 6);
         _report(feedId, PRICE, -1);
         skip(60);
-        _shadow(second, PRICE / 2, -300_000);
+        _shadow(second, PRICE / 2, 300_000);
         _report(feedId, PRICE / 2, 1);
         slot = _entry(STORE + 1, uint256(feedId));
         assertEq(_word(slot) & 4, 4);
@@ -529,9 +529,9 @@ contract LensTest is OracleTest {
         assertEq(_word(slot + 4), 0);
         assertEq(_word(slot + 7), (uint256(second) << 192) | (_now() - 60 + DELAY));
         // forge-lint: disable-next-line(unsafe-typecast) -- it fits
-        uint256 expected = (uint256(2 ** 24 - 300) << 192) | (2 << 160) | (uint256(_now()) << 128) | uint128(PRICE / 2);
-        assertEq(_word(slot + 8), (5 << 224) | (1 << 216) | expected);
-        assertEq(_word(slot + 9), (1 << 64) | 6);
+        uint256 expected = (2 << 160) | (uint256(_now()) << 128) | uint128(PRICE / 2);
+        assertEq(_word(slot + 8), (6 << 128) | (5 << 96) | 1);
+        assertEq(_word(slot + 9), (1 << 200) | (1 << 192) | expected);
     }
 
     function _peerAnswer(bytes32 peer, bytes32[] memory ids) internal pure returns (int128) {

@@ -376,27 +376,113 @@ contract PeersTest is OracleTest {
         _expectInvalid(config);
     }
 
-    function test_modelThatNeedsMorePeersThanAFeedHas() public {
-        bytes memory expected = abi.encodeWithSelector(IZkOracle.InvalidModel.selector, "peers");
+    // Feeds without peers
+
+    /// @dev The model looks for two peers. A feed has none of them, or the first alone: what it lacks is 0, in rounds and
+    /// holds, and whatever the feeds before it in the submission see.
+    function test_aFeedNeverSeesAPeerThatItLacks() public {
+        bytes32[] memory ids = _mixed();
+        Draft memory draft = _mixedDraft(ids, PRICE, 50e8, 700);
+        for (uint256 i = 0; i < 5; ++i) {
+            if (_isDue(draft, i)) assertEq(_window(draft, i, hex"05070608"), _four(0, 0, 0, 0));
+        }
+        _submit(draft);
+        skip(HEARTBEAT);
+        draft = _mixedDraft(ids, PRICE, 51e8, 450);
+        uint256 after_ = 0;
+        for (uint256 i = 0; i < 5; ++i) {
+            if (!_isDue(draft, i)) continue;
+            uint256 peers = lens.feedState(hub, ids[i]).peers.length;
+            assertEq(
+                _window(draft, i, hex"05070608"),
+                peers == 0 ? _four(0, 0, 0, 0) : peers == 1 ? _four(2_000, 1, 0, 0) : _four(2_000, 1, -2_500, 1)
+            );
+            // A feed with fewer peers comes after one with more. Else this test would show nothing.
+            if (peers < 2 && own < ids[i]) ++after_;
+        }
+        assertEq(after_, 2);
+        _submit(draft);
+    }
+
+    /// @dev No proof of what another feed of the submission sees is taken for a feed without peers.
+    function test_noPeerCanBeLentToAFeedWithoutOne() public {
+        bytes32[] memory ids = _mixed();
+        _submit(_mixedDraft(ids, PRICE, 50e8, 700));
+        skip(HEARTBEAT);
+        Draft memory draft = _mixedDraft(ids, PRICE, 51e8, 450);
+        IZkOracle.Submission memory submission = _signed(draft);
+        int256[][] memory windows = new int256[][](3);
+        for (uint256 k = MOVES; k < MOVES + 4; ++k) {
+            uint256 at = 0;
+            for (uint256 i = 0; i < 5; ++i) {
+                if (!_isDue(draft, i)) continue;
+                windows[at] = _window(draft, i, ALL_FEATURES);
+                if (ids[i] != own) windows[at][k] = _window(draft, _placeOf(ids, own), ALL_FEATURES)[k];
+                ++at;
+            }
+            submission.proof = _proof(_statement(77, windows, draft.scores, 4));
+            vm.expectRevert(IZkOracle.ProofRejected.selector);
+            hub.submit(submission);
+        }
+        _submit(draft);
+    }
+
+    /// @dev A model that looks for peers may take the place of one that does not, and the other way round.
+    function test_aFeedWithoutPeersMayTakeAnyModel() public {
+        _report(feedId, PRICE, -1);
         vm.startPrank(ADMIN);
-        vm.expectRevert(expected);
-        hub.addFeed(_config("none", IZkOracle.Kind.RELATIVE, solo), squinter);
-        vm.expectRevert(expected);
-        hub.addFeed(_withPeers("one", solo, left, 0), seer);
-        vm.expectRevert(expected);
-        hub.proposeModel(feedId, squinter, 0, 0);
-        bytes32 id = hub.addFeed(_withPeers("one", solo, left, 0), squinter);
-        vm.expectRevert(expected);
-        hub.proposeModel(id, seer, 0, 0);
-        hub.proposeModel(id, modelNumber, 0, 0);
-        hub.proposeModel(own, squinter, 0, 0);
-        // The second peer alone counts as two: places are fixed.
-        uint32 second = _addArchitecture(hex"0008", 1, true);
-        uint16 number = _addModel(79, second, bytes32(0), SCORE_UNIT);
-        vm.expectRevert(expected);
-        hub.proposeModel(id, number, 0, 0);
-        hub.proposeModel(own, number, 0, 0);
+        hub.proposeModel(feedId, seer, 0, 0);
+        skip(DELAY);
+        hub.activateModel(feedId);
         vm.stopPrank();
+        Draft memory draft = _draft(feedId, PRICE, -1);
+        draft.modelNumber = seer;
+        assertEq(_window(draft, 0, hex"05070608"), _four(0, 0, 0, 0));
+        _submit(draft);
+        assertEq(lens.feedState(hub, feedId).roundId, 2);
+        assertEq(lens.feedState(hub, feedId).peerAnswers.length, 0);
+    }
+
+    /// @dev A feed with two peers, one with the first of them and one without any, whose ids come after it, and the peers.
+    function _mixed() internal returns (bytes32[] memory ids) {
+        (string memory one, string memory none) = (_after("one", own), _after("none", own));
+        ids = new bytes32[](5);
+        vm.startPrank(ADMIN);
+        ids[0] = hub.addFeed(_withPeers(one, solo, left, 0), seer);
+        ids[1] = hub.addFeed(_config(none, IZkOracle.Kind.RELATIVE, solo), seer);
+        vm.stopPrank();
+        (ids[2], ids[3], ids[4]) = (own, left, right);
+        _sort(ids);
+    }
+
+    function _mixedDraft(bytes32[] memory ids, int128 answer, int128 first, int128 second)
+        internal
+        view
+        returns (Draft memory draft)
+    {
+        (int128[] memory answers, int256[] memory scores) = (new int128[](5), new int256[](5));
+        for (uint256 i = 0; i < 5; ++i) {
+            answers[i] = ids[i] == left ? first : ids[i] == right ? second : answer;
+            scores[i] = -1;
+        }
+        draft = _draftOf(ids, answers, scores, 1);
+        draft.modelNumber = seer;
+        _refer(draft, _placeOf(ids, left));
+        _refer(draft, _placeOf(ids, right));
+    }
+
+    function _isDue(Draft memory draft, uint256 index) internal pure returns (bool) {
+        return draft.roundIds[index] != 0;
+    }
+
+    function _placeOf(bytes32[] memory ids, bytes32 id) internal pure returns (uint256 place) {
+        while (ids[place] != id) ++place;
+    }
+
+    /// @dev A description whose feed comes after another one.
+    function _after(string memory start, bytes32 other) internal pure returns (string memory description) {
+        description = start;
+        while (keccak256(bytes(description)) < other) description = string.concat(description, "+");
     }
 
     function _expectInvalid(IZkOracle.FeedConfig memory config) internal {

@@ -58,6 +58,8 @@ abstract contract Quorums is OracleTest {
     uint256 public references;
     uint256 public frozenGaps;
     uint256 public missingAnswers;
+    uint256 public seenPeers;
+    uint256 public afterMore;
 
     /// @dev The hub is there already: a model can't be added in the transaction of its architecture, and each call of
     /// the handler is one transaction.
@@ -75,14 +77,16 @@ abstract contract Quorums is OracleTest {
             pool[i] = keys[i];
         }
         vm.startPrank(ADMIN);
-        // Three feeds that all see each other, with a quorum of one, and one alone, with a quorum of three.
+        // Three feeds with a quorum of one and a model that looks for two peers. They have two, one and none, so each may
+        // come after one that has more. And one feed alone, with a quorum of three.
         _committees[0].quorum = 1;
         _committees[1].quorum = 3;
         for (uint256 c = 0; c < 2; ++c) {
             _committees[c].id = hub.addCommittee(_choose(c, c, 4), _committees[c].quorum);
             _committees[c].epoch = 1;
         }
-        string[4] memory names = ["a", "b", "c", "alone"];
+        // In the order of their ids: a feed with fewer peers comes after one with more.
+        string[4] memory names = ["a", "b", "d", "alone"];
         for (uint256 i = 0; i < FEEDS; ++i) {
             ids[i] = keccak256(bytes(names[i]));
         }
@@ -102,10 +106,7 @@ abstract contract Quorums is OracleTest {
         config.maxRepeats = i == 1 ? 2 : 0;
         // So much time may be between the two clocks.
         config.maxAge = 3 * CONFIRM_DELAY;
-        if (c == 0) {
-            config.peers = new bytes32[](2);
-            (config.peers[0], config.peers[1]) = (ids[(i + 1) % 3], ids[(i + 2) % 3]);
-        }
+        config.peers = _peerIds(i);
         Rules.Feed storage feed = _feeds[i];
         (feed.isRelative, feed.sigma, feed.maxRepeats) = (i != 1, int256(uint256(config.sigma)), config.maxRepeats);
         (feed.model, feed.variance) = (c == 0 ? seers[0] : plains[0], 131_072_000);
@@ -167,10 +168,25 @@ abstract contract Quorums is OracleTest {
             state.returns_[i] = int16(feed.ring[i]);
         }
         state.committee = _committees[which < 3 ? 0 : 1].id;
-        if (which == 3) return state;
-        (state.peers, state.peerAnswers) = (new bytes32[](2), new int128[](2));
-        for (uint256 k = 0; k < 2; ++k) {
-            (state.peers[k], state.peerAnswers[k]) = (ids[(which + 1 + k) % 3], feed.bases[k]);
+        state.peers = _peerIds(which);
+        state.peerAnswers = new int128[](state.peers.length);
+        for (uint256 k = 0; k < state.peers.length; ++k) {
+            state.peerAnswers[k] = feed.bases[k];
+        }
+    }
+
+    /// @dev The first two feeds name each other, and the first one names the third, too.
+    function _peersOf(uint256 which) internal pure returns (uint256[] memory peers) {
+        peers = new uint256[](which < 2 ? 2 - which : 0);
+        if (which == 0) (peers[0], peers[1]) = (1, 2);
+        if (which == 1) peers[0] = 0;
+    }
+
+    function _peerIds(uint256 which) internal view returns (bytes32[] memory found) {
+        uint256[] memory peers = _peersOf(which);
+        found = new bytes32[](peers.length);
+        for (uint256 k = 0; k < peers.length; ++k) {
+            found[k] = ids[peers[k]];
         }
     }
 
@@ -284,7 +300,7 @@ abstract contract Quorums is OracleTest {
         _send(which < 3 ? 0 : 1, _planOne(which, answer, score));
     }
 
-    function _prove(Draft memory draft) internal view returns (IZkOracle.Submission memory submission) {
+    function _prove(Draft memory draft) internal returns (IZkOracle.Submission memory submission) {
         return _prove(draft, _see(draft));
     }
 
@@ -310,7 +326,7 @@ abstract contract Quorums is OracleTest {
     }
 
     /// @dev What the report says about the feeds that are due.
-    function _see(Draft memory draft) internal view returns (Rules.Seen[] memory seen) {
+    function _see(Draft memory draft) internal returns (Rules.Seen[] memory seen) {
         seen = new Rules.Seen[](draft.feedIds.length);
         for (uint256 i = 0; i < seen.length; ++i) {
             if (draft.roundIds[i] != 0) seen[i] = _see(draft, i, _which(draft.feedIds[i]));
@@ -318,15 +334,19 @@ abstract contract Quorums is OracleTest {
     }
 
     /// @dev What the report says about one feed and its peers.
-    function _see(Draft memory draft, uint256 index, uint256 which) internal view returns (Rules.Seen memory seen) {
+    function _see(Draft memory draft, uint256 index, uint256 which) internal returns (Rules.Seen memory seen) {
         Rules.Feed storage feed = _feeds[which];
         seen = Rules.see(feed, _present(draft, index), draft.observedAt);
-        if (which == 3) return seen;
-        for (uint256 k = 0; k < 2; ++k) {
-            uint256 peer = (which + 1 + k) % 3;
-            seen.peers[k] = _median(draft, _place(draft, ids[peer]));
+        uint256[] memory peers = _peersOf(which);
+        for (uint256 k = 0; k < peers.length; ++k) {
+            seen.peers[k] = _median(draft, _place(draft, ids[peers[k]]));
             (seen.peerMoves[k], seen.peerSeen[k]) =
-                Rules.peerMove(_feeds[peer], feed.rounds == 0, seen.peers[k], feed.bases[k]);
+                Rules.peerMove(_feeds[peers[k]], feed.rounds == 0, seen.peers[k], feed.bases[k]);
+            if (seen.peerSeen[k]) ++seenPeers;
+        }
+        for (uint256 i = 0; i < index; ++i) {
+            bool hasMore = _peersOf(_which(draft.feedIds[i])).length > peers.length;
+            if (draft.roundIds[i] != 0 && hasMore) ++afterMore;
         }
     }
 

@@ -191,9 +191,10 @@ library Rules {
         if (moved < -CLIP) return -CLIP;
     }
 
-    /// @dev In thousandths of a score unit of 10^6.
+    /// @dev In thousandths of a score unit of 10^6, rounded up.
     function ratio(int256 score) internal pure returns (int24) {
         int256 value = score / 1_000;
+        if (score > value * 1_000) ++value;
         if (value > type(int24).max) return type(int24).max;
         return value < type(int24).min ? type(int24).min : int24(value);
     }

@@ -16,19 +16,19 @@ contract ShadowTest is OracleTest {
     }
 
     function test_shadowWritesNothingButTheTally() public {
-        _propose(1, 500);
+        _propose(1, 0);
         bytes memory before = abi.encode(lens.feedState(hub, feedId));
         vm.expectEmit(address(hub));
         emit IZkOracle.ShadowScored(feedId, 2, 101e8, _now(), second, _scores(-400_000));
         _shadow(101e8, -400_000);
         assertEq(abi.encode(lens.feedState(hub, feedId)), before);
         assertEq(hub.getRound(feedId, 2).publishedAt, 0);
-        _assertTally(1, 0, 0, 0);
+        _assertTally(1, 0, 0);
     }
 
     /// @dev The reporters sign once. What the proposed model is shown is what the active model judges.
     function test_oneSetOfSignatures() public {
-        _propose(1, 500);
+        _propose(1, 0);
         Draft memory draft = _draft(feedId, 101e8, -300_000);
         IZkOracle.Submission memory submission = _proven(draft);
         draft.modelNumber = second;
@@ -39,52 +39,52 @@ contract ShadowTest is OracleTest {
         hub.submit(submission);
         skip(60);
         _shadow(102e8, -1);
-        _assertTally(2, 1, 0, 100);
+        _assertTally(2, 1, 0);
     }
 
     function test_bothAccept() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _shadow(101e8, -400_000);
         _report(feedId, 101e8, -300_000);
         skip(60);
         vm.expectEmit(address(hub));
-        emit IZkOracle.ShadowCompared(feedId, 2, second, true, 100);
+        emit IZkOracle.ShadowCompared(feedId, 2, second, true);
         _shadow(102e8, -1);
-        _assertTally(2, 1, 0, 100);
+        _assertTally(2, 1, 0);
     }
 
     function test_onlyTheProposedModelHolds() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _shadow(101e8, 200_000);
         _report(feedId, 101e8, -300_000);
         skip(60);
         vm.expectEmit(address(hub));
-        emit IZkOracle.ShadowCompared(feedId, 2, second, false, 500);
+        emit IZkOracle.ShadowCompared(feedId, 2, second, false);
         _shadow(102e8, -1);
-        _assertTally(2, 1, 1, 500);
+        _assertTally(2, 1, 1);
     }
 
     function test_onlyTheActiveModelHolds() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _shadow(50e8, -100_000);
         _report(feedId, 50e8, 300_000);
         skip(60);
         _shadow(51e8, -1);
-        _assertTally(2, 1, 1, 400);
+        _assertTally(2, 1, 1);
     }
 
     function test_bothHold() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _shadow(50e8, 100_000);
         _report(feedId, 50e8, 300_000);
         skip(60);
         _shadow(51e8, -1);
-        _assertTally(2, 1, 0, 200);
+        _assertTally(2, 1, 0);
     }
 
     /// @dev The model called a confirmed round anomalous, and its score says so.
     function test_confirmedRoundCountsAsAnomalous() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _report(feedId, 50e8, 300_000);
         skip(CONFIRM_DELAY);
         _report(feedId, 50e8, 300_000);
@@ -94,12 +94,12 @@ contract ShadowTest is OracleTest {
         assertEq(lens.feedState(hub, feedId).answer, 50e8);
         skip(60);
         _shadow(51e8, -1);
-        _assertTally(2, 1, 0, 100);
+        _assertTally(2, 1, 0);
     }
 
     /// @dev A report is not compared if the active model never saw it, or saw a different one.
     function test_notTheSameReport() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _shadow(101e8, -1);
         skip(1);
         _report(feedId, 101e8, -1); // observed at another time
@@ -117,28 +117,18 @@ contract ShadowTest is OracleTest {
         _shadow(105e8, -1);
         skip(60);
         _shadow(105e8, -1); // no report between
-        _assertTally(6, 0, 0, 0);
+        _assertTally(6, 0, 0);
     }
 
-    function test_activationNeedsEnoughAndNear() public {
-        _propose(2, 150);
+    function test_activationNeedsEnoughAgreement() public {
+        _propose(2, 0);
         skip(DELAY);
-        vm.prank(ADMIN);
-        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ShadowTooShort.selector, 0, 2));
-        hub.activateModel(feedId);
-        for (uint256 i = 0; i < 2; ++i) {
-            skip(60);
-            _shadow(101e8, -400_000);
-            _report(feedId, 101e8, -200_000);
-        }
-        // The activation itself compares the second one.
-        vm.prank(ADMIN);
-        vm.expectRevert(abi.encodeWithSelector(IZkOracle.ShadowTooFar.selector, 200, 150));
-        hub.activateModel(feedId);
-        _assertTally(2, 1, 0, 200);
-        skip(60);
-        _shadow(102e8, -350_000);
-        _report(feedId, 102e8, -200_000);
+        _expectActivation(abi.encodeWithSelector(IZkOracle.ShadowTooShort.selector, 0, 2));
+        _judged(101e8, -400_000, -200_000);
+        // The activation itself compares the last one.
+        _expectActivation(abi.encodeWithSelector(IZkOracle.ShadowTooShort.selector, 1, 2));
+        _assertTally(1, 0, 0);
+        _judged(102e8, -900_000_000, -1);
         vm.prank(ADMIN);
         hub.activateModel(feedId);
         assertEq(lens.feedState(hub, feedId).modelNumber, second);
@@ -148,9 +138,89 @@ contract ShadowTest is OracleTest {
         modelNumber = second;
         skip(60);
         _report(feedId, 103e8, -1);
-        assertEq(lens.feedState(hub, feedId).roundId, 5);
-        assertEq(hub.getRound(feedId, 5).modelNumber, second);
-        assertEq(hub.getRound(feedId, 4).modelNumber, 1);
+        assertEq(lens.feedState(hub, feedId).roundId, 4);
+        assertEq(hub.getRound(feedId, 4).modelNumber, second);
+        assertEq(hub.getRound(feedId, 3).modelNumber, 1);
+    }
+
+    /// @dev What it agrees on later makes up for nothing, and only a new proposal forgets.
+    function test_aModelThatDisagreesTooOften() public {
+        _propose(2, 1);
+        skip(DELAY);
+        _judged(101e8, 5, -1); // it alone would hold
+        _judged(50e8, -1, 5); // it alone would accept
+        bytes memory tooFar = abi.encodeWithSelector(IZkOracle.ShadowTooFar.selector, 2, 1);
+        _expectActivation(tooFar);
+        for (uint256 i = 0; i < 10; ++i) {
+            _judged(101e8, -1, -1);
+        }
+        _expectActivation(tooFar);
+        _assertTally(12, 11, 2);
+        _propose(2, 1);
+        skip(DELAY);
+        _judged(101e8, 5, -1);
+        _judged(101e8, -1, -1);
+        vm.prank(ADMIN);
+        hub.activateModel(feedId);
+        assertEq(lens.feedState(hub, feedId).modelNumber, second);
+    }
+
+    /// @dev Only a number above zero means hold, however near to zero it is, and whatever the units are.
+    function test_signsAreCompared() public {
+        int256[6] memory values = [-2, int256(0), 1, 2, 900_000_000_000, -900_000_000_000];
+        uint128[3] memory units = [uint128(1), 2, SCORE_UNIT];
+        uint32 compared = 0;
+        uint32 disagreements = 0;
+        for (uint256 i = 0; i < 3; ++i) {
+            for (uint256 j = 0; j < 3; ++j) {
+                _change(_addModel(200 + 2 * i, architectureId, keccak256("active"), units[i]));
+                second = _addModel(201 + 2 * j, architectureId, keccak256("proposed"), units[j]);
+                _propose(1, 0);
+                (compared, disagreements) = (0, 0);
+                for (uint256 k = 0; k < 36; ++k) {
+                    (int256 proposed, int256 active) = (values[k % 6], values[k / 6]);
+                    _judged(101e8, proposed, active);
+                    _assertTally(compared + 1, compared, disagreements);
+                    ++compared;
+                    if ((proposed > 0) != (active > 0)) ++disagreements;
+                }
+                assertEq(disagreements, 18);
+                skip(DELAY);
+                _expectActivation(abi.encodeWithSelector(IZkOracle.ShadowTooFar.selector, 18, 0));
+            }
+        }
+    }
+
+    /// @dev The tally, counted a second time, and what follows from it.
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_tally(uint256 seed, uint32 minCompared, uint32 maxDisagreements) public {
+        minCompared = uint32(bound(minCompared, 0, 12));
+        maxDisagreements = uint32(bound(maxDisagreements, 0, 8));
+        _propose(minCompared, maxDisagreements);
+        (uint32 compared, uint32 disagreements) = (0, 0);
+        for (uint256 i = 0; i < 10; ++i) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            int256 proposed = int256(dice % 5) - 2;
+            int256 active = dice & (1 << 40) != 0 ? proposed : int256((dice >> 8) % 5) - 2;
+            skip(60);
+            int128 answer = 100e8 + int128(int256((dice >> 16) % 1e8));
+            _shadow(answer, proposed);
+            // Sometimes the active model never sees it.
+            if ((dice >> 48) % 4 == 0) continue;
+            _report(feedId, answer, active);
+            ++compared;
+            if ((proposed > 0) != (active > 0)) ++disagreements;
+        }
+        skip(DELAY);
+        if (minCompared != 0 && compared < minCompared) {
+            _expectActivation(abi.encodeWithSelector(IZkOracle.ShadowTooShort.selector, compared, minCompared));
+        } else if (minCompared != 0 && disagreements > maxDisagreements) {
+            _expectActivation(abi.encodeWithSelector(IZkOracle.ShadowTooFar.selector, disagreements, maxDisagreements));
+        } else {
+            vm.prank(ADMIN);
+            hub.activateModel(feedId);
+            assertEq(lens.feedState(hub, feedId).modelNumber, second);
+        }
     }
 
     function test_noShadowDemandedNoneNeeded() public {
@@ -166,7 +236,7 @@ contract ShadowTest is OracleTest {
         IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
         vm.expectRevert(IZkOracle.NothingDue.selector);
         hub.submitShadow(shadow);
-        _propose(1, 500);
+        _propose(1, 0);
         IZkOracle.Submission memory active = _proven(_draft(feedId, 101e8, -1));
         vm.expectRevert(IZkOracle.NothingDue.selector);
         hub.submitShadow(active);
@@ -186,7 +256,7 @@ contract ShadowTest is OracleTest {
 
     /// @dev A proposal is judged until the last second at which it can be activated.
     function test_expiredProposal() public {
-        _propose(1, 500);
+        _propose(1, 0);
         uint64 until = uint64(_now()) + DELAY + CHANGE_WINDOW;
         vm.warp(until);
         _shadow(101e8, -1);
@@ -194,24 +264,24 @@ contract ShadowTest is OracleTest {
         IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
         vm.expectRevert(IZkOracle.NothingDue.selector);
         hub.submitShadow(shadow);
-        _assertTally(1, 0, 0, 0);
+        _assertTally(1, 0, 0);
         vm.prank(ADMIN);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.ProposalExpired.selector, until));
         hub.activateModel(feedId);
     }
 
     function test_oneReportCountsOnce() public {
-        _propose(1, 500);
+        _propose(1, 0);
         IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
         hub.submitShadow(shadow);
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.ObservationNotNewer.selector, feedId, _now(), _now()));
         hub.submitShadow(shadow);
-        _assertTally(1, 0, 0, 0);
+        _assertTally(1, 0, 0);
     }
 
     /// @dev A report that the active model has judged is too late for the proposed one.
     function test_shadowComesFirst() public {
-        _propose(1, 500);
+        _propose(1, 0);
         IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
         shadow.roundIds[0] = 3;
         vm.expectRevert(abi.encodeWithSelector(IZkOracle.WrongRound.selector, feedId, 3, 2));
@@ -223,7 +293,7 @@ contract ShadowTest is OracleTest {
     }
 
     function test_pausedFeedTakesNone() public {
-        _propose(1, 500);
+        _propose(1, 0);
         vm.prank(GUARDIAN);
         hub.pause(feedId);
         IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
@@ -233,7 +303,7 @@ contract ShadowTest is OracleTest {
 
     /// @dev A shadow submission is signed and within the quorum as any other.
     function test_unsignedShadow() public {
-        _propose(1, 500);
+        _propose(1, 0);
         IZkOracle.Submission memory shadow = _shadowOf(101e8, -1);
         shadow.answers = abi.encodePacked(int128(102e8));
         vm.expectPartialRevert(IZkOracle.NotAReporter.selector);
@@ -245,13 +315,13 @@ contract ShadowTest is OracleTest {
     }
 
     function test_proposingAgainAndCancellingEmptyTheTally() public {
-        _propose(1, 500);
+        _propose(1, 0);
         _shadow(101e8, -1);
         _propose(3, 7);
         IZkOracle.ShadowTally memory tally = lens.shadow(hub, feedId);
         assertEq(tally.reports, 0);
         assertEq(tally.minCompared, 3);
-        assertEq(tally.maxDistance, 7);
+        assertEq(tally.maxDisagreements, 7);
         vm.prank(GUARDIAN);
         hub.cancelModel(feedId);
         IZkOracle.ShadowTally memory none;
@@ -265,7 +335,7 @@ contract ShadowTest is OracleTest {
         skip(DELAY);
         vm.startPrank(ADMIN);
         hub.activateModel(feedId);
-        hub.proposeModel(feedId, third, 1, 500);
+        hub.proposeModel(feedId, third, 1, 0);
         vm.stopPrank();
         vm.startPrank(GUARDIAN);
         vm.expectEmit(address(hub));
@@ -285,8 +355,8 @@ contract ShadowTest is OracleTest {
     function test_batchOfShadows() public {
         (bytes32[] memory ids, Draft memory draft) = _pair();
         vm.startPrank(ADMIN);
-        hub.proposeModel(ids[0], second, 1, 500);
-        hub.proposeModel(ids[1], second, 1, 500);
+        hub.proposeModel(ids[0], second, 1, 0);
+        hub.proposeModel(ids[1], second, 1, 0);
         vm.stopPrank();
         (draft.modelNumber, draft.scores[1]) = (second, _scores(1));
         hub.submitShadow(_proven(draft));
@@ -299,7 +369,7 @@ contract ShadowTest is OracleTest {
     function test_feedsWithoutTheProposalAreReferences() public {
         (bytes32[] memory ids, Draft memory draft) = _pair();
         vm.startPrank(ADMIN);
-        hub.proposeModel(ids[1], second, 1, 500);
+        hub.proposeModel(ids[1], second, 1, 0);
         vm.stopPrank();
         IZkOracle.Submission memory submission = _proven(draft);
         draft.modelNumber = second;
@@ -333,7 +403,7 @@ contract ShadowTest is OracleTest {
     function test_referencesOfAShadowNeedAQuorum() public {
         (bytes32[] memory ids, Draft memory draft) = _pair();
         vm.prank(ADMIN);
-        hub.proposeModel(ids[1], second, 1, 500);
+        hub.proposeModel(ids[1], second, 1, 0);
         draft.modelNumber = second;
         draft.answers[0][0] = NO_ANSWER;
         draft.scores = new int256[][](1);
@@ -357,9 +427,32 @@ contract ShadowTest is OracleTest {
         draft = _draftOf(ids, answers, scores, 1);
     }
 
-    function _propose(uint32 minCompared, uint32 maxDistance) internal {
+    function _propose(uint32 minCompared, uint32 maxDisagreements) internal {
         vm.prank(ADMIN);
-        hub.proposeModel(feedId, second, minCompared, maxDistance);
+        hub.proposeModel(feedId, second, minCompared, maxDisagreements);
+    }
+
+    /// @dev The active model becomes another one, with a proposal that demands nothing.
+    function _change(uint16 number) internal {
+        vm.startPrank(ADMIN);
+        hub.proposeModel(feedId, number, 0, 0);
+        skip(DELAY);
+        hub.activateModel(feedId);
+        vm.stopPrank();
+        modelNumber = number;
+    }
+
+    function _expectActivation(bytes memory refused) internal {
+        vm.prank(ADMIN);
+        vm.expectRevert(refused);
+        hub.activateModel(feedId);
+    }
+
+    /// @dev One report, judged by both models.
+    function _judged(int128 answer, int256 proposed, int256 active) internal {
+        skip(60);
+        _shadow(answer, proposed);
+        _report(feedId, answer, active);
     }
 
     /// @dev The proposed model's verdict on a report observed now.
@@ -375,12 +468,11 @@ contract ShadowTest is OracleTest {
         return _proven(draft);
     }
 
-    function _assertTally(uint32 reports, uint32 compared, uint32 disagreements, uint32 distance) internal view {
+    function _assertTally(uint32 reports, uint32 compared, uint32 disagreements) internal view {
         IZkOracle.ShadowTally memory tally = lens.shadow(hub, feedId);
         assertEq(tally.modelNumber, second);
         assertEq(tally.reports, reports, "reports");
         assertEq(tally.compared, compared, "compared");
         assertEq(tally.disagreements, disagreements, "disagreements");
-        assertEq(tally.distance, distance, "distance");
     }
 }

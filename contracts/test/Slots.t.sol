@@ -91,19 +91,13 @@ contract SlotsTest is Test {
         assertEq(Track.wrap(0).push(0, 0, 1).variance(), 0);
     }
 
-    function testFuzz_circuit(
-        address verifier,
-        bool binds,
-        uint8 peers,
-        uint8 features,
-        uint8 outputs,
-        uint8 count,
-        uint16 batch
-    ) public pure {
-        Circuit circuit = CircuitSlot.pack(verifier, binds, peers % 3, features, outputs, count, batch);
+    function testFuzz_circuit(address verifier, bool binds, uint8 features, uint8 outputs, uint8 count, uint16 batch)
+        public
+        pure
+    {
+        Circuit circuit = CircuitSlot.pack(verifier, binds, features, outputs, count, batch);
         assertEq(circuit.verifier(), verifier);
         assertEq(circuit.bindsModel(), binds);
-        assertEq(circuit.peers(), peers % 3);
         assertEq(circuit.features(), features);
         assertEq(circuit.outputs(), outputs);
         assertEq(circuit.count(), count);

@@ -147,7 +147,7 @@ async def _exact(
     if report.round is None:
         return report
     before = report.before
-    if encoding.peers_needed(listed) or Feature.VARIANCE in listed:
+    if _measures_peers(before, listed) or Feature.VARIANCE in listed:
         # These remember more than the rounds tell; a node with old states has them.
         block = next((event.block_number for event in events if event.observed_at == report.observed_at), None)
         if block is None:
@@ -173,11 +173,16 @@ async def _exact(
     return replace(report, before=before)
 
 
+def _measures_peers(state: FeedState, listed: Sequence[Feature]) -> bool:
+    """Return True if the features depend on answers of the feed's peers."""
+    return bool(state.peers) and encoding.sees_peers(listed)
+
+
 async def _signed(
     hub: Hub, report: JudgedReport, listed: Sequence[Feature], events: Sequence[RoundEvent]
 ) -> SignedContext:
     """Return what the features take from the signed report. Its calldata is read only if they take something."""
-    if not encoding.peers_needed(listed) and (report.round is not None or not _SIGNED.intersection(listed)):
+    if not _measures_peers(report.before, listed) and (report.round is not None or not _SIGNED.intersection(listed)):
         found = report.round
         return SignedContext() if found is None else SignedContext(found.spread, found.count)
     signed = await _report_of(hub, report, events)

@@ -247,7 +247,7 @@ def _shadow(tally: ShadowTally | None, config: Config) -> str:
     nobody = "" if config.keys.shadow is not None else "; without [keys] shadow, the daemon makes no shadow reports"
     return (
         f"model {tally.model_number}: {tally.compared} of {tally.min_compared} reports compared, "
-        f"{tally.disagreements} verdicts differ{nobody}"
+        f"{tally.disagreements} verdicts differ, {tally.max_disagreements} may{nobody}"
     )
 
 

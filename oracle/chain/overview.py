@@ -247,8 +247,8 @@ def lines(found: FeedOverview) -> Mapping[str, str]:
         told["proposed model"] = f"{proposed.model}, {proposal_window(proposed.model_from, now)}"
     if shadow is not None and shadow.min_compared:
         told["its shadow"] = (
-            f"{shadow.compared} of {shadow.min_compared} reports compared, {shadow.disagreements} verdicts differ, the "
-            f"latest scores are {shadow.distance} of at most {shadow.max_distance} thousandths apart"
+            f"{shadow.compared} of {shadow.min_compared} reports compared, {shadow.disagreements} verdicts differ, "
+            f"{shadow.max_disagreements} may"
         )
     if proposed.unpause_from:
         told["unpause"] = proposal_window(proposed.unpause_from, now)

@@ -46,15 +46,21 @@ def _signed(function: F) -> F:
     help="Reports that both models must have judged before the proposed one can be activated.",
 )
 @click.option(
-    "--max-distance",
+    "--max-disagreements",
     type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help="How far apart their scores of the latest report may be, in thousandths of a score unit.",
+    default=None,
+    help="How many of the compared reports one of the two models may hold while the other accepts them.  [default: 1 % "
+    "of --min-compared, rounded down]",
 )
-def propose_model(model: int, min_compared: int, max_distance: int, **common: Any) -> None:
+def propose_model(model: int, min_compared: int, max_disagreements: int | None, **common: Any) -> None:
     """Propose for the FEED the MODEL of this number, which `oracle deploy` has added."""
-    _act("proposeModel", model, min_compared, max_distance, **common)
+    if max_disagreements is None:
+        max_disagreements = min_compared // 100
+    elif not min_compared:
+        raise click.UsageError(
+            "--max-disagreements counts compared reports: say with --min-compared how many there are"
+        )
+    _act("proposeModel", model, min_compared, max_disagreements, **common)
 
 
 def _plain(name: str, action: str, text: str) -> None:

@@ -189,10 +189,9 @@ def checked_features(listed: Iterable[Feature]) -> tuple[Feature, ...]:
     return found
 
 
-def peers_needed(listed: Iterable[Feature]) -> int:
-    """Return how many peers a feed must have for a model with this feature list."""
-    found = set(listed)
-    return max((index + 1 for index, pair in enumerate(PEER_FEATURES) if found & set(pair)), default=0)
+def sees_peers(listed: Iterable[Feature]) -> bool:
+    """Return True if a model with this feature list sees peers, on feeds that have them."""
+    return not {feature for pair in PEER_FEATURES for feature in pair}.isdisjoint(listed)
 
 
 def truncated_quotient(numerator: int, denominator: int) -> int:
@@ -321,6 +320,8 @@ def features(
 ) -> tuple[int, ...]:
     """Return the feature vector by which the hub judges a candidate.
 
+    A feed without a peer never sees one: the features of a peer that it doesn't have are 0.
+
     Args:
         state: The feed's state on-chain.
         answer: The candidate, in answer units.
@@ -335,10 +336,10 @@ def features(
         One integer for each feature of the list, in its order.
 
     Raises:
-        ValueError: The list has a feature of a peer that the feed doesn't have.
+        ValueError: The model sees peers, and there are not as many answers as the feed has peers.
     """
-    if peers_needed(listed) > len(peers):
-        raise ValueError(f"the model needs {peers_needed(listed)} peers; there are answers of {len(peers)}")
+    if sees_peers(listed) and len(peers) != len(state.peers):
+        raise ValueError(f"{len(peers)} answers of peers; the feed has {len(state.peers)} peers")
     values = {
         Feature.MOVE: move(state.kind, state.sigma, answer, state.answer) if state.round_id else 0,
         Feature.GAP: gap_of(state, answer, observed_at, tolerance),
@@ -346,10 +347,11 @@ def features(
         Feature.COUNT: count,
         Feature.VARIANCE: state.variance >> VARIANCE_BITS,
         **dict(zip(PAST, state.returns, strict=True)),
+        **{feature: 0 for pair in PEER_FEATURES for feature in pair},
     }
-    for index, (peer, (moved, seen)) in enumerate(zip(peers, PEER_FEATURES, strict=False)):
-        known = state.round_id > 0
-        values[moved], values[seen] = peer_move(peer, state.peer_answers[index]) if known else (0, 0)
+    if state.round_id > 0:  # a first report has no answers of peers before it
+        for peer, kept, (moved, seen) in zip(peers, state.peer_answers, PEER_FEATURES, strict=False):
+            values[moved], values[seen] = peer_move(peer, kept)
     return tuple(values[feature] for feature in listed)
 
 
@@ -359,8 +361,11 @@ def push_move(returns: Sequence[int], newest: int) -> tuple[int, ...]:
 
 
 def score_ratio(scores: Sequence[int], score_unit: int) -> int:
-    """Return the largest score in thousandths of the model's score unit, saturated to 24 bits, as a round stores it."""
-    ratio = truncated_quotient(max(scores) * 1_000, score_unit)
+    """Return the largest score in thousandths of the model's score unit, as a round stores it.
+
+    It is rounded up and saturated to 24 bits. So it is above zero exactly if a score is, whatever the unit.
+    """
+    ratio = -(-max(scores) * 1_000 // score_unit)
     return max(-SCORE_RATIO_MAX - 1, min(SCORE_RATIO_MAX, ratio))
 
 

@@ -239,8 +239,8 @@ class Rig(Node):
         assert self.send(self.model_call(kind, architecture, **changes), DEPLOYER)
         return self.run(self.hub.model_count())
 
-    def propose(self, name: str, model_number: int, compared: int = 0, distance: int = 0) -> None:
-        self.admin("proposeModel", self.feed_id(name), model_number, compared, distance)
+    def propose(self, name: str, model_number: int, compared: int = 0, disagreements: int = 0) -> None:
+        self.admin("proposeModel", self.feed_id(name), model_number, compared, disagreements)
 
     def activate(self, name: str, model_number: int) -> None:
         """Make another model judge a feed from now on."""

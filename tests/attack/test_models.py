@@ -148,16 +148,19 @@ def test_features_that_are_none(rig: Rig, codes: bytes) -> None:
 
 @pytest.mark.parametrize("extra", [Feature.PEER_MOVE_0, Feature.PEER_SEEN_0, Feature.PEER_MOVE_1, Feature.PEER_SEEN_1])
 def test_a_model_of_peers_on_a_feed_without(rig: Rig, extra: Feature) -> None:
-    """It could not be judged. Neither a new feed nor a proposal takes it."""
+    """The feature of a peer that a feed lacks is 0. A proof that the feed saw one is refused."""
     listed = (*rig.proofs.listed()[:-1], extra)
     number = rig.add_model("private", rig.add_architecture(listed=listed, verifiers=[rig.verifier()]))
-    propose = hub_interface().encode_call("proposeModel", rig.feed_id("solo"), number, 0, 0)
-    rig.refuses(propose, "InvalidModel", DEPLOYER)
-    peers = (rig.feed_id("level"), rig.feed_id("trio"))
-    needed = 1 if extra in (Feature.PEER_MOVE_0, Feature.PEER_SEEN_0) else 2
-    with pytest.raises(AssertionError, match="addFeed"):
-        rig.add_feed("lonely", "solo", number, peers=peers[: needed - 1])
-    rig.add_feed("accompanied", "solo", number, peers=(peers[0], rig.feed_id("to come"))[:needed])
+    rig.add_feed("lonely", "solo", number)
+    rig.activate("solo", number)
+    honest = rig.together({"solo": (Sighting(NORMAL),)}, model_number=number, batch=1, listed=listed)
+    window = rig.window("solo", NORMAL, 600, listed=listed)
+    assert window[-1] == 0
+    for value in (1, -1, CLIP):
+        other = (*window[:-1], value)
+        forged = replace(honest, proof=rig.proofs.prove(other)).with_scores(*rig.proofs.scores(other))
+        rig.refuses(forged, "ProofRejected")
+    assert rig.accepts(honest)
 
 
 def test_an_architecture_and_its_model_in_one_transaction(rig: Rig) -> None:
@@ -235,6 +238,11 @@ class Proposed:
     def counts(self, submission: Calldata) -> bool:
         return self.rig.accepts(submission, call=SHADOW)
 
+    def scores(self, answer: int) -> tuple[tuple[int, ...], ...]:
+        """Return what the active and the proposed model say of an answer."""
+        window = self.rig.window("solo", answer, 600)
+        return self.rig.proofs.scores(window), self.rig.proofs.scores(window, "other")
+
     def tally(self) -> ShadowTally:
         found = self.rig.run(self.rig.hub.shadow(self.rig.feed_id("solo")))
         assert found is not None
@@ -244,7 +252,7 @@ class Proposed:
 @pytest.fixture
 def proposed(rig: Rig) -> Proposed:
     number = rig.add_model("other")
-    rig.propose("solo", number, compared=2, distance=2**24)
+    rig.propose("solo", number, compared=2)
     return Proposed(rig, number)
 
 
@@ -352,14 +360,22 @@ def test_one_held_report_is_compared_once(rig: Rig, proposed: Proposed) -> None:
     assert (proposed.tally().reports, proposed.tally().compared) == (4, 1)
 
 
-def test_a_model_that_is_too_far_from_the_active_one(rig: Rig) -> None:
+def test_a_model_that_disagrees_with_the_active_one_too_often(rig: Rig) -> None:
+    """Agreement on later reports makes up for nothing. Only the verdicts count, however far apart the scores are."""
     number = rig.add_model("other")
-    rig.propose("solo", number, compared=1, distance=0)
+    rig.propose("solo", number, compared=1)
     shadow = Proposed(rig, number)
-    answer = ANSWER + 4 * ANSWER // 100
-    assert shadow.counts(shadow.shadow(answer))
-    assert rig.accepts(rig.honest("solo", Sighting(answer)))
-    rig.refuses(hub_interface().encode_call("activateModel", rig.feed_id("solo")), "ShadowTooFar", DEPLOYER)
+    activate = hub_interface().encode_call("activateModel", rig.feed_id("solo"))
+    moves = (ANSWER + ANSWER * step // 1_000 for step in range(1, 300))
+    differing = next(each for each in moves if len({max(scores) > 0 for scores in shadow.scores(each)}) == 2)
+    assert shadow.counts(shadow.shadow(differing))
+    assert rig.accepts(rig.honest("solo", Sighting(differing)))
+    rig.refuses(activate, "ShadowTooFar", DEPLOYER)
+    for after in (700, 800):
+        assert shadow.counts(shadow.shadow(NORMAL, after))
+        assert rig.accepts(rig.honest("solo", Sighting(NORMAL, after)))
+    assert (shadow.tally().compared, shadow.tally().disagreements) == (2, 1)
+    rig.refuses(activate, "ShadowTooFar", DEPLOYER)
     assert rig.state("solo").model_number == 1
 
 
@@ -406,7 +422,7 @@ def test_a_shadow_of_a_proposal_that_is_gone(rig: Rig, proposed: Proposed) -> No
     shadow = proposed.shadow(NORMAL, 800)
     rig.refuses(shadow, "NothingDue", call=SHADOW)
     rig.refuses(hub_interface().encode_call("activateModel", rig.feed_id("solo")), "NothingProposed", DEPLOYER)
-    rig.propose("solo", proposed.number, compared=1, distance=2**24)
+    rig.propose("solo", proposed.number, compared=1)
     assert (proposed.tally().reports, proposed.tally().compared) == (0, 0)
     rig.refuses(hub_interface().encode_call("activateModel", rig.feed_id("solo")), "ShadowTooShort", DEPLOYER)
     assert proposed.counts(shadow)

@@ -200,6 +200,26 @@ def test_that_a_peer_is_seen_can_not_be_chosen(rig: Rig) -> None:
     assert is_held(rig, report)
 
 
+def test_no_peer_is_lent_to_a_feed_that_has_none(rig: Rig) -> None:
+    """A feed without peers is judged after one with a peer. Nothing of that peer is left for it, nor can be proven."""
+    lonely = next(name for name in map("lonely {}".format, range(99)) if rig.feed_id(name) > rig.feed_id(OWN))
+    rig.add_feed(lonely, "solo", NUMBER)
+    assert rig.accepts(beside(rig, {lonely: ANSWER}, [lonely], after=300))
+    answers = {OWN: moved(2.4), PEER: moved(-10), lonely: moved(2.4)}
+    report = beside(rig, answers, [OWN, lonely])
+    own, alone = rig.windows(answers, [OWN, lonely], 600, FEATURES)
+    move, was_seen = FEATURES.index(Feature.PEER_MOVE_0), FEATURES.index(Feature.PEER_SEEN_0)
+    assert (own[was_seen], alone[move], alone[was_seen]) == (1, 0, 0)
+    for lent in ({move, was_seen}, {move}, {was_seen}):
+        other = tuple(own[at] if at in lent else value for at, value in enumerate(alone))
+        scores = [score for window in (own, other) for score in rig.proofs.scores(window, "peer")]
+        proof = rig.proofs.prove(own, other, kind="peer", batch=4)
+        rig.refuses(replace(report, proof=proof, scores=packed(*scores)), "ProofRejected")
+    assert rig.accepts(report)
+    # The peer's lie holds the one feed, and the other one has no peer that could lie.
+    assert (rig.state(OWN).status, rig.state(lonely).status) == (Status.HELD, Status.OK)
+
+
 # --- peers that are left out, or are not what they seem ---
 
 

@@ -207,7 +207,7 @@ def test_a_hold_for_another_reason_than_the_hub_says(
 def test_shadow_submissions_are_no_rounds(rig: Rig, folder: Path, forwarder: bytes) -> None:
     """They are sent alone or with the report that they accompany; the model that they show is not active yet."""
     assert rig.add_model("other") == 2
-    rig.propose("solo", 2, compared=1, distance=2**24)
+    rig.propose("solo", 2, compared=1, disagreements=1)
     plain = rig.honest("solo", Sighting(NORMAL, 1_200))
     assert rig.accepts(rig.honest("solo", Sighting(NORMAL, 1_200), kind="other", model_number=2), call=SHADOW)
     assert rig.accepts(plain)

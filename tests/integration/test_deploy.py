@@ -655,10 +655,6 @@ async def test_another_chain_than_configured(chain: Anvil, account: LocalAccount
             ),
             "its peer feed-1 is of another committee",
         ),
-        (
-            plan(models={"default": [stub_artifact(features=(Feature.MOVE, Feature.PEER_MOVE_1))]}),
-            r"model default sees 2 peer\(s\), but the feed names 0",
-        ),
         (plan(models={"default": []}), "has no artifact"),
         (plan(models={"default": [stub_artifact(), stub_artifact(batch=4, features=WINDOW[1:])]}), "not of one model"),
         (plan(models={"default": [stub_artifact(), stub_artifact(batch=4, model_hash=9)]}), "not of one model"),

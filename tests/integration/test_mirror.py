@@ -342,10 +342,10 @@ async def test_the_terms_come_back_as_they_were_given(world: World) -> None:
 # --- a shadow period ---
 
 
-async def propose(world: World, feed_id: bytes, *, compared: int = 2, distance: int = 1_000) -> None:
+async def propose(world: World, feed_id: bytes, *, compared: int = 2, disagreements: int = 0) -> None:
     probe = (encoding.calm_window(ALONE), (-1, -1), [PROOF] * 2)
     await world.admin("addModel", OTHER_MODEL, 1, bytes(32), 1_000, probe)
-    await world.admin("proposeModel", feed_id, 3, compared, distance)
+    await world.admin("proposeModel", feed_id, 3, compared, disagreements)
 
 
 async def test_a_shadow_period_as_the_reader_sees_it(world: World) -> None:
@@ -358,10 +358,10 @@ async def test_a_shadow_period_as_the_reader_sees_it(world: World) -> None:
         await world.report({PRICE: [10_010]}, NORMAL, call=SHADOW)
     assert caught.value.name == "NothingDue"
 
-    await propose(world, feed_id)
+    await propose(world, feed_id, disagreements=1)
     proposed = await world.hub.proposals(feed_id)
     assert (proposed.model, proposed.previous_model) == (3, None)
-    assert await world.hub.shadow(feed_id) == ShadowTally(3, 0, 0, 0, 0, 2, 1_000)
+    assert await world.hub.shadow(feed_id) == ShadowTally(3, 0, 0, 0, 2, 1)
 
     world.later(60)
     before = await world.hub.feed_state(feed_id)
@@ -374,7 +374,7 @@ async def test_a_shadow_period_as_the_reader_sees_it(world: World) -> None:
     assert decoded is not None and decoded[0] == "ShadowScored"
     assert (decoded[1]["answer"], decoded[1]["modelNumber"], decoded[1]["scores"]) == (10_010, 3, ANOMALOUS)
     await world.report({PRICE: [10_010]}, NORMAL)
-    assert await world.hub.shadow(feed_id) == ShadowTally(3, 1, 0, 0, 0, 2, 1_000), "compared with the next one"
+    assert await world.hub.shadow(feed_id) == ShadowTally(3, 1, 0, 0, 2, 1), "compared with the next one"
 
     with pytest.raises(ContractRejected, match="1 compared reports, its proposal demands 2"):
         await world.admin("activateModel", feed_id)
@@ -382,7 +382,7 @@ async def test_a_shadow_period_as_the_reader_sees_it(world: World) -> None:
     receipt = await world.report({PRICE: [10_020]}, NORMAL, model_number=3, call=SHADOW)
     names = [found[0] for log in receipt.logs if (found := hub_interface().decode_log(log)) is not None]
     assert names == ["ShadowCompared", "ShadowScored"]
-    assert await world.hub.shadow(feed_id) == ShadowTally(3, 2, 1, 1, 3_000, 2, 1_000)
+    assert await world.hub.shadow(feed_id) == ShadowTally(3, 2, 1, 1, 2, 1)
 
     await world.report({PRICE: [10_020]}, NORMAL)
     await world.admin("activateModel", feed_id)
@@ -392,10 +392,11 @@ async def test_a_shadow_period_as_the_reader_sees_it(world: World) -> None:
     assert proposed.previous_until is not None and 0 <= proposed.previous_until - world.now - CHANGE_WINDOW < 60
 
 
-async def test_a_model_that_scores_too_differently_is_not_activated(world: World) -> None:
+async def test_a_model_whose_verdicts_differ_too_often_is_not_activated(world: World) -> None:
     feed_id = feed_id_of(PRICE.description)
-    await propose(world, feed_id, compared=1, distance=2_999)
-    await world.report({PRICE: [10_000]}, ANOMALOUS, model_number=3, call=SHADOW)
-    await world.report({PRICE: [10_000]}, NORMAL)
-    with pytest.raises(ContractRejected, match=r"3000 thousandths .* allows 2999"):
+    await propose(world, feed_id, compared=1)
+    # The smallest score above zero is anomalous.
+    await world.report({PRICE: [10_000]}, (1, -1), model_number=3, call=SHADOW)
+    await world.report({PRICE: [10_000]}, (0, 0))
+    with pytest.raises(ContractRejected, match="on 1 reports, its proposal allows 0"):
         await world.admin("activateModel", feed_id)

@@ -117,7 +117,8 @@ interface IZkOracle {
     /// @param observedAt The time of the report, unix seconds.
     /// @param publishedAt The block's time, unix seconds.
     /// @param modelNumber The model that judged it.
-    /// @param scoreRatio The largest score in thousandths of the model's score unit, saturated to 24 bits.
+    /// @param scoreRatio The largest score in thousandths of the model's score unit, rounded up and saturated to 24 bits.
+    /// It is above zero exactly if the model called the answer anomalous: so the answer was confirmed after a hold.
     /// @param spread The distance between the lowest and the highest answer, in thousandths of sigma, clipped.
     /// @param count The number of reporters that had an answer.
     struct Round {
@@ -212,17 +213,15 @@ interface IZkOracle {
     /// @param reports Reports that the proposed model judged.
     /// @param compared Those of the reports that the active model judged as well.
     /// @param disagreements Those of the compared reports that one of the two models accepts and the other does not.
-    /// @param distance The difference between the two score ratios of the latest compared report, in thousandths.
     /// @param minCompared The number of compared reports that an activation needs.
-    /// @param maxDistance The largest `distance` that an activation allows.
+    /// @param maxDisagreements The most disagreements that an activation allows.
     struct ShadowTally {
         uint16 modelNumber;
         uint32 reports;
         uint32 compared;
         uint32 disagreements;
-        uint32 distance;
         uint32 minCompared;
-        uint32 maxDistance;
+        uint32 maxDisagreements;
     }
 
     /// @notice A round was accepted. If `confirmed` is true, the model called the answer anomalous, and repeated
@@ -265,10 +264,7 @@ interface IZkOracle {
 
     /// @notice A report that the proposed model had judged was found among the reports that the active model judged.
     /// @param agrees True if both models accept the report, or neither does.
-    /// @param distance The difference between the two score ratios, in thousandths.
-    event ShadowCompared(
-        bytes32 indexed feedId, uint32 indexed roundId, uint16 modelNumber, bool agrees, uint32 distance
-    );
+    event ShadowCompared(bytes32 indexed feedId, uint32 indexed roundId, uint16 modelNumber, bool agrees);
 
     event CommitteeAdded(uint32 indexed committee, address[] reporters, uint8 quorum);
     event FeedAdded(bytes32 indexed feedId, FeedConfig config, uint16 modelNumber);
@@ -276,7 +272,11 @@ interface IZkOracle {
     event ArchitectureAdded(uint32 indexed architectureId, Architecture architecture);
     event ModelAdded(uint16 indexed modelNumber, Model model);
     event ModelProposed(
-        bytes32 indexed feedId, uint16 indexed modelNumber, uint64 activeFrom, uint32 minCompared, uint32 maxDistance
+        bytes32 indexed feedId,
+        uint16 indexed modelNumber,
+        uint64 activeFrom,
+        uint32 minCompared,
+        uint32 maxDisagreements
     );
     event ModelActivated(bytes32 indexed feedId, uint16 indexed modelNumber, uint16 previous);
     event ModelProposalCancelled(bytes32 indexed feedId, uint16 indexed modelNumber);
@@ -385,8 +385,8 @@ interface IZkOracle {
     error HandoverTooShort(uint48 delay, uint32 changeDelay);
     /// @notice The proposed model has judged too few reports that the active one judged too.
     error ShadowTooShort(uint32 compared, uint32 minCompared);
-    /// @notice The proposed model's latest compared score is too far from the active one's.
-    error ShadowTooFar(uint32 distance, uint32 maxDistance);
+    /// @notice The proposed model disagrees with the active one on too many of the compared reports.
+    error ShadowTooFar(uint32 disagreements, uint32 maxDisagreements);
     /// @notice The factory has not deployed the feed's plain adapter yet.
     error AggregatorNotDeployed(address aggregator);
     /// @notice The feed's adapter is linked already.
@@ -472,9 +472,9 @@ interface IZkOracle {
     function linkAggregator(bytes32 feedId) external;
     /// @notice Proposes a model, and says what it has to show in its shadow period.
     /// @param minCompared The number of reports that both models must have judged.
-    /// @param maxDistance The largest difference allowed between the two score ratios of the latest compared report, in
-    /// thousandths. It is ignored if `minCompared` is 0.
-    function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDistance) external;
+    /// @param maxDisagreements The most of the compared reports that one of the two models may accept while the other does
+    /// not. It is ignored if `minCompared` is 0.
+    function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDisagreements) external;
     function activateModel(bytes32 feedId) external;
     function cancelModel(bytes32 feedId) external;
     function rollbackModel(bytes32 feedId) external;

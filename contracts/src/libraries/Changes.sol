@@ -36,7 +36,7 @@ library Changes {
         Store storage store = Stores.get();
         _requireConfig(config);
         committee(store, config.committee);
-        Models.requireModelFor(store, modelNumber, config.peers.length);
+        Models.requireModel(store, modelNumber);
         feedId = keccak256(bytes(config.description));
         Feed storage feed = store.feeds[feedId];
         if (!feed.config.isEmpty()) revert IZkOracle.FeedExists(feedId);
@@ -58,17 +58,17 @@ library Changes {
         emit IZkOracle.AggregatorLinked(feedId, adapter);
     }
 
-    function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDistance) external {
+    function proposeModel(bytes32 feedId, uint16 modelNumber, uint32 minCompared, uint32 maxDisagreements) external {
         uint64 activeFrom = _activeFrom();
         Store storage store = Stores.get();
         Feed storage feed = _feed(feedId);
-        Models.requireModelFor(store, modelNumber, feed.config.peers());
+        Models.requireModel(store, modelNumber);
         // Activating the active model would make it its own predecessor, and leave nothing to roll back to.
         if (modelNumber == feed.config.modelNumber()) revert IZkOracle.InvalidModel("modelNumber");
         feed.proposals.model = modelNumber;
         feed.proposals.modelFrom = activeFrom;
-        Shadows.begin(feed, minCompared, maxDistance);
-        emit IZkOracle.ModelProposed(feedId, modelNumber, activeFrom, minCompared, maxDistance);
+        Shadows.begin(feed, minCompared, maxDisagreements);
+        emit IZkOracle.ModelProposed(feedId, modelNumber, activeFrom, minCompared, maxDisagreements);
     }
 
     function activateModel(bytes32 feedId) external {

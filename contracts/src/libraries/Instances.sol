@@ -191,12 +191,14 @@ library Instances {
         }
     }
 
-    /// @notice The largest score in thousandths of the model's unit, saturated to 24 bits.
+    /// @notice The largest score in thousandths of the model's unit, rounded up and saturated to 24 bits. So it is above
+    /// zero exactly if the score is, whatever the unit.
     function scoreRatio(int256 score, uint128 unit) internal pure returns (int24) {
-        // |score| < 2^127, and a unit is not zero.
+        // |score| < 2^127, and a unit is not zero. The division truncates toward zero.
         int256 ratio;
         unchecked {
-            ratio = score * 1_000 / int256(uint256(unit));
+            int256 divisor = int256(uint256(unit));
+            ratio = (score > 0 ? score * 1_000 + divisor - 1 : score * 1_000) / divisor;
         }
         if (ratio > type(int24).max) return type(int24).max;
         if (ratio < type(int24).min) return type(int24).min;

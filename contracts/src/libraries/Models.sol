@@ -30,6 +30,7 @@ library Models {
     ) external returns (uint32 architectureId) {
         Store storage store = Stores.get();
         if (outputs == 0) revert IZkOracle.InvalidArchitecture("outputs");
+        _requireFeatures(features);
         IZkOracle.Architecture memory added = IZkOracle.Architecture({
             features: features,
             outputs: outputs,
@@ -41,7 +42,7 @@ library Models {
         architectureId = ++store.architectureCount;
         // forge-lint: disable-next-item(unsafe-typecast) -- at most 32 bytes; the rest of the word is zero
         store.features[architectureId] = bytes32(features);
-        _addCircuits(store, architectureId, added, _requireFeatures(features));
+        _addCircuits(store, architectureId, added);
         emit IZkOracle.ArchitectureAdded(architectureId, added);
     }
 
@@ -94,14 +95,7 @@ library Models {
         if (modelNumber == 0 || modelNumber > store.modelCount) revert IZkOracle.UnknownModel(modelNumber);
     }
 
-    /// @notice Reverts unless the model exists, and needs no more peers than a feed has.
-    function requireModelFor(Store storage store, uint16 modelNumber, uint256 peers) internal view {
-        requireModel(store, modelNumber);
-        if (store.circuits[key(modelNumber, 0)].peers() > peers) revert IZkOracle.InvalidModel("peers");
-    }
-
-    /// @return peers The number of peers that the features need.
-    function _requireFeatures(bytes calldata features) private pure returns (uint256 peers) {
+    function _requireFeatures(bytes calldata features) private pure {
         if (features.length == 0 || features.length > Features.MAX_LENGTH) {
             revert IZkOracle.InvalidArchitecture("features");
         }
@@ -114,18 +108,10 @@ library Models {
             seen |= 1 << code;
         }
         if (seen & (1 << Features.MOVE) == 0) revert IZkOracle.InvalidArchitecture("features");
-        for (uint256 k = 0; k < Features.MAX_PEERS; ++k) {
-            if (seen & ((1 << (Features.PEER_MOVE + k)) | (1 << (Features.PEER_SEEN + k))) != 0) peers = k + 1;
-        }
     }
 
     /// @dev Stores the circuits of an architecture, and notes their verifiers' code in it.
-    function _addCircuits(
-        Store storage store,
-        uint32 architectureId,
-        IZkOracle.Architecture memory added,
-        uint256 peers
-    ) private {
+    function _addCircuits(Store storage store, uint32 architectureId, IZkOracle.Architecture memory added) private {
         uint256 count = added.batchSizes.length;
         if (count == 0 || count > MAX_CIRCUITS) revert IZkOracle.InvalidArchitecture("batchSizes");
         if (added.verifiers.length != count) revert IZkOracle.InvalidArchitecture("verifiers");
@@ -138,7 +124,7 @@ library Models {
             added.codeHashes[i] = verifier.codehash;
             store.codeHashes[key(architectureId, i)] = verifier.codehash;
             store.shapes[key(architectureId, i)] =
-                CircuitSlot.pack(verifier, added.bindsModel, peers, added.features.length, added.outputs, count, size);
+                CircuitSlot.pack(verifier, added.bindsModel, added.features.length, added.outputs, count, size);
         }
     }
 

@@ -11,9 +11,9 @@ import {Feed, Shadow, Stores} from "./Store.sol";
 /// model cost nothing more. A report is counted but not compared if only the proposed model judged it, or if another
 /// hold followed its own.
 library Shadows {
-    function begin(Feed storage feed, uint32 minCompared, uint32 maxDistance) internal {
+    function begin(Feed storage feed, uint32 minCompared, uint32 maxDisagreements) internal {
         delete feed.shadow;
-        (feed.shadow.minCompared, feed.shadow.maxDistance) = (minCompared, maxDistance);
+        (feed.shadow.minCompared, feed.shadow.maxDisagreements) = (minCompared, maxDisagreements);
     }
 
     /// @dev A report that the proposed model has judged.
@@ -23,7 +23,7 @@ library Shadows {
         int128 answer;
         uint32 observedAt;
         uint16 modelNumber;
-        int24 scoreRatio;
+        bool anomalous;
         int256[] scores;
     }
 
@@ -35,7 +35,7 @@ library Shadows {
         shadow.answer = report.answer;
         shadow.observedAt = report.observedAt;
         shadow.roundId = report.roundId;
-        shadow.scoreRatio = report.scoreRatio;
+        shadow.anomalous = report.anomalous;
         shadow.pending = true;
         ++shadow.reports;
         emit IZkOracle.ShadowScored(
@@ -51,8 +51,8 @@ library Shadows {
         if (shadow.compared < shadow.minCompared) {
             revert IZkOracle.ShadowTooShort(shadow.compared, shadow.minCompared);
         }
-        if (shadow.distance > shadow.maxDistance) {
-            revert IZkOracle.ShadowTooFar(shadow.distance, shadow.maxDistance);
+        if (shadow.disagreements > shadow.maxDisagreements) {
+            revert IZkOracle.ShadowTooFar(shadow.disagreements, shadow.maxDisagreements);
         }
     }
 
@@ -60,18 +60,16 @@ library Shadows {
         Shadow storage shadow = feed.shadow;
         if (!shadow.pending) return;
         shadow.pending = false;
-        (bool isFound, int24 active) = _activeRatio(feed, shadow);
+        (bool isFound, int24 ratio) = _activeRatio(feed, shadow);
         if (!isFound) return;
-        int256 difference = int256(shadow.scoreRatio) - active;
-        // forge-lint: disable-next-item(unsafe-typecast) -- a difference of two int24
-        shadow.distance = uint32(uint256(difference < 0 ? -difference : difference));
         ++shadow.compared;
-        bool agrees = (shadow.scoreRatio > 0) == (active > 0);
+        bool agrees = shadow.anomalous == (ratio > 0);
         if (!agrees) ++shadow.disagreements;
-        emit IZkOracle.ShadowCompared(feedId, shadow.roundId, feed.proposals.model, agrees, shadow.distance);
+        emit IZkOracle.ShadowCompared(feedId, shadow.roundId, feed.proposals.model, agrees);
     }
 
-    /// @dev The active model's score ratio of the report. It is above zero if the model called the report anomalous.
+    /// @dev The active model's score ratio of the report. It is above zero exactly if the model called the report
+    /// anomalous.
     function _activeRatio(Feed storage feed, Shadow storage shadow) private view returns (bool isFound, int24 ratio) {
         (int128 answer, uint32 observedAt) = (shadow.answer, shadow.observedAt);
         PackedRound round = feed.rounds[shadow.roundId];

@@ -23,11 +23,10 @@ type Config is uint256;
 type Track is uint256;
 
 /// @dev One circuit as a model uses it. Except for the model's hash, this is everything that a submission reads of a
-/// model. `count` (the number of circuits), `outputs`, `features` (their number), `peers` (how many of them the features
-/// need), `bindsModel` and `scoreUnit` are repeated in each circuit.
+/// model. `count` (the number of circuits), `outputs`, `features` (their number), `bindsModel` and `scoreUnit` are
+/// repeated in each circuit.
 ///
-///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | empty 5 | peers 2 | bindsModel 1 |
-///     | verifier 160 |
+///     | scoreUnit 48 | batchSize 16 | count 8 | outputs 8 | features 8 | empty 7 | bindsModel 1 | verifier 160 |
 ///
 /// `scoreUnit` is | mantissa 40 | exponent 8 |, exact: a unit with more significant bits is refused.
 type Circuit is uint256;
@@ -190,15 +189,14 @@ library CircuitSlot {
     function pack(
         address verifier_,
         bool bindsModel_,
-        uint256 peers_,
         uint256 features_,
         uint8 outputs_,
         uint256 count_,
         uint16 batchSize_
     ) internal pure returns (Circuit) {
         uint256 word = uint256(uint160(verifier_)) | (features_ << 168);
-        word |= (bindsModel_ ? BINDS_MODEL : 0) | (peers_ << 161);
-        word |= (uint256(outputs_) << 176) | (count_ << 184) | (uint256(batchSize_) << 192);
+        word |= (bindsModel_ ? BINDS_MODEL : 0) | (uint256(outputs_) << 176) | (count_ << 184)
+            | (uint256(batchSize_) << 192);
         return Circuit.wrap(word);
     }
 
@@ -208,11 +206,6 @@ library CircuitSlot {
 
     function bindsModel(Circuit self) internal pure returns (bool) {
         return Circuit.unwrap(self) & BINDS_MODEL != 0;
-    }
-
-    /// @notice The number of peers that a feed of this model has at least.
-    function peers(Circuit self) internal pure returns (uint256) {
-        return (Circuit.unwrap(self) >> 161) & 3;
     }
 
     /// @notice The number of features of a window.

@@ -26,23 +26,22 @@ struct Feed {
     mapping(uint256 roundId => PackedRound round) rounds;
 }
 
-/// @dev The latest report that the proposed model has judged, until it is compared, and the tally of the compared
-/// reports.
+/// @dev The tally of a proposed model's shadow period, and the latest report that the model has judged, until it is
+/// compared.
 ///
-///     | minCompared 32 | pending 8 | scoreRatio 24 | roundId 32 | observedAt 32 | answer 128 |
-///     | empty 96 | disagreements 32 | compared 32 | reports 32 | distance 32 | maxDistance 32 |
+///     | empty 96 | maxDisagreements 32 | minCompared 32 | disagreements 32 | compared 32 | reports 32 |
+///     | empty 48 | pending 8 | anomalous 8 | roundId 32 | observedAt 32 | answer 128 |
 struct Shadow {
-    int128 answer;
-    uint32 observedAt;
-    uint32 roundId;
-    int24 scoreRatio;
-    bool pending;
-    uint32 minCompared;
-    uint32 maxDistance;
-    uint32 distance;
     uint32 reports;
     uint32 compared;
     uint32 disagreements;
+    uint32 minCompared;
+    uint32 maxDisagreements;
+    int128 answer;
+    uint32 observedAt;
+    uint32 roundId;
+    bool anomalous;
+    bool pending;
 }
 
 /// @dev The reporters of feeds. A submission reads the first word, and the position of each signer.

@@ -13,7 +13,7 @@ from oracle.chain.deploy.plan import CommitteePlan, DeployPlan, FeedPlan, Verifi
 from oracle.chain.hub import Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
 from oracle.config.committees import reporters_problems
-from oracle.core.encoding import PEER_FEATURES, Feature, parse_features
+from oracle.core.encoding import Feature, parse_features
 from oracle.core.errors import DataError, DeploymentError, InsecureSetup
 from oracle.core.formats import from_hex, to_hex
 
@@ -44,17 +44,14 @@ def check_plan(plan: DeployPlan) -> None:
         if problems:
             told = "; ".join(f"'{'.'.join(where)}' {what}" for where, what in problems)
             raise DeploymentError(f"committee {committee.name}: {told}")
-    features = {name: _features(name, artifacts) for name, artifacts in plan.models.items()}
+    for name, artifacts in plan.models.items():
+        _check_planned_model(name, artifacts)
     for feed in plan.feeds:
-        _check_planned_feed(plan, feed, features)
+        _check_planned_feed(plan, feed)
 
 
-def _features(name: str, artifacts: Sequence[VerifierArtifact]) -> tuple[Feature, ...]:
-    """Return the features that a planned model sees.
-
-    Raises:
-        DeploymentError: The artifacts are not circuits of one model.
-    """
+def _check_planned_model(name: str, artifacts: Sequence[VerifierArtifact]) -> None:
+    """Raise DeploymentError unless the artifacts are circuits of one model, of this release's features."""
     if not artifacts:
         raise DeploymentError(f"model {name} has no artifact")
     hashes = {artifact.model_hash for artifact in artifacts}
@@ -70,11 +67,11 @@ def _features(name: str, artifacts: Sequence[VerifierArtifact]) -> tuple[Feature
         raise DeploymentError(
             f"model {name}: the probes of its artifacts are not of one window and its scores: build them again"
         )
-    return features_of(artifacts[0])
+    features_of(artifacts[0])
 
 
-def _check_planned_feed(plan: DeployPlan, feed: FeedPlan, features: Mapping[str, tuple[Feature, ...]]) -> None:
-    if feed.model not in features:
+def _check_planned_feed(plan: DeployPlan, feed: FeedPlan) -> None:
+    if feed.model not in plan.models:
         raise DeploymentError(f"feed {feed.name}: there is no model {feed.model!r} in the plan")
     if feed.committee not in {committee.name for committee in plan.committees}:
         raise DeploymentError(f"feed {feed.name}: there is no committee {feed.committee!r} in the plan")
@@ -84,12 +81,6 @@ def _check_planned_feed(plan: DeployPlan, feed: FeedPlan, features: Mapping[str,
             raise DeploymentError(f"feed {feed.name}: its peer {to_hex(peer)} is not in the plan")
         if planned[peer].committee != feed.committee:
             raise DeploymentError(f"feed {feed.name}: its peer {planned[peer].name} is of another committee")
-    seen = [number for number, each in enumerate(PEER_FEATURES, 1) if set(each) & set(features[feed.model])]
-    if seen and max(seen) > len(feed.config.peers):
-        raise DeploymentError(
-            f"feed {feed.name}: model {feed.model} sees {max(seen)} peer(s), but the feed names "
-            f"{len(feed.config.peers)}: add to its 'peers', or give it another model"
-        )
 
 
 async def require_public_srs(plan: DeployPlan, rpc: Rpc) -> None:

@@ -42,8 +42,8 @@ _HINTS = {
     "UnknownArchitecture": "the hub has no architecture {architectureId}",
     "NoFixedCode": "there is no contract at the verifier's address {verifier}, or one whose code can be replaced",
     "VerifierChanged": "the verifier {verifier} has other code than when its architecture was added",
-    "InvalidModel": "the model is refused for its {field} (modelNumber: the feed has it already; peers: it sees more "
-    "than the feed names; architectureId: the architecture takes no other model, or was added in the same transaction)",
+    "InvalidModel": "the model is refused for its {field} (modelNumber: the feed has it already; architectureId: the "
+    "architecture takes no other model, or was added in the same transaction)",
     "NothingProposed": "nothing is proposed",
     "NotPaused": "feed {feedId} is not paused",
     "TooEarly": "the change takes effect at {activeFrom} (unix seconds), not before",
@@ -52,8 +52,8 @@ _HINTS = {
     "HandoverTooShort": "the admin's handover can't have a delay of {delay} s, which is less than the change delay of "
     "{changeDelay} s",
     "ShadowTooShort": "the proposed model has {compared} compared reports, its proposal demands {minCompared}",
-    "ShadowTooFar": "the proposed model's latest score is {distance} thousandths from the active one's, its proposal "
-    "allows {maxDistance}",
+    "ShadowTooFar": "the proposed model disagrees with the active one on {disagreements} reports, its proposal allows "
+    "{maxDisagreements}: propose it again, if it is meant to",
     "AggregatorNotDeployed": "there is no adapter yet at {aggregator}: the factory deploys it",
     "AggregatorAlreadyLinked": "feed {feedId} has an aggregator already",
     "NoData": "feed {feedId} has no round yet",

@@ -230,9 +230,8 @@ class Hub:
             reports=found["reports"],
             compared=found["compared"],
             disagreements=found["disagreements"],
-            distance=found["distance"],
             min_compared=found["minCompared"],
-            max_distance=found["maxDistance"],
+            max_disagreements=found["maxDisagreements"],
         )
 
     async def features(

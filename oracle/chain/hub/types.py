@@ -121,18 +121,16 @@ class ShadowTally:
         reports: How many reports the proposed model judged.
         compared: How many of them the active model judged too.
         disagreements: How many of those only one of the two models accepts.
-        distance: Difference between the two score ratios of the latest compared report, in thousandths.
         min_compared: How many compared reports an activation needs.
-        max_distance: The largest `distance` that an activation allows.
+        max_disagreements: How many disagreements an activation allows.
     """
 
     model_number: int
     reports: int
     compared: int
     disagreements: int
-    distance: int
     min_compared: int
-    max_distance: int
+    max_disagreements: int
 
 
 def enum_member(enum: type[E], value: int, address: str) -> E:

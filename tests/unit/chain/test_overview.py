@@ -106,10 +106,10 @@ def test_a_feed_is_told_with_its_committee_its_peers_and_its_latest_round() -> N
 
 
 def test_what_is_proposed_for_a_feed_is_told_with_its_shadow() -> None:
-    tally = ShadowTally(3, 9, 8, 1, 120, 10, 500)
+    tally = ShadowTally(3, 9, 8, 1, 10, 4)
     told = lines(feed(proposals=Proposals(3, NOW + 10, NOW - 10, 1, NOW + 60), shadow=tally))
     assert told["proposed model"].startswith("3, can be activated in 10 s")
-    assert told["its shadow"].startswith("8 of 10 reports compared, 1 verdicts differ")
+    assert told["its shadow"].startswith("8 of 10 reports compared, 1 verdicts differ, 4 may")
     assert told["unpause"].startswith("can be activated now")
     assert told["model"] == "2, before it 1, to which it can be rolled back until 2027-01-15T08:01:00+00:00"
 

@@ -172,8 +172,13 @@ def test_a_gap_is_its_definition(one: int, other: int, heartbeat: int) -> None:
 
 @given(st.lists(circuit_integers, min_size=1, max_size=4), st.integers(1, 2**128 - 1))
 def test_a_ratio_is_of_the_largest_score_and_fits_its_24_bits(scores: list[int], unit: int) -> None:
-    exact = math.trunc(Fraction(max(scores) * 1_000, unit))
+    exact = math.ceil(Fraction(max(scores) * 1_000, unit))
     assert score_ratio(scores, unit) == max(-SCORE_RATIO_MAX - 1, min(SCORE_RATIO_MAX, exact))
+
+
+@given(st.lists(circuit_integers | st.integers(-3, 3), min_size=1, max_size=4), st.integers(1, 2**128 - 1))
+def test_a_ratio_is_above_zero_exactly_if_a_score_is(scores: list[int], unit: int) -> None:
+    assert (score_ratio(scores, unit) > 0) == any(score > 0 for score in scores)
 
 
 @given(st.integers(0, 2**64), st.integers(0, 100))

@@ -30,9 +30,9 @@ from oracle.core.encoding import (
     near,
     parse_features,
     peer_move,
-    peers_needed,
     push_move,
     repeats,
+    sees_peers,
     spread,
     variance,
     window_features,
@@ -48,6 +48,9 @@ heartbeats = st.integers(1, 2**32 - 1)
 moves = st.integers(-CLIP, CLIP)
 
 Rows = Callable[..., list[tuple[int, ...]]]
+
+
+PEERS = (b"\1" * 32, b"\2" * 32)
 
 
 def feed(**changes: Any) -> FeedState:
@@ -116,6 +119,7 @@ def test_windows_of_the_vectors(vectors: dict[str, Any]) -> None:
             observed_at=value["lastObservedAt"],
             variance=value["variance"],
             returns=column["ring"],
+            peers=PEERS[: len(column["peerKinds"])],
             peer_answers=column["peerKept"],
             held=held_answer(value["holdReason"], value["firstAnswer"], value["firstGap"]),
         )
@@ -152,7 +156,7 @@ def test_the_first_round_has_no_past(length: int) -> None:
 
 def test_the_first_round_has_a_spread_a_count_and_the_variance_of_one_sigma() -> None:
     peers = [PeerAnswer(Kind.RELATIVE, 10_000, 5), PeerAnswer(Kind.ABSOLUTE, 10_000, 5)]
-    found = features(feed(), 5, 10**9, tuple(Feature), tolerance=0, spread=7, count=3, peers=peers)
+    found = features(feed(peers=PEERS), 5, 10**9, tuple(Feature), tolerance=0, spread=7, count=3, peers=peers)
     assert found == (0, GAP_ONE, 7, 3, VARIANCE_ONE, 0, 0, 0, 0, *(0,) * RING_SIZE)
 
 
@@ -181,6 +185,7 @@ def test_every_feature_fits_the_box_in_any_order(data: st.DataObject) -> None:
         observed_at=1_000,
         variance=data.draw(st.integers(0, (CLIP << VARIANCE_BITS) + 63)),
         returns=tuple(data.draw(st.lists(moves, min_size=RING_SIZE, max_size=RING_SIZE))),
+        peers=PEERS,
         peer_answers=kept,
         held=data.draw(st.none() | st.builds(held_answer, st.integers(1, 3), prices, st.integers(GAP_ONE, CLIP))),
     )
@@ -196,16 +201,30 @@ def test_every_feature_fits_the_box_in_any_order(data: st.DataObject) -> None:
     assert found == tuple(whole[feature] for feature in listed[:length])
 
 
-def test_a_feature_of_a_peer_needs_the_peer() -> None:
+def test_a_feed_never_sees_a_peer_that_it_lacks() -> None:
+    listed = (Feature.PEER_MOVE_0, Feature.PEER_SEEN_0, Feature.MOVE, Feature.PEER_MOVE_1, Feature.PEER_SEEN_1)
+    answers = [PeerAnswer(Kind.RELATIVE, 10_000, 204), PeerAnswer(Kind.ABSOLUTE, 8, -44)]
+    for count, expected in enumerate([(0, 0, 0, 0, 0), (2_000, 1, 0, 0, 0), (2_000, 1, 0, -500, 1)]):
+        state = feed(round_id=3, answer=1_000, peers=PEERS[:count], peer_answers=(200, -40)[:count])
+        assert features(state, 1_000, 10**9, listed, tolerance=0, peers=answers[:count]) == expected
+
+
+def test_an_answer_of_each_peer_is_needed() -> None:
     one = [PeerAnswer(Kind.RELATIVE, 10_000, 5)]
-    listed = (Feature.MOVE, Feature.PEER_SEEN_1)
-    with pytest.raises(ValueError, match="needs 2 peers; there are answers of 1"):
-        features(feed(), 5, 10**9, listed, tolerance=0, peers=one)
-    assert (peers_needed(listed), peers_needed((Feature.MOVE, Feature.PEER_MOVE_0)), peers_needed(PAST)) == (2, 1, 0)
+    two = feed(peers=PEERS)
+    for listed in ((Feature.MOVE, Feature.PEER_SEEN_1), (Feature.MOVE, Feature.PEER_MOVE_0)):
+        with pytest.raises(ValueError, match="1 answers of peers; the feed has 2 peers"):
+            features(two, 5, 10**9, listed, tolerance=0, peers=one)
+        with pytest.raises(ValueError, match="1 answers of peers; the feed has 0 peers"):
+            features(feed(), 5, 10**9, listed, tolerance=0, peers=one)
+        assert sees_peers(listed)
+    # A model that does not look at them needs none.
+    assert features(two, 5, 10**9, (Feature.MOVE, Feature.COUNT), tolerance=0) == (0, 1)
+    assert not sees_peers((Feature.MOVE, *PAST))
 
 
 def test_a_peers_move_is_measured_by_its_own_terms_since_the_feeds_last_round() -> None:
-    state = feed(round_id=3, answer=1_000, peer_answers=(200, -40))
+    state = feed(round_id=3, answer=1_000, peers=PEERS, peer_answers=(200, -40))
     peers = [PeerAnswer(Kind.RELATIVE, 20_000, 204), PeerAnswer(Kind.ABSOLUTE, 8, -44)]
     found = features(state, 1_000, 10**9, tuple(Feature), tolerance=0, peers=peers)
     named = dict(zip(Feature, found, strict=True))

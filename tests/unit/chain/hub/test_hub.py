@@ -250,7 +250,7 @@ def test_a_reason_that_there_is_none_of_is_another_contract_s() -> None:
 
 def test_what_a_shadow_period_emits_is_no_round_and_can_be_read() -> None:
     scored = log_of("ShadowScored", FEED, 7, 100, 1_000, 3, [-3, 4])
-    compared = log_of("ShadowCompared", FEED, 7, 3, False, 250)
+    compared = log_of("ShadowCompared", FEED, 7, 3, False)
     assert round_event(scored) is None
     assert round_event(compared) is None
     assert hub_interface().decode_log(scored) == (
@@ -259,7 +259,7 @@ def test_what_a_shadow_period_emits_is_no_round_and_can_be_read() -> None:
     )
     assert hub_interface().decode_log(compared) == (
         "ShadowCompared",
-        {"feedId": FEED, "roundId": 7, "modelNumber": 3, "agrees": False, "distance": 250},
+        {"feedId": FEED, "roundId": 7, "modelNumber": 3, "agrees": False},
     )
 
 
@@ -414,11 +414,11 @@ async def test_an_architecture_lists_its_features() -> None:
 
 
 async def test_the_tally_of_a_shadow_period() -> None:
-    found = await hub_that_answers("shadow", (4, 9, 8, 1, 250, 5, 300)).shadow(FEED)
+    found = await hub_that_answers("shadow", (4, 9, 8, 1, 5, 3)).shadow(FEED)
     assert found == ShadowTally(
-        model_number=4, reports=9, compared=8, disagreements=1, distance=250, min_compared=5, max_distance=300
+        model_number=4, reports=9, compared=8, disagreements=1, min_compared=5, max_disagreements=3
     )
-    assert await hub_that_answers("shadow", (0,) * 7).shadow(FEED) is None
+    assert await hub_that_answers("shadow", (0,) * 6).shadow(FEED) is None
 
 
 def test_a_feed_s_configuration_has_the_order_of_the_contract_s_struct() -> None:
