@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,7 @@ from oracle.core.encoding import (
 from oracle.core.errors import DataError
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.proving.artifact import Visibility
-from oracle.proving.artifact.circuit import run_args
-from oracle.proving.cost import least_k
+from oracle.proving.artifact.circuit import fitted
 from oracle.proving.engine.child import EngineProcess
 
 Load = Callable[[str, Disclosure], Detector]
@@ -122,9 +122,10 @@ def check_detector(detector: Detector, load: Load) -> None:
         with pytest.raises(DataError):
             load(damaged, Disclosure.SCORE)
 
-    # Verdicts are the signs of the scores.
+    # The verdict is one number: 1 if any score is positive, else 0.
     verdicts = detector.publishing(Disclosure.VERDICT)
-    assert [verdicts.score_int(window) for window in seen] == [tuple(int(v > 0) for v in row) for row in scores]
+    assert verdicts.outputs == 1 and verdicts.score_many([]).shape == (0, 1)
+    assert [verdicts.score_int(window) for window in seen] == [(int(max(row) > 0),) for row in scores]
     assert [tuple(row) for row in verdicts.score_many(seen).tolist()] == [verdicts.score_int(window) for window in seen]
     assert verdicts.explain(seen[6]) == detector.explain(seen[6])
     assert verdicts.publishing(Disclosure.SCORE).to_json() == verdicts.to_json() == text
@@ -167,9 +168,12 @@ def check_circuit(detector: Detector, engine: EngineProcess, folder: Path, batch
     """
     model, settings, circuit = (str(folder / name) for name in ("model.onnx", "settings.json", "circuit"))
     Path(model).write_bytes(detector.to_onnx(batch))
-    arguments = run_args(detector, Visibility.PRIVATE)
-    found = engine.call("gen_settings", model=model, settings=settings, run_args=arguments)
-    found["run_args"]["logrows"] = least_k(found["num_rows"], arguments["decomp_base"])
+
+    def generate(arguments: dict[str, Any]) -> dict[str, Any]:
+        return dict(engine.call("gen_settings", model=model, settings=settings, run_args=arguments))
+
+    _, found, k = fitted(detector, Visibility.PRIVATE, generate)
+    found["run_args"]["logrows"] = k
     Path(settings).write_text(json.dumps(found), encoding="utf-8")
     engine.call("compile_circuit", model=model, circuit=circuit, settings=settings)
     seen = windows(detector, 6)

@@ -11,13 +11,14 @@ from typing import Any, ClassVar, Self, TypeVar
 from oracle.core import encoding
 from oracle.core.encoding import Feature
 from oracle.detectors.interface import Disclosure
+from oracle.detectors.kinds.polynomial import PolynomialModel
 from oracle.detectors.kinds.quadratic import FEATURES, QuadraticModel
 from oracle.proving.artifact import Artifact, Visibility
 from oracle.proving.interface import ProofJob
 from oracle.proving.pool.cache import ProofCache
 from oracle.proving.pool.local import LocalProver
 from tests.circuits import circuit, folder
-from tests.peer_models import PeerModel, peer_model
+from tests.peer_models import peer_model
 
 T = TypeVar("T")
 Window = tuple[int, ...]
@@ -29,7 +30,7 @@ CALM: Window = encoding.calm_window(FEATURES)
 class Proofs:
     """Make each artifact and each proof once. All asynchronous work runs on an event loop of this object's own."""
 
-    DETECTORS: ClassVar[dict[str, QuadraticModel | PeerModel]] = {
+    DETECTORS: ClassVar[dict[str, QuadraticModel | PolynomialModel]] = {
         "private": MODEL,
         "public": MODEL,
         "verdict": MODEL.publishing(Disclosure.VERDICT),

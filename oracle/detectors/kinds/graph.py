@@ -85,6 +85,12 @@ class GraphWriter:
         # A slice would have a row for each number in the circuit; numbers that are gathered stay where they are.
         return self.node("Gather", ["x", at], output, axis=1)
 
+    def column(self, output: str, index: int) -> str:
+        """Write one column of `x`, [batch, 1], and return its name."""
+        # ezkl's reader turns a gather of one number into a slice of all, with a row for each: so it gets two to slice.
+        pair = self.columns(f"{output}_twice", self.indices(f"at_{output}", index, index))
+        return self.node("Gather", [pair, self.indices("first", 0)], output, axis=1)
+
     def finish(self, scores: Sequence[str], disclosure: Disclosure, flags: Sequence[Sequence[str]] = ()) -> bytes:
         """Write what the circuit publishes, and return the serialised ONNX model.
 

@@ -10,8 +10,8 @@ from oracle.detectors.interface import Disclosure
 MAX_SCORE_BITS = 126
 """Witness values are i128: scores and all intermediates stay below this."""
 
-VERDICT_SCORE_BITS = 72
-"""Verdict circuits compare within 72 bits: fixed, so that all models share their circuits."""
+VERDICT_SCORE_BITS = 71
+"""Verdict circuits compare within this many bits at most."""
 
 FLOAT32_BITS = 24
 """Significant bits of a 32-bit float, which is what ONNX keeps of a weight."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oracle.core.encoding import Feature
@@ -30,7 +31,7 @@ class PolynomialGraph(GraphWriter):
         """Write the whole graph, and return it."""
         gates = self._detector.gates
         scores = [self._score(index, output) for index, output in enumerate(gates)]
-        flags = [[self._feature(feature) for feature in output.seen] for output in gates]
+        flags = [[self._feature(feature) for feature in dict.fromkeys(output.seen)] for output in gates]
         return self.finish(scores, self._detector.disclosure, flags)
 
     def _score(self, index: int, output: Output) -> str:
@@ -38,8 +39,7 @@ class PolynomialGraph(GraphWriter):
         parts = [self._unweighted(f"{index}_{at}", term) for at, term in enumerate(output.measured)]
         parts = [part for part in parts if part]
         if output.weighted:
-            factors = [self._factor(term) for term in output.weighted]
-            parts.append(self._weighted(f"measured{index}", factors, output.weights))
+            parts.append(self._weighted(f"measured{index}", self._factors(index, output), output.weights))
         owner = index if isinstance(output.limit, Limit) else self._owner(output.limit)
         return self.node("Sub", [self._added(f"measure{index}", parts), self._limit(owner)], f"score{index}")
 
@@ -50,17 +50,20 @@ class PolynomialGraph(GraphWriter):
         """Write a term that needs no weight of its own, and return its name; "" for others."""
         if isinstance(term, Linear):
             weights = self.weights(f"l{key}", term.weights)
-            return self._square(self.node("MatMul", [self._cut(0, len(self._values)), weights], f"form{key}"))
+            moves = self._cut(0, len(self._values))
+            return self._square(self.node("MatMul", [moves, weights], f"form{key}"))
         if isinstance(term, Sum) and term.weight is None:
             return self._square(self._total(term.first, term.end))
         return ""
 
-    def _factor(self, term: Sum | Product) -> str:
-        """Write what a weighted term's weight multiplies, [batch, 1], and return its name."""
-        if isinstance(term, Sum):
-            return self._square(self._total(term.first, term.end))
-        left, right = self._cut(term.left, term.left + 1), self._cut(term.right, term.right + 1)
-        return self.node("Mul", [left, right], f"product{term.left}_{term.right}")
+    def _factors(self, index: int, output: Output) -> list[str]:
+        """Write what an output's weights multiply, as columns side by side, and return their names."""
+        left, right = [each.left for each in output.products], [each.right for each in output.products]
+        found = [self._square(self._total(term.first, term.end)) for term in output.weighted if isinstance(term, Sum)]
+        if left:
+            sides = (self._picked(f"left{index}", left), self._picked(f"right{index}", right))
+            found.insert(0, self.node("Mul", sides, f"products{index}"))
+        return found
 
     def _limit(self, index: int) -> str:
         """Write an output's own limit with the margin, and return its name."""
@@ -90,9 +93,11 @@ class PolynomialGraph(GraphWriter):
         """Write a zero that takes all constants of the salt, [1, 1], and return its name."""
         values = constants(self._detector.salt)
         salt = self.weights("salt", values)
-        first = self.node("Gather", ["x", self.indices("first", 0)], "window0", axis=0)
-        four = self.node("Gather", [first, self.indices("salted", *[self._values[0]] * len(values))], "four", axis=1)
-        return self.node("MatMul", [self.node("Sub", [four, four], "zeros"), salt], "salt_times_zero")
+        # Of the first window only: a batch has one salt.
+        first = self.node(
+            "Gather", [self._picked("salted", [0] * len(values)), self.indices("first", 0)], "four", axis=0
+        )
+        return self.node("MatMul", [self.node("Sub", [first, first], "zeros"), salt], "salt_times_zero")
 
     def _allowed(self, allowance: Allowance) -> str:
         """Write what an allowance's weights multiply, [batch, count of weights], and return its name."""
@@ -101,8 +106,12 @@ class PolynomialGraph(GraphWriter):
             return self._square(self._total(first, end))
         if allowance.power is Power.VALUES:
             return self._cut(first, end) if len(allowance.weights) > 1 else self._total(first, end)
-        squares = self._square(self._cut(first, end))
-        return squares if len(allowance.weights) > 1 or end - first == 1 else self._summed(squares)
+        if len(allowance.weights) > 1 or end - first == 1:
+            return self._square(self._cut(first, end))
+        moves = self._cut(first, end)
+        # A dot product has one row for each move; squares and their sum have two.
+        flat = self.node("Einsum", [moves, moves], f"dot_{moves}", equation="bi,bi->b")
+        return self.node("Unsqueeze", [flat, self.indices("axis", 1)], f"squares_{moves}")
 
     def _weighted(self, key: str, terms: list[str], weights: tuple[int, ...]) -> str:
         """Write the weighted sum of columns, [batch, 1], and return its name."""
@@ -118,12 +127,16 @@ class PolynomialGraph(GraphWriter):
 
     def _feature(self, feature: Feature) -> str:
         """Write a feature's column, [batch, 1], and return its name."""
-        name = feature.name.lower()
-        return self.columns(name, self.indices(f"at_{name}", self._detector.features.index(feature)))
+        return self.column(feature.name.lower(), self._detector.features.index(feature))
 
     def _cut(self, first: int, end: int) -> str:
         """Write values first to end − 1, [batch, end − first], and return their name."""
-        return self.columns(f"x{first}_{end}", self.indices(f"at{first}_{end}", *self._values[first:end]))
+        return self._picked(f"x{first}_{end}", range(first, end))
+
+    def _picked(self, name: str, values: Sequence[int]) -> str:
+        """Write these values, [batch, count], and return their name."""
+        at = [self._values[value] for value in values]
+        return self.column(name, at[0]) if len(at) == 1 else self.columns(name, self.indices(f"at_{name}", *at))
 
     def _total(self, first: int, end: int) -> str:
         """Write their sum, [batch, 1], and return its name."""

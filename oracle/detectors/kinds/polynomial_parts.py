@@ -136,10 +136,13 @@ class Output:
 
     @property
     def weighted(self) -> tuple[Sum | Product, ...]:
-        """The terms that have one weight each, in order."""
-        return tuple(
-            term for term in self.measured if isinstance(term, Product) or (isinstance(term, Sum) and term.weight)
-        )
+        """The terms that have one weight each: products before sums."""
+        return (*self.products, *(term for term in self.measured if isinstance(term, Sum) and term.weight is not None))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products."""
+        return tuple(term for term in self.measured if isinstance(term, Product))
 
     @property
     def weights(self) -> tuple[int, ...]:

@@ -85,13 +85,13 @@ class QuadraticModel:
     """
 
     name: str
-    past: tuple[int, ...]
-    floor: int
-    drift_past: int
-    drift_floor: int
+    past: tuple[int, ...] = field(repr=False)
+    floor: int = field(repr=False)
+    drift_past: int = field(repr=False)
+    drift_floor: int = field(repr=False)
     param_scale: int = 20
     disclosure: Disclosure = Disclosure.SCORE
-    training: Training = field(default_factory=Training)
+    training: Training = field(default_factory=Training, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -100,10 +100,11 @@ class QuadraticModel:
             raise DataError(f"model {self.name} has {len(self.past)} weights for past moves; it needs {PAST}")
         for label, weight, least in self._labelled():
             if weight < least:
-                raise DataError(f"model {self.name}: weight {label} is {weight}; it must be at least {least}")
+                # Errors end in logs: they say which weight is wrong, and never what it is.
+                raise DataError(f"model {self.name}: weight {label} must be {'positive' if least else 'positive or 0'}")
             if not is_exact_float(weight):
                 raise DataError(
-                    f"model {self.name}: weight {label} = {weight} needs more than {FLOAT32_BITS} bits, so that "
+                    f"model {self.name}: weight {label} needs more than {FLOAT32_BITS} bits, so that "
                     "ONNX's 32-bit floats would change it; round it to fewer significant bits"
                 )
         check_bound(self.name, self.score_bound(), self.disclosure)

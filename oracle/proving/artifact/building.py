@@ -19,6 +19,7 @@ from oracle.proving.artifact import verifier
 from oracle.proving.artifact.circuit import (
     arranged,
     check_windows,
+    fitted,
     hashed_ends,
     input_lengths,
     manifest_facts,
@@ -43,7 +44,6 @@ from oracle.proving.artifact.manifest import (
     Manifest,
     Visibility,
 )
-from oracle.proving.cost import least_k
 from oracle.proving.engine.child import EngineProcess
 from oracle.proving.engine.version import ezkl_version
 from oracle.proving.hashing import digest, sha256_of
@@ -138,10 +138,12 @@ class _Build:
             raise ArtifactError(f"detector {detector.name}: its scores can exceed the circuit's 127-bit integers")
         # 1 Settings: as small a k as holds the rows.
         self.progress("settings")
-        settings = self.engine.call(
-            "gen_settings", model=self._file(MODEL), settings=self._file(SETTINGS), run_args=self.run_args
-        )
-        least = max(least_k(settings["num_rows"], self.run_args["decomp_base"]), self.run_args.get("logrows", 0))
+
+        def generate(arguments: dict[str, Any]) -> dict[str, Any]:
+            files = {"model": self._file(MODEL), "settings": self._file(SETTINGS)}
+            return dict(self.engine.call("gen_settings", run_args=arguments, **files))
+
+        _, settings, least = fitted(detector, self.visibility, generate)
         # 2 Circuit, SRS, keys and a first proof, which shows whether this k really holds the circuit.
         srs, proven = self._smallest_k(settings, least)
         # 3 The circuit equals the reference, also at the corners.

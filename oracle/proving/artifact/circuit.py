@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oracle.core import encoding
+from oracle.core.errors import ArtifactError
 from oracle.proving.artifact.manifest import Visibility
+from oracle.proving.cost import least_k
 from oracle.proving.interface import FeedModel, Provable, Tuned
 
-_VERDICT_BASE, _VERDICT_LEGS = 512, 8
-"""Compared scores stay below 512^8 = 2^72. A table of 512 rows does not raise the k that the circuit's hash needs."""
+VERDICT_BITS = (62, 71)
+"""Compared scores stay below one of these powers of two: few, so that all models of a kind share their circuits."""
+
+LEAST_VERDICT_K = 7
+"""The least k that is tried for a circuit with verdicts."""
+
+_MOST_VERDICT_K = 26
+
+_TABLE_MARGIN = 8
+"""Rows of 2^k that a table can't have. With one row more ezkl takes a second column, and the proof grows."""
 
 
-def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
+def run_args(detector: Provable, visibility: Visibility, k: int = LEAST_VERDICT_K) -> dict[str, Any]:
     """Return ezkl's run arguments.
 
     Integers go in, products are exact, nothing is rebased, and nothing is looked up but the digits of a comparison.
+
+    Args:
+        detector: The model.
+        visibility: Visibility of its weights.
+        k: The circuit will have 2^k rows, and a detector's verdict the largest digits that fit into them; see `fitted`.
     """
-    verdict = detector.disclosure == "verdict"
+    verdict = detector.disclosure == "verdict" and not isinstance(detector, Tuned)
+    base, legs = _digits(detector, k) if verdict else (2, 2)
     arguments = {
         "input_scale": 0,
         "param_scale": detector.param_scale,
@@ -27,8 +43,8 @@ def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
         "scale_rebase_multiplier": 1_000,
         "lookup_range": [0, 1],
         "num_inner_cols": 1,
-        "decomp_base": _VERDICT_BASE if verdict else 2,
-        "decomp_legs": _VERDICT_LEGS if verdict else 2,
+        "decomp_base": base,
+        "decomp_legs": legs,
         # The contract derives and clips the inputs itself, and the outputs are polynomials of them.
         "ignore_range_check_inputs_outputs": True,
         "disable_freivalds": True,
@@ -37,6 +53,42 @@ def run_args(detector: Provable, visibility: Visibility) -> dict[str, Any]:
         "param_visibility": visibility.param_visibility,
     }
     return arguments | (dict(detector.run_args()) if isinstance(detector, Tuned) else {})
+
+
+def fitted(
+    detector: Provable, visibility: Visibility, generate: Callable[[dict[str, Any]], dict[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Return ezkl's run arguments, the settings that it makes of them, and the least k that may hold the circuit.
+
+    Digits of a larger base are fewer, and need fewer rows; but their table has to fit. So the least k is taken whose
+    own largest digits leave the circuit room.
+
+    Args:
+        detector: The model.
+        visibility: Visibility of its weights.
+        generate: Has ezkl make settings of run arguments.
+    """
+    if detector.disclosure != "verdict" or isinstance(detector, Tuned):
+        arguments = run_args(detector, visibility)
+        settings = generate(arguments)
+        least = max(least_k(settings["num_rows"], arguments["decomp_base"]), arguments.get("logrows", 0))
+        return arguments, settings, least
+    for k in range(LEAST_VERDICT_K, _MOST_VERDICT_K + 1):
+        arguments = run_args(detector, visibility, k)
+        settings = generate(arguments)
+        if least_k(settings["num_rows"], arguments["decomp_base"]) <= k:
+            return arguments, settings, k
+    raise ArtifactError(f"no circuit of up to 2^{_MOST_VERDICT_K} rows holds the verdicts of {detector.name}")
+
+
+def _digits(detector: Provable, k: int) -> tuple[int, int]:
+    """Return the largest base whose table fits into 2^k rows, and the number of digits that hold every score."""
+    base, needed = (1 << k) - _TABLE_MARGIN, detector.score_bound().bit_length()
+    bits = next((bits for bits in VERDICT_BITS if needed <= bits), needed)
+    legs = 2
+    while base**legs < 1 << bits:
+        legs += 1
+    return base, legs
 
 
 def hashed_ends(run_args: Mapping[str, Any]) -> tuple[str, ...]:

@@ -54,17 +54,17 @@ def test_bounds_leave_room_in_the_circuit() -> None:
 
 
 @given(windows)
-def test_verdicts_are_the_signs_of_the_scores(window: tuple[int, ...]) -> None:
-    verdicts = TOY.publishing(Disclosure.VERDICT).score_int(window)
-    assert verdicts == tuple(int(score > 0) for score in TOY.score_int(window))
+def test_the_verdict_says_if_a_score_is_positive(window: tuple[int, ...]) -> None:
+    verdict = TOY.publishing(Disclosure.VERDICT).score_int(window)
+    assert verdict == (int(max(TOY.score_int(window)) > 0),)
 
 
 def test_a_score_of_zero_accepts() -> None:
     model = QuadraticModel("edge", (0,) * PAST, floor=9 * ONE, drift_past=0, drift_floor=9 * ONE)
     on_it, above = calm(now=300, gap=10_000), calm(now=301, gap=10_000)
     assert model.score_int(on_it) == (0, 0)
-    assert model.publishing(Disclosure.VERDICT).score_int(on_it) == (0, 0)
-    assert model.publishing(Disclosure.VERDICT).score_int(above) == (1, 1)
+    assert model.publishing(Disclosure.VERDICT).score_int(on_it) == (0,)
+    assert model.publishing(Disclosure.VERDICT).score_int(above) == (1,)
 
 
 @given(windows)
@@ -117,16 +117,16 @@ def test_json_round_trip() -> None:
     [
         (("format",), "quadratic-v1", "format"),
         (("name",), "../x", "name"),
-        (("name",), 5, "not a text"),
+        (("name",), 5, "must be a text"),
         (("surplus",), 1, "unknown key 'surplus'"),
         (("param_scale",), 31, "param_scale"),
-        (("param_scale",), True, "not an integer"),
-        (("weights", "floor"), 0, "at least 1"),
-        (("weights", "floor"), 1.5, "not an integer"),
+        (("param_scale",), True, "must be an integer"),
+        (("weights", "floor"), 0, "must be positive"),
+        (("weights", "floor"), 1.5, "must be an integer"),
         (("weights", "floor"), (1 << 24) + 1, "24 bits"),
         (("weights", "floor"), 1 << 120, "bits"),
         (("weights", "past"), [1] * 14, "needs 12"),
-        (("weights", "past"), [-1] * 12, "at least 0"),
+        (("weights", "past"), [-1] * 12, "positive or 0"),
         (("weights", "past"), 7, "list"),
         (("weights",), [], "object"),
         (("training", "sigma_ppm"), {"x": 0}, "positive"),
@@ -157,7 +157,7 @@ def test_a_missing_model_file_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_verdict_circuit_takes_only_scores_that_it_can_compare() -> None:
     large = QuadraticModel("large", (1 << 30,) * PAST, 1, 0, 1)
-    with pytest.raises(DataError, match="72"):
+    with pytest.raises(DataError, match="71"):
         large.publishing(Disclosure.VERDICT)
 
 
@@ -186,13 +186,14 @@ def test_graph_agrees_with_the_reference_to_float32_rounding(disclosure: Disclos
         (outputs,) = session.run(None, {"x": numpy.array(rows, dtype=numpy.float32)})
         for row, output in zip(rows, outputs.tolist(), strict=True):
             # Each of the at most 40 operations on the way rounds to 24 bits, relative to terms that may cancel.
-            terms = _magnitudes(exact, row)
-            for published, score, magnitude in zip(output, exact.score_int(row), terms, strict=True):
-                allowed = 40 * magnitude / 2**24
-                if disclosure is Disclosure.SCORE:
-                    assert abs(published - score / ONE) <= allowed
-                elif abs(score / ONE) > allowed:
-                    assert published == float(score > 0)
+            scores = [score / ONE for score in exact.score_int(row)]
+            allowed = [40 * magnitude / 2**24 for magnitude in _magnitudes(exact, row)]
+            near = [abs(score) <= most for score, most in zip(scores, allowed, strict=True)]
+            if disclosure is Disclosure.SCORE:
+                found = zip(output, scores, allowed, strict=True)
+                assert all(abs(published - score) <= most for published, score, most in found)
+            elif not any(near):
+                assert output == [float(max(scores) > 0)]
 
 
 def _magnitudes(model: QuadraticModel, row: tuple[int, ...]) -> tuple[float, float]:
