@@ -82,10 +82,10 @@ def train(
     """
     progress("data")
     data = [read_file(each) for each in config.data] if data is None else data
-    for each in data:
-        for note in each.notes:
-            progress(f"{each.source}: {note}")
     series = learnt(config, data)
+    for told in (*(each.data for each in series), *(each for each in data if each.config.reference)):
+        for note in told.notes:
+            progress(f"{told.source}: {note}")
     lesson = lesson_of(config, series, salt_of(config) if salt is None else salt)
     names = ", ".join(each.name for each in series)
     progress(f"fit of {config.detector.type} to {len(lesson.fit)} windows of {names}")
