@@ -16,8 +16,10 @@ from oracle.core.errors import DataError
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
 if TYPE_CHECKING:
-    from oracle.detectors.evaluation.prepared import FeedOptions
+    from oracle.detectors.evaluation.recording import Recording
     from oracle.detectors.evaluation.replay import Scoring
+    from oracle.detectors.evaluation.settings import FeedOptions
+    from oracle.detectors.evaluation.terms import SettledTerms
     from oracle.detectors.interface import Detector
     from oracle.sources.faults import Fault
 
@@ -35,21 +37,24 @@ if TYPE_CHECKING:
 @click.option(
     "--kind",
     type=click.Choice(["relative", "absolute"]),
-    default="relative",
-    show_default=True,
-    help="How the feed measures its moves.",
+    help="How the feed measures its moves (default: as the model's card says, else relative).",
 )
 @click.option(
-    "--decimals", type=click.IntRange(0, 18), default=8, show_default=True, help="Decimals of the feed's answers."
+    "--decimals",
+    type=click.IntRange(0, 18),
+    help="Decimals of the feed's answers (default: as the model's card says, else 8).",
 )
 @click.option(
-    "--sigma", type=click.IntRange(min=1), help="Typical size of a move in one heartbeat: ppm, or answer units."
+    "--sigma",
+    type=click.IntRange(min=1),
+    help="Typical size of a move in one heartbeat: ppm, or answer units (default: the card's, else found).",
 )
 @click.option(
     "--heartbeat",
     type=click.IntRange(min=1),
-    help="Seconds that a feed may go without a report (default: the median distance of ticks).",
+    help="Seconds that a feed may go without a report (default: the card's, else the median distance of ticks).",
 )
+@click.option("--card-series", help="Series of the model's card whose terms are taken, if the card has several.")
 @click.option(
     "--confirmations",
     type=click.IntRange(1, 255),
@@ -72,7 +77,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-repeats",
     type=click.IntRange(0, 255),
-    help="Times that an answer may repeat before it is held; 0: no limit (default: two more than in the first half).",
+    help="Times that an answer may repeat before it is held; 0: any number (default: two more than is usual before).",
 )
 @click.option(
     "--min-sources",
@@ -119,19 +124,21 @@ def evaluate(
     seed: int,
     scale_to: float | None,
     no_curve: bool,
+    card_series: str | None,
     out: Path,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Replay the whole gate on recorded data, with faults, for each MODEL: a model file, or "default".
 
-    Each detector is compared with the static cap that has as many false holds on the same ticks.
+    Each detector is compared with the static cap that has as many false holds on the same ticks. If there is a model
+    card beside a model (NAME.card.json), the feed has the card's sigma, heartbeat and peers' sigmas.
     """
     from rich.console import Console
 
     from oracle.cli.render.evaluation import print_comparison
     from oracle.detectors.evaluation import plots
-    from oracle.detectors.evaluation.comparison import compare
+    from oracle.detectors.evaluation.comparison import BUDGET, compare
     from oracle.detectors.evaluation.figures import document
     from oracle.detectors.evaluation.prepared import prepare
     from oracle.detectors.evaluation.report import write
@@ -139,8 +146,8 @@ def evaluate(
     if not models:
         raise click.UsageError('name at least one model: a model file, or "default" for the one that is shipped')
     plots.require()
-    recording = recording_of(options)
-    prepared = prepare(recording, _feed_options(options), part)
+    settled = _settled(models, recording_of(options), options, card_series)
+    prepared = prepare(settled.recording, settled.options, part)
     faults = _faults(names, faults_file)
     detectors = [_detector(model) for model in models]
     console = Console(stderr=as_json)
@@ -152,6 +159,9 @@ def evaluate(
         seed=seed,
         curve=not no_curve,
         scale_to=scale_to,
+        budget=BUDGET if settled.budget is None else settled.budget,
+        notes=settled.notes,
+        warnings=settled.warnings,
         progress=lambda step: click.echo(f"  {step}", err=True),
     )
     written = write(comparison, out)
@@ -162,15 +172,32 @@ def evaluate(
     console.print(f"written: {', '.join(str(path) for path in written)}", highlight=False)
 
 
-def _feed_options(options: dict[str, Any]) -> FeedOptions:
+def _settled(
+    models: tuple[str, ...], recording: Recording, options: dict[str, Any], series: str | None
+) -> SettledTerms:
+    """Return the terms to judge at: as given, else those of the cards beside the models."""
     from oracle.core.types import Kind
-    from oracle.detectors.evaluation.prepared import FeedOptions
+    from oracle.detectors import drift
+    from oracle.detectors.evaluation.terms import GivenTerms, card_path, card_terms, settle
+
+    cards = []
+    for model in models:
+        path = card_path(Path(model))
+        if model != "default" and path.exists():
+            card = drift.load_card(path)
+            drift.check_model(card, Path(model))
+            cards.append(card_terms(card, series, str(path)))
+    kind = options["kind"]
+    given = GivenTerms(
+        None if kind is None else Kind[kind.upper()], options["decimals"], options["sigma"], options["heartbeat"]
+    )
+    return settle(given, _feed_options(options), recording, cards)
+
+
+def _feed_options(options: dict[str, Any]) -> FeedOptions:
+    from oracle.detectors.evaluation.settings import FeedOptions
 
     return FeedOptions(
-        kind=Kind[options["kind"].upper()],
-        decimals=options["decimals"],
-        sigma=options["sigma"],
-        heartbeat=options["heartbeat"],
         confirmations=options["confirmations"],
         confirm_delay=options["confirm_delay"],
         tolerance=options["tolerance"],

@@ -34,7 +34,8 @@ from oracle.cli.options import (
 def train(config_path: Path, out: Path, as_json: bool) -> None:
     """Train a detector as the TOML file CONFIG says: data, kind, splits, budget, seed.
 
-    Writes the model file, its integer graph, and a model card as JSON and Markdown.
+    Writes the model file, its integer graph, and a model card as JSON and Markdown. Exits with 1 if the model is of no
+    use, because it holds far more honest reports than its budget allows.
     """
     import os
 
@@ -46,6 +47,7 @@ def train(config_path: Path, out: Path, as_json: bool) -> None:
     trained = train_configured(load_training(config_path), os.environ, progress=lambda step: click.echo(step, err=True))
     files = write(trained, out)
     print_training_card(trained.card, files, as_json=as_json)
+    sys.exit(0 if trained.card["usable"] else 1)
 
 
 @click.command("monitor")

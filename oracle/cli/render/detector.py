@@ -11,7 +11,9 @@ from rich.console import Console
 
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
+from oracle.cli.render.warnings import print_warnings
 from oracle.detectors.drift import DriftReport, lines
+from oracle.detectors.training.card_text import reasons_text
 
 
 def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, as_json: bool) -> None:
@@ -22,13 +24,16 @@ def print_training_card(card: Mapping[str, Any], files: Mapping[str, Path], *, a
     console = Console()
     for section in card["series"]:
         _print_series(section, console)
+    print_warnings(card["warnings"], console)
+    if not card["usable"]:
+        console.print("[bold red]This model is of no use: it holds far more honest reports than its budget.[/bold red]")
     for path in files.values():
         print(path)
 
 
 def _print_series(section: Mapping[str, Any], console: Console) -> None:
     """Print a series: false holds with their reasons, what is seen of spikes, and warnings."""
-    table = new_table("split", "reports", "objections / 10,000", "interval", "holds / 10,000", "longest hold")
+    table = new_table("split", "reports", "objections / 10,000", "interval", "holds / 10,000", "longest", "why held")
     for name, each in section["splits"].items():
         low, high = each["objections"]["interval_per_10k"]
         table.add_row(
@@ -38,12 +43,22 @@ def _print_series(section: Mapping[str, Any], console: Console) -> None:
             f"{low:.3g} to {high:.3g}",
             f"{each['holds']['per_10k']:g}",
             str(each["longest_hold"]),
+            reasons_text(each["reasons"]),
         )
     data = section["data"]
     console.print(section["name"], markup=False, highlight=False, style="bold")
     console.print(table)
     peers = ", ".join(peer["name"] for peer in data["peers"])
     told = [f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}" + (f", peers: {peers}" if peers else "")]
+    seen = ", ".join(f"{size}: {share:.0%}" for size, share in section["spikes"].items())
+    told.append(f"spikes it objects to: {seen}")
+    if "peer_lie_holds_own" in section:
+        joint = ", ".join(f"{size}: {share:.0%}" for size, share in section["joint_recall"].items())
+        held = ", ".join(f"{what}: {share:.1%}" for what, share in section["peer_lie_holds_own"].items())
+        told += [
+            f"the same while the first peer lies along: {joint}",
+            f"honest reports held if only the peer lies: {held}",
+        ]
     for line in told:
         console.print(line, markup=False, highlight=False)
 

@@ -9,28 +9,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from oracle.cli.render.tables import new_table
+from oracle.cli.render.warnings import print_warnings
 from oracle.detectors.evaluation import nab
 from oracle.detectors.evaluation.results import Comparison, Evaluation
 from oracle.detectors.evaluation.tables import detail_rows, fact_rows, fault_rows, headline
 
-__all__ = ["print_comparison", "print_nab", "print_warnings"]
+__all__ = ["print_comparison", "print_nab"]
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the tables of a comparison: two for each detector, so that names and figures have room."""
     console.print(f"[bold]{escape(comparison.prepared.recording.name)}[/bold]: ", end="")
     console.print(headline(comparison), highlight=False, markup=False)
+    for note in comparison.notes:
+        console.print(note, highlight=False, markup=False)
     print_warnings(comparison.warnings, console)
     for evaluation in comparison.evaluations:
         _print_evaluation(comparison, evaluation, console)
     for kind, why in comparison.skipped.items():
         console.print(f"not tried: {kind}: {why}", highlight=False, markup=False)
-
-
-def print_warnings(warnings: Sequence[str], console: Console) -> None:
-    """Print warnings so that nobody overlooks them."""
-    for warning in warnings:
-        console.print(f"[bold red]WARNING:[/bold red] {escape(warning)}", highlight=False)
 
 
 def _print_evaluation(comparison: Comparison, evaluation: Evaluation, console: Console) -> None:

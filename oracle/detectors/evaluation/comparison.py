@@ -20,10 +20,14 @@ from oracle.detectors.evaluation.results import PER, Comparison, Evaluation, Fau
 from oracle.detectors.evaluation.scaling import recall_curve, scaled_to, severities
 from oracle.detectors.evaluation.shocks import episodes_of, error_of, shocks
 from oracle.detectors.evaluation.trials import PEER_FAULTS, Lie, Trial, lying, place
+from oracle.detectors.evaluation.warn import of_detector, of_recording
 from oracle.detectors.interface import Detector
 from oracle.sources.faults import Fault
 
 __all__ = ["compare", "evaluate", "placed"]
+
+BUDGET = 5.0
+"""False holds of 10,000 that are allowed where nobody says otherwise."""
 
 DAY = 86_400
 """A day is the block of the bootstrap: what happens on one hangs together."""
@@ -41,6 +45,9 @@ def compare(
     seed: int,
     curve: bool = True,
     scale_to: float | None = None,
+    budget: float = BUDGET,
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
     progress: Callable[[str], None] = lambda step: None,
 ) -> Comparison:
     """Evaluate detectors on a recording, and beside each the cap that has as many false holds.
@@ -54,6 +61,9 @@ def compare(
         curve: True to scale limits for the curve of recall against false holds, which takes longest.
         scale_to: Scale the limits of each detector, and choose the caps, so that on these very ticks at most this many
             of 10,000 reports are held: with hindsight, but the same for all.
+        budget: False holds of 10,000 beyond which there is a warning.
+        notes: What there is to say of the terms, in sentences.
+        warnings: Likewise, loudly.
         progress: Called with each step before it begins.
 
     Raises:
@@ -82,9 +92,10 @@ def compare(
         if cap.limit not in known:
             # All caps have one curve.
             known[cap.limit] = evaluate(cap, prepared, trials, curve=curve and not known)
-        evaluations.append(found)
+        evaluations.append(replace(found, warnings=of_detector(found, prepared, budget)))
         caps.append(replace(known[cap.limit], matched=found.name))
-    return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped, scale_to)
+    loud = (*warnings, *of_recording(prepared, budget))
+    return Comparison(prepared, seed, tuple(evaluations), tuple(caps), skipped, scale_to, loud, tuple(notes))
 
 
 def placed(prepared: Prepared, faults: Sequence[Fault], count: int, seed: int) -> tuple[Trials, dict[str, str]]:

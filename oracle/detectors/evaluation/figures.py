@@ -45,6 +45,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "seed": comparison.seed,
         "scaled_to": comparison.scale_to,
         "skipped": comparison.skipped,
+        "notes": list(comparison.notes),
         "warnings": list(comparison.warnings),
         "detectors": [
             {**_figures(evaluation), "cap": _figures(comparison.cap_of(evaluation))}

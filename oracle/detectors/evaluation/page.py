@@ -74,6 +74,7 @@ def to_html(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
             {"name": each.name, "header": detail_header(), "groups": detail_rows(comparison, each)}
             for each in comparison.evaluations
         ],
+        notes=comparison.notes,
         warnings=[
             *comparison.warnings,
             *(f"{each.name}: {w}" for each in comparison.evaluations for w in each.warnings),

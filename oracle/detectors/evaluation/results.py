@@ -203,6 +203,7 @@ class Comparison:
         caps: A cap for each detector, in the same order.
         skipped: Faults that could not be tried, and why.
         warnings: What makes the figures of all detectors mean less than they seem to.
+        notes: Where the terms come from, and what was changed when the recording was read.
         scale_to: False holds per 10,000 that all were scaled to, with hindsight; None: they are as they were given.
     """
 
@@ -213,6 +214,7 @@ class Comparison:
     skipped: dict[str, str]
     scale_to: float | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def cap_of(self, evaluation: Evaluation) -> Evaluation:
         """Return the cap that has as many false holds as a detector."""

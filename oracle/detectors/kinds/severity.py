@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from oracle.core.encoding import Feature
-from oracle.detectors.kinds.polynomial_parts import Linear, Output, Product
+from oracle.detectors.kinds.polynomial_parts import Limit, Linear, Output, Product
 
-if TYPE_CHECKING:
-    from oracle.detectors.kinds.polynomial import PolynomialModel
-
-__all__ = ["severities"]
+__all__ = ["Polynomial", "severities"]
 
 
-def severities(model: PolynomialModel, windows: np.ndarray) -> np.ndarray:
+class Polynomial(Protocol):
+    """What severities take of a polynomial model."""
+
+    @property
+    def features(self) -> tuple[Feature, ...]: ...
+
+    @property
+    def values(self) -> tuple[Feature, ...]: ...
+
+    @property
+    def gates(self) -> tuple[Output, ...]: ...
+
+    @property
+    def param_scale(self) -> int: ...
+
+    @property
+    def score_scale(self) -> int: ...
+
+    @property
+    def exact_margin(self) -> int: ...
+
+    def limit(self, output: Output) -> Limit: ...
+
+
+def severities(model: Polynomial, windows: np.ndarray) -> np.ndarray:
     """Return the largest output's measure, in parts of its limit, of each window; 0 where all outputs are silent.
 
     Both are square roots, as in `explain`: limits that are scaled by a factor are scaled in moves.
@@ -34,7 +55,7 @@ def severities(model: PolynomialModel, windows: np.ndarray) -> np.ndarray:
     return found
 
 
-def _measured(model: PolynomialModel, output: Output, values: list[np.ndarray]) -> np.ndarray:
+def _measured(model: Polynomial, output: Output, values: list[np.ndarray]) -> np.ndarray:
     one, lift = 2.0**model.score_scale, 2.0 ** (model.score_scale - model.param_scale)
     total = np.zeros(len(values[0]))
     for term in output.measured:
@@ -48,7 +69,7 @@ def _measured(model: PolynomialModel, output: Output, values: list[np.ndarray]) 
     return total
 
 
-def _limit(model: PolynomialModel, output: Output, values: list[np.ndarray], gap: np.ndarray | None) -> np.ndarray:
+def _limit(model: Polynomial, output: Output, values: list[np.ndarray], gap: np.ndarray | None) -> np.ndarray:
     rule, lift = model.limit(output), 2.0 ** (model.score_scale - model.param_scale)
     allowed = np.full(len(values[0]), float(rule.floor))
     for allowance in rule.allowed:

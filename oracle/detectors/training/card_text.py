@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oracle.detectors.training.model_card import SPIKED
+from oracle.detectors.training.lies import SPIKED
 
 
 def markdown(card: Mapping[str, Any]) -> str:
@@ -25,6 +25,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         f"| seed | {card['seed']} |",
         f"| SHA-256 of the model file | `{model['sha256']}` |",
         "",
+        *_warnings(card["warnings"]),
         "## Budget",
         "",
         f"{budget['false_holds_per_10k']} false holds per 10,000 reports. On the windows that the thresholds were set "
@@ -63,26 +64,68 @@ def _series(section: Mapping[str, Any]) -> list[str]:
         "Objections are on windows as if all before had been accepted; holds are of the whole gate, with what it "
         "accepted as history.",
         "",
-        "| split | from | to | reports | objections per 10,000 | interval | holds per 10,000 | interval | longest |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|",
+        "| split | from | to | reports | objections per 10,000 | interval | holds per 10,000 | interval | longest "
+        "| why | off while held: mean, most |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|---|--:|",
         *(
             f"| {name} | {each['first']} | {each['last']} | {each['holds']['reports']} "
             f"| {each['objections']['per_10k']:g} | {_range(each['objections'])} "
-            f"| {each['holds']['per_10k']:g} | {_range(each['holds'])} | {each['longest_hold']} |"
+            f"| {each['holds']['per_10k']:g} | {_range(each['holds'])} | {each['longest_hold']} "
+            f"| {reasons_text(each['reasons'])} | {_off(each['error_while_held'], data['kind'])} |"
             for name, each in section["splits"].items()
         ),
         "",
-        f"Of single-tick spikes put into the test split ({SPIKED} of each size, seeded) it objects to:",
-        "",
-        "| size | share |",
-        "|--:|--:|",
-        *(f"| {size} | {share:.3f} |" for size, share in section["spikes"].items()),
-        "",
+        *_lies(section),
         "### Limits",
         "",
         *(f"- {limit}" for limit in section["limits"]),
         "",
     ]
+
+
+def _warnings(warnings: Sequence[str]) -> list[str]:
+    if not warnings:
+        return []
+    return ["## Warnings", "", *(f"- **{warning}**" for warning in warnings), ""]
+
+
+def reasons_text(reasons: Mapping[str, int]) -> str:
+    """Return why reports were held: "3 anomalous, 2 clipped"."""
+    return ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in reasons.items()) or "–"
+
+
+def _off(error: Mapping[str, float], kind: str) -> str:
+    if not error["worst"]:
+        return "–"
+    if kind == "relative":
+        return f"{error['mean'] * 100:.2g} %, {error['worst'] * 100:.2g} %"
+    return f"{error['mean']:.2g} σ, {error['worst']:.2g} σ"
+
+
+def _lies(section: Mapping[str, Any]) -> list[str]:
+    """Return what the card says of spikes, and of lies of the peer; what is not held is written as it is."""
+    own = section["spikes"]
+    beside = [each for each in ("joint_recall", "unseen_recall") if each in section]
+    titles = {"joint_recall": "the first peer lies along", "unseen_recall": "the first peer isn't seen"}
+    lines = [
+        f"Of single-tick spikes put into the test split ({SPIKED} of each size, seeded) it objects to these shares; "
+        "the rest is written:",
+        "",
+        f"| {' | '.join(['size', 'the feed alone lies', *(titles[each] for each in beside)])} |",
+        f"|{'--:|' * (2 + len(beside))}",
+        *(
+            f"| {' | '.join([size, f'{share:.3f}', *(f'{section[each][size]:.3f}' for each in beside)])} |"
+            for size, share in own.items()
+        ),
+        "",
+    ]
+    if "peer_lie_holds_own" in section:
+        told = "; ".join(
+            f"{what}: {share:.3f}" if what in ("clipped", "missing") else f"it lies by {what}: {share:.3f}"
+            for what, share in section["peer_lie_holds_own"].items()
+        )
+        lines += [f"While the feed is honest and only its first peer is wrong, it is held in these shares: {told}.", ""]
+    return lines
 
 
 def _range(found: Mapping[str, Any]) -> str:

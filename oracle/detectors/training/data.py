@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from oracle.config import TrainingDataConfig
@@ -38,6 +38,7 @@ class TrainingData:
         held: Indices of rows that were held and confirmed: false holds.
         time_column: The file's column of times; empty if it comes from no file.
         value_columns: The file's columns of values.
+        venues: The answers of each source by row, where several gave one; None where one gave none.
         columns: Peers that are columns of the same file.
         told: What other series have of this one as their peer, if that is more than its own reports: a peer's answer is
             in a report whether or not it is due in it, and accepted.
@@ -52,6 +53,7 @@ class TrainingData:
     held: tuple[int, ...] = ()
     time_column: str = ""
     value_columns: tuple[str, ...] = ()
+    venues: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     columns: tuple[TrainingData, ...] = ()
     told: Reports | None = None
     notes: tuple[str, ...] = ()
@@ -119,9 +121,19 @@ def of_table(table: RecordedTable, data: TrainingDataConfig) -> TrainingData:
         data,
         time_column=table.time_column,
         value_columns=table.value_columns,
+        venues=_venues(table, data.decimals) if several else {},
         columns=beside,
         notes=table.notes,
     )
+
+
+def _venues(table: RecordedTable, decimals: int) -> dict[str, tuple[int | None, ...]]:
+    return {
+        column: tuple(
+            None if value is None else encoding.answer_from_decimal(value, decimals) for value in table.columns[column]
+        )
+        for column in table.value_columns
+    }
 
 
 def _column(table: RecordedTable, data: TrainingDataConfig, name: str, column: str) -> TrainingData:

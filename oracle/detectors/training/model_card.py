@@ -6,7 +6,8 @@ Training writes it, and nothing in it is proven; `oracle.detectors.cards` has pr
 from __future__ import annotations
 
 import hashlib
-import random
+import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,17 +17,25 @@ from typing import Any
 
 from oracle.config import TrainingConfig
 from oracle.core import encoding, gate
+from oracle.core.encoding import Feature
 from oracle.core.statistics import clopper_pearson
-from oracle.core.types import Kind, Outcome
+from oracle.core.types import Outcome
 from oracle.detectors.interface import Detector
 from oracle.detectors.kinds.words import word_of
 from oracle.detectors.trainers.windows import cut
+from oracle.detectors.training.cautions import far_over
 from oracle.detectors.training.data import moment
+from oracle.detectors.training.lies import lies
+from oracle.detectors.training.repeats import usual_repeats
 from oracle.detectors.training.replay import judge_all, pressures
 from oracle.detectors.training.reports import FIRST_WINDOW, Terms, features_of
 from oracle.detectors.training.series import LearntSeries
+from oracle.detectors.training.split_cautions import warnings_of
 
 CARD_SCHEMA = 3
+
+JUDGED = ("anomalous", "clipped")
+"""Reasons of holds that the budget is for: a source that repeats itself or says nothing positive is no false hold."""
 
 EPISODE = encoding.RING_SIZE
 """Reports: two objections within this many are one event, for they share a window."""
@@ -37,16 +46,10 @@ THINNED = encoding.RING_SIZE + 1
 REFERENCE = 200
 """Pressures that a card keeps, as quantiles."""
 
-SPIKES = (1, 2, 3, 5, 10, 20)
-"""Sizes of the spikes that a card tells about: per cent (relative feeds), or sigmas (absolute ones)."""
 
-SPIKED = 500
-"""Windows of the test split into which each spike is put."""
-
-
-def policy(terms: Terms) -> gate.HoldPolicy:
-    """Return the hold policy of a card's replays: the defaults of a feed."""
-    return gate.HoldPolicy(confirmations=3, confirm_delay=terms.heartbeat, tolerance=3_000)
+def policy(terms: Terms, max_repeats: int) -> gate.HoldPolicy:
+    """Return the hold policy of a card's replays: the defaults of a feed, and a repeat rule."""
+    return gate.HoldPolicy(3, terms.heartbeat, 3_000, max_repeats)
 
 
 def rate(at: Sequence[int], total: int, confidence: float) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def make(config: TrainingConfig, series: Sequence[LearntSeries], detector: Detec
         series: The series that it was trained on.
         detector: The detector.
     """
-    confidence = float(config.budget.confidence)
+    confidence, budget = float(config.budget.confidence), float(config.budget.false_holds_per_10k)
     sections = [_section(config, each, detector) for each in series]
     calibrated, total = list[int](), 0
     for each, section in zip(series, sections, strict=True):
@@ -114,6 +117,12 @@ def make(config: TrainingConfig, series: Sequence[LearntSeries], detector: Detec
             "calibration": rate(calibrated, counted, confidence),
         },
         "series": [section.told for section in sections],
+        "warnings": [f"{each.told['name']}: {warning}" for each in sections for warning in each.told["warnings"]],
+        "usable": not any(
+            far_over(split["judged_holds"]["per_10k"], split["judged_holds"]["interval_per_10k"][0], budget)
+            for each in sections
+            for split in each.told["splits"].values()
+        ),
         "versions": _versions(),
     }
 
@@ -132,20 +141,33 @@ def _section(config: TrainingConfig, series: LearntSeries, detector: Detector) -
     reports, terms, ends, data = series.reports, series.terms, series.ends, series.data
     own = cut(series.windows, features_of(reports), detector.features)
     objecting = [max(scores) > 0 for scores in detector.score_many(own).tolist()]
-    judged = list(judge_all(reports, terms, detector, policy(terms)))
+    good = reports.good(ends[0])
+    max_repeats = usual_repeats([reports.times[at] for at in good], [reports.answers[at] for at in good])
+    judged = list(judge_all(reports, terms, detector, policy(terms, max_repeats)))
     bounds = {"train": (first, ends[0]), "validation": ends, "test": (ends[1], len(reports))}
+    moved = features_of(reports).index(Feature.MOVE)
     splits = {}
     for name, (begin, end) in bounds.items():
         places = series.places(begin, end)
-        held = [at for at in places if judged[at].outcome is Outcome.HELD]
+        held = [judged[at] for at in places if judged[at].outcome is Outcome.HELD]
         splits[name] = {
             "first": moment(reports.times[begin]),
             "last": moment(reports.times[end - 1]),
             "objections": rate([at for at in places if objecting[at - first]], len(places), confidence),
-            "holds": rate(held, len(places), confidence),
-            "longest_hold": _longest(held),
+            "holds": rate([each.at for each in held], len(places), confidence),
+            "judged_holds": rate([each.at for each in held if each.why in JUDGED], len(places), confidence),
+            "reasons": dict(sorted(Counter(each.why for each in held).items())),
+            "clipped_moves": sum(abs(series.windows[at - first][moved]) == encoding.CLIP for at in places),
+            "error_while_held": {
+                "mean": _digits(statistics.fmean([each.error for each in held] or [0.0])),
+                "worst": _digits(max((each.error for each in held), default=0.0)),
+            },
+            "longest_hold": _longest([each.at for each in held]),
         }
-    test = [own[at - first] for at in series.places(ends[1], len(reports))]
+    near = {
+        name: pressures(detector, [own[at - first] for at in series.places(*bound)][::THINNED])
+        for name, bound in bounds.items()
+    }
     told = {
         "name": series.name,
         "data": {
@@ -163,6 +185,7 @@ def _section(config: TrainingConfig, series: LearntSeries, detector: Detector) -
             "max_gap": data.config.max_gap,
             "sigma": terms.sigma,
             "heartbeat": terms.heartbeat,
+            "max_repeats": max_repeats,
             "peers": [
                 {
                     "name": peer.name,
@@ -179,33 +202,12 @@ def _section(config: TrainingConfig, series: LearntSeries, detector: Detector) -
             "notes": list(data.notes),
         },
         "splits": splits,
-        "spikes": _spikes(series, detector, config.seed),
-        "pressures": _quantiles(pressures(detector, test[::THINNED])),
+        **lies(series, detector, config.seed),
+        "pressures": _quantiles(near["test"]),
         "limits": _limits(config, splits),
+        "warnings": warnings_of(series, splits, bounds, near, float(config.budget.false_holds_per_10k)),
     }
     return _Section(told, [at for at in series.places(first, ends[1]) if objecting[at - first]])
-
-
-def _spikes(series: LearntSeries, detector: Detector, seed: int) -> dict[str, float]:
-    """Return, by size, the share of single-tick spikes in the test split that the model objects to."""
-    draw = random.Random(seed)
-    found = {}
-    reports, terms = series.reports, series.terms
-    relative = reports.kind is Kind.RELATIVE
-    places, good = series.places(series.ends[1], len(reports)), reports.good()
-    before = dict(zip(good[1:], good, strict=False))
-    for size in SPIKES:
-        spiked = []
-        for _ in range(SPIKED):
-            at, sign = draw.choice(places), draw.choice((1, -1))
-            answer = reports.answers[at]
-            wrong = answer + sign * (answer * size // 100 if relative else terms.sigma * size)
-            now = encoding.move(reports.kind, terms.sigma, wrong, reports.answers[before[at]])
-            spiked.append((now, *series.windows[at - FIRST_WINDOW][1:]))
-        scores = detector.score_many(cut(spiked, features_of(reports), detector.features)).tolist()
-        key = f"{size} %" if relative else f"{size} sigmas"
-        found[key] = round(sum(max(each) > 0 for each in scores) / SPIKED, 3)
-    return found
 
 
 def _limits(config: TrainingConfig, splits: Mapping[str, Any]) -> list[str]:
@@ -228,6 +230,11 @@ def _limits(config: TrainingConfig, splits: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def _digits(value: float) -> float:
+    """Return four digits: more would only differ between machines."""
+    return float(f"{value:.4g}")
+
+
 def _longest(held: Sequence[int]) -> int:
     """Return the most held reports in a row."""
     most = run = 0
@@ -242,7 +249,7 @@ def _quantiles(values: Sequence[float]) -> dict[str, Any]:
     ordered = sorted(values)
     count = min(REFERENCE, len(ordered))
     picked = [ordered[int((index + 0.5) * len(ordered) / count)] for index in range(count)]
-    return {"count": len(ordered), "quantiles": [float(f"{value:.4g}") for value in picked]}
+    return {"count": len(ordered), "quantiles": [_digits(value) for value in picked]}
 
 
 def _versions() -> dict[str, str]:

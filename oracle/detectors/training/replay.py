@@ -21,6 +21,9 @@ class Judged:
         scores: The detector's.
         outcome: ACCEPTED or HELD.
         reason: Why it is held, or was until it was confirmed.
+        why: The same, with a clipped move apart: "anomalous", "clipped", "not_positive" or "repeated"; "" if nothing.
+        error: How far the last round was from this report: what a reader saw if it was held; relative, on absolute
+            feeds in sigmas.
     """
 
     at: int
@@ -28,6 +31,8 @@ class Judged:
     scores: tuple[int, ...]
     outcome: Outcome
     reason: HoldReason
+    why: str
+    error: float
 
 
 def judge_all(reports: Reports, terms: Terms, detector: Detector, policy: gate.HoldPolicy) -> Iterator[Judged]:
@@ -59,8 +64,23 @@ def judge_all(reports: Reports, terms: Terms, detector: Detector, policy: gate.H
             published_at=time,
             peer_answers=[each.answer for each in beside],
         )
+        why = _why(
+            verdict.reason, encoding.move(reports.kind, terms.sigma, answer, state.answer) if state.round_id else 0
+        )
+        error = _error(reports.kind, terms.sigma, state.answer, answer) if state.round_id else 0.0
         state = verdict.state
-        yield Judged(at, features, scores, verdict.outcome, verdict.reason)
+        yield Judged(at, features, scores, verdict.outcome, verdict.reason, why, error)
+
+
+def _why(reason: HoldReason, move: int) -> str:
+    """Return why a report is held: a clipped move is held whatever the model says; the hub calls it anomalous."""
+    if reason is HoldReason.NONE:
+        return ""
+    return "clipped" if reason is HoldReason.ANOMALOUS and abs(move) == encoding.CLIP else reason.name.lower()
+
+
+def _error(kind: Kind, sigma: int, seen: int, true: int) -> float:
+    return abs(seen - true) / (sigma if kind is Kind.ABSOLUTE else max(1, abs(true)))
 
 
 def _told(kind: Kind, answer: int | None) -> int:
