@@ -1,0 +1,22 @@
+"""The experiment of docs/privacy.md: what a hidden model hides from who trains again, and from who watches."""
+
+from docs.experiments.secrecy import market, training_again, watching
+
+
+def test_training_again_finds_a_model_of_which_nothing_is_hidden_and_no_other() -> None:
+    found = {each.hidden: each for each in training_again(market(), count=3)}
+    assert found["nothing"].deviation < 1e-6
+    assert found["nothing"].safe > 0.999
+    for hidden in ("vary", "budget", "data", "all"):
+        assert found[hidden].deviation > 0.02, hidden
+        assert found[hidden].safe < 0.98, hidden
+    assert found["data"].deviation > found["budget"].deviation
+
+
+def test_verdicts_narrow_a_model_down_the_faster_the_better_they_are_chosen() -> None:
+    nothing, few, many, _, hundred, card, *lies = watching(market(), models=16)
+    assert nothing.left == 1.0
+    assert many.left <= few.left <= nothing.left
+    assert card.left <= hundred.left <= nothing.left
+    assert lies[0].left <= 0.25, "five lies halve what is left, again and again"
+    assert lies[0].holds <= 5
