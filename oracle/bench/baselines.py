@@ -21,14 +21,14 @@ from rich.table import Table
 from oracle.bench import groth16
 from oracle.bench.cases import BASELINES, BESIDE_BASELINES, CIRCUITS
 from oracle.bench.circuits import MeasuredCircuit, build_detector
-from oracle.bench.detectors import detector, recorded_windows
+from oracle.bench.detectors import detector
 from oracle.bench.memory import megabytes
 from oracle.bench.models import compared_detector
 from oracle.bench.rivals import GROTH16, ONCHAIN, OnchainRival, is_held
-from oracle.bench.transactions import CALLER, PLENTY, bare_call, first_sender, send, transaction_gas
+from oracle.bench.transactions import CALLER, PLENTY, bare_call, compiled_text, first_sender, send, transaction_gas
+from oracle.bench.windows import recorded_windows
 from oracle.chain.abi.interface import Interface
 from oracle.chain.local.anvil import Anvil, load_anvil_config
-from oracle.chain.local.contracts import compile_contracts
 from oracle.chain.rpc import Rpc
 from oracle.chain.tx.sender import Sender
 from oracle.core import encoding
@@ -114,9 +114,11 @@ async def onchain(
     Raises:
         Fatal: Its verdict on one is not the model's.
     """
-    compiled = (await asyncio.to_thread(compile_contracts, {rival.contract: rival.path}))[rival.contract]
-    interface = Interface(compiled.abi)
-    deployed = await send(payer, None, compiled.bytecode + interface.encode_constructor(*rival.constructor(model)))
+    text = rival.text(model)
+    abi, bytecode, runtime_bytes = await asyncio.to_thread(compiled_text, text, rival.contract)
+    interface = Interface(abi)
+    arguments = rival.constructor(model)
+    deployed = await send(payer, None, bytecode + (interface.encode_constructor(*arguments) if arguments else b""))
     address = str(deployed.contract_address)
     executed, spent = [], []
     for window in windows:
@@ -131,7 +133,7 @@ async def onchain(
         "gas_of": "the check alone, as it would be in a hub that evaluates the model itself: no transaction",
         "executed": round(statistics.median(executed)),
         "transaction_gas": round(statistics.median(spent)),
-        "contract_bytes": len(compiled.runtime),
+        "contract_bytes": runtime_bytes,
         "windows": len(windows),
     }
 

@@ -18,7 +18,7 @@ from oracle.app.deploy import deploy
 from oracle.bench.cases import BATCHED
 from oracle.bench.configuration import chain_and_keys
 from oracle.bench.daemon import WARM_ROUND, run_daemon
-from oracle.bench.detectors import sigma_of
+from oracle.bench.windows import sigma_of
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil, load_anvil_config
 from oracle.config import load

@@ -174,6 +174,8 @@ BASELINES = {
     "groth16-quadratic": "quadratic",
     "onchain-peers": "peers",
     "groth16-peers": "peers",
+    "onchain-autoencoder": "autoencoder",
+    "onchain-trees": "trees",
 }
 """Detectors without ezkl: evaluated by a contract, and proven with a circuit written by hand."""
 

@@ -22,10 +22,11 @@ from oracle.bench.cases import CIRCUITS
 from oracle.bench.circuits import MeasuredCircuit
 from oracle.bench.commands import oracle_command
 from oracle.bench.configuration import chain_and_keys, model_of
-from oracle.bench.detectors import detector, sigma_of
+from oracle.bench.detectors import detector
 from oracle.bench.memory import megabytes, resident
 from oracle.bench.proofs import Proofs
 from oracle.bench.transactions import bare_call, first_sender, verify
+from oracle.bench.windows import sigma_of
 from oracle.chain.local.anvil import Anvil, free_port, load_anvil_config
 from oracle.chain.rpc import Rpc
 from oracle.config import MAX_AGE, load

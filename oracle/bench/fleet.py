@@ -20,9 +20,10 @@ from oracle.app.deploy import deploy, terms
 from oracle.bench.cases import JUDGES
 from oracle.bench.configuration import chain_and_keys, model_of
 from oracle.bench.daemon import DaemonRun, run_daemon
-from oracle.bench.detectors import detector, sigma_of
+from oracle.bench.detectors import detector
 from oracle.bench.memory import megabytes
 from oracle.bench.transactions import mined
+from oracle.bench.windows import sigma_of
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.deploy.file import read_file, write_file
 from oracle.chain.hub import hub_interface

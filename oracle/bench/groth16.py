@@ -22,9 +22,8 @@ from filelock import FileLock
 
 from oracle.bench.commands import output_of
 from oracle.bench.rivals import Groth16Rival
+from oracle.bench.transactions import compiled_text
 from oracle.chain.local import toolchain
-from oracle.chain.local.contracts import deployed_profile
-from oracle.chain.local.solc import compile_standard, standard_input
 from oracle.core.errors import Fatal, ToolMissing
 from oracle.detectors.interface import Detector
 
@@ -168,19 +167,9 @@ def build(rival: Groth16Rival, model: Detector, echo: Echo) -> Groth16Circuit:
             facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
             facts["setup_s"] = round(time.perf_counter() - began, 2)
             (folder / "built.json").write_text(json.dumps(facts), encoding="utf-8")
-    profile = deployed_profile(toolchain.project_root())
-    text = (folder / "Verifier.sol").read_text(encoding="utf-8")
-    request = standard_input(
-        {"Verifier.sol": text}, optimizer_runs=profile["optimizer_runs"], evm_version=profile["evm_version"]
-    )
-    output = compile_standard(request, profile["solc"])["contracts"]["Verifier.sol"][CONTRACT]
-    return Groth16Circuit(
-        folder,
-        json.loads((folder / "built.json").read_text(encoding="utf-8")),
-        output["abi"],
-        bytes.fromhex(output["evm"]["bytecode"]["object"]),
-        len(output["evm"]["deployedBytecode"]["object"]) // 2,
-    )
+    abi, bytecode, runtime_bytes = compiled_text((folder / "Verifier.sol").read_text(encoding="utf-8"), CONTRACT)
+    facts = json.loads((folder / "built.json").read_text(encoding="utf-8"))
+    return Groth16Circuit(folder, facts, abi, bytecode, runtime_bytes)
 
 
 class Groth16Prover:

@@ -12,7 +12,8 @@ import numpy as np
 
 from oracle.bench import zoo
 from oracle.bench.cases import BATCHES
-from oracle.bench.detectors import SERIES, detector, recorded_windows
+from oracle.bench.detectors import detector
+from oracle.bench.windows import SERIES, recorded_windows
 from oracle.core import encoding
 from oracle.core.errors import ModelError
 from oracle.proving.inspect.model import inspect_onnx, require_provable

@@ -1,4 +1,4 @@
-"""Other ways to judge by a detector, written by hand for its form: a contract, and a Groth16 circuit.
+"""Other ways to judge by a detector, written for its form: a contract, and a Groth16 circuit.
 
 What is special about each form is here as data; `oracle.bench.baselines` measures, and `oracle.bench.groth16` proves.
 """
@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oracle.bench.solidity import NAME, network_source
+from oracle.chain.local.toolchain import project_root
 from oracle.core.encoding import PAST, Feature
 from oracle.core.errors import Fatal
 from oracle.detectors.interface import Detector
+from oracle.detectors.kinds.imported import ImportedDetector
 from oracle.detectors.kinds.limits import VERDICT_SCORE_BITS
 from oracle.detectors.kinds.polynomial import PolynomialModel
 from oracle.detectors.kinds.polynomial_parts import Allowance, Limit, Output, Power, Product, Sum
 from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.proving.imported import ImportedModel
 
 Window = Sequence[int]
 
@@ -28,18 +32,22 @@ class OnchainRival:
     """A contract that evaluates a form of detector: its weights are in its code.
 
     Attributes:
-        contract: Its name, and the name of its file in `contracts/examples`.
-        constructor: Returns the arguments of its constructor for a detector's weights.
+        contract: Its name.
         call: Returns the arguments of its function `held` for a window.
+        constructor: Returns the arguments of its constructor for a detector's weights.
+        source: Returns its text for a detector; None: it is in `contracts/examples`.
     """
 
     contract: str
-    constructor: Callable[[Detector], tuple[Any, ...]]
     call: Callable[[Detector, Window], tuple[Any, ...]]
+    constructor: Callable[[Detector], tuple[Any, ...]] = lambda model: ()
+    source: Callable[[Detector], str] | None = None
 
-    @property
-    def path(self) -> str:
-        return f"contracts/examples/{self.contract}.sol"
+    def text(self, model: Detector) -> str:
+        """Return the contract's source. Raises: Fatal, ToolMissing."""
+        if self.source is not None:
+            return self.source(model)
+        return (project_root() / "contracts" / "examples" / f"{self.contract}.sol").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -138,9 +146,21 @@ def _peers_call(model: Detector, window: Window) -> tuple[Any, ...]:
     return packed_ring(model, window), move, variance, peer_move, bool(seen), gap
 
 
+def _network_call(model: Detector, window: Window) -> tuple[Any, ...]:
+    return (sum((value & 0xFFFF) << (16 * at) for at, value in enumerate(window)),)
+
+
+def _network_source(model: Detector) -> str:
+    network = model.network if isinstance(model, ImportedDetector) else None
+    if not isinstance(network, ImportedModel):
+        raise Fatal(f"model {model.name} is no network")
+    return network_source(network.circuit)
+
+
 ONCHAIN: Mapping[str, OnchainRival] = {
-    "quadratic": OnchainRival("OnchainQuadratic", _quadratic_constructor, _quadratic_call),
-    "peers": OnchainRival("OnchainPeers", lambda model: (*_peers(model), model.param_scale), _peers_call),
+    "quadratic": OnchainRival("OnchainQuadratic", _quadratic_call, _quadratic_constructor),
+    "peers": OnchainRival("OnchainPeers", _peers_call, lambda model: (*_peers(model), model.param_scale)),
+    **dict.fromkeys(("autoencoder", "trees"), OnchainRival(NAME, _network_call, source=_network_source)),
 }
 """By detector."""
 

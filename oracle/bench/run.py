@@ -36,13 +36,14 @@ from oracle.bench.cases import (
 from oracle.bench.circuits import MeasuredCircuit, build_detector, build_tuned, detector_artifact
 from oracle.bench.cold_start import cli_help_seconds, time_cold_setup
 from oracle.bench.daemon import MAX_OBSERVATIONS, WARM_ROUND, observed, report_by_daemon
-from oracle.bench.detectors import detector, recorded_windows
+from oracle.bench.detectors import detector
 from oracle.bench.ezkl_defaults import SharedSrs, build_default, score_errors
 from oracle.bench.machine import machine, versions
 from oracle.bench.models import ComparedModel, compared_detector, compared_import
 from oracle.bench.proofs import prove_in_turns, verified_on_chain
 from oracle.bench.report import table
 from oracle.bench.throughput import BusyCircuit, throughput
+from oracle.bench.windows import recorded_windows
 
 Echo = Callable[[str], None]
 

@@ -21,10 +21,11 @@ from typing import Any
 from rich.table import Table
 
 from oracle.bench.cases import JUDGES, SIGNATURES, SUBMISSION_TARGETS, SUBMISSIONS, CircuitCase
-from oracle.bench.detectors import HEARTBEAT, detector, sigma_of
+from oracle.bench.detectors import detector
 from oracle.bench.gas_profile import TraceStep, gas_profile
 from oracle.bench.submitted import PAIR, TOLERANCE, FeedPair, feed_pairs
 from oracle.bench.transactions import CALLER, PLENTY, bare_call, first_sender, mined, send, transaction_gas
+from oracle.bench.windows import HEARTBEAT, sigma_of
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, deploy
 from oracle.chain.hub import Hub, RoundAccepted, Submission, encode_submission, hub_interface
 from oracle.chain.keys.keystore import local_chain_key

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from oracle.bench.detectors import DECIMALS, HEARTBEAT, SERIES, derived_windows, recorded_answers, sigma_of
+from oracle.bench.windows import DECIMALS, HEARTBEAT, SERIES, derived_windows, recorded_answers, sigma_of
 from oracle.chain.deploy import feed_id_of
 from oracle.chain.hub import HubFeedConfig
 from oracle.core.errors import Fatal

@@ -9,7 +9,9 @@ from oracle.chain.abi.interface import Interface
 from oracle.chain.hub import hub_interface
 from oracle.chain.keys.keystore import local_chain_key
 from oracle.chain.local.anvil import Anvil
-from oracle.chain.local.contracts import compile_contracts
+from oracle.chain.local.contracts import compile_contracts, deployed_profile
+from oracle.chain.local.solc import compile_standard, standard_input
+from oracle.chain.local.toolchain import project_root
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Receipt
 from oracle.chain.tx.sender import Sender
@@ -39,6 +41,17 @@ async def send(payer: Sender, to: str | None, data: bytes) -> Receipt:
     if not receipt.succeeded:
         raise Fatal(f"transaction 0x{signed.tx_hash.hex()} reverted")
     return receipt
+
+
+def compiled_text(text: str, contract: str) -> tuple[Any, bytes, int]:
+    """Compile a contract as the project's are compiled; return its ABI, its creation code, and the size of its code."""
+    profile = deployed_profile(project_root())
+    file = f"{contract}.sol"
+    request = standard_input({file: text}, optimizer_runs=profile["optimizer_runs"], evm_version=profile["evm_version"])
+    output = compile_standard(request, profile["solc"])["contracts"][file][contract]
+    code = output["evm"]
+    runtime_bytes = len(code["deployedBytecode"]["object"]) // 2
+    return output["abi"], bytes.fromhex(code["bytecode"]["object"]), runtime_bytes
 
 
 def bare_call(abi: Any, proof: bytes, instances: Sequence[int]) -> bytes:

@@ -172,10 +172,24 @@ def autoencoder(
 
 
 def trees(count: int = 3, depth: int = 3, samples: int = 400, more: int = 0) -> Built:
-    """Fit a gradient-boosted ensemble, written as skl2onnx does: one TreeEnsembleRegressor."""
-    x = points(samples + more, 5, 9)
-    everything, x = x, x[:samples]
-    residual = np.where(x[:, 0] > 0.2, x[:, 1], -x[:, 2]) + 0.5 * (x[:, 3] > 1)
+    """Fit a gradient-boosted ensemble to five features."""
+    everything = points(samples + more, 5, 9)
+    x = everything[:samples]
+    target = np.where(x[:, 0] > 0.2, x[:, 1], -x[:, 2]) + 0.5 * (x[:, 3] > 1)
+    return model([boosted(x, target, count, depth)], ["N", 5], ml=True), everything
+
+
+def boosted(x: Samples, target: np.ndarray, count: int, depth: int, output: str = "y") -> onnx.NodeProto:
+    """Return trees that are fitted one after the other to what is left of a target, as skl2onnx writes them.
+
+    Args:
+        x: Samples of the inputs.
+        target: What to fit, for each sample.
+        count: The number of trees.
+        depth: Comparisons on the way to a leaf, at most.
+        output: The node's output; its input is `x`.
+    """
+    residual = np.array(target, dtype=float)
     names = [f"nodes_{each}" for each in ("treeids", "nodeids", "featureids", "values", "modes")]
     names += ["nodes_truenodeids", "nodes_falsenodeids"]
     names += [f"target_{each}" for each in ("treeids", "nodeids", "ids", "weights")]
@@ -190,7 +204,7 @@ def trees(count: int = 3, depth: int = 3, samples: int = 400, more: int = 0) -> 
                 lists[name].append(0)
         lists["nodes_treeids"][at], lists["nodes_nodeids"][at] = tree, number
         best: tuple[float, int, float] | None = None
-        for feature in range(5) if left and len(rows) > 20 else ():
+        for feature in range(x.shape[1]) if left and len(rows) > 20 else ():
             ordered = np.sort(x[rows, feature])
             for at_share in (0.25, 0.5, 0.75):
                 # Midway between two samples, as every library does it.
@@ -218,12 +232,11 @@ def trees(count: int = 3, depth: int = 3, samples: int = 400, more: int = 0) -> 
         return number
 
     for tree in range(count):
-        grow(tree, np.arange(samples), depth, [])
+        grow(tree, np.arange(len(x)), depth, [])
     lists["nodes_values"] = [float(value) for value in lists["nodes_values"]]
-    ensemble = helper.make_node(
-        "TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml", n_targets=1, **lists
+    return helper.make_node(
+        "TreeEnsembleRegressor", ["x"], [output], name="trees", domain="ai.onnx.ml", n_targets=1, **lists
     )
-    return model([ensemble], ["N", 5], ml=True), everything
 
 
 def cnn(size: int = 6, samples: int = 200, more: int = 0) -> Built:

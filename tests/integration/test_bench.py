@@ -14,11 +14,13 @@ import pytest
 from oracle.bench import fleet, growth, submissions, zoo
 from oracle.bench.cases import CASES, SUBMISSIONS
 from oracle.bench.circuits import MeasuredCircuit
+from oracle.bench.detectors import detector
 from oracle.bench.ezkl_defaults import chosen_of, default_flips
-from oracle.bench.models import CALIBRATION_START, compared_import, default_model, recorded_windows
+from oracle.bench.models import CALIBRATION_START, compared_import
 from oracle.bench.proofs import prove_in_turns, verified_on_chain
 from oracle.bench.run import run
-from oracle.bench.throughput import throughput
+from oracle.bench.throughput import BusyCircuit, throughput
+from oracle.bench.windows import recorded_windows
 from oracle.core.errors import ArtifactError, DataError
 from oracle.proving.artifact import Visibility
 from oracle.proving.engine.child import EngineProcess
@@ -39,7 +41,7 @@ def said() -> list[str]:
 @pytest.mark.slow
 async def test_report(tmp_path: Path, said: list[str]) -> None:
     """The report covers one of our circuits, with real proofs, a real chain and a real daemon."""
-    out, case = tmp_path / "new" / "bench.json", "quadratic-public-b1"
+    out, case = tmp_path / "new" / "bench.json", "default-public-b1"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=[case], observations=5)
     assert json.loads(out.read_text()) == report
 
@@ -74,7 +76,8 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
 
 async def test_hashing_the_weights_costs_commitments_and_an_instance(circuits: Circuits, said: list[str]) -> None:
     """The same windows are proven with private and with public weights in turns, and verified on one chain."""
-    model, window = default_model("score"), recorded_windows(1, CALIBRATION_START)[0]
+    model = detector("quadratic")
+    window = recorded_windows(model.features, 1, CALIBRATION_START)[0]
     ours = {
         case: MeasuredCircuit(
             files={argument: built.file(name) for argument, name in PROVING_FILES.items()},
@@ -137,32 +140,48 @@ def test_ezkls_verdicts_are_its_circuits(tmp_path: Path) -> None:
         assert found["unprovable_per_10k"] == 10
 
 
-async def test_throughput_of_a_real_prover(circuits: Circuits) -> None:
-    built = circuits(batch=1, visibility=Visibility.PUBLIC)
-    windows = recorded_windows(300, None)
-    found = await throughput(built, windows, 0.5)
-    assert found["proofs"] >= found["processes"] and found["seconds"] >= 0.5
-    assert found["proofs_per_s"] == found["windows_per_s"] > 0
+async def test_throughput_of_real_provers(circuits: Circuits, said: list[str]) -> None:
+    model = detector("quadratic")
+    windows = recorded_windows(model.features, 40, None)
+    busy = {
+        str(batch): BusyCircuit(circuits(batch=batch, visibility=Visibility.PUBLIC), model, windows) for batch in (1, 4)
+    }
+    found = await throughput(busy, 0.5, said.append)
+    for of in found.values():
+        assert of["proofs"] >= of["processes"] and of["seconds"] >= 0.5
+    assert found["1"]["proofs_per_s"] == found["1"]["windows_per_s"] > 0
+    assert found["4"]["windows_per_s"] == pytest.approx(4 * found["4"]["proofs_per_s"], abs=0.05)
+    assert said == ["proofs per second, turn 1 of 2", "proofs per second, turn 2 of 2"]
+
+
+def test_windows_are_proven_again_when_all_were() -> None:
+    model = detector("peers")
+    windows = recorded_windows(model.features, 3, None)
+    artifact: Any = SimpleNamespace(manifest=SimpleNamespace(batch=2))
+    jobs = BusyCircuit(artifact, model, windows).jobs()
+    first, second = next(jobs), next(jobs)
+    assert [list(window) for window in (*first.windows, *second.windows)] == [*windows, windows[0]]
+    assert first.scores == tuple(model.score_int(window) for window in windows[:2])
 
 
 @pytest.mark.slow
 async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of both models, with real proofs, give one feed's share, and the parts of a submission's gas add up."""
     monkeypatch.setattr(submissions, "toolchain", SimpleNamespace(build_dir=folder))
-    single = ("submit-private-b4-q1", "submit-public-b1-q1", "submit-public-b4-q1")
-    cases = (*single, "submit-private-b4-q5", "submit-public-b4-q10")
+    single = ("submit-default-private-b4-q1", "submit-default-public-b1-q1", "submit-default-public-b4-q1")
+    cases = (*single, "submit-default-private-b4-q5", "submit-default-public-b4-q10")
     out = tmp_path / "bench.json"
     report = await run(repeat=1, cold_setup=False, out=out, echo=said.append, cases=cases)
     assert not {"end_to_end", *set(CASES) - set(cases)} & report.keys()
     # EIP-170 allows no more.
     assert 10_000 < report["hub_bytes"] <= 24_576
     for case in cases:
-        found, batch = report[case], SUBMISSIONS[case][1]
+        found, batch = report[case], SUBMISSIONS[case].batch
         assert found["verify_gas"] < found["gas"] == sum(found["parts"].values())
         assert found["gas_per_feed"] == round(found["gas"] / batch)
         assert found["hub_gas_per_feed"] == round((found["gas"] - found["verify_gas"]) / batch)
     for case in single:
-        found, batch = report[case], SUBMISSIONS[case][1]
+        found, batch = report[case], SUBMISSIONS[case].batch
         assert found["floor_gas"] < found["verify_gas"]
         # The parts of one submission's gas add up to all of it.
         parts = found["profile"]
@@ -182,16 +201,17 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         # Each commitment is scaled once, and so is the generator.
         assert parts["precompiles"]["ecmul"] == sum(found["commitments"].values()) + 1
         assert parts["precompiles"]["pairing"] == 1
-    private, public = report["submit-private-b4-q1"], report["submit-public-b4-q1"]
-    assert private["instances"] == public["instances"] + 1
+    private, public = report["submit-default-private-b4-q1"], report["submit-default-public-b4-q1"]
+    # The hash is one more, and each of four windows has one verdict instead of two scores.
+    assert private["instances"] == public["instances"] + 1 - 4
     assert private["floor_gas"] > public["floor_gas"]
-    assert public["gas_per_feed"] < report["submit-public-b1-q1"]["gas_per_feed"] / 2
+    assert public["gas_per_feed"] < report["submit-default-public-b1-q1"]["gas_per_feed"] / 2
     # The same proof carries the reports of several signatures: the verifier's gas is the same, and the rest is not.
-    more = report["submit-private-b4-q5"]
+    more = report["submit-default-private-b4-q5"]
     assert more["verify_gas"] == private["verify_gas"] and more["parts"]["verifier"] == private["parts"]["verifier"]
     for few, many, signatures in (
         (private, more, 4),
-        (public, report["submit-public-b4-q10"], 9),
+        (public, report["submit-default-public-b4-q10"], 9),
     ):
         a_signature = (many["gas"] - few["gas"]) / signatures
         # One recovery and 96 bytes, and an answer for each of four feeds.
@@ -208,7 +228,7 @@ async def test_a_daemon_with_many_feeds_reports_all_of_them_together(
     monkeypatch.setattr(fleet, "toolchain", SimpleNamespace(build_dir=folder))
     for name, value in {"PERIOD_S": 3, "POLL_S": 3, "BATCH": 4, "_SCRAPE_S": 0.2}.items():
         monkeypatch.setattr(fleet, name, value)
-    found = await fleet.run(tmp_path / "new", 5, "public", 2, said.append)
+    found = await fleet.run(tmp_path / "new", 5, "default-public", 2, said.append)
     assert (found["observations"] + found["missing"], found["open"], found["ends"]["failed"]) == (10, 0, 0)
     assert found["ends"]["accepted"] >= 5 and found["ends"]["held"] == 0
     assert found["feeds_per_transaction"] > 1 and 50_000 < found["gas_per_feed"] < 600_000
@@ -233,8 +253,9 @@ async def test_claims(tmp_path: Path, said: list[str]) -> None:
 def test_ezkls_defaults_refuse_the_graph_and_say_why(tmp_path: Path) -> None:
     """The comparison has to change one argument, the number of limbs: ezkl refuses the graph with too few."""
     model, settings = str(tmp_path / "model.onnx"), str(tmp_path / "settings.json")
-    Path(model).write_bytes(default_model("score").to_onnx(1))
-    windows = recorded_windows(5, CALIBRATION_START)
+    detected = detector("quadratic")
+    Path(model).write_bytes(detected.to_onnx(1))
+    windows = recorded_windows(detected.features, 5, CALIBRATION_START)
     with EngineProcess(threads=1) as engine:
 
         def calibrate(**run_args: int) -> dict[str, Any]:

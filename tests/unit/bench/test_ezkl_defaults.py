@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from oracle.bench.circuits import MeasuredCircuit
-from oracle.bench.detectors import detector, recorded_windows
+from oracle.bench.detectors import detector
 from oracle.bench.ezkl_defaults import reason_of, score_errors
 from oracle.bench.proofs import Proofs
+from oracle.bench.windows import recorded_windows
 
 
 def test_errors_of_scores_are_in_score_units_and_changed_verdicts_are_counted() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from oracle.bench import zoo
-from oracle.bench.detectors import HEARTBEAT, detector, recorded_answers, recorded_windows, sigma_of
+from oracle.bench.detectors import detector
 from oracle.bench.models import CALIBRATION_START, batched_inputs
+from oracle.bench.windows import HEARTBEAT, recorded_answers, recorded_windows, sigma_of
 from oracle.core import gate
 from oracle.core.encoding import RING_SIZE, Feature, PeerAnswer, features
 from oracle.core.errors import ModelError
@@ -37,8 +38,10 @@ def test_windows_have_what_the_hub_derives_of_a_peer_and_of_the_past() -> None:
     for at in range(RING_SIZE + 5):
         now = PeerAnswer(Kind.RELATIVE, sigma_of("sp500"), peers[at])
         expected.append(list(features(state, answers[at], times[at], listed, tolerance=0, peers=[now])))
-        told = {"score_unit": 1, "published_at": times[at], "peer_answers": [peers[at]]}
-        state = gate.judge(state, policy, answers[at], times[at], [0], **told).state
+        verdict = gate.judge(
+            state, policy, answers[at], times[at], [0], score_unit=1, published_at=times[at], peer_answers=[peers[at]]
+        )
+        state = verdict.state
     assert found == expected[-4:]
     assert all(window[4] == 1 for window in found)
     alone = recorded_windows(listed, 4, CALIBRATION_START, "wti")

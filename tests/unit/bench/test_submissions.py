@@ -6,7 +6,9 @@ import pytest
 
 from oracle.bench import submissions, submitted
 from oracle.bench.cases import SIGNATURES, SUBMITTED_BATCHES, WORTH
-from oracle.bench.detectors import HEARTBEAT, derived_windows, detector
+from oracle.bench.detectors import detector
+from oracle.bench.windows import HEARTBEAT, derived_windows
+from oracle.chain.deploy import feed_id_of
 from oracle.core.errors import Fatal
 from tests.benchmark_report import example_report
 
@@ -38,15 +40,15 @@ def test_a_day_that_a_model_would_hold_is_found() -> None:
 def test_feeds_name_each_other_as_peers() -> None:
     """A pair's feeds are at the same place of a report, whose feeds ascend; and each is beside its peer."""
     pairs = submitted.feed_pairs([detector("peers")], 6, 14)
-    for bare in (False, True):
-        ids = [pair.bare if bare else pair.linked for pair in pairs]
+    for without in (False, True):
+        ids = [pair.bare if without else pair.linked for pair in pairs]
         assert ids == sorted(ids) and len(set(ids)) == 6
     for at, pair in enumerate(pairs):
         assert pair.peer is pairs[at ^ 1] and pair.series != pair.peer.series
         linked, bare = pair.terms()
         assert linked.peers == (pair.peer.linked,) and bare.peers == (pair.peer.bare,)
-        assert submitted.feed_id_of(linked.description) == pair.linked
-        assert submitted.feed_id_of(bare.description) == pair.bare
+        assert feed_id_of(linked.description) == pair.linked
+        assert feed_id_of(bare.description) == pair.bare
     assert all(batch == 1 or batch % 2 == 0 for batch in SUBMITTED_BATCHES)
 
 
