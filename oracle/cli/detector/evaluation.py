@@ -186,7 +186,7 @@ def _settled(
         if model != "default" and path.exists():
             card = drift.load_card(path)
             drift.check_model(card, Path(model))
-            cards.append(card_terms(card, series, str(path)))
+            cards.append(card_terms(card, series, recording.name, str(path)))
     kind = options["kind"]
     given = GivenTerms(
         None if kind is None else Kind[kind.upper()], options["decimals"], options["sigma"], options["heartbeat"]

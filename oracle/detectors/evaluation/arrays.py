@@ -75,13 +75,15 @@ def near(kind: Kind, sigma: int, answers: Column, references: Column, tolerance:
 
 def gaps(times: Column, last: Column, heartbeat: int) -> Column:
     """Return the times since the last accepted observations, in thousandths of the heartbeat: int64."""
-    return np.clip((times - last) * 1_000 // heartbeat, GAP_ONE, CLIP)
+    found: Column = np.clip((times - last) * 1_000 // heartbeat, GAP_ONE, CLIP)
+    return found
 
 
 def variances(stored: Column, moved: Column, gap: Column) -> Column:
     """Return the running variances after one more round."""
     squares = np.minimum(moved * moved // gap, CLIP)
-    return stored - (stored >> VARIANCE_MEMORY) + (squares << (VARIANCE_BITS - VARIANCE_MEMORY))
+    found: Column = stored - (stored >> VARIANCE_MEMORY) + (squares << (VARIANCE_BITS - VARIANCE_MEMORY))
+    return found
 
 
 def peer_moves(kind: Kind, sigma: int, answers: Column, kept: Column) -> tuple[Column, Column]:

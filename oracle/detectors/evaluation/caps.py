@@ -35,10 +35,12 @@ class StaticCap:
         return (abs(features[0]) - self.limit,)
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        return np.abs(np.asarray(windows)[:, :1]) - self.limit
+        scores: np.ndarray = np.abs(np.asarray(windows)[:, :1]) - self.limit
+        return scores
 
     def severity_many(self, windows: np.ndarray) -> np.ndarray:
-        return np.abs(windows[:, 0]) / self.limit
+        found: np.ndarray = np.abs(windows[:, 0]) / self.limit
+        return found
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         score = abs(features[0]) / self.limit - 1

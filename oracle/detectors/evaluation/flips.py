@@ -93,7 +93,8 @@ class _Floats:
         else:
             least = np.where(later > 0, np.minimum(earlier, later), 1.0)
             found = np.where(later > 0, difference / least * 1e9 / self.feed.sigma, -encoding.CLIP)
-        return np.clip(found, -encoding.CLIP, encoding.CLIP)
+        clipped: np.ndarray = np.clip(found, -encoding.CLIP, encoding.CLIP)
+        return clipped
 
 
 def run_in_float64(detector: Detector, windows: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ step is some hundred operations on arrays, whatever the number of feeds. The tes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -83,24 +84,23 @@ class Gates:
         """Return the feeds with these states; the answers as int64 if they are small (see `arrays.fit_int64`)."""
         assert all(state.round_id for state in states), "a feed without a round has no moves"
         held = [state.held for state in states]
-        whole = lambda values: np.array(list(values), dtype=np.int64)  # noqa: E731
         return Gates(
             answer=answers_array([state.answer for state in states], small=small),
-            observed_at=whole(state.observed_at for state in states),
-            repeats=whole(state.repeats for state in states),
-            variance=whole(state.variance for state in states),
+            observed_at=_whole(state.observed_at for state in states),
+            repeats=_whole(state.repeats for state in states),
+            variance=_whole(state.variance for state in states),
             returns=np.array([state.returns for state in states], dtype=np.int64).reshape(-1, encoding.RING_SIZE),
             peers=tuple(
                 answers_array([state.peer_answers[number] for state in states], small=small)
                 for number in range(len(states[0].peers) if states else 0)
             ),
-            reason=whole(each.reason if each else 0 for each in held),
+            reason=_whole(each.reason if each else 0 for each in held),
             first_answer=answers_array([each.first_answer if each else 0 for each in held], small=small),
-            first_at=whole(each.first_observed_at if each else 0 for each in held),
-            confirmations=whole(each.confirmations if each else 0 for each in held),
-            anomalies=whole(each.anomalies if each else 0 for each in held),
-            since=whole(each.anomalous_since if each else 0 for each in held),
-            first_gap=whole(each.first_gap if each else 0 for each in held),
+            first_at=_whole(each.first_observed_at if each else 0 for each in held),
+            confirmations=_whole(each.confirmations if each else 0 for each in held),
+            anomalies=_whole(each.anomalies if each else 0 for each in held),
+            since=_whole(each.anomalous_since if each else 0 for each in held),
+            first_gap=_whole(each.first_gap if each else 0 for each in held),
         )
 
     @staticmethod
@@ -137,7 +137,8 @@ class Gates:
 
     def take(self, rows: np.ndarray) -> Gates:
         """Return some of the feeds, as copies."""
-        return Gates(**{field.name: _taken(getattr(self, field.name), rows) for field in fields(self)})
+        taken: dict[str, Any] = {field.name: _taken(getattr(self, field.name), rows) for field in fields(self)}
+        return Gates(**taken)
 
     def put(self, rows: np.ndarray, others: Gates) -> None:
         """Put feeds in the places of some of these."""
@@ -148,6 +149,10 @@ class Gates:
                     column[rows] = new
             else:
                 own[rows] = other
+
+
+def _whole(values: Iterable[int]) -> Column:
+    return np.array(list(values), dtype=np.int64)
 
 
 def _taken(values: Column | tuple[Column, ...], rows: np.ndarray) -> Column | tuple[Column, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -175,9 +175,11 @@ class Outcomes:
     @staticmethod
     def empty(count: int) -> Outcomes:
         """Return outcomes to which nothing has happened yet."""
-        kinds = {"good": bool, "caught": bool, "cleared": bool}
+        kinds: dict[str, type] = {"good": bool, "caught": bool, "cleared": bool}
         kinds |= dict.fromkeys(("error_written", "worst_written", "error_held", "worst_held"), float)
-        found = {each.name: np.zeros(count, dtype=kinds.get(each.name, np.int64)) for each in fields(Outcomes)}
+        found: dict[str, Any] = {
+            each.name: np.zeros(count, dtype=kinds.get(each.name, np.int64)) for each in fields(Outcomes)
+        }
         found["why"] -= 1
         return Outcomes(**found)
 
@@ -305,7 +307,7 @@ def arrived_first(trials: Trials, rows: np.ndarray) -> Column:
 
 def _errors(judge: Judge, seen: Column, true: Column) -> np.ndarray:
     """Return the distance of what a reader sees from the truth: relative; on absolute feeds in sigmas."""
-    off = np.abs(seen - true).astype(np.float64)
+    off: np.ndarray = np.abs(seen - true).astype(np.float64)
     if judge.feed.kind is Kind.ABSOLUTE:
         return off / judge.feed.sigma
-    return off / np.maximum(1, np.abs(true)).astype(np.float64)
+    return off / np.asarray(np.maximum(1, np.abs(true)), dtype=np.float64)

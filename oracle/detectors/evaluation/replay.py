@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -140,14 +140,14 @@ class Judge:
 
     def objections(self, history: History, first: int) -> list[bool]:
         """Return for each report if the detector objects, as if all before had been accepted; False before `first`."""
-        return [False] * first + self.objects(history.table(self.detector.features)[first:]).tolist()
+        own: list[bool] = self.objects(history.table(self.detector.features)[first:]).tolist()
+        return [False] * first + own
 
     def objects(self, windows: np.ndarray) -> np.ndarray:
         """Return for each window of a table if the detector objects: by floats, and exactly where they are near 1."""
         if not hasattr(self.detector, "severity_many"):
             return self._scored(windows)
-        graded: Graded = self.detector
-        severities = graded.severity_many(windows)
+        severities = cast(Graded, self.detector).severity_many(windows)
         found: np.ndarray = severities > 1
         near = np.flatnonzero(np.abs(severities - 1) < _ROUNDING)
         found[near] = self._scored(windows[near])
@@ -157,7 +157,7 @@ class Judge:
         if not len(windows):
             return np.zeros(0, dtype=bool)
         scores = np.asarray(self.detector.score_many(windows))
-        found: np.ndarray = (scores.reshape(len(windows), -1) > 0).astype(bool).any(axis=1)
+        found: np.ndarray = np.any((scores.reshape(len(windows), -1) > 0).astype(bool), axis=1)
         return found
 
     def forgot(self, state: FeedState, history: History, number: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def severity(detector: Scoring, window: Sequence[int]) -> float:
 def severities(detector: Scoring, windows: np.ndarray) -> np.ndarray:
     """Return `severity` of each row of a table."""
     if hasattr(detector, "severity_many"):
-        graded: Graded = detector
+        graded = cast(Graded, detector)
         return np.asarray(graded.severity_many(windows), dtype=np.float64)
     if not len(windows):
         return np.zeros(0)

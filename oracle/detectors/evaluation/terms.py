@@ -74,19 +74,20 @@ def card_path(model: Path) -> Path:
     return model.with_name(f"{model.stem}.card.json")
 
 
-def card_terms(card: Mapping[str, Any], series: str | None, where: str) -> CardTerms:
+def card_terms(card: Mapping[str, Any], series: str | None, recording: str, where: str) -> CardTerms:
     """Return the terms of a model card.
 
     Args:
         card: The card.
-        series: The series that is judged; None: the card's only one.
+        series: The series that is judged; None: the card's only one, or the one with the recording's name.
+        recording: The recording's name.
         where: The card's place, for error messages.
 
     Raises:
         DataError: The card has several series, and none or none of these is named.
     """
     sections = {section["name"]: section["data"] for section in card["series"]}
-    name = next(iter(sections)) if series is None and len(sections) == 1 else series
+    name = series or (next(iter(sections)) if len(sections) == 1 else recording)
     if name not in sections:
         problem = "has the terms of several series" if series is None else f"has no series {series!r}"
         raise DataError(f"{where} {problem}: name one of {', '.join(sections)} with --card-series")

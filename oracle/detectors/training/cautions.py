@@ -94,7 +94,7 @@ def holding(what: str, per_10k: float, low: float, budget: float) -> str | None:
 
 def far_over(per_10k: float, low: float, budget: float) -> bool:
     """Return True if honest reports are held so often that the model is of no use."""
-    return low > FAR * budget and per_10k >= FAR_FLOOR
+    return low > budget and per_10k >= max(FAR * budget, FAR_FLOOR)
 
 
 def unlike(what: str, own: Sequence[float], others: Sequence[float], than: str, measure: str) -> str | None:

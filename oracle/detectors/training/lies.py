@@ -144,4 +144,5 @@ def _share(
             window[peer_move] = window[peer_seen] = 0
         windows.append(tuple(window))
     scores = detector.score_many(cut(windows, features, detector.features)).tolist()
-    return round(sum(max(each) > 0 for each in scores) / len(windows), 3)
+    objecting = sum(bool(max(each) > 0) for each in scores)
+    return round(objecting / len(windows), 3)

@@ -70,7 +70,8 @@ class Wild(StaticCap):
         return np.array([self.score_int(window) for window in np.asarray(windows).tolist()])
 
     def severity_many(self, windows: np.ndarray) -> np.ndarray:
-        return np.abs(windows[:, 0]) / np.maximum(1, self.limit * windows[:, 1] // 1_000)
+        found: np.ndarray = np.abs(windows[:, 0]) / np.maximum(1, self.limit * windows[:, 1] // 1_000)
+        return found
 
 
 @settings(max_examples=60)
