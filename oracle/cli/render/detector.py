@@ -49,18 +49,19 @@ def _print_series(section: Mapping[str, Any], console: Console) -> None:
     console.print(section["name"], markup=False, highlight=False, style="bold")
     console.print(table)
     peers = ", ".join(peer["name"] for peer in data["peers"])
-    told = [f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}" + (f", peers: {peers}" if peers else "")]
-    seen = ", ".join(f"{size}: {share:.0%}" for size, share in section["spikes"].items())
-    told.append(f"spikes it objects to: {seen}")
+    terms = f"sigma = {data['sigma']}, heartbeat = {data['heartbeat']}" + (f", peers: {peers}" if peers else "")
+    console.print(terms, markup=False, highlight=False)
+    beside = [("joint_recall", "if the peer lies along")] if "joint_recall" in section else []
+    columns = [("spikes", "it objects to"), *beside, ("cap_spikes", "a cap would")]
+    spikes = new_table("spikes of", *(title for _, title in columns))
+    for size in section["spikes"]:
+        spikes.add_row(size, *(f"{section[key][size]:.0%}" for key, _ in columns))
+    console.print(spikes)
     if "peer_lie_holds_own" in section:
-        joint = ", ".join(f"{size}: {share:.0%}" for size, share in section["joint_recall"].items())
         held = ", ".join(f"{what}: {share:.1%}" for what, share in section["peer_lie_holds_own"].items())
-        told += [
-            f"the same while the first peer lies along: {joint}",
-            f"honest reports held if only the peer lies: {held}",
-        ]
-    for line in told:
-        console.print(line, markup=False, highlight=False)
+        console.print(f"honest reports held if only the peer lies: {held}", markup=False, highlight=False)
+    for note in data["notes"]:
+        console.print(f"note: {note}", markup=False, highlight=False)
 
 
 def print_monitor(found: Sequence[DriftReport], files: Mapping[str, Path] | None, *, as_json: bool) -> None:

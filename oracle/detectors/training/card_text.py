@@ -106,16 +106,20 @@ def _lies(section: Mapping[str, Any]) -> list[str]:
     """Return what the card says of spikes, and of lies of the peer; what is not held is written as it is."""
     own = section["spikes"]
     beside = [each for each in ("joint_recall", "unseen_recall") if each in section]
-    titles = {"joint_recall": "the first peer lies along", "unseen_recall": "the first peer isn't seen"}
+    titles = {
+        "joint_recall": "the first peer lies along",
+        "unseen_recall": "the first peer isn't seen",
+        "cap_spikes": "a cap with as many objections",
+    }
     lines = [
         f"Of single-tick spikes put into the test split ({SPIKED} of each size, seeded) it objects to these shares; "
         "the rest is written:",
         "",
-        f"| {' | '.join(['size', 'the feed alone lies', *(titles[each] for each in beside)])} |",
-        f"|{'--:|' * (2 + len(beside))}",
+        f"| {' | '.join(['size', 'the feed alone lies', *(titles[each] for each in beside), titles['cap_spikes']])} |",
+        f"|{'--:|' * (3 + len(beside))}",
         *(
-            f"| {' | '.join([size, f'{share:.3f}', *(f'{section[each][size]:.3f}' for each in beside)])} |"
-            for size, share in own.items()
+            f"| {' | '.join([size, *(f'{section[each][size]:.3f}' for each in ('spikes', *beside, 'cap_spikes'))])} |"
+            for size in own
         ),
         "",
     ]

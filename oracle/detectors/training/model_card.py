@@ -23,6 +23,7 @@ from oracle.core.types import Outcome
 from oracle.detectors.interface import Detector
 from oracle.detectors.kinds.words import word_of
 from oracle.detectors.trainers.windows import cut
+from oracle.detectors.training.beside_cap import cap_recall
 from oracle.detectors.training.cautions import far_over
 from oracle.detectors.training.data import moment
 from oracle.detectors.training.lies import lies
@@ -146,7 +147,7 @@ def _section(config: TrainingConfig, series: LearntSeries, detector: Detector) -
     judged = list(judge_all(reports, terms, detector, policy(terms, max_repeats)))
     bounds = {"train": (first, ends[0]), "validation": ends, "test": (ends[1], len(reports))}
     moved = features_of(reports).index(Feature.MOVE)
-    splits = {}
+    splits: dict[str, dict[str, Any]] = {}
     for name, (begin, end) in bounds.items():
         places = series.places(begin, end)
         held = [judged[at] for at in places if judged[at].outcome is Outcome.HELD]
@@ -203,6 +204,7 @@ def _section(config: TrainingConfig, series: LearntSeries, detector: Detector) -
         },
         "splits": splits,
         **lies(series, detector, config.seed),
+        "cap_spikes": cap_recall(series, splits["test"]["objections"]["count"]),
         "pressures": _quantiles(near["test"]),
         "limits": _limits(config, splits),
         "warnings": warnings_of(series, splits, bounds, near, float(config.budget.false_holds_per_10k)),

@@ -86,7 +86,13 @@ def test_two_series_share_a_model_as_each_others_peers(run: Run) -> None:
     assert [each["name"] for each in one["peers"]] == ["two"] and one["peers"][0]["sigma"] == two["sigma"]
     assert one["sigma"] < two["sigma"] and one["peers"][0]["missing"] == 0
     assert "peer_move_0" in card["model"]["features"] and "peer_move_1" not in card["model"]["features"]
-    assert "one" in out and "two" in out
+    # Beside its peer a model sees what a cap with as many objections does not.
+    for section in card["series"]:
+        assert list(section["cap_spikes"]) == list(section["spikes"])
+        assert list(section["cap_spikes"].values()) == sorted(section["cap_spikes"].values())
+    seen, by_cap = (card["series"][0][key]["1 %"] for key in ("spikes", "cap_spikes"))
+    assert seen > 0.8 > 0.5 > by_cap
+    assert "a cap would" in out and "one" in out and "two" in out
     # The same files, seed and salt give the same bytes, another salt gives another model.
     assert run("detector", "train", "train.toml")[0] == 0 and files() == first
     Path("train.toml").write_text(TWO.replace("0011", "1100"))
