@@ -1,6 +1,6 @@
 """Train the default model, byte for byte as it ships, from data that the `arch` package carries.
 
-python scripts/train_default_model.py           writes oracle/detectors/packaged/quadratic-v2.json
+python scripts/train_default_model.py           writes oracle/detectors/packaged/peers-v1.json
 python scripts/train_default_model.py --check   trains, and compares with the file that ships
 """
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from oracle.core.encoding import PAST, PEER_FEATURES, RING_SIZE, Feature
 from oracle.core.errors import DataError
-from oracle.detectors.interface import Detector, Lesson
-from oracle.detectors.kinds.polynomial import MOST_OUTPUTS
+from oracle.detectors.interface import Lesson
+from oracle.detectors.kinds.polynomial import MOST_OUTPUTS, PolynomialModel
 from oracle.detectors.trainers.estimation import rounded_up
 from oracle.detectors.trainers.peers_data import Columns, Floats, fit_columns, series_columns
 from oracle.detectors.trainers.peers_fit import Limit, limit_of, slopes, spread_limit, tail
@@ -39,16 +39,16 @@ OWN_SHARE = 0.1
 EXTRA_SHARE = 0.1
 """The share of each further output."""
 
-SLOPE_FACTOR = 2.0
-"""Q over P, in slopes: as in the residual's square."""
+SLOPE_FACTOR = 1.5
+"""Q over P, in slopes. In a residual's square it is 2; with less, a lying peer holds less, and joint lies are seen."""
 
-PEER_SQUARES = (1.0, 2.0, 4.0, 8.0)
+PEER_SQUARES = (1.0, 1.5, 2.0, 3.0, 4.0)
 """R over P: the first with which a lying peer holds few honest windows."""
 
 LIE = 3.0
 """The lie of a peer, in its sigmas, that must not hold the honest feed."""
 
-LIE_SHARE = 0.015
+LIE_SHARE = 0.04
 """The share of honest windows that it may hold."""
 
 VARIED = {"slope": 0.25, "square": 0.7, "share": 0.7, "floor": 0.7, "near": 0.5}
@@ -112,7 +112,7 @@ class Peers:
     spread: bool = False
     vary: float = 0.0
 
-    def fit(self, name: str, lesson: Lesson) -> Detector:
+    def fit(self, name: str, lesson: Lesson) -> PolynomialModel:
         """Fit the outputs; see `Trainer`."""
         check_lesson(lesson)
         if not 1 <= self.near <= RING_SIZE:
@@ -193,14 +193,18 @@ def _numbers(shape: _Shape, levels: Mapping[str, float]) -> Numbers:
 
 
 def _levels(shape: _Shape, data: Columns, budget: float, own: float) -> dict[str, float]:
-    """Return the level of each output from its share of the budget."""
+    """Return each output's level from its share of the budget; where no peer is seen, the own output has it all."""
     ratios = shape.ratios(data)
     beside = [name for name in ratios if name.startswith("peer")]
     extra = [name for name in ratios if name in ("drift", "spread")]
     rest = 1 - EXTRA_SHARE * len(extra)
-    shares = dict.fromkeys(extra, EXTRA_SHARE) | {name: rest * (1 - own) / len(beside) for name in beside}
-    shares["own"] = rest * own if beside else rest
-    return {name: tail(ratios[name], budget * share) for name, share in shares.items()}
+    unseen = float((~data.seen.any(axis=1)).mean()) if beside else 1.0
+    found = {name: tail(ratios[name], budget * EXTRA_SHARE) for name in extra}
+    found["own"] = tail(ratios["own"], budget * rest * (unseen + own * (1 - unseen)))
+    for name in beside:
+        seen = data.seen[:, int(name.removeprefix("peer-"))]
+        found[name] = tail(ratios[name][seen], budget * rest * (1 - own) / len(beside))
+    return found
 
 
 def _lie_holds(leveled: _Leveled, factor: float, series: Sequence[Columns]) -> float:

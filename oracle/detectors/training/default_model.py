@@ -1,50 +1,43 @@
-"""The fit of the quadratic detector that ships with the package, to market series that the `arch` package carries.
+"""The fit of the model that ships with the package, to market series that the `arch` package carries.
 
-Steps, all on the training ranges only:
-
-1. Moves in units of each series' own standard deviation.
-2. ARCH(12) by quasi-maximum likelihood (`arch`), per series; the coefficients are averaged over the series.
-3. A floor of σ²/2 in place of the fitted constant: without one, calm stretches predict next to nothing.
-4. The two thresholds from a budget of false positives, on the integer features that the contract derives. They are
-   folded into the weights.
-
-So that rounding differences between machines change nothing, the averaged coefficients are rounded to multiples of
-1/200, thresholds up to multiples of 1/10, and weights to ten significant bits; all between is exact arithmetic.
+It is the trainer of the type `peers` on all series together, each in units of its own sigma: the two indices as each
+other's peers, the others without one. So it serves feeds with and without a peer. Whoever trains on data of their own
+feed gets a better one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-import math
-import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from oracle.core import encoding
 from oracle.core.types import Kind
-from oracle.detectors.kinds.quadratic import PAST, QuadraticModel, Training
-from oracle.detectors.trainers.estimation import COEFFICIENT_STEP, DRIFT_FLOOR, FLOOR, arch_coefficients, significant
-from oracle.detectors.trainers.windows import STANDARD, cut
-from oracle.detectors.training.reports import FEATURES, Reports, Terms, windows
+from oracle.detectors.interface import Lesson, LessonSeries
+from oracle.detectors.kinds.polynomial import PolynomialModel
+from oracle.detectors.trainers.peers import Peers
+from oracle.detectors.training.reports import (
+    FEATURES,
+    ReportedPeer,
+    Reports,
+    Terms,
+    last_places,
+    sigma_of,
+    windows,
+)
 
 Progress = Callable[[str], None]
 
-NAME = "quadratic-v2"
+NAME = "peers-v1"
 COMMAND = "python scripts/train_default_model.py"
-PARAM_SCALE = 20
 DECIMALS = 8
 HEARTBEAT = 86_400
 """Seconds: the series are daily."""
 
 BUDGET = Fraction(5, 10_000)
-"""False positives per observation, of each of the two scores."""
-
-
-THRESHOLD_STEP = Fraction(1, 10)
-SIGNIFICANT_BITS = 10
+"""Share of the windows of all series that the gate may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +49,20 @@ class TrainingSeries:
         column: The column in its file.
         until: First day that is not trained on.
         fitted: True if it takes part in the fit, False if only in the thresholds.
+        peer: The series beside which it is judged; None without one.
     """
 
     name: str
     column: str
     until: dt.date
     fitted: bool
+    peer: str | None = None
 
 
 _CRISIS = dt.date(2007, 1, 1)
 SERIES = (
-    TrainingSeries("sp500", "Close", _CRISIS, fitted=True),
-    TrainingSeries("nasdaq", "Close", _CRISIS, fitted=True),
+    TrainingSeries("sp500", "Close", _CRISIS, fitted=True, peer="nasdaq"),
+    TrainingSeries("nasdaq", "Close", _CRISIS, fitted=True, peer="sp500"),
     TrainingSeries("wti", "DCOILWTICO", _CRISIS, fitted=True),
     # Its record begins in 2014: one year gives its sigma, which is too little for a fit of its own.
     TrainingSeries("vix", "vix", dt.date(2015, 1, 1), fitted=False),
@@ -97,74 +92,55 @@ def before(reports: Reports, day: dt.date) -> Reports:
 
 
 def sigma_ppm(reports: Reports) -> int:
-    """Return the standard deviation of the relative moves, measured against the smaller of two neighbours, in ppm."""
-    moves = [(later - earlier) / min(later, earlier) for earlier, later in itertools.pairwise(reports.answers)]
-    return round(statistics.pstdev(moves) * 1_000_000)
+    """Return the sigma of a series: of its moves over one day, in ppm."""
+    return sigma_of(reports, len(reports), HEARTBEAT)
 
 
-def threshold(ratios: Sequence[Fraction], budget: Fraction = BUDGET) -> Fraction:
-    """Return the least multiple of THRESHOLD_STEP that at most `budget` of the ratios exceed."""
-    allowed = int(len(ratios) * budget)
-    quantile = sorted(ratios)[-allowed - 1]
-    return math.ceil(quantile / THRESHOLD_STEP) * THRESHOLD_STEP
+def lesson(found: Mapping[str, Reports]) -> Lesson:
+    """Return what the model is trained on.
+
+    Args:
+        found: The series of `SERIES`, each up to its last day.
+    """
+    fit: list[tuple[int, ...]] = []
+    calibrate: list[tuple[int, ...]] = []
+    parts = []
+    for series in SERIES:
+        reports, sigma = found[series.name], sigma_ppm(found[series.name])
+        if series.peer:
+            reports = replace(reports, peers=(peer_of(reports, series.peer, found[series.peer]),))
+        seen = windows(reports, Terms(sigma, HEARTBEAT))
+        begun = len(fit), len(calibrate)
+        fit += seen if series.fitted else []
+        calibrate += seen
+        places = slice(begun[0], len(fit)), slice(begun[1], len(calibrate))
+        parts.append(LessonSeries(series.name, reports.kind, sigma, HEARTBEAT, len(reports.peers), 1, *places))
+    return Lesson(fit, calibrate, FEATURES, BUDGET, 1, tuple(parts))
 
 
-def train(load: Callable[[TrainingSeries], Reports], progress: Progress = lambda step: None) -> QuadraticModel:
+def peer_of(reports: Reports, name: str, peer: Reports) -> ReportedPeer:
+    """Return a peer's answers at the times of a feed's reports."""
+    places = last_places(reports.times, peer.times, HEARTBEAT)
+    answers = tuple(None if place is None else peer.answers[place] for place in places)
+    return ReportedPeer(name, peer.kind, peer.decimals, sigma_ppm(peer), answers, HEARTBEAT)
+
+
+def train(load: Callable[[TrainingSeries], Reports], progress: Progress = lambda step: None) -> PolynomialModel:
     """Fit the default model.
 
     Args:
         load: Returns a whole series; `train` cuts off what it does not train on.
         progress: Called with each step before it begins.
     """
-    found = {series: before(load(series), series.until) for series in SERIES}
-    sigmas = {series.name: sigma_ppm(found[series]) for series in SERIES}
-    featured = [
-        window
-        for series in SERIES
-        for window in cut(windows(found[series], Terms(sigmas[series.name], HEARTBEAT)), FEATURES, STANDARD)
-    ]
-    fits = []
-    for series in SERIES:
-        if series.fitted:
-            progress(f"ARCH({PAST}) of {series.name}")
-            answers, sigma = found[series].answers, sigmas[series.name] / 1_000_000
-            pairs = itertools.pairwise(answers)
-            fits.append(arch_coefficients([(q - p) / min(p, q) / sigma for p, q in pairs]))
-    averages = [statistics.fmean(column) for column in zip(*fits, strict=True)]
-    coefficients = [round(Fraction(average) / COEFFICIENT_STEP) * COEFFICIENT_STEP for average in averages]
-    progress("thresholds")
-    spike = threshold([_spike_ratio(window, coefficients) for window in featured])
-    drift = threshold([_drift_ratio(window) for window in featured])
-    one = 1 << PARAM_SCALE
-    # Squared moves are in 10^-6 σ², the gap in thousandths: limits are 10^3 times the ratios' denominators.
-    return QuadraticModel(
-        name=NAME,
-        past=tuple(significant(spike * value * one / 1_000, SIGNIFICANT_BITS) for value in coefficients),
-        floor=significant(spike * FLOOR * 1_000 * one, SIGNIFICANT_BITS),
-        drift_past=significant(drift * one / 1_000, SIGNIFICANT_BITS),
-        drift_floor=significant(drift * DRIFT_FLOOR * 1_000 * one, SIGNIFICANT_BITS),
-        param_scale=PARAM_SCALE,
-        training=Training(
-            command=COMMAND,
-            series=sigmas,
-            ranges={series.name: _days(found[series]) for series in SERIES},
-            thresholds={"spike": float(spike), "drift": float(drift)},
-        ),
-    )
-
-
-def _spike_ratio(window: Sequence[int], coefficients: Sequence[Fraction]) -> Fraction:
-    """Return x_0² in predicted variances, per gap."""
-    now, past, gap = window[0], window[1:-1], window[-1]
-    predicted = FLOOR * 10**6 + sum(c * value * value for c, value in zip(coefficients, past, strict=True))
-    return Fraction(now * now * 1_000) / (predicted * gap)
-
-
-def _drift_ratio(window: Sequence[int]) -> Fraction:
-    """Return (Σ x)² in the window's own variances, per gap."""
-    gap = window[-1]
-    spread = DRIFT_FLOOR * 10**6 + sum(value * value for value in window[1:-1])
-    return Fraction(sum(window[:-1]) ** 2 * 1_000) / (spread * gap)
+    found = {series.name: before(load(series), series.until) for series in SERIES}
+    learnt = lesson(found)
+    progress(f"fit to {len(learnt.fit)} windows, thresholds from {len(learnt.calibrate)}")
+    model = Peers().fit(NAME, learnt)
+    told: dict[str, int | float | str] = {"command": COMMAND}
+    for part in learnt.series:
+        told[f"sigma_{part.name}"] = part.sigma
+        told[f"days_{part.name}"] = " to ".join(_days(found[part.name]))
+    return replace(model, training={**model.training, **told})
 
 
 def _days(reports: Reports) -> tuple[str, str]:
