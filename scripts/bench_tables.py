@@ -20,7 +20,9 @@ from typing import Any
 from oracle.bench import baselines as beside
 from oracle.bench import claims, estimates
 from oracle.bench import submissions as submitted
-from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, OWN, SUBMISSIONS, THROUGHPUT, TUNED
+from oracle.bench import targets as wanted
+from oracle.bench import worth as worthwhile
+from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, OWN, SUBMISSIONS, SUBMITTED_BATCHES, THROUGHPUT, TUNED
 
 Report = Mapping[str, Any]
 
@@ -187,20 +189,67 @@ def baselines(report: Report) -> str:
 
 
 def submissions(report: Report) -> str:
-    """Return the table of submissions, the size of the hub, and the machine."""
+    """Return the table of the default's submissions, the size of the hub, and the machine."""
     columns = {"case": "---"} | dict.fromkeys(submitted.COLUMNS, "--:")
     table = rows_of(
         columns, [[f"`{case}`", *(cell or "–" for cell in cells)] for case, *cells in submitted.rows(report)]
     )
     if not any(case in report for case in SUBMISSIONS):
         raise KeyError("submit-*")
-    where = _machine(report, f"--cases 'submit-*' --repeat {report['repeat']}", "the gas is right")
+    where = _machine(report, f"--cases 'submit-default-*' --repeat {report['repeat']}", "the gas is right")
     return f"{table}\n\nThe hub has {report['hub_bytes']:,} bytes of code. {where}"
+
+
+_WORTH = "--cases 'submit-*-q1,onchain-*,groth16-peers'"
+
+
+def targets(report: Report) -> str:
+    """Return the table of what the default should reach, and the machine."""
+    rows = [list(row) for row in wanted.rows(report)]
+    if len(rows) < len(wanted.TARGETS):
+        raise KeyError(next(target.what for target in wanted.TARGETS if target.what not in {row[0] for row in rows}))
+    table = rows_of({"": "---", "wanted": "--:", "measured": "--:", " ": "---"}, rows)
+    cases = "--cases 'default-*,ezkl-default-peers*,groth16-peers,throughput-*,submit-default-*'"
+    where = _machine(report, f"{cases} --repeat {report['repeat']}")
+    return f"{table}\n\n{where}"
+
+
+def worth(report: Report) -> str:
+    """Return the table of what a check costs per feed: proven, evaluated by a contract, and by Groth16."""
+    columns = {"model": "---"} | {f"proof, B = {batch}": "--:" for batch in SUBMITTED_BATCHES}
+    columns |= {"a contract evaluates it": "--:", "Groth16": "--:"}
+    table = rows_of(columns, _required(worthwhile.rows(report)))
+    where = _machine(report, f"{_WORTH} --repeat {report['repeat']}", "the gas is right")
+    return f"{table}\n\n{where}"
+
+
+def worth_whole(report: Report) -> str:
+    """Return the table of what a whole submission costs per feed."""
+    columns = {"model": "---"} | {f"B = {batch}": "--:" for batch in SUBMITTED_BATCHES}
+    return rows_of(columns, _required(worthwhile.prices(report, "gas_per_feed")))
+
+
+def _required(rows: list[list[str]]) -> list[list[str]]:
+    if not rows:
+        raise KeyError("submit-*-q1")
+    return rows
 
 
 TABLES: dict[str, Callable[[Report], str]] = {
     each.__name__: each
-    for each in (machine, proving, settings, throughput, estimator, submissions, baselines, private_claims)
+    for each in (
+        machine,
+        proving,
+        settings,
+        throughput,
+        estimator,
+        submissions,
+        baselines,
+        targets,
+        worth,
+        worth_whole,
+        private_claims,
+    )
 }
 
 

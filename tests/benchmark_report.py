@@ -60,6 +60,7 @@ def measured_submission(gas: int, feeds: int, **more: Any) -> dict[str, Any]:
         "gas": gas,
         "gas_per_feed": round(gas / feeds),
         "verify_gas": 600_000,
+        "verify_gas_per_feed": round(600_000 / feeds),
         "hub_gas_per_feed": round((gas - 600_000) / feeds),
         "parts": {"calldata": 100_000, "verifier": 500_000, "hub": gas - 600_000},
         **more,
@@ -89,6 +90,7 @@ def example_report() -> dict[str, Any]:
         "daemon_rss_mb": 160.0,
         "end_to_end_one_worker": measured_latency(1) | {"daemon_rss_mb": 161.0},
         "default-public-b1": measured_case(estimated=copy.deepcopy(estimated), default_over_prove=60.0),
+        "default-private-b1": measured_case(default_over_prove=17.5),
         "tuned-cnn": measured_case(
             estimated=copy.deepcopy(estimated), settings=chosen, total_s=0.2, verify_gas=800_000, default_over_prove=4.5
         ),
@@ -109,8 +111,25 @@ def example_report() -> dict[str, Any]:
                     "quadratic-verdict-b1": {"prove_s": 0.197, "gas": 533_000, "executed": 460_000},
                 },
             },
+            "onchain-trees": {"gas": 3_450, "executed": 3_450, "transaction_gas": 25_000},
+            "onchain-peers": {"gas": 900, "executed": 900, "transaction_gas": 24_000},
+            "groth16-peers": {
+                "prove_s": 0.2,
+                "gas": 280_000,
+                "executed": 250_000,
+                "beside": {
+                    "default-private-b1": {
+                        "prove_s": 0.15,
+                        "gas": 500_000,
+                        "executed": 440_000,
+                        "groth16_over_prove": 1.31,
+                    }
+                },
+            },
         },
         "hub_bytes": 22_000,
+        "submit-default-private-b1-q1": measured_submission(640_000, 1, target_per_feed=600_000),
+        "submit-trees-public-b32-q1": measured_submission(2_560_000, 32),
         "submit-default-private-b16-q1": measured_submission(
             1_440_000, 16, target_per_feed=91_000, hub_gas_per_feed_without_adapter=50_000
         ),

@@ -50,6 +50,8 @@ JUDGES = {
     "autoencoder-public": CircuitCase("autoencoder", "public", "score"),
     "trees-private": CircuitCase("trees", "private", "verdict"),
     "trees-public": CircuitCase("trees", "public", "score"),
+    "network-private": CircuitCase("network", "private", "verdict"),
+    "network-public": CircuitCase("network", "public", "score"),
 }
 """Models that judge reports, each with its circuit of one window.
 
@@ -84,12 +86,14 @@ TUNED = {
 
 DEFAULT_MODEL = "peers"
 DEFAULT = f"ezkl-default-{DEFAULT_MODEL}"
+DEFAULT_VERDICT = f"{DEFAULT}-verdict"
 DEFAULTS = {
-    DEFAULT: 1,
-    f"{DEFAULT}-b{BATCHES[-1]}": BATCHES[-1],
+    **dict.fromkeys((DEFAULT, DEFAULT_VERDICT), 1),
+    **{f"{case}-b{BATCHES[-1]}": BATCHES[-1] for case in (DEFAULT, DEFAULT_VERDICT)},
     **{f"ezkl-default-{model}": 1 for model in MODELS},
 }
-"""ezkl's pipeline as it is documented, on the same graphs: windows in one circuit."""
+"""ezkl's pipeline as it is documented, on the same graphs: windows in one circuit. The default's graphs publish scores,
+or one verdict."""
 
 THROUGHPUT = _with(
     {
@@ -133,7 +137,10 @@ def _submissions(judges: Sequence[str], signatures: Sequence[int]) -> dict[str, 
     }
 
 
-WORTH = _submissions(("autoencoder-private", "autoencoder-public", "trees-private", "trees-public"), (1,))
+NETWORKS = ("autoencoder", "trees", "network")
+"""Models that a data scientist brings."""
+
+WORTH = _submissions([f"{name}-{side}" for name in NETWORKS for side in ("private", "public")], (1,))
 """Submissions that are measured only if they are asked for: their circuits take minutes to build."""
 
 SUBMISSIONS = _submissions(("default-private", "default-public"), SIGNATURES) | WORTH
@@ -161,9 +168,9 @@ GROUPS = {
 
 BESIDE = {
     **{
-        case: DEFAULT if of.batch == 1 else f"{DEFAULT}-b{of.batch}"
-        for case, of in CIRCUITS.items()
-        if case.startswith("default-") and of.batch in (1, BATCHES[-1])
+        f"{ours}-b{batch}": theirs if batch == 1 else f"{theirs}-b{batch}"
+        for ours, theirs in (("default-private", DEFAULT_VERDICT), ("default-public", DEFAULT))
+        for batch in (1, BATCHES[-1])
     },
     **{case: f"ezkl-default-{model}" for case, model in TUNED.items()},
 }
@@ -176,6 +183,7 @@ BASELINES = {
     "groth16-peers": "peers",
     "onchain-autoencoder": "autoencoder",
     "onchain-trees": "trees",
+    "onchain-network": "network",
 }
 """Detectors without ezkl: evaluated by a contract, and proven with a circuit written by hand."""
 

@@ -66,10 +66,9 @@ def build_detector(subject: ComparedModel, case: CircuitCase, turns: int, folder
     built = _built(model, case.visibility, case.batch, folder, _insecure_srs(folder))
     seconds = time.perf_counter() - began
     facts: dict[str, Any] = {"windows_per_proof": case.batch}
+    facts |= subject.flips(model.score_many(subject.judged.astype(int)).astype(float), len(subject.judged))
     estimated: dict[str, Estimate] = {}
     if case.disclosure == "score":
-        computed = model.score_many(subject.judged.astype(int)).astype(float)
-        facts |= subject.flips(computed, len(subject.judged))
         program = inspect_onnx(model.to_onnx(1), case.detector).program
         if program is not None:
             private = case.visibility == artifact.Visibility.PRIVATE.value

@@ -75,9 +75,9 @@ class ComparedModel:
         }
 
 
-def compared_detector(name: str, turns: int) -> ComparedModel:
+def compared_detector(name: str, turns: int, disclosure: str = "score") -> ComparedModel:
     """Return a detector of `DETECTORS`: calibrated on the crisis of 2008, judged on all days of the recorded series."""
-    model = detector(name)
+    model = detector(name, disclosure)
     judged = np.array([window for series in SERIES for window in recorded_windows(model.features, None, None, series)])
     verdict = VerdictRule(Rule.THRESHOLD, 0.0)
     expected = float_outputs(model.to_onnx(1), judged)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from oracle.bench import baselines, claims, estimates, fleet, submissions
+from oracle.bench import baselines, claims, estimates, fleet, submissions, targets
 from oracle.bench.cases import BATCHED, CLAIMS, DEFAULT, DEFAULTS, FLEET, GROUPS, REPORTED, SUBMISSIONS, THROUGHPUT
 from oracle.bench.ezkl_defaults import reason_of
 
@@ -78,6 +78,8 @@ def table(report: Mapping[str, Any], width: int = 150) -> str:
         console.print(submissions.table(report))
     if any(case in report for case in CLAIMS):
         console.print(claims.table(report))
+    if targets.rows(report):
+        console.print(targets.table(report))
     if "end_to_end" in report:
         taken = report["end_to_end"]
         console.print(

@@ -160,7 +160,7 @@ def _network_source(model: Detector) -> str:
 ONCHAIN: Mapping[str, OnchainRival] = {
     "quadratic": OnchainRival("OnchainQuadratic", _quadratic_call, _quadratic_constructor),
     "peers": OnchainRival("OnchainPeers", _peers_call, lambda model: (*_peers(model), model.param_scale)),
-    **dict.fromkeys(("autoencoder", "trees"), OnchainRival(NAME, _network_call, source=_network_source)),
+    **dict.fromkeys(("autoencoder", "trees", "network"), OnchainRival(NAME, _network_call, source=_network_source)),
 }
 """By detector."""
 

@@ -23,6 +23,7 @@ from oracle.bench.cases import (
     CLAIMS,
     DEFAULT,
     DEFAULT_MODEL,
+    DEFAULT_VERDICT,
     DEFAULTS,
     FLEET,
     GROUPS,
@@ -147,15 +148,16 @@ async def _group(
     echo: Echo,
 ) -> dict[str, Any]:
     """Set up the cases of one group, prove in turns, verify on a chain, and compare with ezkl's defaults."""
-    subjects: dict[str, ComparedModel] = {}
+    subjects: dict[tuple[str, str], ComparedModel] = {}
     built: dict[str, MeasuredCircuit] = {}
     for case in cases:
         echo(f"set-up of {case}")
-        name = _model_of(case, group)
-        if name not in subjects:
-            make = compared_detector if group == OWN else compared_import
-            subjects[name] = await asyncio.to_thread(make, name, turns)
-        built[case] = await asyncio.to_thread(_build, case, subjects[name], turns, work / case, srs, echo)
+        chosen = _model_of(case, group)
+        if chosen not in subjects:
+            name, disclosure = chosen
+            made = (compared_detector, name, turns, disclosure) if group == OWN else (compared_import, name, turns)
+            subjects[chosen] = await asyncio.to_thread(*made)
+        built[case] = await asyncio.to_thread(_build, case, subjects[chosen], turns, work / case, srs, echo)
     proofs = await asyncio.to_thread(prove_in_turns, built, turns, echo)
     report: dict[str, Any] = {}
     for case, circuit in built.items():
@@ -196,9 +198,13 @@ def _build(case: str, subject: ComparedModel, turns: int, folder: Path, srs: Sha
     return build_tuned(subject, "private" if case.endswith("-private") else "public", folder, echo)
 
 
-def _model_of(case: str, group: str) -> str:
-    """Return the model of a case: one of the detectors, or the imported model of its group."""
-    return group if group != OWN else CIRCUITS[case].detector if case in CIRCUITS else DEFAULT_MODEL
+def _model_of(case: str, group: str) -> tuple[str, str]:
+    """Return the model of a case, which is a detector or the imported model of its group, and what is published."""
+    if group != OWN:
+        return group, "score"
+    if case in CIRCUITS:
+        return CIRCUITS[case].detector, CIRCUITS[case].disclosure
+    return DEFAULT_MODEL, "verdict" if case.startswith(DEFAULT_VERDICT) else "score"
 
 
 def _busy(case: str, work: Path, echo: Echo) -> BusyCircuit:

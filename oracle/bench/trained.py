@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from oracle.bench import zoo
 from oracle.bench.windows import HEARTBEAT, recorded_answers, recorded_windows, sigma_of
-from oracle.core.encoding import CLIP, Feature
+from oracle.core.encoding import CLIP, PAST, Feature
 from oracle.core.types import Kind
 from oracle.detectors.interface import Lesson, LessonSeries
 from oracle.detectors.kinds.imported import ImportedDetector
@@ -45,6 +46,10 @@ TREE_FEATURES = (
 """Those of the default."""
 
 
+NETWORK_FEATURES = (Feature.MOVE, *PAST, Feature.VARIANCE, Feature.PEER_MOVE_0, Feature.GAP)
+_UNITS = 64
+
+
 def _windows(listed: tuple[Feature, ...]) -> list[list[tuple[int, ...]]]:
     """Return each series' windows from before 2007."""
     last = dt.datetime.combine(_UNTIL, dt.time(), dt.UTC).timestamp()
@@ -60,7 +65,7 @@ def _windows(listed: tuple[Feature, ...]) -> list[list[tuple[int, ...]]]:
 @cache
 def autoencoder() -> ImportedDetector:
     """Return an autoencoder of seven moves with three hidden units, which the package's trainer fits."""
-    listed = (Feature.MOVE, *(Feature(Feature.PAST_0 + age) for age in range(12)), Feature.GAP)
+    listed = (Feature.MOVE, *PAST, Feature.GAP)
     parts = _windows(listed)
     windows = [window for part in parts for window in part]
     series, start = [], 0
@@ -94,3 +99,58 @@ def trees() -> ImportedDetector:
     open_ended = with_limit(0.0)
     scores = np.sort(open_ended.score_many(calm.tolist())[:, 0].astype(float))[::-1]
     return with_limit(float(scores[int(len(calm) * _BUDGET)]) / open_ended.score_unit)
+
+
+@cache
+def network() -> ImportedDetector:
+    """Return a network of the form that does best in the detector report, with weights that are drawn.
+
+    Ten squares and products of a window, 64 hidden units, and one score above a limit that grows with the time gap. It
+    has no biases, so a market that is calmer or wilder as a whole changes no verdict. What it costs does not depend on
+    its weights; these hold nothing.
+    """
+    chance = np.random.default_rng(_SEED)
+    node, weights = zoo.node, zoo.weights
+
+    def columns(name: str, *at: int) -> tuple[Any, Any]:
+        return node("Gather", ["x", f"at_{name}"], name, axis=1), weights(f"at_{name}", at, np.int64)
+
+    cuts = [
+        columns(name, *at)
+        for name, at in (
+            ("move", [0]), ("past", range(1, 13)), ("past0", [1]), ("variance", [13]), ("peer", [14]), ("gap", [15])
+        )
+    ]  # fmt: skip
+    constants = {
+        "beta": [[0.75]],
+        "near": np.repeat([[1 / 4], [0.0]], [3, 9], axis=0),
+        "far": np.repeat([[0.0], [1 / 8]], [4, 8], axis=0),
+        "all": np.ones((12, 1)),
+        "hidden": chance.normal(size=(10, _UNITS)) / 8,
+        "out": chance.normal(size=(_UNITS, 1)) / 8,
+        "limit": np.array([0, 0, 0, 0, 64, 0, 64, 512, 0, 0]).reshape(-1, 1),
+    }
+    nodes = [
+        *(cut for cut, _ in cuts),
+        node("MatMul", ["peer", "beta"], "usual"),
+        node("Sub", ["move", "usual"], "residual"),
+        node("Mul", ["past", "past"], "squares"),
+        node("Mul", ["past0", "past0"], "square0"),
+        node("MatMul", ["squares", "near"], "near_sum"),
+        node("MatMul", ["squares", "far"], "far_sum"),
+        node("MatMul", ["past", "all"], "drift"),
+        node("Concat", ["square0", "near_sum", "far_sum", "variance"], "market", axis=1),
+        node("Mul", ["market", "gap"], "over_time"),
+        *(node("Mul", [each, each], f"{each}_2") for each in ("move", "residual", "usual")),
+        node("Mul", ["move", "past0"], "echo"),
+        node("Mul", ["move", "drift"], "trend"),
+        node("Concat", ["move_2", "residual_2", "usual_2", "over_time", "gap", "echo", "trend"], "q", axis=1),
+        node("MatMul", ["q", "hidden"], "before"),
+        node("Relu", ["before"], "after"),
+        node("MatMul", ["after", "out"], "anomaly"),
+        node("MatMul", ["q", "limit"], "allowed"),
+        node("Sub", ["anomaly", "allowed"]),
+    ]
+    tensors = [*(at for _, at in cuts), *(weights(name, values) for name, values in constants.items())]
+    file = zoo.model(nodes, ["N", len(NETWORK_FEATURES)], tensors)
+    return ImportedDetector("network", NETWORK_FEATURES, file, _INPUT_SCALE, _PARAM_SCALE, at_scales)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oracle.bench import estimates
+from oracle.bench import estimates, targets
 from oracle.bench.report import table
 from oracle.bench.run import run
 from tests.benchmark_report import example_report
@@ -34,3 +34,13 @@ def test_the_report_for_people() -> None:
     assert "700,000" in printed
     assert "p50 1.25 × the proof's own 0.4 s (default-private-b1, 40 observations)" in printed
     assert "161 MB; its steps, mean seconds: sign 0.01, prove 0.45, confirm 0.02" in printed
+
+
+def test_targets_that_were_measured_are_told() -> None:
+    report = example_report()
+    printed = table(report)
+    assert "default-private-b1 proven faster than groth16-peers" in printed and "missed" in printed
+    assert len(targets.rows(report)) == len(targets.TARGETS)
+    del report["throughput-quadratic-private-b16"], report["baselines"]
+    assert len(targets.rows(report)) == len(targets.TARGETS) - 2
+    assert not targets.rows({"seconds": 1})

@@ -1,4 +1,4 @@
-"""Tests of a network's contract as text. That it says what the network says is tested with a chain, in `integration`."""
+"""Tests of a network's contract as text. That it says what the network says is tested with a chain (`integration`)."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def test_calm_stretches_are_never_held() -> None:
             for judge in judges:
                 windows = derived_windows(judge.features, times, series, answers, beside)
                 assert not any(max(judge.score_int(window)) > 0 for window in windows)
-    with pytest.raises(Fatal, match="calm stretches of 4000 days, not 3"):
-        submitted.calm_stretches(judges, 3, 4_000)
+    with pytest.raises(Fatal, match="calm stretches of 6000 days, not 3"):
+        submitted.calm_stretches(judges, 3, 6_000)
 
 
 def test_a_day_that_a_model_would_hold_is_found() -> None:
@@ -62,7 +62,8 @@ def test_the_reporters_answers_differ_and_the_recorded_one_is_their_median() -> 
 def test_rows_say_what_is_missed_and_by_how_much() -> None:
     """A feed may cost 91,000 and 96,000 gas here."""
     report = example_report()
-    single, several, public = submissions.rows(report)
+    alone, single, several, public, trees = submissions.rows(report)
+    assert alone[-1] == "600,000: missed by 40,000" and trees[0] == "submit-trees-public-b32-q1"
     assert single[:3] == ("submit-default-private-b16-q1", "1,440,000", "90,000") and single[-1] == "91,000: met"
     assert single[-2] == "50,000"
     assert several[-1] == "96,000: missed by 1,500" and several[-2] == ""

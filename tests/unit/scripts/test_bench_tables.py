@@ -24,8 +24,10 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "old" not in text and text.startswith("# Title\n\n") and text.endswith("The end.\n")
     proving = text.split("<!-- bench:proving -->\n")[1].split("\n<!-- /")[0].splitlines()
     # Our row of a model comes first, then ezkl's.
-    assert [line.split("`")[1] for line in proving[2:]] == ["default-public-b1", "tuned-cnn", "ezkl-default-cnn"]
-    assert "| 1/4.5 |" in proving[3] and proving[4].endswith("| 30 (of 1,000); 10 without a proof |")
+    assert [line.split("`")[1] for line in proving[2:]] == [
+        "default-private-b1", "default-public-b1", "tuned-cnn", "ezkl-default-cnn",
+    ]  # fmt: skip
+    assert "| 1/4.5 |" in proving[4] and proving[5].endswith("| 30 (of 1,000); 10 without a proof |")
     assert {line.count("|") for line in proving} == {10}
     assert "| `throughput-default-private-b16` | 2.5 | 40 | 2 | 90 MB each |" in text
     assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
@@ -37,6 +39,14 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     )
     assert "| 96,000: missed by 1,500 |" in text and "The hub has 22,000 bytes of code." in text
     assert "10 minutes. Nothing else was running." in text
+    assert "proven faster than `ezkl-default-peers-verdict` | at least 18× | 17.5× | missed |" in text
+    assert "proven faster than `groth16-peers` | at least 1.3× | 1.31× | met |" in text
+    assert "over yesterday's default with scores | at least 1.3× | 1.25× | missed |" in text
+    assert "| `submit-default-private-b1-q1`, gas per feed | at most 600,000 | 640,000 | missed |" in text
+    # The check's price, then the whole submission's.
+    assert "| 20 boosted trees of depth 3, public | – | – | – | 18,750 | 3,450 | – |" in text
+    assert "| the default, 6 weights, one peer, private | 600,000 | – | 37,500 | – | 900 | 280,000 |" in text
+    assert "| 20 boosted trees of depth 3, public | – | – | – | 80,000 |\n" in text
     assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
     assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
     # A second run changes nothing.

@@ -1,0 +1,64 @@
+"""What a proof is worth: its price per feed, beside the price of the same check without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oracle.bench.cases import JUDGES, SUBMISSIONS, SUBMITTED_BATCHES
+
+Report = Mapping[str, Any]
+
+TITLES = {
+    "default": "the default, 6 weights, one peer",
+    "autoencoder": "autoencoder 7-3-7",
+    "trees": "20 boosted trees of depth 3",
+    "network": "network 10-64-1",
+}
+"""The models, by the first part of a judge's name."""
+
+_MISSING = "–"
+
+
+def judges(report: Report) -> list[str]:
+    """Return the models whose submissions a report has, in the order of `JUDGES`."""
+    there = {of.judge for case, of in SUBMISSIONS.items() if case in report}
+    return [judge for judge in JUDGES if judge in there]
+
+
+def title(judge: str) -> str:
+    """Return a model for people, with what stays hidden."""
+    name, _, side = judge.rpartition("-")
+    return f"{TITLES[name]}, {side}"
+
+
+def prices(report: Report, key: str) -> list[list[str]]:
+    """Return a row for each model: a figure of its submissions with one signature, by the number of feeds.
+
+    Args:
+        report: The figures.
+        key: The figure, of a submission's report.
+    """
+    found = []
+    for judge in judges(report):
+        cells = [report.get(f"submit-{judge}-b{batch}-q1", {}).get(key) for batch in SUBMITTED_BATCHES]
+        found.append([title(judge), *(_MISSING if cell is None else f"{cell:,}" for cell in cells)])
+    return found
+
+
+def without(report: Report) -> dict[str, list[str]]:
+    """Return what the check costs without our proof, by the model's title: by a contract, and by Groth16."""
+    beside = report.get("baselines", {})
+    found = {}
+    for judge in judges(report):
+        name = JUDGES[judge].detector
+        contract = beside.get(f"onchain-{name}", {}).get("executed")
+        groth16 = beside.get(f"groth16-{name}", {}).get("gas")
+        found[title(judge)] = [_MISSING if each is None else f"{each:,}" for each in (contract, groth16)]
+    return found
+
+
+def rows(report: Report) -> list[list[str]]:
+    """Return a row for each model: the proof's price per feed by the number of feeds, a contract's and Groth16's."""
+    beside = without(report)
+    return [[*row, *beside[row[0]]] for row in prices(report, "verify_gas_per_feed")]
