@@ -72,7 +72,7 @@ allow_string = true
 
 @dataclass(frozen=True)
 class LearntTerms:
-    """What training has found of a feed: its sigma and its heartbeat."""
+    """The sigma and the heartbeat of a feed, as training has found them."""
 
     sigma: int
     heartbeat: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.table import Table
 
 from oracle.app.beginning import Begun
 from oracle.cli.render.json_output import print_json
@@ -36,8 +37,8 @@ def print_begun(found: Begun, *, as_json: bool) -> None:
         say(f"{series} is judged {beside}")
     if found.quality:
         console.print(_table(found))
-        say("held: of the last fifth of each series, which the model was not fitted to; all count as false")
-        say("spikes: the share that is seen, and the share that a cap on a move's size with as many objections sees")
+        say("Held: of the last fifth of each series, which the model was not fitted to; all of it counts as false.")
+        say("Spikes: the share that is seen, and below it what a cap on a move's size sees with as many objections.")
     for warning in found.warnings:
         say(f"warning: {warning}")
     say("")
@@ -50,17 +51,16 @@ def print_begun(found: Begun, *, as_json: bool) -> None:
         say(f"  {line}")
 
 
-def _table(found: Begun) -> object:
+def _table(found: Begun) -> Table:
     sizes = [size for size in found.quality[0].recall if size.split()[0] in SHOWN]
-    table = new_table("series", "reports", "held of 10,000", *(f"spike {size}, cap" for size in sizes))
+    unit = sizes[0].split()[1]
+    table = new_table("series", "reports", "held of 10,000", f"spikes of, {unit}", *(size.split()[0] for size in sizes))
     for each in found.quality:
         low, high = each.interval_per_10k
-        table.add_row(
-            each.name,
-            f"{each.reports:,}",
-            f"{each.holds_per_10k:g} ({low:.3g} to {high:.3g})",
-            *(f"{each.recall[size][0]:.0%}, {each.recall[size][1]:.0%}" for size in sizes),
-        )
+        held = f"{each.holds_per_10k:g} ({low:.3g} to {high:.3g})"
+        seen = [each.recall[size] for size in sizes]
+        table.add_row(each.name, f"{each.reports:,}", held, "model", *(f"{model:.0%}" for model, _ in seen))
+        table.add_row("", "", "", "cap", *(f"{cap:.0%}" for _, cap in seen))
     return table
 
 

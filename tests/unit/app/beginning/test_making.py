@@ -62,7 +62,7 @@ def test_a_first_folder_from_two_recordings(tmp_path: Path, long: Mapping[str, A
         "private, publishes verdicts: the model is your own",
         "eth is judged beside btc",
         "held of 10,000",
-        "spike 3 %, cap",
+        "spikes of, %",
         "What a stranger can know",
         "a salt of 128 bits",
         "oracle chain up",
