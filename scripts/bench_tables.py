@@ -229,6 +229,12 @@ def worth_whole(report: Report) -> str:
     return rows_of(columns, _required(worthwhile.prices(report, "gas_per_feed")))
 
 
+def worth_even(report: Report) -> str:
+    """Return the table of the sizes from which on a contract is dearer than a proof."""
+    columns = dict.fromkeys(("gas of a weight", *(f"B = {batch}" for batch in SUBMITTED_BATCHES)), "--:")
+    return rows_of(columns, [worthwhile.even(report)])
+
+
 def _required(rows: list[list[str]]) -> list[list[str]]:
     if not rows:
         raise KeyError("submit-*-q1")
@@ -248,6 +254,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
         targets,
         worth,
         worth_whole,
+        worth_even,
         private_claims,
     )
 }

@@ -111,6 +111,7 @@ def example_report() -> dict[str, Any]:
                     "quadratic-verdict-b1": {"prove_s": 0.197, "gas": 533_000, "executed": 460_000},
                 },
             },
+            "onchain-network": {"gas": 16_000, "executed": 16_000, "transaction_gas": 38_000, "weights": 800},
             "onchain-trees": {"gas": 3_450, "executed": 3_450, "transaction_gas": 25_000},
             "onchain-peers": {"gas": 900, "executed": 900, "transaction_gas": 24_000},
             "groth16-peers": {
@@ -129,6 +130,10 @@ def example_report() -> dict[str, Any]:
         },
         "hub_bytes": 22_000,
         "submit-default-private-b1-q1": measured_submission(640_000, 1, target_per_feed=600_000),
+        **{
+            f"submit-network-public-b{feeds}-q1": measured_submission(700_000 + 50_000 * feeds, feeds)
+            for feeds in (1, 4, 16, 32)
+        },
         "submit-trees-public-b32-q1": measured_submission(2_560_000, 32),
         "submit-default-private-b16-q1": measured_submission(
             1_440_000, 16, target_per_feed=91_000, hub_gas_per_feed_without_adapter=50_000

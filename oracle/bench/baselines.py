@@ -24,7 +24,7 @@ from oracle.bench.circuits import MeasuredCircuit, build_detector
 from oracle.bench.detectors import detector
 from oracle.bench.memory import megabytes
 from oracle.bench.models import compared_detector
-from oracle.bench.rivals import GROTH16, ONCHAIN, OnchainRival, is_held
+from oracle.bench.rivals import GROTH16, ONCHAIN, OnchainRival, is_held, network_weights
 from oracle.bench.transactions import CALLER, PLENTY, bare_call, compiled_text, first_sender, send, transaction_gas
 from oracle.bench.windows import recorded_windows
 from oracle.chain.abi.interface import Interface
@@ -134,6 +134,7 @@ async def onchain(
         "executed": round(statistics.median(executed)),
         "transaction_gas": round(statistics.median(spent)),
         "contract_bytes": runtime_bytes,
+        "weights": network_weights(model),
         "windows": len(windows),
     }
 

@@ -150,17 +150,29 @@ def _network_call(model: Detector, window: Window) -> tuple[Any, ...]:
     return (sum((value & 0xFFFF) << (16 * at) for at, value in enumerate(window)),)
 
 
-def _network_source(model: Detector) -> str:
+def _network(model: Detector) -> ImportedModel:
     network = model.network if isinstance(model, ImportedDetector) else None
     if not isinstance(network, ImportedModel):
         raise Fatal(f"model {model.name} is no network")
-    return network_source(network.circuit)
+    return network
+
+
+def _network_source(model: Detector) -> str:
+    return network_source(_network(model).circuit)
+
+
+def network_weights(model: Detector) -> int:
+    """Return the number of a network's weights; 0 of a detector that is none."""
+    return _network(model).circuit.weights if isinstance(model, ImportedDetector) else 0
 
 
 ONCHAIN: Mapping[str, OnchainRival] = {
     "quadratic": OnchainRival("OnchainQuadratic", _quadratic_call, _quadratic_constructor),
     "peers": OnchainRival("OnchainPeers", _peers_call, lambda model: (*_peers(model), model.param_scale)),
-    **dict.fromkeys(("autoencoder", "trees", "network"), OnchainRival(NAME, _network_call, source=_network_source)),
+    **dict.fromkeys(
+        ("autoencoder", "trees", "network"),
+        OnchainRival(NAME, _network_call, source=_network_source),
+    ),
 }
 """By detector."""
 

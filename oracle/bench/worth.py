@@ -58,6 +58,17 @@ def without(report: Report) -> dict[str, list[str]]:
     return found
 
 
+def even(report: Report) -> list[str]:
+    """Return from how many weights on a contract is dearer than a proof of a public network, by the number of feeds.
+
+    A contract's price grows with the weights, by what it is for each of the measured network's. A proof's hardly does.
+    """
+    of = report["baselines"]["onchain-network"]
+    gas_per_weight = of["executed"] / of["weights"]
+    prices = [report[f"submit-network-public-b{batch}-q1"]["verify_gas_per_feed"] for batch in SUBMITTED_BATCHES]
+    return [f"{gas_per_weight:.1f}", *(f"{round(price / gas_per_weight, -2):,.0f}" for price in prices)]
+
+
 def rows(report: Report) -> list[list[str]]:
     """Return a row for each model: the proof's price per feed by the number of feeds, a contract's and Groth16's."""
     beside = without(report)

@@ -62,7 +62,7 @@ def test_the_reporters_answers_differ_and_the_recorded_one_is_their_median() -> 
 def test_rows_say_what_is_missed_and_by_how_much() -> None:
     """A feed may cost 91,000 and 96,000 gas here."""
     report = example_report()
-    alone, single, several, public, trees = submissions.rows(report)
+    alone, single, several, public, trees, *_ = submissions.rows(report)
     assert alone[-1] == "600,000: missed by 40,000" and trees[0] == "submit-trees-public-b32-q1"
     assert single[:3] == ("submit-default-private-b16-q1", "1,440,000", "90,000") and single[-1] == "91,000: met"
     assert single[-2] == "50,000"

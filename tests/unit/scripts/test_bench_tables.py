@@ -47,6 +47,8 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "| 20 boosted trees of depth 3, public | – | – | – | 18,750 | 3,450 | – |" in text
     assert "| the default, 6 weights, one peer, private | 600,000 | – | 37,500 | – | 900 | 280,000 |" in text
     assert "| 20 boosted trees of depth 3, public | – | – | – | 80,000 |\n" in text
+    # 600,000 gas is the price of 30,000 weights at 20 gas each.
+    assert "| 20.0 | 30,000 | 7,500 | 1,900 | 900 |" in text
     assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
     assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
     # A second run changes nothing.
