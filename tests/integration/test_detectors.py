@@ -76,7 +76,7 @@ def test_an_artifact_of_a_model_beside_a_peer_says_which_features_it_takes() -> 
 def test_the_walk_through_as_written(
     project_root: Path, tmp_path: Path, anvil: Callable[..., Anvil], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files and commands are the text's own, apart from the chain's port and the folder of artifacts, which is kept."""
+    """Files and commands are the text's own, apart from the chain's port, the salt, and the folder of artifacts."""
     page = (project_root / "docs" / "detectors.md").read_text()
     text = page.split("## Train your own detector")[1].split("\n## ")[0]
     blocks = re.findall(r"^```(python|toml)\n(.*?)^```|^    oracle ([a-z][^\n]*)$", text, re.MULTILINE | re.DOTALL)
@@ -89,28 +89,39 @@ def test_the_walk_through_as_written(
         elif language == "toml":
             code = code.replace("http://127.0.0.1:8545", chain.rpc_url)
             code = code.replace('"artifacts"', f'"{artifacts()}"')
-            (tmp_path / ("train.toml" if code.startswith("[data]") else "oracle.toml")).write_text(code)
+            if code.startswith("[[data]]"):
+                (tmp_path / "train.toml").write_text(f'salt = "{"5a17" * 8}"\n{code}')
+            else:
+                (tmp_path / "oracle.toml").write_text(code)
         else:
             done = workspace.run(*shlex.split(command))
             assert done.returncode == 0, (command, done.stderr)
             told[command.split(" ")[0]] = done.stdout
     assert set(told) == {"detector", "deploy", "run", "status", "explain"}
 
-    # The trained model gates the feed: the last value is held, the others are rounds.
-    with Journal(tmp_path / "journal.sqlite", read_only=True) as journal:
-        entries = journal.confirmed("sp500")
-    assert [entry.outcome for entry in entries] == [Outcome.ACCEPTED] * 9 + [Outcome.HELD]
-    assert all(len(entry.scores) == 1 for entry in entries), "a private model publishes one verdict"
-    shown = [line.strip() for line in text.split("oracle explain sp500\n")[1].splitlines()[1:3]]
-    lines = told["explain"].splitlines()
-    assert re.sub(r" of \S+ \S+ UTC is", " of … is", lines[0]) == shown[0]
-    assert lines[1] == shown[1]
-    assert any(line.startswith("near objects: the move now is 7.6 σ") for line in lines)
+    # The figures of the text are the card's.
+    card = json.loads((tmp_path / "models" / "indices.card.json").read_text())
+    for section in card["series"]:
+        shown = " | ".join(f"{section['spikes'][size] * 100:.0f} %" for size in ("2 %", "3 %", "5 %", "10 %"))
+        assert f"| {section['name']} | {shown} |" in text
+        assert f"sigma = {section['data']['sigma']:_}\n" in text
 
-    # Rounds are explained from the chain alone, with the scores that were proven.
+    # The trained model gates the feeds: one value is held, the others are rounds.
+    with Journal(tmp_path / "journal.sqlite", read_only=True) as journal:
+        entries, beside = journal.confirmed("sp500"), journal.confirmed("nasdaq")
+    assert [entry.outcome for entry in entries] == [Outcome.ACCEPTED] * 9 + [Outcome.HELD]
+    assert [entry.outcome for entry in beside] == [Outcome.ACCEPTED] * 10
+    assert [entry.scores for entry in entries] == [(0,)] * 9 + [(1,)]
+    shown_lines = [line.strip() for line in text.split("oracle explain sp500\n")[1].splitlines()[1:3]]
+    lines = told["explain"].splitlines()
+    assert re.sub(r" of \S+ \S+ UTC is", " of … is", lines[0]) == shown_lines[0]
+    assert lines[1] == shown_lines[1]
+    assert "peer-0 objects: the move now beside the first peer's move is 4.1 σ, of at most 2.7 σ" in lines
+    assert any(line.startswith("own passes:") for line in lines)
+
+    # Rounds are explained from the chain alone, with the verdicts that were proven.
     for entry in (entries[0], entries[1], entries[8], entries[9]):
         found = json.loads(workspace.run("explain", "sp500", str(entry.round_id), "--json").stdout)
-        assert tuple(found["scores"]) == entry.scores
         assert found["outcome"] == entry.outcome.value if entry.outcome else None
     for arguments, says in (
         (("sp500", "11"), "there is no round 11"),
@@ -121,18 +132,19 @@ def test_the_walk_through_as_written(
 
     # Monitoring reads journal and chain too. Ten reports are too few for a statement.
     for source in (("--journal", "journal.sqlite"), ("--chain",), ()):
-        done = workspace.run("detector", "monitor", "models/sp500.card.json", "--feed", "sp500", *source)
+        feeds = ("--feed", "sp500", "--feed", "nasdaq")
+        done = workspace.run("detector", "monitor", "models/indices.card.json", *feeds, *source)
         assert done.returncode == 2 and "too few reports" in done.stderr
 
     # Another model file in its place is recognised as such.
-    (found_model,) = (tmp_path / "models").glob("sp500.json")
+    (found_model,) = (tmp_path / "models").glob("indices.json")
     changed = json.loads(found_model.read_text())
     deployment = tmp_path / "deployment.json"
     (kept,) = next(iter(load_deployment(deployment).models.values())).artifacts.values()
     shutil.copytree(kept, tmp_path / "altered")
     deployment.write_text(deployment.read_text().replace(json.dumps(kept), json.dumps(str(tmp_path / "altered"))))
     assert workspace.run("explain", "sp500").returncode == 0
-    changed["outputs"][0]["floor"] += 1 << 40
+    changed["outputs"][0]["limit"]["floor"] *= 2
     (tmp_path / "altered" / DETECTOR).write_text(json.dumps(changed))
     done = workspace.run("explain", "sp500")
     assert done.returncode == 1 and "is another model than its circuit's" in done.stderr
