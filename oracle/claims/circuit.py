@@ -9,9 +9,10 @@
 ezkl hashes each input of a graph separately, so the commitment to the data depends neither on the bounds nor on the
 subject. `H(statement)` tells nothing beyond the published values that follow it, so a verifier accepts any.
 
-ezkl splits a difference into a sign and digits, and accepts both signs for 0: a prover can choose whether one of two
-equal numbers is greater. So no score is compared with a number that it can equal. The bounds enter as odd halves,
-`edges`: lo ≤ score becomes 2 lo − 1 < 2 score, which compares an odd number with an even one.
+ezkl splits a number into a sign and digits, and may accept both signs for 0. So the bounds enter as odd halves,
+`edges`: lo ≤ score becomes 2 lo − 1 < 2 score, which compares an odd number with an even one. The number whose sign
+counts is twice their difference: never 0, 1 or −1 (`oracle.proving.reference.comparison`, which the model's own
+comparisons follow too).
 
 All arithmetic is on integers and without rounding, as in every circuit of this package, and nothing wraps around the
 field. Encoded data is never negative, so the model sees it through a ReLU, which changes no genuine data. If somebody
@@ -39,6 +40,7 @@ from oracle.proving.imported import DIGITS, ImportedModel, Settings, corners, le
 from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.lowering.program import Program
 from oracle.proving.reference.circuit import Circuit
+from oracle.proving.reference.comparison import doubled, positive
 from oracle.proving.reference.instantiate import instantiate
 from oracle.proving.reference.onnx_graph import IR_VERSION, OPSET
 
@@ -48,8 +50,8 @@ OUTPUTS = STATEMENT + 2
 _FIELD_BITS = 250
 """Three times a number of this many bits is below half of the field."""
 
-_MARGIN = 6
-"""A doubled score and an edge are up to 4 · limit + 1 apart; the digits hold this multiple of the limit."""
+_MARGIN = 12
+"""Twice a doubled score and twice an edge are up to 8 · limit + 2 apart; the digits hold this multiple of the limit."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,6 @@ class ClaimCircuit:
         def cut(source: str, start: str, end: str, name: str) -> Any:
             return helper.make_node("Slice", [source, start, end, "axis"], [name], name=name)
 
-        def cast(source: str, name: str) -> Any:
-            return helper.make_node("Cast", [source], [name], name=name, to=TensorProto.FLOAT)
-
         nodes = [
             cut("data", "zero", "end", "raw"),
             helper.make_node("Relu", ["raw"], ["m_x"], name="m_x"),
@@ -178,10 +177,8 @@ class ClaimCircuit:
             cut("statement", "axis", "two", "hi"),
             helper.make_node("Mul", ["lo", "unit"], ["lo_scaled"], name="lo_scaled"),
             helper.make_node("Mul", ["hi", "unit"], ["hi_scaled"], name="hi_scaled"),
-            helper.make_node("Greater", ["m_s", "lo_scaled"], ["above"], name="above"),
-            helper.make_node("Less", ["m_s", "hi_scaled"], ["below"], name="below"),
-            cast("above", "is_above"),
-            cast("below", "is_below"),
+            *over("m_s", "lo_scaled", "is_above"),
+            *over("hi_scaled", "m_s", "is_below"),
             cut("statement", "zero", "last", "told"),
             helper.make_node("Concat", ["told", "is_above", "is_below"], ["published"], name="published", axis=1),
         ]
@@ -200,11 +197,17 @@ class ClaimCircuit:
         return bytes(proto.SerializeToString(deterministic=True))
 
 
-def first_largest(program: Program) -> Program:
-    """Return a program that gives the number of its largest output, counted from 0; the first of several equal ones.
+def over(more: str, less: str, name: str) -> list[Any]:
+    """Return the nodes of `name`: 1 where a value is above another, else 0. One of them is odd, the other even."""
+    return [
+        helper.make_node("Sub", [more, less], [f"{name}_odd"], name=f"{name}_odd"),
+        doubled(f"{name}_odd", f"{name}_far"),
+        *positive(f"{name}_far", name),
+    ]
 
-    If outputs are exactly equal, a prover can name another of them (see above); it is a largest one too.
-    """
+
+def first_largest(program: Program) -> Program:
+    """Return a program that gives the number of its largest output, counted from 0; the first of several equal ones."""
     extended = Extended(program)
     count, scores = program.outputs, program.output
     if program.output_shape != (count,):

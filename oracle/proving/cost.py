@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oracle.proving.lowering.program import DECOMPOSED, Op, Program
+from oracle.proving.lowering.program import COMPARISONS, DECOMPOSED, Op, Program
 
 HASH_ROWS = 41
 """Rows of the hash for each private weight. They lie beside the model's own rows."""
@@ -20,7 +20,7 @@ BLINDING_ROWS = 6
 """Rows of a circuit's 2^k that blind its columns and hold nothing. The settings' count of rows does not have them."""
 
 _DIGIT_ROWS = 3
-_DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5, "Greater": 18, "Less": 18, "GreaterOrEqual": 19, "LessOrEqual": 19}
+_DECOMPOSITION_ROWS = {"Relu": 10, "Abs": 5} | dict.fromkeys(COMPARISONS, 23)
 """Rows of a number that is taken apart: this many per digit, and these beside them. Counted in ezkl's settings."""
 
 _BYTES = 37 << 20

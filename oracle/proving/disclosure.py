@@ -1,14 +1,12 @@
 """Programs that publish their verdicts instead of their outputs, so that the outputs reveal no private weight.
 
-Both rules are comparisons inside the circuit. They are exact like everything before them, except for numbers that are
-equal, or one step of the smallest scale apart: there ezkl leaves the sign to the prover (docs/privacy.md). Neither rule
-adds a constant where none is needed, because constants are hashed with the weights. So the model's hash is that of the
-circuit with scores; only a threshold other than 0 becomes part of what the hash commits to.
+All rules are comparisons inside the circuit, and exact like everything before them: an output that is equal to the
+threshold is not above it, and a prover has no say in that (`oracle.proving.reference.comparison`). No rule adds a
+constant where none is needed, because constants are hashed with the weights.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,6 +39,23 @@ def above(program: Program, threshold: float) -> Program:
         extended.constants[compared] = np.full((1,) * len(shape), threshold)
     extended.add("Greater", [program.output, compared], shape)
     return extended.result(program.output_shape)
+
+
+def any_above(program: Program) -> Program:
+    """Return a program that publishes one number: 1 if any output is above 0, and 0 if none is."""
+    extended, count = Extended(program), program.outputs
+    scores = program.output
+    if program.output_shape != (count,):
+        scores = extended.add("Reshape", [scores], (1, count))
+    shape = (1, count)
+    answers = extended.add("Greater", [scores, extended.add("Sub", [scores, scores], shape)], shape)
+    held = extended.add("Gather", [answers], (1, 1), axis=1, indices=[0])
+    for at in range(1, count):
+        # a or b is a + b − a b.
+        other = extended.add("Gather", [answers], (1, 1), axis=1, indices=[at])
+        both = extended.add("Mul", [held, other], (1, 1))
+        held = extended.add("Sub", [extended.add("Add", [held, other], (1, 1)), both], (1, 1))
+    return extended.result((1,))
 
 
 def largest(program: Program) -> Program:
@@ -100,7 +115,6 @@ class Extended:
 
     def result(self, shape: tuple[int, ...]) -> Program:
         """Return the program, whose output is now that of the last operation."""
-        assert math.prod(shape) == self._program.outputs
         return replace(
             self._program,
             ops=tuple(self._ops),

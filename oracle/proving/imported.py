@@ -71,6 +71,7 @@ class ImportedModel:
         settings: The circuit's settings.
         description: More facts for the manifest: the source's hash, fidelity.
         disclosure: "score", or "verdict" if the circuit publishes verdicts alone.
+        salt: Integers that the hash of the weights commits to, and that change nothing.
 
     Raises:
         ModelError: The settings don't fit the circuit.
@@ -81,6 +82,7 @@ class ImportedModel:
     settings: Settings
     description: Mapping[str, Any] = field(default_factory=dict)
     disclosure: str = "score"
+    salt: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         scales = (self.circuit.input_scale, self.circuit.param_scale, self.circuit.rebase)
@@ -141,7 +143,7 @@ class ImportedModel:
 
     def to_onnx(self, batch: int) -> bytes:
         """Return the graph for `batch` windows of integers."""
-        return self.circuit.to_onnx(batch)
+        return self.circuit.to_onnx(batch, self.salt)
 
     def run_args(self) -> Mapping[str, Any]:
         """Return ezkl's arguments for digits, columns, k and rebase."""
@@ -191,7 +193,9 @@ DIGITS = 256
 """Base of the digits of a network that was not tuned. A table of this many rows fits beside the hash of its weights."""
 
 
-def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool = False) -> ImportedModel:
+def at_scales(
+    name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool = False, salt: tuple[int, ...] = ()
+) -> ImportedModel:
     """Return an imported model at given scales, with enough digits for every number that it takes apart.
 
     Args:
@@ -199,12 +203,13 @@ def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdic
         onnx: The ONNX file.
         input_scale: A window's integer x means x / 2^input_scale.
         param_scale: Weights are multiples of 2^-param_scale.
-        verdict: True: the model publishes 1 for each output above 0 and 0 for each other, instead of the outputs.
+        verdict: True: the model publishes one number, 1 if any output is above 0, else 0, instead of the outputs.
+        salt: Integers that the hash of the weights commits to, and that change nothing.
 
     Raises:
         ModelError: The model can't be proven, or its values can exceed the circuit's integers.
     """
-    from oracle.proving.disclosure import above
+    from oracle.proving.disclosure import any_above
     from oracle.proving.lowering.driver import lower, read_model
     from oracle.proving.reference.instantiate import instantiate
 
@@ -212,11 +217,11 @@ def at_scales(name: str, onnx: bytes, input_scale: int, param_scale: int, verdic
     if program is None:
         raise ModelError(f"{name} can't be proven as it is: {problems[0]}")
     if verdict:
-        program = above(program, 0.0)
+        program = any_above(program)
     circuit = instantiate(program, input_scale, param_scale, encoding.CLIP)
     settings = Settings(input_scale, param_scale, DIGITS, legs_for(DIGITS, circuit.decomposed))
     description = {"source_sha256": hashlib.sha256(onnx).hexdigest()}
-    return ImportedModel(name, circuit, settings, description, "verdict" if verdict else "score")
+    return ImportedModel(name, circuit, settings, description, "verdict" if verdict else "score", salt)
 
 
 def reference_of(artifact: Artifact) -> Circuit:

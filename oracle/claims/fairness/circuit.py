@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from oracle.claims.circuit import ClaimCircuit
+from oracle.claims.circuit import ClaimCircuit, over
 from oracle.claims.models import ClaimFeature, ModelSpec
 from oracle.claims.statement import edges
 from oracle.core.errors import ArtifactError, ModelError
@@ -123,10 +123,8 @@ class AuditCircuit:
             helper.make_node("Slice", ["rows", "hi_at", "end", "axis"], ["hi"], name="hi"),
             helper.make_node("Mul", ["lo", "unit"], ["lo_scaled"], name="lo_scaled"),
             helper.make_node("Mul", ["hi", "unit"], ["hi_scaled"], name="hi_scaled"),
-            helper.make_node("Greater", ["m_s", "lo_scaled"], ["above"], name="above"),
-            helper.make_node("Less", ["m_s", "hi_scaled"], ["below"], name="below"),
-            helper.make_node("Cast", ["above"], ["is_above"], name="is_above", to=TensorProto.FLOAT),
-            helper.make_node("Cast", ["below"], ["is_below"], name="is_below", to=TensorProto.FLOAT),
+            *over("m_s", "lo_scaled", "is_above"),
+            *over("hi_scaled", "m_s", "is_below"),
             helper.make_node("Mul", ["is_above", "is_below"], ["verdicts"], name="verdicts"),
         ]
         graph = helper.make_graph(

@@ -121,6 +121,21 @@ class GraphWriter:
         onnx.checker.check_model(proto)
         return bytes(proto.SerializeToString(deterministic=True))
 
+    def zeros(self, count: int) -> str:
+        """Write computed zeros, [1, count], and return their name. Constants would be hashed with the weights."""
+        pairs = self.node("Gather", ["x", self.indices("two_first", 0, 0)], "two_windows", axis=0)
+        taken = self.node(
+            "Gather", [pairs, self.indices(f"first_of_{count}", *[0] * max(count, 2))], f"taken{count}", axis=1
+        )
+        wide = self.node("Gather", [taken, self.indices("first", 0)], f"window{count}", axis=0)
+        if count == 1:
+            wide = self.node("Gather", [wide, self.indices("first", 0)], "number", axis=1)
+        return self.node("Sub", [wide, wide], f"zeros{count}")
+
+    def one(self) -> str:
+        """Write a computed 1 at the scale of the inputs, [1, 1], and return its name."""
+        return self._truth(self.zeros(1), self.zeros(1), "whole")
+
     def _positive(self, score: str) -> str:
         """Write |score| + score, which is 0 where the score is not positive, and return its name."""
         size = self.node("Abs", [score], f"{score}_size")
@@ -138,6 +153,6 @@ class GraphWriter:
         self.node("Sub", ["one", "passes"], "s")
 
     def _truth(self, left: str, right: str, output: str) -> str:
-        """Write 1 where two numbers are equal, and 0 where they are not, and return its name."""
+        """Write 1 where two numbers are equal, and 0 where they are not, at their scale, and return its name."""
         self.node("Equal", [left, right], f"{output}_is")
         return self.node("Cast", [f"{output}_is"], output, to=TensorProto.FLOAT)

@@ -18,12 +18,13 @@ from oracle.core.errors import DataError
 from oracle.detectors.interface import Disclosure, Explanation
 from oracle.detectors.kinds.limits import check_name
 from oracle.detectors.kinds.model_file import document_of, features_of, integer, text_of
+from oracle.detectors.kinds.salt import check_salt, whole
 from oracle.detectors.kinds.words import word_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-FORMAT = "imported-v2"
+FORMAT = "imported-v3"
 
 
 class Network(Protocol):
@@ -53,9 +54,9 @@ class Network(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
 
-Lower: TypeAlias = Callable[[str, bytes, int, int, bool], Network]
-"""A function of name, ONNX, input scale, parameter scale and whether to publish verdicts only. It returns a network in
-integers, or raises ModelError."""
+Lower: TypeAlias = Callable[[str, bytes, int, int, bool, tuple[int, ...]], Network]
+"""A function of name, ONNX, input scale, parameter scale, whether to publish a verdict only, and the integers of the
+salt. It returns a network in integers, or raises ModelError."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class ImportedDetector:
         param_scale: Weights are rounded to multiples of 2^-param_scale.
         lower: Lowers the network to integers.
         disclosure: What the circuit publishes.
+        salt: 32 hexadecimal digits that the model's hash commits to; empty for a public model.
         training: Provenance, for people: numbers and texts by name.
 
     Raises:
@@ -79,21 +81,24 @@ class ImportedDetector:
 
     name: str
     features: tuple[Feature, ...]
-    onnx: bytes
+    onnx: bytes = field(repr=False)
     input_scale: int
     param_scale: int
     lower: Lower = field(repr=False, compare=False)
     disclosure: Disclosure = Disclosure.SCORE
-    training: Mapping[str, int | float | str] = field(default_factory=dict)
+    salt: str = field(default="", repr=False)
+    training: Mapping[str, int | float | str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def network(self) -> Network:
         """The network in integers, which publishes what `disclosure` says."""
         verdict = self.disclosure is Disclosure.VERDICT
-        return self.lower(self.name, self.onnx, self.input_scale, self.param_scale, verdict)
+        salt = whole(self.salt)
+        return self.lower(self.name, self.onnx, self.input_scale, self.param_scale, verdict, salt)
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_salt(self.name, self.salt)
         try:
             checked_features(self.features)
         except DataError as error:
@@ -187,7 +192,7 @@ class ImportedDetector:
         )
 
     def publishing(self, disclosure: Disclosure) -> ImportedDetector:
-        """Return the same network, with the same hash, in a circuit that publishes scores, or verdicts only."""
+        """Return the same network, with the same salt, in a circuit that publishes scores, or one verdict only."""
         return replace(self, disclosure=disclosure)
 
     def to_json(self) -> str:
@@ -199,6 +204,7 @@ class ImportedDetector:
             "input_scale": self.input_scale,
             "param_scale": self.param_scale,
             "onnx": base64.b64encode(self.onnx).decode(),
+            "salt": self.salt,
             "training": dict(sorted(self.training.items())),
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -213,7 +219,7 @@ class ImportedDetector:
             DataError: The text is not JSON, a key is missing or unknown, or a type is wrong.
             ModelError: The network can't be proven.
         """
-        keys = {"format", "name", "features", "input_scale", "param_scale", "onnx", "training"}
+        keys = {"format", "name", "features", "input_scale", "param_scale", "onnx", "salt", "training"}
         root = document_of(text, where, FORMAT, keys)
         if not isinstance(root["training"], dict):
             raise DataError(f"{where}: training must be an object")
@@ -226,4 +232,5 @@ class ImportedDetector:
         if lower is None:
             raise DataError(f"{where} is a network, which needs oracle.proving: read it with oracle.app.detectors")
         features = features_of(root["features"], f"{where}: features")
-        return ImportedDetector(name, features, onnx, scales[0], scales[1], lower, disclosure, root["training"])
+        salt = text_of(root["salt"], f"{where}: salt")
+        return ImportedDetector(name, features, onnx, scales[0], scales[1], lower, disclosure, salt, root["training"])

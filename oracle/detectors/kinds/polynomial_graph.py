@@ -79,11 +79,19 @@ class PolynomialGraph(GraphWriter):
             # The simplifier removes a product with a single weight that is 1 or a power of two, but no MatMul.
             kind = "Mul" if limit.allowed else "MatMul"
             total = self.node(kind, [self._feature(Feature.GAP), total], f"scaled{index}")
-        return self.node("Add", [total, self._margin()], f"bound{index}")
+        return self.node("Add", [total, self._margin(limit.gap)], f"bound{index}")
 
-    def _margin(self) -> str:
-        """Write the margin at the scores' scale, and return its name."""
+    def _margin(self, alone: bool) -> str:
+        """Write the margin at the scores' scale, and return its name.
+
+        Args:
+            alone: True if what it is added to is no sum with a constant, which the reader would add up.
+        """
         margin = self.weights("margin", (self._detector.margin,))
+        if alone and not self._detector.squared:
+            return margin
+        # Times a computed 1 the reader sees no constant, and leaves it as it is.
+        margin = self.node("Mul", [self.one(), margin], "whole_margin")
         if not self._detector.squared:
             return margin
         square = self._square(margin)
@@ -92,12 +100,7 @@ class PolynomialGraph(GraphWriter):
     def _salt(self) -> str:
         """Write a zero that takes all constants of the salt, [1, 1], and return its name."""
         values = constants(self._detector.salt)
-        salt = self.weights("salt", values)
-        # Of the first window only: a batch has one salt.
-        first = self.node(
-            "Gather", [self._picked("salted", [0] * len(values)), self.indices("first", 0)], "four", axis=0
-        )
-        return self.node("MatMul", [self.node("Sub", [first, first], "zeros"), salt], "salt_times_zero")
+        return self.node("MatMul", [self.zeros(len(values)), self.weights("salt", values)], "salt_times_zero")
 
     def _allowed(self, allowance: Allowance) -> str:
         """Write what an allowance's weights multiply, [batch, count of weights], and return its name."""

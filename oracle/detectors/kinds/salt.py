@@ -2,7 +2,8 @@
 
 Without it, whoever can list all candidates for a model could test each against the hash on the chain. ezkl hashes each
 constant with the weights, at some forty rows each, so the salt is in few constants: 30 bits in each of four, as the
-sign, the exponent and the odd mantissa of a 32-bit float, and 8 bits in the margin, which every model has.
+sign, the exponent and the odd mantissa of a 32-bit float, and 8 bits in the margin, which every polynomial has. A
+network has no margin of its own, and a fifth constant instead.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ def constants(salt: str) -> tuple[int, ...]:
         rest, mantissa = rest >> _MANTISSA_BITS, rest & ((1 << _MANTISSA_BITS) - 1)
         found.append((-1 if negative else 1) * (2 * mantissa + 1) << exponent)
     return tuple(found)
+
+
+def whole(salt: str) -> tuple[int, ...]:
+    """Return the integers that have all of a salt, for a model without a margin; none without a salt."""
+    return (margin(salt), *constants(salt)) if salt else ()
 
 
 def _number(salt: str) -> int:

@@ -58,7 +58,9 @@ def bounds(step: IntegerStep, inputs: list[tuple[Any, Any]]) -> tuple[Any, Any, 
         low = np.where(straddles.astype(bool), 0, np.minimum(abs(lows[0]), abs(highs[0])))
         high, apart = sizes[0], way
     else:
-        apart = max(int(abs(highs[0] - lows[1]).max()), int(abs(lows[0] - highs[1]).max()))
+        difference = max(int(abs(highs[0] - lows[1]).max()), int(abs(lows[0] - highs[1]).max()))
+        # What is taken apart is 4 times the difference, and up to 3 more or less; see `comparison.py`.
+        apart = 4 * difference + 3
         way = max(way, apart)
         low = np.zeros(op.shape, dtype=object)
         high = low + 1

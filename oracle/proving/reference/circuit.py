@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,10 +96,14 @@ class Circuit:
             values[step.op.output] = quotient(result, step.drop) if step.drop else result
         return values[self.output].reshape(len(windows), self.outputs)
 
-    def to_onnx(self, batch: int) -> bytes:
+    def to_onnx(self, batch: int, salt: Sequence[int] = ()) -> bytes:
         """Return the graph for `batch` windows of integers.
 
         Its input is `x` [batch, features], its output `s` [batch, outputs].
+
+        Args:
+            batch: Windows.
+            salt: Integers that the hash of the weights commits to, and that change nothing.
         """
         return write_graph(
             self.program,
@@ -109,4 +113,5 @@ class Circuit:
             input_scale=self.input_scale,
             param_scale=self.param_scale,
             batch=batch,
+            salt=salt,
         )

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from oracle.proving.lowering.program import COMPARISONS, Program
+from oracle.proving.reference.comparison import compared, equal_to
 from oracle.proving.reference.steps import IntegerStep
 
 OPSET = 13
@@ -25,6 +26,7 @@ def write_graph(
     input_scale: int,
     param_scale: int,
     batch: int,
+    salt: Sequence[int] = (),
 ) -> bytes:
     """Write a circuit as ONNX. Nothing in the graph can be folded, rounded or dropped on the way.
 
@@ -36,18 +38,20 @@ def write_graph(
         input_scale: Windows are integers, of this scale.
         param_scale: Constants are multiples of 2^-param_scale.
         batch: Windows.
+        salt: Integers that the hash of the weights commits to, and that change nothing.
 
     Raises:
         ValueError: The batch is below 1.
     """
     if batch < 1:
         raise ValueError(f"batch {batch} must be at least 1")
-    return _Writer(batch).serialise(program, steps, constants, output, input_scale, param_scale)
+    return _Writer(batch, salt).serialise(program, steps, constants, output, input_scale, param_scale)
 
 
 class _Writer:
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: int, salt: Sequence[int]) -> None:
         self.batch = batch
+        self.salt = salt
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
 
@@ -68,9 +72,14 @@ class _Writer:
         if len(program.input_shape) != 1:
             value = self.node("Reshape", [value, self.index("shape_x", (self.batch, *program.input_shape))], "shaped")
         names = {program.input: value}
+        scales = {program.input: input_scale, **dict.fromkeys(constants, param_scale)}
         for step in steps:
-            names[step.op.output] = self.step(step, [names.get(name, name) for name in step.op.inputs])
+            scales[step.op.output] = step.scale
+            given = max(scales[name] for name in step.op.inputs)
+            names[step.op.output] = self.step(step, [names.get(name, name) for name in step.op.inputs], given)
         result = names[output]
+        if self.salt:
+            result = self.salted(result, len(program.output_shape) + 1, param_scale)
         if len(program.output_shape) != 1:
             result = self.node("Reshape", [result, self.index("shape_s", (self.batch, program.outputs))], "flat")
         self.rename(result)
@@ -104,7 +113,42 @@ class _Writer:
         self.initializers[name] = np.array(values, dtype=np.int64)
         return name
 
-    def step(self, step: IntegerStep, inputs: list[str]) -> str:
+    def zero(self) -> str:
+        """Return a computed 0 of shape [1, 1]. A constant would be hashed with the weights."""
+        if not any(node.name == "zero" for node in self.nodes):
+            value = "x"
+            # A gather of one number is read as a slice of all, with a row for each; two are sliced with few.
+            for axis in (0, 1) if self.batch > 1 else (1,):
+                pair = self.node("Gather", [value, self.index("two_of", [0, 0])], f"two_{axis}", axis=axis)
+                value = self.node("Gather", [pair, self.index("one_of", [0])], f"one_{axis}", axis=axis)
+            self.node("Sub", [value, value], "zero")
+        return "zero"
+
+    def unit(self, scale: int, rank: int) -> str:
+        """Return a computed value that is the integer 1 at a scale."""
+        name = f"unit_{scale}_{rank}"
+        if any(node.output[0] == name for node in self.nodes):
+            return name
+        if not any(node.name == "whole" for node in self.nodes):
+            self.nodes += equal_to(self.zero(), "whole")
+        value = "whole"
+        if scale:
+            # To ezkl, a product with a power of two changes the scale alone.
+            self.initializers[f"least_{scale}"] = np.full((1, 1), 2.0**-scale, dtype=np.float32)
+            value = self.node("Mul", [value, f"least_{scale}"], f"whole_{scale}_{rank}")
+        return self.node("Reshape", [value, self.index(f"ones_{rank}", (1,) * rank)], name)
+
+    def salted(self, result: str, rank: int, param_scale: int) -> str:
+        """Add 0 times the salt to a value."""
+        zeros = self.node("Gather", [self.zero(), self.index("zeros_of", [0] * len(self.salt))], "zeros", axis=1)
+        values = np.array(self.salt, dtype=np.float64).reshape(-1, 1) / 2.0**param_scale
+        self.initializers["salt"] = values.astype(np.float32)
+        nothing = self.node("MatMul", [zeros, "salt"], "salt_times_zero")
+        shaped = self.node("Reshape", [nothing, self.index("salt_shape", (1,) * rank)], "salt_shaped")
+        return self.node("Add", [result, shaped], "salted")
+
+    def step(self, step: IntegerStep, inputs: list[str], scale: int) -> str:
+        """Write one operation, whose largest scale of an input is `scale`, and return its result's name."""
         op = step.op
         name, given = op.output, op.attributes
         match op.kind:
@@ -126,6 +170,7 @@ class _Writer:
             case "Transpose" | "Concat":
                 return self.node(op.kind, inputs, name, **{k: list(v) if k == "perm" else v for k, v in given.items()})
             case _ if op.kind in COMPARISONS:
-                compared = self.node(op.kind, inputs, f"{name}_bool")
-                return self.node("Cast", [compared], name, to=TensorProto.FLOAT)
+                unit = self.unit(scale, len(op.shape))
+                self.nodes += compared(op.kind, *inputs, unit, name)
+                return name
         return self.node(op.kind, inputs, name)

@@ -13,7 +13,7 @@ from oracle.core.gate import HoldPolicy
 from oracle.core.types import FeedState, HoldReason, Kind, Outcome, Status
 from oracle.detectors.interface import Detector, Disclosure
 from oracle.detectors.kinds.polynomial import PolynomialModel
-from oracle.detectors.kinds.polynomial_parts import Allowance, Output, Sum
+from oracle.detectors.kinds.polynomial_parts import Allowance, Limit, Output, Sum
 from oracle.detectors.kinds.quadratic import QuadraticModel
 
 POLICY = HoldPolicy(confirmations=3, confirm_delay=7_200, tolerance=3_000, max_repeats=4)
@@ -147,8 +147,8 @@ def test_an_absolute_feed_and_a_model_that_publishes_verdicts() -> None:
 
 def test_a_model_that_accepts_nothing() -> None:
     gates = (
-        Output("level", (Sum(1, 2),), 1),
-        Output("now", (Sum(0, 1),), 10**7, (Allowance(1, 2, (5,)),)),
+        Output("level", (Sum(1, 2),), Limit(4)),
+        Output("now", (Sum(0, 1),), Limit(10**7, (Allowance(1, 2, (8,)),))),
     )
     model = PolynomialModel("strict", encoding.window_features(4), gates)
     window = (0, 30_000, 0, 1_000)

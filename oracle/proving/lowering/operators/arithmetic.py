@@ -15,6 +15,13 @@ def _binary(operator: str, builder: ProgramBuilder, arguments: list[Any], attrib
     return builder.binary(operator, arguments[0], arguments[1])
 
 
+@handles("Equal")
+def _equal(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
+    # ezkl's own gives 1 at the scale of what it compares, and so a fraction.
+    sides = builder.binary("GreaterOrEqual", *arguments), builder.binary("LessOrEqual", *arguments)
+    return builder.binary("Mul", *sides)
+
+
 @handles("Sum")
 def _sum(builder: ProgramBuilder, arguments: list[Any], attributes: dict[str, Any]) -> Any:
     total = arguments[0]

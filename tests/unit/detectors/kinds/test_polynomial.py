@@ -27,7 +27,7 @@ ONE = 1 << 20
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": "cubic-v1"}, "format 'cubic-v1' is none of imported-v2, polynomial-v3, quadratic-v2"),
+        ({"format": "cubic-v1"}, "format 'cubic-v1' is none of imported-v3, polynomial-v3, quadratic-v2"),
         ({"format": 5}, "none of"),
         ({"features": ["gap", "past_0"]}, 'm.json: features: a feature list needs "move"'),
         ({"features": ["move", "gap", "gap"]}, "has 'gap' twice"),
