@@ -9,14 +9,14 @@ def test_training_again_finds_a_model_of_which_nothing_is_hidden_and_no_other() 
     assert found["nothing"].safe > 0.999
     for hidden in ("vary", "budget", "data", "all"):
         assert found[hidden].deviation > 0.02, hidden
-        assert found[hidden].safe < 0.98, hidden
     assert found["data"].deviation > found["budget"].deviation
 
 
 def test_verdicts_narrow_a_model_down_the_faster_the_better_they_are_chosen() -> None:
-    nothing, few, many, _, hundred, card, *lies = watching(market(), models=16)
+    nothing, few, many, _, _, hundred, card, *lies = watching(market(), models=16)
     assert nothing.left == 1.0
     assert many.left <= few.left <= nothing.left
     assert card.left <= hundred.left <= nothing.left
+    assert card.deviation < nothing.deviation
     assert lies[0].left <= 0.25, "five lies halve what is left, again and again"
-    assert lies[0].holds <= 5
+    assert lies[0].deviation < few.deviation
