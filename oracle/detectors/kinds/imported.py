@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from oracle.core.encoding import CLIP, Feature, calm_window, checked_features, feature_names
 from oracle.core.errors import DataError
@@ -54,9 +54,14 @@ class Network(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
 
-Lower: TypeAlias = Callable[[str, bytes, int, int, bool, tuple[int, ...]], Network]
-"""A function of name, ONNX, input scale, parameter scale, whether to publish a verdict only, and the integers of the
-salt. It returns a network in integers, or raises ModelError."""
+class Lower(Protocol):
+    """A function that takes a network to integers; `oracle.proving.imported.at_scales` is one."""
+
+    def __call__(
+        self, name: str, onnx: bytes, input_scale: int, param_scale: int, verdict: bool, salt: tuple[int, ...] = ()
+    ) -> Network:
+        """Return the network in integers, which publishes its outputs, or one verdict; or raise ModelError."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oracle.core.encoding import CLIP, GAP_ONE, Feature, checked_features, feature_names, feature_range
 from oracle.core.errors import DataError
@@ -230,13 +230,14 @@ class PolynomialModel:
 
         whole = clipped_table(windows, self.width)
         table = whole[:, [index for index, feature in enumerate(self.features) if feature is not Feature.GAP]]
-        gap = whole[:, self.features.index(Feature.GAP)] if Feature.GAP in self.features else 1
+        gap: Any = whole[:, self.features.index(Feature.GAP)] if Feature.GAP in self.features else 1
+        rows: Any = whole.T
         # The parts compute with columns as they do with numbers.
-        values = list(table.T) if len(table) else [np.zeros(0, dtype=object)] * len(self.values)
+        values: Any = list(table.T) if len(table) else [np.zeros(0, dtype=object)] * len(self.values)
         columns = []
         for output in self.gates:
             score = self._measured(output, values) - self._limit(output, values, gap) - self.exact_margin
-            columns.append(score * self._sees(output, whole.T))
+            columns.append(score * self._sees(output, rows))
         scores = np.stack(columns, axis=1).astype(object)
         return verdict(scores) if self.disclosure is Disclosure.VERDICT else scores
 
@@ -269,7 +270,8 @@ class PolynomialModel:
         """Return the ONNX graph for a batch: input `x` [batch, n], output `s` [batch, outputs]."""
         from oracle.detectors.kinds.polynomial_graph import PolynomialGraph
 
-        return PolynomialGraph(self, batch).scores()
+        graph = PolynomialGraph(self.name, batch, self.features, self.param_scale, self.gates)
+        return graph.scores(self.disclosure, self.margin, self.squared, constants(self.salt))
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         """Explain each output by what it measures, its calm allowance, and what each allowance adds."""

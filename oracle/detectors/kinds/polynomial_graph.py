@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from oracle.core.encoding import Feature
+from oracle.detectors.interface import Disclosure
 from oracle.detectors.kinds.graph import GraphWriter
 from oracle.detectors.kinds.polynomial_parts import Allowance, Limit, Linear, Output, Power, Product, Sum
-from oracle.detectors.kinds.salt import constants
-
-if TYPE_CHECKING:
-    from oracle.detectors.kinds.polynomial import PolynomialModel
 
 
 class PolynomialGraph(GraphWriter):
     """A graph writer that knows the parts of a polynomial detector; parts that several outputs use are written once.
 
     Args:
-        model: The model.
+        model: The model's name.
         batch: B, the number of windows.
+        features: The model's features. Its values are those without the gap.
+        param_scale: See `GraphWriter`.
+        gates: The outputs.
     """
 
-    def __init__(self, model: PolynomialModel, batch: int) -> None:
-        super().__init__("polynomial", model.name, batch, len(model.features), model.param_scale)
-        self._detector = model
-        self._values = [index for index, feature in enumerate(model.features) if feature is not Feature.GAP]
+    def __init__(
+        self, model: str, batch: int, features: Sequence[Feature], param_scale: int, gates: Sequence[Output]
+    ) -> None:
+        super().__init__("polynomial", model, batch, len(features), param_scale)
+        self._features = features
+        self._values = [index for index, feature in enumerate(features) if feature is not Feature.GAP]
+        self._gates = gates
+        self._margin, self._squared, self._salt = 0, False, tuple[int, ...]()
 
-    def scores(self) -> bytes:
-        """Write the whole graph, and return it."""
-        gates = self._detector.gates
-        scores = [self._score(index, output) for index, output in enumerate(gates)]
-        flags = [[self._feature(feature) for feature in dict.fromkeys(output.seen)] for output in gates]
-        return self.finish(scores, self._detector.disclosure, flags)
+    def scores(self, disclosure: Disclosure, margin: int, squared: bool, salt: tuple[int, ...]) -> bytes:
+        """Write the whole graph, and return it.
+
+        Args:
+            disclosure: What it publishes.
+            margin: The constant that the margin is made of.
+            squared: True if the scores have twice the weights' scale, and the margin is twice the constant's square.
+            salt: The salt's constants.
+        """
+        self._margin, self._squared, self._salt = margin, squared, salt
+        scores = [self._score(index, output) for index, output in enumerate(self._gates)]
+        flags = [[self._feature(feature) for feature in dict.fromkeys(output.seen)] for output in self._gates]
+        return self.finish(scores, disclosure, flags)
 
     def _score(self, index: int, output: Output) -> str:
         """Write one output's score, [batch, 1], whether it sees or not, and return its name."""
@@ -44,7 +54,7 @@ class PolynomialGraph(GraphWriter):
         return self.node("Sub", [self._added(f"measure{index}", parts), self._limit(owner)], f"score{index}")
 
     def _owner(self, name: str) -> int:
-        return next(index for index, output in enumerate(self._detector.gates) if output.name == name)
+        return next(index for index, output in enumerate(self._gates) if output.name == name)
 
     def _unweighted(self, key: str, term: Sum | Linear | Product) -> str:
         """Write a term that needs no weight of its own, and return its name; "" for others."""
@@ -67,11 +77,11 @@ class PolynomialGraph(GraphWriter):
 
     def _limit(self, index: int) -> str:
         """Write an output's own limit with the margin, and return its name."""
-        limit = self._detector.gates[index].limit
+        limit = self._gates[index].limit
         assert isinstance(limit, Limit)
         total = self.weights(f"floor{index}", (limit.floor,))
-        if index == 0 and constants(self._detector.salt):
-            total = self.node("Add", [total, self._salt()], "floor_beside_salt")
+        if index == 0 and self._salt:
+            total = self.node("Add", [total, self._salted_zero()], "floor_beside_salt")
         if limit.allowed:
             terms = [self._allowed(each) for each in limit.allowed]
             total = self.node("Add", [self._weighted(f"allowed{index}", terms, limit.weights), total], f"limit{index}")
@@ -79,28 +89,28 @@ class PolynomialGraph(GraphWriter):
             # The simplifier removes a product with a single weight that is 1 or a power of two, but no MatMul.
             kind = "Mul" if limit.allowed else "MatMul"
             total = self.node(kind, [self._feature(Feature.GAP), total], f"scaled{index}")
-        return self.node("Add", [total, self._margin(limit.gap)], f"bound{index}")
+        return self.node("Add", [total, self._whole_margin(limit.gap)], f"bound{index}")
 
-    def _margin(self, alone: bool) -> str:
+    def _whole_margin(self, alone: bool) -> str:
         """Write the margin at the scores' scale, and return its name.
 
         Args:
             alone: True if what it is added to is no sum with a constant, which the reader would add up.
         """
-        margin = self.weights("margin", (self._detector.margin,))
-        if alone and not self._detector.squared:
+        margin = self.weights("margin", (self._margin,))
+        if alone and not self._squared:
             return margin
         # Times a computed 1 the reader sees no constant, and leaves it as it is.
         margin = self.node("Mul", [self.one(), margin], "whole_margin")
-        if not self._detector.squared:
+        if not self._squared:
             return margin
         square = self._square(margin)
         return self.node("Add", [square, square], "twice_margin")
 
-    def _salt(self) -> str:
+    def _salted_zero(self) -> str:
         """Write a zero that takes all constants of the salt, [1, 1], and return its name."""
-        values = constants(self._detector.salt)
-        return self.node("MatMul", [self.zeros(len(values)), self.weights("salt", values)], "salt_times_zero")
+        zeros = self.zeros(len(self._salt))
+        return self.node("MatMul", [zeros, self.weights("salt", self._salt)], "salt_times_zero")
 
     def _allowed(self, allowance: Allowance) -> str:
         """Write what an allowance's weights multiply, [batch, count of weights], and return its name."""
@@ -130,7 +140,7 @@ class PolynomialGraph(GraphWriter):
 
     def _feature(self, feature: Feature) -> str:
         """Write a feature's column, [batch, 1], and return its name."""
-        return self.column(feature.name.lower(), self._detector.features.index(feature))
+        return self.column(feature.name.lower(), self._features.index(feature))
 
     def _cut(self, first: int, end: int) -> str:
         """Write values first to end − 1, [batch, end − first], and return their name."""

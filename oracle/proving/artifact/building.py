@@ -140,8 +140,8 @@ class _Build:
         self.progress("settings")
 
         def generate(arguments: dict[str, Any]) -> dict[str, Any]:
-            files = {"model": self._file(MODEL), "settings": self._file(SETTINGS)}
-            return dict(self.engine.call("gen_settings", run_args=arguments, **files))
+            model, written = self._file(MODEL), self._file(SETTINGS)
+            return dict(self.engine.call("gen_settings", model=model, settings=written, run_args=arguments))
 
         _, settings, least = fitted(detector, self.visibility, generate)
         # 2 Circuit, SRS, keys and a first proof, which shows whether this k really holds the circuit.

@@ -171,6 +171,6 @@ class _Writer:
                 return self.node(op.kind, inputs, name, **{k: list(v) if k == "perm" else v for k, v in given.items()})
             case _ if op.kind in COMPARISONS:
                 unit = self.unit(scale, len(op.shape))
-                self.nodes += compared(op.kind, *inputs, unit, name)
+                self.nodes += compared(op.kind, inputs[0], inputs[1], unit, name)
                 return name
         return self.node(op.kind, inputs, name)

@@ -202,7 +202,12 @@ def judged(draw: st.DrawFn) -> tuple[PolynomialModel, tuple[int, ...]]:
         (Allowance(1, 4, (draw(weights),)), Allowance(7, 8, (draw(weights),), Power.VALUES)),
         draw(st.booleans()),
     )
-    terms = [Sum(0, 1), Sum(0, 3, draw(weights)), Product(0, 5, draw(signed)), Product(5, 5, draw(signed))]
+    terms: list[Sum | Linear | Product] = [
+        Sum(0, 1),
+        Sum(0, 3, draw(weights)),
+        Product(0, 5, draw(signed)),
+        Product(5, 5, draw(signed)),
+    ]
     if draw(st.booleans()):
         terms.append(Linear(tuple(draw(signed) for _ in range(9))))
     outputs = (Output("own", NOW, limit), Output("peer", tuple(terms), "own", (Feature.PEER_SEEN_0,)))
