@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak test-deep coverage snapshots check slither fmt bench lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak test-deep coverage snapshots check slither fmt bench detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -93,6 +93,14 @@ fmt: setup ## format Python and Solidity
 bench: setup ## measure proving, gas and latency on this machine; writes build/bench.json
 	@$(BIN)/oracle bench $(ARGS)
 
+# The report compares with libraries that nothing else needs: they lie in a folder of their own.
+REPORT := build/report-packages
+
+detector-report: setup ## measure all detectors on a folder's recordings; 15 minutes (DATA=FOLDER ARGS="--docs docs")
+	@test -n "$(DATA)" || { echo 'say where the recordings are: make detector-report DATA=FOLDER' >&2; exit 2; }
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --target $(REPORT) -r requirements-report.lock
+	@PYTHONPATH=$(REPORT) nice $(BIN)/python -m scripts.detector_report "$(DATA)" $(ARGS)
+
 # --universal makes one lock for every platform and Python version. It names no index, so each user's own applies.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
@@ -102,6 +110,9 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) requirements-uv.in -o requirements-uv.lock
 	$(UV_COMPILE) requirements-node.in -o requirements-node.lock
 	$(UV_COMPILE) requirements-slither.in -o requirements-slither.lock
+	@# What the environment has already is not installed twice.
+	$(UV_COMPILE) -c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+		requirements-report.in -o requirements-report.lock
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
 
 clean: ## remove everything that was built
