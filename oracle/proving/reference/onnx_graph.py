@@ -45,13 +45,15 @@ def write_graph(
     """
     if batch < 1:
         raise ValueError(f"batch {batch} must be at least 1")
-    return _Writer(batch, salt).serialise(program, steps, constants, output, input_scale, param_scale)
+    return _Writer(batch, salt, param_scale).serialise(program, steps, constants, output, input_scale, param_scale)
 
 
 class _Writer:
-    def __init__(self, batch: int, salt: Sequence[int]) -> None:
+    def __init__(self, batch: int, salt: Sequence[int], param_scale: int) -> None:
         self.batch = batch
         self.salt = salt
+        self.param_scale = param_scale
+        self.is_salted = False
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
 
@@ -78,8 +80,8 @@ class _Writer:
             given = max(scales[name] for name in step.op.inputs)
             names[step.op.output] = self.step(step, [names.get(name, name) for name in step.op.inputs], given)
         result = names[output]
-        if self.salt:
-            result = self.salted(result, len(program.output_shape) + 1, param_scale)
+        if self.salt and not self.is_salted:
+            result = self.salted(result, len(program.output_shape) + 1, scales[output])
         if len(program.output_shape) != 1:
             result = self.node("Reshape", [result, self.index("shape_s", (self.batch, program.outputs))], "flat")
         self.rename(result)
@@ -136,16 +138,21 @@ class _Writer:
             # To ezkl, a product with a power of two changes the scale alone.
             self.initializers[f"least_{scale}"] = np.full((1, 1), 2.0**-scale, dtype=np.float32)
             value = self.node("Mul", [value, f"least_{scale}"], f"whole_{scale}_{rank}")
+        if self.salt and not self.is_salted and scale >= self.param_scale:
+            value = self.salted(value, 2, scale)
         return self.node("Reshape", [value, self.index(f"ones_{rank}", (1,) * rank)], name)
 
-    def salted(self, result: str, rank: int, param_scale: int) -> str:
-        """Add 0 times the salt to a value."""
+    def salted(self, value: str, rank: int, scale: int) -> str:
+        """Add 0 times the salt to a value, whose scale is not below that of the parameters."""
+        if scale < self.param_scale:
+            raise ValueError(f"a salt at scale {self.param_scale} would change a value at scale {scale}")
+        self.is_salted = True
         zeros = self.node("Gather", [self.zero(), self.index("zeros_of", [0] * len(self.salt))], "zeros", axis=1)
-        values = np.array(self.salt, dtype=np.float64).reshape(-1, 1) / 2.0**param_scale
+        values = np.array(self.salt, dtype=np.float64).reshape(-1, 1) / 2.0**self.param_scale
         self.initializers["salt"] = values.astype(np.float32)
         nothing = self.node("MatMul", [zeros, "salt"], "salt_times_zero")
         shaped = self.node("Reshape", [nothing, self.index("salt_shape", (1,) * rank)], "salt_shaped")
-        return self.node("Add", [result, shaped], "salted")
+        return self.node("Add", [value, shaped], "salted")
 
     def step(self, step: IntegerStep, inputs: list[str], scale: int) -> str:
         """Write one operation, whose largest scale of an input is `scale`, and return its result's name."""
