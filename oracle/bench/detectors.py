@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from oracle.bench import trained
 from oracle.detectors.interface import Detector, Disclosure
+from oracle.detectors.kinds.imported import ImportedDetector
 from oracle.detectors.kinds.polynomial import PolynomialModel
 from oracle.detectors.kinds.quadratic import QuadraticModel
 from oracle.detectors.registry import packaged
@@ -20,20 +21,22 @@ _SALT = "5eed" * 8
 """A user's is drawn; this one is always the same, so that circuits are found again."""
 
 
-def _peers(disclosure: Disclosure) -> Detector:
-    model = packaged(disclosure)
-    assert isinstance(model, PolynomialModel)
-    return replace(model, salt=_SALT) if disclosure is Disclosure.VERDICT else model
+def _salted(model: Detector, disclosure: Disclosure) -> Detector:
+    """Return a model that publishes verdicts as its owner's secret, which has a salt; one of scores as it is."""
+    if disclosure is Disclosure.SCORE:
+        return model
+    assert isinstance(model, PolynomialModel | ImportedDetector)
+    return replace(model, salt=_SALT, disclosure=disclosure)
 
 
 DETECTORS: Mapping[str, Callable[[Disclosure], Detector]] = {
     "quadratic": QuadraticModel.default,
-    "peers": _peers,
-    "autoencoder": lambda disclosure: trained.autoencoder().publishing(disclosure),
-    "trees": lambda disclosure: trained.trees().publishing(disclosure),
-    "network": lambda disclosure: trained.network().publishing(disclosure),
+    "peers": lambda disclosure: _salted(packaged(), disclosure),
+    "autoencoder": lambda disclosure: _salted(trained.autoencoder(), disclosure),
+    "trees": lambda disclosure: _salted(trained.trees(), disclosure),
+    "network": lambda disclosure: _salted(trained.network(), disclosure),
 }
-"""Each publishes what is asked for. The default that publishes verdicts is private, and so it is salted."""
+"""Each publishes what is asked for."""
 
 
 def detector(name: str, disclosure: str = "score") -> Detector:

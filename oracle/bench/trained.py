@@ -107,9 +107,12 @@ def network() -> ImportedDetector:
 
     Ten squares and products of a window, 64 hidden units, and one score above a limit that grows with the time gap. It
     has no biases, so a market that is calmer or wilder as a whole changes no verdict. What it costs does not depend on
-    its weights; these hold nothing.
+    its weights. These hold moves of many sigmas.
     """
     chance = np.random.default_rng(_SEED)
+    hidden, out = chance.normal(size=(10, _UNITS)) / 8, abs(chance.normal(size=(_UNITS, 1))) / 8
+    # The squares of the move and of the residual count for a fault.
+    hidden[:2] = abs(hidden[:2])
     node, weights = zoo.node, zoo.weights
 
     def columns(name: str, *at: int) -> tuple[Any, Any]:
@@ -126,9 +129,9 @@ def network() -> ImportedDetector:
         "near": np.repeat([[1 / 4], [0.0]], [3, 9], axis=0),
         "far": np.repeat([[0.0], [1 / 8]], [4, 8], axis=0),
         "all": np.ones((12, 1)),
-        "hidden": chance.normal(size=(10, _UNITS)) / 8,
-        "out": chance.normal(size=(_UNITS, 1)) / 8,
-        "limit": np.array([0, 0, 0, 0, 64, 0, 64, 512, 0, 0]).reshape(-1, 1),
+        "hidden": hidden,
+        "out": out,
+        "limit": np.array([0, 0, 0, 0, 8, 0, 8, 32, 0, 0]).reshape(-1, 1),
     }
     nodes = [
         *(cut for cut, _ in cuts),
