@@ -14,7 +14,8 @@ import pytest
 LONGEST = 500
 
 EXTRAS = {
-    "arch", "ccxt", "keyring", "matplotlib", "onnxruntime", "pandas", "psycopg", "pyarrow", "ray", "scipy", "sklearn",
+    "arch", "ccxt", "keyring", "matplotlib", "onnxruntime", "openpyxl", "pandas", "psycopg", "pyarrow", "ray", "scipy",
+    "sklearn",
 }  # fmt: skip
 """Libraries of the optional extras: imported where they are used."""
 
