@@ -203,6 +203,48 @@ def submissions(report: Report) -> str:
 _WORTH = "--cases 'submit-*-q1,onchain-*,groth16-peers'"
 
 
+def daemon(report: Report) -> str:
+    """Return the table of a daemon's latencies and memory, with the default's private model."""
+    two, one = report["end_to_end"], report["end_to_end_one_worker"]
+    steps = ", ".join(f"{step} {1_000 * seconds:.0f} ms" for step, seconds in one["mean_steps_s"].items())
+    rows = [
+        [f"from observation to confirmation, {two['workers']} provers of one thread", _latency(two)],
+        ["the same with `workers = 1`: one prover of all cores", _latency(one)],
+        ["where that goes, mean of each step", steps],
+        [
+            f"peak resident memory of the daemon with its {two['workers']} provers",
+            f"{report['daemon_rss_mb']:.0f} MB (the daemon alone has {report['daemon_parent_rss_mb']:.0f} MB)",
+        ],
+        ["`oracle --help`", f"{report['cli_help_s']:.2f} s"],
+    ]
+    return rows_of({f"`{two['case']}`": "---", "": "--:"}, rows)
+
+
+def _latency(of: Report) -> str:
+    return f"p50 {of['p50_s']} s, p95 {of['p95_s']} s: {of['p50_over_proof']} × the proof's own p50"
+
+
+def gas_parts(report: Report) -> str:
+    """Return the parts of a submission's gas per feed, with one feed and with sixteen."""
+    cases = [report[f"submit-default-private-b{batch}-q1"] for batch in (1, 16)]
+    names = {
+        "sstore": "storage written",
+        "sload": "storage read",
+        "log": "the hub's events",
+        "ecrecover": "ecrecover",
+        "accounts": "accounts that are called",
+        "computing": "computing: decoding, digest, medians, features, instances, packing",
+    }
+    profiles = [of["profile"] for of in cases]
+    rows = [
+        [name, *(f"{profile['hub_per_feed'].get(part, 0):,}" for profile in profiles)] for part, name in names.items()
+    ]
+    rows.append(["the adapter: its two events", *(f"{profile['adapter_per_feed']:,}" for profile in profiles)])
+    sums = [sum(profile["hub_per_feed"].values()) + profile["adapter_per_feed"] for profile in profiles]
+    rows.append(["**hub and adapters**", *(f"**{total:,}**" for total in sums)])
+    return rows_of({"part": "---", "B = 1": "--:", "B = 16": "--:"}, rows)
+
+
 def targets(report: Report) -> str:
     """Return the table of what the default should reach, and the machine."""
     rows = [list(row) for row in wanted.rows(report)]
@@ -252,6 +294,8 @@ TABLES: dict[str, Callable[[Report], str]] = {
         submissions,
         baselines,
         targets,
+        daemon,
+        gas_parts,
         worth,
         worth_whole,
         worth_even,

@@ -7,6 +7,8 @@ from typing import Any
 
 COST = {"rows": 100, "k": 7, "proof_bytes": 1_856, "gas": 400_000, "seconds": 0.05, "memory": 40_000_000}
 
+PROFILE = {"hub_per_feed": {"sload": 23_100, "sstore": 27_900, "computing": 20_000}, "adapter_per_feed": 4_000}
+
 
 def measured_case(**more: Any) -> dict[str, Any]:
     """Return the figures of one case, with some replaced or added."""
@@ -88,6 +90,7 @@ def example_report() -> dict[str, Any]:
         "cli_help_s": 0.2,
         "end_to_end": measured_latency(2) | {"observations": 40},
         "daemon_rss_mb": 160.0,
+        "daemon_parent_rss_mb": 110.0,
         "end_to_end_one_worker": measured_latency(1) | {"daemon_rss_mb": 161.0},
         "default-public-b1": measured_case(estimated=copy.deepcopy(estimated), default_over_prove=60.0),
         "default-private-b1": measured_case(default_over_prove=17.5),
@@ -129,14 +132,14 @@ def example_report() -> dict[str, Any]:
             },
         },
         "hub_bytes": 22_000,
-        "submit-default-private-b1-q1": measured_submission(640_000, 1, target_per_feed=600_000),
+        "submit-default-private-b1-q1": measured_submission(640_000, 1, target_per_feed=600_000, profile=PROFILE),
         **{
             f"submit-network-public-b{feeds}-q1": measured_submission(700_000 + 50_000 * feeds, feeds)
             for feeds in (1, 4, 16, 32)
         },
         "submit-trees-public-b32-q1": measured_submission(2_560_000, 32),
         "submit-default-private-b16-q1": measured_submission(
-            1_440_000, 16, target_per_feed=91_000, hub_gas_per_feed_without_adapter=50_000
+            1_440_000, 16, target_per_feed=91_000, hub_gas_per_feed_without_adapter=50_000, profile=PROFILE
         ),
         "submit-default-private-b16-q5": measured_submission(1_560_000, 16, target_per_feed=96_000),
         "submit-default-public-b16-q1": measured_submission(1_330_000, 16, hub_gas_per_feed_without_adapter=49_000),

@@ -43,6 +43,10 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "proven faster than `groth16-peers` | at least 1.3× | 1.31× | met |" in text
     assert "over yesterday's default with scores | at least 1.3× | 1.25× | missed |" in text
     assert "| `submit-default-private-b1-q1`, gas per feed | at most 600,000 | 640,000 | missed |" in text
+    assert "2 provers of one thread | p50 0.5 s, p95 0.7 s: 1.25 × the proof's own p50 |" in text
+    assert "| where that goes, mean of each step | sign 10 ms, prove 450 ms, confirm 20 ms |" in text
+    assert "| 160 MB (the daemon alone has 110 MB) |" in text
+    assert "| storage written | 27,900 | 27,900 |" in text and "| **75,000** | **75,000** |" in text
     # The check's price, then the whole submission's.
     assert "| 20 boosted trees of depth 3, public | – | – | – | 18,750 | 3,450 | – |" in text
     assert "| the default, 6 weights, one peer, private | 600,000 | – | 37,500 | – | 900 | 280,000 |" in text
