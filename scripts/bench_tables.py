@@ -22,7 +22,20 @@ from oracle.bench import claims, estimates
 from oracle.bench import submissions as submitted
 from oracle.bench import targets as wanted
 from oracle.bench import worth as worthwhile
-from oracle.bench.cases import CLAIMS, DEFAULTS, GROUPS, MODELS, OWN, SUBMISSIONS, SUBMITTED_BATCHES, THROUGHPUT, TUNED
+from oracle.bench.cases import (
+    CLAIMS,
+    DEFAULT,
+    DEFAULT_VERDICT,
+    DEFAULTS,
+    GROUPS,
+    MODELS,
+    OWN,
+    SUBMISSIONS,
+    SUBMITTED_BATCHES,
+    THROUGHPUT,
+    TUNED,
+)
+from oracle.bench.ezkl_defaults import reason_of
 
 Report = Mapping[str, Any]
 
@@ -132,6 +145,28 @@ def settings(report: Report) -> str:
 
 
 _NEVER = 1_000
+
+
+def refusals(report: Report) -> str:
+    """Return the table of limbs that are too few for ezkl to take the default's graphs, and of those that are enough."""
+    columns = {"graph": "---", "`decomp_legs`": "--:", "what ezkl says": "---"}
+    rows = []
+    for case in (case for case in (DEFAULT, DEFAULT_VERDICT) if case in report):
+        tried = report[case]["refused"]
+        rows += [[f"`{case}`", str(each["decomp_legs"]), reason_of(each["refusal"])] for each in tried]
+        taken = report[case]["run_args"]
+        rows.append(
+            [
+                f"`{case}`",
+                str(taken["decomp_legs"]),
+                f"taken: `input_scale = {taken['input_scale']}`, `param_scale = {taken['param_scale']}`, "
+                f"`scale_rebase_multiplier = {taken['scale_rebase_multiplier']}`, k = {report[case]['k']}, "
+                f"{report[case]['rows']:,} rows",
+            ]
+        )
+    if not rows:
+        raise KeyError(DEFAULT)
+    return rows_of(columns, rows)
 
 
 def throughput(report: Report) -> str:
@@ -289,6 +324,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
         machine,
         proving,
         settings,
+        refusals,
         throughput,
         estimator,
         submissions,

@@ -97,6 +97,11 @@ def example_report() -> dict[str, Any]:
         "tuned-cnn": measured_case(
             estimated=copy.deepcopy(estimated), settings=chosen, total_s=0.2, verify_gas=800_000, default_over_prove=4.5
         ),
+        "ezkl-default-peers": measured_case(
+            k=15,
+            run_args=run_args,
+            refused=[{"decomp_legs": 2, "refusal": "calibration failed; reason: too large for n 2"}],
+        ),
         "ezkl-default-cnn": measured_case(
             k=15, run_args=run_args, flips_per_10k=30.0, flips_samples=1_000, unprovable_per_10k=10.0
         ),

@@ -25,9 +25,9 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     proving = text.split("<!-- bench:proving -->\n")[1].split("\n<!-- /")[0].splitlines()
     # Our row of a model comes first, then ezkl's.
     assert [line.split("`")[1] for line in proving[2:]] == [
-        "default-private-b1", "default-public-b1", "tuned-cnn", "ezkl-default-cnn",
+        "default-private-b1", "default-public-b1", "ezkl-default-peers", "tuned-cnn", "ezkl-default-cnn",
     ]  # fmt: skip
-    assert "| 1/4.5 |" in proving[4] and proving[5].endswith("| 30 (of 1,000); 10 without a proof |")
+    assert "| 1/4.5 |" in proving[5] and proving[6].endswith("| 30 (of 1,000); 10 without a proof |")
     assert {line.count("|") for line in proving} == {10}
     assert "| `throughput-default-private-b16` | 2.5 | 40 | 2 | 90 MB each |" in text
     assert "| `tuned-cnn` | 100 | 7 | 11 | 10 | 4 of base 128 | 2 | no |" in text
@@ -47,6 +47,10 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "| where that goes, mean of each step | sign 10 ms, prove 450 ms, confirm 20 ms |" in text
     assert "| 160 MB (the daemon alone has 110 MB) |" in text
     assert "| storage written | 27,900 | 27,900 |" in text and "| **75,000** | **75,000** |" in text
+    assert (
+        "| `ezkl-default-peers` | 2 | too large for n 2 |\n| `ezkl-default-peers` | 2 | taken: `input_scale = 13`"
+        in text
+    )
     # The check's price, then the whole submission's.
     assert "| 20 boosted trees of depth 3, public | – | – | – | 18,750 | 3,450 | – |" in text
     assert "| the default, 6 weights, one peer, private | 600,000 | – | 37,500 | – | 900 | 280,000 |" in text
