@@ -148,7 +148,7 @@ _NEVER = 1_000
 
 
 def refusals(report: Report) -> str:
-    """Return the table of limbs that are too few for ezkl to take the default's graphs, and of those that are enough."""
+    """Return the table of limbs that are too few for ezkl's defaults on the default's graphs, and of enough."""
     columns = {"graph": "---", "`decomp_legs`": "--:", "what ezkl says": "---"}
     rows = []
     for case in (case for case in (DEFAULT, DEFAULT_VERDICT) if case in report):

@@ -101,6 +101,7 @@ def example_report() -> dict[str, Any]:
             k=15,
             run_args=run_args,
             refused=[{"decomp_legs": 2, "refusal": "calibration failed; reason: too large for n 2"}],
+            score_error_max=1.5,
         ),
         "ezkl-default-cnn": measured_case(
             k=15, run_args=run_args, flips_per_10k=30.0, flips_samples=1_000, unprovable_per_10k=10.0
