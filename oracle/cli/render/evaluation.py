@@ -19,8 +19,8 @@ __all__ = ["print_comparison", "print_nab"]
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the tables of a comparison: two for each detector, so that names and figures have room."""
-    console.print(f"[bold]{escape(comparison.prepared.recording.name)}[/bold]: ", end="")
-    console.print(headline(comparison), highlight=False, markup=False)
+    name = escape(comparison.prepared.recording.name)
+    console.print(f"[bold]{name}[/bold]: {escape(headline(comparison))}", highlight=False)
     for note in comparison.notes:
         console.print(note, highlight=False, markup=False)
     print_warnings(comparison.warnings, console)
@@ -39,16 +39,27 @@ def _print_evaluation(comparison: Comparison, evaluation: Evaluation, console: C
         facts.add_row(*row)
     console.print(facts)
     console.print()
-    faults = new_table("held at least once, %", "detector", "its cap", "wrong ones written", "off: mean, most")
-    for number, column in enumerate(faults.columns):
-        column.justify = "left" if number == 0 else "right"
     at = comparison.evaluations.index(evaluation)
     details = detail_rows(comparison, evaluation)
+    console.print(_fault_table(*_HEADER, header=True))
     for (title, rows), (_, own) in zip(fault_rows(comparison), details, strict=True):
-        faults.add_row(f"[bold]{escape(title)}[/bold]", end_section=False)
+        console.print(f"[bold]{escape(title)}[/bold]", highlight=False)
+        table = _fault_table(*_HEADER, header=False)
         for row, detail in zip(rows, own, strict=True):
-            faults.add_row(f"  {escape(row[0])}", row[3 + 2 * at], row[4 + 2 * at], detail[2], detail[3])
-    console.print(faults)
+            table.add_row(f"  {escape(row[0])}", row[3 + 2 * at], row[4 + 2 * at], detail[2], detail[3])
+        console.print(table)
+
+
+_HEADER = ("", "held once, %", "its cap", "written", "off: mean, most")
+_WIDTHS = (17, 16, 16, 11, 15)
+"""Of the columns of faults: 80 characters with the spaces between. Titles of groups stand between their tables."""
+
+
+def _fault_table(*columns: str, header: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_header=header)
+    for number, (name, width) in enumerate(zip(columns, _WIDTHS, strict=True)):
+        table.add_column(name, width=width, justify="left" if number == 0 else "right", overflow="fold")
+    return table
 
 
 def print_nab(results: Mapping[str, Sequence[nab.Score]], console: Console) -> None:

@@ -185,21 +185,13 @@ def evaluate(
         faults=tuple(_fault_rates(trials, outcomes)),
         flips=None if flips is None else count_flips(flips, clean, trials),
         curve=recall_curve(detector, prepared, clean, trials) if curve else (),
-        severities=severities(detector, windows_of(clean)).tolist(),
+        severities=severities(detector, clean.table()[clean.begin :]).tolist(),
     )
 
 
 def _reasons(clean: Replay, numbers: Iterable[int]) -> dict[str, int]:
     counts = Counter(clean.why(number) for number in numbers)
     return {why: counts[why] for why in HOLDS if counts[why]}
-
-
-def windows_of(clean: Replay) -> np.ndarray:
-    """Return the features of the reports that count, with what was accepted before them."""
-    table = clean.history.table(clean.judge.detector.features)
-    for number, played in clean.steps.items():
-        table[number] = played.window
-    return table[clean.begin :]
 
 
 def _fault_rates(trials: Trials, outcomes: Outcomes) -> Iterable[FaultRate]:

@@ -46,7 +46,7 @@ def _windows(detector: Detector, clean: Replay, trials: Trials) -> tuple[np.ndar
     plain = ~played & ~np.concatenate([[True], played[:-1]])
     own = np.flatnonzero(plain & (np.arange(len(history)) >= clean.begin))
     floats = _Floats(feed, history)
-    windows, exact = [history.table(detector.features)[own]], [floats.of(own, floats.answers[own], history.times[own])]
+    windows, exact = [clean.table()[own]], [floats.of(own, floats.answers[own], history.times[own])]
     numbers = np.searchsorted(history.indices, trials.first)
     for small in (True, False):
         rows = np.flatnonzero((trials.small == small) & plain[numbers])

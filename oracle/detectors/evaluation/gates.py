@@ -110,15 +110,12 @@ class Gates:
         assert (numbers > 0).all(), "a feed without a round has no moves"
         before = numbers - 1
         none = np.zeros(len(numbers), dtype=np.int64)
-        answers, *peers = (
-            answers_array(column, small=small)
-            for column in (history.answers, *zip(*(tick.peers for tick in history.ticks), strict=True))
-        )
+        answers, *peers = history.answer_columns(small=small)
         found = Gates(
             answer=answers[before],
             observed_at=history.times[before],
-            repeats=np.array(history.repeats)[before],
-            variance=np.array(history.variances)[numbers],
+            repeats=history.repeats_array[before],
+            variance=clean.variances[numbers],
             returns=history.table(encoding.PAST)[numbers],
             peers=tuple(column[before] for column in peers),
             reason=none.copy(),

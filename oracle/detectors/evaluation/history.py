@@ -13,6 +13,7 @@ import numpy as np
 from oracle.core import encoding
 from oracle.core.encoding import Feature
 from oracle.core.types import FeedState, Status
+from oracle.detectors.evaluation.arrays import Column, answers_array
 from oracle.detectors.evaluation.settings import FeedSettings, Tick
 
 __all__ = ["History"]
@@ -27,6 +28,7 @@ class History:
     def __init__(self, feed: FeedSettings, ticks: Sequence[Tick]) -> None:
         self.feed = feed
         self._columns: dict[Feature, np.ndarray] = {}
+        self._answers: dict[bool, tuple[Column, ...]] = {}
         self.indices = [index for index, tick in enumerate(ticks) if tick.answer is not None]
         self.ticks = [ticks[index] for index in self.indices]
         self.answers = [tick.answer for tick in self.ticks if tick.answer is not None]
@@ -39,6 +41,18 @@ class History:
             self.gaps.append(encoding.gap(self.ticks[later].time, self.ticks[earlier].time, feed.heartbeat))
             self.repeats.append(min(encoding.UINT8_MAX, self.repeats[-1] + 1) if now == before else 0)
             self.variances.append(encoding.variance(self.variances[-1], self.moves[-1], self.gaps[-1]))
+
+    def answer_columns(self, *, small: bool) -> tuple[Column, ...]:
+        """Return the answers of all reports, and those of each peer, as int64 if they are small."""
+        if small not in self._answers:
+            peers = [[tick.peers[index] for tick in self.ticks] for index in range(len(self.feed.peers))]
+            self._answers[small] = tuple(answers_array(column, small=small) for column in (self.answers, *peers))
+        return self._answers[small]
+
+    @cached_property
+    def repeats_array(self) -> np.ndarray:
+        """`repeats` as an array."""
+        return np.array(self.repeats, dtype=np.int64)
 
     @cached_property
     def times(self) -> np.ndarray:

@@ -23,9 +23,10 @@ from oracle.detectors.evaluation.tables import (
 __all__ = ["to_html"]
 
 PICTURES = {
-    "series": "The series with its largest real moves (circles), and below each report that was held.",
+    "series": "The series with its largest real moves (circles), and below each report that was held, with the number "
+    "of false holds. Shaded: known to be wrong.",
     "scores": "How near each report was to the detector's limit: above 1 it objects.",
-    "recall": "Recall by size, with 95 % intervals. Dashed: the cap with as many false holds.",
+    "recall": "Held at least once, by size, and what of drifts was written. Dashed: the cap with as many false holds.",
     "curve": "What scaling all limits would give; the shaded part holds at most 5 of 10,000.",
 }
 """Captions of the plots."""

@@ -101,6 +101,8 @@ def _value(prepared: Prepared, answer: int) -> float:
 
 def _series(figure: Figure, comparison: Comparison) -> bool:
     """Draw the series, its largest moves, and a strip for each detector with its holds."""
+    from matplotlib.patheffects import withStroke
+
     prepared, shown = comparison.prepared, comparison.all
     height = 0.32 * len(shown)
     figure.set_size_inches(WIDE[0], 3.6 + height)
@@ -113,6 +115,9 @@ def _series(figure: Figure, comparison: Comparison) -> bool:
         color="#333333",
         linewidth=0.8,
     )
+    for begin, end in prepared.recording.bad:
+        for axes in (top, strips):
+            axes.axvspan(_moment(begin), _moment(end), color=RED, alpha=0.12, linewidth=0)
     labelled: list[int] = []
     apart = (history.ticks[numbers[-1]].time - history.ticks[numbers[0]].time) / 14
     for shock in comparison.evaluations[0].shocks:
@@ -133,6 +138,8 @@ def _series(figure: Figure, comparison: Comparison) -> bool:
                 fontsize=8.5,
                 fontweight="bold",
                 color=COLOURS[1],
+                path_effects=[withStroke(linewidth=3, foreground="white")],
+                zorder=5,
             )
     answers = [history.answers[number] for number in numbers]
     if min(answers) > 0 and max(answers) > _LOG_FROM * min(answers):
@@ -149,7 +156,14 @@ def _series(figure: Figure, comparison: Comparison) -> bool:
         held = [_moment(history.ticks[number].time) for number in clean.numbers if clean.held(number)]
         colour = GREY if evaluation.matched else COLOURS[(row // 2) % len(COLOURS)]
         strips.plot(held, [row] * len(held), "|", color=colour, markersize=12, markeredgewidth=1.3)
-        strips.text(1.005, row, f"{len(held)}", transform=strips.get_yaxis_transform(), va="center", color=colour)
+        strips.text(
+            1.005,
+            row,
+            f"{evaluation.false_holds.hits}",
+            transform=strips.get_yaxis_transform(),
+            va="center",
+            color=colour,
+        )
     strips.set_yticks(range(len(shown)), ["its cap" if evaluation.matched else evaluation.name for evaluation in shown])
     strips.set_ylim(len(shown) - 0.4, -0.6)
     strips.grid(axis="y", visible=False)
@@ -196,7 +210,7 @@ DRIFTS = ("drift", "Slow drift to 10 %", "per tick")
 
 
 def _recall(figure: Figure, comparison: Comparison) -> bool:
-    """Draw recall by size of a spike, and by speed of a drift."""
+    """Draw recall by size of a spike and by speed of a drift, and how much of the drift was written all the same."""
     chosen = [
         panel
         for panel in (SPIKES, DRIFTS)
@@ -204,14 +218,32 @@ def _recall(figure: Figure, comparison: Comparison) -> bool:
     ]
     if not chosen:
         return False
-    many: Any = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
-    for axes, (group, title, unit) in zip(many, chosen, strict=True):
+    many: Any = figure.subplots(1, len(chosen) + (DRIFTS in chosen), sharey=True, squeeze=False)[0]
+    for axes, (group, title, unit) in zip(many, chosen, strict=False):
         _panel(axes, comparison, group)
-        axes.set_title(title)
+        axes.set_title(f"{title}: held once")
         axes.set_xlabel(unit)
-    many[0].set_ylabel("held at least once (95 % interval)")
+    if DRIFTS in chosen:
+        _written_panel(many[-1], comparison)
+    many[0].set_ylabel("share (95 % interval)")
     _legend_below(figure, many[0])
     return True
+
+
+def _written_panel(axes: Axes, comparison: Comparison) -> None:
+    """Draw the share of the wrong answers of drifts that became rounds: held once is not stopped."""
+    sizes: list[float] = []
+    for row, evaluation in enumerate(comparison.evaluations):
+        for each, style in ((evaluation, "-o"), (comparison.cap_of(evaluation), "--s")):
+            faults = [fault for fault in _sized(each, DRIFTS[0]) if fault.wrong]
+            sizes = [fault.size for fault in faults]
+            shares = [fault.written / fault.wrong for fault in faults]
+            axes.plot(sizes, shares, style, color=COLOURS[row % len(COLOURS)], linewidth=1.4, markersize=3.5)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:g} %" for size in sizes])
+    axes.minorticks_off()
+    axes.set_title("Slow drift: written")
+    axes.set_xlabel(DRIFTS[2])
 
 
 def _panel(axes: Axes, comparison: Comparison, group: str) -> None:
@@ -343,7 +375,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
     axes.plot(*zip(*sorted(caps.items()), strict=True), "--", color=GREY, linewidth=1.6, label="any cap")
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(-0.04, PER / 10)
-    axes.set_xticks([0, 1, 5, 10, 50, 100, 500, 1000], ["0", "1", "5", "10", "50", "100", "500", "1,000"])
+    axes.set_xticks([0, 1, 5, 20, 100, 1000], ["0", "1", "5", "20", "100", "1,000"])
     axes.set_ylim(0, 1.02)
     axes.set_yticks(_FIFTHS)
     axes.axvspan(0, 5, color=PALE, alpha=0.35, linewidth=0)

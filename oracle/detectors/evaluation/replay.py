@@ -8,7 +8,7 @@ only from a held report on, report by report, until the feed is as if nothing ha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, cast
 
@@ -25,6 +25,9 @@ from oracle.detectors.interface import Explanation
 __all__ = ["HOLDS", "Graded", "Judge", "Replay", "ReplayStep", "Scoring", "replay", "whys"]
 
 Window = tuple[int, ...]
+
+_AHEAD = 256
+"""Reports that are judged at once while a variance forgets a hold."""
 
 _ROUNDING = 1e-3
 """A severity in floats that is further from 1 is on the side of 1 on which the exact score is."""
@@ -103,7 +106,7 @@ class Judge:
     def __init__(self, detector: Scoring, feed: FeedSettings) -> None:
         self.detector = detector
         self.feed = feed
-        self._has_variance = Feature.VARIANCE in detector.features
+        self.sees_variance = Feature.VARIANCE in detector.features
         self._known: dict[Window, tuple[int, ...]] = {}
 
     def empty(self) -> FeedState:
@@ -160,14 +163,6 @@ class Judge:
         found: np.ndarray = np.any((scores.reshape(len(windows), -1) > 0).astype(bool), axis=1)
         return found
 
-    def forgot(self, state: FeedState, history: History, number: int) -> bool:
-        """Return True if nothing that was held before a report has a part in what comes.
-
-        A variance remembers for hundreds of reports, but matters only to a model that sees it.
-        """
-        after = history.is_at(state, number)
-        return after and (not self._has_variance or state.variance == history.variances[number])
-
     def step(self, state: FeedState, tick: Tick, window: Window, scores: tuple[int, ...]) -> ReplayStep:
         """Apply a scored report to a feed."""
         assert tick.answer is not None
@@ -197,6 +192,8 @@ class Replay:
         begin: Number of the first report that counts.
         steps: By report number, where the feed was not as if all before had been accepted, or where this
             report was held; all others were accepted by the model.
+        variances: The stored variance before each report, and after the last one: it remembers a hold for hundreds of
+            reports, when all else is as if nothing had been.
         bad: Indices of ticks that are known to be wrong.
     """
 
@@ -205,6 +202,7 @@ class Replay:
     first: int
     begin: int
     steps: Mapping[int, ReplayStep]
+    variances: np.ndarray
     bad: frozenset[int] = frozenset()
 
     @property
@@ -225,12 +223,30 @@ class Replay:
     def window(self, number: int) -> Window:
         """Return the features of a report."""
         step = self.steps.get(number)
-        return self.judge.plain_window(self.history, number) if step is None else step.window
+        if step is not None:
+            return step.window
+        listed, kept = self.judge.detector.features, int(self.variances[number]) >> encoding.VARIANCE_BITS
+        plain = self.history.window(number, listed)
+        return tuple(
+            kept if feature is Feature.VARIANCE else value for feature, value in zip(listed, plain, strict=True)
+        )
+
+    def table(self) -> np.ndarray:
+        """Return the features of all reports: int64 [reports, features]."""
+        listed = self.judge.detector.features
+        found = self.history.table(listed)
+        if Feature.VARIANCE in listed:
+            found[:, listed.index(Feature.VARIANCE)] = self.variances[:-1] >> encoding.VARIANCE_BITS
+        for number, step in self.steps.items():
+            found[number] = step.window
+        return found
 
     def state(self, number: int) -> FeedState:
         """Return the feed before a report."""
         step = self.steps.get(number - 1)
-        return self.history.state(number) if step is None else step.state
+        if step is not None:
+            return step.state
+        return replace(self.history.state(number), variance=int(self.variances[number]))
 
     def why(self, number: int) -> str:
         """Return why a report is held, as one of HOLDS; no meaning if it isn't."""
@@ -275,14 +291,12 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
     first = history.number(max(0, prepared.begin - WARM_UP))
     if objections is None:
         objections = judge.objections(history, first)
-    policy = judge.feed.policy
-    suspect = [
-        number
-        for number in range(first, len(history))
-        if objections[number]
-        or abs(history.moves[number]) == encoding.CLIP
-        or (policy.max_repeats and history.repeats[number] > policy.max_repeats)
-    ]
+    policy, moves, repeats = judge.feed.policy, np.array(history.moves), history.repeats_array
+    ruled = np.abs(moves) == encoding.CLIP
+    if policy.max_repeats:
+        ruled |= repeats > policy.max_repeats
+    variances = np.array(history.variances, dtype=np.int64)
+    suspect = [number for number in range(first, len(history)) if objections[number] or ruled[number]]
     steps: dict[int, ReplayStep] = {}
     done = first
     for number in suspect:
@@ -297,7 +311,49 @@ def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None =
             steps[number] = step
             state = step.state
             number += 1
-            if not step.held and judge.forgot(state, history, number):
+            variances[number] = state.variance
+            if step.held or not history.is_at(state, number):
+                continue
+            if not judge.sees_variance:
+                variances[number:] = history.variances[number:]
                 break
+            number = _glide(judge, history, number, ruled, variances)
+            if number == len(history) or variances[number] == history.variances[number]:
+                break
+            state = replace(history.state(number), variance=int(variances[number]))
         done = number
-    return Replay(judge, history, first, history.number(prepared.begin), steps, prepared.bad)
+    return Replay(judge, history, first, history.number(prepared.begin), steps, variances, prepared.bad)
+
+
+def _glide(judge: Judge, history: History, number: int, ruled: np.ndarray, variances: np.ndarray) -> int:
+    """Accept reports to a feed of which only the variance remembers a hold, until it forgets or one is suspect.
+
+    Args:
+        judge: The detector behind the gate.
+        history: The feed as if each report had been accepted.
+        number: The first report; the variance before it is known.
+        ruled: Reports that are suspect whatever the model says.
+        variances: The variance before each report; it is filled in.
+
+    Returns:
+        The number of the first report that was not accepted here.
+    """
+    listed = judge.detector.features
+    table, column = history.table(listed), listed.index(Feature.VARIANCE)
+    while number < len(history):
+        end, kept = number, int(variances[number])
+        while end < min(len(history), number + _AHEAD) and kept != history.variances[end]:
+            variances[end] = kept
+            kept = encoding.variance(kept, history.moves[end], history.gaps[end])
+            end += 1
+        windows = table[number:end]
+        windows[:, column] = variances[number:end] >> encoding.VARIANCE_BITS
+        suspect = np.flatnonzero(judge.objects(windows) | ruled[number:end])
+        if len(suspect):
+            return number + int(suspect[0])
+        variances[end] = kept
+        number = end
+        if kept == history.variances[end]:
+            variances[end:] = history.variances[end:]
+            break
+    return number

@@ -9,13 +9,13 @@ from typing import cast
 
 import numpy as np
 
-from oracle.core.encoding import Feature
+from oracle.core.encoding import Feature, calm_window
 from oracle.detectors.evaluation.outcomes import Trials, first_holds
 from oracle.detectors.evaluation.prepared import Prepared
 from oracle.detectors.evaluation.replay import Graded, Judge, Replay, Scoring, replay
 from oracle.detectors.evaluation.results import PER, CurvePoint
 from oracle.detectors.evaluation.trials import Lie
-from oracle.detectors.interface import Explanation
+from oracle.detectors.interface import Detector, Disclosure, Explanation
 
 FACTORS = tuple(round(2 ** (step / 3), 4) for step in range(-3, 6))
 """Factors of the limits along the curve: from a half to about three times."""
@@ -49,7 +49,7 @@ class ScaledDetector:
         return self.inner.features
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        return (1 if severity(self.inner, features) > self.factor else -1,)
+        return (1 if severities(self.inner, np.array([features], dtype=np.int64))[0] > self.factor else -1,)
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         return np.where(severities(self.inner, np.asarray(windows)) > self.factor, 1, -1)[:, None]
@@ -77,9 +77,19 @@ def severities(detector: Scoring, windows: np.ndarray) -> np.ndarray:
         return np.asarray(graded.severity_many(windows), dtype=np.float64)
     if not len(windows):
         return np.zeros(0)
+    if all(part.measured is None for part in detector.explain(calm_window(detector.features))):
+        return _of_scores(detector, windows)
     rows, places = np.unique(windows, axis=0, return_inverse=True)
     found = np.array([severity(detector, tuple(row)) for row in rows.tolist()])
     return found[places.reshape(-1)]
+
+
+def _of_scores(detector: Scoring, windows: np.ndarray) -> np.ndarray:
+    """Return the severities of a detector that measures nothing, as a network: 1 more than its scores."""
+    if getattr(detector, "disclosure", None) is Disclosure.VERDICT:
+        detector = cast(Detector, detector).publishing(Disclosure.SCORE)
+    scores = np.asarray(detector.score_many(windows)).reshape(len(windows), -1)
+    return 1 + scores.max(axis=1).astype(np.float64) / float(detector.score_unit)
 
 
 def _severity(part: Explanation) -> float:

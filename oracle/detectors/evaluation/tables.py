@@ -185,8 +185,12 @@ def detail_rows(comparison: Comparison, evaluation: Evaluation) -> list[tuple[st
 
 
 def written_text(fault: FaultRate) -> str:
-    """Return how many of the wrong answers of a fault became rounds: "3.2 of 5"."""
-    return f"{fault.written:.3g} of {fault.wrong:.3g}" if fault.wrong else "–"
+    """Return how many of the wrong answers of a fault became rounds: "13 %", or "59 of 100" if there are several."""
+    if not fault.wrong:
+        return "–"
+    return (
+        f"{fault.written:.3g} of {fault.wrong:.3g}" if fault.ticks > 1 else f"{fault.written / fault.wrong * 100:.3g} %"
+    )
 
 
 def _fault_text(fault: FaultRate) -> str:

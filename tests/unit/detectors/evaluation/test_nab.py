@@ -153,9 +153,9 @@ def test_the_command_puts_a_detector_among_the_published_ones(tmp_path: Path) ->
     arguments = ["detector", "nab", str(tmp_path / "nab"), "--out", str(tmp_path / "out" / "nab.json")]
     result = CliRunner().invoke(oracle, arguments)
     assert result.exit_code == 0, result.output
-    assert "quadratic-v2" in result.output and "Numenta HTM" in result.output and "1 of 1" in result.output
+    assert "peers-v1" in result.output and "Numenta HTM" in result.output and "1 of 1" in result.output
     figures = json.loads((tmp_path / "out" / "nab.json").read_text(encoding="utf-8"))
-    assert set(figures["detectors"]) == {"cap", "quadratic-v2"}
+    assert set(figures["detectors"]) == {"cap", "peers-v1"}
     assert set(figures["detectors"]["cap"]) == {"standard", "reward_low_FP", "reward_low_FN"}
     assert figures["published"]["CAD OSE"] == [69.9, 67.0, 73.2]
 

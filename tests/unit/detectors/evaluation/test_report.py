@@ -47,7 +47,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["default", "--series", "nasdaq", "--count", "15", "--faults", str(own), *faults]
     result = run(*arguments, "--confirmations", "2", "--out", str(out / "report"))
     assert result.exit_code == 0, result.output
-    assert "quadratic-v2" in result.output and "not tried: wrong_asset: needs another asset" in result.output
+    assert "peers-v1" in result.output and "not tried: wrong_asset: needs another asset" in result.output
     return out / "report"
 
 
@@ -59,7 +59,7 @@ def test_a_report_on_a_packaged_series(report: Path) -> None:
     figures = json.loads((report / "report.json").read_text(encoding="utf-8"))
     assert figures["recording"]["name"] == "nasdaq"
     (first,) = figures["detectors"]
-    assert first["name"] == "quadratic-v2"
+    assert first["name"] == "peers-v1"
     for kind in ("decimal_shift", "zero", "negative", "half"):
         assert first["faults"][kind]["recall"] == 1.0
     spike_recalls = [first["faults"][f"spike_{size}"]["recall"] for size in (1, 5, 20)]
@@ -167,7 +167,7 @@ def test_clear_errors_for_bad_choices(tmp_path: Path) -> None:
     assert "no such model file" in refusal("nowhere.json", *data)
     assert "there is no fault 'spike_4'; did you mean" in refusal("default", *data, "--fault", "spike_4")
     assert "no such file" in refusal("default", *data, "--faults", "nowhere.toml")
-    assert "two models are called 'quadratic-v2'" in refusal("default", "default", *data)
+    assert "two models are called 'peers-v1'" in refusal("default", "default", *data)
     assert "there is no packaged series 'dax'" in refusal("default", "--series", "dax")
     small = ("--fault", "zero", "--count", "2", "--no-curve", "--out", str(tmp_path / "data.csv" / "out"))
     assert "can't be written" in refusal("default", *data, *small)
