@@ -9,6 +9,8 @@ from pathlib import Path
 Run = Callable[..., tuple[int, str, str]]
 """A function that runs a command and returns its exit code, output and errors."""
 
+SALT = "00112233445566778899aabbccddeeff"
+
 CARD = "build/models/mine.card.json"
 
 
@@ -18,7 +20,8 @@ def configure(kind: str = "arch+window", data: str = 'file = "prices.csv"', more
         "detector": f'type = "{kind}"\nname = "mine"\n{more}',
         "budget": f"false_holds_per_10k = {budget}",
     }
-    Path("train.toml").write_text("\n".join(f"[{name}]\n{body}\n" for name, body in sections.items()))
+    tables = "\n".join(f"[{name}]\n{body}\n" for name, body in sections.items())
+    Path("train.toml").write_text(f'salt = "{SALT}"\n{tables}')
 
 
 def files(folder: str = "build/models") -> dict[str, bytes]:

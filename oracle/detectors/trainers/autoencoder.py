@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -74,7 +74,7 @@ class Autoencoder:
             model = ImportedDetector(name, wanted, onnx, self.input_scale, self.param_scale, self.lower, training=told)
             scores = model.score_many(calibrate)
             if int((scores > 0).any(axis=1).sum()) <= permitted:
-                return model
+                return replace(model, salt=lesson.salt.hex())
             factor = rounded_up(factor * 1.01)
 
     def _onnx(self, parts: Sequence[np.ndarray], limit: float) -> bytes:

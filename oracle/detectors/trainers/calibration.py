@@ -66,14 +66,14 @@ def calibrated(
         name: The model's name.
         shapes: Its outputs.
         features: Its feature list.
-        lesson: Calibration windows and budget.
+        lesson: Calibration windows, budget and salt.
         param_scale: p.
     """
     windows = cut(lesson.calibrate, lesson.features, features)
     allowed = int(len(windows) * lesson.budget)
     found = factors(shapes, windows, lesson.budget)
     while True:
-        model = fold(name, shapes, found, features, param_scale=param_scale)
+        model = fold(name, shapes, found, features, param_scale=param_scale, salt=lesson.salt.hex())
         objecting = int((model.score_many(windows) > 0).any(axis=1).sum())
         if objecting <= allowed:
             told = {f"factor_{shape.name}": factor for shape, factor in zip(shapes, found, strict=True)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -53,13 +53,13 @@ class Imported:
             limits = [order[each] for order in ordered]
             model = self._limited(name, limits, features)
             if int((model.score_many(windows) > 0).any(axis=1).sum()) <= permitted:
-                return model
+                return replace(model, salt=lesson.salt.hex())
         for _ in range(100):
             # Limits are rounded to the weights' scale.
             limits = [limit + 2.0**-self.param_scale for limit in limits]
             model = self._limited(name, limits, features)
             if int((model.score_many(windows) > 0).any(axis=1).sum()) <= permitted:
-                return model
+                return replace(model, salt=lesson.salt.hex())
         raise DataError(f"model {name}: no limits keep its objections within the budget")
 
     def _read(self, name: str) -> ModelProto:

@@ -71,6 +71,7 @@ def fold(
     features: tuple[Feature, ...],
     *,
     param_scale: int = PARAM_SCALE,
+    salt: str = "",
 ) -> PolynomialModel:
     """Return the integer model of shapes and their factors.
 
@@ -83,6 +84,7 @@ def fold(
         factors: A factor of each shape's limit.
         features: Its feature list, with the gap last.
         param_scale: p.
+        salt: Its salt; empty for a public model.
     """
     one = 1 << param_scale
     taken: set[tuple[int, ...]] = set()
@@ -122,4 +124,4 @@ def fold(
             allowed = [*before, replace(last, weights=group[-count:])]
         (floor,) = distinct((max(STEP, quantised(scale * shape.floor * 10**6)),))
         outputs.append(Output(shape.name, tuple(measured), Limit(floor, tuple(allowed), shape.gap)))
-    return PolynomialModel(name, features, tuple(outputs), param_scale)
+    return PolynomialModel(name, features, tuple(outputs), param_scale, salt=salt)

@@ -1,4 +1,4 @@
-"""What a cap on a move's size sees with as many objections as a model: without it, a model's recall says nothing."""
+"""The recall of a cap on a move's size with as many objections as a model: without it, the model's own says nothing."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def make(config: TrainingConfig, series: Sequence[LearntSeries], detector: Detec
 
 @dataclass(frozen=True)
 class _Section:
-    """What a card says of one series, and the reports of its calibration to which the detector objects."""
+    """A series' part of a card, and the reports of its calibration to which the detector objects."""
 
     told: dict[str, Any]
     calibrated: list[int]

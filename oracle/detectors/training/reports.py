@@ -40,7 +40,7 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class ReportedPeer:
-    """What a feed's reports have of one of its peers.
+    """A peer in a feed's reports.
 
     Attributes:
         name: The peer's name.
