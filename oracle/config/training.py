@@ -19,7 +19,7 @@ from oracle.sources.recordings import parse_stretch
 __all__ = ["BudgetConfig", "DetectorConfig", "SplitConfig", "TrainingConfig", "TrainingDataConfig"]
 
 DETECTOR_KEYS: Mapping[str, frozenset[str]] = {
-    "peers": frozenset({"near", "drift", "spread", "vary"}),
+    "peers": frozenset({"near", "drift", "spread", "vary", "peer_lie"}),
     "cap": frozenset({"gap_scaled"}),
     "arch": frozenset(),
     "arch+window": frozenset({"drift"}),
@@ -144,6 +144,7 @@ class DetectorConfig(Section):
         near: How many accepted moves are the near past, for the type "peers".
         spread: True if the spread of the sources has a limit of its own, likewise.
         vary: How far the salt moves what nearly any value would do for, from 0 to 1, likewise.
+        peer_lie: Share of honest reports that may be held as one peer lies by three sigmas, likewise.
         gap_scaled: True if a cap grows with the time since the last accepted value.
         drift: True if the window's sum has a limit of its own.
         hidden: Units of the autoencoder's hidden layer.
@@ -161,6 +162,7 @@ class DetectorConfig(Section):
     near: Annotated[int, Field(ge=1, le=RING_SIZE)] | None = None
     spread: bool | None = None
     vary: Annotated[DecimalNumber, Field(ge=0, le=1)] | None = None
+    peer_lie: Annotated[DecimalNumber, Field(gt=0, le=1)] | None = None
     gap_scaled: bool | None = None
     drift: bool | None = None
     hidden: Annotated[int, Field(ge=1, le=16)] | None = None

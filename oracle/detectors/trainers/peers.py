@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,14 +30,14 @@ from oracle.detectors.trainers.estimation import rounded_up
 from oracle.detectors.trainers.peers_data import Columns, Floats, fit_columns, series_columns
 from oracle.detectors.trainers.peers_fit import Limit, limit_of, slopes, spread_limit, tail
 from oracle.detectors.trainers.peers_model import Numbers, PeerNumbers, model_of
-from oracle.detectors.trainers.peers_replay import threshold
+from oracle.detectors.trainers.peers_replay import MARGIN, threshold
 from oracle.detectors.trainers.windows import check_lesson, cut
 
 OWN_SHARE = 0.1
-"""The own output's share of the budget beside the peers: a joint lie is all that only it sees."""
+"""The share of the budget of the own output where a peer is seen: joint lies are all that only it sees."""
 
 EXTRA_SHARE = 0.1
-"""The share of each further output."""
+"""The share of each further output without a peer."""
 
 SLOPE_FACTOR = 1.5
 """Q over P, in slopes. In a residual's square it is 2; with less, a lying peer holds less, and joint lies are seen."""
@@ -47,9 +47,6 @@ PEER_SQUARES = (1.0, 1.5, 2.0, 3.0, 4.0)
 
 LIE = 3.0
 """The lie of a peer, in its sigmas, that must not hold the honest feed."""
-
-LIE_SHARE = 0.04
-"""The share of honest windows that it may hold."""
 
 VARIED = {"slope": 0.25, "square": 0.7, "share": 0.7, "floor": 0.7, "near": 0.5}
 """How far `vary = 1` draws each number from its best one, as the logarithm of a factor: within a point of recall."""
@@ -87,12 +84,30 @@ class _Leveled:
     """Outputs with their levels: each objects to a window whose ratio is above its level."""
 
     shape: _Shape
-    levels: dict[str, float]
+    levels: Mapping[str, float]
 
     def severity(self, data: Columns) -> Floats:
-        """Return the largest ratio of each window in parts of its level."""
+        """Return the largest ratio of each window in parts of its level; above 1, an output objects."""
+        return self._severity(data, self.levels)
+
+    def alone(self, data: Columns) -> Floats:
+        """Return the same of the outputs that see no peer."""
+        return self._severity(data, [name for name in self.levels if not name.startswith("peer")])
+
+    def beside(self, data: Columns) -> Floats:
+        """Return the same of the outputs beside peers; infinite where another one objects."""
+        peers = self._severity(data, [name for name in self.levels if name.startswith("peer")])
+        return np.where(self.alone(data) > 1, np.inf, peers)
+
+    def scaled(self, factor: float, peers: bool) -> _Leveled:
+        """Return the outputs with another level of those beside peers, or of the others."""
+        scaled = {name: level * factor for name, level in self.levels.items() if name.startswith("peer") is peers}
+        return replace(self, levels={**self.levels, **scaled})
+
+    def _severity(self, data: Columns, names: Iterable[str]) -> Floats:
         ratios = self.shape.ratios(data)
-        return np.max([ratios[name] / level for name, level in self.levels.items()], axis=0)
+        severity: Floats = np.max([ratios[name] / self.levels[name] for name in names], axis=0)
+        return severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +120,15 @@ class Peers:
         spread: True for an output on the spread of the sources.
         vary: How far the salt moves what nearly any value would do for, from 0 to 1: somebody who trains again on the
             same data gets other limits. See `VARIED`.
+        peer_lie: Share of honest windows that may be held as one peer lies by `LIE` sigmas. With more, more faults are
+            seen.
     """
 
     near: int = 3
     drift: bool = False
     spread: bool = False
     vary: float = 0.0
+    peer_lie: float = 0.04
 
     def fit(self, name: str, lesson: Lesson) -> PolynomialModel:
         """Fit the outputs; see `Trainer`."""
@@ -122,16 +140,16 @@ class Peers:
         if lesson.peers + self.drift + self.spread >= MOST_OUTPUTS:
             raise DataError(f"two peers, drift and spread are too much: a model has {MOST_OUTPUTS} outputs at most")
         data, series = fit_columns(lesson), series_columns(lesson)
-        found, factor, holds = self._leveled(data, series, lesson)
+        found, holds = self._leveled(data, series, lesson)
         features = self.features(max((at + 1 for at, slope in enumerate(found.shape.slope) if slope), default=0))
         windows = cut(lesson.calibrate, lesson.features, features)
-        allowed = int((np.concatenate([found.severity(each) for each in series]) > factor).sum())
+        allowed = int((np.concatenate([found.severity(each) for each in series]) > 1).sum())
         while True:
-            levels = {output: rounded_up(level * factor) for output, level in found.levels.items()}
+            levels = {output: rounded_up(level) for output, level in found.levels.items()}
             model = model_of(name, features, _numbers(found.shape, levels), lesson.salt.hex())
             if int((model.score_many(windows) > 0).any(axis=1).sum()) <= allowed:
                 return replace(model, training=self._told(found.shape, levels, holds, len(windows)))
-            factor *= 1.001
+            found = replace(found, levels={output: level * MARGIN for output, level in found.levels.items()})
 
     def features(self, peers: int) -> tuple[Feature, ...]:
         """Return the model's feature list.
@@ -144,23 +162,22 @@ class Peers:
         spread = [Feature.SPREAD] if self.spread else []
         return (Feature.MOVE, *past, Feature.VARIANCE, *beside, *spread, Feature.GAP)
 
-    def _leveled(self, data: Columns, series: Sequence[Columns], lesson: Lesson) -> tuple[_Leveled, float, int]:
-        """Return the outputs, the threshold of their severity, and how many calibration windows that holds."""
+    def _leveled(self, data: Columns, series: Sequence[Columns], lesson: Lesson) -> tuple[_Leveled, int]:
+        """Return the outputs with their levels, and how many calibration windows these hold."""
 
         def drawn(what: str) -> float:
             return math.exp(float(self.vary) * VARIED[what] * _uniform(lesson, what)) if self.vary else 1.0
 
-        budget, limit = float(lesson.budget), limit_of(data, self.near)
+        limit = limit_of(data, self.near)
         limit = replace(limit, floor=limit.floor * drawn("floor"), near=limit.near * drawn("near"))
         spread = spread_limit(data) if self.spread else None
         shape = _Shape(limit, tuple(slopes(data)), PEER_SQUARES[0], SLOPE_FACTOR * drawn("slope"), self.drift, spread)
         for square in PEER_SQUARES:
             shape = replace(shape, square=square * drawn("square"))
-            found = _Leveled(shape, _levels(shape, data, budget, OWN_SHARE * drawn("share")))
-            factor, holds = threshold(series, found.severity, budget)
-            if _lie_holds(found, factor, series) <= LIE_SHARE:
+            found, holds = _calibrated(shape, data, series, float(lesson.budget), OWN_SHARE * drawn("share"))
+            if _lie_holds(found, series) <= self.peer_lie:
                 break
-        return found, factor, holds
+        return found, holds
 
     def _told(self, shape: _Shape, levels: dict[str, float], holds: int, windows: int) -> dict[str, float | int]:
         """Return what is written beside a model for people: nothing that `vary` hides."""
@@ -192,22 +209,42 @@ def _numbers(shape: _Shape, levels: Mapping[str, float]) -> Numbers:
     )
 
 
-def _levels(shape: _Shape, data: Columns, budget: float, own: float) -> dict[str, float]:
-    """Return each output's level from its share of the budget; where no peer is seen, the own output has it all."""
+def _calibrated(
+    shape: _Shape, data: Columns, series: Sequence[Columns], budget: float, own: float
+) -> tuple[_Leveled, int]:
+    """Return the outputs with levels that keep the budget with accepted-only history, and how many windows they hold.
+
+    First the outputs that see no peer have their share of the budget, then those beside peers have what is left. Where
+    no peer is seen, the former have it all.
+
+    Args:
+        shape: The outputs.
+        data: The windows of the fit.
+        series: The calibration windows.
+        budget: Share of the windows that may be held.
+        own: The share of it that the outputs without a peer have where one is seen.
+    """
     ratios = shape.ratios(data)
     beside = [name for name in ratios if name.startswith("peer")]
     extra = [name for name in ratios if name in ("drift", "spread")]
-    rest = 1 - EXTRA_SHARE * len(extra)
     unseen = float((~data.seen.any(axis=1)).mean()) if beside else 1.0
-    found = {name: tail(ratios[name], budget * EXTRA_SHARE) for name in extra}
-    found["own"] = tail(ratios["own"], budget * rest * (unseen + own * (1 - unseen)))
+    alone = unseen + (1 - unseen) * min(1.0, own + EXTRA_SHARE * len(extra))
+    levels = {name: tail(ratios[name], budget * EXTRA_SHARE) for name in extra}
+    levels["own"] = tail(ratios["own"], budget * (alone - (1 - unseen) * EXTRA_SHARE * len(extra)))
     for name in beside:
         seen = data.seen[:, int(name.removeprefix("peer-"))]
-        found[name] = tail(ratios[name][seen], budget * rest * (1 - own) / len(beside))
-    return found
+        levels[name] = tail(ratios[name][seen], budget * (1 - own) / len(beside))
+    found, allowed = _Leveled(shape, levels), int(sum(map(len, series)) * budget)
+    factor, holds = threshold(series, found.alone, int(allowed * alone))
+    # A share of less than one window says nothing of how low a level may be; the tail does.
+    found = found.scaled(factor if int(allowed * alone) else max(1.0, factor), peers=False)
+    if beside:
+        factor, more = threshold(series, found.beside, allowed - holds)
+        found, holds = found.scaled(factor, peers=True), holds + more
+    return found, holds
 
 
-def _lie_holds(leveled: _Leveled, factor: float, series: Sequence[Columns]) -> float:
+def _lie_holds(leveled: _Leveled, series: Sequence[Columns]) -> float:
     """Return the largest share of honest windows that are held because one peer lies by `LIE` sigmas."""
     most = 0.0
     for peer in range(len(leveled.shape.slope)):
@@ -216,7 +253,7 @@ def _lie_holds(leveled: _Leveled, factor: float, series: Sequence[Columns]) -> f
             of_them = data.seen[:, peer]
             for lie in (LIE, -LIE):
                 severity = leveled.severity(data.with_peer_moved(peer, lie))
-                held += float((severity[of_them] > factor).sum())
+                held += float((severity[of_them] > 1).sum())
                 seen += float(of_them.sum())
         most = max(most, held / seen if seen else 0.0)
     return most

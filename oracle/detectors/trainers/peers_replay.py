@@ -7,7 +7,7 @@ reports are taken as the sum of theirs, which is exact for absolute feeds, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,9 @@ TOLERANCE = 3.0
 
 FORGOTTEN = 0.01
 """The variance of a feed that held something is as if it had not, if it is within this share of it."""
+
+MARGIN = 1.001
+"""A threshold is so much above the severity of a window that passes: rounding must not hold it."""
 
 Severity = Callable[[Columns], Floats]
 """How far over its limits each window is: a model objects to those above a threshold."""
@@ -113,28 +116,28 @@ def _forgot(feed: _Feed, data: Columns, at: int) -> bool:
     return not feed.held and same and abs(feed.variance - variance) <= FORGOTTEN * max(variance, 0.1)
 
 
-def threshold(series: list[Columns], severity: Severity, budget: float) -> tuple[float, int]:
-    """Return the least threshold with which the hub holds no more windows than the budget, and how many it holds.
+def threshold(series: Sequence[Columns], severity: Severity, allowed: int) -> tuple[float, int]:
+    """Return the least threshold with which the hub holds no more windows than allowed, and how many it holds.
 
-    What the hub holds without a model, as moves are clipped, does not count.
+    What is held in any case does not count: clipped moves, and windows whose severity is infinite.
 
     Args:
         series: Windows, of one series after the other.
         severity: How far over its limits each window is.
-        budget: Share of the windows that may be held.
+        allowed: Windows that may be held.
     """
     plain = [severity(data) for data in series]
-    ordered = np.sort(np.concatenate(plain))[::-1]
-    allowed = int(sum(map(len, series)) * budget)
+    together = np.concatenate(plain)
+    ordered = np.sort(together[np.isfinite(together)])[::-1]
 
     def holds(above: float) -> int:
         return sum(held(data, each, severity, above) for data, each in zip(series, plain, strict=True))
 
-    least, found = float(ordered[0]) * 1.001, 0
-    clipped = holds(least)
+    least, found = float(ordered[0]) * MARGIN, 0
+    always = holds(least)
     for given_up in range(1, min(allowed + 1, len(ordered))):
-        next_one = float(ordered[given_up]) * 1.001
-        count = holds(next_one) - clipped
+        next_one = float(ordered[given_up]) * MARGIN
+        count = holds(next_one) - always
         if count > allowed:
             break
         least, found = next_one, count

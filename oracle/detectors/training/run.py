@@ -49,7 +49,7 @@ def trainer(config: TrainingConfig) -> Trainer:
         DataError: The network's file can't be read.
     """
     options, kind = config.detector.options(), config.detector.type
-    for key in ("guard", "vary"):
+    for key in ("guard", "vary", "peer_lie"):
         if key in options:
             options[key] = float(options[key])
     if kind in ("autoencoder", "imported"):
