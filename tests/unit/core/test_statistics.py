@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.core.statistics import clopper_pearson, newcombe, percentile, wilson
+from oracle.core.statistics import block_bootstrap, clopper_pearson, newcombe, percentile, widened, wilson
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,26 @@ def test_wilsons_interval(hits: int, of: int, low: float, high: float) -> None:
 def test_newcombes_interval_of_a_difference() -> None:
     # The first example of R. Newcombe, Statistics in Medicine 17 (1998), p. 873, method 10: 56/70 − 48/80.
     assert newcombe(wilson(56, 70), wilson(48, 80)) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+
+
+def test_a_bootstrap_over_blocks_is_wider_where_hits_come_together() -> None:
+    """Ten hits on ten of a hundred days say more than ten hits on one."""
+    days = [event // 10 for event in range(1_000)]
+    apart = [event % 100 == 0 for event in range(1_000)]
+    together = [event < 10 for event in range(1_000)]
+    (low, high), (none, most) = (block_bootstrap(days, hits) for hits in (apart, together))
+    assert 0.004 < low < 0.006 and 0.014 < high < 0.018
+    assert none == 0.0 and most > 0.025
+    assert block_bootstrap(days, apart) == (low, high), "the same events give the same interval"
+    alone = block_bootstrap(range(1_000), apart)
+    assert alone == pytest.approx((low, high), abs=0.003), "each event its own block"
+
+
+def test_a_bootstrap_of_what_never_happened_has_no_width_and_is_widened() -> None:
+    assert block_bootstrap([1, 2, 3], [False] * 3) == (0.0, 0.0)
+    assert block_bootstrap([], []) == (0.0, 1.0)
+    assert block_bootstrap(["only"], [True]) == (1.0, 1.0)
+    rate = wilson(0, 100)
+    assert widened(rate, (0.0, 0.0)) == rate
+    assert widened(wilson(50, 100), (0.3, 0.55)).low == 0.3
+    assert widened(wilson(50, 100), (0.45, 0.55)) == wilson(50, 100)
