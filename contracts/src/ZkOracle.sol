@@ -20,7 +20,7 @@ import {Holds} from "./libraries/Holds.sol";
 import {Instances} from "./libraries/Instances.sol";
 import {Models} from "./libraries/Models.sol";
 import {Shadows} from "./libraries/Shadows.sol";
-import {Circuit, Config, HeldSlots, PackedRound, PairSlot, RoundSlot, Track} from "./libraries/Slots.sol";
+import {Circuit, Config, HeldSlots, PackedRound, PeerSlot, RoundSlot, Track} from "./libraries/Slots.sol";
 import {Committee, Feed, Store, StoredModel, Stores} from "./libraries/Store.sol";
 
 /// @title The hub of a verifiable oracle
@@ -52,7 +52,8 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         int128 answer;
         uint256 spread;
         uint256 count;
-        uint256 peerAnswers;
+        uint256 firstPeer;
+        uint256 secondPeer;
         int256 move;
         uint256 gap;
         uint8 repeats;
@@ -396,8 +397,7 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         table[Features.COUNT] = each.count;
         table[Features.VARIANCE] = each.track.variance() >> Features.VARIANCE_FRACTION_BITS;
         // One table serves all feeds. A feed never sees a peer that it does not have, nor one of the feed before it.
-        (table[Features.PEER_MOVE], table[Features.PEER_SEEN]) = (0, 0);
-        (table[Features.PEER_MOVE + 1], table[Features.PEER_SEEN + 1]) = (0, 0);
+        Instances.clearPeers(table);
         if (config.peers() != 0) _derivePeers(feedIds, each, listed, table);
     }
 
@@ -425,22 +425,22 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         uint256[] memory table
     ) internal view {
         Feed storage feed = Stores.feedAt(each.slot);
-        int128[2] memory answers;
-        (uint256 kept, uint256 count) = (feed.peerAnswers, each.config.peers());
+        uint256 count = each.config.peers();
         for (uint256 k = 0; k < count; ++k) {
-            bytes32 peerId = feed.peers[k];
-            uint256 found = Answers.indexOf(feedIds, peerId);
-            if (found == listed.length) revert PeerMissing(each.feedId, peerId);
+            uint256 kept = feed.peers[k];
+            uint256 found = Answers.indexOf(feedIds, PeerSlot.half(kept));
+            if (found == listed.length) revert PeerMissing(each.feedId, PeerSlot.id(kept, feed.peerRests, k));
             Listed memory peer = listed[found];
-            answers[k] = peer.answer;
+            (Config config, int128 answer) = (peer.config, peer.answer);
+            if (k == 0) each.firstPeer = PeerSlot.withAnswer(kept, answer);
+            else each.secondPeer = PeerSlot.withAnswer(kept, answer);
             // Before the feed's first round, nothing is kept that a peer's move could be measured from.
             if (each.roundId == 1) continue;
             (int256 moved, bool isSeen) =
-                Features.peerMove(peer.config.relative(), peer.config.sigma(), peer.answer, PairSlot.at(kept, k));
+                Features.peerMove(config.relative(), config.sigma(), answer, PeerSlot.answer(kept));
             table[Features.PEER_MOVE + k] = Instances.toField(moved);
-            table[Features.PEER_SEEN + k] = isSeen ? 1 : 0;
+            if (isSeen) table[Features.PEER_SEEN + k] = 1;
         }
-        each.peerAnswers = PairSlot.pack(answers[0], answers[1]);
     }
 
     /// @dev Writes a round or a hold.
@@ -471,7 +471,9 @@ contract ZkOracle is IZkOracle, AccessControlDefaultAdminRules, EIP712 {
         uint32 variance = track.variance();
         if (roundId != 1) variance = Features.nextVariance(variance, each.move, each.gap);
         feed.track = track.push(each.move, variance, roundId);
-        if (config.peers() != 0) feed.peerAnswers = each.peerAnswers;
+        uint256 peers = config.peers();
+        if (peers > 0) feed.peers[0] = each.firstPeer;
+        if (peers > 1) feed.peers[1] = each.secondPeer;
         feed.rounds[roundId] = RoundSlot.pack(
             each.answer, observedAt, block.timestamp, modelNumber, ratio, each.repeats, each.spread, each.count
         );

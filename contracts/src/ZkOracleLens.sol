@@ -9,7 +9,7 @@ import {IZkOracleLens} from "./interfaces/IZkOracleLens.sol";
 import {Features} from "./libraries/Features.sol";
 import {Holds} from "./libraries/Holds.sol";
 import {HubReader} from "./libraries/HubReader.sol";
-import {Circuit, Config, HeldSlots, PackedRound, PairSlot, Track} from "./libraries/Slots.sol";
+import {Circuit, Config, HeldSlots, PackedRound, PeerSlot, Track} from "./libraries/Slots.sol";
 
 /// @title Reads what a hub stores and its consumers do not need
 contract ZkOracleLens is IZkOracleLens {
@@ -250,7 +250,8 @@ contract ZkOracleLens is IZkOracleLens {
         uint256 count = Config.wrap(uint256(words[0])).peers();
         (peers, answers) = (new bytes32[](count), new int128[](count));
         for (uint256 k = 0; k < count; ++k) {
-            (peers[k], answers[k]) = (words[5 + k], PairSlot.at(uint256(words[4]), k));
+            uint256 word = uint256(words[4 + k]);
+            (peers[k], answers[k]) = (PeerSlot.id(word, uint256(words[6]), k), PeerSlot.answer(word));
         }
     }
 

@@ -75,9 +75,9 @@ contract GasTest is OracleTest {
         for (uint256 i = 0; i < 3; ++i) {
             Scenario memory scenario = _peerScenario([uint256(1), 5, 10][i], true);
             _rounds(scenario, 16, 16);
-            _snapshotNext(
-                scenario, 16, 16, string.concat("private-b16-q", vm.toString(scenario.reporters), "-references")
-            );
+            string memory reporters = vm.toString(scenario.reporters);
+            _snapshotNext(scenario, 16, 16, string.concat("private-b16-q", reporters, "-references"));
+            _snapshotNext(scenario, 1, 1, string.concat("private-b1-q", reporters, "-reference"));
         }
     }
 
@@ -167,14 +167,14 @@ contract GasTest is OracleTest {
         return vm.lastCallGas().gasTotalUsed;
     }
 
-    /// @dev A report an hour later. The first `due` feeds are due, and as many as follow are references.
+    /// @dev A report an hour later. The first `due` feeds are due, and the peers of as many of them are references.
     /// @param level The answer to report; 0: a small move from each feed's last one.
     function _send(Scenario memory scenario, uint256 due, uint256 references, int256 score, int128 level) internal {
         skip(HEARTBEAT);
         uint256 count = due + references;
         (bytes32[] memory ids, int128[] memory answers) = (new bytes32[](count), new int128[](count));
         for (uint256 i = 0; i < count; ++i) {
-            ids[i] = scenario.ids[i];
+            ids[i] = scenario.ids[i < due ? i : 16 + i - due];
         }
         if (references != 0) _sort(ids);
         for (uint256 i = 0; i < count; ++i) {

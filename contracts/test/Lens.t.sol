@@ -499,12 +499,14 @@ contract LensTest is OracleTest {
         assertEq(uint16(_word(slot) >> 32), number);
         assertEq(uint8(_word(slot)) & 0x3f, (2 << 4) | 1);
         assertEq(_word(slot + 1), (uint256(1_000 << 17) << 32) | 1);
-        assertEq(
-            _word(slot + 4),
-            (uint256(uint128(_peerAnswer(config.peers[1], ids))) << 128) | uint128(_peerAnswer(config.peers[0], ids))
-        );
-        assertEq(bytes32(_word(slot + 5)), config.peers[0]);
-        assertEq(bytes32(_word(slot + 6)), config.peers[1]);
+        for (uint256 k = 0; k < 2; ++k) {
+            uint256 word = _word(slot + 4 + k);
+            assertEq(word >> 128, uint256(config.peers[k]) >> 128);
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
+            assertEq(uint128(word), uint128(_peerAnswer(config.peers[k], ids)));
+            // forge-lint: disable-next-line(unsafe-typecast) -- it fits
+            assertEq(uint128(_word(slot + 6) >> (128 * k)), uint128(uint256(config.peers[k])));
+        }
         assertEq(_word(slot + 10), uint256(bytes32(bytes(config.description))) | (bytes(config.description).length * 2));
         uint256 round = _word(_entry(slot + 11, 1));
         // forge-lint: disable-next-line(unsafe-typecast) -- it fits

@@ -12,7 +12,7 @@ import {
     ConfigSlot,
     HeldSlots,
     PackedRound,
-    PairSlot,
+    PeerSlot,
     RoundSlot,
     Track
 } from "../src/libraries/Slots.sol";
@@ -179,10 +179,17 @@ contract SlotsTest is Test {
         assertLt(rest, 2 ** 248);
     }
 
-    function testFuzz_pair(int128 first, int128 second) public pure {
-        uint256 word = PairSlot.pack(first, second);
-        assertEq(PairSlot.at(word, 0), first);
-        assertEq(PairSlot.at(word, 1), second);
+    function testFuzz_peers(bytes32[2] memory ids, int128[2] memory answers, int128 later) public pure {
+        uint256 rests = PeerSlot.withRest(PeerSlot.withRest(0, 0, ids[0]), 1, ids[1]);
+        for (uint256 k = 0; k < 2; ++k) {
+            uint256 word = PeerSlot.pack(ids[k], answers[k]);
+            assertEq(PeerSlot.answer(word), answers[k]);
+            assertEq(PeerSlot.half(word), uint256(ids[k]) >> 128);
+            assertEq(PeerSlot.id(word, rests, k), ids[k]);
+            word = PeerSlot.withAnswer(word, later);
+            assertEq(PeerSlot.answer(word), later);
+            assertEq(PeerSlot.id(word, rests, k), ids[k]);
+        }
     }
 
     function _pack(Given memory given) internal view returns (Config) {

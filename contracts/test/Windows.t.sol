@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {HubReader} from "../src/libraries/HubReader.sol";
-import {Config, HeldSlots, PackedRound, PairSlot, RoundSlot, Track} from "../src/libraries/Slots.sol";
+import {Config, HeldSlots, PackedRound, PeerSlot, RoundSlot, Track} from "../src/libraries/Slots.sol";
 import {OracleTest} from "./OracleTest.sol";
 
 /// @dev Whole windows, of the vectors that `oracle/core/encoding.py` is tested with. A feed's words are put into the
@@ -172,8 +172,9 @@ contract WindowsTest is OracleTest {
             PackedRound round = RoundSlot.pack(int128(window.lastAnswer), at, at, number, 0, 0, 0, 1);
             _write(HubReader.entry(slot + HubReader.ROUNDS, window.roundId), PackedRound.unwrap(round));
             int256[] memory kept = window.peerKept;
-            int128 second = kept.length > 1 ? int128(kept[1]) : int128(0);
-            _write(slot + 4, kept.length == 0 ? 0 : PairSlot.pack(int128(kept[0]), second));
+            for (uint256 k = 0; k < kept.length; ++k) {
+                _write(slot + 4 + k, PeerSlot.pack(config.peers[k], int128(kept[k])));
+            }
         }
         if (window.holdReason == 0) return id;
         IZkOracle.Held memory held;

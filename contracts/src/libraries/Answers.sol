@@ -99,14 +99,22 @@ library Answers {
         isMedian = answer != NO_ANSWER && less <= count / 2 && notMore > count / 2;
     }
 
-    /// @notice The index of `wanted` in an ascending array, or the array's length.
-    function indexOf(bytes32[] calldata ascending, bytes32 wanted) internal pure returns (uint256) {
-        (uint256 low, uint256 high) = (0, ascending.length);
-        while (low < high) {
-            uint256 middle = (low + high) / 2;
-            if (ascending[middle] < wanted) low = middle + 1;
-            else high = middle;
+    /// @notice The index of the first word of an ascending array whose high 128 bits are `wanted`, or the array's length.
+    function indexOf(bytes32[] calldata ascending, uint256 wanted) internal pure returns (uint256 index) {
+        assembly ("memory-safe") {
+            let high := ascending.length
+            for {} lt(index, high) {} {
+                let middle := shr(1, add(index, high))
+                switch lt(shr(128, calldataload(add(ascending.offset, shl(5, middle)))), wanted)
+                case 1 { index := add(middle, 1) }
+                default { high := middle }
+            }
+            // Beyond the array there is nothing to compare with.
+            if lt(index, ascending.length) {
+                if sub(shr(128, calldataload(add(ascending.offset, shl(5, index)))), wanted) {
+                    index := ascending.length
+                }
+            }
         }
-        return low < ascending.length && ascending[low] == wanted ? low : ascending.length;
     }
 }

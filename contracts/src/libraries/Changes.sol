@@ -7,7 +7,7 @@ import {Code} from "./Code.sol";
 import {Features} from "./Features.sol";
 import {Models} from "./Models.sol";
 import {Shadows} from "./Shadows.sol";
-import {Config, ConfigSlot, RoundSlot} from "./Slots.sol";
+import {Config, ConfigSlot, PeerSlot, RoundSlot} from "./Slots.sol";
 import {Committee, Feed, Store, Stores} from "./Store.sol";
 
 /// @title The functions that add and change feeds and committees
@@ -206,11 +206,14 @@ library Changes {
         bytes32[] calldata peers = config.peers;
         if (peers.length > Features.MAX_PEERS) revert IZkOracle.InvalidConfig("peers");
         for (uint256 i = 0; i < peers.length; ++i) {
-            bool isTwice = i != 0 && peers[i] == peers[0];
+            // As a report finds them: by the first halves of their ids.
+            bool isTwice = i != 0 && bytes16(peers[i]) == bytes16(peers[0]);
+            bool isItself = bytes16(peers[i]) == bytes16(feedId);
             Config known = store.feeds[peers[i]].config;
             bool isOther = !known.isEmpty() && known.committee() != config.committee;
-            if (peers[i] == 0 || peers[i] == feedId || isTwice || isOther) revert IZkOracle.InvalidConfig("peers");
-            feed.peers[i] = peers[i];
+            if (peers[i] == 0 || isItself || isTwice || isOther) revert IZkOracle.InvalidConfig("peers");
+            feed.peers[i] = PeerSlot.pack(peers[i], 0);
+            feed.peerRests = PeerSlot.withRest(feed.peerRests, i, peers[i]);
         }
     }
 

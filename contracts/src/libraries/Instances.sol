@@ -157,6 +157,16 @@ library Instances {
         }
     }
 
+    /// @notice Makes all features of peers 0. They are next to each other in a table of features.
+    function clearPeers(uint256[] memory table) internal pure {
+        uint256 first = Features.PEER_MOVE;
+        uint256 count = 2 * Features.MAX_PEERS;
+        assembly ("memory-safe") {
+            // Beyond the calldata there are zeros.
+            calldatacopy(add(add(table, 0x20), shl(5, first)), calldatasize(), shl(5, count))
+        }
+    }
+
     /// @notice Writes packed features into `instances` from `offset` on. Each is a big-endian int16. The caller has
     /// made room for `packed.length / 2` of them.
     /// @return fits True if all of them are within ±Features.CLIP.

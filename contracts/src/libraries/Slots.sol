@@ -357,15 +357,40 @@ library HeldSlots {
     }
 }
 
-/// @dev Two answers in one word: | second 128 | first 128 |.
-library PairSlot {
-    function pack(int128 first, int128 second) internal pure returns (uint256) {
-        return uint256(uint128(first)) | (uint256(uint128(second)) << 128);
+/// @dev A peer of a feed, as a report reads and writes it. So a feed with one peer has one word to read and to write:
+///
+///     | first half of the peer's id 128 | its answer in the report of the feed's last accepted round 128 |
+///
+/// The second halves of both peers' ids are in a word of their own, | second 128 | first 128 |, which no report reads. Ids
+/// are hashes. To make two with the same first half, the admin itself would need some 2^64 tries.
+library PeerSlot {
+    uint256 private constant ANSWER = type(uint128).max;
+
+    function pack(bytes32 peerId, int128 answer_) internal pure returns (uint256) {
+        return (uint256(peerId) & ~ANSWER) | uint256(uint128(answer_));
     }
 
-    /// @param index 0 or 1.
-    function at(uint256 word, uint256 index) internal pure returns (int128) {
-        return int128(uint128(word >> (index * 128)));
+    /// @notice The first half of the peer's id, by which a report's feeds are searched.
+    function half(uint256 word) internal pure returns (uint256) {
+        return word >> 128;
+    }
+
+    function answer(uint256 word) internal pure returns (int128) {
+        return int128(uint128(word));
+    }
+
+    function withAnswer(uint256 word, int128 answer_) internal pure returns (uint256) {
+        return (word & ~ANSWER) | uint256(uint128(answer_));
+    }
+
+    /// @notice The word of second halves, with that of the `index`-th peer put in.
+    function withRest(uint256 rests, uint256 index, bytes32 peerId) internal pure returns (uint256) {
+        return rests | ((uint256(peerId) & ANSWER) << (index * 128));
+    }
+
+    /// @notice The whole id of the `index`-th peer.
+    function id(uint256 word, uint256 rests, uint256 index) internal pure returns (bytes32) {
+        return bytes32((word & ~ANSWER) | uint128(rests >> (index * 128)));
     }
 }
 

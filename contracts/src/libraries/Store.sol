@@ -4,12 +4,12 @@ pragma solidity 0.8.30;
 import {IZkOracle} from "../interfaces/IZkOracle.sol";
 import {Circuit, Config, PackedRound, Track} from "./Slots.sol";
 
-/// @dev A feed. An accepted report reads `config`, `track` and the last round, and, where the feed has peers, `peers` and
-/// `peerAnswers`; it writes `track`, the next round, and `peerAnswers`. `Slots` draws the packed words.
+/// @dev A feed. An accepted report reads and writes `track` and the word of each peer, reads `config` and the last round,
+/// and writes the next one. `Slots` draws the packed words.
 ///
 ///     slot 0   config             1   track
 ///     slot 2   heldAnswers        3   heldRest
-///     slot 4   peerAnswers        5–6 peers
+///     slot 4–5 peers              6   peerRests
 ///     slot 7   proposals          8–9 shadow
 ///     slot 10  description       11   rounds
 struct Feed {
@@ -17,9 +17,8 @@ struct Feed {
     Track track;
     uint256 heldAnswers;
     uint256 heldRest;
-    /// The peers' answers in the report of the feed's last accepted round.
-    uint256 peerAnswers;
-    bytes32[2] peers;
+    uint256[2] peers;
+    uint256 peerRests;
     IZkOracle.Proposals proposals;
     Shadow shadow;
     string description;
