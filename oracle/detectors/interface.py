@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Disclosure(StrEnum):
-    """The part of a window's result that the circuit publishes.
+    """The part of a window's result that the circuit publishes: a score for each output, or one verdict for all.
 
     Scores are linear in the weights and the features are public, so about as many published scores as there are
     weights give the weights away, hashed or not. Verdicts do not; see `docs/privacy.md`.
@@ -62,7 +62,7 @@ class Detector(Protocol):
         format: The file's format: the key by which `oracle.detectors.registry` finds its reader.
         features: The feature list: which numbers a window has, in order.
         width: n, the length of a window.
-        outputs: Scores per window.
+        outputs: Published numbers per window: scores, or one verdict.
         param_scale: p; every weight is a multiple of 2^-p.
         score_unit: The score that is shown as 1: the contract's `scoreUnit`.
         disclosure: What the circuit publishes.
@@ -134,7 +134,7 @@ class Detector(Protocol):
         ...
 
     def publishing(self, disclosure: Disclosure) -> Self:
-        """Return the same model, with the same hash, in a circuit that publishes scores, or verdicts only.
+        """Return the same model in a circuit that publishes scores, or one verdict: 1 if any score is positive, else 0.
 
         Raises:
             DataError: It can't publish that.

@@ -24,6 +24,7 @@ from oracle.proving.artifact.circuit import (
     input_lengths,
     manifest_facts,
     run_args,
+    unprotected,
 )
 from oracle.proving.artifact.keys import settle, write_json
 from oracle.proving.artifact.loading import Artifact, load
@@ -88,6 +89,11 @@ def build(
             f"have at most {encoding.SCORE_UNIT_BITS} significant bits; round it"
         )
     onnx = detector.to_onnx(batch)
+    if detector.disclosure == "verdict" and (open_to_choice := unprotected(onnx)):
+        raise ArtifactError(
+            f"detector {detector.name}: a prover could choose the answer of {open_to_choice[0]} where its two numbers "
+            "are equal. Compare twice an odd number with 0"
+        )
     arguments = run_args(detector, visibility)
     key = digest(
         manifest_facts(detector)

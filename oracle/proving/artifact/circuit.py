@@ -24,6 +24,13 @@ _TABLE_MARGIN = 8
 """Rows of 2^k that a table can't have. With one row more ezkl takes a second column, and the proof grows."""
 
 
+_BY_SIGN = frozenset(
+    {"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Sign", "Max", "Min", "ArgMax", "ArgMin", "TopK"}
+)
+"""Operators whose answer ezkl takes from the sign of a difference. ReLU and Abs are not among them: at 0 their value is
+0, whichever sign is claimed."""
+
+
 def run_args(detector: Provable, visibility: Visibility, k: int = LEAST_VERDICT_K) -> dict[str, Any]:
     """Return ezkl's run arguments.
 
@@ -89,6 +96,30 @@ def _digits(detector: Provable, k: int) -> tuple[int, int]:
     while base**legs < 1 << bits:
         legs += 1
     return base, legs
+
+
+def unprotected(onnx_file: bytes) -> list[str]:
+    """Return the nodes of a graph whose answer a prover might choose.
+
+    ezkl may accept either sign of 0. So a comparison has to be `Greater`, of a number that is twice another, and 0. The
+    other must be odd, which is seen to where the graph is written: `oracle.proving.reference.comparison`.
+    """
+    import onnx  # heavy: only a build reads graphs
+
+    graph = onnx.load_model_from_string(onnx_file).graph
+    maker = {name: node for node in graph.node for name in node.output}
+
+    def twice(name: str, kind: str) -> str:
+        node = maker.get(name)
+        same = node is not None and node.op_type == kind and len(node.input) == 2 and node.input[0] == node.input[1]
+        return node.input[0] if same and node is not None else ""
+
+    return [
+        f"{node.op_type} {node.name or node.output[0]}"
+        for node in graph.node
+        if node.op_type in _BY_SIGN
+        and not (node.op_type == "Greater" and twice(node.input[0], "Add") and twice(node.input[1], "Sub"))
+    ]
 
 
 def hashed_ends(run_args: Mapping[str, Any]) -> tuple[str, ...]:

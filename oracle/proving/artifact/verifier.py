@@ -16,7 +16,7 @@ from oracle.core.errors import ArtifactError, CompileError
 from oracle.core.formats import keccak
 from oracle.proving.srs.ceremony import CEREMONY_NEG_S_G2
 
-HARDENING_VERSION = 2
+HARDENING_VERSION = 3
 SOLC_VERSION = "0.8.20"
 CONTRACT = "Halo2Verifier"
 SOURCE_NAME = "Verifier.sol"
@@ -86,6 +86,33 @@ _FRACTION_EVALUATION = """                let instance_eval := mulmod(instance_n
                 instance_eval := mulmod(l_i_common, instance_eval, r)
 """
 
+# A selector that a circuit does not use leaves a column of zeros, whose commitment is the point at infinity. The code
+# multiplies what it has so far by zeta and adds nothing. The two factors around it are one, at 6,300 gas less.
+_NOTHING = re.compile(
+    r"mstore\(0x(?P<at>[0-9a-f]+), 0x0{64}\) // fixed_comms\[(?P<index>[0-9]+)\]\.x\n"
+    r"[ ]*mstore\(0x[0-9a-f]+, 0x0{64}\) // fixed_comms\[(?P=index)\]\.y\n"
+)
+_FOLD = """                    for
+                        {{
+                            let mptr := {first:#06x}
+                            let mptr_end := {end:#06x}
+                        }}
+                        lt(mptr_end, mptr)
+                        {{ mptr := sub(mptr, 0x40) }}
+                    {{
+                        success := ec_mul_acc(success, mload(ZETA_MPTR))
+                        success := ec_add_acc(success, mload(mptr), mload(add(mptr, 0x20)))
+                    }}
+"""
+_FOLDED = re.compile(
+    re.escape(_FOLD.format(first=0xFFFF, end=0xEEEE))
+    .replace("0xffff", "0x(?P<first>[0-9a-f]{4})")
+    .replace("0xeeee", "0x(?P<end>[0-9a-f]{4})")
+)
+_STEP_OVER = """                    success := ec_mul_acc(success, mulmod(mload(ZETA_MPTR), mload(ZETA_MPTR), R))
+                    success := ec_add_acc(success, mload({next:#06x}), mload({above:#06x}))
+"""
+
 _SIGNATURE = """function verifyProof(
         bytes calldata proof,
         uint256[] calldata instances
@@ -117,7 +144,7 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
 
     `proof.offset == 0x64`: selector (4), two heads (0x40), length word (0x20). `instances.offset` follows the proof,
     with its own length word. Any other layout was not encoded by the contract that made the call. The instances are
-    also evaluated as one fraction, which costs less gas.
+    also evaluated as one fraction, and a commitment at infinity is stepped over, which cost less gas.
 
     Args:
         source: The source, as ezkl generated it.
@@ -169,7 +196,22 @@ def harden(source: str, proof_bytes: int, header: dict[str, str]) -> str:
                 "instances in another way than this package knows, which is written for ezkl 23.0.5"
             )
         hardened = hardened.replace(old, new)
-    return hardened
+    return _without_nothing(hardened)
+
+
+def _without_nothing(source: str) -> str:
+    """Step over the first commitment at infinity that is in the middle of a fold, if there is one."""
+    nothing, fold = _NOTHING.search(source), _FOLDED.search(source)
+    if nothing is None or fold is None:
+        return source
+    at, first, end = int(nothing["at"], 16), int(fold["first"], 16), int(fold["end"], 16)
+    following = at - 0x40
+    if not (end < following and at <= first and (first - at) % 0x40 == 0):
+        return source
+    before = _FOLD.format(first=first, end=at) if first > at else ""
+    step = _STEP_OVER.format(next=following, above=following + 0x20)
+    after = _FOLD.format(first=following - 0x40, end=end) if following - 0x40 > end else ""
+    return source[: fold.start()] + before + step + after + source[fold.end() :]
 
 
 OPTIMIZER_RUNS = (1_000_000, 200)

@@ -9,8 +9,10 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from oracle.core.errors import ModelError
+from oracle.proving.artifact.circuit import unprotected
 from oracle.proving.disclosure import above, any_above, largest
 from oracle.proving.lowering.driver import lower, read_model
 from oracle.proving.lowering.program import COMPARISONS, Op, Program
@@ -18,6 +20,7 @@ from oracle.proving.reference.arithmetic import compute, product
 from oracle.proving.reference.circuit import Circuit
 from oracle.proving.reference.instantiate import instantiate
 from tests.graphs import graphs
+from tests.models import model, weights
 
 CLIP = 50
 
@@ -60,6 +63,7 @@ def test_no_compared_number_is_zero_or_one_step_from_it(
     row = st.lists(numbers, min_size=circuit.features, max_size=circuit.features)
     windows = data.draw(st.lists(row, min_size=1, max_size=4))
     signs, published = judged(circuit, windows)
+    assert unprotected(circuit.to_onnx(2)) == []
     assert all((number % 4 == 2).all() for number in signs), "so never 0, 1 or −1"
     assert published.tolist() == circuit.evaluate_exactly(windows).tolist()
     assert len(signs) == sum(step.op.kind in COMPARISONS for step in circuit.steps) >= 1
@@ -91,6 +95,15 @@ def test_each_comparison_is_exact_at_equality(kind: str) -> None:
     least = 2 if kind.endswith("OrEqual") else -2
     on_it = [number for number, (a, b) in zip(signs[0].ravel().tolist(), windows, strict=True) if 2 * a == b]
     assert set(on_it) == {least}
+
+
+@pytest.mark.parametrize("kind", ["Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Max", "Sign"])
+def test_a_graph_that_compares_by_itself_is_found(kind: str) -> None:
+    nodes = [
+        helper.make_node("Add", ["x", "x"], ["two"]),
+        helper.make_node(kind, ["two"] if kind == "Sign" else ["two", "w"], ["s"], name="mine"),
+    ]
+    assert unprotected(model(nodes, ["N", 2], [weights("w", [[0.0, 0.0]])], ["s"])) == [f"{kind} mine"]
 
 
 def test_a_salt_changes_the_graph_and_no_output() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -130,6 +131,52 @@ def test_a_proof_of_no_whole_words_is_refused() -> None:
     source = generated().replace("0x0920", "0x0921")
     with pytest.raises(ArtifactError, match="expects"):
         verifier.harden(source, 0x0921, {})
+
+
+def folding(points: list[int], first: int, end: int) -> str:
+    """Return a verifier's text with a key of these points, numbers that stand for both coordinates, and one fold."""
+    key = "".join(
+        f"                mstore({0x960 + 0x40 * at + shift:#06x}, {point:#066x}) // fixed_comms[{at}].{half}\n"
+        for at, point in enumerate(points)
+        for half, shift in (("x", 0), ("y", 0x20))
+    )
+    return key + verifier._FOLD.format(first=first, end=end) + "                    rest\n"
+
+
+def folded(source: str, points: list[int], zeta: int) -> int:
+    """Return what a text's folds make of 1, in numbers instead of points."""
+    value, memory = 1, {0x960 + 0x40 * at: point for at, point in enumerate(points)}
+    text = source[source.index("                    ") :]
+    pattern = (
+        r"let mptr := 0x(?P<first>[0-9a-f]+)\n.*?let mptr_end := 0x(?P<end>[0-9a-f]+)\n|"
+        r"ec_mul_acc\(success, mulmod\(mload\(ZETA_MPTR\), mload\(ZETA_MPTR\), R\)\)\n"
+        r".*?ec_add_acc\(success, mload\(0x(?P<next>[0-9a-f]+)\)"
+    )
+    for found in re.finditer(pattern, text, re.DOTALL):
+        if found["next"]:
+            value = value * zeta * zeta + memory[int(found["next"], 16)]
+        else:
+            for at in range(int(found["first"], 16), int(found["end"], 16), -0x40):
+                value = value * zeta + memory[at]
+    return value
+
+
+@pytest.mark.parametrize("nothing", range(6))
+@pytest.mark.parametrize("end", [0x920, 0x9A0])
+def test_a_commitment_at_infinity_is_stepped_over(nothing: int, end: int) -> None:
+    points = [3, 5, 7, 11, 13, 17]
+    points[nothing] = 0
+    source = folding(points, 0x960 + 0x40 * 5, end)
+    stepped = verifier._without_nothing(source)
+    assert folded(stepped, points, 1_000) == folded(source, points, 1_000)
+    last = (end + 0x40 - 0x960) // 0x40
+    assert (stepped != source) is (nothing > last), "the last of a fold, and one outside of it, stay"
+    assert stepped.endswith("rest\n") and stepped.count("fixed_comms") == 12
+
+
+def test_a_key_without_a_commitment_at_infinity_is_left_alone() -> None:
+    source = folding([3, 5, 7], 0x960 + 0x40 * 2, 0x920)
+    assert verifier._without_nothing(source) == source
 
 
 def test_the_ceremony_is_recognised_in_source() -> None:
