@@ -9,7 +9,7 @@ import numpy as np
 
 from oracle.core import encoding
 from oracle.detectors.evaluation.prepared import Prepared
-from oracle.detectors.evaluation.replay import Judge, replay
+from oracle.detectors.evaluation.replay import Judge, hopeless, replay
 from oracle.detectors.interface import Explanation
 
 
@@ -53,8 +53,8 @@ def matching_cap(prepared: Prepared, holds: int) -> StaticCap:
     moves = np.array(prepared.history.moves)
     while low < high:
         middle = (low + high) // 2
-        objections = (np.abs(moves) > middle).tolist()
-        if replay(Judge(StaticCap(middle), prepared.feed), prepared, objections).holds() <= holds:
+        judge, objections = Judge(StaticCap(middle), prepared.feed), np.abs(moves) > middle
+        if not hopeless(prepared, objections, holds) and replay(judge, prepared, objections.tolist()).holds() <= holds:
             high = middle
         else:
             low = middle + 1

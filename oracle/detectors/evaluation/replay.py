@@ -22,7 +22,7 @@ from oracle.detectors.evaluation.prepared import WARM_UP, Prepared
 from oracle.detectors.evaluation.settings import FeedSettings, Tick
 from oracle.detectors.interface import Explanation
 
-__all__ = ["HOLDS", "Graded", "Judge", "Replay", "ReplayStep", "Scoring", "replay", "whys"]
+__all__ = ["HOLDS", "Graded", "Judge", "Replay", "ReplayStep", "Scoring", "hopeless", "replay", "whys"]
 
 Window = tuple[int, ...]
 
@@ -276,6 +276,19 @@ class Replay:
         return sum(
             step.held and number not in self.excused for number, step in self.steps.items() if number >= self.begin
         )
+
+
+def hopeless(prepared: Prepared, objections: np.ndarray, holds: int) -> bool:
+    """Return True if a replay could only have more false holds than this: then it need not be played.
+
+    A hold ends within the bound of patience, and a ring of moves later nothing but the variance remembers it. So each
+    hold explains few windows that are objected to as if all before had been accepted.
+    """
+    history = prepared.history
+    counted = np.flatnonzero(objections[history.number(prepared.begin) :]) + history.number(prepared.begin)
+    explained = gate.PATIENCE * (prepared.feed.policy.confirmations + 1) + 2 * encoding.RING_SIZE
+    false = sum(history.indices[number] not in prepared.bad for number in counted.tolist())
+    return false > explained * (holds + 1)
 
 
 def replay(judge: Judge, prepared: Prepared, objections: Sequence[bool] | None = None) -> Replay:

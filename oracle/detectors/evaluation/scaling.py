@@ -12,7 +12,7 @@ import numpy as np
 from oracle.core.encoding import Feature, calm_window
 from oracle.detectors.evaluation.outcomes import Trials, first_holds
 from oracle.detectors.evaluation.prepared import Prepared
-from oracle.detectors.evaluation.replay import Graded, Judge, Replay, Scoring, replay
+from oracle.detectors.evaluation.replay import Graded, Judge, Replay, Scoring, hopeless, replay
 from oracle.detectors.evaluation.results import PER, CurvePoint
 from oracle.detectors.evaluation.trials import Lie
 from oracle.detectors.interface import Detector, Disclosure, Explanation
@@ -89,7 +89,8 @@ def _of_scores(detector: Scoring, windows: np.ndarray) -> np.ndarray:
     if getattr(detector, "disclosure", None) is Disclosure.VERDICT:
         detector = cast(Detector, detector).publishing(Disclosure.SCORE)
     scores = np.asarray(detector.score_many(windows)).reshape(len(windows), -1)
-    return 1 + scores.max(axis=1).astype(np.float64) / float(detector.score_unit)
+    found: np.ndarray = 1 + scores.max(axis=1).astype(np.float64) / float(detector.score_unit)
+    return found
 
 
 def _severity(part: Explanation) -> float:
@@ -107,8 +108,8 @@ def scaled_to(detector: Scoring, prepared: Prepared, holds: int) -> ScaledDetect
     low, high = _LEAST_FACTOR, _MOST_FACTOR
     while high / low > 1 + _FACTOR_STEP:
         middle = math.sqrt(low * high)
-        judge = Judge(ScaledDetector(detector, middle), prepared.feed)
-        if replay(judge, prepared, (plain > middle).tolist()).holds() <= holds:
+        judge, objections = Judge(ScaledDetector(detector, middle), prepared.feed), plain > middle
+        if not hopeless(prepared, objections, holds) and replay(judge, prepared, objections.tolist()).holds() <= holds:
             high = middle
         else:
             low = middle
