@@ -77,7 +77,7 @@ def witnessed(engine: EngineProcess, folder: Path, model: Detector, windows: Seq
     _, settings, k = fitted(model, Visibility.PRIVATE, generate)
     settings["run_args"]["logrows"] = k
     Path(files["settings"]).write_text(json.dumps(settings))
-    engine.call("compile_circuit", **files)
+    engine.call("compile_circuit", model=files["model"], settings=files["settings"], circuit=files["circuit"])
     return [engine.call("witness", circuit=files["circuit"], inputs=list(each))["outputs"][0] for each in windows]
 
 
