@@ -221,7 +221,7 @@ def evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt
         detectors += trained(series, of, settings.seed, told)
         if settings.baselines:
             detectors += scored(of, settings.seed, learnt)
-    full = [detector for detector in detectors if detector.name in THOROUGH]
+    full = [baselines.scalable(detector) for detector in detectors if detector.name in THOROUGH]
     rest = [baselines.scalable(detector) for detector in detectors if detector.name not in THOROUGH]
     sized = spikes(series.sizes)
     every = (*sized, *(fault for fault in standard() if fault.group != SPIKE))

@@ -19,11 +19,12 @@ from oracle.core.errors import ToolMissing
 from oracle.detectors.evaluation.replay import Scoring
 from oracle.detectors.interface import Explanation
 from oracle.detectors.kinds.imported import ImportedDetector
+from oracle.detectors.kinds.quadratic import QuadraticModel
 
 __all__ = [
     "BASELINES",
     "Baseline",
-    "Proportional",
+    "Measured",
     "Score",
     "graded",
     "in_units",
@@ -78,55 +79,66 @@ class Baseline:
         return (Explanation("score", value - 1, {}, value, 1.0, "the score, in parts of its limit"),)
 
 
-@dataclass(frozen=True)
-class Proportional:
-    """The package's autoencoder, with the measure that its limit has: error over what it allows.
+Severity = Callable[[np.ndarray], np.ndarray]
+"""Windows in integers, to how near each is to the limit: 1 is the limit."""
 
-    Attributes:
-        inner: The detector.
-    """
 
-    inner: ImportedDetector
+class Measured:
+    """A detector with a measure of its own of how near a window is to the limit, remembered for single windows."""
 
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        return self.inner.features
-
-    @property
-    def score_unit(self) -> int:
-        return self.inner.score_unit
-
-    def severity_many(self, windows: np.ndarray) -> np.ndarray:
-        """Return the error of each window, in parts of its limit."""
-        told, table = self.inner.training, np.asarray(windows, dtype=np.float64) / 2**self.inner.input_scale
-        share = float(told["factor"]) * (1 - float(told["guard"])) / (1_000 / 2**self.inner.input_scale)
-        allowed = share * table[:, -1] * (1 + (table[:, 1:-1] ** 2).sum(axis=1))
-        scores = self.inner.score_many(windows)[:, 0].astype(np.float64) / self.score_unit
-        found: np.ndarray = 1 + scores / allowed
-        return found
+    def __init__(self, inner: Scoring, severity: Severity) -> None:
+        self._inner = inner
+        self.severity_many = severity
+        self._known: dict[tuple[int, ...], Explanation] = {}
+        self.name, self.features, self.score_unit = inner.name, inner.features, inner.score_unit
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-        """Return the network's scores."""
-        return self.inner.score_many(windows)
+        """Return the detector's scores."""
+        return self._inner.score_many(windows)
 
     def score_int(self, features: Sequence[int]) -> tuple[int, ...]:
-        """Return the network's score of one window."""
-        return self.inner.score_int(features)
+        """Return the detector's scores of one window."""
+        return self._inner.score_int(features)
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
-        """Return the network's explanation."""
-        return self.inner.explain(features)
+        """Return the severity."""
+        window = tuple(features)
+        if window not in self._known:
+            value = float(self.severity_many(np.array([window]))[0])
+            self._known[window] = Explanation("severity", value - 1, {}, value, 1.0, "in parts of the limits")
+        return (self._known[window],)
 
 
 def scalable(detector: Scoring) -> Scoring:
-    """Return a detector whose severity is in proportion to its limits, so that scaling is fair to it."""
+    """Return a detector whose severity is in proportion to its limits, so that scaling is fair to it, and fast."""
     if isinstance(detector, ImportedDetector) and "guard" in detector.training:
-        return Proportional(detector)
+        return Measured(detector, lambda windows: _autoencoder_severity(detector, windows))
+    if isinstance(detector, QuadraticModel):
+        return Measured(detector, lambda windows: _quadratic_severity(detector, windows))
+    if hasattr(detector, "severity_many"):
+        graded_: Severity = detector.severity_many
+        return Measured(detector, graded_)
     return detector
+
+
+def _autoencoder_severity(detector: ImportedDetector, windows: np.ndarray) -> np.ndarray:
+    """Return the squared error of each window, in parts of what is allowed after such a past."""
+    told, table = detector.training, np.asarray(windows, dtype=np.float64) / 2**detector.input_scale
+    share = float(told["factor"]) * (1 - float(told["guard"])) / (1_000 / 2**detector.input_scale)
+    allowed = share * table[:, -1] * (1 + (table[:, 1:-1] ** 2).sum(axis=1))
+    scores = detector.score_many(windows)[:, 0].astype(np.float64) / detector.score_unit
+    found: np.ndarray = 1 + scores / allowed
+    return found
+
+
+def _quadratic_severity(model: QuadraticModel, windows: np.ndarray) -> np.ndarray:
+    """Return the square of the move, or of the sum of all moves, in parts of its limit."""
+    table = np.asarray(windows, dtype=np.float64)
+    squares, gap, one = table[:, 1:-1] ** 2, table[:, -1], 2.0**model.param_scale
+    spike = gap * (model.floor + squares @ np.array(model.past, dtype=np.float64)) / one
+    drift = gap * (model.drift_floor + model.drift_past * squares.sum(axis=1)) / one
+    found: np.ndarray = np.maximum(table[:, 0] ** 2 / spike, table[:, :-1].sum(axis=1) ** 2 / drift)
+    return found
 
 
 def kept_features(peers: int) -> tuple[Feature, ...]:

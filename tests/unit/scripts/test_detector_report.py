@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from oracle.detectors.kinds.quadratic import QuadraticModel
 from scripts import detector_report
-from scripts.report_baselines import BASELINES, graded, kept_features
+from scripts.report_baselines import BASELINES, graded, kept_features, scalable
 from scripts.report_networks import FEATURES, Networks, OfSeries, learn_all
 from scripts.report_series import SERIES, ReportedSeries
 from scripts.report_tables import BEGIN, END
@@ -159,3 +160,15 @@ def test_half_space_trees_are_those_of_river() -> None:
 
 def test_the_features_of_baselines_are_the_hubs() -> None:
     assert len(kept_features(0)) == 15 and len(kept_features(2)) == 17
+
+
+def test_a_measure_of_its_own_objects_where_the_detector_does() -> None:
+    model = QuadraticModel.default()
+    rng = np.random.default_rng(3)
+    asked = np.clip(rng.standard_t(3, (500, len(model.features))) * 1_000, -30_000, 30_000).astype(np.int64)
+    asked[:, 0] = np.clip(asked[:, 0] * 8, -30_000, 30_000)
+    asked[:, -1] = rng.integers(1_000, 5_000, 500)
+    scaled = scalable(model)
+    severities = np.array([scaled.explain(tuple(row))[0].measured for row in asked.tolist()])
+    objects = (model.score_many(asked) > 0).any(axis=1)
+    assert 20 < objects.sum() < 480 and ((severities > 1) == objects).all()
