@@ -62,7 +62,7 @@ class TrainingDataConfig(Section):
         peers: Names of the series that are this one's peers.
         peer_columns: Peers in the same file: the header of their values, by their names. They are of the same kind and
             have the same decimals.
-        peer_max_age: The age in seconds beyond which a peer's answer counts as missing. None: the peer's heartbeat.
+        peer_max_age: The age in seconds beyond which a peer's answer counts as missing. None: 1.5 of its heartbeats.
         reference: True if the model does not learn from this series: it is only a peer of others.
         bad: Stretches that are known to be wrong: nothing is learnt from them, and holds in them are not counted.
         kind: As in `FeedConfig`.

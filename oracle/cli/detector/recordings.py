@@ -47,7 +47,7 @@ _OPTIONS = (
     click.option(
         "--peer-max-age",
         type=click.IntRange(min=0),
-        help="Age in seconds beyond which a peer's answer counts as missing (default: the median distance of its own).",
+        help="Age in seconds beyond which a peer's answer counts as missing (default: 1.5 of its median distances).",
     ),
     click.option(
         "--bad",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
-from oracle.detectors.training.reports import last_places, median_gap
+from oracle.detectors.training.reports import last_places, median_gap, oldest_answer
 from oracle.sources.packaged.series import SERIES, load_series
 from oracle.sources.recordings import read_table
 
@@ -125,8 +125,8 @@ def with_peer(
         kind: As in `PeerSeries`.
         decimals: Likewise.
         sigma: Likewise.
-        max_age: The age in seconds beyond which the peer's answer counts as missing; None: the median time between two
-            of its answers.
+        max_age: The age in seconds beyond which the peer's answer counts as missing; None: one and a half times the
+            median time between two of its answers.
 
     Raises:
         DataError: The peer has several columns of values, or no answer in the recording's time.
@@ -136,7 +136,7 @@ def with_peer(
     (column,) = other.venues.values()
     said = [(time, value) for time, value in zip(other.times, column, strict=True) if value is not None]
     times = [time for time, _ in said]
-    places = last_places(recording.times, times, median_gap(times) if max_age is None else max_age)
+    places = last_places(recording.times, times, oldest_answer(median_gap(times)) if max_age is None else max_age)
     values = tuple(None if place is None else said[place][1] for place in places)
     if not any(value is not None for value in values):
         raise DataError(f"{recording.name}: the peer {other.name} has no answer in its time, or only too old ones")

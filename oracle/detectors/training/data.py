@@ -15,7 +15,15 @@ from oracle.config import TrainingDataConfig
 from oracle.core import encoding
 from oracle.core.errors import DataError
 from oracle.core.types import Kind
-from oracle.detectors.training.reports import ReportedPeer, Reports, Terms, heartbeat_of, last_places, sigma_of
+from oracle.detectors.training.reports import (
+    ReportedPeer,
+    Reports,
+    Terms,
+    heartbeat_of,
+    last_places,
+    oldest_answer,
+    sigma_of,
+)
 from oracle.sources.recordings import RecordedTable, read_table
 
 LEAST_ROWS = 600
@@ -217,13 +225,13 @@ def beside(reports: Reports, peers: Sequence[tuple[TrainingData, Terms]], max_ag
     Args:
         reports: The reports.
         peers: Each peer with its own sigma and heartbeat.
-        max_age: The age in seconds beyond which an answer counts as missing; None: one heartbeat of the peer.
+        max_age: The age in seconds beyond which an answer counts as missing; None: see `oldest_answer`.
     """
     found = []
     for data, terms in peers:
         told = data.told or data.reports
         good = told.good()
-        oldest = terms.heartbeat if max_age is None else max_age
+        oldest = oldest_answer(terms.heartbeat) if max_age is None else max_age
         places = last_places(reports.times, [told.times[at] for at in good], oldest)
         answers = tuple(None if place is None else told.answers[good[place]] for place in places)
         found.append(ReportedPeer(data.name, told.kind, told.decimals, terms.sigma, answers, oldest))

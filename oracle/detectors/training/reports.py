@@ -121,6 +121,14 @@ def median_gap(times: Sequence[int]) -> int:
     return max(1, round(statistics.median(after - before for before, after in pairwise(times)))) if times[1:] else 1
 
 
+def oldest_answer(heartbeat: int) -> int:
+    """Return the age beyond which a peer's answer counts as missing, if nothing is said: one and a half heartbeats.
+
+    Reports that are due by the heartbeat are mined a little later, so one heartbeat would lose the last of each.
+    """
+    return heartbeat * 3 // 2
+
+
 def last_places(times: Sequence[int], others: Sequence[int], max_age: int) -> list[int | None]:
     """Return, for each time, the index of the last of other times at or before it; None if that is too long ago.
 

@@ -39,7 +39,7 @@ def test_a_peers_answer_is_its_last_one_unless_that_is_too_old() -> None:
     peer = series("eth", (150, "7"), (200, "8"), (211, None), (250, "9"))
     told = [None if value is None else int(value) for value in with_peer(feed, peer, max_age=100).peers[0].values]
     assert told == [None, 8, 8, 9, None]
-    # By default it may be as old as half of its answers are apart: 50 seconds.
+    # By default it may be half as old again as its answers are apart: 75 seconds.
     found = with_peer(feed, peer)
     assert [value is None for value in found.peers[0].values] == [True, False, False, False, True]
     assert found.notes == ("peer eth: it has no answer, or one that is too old, in 2 of 5 rows",)
