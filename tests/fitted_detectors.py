@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from oracle.core.types import Kind
@@ -16,7 +19,8 @@ from oracle.detectors.trainers.cap import Cap
 from oracle.detectors.trainers.cross_source import CrossSource
 from oracle.detectors.trainers.imported import Imported
 from oracle.detectors.trainers.mahalanobis import Mahalanobis
-from oracle.detectors.training.reports import Reports, Terms, features_of, sigma_of, windows
+from oracle.detectors.trainers.peers import Peers
+from oracle.detectors.training.reports import ReportedPeer, Reports, Terms, features_of, sigma_of, windows
 from oracle.proving.imported import at_scales
 from tests.recordings import walk
 
@@ -37,12 +41,21 @@ def reports(sources: int = 1) -> Reports:
     )
 
 
+def peer(number: int) -> ReportedPeer:
+    """Return a peer of the walk, which moves along with it, and has a will of its own."""
+    draw, moved, found = random.Random(number), reports().answers, [10**11]
+    for before, after in pairwise(moved):
+        found.append(round(found[-1] * (after / before) * (1 + draw.gauss(0, 0.0008))))
+    told = Reports(Kind.RELATIVE, 8, reports().times, tuple(found))
+    return ReportedPeer(f"peer-{number}", Kind.RELATIVE, 8, sigma_of(told, 900, 60), tuple(found), 60)
+
+
 @cache
-def lesson(sources: int = 1) -> Lesson:
-    found = reports(sources)
+def lesson(sources: int = 1, peers: int = 0) -> Lesson:
+    found = replace(reports(sources), peers=tuple(peer(number) for number in range(peers)))
     terms = Terms(sigma_of(found, 900, 60), 60)
     seen = windows(found, terms)
-    series = LessonSeries("walk", found.kind, terms.sigma, 60, 0, sources, slice(0, 900), slice(0, 1_200))
+    series = LessonSeries("walk", found.kind, terms.sigma, 60, peers, sources, slice(0, 900), slice(0, 1_200))
     return Lesson(seen[:900], seen[:1_200], features_of(found), Fraction(20, 10_000), 1, (series,))
 
 
@@ -65,6 +78,9 @@ def network(inputs: int = 4) -> bytes:
 
 
 TRAINERS: dict[str, Any] = {
+    "peers": Peers(),
+    "peers-two": Peers(near=4, drift=True),
+    "peers-none": Peers(near=1, spread=True),
     "cap": Cap(),
     "cap-static": Cap(gap_scaled=False),
     "arch": Arch(),
@@ -78,8 +94,13 @@ TRAINERS: dict[str, Any] = {
 
 @cache
 def fitted(kind: str) -> Detector:
-    found: Detector = TRAINERS[kind].fit(kind, lesson(3 if kind == "cross-source" else 1))
+    found: Detector = TRAINERS[kind].fit(kind, lesson_of(kind))
     return found
+
+
+def lesson_of(kind: str) -> Lesson:
+    """Return the lesson that a kind of detector is fitted to."""
+    return lesson(3 if kind in ("cross-source", "peers-none") else 1, {"peers": 1, "peers-two": 2}.get(kind, 0))
 
 
 def load(text: str, disclosure: Disclosure) -> Detector:

@@ -99,7 +99,7 @@ def _model_at(param_scale: int, name: str, features: Sequence[Feature], numbers:
     squares' weights are a thousandth of theirs, and the variance's is as it is; without the gap, all are a thousand
     times as large.
     """
-    values = [feature for feature in features if feature is not Feature.GAP]
+    values: list[Feature] = [feature for feature in features if feature is not Feature.GAP]
     at, weights = values.index, _Weights(param_scale)
     move, past, variance = at(Feature.MOVE), at(PAST[0]), at(Feature.VARIANCE)
     allowed = []

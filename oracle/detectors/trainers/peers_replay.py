@@ -133,12 +133,14 @@ def threshold(series: Sequence[Columns], severity: Severity, allowed: int) -> tu
     def holds(above: float) -> int:
         return sum(held(data, each, severity, above) for data, each in zip(series, plain, strict=True))
 
-    least, found = float(ordered[0]) * MARGIN, 0
-    always = holds(least)
-    for given_up in range(1, min(allowed + 1, len(ordered))):
-        next_one = float(ordered[given_up]) * MARGIN
-        count = holds(next_one) - always
-        if count > allowed:
-            break
-        least, found = next_one, count
-    return least, found
+    # As many windows are held as are over the threshold, or more: a hold has followers.
+    always = holds(float(ordered[0]) * MARGIN)
+    low, high, found = 0, min(allowed + 1, len(ordered)), 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        count = holds(float(ordered[middle]) * MARGIN) - always
+        if count <= allowed:
+            low, found = middle, count
+        else:
+            high = middle
+    return float(ordered[low]) * MARGIN, found

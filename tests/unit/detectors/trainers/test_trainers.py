@@ -18,7 +18,7 @@ from oracle.detectors.trainers.imported import Imported
 from oracle.detectors.trainers.windows import cut
 from oracle.proving.imported import at_scales
 from tests.detector_conformance import changed, check_detector
-from tests.fitted_detectors import TRAINERS, fitted, lesson, load, network
+from tests.fitted_detectors import TRAINERS, fitted, lesson, lesson_of, load, network
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
@@ -32,16 +32,16 @@ def test_conformance_of_the_default_model() -> None:
 
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_a_fitted_detector_keeps_the_budget_where_it_was_set(kind: str) -> None:
-    learnt, detector = lesson(3 if kind == "cross-source" else 1), fitted(kind)
+    learnt, detector = lesson_of(kind), fitted(kind)
     windows = cut(learnt.calibrate, learnt.features, detector.features)
     objecting = sum(max(scores) > 0 for scores in detector.score_many(windows).tolist())
     assert objecting <= len(windows) * learnt.budget
     assert objecting > 0, "a model that never objects has been given limits that are too wide"
 
 
-@pytest.mark.parametrize("kind", ["arch", "mahalanobis", "autoencoder"])
+@pytest.mark.parametrize("kind", ["peers", "arch", "mahalanobis", "autoencoder"])
 def test_the_same_lesson_gives_the_same_bytes(kind: str) -> None:
-    assert TRAINERS[kind].fit(kind, lesson()).to_json() == fitted(kind).to_json()
+    assert TRAINERS[kind].fit(kind, lesson_of(kind)).to_json() == fitted(kind).to_json()
 
 
 def test_one_jump_does_not_make_arch_window_lenient() -> None:
