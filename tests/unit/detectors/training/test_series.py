@@ -13,11 +13,11 @@ from oracle.app.training import read_data
 from oracle.config import TrainingDataConfig, journal_at, load_training
 from oracle.core.encoding import Feature
 from oracle.core.stages import Decided, Observed
+from oracle.detectors.training import run as training
 from oracle.detectors.training.data import beside, read_file
 from oracle.detectors.training.reports import FEATURES, Terms
-from oracle.detectors.training.run import learnt, lesson_of
 from oracle.feeds.journal import Journal
-from tests.fitted_detectors import TRAINERS, fitted, lesson
+from tests.fitted_detectors import TRAINERS, fitted, lesson_of
 from tests.training import Run, files, refused
 from tests.unit.feeds.journal.test_journal import FEED_ID, PEER_ID, way
 
@@ -113,7 +113,10 @@ def test_a_column_of_the_file_is_a_peer_as_a_file_of_its_own_is(run: Run) -> Non
         '[data]\nfile = "wide.csv"\npeer_columns = { two = "close_two" }\n[detector]\nname = "mine"\n'
     )
     wide = load_training(Path("train.toml"))
-    lessons = [lesson_of(config, learnt(config, [read_file(each) for each in config.data])) for config in (apart, wide)]
+    lessons = [
+        training.lesson_of(config, training.learnt(config, [read_file(each) for each in config.data]))
+        for config in (apart, wide)
+    ]
     assert lessons[0].fit == lessons[1].fit and lessons[0].calibrate == lessons[1].calibrate
     (series,) = lessons[1].series
     assert (series.peers, series.sources, len(series.calibrate.indices(10**6))) == (1, 1, 3)
@@ -212,7 +215,7 @@ def test_a_salt_is_never_told(run: Run) -> None:
 @pytest.mark.parametrize("kind", sorted(TRAINERS))
 def test_every_type_of_model_takes_the_salt_of_its_lesson(kind: str) -> None:
     """Two trainings on the same data give models that nobody can tell to be the same by their hashes."""
-    given = lesson(3 if kind == "cross-source" else 1)
+    given = lesson_of(kind)
     salted, public = TRAINERS[kind].fit(kind, replace(given, salt=bytes(range(16)))), fitted(kind)
     documents = [json.loads(each.to_json()) for each in (salted, public)]
     assert [document.pop("salt") for document in documents] == ["000102030405060708090a0b0c0d0e0f", ""]
