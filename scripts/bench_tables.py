@@ -312,6 +312,12 @@ def worth_even(report: Report) -> str:
     return rows_of(columns, [worthwhile.even(report)])
 
 
+def worth_recall(report: Report) -> str:
+    """Return the table of what kinds of models see, from the detector report."""
+    columns = {"series and spike": "---"} | dict.fromkeys(("a cap", *worthwhile.RECALLED), "--:")
+    return rows_of(columns, _required(worthwhile.recalls(report["detectors"])))
+
+
 def _required(rows: list[list[str]]) -> list[list[str]]:
     if not rows:
         raise KeyError("submit-*-q1")
@@ -335,6 +341,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
         worth,
         worth_whole,
         worth_even,
+        worth_recall,
         private_claims,
     )
 }
@@ -379,11 +386,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--table", action="append", default=[], choices=TABLES, help="write only this one; may be repeated"
     )
+    parser.add_argument("--detectors", type=Path, help="the detector report's summary.json, for the table worth_recall")
     parser.add_argument("report", type=Path, help="the figures: build/bench.json")
     parser.add_argument("documents", type=Path, nargs="+", help="the documents to write into")
     given = parser.parse_args(arguments)
     try:
         report = json.loads(given.report.read_text(encoding="utf-8"))
+        if given.detectors is not None:
+            report["detectors"] = json.loads(given.detectors.read_text(encoding="utf-8"))
         for document in given.documents:
             text = document.read_text(encoding="utf-8")
             document.write_text(fill(text, report, str(document), given.table), encoding="utf-8")

@@ -19,6 +19,19 @@ TITLES = {
 
 _MISSING = "–"
 
+SPIKES = {
+    "sp500": "3",
+    "nasdaq": "3",
+    "eth-rounds": "2",
+    "btc-rounds": "2",
+    "eurusd-1h": "0.75",
+    "btc-1min": "0.75",
+}
+"""Series of the detector report that have a peer, each with a spike's size in percent."""
+
+RECALLED = ("peers", "autoencoder", "trees", "network")
+"""Detectors of the report, by their names there."""
+
 
 def judges(report: Report) -> list[str]:
     """Return the models whose submissions a report has, in the order of `JUDGES`."""
@@ -56,6 +69,29 @@ def without(report: Report) -> dict[str, list[str]]:
         groth16 = beside.get(f"groth16-{name}", {}).get("gas")
         found[title(judge)] = [_MISSING if each is None else f"{each:,}" for each in (contract, groth16)]
     return found
+
+
+def recalls(summary: Report) -> list[list[str]]:
+    """Return a row for each series of the detector report: recall of a spike by a cap and by each kind of model.
+
+    Args:
+        summary: The report's `summary.json`. All are scaled to hold as few honest answers.
+    """
+    found = []
+    for series, size in SPIKES.items():
+        if series not in summary:
+            continue
+        of = summary[series]
+        shares = [_spike(of, "peers", size, "cap_recall"), *(_spike(of, name, size) for name in RECALLED)]
+        found.append(
+            [f"`{series}`, {size} %", *(_MISSING if share is None else f"{100 * share:.0f} %" for share in shares)]
+        )
+    return found
+
+
+def _spike(of: Report, name: str, size: str, key: str = "recall") -> float | None:
+    share: float | None = of.get(name, {}).get(key, {}).get("spike", {}).get(size)
+    return share
 
 
 def even(report: Report) -> list[str]:

@@ -17,9 +17,13 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     estimates.compare(report)
     document, source = tmp_path / "doc.md", tmp_path / "bench.json"
     source.write_text(json.dumps(report))
+    summary = tmp_path / "summary.json"
+    seen = {"recall": {"spike": {"3": 0.66}}, "cap_recall": {"spike": {"3": 0.014}}}
+    summary.write_text(json.dumps({"sp500": {"peers": seen, "trees": {"recall": {"spike": {"3": 0.7}}}}}))
+    arguments = ["--detectors", str(summary), str(source), str(document)]
     marked = "".join(f"<!-- bench:{name} -->\nold\n<!-- /bench:{name} -->\n\n" for name in bench_tables.TABLES)
     document.write_text(f"# Title\n\n{marked}The end.\n")
-    assert bench_tables.main([str(source), str(document)]) == 0
+    assert bench_tables.main(arguments) == 0
     text = document.read_text()
     assert "old" not in text and text.startswith("# Title\n\n") and text.endswith("The end.\n")
     proving = text.split("<!-- bench:proving -->\n")[1].split("\n<!-- /")[0].splitlines()
@@ -49,6 +53,7 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "| storage written | 27,900 | 27,900 |" in text and "| **75,000** | **75,000** |" in text
     refused = "| `ezkl-default-peers` | 2 | too large for n 2 |\n| `ezkl-default-peers` | 2 | taken: `input_scale = 13`"
     assert refused in text
+    assert "| `sp500`, 3 % | 1 % | 66 % | – | 70 % | – |" in text
     # The check's price, then the whole submission's.
     assert "| 20 boosted trees of depth 3, public | – | – | – | 18,750 | 3,450 | – |" in text
     assert "| the default, 6 weights, one peer, private | 600,000 | – | 37,500 | – | 900 | 280,000 |" in text
@@ -58,7 +63,7 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "| `claim-credit` | 18 | 18 | 11 | 0.500 s | 2.25 s | 700,000 | 600,000 | 3,000 B | 70 MB |" in text
     assert "ARGS=\"--cases 'claim-*' --repeat 3\"" in text
     # A second run changes nothing.
-    assert bench_tables.main([str(source), str(document)]) == 0 and document.read_text() == text
+    assert bench_tables.main(arguments) == 0 and document.read_text() == text
     # Only one table, from another run.
     marked = "<!-- bench:{0} -->\nold {0}\n<!-- /bench:{0} -->\n"
     document.write_text(marked.format("proving") + marked.format("private_claims"))
@@ -72,6 +77,8 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     ):
         with pytest.raises(bench_tables.TablesError, match=why):
             bench_tables.fill(wrong, report)
+    assert bench_tables.main([str(source), str(document)]) == 2
+    assert "error: the report lacks 'detectors'" in capsys.readouterr().err
     del report["estimator"]
     source.write_text(json.dumps(report))
     assert bench_tables.main([str(source), str(document)]) == 2
