@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oracle.core.errors import DataError
-from oracle.demo.options import DemoOptions
+from oracle.demo.options import PEERS, DemoOptions
 from oracle.sources.faults import Injection, inject
 from oracle.sources.interface import Reading
 from oracle.sources.packaged.series import load_series
@@ -56,6 +56,19 @@ def _series(name: str, start: dt.date, ticks: int) -> tuple[Reading, ...]:
     if len(found) < ticks:
         raise DataError(f"{name} has {len(found)} recorded days from {start} on, fewer than --ticks {ticks}")
     return found
+
+
+def follows_a_fault(marked: Mapping[tuple[str, int], object], feed: str, moment: int, level: int) -> bool:
+    """Return True if a true value was judged against a fault: one that is the feed's level, or a peer's answer.
+
+    Args:
+        marked: The faulty ticks, by feed and time.
+        feed: The feed.
+        moment: The time of the value.
+        level: The time of the feed's last accepted value.
+    """
+    judged_by = [(feed, level), *((peer, time) for peer in PEERS.get(feed, ()) for time in (moment, level))]
+    return any(each in marked for each in judged_by)
 
 
 def marked_ticks(played: Sequence[Act]) -> dict[tuple[str, int], tuple[int, Injection]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,9 @@ from rich.table import Table
 from oracle.core import encoding
 from oracle.core.stages import Confirmed, Observed
 from oracle.core.types import Outcome
+from oracle.demo.acts import Act, follows_a_fault, marked_ticks
 from oracle.demo.options import DECIMALS
-from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.interface import Detector, Disclosure
 from oracle.feeds.interface import ReportListener
 from oracle.sources.faults import Injection
 
@@ -43,13 +45,22 @@ class LiveBoard(ReportListener):
 
     SHOWN = 16
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, played: Sequence[Act], detector: Detector) -> None:
+        """Begin with nothing shown.
+
+        Args:
+            console: Where the table is drawn.
+            played: What will be played, with its faults.
+            detector: The model, publishing what its proofs do.
+        """
         self._console = console
-        self._total = total
+        self._total = sum(len(readings) for act in played for readings in act.readings.values())
+        self._marked = marked_ticks(played)
+        self._levels: dict[str, int] = {}
         self._rows: deque[tuple[str, ...]] = deque(maxlen=self.SHOWN)
         self._injected: dict[str, Injection] = {}
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._unit = QuadraticModel.default().score_unit
+        self._unit = detector.score_unit if detector.disclosure is Disclosure.SCORE else None
         self.played: list[PlayedObservation] = []
 
     def __enter__(self) -> LiveBoard:
@@ -85,12 +96,16 @@ class LiveBoard(ReportListener):
         if fault is not None:
             verdict += f" [dim]fault: {fault.kind}[/]" if held else f" [red]missed fault: {fault.kind}[/]"
         elif held:
-            verdict += " [red]false hold[/]"
+            feed, time = played.observed.feed, played.observed.observed_at
+            after = follows_a_fault(self._marked, feed, time, self._levels.get(feed, 0))
+            verdict += " [dim]true, after a fault[/]" if after else " [red]false hold[/]"
+        if not held:
+            self._levels[played.observed.feed] = played.observed.observed_at
         row = (
             played.observed.feed,
             f"{dt.datetime.fromtimestamp(played.observed.observed_at, dt.UTC):%Y-%m-%d}",
             f"{encoding.decimal_from_answer(played.observed.answer, DECIMALS):.2f}",
-            f"{max(played.scores) / self._unit:+.2f}",
+            "" if self._unit is None else f"{max(played.scores) / self._unit:+.2f}",
             verdict,
             f"{played.prove_seconds:.2f} s",
             f"{played.gas:,}",

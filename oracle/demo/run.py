@@ -7,7 +7,8 @@ import contextlib
 import datetime as dt
 import json
 import shutil
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,11 @@ from oracle.core import encoding
 from oracle.core.stages import Decided, Observed
 from oracle.demo.acts import Act, acts
 from oracle.demo.board import LiveBoard
-from oracle.demo.options import DECIMALS, HEARTBEAT, DemoOptions, configuration
+from oracle.demo.model import SINCE, UNTIL, DemoModel, train
+from oracle.demo.options import BLOCK_DELAY, DECIMALS, HEARTBEAT, DemoOptions, configuration
 from oracle.demo.plot import plot
 from oracle.demo.summary import disagreements, summarise
-
-BLOCK_DELAY = 2
-"""Seconds of recorded time from an observation to the first block that can take it."""
+from oracle.detectors.interface import Disclosure
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,25 @@ async def run(options: DemoOptions, console: Console) -> Performance:
     played_acts = acts(options)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    began = time.perf_counter()
+    model = train(options, out)
+    learnt = f"{model.days:,} days of {SINCE.year} to {UNTIL.year}, the S&P 500 and the NASDAQ as each other's peer"
+    console.print(f"model: trained in {time.perf_counter() - began:.1f} s on {learnt}", highlight=False)
     series = [readings for act in played_acts for readings in act.readings.values()]
     first = min(reading.observed_at for readings in series for reading in readings)
     # The size limit of contracts is on, as on a real chain.
     with Anvil(load_anvil_config(port=0, start_time=first - HEARTBEAT)) as chain:
         console.print(f"chain {chain.chain_id} at recorded time, {dt.datetime.fromtimestamp(first, dt.UTC):%Y-%m-%d}")
-        config = _configured(options, chain)
+        config = _configured(options, chain, model)
         deployment = await deploy(config, finished_steps(lambda line: console.print(f"  {line}", highlight=False)))
-        board = LiveBoard(console, sum(len(readings) for readings in series))
+        shown = model.detector.publishing(Disclosure(config.prover.privacy.disclosure))
+        console.print("What a stranger can know of the model:")
+        for line in stranger(config):
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
+        board = LiveBoard(console, played_acts, shown)
         async with open_oracle(config, listener=board) as parts:
-            for model in parts.models.values():
-                for prover in model.provers.values():
+            for deployed in parts.models.values():
+                for prover in deployed.provers.values():
                     await prover.warm()
             with board:
                 async with _sending(parts):
@@ -97,9 +105,17 @@ async def run(options: DemoOptions, console: Console) -> Performance:
     return Performance(summary, not differing and report.ok)
 
 
-def _configured(options: DemoOptions, chain: Anvil) -> Config:
+def stranger(config: Config) -> Sequence[str]:
+    """Return what a stranger can know of the demonstration's model, in sentences."""
+    told = config.prover.privacy.stranger
+    if config.prover.privacy.visibility == "public":
+        return told
+    return [*told, "Here everybody has the data, and the salt follows from --seed, so that a run can be repeated."]
+
+
+def _configured(options: DemoOptions, chain: Anvil, model: DemoModel) -> Config:
     path = options.out / "oracle.toml"
-    path.write_text(configuration(options, chain), encoding="utf-8")
+    path.write_text(configuration(options, chain, model.path, model.sigmas), encoding="utf-8")
     return load(path, {})
 
 

@@ -10,7 +10,7 @@ from oracle.audit import AuditReport
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
-from oracle.demo.acts import Act, marked_ticks
+from oracle.demo.acts import Act, follows_a_fault, marked_ticks
 from oracle.feeds.journal import Entry
 
 
@@ -48,7 +48,11 @@ def summarise(
     gas: Sequence[int],
     report: AuditReport,
 ) -> dict[str, Any]:
-    """Return the summary, from the chain's events. A fault of several ticks counts once, as held if one of them is."""
+    """Return the summary, from the chain's events. A fault of several ticks counts once, as held if one of them is.
+
+    A true value that is held counts as a false hold, unless it was judged against a fault that had been written, or
+    against a peer's fault: such holds are counted apart, as `held_after_faults`.
+    """
     marked = marked_ticks(played)
     held = [event for event in events if outcome_of(event) is Outcome.HELD]
     kinds: dict[str, dict[str, int]] = {}
@@ -56,11 +60,19 @@ def summarise(
         (fault.kind, fault.feed, fault.first, act) for act, each in enumerate(played) for fault in each.injections
     }
     caught = set()
-    false_holds = 0
-    for event in held:
-        found = marked.get((names[event.feed_id], event.observed_at))
+    false_holds = after_faults = 0
+    levels: dict[bytes, int] = {}
+    for event in events:
+        level = levels.get(event.feed_id, 0)
+        if outcome_of(event) is Outcome.ACCEPTED:
+            levels[event.feed_id] = event.observed_at
+            continue
+        feed = names[event.feed_id]
+        found = marked.get((feed, event.observed_at))
         if found is None:
-            false_holds += 1
+            consequence = follows_a_fault(marked, feed, event.observed_at, level)
+            after_faults += consequence
+            false_holds += not consequence
         else:
             act, fault = found
             caught.add((fault.kind, fault.feed, fault.first, act))
@@ -74,6 +86,7 @@ def summarise(
         "held": len(held),
         "faults": kinds,
         "false_holds": false_holds,
+        "held_after_faults": after_faults,
         "confirmed_regime_changes": sum(isinstance(event, RoundAccepted) and event.confirmed for event in events),
         "latency_s": {"p50": round(percentile(latencies, 50), 3), "p95": round(percentile(latencies, 95), 3)},
         "submissions": len(gas),

@@ -11,17 +11,22 @@ import pytest
 
 from oracle.cli import main
 from oracle.demo import acts
+from oracle.demo.options import DemoOptions
+from oracle.demo.rehearsal import rehearse_trained
 
 
 @pytest.mark.slow
 def test_a_short_run_is_written_held_read_back_and_audited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With few ticks and faults early and often, the recorded data and the seed decide which reports the gate holds."""
+    """With few ticks and faults early and often, the recorded data and the seed decide which reports the gate holds.
+
+    What is read back from the chain is what the replay without proofs foresees.
+    """
     monkeypatch.setattr(acts, "WARM_UP", 2)
     monkeypatch.setattr(acts, "FAULT_RATE", 0.5)
     out = tmp_path / "demo"
-    arguments = ["--json", "--out", str(out), "--ticks", "6", "--public-model"]
+    arguments = ["--json", "--out", str(out), "--ticks", "6"]
     monkeypatch.setattr(sys, "argv", ["oracle", "demo", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -35,18 +40,25 @@ def test_a_short_run_is_written_held_read_back_and_audited(
         "stuck": {"injected": 1, "held": 0},
         "wrong_asset": {"injected": 1, "held": 1},
     }
-    counts = ("observations", "accepted", "held", "false_holds", "confirmed_regime_changes")
-    assert [summary[name] for name in counts] == [24, 21, 3, 0, 0]
-    held = re.findall(r"^(\w+)  (\S+)  .*  HELD fault: (\w+)  ", log, re.MULTILINE)
+    counts = ("observations", "accepted", "held", "false_holds", "held_after_faults", "confirmed_regime_changes")
+    assert [summary[name] for name in counts] == [24, 20, 4, 0, 1, 0]
+    held = re.findall(r"^(\w+)  (\S+)  .*  HELD (?:fault: )?(\w+)", log, re.MULTILINE)
     assert sorted(held) == [
         ("sp500", "2008-07-03", "spike_5"),
+        ("sp500", "2008-07-08", "true"),
         ("vix", "2017-12-11", "wrong_asset"),
         ("wti", "2008-07-07", "decimal_shift"),
     ]
-    assert (log.count("  written  "), log.count("  written missed fault: stuck  ")) == (17, 4)
+    foreseen = rehearse_trained(DemoOptions(ticks=6), [2008])
+    assert (foreseen.mean_false_holds, foreseen.mean_after_faults) == (0, 1)
+    for kind, counted in summary["faults"].items():
+        every = foreseen.recall(kind, ["sp500", "nasdaq", "wti", "vix"])
+        assert every == (counted["injected"], counted["held"]), kind
     assert summary["audit"] == {"verified": 24, "failed": 0, "problems": []}
     assert summary["chain_agrees_with_journal"] is True and summary["disagreements"] == []
-    assert summary["model"] == {"visibility": "public", "disclosure": "score"}
+    assert summary["model"] == {"visibility": "private", "disclosure": "verdict"}
+    for part in ("model: trained in", "a salt of 128 bits", "Each report publishes its features and one verdict"):
+        assert part in " ".join(log.split()), part
     assert 0 < summary["latency_s"]["p50"] <= summary["latency_s"]["p95"]
     # On six days the three indices share a report; the VIX is alone on six others.
     assert summary["submissions"] == 12

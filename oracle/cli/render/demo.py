@@ -9,6 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from oracle.cli.render.json_output import print_json
+from oracle.demo.rehearsal import INDICES, Rehearsal
+
 
 def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
     """Print the demonstration's summary, and where its files are."""
@@ -16,7 +19,8 @@ def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
     console.print("\n[bold]Read back from the chain[/]")
     console.print(
         f"{summary['observations']} observations: {summary['accepted']} written, {summary['held']} held "
-        f"({summary['false_holds']} false holds, {summary['confirmed_regime_changes']} confirmed regime changes)"
+        f"({summary['false_holds']} false holds, {summary['held_after_faults']} true values after a fault, "
+        f"{summary['confirmed_regime_changes']} confirmed regime changes)"
     )
     table = Table(box=None, header_style="bold")
     for column in ("fault", "injected", "held", "missed"):
@@ -35,3 +39,41 @@ def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
     for problem in [*summary["disagreements"], *audited["problems"]]:
         console.print(f"[red]{problem}[/]")
     console.print(f"{out / 'summary.json'}, {out / 'demo.png'}")
+
+
+def print_rehearsal(console: Console, found: Rehearsal, *, as_json: bool) -> None:
+    """Print what the gate sees over the seeds of a rehearsal."""
+    everywhere = sorted({feed for _, feed in found.faults})
+    if as_json:
+        print_json(
+            {
+                "seeds": len(found.seeds),
+                "observations": found.observations,
+                "false_holds": found.mean_false_holds,
+                "held_after_faults": found.mean_after_faults,
+                "faults": {
+                    kind: {
+                        "indices": found.recall(kind),
+                        **{feed: found.recall(kind, [feed]) for feed in everywhere},
+                    }
+                    for kind in found.kinds
+                },
+            }
+        )
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("fault", "held on the indices", "", *everywhere):
+        table.add_column(column, justify="left" if column == "fault" else "right")
+    for kind in found.kinds:
+        injected, held = found.recall(kind, INDICES)
+        share = f"{held / injected:.0%}" if injected else ""
+        each = [found.recall(kind, [feed]) for feed in everywhere]
+        table.add_row(kind, f"{held} of {injected}", share, *(f"{held} of {injected}" for injected, held in each))
+    console.print(table)
+    console.print(
+        f"{len(found.seeds)} replays without proofs: {found.mean_false_holds:.2g} false holds of {found.observations} "
+        f"observations on average, {max(found.false_holds)} at most; {found.mean_after_faults:.2g} more true values were "
+        "held because a fault had been written, or a peer's answer was one",
+        highlight=False,
+        soft_wrap=True,
+    )

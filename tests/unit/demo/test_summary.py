@@ -74,8 +74,11 @@ def accepted(observed_at: int, confirmed: bool = False) -> RoundAccepted:
 
 
 def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() -> None:
-    """Ticks 1 and 2 are one fault, and the second is held. Tick 3 is another fault, which passes. Tick 4 is clean."""
-    readings = [Reading(Decimal(tick), 1_000 + tick, "one") for tick in range(5)]
+    """Ticks 1 and 2 are one fault, and the second is held. Tick 3 is another fault, which passes.
+
+    Tick 4 is true, and held against that fault. Tick 6 is held although nothing near is wrong.
+    """
+    readings = [Reading(Decimal(tick), 1_000 + tick, "one") for tick in range(7)]
     faults = [
         Injection("one", 1, "stuck", 1, Decimal(1), Decimal(9)),
         Injection("one", 2, "stuck", 1, Decimal(2), Decimal(9)),
@@ -87,12 +90,14 @@ def test_a_fault_of_several_ticks_counts_once_and_is_held_if_one_of_them_is() ->
         RoundHeld(FEED, 3, 9, 1_002, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
         accepted(1_003, confirmed=True),
         RoundHeld(FEED, 5, 9, 1_004, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
+        accepted(1_005),
+        RoundHeld(FEED, 7, 9, 1_006, 1, (1,), HoldReason.ANOMALOUS, 0, PAYER, 6, b"\2" * 32, 0),
     ]
     report = AuditReport("0x", 31337, (), ())
     summary = summarise(events, {FEED: "one"}, [Act({"one": readings}, faults)], [1.0, 3.0], [100, 300], report)
     assert summary["faults"] == {"stuck": {"injected": 1, "held": 1}, "zero": {"injected": 1, "held": 0}}
-    assert (summary["observations"], summary["accepted"], summary["held"]) == (5, 3, 2)
-    assert (summary["false_holds"], summary["confirmed_regime_changes"]) == (1, 1)
-    # Two transactions had all five.
-    assert (summary["submissions"], summary["gas_per_submission"], summary["gas_per_observation"]) == (2, 200, 80)
+    assert (summary["observations"], summary["accepted"], summary["held"]) == (7, 4, 3)
+    assert (summary["false_holds"], summary["held_after_faults"], summary["confirmed_regime_changes"]) == (1, 1, 1)
+    # Two transactions had all seven.
+    assert (summary["submissions"], summary["gas_per_submission"], summary["gas_per_observation"]) == (2, 200, 57)
     assert summary["latency_s"]["p50"] == 2.0
