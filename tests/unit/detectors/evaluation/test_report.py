@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import io
 import json
 import re
 from dataclasses import replace
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from oracle.cli import oracle
+from oracle.cli.render.evaluation import print_comparison
 from oracle.core.errors import OracleError
 from oracle.detectors.evaluation import plots
 from oracle.detectors.evaluation.comparison import compare
@@ -44,7 +47,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = out / "own.toml"
     own.write_text('[[fault]]\nname = "half"\nvalue = "clean / 2"\n', encoding="utf-8")
     faults = [argument for kind in (*TRIED, "half", "source_zero") for argument in ("--fault", kind)]
-    arguments = ["default", "--series", "nasdaq", "--count", "15", "--faults", str(own), *faults]
+    arguments = ["default", "--series", "nasdaq", "--peer", "sp500", "--count", "15", "--faults", str(own), *faults]
     result = run(*arguments, "--confirmations", "2", "--out", str(out / "report"))
     assert result.exit_code == 0, result.output
     assert "peers-v1" in result.output and "not tried: wrong_asset: needs another asset" in result.output
@@ -73,6 +76,15 @@ def test_a_report_on_a_packaged_series(report: Path) -> None:
     factors = [point["false_holds_per_10000"] for point in first["curve"]]
     assert factors[0] > factors[-1] == 0
     assert set(figures["skipped"]) == {"wrong_asset", "source_zero"}
+    assert [peer["name"] for peer in figures["feed"]["peers"]] == ["sp500"]
+    assert set(first["joint"]) == set(first["blind"]) == {"spike_1", "spike_5", "spike_20"}
+    assert first["shock_rounds_max"] == max(shock["held"] for shock in first["shocks"])
+    assert sum(first["reasons"].values()) == first["false_holds"]
+    written = first["faults"]["spike_1"]
+    assert written["written_mean"] == pytest.approx(1 - written["recall"], abs=1e-5)
+    assert written["error_written"]["worst"] == pytest.approx(0.01, abs=1e-3)
+    low, high = written["interval"]
+    assert low <= written["interval_days"][0] <= written["recall"] <= written["interval_days"][1] <= high
 
 
 def test_the_html_report_needs_nothing_else(report: Path) -> None:
@@ -86,6 +98,28 @@ def test_the_html_report_needs_nothing_else(report: Path) -> None:
         "report.json",
         *(f"{name}.png" for name in ("series", "scores", "recall", "curve")),
     }
+
+
+def test_no_table_of_the_page_runs_off_its_edge(report: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert page.count("<table") == page.count('<div class="wide"><table') == 4
+    assert '<meta name="viewport"' in page
+    assert "wrong ones written" in page and "ticks without an answer" in page and "clipped" in page
+
+
+def test_a_terminal_of_80_columns_shows_names_and_reasons_whole() -> None:
+    played = prepare(recording(walk(900)), FeedOptions(confirmations=2))
+    name = "a-model-with-a-name-of-forty-characters-1"[:40]
+    found = compare([replace(QuadraticModel.default(), name=name)], played, [FAULTS["drift_1"]], count=5, seed=1)
+    loud = replace(found, warnings=("something [that] misleads",))
+    told = io.StringIO()
+    print_comparison(loud, Console(file=told, width=80))
+    lines = told.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(name in line for line in lines)
+    assert "WARNING: something [that] misleads" in lines
+    (drift,) = [line for line in lines if line.startswith("  drift_1")]
+    assert " of 10 " in drift, "what was written"
 
 
 def test_pictures_of_several_recordings() -> None:
