@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from oracle.app.beginning import texts
 from oracle.app.beginning.histories import LearntHistory, histories
 from oracle.app.beginning.options import InitOptions
-from oracle.app.beginning.quality import SeriesQuality, qualities, warnings
+from oracle.app.beginning.quality import SeriesQuality, qualities
 from oracle.app.beginning.texts import LearntTerms
 from oracle.app.training import train_configured
 from oracle.chain.rpc import LOCAL_CHAIN_IDS, Rpc
@@ -101,7 +101,6 @@ async def begin(
                 files.add(Path("replay") / f"{name}.csv", text)
         files.add(Path("oracle.toml"), texts.configuration(options, chain_id, found, terms, model))
         config = load(options.folder / "oracle.toml", environment)
-    quality = [] if card is None else qualities(card, {each.name: each.reports for each in found})
     return Begun(
         folder=options.folder,
         written=files.written,
@@ -111,8 +110,8 @@ async def begin(
         model=None if model is None else options.folder / model,
         privacy=config.prover.privacy,
         peers={each.name: each.peers for each in found},
-        quality=quality,
-        warnings=[] if card is None else warnings(card, quality),
+        quality=[] if card is None else qualities(card),
+        warnings=[] if card is None else card["warnings"],
         stranger=config.prover.privacy.stranger,
     )
 

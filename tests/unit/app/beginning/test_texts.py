@@ -11,7 +11,6 @@ import pytest
 from oracle.app.beginning import texts
 from oracle.app.beginning.histories import LearntHistory, alikeness, with_peers
 from oracle.app.beginning.options import InitOptions, named_file, named_peers
-from oracle.app.beginning.quality import cap_limit, cap_recall
 from oracle.config import load, load_training
 from oracle.core.errors import ConfigError
 from oracle.core.types import Kind
@@ -119,16 +118,6 @@ def test_replays_begin_with_one_time_and_have_what_was_not_fitted_to() -> None:
     assert set(firsts.values()) == {late.times[720]}, "the later of the two ends"
     assert rows["late"][0] == ["time", "value"] and len(rows["late"]) == 1 + 180
     assert Decimal(rows["late"][1][1]) == Decimal(late.answers[720]).scaleb(-8)
-
-
-def test_a_cap_is_measured_with_as_many_objections() -> None:
-    begin = 720
-    limit = cap_limit(ETH, 4_000, begin, 3)
-    over = [cap_limit(ETH, 4_000, begin, count) for count in range(5)]
-    assert over == sorted(over, reverse=True) and over[3] == limit > over[4]
-    recalls = [cap_recall(ETH, 4_000, begin, limit, size) for size in (1, 2, 3, 5, 10)]
-    assert recalls == sorted(recalls) and recalls[0] <= 0.5 and recalls[-1] == 1.0
-    assert cap_recall(ETH, 4_000, begin, 0, 1) == pytest.approx(1, abs=0.01)
 
 
 def test_options_are_taken_apart() -> None:
