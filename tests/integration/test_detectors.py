@@ -102,8 +102,9 @@ def test_the_walk_through_as_written(
     # The figures of the text are the card's.
     card = json.loads((tmp_path / "models" / "indices.card.json").read_text())
     for section in card["series"]:
-        shown = " | ".join(f"{section['spikes'][size] * 100:.0f} %" for size in ("2 %", "3 %", "5 %", "10 %"))
-        assert f"| {section['name']} | {shown} |" in text
+        for key in ("spikes", "joint_recall", "cap_spikes"):
+            shown = " | ".join(f"{section[key][size] * 100:.0f} %" for size in ("2 %", "3 %", "5 %", "10 %"))
+            assert f" | {shown} |\n" in text, (section["name"], key)
         assert f"sigma = {section['data']['sigma']:_}\n" in text
 
     # The trained model gates the feeds: one value is held, the others are rounds.
@@ -117,7 +118,8 @@ def test_the_walk_through_as_written(
     assert re.sub(r" of \S+ \S+ UTC is", " of … is", lines[0]) == shown_lines[0]
     assert lines[1] == shown_lines[1]
     assert "peer-0 objects: the move now beside the first peer's move is 4.1 σ, of at most 2.7 σ" in lines
-    assert any(line.startswith("own passes:") for line in lines)
+    own = next(line for line in lines if line.startswith("own passes:"))
+    assert f"for the limit of that is {own.removeprefix('own passes: the move now is 4.0 σ, of at most ')}." in text
 
     # Rounds are explained from the chain alone, with the verdicts that were proven.
     for entry in (entries[0], entries[1], entries[8], entries[9]):
