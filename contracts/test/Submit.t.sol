@@ -191,6 +191,31 @@ contract SubmitTest is ThreeFeedsTest {
         assertEq(lens.feedState(hub, id).held.scoreRatio, type(int24).max);
     }
 
+    /// @dev A verdict circuit publishes one number for a window. Only one above zero means hold, whatever the number and
+    /// the unit are, and the stored ratio has the same sign.
+    function test_verdicts() public {
+        uint128[3] memory units = [uint128(1), 2, SCORE_UNIT];
+        int256[5] memory values = [-2, int256(0), 2, 1, 6];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.startPrank(ADMIN);
+            modelNumber = _addModel(50 + i, architectureId, bytes32(0), units[i]);
+            bytes32 id = _addFeed(vm.toString(i), IZkOracle.Kind.RELATIVE, solo);
+            vm.stopPrank();
+            _report(id, PRICE, values[0]);
+            assertEq(hub.getRound(id, 1).scoreRatio, int256(-2_000) / int256(uint256(units[i])));
+            skip(60);
+            _report(id, PRICE, values[1]);
+            assertEq(hub.getRound(id, 2).scoreRatio, 0);
+            for (uint256 k = 2; k < 5; ++k) {
+                skip(60);
+                _report(id, PRICE, values[k]);
+                IZkOracleLens.FeedState memory state = lens.feedState(hub, id);
+                assertEq(uint8(state.status), uint8(IZkOracle.Status.HELD));
+                assertGt(state.held.scoreRatio, 0);
+            }
+        }
+    }
+
     function test_medianOfAQuorum() public {
         vm.prank(ADMIN);
         bytes32 id = _addFeed("quorum", IZkOracle.Kind.RELATIVE, trio);

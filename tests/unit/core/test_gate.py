@@ -497,3 +497,12 @@ def test_an_accepted_report_is_the_round_that_the_hub_stores() -> None:
     verdict = judge(FEED, POLICY, 1_000_000, 100, (-7_000, -500), score_unit=1_000, published_at=107, spread=2, count=5)
     assert verdict.round == Round(1, 1_000_000, 100, 107, 1, -500, 2, 5)
     assert report(started(), 2_000_000, 200, ANOMALOUS).round is None
+
+
+@pytest.mark.parametrize("unit", [1, 2, 1_000_000])
+@pytest.mark.parametrize(("score", "held"), [(-2, False), (0, False), (1, True), (2, True), (6, True)])
+def test_a_verdict_holds_if_it_is_above_zero_whatever_its_value_and_unit(score: int, held: bool, unit: int) -> None:
+    verdict = judge(FEED, POLICY, 1_000_000, 100, (score,), score_unit=unit, published_at=107)
+    assert (verdict.outcome is Outcome.HELD) is held
+    kept = verdict.state.held.score_ratio if verdict.state.held else verdict.round.score_ratio if verdict.round else 0
+    assert (kept > 0) is held
