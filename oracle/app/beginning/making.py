@@ -99,6 +99,8 @@ async def begin(
         for name, text in ({} if card is None else texts.replays(found, _replayed(card))).items():
             if chain_id in LOCAL_CHAIN_IDS:
                 files.add(Path("replay") / f"{name}.csv", text)
+        if chain_id in LOCAL_CHAIN_IDS:
+            files.add(Path("anvil.toml"), texts.local_chain(options, chain_id))
         files.add(Path("oracle.toml"), texts.configuration(options, chain_id, found, terms, model))
         config = load(options.folder / "oracle.toml", environment)
     return Begun(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from oracle.app.beginning.histories import LearntHistory
 from oracle.app.beginning.options import InitOptions
@@ -159,6 +160,15 @@ listen = "127.0.0.1:9464" # /readyz, /metrics
         return head + _EXAMPLE_FEED
     titles = {each.name: each.title for each in found}
     return head + "".join(_feed(options, each, terms[each.name], titles, local=local) for each in found)
+
+
+def local_chain(options: InitOptions, chain_id: int) -> str:
+    """Return the description of the local chain, which `oracle chain up` reads."""
+    return f"""# Written by `oracle init`: the chain that `oracle chain up` starts. Its accounts are known to everybody.
+port = {urlsplit(options.rpc_url).port or 8545}
+chain_id = {chain_id}
+state_file = "chain.json" # written when it stops, and loaded when it starts again
+"""
 
 
 def _feed(

@@ -47,6 +47,7 @@ def test_a_first_folder_from_two_recordings(tmp_path: Path, long: Mapping[str, A
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "mine"
     assert set(files(folder)) == {
+        "anvil.toml",
         "oracle.toml",
         "train.toml",
         "replay/eth.csv",
@@ -94,7 +95,7 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path, long: Mapping[str, A
 def test_without_a_history_it_says_what_the_packaged_model_means(tmp_path: Path) -> None:
     made = init(tmp_path, "new", "--chain-id", "31337")
     assert made.returncode == 0, made.stderr
-    assert set(files(tmp_path / "new")) == {"oracle.toml"}
+    assert set(files(tmp_path / "new")) == {"anvil.toml", "oracle.toml"}
     assert "the packaged one, public, publishes scores" in made.stdout
     assert "Everybody has it, and can walk just below its limits" in made.stdout
     assert run_command(tmp_path / "new", ["config", "check"], {}).returncode == 0

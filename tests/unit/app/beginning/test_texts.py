@@ -11,6 +11,7 @@ import pytest
 from oracle.app.beginning import texts
 from oracle.app.beginning.histories import LearntHistory, alikeness, with_peers
 from oracle.app.beginning.options import InitOptions, named_file, named_peers
+from oracle.chain.local.anvil import load_anvil_config
 from oracle.config import load, load_training
 from oracle.core.errors import ConfigError
 from oracle.core.types import Kind
@@ -82,6 +83,13 @@ def test_without_a_history_the_packaged_model_judges_a_live_feed(tmp_path: Path)
     config = load(tmp_path / "oracle.toml", {})
     assert config.prover.model is None and config.prover.privacy.visibility == "public"
     assert [len(feed.sources) for feed in config.feeds] == [3]
+
+
+def test_the_local_chain_is_where_the_configuration_looks_for_it(tmp_path: Path) -> None:
+    options = InitOptions(tmp_path, rpc_url="http://127.0.0.1:8123")
+    (tmp_path / "anvil.toml").write_text(texts.local_chain(options, 1337))
+    chain = load_anvil_config(tmp_path / "anvil.toml")
+    assert (chain.host, chain.port, chain.chain_id) == ("127.0.0.1", 8123, 1337)
 
 
 def test_a_url_with_a_variable_stays_one(tmp_path: Path) -> None:
