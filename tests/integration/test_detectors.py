@@ -35,6 +35,8 @@ def engine() -> Iterator[EngineProcess]:
 @pytest.mark.parametrize(
     ("kind", "batch", "most_rows"),
     [
+        ("peers", 1, 300),
+        ("peers-two", 2, 500),
         ("cap", 2, 90),
         ("cap-static", 1, 90),
         ("arch-window", 1, 400),
@@ -51,7 +53,7 @@ def test_the_witness_is_the_reference(
     assert check_circuit(fitted(kind), engine, tmp_path, batch) <= most_rows
 
 
-@pytest.mark.parametrize("kind", ["arch-window", "mahalanobis", "autoencoder", "imported"])
+@pytest.mark.parametrize("kind", ["peers", "peers-none", "arch-window", "mahalanobis", "autoencoder", "imported"])
 def test_the_witness_of_verdicts_is_the_reference(engine: EngineProcess, tmp_path: Path, kind: str) -> None:
     check_circuit(fitted(kind).publishing(Disclosure.VERDICT), engine, tmp_path)
 

@@ -148,7 +148,7 @@ class Peers:
             levels = {output: rounded_up(level) for output, level in found.levels.items()}
             model = model_of(name, features, _numbers(found.shape, levels), lesson.salt.hex())
             if int((model.score_many(windows) > 0).any(axis=1).sum()) <= allowed:
-                return replace(model, training=self._told(found.shape, levels, holds, len(windows)))
+                return replace(model, training=_told(found.shape, levels, holds, lesson))
             found = replace(found, levels={output: level * MARGIN for output, level in found.levels.items()})
 
     def features(self, peers: int) -> tuple[Feature, ...]:
@@ -179,13 +179,14 @@ class Peers:
                 break
         return found, holds
 
-    def _told(self, shape: _Shape, levels: dict[str, float], holds: int, windows: int) -> dict[str, float | int]:
-        """Return what is written beside a model for people: nothing that `vary` hides."""
-        told: dict[str, float | int] = {"held_of_calibration": holds, "calibration_windows": windows}
-        if not self.vary:
-            told |= {f"level_{name.replace('-', '_')}": level for name, level in levels.items()}
-            told |= {f"slope_{at}": slope for at, slope in enumerate(shape.slope)}
-        return told
+
+def _told(shape: _Shape, levels: Mapping[str, float], holds: int, lesson: Lesson) -> dict[str, float | int]:
+    """Return what is written beside a model for people: of a private one, only how many windows it holds."""
+    told: dict[str, float | int] = {"held_of_calibration": holds, "calibration_windows": len(lesson.calibrate)}
+    if not lesson.salt:
+        told |= {f"level_{name.replace('-', '_')}": level for name, level in levels.items()}
+        told |= {f"slope_{at}": slope for at, slope in enumerate(shape.slope)}
+    return told
 
 
 def _numbers(shape: _Shape, levels: Mapping[str, float]) -> Numbers:
