@@ -98,7 +98,7 @@ def test_a_missing_keystore_and_a_wrong_password(workspace: Workspace) -> None:
         ("1000,100\n1060,", r"one\.csv:3: column 'value': is empty"),
         ("1000,100\n\n1060,101", r"one\.csv:3: the line is empty"),
         ("1000,100\n1000,101", r"one\.csv:3: column 'time': '1000' repeats"),
-        ("1000,100\n900,101", r"one\.csv:3: column 'time': '900' is before"),
+        ("1000,100\n900,101\n1100,102", r"one\.csv:3: column 'time': '900' is before"),
     ],
 )
 def test_a_recording_with_a_mistake_stops_the_run_before_it_begins(workspace: Workspace, rows: str, says: str) -> None:
