@@ -28,7 +28,7 @@ FLOOR = 4.0
 
 @dataclass(frozen=True)
 class PeerForm:
-    """What a detector limits.
+    """The quantity that a detector limits.
 
     Attributes:
         peer: What is measured beside a peer: "signed" (x² − slope_factor · b · x · y − square · y²), "residual",

@@ -89,7 +89,7 @@ class ModelOptions:
 
     @property
     def privacy(self) -> ModelPrivacy:
-        """What the circuit hides and what proofs publish."""
+        """The model's visibility and disclosure: what the circuit hides and what proofs publish."""
         return privacy_of(own=True, visibility="public" if self.public_model else "private", disclosure=self.disclosure)
 
     def refuse_leaks(self) -> None:

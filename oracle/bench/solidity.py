@@ -153,7 +153,7 @@ def network_source(circuit: Circuit) -> str:
     if circuit.features > MOST_FEATURES:
         raise Fatal(f"a window of {circuit.features} features does not fit a word; it has room for {MOST_FEATURES}")
     _known.clear()
-    lines = _Writer(_outputs(circuit)).lines()
+    lines = _SolidityWriter(_outputs(circuit)).lines()
     body = "\n".join(f"            {line}" for line in lines)
     return f"""// SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
@@ -168,7 +168,7 @@ contract {NAME} {{
 """
 
 
-class _Writer:
+class _SolidityWriter:
     """Writes expressions as Yul. Numbers that are used more than once are kept in memory."""
 
     def __init__(self, outputs: Sequence[Number]) -> None:

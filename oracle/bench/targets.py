@@ -1,4 +1,4 @@
-"""What the default should reach, beside what was measured of it, in one run."""
+"""The default's targets, beside what was measured of it, in one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a proof is worth: its price per feed, beside the price of the same check without it."""
+"""The worth of a proof: its price per feed, beside the price of the same check without it."""
 
 from __future__ import annotations
 

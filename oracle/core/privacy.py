@@ -132,7 +132,7 @@ class ModelPrivacy:
 
     @property
     def stranger(self) -> tuple[str, ...]:
-        """What somebody can know of the model who has only what is published, in sentences."""
+        """Say in sentences what somebody can know of the model who has only what is published."""
         if self.visibility == "private":
             return (
                 "The chain has a hash of its weights and of a salt of 128 bits: nobody can test a guess against it.",

@@ -1,4 +1,4 @@
-"""What `oracle init` has made."""
+"""The output of `oracle init`."""
 
 from __future__ import annotations
 

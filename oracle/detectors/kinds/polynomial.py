@@ -137,7 +137,7 @@ class PolynomialModel:
 
     @property
     def exact_margin(self) -> int:
-        """What is subtracted from every score, in its integers: 2 more than a multiple of 4."""
+        """The number that is subtracted from every score, in its integers: 2 more than a multiple of 4."""
         return 2 * margin(self.salt) ** 2 if self.squared else self.margin
 
     @property

@@ -1,4 +1,4 @@
-"""How near windows are to a polynomial's limits, in floats: many at once, for evaluations and never for the gate."""
+"""Severities: how near windows are to a polynomial's limits, in floats, many at once. Never for the gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Polynomial", "severities"]
 
 
 class Polynomial(Protocol):
-    """What severities take of a polynomial model."""
+    """The numbers of a polynomial model that severities take."""
 
     @property
     def features(self) -> tuple[Feature, ...]: ...

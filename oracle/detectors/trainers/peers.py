@@ -28,7 +28,7 @@ from oracle.detectors.interface import Lesson
 from oracle.detectors.kinds.polynomial import MOST_OUTPUTS, PolynomialModel
 from oracle.detectors.trainers.estimation import rounded_up
 from oracle.detectors.trainers.peers_data import Columns, Floats, fit_columns, series_columns
-from oracle.detectors.trainers.peers_fit import Limit, limit_of, slopes, spread_limit, tail
+from oracle.detectors.trainers.peers_fit import MoveLimit, limit_of, slopes, spread_limit, tail
 from oracle.detectors.trainers.peers_model import Numbers, PeerNumbers, model_of
 from oracle.detectors.trainers.peers_replay import MARGIN, threshold
 from oracle.detectors.trainers.windows import check_lesson, cut
@@ -53,10 +53,10 @@ VARIED = {"slope": 0.25, "square": 0.7, "share": 0.7, "floor": 0.7, "near": 0.5}
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """What the outputs measure, before the budget decides how much of it is too much."""
+class _Measured:
+    """The outputs' measures, before the budget decides how much of each is too much."""
 
-    limit: Limit
+    limit: MoveLimit
     slope: tuple[float, ...]
     square: float
     slope_factor: float = SLOPE_FACTOR
@@ -83,7 +83,7 @@ class _Shape:
 class _Leveled:
     """Outputs with their levels: each objects to a window whose ratio is above its level."""
 
-    shape: _Shape
+    shape: _Measured
     levels: Mapping[str, float]
 
     def severity(self, data: Columns) -> Floats:
@@ -171,7 +171,9 @@ class Peers:
         limit = limit_of(data, self.near)
         limit = replace(limit, floor=limit.floor * drawn("floor"), near=limit.near * drawn("near"))
         spread = spread_limit(data) if self.spread else None
-        shape = _Shape(limit, tuple(slopes(data)), PEER_SQUARES[0], SLOPE_FACTOR * drawn("slope"), self.drift, spread)
+        shape = _Measured(
+            limit, tuple(slopes(data)), PEER_SQUARES[0], SLOPE_FACTOR * drawn("slope"), self.drift, spread
+        )
         for square in PEER_SQUARES:
             shape = replace(shape, square=square * drawn("square"))
             found, holds = _calibrated(shape, data, series, float(lesson.budget), OWN_SHARE * drawn("share"))
@@ -180,7 +182,7 @@ class Peers:
         return found, holds
 
 
-def _told(shape: _Shape, levels: Mapping[str, float], holds: int, lesson: Lesson) -> dict[str, float | int]:
+def _told(shape: _Measured, levels: Mapping[str, float], holds: int, lesson: Lesson) -> dict[str, float | int]:
     """Return what is written beside a model for people: of a private one, only how many windows it holds."""
     told: dict[str, float | int] = {"held_of_calibration": holds, "calibration_windows": len(lesson.calibrate)}
     if not lesson.salt:
@@ -189,7 +191,7 @@ def _told(shape: _Shape, levels: Mapping[str, float], holds: int, lesson: Lesson
     return told
 
 
-def _numbers(shape: _Shape, levels: Mapping[str, float]) -> Numbers:
+def _numbers(shape: _Measured, levels: Mapping[str, float]) -> Numbers:
     """Return the numbers of the model: limits are those of the own output, and the others measure in its parts."""
     own, limit = levels["own"], shape.limit
     beside = []
@@ -211,7 +213,7 @@ def _numbers(shape: _Shape, levels: Mapping[str, float]) -> Numbers:
 
 
 def _calibrated(
-    shape: _Shape, data: Columns, series: Sequence[Columns], budget: float, own: float
+    shape: _Measured, data: Columns, series: Sequence[Columns], budget: float, own: float
 ) -> tuple[_Leveled, int]:
     """Return the outputs with levels that keep the budget with accepted-only history, and how many windows they hold.
 

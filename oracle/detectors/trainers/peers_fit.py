@@ -27,8 +27,8 @@ SLOPE_STEP = Fraction(1, 100)
 
 
 @dataclass(frozen=True)
-class Limit:
-    """What is expected of the own move's square: gap × (floor + near · mean square of the last moves + far · variance).
+class MoveLimit:
+    """The expectation of the own move's square: gap × (floor + near · mean square of the last moves + far · variance).
 
     Attributes:
         floor: In sigma².
@@ -78,7 +78,7 @@ def variance_weights(square: Floats, terms: Floats) -> list[float]:
     return [rounded(float(value)) for value in found.x]
 
 
-def limit_of(data: Columns, count: int) -> Limit:
+def limit_of(data: Columns, count: int) -> MoveLimit:
     """Fit the limit of a feed's own move.
 
     Args:
@@ -93,7 +93,7 @@ def limit_of(data: Columns, count: int) -> Limit:
     terms = data.gap[:, None] * np.stack([np.ones(len(data)), data.near(count), data.variance], axis=1)
     floor, near, far = variance_weights(data.move**2, terms)
     least = rounded(FLOOR_SHARE * float((data.move**2 / data.gap).mean()))
-    return Limit(max(floor, least), near, far, count)
+    return MoveLimit(max(floor, least), near, far, count)
 
 
 def spread_limit(data: Columns) -> tuple[float, float]:

@@ -21,7 +21,7 @@ MOST_BITS = 62
 
 @dataclass(frozen=True)
 class PeerNumbers:
-    """What the output beside a peer measures: own · x² − cross · x · y − square · y².
+    """The measure of the output beside a peer: own · x² − cross · x · y − square · y².
 
     Attributes:
         peer: Number of the peer.
