@@ -20,7 +20,8 @@ from oracle.chain.local.anvil import Anvil
 from oracle.cli import main
 from oracle.config import load
 from oracle.core.errors import OracleError
-from oracle.detectors.kinds.quadratic import QuadraticModel
+from oracle.detectors.kinds.polynomial import PolynomialModel
+from oracle.detectors.registry import PACKAGED
 from oracle.feeds.journal import Journal, open_journal
 from tests.chaos import nursery
 from tests.chaos.nursery import Daemon
@@ -28,8 +29,8 @@ from tests.circuits import artifacts
 
 DEADLINE_S = 90.0
 
-OWN = replace(QuadraticModel.default(), name="other", floor=QuadraticModel.default().floor * 2)
-"""A model of a user's own."""
+OWN = replace(PolynomialModel.from_json(PACKAGED.read_text()), name="other", salt="5a17" * 8)
+"""A model of a user's own: of the packaged one's form, and salted."""
 
 
 @dataclass(frozen=True)
