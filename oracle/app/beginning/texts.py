@@ -99,7 +99,8 @@ def training(options: InitOptions, found: Sequence[LearntHistory]) -> str:
             "# Written by `oracle init`. `oracle detector train train.toml --out models` trains the model again, with\n"
             "# another salt; docs/detectors.md explains every key.\n",
             *tables,
-            f'[detector]\ntype = "peers"\nname = {_value(options.name)}\n',
+            f'[detector]\ntype = "peers"\nname = {_value(options.name)}\n'
+            "vary = 1 # the salt moves what nearly any value would do for: who trains again gets other limits\n",
             f"[budget]\nfalse_holds_per_10k = {options.false_holds_per_10k}\n",
         )
     )

@@ -11,7 +11,15 @@ from click.testing import CliRunner
 from oracle.app.models import ModelOptions
 from oracle.cli import oracle as command_line
 from oracle.core.errors import ConfigError
-from oracle.core.privacy import VISIBILITIES, refusal, refused_word, settings_problem, statement
+from oracle.core.privacy import (
+    RETRAINED,
+    VISIBILITIES,
+    privacy_of,
+    refusal,
+    refused_word,
+    settings_problem,
+    statement,
+)
 
 HASHED = {"Hashed": {"hash_is_public": True, "outlets": []}}
 """A hashed visibility, as it stands in ezkl's settings."""
@@ -131,6 +139,17 @@ def test_a_private_model_in_onnx_publishes_verdicts_or_is_refused(tmp_path: Any)
         assert not isinstance(public.exception, ConfigError), "the file is empty, which is told instead"
     assert ModelOptions(Path("m.onnx")).privacy.disclosure == "verdict"
     assert ModelOptions(Path("m.onnx"), public_model=True).privacy.disclosure == "score"
+
+
+def test_what_training_again_finds_is_told_as_the_page_tells_it(project_root: Path) -> None:
+    page = " ".join((project_root / "docs" / "privacy.md").read_text().split())
+    for told in ("some ten per cent of the room", "Data of one's own hide most"):
+        assert told in page
+    assert "some ten per cent of the room" in RETRAINED and "nobody else has hide most" in RETRAINED
+    assert RETRAINED in privacy_of(own=True).stranger
+    for own in (False, True):
+        [line] = privacy_of(own=own, visibility="public").stranger
+        assert "can walk just below its limits" in line and ("Everybody has it" in line) is not own
 
 
 def test_each_visibility_says_what_it_means() -> None:
