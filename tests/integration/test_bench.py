@@ -50,9 +50,6 @@ async def test_report(tmp_path: Path, said: list[str]) -> None:
     assert found["total_s"] >= found["prove_s"]
     # A report pays for its proof, and also for signatures, features, storage and events.
     assert 150_000 < found["verify_gas"] < found["gas"] - 50_000 < 1_000_000
-    # The graph alone tells how many rows there will be, and no digits are needed.
-    assert found["estimate_error"]["graph"]["rows"] == pytest.approx(0, abs=0.15)
-    assert found["estimate_error"]["settings"]["gas"] == pytest.approx(0, abs=0.1)
     assert (found["flips_per_10k"], found["unprovable_per_10k"]) == (0, 0)
     assert found["flips_samples"] >= 10_000
 
@@ -193,13 +190,14 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         # Chainlink's two events, and the account that emits them.
         adapter = found["hub_gas_per_feed"] - found["hub_gas_per_feed_without_adapter"]
         assert 2_600 + 2 * 1_756 < adapter < 9_000
-        # A round's slot was empty and the feed's track was not; configuration, track and last round are read.
-        assert parts["hub_per_feed"]["sstore"] == 22_100 + 2_900
-        assert parts["hub_per_feed"]["sload"] >= 3 * 2_100
+        # A round's slot was empty, the feed's track and its peer's answer were not; configuration, track, last round and
+        # the peer's answer are read.
+        assert parts["hub_per_feed"]["sstore"] == 22_100 + 2 * 2_900
+        assert parts["hub_per_feed"]["sload"] >= 4 * 2_100
         # One reporter signs for all feeds.
         assert parts["hub_per_feed"]["ecrecover"] == 3_100 / batch
-        # Each commitment is scaled once, and so is the generator.
-        assert parts["precompiles"]["ecmul"] == sum(found["commitments"].values()) + 1
+        # Each commitment is scaled once, and so is the generator; one at infinity is stepped over.
+        assert parts["precompiles"]["ecmul"] in (sum(found["commitments"].values()) + each for each in (0, 1))
         assert parts["precompiles"]["pairing"] == 1
     private, public = report["submit-default-private-b4-q1"], report["submit-default-public-b4-q1"]
     # The hash is one more, and each of four windows has one verdict instead of two scores.
