@@ -54,7 +54,7 @@ contract OnchainPeersTest is Test {
         uint16 variance,
         int16 peer,
         uint16 gap
-    ) public {
+    ) public view {
         // The least int16 has no opposite, and is no clipped move.
         if (move == type(int16).min) move = type(int16).max;
         if (peer == type(int16).min) peer = type(int16).max;
@@ -76,7 +76,7 @@ contract OnchainPeersTest is Test {
         int16 peer,
         uint16 gap,
         uint256 above
-    ) public {
+    ) public view {
         uint256 used = type(uint48).max;
         (int256 own, int256 beside) = model.scores(ring & used, move, variance, peer, gap);
         (int256 ownThen, int256 besideThen) = model.scores((ring & used) | (above & ~used), move, variance, peer, gap);
@@ -91,7 +91,7 @@ contract OnchainPeersTest is Test {
         int16 peer,
         int16 other,
         uint16 gap
-    ) public {
+    ) public view {
         bool held = model.held(ring, move, variance, peer, false, gap);
         assertEq(model.held(ring, move, variance, other, false, gap), held);
         // With it, the model holds at least as much.
