@@ -207,7 +207,8 @@ def half_of(series: ReportedSeries, settings: Settings) -> np.ndarray:
 def windows_of(of: Prepared, features: Sequence[Feature]) -> np.ndarray:
     """Return the windows of the first half that have a whole past: int64 [count, features]."""
     history = of.history
-    return history.table(features)[reports.FIRST_WINDOW : history.number(of.begin)]
+    rows = range(reports.FIRST_WINDOW, history.number(of.begin))
+    return history.table(features)[[row for row in rows if history.indices[row] not in of.bad]]
 
 
 def evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt | None) -> Measured:
@@ -241,6 +242,7 @@ def evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt
         "confirmations": feed.policy.confirmations,
         "confirm_delay": feed.policy.confirm_delay,
         "max_repeats": feed.policy.max_repeats,
+        "not_counted": len(of.bad),
         "left_out": told,
         "seconds": round(time.monotonic() - began),
     }

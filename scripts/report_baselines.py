@@ -1,4 +1,4 @@
-"""What a data scientist would take: three detectors of PyOD, River's HalfSpaceTrees, a GARCH(1,1) limit of `arch`.
+"""Detectors that a data scientist would take: three of PyOD, River's HalfSpaceTrees, a GARCH(1,1) limit of `arch`.
 
 Each learns from the windows of a series' first half, with the same features that the hub derives for every model. Each
 gives a window a score; its limit is the score that the budget's share of those windows exceeds. So the evaluation can
@@ -178,7 +178,10 @@ def _tails(learnt: np.ndarray, *, copula: bool) -> Score:
     from scipy.stats import skew
 
     ordered = np.sort(learnt, axis=0)
-    signs = np.sign(skew(learnt, axis=0))
+    with warnings.catch_warnings():
+        # Where a value never changes.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        signs = np.sign(skew(learnt, axis=0))
     rows = len(learnt)
 
     def score(windows: np.ndarray) -> np.ndarray:

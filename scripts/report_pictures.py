@@ -131,6 +131,7 @@ def _recall(summary: _Summary, about: _Summary) -> bytes:
 
 def _holds(summary: _Summary) -> bytes:
     """Draw false holds with the limits that were learnt, a row for each series."""
+    summary = {key: detectors for key, detectors in summary.items() if "peers" in detectors}
     figure = _figure(1.1 + 0.34 * len(summary))
     axes = figure.subplots()
     for row, detectors in enumerate(summary.values()):

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 from oracle.core.errors import DataError
@@ -45,6 +46,9 @@ class ReportedSeries:
     trained: bool = True
 
 
+MAX_GAP = 100
+"""Heartbeats between two reports, from which on they belong to different stretches."""
+
 _DAILY = FeedOptions(heartbeat=86_400, confirmations=2, confirm_delay=86_400)
 _HOURLY = FeedOptions(heartbeat=3_600, confirmations=2)
 _ROUNDS = replace(_HOURLY, decimals=0, confirm_delay=600)
@@ -77,8 +81,8 @@ def _share(name: str, peer: str, other: str) -> ReportedSeries:
 SERIES: tuple[ReportedSeries, ...] = (
     _packaged("sp500", "S&P 500, daily", "nasdaq", "vix"),
     _packaged("nasdaq", "NASDAQ Composite, daily", "sp500", "vix"),
-    _packaged("vix", "VIX, daily", "sp500", "wti"),
-    _packaged("wti", "WTI crude oil, daily", "", "vix"),
+    replace(_packaged("vix", "VIX, daily", "sp500", "sp500"), sizes=("2", "3", "5", "10", "20", "50")),
+    _packaged("wti", "WTI crude oil, daily", "", "nasdaq"),
     _rounds("eth-rounds", "ETH/USD, Chainlink's rounds", _ETH, "btc-rounds", "btc-rounds"),
     _rounds("btc-rounds", "BTC/USD, Chainlink's rounds", _BTC, "eth-rounds", "eth-rounds"),
     replace(
@@ -153,7 +157,16 @@ def with_peers(series: ReportedSeries, recordings: Mapping[str, Recording], kind
         places = [bisect_right(times, time) - 1 for time in own.times]
         values = tuple(answers[place] if place >= 0 else None for place in places)
         peers = (PeerSeries(series.peer, values, decimals=kinds[series.peer]),)
-    return replace(own, name=series.key, others=others, peers=peers)
+    return replace(own, name=series.key, others=others, peers=peers, bad=_joins(own.times, series.options.heartbeat))
+
+
+def _joins(times: Sequence[int], heartbeat: int | None) -> tuple[tuple[int, int], ...]:
+    """Return the first report after each night, or between two stretches of a recording.
+
+    The hub holds what it can't measure, whatever the model says: such a hold is nobody's, and is not counted.
+    """
+    longest = MAX_GAP * (heartbeat or 0)
+    return tuple((later, later) for earlier, later in pairwise(times) if longest and later - earlier > longest)
 
 
 def _spoken(recording: Recording) -> tuple[list[int], tuple[Decimal, ...]]:
