@@ -190,8 +190,8 @@ async def test_submissions(tmp_path: Path, said: list[str], monkeypatch: pytest.
         # Chainlink's two events, and the account that emits them.
         adapter = found["hub_gas_per_feed"] - found["hub_gas_per_feed_without_adapter"]
         assert 2_600 + 2 * 1_756 < adapter < 9_000
-        # A round's slot was empty, the feed's track and its peer's answer were not; configuration, track, last round and
-        # the peer's answer are read.
+        # A round's slot was empty; the feed's track and its peer's answer were not. Configuration, track, last round
+        # and peer's answer are read.
         assert parts["hub_per_feed"]["sstore"] == 22_100 + 2 * 2_900
         assert parts["hub_per_feed"]["sload"] >= 4 * 2_100
         # One reporter signs for all feeds.
