@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,9 +44,22 @@ def card_group() -> None:
 
 @card_group.command("build")
 @click.option(
-    "--series", multiple=True, help="A packaged series; may be repeated (default, without --csv: sp500, nasdaq, wti)."
+    "--series", multiple=True, help="A packaged series; may be repeated (default, without --csv: sp500, nasdaq)."
 )
 @csv_option
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="SERIES=PEER",
+    help="A peer of a series, in the order of the model; may be repeated (default: sp500 and nasdaq of each other).",
+)
+@click.option("--model", "model_path", type=FILE, help="Draw windows of this model file's features.")
+@click.option(
+    "--features",
+    metavar="NAME,…",
+    help="Draw windows of these features, in the order of the model (default: those of the packaged model).",
+)
 @click.option(
     "--start", default="2007-01-01", show_default=True, help="First day; sigma is found from the days before."
 )
@@ -64,7 +78,6 @@ def card_group() -> None:
 @click.option(
     "--fault", "kinds", multiple=True, help="A fault of one tick; may be repeated (default: spike_3, _5, _10 and _20)."
 )
-@click.option("--width", type=click.IntRange(3, 14), default=14, show_default=True, help="Integers in a window.")
 @click.option(
     "--heartbeat", type=click.IntRange(min=1), default=86_400, show_default=True, help="Heartbeat in seconds."
 )
@@ -73,29 +86,47 @@ def card_group() -> None:
 def card_build(
     series: tuple[str, ...],
     files: tuple[str, ...],
+    peers: tuple[str, ...],
+    model_path: Path | None,
+    features: str | None,
     start: str,
     end: str | None,
     seed: int,
     normals: int,
     per_kind: int,
     kinds: tuple[str, ...],
-    width: int,
     heartbeat: int,
     batch: int,
     out: Path,
 ) -> None:
     """Draw labelled windows from recorded series, and print the root that names them. Everyone gets the same ones."""
+    from oracle.app.detectors import load_detector
     from oracle.core.documents import file_hash
+    from oracle.core.encoding import feature_names
     from oracle.detectors.cards.drawing import build
-    from oracle.detectors.cards.recipe import KINDS, SERIES, Recipe
+    from oracle.detectors.cards.recipe import FEATURES, KINDS, PEERS, SERIES, Recipe
 
+    if model_path is not None and features is not None:
+        raise click.UsageError("--model and --features exclude each other")
+    listed = FEATURES
+    if model_path is not None:
+        listed = feature_names(load_detector(model_path).features)
+    elif features is not None:
+        listed = tuple(name.strip() for name in features.split(","))
     named = _files(files)
+    drawn = (*(series or (() if named else SERIES)), *named)
+    beside = {each: PEERS[each] for each in drawn if each in PEERS and each not in named}
+    if peers:
+        beside = {}
+        for each, peer in _pairs(peers, "--peer", "SERIES=PEER"):
+            beside[each] = (*beside.get(each, ()), peer)
     recipe = Recipe(
-        series=(*(series or (() if named else SERIES)), *named),
+        series=drawn,
+        features=listed,
+        peers=beside,
         start=start,
         end=end,
         seed=seed,
-        width=width,
         normals=normals,
         per_kind=per_kind,
         kinds=kinds or KINDS,
@@ -297,10 +328,13 @@ def card_show(address: str | None, rpc_url: str, root: str | None, from_block: i
 
 def _files(given: tuple[str, ...]) -> dict[str, Path]:
     """Return the file by the name of each `--csv`."""
-    named = {}
+    return {name: Path(file) for name, file in _pairs(given, "--csv", "NAME=FILE")}
+
+
+def _pairs(given: tuple[str, ...], option: str, form: str) -> Iterator[tuple[str, str]]:
+    """Yield the two sides of each value of an option."""
     for each in given:
-        name, equals, file = each.partition("=")
-        if not (name and equals and file):
-            raise click.UsageError(f"--csv {each}: write it as NAME=FILE")
-        named[name] = Path(file)
-    return named
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise click.UsageError(f"{option} {each}: write it as {form}")
+        yield name, value

@@ -14,6 +14,7 @@ from eth_account import Account
 
 from oracle.chain.contract import read
 from oracle.cli import oracle
+from oracle.core import encoding
 from oracle.core.encoding import FIELD_MODULUS, INT128_MAX
 from oracle.core.errors import ArtifactError, ContractRejected, DeploymentError, ModelError, ProverUnavailable
 from oracle.detectors.cards import onchain
@@ -28,13 +29,13 @@ from oracle.proving.artifact import AUDIT_FILES, MANIFEST, SRS, Artifact
 from oracle.proving.verification import LocalVerifier
 from tests.attack.calldata import flipped
 from tests.attack.node import OUTSIDER
-from tests.attack.proofs import Proofs
+from tests.attack.proofs import MODEL, Proofs
 from tests.attack.rig import Rig
 
 pytestmark = pytest.mark.attack
 
 BATCH = 4
-RECIPE = Recipe(series=("sp500",), normals=3, per_kind=1)
+RECIPE = Recipe(series=("sp500",), features=encoding.feature_names(MODEL.features), peers={}, normals=3, per_kind=1)
 """Seven windows: a full batch, and a batch of three."""
 
 
@@ -412,11 +413,12 @@ def test_another_models_proof(counter: Counter, proofs: Proofs) -> None:
     scored = counter.opened(3, counter.card)
     for scores in (ours, theirs):
         scored.refuses("ProofRejected", proof=other, scores=scores)
-    scored.refuses("ProofRejected")
+    # The verdict circuit has one number for each window, the other one two.
+    scored.refuses("MalformedBatch")
     counter.refuses("ProofRejected", proof=proof)
-    counter.refuses("ProofRejected", proof=proof, scores=ours)
+    counter.refuses("MalformedBatch", proof=proof, scores=ours)
     assert counter.rig.send(scored.call(0, proof=proof, scores=ours), to=counter.contract)
     assert scored.read("card", scored.card_id)["counted"] == 1
     # Both circuits give the same verdicts.
-    verdicts = tuple(tuple(int(score > 0) for score in proofs.scores(window)) for window in windows)
+    verdicts = tuple((int(max(proofs.scores(window)) > 0),) for window in windows)
     assert counter.card.batches[0].scores == verdicts

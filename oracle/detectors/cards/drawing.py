@@ -1,5 +1,6 @@
 """The windows of a benchmark, drawn from recorded series by its recipe.
 
+A window is what the hub derives for a feed that has accepted all recorded values before it, beside the feed's peers.
 Everything is computed in integers and exact decimals: the same recipe gives the same windows, and the same root, on
 every machine.
 """
@@ -11,6 +12,7 @@ import itertools
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,17 @@ from oracle.core.errors import DataError
 from oracle.core.types import Kind
 from oracle.detectors.cards.benchmark import Benchmark, Window
 from oracle.detectors.cards.recipe import Recipe
+from oracle.detectors.training.reports import (
+    FEATURES,
+    FIRST_WINDOW,
+    ReportedPeer,
+    Reports,
+    Terms,
+    counted,
+    last_places,
+    oldest_answer,
+    windows,
+)
 from oracle.sources.faults import Surroundings
 from oracle.sources.interface import Reading
 from oracle.sources.packaged.series import load_series
@@ -43,9 +56,11 @@ def build(recipe: Recipe, batch: int, files: Mapping[str, Path] | None = None) -
         DataError: A file is missing or is not the recipe's, or a series is too short.
         ToolMissing: The packaged series are not installed.
     """
+    names = {*recipe.series, *(peer for peers in recipe.peers.values() for peer in peers)}
+    recorded = {name: _recorded(name, _readings(recipe, name, files or {}), recipe) for name in sorted(names)}
     drawn: list[tuple[int, Window]] = []
     for series in recipe.series:
-        drawn += _draw(series, _readings(recipe, series, files or {}), recipe)
+        drawn += _draw(recorded[series], [recorded[name] for name in recipe.peers.get(series, ())], recipe)
     _shuffle(drawn, random.Random(f"model-card:{recipe.seed}"))
     return Benchmark(
         batch=batch,
@@ -55,6 +70,25 @@ def build(recipe: Recipe, batch: int, files: Mapping[str, Path] | None = None) -
         labels=tuple(label for label, _ in drawn),
         recipe=recipe,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A series: its values, as readings and in answer units, and its sigma in ppm."""
+
+    name: str
+    readings: Sequence[Reading]
+    times: tuple[int, ...]
+    answers: tuple[int, ...]
+    sigma: int
+
+
+def _recorded(name: str, readings: Sequence[Reading], recipe: Recipe) -> _Recorded:
+    times = tuple(reading.observed_at for reading in readings)
+    answers = tuple(encoding.answer_from_decimal(reading.value, DECIMALS) for reading in readings)
+    first, _ = recipe.period()
+    sigma = _sigma(name, [answer for answer, time in zip(answers, times, strict=True) if time < first])
+    return _Recorded(name, readings, times, answers, sigma)
 
 
 def _readings(recipe: Recipe, series: str, files: Mapping[str, Path]) -> Sequence[Reading]:
@@ -78,44 +112,47 @@ def _columns(path: Path) -> tuple[str, str]:
     return header[0], header[1]
 
 
-def _draw(series: str, readings: Sequence[Reading], recipe: Recipe) -> list[tuple[int, Window]]:
+def _reports(own: _Recorded, peers: Sequence[_Recorded], recipe: Recipe) -> Reports:
+    """Return a series as a feed's reports. The hub accepts no answer of 0 or less, so these are nobody's past."""
+    max_age = oldest_answer(recipe.heartbeat)
+    beside = []
+    for peer in peers:
+        places = last_places(own.times, peer.times, max_age)
+        known = tuple(None if place is None else peer.answers[place] for place in places)
+        beside.append(ReportedPeer(peer.name, Kind.RELATIVE, DECIMALS, peer.sigma, known, max_age))
+    refused = tuple((time, time) for time, answer in zip(own.times, own.answers, strict=True) if answer <= 0)
+    return Reports(Kind.RELATIVE, DECIMALS, own.times, own.answers, peers=tuple(beside), bad=refused)
+
+
+def _draw(own: _Recorded, peers: Sequence[_Recorded], recipe: Recipe) -> list[tuple[int, Window]]:
     """Return labelled windows of one series."""
     first, last = recipe.period()
-    answers = [encoding.answer_from_decimal(reading.value, DECIMALS) for reading in readings]
-    times = [reading.observed_at for reading in readings]
-    sigma = _sigma(series, [answer for answer, time in zip(answers, times, strict=True) if time < first])
-    past = recipe.width - 2
-    ticks = [
-        tick
-        for tick in range(past + 1, len(answers))
-        if first <= times[tick] < last and min(answers[tick - past - 1 : tick + 1]) > 0
-    ]
-    rng = random.Random(f"model-card:{recipe.seed}:{series}")
+    reports = _reports(own, peers, recipe)
+    derived = windows(reports, Terms(own.sigma, recipe.heartbeat))
+    taken = [FEATURES.index(feature) for feature in encoding.parse_features(recipe.features)]
+    good = counted(reports)
+    # The tick before is the feed's last accepted report, so that a fault is one of this tick's value alone.
+    ticks = [at for at, time in enumerate(own.times) if first <= time < last and good[at] and own.answers[at - 1] > 0]
+    rng = random.Random(f"model-card:{recipe.seed}:{own.name}")
     _shuffle(ticks, rng)
     found: list[tuple[int, Window]] = []
     for label, wanted in [(0, recipe.normals), *((1 + at, recipe.per_kind) for at in range(len(recipe.kinds)))]:
         enough = len(found) + wanted
         while len(found) < enough:
             if not ticks:
-                raise DataError(f"series {series}: too few ticks from {recipe.start} on for this many windows")
+                raise DataError(f"series {own.name}: too few ticks from {recipe.start} on for this many windows")
             tick = ticks.pop()
-            answer = answers[tick]
+            answer, before = own.answers[tick], own.answers[tick - 1]
             if label:
-                around = Surroundings((readings[tick].value,), readings[tick - 1].value, ())
+                around = Surroundings((own.readings[tick].value,), own.readings[tick - 1].value, ())
                 (seen,) = recipe.faults()[label - 1].apply(around, rng)
                 answer = encoding.answer_from_decimal(seen, DECIMALS)
-            moves = [
-                encoding.move(Kind.RELATIVE, sigma, now, before)
-                for now, before in ((answer, answers[tick - 1]), *_steps(answers, tick, past))
-            ]
-            if answer > 0 and abs(moves[0]) < encoding.CLIP:
-                found.append((label, (*moves, encoding.gap(times[tick], times[tick - 1], recipe.heartbeat))))
+            # Of all that the hub derives, the move alone depends on the value at the tick.
+            move = encoding.move(Kind.RELATIVE, own.sigma, answer, before)
+            window = (move, *derived[tick - FIRST_WINDOW][1:])
+            if answer > 0 and abs(move) < encoding.CLIP:
+                found.append((label, tuple(window[at] for at in taken)))
     return found
-
-
-def _steps(answers: Sequence[int], tick: int, past: int) -> list[tuple[int, int]]:
-    """Return the steps before a tick, newest first."""
-    return [(answers[at], answers[at - 1]) for at in range(tick - 1, tick - 1 - past, -1)]
 
 
 def _sigma(series: str, answers: Sequence[int]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from oracle.core import encoding
 from oracle.core.errors import ArtifactError
 from oracle.detectors.cards.benchmark import Benchmark
 from oracle.detectors.cards.card import CardModel, ProvenCard, count
@@ -57,18 +56,15 @@ def require_fit(benchmark: Benchmark, artifact: Artifact) -> None:
     manifest = artifact.manifest
     wanted, found = (benchmark.batch, benchmark.width), (manifest.batch, manifest.width)
     if wanted != found:
+        listed = f" --features {','.join(manifest.features)}" if manifest.features else ""
         raise ArtifactError(
             f"{artifact.path} is a circuit for {found[0]} windows of {found[1]} integers, the benchmark has batches of "
-            f"{wanted[0]} with {wanted[1]}: take the model's artifact for {wanted[0]}, or build the benchmark for it"
+            f"{wanted[0]} with {wanted[1]}: take the model's artifact for {wanted[0]}, or build the benchmark for it, "
+            f"with --batch {found[0]}{listed}"
         )
-    drawn = encoding.feature_names(encoding.window_features(benchmark.width)) if benchmark.recipe else ()
-    if unknown := [name for name in manifest.features if drawn and name not in drawn]:
-        raise ArtifactError(
-            f"{artifact.path} is of a model that sees {unknown[0]}, which windows drawn from recorded series do not "
-            "have: bring windows of your own"
-        )
+    drawn = () if benchmark.recipe is None else benchmark.recipe.features
     if drawn and manifest.features not in ((), drawn):
         raise ArtifactError(
-            f"{artifact.path} is of a model that takes its features in another order than windows drawn from recorded "
-            "series have them: bring windows of your own"
+            f"{artifact.path} is of a model that takes {', '.join(manifest.features)}, and the benchmark's windows "
+            f"have {', '.join(drawn)}: build the benchmark with --features {','.join(manifest.features)}"
         )

@@ -17,7 +17,7 @@ from oracle.proving.batches import ProvenBatch
 
 @pytest.fixture(scope="module")
 def benchmark() -> Benchmark:
-    return build(Recipe(series=("sp500", "wti"), normals=5, per_kind=2), 4)
+    return build(Recipe(normals=5, per_kind=2), 4)
 
 
 def test_counts_are_of_verdicts_by_label() -> None:
