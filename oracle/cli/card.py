@@ -66,12 +66,12 @@ def card_group() -> None:
 @click.option("--end", help="Last day (default: the last one recorded).")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the draw.")
 @click.option(
-    "--normals", type=click.IntRange(min=0), default=64, show_default=True, help="Normal windows from each series."
+    "--normals", type=click.IntRange(min=0), default=96, show_default=True, help="Normal windows from each series."
 )
 @click.option(
     "--per-kind",
     type=click.IntRange(min=0),
-    default=16,
+    default=24,
     show_default=True,
     help="Windows with each fault from each series.",
 )

@@ -1,9 +1,9 @@
 """The benchmark of a proven card: labelled windows in batches, and the Merkle root that names them.
 
 A window is what the gate would see at one tick, in a model's own feature list: the feed has accepted the clean series
-up to the tick before, and at the tick it gets either the recorded value (normal) or one that a fault of the catalogue has
-altered. The benchmark leaves out what the hub decides without a model: windows whose move is clipped, answers that are
-not positive, and faults of several ticks, for which there are other rules.
+up to the tick before, and at the tick it gets either the recorded value (normal) or one that a fault of the catalogue
+has altered. The benchmark leaves out what the hub decides without a model: windows whose move is clipped, answers that
+are not positive, and faults of several ticks, for which there are other rules.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ SERIES = ("sp500", "nasdaq")
 PEERS: Mapping[str, tuple[str, ...]] = {"sp500": ("nasdaq",), "nasdaq": ("sp500",)}
 """The peers of packaged series. `wti` has none; `vix` has no history before START."""
 
-FEATURES = ("move", "past_0", "past_1", "past_2", "variance", "peer_move_0", "peer_seen_0", "gap")
+FEATURES: tuple[str, ...] = ("move", "past_0", "past_1", "past_2", "variance", "peer_move_0", "peer_seen_0", "gap")
 """The feature list of the model that ships with the package."""
 
 START = "2007-01-01"
