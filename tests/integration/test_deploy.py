@@ -39,8 +39,10 @@ from oracle.chain.tx.sender import Sender
 from oracle.config import load as load_config
 from oracle.core.encoding import Feature
 from oracle.core.errors import ContractRejected, DeploymentError, InsecureSetup, OracleError, PayerEmpty, WrongChain
-from oracle.proving.artifact import PROBE
+from oracle.detectors.registry import packaged
+from oracle.proving.artifact import PROBE, Visibility
 from oracle.proving.artifact import load as load_artifact
+from tests.circuits import circuit
 from tests.integration.conftest import Circuits
 from tests.integration.workspace import Workspace, feed
 from tests.stubs import WINDOW, feed_config, reporter, stub_artifact
@@ -670,11 +672,9 @@ async def test_plans_that_can_t_be(rpc: Rpc, account: LocalAccount, path: Path, 
 # --- real circuits -------------------------------------------------------------------------------------------------
 
 
-async def test_the_configured_batch_sizes_are_one_model(
-    chain: Anvil, rpc: Rpc, circuits: Circuits, tmp_path: Path
-) -> None:
+async def test_the_configured_batch_sizes_are_one_model(chain: Anvil, rpc: Rpc, tmp_path: Path) -> None:
     """The circuits are real: the hub has verified a proof of each before it has the model."""
-    made = [await asyncio.to_thread(circuits, batch=batch) for batch in (1, 4)]
+    made = [await asyncio.to_thread(circuit, packaged(), batch, Visibility.PUBLIC) for batch in (1, 4)]
     workspace = Workspace(tmp_path, chain)
     workspace.configure(feed("one", workspace.recording("one", [1, 2])))
     config = load_config(tmp_path / "oracle.toml", {})
@@ -684,7 +684,9 @@ async def test_the_configured_batch_sizes_are_one_model(
     hub = Hub(rpc, deployment.hub)
     assert (await hub.architecture(1)).batch_sizes == (1, 4)
     assert deployment.models[1].artifacts == {each.manifest.batch: str(each.path) for each in made}
-    assert (await hub.model(1)).model_hash == made[0].model_hash == made[1].model_hash
+    # A public model's weights are in its verifiers, so that no hash binds them.
+    assert (await hub.model(1)).model_hash == 0
+    assert [each.model_hash for each in made] == [None, None]
     # For one feed, the daemon proves with the circuit that the hub chooses.
     assert deployed_artifact(config, deployment, 1) == made[0]
     assert await deploy_configured(config, lambda line: None) == deployment

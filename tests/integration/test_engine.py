@@ -72,7 +72,7 @@ def test_witness_is_the_reference(engine: EngineProcess, circuit: Artifact, wind
 
 def test_comparison_is_exact_at_zero(engine: EngineProcess, circuits: Any) -> None:
     """Scores of −1, 0 and 1 at scale 2^20 are the smallest that a comparison could get wrong."""
-    model = QuadraticModel("edge", (1, *(0,) * (PAST - 1)), floor=(1 << 20) - 1, drift_past=0, drift_floor=1 << 20)
+    model = QuadraticModel("edge", (1, *(0,) * (PAST - 1)), floor=(1 << 20) - 1, drift_past=0, drift_floor=1 << 22)
     verdicts = circuits(model=model, disclosure=Disclosure.VERDICT)
     # x_0² 2^20 − g (ω + x_1²), with x_0² = g = 1024.
     for before, score in ((0, 1_024), (1, 0), (2, -3 * 1_024)):
