@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from oracle.core.encoding import Feature
 from oracle.core.errors import DataError, OracleError
@@ -213,6 +214,12 @@ def windows_of(of: Prepared, features: Sequence[Feature]) -> np.ndarray:
 
 def evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt | None) -> Measured:
     """Learn from the first half, if it is long enough, and evaluate on the second."""
+    # Each process has one core: threads of a library would wait for each other.
+    with threadpool_limits(1):
+        return _evaluate(series, settings, learnt)
+
+
+def _evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt | None) -> Measured:
     began = time.monotonic()
     of = prepared(series, settings)
     default, yesterday = registry.packaged(), QuadraticModel.default()

@@ -87,10 +87,18 @@ class Measured:
     """A detector with a measure of its own of how near a window is to the limit, remembered for single windows."""
 
     def __init__(self, inner: Scoring, severity: Severity) -> None:
-        self._inner = inner
-        self.severity_many = severity
-        self._known: dict[tuple[int, ...], Explanation] = {}
+        self._inner, self._severity = inner, severity
+        self._known: dict[bytes, np.ndarray] = {}
         self.name, self.features, self.score_unit = inner.name, inner.features, inner.score_unit
+
+    def severity_many(self, windows: np.ndarray) -> np.ndarray:
+        """Return how near each window is to the limit. A search for limits asks for the same single ones many times."""
+        if len(windows) != 1:
+            return self._severity(windows)
+        key = np.asarray(windows, dtype=np.int64).tobytes()
+        if key not in self._known:
+            self._known[key] = self._severity(windows)
+        return self._known[key]
 
     def score_many(self, windows: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         """Return the detector's scores."""
@@ -102,11 +110,8 @@ class Measured:
 
     def explain(self, features: Sequence[int]) -> tuple[Explanation, ...]:
         """Return the severity."""
-        window = tuple(features)
-        if window not in self._known:
-            value = float(self.severity_many(np.array([window]))[0])
-            self._known[window] = Explanation("severity", value - 1, {}, value, 1.0, "in parts of the limits")
-        return (self._known[window],)
+        value = float(self.severity_many(np.array([features]))[0])
+        return (Explanation("severity", value - 1, {}, value, 1.0, "in parts of the limits"),)
 
 
 def scalable(detector: Scoring) -> Scoring:
