@@ -166,6 +166,9 @@ def test_another_models_circuit(card: ProvenCard, proofs: Proofs) -> None:
     assert found[0].startswith("the card's model is not the artifact's") and len(found) == 3
     with pytest.raises(ArtifactError, match="batches of 4 with 14: take the model's artifact for 4"):
         proofs.run(prove(card.benchmark, proofs.artifact(), Path("nowhere")))
+    swapped = replace(RECIPE, features=(*RECIPE.features[::-1],))
+    with pytest.raises(ArtifactError, match="windows have gap, .*: build the benchmark with --features move,past_0,"):
+        proofs.run(prove(build(swapped, BATCH), other, Path("nowhere")))
 
 
 def test_verified_by_command_from_public_files(card: ProvenCard, circuit: Artifact, tmp_path: Path) -> None:
