@@ -167,7 +167,7 @@ def test_another_models_circuit(card: ProvenCard, proofs: Proofs) -> None:
     with pytest.raises(ArtifactError, match="batches of 4 with 14: take the model's artifact for 4"):
         proofs.run(prove(card.benchmark, proofs.artifact(), Path("nowhere")))
     swapped = replace(RECIPE, features=(*RECIPE.features[::-1],))
-    with pytest.raises(ArtifactError, match="windows have gap, .*: build the benchmark with --features move,past_0,"):
+    with pytest.raises(ArtifactError, match=r"windows have gap, .*: build the benchmark with --features move,past_0,"):
         proofs.run(prove(build(swapped, BATCH), other, Path("nowhere")))
 
 
