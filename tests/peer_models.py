@@ -32,8 +32,9 @@ def peer_model(salt: str = SALT) -> PolynomialModel:
         own   x²                   > g · (16,000 + 9 · variance + Σ past moves² / 1,024 + 100 · count) = limit
         peer  4 x² − 6 x y − y²    > limit, and the peer is seen
 
-    After a calm time `own` holds a move of 4 sigmas, and `peer` one of 2 if the peer stands still. A peer that lies
-    alone holds nothing that does not move itself, and where it isn't seen, `own` is left.
+    On a new feed, whose variance is 1 σ², `own` holds moves beyond √25.1 = 5.01 sigmas, and `peer` moves beyond half
+    of that if the peer stands still. `peer` measures at most 13 x², so a peer that lies alone holds no move within
+    5.01 / √13 = 1.39 sigmas, and where it isn't seen, `own` is left.
     """
     limit = Limit(
         16_000 * ONE,

@@ -12,7 +12,7 @@ from oracle.core.report import NO_READINGS
 WORD = 32
 INT128 = 16
 OUTPUTS = 2
-"""Scores of one feed, of each model here."""
+"""Scores of one feed, of each model here but for those that publish a verdict, which is one number."""
 
 DYNAMIC = ("feed_ids", "round_ids", "signatures", "answers", "medians", "scores", "proof")
 

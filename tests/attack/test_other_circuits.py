@@ -74,7 +74,11 @@ def test_a_proof_of_another_circuit(rig: Rig, normal: Calldata, kind: str) -> No
     with LocalVerifier(artifact) as verifier:
         statement = encoding.instances(artifact.model_hash, [window], [forged.first_scores], 1)
         assert verifier.verify(forged.proof, statement).verified
-    rig.refuses(forged, "ProofRejected")
+    # The hub expects two scores of the active model, and a verdict is one number.
+    count = len(forged.first_scores)
+    assert count == (1 if kind == "verdict" else 2)
+    rig.refuses(forged, "ProofRejected" if count == 2 else "MalformedSubmission")
+    rig.refuses(forged.with_scores(*(forged.first_scores * 2)[:2]), "ProofRejected")
     rig.refuses(forged.with_scores(*normal.first_scores), "ProofRejected")
     accepted(rig, normal)
 

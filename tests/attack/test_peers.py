@@ -11,7 +11,7 @@ from oracle.chain.hub import hub_interface
 from oracle.chain.local.anvil import Anvil
 from oracle.core.encoding import CLIP, NO_ANSWER, Feature, calm_window
 from oracle.core.types import HoldReason, Status
-from tests.attack.calldata import SHADOW, Calldata, encode, flipped, packed
+from tests.attack.calldata import SHADOW, Calldata, encode, flipped, packed, unpacked
 from tests.attack.node import DEPLOYER, GENESIS
 from tests.attack.proofs import Proofs, Window
 from tests.attack.rig import ANSWER, COMMITTEE, HOURS, REPORTER, Rig, Sighting, in_order, terms_of
@@ -24,9 +24,15 @@ NUMBER = 2
 OWN, PEER = "own", "peer"
 LEFT, RIGHT = "left", "right"
 """Two feeds that name each other."""
-FLOOR, NEAR, FAR = 1.0, 2.45, 5.0
-"""In sigmas, after a calm time: below FLOOR a peer has no say; NEAR is how far the own move may be from three quarters
-of the peer's; beyond FAR an own move is held whatever the peer does."""
+FAR = 25.1**0.5
+"""In sigmas, on a new feed with one reporter: an own move beyond it is held whatever the peer does."""
+FACTOR = 13**0.5
+"""How far a peer that lies alone can lower that limit: 4 x² − 6 x y − y² is at most 13 x², at y = −3 x."""
+
+
+def by_rule(own: float, peer: float) -> bool:
+    """Return whether the rule of the model holds a move beside the peer's, both in sigmas, on a new feed."""
+    return max(own**2, 4 * own**2 - 6 * own * peer - peer**2) > FAR**2
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +90,7 @@ def is_held(rig: Rig, calldata: Calldata, name: str = OWN) -> bool:
 # --- how much a peer can do ---
 
 
-LIES = (-10, -3, -1, 0, 1, 3, 10)
+LIES = (-10, -4, -3, -1, 0, 1, 3, 10)
 """What the peer says of its own move, in sigmas."""
 
 
@@ -92,44 +98,57 @@ LIES = (-10, -3, -1, 0, 1, 3, 10)
     ("own", "held"),
     [
         (0.0, ()),
-        (0.5, ()),
         (-0.9, ()),
-        (0.99, ()),
-        (1.2, (-10, -3, 10)),
-        (-1.2, (-10, 3, 10)),
-        (2.0, (-10, -3, -1, 10)),
-        (2.4, (-10, -3, -1, 10)),
-        (4.9, (-10, -3, -1, 0, 1, 3, 10)),
-        (6.0, (-10, -3, -1, 0, 1, 3, 10)),
+        (1.2, ()),
+        (1.4, (-4,)),
+        (-1.4, ()),
+        (-1.5, (3,)),
+        (2.4, (-10, -4, -3, -1)),
+        (-3.0, (0, 1, 3, 10)),
+        (4.9, (-10, -4, -3, -1, 0, 1)),
+        (6.0, LIES),
     ],
 )
 def test_a_peer_that_lies_alone(rig: Rig, own: float, held: tuple[int, ...]) -> None:
     """The table: for each own move, the peer's lies by which the honest feed is held.
 
-    own move       lies of 1σ      3σ           10σ          held of 6
-    up to 1σ       never           never        never        0 (the floor: the verdicts are ANDed in the circuit)
-    1.2σ           –               against it   always       3
-    2σ, 2.4σ       against it      against it   always       4
-    from 5σ        always          always       always       6 (by its own limit, as without a peer)
+    own move       against it          none                with it
+    up to 1.39σ    never               never               never
+    1.4σ           3 times as far      never               never
+    2.4σ           1σ to 10σ           never               never
+    3σ             1σ to 10σ           always              never
+    4.9σ           1σ to 10σ           always              1σ
+    from 5σ        always              always              always (by its own limit, as without a peer)
 
     A lie costs the honest feed a hold, no more: the next report that agrees, or the confirmations, end it.
     """
     found = tuple(lie for lie in LIES if is_held(rig, together(rig, own, lie)))
-    assert found == held
-    if abs(own) < FLOOR:
-        assert found == (), "below the floor no peer has a say"
-    if abs(own) > FAR:
-        assert found == LIES, "no peer talks a move of one's own away"
-    if found not in ((), LIES):
-        assert all((abs(own - 0.75 * lie) > NEAR) == (lie in found) for lie in LIES)
+    assert found == held == tuple(lie for lie in LIES if by_rule(own, lie))
 
 
-@pytest.mark.parametrize("lie", [-1, -3, -10, 10])
-def test_below_the_floor_no_lie_holds_a_calm_feed(rig: Rig, lie: int) -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_factor_that_no_lie_exceeds(rig: Rig, sign: int) -> None:
+    """Just below the bound no lie at all holds the honest feed, just above it the worst lie does."""
+    below, above = (sign * round(1000 * FAR / FACTOR + step) for step in (-2, 2))
+    fixed = dict(zip(FEATURES, calm_window(FEATURES), strict=True)) | {Feature.PEER_SEEN_0: 1}
+
+    def holding(own: int) -> list[int]:
+        """Return the lies, in thousandths, with which the reference holds an own move."""
+        windows = {lie: fixed | {Feature.MOVE: own, Feature.PEER_MOVE_0: lie} for lie in range(1 - CLIP, CLIP, 11)}
+        return [lie for lie, window in windows.items() if rig.proofs.scores(tuple(window.values()), "peer") != (0,)]
+
+    assert holding(below) == []
+    assert holding(above) and all(abs(lie + 3 * above) < 300 for lie in holding(above))
+    for own, held in ((below, False), (above, True)):
+        assert is_held(rig, together(rig, own / 1000, -3 * own / 1000)) == held
+
+
+@pytest.mark.parametrize("lie", [-1, -3.9, -10, 3.9, 10])
+def test_below_the_bound_no_lie_holds_a_calm_feed(rig: Rig, lie: float) -> None:
     """Ten reports in a row, while the peer jumps to and fro: the honest feed stays open."""
     answer = ANSWER
     for report in range(10):
-        answer = moved((0.4, -0.6)[report % 2], answer)
+        answer = moved((1.1, -1.1)[report % 2], answer)
         jump = moved(lie * (report % 2), ANSWER)
         assert rig.accepts(beside(rig, {OWN: answer, PEER: jump}, [OWN], after=600 + 60 * report))
         state = rig.state(OWN)
@@ -138,13 +157,13 @@ def test_below_the_floor_no_lie_holds_a_calm_feed(rig: Rig, lie: int) -> None:
 
 def test_a_hold_by_a_lie_is_confirmed_like_any_other(rig: Rig) -> None:
     """The peer keeps lying. The honest feed's level is confirmed by its own further reports, in as much time."""
-    answer = moved(1.5)
+    answer, lie = moved(1.5), moved(-4.5)
     for report in range(3):
         assert rig.state(OWN).round_id == 1
-        assert rig.accepts(beside(rig, {OWN: answer, PEER: moved(-10)}, [OWN], after=600 + 60 * report))
+        assert rig.accepts(beside(rig, {OWN: answer, PEER: lie}, [OWN], after=600 + 60 * report))
         rig.later(60)
     state = rig.state(OWN)
-    assert (state.status, state.answer, state.peer_answers) == (Status.OK, answer, (moved(-10),))
+    assert (state.status, state.answer, state.peer_answers) == (Status.OK, answer, (lie,))
 
 
 def test_a_fault_of_the_feed_alone_is_seen_beside_the_peer(rig: Rig) -> None:
@@ -189,14 +208,17 @@ def test_that_a_peer_is_seen_can_not_be_chosen(rig: Rig) -> None:
     report = together(rig, 2.4, -10)
     window = seen(rig, report)
     move, was_seen = FEATURES.index(Feature.PEER_MOVE_0), FEATURES.index(Feature.PEER_SEEN_0)
-    assert window[was_seen] == 1 and max(report.first_scores) > 0
+    assert (window[was_seen], report.first_scores) == (1, (1,))
     for changes in ({was_seen: 0}, {move: 0, was_seen: 0}, {move: 0}, {move: window[0]}, {move: -window[move]}):
         other = tuple(changes.get(at, value) for at, value in enumerate(window))
+        assert rig.proofs.scores(other, "peer") == (0,), "a proof that is worth trying"
         forged = replace(report, proof=rig.proofs.prove(other, kind="peer"))
-        rig.refuses(forged.with_scores(*rig.proofs.scores(other, "peer")), "ProofRejected")
+        rig.refuses(forged.with_scores(0), "ProofRejected")
         rig.refuses(forged, "ProofRejected")
-    for verdicts in ((0, 0), (-1, 0), (0, 1), (1, 1)):
-        rig.refuses(report.with_scores(*verdicts), "ProofRejected")
+    for claimed in (0, -1, 2):
+        rig.refuses(report.with_scores(claimed), "ProofRejected")
+    for padded in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        rig.refuses(report.with_scores(*padded), "MalformedSubmission")
     assert is_held(rig, report)
 
 
@@ -341,16 +363,19 @@ def test_a_peer_twice(rig: Rig, rounds: tuple[int, int]) -> None:
     assert rig.accepts(report)
 
 
-@pytest.mark.parametrize(("sigmas", "is_seen"), [(10, True), (50, False)])
+@pytest.mark.parametrize(("sigmas", "is_seen"), [(10, True), (-10, True), (-50, False)])
 def test_a_peer_that_is_held(rig: Rig, sigmas: int, is_seen: bool) -> None:
     """Its answer counts as reporters signed it now, accepted by the hub or not, up to the clip."""
     assert rig.accepts(rig.honest(PEER, Sighting(moved(sigmas), 100)))
     before = rig.state(PEER)
     assert before.status is Status.HELD
-    for own in (0.9, 1.2, 2.4):
+    found = {}
+    for own in (0.9, 1.2, 2.4, -2.4):
         report = together(rig, own, sigmas)
         assert dict(zip(FEATURES, seen(rig, report), strict=True))[Feature.PEER_SEEN_0] == is_seen
-        assert is_held(rig, report) == (is_seen and own > FLOOR), own
+        found[own] = is_held(rig, report)
+    assert found == {own: is_seen and by_rule(own, sigmas) for own in found}
+    assert any(found.values()) == is_seen
     assert rig.accepts(together(rig, 0.5, 0.5))
     assert rig.state(PEER) == before, "a reference changes nothing of it"
 
@@ -402,17 +427,22 @@ def test_one_of_the_two_alone(rig: Rig, first: str) -> None:
 
 def test_the_proof_of_the_two_swapped(rig: Rig) -> None:
     """Windows and scores of one feed don't serve the other, even if the two are each other's peers."""
-    good = beside(rig, {LEFT: moved(1.2), RIGHT: moved(-1.2)}, [LEFT, RIGHT])
-    turned = beside(rig, {LEFT: moved(-1.2), RIGHT: moved(1.2)}, [LEFT, RIGHT])
+    good = beside(rig, {LEFT: moved(3), RIGHT: ANSWER}, [LEFT, RIGHT])
+    turned = beside(rig, {LEFT: ANSWER, RIGHT: moved(3)}, [LEFT, RIGHT])
+    verdicts = unpacked(good.scores)
+    assert sorted(verdicts) == [0, 1] and unpacked(turned.scores) == verdicts[::-1]
     rig.refuses(replace(good, proof=turned.proof, scores=turned.scores), "ProofRejected")
+    rig.refuses(replace(good, scores=turned.scores), "ProofRejected")
+    rig.refuses(replace(good, proof=turned.proof), "ProofRejected")
     rig.refuses(replace(good, answers=turned.answers), "NotAReporter")
     rig.refuses(replace(good, proof=flipped(good.proof, 99)), "ProofRejected")
     for at in range(2):
         rounds = tuple(0 if each == at else 2 for each in range(2))
-        one = packed(*good.score_rows[1 - at])
+        one = packed(verdicts[1 - at])
         rig.refuses(replace(good, round_ids=rounds, scores=one), "NotAReporter")
         rig.refuses(rig.sign(replace(good, round_ids=rounds, scores=one), REPORTER), "ProofRejected")
     assert rig.accepts(good)
+    assert [rig.state(name).status for name in (LEFT, RIGHT)] == [Status.HELD, Status.OK]
 
 
 # --- terms ---
@@ -451,16 +481,20 @@ def test_a_shadow_beside_a_peer(rig: Rig) -> None:
     rig.add_feed("new", "solo", peers=(rig.feed_id(PEER),))
     assert rig.accepts(rig.together({"new": (Sighting(ANSWER, 10),), PEER: (Sighting(ANSWER, 10),)}, due=["new"]))
     rig.propose("new", NUMBER)
-    answers = {"new": (Sighting(moved(1.2)),), PEER: (Sighting(moved(-3)),)}
+    answers = {"new": (Sighting(moved(2.4)),), PEER: (Sighting(moved(-3)),)}
     shadow = rig.together(answers, due=["new"], kind="peer", model_number=NUMBER)
     report = rig.together(answers, due=["new"])
     assert report.signatures == shadow.signatures
+    assert max(report.first_scores) <= 0 and shadow.first_scores == (1,)
     at = at_of(shadow, rig, PEER)
     rig.refuses(rig.sign(without(shadow, at), REPORTER), "PeerMissing", call=SHADOW)
     # The active model sees no peer, but the feed's terms ask for it all the same.
     rig.refuses(rig.sign(without(report, at), REPORTER), "PeerMissing")
     assert rig.accepts(shadow, call=SHADOW)
     assert rig.accepts(report)
+    # A report is compared when the next one is judged.
+    answers = {"new": (Sighting(ANSWER, 700),), PEER: (Sighting(ANSWER, 700),)}
+    assert rig.accepts(rig.together(answers, due=["new"], kind="peer", model_number=NUMBER), call=SHADOW)
     tally = rig.run(rig.hub.shadow(rig.feed_id("new")))
-    assert tally is not None and tally.reports == 1
+    assert tally is not None and (tally.reports, tally.compared, tally.disagreements) == (2, 1, 1)
     assert rig.now() - rig.start > HOURS
