@@ -56,6 +56,9 @@ WARM_ROUNDS = encoding.RING_SIZE + 1
 _FIRST_JUDGE = "default-public"
 """The model of the first rounds: its proofs are the cheapest."""
 
+_PATIENCE_S = 900.0
+"""Seconds that a proof may take: those of a private network for 32 feeds take minutes on a busy machine."""
+
 _COMMITTEE = 1
 """The hub's number of the only committee."""
 
@@ -352,7 +355,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, Any]:
         found["hub_bytes"] = await rig.hub_bytes()
         echo(f"submissions: the first {WARM_ROUNDS} rounds")
         active = _FIRST_JUDGE
-        async with LocalProver(artifacts[active, size]) as provers[active, size]:
+        async with LocalProver(artifacts[active, size], deadline=_PATIENCE_S) as provers[active, size]:
             for _ in range(WARM_ROUNDS):
                 await rig.report(active, feeds)
         # One model after the other: to give all feeds another one takes two transactions for each.
@@ -361,7 +364,7 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, Any]:
                 await rig.judge_by(judge, feeds)
                 active = judge
             echo(f"gas of submit-{judge}-b{batch}")
-            async with LocalProver(artifacts[judge, batch]) as provers[judge, batch]:
+            async with LocalProver(artifacts[judge, batch], deadline=_PATIENCE_S) as provers[judge, batch]:
                 found |= await rig.measure(judge, feeds[:batch], wanted[judge, batch], repeat)
     return found
 
