@@ -18,8 +18,8 @@ from oracle.cli.options import FILE
     "patterns",
     multiple=True,
     metavar="NAME",
-    help="Measure only cases that match, such as 'tuned-*'. May be repeated, or hold several names with commas. Without "
-    "it, all but the submissions of trees and autoencoders are measured.",
+    help="Measure only cases that match, such as 'tuned-*'. May be repeated, or hold several names with commas. "
+    "Without it, all but the submissions of trees and autoencoders are measured.",
 )
 @click.option("--cold-setup", is_flag=True, help="Also time the set-up of `make demo` in a fresh clone.")
 @click.option(

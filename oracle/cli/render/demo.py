@@ -72,8 +72,8 @@ def print_rehearsal(console: Console, found: Rehearsal, *, as_json: bool) -> Non
     console.print(table)
     console.print(
         f"{len(found.seeds)} replays without proofs: {found.mean_false_holds:.2g} false holds of {found.observations} "
-        f"observations on average, {max(found.false_holds)} at most; {found.mean_after_faults:.2g} more true values were "
-        "held because a fault had been written, or a peer's answer was one",
+        f"observations on average, {max(found.false_holds)} at most; {found.mean_after_faults:.2g} more true values "
+        "were held because a fault had been written, or a peer's answer was one",
         highlight=False,
         soft_wrap=True,
     )
