@@ -216,7 +216,7 @@ class OfSeries:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What all series taught, for one of them: the models by name, and the series' own constants."""
+    """The lesson of all series, for one of them: the models by name, and the series' own constants."""
 
     models: Mapping[str, Networks | Trees]
     terms: Terms
