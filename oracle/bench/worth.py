@@ -66,7 +66,9 @@ def without(report: Report) -> dict[str, list[str]]:
     for judge in judges(report):
         name = JUDGES[judge].detector
         contract = beside.get(f"onchain-{name}", {}).get("executed")
-        groth16 = beside.get(f"groth16-{name}", {}).get("gas")
+        # It hides the weights, so it is no rival of a public model's proof.
+        hidden = JUDGES[judge].visibility == "private"
+        groth16 = beside.get(f"groth16-{name}", {}).get("gas") if hidden else None
         found[title(judge)] = [_MISSING if each is None else f"{each:,}" for each in (contract, groth16)]
     return found
 
