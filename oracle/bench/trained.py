@@ -103,7 +103,7 @@ def trees() -> ImportedDetector:
 
 @cache
 def network() -> ImportedDetector:
-    """Return a network of the form that does best in the detector report, with weights that are drawn.
+    """Return a network of the form that the detector report measures, with weights that are drawn.
 
     Ten squares and products of a window, 64 hidden units, and one score above a limit that grows with the time gap. It
     has no biases, so a market that is calmer or wilder as a whole changes no verdict. What it costs does not depend on
