@@ -1,5 +1,9 @@
 """The experiment of docs/privacy.md: what a hidden model hides from who trains again, and from who watches."""
 
+import json
+import re
+from pathlib import Path
+
 from docs.experiments.secrecy import market, training_again, watching
 
 
@@ -20,3 +24,13 @@ def test_verdicts_narrow_a_model_down_the_faster_the_better_they_are_chosen() ->
     assert card.deviation < nothing.deviation
     assert lies[0].left <= 0.25, "five lies halve what is left, again and again"
     assert lies[0].deviation < few.deviation
+
+
+def test_the_notebook_names_what_there_is(project_root: Path) -> None:
+    notebook = json.loads((project_root / "docs/experiments/secrecy.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    scope: dict[str, object] = {}
+    # The first cell loads the market; the others take minutes, and their functions are tested above.
+    exec(cells[0], scope)
+    for cell in cells[1:]:
+        assert all(name in scope for name in re.findall(r"[a-z_]+(?=\()", cell) if name != "print")
