@@ -49,8 +49,8 @@ class ReportedSeries:
 MAX_GAP = 100
 """Heartbeats between two reports, from which on they belong to different stretches."""
 
-_DAILY = FeedOptions(heartbeat=86_400, confirmations=2, confirm_delay=86_400)
-_HOURLY = FeedOptions(heartbeat=3_600, confirmations=2)
+_DAILY = FeedOptions(heartbeat=86_400, confirmations=1, confirm_delay=86_400)
+_HOURLY = FeedOptions(heartbeat=3_600, confirmations=1)
 _ROUNDS = replace(_HOURLY, decimals=0, confirm_delay=600)
 _MINUTES = FeedOptions(heartbeat=60, confirmations=3, confirm_delay=120)
 _LARGE = ("0.5", "1", "2", "3", "5", "10", "20")
