@@ -92,7 +92,7 @@ def _overview(summary: _Summary, about: _Summary) -> bytes:
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set_xlim(-3, 103)
-    axes.set_xlabel("spikes that are held, % (at most 5 of 10,000 held falsely)")
+    axes.set_xlabel("spikes held, % (at most 5 of 10,000 held falsely)")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return _png(figure)
 
