@@ -200,6 +200,7 @@ contract ShadowTest is OracleTest {
         (uint32 compared, uint32 disagreements) = (0, 0);
         for (uint256 i = 0; i < 10; ++i) {
             uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            // forge-lint: disable-next-line(unsafe-typecast) -- below 5
             int256 proposed = int256(dice % 5) - 2;
             int256 active = dice & (1 << 40) != 0 ? proposed : int256((dice >> 8) % 5) - 2;
             skip(60);

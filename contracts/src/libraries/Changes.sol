@@ -208,6 +208,7 @@ library Changes {
         for (uint256 i = 0; i < peers.length; ++i) {
             // As a report finds them: by the first halves of their ids.
             bool isTwice = i != 0 && bytes16(peers[i]) == bytes16(peers[0]);
+            // forge-lint: disable-next-line(unsafe-typecast) -- a peer is known by the first half of its id
             bool isItself = bytes16(peers[i]) == bytes16(feedId);
             Config known = store.feeds[peers[i]].config;
             bool isOther = !known.isEmpty() && known.committee() != config.committee;
