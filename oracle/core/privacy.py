@@ -100,7 +100,7 @@ PUBLISHED_MODEL = (
     "a private circuit around a published model hides nothing: the model ships with the package, everybody has it"
 )
 RETRAINED = (
-    "Whoever has the same data can train again and finds the same limits; with `vary` in the training file, some ten "
+    "Whoever has the same data can train again and finds the same limits; with `vary` in the training file, some 13 "
     "per cent of the room under them stay hidden (docs/privacy.md). Data that nobody else has hide most."
 )
 _SHIPPED = "the model ships with the package, everybody has it"
