@@ -53,6 +53,13 @@ from oracle.cli.options import FOLDER, json_option
 @click.option(
     "--decimals", type=click.IntRange(0, 18), default=8, show_default=True, help="Decimals of the feeds' answers."
 )
+@click.option(
+    "--max-gap",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="The most heartbeats between two rows of a recording: nights, weekends and holidays.",
+)
 @click.option("--name", default="first", show_default=True, metavar="NAME", help="The model's name.")
 @click.option(
     "--false-holds",

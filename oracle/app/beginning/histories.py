@@ -185,7 +185,9 @@ def _read(options: InitOptions, table: Mapping[str, Any], env: Mapping[str, str]
     """Return what a table of the training file names."""
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
-        config = TrainingDataConfig.model_validate({**given, "kind": options.kind, "decimals": options.decimals})
+        config = TrainingDataConfig.model_validate(
+            {**given, "kind": options.kind, "decimals": options.decimals, "max_gap": options.max_gap}
+        )
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     return read_data(config, env).reports

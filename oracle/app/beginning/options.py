@@ -12,6 +12,9 @@ from oracle.core.errors import ConfigError
 
 LOCAL_RPC = "http://127.0.0.1:8545"
 
+MAX_GAP = 100
+"""Heartbeats between two rows, unless another number is given."""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """The names of feeds and series."""
 
@@ -31,6 +34,7 @@ class InitOptions:
         value_columns: Headers of the values; none: they are found.
         kind: The measure of the feeds' moves.
         decimals: Decimals of the feeds' answers.
+        max_gap: The most heartbeats between two rows of one recording.
         name: The model's name.
         false_holds_per_10k: How many of 10,000 reports without a fault the model may hold.
         rpc_url: An endpoint of the chain.
@@ -47,6 +51,7 @@ class InitOptions:
     value_columns: tuple[str, ...] = ()
     kind: Literal["relative", "absolute"] = "relative"
     decimals: int = 8
+    max_gap: int = MAX_GAP
     name: str = "first"
     false_holds_per_10k: Decimal = Decimal(5)
     rpc_url: str = LOCAL_RPC

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from oracle.app.beginning.histories import LearntHistory
-from oracle.app.beginning.options import InitOptions
+from oracle.app.beginning.options import MAX_GAP, InitOptions
 from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.core.encoding import decimal_from_answer
 from oracle.detectors.training.repeats import usual_repeats
@@ -90,6 +90,8 @@ def training(options: InitOptions, found: Sequence[LearntHistory]) -> str:
             keys["kind"] = options.kind
         if options.decimals != 8:
             keys["decimals"] = options.decimals
+        if options.max_gap != MAX_GAP:
+            keys["max_gap"] = options.max_gap
         if each.peers:
             keys["peers"] = list(each.peers)
         lines = "".join(f"{key} = {_value(value)}\n" for key, value in keys.items())

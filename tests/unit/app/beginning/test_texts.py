@@ -101,7 +101,7 @@ def test_a_url_with_a_variable_stays_one(tmp_path: Path) -> None:
 
 
 def test_the_training_file_is_one(tmp_path: Path) -> None:
-    options = InitOptions(tmp_path, name="mine", false_holds_per_10k=Decimal("2.5"))
+    options = InitOptions(tmp_path, name="mine", max_gap=200, false_holds_per_10k=Decimal("2.5"))
     several = with_peers([history("eth", ETH), history("btc", BTC)], {})
     for found, name in ((several, "several"), (several[:1], "one")):
         found = (
@@ -113,6 +113,7 @@ def test_the_training_file_is_one(tmp_path: Path) -> None:
         config = load_training(tmp_path / "train.toml")
         assert (config.detector.type, config.detector.name) == ("peers", "mine")
         assert [each.file for each in config.data] == [tmp_path / f"{each.name}.csv" for each in found]
+        assert [each.max_gap for each in config.data] == [200 for _ in found]
         assert config.budget.false_holds_per_10k == Decimal("2.5")
     (tmp_path / "train.toml").write_text(texts.training(options, several))
     assert [each.peers for each in load_training(tmp_path / "train.toml").data] == [("btc",), ("eth",)]
