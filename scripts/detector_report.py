@@ -222,8 +222,7 @@ def evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt
 def _evaluate(series: ReportedSeries, settings: Settings, learnt: networks.Learnt | None) -> Measured:
     began = time.monotonic()
     of = prepared(series, settings)
-    default, yesterday = registry.packaged(), QuadraticModel.default()
-    detectors: list[Scoring] = [default] if default.name == yesterday.name else [default, yesterday]
+    detectors: list[Scoring] = [registry.packaged(), QuadraticModel.default()]
     told: dict[str, str] = {}
     if series.trained:
         detectors += trained(series, of, settings.seed, told)

@@ -23,7 +23,7 @@ BUDGETS = (5e-4, 20e-4)
 FIT_CLIP = 10.0
 LIE = 3
 FLOOR = 4.0
-"""Of the own move's square, in parts of its limit, in forms that have a floor."""
+"""The floor on the own move's square, in parts of its limit, in forms that have one."""
 
 
 @dataclass(frozen=True)

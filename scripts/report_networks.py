@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 FEATURES = (Feature.MOVE, *encoding.PAST, Feature.VARIANCE, Feature.PEER_MOVE_0, Feature.GAP)
-"""What a window has here. A peer that isn't there, or isn't seen, does not move."""
+"""The features of a window. A peer that isn't there, or isn't seen, does not move."""
 
 _MOVE, _PAST, _VARIANCE, _PEER, _GAP = 0, slice(1, 13), 13, 14, 15
 _NEAR = 3
 _CUT = 100.0
 _MOST = encoding.CLIP / 1_000
 HONEST_WEIGHT = 30.0
-"""How much an honest window that is called faulty counts beside a fault that is missed: few may be held."""
+"""The weight of an honest window that is called faulty, beside a fault that is missed: few may be held."""
 
 SIZES = (0.7, 12.0)
 """Sizes of the faults that are learned from, in sigmas: spread evenly over their logarithms."""

@@ -34,7 +34,7 @@ BUILDERS = ("oracle/proving", "oracle/core/encoding.py", "oracle/core/privacy.py
 
 
 KEPT_S = 7 * 86_400
-"""How long a folder is kept that no run uses."""
+"""Seconds that a folder is kept which no run uses."""
 
 
 @cache

@@ -44,7 +44,7 @@ POLL_S = PERIOD_S
 """Seconds between two looks at the sources: one for each value."""
 
 MINUTES = 3
-"""How long it runs if nothing else is asked for."""
+"""Minutes that it runs if nothing else is asked for."""
 
 _EPOCH = 1_700_000_000
 """The recording's first time; it is moved to the present."""

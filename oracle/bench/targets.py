@@ -64,13 +64,13 @@ TARGETS = (
         lambda report: float(report["baselines"]["groth16-peers"]["beside"][_PRIVATE]["groth16_over_prove"]),
     ),
     Target(
-        "windows a second in proofs of 16, over yesterday's default with scores",
+        "windows a second in proofs of 16, over the quadratic's with scores",
         1.3,
         True,
         _busier_than("throughput-quadratic-private-b16"),
     ),
     Target(
-        "windows a second in proofs of 16, over yesterday's default with verdicts",
+        "windows a second in proofs of 16, over the quadratic's with verdicts",
         1.3,
         True,
         _busier_than("throughput-quadratic-verdict-b16"),

@@ -21,7 +21,11 @@ def config_group() -> None:
 @click.option("--chain", "ask_chain", is_flag=True, help="Also check that the chain has the hub, with these feeds.")
 def config_check(config_path: Path, ask_chain: bool) -> None:
     """Read the configuration and say what is wrong with it."""
+    from oracle.app.detectors import configured_detector
+
     config = load_config(config_path)
+    # What the file says of its model is true of a model that is there, and that can publish it.
+    configured_detector(config)
     click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
     click.echo(f"model: {config.prover.named_model}, {config.prover.privacy}")
     if ask_chain:

@@ -60,6 +60,8 @@ def load(path: Path, disclosure: Disclosure = Disclosure.SCORE, lower: Lower | N
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such model file; `oracle detector train` and `oracle init` write one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"model file {path} can't be read: {error}") from error
     return parse(text, str(path), disclosure, lower)

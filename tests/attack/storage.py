@@ -8,7 +8,7 @@ from oracle.core.formats import keccak
 from tests.attack.rig import Rig
 
 STORE = int.from_bytes(keccak((int.from_bytes(keccak(b"verifiable-oracle.hub")) - 1).to_bytes(32))) & ~0xFF
-"""Where the hub's store begins, by ERC-7201."""
+"""The slot at which the hub's store begins, by ERC-7201."""
 
 _FEEDS, _COMMITTEES = STORE + 1, STORE + 3
 _TRACK, _ROUNDS, _POSITIONS = 1, 11, 3

@@ -27,7 +27,7 @@ from tests.attack.rig import ANOMALOUS, ANSWER, NORMAL, REPORTER, Rig, Sighting
 pytestmark = pytest.mark.attack
 
 HEAD = 4 + WORD
-"""Where the submission's own words begin: offsets count from here."""
+"""The place at which the submission's own words begin: offsets count from here."""
 FIELDS = 11
 CALLS = pytest.mark.parametrize("call", [SUBMIT, IF_NEWER], ids=str)
 

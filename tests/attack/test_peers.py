@@ -27,7 +27,7 @@ LEFT, RIGHT = "left", "right"
 FAR = 25.1**0.5
 """In sigmas, on a new feed with one reporter: an own move beyond it is held whatever the peer does."""
 FACTOR = 13**0.5
-"""How far a peer that lies alone can lower that limit: 4 x² − 6 x y − y² is at most 13 x², at y = −3 x."""
+"""The factor by which a peer that lies alone can lower that limit: 4 x² − 6 x y − y² is at most 13 x², at y = −3 x."""
 
 
 def by_rule(own: float, peer: float) -> bool:
@@ -91,7 +91,7 @@ def is_held(rig: Rig, calldata: Calldata, name: str = OWN) -> bool:
 
 
 LIES = (-10, -4, -3, -1, 0, 1, 3, 10)
-"""What the peer says of its own move, in sigmas."""
+"""The move that the peer claims, in sigmas."""
 
 
 @pytest.mark.parametrize(

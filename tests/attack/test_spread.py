@@ -21,7 +21,7 @@ APART = 1_000
 """The spread of `reports`, in thousandths of sigma."""
 
 LISTED = encoding.window_features(14, spread=True)
-"""What the hub takes the default model's circuit for: its last past move is the spread."""
+"""The feature list that the hub believes: in the default model's circuit, its last past move is the spread."""
 
 
 @pytest.fixture(scope="module")

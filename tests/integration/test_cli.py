@@ -55,6 +55,14 @@ def test_an_unknown_key(workspace: Workspace) -> None:
     refused(workspace, "deploy", code=2, says=r"feeds\[0\]\.heartbeet: unknown key; did you mean 'heartbeat'\?")
 
 
+def test_a_model_that_is_not_there(workspace: Workspace) -> None:
+    path = workspace.configure(feed("one", workspace.recording("one", [1, 2])))
+    path.write_text(path.read_text().replace("[prover]", '[prover]\nmodel = "none.json"'))
+    refused(workspace, "config", "check", code=2, says=r"none\.json: no such model file; `oracle detector train`")
+    (path.parent / "none.json").write_text("time,value")
+    refused(workspace, "config", "check", code=2, says=r"none\.json is not JSON")
+
+
 def test_a_bad_address(workspace: Workspace) -> None:
     committee = '[[committees]]\nname = "default"\nreporters = ["0x1234"]'
     workspace.configure(feed("one", workspace.recording("one", [1, 2])), more=committee)

@@ -29,7 +29,7 @@ LISTS = (
     (Feature.MOVE, Feature.VARIANCE, Feature.GAP),
     tuple(Feature),
 )
-"""What is rebuilt depends on what a model sees: some features need calldata, some a node with old states."""
+"""Feature lists: they decide what is rebuilt. Some features need calldata, some a node with old states."""
 
 
 @pytest.fixture

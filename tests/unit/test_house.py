@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,13 @@ def documented(tree: ast.Module) -> Iterator[tuple[int, str]]:
             text = ast.get_docstring(node)
             if text:
                 yield getattr(node, "lineno", 1), text
+        body = node.body if isinstance(node, ast.Module | ast.ClassDef) else []
+        for above, below in pairwise(body):
+            # The text below a constant or an attribute.
+            if isinstance(above, ast.Assign | ast.AnnAssign) and isinstance(below, ast.Expr):
+                value = below.value
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield below.lineno, value.value
 
 
 def test_a_docstring_begins_with_what_a_thing_does_or_is(project_root: Path) -> None:

@@ -52,7 +52,7 @@ def _print_evaluation(comparison: Comparison, evaluation: Evaluation, console: C
 
 _HEADER = ("", "held once, %", "its cap", "written", "off: mean, most")
 _WIDTHS = (17, 16, 16, 11, 15)
-"""Of the columns of faults: 80 characters with the spaces between. Titles of groups stand between their tables."""
+"""Widths of the columns of faults: 80 characters with the spaces between. Groups have tables, with titles between."""
 
 
 def _fault_table(*columns: str, header: bool) -> Table:

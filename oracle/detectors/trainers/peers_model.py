@@ -16,7 +16,7 @@ SIGNIFICANT_BITS = 12
 LEAST_SCALE = 8
 
 MOST_BITS = 62
-"""Of the compared numbers: more digits would take more rows of the circuit."""
+"""The most bits of a compared number: more digits would take more rows of the circuit."""
 
 
 @dataclass(frozen=True)

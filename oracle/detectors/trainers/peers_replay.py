@@ -20,10 +20,10 @@ CLIP = encoding.CLIP / 1_000
 VARIANCE_MEMORY = 2.0**-encoding.VARIANCE_MEMORY
 
 CONFIRMATIONS = 3
-"""Of the gate that is assumed: reports near a held one that confirm it. Fewer hold less."""
+"""Reports near a held one that confirm it, in the gate that is assumed. Fewer hold less."""
 
 TOLERANCE = 3.0
-"""How near they are, in sigmas."""
+"""The distance, in sigmas, up to which a report confirms a held one."""
 
 FORGOTTEN = 0.01
 """The variance of a feed that held something is as if it had not, if it is within this share of it."""
@@ -32,7 +32,7 @@ MARGIN = 1.001
 """A threshold is so much above the severity of a window that passes: rounding must not hold it."""
 
 Severity = Callable[[Columns], Floats]
-"""How far over its limits each window is: a model objects to those above a threshold."""
+"""Returns how far over its limits each window is: a model objects to those above a threshold."""
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ def test_tables_are_written_between_their_markers(tmp_path: Path, capsys: pytest
     assert "10 minutes. Nothing else was running." in text
     assert "proven faster than `ezkl-default-peers-verdict` | at least 18× | 17.5× | missed |" in text
     assert "proven faster than `groth16-peers` | at least 1.3× | 1.31× | met |" in text
-    assert "over yesterday's default with scores | at least 1.3× | 1.25× | missed |" in text
+    assert "over the quadratic's with scores | at least 1.3× | 1.25× | missed |" in text
     assert "| `submit-default-private-b1-q1`, gas per feed | at most 600,000 | 640,000 | missed |" in text
     assert "2 provers of one thread | p50 0.5 s, p95 0.7 s: 1.25 × the proof's own p50 |" in text
     assert "| where that goes, mean of each step | sign 10 ms, prove 450 ms, confirm 20 ms |" in text
