@@ -49,7 +49,7 @@ LIE = 3.0
 """The lie of a peer, in its sigmas, that must not hold the honest feed."""
 
 VARIED = {"slope": 0.25, "square": 0.7, "share": 0.7, "floor": 0.7, "near": 0.5}
-"""The distance that `vary = 1` draws each number from its best, as the logarithm of a factor: a point of recall or less."""
+"""The distance that `vary = 1` draws each number from its best, as the logarithm of a factor: some point of recall."""
 
 
 @dataclass(frozen=True)
