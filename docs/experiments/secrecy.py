@@ -13,8 +13,8 @@ Two questions are asked:
 - *Training again*: how far is the true room from the one that he computes, and how often is he held, if the operator
   hides nothing, or `vary`, the budget, the split, the data, or all of them?
 - *Watching*: of the models that he could train, which agree with all verdicts that he has seen? How far are their
-  rooms from the true one? He sees the verdicts of honest rounds, of a shadow model beside them, of a card, or of lies
-  that he tries himself.
+  rooms from the true one? He sees the model's probe, its shadow period, honest rounds, their holds alone, a card, or
+  what becomes of lies that he tries himself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.core.encoding import CLIP, Feature
+from oracle.core.encoding import CLIP, Feature, calm_window
 from oracle.detectors.interface import Disclosure, Lesson, LessonSeries
 from oracle.detectors.kinds.polynomial import PolynomialModel
 from oracle.detectors.trainers.peers import Peers
@@ -277,13 +277,17 @@ class Pool:
         self.table = np.array(cut(of.judged, FEATURES, self.features))
         self.logs = np.log([rooms(model, self.table) for model in self.models])
 
-    def told(self, seen: str, shown: Windows) -> Watched:
-        """Return what verdicts of these windows tell."""
+    def told(self, seen: str, shown: Windows, *, holds_only: bool = False) -> Watched:
+        """Return what verdicts of these windows tell, or only those that are holds."""
         verdicts = np.array([held(model, shown) for model in self.models])
-        agree = np.array([(verdicts == true).all(axis=1) for true in verdicts])
+        counted = verdicts if holds_only else np.ones_like(verdicts)
         # The nearest stand for all, where none agrees with everything.
-        differences = np.array([(verdicts != true).sum(axis=1) for true in verdicts])
-        return self._watched(seen, len(shown), float(verdicts.sum(axis=1).mean()), agree, differences)
+        differences = np.array(
+            [(verdicts != true)[:, told].sum(axis=1) for true, told in zip(verdicts, counted, strict=True)]
+        )
+        holds = float(verdicts.sum(axis=1).mean())
+        count = round(holds) if holds_only else len(shown)
+        return self._watched(seen, count, holds, differences == 0, differences)
 
     def lied(self, lies: int) -> Watched:
         """Return what lies tell of which each halves the models that are left."""
@@ -333,8 +337,12 @@ def watching(of: Market, models: int, seed: int = 2) -> list[Watched]:
     chosen = at_move(table, pool.features, middle * np.exp(chance.uniform(-0.5, 0.5, len(table))))
     return [
         pool.told("nothing", table[:0]),
+        # All that the hub sees of a model before it judges: the probe, then shadow reports.
+        pool.told("the probe, a calm window", np.array([calm_window(pool.features)])),
+        pool.told("a shadow period", table[-250:]),
         pool.told("honest rounds", table[:250]),
         pool.told("honest rounds", table),
+        pool.told("only the holds among these", table, holds_only=True),
         pool.told("a card of recorded windows", table[::10]),
         pool.told("a card of moves at random, 3 σ", at_random),
         pool.told("a card of chosen moves", chosen[::25]),

@@ -17,8 +17,9 @@ def test_training_again_finds_a_model_of_which_nothing_is_hidden_and_no_other() 
 
 
 def test_verdicts_narrow_a_model_down_the_faster_the_better_they_are_chosen() -> None:
-    nothing, few, many, _, _, hundred, card, *lies = watching(market(), models=16)
-    assert nothing.left == 1.0
+    nothing, probe, shadow, few, many, holds, _, _, hundred, card, *lies = watching(market(), models=16)
+    assert nothing.left == probe.left == 1.0, "all accept a calm window"
+    assert many.left <= min(shadow.left, holds.left)
     assert many.left <= few.left <= nothing.left
     assert card.left <= hundred.left <= nothing.left
     assert card.deviation < nothing.deviation
