@@ -54,13 +54,13 @@ def test_the_doctor_says_what_the_model_hides_or_why_it_can_not_be_used(
         ("", True, "public, publishes scores: the model ships with the package"),
         ('model = "own.json"', True, "other: private, publishes verdicts: the model is your own"),
         ('model = "copy.json"', False, "is a copy of the packaged model"),
-        ('model = "none.json"', False, "can't be read"),
+        ('model = "none.json"', False, "no such model file"),
     ):
         config = configured(tmp_path, prover)
         [check] = [check for check in diagnose(config) if check.name == "model"]
         assert check.ok is ok and says in check.detail, check
         assert ok or check.remedy
-    with pytest.raises(DataError, match="can't be read"):
+    with pytest.raises(DataError, match="no such model file"):
         configured_detector(config)
 
 

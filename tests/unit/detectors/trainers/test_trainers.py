@@ -92,7 +92,7 @@ def test_what_a_network_is_not(tmp_path: Any) -> None:
     path = tmp_path / "m.json"
     path.write_text(text)
     assert load_detector(path).to_json() == text
-    with pytest.raises(DataError, match="can't be read"):
+    with pytest.raises(DataError, match="no such model file"):
         load_detector(tmp_path / "none.json")
 
 
