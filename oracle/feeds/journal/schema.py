@@ -8,6 +8,7 @@
     outcomes       at most one row for each observation: how it ended; a chain of hashes
     leader         one row: which daemon may write, and its epoch
     compactions    one row for each time that steps of ended reports were dropped
+    network        the tables of a node that signs with others: see `network_tables`
 
 The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. Only the steps of
 a report whose observations have all ended may be deleted, and only while `compaction_permit` has a row. A compaction
@@ -19,6 +20,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from oracle.core.types import Outcome
+from oracle.feeds.journal.network_tables import APPEND_ONLY, NetworkTables
 
 REVISION = "0001"
 """The newest migration; the tests compare it with the scripts."""
@@ -134,10 +136,13 @@ compaction_permit = sa.Table(
     sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
 )
 
+network = NetworkTables(METADATA, _Integer, _Double)
+"""The tables of a node that signs with others."""
+
 ALWAYS_THERE = frozenset({"schema_version", "observations", "outcomes"})
 """Tables that a journal of any release has."""
 
-_APPEND_ONLY = ("decisions", "observations", "reports", "members", "steps", "outcomes", "compactions")
+_APPEND_ONLY = ("decisions", "observations", "reports", "members", "steps", "outcomes", "compactions", *APPEND_ONLY)
 _ENDED = "the observation has ended"
 _REFUSED = "the journal is append-only"
 _HAS_ENDED = {
