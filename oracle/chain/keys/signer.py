@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from eth_account import Account
+from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
-from oracle.chain.keys.typed import TypedData, readings_hash, report_message, typed_report
+from oracle.chain.keys.typed import TypedData, readings_hash, report_message, typed_report, typed_request
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
 from oracle.core.types import SignedTransaction
 
@@ -105,6 +106,23 @@ class ReporterKey:
         typed = typed_report(self._chain_id, self._hub, report, answers, found)
         return _signature(answers, found, *await self._key.sign_typed_data(typed))
 
+    async def sign_request(self, report: Report, turn: int, deadline: int, terms: bytes) -> bytes:
+        """Sign that this reporter asks the members of its network for their answers.
+
+        Args:
+            report, turn, deadline, terms: As for `oracle.chain.keys.typed.typed_request`.
+
+        Returns:
+            r, s and v (27 or 28), 65 bytes.
+
+        Raises:
+            DataError: A value is out of bounds.
+            SignerUnavailable, SignerRefused: As `Key.sign_typed_data`.
+        """
+        typed = typed_request(self._chain_id, self._hub, report, turn, deadline, terms)
+        v, r, s = await self._key.sign_typed_data(typed)
+        return r + s + bytes([v])
+
 
 class LocalReporter:
     """A reporter's key in this process, which signs at once.
@@ -141,18 +159,41 @@ def recover(chain_id: int, hub: str, report: Report, signature: ReporterSignatur
         ValueError: It is not a signature, or not the canonical one of the two that are mathematically valid.
     """
     vs = int.from_bytes(signature.vs)
-    s = vs & (_PARITY - 1)
-    if s > HALF_ORDER:
-        raise ValueError("no valid signature: its s is above half the order of the curve")
     message = report_message(chain_id, hub, report, signature.answers, signature.readings)
-    try:
-        vrs = (27 + vs // _PARITY, int.from_bytes(signature.r), s)
-        return str(Account.recover_message(message, vrs=vrs))
-    except (BadSignature, ValidationError) as error:
-        raise ValueError(f"no valid signature: {error}") from error
+    return _recover(message, 27 + vs // _PARITY, int.from_bytes(signature.r), vs & (_PARITY - 1))
+
+
+def recover_request(
+    chain_id: int, hub: str, report: Report, turn: int, deadline: int, terms: bytes, signature: bytes
+) -> str:
+    """Return the checksummed address that signed a request for answers.
+
+    Args:
+        chain_id, hub, report, turn, deadline, terms: As for `oracle.chain.keys.typed.typed_request`.
+        signature: r, s and v, 65 bytes.
+
+    Raises:
+        ValueError: It is not a signature, or not the canonical one of the two that are mathematically valid.
+        DataError: A value is out of bounds.
+    """
+    if len(signature) != 65:
+        raise ValueError(f"no valid signature: it has {len(signature)} bytes, not 65")
+    message = typed_request(chain_id, hub, report, turn, deadline, terms).message
+    return _recover(message, signature[64], int.from_bytes(signature[:32]), int.from_bytes(signature[32:64]))
 
 
 # --- details -------------------------------------------------------------------------------------------------------
+
+
+def _recover(message: SignableMessage, v: int, r: int, s: int) -> str:
+    if s > HALF_ORDER:
+        raise ValueError("no valid signature: its s is above half the order of the curve")
+    if v not in (27, 28):
+        raise ValueError(f"no valid signature: its v is {v}, not 27 or 28")
+    try:
+        return str(Account.recover_message(message, vrs=(v, r, s)))
+    except (BadSignature, ValidationError) as error:
+        raise ValueError(f"no valid signature: {error}") from error
 
 
 def _signed(account: LocalAccount, typed: TypedData) -> tuple[int, bytes, bytes]:

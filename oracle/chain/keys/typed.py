@@ -29,6 +29,16 @@ _REPORT = {
     "answers": "int128[]",
     "readings": "bytes32[]",
 }
+_REQUEST = {
+    "committee": "uint32",
+    "epoch": "uint32",
+    "turn": "uint32",
+    "observedAt": "uint32",
+    "deadline": "uint32",
+    "terms": "bytes32",
+    "feedIds": "bytes32[]",
+    "roundIds": "uint32[]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +83,7 @@ def typed_report(
         "answers": [str(each) for each in answers],
         "readings": [to_hex(each) for each in readings],
     }
-    document = {
-        "types": {"EIP712Domain": _fields(_DOMAIN), "Report": _fields(_REPORT)},
-        "primaryType": "Report",
-        "domain": {"name": NAME, "version": VERSION, "chainId": chain_id, "verifyingContract": hub},
-        "message": values,
-    }
+    document = _document(chain_id, hub, "Report", _REPORT, values)
     return TypedData(report_message(chain_id, hub, report, answers, readings_hash(readings)), document)
 
 
@@ -95,6 +100,46 @@ def report_message(chain_id: int, hub: str, report: Report, answers: Sequence[in
         + readings
     )
     return SignableMessage(b"\x01", _domain(chain_id, hub), struct)
+
+
+def typed_request(chain_id: int, hub: str, report: Report, turn: int, deadline: int, terms: bytes) -> TypedData:
+    """Return what a transmitter signs to ask the members of its network for their answers.
+
+    Args:
+        chain_id: The hub's chain.
+        hub: Its address, checksummed.
+        report: The report for which it wants answers.
+        turn: The number of its turn.
+        deadline: When it no longer waits, unix seconds.
+        terms: The hash of the network's terms, 32 bytes.
+
+    Raises:
+        DataError: The turn or the deadline is out of bounds, or the hash has another size.
+    """
+    for what, found in (("turn", turn), ("deadline", deadline)):
+        if not 0 <= found < 1 << 32:
+            raise DataError(f"the request's {what} is {found}, but has to be from 0 to {(1 << 32) - 1}")
+    if len(terms) != 32:
+        raise DataError(f"the hash of the network's terms has {len(terms)} bytes, not 32")
+    values = {
+        "committee": report.committee,
+        "epoch": report.epoch,
+        "turn": turn,
+        "observedAt": report.observed_at,
+        "deadline": deadline,
+        "terms": to_hex(terms),
+        "feedIds": [to_hex(each) for each in report.feed_ids],
+        "roundIds": list(report.round_ids),
+    }
+    struct = keccak(
+        _type_hash("ReportRequest", tuple(_REQUEST.items()))
+        + b"".join(_word(each) for each in (report.committee, report.epoch, turn, report.observed_at, deadline))
+        + terms
+        + keccak(b"".join(report.feed_ids))
+        + keccak(b"".join(_word(each) for each in report.round_ids))
+    )
+    message = SignableMessage(b"\x01", _domain(chain_id, hub), struct)
+    return TypedData(message, _document(chain_id, hub, "ReportRequest", _REQUEST, values))
 
 
 def report_digest(chain_id: int, hub: str, report: Report, answers: Sequence[int], readings: bytes) -> bytes:
@@ -137,6 +182,17 @@ def _domain(chain_id: int, hub: str) -> bytes:
 @cache
 def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
     return keccak(f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})".encode())
+
+
+def _document(
+    chain_id: int, hub: str, kind: str, fields: Mapping[str, str], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "types": {"EIP712Domain": _fields(_DOMAIN), kind: _fields(fields)},
+        "primaryType": kind,
+        "domain": {"name": NAME, "version": VERSION, "chainId": chain_id, "verifyingContract": hub},
+        "message": dict(values),
+    }
 
 
 def _fields(fields: Mapping[str, str]) -> list[dict[str, str]]:

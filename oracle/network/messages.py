@@ -1,0 +1,515 @@
+"""Requests and answers of a network's members, as they go over HTTP: bounded, read strictly, and who signed them.
+
+Everything here comes from others, so all sizes are checked before anything is hashed. A message proves itself: who
+brings it does not matter, and an answer message is worth as much from a stranger as from its signer.
+
+    POST /v1/report     a signed request; the answer is an answer message, or a refusal with its code
+    POST /v1/answer     an answer message, told by its signer to the members that did not ask
+    GET /v1/network     what a member says about itself: network status
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self, TypeVar
+
+from oracle.chain.keys.signer import recover, recover_request
+from oracle.chain.keys.typed import readings_hash, report_digest
+from oracle.core.encoding import NO_ANSWER
+from oracle.core.errors import DataError
+from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
+from oracle.core.report import MAX_FEEDS, Report, ReporterSignature
+
+__all__ = [
+    "ANSWER_PATH",
+    "MAX_BODY",
+    "NETWORK_PATH",
+    "REPORT_PATH",
+    "AnswerMessage",
+    "NetworkStatus",
+    "RefusalCode",
+    "Refused",
+    "Request",
+    "SignedRequest",
+    "report_hash",
+]
+
+REPORT_PATH, ANSWER_PATH, NETWORK_PATH = "/v1/report", "/v1/answer", "/v1/network"
+
+MAX_BODY = 64 << 10
+"""The most bytes that a message may have; the largest valid one has about a third of it."""
+
+T = TypeVar("T")
+
+_MAX_DETAIL = 400
+_UINT32_MAX = 2**32 - 1
+_HEX = re.compile(r"0x[0-9a-f]+\Z")
+_INTEGER = re.compile(r"(0|-?[1-9][0-9]{0,38})\Z")
+_WORD = re.compile(r"[a-z]{1,20}\Z")
+
+
+class RefusalCode(StrEnum):
+    """The reason for which a member does not give an answer message."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_MEMBER = "unknown_member"
+    IGNORED = "ignored"
+    NOT_YOUR_TURN = "not_your_turn"
+    NOT_NOW = "not_now"
+    SIGNED_ALREADY = "signed_already"
+    WRONG_COMMITTEE = "wrong_committee"
+    WRONG_EPOCH = "wrong_epoch"
+    WRONG_ROUND = "wrong_round"
+    NOT_NEWER = "not_newer"
+    STARTING = "starting"
+    ANOTHER_INSTANCE = "another_instance"
+    NO_ANSWER = "no_answer"
+    UNAVAILABLE = "unavailable"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    TOO_MANY = "too_many"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with it."""
+        return _STATUS[self]
+
+
+_STATUS = {
+    RefusalCode.MALFORMED: 400,
+    RefusalCode.UNKNOWN_MEMBER: 403,
+    RefusalCode.IGNORED: 403,
+    RefusalCode.NOT_YOUR_TURN: 403,
+    RefusalCode.NOT_NOW: 409,
+    RefusalCode.SIGNED_ALREADY: 409,
+    RefusalCode.WRONG_COMMITTEE: 409,
+    RefusalCode.WRONG_EPOCH: 409,
+    RefusalCode.WRONG_ROUND: 409,
+    RefusalCode.NOT_NEWER: 409,
+    RefusalCode.STARTING: 503,
+    RefusalCode.ANOTHER_INSTANCE: 503,
+    RefusalCode.NO_ANSWER: 503,
+    RefusalCode.UNAVAILABLE: 503,
+    RefusalCode.TOO_LARGE: 413,
+    RefusalCode.TOO_SLOW: 408,
+    RefusalCode.TOO_MANY: 429,
+}
+
+
+class Refused(Exception):
+    """A member gives no answer message.
+
+    Attributes:
+        code: The reason.
+        detail: The reason in words, for the operator of whoever asked.
+    """
+
+    def __init__(self, code: RefusalCode, detail: str) -> None:
+        super().__init__(f"{code.value}: {detail}")
+        self.code = code
+        self.detail = detail
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of the HTTP answer."""
+        return {"error": self.code.value, "detail": self.detail}
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Return a refusal that another member sent. Its text is cut short, and its odd characters are escaped.
+
+        Raises:
+            DataError: It is none.
+        """
+        fields = _Fields("the refusal", _loaded("the refusal", body), ("error", "detail"))
+        name, detail = fields.text("error", 40), fields.text("detail", MAX_BODY)
+        try:
+            code = RefusalCode(name)
+        except ValueError:
+            raise fields.wrong("error", "is none of the known codes") from None
+        plain = "".join(each if each.isprintable() else " " for each in detail[:_MAX_DETAIL])
+        return cls(code, plain.encode("utf-8", "backslashreplace").decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The question that the holder of a turn asks the members.
+
+    Attributes:
+        report: The report for which it wants their answers.
+        turn: The number of its turn.
+        deadline: When it no longer waits, unix seconds.
+        terms: The fingerprint of the network's terms in its configuration, 32 bytes.
+    """
+
+    report: Report
+    turn: int
+    deadline: int
+    terms: bytes
+
+    def __post_init__(self) -> None:
+        for name, value in (("turn", self.turn), ("deadline", self.deadline)):
+            if not 0 <= value <= _UINT32_MAX:
+                raise DataError(f"the request's {name} is {value}, but has to be from 0 to {_UINT32_MAX}")
+        if len(self.terms) != 32:
+            raise DataError(f"the request's terms have {len(self.terms)} bytes, not 32")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request with the signature of whoever asks.
+
+    Attributes:
+        request: What is asked.
+        signature: r, s and v, 65 bytes: see `oracle.chain.keys.signer.ReporterKey.sign_request`.
+    """
+
+    request: Request
+    signature: bytes
+
+    def requester(self, chain_id: int, hub: str) -> str:
+        """Return the checksummed address that signed it, for this hub.
+
+        For another hub's or chain's request, that is an address that nobody has.
+
+        Raises:
+            DataError: It is no signature.
+        """
+        request = self.request
+        try:
+            return recover_request(
+                chain_id, hub, request.report, request.turn, request.deadline, request.terms, self.signature
+            )
+        except ValueError as error:
+            raise DataError(f"the request's signature: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of `POST /v1/report`."""
+        request, report = self.request, self.request.report
+        fields = {
+            "committee": report.committee,
+            "epoch": report.epoch,
+            "turn": request.turn,
+            "observedAt": report.observed_at,
+            "deadline": request.deadline,
+            "terms": to_hex(request.terms),
+            "feedIds": [to_hex(each) for each in report.feed_ids],
+            "roundIds": list(report.round_ids),
+        }
+        return {"request": fields, "signature": to_hex(self.signature)}
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Return the request in a body.
+
+        Raises:
+            DataError: It is none; the message names the key.
+        """
+        outer = _Fields("the body", _loaded("the body", body), ("request", "signature"))
+        names = ("committee", "epoch", "turn", "observedAt", "deadline", "terms", "feedIds", "roundIds")
+        fields = outer.inner("request", names)
+        report = _report(fields)
+        turn, deadline, terms = fields.number("turn"), fields.number("deadline"), fields.data("terms", 32)
+        return cls(Request(report, turn, deadline, terms), outer.data("signature", 65))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerMessage:
+    """One member's answers to a report, with its signature over both.
+
+    Only what the hub verifies is signed: the report, the answers and the hash of all readings. The turn follows from
+    the report's time, and the terms only tell why members do not understand each other.
+
+    Attributes:
+        reporter: Who says to have signed it, checksummed.
+        turn: The turn of the report.
+        terms: The fingerprint of the network's terms in the signer's configuration, 32 bytes.
+        report: The report.
+        answers: An answer for each of its feeds, in answer units; `NO_ANSWER` where there is none.
+        readings: The hash of the readings document of each of its feeds, 32 bytes each.
+        r: The signature's r, 32 bytes.
+        vs: Its s, with the parity in the highest bit (EIP-2098), 32 bytes.
+
+    Raises:
+        DataError: A value is out of bounds.
+    """
+
+    reporter: str
+    turn: int
+    terms: bytes
+    report: Report
+    answers: tuple[int, ...]
+    readings: tuple[bytes, ...]
+    r: bytes
+    vs: bytes
+
+    def __post_init__(self) -> None:
+        feeds = len(self.report.feed_ids)
+        for name, found in (("answers", self.answers), ("readings", self.readings)):
+            if len(found) != feeds:
+                raise DataError(f"the answer message has {feeds} feeds, but {len(found)} {name}")
+        _ = self.signature  # its own bounds
+
+    @property
+    def signature(self) -> ReporterSignature:
+        """The signature, as a signed report and the calldata have it."""
+        return ReporterSignature(self.answers, readings_hash(self.readings), self.r, self.vs)
+
+    def signer(self, chain_id: int, hub: str) -> str:
+        """Return the checksummed address that signed it, for this hub.
+
+        For another hub's or chain's signature, that is an address that nobody has.
+
+        Raises:
+            DataError: It is no signature.
+        """
+        try:
+            return recover(chain_id, hub, self.report, self.signature)
+        except ValueError as error:
+            raise DataError(f"the answer message's signature: {error}") from None
+
+    def digest(self, chain_id: int, hub: str) -> bytes:
+        """Return the 32 bytes that are signed."""
+        return report_digest(chain_id, hub, self.report, self.answers, readings_hash(self.readings))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the message as it is sent."""
+        report = self.report
+        return {
+            "reporter": self.reporter,
+            "turn": self.turn,
+            "terms": to_hex(self.terms),
+            "report": {
+                "committee": report.committee,
+                "epoch": report.epoch,
+                "observedAt": report.observed_at,
+                "feedIds": [to_hex(each) for each in report.feed_ids],
+                "roundIds": list(report.round_ids),
+            },
+            "answers": [None if each == NO_ANSWER else str(each) for each in self.answers],
+            "readings": [to_hex(each) for each in self.readings],
+            "signature": {"r": to_hex(self.r), "vs": to_hex(self.vs)},
+        }
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Return the answer message in a body. Who signed it is not checked.
+
+        Raises:
+            DataError: It is none; the message names the key.
+        """
+        what = "the answer message"
+        names = ("reporter", "turn", "terms", "report", "answers", "readings", "signature")
+        fields = _Fields(what, _loaded(what, body), names)
+        report = _report(fields.inner("report", ("committee", "epoch", "observedAt", "feedIds", "roundIds")))
+        signature = fields.inner("signature", ("r", "vs"))
+        return cls(
+            reporter=fields.address("reporter"),
+            turn=fields.number("turn"),
+            terms=fields.data("terms", 32),
+            report=report,
+            answers=fields.each("answers", _answer, "a whole number as text, or null"),
+            readings=fields.each("readings", _hash, "0x and 64 hexadecimal digits"),
+            r=signature.data("r", 32),
+            vs=signature.data("vs", 32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStatus:
+    """What a member says about itself: `oracle doctor` compares it with the own configuration.
+
+    Attributes:
+        reporter: Its reporter's address, checksummed.
+        chain_id: The chain of its hub.
+        hub: Its hub's address, checksummed.
+        committee: The number of its committee on the hub.
+        epoch: The committee's epoch as it knows it; 0 if it has not read the chain yet.
+        terms: The fingerprint of the network's terms in its configuration, 32 bytes.
+        turn: The turn by its clock.
+        time: Its clock, unix seconds.
+        roles: Its roles.
+        version: Its release.
+    """
+
+    reporter: str
+    chain_id: int
+    hub: str
+    committee: int
+    epoch: int
+    terms: bytes
+    turn: int
+    time: float
+    roles: tuple[str, ...]
+    version: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of `GET /v1/network`."""
+        return {
+            "reporter": self.reporter,
+            "chainId": self.chain_id,
+            "hub": self.hub,
+            "committee": self.committee,
+            "epoch": self.epoch,
+            "terms": to_hex(self.terms),
+            "turn": self.turn,
+            "time": self.time,
+            "roles": list(self.roles),
+            "version": self.version,
+        }
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Return the status in a body.
+
+        Raises:
+            DataError: It is none; the message names the key.
+        """
+        what = "the network status"
+        names = ("reporter", "chainId", "hub", "committee", "epoch", "terms", "turn", "time", "roles", "version")
+        fields = _Fields(what, _loaded(what, body), names)
+        time = fields["time"]
+        if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= _UINT32_MAX:
+            raise fields.wrong("time", "is not a time in unix seconds")
+        version = fields.text("version", 40)
+        if not version.isascii() or not version.isprintable():
+            raise fields.wrong("version", "is not a version")
+        return cls(
+            reporter=fields.address("reporter"),
+            chain_id=fields.number("chainId", 2**63 - 1),
+            hub=fields.address("hub"),
+            committee=fields.number("committee"),
+            epoch=fields.number("epoch"),
+            terms=fields.data("terms", 32),
+            turn=fields.number("turn"),
+            time=float(time),
+            roles=fields.each("roles", _word, "a word"),
+            version=version,
+        )
+
+
+def report_hash(report: Report) -> bytes:
+    """Return a hash of a report without answers: equal for all members that answer to it, on one hub."""
+    head = (report.committee, report.epoch, report.observed_at, len(report.feed_ids))
+    rounds = b"".join(each.to_bytes(4) for each in report.round_ids)
+    return keccak(b"".join(each.to_bytes(4) for each in head) + b"".join(report.feed_ids) + rounds)
+
+
+# --- details -------------------------------------------------------------------------------------------------------
+
+
+def _loaded(what: str, body: bytes) -> Any:
+    if len(body) > MAX_BODY:
+        raise DataError(f"{what} has more than {MAX_BODY:,} bytes")
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise DataError(f"{what} is not JSON, or has a key twice") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+class _Fields:
+    """An object of a message, whose keys are exactly those that are expected."""
+
+    def __init__(self, what: str, found: Any, names: Sequence[str]) -> None:
+        if not isinstance(found, Mapping):
+            raise DataError(f"{what} is not an object")
+        missing = [name for name in names if name not in found]
+        if missing or len(found) != len(names):
+            said = f"{missing[0]!r} is missing" if missing else f"has other keys than {', '.join(names)}"
+            raise DataError(f"{what}: {said}")
+        self._what = what
+        self._found = found
+
+    def __getitem__(self, name: str) -> Any:
+        return self._found[name]
+
+    def wrong(self, name: str, problem: str) -> DataError:
+        return DataError(f"{self._what}: {name!r} {problem}")
+
+    def inner(self, name: str, names: Sequence[str]) -> _Fields:
+        return _Fields(f"{self._what}: {name!r}", self[name], names)
+
+    def text(self, name: str, most: int) -> str:
+        found = self[name]
+        if not isinstance(found, str) or len(found) > most:
+            raise self.wrong(name, f"is not a text of at most {most} characters")
+        return found
+
+    def number(self, name: str, most: int = _UINT32_MAX) -> int:
+        found = _number(self[name], most)
+        if found is None:
+            raise self.wrong(name, f"is not a whole number from 0 to {most}")
+        return found
+
+    def data(self, name: str, size: int) -> bytes:
+        found = _data(self[name], size)
+        if found is None:
+            raise self.wrong(name, f"is not 0x and {2 * size} hexadecimal digits in lower case")
+        return found
+
+    def address(self, name: str) -> str:
+        try:
+            return checksum_address(self.text(name, 42))
+        except ValueError:
+            raise self.wrong(name, "is not an address: 0x and 40 hexadecimal digits") from None
+
+    def each(self, name: str, read: Callable[[Any], T | None], kind: str) -> tuple[T, ...]:
+        found = self[name]
+        if not isinstance(found, list) or len(found) > MAX_FEEDS:
+            raise self.wrong(name, f"is not a list of at most {MAX_FEEDS}")
+        values = []
+        for position, each in enumerate(found):
+            value = read(each)
+            if value is None:
+                raise self.wrong(name, f"has something else than {kind} at {position}")
+            values.append(value)
+        return tuple(values)
+
+
+def _report(fields: _Fields) -> Report:
+    return Report(
+        committee=fields.number("committee"),
+        epoch=fields.number("epoch"),
+        observed_at=fields.number("observedAt"),
+        feed_ids=fields.each("feedIds", _hash, "0x and 64 hexadecimal digits"),
+        round_ids=fields.each("roundIds", _number, "a whole number"),
+    )
+
+
+def _number(found: Any, most: int = _UINT32_MAX) -> int | None:
+    whole = isinstance(found, int) and not isinstance(found, bool)
+    return found if whole and 0 <= found <= most else None
+
+
+def _data(found: Any, size: int) -> bytes | None:
+    plain = isinstance(found, str) and len(found) == 2 + 2 * size and _HEX.match(found)
+    return from_hex(found) if plain else None
+
+
+def _hash(found: Any) -> bytes | None:
+    return _data(found, 32)
+
+
+def _answer(found: Any) -> int | None:
+    if found is None:
+        return NO_ANSWER
+    plain = isinstance(found, str) and len(found) <= 40 and _INTEGER.match(found) and int(found) != NO_ANSWER
+    return int(found) if plain else None
+
+
+def _word(found: Any) -> str | None:
+    return found if isinstance(found, str) and _WORD.match(found) else None
