@@ -18,6 +18,7 @@ from oracle.config.file import Config
 from oracle.config.journal import JournalConfig
 from oracle.config.keys import KeyConfig, KeysConfig
 from oracle.config.load import journal_at, load, load_training
+from oracle.config.network import MemberConfig, NetworkConfig
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.training import TrainingConfig, TrainingDataConfig
@@ -48,6 +49,8 @@ __all__ = [
     "KeyConfig",
     "KeysConfig",
     "LiveSourceConfig",
+    "MemberConfig",
+    "NetworkConfig",
     "OnchainSourceConfig",
     "PackagedSourceConfig",
     "ProverConfig",

@@ -22,7 +22,8 @@ class CommitteeConfig(Section):
 
     Attributes:
         name: The committee's name here. In the contract it has a number.
-        reporters: Addresses that may sign. Empty: only that of the reporter key.
+        reporters: Addresses that may sign. Empty: those of the members of its network; without one, only that of the
+            reporter key.
         quorum: How many of them must have an answer for a feed. It is odd, so that the median is one of the answers.
     """
 
@@ -32,7 +33,8 @@ class CommitteeConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = reporters_problems(self.reporters, max(1, len(self.reporters)), self.quorum)
+        # Without reporters there are those of a network, or one: the whole file shows it.
+        problems = reporters_problems(self.reporters, len(self.reporters) or MAX_REPORTERS, self.quorum)
         if problems:
             raise wrong_each(problems)
         return self
@@ -64,7 +66,7 @@ def reporters_problems(reporters: tuple[str, ...], count: int, quorum: int) -> l
 
 
 def unreachable(keys: int, quorum: int) -> str | None:
-    """Return why this process can't meet a quorum; None if it can.
+    """Return why this process can't meet a quorum by itself; None if it can.
 
     Args:
         keys: How many reporter keys of its own it can sign with.
@@ -74,5 +76,5 @@ def unreachable(keys: int, quorum: int) -> str | None:
         return None
     return (
         f"this process has {keys} reporter key{'' if keys == 1 else 's'} for it, the quorum is {quorum}: no report "
-        "would ever be accepted, because signatures of independent reporters can't be collected yet"
+        "would ever be accepted. Name all reporters and their URLs in [[network.members]], so that they sign, too"
     )

@@ -13,6 +13,7 @@ from oracle.config.deploy import DeployConfig
 from oracle.config.feeds import FeedConfig
 from oracle.config.journal import JournalConfig
 from oracle.config.keys import KeysConfig
+from oracle.config.network import NetworkConfig, committee_problems, network_feed_problems, shares_address
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.web import WebConfig
@@ -37,25 +38,43 @@ class Config(Section):
     deploy: DeployConfig = Field(default_factory=DeployConfig)
     web: WebConfig = Field(default_factory=WebConfig)
     push: PushConfig = Field(default_factory=PushConfig)
+    network: NetworkConfig | None = None
     committees: Annotated[tuple[CommitteeConfig, ...], Field(min_length=1)] = (CommitteeConfig(name=DEFAULT_COMMITTEE),)
     feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
     def _only_committee(cls, data: object) -> object:
-        """Name the committee of feeds that name none, if there is only one."""
+        """Name the committee of feeds and of a network that name none, if there is only one."""
         if not isinstance(data, Mapping):
             return data
-        committees, feeds = data.get("committees"), data.get("feeds")
+        committees, feeds, network = data.get("committees"), data.get("feeds"), data.get("network")
         if not isinstance(committees, tuple) or not isinstance(feeds, tuple) or len(committees) != 1:
             return data
         only = committees[0].get("name") if isinstance(committees[0], Mapping) else None
         if not isinstance(only, str):
             return data
-        return {
-            **data,
-            "feeds": tuple({"committee": only, **each} if isinstance(each, dict) else each for each in feeds),
+        named: dict[str, object] = {
+            "feeds": tuple({"committee": only, **each} if isinstance(each, dict) else each for each in feeds)
         }
+        if isinstance(network, dict):
+            named["network"] = {"committee": only, **network}
+        return {**data, **named}
+
+    @model_validator(mode="after")
+    def _members_report(self) -> Self:
+        """Take the members for the reporters of their committee, if it names none."""
+        network = self.network
+        if network is not None:
+            reporters = tuple(each.reporter for each in network.members)
+            committees = tuple(
+                each.model_copy(update={"reporters": reporters})
+                if each.name == network.committee and not each.reporters
+                else each
+                for each in self.committees
+            )
+            object.__setattr__(self, "committees", committees)  # it is frozen for everybody else
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -66,6 +85,7 @@ class Config(Section):
             *self._committee_problems(),
             *self._peer_problems(),
             *self._push_problems(),
+            *self._network_problems(),
         ]
         if problems:
             raise wrong_each(problems)
@@ -90,12 +110,38 @@ class Config(Section):
         for index, committee in enumerate(self.committees):
             if not any(feed.committee == committee.name for feed in self.feeds):
                 yield ("committees", index), f"no feed names the committee {committee.name!r}"
-            if problem := unreachable(1, committee.quorum):
+            if self.network is None and (problem := unreachable(1, committee.quorum)):
                 yield ("committees", index, "quorum"), problem
             same = (frozenset(committee.reporters), committee.quorum)
             if same in signing:
                 yield ("committees", index), f"has reporters and quorum of committees[{signing[same]}]: use that one"
             signing.setdefault(same, index)
+
+    def _network_problems(self) -> Iterator[Problem]:
+        network = self.network
+        if network is None:
+            return
+        if not any(map(self._is_networked, self.committees)):
+            known = ", ".join(repr(each.name) for each in self.committees)
+            told = f"there is no committee {network.committee!r}; name one of {known}"
+            yield ("network", "committee"), told
+            return
+        for index, committee in enumerate(self.committees):
+            if self._is_networked(committee):
+                for where, problem in committee_problems(network, committee):
+                    yield ("committees", index, *where), problem
+            else:
+                told = f"is not the network's, {network.committee!r}: report its feeds with another process"
+                yield ("committees", index), told
+        for index, feed in enumerate(self.feeds):
+            if feed.committee == network.committee:
+                for where, problem in network_feed_problems(network, feed):
+                    yield ("feeds", index, *where), problem
+        if shares_address(network.listen, (self.web.listen, self.push.listen)):
+            yield ("network", "listen"), f"{network.listen} is listened on by [web] or [push]: choose another port"
+
+    def _is_networked(self, committee: CommitteeConfig) -> bool:
+        return self.network is not None and self.network.committee == committee.name
 
     def _peer_problems(self) -> Iterator[Problem]:
         known = {feed.description: feed for feed in self.feeds}
@@ -138,6 +184,12 @@ class Config(Section):
                 return feed
         names = ", ".join(feed.name for feed in self.feeds)
         raise ConfigError(f"there is no feed {name!r}; configured are: {names}")
+
+    def members_of(self, committee: str) -> tuple[str, ...]:
+        """Return the addresses of those who sign for a committee in a network, without ignored ones; () without one."""
+        if self.network is None or self.network.committee != committee:
+            return ()
+        return tuple(each.reporter for each in self.network.believed)
 
     def committee_of(self, feed: FeedConfig) -> CommitteeConfig:
         """Return the committee of a configured feed."""

@@ -64,14 +64,16 @@ def test_of_several_committees_a_feed_names_one(read: Load) -> None:
     ("table", "where", "what"),
     [
         (f'reporters = ["{ADDRESS}", "{ADDRESS.lower()}"]', "reporters", "names an address twice"),
-        ("quorum = 3", "quorum", "is 3, but there are 1 reporters"),
+        ("quorum = 3", "quorum", "this process has 1 reporter key for it, the quorum is 3"),
+        (f'reporters = ["{ADDRESS}"]\nquorum = 3', "quorum", "is 3, but there are 1 reporters"),
         ("quorum = 0", "quorum", "must be greater than or equal to 1"),
         ("quorum = 33", "quorum", "must be less than or equal to 31"),
         (f'reporters = ["{ADDRESS}", "{OTHER_ADDRESS}"]\nquorum = 2', "quorum", "is 2, but has to be odd"),
         (
             f'reporters = ["{ADDRESS}", "{OTHER_ADDRESS}", "{THIRD}"]\nquorum = 3',
             "quorum",
-            "this process has 1 reporter key for it, the quorum is 3: .* independent reporters can't be collected yet",
+            "this process has 1 reporter key for it, the quorum is 3: .* Name all reporters and their URLs in "
+            r"\[\[network\.members\]\]",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oracle.core.errors import ConfigError
-from tests.unit.config.texts import HTTP, KEY, MINIMAL, SECOND_SOURCE, Load
+from tests.unit.config.texts import ADDRESS, HTTP, KEY, MINIMAL, SECOND_SOURCE, Load
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_all_problems_are_told_at_once(read: Load, tmp_path: Path) -> None:
             ("[journal]\npath", "[journal]\npaths"),
             ("127.0.0.1:8545", "${NODE}"),
             (KEY, "reporter = { anvil_account = 100 }"),
-            ("[[feeds]]", '[[committees]]\nname = "default"\nquorum = 2\n[[feeds]]'),
+            ("[[feeds]]", f'[[committees]]\nname = "default"\nreporters = ["{ADDRESS}"]\nquorum = 2\n[[feeds]]'),
         )
     first, *lines = str(caught.value).splitlines()
     assert first == f"{tmp_path / 'oracle.toml'}: 8 problems:"
