@@ -18,6 +18,7 @@ __all__ = [
     "AcceptedRound",
     "FeedTerms",
     "HubReader",
+    "Permission",
     "ProvingModel",
     "ReportListener",
     "ReportStep",
@@ -217,6 +218,33 @@ class ReportListener:
 
     def took(self, step: ReportStep, seconds: float) -> None:
         """A report has spent so long on a step."""
+
+
+class Permission:
+    """Says when this node may report. This base class permits it always: one operator reports when a report is due.
+
+    In a network, members take turns; see `oracle.network.guard`. Its methods answer at once.
+    """
+
+    def may_decide(self, committee: int, observed_at: int) -> bool:
+        """Return whether a report of a committee may be begun now, with answers of this time."""
+        return True
+
+    def is_spent(self, committee: int, before: int, now: int) -> bool:
+        """Return whether a feed that was signed as of one time can't be signed as of another, later time."""
+        return False
+
+    def refusal(self, decided: Decided, step: ReportStep) -> str | None:
+        """Return why a report may not take a step any more: it ends. None: it may."""
+        return None
+
+    def left(self, decided: Decided) -> float:
+        """Return the seconds for which a report may be gone on with."""
+        return float("inf")
+
+    def until_next(self, committee: int) -> float | None:
+        """Return the seconds until reports of a committee may be begun again, to look then; None: at any time."""
+        return None
 
 
 class Shadowing:
