@@ -168,6 +168,20 @@ def judge(
     return Verdict(after, Outcome.ACCEPTED, reason, accepted)
 
 
+def would_hold(state: FeedState, max_repeats: int, answer: int, scores: Sequence[int]) -> bool:
+    """Return whether the hub would hold a report, if none of the feed is held now.
+
+    Args:
+        state: The feed's state before.
+        max_repeats: How many reports in a row may repeat the last answer exactly. 0: any number.
+        answer: The quorum's median, in answer units.
+        scores: The model's proven scores.
+    """
+    move = 0 if state.round_id == 0 else encoding.move(state.kind, state.sigma, answer, state.answer)
+    policy = HoldPolicy(1, 1, 0, max_repeats)
+    return _reason_to_hold(state, policy, answer, encoding.repeats(state, answer), move, scores) is not HoldReason.NONE
+
+
 def _reason_to_hold(
     state: FeedState, policy: HoldPolicy, answer: int, repeats: int, move: int, scores: Sequence[int]
 ) -> HoldReason:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from oracle.core.report import SignedReport
-from oracle.core.types import Outcome, SignedTransaction
+from oracle.core.types import FeedState, Outcome, SignedTransaction
 
 __all__ = [
     "SHADOW",
     "Confirmed",
     "Decided",
+    "KeptReport",
     "Observed",
     "OpenStage",
     "Proven",
@@ -65,11 +66,13 @@ class Decided:
         committee: The committee's id on the hub.
         due: The observations to report, ascending by the feeds' ids; at least one, all of one time.
         others: Id and answer of each further feed that was observed, ascending: a feed that is due may have it as peer.
+        is_offered: True if the report is to be proven and kept, for whoever brings it to the chain.
     """
 
     committee: int
     due: tuple[Observed, ...]
     others: tuple[tuple[bytes, int], ...] = ()
+    is_offered: bool = False
 
     @property
     def observed_at(self) -> int:
@@ -102,7 +105,7 @@ class Decided:
         if not due:
             return None
         left_out = tuple((each.feed_id, each.answer) for each in self.due if each.key not in keys)
-        return Decided(self.committee, due, tuple(sorted((*self.others, *left_out))))
+        return Decided(self.committee, due, tuple(sorted((*self.others, *left_out))), self.is_offered)
 
 
 class _HasDecision(Protocol):
@@ -251,6 +254,31 @@ class Confirmed(_OfDecision):
     def gas_share(self) -> int:
         """The gas of one observation."""
         return self.gas_used // len(self.due)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReport:
+    """A feed's newest report that is proven and kept, for whoever brings it to the chain.
+
+    Attributes:
+        feed: The feed's name in the configuration.
+        feed_id: The feed's id on the hub, 32 bytes.
+        round_id: The round that it is signed for.
+        answer: The median of the signed answers, in answer units.
+        observed_at: The report's time, unix seconds.
+        calldata: The call of the hub that brings it.
+    """
+
+    feed: str
+    feed_id: bytes
+    round_id: int
+    answer: int
+    observed_at: int
+    calldata: bytes
+
+    def is_ahead_of(self, state: FeedState) -> bool:
+        """Return whether the feed, in this state on the chain, still lacks the report's round."""
+        return self.round_id == state.round_id + 1 and self.observed_at > state.last_report_at
 
 
 Unproven: TypeAlias = Decided | Scored

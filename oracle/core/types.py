@@ -37,10 +37,15 @@ class HoldReason(IntEnum):
 
 
 class Outcome(StrEnum):
-    """The end of an observation."""
+    """The end of an observation.
+
+    Attributes:
+        OFFERED: It is proven, and kept for whoever brings it to the chain. Nobody may.
+    """
 
     ACCEPTED = "accepted"
     HELD = "held"
+    OFFERED = "offered"
     SUPERSEDED = "superseded"
     FAILED = "failed"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 
-from oracle.core.stages import OpenStage, Stage
+from oracle.core.stages import KeptReport, OpenStage, Stage
 from oracle.core.types import Outcome, SignedTransaction
+from oracle.feeds.journal import schema
 from oracle.feeds.journal.databases import Database, SqliteFile
 from oracle.feeds.journal.entries import Compaction, Entry, Leader, TrailCheck
 from oracle.feeds.journal.keeping import check_trail, drop_steps
@@ -127,7 +129,37 @@ class Journal:
         with self._store.transaction() as connection:
             self._writer.finish(connection, keys, outcome, reason)
 
+    def offer(self, kept: Collection[KeptReport], keys: Collection[str], reason: str) -> None:
+        """Journal that observations ended, as their report is kept. It takes the place of those kept before.
+
+        Args:
+            kept: The report, for each of its feeds.
+            keys: The keys of its observations.
+            reason: Why nothing was sent.
+
+        Raises:
+            JournalError, JournalUnavailable: As of `finish`; then nothing is kept.
+        """
+        updates = schema.network.updates
+        with self._store.transaction() as connection:
+            self._writer.finish(connection, keys, Outcome.OFFERED, reason)
+            for each in kept:
+                connection.execute(updates.delete().where(updates.c.feed_id == each.feed_id))
+                values = asdict(each) | {"answer": str(each.answer), "at": float(self._now())}
+                connection.execute(updates.insert().values(**values))
+
     # --- reading ---
+
+    def kept(self) -> list[KeptReport]:
+        """Return the newest report that is kept, of each feed that has one."""
+        with self._store.transaction(read=True) as connection:
+            return self._reader.kept(connection)
+
+    def outcome(self, key: str) -> Outcome | None:
+        """Return how an observation ended; None if it is open, or not in the journal."""
+        with self._store.transaction(read=True) as connection:
+            found = connection.scalar(sa.select(outcomes.c.outcome).where(outcomes.c.key == key))
+        return None if found is None else Outcome(found)
 
     def has(self, key: str) -> bool:
         """Return whether this observation was journalled, open or ended."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from oracle.core.stages import SHADOW, Decided, Observed, OpenStage
+from oracle.core.stages import SHADOW, Decided, KeptReport, Observed, OpenStage
 from oracle.core.types import Outcome, SignedTransaction
 from oracle.feeds.journal import rows, schema
 from oracle.feeds.journal.entries import Entry
@@ -82,7 +82,7 @@ class StageReader:
                 for each in connection.execute(query)
             ]
             ordered = tuple(sorted(due, key=lambda each: (each.feed_id, each.feed)))
-            found = Decided(row.committee, ordered, rows.load_others(row.others)).only(keys)
+            found = Decided(row.committee, ordered, rows.load_others(row.others), row.is_offered).only(keys)
             if found is None or len(found.due) != len(keys):
                 raise ValueError("its decision has other observations")
         return found
@@ -151,6 +151,22 @@ class StageReader:
         ended = sa.select(outcomes.c.key).where(outcomes.c.key.in_(mine)).limit(1)
         later = sa.select(members.c.key).where(members.c.key.in_(mine), members.c.report > report).limit(1)
         return connection.scalar(ended) is None and connection.scalar(later) is None
+
+    def kept(self, connection: sa.Connection) -> list[KeptReport]:
+        """Return the newest report that is kept, of each feed that has one.
+
+        Raises:
+            JournalError: A row does not say what it should.
+        """
+        updates, found = schema.network.updates, []
+        for row in connection.execute(sa.select(updates).order_by(updates.c.feed)):
+            with naming(self._name, f"the kept report of {row.feed}"):
+                if not isinstance(row.calldata, bytes) or not isinstance(row.feed_id, bytes):
+                    raise ValueError("is not bytes")
+                found.append(
+                    KeptReport(row.feed, row.feed_id, row.round_id, int(row.answer), row.observed_at, row.calldata)
+                )
+        return found
 
     def signed(self, connection: sa.Connection, limit: int) -> list[SignedTransaction]:
         """Return the latest signed transactions, at most `limit`, newest first."""

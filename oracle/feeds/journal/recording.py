@@ -80,7 +80,10 @@ class StageWriter:
         decision = _inserted(
             connection,
             decisions.insert().values(
-                committee=stage.committee, observed_at=stage.observed_at, others=rows.dump_others(stage)
+                committee=stage.committee,
+                observed_at=stage.observed_at,
+                others=rows.dump_others(stage),
+                is_offered=stage.is_offered,
             ),
         )
         for each in stage.due:

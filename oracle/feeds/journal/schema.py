@@ -43,6 +43,8 @@ decisions = sa.Table(
     sa.Column("observed_at", _Integer, nullable=False),
     # Id and answer of each further feed, as JSON.
     sa.Column("others", sa.Text, nullable=False),
+    # True if the report is kept for whoever brings it to the chain.
+    sa.Column("is_offered", sa.Boolean, nullable=False),
 )
 
 observations = sa.Table(

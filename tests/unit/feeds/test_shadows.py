@@ -58,7 +58,7 @@ async def test_each_report_has_its_shadow_before_it_until_enough_were_compared(w
 async def test_shadows_are_in_the_journal_and_in_no_report_of_it(world: World) -> None:
     await world.report(1_000)
     await world.settled()
-    assert world.journal.counts() == {"open": 0, "accepted": 1, "held": 0, "superseded": 0, "failed": 0}
+    assert world.journal.counts() == {"open": 0, "accepted": 1, "held": 0, "offered": 0, "superseded": 0, "failed": 0}
     assert [entry.key for entry in world.journal.rows()] == ["eth@1000"]
     assert [entry.key for entry in world.journal.confirmed()] == ["eth@1000"]
     [shadow] = world.journal.rows("eth#2")

@@ -100,7 +100,7 @@ def test_the_whole_way_in_both(place: Place) -> None:
         assert (entry.answer, entry.scores, entry.gas_used) == (-(2**127 - 1), (-(2**127 - 1), 2**127 - 1), 512_345)
         journal.finish(["eth-usd@1"], Outcome.FAILED, "with a \0 and a ü")
         assert journal.rows()[-1].reason == "with a \ufffd and a ü"
-        assert journal.counts() == {"open": 3, "accepted": 1, "held": 0, "superseded": 0, "failed": 1}
+        assert journal.counts() == {"open": 3, "accepted": 1, "held": 0, "offered": 0, "superseded": 0, "failed": 1}
         assert journal.has("eth-usd@1") and not journal.has("eth-usd@9")
     with place.open(read_only=True) as reader:
         assert len(reader.rows(limit=2)) == 2

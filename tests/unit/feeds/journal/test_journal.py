@@ -90,8 +90,8 @@ def test_open_observations_come_oldest_first_and_ended_ones_not_at_all(journal: 
             journal.record(stage)
     assert [stage.keys[0] for stage in journal.unfinished()] == ["b@30", "a@20", "c@5"]
     assert [type(stage) for stage in journal.unfinished()] == [Decided, Proven, Scored]
-    assert journal.counts() == {"open": 3, "accepted": 1, "held": 0, "superseded": 0, "failed": 0}
-    assert journal.counts("a") == {"open": 1, "accepted": 1, "held": 0, "superseded": 0, "failed": 0}
+    assert journal.counts() == {"open": 3, "accepted": 1, "held": 0, "offered": 0, "superseded": 0, "failed": 0}
+    assert journal.counts("a") == {"open": 1, "accepted": 1, "held": 0, "offered": 0, "superseded": 0, "failed": 0}
 
 
 def test_a_confirmation_ends_an_observation(path: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_killed_process_loses_nothing_that_was_recorded(path: Path, last: str)
         # It continues from there.
         for stage in stages(1)[1:]:
             journal.record(stage)
-        assert journal.counts() == {"open": 3, "accepted": 2, "held": 0, "superseded": 0, "failed": 0}
+        assert journal.counts() == {"open": 3, "accepted": 2, "held": 0, "offered": 0, "superseded": 0, "failed": 0}
 
 
 @pytest.mark.chaos
@@ -490,7 +490,7 @@ def test_what_is_left_of_a_report_after_an_end_has_to_be_signed_again(journal: J
     assert left == three().only(["a@1000", "c@1000"]), "with b's answer, for whoever has it as a peer"
     for stage in way(left)[1:]:
         journal.record(stage)
-    assert journal.counts() == {"open": 0, "accepted": 2, "held": 0, "superseded": 0, "failed": 1}
+    assert journal.counts() == {"open": 0, "accepted": 2, "held": 0, "offered": 0, "superseded": 0, "failed": 1}
     assert [entry.attempts for entry in journal.rows()] == [1 + (reached > 1), 1, 1 + (reached > 1)]
     assert journal.check().problems == ()
 
