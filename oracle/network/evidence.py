@@ -23,7 +23,7 @@ class FaultKind(StrEnum):
     INVALID_SIGNATURE = "invalid_signature"
     """An answer whose signature is not the member's. Answers: it. Anybody could have sent it: no proof for others."""
     FOREIGN = "foreign"
-    """A valid signature for another round, feed, hub, chain, committee or epoch than asked for. Answers: it; request."""
+    """A valid signature for another round, feed, hub, chain or epoch than asked for. Answers: it; and the request."""
     BEYOND_SPREAD = "beyond_spread"
     """An answer further from the others than the feed's spread allows. Answers: the member's first, then the others."""
     SILENCE = "silence"

@@ -6,6 +6,7 @@
     asked           one row for each member that this node asked for its answers: how it ended, and how long it took
     brought         one row for each report that a transmitter brought to the chain: whose answers it has
     evidence        one row for each fault of a member, with what proves it
+    faults          one row for each member, kind of fault and day: how many there were, more than evidence is kept of
     readings        one row for each readings document: all readings behind a feed's answer
     updates         one row for each feed whose newest report is proven and kept for whoever pulls it
 
@@ -115,6 +116,18 @@ class NetworkTables:
             # So that one fault is kept once: a hash of what makes it this fault.
             sa.Column("fault", sa.LargeBinary, nullable=False, unique=True),
             sa.Column("at", double, nullable=False, index=True),
+        )
+        self.faults = sa.Table(
+            "faults",
+            metadata,
+            sa.Column("member", sa.Text, primary_key=True),
+            sa.Column("kind", sa.Text, primary_key=True),
+            # Days since 1970.
+            sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("seen", integer, nullable=False),
+            # Those of them that have a row in `evidence`, and its bytes.
+            sa.Column("kept", integer, nullable=False),
+            sa.Column("bytes", integer, nullable=False),
         )
         self.readings = sa.Table(
             "readings",
