@@ -13,8 +13,8 @@ import contextlib
 import dataclasses
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,8 @@ class Rig:
         judges: The models, by their names in `JUDGES`.
         numbers: Their numbers on the hub.
         artifacts: The circuits, by model and batch.
-        provers: Their provers.
+        active: The model of the feeds.
+        provers: The provers that run, by model and batch.
         day: How many answers each feed has had.
     """
 
@@ -126,8 +127,15 @@ class Rig:
     judges: Mapping[str, Detector]
     numbers: Mapping[str, int]
     artifacts: Mapping[tuple[str, int], Artifact]
-    provers: Mapping[tuple[str, int], LocalProver]
+    active: str
+    provers: dict[tuple[str, int], LocalProver] = field(default_factory=dict)
     day: int = 0
+
+    @contextlib.asynccontextmanager
+    async def proving(self, judge: str, batch: int) -> AsyncIterator[None]:
+        """Run the prover of a circuit while the context is open."""
+        async with LocalProver(self.artifacts[judge, batch], deadline=_PATIENCE_S) as self.provers[judge, batch]:
+            yield
 
     async def report(
         self, judge: str, feeds: Sequence[FeedPair], signatures: Sequence[int] = (1,), trace: bool = False
@@ -233,7 +241,10 @@ class Rig:
         }
 
     async def judge_by(self, judge: str, feeds: Sequence[FeedPair]) -> None:
-        """Activate another model for all these feeds; their rounds continue."""
+        """Activate a model for all these feeds, if it is not theirs already; their rounds continue."""
+        if judge == self.active:
+            return
+        self.active = judge
         for feed_id in (feed_id for feed in feeds for feed_id in (feed.linked, feed.bare)):
             for call in (("proposeModel", feed_id, self.numbers[judge], 0, 0), ("activateModel", feed_id)):
                 await send(self.payer, self.hub.address, hub_interface().encode_call(*call))
@@ -323,6 +334,33 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, Any]:
     wanted: dict[tuple[str, int], list[int]] = {}
     for of in (SUBMISSIONS[case] for case in SUBMISSIONS if case in cases):
         wanted.setdefault((of.judge, of.batch), []).append(of.signatures)
+    found: dict[str, Any] = {}
+    async with opened_rig(list(wanted), max(SIGNATURES), repeat, echo) as (rig, feeds):
+        found["hub_bytes"] = await rig.hub_bytes()
+        # One model after the other: to give all feeds another one takes two transactions for each.
+        for judge, batch in sorted(wanted, key=lambda each: (each[0] != _FIRST_JUDGE, each)):
+            await rig.judge_by(judge, feeds)
+            echo(f"gas of submit-{judge}-b{batch}")
+            async with rig.proving(judge, batch):
+                found |= await rig.measure(judge, feeds[:batch], wanted[judge, batch], repeat)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def opened_rig(
+    wanted: Sequence[tuple[str, int]], reporters: int, rounds: int, echo: Echo
+) -> AsyncIterator[tuple[Rig, list[FeedPair]]]:
+    """Open a rig whose feeds have their first rounds behind them, and close it.
+
+    Args:
+        wanted: The models and batches that will be measured.
+        reporters: The committee's size.
+        rounds: The number of reports that are measured of each batch.
+        echo: Takes lines for people.
+
+    Yields:
+        The rig, and its pairs of feeds. Their model is the one of the first rounds.
+    """
     # There are as many feeds as the largest batch has, and each beside its peer.
     size = max(len(PAIR), *(batch for _, batch in wanted))
     judges = {
@@ -333,13 +371,12 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, Any]:
     for judge, batch in {(_FIRST_JUDGE, size): None} | dict.fromkeys(wanted):
         echo(f"submissions: circuit of {judge}, {batch} windows")
         artifacts[judge, batch] = _artifact(judges[judge], JUDGES[judge], batch)
-    feeds = feed_pairs(list(judges.values()), size, WARM_ROUNDS + repeat)
-    found: dict[str, Any] = {}
+    feeds = feed_pairs(list(judges.values()), size, WARM_ROUNDS + rounds)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oracle-bench-")))
         chain = stack.enter_context(Anvil(load_anvil_config(port=0)))
         rpc = await stack.enter_async_context(Rpc(chain.rpc_url, chain.chain_id))
-        accounts = [await local_chain_key(index, rpc) for index in range(max(SIGNATURES))]
+        accounts = [await local_chain_key(index, rpc) for index in range(reporters)]
         committee = CommitteePlan("default", tuple(account.address for account in accounts))
         echo(f"submissions: deployment of {len(judges)} models and {2 * size} feeds")
         plan = _plan(artifacts, feeds, committee)
@@ -349,24 +386,13 @@ async def run(cases: Sequence[str], repeat: int, echo: Echo) -> dict[str, Any]:
         for feed in feeds:
             terms = dataclasses.astuple(dataclasses.replace(feed.terms()[1], committee=_COMMITTEE))
             await send(payer, deployment.hub, hub_interface().encode_call("addFeed", terms, numbers[_FIRST_JUDGE]))
-        reporters = [LocalReporter(account, chain.chain_id, deployment.hub) for account in accounts]
-        provers: dict[tuple[str, int], LocalProver] = {}
-        rig = Rig(chain, Hub(rpc, deployment.hub), payer, reporters, judges, numbers, artifacts, provers)
-        found["hub_bytes"] = await rig.hub_bytes()
+        signers = [LocalReporter(account, chain.chain_id, deployment.hub) for account in accounts]
+        rig = Rig(chain, Hub(rpc, deployment.hub), payer, signers, judges, numbers, artifacts, active=_FIRST_JUDGE)
         echo(f"submissions: the first {WARM_ROUNDS} rounds")
-        active = _FIRST_JUDGE
-        async with LocalProver(artifacts[active, size], deadline=_PATIENCE_S) as provers[active, size]:
+        async with rig.proving(_FIRST_JUDGE, size):
             for _ in range(WARM_ROUNDS):
-                await rig.report(active, feeds)
-        # One model after the other: to give all feeds another one takes two transactions for each.
-        for judge, batch in sorted(wanted, key=lambda each: (each[0] != active, each)):
-            if judge != active:
-                await rig.judge_by(judge, feeds)
-                active = judge
-            echo(f"gas of submit-{judge}-b{batch}")
-            async with LocalProver(artifacts[judge, batch], deadline=_PATIENCE_S) as provers[judge, batch]:
-                found |= await rig.measure(judge, feeds[:batch], wanted[judge, batch], repeat)
-    return found
+                await rig.report(_FIRST_JUDGE, feeds)
+        yield rig, feeds
 
 
 def _artifact(model: Detector, case: CircuitCase, batch: int) -> Artifact:
