@@ -27,11 +27,11 @@ from oracle.web.health import Health
 
 __all__ = [
     "ChainRecorder",
+    "FeedRecorder",
     "LookRecorder",
     "ReportRecorder",
     "ShadowRecorder",
     "SuspensionRecorder",
-    "TurnRecorder",
 ]
 
 log = structlog.get_logger(__name__)
@@ -112,23 +112,23 @@ class SuspensionRecorder:
 
 
 @dataclass(frozen=True)
-class TurnRecorder:
-    """Tells health and metrics how a feed's turns end. See `oracle.feeds.desk.Turns`."""
+class FeedRecorder:
+    """Tells health and metrics how each feed is. See `oracle.feeds.desk.FeedListener`."""
 
     health: Health
     metrics: Metrics
 
-    def turned(self, feed: str) -> None:
-        """A turn ended well."""
-        self.health.turned(feed)
+    def well(self, feed: str) -> None:
+        """Its sources have answered, and what was due was reported."""
+        self.health.well(feed)
 
     def failed(self, feed: str, reason: str) -> None:
-        """A turn ended with something that is tried again."""
+        """There was an error, and it is tried again."""
         self.metrics.count(Counter.RETRIES, feed)
         self.health.failed(feed, reason)
 
     def ended(self, feed: str, reason: str | None) -> None:
-        """The feed takes no more turns: because of an error, or, with None, because its recording has ended."""
+        """It is looked at no more: because of an error, or, with None, because its recording has ended."""
         self.metrics.set(Gauge.IS_ENDED, reason is not None, feed)
         self.health.ended(feed, reason)
 

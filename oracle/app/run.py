@@ -14,11 +14,11 @@ import structlog
 from oracle.app.deploy import committees_out_of_reach
 from oracle.app.recorders import (
     ChainRecorder,
+    FeedRecorder,
     LookRecorder,
     ReportRecorder,
     ShadowRecorder,
     SuspensionRecorder,
-    TurnRecorder,
 )
 from oracle.app.running import RunningOracle, open_oracle
 from oracle.app.sources import make_sources
@@ -77,13 +77,13 @@ async def run_daemon(
         if config.web.address is not None:
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, board))
             log.info("serving", host=config.web.address[0], port=port)
-        chain, turns = ChainRecorder(metrics), TurnRecorder(health, metrics)
+        chain, feeds = ChainRecorder(metrics), FeedRecorder(health, metrics)
 
         def parts_of() -> AbstractAsyncContextManager[RunningOracle]:
             return open_oracle(
                 config,
                 listener=recorder,
-                turns=turns,
+                feeds=feeds,
                 on_proof=recorder.on_proof,
                 on_chain=chain,
                 on_standby=partial(_standby, health),
@@ -123,7 +123,7 @@ async def run_daemon(
                 parts.hub.feed_states,
                 parts.journal.has,
                 stop,
-                turns=turns,
+                listener=feeds,
                 reload=None if reread is None else partial(_reload, observers, certificate, reread),
             )
         finally:

@@ -31,7 +31,7 @@ from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
 from oracle.config import ChainConfig, Config, JournalConfig
 from oracle.core.errors import ConfigError, JournalUnavailable
-from oracle.feeds.desk import Desk, Turns
+from oracle.feeds.desk import Desk, FeedListener
 from oracle.feeds.interface import ReportListener
 from oracle.feeds.journal import Journal, open_journal
 from oracle.feeds.provers import Provers
@@ -85,7 +85,7 @@ async def open_oracle(
     *,
     env: Mapping[str, str] | None = None,
     listener: ReportListener | None = None,
-    turns: Turns | None = None,
+    feeds: FeedListener | None = None,
     on_proof: OnEvent = log_proving,
     on_chain: ChainListener | None = None,
     on_standby: Callable[[str | None], None] = lambda leader: None,
@@ -98,7 +98,7 @@ async def open_oracle(
         config: The configuration.
         env: The environment, for passwords; None: that of the process.
         listener: Hears what becomes of reports.
-        turns: Told of the ends of feeds' turns.
+        feeds: Hears how each feed is.
         on_proof: Called with each event of a prover.
         on_chain: Notified of transactions and endpoints.
         on_standby: Called with the daemon that leads; with None once this one leads.
@@ -151,7 +151,7 @@ async def open_oracle(
             )
             stack.push_async_callback(shadows.close)
         reporting = Reporting(hub, signers, models, submitter, journal, listener, shadows)
-        desk = Desk(reporting, journal, models, provers, batching, turns, listener)
+        desk = Desk(reporting, journal, models, provers, batching, feeds, listener)
         stack.push_async_callback(desk.stop, 0.0)
         yield RunningOracle(
             config,

@@ -3,7 +3,7 @@
     observe    A feed's sources are read, and their readings become one answer.
     looking    The feeds of a committee are looked at together, so that one time holds for all answers.
     deciding   Feeds that are due, and that one model judges, make one report; the others' answers go with it.
-    waiting    The report waits for a prover, in its turn, and a little for feeds that may become due soon.
+    waiting    The report waits for a prover, and a little for feeds that may become due soon.
     reporting  It is signed, derived, proven, simulated, sent and confirmed, one stage after the other.
     parting    A feed that makes it fail is left out, and the rest is signed again.
     shadows    While a new model is proposed, that model judges the same signed report, ahead of it.

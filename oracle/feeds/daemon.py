@@ -22,7 +22,7 @@ from oracle.core.concurrency import together
 from oracle.core.errors import Fatal, Retryable
 from oracle.core.types import FeedState
 from oracle.feeds.deciding import Decision, Look, decide
-from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, Desk, Turns
+from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, Desk, FeedListener
 from oracle.feeds.looking import Looking, Looks, Rows
 from oracle.sources.aggregate import DuePolicy
 
@@ -56,7 +56,7 @@ async def run(
     known: Callable[[str], bool],
     stop: asyncio.Event | None = None,
     *,
-    turns: Turns | None = None,
+    listener: FeedListener | None = None,
     reload: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Run feeds until they end, or SIGTERM, SIGINT or `stop` asks to stop.
@@ -70,7 +70,7 @@ async def run(
         states: Reads the states of feeds from the chain.
         known: Returns whether the journal has an observation with this key.
         stop: Set to stop.
-        turns: Called at the end of each turn of a feed; must not raise.
+        listener: Hears how each feed is; must not raise.
         reload: Called on SIGHUP; must not raise.
 
     Raises:
@@ -81,7 +81,7 @@ async def run(
     with _signals(stop, reload):
         await _resume(desk, feeds, stop)
         sending = asyncio.create_task(desk.run(), name="desk")
-        watches = [_Watch(each, desk, states, known, turns) for each in committees]
+        watches = [_Watch(each, desk, states, known, listener) for each in committees]
         observing = asyncio.create_task(together(*(each.run() for each in watches)), name="looks")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({sending, observing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +122,7 @@ class _Watch:
     desk: Desk
     states: Callable[[Sequence[bytes]], Awaitable[Sequence[FeedState]]]
     known: Callable[[str], bool]
-    turns: Turns | None
+    listener: FeedListener | None
     backoff: Backoff = field(default_factory=lambda: Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S))
     reported: dict[str, tuple[int, int]] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
@@ -145,7 +145,7 @@ class _Watch:
             self._take_note(found)
             while found.look is not None and not await self._report(found.look) and self.waits_for_reports:
                 pass
-            self._turned(found)
+            self._tell_well(found)
         await self.desk.until_idle(self.committee.feeds)
         self._end_over()
 
@@ -256,24 +256,24 @@ class _Watch:
         self._failed({feed: str(error) for feed, error in found.failed.items()})
 
     def _failed(self, reasons: Mapping[str, str]) -> None:
-        if self.turns is not None:
+        if self.listener is not None:
             for feed, reason in reasons.items():
-                self.turns.failed(feed, reason)
+                self.listener.failed(feed, reason)
 
-    def _turned(self, found: Looking) -> None:
-        """End the turns of feeds with nothing to report. One that never ends is thus noticed."""
-        if self.turns is not None and found.look is not None:
+    def _tell_well(self, found: Looking) -> None:
+        """Tell that feeds with nothing to report are well. One whose report never ends is thus noticed."""
+        if self.listener is not None and found.look is not None:
             for feed in found.look.fresh:
                 if self.desk.is_idle(feed) and feed not in self.desk.ended and feed not in self.left_out:
-                    self.turns.turned(feed)
+                    self.listener.well(feed)
         self._end_over()
 
     def _end_over(self) -> None:
         for feed in sorted(self.over):
             if self.desk.is_idle(feed):
                 self.over.discard(feed)
-                if self.turns is not None:
-                    self.turns.ended(feed, None)
+                if self.listener is not None:
+                    self.listener.ended(feed, None)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from oracle.feeds.provers import Provers, Slot
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.waiting import BatchPolicy, Queue, Waiting
 
-__all__ = ["BACKOFF_FIRST_S", "BACKOFF_LAST_S", "Desk", "Turns"]
+__all__ = ["BACKOFF_FIRST_S", "BACKOFF_LAST_S", "Desk", "FeedListener"]
 
 log = structlog.get_logger(__name__)
 
@@ -30,17 +30,17 @@ BACKOFF_LAST_S = 60.0
 """Seconds before a report that failed is tried again: the first pause, and the longest."""
 
 
-class Turns(Protocol):
-    """Called at the end of each turn of a feed: a look at its sources, and the report that followed, if one was due."""
+class FeedListener(Protocol):
+    """Hears how each feed is: after a look at its sources, and after the report that followed, if one was due."""
 
-    def turned(self, feed: str) -> None:
-        """A turn ended well."""
+    def well(self, feed: str) -> None:
+        """Its sources have answered, and what was due was reported."""
 
     def failed(self, feed: str, reason: str) -> None:
-        """A turn ended with an error, and is tried again."""
+        """There was an error, and it is tried again."""
 
     def ended(self, feed: str, reason: str | None) -> None:
-        """The feed takes no more turns: because of a fatal error, or, with None, because its sources have ended."""
+        """It is looked at no more: because of a fatal error, or, with None, because its sources have ended."""
 
 
 class Desk:
@@ -53,7 +53,7 @@ class Desk:
         models: Mapping[int, ProvingModel],
         provers: Provers,
         policy: BatchPolicy | None = None,
-        turns: Turns | None = None,
+        feeds: FeedListener | None = None,
         listener: ReportListener | None = None,
     ) -> None:
         """Open a desk, without work.
@@ -64,7 +64,7 @@ class Desk:
             models: The models, by number: their circuits say how many feeds share a proof.
             provers: The provers.
             policy: The rules by which reports wait for further feeds.
-            turns: Told of the ends of turns; must not raise.
+            feeds: Hears how each feed is; must not raise.
             listener: Hears how long a report has waited.
         """
         self._reporting = reporting
@@ -72,7 +72,7 @@ class Desk:
         self._models = models
         self._provers = provers
         self._policy = policy or BatchPolicy()
-        self._turns = turns
+        self._feeds = feeds
         self._listener = listener or ReportListener()
         self._queue = Queue(self._seconds)
         self._under_way: dict[str, Observed] = {}
@@ -213,8 +213,8 @@ class Desk:
         self._forget(stage)
         for feed in stage.feeds:
             self._backoffs.pop(feed, None)
-            if self._turns is not None and feed not in self.ended:
-                self._turns.turned(feed)
+            if self._feeds is not None and feed not in self.ended:
+                self._feeds.well(feed)
 
     async def _try_again(self, stage: OpenStage, error: Retryable) -> None:
         """Wait after a failure, later each time, and go on from what the journal has.
@@ -224,9 +224,9 @@ class Desk:
         while not self._stopping.is_set():
             pause = max(self._backoffs.setdefault(feed, _backoff()).pause() for feed in stage.feeds)
             log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
-            if self._turns is not None:
+            if self._feeds is not None:
                 for feed in stage.feeds:
-                    self._turns.failed(feed, str(error))
+                    self._feeds.failed(feed, str(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
@@ -288,8 +288,8 @@ class Desk:
             log.error("feed ended", feed=feed, error=str(error), kind=type(error).__name__)
             self.ended.setdefault(feed, error)
             self._queue.take_out([feed])
-            if self._turns is not None:
-                self._turns.ended(feed, str(error))
+            if self._feeds is not None:
+                self._feeds.ended(feed, str(error))
 
     def end(self, feed: str, error: Fatal) -> None:
         """End a feed whose sources can't be read any more."""

@@ -2,7 +2,7 @@
 
 A report leaves when a prover is free and it has waited for the window, for feeds that may become due soon; at once if
 it fills the largest circuit, goes alone, or would become too old. A report that is larger than the circuits leaves in
-parts. The feed whose turn is longest ago leaves first: so no feed waits for a slow one, or is pushed aside by one that
+parts. The feed that left longest ago leaves first: so no feed waits for a slow one, or is pushed aside by one that
 is often due.
 """
 
@@ -85,8 +85,8 @@ class Queue:
         """
         self._seconds = seconds
         self._waiting: list[Waiting] = []
-        # A feed's turn is when it came first, or left last.
-        self._turns: dict[str, int] = {}
+        # A feed's place is when it came first, or left last.
+        self._places: dict[str, int] = {}
         self._clock = itertools.count()
 
     def __len__(self) -> int:
@@ -105,11 +105,11 @@ class Queue:
         """Let a report wait. Its feeds have to be in no other one: `take_out` comes first."""
         for feed in waiting.stage.feeds:
             assert self.observed(feed) is None, f"{feed} waits already"
-            self._turns.setdefault(feed, next(self._clock))
+            self._places.setdefault(feed, next(self._clock))
         self._waiting.append(waiting)
 
     def take_out(self, feeds: Collection[str]) -> list[Observed]:
-        """Take the observations of feeds out, and return them. The feeds keep their turns."""
+        """Take the observations of feeds out, and return them. The feeds keep their places."""
         out = []
         for waiting in list(self._waiting):
             mine = [each for each in waiting.stage.due if each.feed in feeds]
@@ -132,9 +132,9 @@ class Queue:
         """
         ripe = []
         for waiting in self._waiting:
-            free = sorted((each for each in waiting.stage.due if each.feed not in busy), key=self._turn)
+            free = sorted((each for each in waiting.stage.due if each.feed not in busy), key=self._place)
             if free and self._may_leave(waiting, len(free), now):
-                ripe.append((self._turn(free[0]), waiting, free))
+                ripe.append((self._place(free[0]), waiting, free))
         if not ripe:
             return None
         _, waiting, free = min(ripe, key=lambda each: each[0])
@@ -142,7 +142,7 @@ class Queue:
         leaving = free[:count]
         self._leave_others(waiting, leaving)
         for each in leaving:
-            self._turns[each.feed] = next(self._clock)
+            self._places[each.feed] = next(self._clock)
         if len(leaving) == len(waiting.stage.due):
             return waiting
         part = waiting.stage.decided.only([each.key for each in leaving])
@@ -156,8 +156,8 @@ class Queue:
     def _may_leave(self, waiting: Waiting, count: int, now: float) -> bool:
         return waiting.alone or waiting.leave_by <= now or count >= min(max(self._seconds(waiting.model)), MOST_DUE)
 
-    def _turn(self, observed: Observed) -> int:
-        return self._turns[observed.feed]
+    def _place(self, observed: Observed) -> int:
+        return self._places[observed.feed]
 
     def _leave_others(self, waiting: Waiting, leaving: Collection[Observed]) -> None:
         """Let only those of a report wait that do not leave. They have to be signed by themselves."""

@@ -1,6 +1,6 @@
 """The health of a running oracle, as its loops report it, and the checks that `/healthz` and `/readyz` answer with.
 
-A daemon is alive if every feed still takes its turns; a restart would not help it. It is ready if a report could be
+A daemon is alive if every feed still goes on; a restart would not help it. It is ready if a report could be
 made now: the chain answers with a fresh head, the payer can pay, the reporter key is one of each committee's, and each
 feed's sources answer.
 """
@@ -31,7 +31,7 @@ class HealthCheck:
 
 @dataclass(slots=True)
 class _FeedHealth:
-    turned_at: float
+    heard_at: float
     succeeded_at: float | None = None
     failure: str = NOT_YET
     ended: str | None = None
@@ -51,7 +51,7 @@ class Health:
     """The health of one oracle. Its loops report to it, all on one event loop.
 
     Attributes:
-        patience: By feed, how many seconds a turn may take: its sources, its proof and its transaction together.
+        patience: By feed, how many seconds a report may take: its sources, its proof and its transaction together.
         heartbeats: By feed, how many seconds it may be without a usable reading.
         chain_patience: How many seconds the chain may be silent.
         max_head_age: How many seconds old the latest block may be; None: any age.
@@ -83,20 +83,20 @@ class Health:
         self._standby = leader
 
     def leads(self) -> None:
-        """Note that this daemon writes to the journal; from now on its feeds must take turns."""
+        """Note that this daemon writes to the journal; from now on its feeds must go on."""
         if self._standby is not None:
             self._standby = None
             self._begin()
 
-    def turned(self, feed: str) -> None:
-        """Note that a feed finished a turn: its sources answered, and whatever was due was reported."""
+    def well(self, feed: str) -> None:
+        """Note that a feed is well: its sources answered, and whatever was due was reported."""
         known, now = self._feeds[feed], self.clock()
-        known.turned_at, known.succeeded_at, known.failure = now, now, ""
+        known.heard_at, known.succeeded_at, known.failure = now, now, ""
 
     def failed(self, feed: str, reason: str) -> None:
-        """Note that a feed's turn failed and will be tried again."""
+        """Note that a feed's look or report failed, and will be tried again."""
         known = self._feeds[feed]
-        known.turned_at, known.failure = self.clock(), reason
+        known.heard_at, known.failure = self.clock(), reason
 
     def ended(self, feed: str, reason: str | None) -> None:
         """Note that a feed ended: by an error, or, if `reason` is None, because its recording ended."""
@@ -121,10 +121,10 @@ class Health:
     # --- asked from outside ---
 
     def alive(self) -> Sequence[HealthCheck]:
-        """Check that every feed takes its turns; a daemon that stands by has none to take."""
+        """Check that every feed goes on; a daemon that stands by has none."""
         if self._standby is not None:
             return [HealthCheck("standby", True, f"waits for the end of {self._standby}")]
-        return [self._turns(name, known) for name, known in self._feeds.items()]
+        return [self._goes_on(name, known) for name, known in self._feeds.items()]
 
     def ready(self) -> Sequence[HealthCheck]:
         """Check that a report of each feed could be made now."""
@@ -140,15 +140,15 @@ class Health:
             *(self._readings(name, known) for name, known in self._feeds.items()),
         ]
 
-    def _turns(self, name: str, known: _FeedHealth) -> HealthCheck:
+    def _goes_on(self, name: str, known: _FeedHealth) -> HealthCheck:
         what = f"feed {name}"
         if known.ended is not None:
             return HealthCheck(what, not known.ended, known.ended or "its recording has ended")
-        since = self.clock() - known.turned_at
+        since = self.clock() - known.heard_at
         limit = self.patience[name]
         if since > limit:
-            return HealthCheck(what, False, f"it is stuck: its turn takes {since:.0f} s, and may take {limit:.0f} s")
-        return HealthCheck(what, True, f"its last turn ended {since:.0f} s ago")
+            return HealthCheck(what, False, f"it is stuck: nothing came of it for {since:.0f} s, and its report may take {limit:.0f} s")
+        return HealthCheck(what, True, f"its sources were looked at, or its report ended, {since:.0f} s ago")
 
     def _readings(self, name: str, known: _FeedHealth) -> HealthCheck:
         what = f"reports of {name}"

@@ -141,7 +141,7 @@ class Leadership:
     def _was_replaced(self) -> None:
         self._store.lost = (
             f"{self._store.name}: another daemon took over while this one did not answer; it may write nothing any "
-            "more and has to end (started again with `[journal] standby = true`, it waits for its turn)"
+            "more and has to end (started again with `[journal] standby = true`, it stands by)"
         )
 
 

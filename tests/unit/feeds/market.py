@@ -85,14 +85,14 @@ class Heard(ReportListener):
         self.steps.append(step)
 
 
-class Turns:
-    """Records how turns end."""
+class FeedNotes:
+    """Records how feeds are."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    def turned(self, feed: str) -> None:
-        self.told.append((feed, "turned"))
+    def well(self, feed: str) -> None:
+        self.told.append((feed, "well"))
 
     def failed(self, feed: str, reason: str) -> None:
         self.told.append((feed, f"failed: {reason}"))
@@ -120,7 +120,7 @@ class Market:
         self.submitter = FakeSubmitter(self.hub)
         self.keys = [FakeKey()]
         self.journal = Journal(path / "journal.db")
-        self.heard, self.turns = Heard(), Turns()
+        self.heard, self.notes = Heard(), FeedNotes()
         self.window_s = 0.0
         self.provers = Provers(1)
         self.slack = float("inf")
@@ -133,7 +133,7 @@ class Market:
             self.hub, LocalSigners(self.keys), self.models, self.submitter, self.journal, self.heard
         )
         policy = BatchPolicy(self.window_s, lambda observed: self.slack)
-        self.desk = Desk(self.reporting, self.journal, self.models, self.provers, policy, self.turns, self.heard)
+        self.desk = Desk(self.reporting, self.journal, self.models, self.provers, policy, self.notes, self.heard)
 
     async def restart(self) -> None:
         """Restart after a crash: only the journal's file is left."""

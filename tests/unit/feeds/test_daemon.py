@@ -80,11 +80,11 @@ class Floor:
         looks: Looks | Rows = Rows(feeds) if self.by_row else Looks(feeds, now=lambda: 10_000)
         committee = CommitteeFeeds(self.market.ids, looks, lambda feed: POLICY)
         await daemon.run(
-            [committee], self.market.desk, self.states, self.market.journal.has, self.stop, turns=self.market.turns
+            [committee], self.market.desk, self.states, self.market.journal.has, self.stop, listener=self.market.notes
         )
 
     def told(self, feed: str) -> list[str]:
-        return [what for of, what in self.market.turns.told if of == feed]
+        return [what for of, what in self.market.notes.told if of == feed]
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_a_feed_whose_peer_has_no_answer_is_left_out_and_shown(tmp_path: P
             await until(lambda: any("no answer of its peer" in what for what in floor.told("a")))
             floor.say(1_001)
             await until(lambda: floor.market.ends.get("a@1001") == "accepted")
-            await until(lambda: floor.told("a")[-1] == "turned")
+            await until(lambda: floor.told("a")[-1] == "well")
     left_out = [entry for entry in logs if entry["event"] == "left out of the report"]
     assert [entry["feed"] for entry in left_out] == ["a"], "said once, not at each look"
 

@@ -63,7 +63,7 @@ async def test_feeds_that_are_due_together_are_one_report(market: Market) -> Non
     market.offer()
     await market.until_idle()
     assert market.carried == ["abc"] and market.model.proofs == 1
-    assert [told for _, told in market.turns.told] == ["turned"] * 3
+    assert [told for _, told in market.notes.told] == ["well"] * 3
     await market.stop()
 
 
@@ -241,7 +241,7 @@ async def test_a_failure_that_passes_is_tried_again_from_the_furthest_stage(mark
     market.offer()
     await market.until_idle()
     assert market.model.proofs == 1 and set(market.ends.values()) == {"accepted"}
-    assert [told for feed, told in market.turns.told if feed == "a"] == ["failed: first", "failed: second", "turned"]
+    assert [told for feed, told in market.notes.told if feed == "a"] == ["failed: first", "failed: second", "well"]
     await market.stop()
 
 
@@ -279,7 +279,7 @@ async def test_a_fatal_error_ends_its_feed_and_no_other(market: Market) -> None:
     await market.until_idle()
     assert market.ends == {"a@1000": "accepted", "b@1000": "open", "c@1000": "accepted"}
     assert list(market.desk.ended) == ["b"]
-    assert ("b", "ended: the key is gone") in market.turns.told
+    assert ("b", "ended: the key is gone") in market.notes.told
     await market.stop()
 
 

@@ -16,7 +16,7 @@ def test_nothing_is_ready_before_it_was_looked_at(health: Health) -> None:
 
 
 def test_ready_is_a_fresh_chain_a_payer_and_sources(health: Health) -> None:
-    health.turned("eth")
+    health.well("eth")
     health.answered(10.0, 100)
     assert failing(health) == {}
     health.answered(61.0, 19)
@@ -27,7 +27,7 @@ def test_ready_is_a_fresh_chain_a_payer_and_sources(health: Health) -> None:
 
 
 def test_a_chain_that_is_silent_for_too_long_is_told(health: Health, clock: Time) -> None:
-    health.turned("eth")
+    health.well("eth")
     health.answered(0.0, None)
     health.silent("connection refused")
     assert failing(health) == {}
@@ -36,7 +36,7 @@ def test_a_chain_that_is_silent_for_too_long_is_told(health: Health, clock: Time
 
 
 def test_a_chain_that_is_not_believed_is_told_at_once(health: Health) -> None:
-    health.turned("eth")
+    health.well("eth")
     health.answered(0.0, None)
     health.disbelieved("it has no hub")
     assert failing(health) == {"chain": "it has no hub"}
@@ -48,14 +48,14 @@ def test_a_chain_that_is_not_believed_is_told_at_once(health: Health) -> None:
 
 def test_sources_may_fail_for_a_heartbeat(health: Health, clock: Time) -> None:
     health.answered(0.0, None)
-    health.turned("eth")
+    health.well("eth")
     clock.now += 30
     health.failed("eth", "1 of 2 sources answered")
     assert failing(health) == {}
     clock.now += 1
     assert failing(health) == {"reports of eth": "none could be made for 31 s: 1 of 2 sources answered"}
     assert all(check.ok for check in health.alive()), "a restart would not help"
-    health.turned("eth")
+    health.well("eth")
     assert failing(health) == {}
 
 

@@ -59,7 +59,7 @@ async def test_the_monitor_tells_metrics_and_health(health: Health, clock: Time)
     monitor = Monitor(
         chain, {"eth": b""}, lambda feed: 2, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0
     )
-    health.turned("eth")
+    health.well("eth")
     await monitor.look()
     assert failing(health) == {}
     names = (Gauge.ROUND, Gauge.AGE_SECONDS, Gauge.IS_HELD, Gauge.OPEN)
@@ -106,7 +106,7 @@ async def test_who_answered_is_shown_and_each_round_is_read_once(health: Health)
 async def test_an_oracle_whose_key_is_no_reporter_any_more_is_not_ready(health: Health) -> None:
     chain, metrics = Chain(), Metrics()
     monitor = Monitor(chain, {}, lambda feed: 0, metrics, health, min_reports=20, interval=1.0, clock=lambda: 1_000.0)
-    health.turned("eth")
+    health.well("eth")
     await monitor.look()
     assert failing(health) == {} and metrics.shown(Gauge.IN_REACH, "default") == 1
     chain.problem = "[keys] reporter is not among the committee's reporters"
