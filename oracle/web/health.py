@@ -147,7 +147,9 @@ class Health:
         since = self.clock() - known.heard_at
         limit = self.patience[name]
         if since > limit:
-            return HealthCheck(what, False, f"it is stuck: nothing came of it for {since:.0f} s, and its report may take {limit:.0f} s")
+            return HealthCheck(
+                what, False, f"it is stuck: nothing came of it for {since:.0f} s, and its report may take {limit:.0f} s"
+            )
         return HealthCheck(what, True, f"its sources were looked at, or its report ended, {since:.0f} s ago")
 
     def _readings(self, name: str, known: _FeedHealth) -> HealthCheck:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from oracle.config.network import NetworkConfig
-from oracle.network.terms import fingerprint, turns_of
+from oracle.core.errors import DataError
+from oracle.network.terms import fingerprint, fingerprint_of, terms_of, turns_from, turns_of
 
 HUB = "0x" + "ab" * 20
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
@@ -72,3 +75,59 @@ def test_turns_are_those_of_the_members_that_transmit() -> None:
     begins = later.at(1_798_758_000)
     assert len(later.order(begins - 1)) == 3 and len(later.order(begins)) == 4
     assert (later.seconds, later.clock_bound) == (60, 2.0)
+
+
+def test_a_stranger_who_has_the_document_alone_has_the_same_turns_and_fingerprint() -> None:
+    mine = changed(0, since=NEW_YEAR, until=NEW_YEAR + timedelta(days=9))
+    document = json.loads(json.dumps(terms_of(1, HUB, 3, mine)))
+    assert fingerprint_of(document) == fingerprint(1, HUB, 3, mine)
+    theirs, ours = turns_from(document), turns_of(mine)
+    assert (theirs.seconds, theirs.clock_bound) == (ours.seconds, ours.clock_bound)
+    for moment in (0, 1_798_761_600, 1_798_761_600 + 9 * 86_400):
+        turn = ours.at(moment)
+        assert [each.lower() for each in ours.order(turn)] == list(theirs.order(turn))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"turn": 0},
+        {"turn": "x"},
+        {"clockBoundMicroseconds": None},
+        {"clockBoundMicroseconds": float("inf")},
+        {"members": 3},
+        {"members": [3]},
+        {"members": [{"reporter": "0x12", "transmits": True, "since": None, "until": None}]},
+        {"members": [{"reporter": REPORTERS[0]}]},
+    ],
+)
+def test_other_documents_are_refused_in_one_line(wrong: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="not the terms of a network") as refused:
+        turns_from(terms_of(1, HUB, 3, network()) | wrong)
+    assert "\n" not in str(refused.value)
+
+
+def test_whoever_has_the_terms_has_the_same_turns() -> None:
+    mine = network(members=tuple(changed(2, transmits=False).members))
+    terms = json.loads(json.dumps(terms_of(1, HUB, 3, mine)))
+    assert fingerprint_of(terms) == fingerprint(1, HUB, 3, mine)
+    first, second = turns_of(mine), turns_from(terms)
+    assert (first.seconds, first.clock_bound) == (second.seconds, second.clock_bound)
+    assert [first.holder(turn) for turn in range(9)] == [second.holder(turn) for turn in range(9)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"turn": 0},
+        {"turn": 10**30},
+        {"turn": None},
+        {"clockBound": "soon"},
+        {"members": [{"reporter": "nobody", "transmits": True, "since": None, "until": None}]},
+        {"members": [{"reporter": HUB, "transmits": True}]},
+        {"members": 7},
+    ],
+)
+def test_terms_that_others_made_up_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="the terms"):
+        turns_from(terms_of(1, HUB, 3, network()) | change)
