@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -113,21 +112,21 @@ def test_whoever_has_the_terms_has_the_same_turns() -> None:
     assert fingerprint_of(terms) == fingerprint(1, HUB, 3, mine)
     first, second = turns_of(mine), turns_from(terms)
     assert (first.seconds, first.clock_bound) == (second.seconds, second.clock_bound)
-    assert [first.holder(turn) for turn in range(9)] == [second.holder(turn) for turn in range(9)]
+    for turn in range(9):
+        assert second.holds(str(first.holder(turn)), turn)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"turn": 0},
-        {"turn": 10**30},
         {"turn": None},
-        {"clockBound": "soon"},
+        {"clockBoundMicroseconds": "soon"},
         {"members": [{"reporter": "nobody", "transmits": True, "since": None, "until": None}]},
         {"members": [{"reporter": HUB, "transmits": True}]},
         {"members": 7},
     ],
 )
 def test_terms_that_others_made_up_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="the terms"):
+    with pytest.raises(DataError, match="not the terms"):
         turns_from(terms_of(1, HUB, 3, network()) | change)
