@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from oracle.app.adapters import adapter_terms
 from oracle.app.circuits import Progress, find_artifact
 from oracle.app.keys import address_of, open_key
-from oracle.app.reach import out_of_reach
+from oracle.app.reach import joins, out_of_reach, own_problem
 from oracle.chain.connect import connect
 from oracle.chain.deploy import CommitteePlan, Deployment, DeployPlan, FeedPlan, feed_id_of, load_deployment
 from oracle.chain.deploy import deploy as deploy_plan
-from oracle.chain.hub import Hub, HubFeedConfig
+from oracle.chain.hub import Committee, Hub, HubFeedConfig
 from oracle.chain.rpc import Rpc
-from oracle.config import Config, FeedConfig
+from oracle.config import Config, FeedConfig, too_few
 from oracle.core.errors import ConfigError, DeploymentError, PayerEmpty
 
 __all__ = ["check_chain", "committees_out_of_reach", "deploy", "find_hub", "require_quorum", "terms"]
@@ -40,11 +40,14 @@ async def deploy(
         await rpc.chain_id()
         if not await rpc.balance(payer.address):
             raise PayerEmpty(f"{payer.address}, which deploys ([keys] deployer), has no ether: send it some")
+        if problem := own_problem(config, reporter):
+            raise ConfigError(problem)
         committees = tuple(
             CommitteePlan(each.name, each.reporters or (reporter,), each.quorum) for each in config.committees
         )
         for committee in committees:
-            if problem := out_of_reach(committee.reporters, committee.quorum, [reporter]):
+            members = config.members_of(committee.name)
+            if problem := out_of_reach(committee.reporters, committee.quorum, [reporter], members):
                 raise DeploymentError(f"committee {committee.name}: {problem}")
         batches = config.prover.batch_sizes
         progress(f"model: {config.prover.named_model}, {config.prover.privacy}")
@@ -120,26 +123,43 @@ async def committees_out_of_reach(config: Config, deployment: Deployment, hub: H
     Raises:
         ChainUnavailable: The chain does not answer.
     """
-    told = {}
-    for name in sorted({deployment.feeds[feed.name].committee for feed in config.feeds}):
-        found = await hub.committee(deployment.committees[name].number)
-        told[name] = out_of_reach(found.reporters, found.quorum, [reporter])
-    return told
+    return {
+        name: out_of_reach(found.reporters, found.quorum, [reporter], config.members_of(name))
+        for name, found in (await _found_committees(config, deployment, hub)).items()
+    }
 
 
 async def require_quorum(config: Config, deployment: Deployment, hub: Hub, reporter: str) -> None:
-    """Make sure that a process can meet the quorum of each committee by itself.
+    """Make sure that a process can meet the quorum of each committee, by itself or with the members of its network.
+
+    A new member may start before the hub has its key, once that is proposed: it signs nothing until it is active.
 
     Args:
         reporter: The address of its reporter key.
 
     Raises:
+        ConfigError: The key is not that of a member.
         DeploymentError: It can't; the message says why.
         ChainUnavailable: The chain does not answer.
     """
-    for name, problem in (await committees_out_of_reach(config, deployment, hub, reporter)).items():
+    if problem := own_problem(config, reporter):
+        raise ConfigError(problem)
+    now = (await hub.rpc.block()).timestamp if config.network is not None else 0
+    for name, found in (await _found_committees(config, deployment, hub)).items():
+        members = config.members_of(name)
+        problem = out_of_reach(found.reporters, found.quorum, [reporter], members)
+        if members and joins(found, reporter, now):
+            problem = out_of_reach(found.proposed, found.proposed_quorum or 1, [reporter], members)
+        elif members and config.network is not None:
+            problem = problem or too_few(found.quorum, config.network.faulty)
         if problem:
             raise DeploymentError(f"committee {name}: {problem}")
+
+
+async def _found_committees(config: Config, deployment: Deployment, hub: Hub) -> Mapping[str, Committee]:
+    """Return the committees of the configured feeds as the hub has them, by name."""
+    names = sorted({deployment.feeds[feed.name].committee for feed in config.feeds})
+    return {name: await hub.committee(deployment.committees[name].number) for name in names}
 
 
 async def check_chain(config: Config, env: Mapping[str, str] | None = None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oracle.app.checks import Check
 from oracle.app.deploy import find_hub
 from oracle.app.keys import address_of
-from oracle.app.reach import reach_of
+from oracle.app.reach import joins, reach_of
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment
 from oracle.chain.deploy.check import code_problems
@@ -97,14 +97,17 @@ async def _committees(
         return [Check("reporter key", ok=False, detail=str(error), remedy="see docs/operations.md, Keys")]
     now = (await rpc.block()).timestamp
     return [
-        _committee(name, await hub.committee(deployment.committees[name].number), keys, now)
+        _committee(name, await hub.committee(deployment.committees[name].number), keys, now, config.members_of(name))
         for name in sorted({deployment.feeds[feed.name].committee for feed in config.feeds})
     ]
 
 
-def _committee(name: str, committee: Committee, keys: list[str], now: int) -> Check:
+def _committee(name: str, committee: Committee, keys: list[str], now: int, members: Sequence[str]) -> Check:
     what, where = f"committee {name}", f"number {committee.number}, epoch {committee.epoch}"
-    reach = reach_of(committee, keys, now)
+    reach = reach_of(committee, keys, now, members)
+    if members and joins(committee, keys[0], now):
+        detail = f"{keys[0]} is proposed as a reporter; the proposal {proposal_window(committee.active_from, now)}"
+        return Check(what, ok=True, level="info", where=where, detail=detail)
     if reach.problem:
         return Check(what, ok=False, where=where, detail=reach.problem, remedy=_ROTATE)
     signs = f"{keys[0]} signs; quorum {committee.quorum} of {len(committee.reporters)}"

@@ -154,7 +154,7 @@ async def status(config: Config, env: Mapping[str, str] | None = None) -> Oracle
             looks = await _looks(config)
             reporter, keyless = await _reporter(config, rpc, environment)
             committees = [
-                _committee_status(name, await hub.committee(each.number), reporter, keyless, head.timestamp)
+                _committee_status(config, name, await hub.committee(each.number), reporter, keyless, head.timestamp)
                 for name, each in deployment.committees.items()
             ]
             states = await hub.feed_states([feed.feed_id for feed in deployment.feeds.values()])
@@ -216,8 +216,11 @@ def _feed_status(
     )
 
 
-def _committee_status(name: str, committee: Committee, reporter: str | None, keyless: str, now: int) -> CommitteeStatus:
-    reach = Reach(keyless, "") if reporter is None else reach_of(committee, [reporter], now)
+def _committee_status(
+    config: Config, name: str, committee: Committee, reporter: str | None, keyless: str, now: int
+) -> CommitteeStatus:
+    members = config.members_of(name)
+    reach = Reach(keyless, "") if reporter is None else reach_of(committee, [reporter], now, members)
     since = committee.active_from
     return CommitteeStatus(
         name=name,

@@ -6,6 +6,7 @@ and rollbacks take effect at once. Nothing here can set an answer: the hub has n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from oracle.chain.addresses import require_address
@@ -13,6 +14,7 @@ from oracle.chain.deploy import Deployment
 from oracle.chain.hub import hub_interface
 from oracle.chain.tx.call import Call
 from oracle.config.committees import reporters_problems, unreachable
+from oracle.config.network import too_few
 from oracle.core.errors import ConfigError, DataError
 
 
@@ -78,22 +80,38 @@ def _call(deployment: Deployment, name: str, action: str, *arguments: Any) -> Ca
     return Call(f"{action}({told})", deployment.hub, data, hub_interface())
 
 
-def reporters_of(addresses: tuple[str, ...], quorum: int, keys: int = 1) -> tuple[list[str], int]:
+def reporters_of(
+    addresses: tuple[str, ...], quorum: int, members: Sequence[str] = (), faulty: int = 0
+) -> tuple[list[str], int]:
     """Return proposed reporters as the hub takes them.
 
     Args:
         addresses: All reporters that the committee is to have.
         quorum: How many of them must have an answer for a feed.
-        keys: How many reporter keys of its own this process can sign with.
+        members: The addresses of those who sign with each other in a network; none: a process signs alone.
+        faulty: How many members of the network may be silent or lie at once.
 
     Raises:
         ConfigError: One is not an address.
-        DataError: The hub would refuse them, or no report of this process would reach the quorum.
+        DataError: The hub would refuse them, or no report would reach the quorum, or liars could be the majority of it.
     """
     found = tuple(require_address(each, "REPORTER") for each in addresses)
     problems = [f"'{'.'.join(where)}' {what}" for where, what in reporters_problems(found, len(found), quorum)]
-    if problem := unreachable(keys, quorum):
-        problems.append(problem)
+    if not members:
+        problems += [problem] if (problem := unreachable(1, quorum)) else []
+    else:
+        unknown = [each for each in found if each not in members]
+        if quorum > len(found) - len(unknown):
+            problems.append(
+                f"only {len(found) - len(unknown)} of them are in [[network.members]], the quorum is {quorum}: first "
+                f"name {', '.join(unknown)} there, in the files of all members"
+            )
+        if problem := too_few(quorum, faulty):
+            problems.append(problem)
+        if quorum <= len(found) < quorum + faulty:
+            problems.append(
+                f"they are {len(found)}: while {faulty} of them are silent ([network] faulty), {quorum} don't answer"
+            )
     if problems:
         raise DataError("; ".join(problems))
     return list(found), quorum

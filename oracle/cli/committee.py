@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,9 @@ from oracle.cli.options import config_option, json_option, load_config
 from oracle.cli.signing import act, signing_options
 
 # Commands import what they need when they run, so that `oracle --help` answers at once.
+
+if TYPE_CHECKING:
+    from oracle.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,7 +48,12 @@ def propose_reporters(reporters: tuple[str, ...], quorum: int, **common: Any) ->
     """Propose the addresses of all REPORTERs that may sign once the proposal is active."""
     from oracle.chain.admin import reporters_of
 
-    _act("proposeReporters", *reporters_of(reporters, quorum), **common)
+    def proposed(config: Config, committee: str) -> tuple[list[str], int]:
+        network = config.network
+        members = config.members_of(committee)
+        return reporters_of(reporters, quorum, members, 0 if network is None else network.faulty)
+
+    _act("proposeReporters", proposed, **common)
 
 
 @committee_group.command("activate-reporters")
@@ -53,7 +61,7 @@ def propose_reporters(reporters: tuple[str, ...], quorum: int, **common: Any) ->
 @_committee_option
 def activate_reporters(**common: Any) -> None:
     """Activate the proposed reporters, once their delay is over. It ends all signatures of the present ones."""
-    _act("activateReporters", **common)
+    _act("activateReporters", _nothing, **common)
 
 
 @committee_group.command("cancel-reporters")
@@ -61,12 +69,18 @@ def activate_reporters(**common: Any) -> None:
 @_committee_option
 def cancel_reporters(**common: Any) -> None:
     """Take the proposed reporters back."""
-    _act("cancelReporters", **common)
+    _act("cancelReporters", _nothing, **common)
+
+
+def _nothing(config: Config, committee: str) -> tuple[()]:
+    """Return the arguments of an action that has none but the committee."""
+    return ()
 
 
 def _act(
     action: str,
-    *arguments: Any,
+    arguments: Callable[[Config, str], tuple[Any, ...]],
+    *,
     committee: str | None,
     config_path: Path,
     keystore: Path | None,
@@ -79,7 +93,8 @@ def _act(
 
     config = load_config(config_path)
     deployment = load_deployment(config.chain.deployment)
-    wanted = admin.committee_call(deployment, committee or admin.only_committee(deployment), action, *arguments)
+    named = committee or admin.only_committee(deployment)
+    wanted = admin.committee_call(deployment, named, action, *arguments(config, named))
     if act(config, wanted, keystore, password_file, calldata=calldata, as_json=as_json):
         _show(config_path, committee, as_json)
 

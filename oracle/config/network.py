@@ -15,7 +15,7 @@ from oracle.config.listen import ListenAddress, host_and_port
 from oracle.core.report import MAX_REPORTERS
 from oracle.core.settings import Address, ConfigPath, Seconds, Section, WholeSeconds, check_url, wrong, wrong_each
 
-__all__ = ["MemberConfig", "NetworkConfig", "committee_problems", "network_feed_problems", "shares_address"]
+__all__ = ["MemberConfig", "NetworkConfig", "committee_problems", "network_feed_problems", "shares_address", "too_few"]
 
 Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 """The path of a key within the table, and what is wrong."""
@@ -105,7 +105,6 @@ class NetworkConfig(Section):
         grace_ms: How long a transmitter waits for further answers when it has a quorum, in milliseconds.
         request_timeout_s: Seconds that a member may take for an answer. Default: 5, or half a turn if that is less.
         ignore: Addresses of members that this node neither asks nor believes.
-        readings_days: Days for which the documents behind signed reports, heard answers and figures are kept.
         tls_certificate: PEM file of the certificate for `listen`, with its chain. It is read again at SIGHUP.
         tls_key: PEM file of the certificate's key, not encrypted, and not readable by everybody.
         ca_file: PEM file of the authorities that are trusted for members' https URLs. None: the system's.
@@ -126,7 +125,6 @@ class NetworkConfig(Section):
     grace_ms: Annotated[int, Field(ge=0, le=60_000)] = 200
     request_timeout_s: Seconds = Field(default_factory=lambda read: min(5.0, read.get("turn_s", 60) / 2))
     ignore: tuple[Address, ...] = ()
-    readings_days: Annotated[int, Field(ge=1, le=36_500)] = 90
     tls_certificate: ConfigPath | None = None
     tls_key: ConfigPath | None = None
     ca_file: ConfigPath | None = None
@@ -249,12 +247,8 @@ def committee_problems(network: NetworkConfig, committee: CommitteeConfig) -> It
             "members'",
         )
     quorum, count, faulty = committee.quorum, len(network.members), network.faulty
-    if quorum < 2 * faulty + 1:
-        yield (
-            ("quorum",),
-            f"is {quorum}, but with [network] faulty = {faulty} it has to be at least {2 * faulty + 1}: of fewer "
-            "answers, those who lie could be the majority",
-        )
+    if problem := too_few(quorum, faulty):
+        yield ("quorum",), problem.removeprefix("the quorum ")
     elif quorum > count - faulty:
         yield (
             ("quorum",),
@@ -267,6 +261,16 @@ def committee_problems(network: NetworkConfig, committee: CommitteeConfig) -> It
             f"is {quorum}, but [network] ignore leaves {len(network.believed)} of {count} members: no report would "
             "ever be accepted",
         )
+
+
+def too_few(quorum: int, faulty: int) -> str:
+    """Return why a quorum does not keep the answer within the honest ones' range; empty if it does."""
+    if quorum >= 2 * faulty + 1:
+        return ""
+    return (
+        f"the quorum is {quorum}, but with [network] faulty = {faulty} it has to be at least {2 * faulty + 1}: of "
+        "fewer answers, those who lie could be the majority"
+    )
 
 
 def network_feed_problems(network: NetworkConfig, feed: FeedConfig) -> Iterator[Problem]:

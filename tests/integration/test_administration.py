@@ -190,7 +190,7 @@ def test_a_guardian_that_is_none_and_a_lens_that_is_another_are_examined(workspa
         ((*OTHERS, "--quorum", "2"), "'quorum' is 2, but has to be odd"),
         (
             (*OTHERS, "0x" + "33" * 20, "--quorum", "3"),
-            "this process has 1 reporter key for it, the quorum is 3: .* independent reporters can't be collected yet",
+            "this process has 1 reporter key for it, the quorum is 3: .* Name all reporters and their URLs in",
         ),
         (
             (OTHERS[0], "--quorum", "1", "--committee", "none"),

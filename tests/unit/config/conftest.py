@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from oracle.config import Config, load
-from tests.unit.config.texts import MINIMAL, Load
+from oracle.config import Config
+from tests.unit.config.texts import MINIMAL, Load, configured
 
 
 @pytest.fixture
@@ -18,8 +18,6 @@ def read(tmp_path: Path) -> Load:
         for old, new in changes:
             assert old in text, old
             text = text.replace(old, new, 1)
-        path = tmp_path / "oracle.toml"
-        path.write_text(text, encoding="utf-8")
-        return load(path, env or {})
+        return configured(tmp_path, text, env)
 
     return read

@@ -9,27 +9,7 @@ import pytest
 
 from oracle.config import MemberConfig, NetworkConfig
 from oracle.core.errors import ConfigError
-from oracle.core.formats import checksum_address
-from tests.unit.config.texts import MINIMAL, Load
-
-
-def address(number: int) -> str:
-    return checksum_address(f"0x{number:040x}")
-
-
-def member(number: int, more: str = "") -> str:
-    return (
-        f'[[network.members]]\nname = "m{number}"\nreporter = "{address(number)}"\n'
-        f'url = "http://127.0.0.1:{9470 + number}"\n{more}\n'
-    )
-
-
-def networked(count: int = 4, quorum: int = 3, faulty: int = 1, *, own: str = "", committee: str = "") -> str:
-    """Return a configuration of a network, as text."""
-    tables = f'[[committees]]\nname = "default"\nquorum = {quorum}\n{committee}\n'
-    network = f'[network]\nlisten = "0.0.0.0:9470"\nfaulty = {faulty}\n{own}\n'
-    members = "".join(member(number) for number in range(1, count + 1))
-    return MINIMAL.replace("[[feeds]]", f"{tables}{network}{members}[[feeds]]", 1)
+from tests.unit.config.texts import MINIMAL, Load, address, member, networked
 
 
 def network_of(read: Load, text: str) -> NetworkConfig:
@@ -53,7 +33,7 @@ def test_a_network_has_sound_defaults(read: Load) -> None:
     assert (network.committee, network.listen, network.address) == ("default", "0.0.0.0:9470", ("0.0.0.0", 9470))
     assert network.is_reporter and network.is_transmitter
     assert (network.turn_s, network.clock_bound_s, network.faulty) == (60, 2.0, 1)
-    assert (network.grace_ms, network.request_timeout_s, network.readings_days) == (200, 5.0, 90)
+    assert (network.grace_ms, network.request_timeout_s, network.max_connections) == (200, 5.0, 128)
     assert [each.name for each in network.members] == ["m1", "m2", "m3", "m4"]
     assert all(each.transmits and each.since_s is None and each.until_s is None for each in network.members)
     assert network.member(address(2)) == network.members[1]
@@ -129,7 +109,7 @@ def test_members_who_could_not_report_are_told(read: Load, count: int, quorum: i
         ('committee = "other"', "network.committee: there is no committee 'other'; name one of 'default'"),
         ("quorum = 3", "network.quorum: unknown key; it belongs to the committee: see [[committees]]"),
         ("clock_bound_s = 20", "network.clock_bound_s"),
-        ("readings_days = 0", "network.readings_days: must be greater"),
+        ("max_connections = 0", "network.max_connections: must be greater"),
     ],
 )
 def test_a_setting_that_can_t_be_is_told(read: Load, own: str, told: str) -> None:

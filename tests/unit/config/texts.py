@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from oracle.config import Config
+from oracle.config import Config, load
+from oracle.core.formats import checksum_address
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
@@ -64,3 +66,31 @@ LISTENING = '[push]\nlisten = "127.0.0.1:9465"\n[journal]'
 
 def with_source(source: str) -> str:
     return MINIMAL[: MINIMAL.index("[[feeds.sources]]")] + f"sources = [{source}]\n"
+
+
+def configured(folder: Path, text: str = MINIMAL, env: Mapping[str, str] | None = None) -> Config:
+    """Write a configuration into a folder, and load it."""
+    path = folder / "oracle.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, env or {})
+
+
+def address(number: int) -> str:
+    """Return the address of a member's key."""
+    return checksum_address(f"0x{number:040x}")
+
+
+def member(number: int, more: str = "") -> str:
+    """Return the table of a member, with further lines."""
+    return (
+        f'[[network.members]]\nname = "m{number}"\nreporter = "{address(number)}"\n'
+        f'url = "http://127.0.0.1:{9470 + number}"\n{more}\n'
+    )
+
+
+def networked(count: int = 4, quorum: int = 3, faulty: int = 1, *, own: str = "", committee: str = "") -> str:
+    """Return a configuration of a network, as text."""
+    tables = f'[[committees]]\nname = "default"\nquorum = {quorum}\n{committee}\n'
+    network = f'[network]\nlisten = "0.0.0.0:9470"\nfaulty = {faulty}\n{own}\n'
+    members = "".join(member(number) for number in range(1, count + 1))
+    return MINIMAL.replace("[[feeds]]", f"{tables}{network}{members}[[feeds]]", 1)
