@@ -18,9 +18,10 @@ from oracle.config.file import Config
 from oracle.config.journal import JournalConfig
 from oracle.config.keys import KeyConfig, KeysConfig
 from oracle.config.load import journal_at, load, load_training
-from oracle.config.network import MemberConfig, NetworkConfig
+from oracle.config.network import MemberConfig, NetworkConfig, too_few
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
+from oracle.config.readings import ReadingsConfig
 from oracle.config.training import TrainingConfig, TrainingDataConfig
 from oracle.config.web import WebConfig
 from oracle.core.settings import EndpointsConfig
@@ -56,6 +57,7 @@ __all__ = [
     "ProverConfig",
     "PushConfig",
     "PushSourceConfig",
+    "ReadingsConfig",
     "ReplaySourceConfig",
     "SourceConfig",
     "TrainingConfig",
@@ -65,5 +67,6 @@ __all__ = [
     "load",
     "load_training",
     "reporters_problems",
+    "too_few",
     "unreachable",
 ]

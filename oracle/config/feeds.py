@@ -16,10 +16,12 @@ from oracle.core.settings import (
     Section,
     WholeSeconds,
     check_address,
+    shown_text,
     wrong,
     wrong_each,
 )
 from oracle.core.types import Kind
+from oracle.sources.config import MAX_SOURCES
 from oracle.sources.exchange.config import ExchangeSourceConfig
 from oracle.sources.http.config import HttpSourceConfig
 from oracle.sources.onchain.config import OnchainSourceConfig
@@ -163,7 +165,7 @@ class FeedConfig(Section):
     )
 
     name: Name
-    description: Annotated[str, Field(min_length=1), AfterValidator(_description)]
+    description: Annotated[str, Field(min_length=1), AfterValidator(_description), AfterValidator(shown_text)]
     kind: Literal["relative", "absolute"]
     decimals: Annotated[int, Field(ge=0, le=18)]
     sigma: Annotated[int, Field(ge=1, lt=2**64)]
@@ -187,7 +189,7 @@ class FeedConfig(Section):
     max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None
     max_source_spread: Annotated[DecimalNumber, Field(gt=0)] | None = None
     poll_interval: Seconds = 10.0
-    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1, max_length=MAX_SOURCES)]
 
     @property
     def measure(self) -> Kind:

@@ -16,6 +16,7 @@ from oracle.config.keys import KeysConfig
 from oracle.config.network import NetworkConfig, committee_problems, network_feed_problems, shares_address
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
+from oracle.config.readings import ReadingsConfig
 from oracle.config.web import WebConfig
 from oracle.core.errors import ConfigError
 from oracle.core.privacy import privacy_problems
@@ -38,6 +39,7 @@ class Config(Section):
     deploy: DeployConfig = Field(default_factory=DeployConfig)
     web: WebConfig = Field(default_factory=WebConfig)
     push: PushConfig = Field(default_factory=PushConfig)
+    readings: ReadingsConfig = Field(default_factory=ReadingsConfig)
     network: NetworkConfig | None = None
     committees: Annotated[tuple[CommitteeConfig, ...], Field(min_length=1)] = (CommitteeConfig(name=DEFAULT_COMMITTEE),)
     feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]

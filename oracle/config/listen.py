@@ -1,4 +1,4 @@
-"""Addresses to listen on, for the tables [web] and [push]."""
+"""Addresses to listen on, for the tables of what serves."""
 
 from __future__ import annotations
 

@@ -1,16 +1,38 @@
-"""JSON files that people pass on and compare: read, written in one step, and hashed."""
+"""JSON that people pass on and compare: its one canonical form, and files, written in one step, and hashed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from oracle.core.errors import DataError
 
-__all__ = ["file_hash", "read_json", "write_json"]
+__all__ = ["canonical_json", "file_hash", "nesting", "read_json", "write_json"]
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one form of a value as JSON: keys in order, no blanks, ASCII. It must have no floats."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+def nesting(text: str) -> int:
+    """Return how deep brackets nest outside of strings.
+
+    They are counted before parsing. The parser recurses on the machine's stack: where a library has raised Python's
+    limit on recursion, hostile JSON would end the process.
+    """
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def read_json(path: Path) -> Any:

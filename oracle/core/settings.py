@@ -41,6 +41,7 @@ __all__ = [
     "WholeSeconds",
     "check_address",
     "check_url",
+    "shown_text",
     "wrong",
     "wrong_each",
 ]
@@ -66,6 +67,17 @@ def wrong_each(problems: Iterable[tuple[tuple[str | int, ...], str]]) -> Validat
     """
     lines: list[InitErrorDetails] = [{"type": wrong(text), "loc": where, "input": None} for where, text in problems]
     return ValidationError.from_exception_data("table", lines, hide_input=True)
+
+
+def shown_text(value: str) -> str:
+    """Return `value` if it has no characters that can't be shown.
+
+    Raises:
+        PydanticCustomError: It has: a control character, or half of a pair.
+    """
+    if any(each < " " or "\x7f" <= each <= "\x9f" or "\ud800" <= each <= "\udfff" for each in value):
+        raise wrong("has a character that can't be shown; use letters, digits, blanks and signs")
+    return value
 
 
 def check_url(value: str) -> str:

@@ -19,6 +19,7 @@ from oracle.core.errors import ConfigError, DataError, SourceExhausted, SourceSu
 from oracle.sources.aggregate import Aggregated, AggregationPolicy, DuePolicy, aggregate
 from oracle.sources.interface import Collected, Source, collect
 from oracle.sources.push.source import PushSource
+from oracle.sources.readings import FeedReadings, ReadingsRule, gather
 
 __all__ = ["LookListener", "MakeSources", "Observer", "Observers", "Sighting", "due_policy"]
 
@@ -38,6 +39,7 @@ class Sighting:
         answer: The value that they agree on, in answer units.
         read_at: When it was so, unix seconds: the lower median of the readings' times.
         sources: How many sources agree.
+        readings: Everything that the sources said, for the document that is signed with the answer; None: unknown.
     """
 
     feed: str
@@ -45,6 +47,7 @@ class Sighting:
     answer: int
     read_at: int
     sources: int = 1
+    readings: FeedReadings | None = None
 
 
 class LookListener:
@@ -84,6 +87,10 @@ class Observer:
         relative = feed.max_source_spread_ppm is not None
         spread = Decimal(feed.max_source_spread_ppm or 0) if relative else feed.max_source_spread
         self._aggregation = AggregationPolicy(feed.measure, feed.min_sources, spread)
+        self._rule = ReadingsRule.of(feed_id, feed.description, feed.decimals, self._aggregation)
+        self._origins = {
+            source.name: configured.public_origin for source, configured in zip(sources, feed.sources, strict=True)
+        }
 
     async def __call__(self) -> Sighting:
         """Look at the sources.
@@ -96,12 +103,13 @@ class Observer:
         try:
             value = aggregate(collected.readings, self._aggregation, collected.failures)
             answer = encoding.answer_from_decimal(value.value, self._feed.decimals)
+            readings = gather(self._rule, self._origins, collected, value, answer)
         except (DataError, SourceUnavailable) as error:
             self._listener.looked(self._feed.name, collected, None)
             # The sources may give a better value next time.
             raise SourceUnavailable(str(error)) from error
         self._listener.looked(self._feed.name, collected, value)
-        return Sighting(self._feed.name, self._feed_id, answer, value.observed_at, len(value.sources))
+        return Sighting(self._feed.name, self._feed_id, answer, value.observed_at, len(value.sources), readings)
 
     async def _collect(self) -> Collected:
         """Read all sources."""
@@ -190,7 +198,7 @@ class Observers:
         Raises:
             ConfigError: Another setting differs, or a source is wrong; then nothing is taken over.
         """
-        for part in ("chain", "keys", "prover", "journal", "web", "push"):
+        for part in ("chain", "keys", "prover", "journal", "web", "push", "readings"):
             if getattr(config, part) != getattr(self._config, part):
                 raise ConfigError(f"[{part}] differs, which needs a restart")
         if [feed.name for feed in config.feeds] != [feed.name for feed in self._config.feeds]:

@@ -126,6 +126,7 @@ class Due(StrEnum):
     HEARTBEAT = "heartbeat"
     DEVIATION = "deviation"
     HELD = "held"
+    INTERVAL = "interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +138,16 @@ class DuePolicy:
         heartbeat: Seconds after which a value is due in any case.
         deviation: The smallest move that is reported at once: ppm on RELATIVE feeds, else answer units.
         held_interval: While the feed is held: seconds between reports of the held level, which may confirm it.
+        pull_interval: Seconds between two reports that are kept for whoever brings them; 0: every report is sent.
+        is_spaced: True if no report may be kept before that, however far the value has moved.
     """
 
     kind: Kind
     heartbeat: int
     deviation: int
     held_interval: int = field(default=0)
+    pull_interval: int = field(default=0)
+    is_spaced: bool = field(default=False)
 
 
 def is_due(

@@ -4,27 +4,56 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from oracle.core.settings import DecimalNumber, Seconds, Section, wrong
+from oracle.core.settings import DecimalNumber, Seconds, Section, shown_text, wrong
 
-__all__ = ["CheckedSourceConfig", "LiveSourceConfig", "SourceName"]
+__all__ = ["MAX_ORIGIN", "MAX_SOURCES", "CheckedSourceConfig", "LiveSourceConfig", "SourceName", "ToldSourceConfig"]
 
-SourceName = Annotated[str, Field(min_length=1, max_length=60)]
+MAX_ORIGIN = 120
+
+MAX_SOURCES = 64
+"""The most sources of a feed: what all of them said has to fit a readings document."""
+
+SourceName = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(shown_text)]
+Origin = Annotated[str, Field(min_length=1, max_length=MAX_ORIGIN, pattern=r"^[\x20-\x7e]+$")]
 
 
-class CheckedSourceConfig(Section):
-    """A source whose values come from outside, and the bounds within which they are believed.
+class ToldSourceConfig(Section):
+    """A source, and what everybody may know of it.
 
     Attributes:
         name: The source's name in messages; distinct among a feed's sources. Default: the feed's name and a number.
+        origin: Where its values come from, for everybody who reads the readings documents. Default: of a URL its host,
+            without the path, which may hold a key.
+    """
+
+    type: str
+    name: SourceName | None = None
+    origin: Origin | None = None
+
+    @property
+    def public_origin(self) -> str:
+        """Where the values come from: printable ASCII, without anything secret."""
+        if self.origin is not None:
+            return self.origin
+        found = "".join(each if " " <= each <= "~" else "?" for each in self._found_origin())
+        return found[:MAX_ORIGIN] or self.type
+
+    def _found_origin(self) -> str:
+        """Return the default of `origin`, of any characters."""
+        return self.type
+
+
+class CheckedSourceConfig(ToldSourceConfig):
+    """A source whose values come from outside, and the bounds within which they are believed.
+
+    Attributes:
         min: The smallest value to believe. A relative feed believes only values above zero in any case.
         max: The largest value to believe.
         max_age: How many seconds the observation's time may lie in the past.
     """
 
-    type: str
-    name: SourceName | None = None
     min: DecimalNumber | None = None
     max: DecimalNumber | None = None
     max_age: Seconds | None = None

@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 
 from oracle.core.errors import DataError, OracleError, SourceUnavailable
 
-__all__ = ["Collected", "Reading", "Source", "check_value", "collect", "mask_url", "parse_decimal"]
+__all__ = ["Collected", "Reading", "Source", "check_value", "collect", "host_of", "mask_url", "parse_decimal"]
 
 MAX_EXPONENT = 39
 """A value of 10^39 or more fits no int128, whatever the feed's decimals; a value below 10^-39 would become zero."""
+
+MAX_DIGITS = 160
+"""The most digits of a value: a longer one is no price, and would have to be kept and shown."""
 
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,80}(\.[0-9]{0,80})?([eE][+-]?[0-9]{1,4})?\Z")
 
@@ -113,15 +116,17 @@ def parse_decimal(text: str, where: str) -> Decimal:
 
 
 def check_value(value: Decimal, where: str) -> Decimal:
-    """Return `value` if it is finite and within the range that a feed can have.
+    """Return `value` if it is finite, within the range that a feed can have, and not longer than anybody needs.
 
     Raises:
-        DataError: It is not finite, or out of range.
+        DataError: It is not finite, out of range, or too long.
     """
     if not value.is_finite():
         raise DataError(f"{where}: {value} is not a finite number")
     if value and not -MAX_EXPONENT <= value.adjusted() < MAX_EXPONENT:
         raise DataError(f"{where}: {value:.3g} is out of range (10^-{MAX_EXPONENT} to 10^{MAX_EXPONENT})")
+    if (digits := len(value.as_tuple().digits)) > MAX_DIGITS:
+        raise DataError(f"{where}: {value:.3g} has {digits} digits; at most {MAX_DIGITS} are read")
     return value
 
 
@@ -134,6 +139,15 @@ def mask_url(url: str) -> str:
         return "an invalid URL"
     rest = "/…" if parts.path not in ("", "/") or parts.query else ""
     return f"{parts.scheme}://{parts.hostname}{port}{rest}"
+
+
+def host_of(url: str) -> str:
+    """Return host and port of a URL, for everybody. The rest, path included, may hold credentials."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return "an invalid URL"
 
 
 def closed(name: str) -> SourceUnavailable:

@@ -27,3 +27,6 @@ class ExchangeSourceConfig(LiveSourceConfig):
     symbol: Annotated[str, Field(min_length=3, max_length=60)]
     what: Literal["last", "mid", "vwap"] = "last"
     timeout: Seconds = 10.0
+
+    def _found_origin(self) -> str:
+        return f"{self.exchange} {self.symbol} {self.what}"

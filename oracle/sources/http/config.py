@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from oracle.core.settings import Url, wrong
 from oracle.sources.config import LiveSourceConfig
+from oracle.sources.interface import host_of
 
 __all__ = ["HttpSourceConfig"]
 
@@ -52,3 +53,6 @@ class HttpSourceConfig(LiveSourceConfig):
         if self.max_age is not None and self.timestamp_path is None:
             raise wrong("'max_age' needs 'timestamp_path': without it there is no time to judge")
         return self
+
+    def _found_origin(self) -> str:
+        return host_of(self.url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import re
 import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,7 @@ import aiohttp
 import jsonpath
 
 from oracle.core import http
+from oracle.core.documents import nesting
 from oracle.core.errors import DataError, SourceUnavailable
 from oracle.core.types import Kind
 from oracle.sources.http.config import HttpSourceConfig
@@ -30,8 +30,6 @@ MAX_BODY = 1 << 20
 MAX_NESTING = 64
 """The most levels of arrays and objects in an answer; documents with prices are flat."""
 
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKETS = re.compile(r"[\[\]{}]")
 _UNITS = {"s": Decimal(1), "ms": Decimal(1_000)}
 
 
@@ -147,7 +145,7 @@ class HttpSource:
             raise SourceUnavailable(f"{self._where}: answered nothing")
         if text.startswith("<"):
             raise SourceUnavailable(f"{self._where}: answered HTML or XML instead of JSON")
-        if _nesting(text) > MAX_NESTING:
+        if nesting(text) > MAX_NESTING:
             raise SourceUnavailable(f"{self._where}: answered JSON that is nested too deep")
         try:
             return json.loads(text, parse_float=self._decimal, parse_int=self._decimal, parse_constant=self._refuse)
@@ -215,19 +213,6 @@ class HttpSource:
             hint = "; is timestamp_unit right?"
             raise DataError(f"{where}: {found} is not a unix time in {'seconds' if unit == 's' else unit}{hint}")
         return int(seconds)
-
-
-def _nesting(text: str) -> int:
-    """Return how deep brackets nest outside of strings.
-
-    They are counted before parsing. The parser recurses on the machine's stack: where a library has raised Python's
-    limit on recursion, a hostile answer would end the process.
-    """
-    depth = deepest = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _describe(found: Any) -> str:

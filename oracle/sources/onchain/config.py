@@ -23,3 +23,6 @@ class OnchainSourceConfig(LiveSourceConfig, EndpointsConfig):
     address: Address
     max_age: Seconds
     timeout: Seconds = 10.0
+
+    def _found_origin(self) -> str:
+        return f"contract {self.address} on chain {self.chain_id}"

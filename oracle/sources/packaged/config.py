@@ -46,3 +46,6 @@ class PackagedSourceConfig(RecordedSourceConfig):
         if self.start is not None and self.end is not None and self.start > self.end:
             raise wrong(f"'start' ({self.start}) is after 'end' ({self.end})")
         return self
+
+    def _found_origin(self) -> str:
+        return f"packaged {self.series}"

@@ -7,26 +7,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from oracle.core.settings import ConfigPath, DecimalNumber, Section, wrong
-from oracle.sources.config import SourceName
+from oracle.core.settings import ConfigPath, DecimalNumber, wrong
+from oracle.sources.config import ToldSourceConfig
 
 __all__ = ["RecordedSourceConfig", "ReplaySourceConfig"]
 
 Speed = Annotated[DecimalNumber, Field(gt=0)] | Literal["max"]
 
 
-class RecordedSourceConfig(Section):
+class RecordedSourceConfig(ToldSourceConfig):
     """A recorded series that is replayed, wherever it is recorded.
 
     Attributes:
-        name: The source's name in messages; distinct among a feed's sources. Default: the feed's name and a number.
         speed: Recorded seconds per real second; "max": one row at each read.
         timestamps: "recorded" keeps the recorded times, for a chain that is at recorded time; "now" moves
             them so that the first row is observed when the replay starts.
     """
 
-    type: str
-    name: SourceName | None = None
     speed: Speed = Decimal(1)
     timestamps: Literal["recorded", "now"] = "recorded"
 
@@ -50,3 +47,6 @@ class ReplaySourceConfig(RecordedSourceConfig):
     file: ConfigPath
     value_column: str = "value"
     time_column: str = "time"
+
+    def _found_origin(self) -> str:
+        return f"recording {self.file.name}"

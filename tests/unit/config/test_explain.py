@@ -14,7 +14,7 @@ from tests.unit.config.texts import ADDRESS, HTTP, KEY, MINIMAL, SECOND_SOURCE, 
     ("old", "new", "where", "what"),
     [
         ("heartbeat", "heartbeet", "feeds[0].heartbeet", "unknown key; did you mean 'heartbeat'?"),
-        (HTTP, HTTP + "\nfoo = 1", "feeds[0].sources[0].foo", "unknown key; known keys: type, name, min"),
+        (HTTP, HTTP + "\nfoo = 1", "feeds[0].sources[0].foo", "unknown key; known keys: type, name, origin, min"),
         ("[journal]", "[journals]", "journals", "unknown key; did you mean 'journal'?"),
         (KEY, "reporter = { anvil_acount = 1 }", "keys.reporter.anvil_acount", "did you mean 'anvil_account'?"),
         ("chain_id = 31337", "", "chain.chain_id", "is missing"),

@@ -1,0 +1,157 @@
+"""The readings documents that this node's reporter signed, in the journal's database.
+
+A document is on the disk before its hash is signed. One document may be in several signatures: when a report is parted,
+its observations are signed again in another composition, with the documents that they have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import sqlalchemy as sa
+
+from oracle.core.report import NO_READINGS
+from oracle.feeds.journal import schema
+from oracle.feeds.journal.store import Store
+from oracle.sources.readings import ReadingsDocument
+
+__all__ = ["ReadingsArchive", "keep_documents", "keep_signed"]
+
+_DROPPED_AT_ONCE = 500
+
+_documents = schema.network.readings
+_signed = schema.network.signed_readings
+
+
+def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocument], at: float) -> None:
+    """Write documents down, but for answers that have one already, in a transaction of the caller.
+
+    Args:
+        connection: A connection in a transaction that writes.
+        documents: The documents.
+        at: Unix seconds.
+    """
+    for each in documents:
+        if document_of(connection, each.reporter, each.feed_id, each.observed_at, each.answer) is None:
+            connection.execute(
+                _documents.insert().values(
+                    hash=each.hash,
+                    reporter=each.reporter,
+                    feed_id=each.feed_id,
+                    observed_at=each.observed_at,
+                    answer=str(each.answer),
+                    document=each.encode(),
+                    at=at,
+                )
+            )
+
+
+def document_of(
+    connection: sa.Connection, reporter: str, feed_id: bytes, observed_at: int, answer: int
+) -> bytes | None:
+    """Return the hash of the document behind an answer; None if there is none."""
+    columns = _documents.c
+    query = sa.select(columns.hash).where(
+        columns.reporter == reporter.lower(),
+        columns.feed_id == feed_id,
+        columns.observed_at == observed_at,
+        columns.answer == str(answer),
+    )
+    found = connection.scalar(query)
+    return None if found is None else bytes(found)
+
+
+def keep_signed(connection: sa.Connection, signed: bytes, hashes: Sequence[bytes], at: float) -> None:
+    """Write down which documents a signature stands for, in a transaction of the caller. Again is the same as once.
+
+    Args:
+        connection: A connection in a transaction that writes.
+        signed: The readings hash of the signature.
+        hashes: The hash of each feed's document, in the order of the report; `NO_READINGS` for a feed without one.
+        at: Unix seconds.
+    """
+    if connection.scalar(sa.select(_signed.c.signed).where(_signed.c.signed == signed).limit(1)) is None:
+        rows = [
+            {"signed": signed, "position": position, "hash": each, "at": at} for position, each in enumerate(hashes)
+        ]
+        connection.execute(_signed.insert(), rows)
+
+
+class ReadingsArchive:
+    """The documents of a node, for its reporter and for whoever asks. Its methods may be called from several threads.
+
+    Args:
+        store: The journal's database.
+        now: Unix seconds.
+    """
+
+    def __init__(self, store: Store, now: Callable[[], float] = time.time) -> None:
+        """Use the tables in a journal's database."""
+        self._store = store
+        self._now = now
+
+    def keep(self, documents: Sequence[ReadingsDocument]) -> None:
+        """Write documents down, but for answers that have one already.
+
+        Raises:
+            JournalError, JournalUnavailable: They can't be written.
+        """
+        if documents:
+            with self._store.transaction() as connection:
+                keep_documents(connection, documents, self._now())
+
+    def hashes(self, reporter: str, observed_at: int, answers: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """Return the hash of the document behind each of a reporter's answers; `NO_READINGS` where there is none.
+
+        Args:
+            reporter: The reporter's address.
+            observed_at: The time of all answers.
+            answers: Id and answer of each feed.
+        """
+        with self._store.transaction(read=True) as connection:
+            return [document_of(connection, reporter, feed_id, observed_at, answer) or NO_READINGS
+                    for feed_id, answer in answers]  # fmt: skip
+
+    def sign(self, signed: bytes, hashes: Sequence[bytes]) -> None:
+        """Write down which documents a signature stands for, before it leaves. See `keep_signed`.
+
+        Raises:
+            JournalError, JournalUnavailable: It can't be written.
+        """
+        with self._store.transaction() as connection:
+            keep_signed(connection, signed, hashes, self._now())
+
+    def find(self, wanted: bytes) -> bytes | None:
+        """Return what is served for a hash, as JSON; None if it is not known, or not kept any more.
+
+        For the readings hash of a signature this is an object with `feeds`: the document of each feed in the order of
+        the report, null for a feed without one. For the hash of a document it is the document.
+        """
+        with self._store.transaction(read=True) as connection:
+            query = sa.select(_signed.c.hash).where(_signed.c.signed == wanted).order_by(_signed.c.position)
+            hashes = [bytes(each) for each in connection.scalars(query)]
+            wanting = {each for each in hashes if each != NO_READINGS} if hashes else {wanted}
+            rows = connection.execute(sa.select(_documents).where(_documents.c.hash.in_(wanting)))
+            found = {bytes(row.hash): bytes(row.document) for row in rows}
+        if not hashes:
+            return found.get(wanted)
+        if len(found) < len(wanting):
+            return None
+        return b'{"feeds":[' + b",".join(found.get(each, b"null") for each in hashes) + b"]}"
+
+    def prune(self, before: float) -> int:
+        """Drop some of what is older than a moment; call it again until it finds nothing.
+
+        Args:
+            before: Unix seconds.
+
+        Returns:
+            The number of rows that were dropped.
+        """
+        dropped = 0
+        with self._store.transaction() as connection:
+            for table, key in ((_signed, _signed.c.signed), (_documents, _documents.c.hash)):
+                old = sa.select(key).where(table.c.at < before).limit(_DROPPED_AT_ONCE)
+                dropped += connection.execute(table.delete().where(key.in_(old.scalar_subquery()))).rowcount
+        return dropped
