@@ -74,6 +74,11 @@ class Journal:
         """The journal's name for messages: a file, or a database without its password."""
         return self._store.name
 
+    @property
+    def store(self) -> Store:
+        """The journal's database, for tables that others keep in it: its fence holds for them, too."""
+        return self._store
+
     # --- who writes ---
 
     @property

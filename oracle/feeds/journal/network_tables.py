@@ -8,18 +8,28 @@
     evidence        one row for each fault of a member, with what proves it
     faults          one row for each member, kind of fault and day: how many there were, more than evidence is kept of
     readings        one row for each readings document: all readings behind a feed's answer
+    signed_readings one row for each feed of each hash of readings that was signed: which document it stands for
     updates         one row for each feed whose newest report is proven and kept for whoever pulls it
 
-`signings` and `signed_reports` are append-only: a signer that forgot could sign twice.
+`signings` and `signed_reports` never change: a signer that forgot could sign twice. Old rows may be deleted, but never
+a feed's newest signing: nothing observed at its time or before is signed any more, so nothing older is needed.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["APPEND_ONLY", "NetworkTables"]
+__all__ = ["APPEND_ONLY", "MAY_BE_FORGOTTEN", "NetworkTables"]
 
 APPEND_ONLY = ("signings", "signed_reports")
+
+MAY_BE_FORGOTTEN = {
+    "signings": "EXISTS (SELECT 1 FROM signings AS newer WHERE newer.committee = OLD.committee "
+    "AND newer.feed_id = OLD.feed_id AND newer.observed_at > OLD.observed_at)",
+    "signed_reports": "EXISTS (SELECT 1 FROM signed_reports AS newer WHERE newer.committee = OLD.committee "
+    "AND newer.id > OLD.id AND newer.turn <> OLD.turn)",
+}
+"""The condition under which a row of such a table may be deleted, in SQL: a newer one says all that it said."""
 
 
 class NetworkTables:
@@ -48,6 +58,7 @@ class NetworkTables:
             sa.Column("readings", sa.LargeBinary, nullable=False),
             sa.Column("at", double, nullable=False),
             sa.UniqueConstraint("committee", "feed_id", "turn"),
+            sa.Index("signings_observed", "committee", "observed_at"),
         )
         self.signed_reports = sa.Table(
             "signed_reports",
@@ -134,10 +145,23 @@ class NetworkTables:
             metadata,
             # Keccak-256 of the document, 32 bytes.
             sa.Column("hash", sa.LargeBinary, primary_key=True),
-            # The readings hash of the signature that it belongs to.
-            sa.Column("signed", sa.LargeBinary, nullable=False, index=True),
-            sa.Column("position", sa.Integer, nullable=False),
+            sa.Column("reporter", sa.Text, nullable=False),
+            sa.Column("feed_id", sa.LargeBinary, nullable=False),
+            sa.Column("observed_at", integer, nullable=False),
+            sa.Column("answer", sa.Text, nullable=False),
             sa.Column("document", sa.LargeBinary, nullable=False),
+            sa.Column("at", double, nullable=False, index=True),
+            # One document for each answer: what is signed again, in another composition, has the same one.
+            sa.UniqueConstraint("reporter", "feed_id", "observed_at", "answer"),
+        )
+        self.signed_readings = sa.Table(
+            "signed_readings",
+            metadata,
+            # The readings hash of a signature, and the feed's position in its report.
+            sa.Column("signed", sa.LargeBinary, primary_key=True),
+            sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+            # The hash of the feed's document; zero for a feed without an answer.
+            sa.Column("hash", sa.LargeBinary, nullable=False),
             sa.Column("at", double, nullable=False, index=True),
         )
         self.updates = sa.Table(

@@ -10,9 +10,10 @@
     compactions    one row for each time that steps of ended reports were dropped
     network        the tables of a node that signs with others: see `network_tables`
 
-The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. Only the steps of
-a report whose observations have all ended may be deleted, and only while `compaction_permit` has a row. A compaction
-inserts and deletes that row in one transaction, so nobody else ever sees it.
+The triggers are the last line of defence: they hold whatever program writes. Rows are never changed. The steps of a
+report whose observations have all ended may be deleted, and only while `compaction_permit` has a row. A compaction
+inserts and deletes that row in one transaction, so nobody else ever sees it. What `network_tables` says may be deleted
+of a signer's memory; everything else stays.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from oracle.core.types import Outcome
-from oracle.feeds.journal.network_tables import APPEND_ONLY, NetworkTables
+from oracle.feeds.journal.network_tables import APPEND_ONLY, MAY_BE_FORGOTTEN, NetworkTables
 
 REVISION = "0001"
 """The newest migration; the tests compare it with the scripts."""
@@ -156,6 +157,7 @@ _MAY_GO = (
     "EXISTS (SELECT 1 FROM compaction_permit) AND NOT EXISTS (SELECT 1 FROM members LEFT JOIN outcomes "
     "ON outcomes.key = members.key WHERE members.report = OLD.report AND outcomes.key IS NULL)"
 )
+_MAY_BE_DELETED = {"steps": _MAY_GO, **MAY_BE_FORGOTTEN}
 
 
 def create(connection: sa.Connection) -> None:
@@ -183,7 +185,8 @@ def _sqlite_triggers() -> list[str]:
     ]
     for table in _APPEND_ONLY:
         for action in ("UPDATE", "DELETE"):
-            when = f"WHEN NOT ({_MAY_GO})" if (table, action) == ("steps", "DELETE") else ""
+            may = _MAY_BE_DELETED.get(table) if action == "DELETE" else None
+            when = f"WHEN NOT ({may})" if may else ""
             statements.append(
                 f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table} {when}
                     BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"""
@@ -197,9 +200,12 @@ def _postgresql_triggers() -> list[str]:
     statements = [
         f"""CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN {raising.format(_REFUSED)} END $$""",
-        f"""CREATE FUNCTION journal_compactable() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF {_MAY_GO} THEN RETURN OLD; END IF; {raising.format(_REFUSED)} END $$""",
     ]
+    for table, may in _MAY_BE_DELETED.items():
+        statements.append(
+            f"""CREATE FUNCTION journal_{table}_may_go() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF {may} THEN RETURN OLD; END IF; {raising.format(_REFUSED)} END $$"""
+        )
     for table, ended in _HAS_ENDED.items():
         statements += [
             f"""CREATE FUNCTION journal_{table}_not_ended() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -209,7 +215,7 @@ def _postgresql_triggers() -> list[str]:
         ]
     for table in _APPEND_ONLY:
         for action in ("UPDATE", "DELETE", "TRUNCATE"):
-            function = "compactable" if (table, action) == ("steps", "DELETE") else "append_only"
+            function = f"{table}_may_go" if action == "DELETE" and table in _MAY_BE_DELETED else "append_only"
             each = "STATEMENT" if action == "TRUNCATE" else "ROW"
             statements.append(
                 f"""CREATE TRIGGER no_{action.lower()}_of_{table} BEFORE {action} ON {table}
