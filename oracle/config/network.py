@@ -292,16 +292,11 @@ def network_feed_problems(network: NetworkConfig, feed: FeedConfig) -> Iterator[
             "shorten [network] turn_s for all members",
         )
     for index, source in enumerate(feed.sources):
-        if getattr(source, "speed", None) == "max":
-            yield (
-                ("sources", index, "speed"),
-                'is "max", which gives a row at each look, but members look at different times: give a number and '
-                'timestamps = "now"',
-            )
-        elif getattr(source, "timestamps", None) == "recorded":
+        if getattr(source, "timestamps", "clock") != "clock":
             yield (
                 ("sources", index, "timestamps"),
-                'is "recorded", but members sign what is so now: use timestamps = "now", and a number as \'speed\'',
+                "has to be \"clock\", with a number as 'speed': members replay a recording at different moments, and "
+                "each would be at another row",
             )
 
 

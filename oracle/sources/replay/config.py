@@ -21,16 +21,17 @@ class RecordedSourceConfig(ToldSourceConfig):
     Attributes:
         speed: Recorded seconds per real second; "max": one row at each read.
         timestamps: "recorded" keeps the recorded times, for a chain that is at recorded time; "now" moves
-            them so that the first row is observed when the replay starts.
+            them so that the first row is observed when the replay starts; "clock" replays the recording round and
+            round, by the clock alone, so that all who replay it are at the same row.
     """
 
     speed: Speed = Decimal(1)
-    timestamps: Literal["recorded", "now"] = "recorded"
+    timestamps: Literal["recorded", "now", "clock"] = "recorded"
 
     @model_validator(mode="after")
     def _times_follow(self) -> Self:
-        if self.speed == "max" and self.timestamps == "now":
-            raise wrong("timestamps = 'now' needs a numeric 'speed', from which the times follow")
+        if self.speed == "max" and self.timestamps != "recorded":
+            raise wrong(f"timestamps = '{self.timestamps}' needs a numeric 'speed', from which the times follow")
         return self
 
 

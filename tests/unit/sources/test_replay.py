@@ -89,6 +89,29 @@ async def test_recorded_times_can_be_moved_to_the_present() -> None:
     assert max(seen) <= wall.at
 
 
+async def test_by_the_clock_all_are_at_the_same_row_whenever_they_began() -> None:
+    wall = Clock(30_000_000.5)
+    rows = series("1", "2", "3", step=86_400)
+
+    def replay() -> ReplaySource:
+        return ReplaySource(rows, speed=Decimal(8_640), timestamps="clock", monotonic=Clock(wall.at / 7), wall=wall)
+
+    first, seen = replay(), []
+    for at in (0.0, 9.4, 9.6, 20.0, 29.4, 29.6, 30_000.0):
+        wall.at = 30_000_000.5 + at
+        seen.append(await first.read())
+        assert await replay().read() == seen[-1], "one that begins now is there, too"
+    # Three rows of ten seconds, and then the first again: 30 000 000 is the beginning of a round.
+    assert [int(each.value) for each in seen] == [1, 1, 2, 3, 3, 1, 1]
+    assert [each.observed_at - 30_000_000 for each in seen] == [0, 0, 10, 20, 20, 30, 30_000]
+
+
+async def test_by_the_clock_a_single_row_is_there_for_ever() -> None:
+    wall = Clock(1_700_000_000.9)
+    source = ReplaySource(series("1"), speed=Decimal(1), timestamps="clock", wall=wall)
+    assert [(await source.read()).value, (await source.read()).observed_at] == [1, 1_700_000_000]
+
+
 @pytest.mark.parametrize(
     ("readings", "options"),
     [
@@ -96,6 +119,7 @@ async def test_recorded_times_can_be_moved_to_the_present() -> None:
         (series("1", "2")[::-1], {}),
         (series("1", "2", step=0), {}),
         (series("1"), {"speed": "max", "timestamps": "now"}),
+        (series("1"), {"speed": "max", "timestamps": "clock"}),
     ],
 )
 def test_a_replay_that_makes_no_sense(readings: list[Reading], options: dict[str, Any]) -> None:
