@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -20,11 +20,14 @@ import structlog
 from oracle.core.backoff import Backoff
 from oracle.core.concurrency import together
 from oracle.core.errors import Fatal, Retryable
+from oracle.core.stages import KeptReport
 from oracle.core.types import FeedState
 from oracle.feeds.deciding import Decision, Look, decide
 from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, Desk, FeedListener
 from oracle.feeds.looking import Looking, Looks, Rows
+from oracle.feeds.shelf import Shelf
 from oracle.sources.aggregate import DuePolicy
+from oracle.sources.readings import FeedReadings
 
 __all__ = ["GRACE_S", "CommitteeFeeds", "run"]
 
@@ -42,11 +45,16 @@ class CommitteeFeeds:
         feeds: Their ids, by name.
         looks: Looks at their sources.
         policy: Returns the rules by which a feed is due.
+        shelf: Has what is kept for whoever brings it; None: every report is sent.
+        keep: Called with the time of a report that is due and the readings of its feeds, before the report is
+            journalled; None: whoever signs keeps them.
     """
 
     feeds: Mapping[str, bytes]
     looks: Looks | Rows
     policy: Callable[[str], DuePolicy]
+    shelf: Shelf | None = None
+    keep: Callable[[int, Sequence[FeedReadings]], None] | None = None
 
 
 async def run(
@@ -125,6 +133,7 @@ class _Watch:
     listener: FeedListener | None
     backoff: Backoff = field(default_factory=lambda: Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S))
     reported: dict[str, tuple[int, int]] = field(default_factory=dict)
+    offered: dict[str, int] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -170,6 +179,8 @@ class _Watch:
         for _, decided in decision.reports:
             for each in decided.due:
                 self.reported[each.feed] = (each.observed_at, look.sightings[each.feed].read_at)
+                if decided.is_offered:
+                    self.offered[each.feed] = each.observed_at
                 why = decision.reasons[each.feed]
                 log.info("due", feed=each.feed, reason=why.value if why else "waits", answer=each.answer,
                          sources=look.sightings[each.feed].sources)  # fmt: skip
@@ -189,6 +200,8 @@ class _Watch:
         states = {each.feed_id: each for each in found}
         for feed in live:
             self._warn(feed, look, states[look.sightings[feed].feed_id])
+        if self.committee.shelf is not None:
+            self.committee.shelf.looked((feed, states[look.sightings[feed].feed_id]) for feed in live)
         decision = self._decision(look, states)
         names = {feed_id: name for name, feed_id in self.committee.feeds.items()}
         wanted = {
@@ -197,12 +210,23 @@ class _Watch:
             for peer in states[look.sightings[feed].feed_id].peers
             if peer in names
         }
-        if wanted <= look.fresh:
-            return decision
-        completed = await self.committee.looks.again(look, wanted - look.fresh)
-        self._take_note(completed)
-        assert completed.look is not None
-        return self._decision(completed.look, states)
+        if not wanted <= look.fresh:
+            completed = await self.committee.looks.again(look, wanted - look.fresh)
+            self._take_note(completed)
+            assert completed.look is not None
+            look = completed.look
+            decision = self._decision(look, states)
+        self._keep(decision, look, states)
+        return decision
+
+    def _keep(self, decision: Decision, look: Look, states: Mapping[bytes, FeedState]) -> None:
+        """Keep the readings behind all answers that may be signed: of the feeds that are due, and of their peers."""
+        if self.committee.keep is None or not decision.reports:
+            return
+        due = {each.feed_id for _, decided in decision.reports for each in decided.due}
+        signed = due.union(*(states[feed_id].peers for feed_id in due))
+        found = [each.readings for each in look.sightings.values() if each.feed_id in signed]
+        self.committee.keep(look.observed_at, [each for each in found if each is not None])
 
     def _decision(self, look: Look, states: Mapping[bytes, FeedState]) -> Decision:
         feeds = [
@@ -219,7 +243,21 @@ class _Watch:
             for feed, (observed_at, read_at) in self.reported.items()
             if feed in feeds and states[look.sightings[feed].feed_id].last_report_at >= observed_at
         }
-        return decide(look, states, policies, waiting=waiting, under_way=under_way, reported=reported)
+        newest = under_way | waiting
+        return decide(
+            look,
+            states,
+            policies,
+            waiting=waiting,
+            under_way=under_way,
+            reported=reported,
+            kept=self._kept(feeds),
+            offering={feed for feed, each in newest.items() if each.observed_at == self.offered.get(feed)},
+        )
+
+    def _kept(self, feeds: Collection[str]) -> Mapping[str, KeptReport]:
+        shelf = self.committee.shelf
+        return {} if shelf is None else {feed: each for feed in feeds if (each := shelf.kept(feed)) is not None}
 
     def _is_known(self, feed: str, look: Look) -> bool:
         """Return whether an observation of the feed at this time was journalled, whatever became of it."""

@@ -2,14 +2,19 @@
 
 Feeds that are due and that one model judges make one report. The other feeds' answers go with it: a feed that is due
 may have them as its peers. A feed whose peer has no answer can't be reported, because the hub would refuse it.
+
+Of a feed in the mode "pull", a report that only the interval or a move makes due is *offered*: proven and kept, for
+whoever brings it. What the chain can't wait for is sent: the first round, the heartbeat, everything while the feed is
+held. An offered report has one feed. With several, whoever brings one feed's newer report would end all the others'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from oracle.core.stages import Decided, Observed
+from oracle.core.stages import Decided, KeptReport, Observed
 from oracle.core.types import FeedState
 from oracle.feeds.observe import Sighting
 from oracle.sources.aggregate import Due, DuePolicy, is_due
@@ -56,6 +61,8 @@ def decide(
     waiting: Mapping[str, Observed],
     under_way: Mapping[str, Observed],
     reported: Mapping[str, int],
+    kept: Mapping[str, KeptReport] = MappingProxyType({}),
+    offering: Collection[str] = (),
 ) -> Decision:
     """Decide what is due.
 
@@ -66,8 +73,11 @@ def decide(
         waiting: The observations that wait for a prover. If anything else is due, they are made anew with it.
         under_way: The newest observation of each feed that is being reported.
         reported: For each feed, the time of the reading that was reported last; an older one is not believed.
+        kept: The newest report of each feed that is kept.
+        offering: The feeds whose observation that waits, or else is under way, will be kept.
     """
     reasons: dict[str, Due | None] = {}
+    offered: set[str] = set()
     may_join: list[str] = []
     for feed in sorted(look.fresh):
         sighting, policy = look.sightings[feed], policies.get(feed)
@@ -75,20 +85,27 @@ def decide(
         if state is None or policy is None or state.paused or sighting.read_at < reported.get(feed, 0):
             continue
         due = _due(state, sighting, look.observed_at, policy)
+        is_offered = bool(policy.pull_interval) and state.held is None and due in (None, Due.DEVIATION)
+        if is_offered:
+            due = _due_to_offer(state, kept.get(feed), sighting, look.observed_at, policy)
         if due is None:
             continue
         newest = waiting.get(feed) or under_way.get(feed)
-        again = due if newest is None else _due_again(newest, sighting, look.observed_at, policy)
+        if feed in offering and not is_offered:
+            newest = None  # it will not be sent
+        again = due if newest is None else _due_again(newest, sighting, look.observed_at, policy, is_offered)
         if again is not None:
             reasons[feed] = again
-        elif feed in waiting and look.observed_at > waiting[feed].observed_at:
+            offered |= {feed} if is_offered else set()
+        elif feed in waiting and feed not in offering and look.observed_at > waiting[feed].observed_at:
             may_join.append(feed)
     if not reasons:
         return Decision()
     reasons |= dict.fromkeys(may_join)
     left_out = _without_peers(look, states, reasons)
     taken = [look.sightings[feed] for feed in reasons if feed not in left_out]
-    return Decision(_reports(look, states, taken), {each.feed: reasons[each.feed] for each in taken}, left_out)
+    reports = _reports(look, states, taken, offered)
+    return Decision(reports, {each.feed: reasons[each.feed] for each in taken}, left_out)
 
 
 def _due(state: FeedState, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
@@ -98,7 +115,31 @@ def _due(state: FeedState, sighting: Sighting, observed_at: int, policy: DuePoli
     return None if due in (Due.HEARTBEAT, Due.HELD) and is_old else due
 
 
-def _due_again(newest: Observed, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
+def _due_to_offer(
+    state: FeedState, kept: KeptReport | None, sighting: Sighting, observed_at: int, policy: DuePolicy
+) -> Due | None:
+    """Decide whether another report is due to be kept, after the one that is kept, or what the chain has."""
+    if policy.is_spaced:
+        since = max(state.last_report_at, 0 if kept is None else kept.observed_at)
+        return _due_after(state.answer, since, sighting, observed_at, policy)
+    if kept is not None and kept.is_ahead_of(state):
+        return _due_after(kept.answer, kept.observed_at, sighting, observed_at, policy)
+    return _due_after(state.answer, state.observed_at, sighting, observed_at, policy)
+
+
+def _due_after(answer: int, since: int, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
+    due = is_due(answer, since, sighting.answer, observed_at, replace(policy, heartbeat=policy.pull_interval))
+    if due is Due.DEVIATION and not policy.is_spaced:
+        return due
+    is_time = observed_at - since >= policy.pull_interval and sighting.read_at > since
+    return Due.INTERVAL if is_time else None
+
+
+def _due_again(
+    newest: Observed, sighting: Sighting, observed_at: int, policy: DuePolicy, is_offered: bool
+) -> Due | None:
+    if is_offered:
+        return _due_after(newest.answer, newest.observed_at, sighting, observed_at, policy)
     due = is_due(newest.answer, newest.observed_at, sighting.answer, observed_at, policy)
     return None if due is Due.HEARTBEAT and sighting.read_at <= newest.observed_at else due
 
@@ -114,19 +155,25 @@ def _without_peers(look: Look, states: Mapping[bytes, FeedState], feeds: Collect
     return found
 
 
-def _reports(look: Look, states: Mapping[bytes, FeedState], taken: Collection[Sighting]) -> list[tuple[int, Decided]]:
-    """Return a report for each model and committee. What is due in one may be a peer in another."""
-    groups: dict[tuple[int, int], list[Sighting]] = {}
+def _reports(
+    look: Look, states: Mapping[bytes, FeedState], taken: Collection[Sighting], offered: Collection[str]
+) -> list[tuple[int, Decided]]:
+    """Return a report for each model and committee, and then one for each feed that is offered.
+
+    What is due in one may be a peer in another.
+    """
+    groups: dict[tuple[bytes, int, int], list[Sighting]] = {}
     for each in taken:
         state = states[each.feed_id]
-        groups.setdefault((state.model_number, state.committee), []).append(each)
+        alone = each.feed_id if each.feed in offered else b""
+        groups.setdefault((alone, state.model_number, state.committee), []).append(each)
     reports = []
-    for (model, committee), group in sorted(groups.items()):
+    for (alone, model, committee), group in sorted(groups.items()):
         due = tuple(
             Observed(each.feed, each.feed_id, each.answer, look.observed_at)
             for each in sorted(group, key=lambda each: each.feed_id)
         )
         mine = {each.feed_id for each in due}
         others = sorted((each.feed_id, each.answer) for each in look.sightings.values() if each.feed_id not in mine)
-        reports.append((model, Decided(committee, due, tuple(others))))
+        reports.append((model, Decided(committee, due, tuple(others), is_offered=bool(alone))))
     return reports

@@ -18,6 +18,7 @@ __all__ = [
     "AcceptedRound",
     "FeedTerms",
     "HubReader",
+    "OfferedReports",
     "Permission",
     "ProvingModel",
     "ReportListener",
@@ -56,6 +57,10 @@ class FeedTerms(Protocol):
     @property
     def tolerance(self) -> int:
         """The largest distance from a held answer that still confirms it, in thousandths of sigma."""
+
+    @property
+    def max_repeats(self) -> int:
+        """The number of reports in a row that may repeat the last answer exactly; 0: any number."""
 
     @property
     def committee(self) -> int:
@@ -146,6 +151,13 @@ class TransactionSender(Protocol):
         ...
 
 
+class OfferedReports(Protocol):
+    """Keeps reports that are proven, for whoever brings them to the chain."""
+
+    async def put(self, proven: Proven) -> None:
+        """Simulate a report, keep it, and journal that its observations have ended so. Raises as `sign`."""
+
+
 class ProvingModel(Protocol):
     """A model with a prover for each of its circuits."""
 
@@ -191,6 +203,7 @@ class ReportStep(StrEnum):
     WAIT = "wait"
     SIGN = "sign"
     PROVE = "prove"
+    OFFER = "offer"
     SHADOW = "shadow"
     SIMULATE = "simulate"
     SEND = "send"

@@ -2,6 +2,9 @@
 
     decide → sign → derive → prove → simulate → send → confirm
 
+    An offered report ends after the proof: it is kept, for whoever brings it. One that the hub would hold is sent, as
+    nobody would bring it, and everybody has to see that an answer is in doubt.
+
 `oracle.feeds.deciding` is the first step; the rest is `Reporting.report`. Each stage takes the previous stage's frozen
 type and returns the next; the journal has it before the next begins. Each step that depends on the chain reads the
 chain again: a proof is about the chain's history, not about what is remembered here.
@@ -17,9 +20,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
+from oracle.core import gate
 from oracle.core.concurrency import together
 from oracle.core.errors import ArtifactError, ContractRejected, OracleError, StateMoved
 from oracle.core.report import SignedReport
@@ -29,6 +34,8 @@ from oracle.feeds import deriving, parting
 from oracle.feeds.interface import (
     FeedTerms,
     HubReader,
+    OfferedReports,
+    Permission,
     ProvingModel,
     ReportListener,
     ReportStep,
@@ -39,6 +46,7 @@ from oracle.feeds.interface import (
     TransactionSender,
 )
 from oracle.feeds.provers import Slot
+from oracle.feeds.shelf import KEPT
 
 __all__ = ["ATTEMPTS", "OVERTAKEN", "Again", "Reporting"]
 
@@ -83,6 +91,8 @@ class Reporting:
         listener: ReportListener | None = None,
         shadows: Shadowing | None = None,
         clock: Callable[[], float] = time.monotonic,
+        shelf: OfferedReports | None = None,
+        permission: Permission | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -95,6 +105,8 @@ class Reporting:
             listener: Hears what becomes of reports, for metrics and tables.
             shadows: Makes shadow reports beside the reports.
             clock: Seconds, to measure with.
+            shelf: Keeps offered reports; None: they are sent as all others.
+            permission: Says when this node may report; None: always.
         """
         self._hub = hub
         self._signers = signers
@@ -104,6 +116,8 @@ class Reporting:
         self._listener = listener or ReportListener()
         self._shadows = shadows or Shadowing()
         self._clock = clock
+        self._shelf = shelf
+        self._permission = permission or Permission()
         self._moved: Counter[str] = Counter()
         self._parted: Counter[str] = Counter()
 
@@ -129,6 +143,8 @@ class Reporting:
                 reached = await self._sign(reached)
                 self._begin_shadows(reached)
                 reached = await self._prove(reached)
+            if await self._offer(reached):
+                return ()
             await self._let_shadows_ahead(reached)
             reached = await self._simulate(reached)
             await self._send_and_confirm(reached)
@@ -146,6 +162,7 @@ class Reporting:
             decided = stage.decided
             committee, states, terms = await self._read(decided)
             await self._require_due(stage, states)
+            self._require_permission(stage, ReportStep.SIGN if isinstance(stage, Decided) else ReportStep.PROVE)
             model_number = self._one_model(decided, states)
             model, report = self._model(model_number), deriving.report(decided, committee, states)
             if not isinstance(stage, Decided):
@@ -168,16 +185,32 @@ class Reporting:
         """Prove all statements with one proof, which the prover verifies. A finished proof is never made again."""
         if not isinstance(stage, Scored):
             return stage
+        self._require_permission(stage, ReportStep.PROVE)
         with self._timing(ReportStep.PROVE):
             proven = await self._model(stage.model_number).prove(stage)
             self._journal.record(proven)
         self._listener.reached(proven)
         return proven
 
+    async def _offer(self, stage: Proven | Submitted) -> bool:
+        """Keep an offered report, which ends it. Return False if it has to be sent."""
+        if self._shelf is None or not stage.decided.is_offered or isinstance(stage, Submitted):
+            return False
+        with self._timing(ReportStep.OFFER):
+            _, states, terms = await self._read(stage.decided)
+            if any(map(partial(_would_hold, stage, states, terms), stage.due)):
+                log.info("sent, as the hub would hold it", observations=list(stage.keys))
+                return False
+            await self._shelf.put(stage)
+        for observed in stage.due:
+            self._ended(observed, Outcome.OFFERED, KEPT, None)
+        return True
+
     async def _simulate(self, stage: Proven | Submitted) -> Submitted:
         """Simulate and sign the transaction. The journal has it before the network does."""
         if isinstance(stage, Submitted):
             return stage
+        self._require_permission(stage, ReportStep.SIMULATE)
         with self._timing(ReportStep.SIMULATE):
             submitted = await self._sender.sign(stage)
             self._journal.record(submitted)
@@ -199,11 +232,11 @@ class Reporting:
             self._ended(observed, outcome, "", reached)
 
     def _begin_shadows(self, stage: Scored | Proven | Submitted) -> None:
-        if not isinstance(stage, Submitted):
+        if not isinstance(stage, Submitted) and not stage.decided.is_offered:
             self._shadows.begin(stage.scored if isinstance(stage, Proven) else stage)
 
     async def _let_shadows_ahead(self, stage: Proven | Submitted) -> None:
-        if isinstance(stage, Proven):
+        if isinstance(stage, Proven) and not stage.decided.is_offered:
             with self._timing(ReportStep.SHADOW):
                 await self._shadows.ahead(stage)
 
@@ -234,6 +267,13 @@ class Reporting:
                 left.append(observed.key)
         if len(left) < len(decided.due):
             raise _SignAgain(*([_again(decided, left)] if left else []))
+
+    def _require_permission(self, stage: Unproven | Proven, step: ReportStep) -> None:
+        """Require that this node may still report. If not, all ends: what is due is reported by whoever may."""
+        reason = self._permission.refusal(stage.decided, step)
+        if reason is not None:
+            self._end(stage.due, Outcome.SUPERSEDED, reason)
+            raise _SignAgain
 
     def _one_model(self, decided: Decided, states: Mapping[bytes, FeedState]) -> int:
         """Return the model that judges all observations; they part if there are several, or too many for one proof."""
@@ -383,3 +423,14 @@ def _again(decided: Decided, keys: Collection[str], model: int | None = None, *,
     found = decided.only(keys)
     assert found is not None
     return Again(found, model, alone)
+
+
+def _would_hold(
+    proven: Proven, states: Mapping[bytes, FeedState], terms: Mapping[bytes, FeedTerms], observed: Observed
+) -> bool:
+    """Return whether the hub would hold a feed's answer; True as well if it holds one already."""
+    scored, feed_id = proven.scored, observed.feed_id
+    answer = scored.signed.median(scored.signed.report.feed_ids.index(feed_id))
+    scores = scored.scores[proven.due.index(observed)]
+    state = states[feed_id]
+    return state.held is not None or gate.would_hold(state, terms[feed_id].max_repeats, answer, scores)

@@ -69,6 +69,27 @@ class Submitter:
             raise _by_name(error) from None
         return Submitted(proven, signed.tx_hash, signed.raw, signed.nonce)
 
+    async def pack(self, proven: Proven) -> bytes:
+        """Simulate a report on the pending block, and return the call of `submitIfNewer` that brings it.
+
+        Raises:
+            StateMoved, ContractRejected, ChainUnavailable: As of `sign`.
+        """
+        scored = proven.scored
+        submission = Submission.of(scored.model_number, scored.signed, scored.scores, proven.proof)
+        # `submitIfNewer` succeeds where the chain has the report: `submit` shows that it would be taken.
+        try:
+            await self._sender.rpc.call(
+                self._hub.address,
+                encode_submission(submission),
+                sender=self._sender.address,
+                block="pending",
+                decode=hub_interface().decode_error,
+            )
+        except ContractRejected as error:
+            raise _by_name(error) from None
+        return encode_submission(submission, SubmitCall.SUBMIT_IF_NEWER)
+
     def _kind(self, proven: Proven) -> tuple[int | bool, ...]:
         """Return what decides how much gas a submission needs, but for the paths that its feeds take."""
         signed = proven.scored.signed
