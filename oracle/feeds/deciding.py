@@ -119,6 +119,8 @@ def _due_to_offer(
     state: FeedState, kept: KeptReport | None, sighting: Sighting, observed_at: int, policy: DuePolicy
 ) -> Due | None:
     """Decide whether another report is due to be kept, after the one that is kept, or what the chain has."""
+    if observed_at <= state.last_report_at:
+        return None
     if policy.is_spaced:
         since = max(state.last_report_at, 0 if kept is None else kept.observed_at)
         return _due_after(state.answer, since, sighting, observed_at, policy)
