@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from oracle.app.recorders import (
 from oracle.app.running import RunningOracle, open_oracle
 from oracle.app.sources import make_sources
 from oracle.chain.tx.fees import fees_now
-from oracle.config import Config, FeedConfig, PushConfig
+from oracle.config import Config, FeedConfig, PushConfig, ReadingsConfig
 from oracle.core.backoff import Backoff
 from oracle.core.errors import ConfigError, OracleError, Retryable
 from oracle.core.metrics import Metrics
@@ -34,11 +34,13 @@ from oracle.feeds.looking import LookedAt, Looks, Rows
 from oracle.feeds.observe import Observers
 from oracle.feeds.reporting import ATTEMPTS
 from oracle.sources.interface import Source
+from oracle.sources.readings import FeedReadings
 from oracle.web.board import Board
 from oracle.web.health import Health
 from oracle.web.listener import Limits
 from oracle.web.monitor import Monitor
 from oracle.web.push import serve_pushes
+from oracle.web.readings import serve_readings
 from oracle.web.server import serve
 from oracle.web.tls import Certificate
 
@@ -73,7 +75,8 @@ async def run_daemon(
         # Sources first: a recording with a mistake in it stops everything before anything is started.
         observers = Observers(config, partial(_sources, metrics), LookRecorder(metrics, board))
         stack.push_async_callback(observers.close)
-        certificate = _certificate(config.push)
+        push_certificate = _certificate(config.push, "push")
+        readings_certificate = _certificate(config.readings, "readings")
         if config.web.address is not None:
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, board))
             log.info("serving", host=config.web.address[0], port=port)
@@ -90,6 +93,7 @@ async def run_daemon(
                 on_shadow=ShadowRecorder(metrics),
             )
 
+        certificates = [each for each in (push_certificate, readings_certificate) if each is not None]
         parts = await _opened(stack, parts_of)
         feed_ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
         observers.begin(feed_ids)
@@ -99,11 +103,20 @@ async def run_daemon(
                 config.push.address,
                 observers.push_source,
                 config.push.max_body,
-                certificate=certificate,
+                certificate=push_certificate,
                 limits=Limits(config.push.max_connections),
             )
             push_port = await stack.enter_async_context(pushes)
-            log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=certificate is not None)
+            log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=config.push.has_tls)
+        if config.readings.address is not None:
+            readings = serve_readings(
+                config.readings.address,
+                parts.readings.find,
+                certificate=readings_certificate,
+                limits=Limits(config.readings.max_connections),
+            )
+            readings_port = await stack.enter_async_context(readings)
+            log.info("serving readings", host=config.readings.address[0], readings_port=readings_port)
         monitor = Monitor(
             _MonitoredChain(parts),
             feed_ids,
@@ -114,7 +127,7 @@ async def run_daemon(
             interval=config.web.interval,
         )
         looking = asyncio.create_task(monitor.run(), name="monitor")
-        compacting = asyncio.create_task(_compact(parts, config.journal.keep_days), name="compaction")
+        compacting = asyncio.create_task(_compact(parts, config.journal.keep_days, config.readings.days))
         shadowing = [] if parts.shadows is None else [asyncio.create_task(parts.shadows.run(config.web.interval))]
         try:
             await daemon.run(
@@ -124,7 +137,7 @@ async def run_daemon(
                 parts.journal.has,
                 stop,
                 listener=feeds,
-                reload=None if reread is None else partial(_reload, observers, certificate, reread),
+                reload=None if reread is None else partial(_reload, observers, certificates, reread),
             )
         finally:
             for task in (looking, compacting, *shadowing):
@@ -159,6 +172,7 @@ async def _committees(config: Config, parts: RunningOracle, observers: Observers
             {feed.name: ids[feed.name] for feed in feeds},
             (Rows if by_row else Looks)([_looked_at(feed, observers) for feed in feeds]),
             observers.policy,
+            keep=partial(_keep, parts),
         )
         for (_, by_row), feeds in sorted(groups.items())
     ]
@@ -174,15 +188,20 @@ def _looked_at(feed: FeedConfig, observers: Observers) -> LookedAt:
     )
 
 
+def _keep(parts: RunningOracle, observed_at: int, readings: Sequence[FeedReadings]) -> None:
+    """Keep the readings behind answers that the reporter is about to sign."""
+    parts.readings.keep([each.document(parts.reporter, observed_at) for each in readings])
+
+
 def _counts_looks(feed: FeedConfig) -> bool:
     """Return whether a source gives its next row at each look: then no look may be wasted."""
     return any(getattr(each, "speed", None) == "max" for each in feed.sources)
 
 
-def _certificate(push: PushConfig) -> Certificate | None:
-    if push.tls_certificate is None or push.tls_key is None:
+def _certificate(of: PushConfig | ReadingsConfig, section: str) -> Certificate | None:
+    if of.tls_certificate is None or of.tls_key is None:
         return None
-    return Certificate(push.tls_certificate, push.tls_key, "push")
+    return Certificate(of.tls_certificate, of.tls_key, section)
 
 
 def _health(config: Config) -> Health:
@@ -220,13 +239,13 @@ async def _opened(
         await asyncio.sleep(pause)
 
 
-async def _reload(observers: Observers, certificate: Certificate | None, reread: Callable[[], Config]) -> None:
-    """Read sources and certificate again. What is wrong with them is logged, and the old ones stay."""
+async def _reload(observers: Observers, certificates: Sequence[Certificate], reread: Callable[[], Config]) -> None:
+    """Read sources and certificates again. What is wrong with them is logged, and the old ones stay."""
     try:
         log.info("sources reloaded", feeds=observers.replace(reread()))
     except OracleError as error:
         log.error("sources not reloaded", reason=str(error))
-    if certificate is not None:
+    for certificate in certificates:
         try:
             certificate.reload()
             log.info("certificate reloaded")
@@ -234,17 +253,23 @@ async def _reload(observers: Observers, certificate: Certificate | None, reread:
             log.error("certificate not reloaded", reason=str(error))
 
 
-async def _compact(parts: RunningOracle, keep_days: int | None) -> None:
-    """Drop at intervals what the journal need not keep: a little at a time, because no stage is recorded meanwhile."""
-    while keep_days is not None:
+async def _compact(parts: RunningOracle, keep_days: int | None, readings_days: int) -> None:
+    """Drop at intervals what need not be kept: a little at a time, because no stage is recorded meanwhile."""
+    while True:
+        dropped = 0
         try:
-            done = await asyncio.to_thread(parts.journal.compact, keep_days)
+            if keep_days is not None:
+                done = await asyncio.to_thread(parts.journal.compact, keep_days)
+                dropped = done.rows
+                if done.rows:
+                    log.info("journal compacted", observations=done.observations, rows=done.rows)
+            if old := await asyncio.to_thread(parts.readings.prune, readings_days):
+                log.info("old readings dropped", rows=old)
+                dropped += old
         except OracleError as error:
             log.warning("journal not compacted", reason=str(error))
-            done = None
-        if done is not None and done.rows:
-            log.info("journal compacted", observations=done.observations, rows=done.rows)
-        await asyncio.sleep(COMPACTION_PAUSE_S if done is not None and done.rows else COMPACTION_S)
+            dropped = 0
+        await asyncio.sleep(COMPACTION_PAUSE_S if dropped else COMPACTION_S)
 
 
 @dataclass(frozen=True)

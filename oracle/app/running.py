@@ -34,6 +34,7 @@ from oracle.core.errors import ConfigError, JournalUnavailable
 from oracle.feeds.desk import Desk, FeedListener
 from oracle.feeds.interface import ReportListener
 from oracle.feeds.journal import Journal, open_journal
+from oracle.feeds.journal.readings import ReadingsArchive
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.shadows import ShadowListener, Shadows
@@ -64,6 +65,7 @@ class RunningOracle:
         reporter: Address of the key that signs reports.
         payer: Address of the account that pays for reports.
         shadows: Makes shadow reports; None: no account pays for them.
+        readings: Has the documents behind the reporter's answers.
     """
 
     config: Config
@@ -77,6 +79,7 @@ class RunningOracle:
     reporter: str
     payer: str
     shadows: Shadows | None
+    readings: ReadingsArchive
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +129,8 @@ async def open_oracle(
         sender = Sender(rpc, payer, policy=policy, known=signed, heads=heads, listener=on_chain)
         submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
         await require_quorum(config, deployment, hub, str(reporter.address))
-        signers = LocalSigners([ReporterKey(reporter, deployment.chain_id, deployment.hub)])
+        readings = ReadingsArchive(journal.store, clock)
+        signers = LocalSigners([ReporterKey(reporter, deployment.chain_id, deployment.hub)], readings)
         batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None
         if config.keys.shadow is not None:
             purse = await open_key(config.keys.shadow, rpc, environment)
@@ -165,6 +169,7 @@ async def open_oracle(
             str(reporter.address),
             str(payer.address),
             shadows,
+            readings,
         )
 
 

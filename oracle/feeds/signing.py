@@ -11,7 +11,7 @@ from oracle.core.errors import SignerUnavailable
 from oracle.core.report import Report, ReporterSignature, SignedReport
 from oracle.feeds.interface import SigningCommittee
 
-__all__ = ["LocalSigners", "ReportKey"]
+__all__ = ["LocalSigners", "ReportKey", "SignedReadings"]
 
 
 class ReportKey(Protocol):
@@ -28,16 +28,29 @@ class ReportKey(Protocol):
         ...
 
 
+class SignedReadings(Protocol):
+    """The readings documents behind a reporter's answers."""
+
+    def hashes(self, reporter: str, observed_at: int, answers: Sequence[tuple[bytes, int]]) -> Sequence[bytes]:
+        """Return the hash of the document behind each answer, by the feeds' ids; `NO_READINGS` where there is none."""
+        ...
+
+    def sign(self, signed: bytes, hashes: Sequence[bytes]) -> None:
+        """Write down which documents the readings hash of a signature stands for."""
+
+
 class LocalSigners:
     """Signs with the keys that this daemon has. See `oracle.feeds.interface.Signers`."""
 
-    def __init__(self, keys: Sequence[ReportKey]) -> None:
+    def __init__(self, keys: Sequence[ReportKey], readings: SignedReadings | None = None) -> None:
         """Sign with these keys.
 
         Args:
             keys: Keys of reporters, here or with a signing service; at least one.
+            readings: The documents behind the answers; None: there are none.
         """
         self._keys = keys
+        self._readings = readings
 
     def problem(self, committee: SigningCommittee) -> str | None:
         """Return why these keys can't sign for a committee; None if they can."""
@@ -64,7 +77,17 @@ class LocalSigners:
             raise SignerUnavailable(f"committee {report.committee}: {problem}")
         values = [answers.get(feed_id, NO_ANSWER) for feed_id in report.feed_ids]
         keys = self._of(committee)[: committee.quorum]
-        return SignedReport(report, await together(*(key.sign_report(report, values) for key in keys)))
+        return SignedReport(report, await together(*(self._sign(key, report, values) for key in keys)))
+
+    async def _sign(self, key: ReportKey, report: Report, answers: Sequence[int]) -> ReporterSignature:
+        """Sign with one key, with the hash of its readings, which is written down before the signature leaves."""
+        if self._readings is None:
+            return await key.sign_report(report, answers)
+        told = list(zip(report.feed_ids, answers, strict=True))
+        hashes = self._readings.hashes(key.address, report.observed_at, told)
+        signature = await key.sign_report(report, answers, hashes)
+        self._readings.sign(signature.readings, hashes)
+        return signature
 
     def _of(self, committee: SigningCommittee) -> list[ReportKey]:
         reporters = {address.lower() for address in committee.reporters}

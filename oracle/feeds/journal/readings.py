@@ -19,24 +19,31 @@ from oracle.sources.readings import ReadingsDocument
 __all__ = ["ReadingsArchive", "keep_documents", "keep_signed"]
 
 _DROPPED_AT_ONCE = 500
+_SECONDS_A_DAY = 86_400
 
 _documents = schema.network.readings
 _signed = schema.network.signed_readings
 
 
-def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocument], at: float) -> None:
+def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocument], at: float) -> list[bytes]:
     """Write documents down, but for answers that have one already, in a transaction of the caller.
 
     Args:
         connection: A connection in a transaction that writes.
         documents: The documents.
         at: Unix seconds.
+
+    Returns:
+        For each document the hash to sign: its own, or that of the document that the answer has already.
     """
+    hashes = []
     for each in documents:
-        if document_of(connection, each.reporter, each.feed_id, each.observed_at, each.answer) is None:
+        found = document_of(connection, each.reporter, each.feed_id, each.observed_at, each.answer)
+        hashes.append(found or each.hash)
+        if found is None:
             connection.execute(
                 _documents.insert().values(
-                    hash=each.hash,
+                    hash=hashes[-1],
                     reporter=each.reporter,
                     feed_id=each.feed_id,
                     observed_at=each.observed_at,
@@ -45,6 +52,7 @@ def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocume
                     at=at,
                 )
             )
+    return hashes
 
 
 def document_of(
@@ -140,16 +148,13 @@ class ReadingsArchive:
             return None
         return b'{"feeds":[' + b",".join(found.get(each, b"null") for each in hashes) + b"]}"
 
-    def prune(self, before: float) -> int:
-        """Drop some of what is older than a moment; call it again until it finds nothing.
-
-        Args:
-            before: Unix seconds.
+    def prune(self, keep_days: float) -> int:
+        """Drop some of what is older than so many days; call it again until it finds nothing.
 
         Returns:
             The number of rows that were dropped.
         """
-        dropped = 0
+        before, dropped = self._now() - keep_days * _SECONDS_A_DAY, 0
         with self._store.transaction() as connection:
             for table, key in ((_signed, _signed.c.signed), (_documents, _documents.c.hash)):
                 old = sa.select(key).where(table.c.at < before).limit(_DROPPED_AT_ONCE)
