@@ -14,7 +14,7 @@ from oracle.chain.listener import ChainListener
 from oracle.core.errors import SourceSuspended
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
 from oracle.core.stages import SHADOW, Confirmed, Decided, Observed, Proven, Scored, Submitted
-from oracle.core.types import Outcome
+from oracle.core.types import FeedState, Outcome
 from oracle.feeds.interface import ReportListener, ReportStep
 from oracle.feeds.observe import LookListener
 from oracle.feeds.reporting import OVERTAKEN
@@ -139,6 +139,7 @@ class ReportRecorder(ReportListener):
     _COUNTED: ClassVar[Mapping[Outcome, Counter]] = {
         Outcome.ACCEPTED: Counter.ACCEPTED,
         Outcome.HELD: Counter.HELD,
+        Outcome.OFFERED: Counter.KEPT,
         Outcome.SUPERSEDED: Counter.SUPERSEDED,
         Outcome.FAILED: Counter.FAILED,
     }
@@ -173,6 +174,9 @@ class ReportRecorder(ReportListener):
         self._waits(observed, False)
         began = self._began.pop(key, None)
         metrics.count(self._COUNTED[outcome], feed)
+        if outcome is Outcome.OFFERED:
+            log.info("kept", feed=feed, observation=key)
+            return
         if confirmed is None:
             log.warning(outcome.value, feed=feed, observation=key, reason=reason)
             if reason == OVERTAKEN:
@@ -182,6 +186,11 @@ class ReportRecorder(ReportListener):
         metrics.observe(Distribution.GAS, feed, confirmed.gas_share)
         if began is not None:
             metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
+
+    def pulled(self, feed: str, state: FeedState) -> None:
+        """Record that somebody has brought one of a feed's kept reports."""
+        log.info("pulled", feed=feed, round=state.round_id, observed_at=state.last_report_at)
+        self._metrics.count(Counter.UPDATES_PULLED, feed)
 
     def took(self, step: ReportStep, seconds: float) -> None:
         """See `ReportListener`."""

@@ -23,6 +23,7 @@ from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.readings import ReadingsConfig
 from oracle.config.training import TrainingConfig, TrainingDataConfig
+from oracle.config.updates import CallerConfig, UpdatesConfig
 from oracle.config.web import WebConfig
 from oracle.core.settings import EndpointsConfig
 from oracle.sources.config import LiveSourceConfig
@@ -38,6 +39,7 @@ __all__ = [
     "DENOMINATIONS",
     "MAX_AGE",
     "AdapterConfig",
+    "CallerConfig",
     "ChainConfig",
     "CommitteeConfig",
     "Config",
@@ -62,6 +64,7 @@ __all__ = [
     "SourceConfig",
     "TrainingConfig",
     "TrainingDataConfig",
+    "UpdatesConfig",
     "WebConfig",
     "journal_at",
     "load",

@@ -33,6 +33,9 @@ __all__ = ["DENOMINATIONS", "MAX_AGE", "SOURCE_TYPES", "FeedConfig", "SourceConf
 
 SECONDS_A_DAY = 86_400
 
+PULL_INTERVAL = 60
+"""Seconds after which another report of a pulled feed is kept, if nothing else is configured."""
+
 Problem: TypeAlias = tuple[tuple[str, ...], str]
 """The path of a key within the table, and what is wrong."""
 
@@ -92,6 +95,11 @@ def _heartbeat(read: Mapping[str, Any], most: int) -> int:
     """Return a feed's heartbeat, as far as the contract allows. If the heartbeat is wrong, that is told anyway."""
     heartbeat: int = read.get("heartbeat", most)
     return min(heartbeat, most)
+
+
+def _pull_interval(read: Mapping[str, Any]) -> int:
+    max_age: int = read.get("max_age", PULL_INTERVAL)
+    return min(_heartbeat(read, PULL_INTERVAL), max_age)
 
 
 def _can_thaw(confirmations: int) -> int:
@@ -157,6 +165,10 @@ class FeedConfig(Section):
         max_source_spread_ppm: How far a source may be from the median, in ppm of the median (relative feeds).
         max_source_spread: The same in the feed's own units, as a decimal (absolute feeds).
         poll_interval: Seconds between two readings of the sources.
+        mode: "push": every report is sent. "pull": only what the chain can't wait for is; what a move or the interval
+            makes due is proven and kept, for whoever brings it. See `UpdatesConfig`.
+        pull_interval: Seconds after which another report is kept. Of a private model, none is kept before. Default:
+            60, or heartbeat or max_age if one of them is less.
         sources: The sources, each a table of its kind.
     """
 
@@ -189,6 +201,8 @@ class FeedConfig(Section):
     max_source_spread_ppm: Annotated[int, Field(ge=1)] | None = None
     max_source_spread: Annotated[DecimalNumber, Field(gt=0)] | None = None
     poll_interval: Seconds = 10.0
+    mode: Literal["push", "pull"] = "push"
+    pull_interval: WholeSeconds = Field(default_factory=_pull_interval)
     sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1, max_length=MAX_SOURCES)]
 
     @property
@@ -215,6 +229,7 @@ class FeedConfig(Section):
             *self._measure_problems(),
             *self._source_problems(),
             *self._peer_problems(),
+            *self._pull_problems(),
             *adapter_problems(self.adapters, self.heartbeat),
         ]
         if problems:
@@ -254,3 +269,16 @@ class FeedConfig(Section):
             yield ("peers",), "names the feed itself"
         if len(set(self.peers)) != len(self.peers):
             yield ("peers",), "names a feed twice"
+
+    def _pull_problems(self) -> Iterator[Problem]:
+        if self.mode == "push":
+            if "pull_interval" in self.model_fields_set:
+                yield ("pull_interval",), 'is for mode = "pull"; this feed\'s reports are all sent'
+        elif self.pull_interval > self.heartbeat:
+            yield ("pull_interval",), f"is {self.pull_interval}, but every {self.heartbeat} s a report is sent anyway"
+        elif self.pull_interval > self.max_age:
+            yield (
+                ("pull_interval",),
+                f"is {self.pull_interval}, but the contract takes a report for max_age = {self.max_age} seconds: what "
+                "is kept would be of no use for a part of the time",
+            )

@@ -17,6 +17,7 @@ from oracle.config.network import NetworkConfig, committee_problems, network_fee
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.readings import ReadingsConfig
+from oracle.config.updates import UpdatesConfig, updates_problems
 from oracle.config.web import WebConfig
 from oracle.core.errors import ConfigError
 from oracle.core.privacy import privacy_problems
@@ -40,6 +41,7 @@ class Config(Section):
     web: WebConfig = Field(default_factory=WebConfig)
     push: PushConfig = Field(default_factory=PushConfig)
     readings: ReadingsConfig = Field(default_factory=ReadingsConfig)
+    updates: UpdatesConfig = Field(default_factory=UpdatesConfig)
     network: NetworkConfig | None = None
     committees: Annotated[tuple[CommitteeConfig, ...], Field(min_length=1)] = (CommitteeConfig(name=DEFAULT_COMMITTEE),)
     feeds: Annotated[tuple[FeedConfig, ...], Field(min_length=1)]
@@ -88,6 +90,7 @@ class Config(Section):
             *self._peer_problems(),
             *self._push_problems(),
             *self._network_problems(),
+            *self._updates_problems(),
         ]
         if problems:
             raise wrong_each(problems)
@@ -174,6 +177,14 @@ class Config(Section):
                         f"{where} with a token, which could be read on its way to {self.push.listen}: give [push] a "
                         "'tls_certificate', listen on 127.0.0.1, or use 'key_file'",
                     )
+
+    def _updates_problems(self) -> Iterator[Problem]:
+        is_private = self.prover.privacy.visibility == "private"
+        transmits = self.network is None or self.network.is_transmitter
+        yield from updates_problems(self.updates, self.feeds, transmits=transmits, is_private=is_private)
+        others = (self.web.listen, self.push.listen, self.readings.listen, self.network and self.network.listen)
+        if self.updates.listen is not None and shares_address(self.updates.listen, others):
+            yield ("updates", "listen"), f"{self.updates.listen} is listened on by another table: choose another port"
 
     def feed(self, name: str) -> FeedConfig:
         """Return the feed of this name.

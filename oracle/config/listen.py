@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from oracle.core.settings import wrong
 
-__all__ = ["ListenAddress", "host_and_port"]
+__all__ = ["ListenAddress", "host_and_port", "is_local"]
 
 
 def _address_to_listen_on(value: str) -> str:
@@ -27,3 +28,13 @@ def host_and_port(listen: str | None) -> tuple[str, int] | None:
         return None
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def is_local(listen: str | None) -> bool:
+    """Return whether only this machine can reach an address to listen on."""
+    address = host_and_port(listen)
+    host = "" if address is None else address[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from oracle.config.listen import ListenAddress, host_and_port
+from oracle.config.listen import ListenAddress, host_and_port, is_local
 from oracle.core.settings import ConfigPath, Section, wrong
 
 __all__ = ["PushConfig"]
@@ -56,8 +55,4 @@ class PushConfig(Section):
     @property
     def is_local(self) -> bool:
         """True if only this machine can reach it."""
-        host = self.address[0] if self.address is not None else ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_local(self.listen)

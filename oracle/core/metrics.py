@@ -21,6 +21,7 @@ class Counter(StrEnum):
     OBSERVATIONS = "oracle_observations_total"
     ACCEPTED = "oracle_accepted_total"
     HELD = "oracle_held_total"
+    KEPT = "oracle_kept_total"
     SUPERSEDED = "oracle_superseded_total"
     OVERTAKEN = "oracle_overtaken_total"
     FAILED = "oracle_failed_total"
@@ -32,6 +33,9 @@ class Counter(StrEnum):
     NONCES_FILLED = "oracle_nonces_filled_total"
     FAILOVERS = "oracle_rpc_failovers_total"
     DISAGREEMENTS = "oracle_rpc_disagreements_total"
+    UPDATES_SERVED = "oracle_updates_served_total"
+    UPDATES_REFUSED = "oracle_updates_refused_total"
+    UPDATES_PULLED = "oracle_updates_pulled_total"
     SHADOWS = "oracle_shadow_reports_total"
     SHADOWS_DROPPED = "oracle_shadow_dropped_total"
 
@@ -49,7 +53,14 @@ class Distribution(StrEnum):
 
 
 OF_ALL = frozenset(
-    {Counter.REPLACEMENTS, Counter.SENT_AGAIN, Counter.NONCES_FILLED, Counter.FAILOVERS, Counter.DISAGREEMENTS}
+    {
+        Counter.REPLACEMENTS,
+        Counter.SENT_AGAIN,
+        Counter.NONCES_FILLED,
+        Counter.FAILOVERS,
+        Counter.DISAGREEMENTS,
+        Counter.UPDATES_REFUSED,
+    }
 )
 """The counters of the whole oracle, whose feed is empty."""
 
@@ -84,6 +95,10 @@ HELP: dict[Enum, str] = {
     Counter.OBSERVATIONS: "Observations that were due.",
     Counter.ACCEPTED: "Observations that became a round.",
     Counter.HELD: "Observations that the chain holds.",
+    Counter.KEPT: "Observations whose report is kept, for whoever brings it to the chain.",
+    Counter.UPDATES_SERVED: "Times that a kept report was served.",
+    Counter.UPDATES_REFUSED: "Requests for a kept report that were refused: no token, too many, or no such feed.",
+    Counter.UPDATES_PULLED: "Kept reports that somebody has brought to the chain.",
     Counter.SUPERSEDED: "Observations that a newer report overtook.",
     Counter.OVERTAKEN: "Observations that ended before they were proven, as a newer one was due.",
     Counter.FAILED: "Observations that ended with an error.",

@@ -122,14 +122,21 @@ class Observer:
         return collected
 
 
-def due_policy(feed: FeedConfig) -> DuePolicy:
-    """Return the rules by which a feed's value is due."""
+def due_policy(feed: FeedConfig, *, is_private: bool = False) -> DuePolicy:
+    """Return the rules by which a feed's value is due.
+
+    Args:
+        feed: The feed.
+        is_private: True if the model's weights are private: each verdict that is kept tells something of them.
+    """
     deviation = feed.deviation_ppm if feed.deviation is None else feed.deviation
     return DuePolicy(
         kind=feed.measure,
         heartbeat=feed.heartbeat,
         deviation=deviation or 1,
         held_interval=feed.confirm_delay // max(1, feed.confirmations),
+        pull_interval=feed.pull_interval if feed.mode == "pull" else 0,
+        is_spaced=is_private,
     )
 
 
@@ -187,7 +194,8 @@ class Observers:
 
     def policy(self, feed: str) -> DuePolicy:
         """Return the rules by which a feed's value is due; the new ones, if they were replaced."""
-        return due_policy(next(each for each in self._config.feeds if each.name == feed))
+        is_private = self._config.prover.privacy.visibility == "private"
+        return due_policy(next(each for each in self._config.feeds if each.name == feed), is_private=is_private)
 
     def replace(self, config: Config) -> list[str]:
         """Take over another configuration's sources, each feed's from its next look on.
@@ -198,7 +206,7 @@ class Observers:
         Raises:
             ConfigError: Another setting differs, or a source is wrong; then nothing is taken over.
         """
-        for part in ("chain", "keys", "prover", "journal", "web", "push", "readings"):
+        for part in ("chain", "keys", "prover", "journal", "web", "push", "readings", "updates"):
             if getattr(config, part) != getattr(self._config, part):
                 raise ConfigError(f"[{part}] differs, which needs a restart")
         if [feed.name for feed in config.feeds] != [feed.name for feed in self._config.feeds]:

@@ -8,12 +8,14 @@ from structlog.testing import capture_logs
 
 from oracle.app.recorders import LookRecorder, ReportRecorder
 from oracle.core.errors import SourceSuspended, SourceUnavailable
+from oracle.core.gate import empty_feed
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics
 from oracle.core.report import Report, ReporterSignature, SignedReport
 from oracle.core.stages import Confirmed, Decided, Observed, Proven, Scored, Submitted
-from oracle.core.types import Outcome
+from oracle.core.types import Kind, Outcome
 from oracle.feeds.interface import ReportStep
 from oracle.feeds.reporting import OVERTAKEN
+from oracle.feeds.shelf import KEPT
 from oracle.sources.aggregate import Aggregated
 from oracle.sources.interface import Collected, Reading
 from oracle.web.board import Board
@@ -83,6 +85,18 @@ def test_each_end_is_counted_once_and_latency_is_measured_on_chain_only() -> Non
     assert metrics.measured(Distribution.GAS, "a") == (1, 500.0)
     assert metrics.measured(Distribution.BATCH) == (1, 4.0), "a report is measured once"
     assert recorder.summary()["failed"] == 1
+
+
+def test_a_report_that_is_kept_is_no_failure_and_a_pull_is_counted() -> None:
+    metrics = Metrics()
+    recorder = ReportRecorder(metrics)
+    [observed] = submitted("a").due
+    with capture_logs() as logs:
+        recorder.ended(observed, Outcome.OFFERED, KEPT, None)
+        recorder.pulled("a", empty_feed(observed.feed_id, Kind.RELATIVE, 1, 1, 1))
+    assert [(line["event"], line["log_level"]) for line in logs] == [("kept", "info"), ("pulled", "info")]
+    assert (metrics.counted(Counter.KEPT, "a"), metrics.counted(Counter.UPDATES_PULLED, "a")) == (1, 1)
+    assert metrics.measured(Distribution.LATENCY_SECONDS) == (0, 0.0)
 
 
 def test_what_a_report_s_time_is_spent_on_is_shown_by_step() -> None:
