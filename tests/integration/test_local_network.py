@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from oracle.app.local_network import Link, PriceServer, Quirks, SourceTrouble
+from oracle.app.local_network import MemberLink, PriceServer, Quirks, SourceTrouble
 from oracle.app.local_network.layout import listening_ports
 
 
@@ -37,13 +37,13 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
-async def post(session: aiohttp.ClientSession, link: Link, path: str = "/v1/report", body: bytes = b"x") -> bytes:
+async def post(session: aiohttp.ClientSession, link: MemberLink, path: str = "/v1/report", body: bytes = b"x") -> bytes:
     async with session.post(link.url + path, data=body) as response:
         return await response.read()
 
 
 async def test_a_link_carries_and_counts_requests_and_bytes(echo: int, session: aiohttp.ClientSession) -> None:
-    async with Link(echo) as link:
+    async with MemberLink(echo) as link:
         large = b"ab" * 400_000
         assert await post(session, link, body=large) == large
         assert await post(session, link) == b"x"
@@ -53,7 +53,7 @@ async def test_a_link_carries_and_counts_requests_and_bytes(echo: int, session: 
 
 
 async def test_a_link_delays_each_way(echo: int, session: aiohttp.ClientSession) -> None:
-    async with Link(echo) as link:
+    async with MemberLink(echo) as link:
         await post(session, link)
         link.delay_s = 0.15
         began = time.monotonic()
@@ -64,7 +64,7 @@ async def test_a_link_delays_each_way(echo: int, session: aiohttp.ClientSession)
 async def test_what_is_sent_through_a_cut_link_arrives_once_it_is_healed(
     echo: int, session: aiohttp.ClientSession
 ) -> None:
-    async with Link(echo) as link:
+    async with MemberLink(echo) as link:
         await post(session, link)
         link.cut()
         sent = asyncio.create_task(post(session, link, body=b"late"))
@@ -75,13 +75,13 @@ async def test_what_is_sent_through_a_cut_link_arrives_once_it_is_healed(
 
 
 async def test_a_link_to_nobody_ends_the_connection(session: aiohttp.ClientSession) -> None:
-    async with Link(1) as link:
+    async with MemberLink(1) as link:
         with pytest.raises(aiohttp.ClientError):
             await post(session, link)
 
 
 async def test_a_link_that_ends_ends_its_connections(echo: int, session: aiohttp.ClientSession) -> None:
-    async with Link(echo) as link:
+    async with MemberLink(echo) as link:
         link.cut()
         sent = asyncio.create_task(post(session, link))
         await asyncio.wait([sent], timeout=0.1)

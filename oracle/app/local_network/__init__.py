@@ -9,15 +9,15 @@ network    put all of them together, and wait for what happens
 """
 
 from oracle.app.local_network.layout import FeedLayout, Layout, MemberPlace
-from oracle.app.local_network.links import Link
+from oracle.app.local_network.links import MemberLink
 from oracle.app.local_network.network import LocalNetwork, NetworkMember
 from oracle.app.local_network.prices import Prices, PriceServer, Quirks, SourceTrouble, along
 
 __all__ = [
     "FeedLayout",
     "Layout",
-    "Link",
     "LocalNetwork",
+    "MemberLink",
     "MemberPlace",
     "NetworkMember",
     "PriceServer",

@@ -11,13 +11,13 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Link"]
+__all__ = ["MemberLink"]
 
 _CHUNK = 1 << 16
 _REQUEST = re.compile(rb"(?:GET|POST) (\S+) HTTP/1\.[01]\r\n")
 
 
-class Link:
+class MemberLink:
     """A proxy in front of one member, for one other. A context manager.
 
     While it is cut, connections stay open, or can still be made, but nothing comes through, as when a network loses all

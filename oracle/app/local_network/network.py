@@ -18,7 +18,7 @@ import psutil
 from oracle.app.deploy import deploy
 from oracle.app.local_network import nursery, process
 from oracle.app.local_network.layout import Layout, MemberPlace, listening_ports, places, write_members
-from oracle.app.local_network.links import Link
+from oracle.app.local_network.links import MemberLink
 from oracle.app.local_network.nursery import LOG, ChildDaemon
 from oracle.app.local_network.prices import Prices, PriceServer, Quirks
 from oracle.chain.deploy import Deployment
@@ -28,6 +28,7 @@ from oracle.chain.rpc import Rpc
 from oracle.config import Config, load
 from oracle.core.errors import Fatal
 from oracle.feeds.journal import Journal, open_journal
+from oracle.network.turns import Transmitter, Turns
 
 __all__ = ["LocalNetwork", "NetworkMember"]
 
@@ -142,7 +143,7 @@ class LocalNetwork:
     """
 
     members: Sequence[NetworkMember]
-    links: Mapping[tuple[int, int], Link]
+    links: Mapping[tuple[int, int], MemberLink]
     prices: PriceServer
     chain: Anvil
     rpc: Rpc
@@ -188,7 +189,7 @@ class LocalNetwork:
             await stack.enter_async_context(self.prices.serving())
             found = places(self.layout, self._folder, self.chain, listening_ports(self.layout.members))
             self.links = {
-                (one.index, other.index): await stack.enter_async_context(Link(other.port))
+                (one.index, other.index): await stack.enter_async_context(MemberLink(other.port))
                 for one in found
                 for other in found
                 if one is not other
@@ -202,6 +203,8 @@ class LocalNetwork:
                 self.prices.url,
             )
             self.members = [NetworkMember(place) for place in found]
+            transmitters = [Transmitter(each.address) for each in found if self.layout.transmits(each.index)]
+            self._turns = Turns(self.layout.turn_s, self.layout.clock_bound_s, transmitters)
             stack.push_async_callback(asyncio.to_thread, self._end_all)
             # Whoever asks the members uses one connection to each, as they do among themselves.
             self._session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -313,13 +316,12 @@ class LocalNetwork:
 
     def turn(self, now: float | None = None) -> int:
         """Return the number of the turn at a time (unix seconds); None: now."""
-        return int(time.time() if now is None else now) // self.layout.turn_s
+        return self._turns.at(time.time() if now is None else now)
 
     def holder(self, turn: int) -> int:
         """Return the number of the member whose turn it is."""
-        takers = [member.place for member in self.members if self.layout.transmits(member.place.index)]
-        order = sorted(takers, key=lambda place: int(place.address, 16))
-        return order[turn % len(order)].index
+        address = self._turns.holder(turn)
+        return next(member.place.index for member in self.members if member.place.address == address)
 
     async def rounds(self, feed: str | None = None) -> list[RoundEvent]:
         """Return the rounds so far, held ones included: of one feed, or of all, as the chain has them."""

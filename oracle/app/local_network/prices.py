@@ -83,7 +83,7 @@ class SourceTrouble:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _PriceSource:
     member: str
     feed: str
     number: int
@@ -111,7 +111,7 @@ class PriceServer:
     troubles: dict[str, SourceTrouble] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     _port: int = 0
-    _sources: dict[tuple[str, str, int], _Source] = field(default_factory=dict)
+    _sources: dict[tuple[str, str, int], _PriceSource] = field(default_factory=dict)
 
     def url(self, member: str, feed: str, number: int) -> str:
         """Return the URL of a member's source for a feed."""
@@ -151,10 +151,10 @@ class PriceServer:
         price = self.value(member, feed, int(number), now)
         return web.json_response({"price": round(price, 8), "time": int(now)})
 
-    def _source(self, member: str, feed: str, number: int) -> _Source:
+    def _source(self, member: str, feed: str, number: int) -> _PriceSource:
         key = member, feed, number
         if key not in self._sources:
             chance = random.Random(f"{self.seed} {member} {feed} {number}")
             noise, delay = self.quirks.noise_ppm, self.quirks.delay_s
-            self._sources[key] = _Source(*key, chance.uniform(noise / 4, noise), chance.uniform(0, delay))
+            self._sources[key] = _PriceSource(*key, chance.uniform(noise / 4, noise), chance.uniform(0, delay))
         return self._sources[key]
