@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -72,6 +73,21 @@ async def test_what_is_sent_through_a_cut_link_arrives_once_it_is_healed(
         assert not done and link.is_cut
         link.heal()
         assert await sent == b"late"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one loopback address")
+async def test_a_link_s_connections_come_from_its_own_address(session: aiohttp.ClientSession) -> None:
+    callers: list[str] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(writer.get_extra_info("peername")[0])
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0)
+    async with MemberLink(server.sockets[0].getsockname()[1], address="127.0.0.77") as link:
+        await post(session, link)
+    server.close()
+    assert callers == ["127.0.0.77"]
 
 
 async def test_a_link_to_nobody_ends_the_connection(session: aiohttp.ClientSession) -> None:

@@ -29,17 +29,19 @@ class MemberLink:
         bytes: The number of bytes that went through, in both directions.
     """
 
-    def __init__(self, port: int, delay_s: float = 0.0) -> None:
+    def __init__(self, port: int, delay_s: float = 0.0, address: str | None = None) -> None:
         """Prepare a link.
 
         Args:
             port: The port of the member that it leads to, on this machine. Nothing has to listen there yet.
             delay_s: See the attribute.
+            address: The address of this machine that its connections come from, as that member sees them.
         """
         self.delay_s = delay_s
         self.requests: Counter[str] = Counter()
         self.bytes = 0
         self._target = port
+        self._address = address
         self._server: asyncio.Server | None = None
         self._port = 0
         self._whole = asyncio.Event()
@@ -96,7 +98,9 @@ class MemberLink:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry bytes both ways until either side ends. They are read on while others are under way."""
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target, limit=_CHUNK)
+        there_reader, there_writer = await asyncio.open_connection(
+            "127.0.0.1", self._target, limit=_CHUNK, local_addr=None if self._address is None else (self._address, 0)
+        )
         there: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
         back: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
         reading = [

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -125,6 +126,14 @@ class NetworkMember:
         return "\n".join(self.log().splitlines()[-_LAST_LINES:])
 
 
+def _address_of(index: int) -> str | None:
+    """Return the address that a member's connections come from; None: the same as all others'.
+
+    Members limit each other by address before they know who asks. All of 127.0.0.0/8 is this machine on Linux only.
+    """
+    return f"127.0.0.{10 + index}" if sys.platform == "linux" else None
+
+
 class LocalNetwork:
     """A network on this machine. An async context manager: it deploys when entered, and ends all when left.
 
@@ -189,7 +198,9 @@ class LocalNetwork:
             await stack.enter_async_context(self.prices.serving())
             found = places(self.layout, self._folder, self.chain, listening_ports(self.layout.members))
             self.links = {
-                (one.index, other.index): await stack.enter_async_context(MemberLink(other.port))
+                (one.index, other.index): await stack.enter_async_context(
+                    MemberLink(other.port, address=_address_of(one.index))
+                )
                 for one in found
                 for other in found
                 if one is not other
