@@ -24,12 +24,13 @@ from oracle.core.stages import KeptReport
 from oracle.core.types import FeedState
 from oracle.feeds.deciding import Decision, Look, decide
 from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S, Desk, FeedListener
+from oracle.feeds.interface import Permission
 from oracle.feeds.looking import Looking, Looks, Rows
 from oracle.feeds.shelf import Shelf
 from oracle.sources.aggregate import DuePolicy
 from oracle.sources.readings import FeedReadings
 
-__all__ = ["GRACE_S", "CommitteeFeeds", "run"]
+__all__ = ["GRACE_S", "CommitteeFeeds", "observe", "run"]
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ class CommitteeFeeds:
         shelf: Has what is kept for whoever brings it; None: every report is sent.
         keep: Called with the time of a report that is due and the readings of its feeds, before the report is
             journalled; None: whoever signs keeps them.
+        number: The committee's number on the hub.
+        permission: Says when this node may report.
     """
 
     feeds: Mapping[str, bytes]
@@ -55,6 +58,8 @@ class CommitteeFeeds:
     policy: Callable[[str], DuePolicy]
     shelf: Shelf | None = None
     keep: Callable[[int, Sequence[FeedReadings]], None] | None = None
+    number: int = 0
+    permission: Permission = field(default_factory=Permission)
 
 
 async def run(
@@ -108,6 +113,52 @@ async def run(
         raise next(iter(desk.ended.values()))
 
 
+async def observe(
+    committees: Sequence[CommitteeFeeds],
+    stop: asyncio.Event | None = None,
+    *,
+    listener: FeedListener | None = None,
+    reload: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Look at the sources of feeds until they end, or until asked to stop; nothing is reported.
+
+    The arguments are those of `run`.
+
+    Raises:
+        Fatal: The sources of every feed have ended because of a fatal error; the first of them.
+    """
+    stop = stop or asyncio.Event()
+    ended: dict[str, Fatal] = {}
+    with _signals(stop, reload):
+        looking = asyncio.create_task(together(*(_observe(each, listener, ended) for each in committees)), name="looks")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        looking.cancel()
+        await asyncio.wait({looking})
+        for each in committees:
+            await each.looks.close()
+    log.info("stopped")
+    if not looking.cancelled():
+        looking.result()  # raises what was a mistake of ours
+    if ended and len(ended) == sum(len(each.feeds) for each in committees):
+        raise next(iter(ended.values()))
+
+
+async def _observe(committee: CommitteeFeeds, listener: FeedListener | None, ended: dict[str, Fatal]) -> None:
+    while (found := await committee.looks.next()) is not None:
+        for feed, error in found.ended.items():
+            if error is not None:
+                ended[feed] = error
+            if listener is not None:
+                listener.ended(feed, None if error is None else str(error))
+        if listener is not None:
+            for feed, failure in found.failed.items():
+                listener.failed(feed, str(failure))
+            for feed in found.look.fresh if found.look is not None else ():
+                listener.well(feed)
+
+
 async def _resume(desk: Desk, feeds: Sequence[str], stop: asyncio.Event) -> None:
     """Go on with what the journal has open, however long it takes to answer."""
     backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
@@ -137,6 +188,8 @@ class _Watch:
     over: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    peers: dict[bytes, Sequence[bytes]] = field(default_factory=dict)
+    listed: dict[bytes, int] = field(default_factory=dict)
 
     @property
     def waits_for_reports(self) -> bool:
@@ -178,6 +231,7 @@ class _Watch:
         self.backoff.reset()
         for _, decided in decision.reports:
             for each in decided.due:
+                self.listed |= dict.fromkeys((each.feed_id, *self.peers[each.feed_id]), each.observed_at)
                 self.reported[each.feed] = (each.observed_at, look.sightings[each.feed].read_at)
                 if decided.is_offered:
                     self.offered[each.feed] = each.observed_at
@@ -194,14 +248,18 @@ class _Watch:
     async def _decide(self, look: Look) -> Decision:
         """Decide what is due, with the states of all feeds read at once, and with the answers of all their peers."""
         live = [feed for feed in look.fresh if feed not in self.desk.ended and not self._is_known(feed, look)]
-        if not live:
+        permitted = self._may_decide(look)
+        if not live or not (permitted or self.committee.shelf is not None):
             return Decision()
         found = await self.states([look.sightings[feed].feed_id for feed in live])
         states = {each.feed_id: each for each in found}
+        self.peers |= {each.feed_id: each.peers for each in found}
         for feed in live:
             self._warn(feed, look, states[look.sightings[feed].feed_id])
         if self.committee.shelf is not None:
             self.committee.shelf.looked((feed, states[look.sightings[feed].feed_id]) for feed in live)
+        if not permitted:
+            return Decision()
         decision = self._decision(look, states)
         names = {feed_id: name for name, feed_id in self.committee.feeds.items()}
         wanted = {
@@ -215,7 +273,7 @@ class _Watch:
             self._take_note(completed)
             assert completed.look is not None
             look = completed.look
-            decision = self._decision(look, states)
+            decision = self._decision(look, states) if self._may_decide(look) else Decision()
         self._keep(decision, look, states)
         return decision
 
@@ -230,7 +288,11 @@ class _Watch:
 
     def _decision(self, look: Look, states: Mapping[bytes, FeedState]) -> Decision:
         feeds = [
-            name for name, seen in look.sightings.items() if seen.feed_id in states and not self._is_known(name, look)
+            name
+            for name, seen in look.sightings.items()
+            if (state := states.get(seen.feed_id)) is not None
+            and not self._is_known(name, look)
+            and not self._is_spent(state, look)
         ]
         states = {look.sightings[name].feed_id: states[look.sightings[name].feed_id] for name in feeds}
         waiting = {feed: each for feed in feeds if (each := self.desk.waiting(feed)) is not None}
@@ -254,6 +316,16 @@ class _Watch:
             kept=self._kept(feeds),
             offering={feed for feed, each in newest.items() if each.observed_at == self.offered.get(feed)},
         )
+
+    def _may_decide(self, look: Look) -> bool:
+        return self.committee.permission.may_decide(self.committee.number, look.observed_at)
+
+    def _is_spent(self, state: FeedState, look: Look) -> bool:
+        """Return whether the reporters can't sign the feed, or one of its peers, as of this look, after another one."""
+        before = [self.listed.get(each) for each in (state.feed_id, *state.peers)]
+        before.append(state.last_report_at)
+        permission, number = self.committee.permission, self.committee.number
+        return any(at is not None and permission.is_spent(number, at, look.observed_at) for at in before)
 
     def _kept(self, feeds: Collection[str]) -> Mapping[str, KeptReport]:
         shelf = self.committee.shelf

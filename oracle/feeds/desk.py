@@ -16,7 +16,7 @@ import structlog
 from oracle.core.backoff import Backoff
 from oracle.core.errors import Fatal, Retryable
 from oracle.core.stages import SHADOW, Decided, Observed, OpenStage, Proven, Scored, Submitted, name_of
-from oracle.feeds.interface import ProvingModel, ReportListener, ReportStep, StageJournal
+from oracle.feeds.interface import Permission, ProvingModel, ReportListener, ReportStep, StageJournal
 from oracle.feeds.provers import Provers, Slot
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.waiting import BatchPolicy, Queue, Waiting
@@ -55,6 +55,7 @@ class Desk:
         policy: BatchPolicy | None = None,
         feeds: FeedListener | None = None,
         listener: ReportListener | None = None,
+        permission: Permission | None = None,
     ) -> None:
         """Open a desk, without work.
 
@@ -66,6 +67,7 @@ class Desk:
             policy: The rules by which reports wait for further feeds.
             feeds: Hears how each feed is; must not raise.
             listener: Hears how long a report has waited.
+            permission: Says for how long a report may be tried again; None: as long as it takes.
         """
         self._reporting = reporting
         self._journal = journal
@@ -74,6 +76,7 @@ class Desk:
         self._policy = policy or BatchPolicy()
         self._feeds = feeds
         self._listener = listener or ReportListener()
+        self._permission = permission or Permission()
         self._queue = Queue(self._seconds)
         self._under_way: dict[str, Observed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -223,6 +226,9 @@ class Desk:
         """
         while not self._stopping.is_set():
             pause = max(self._backoffs.setdefault(feed, _backoff()).pause() for feed in stage.feeds)
+            left = self._permission.left(stage.decided)
+            if left > 0 and not isinstance(stage, Submitted):
+                pause = min(pause, left)  # then it ends, and its feeds are free for the next one
             log.warning("will try again", error=str(error), kind=type(error).__name__, seconds=pause)
             if self._feeds is not None:
                 for feed in stage.feeds:

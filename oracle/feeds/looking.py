@@ -5,7 +5,7 @@ is missing from this look, and its answer counts in the next one. `Rows` is for 
 each look: rows of one time make one look, and no row is lost.
 
 The time of a look is that of its newest reading, and never ahead of this machine's clock. So no answer is called newer
-than a source says that it is.
+than a source says that it is. In a network it is this machine's clock, so that it says in whose turn the look was made.
 """
 
 from __future__ import annotations
@@ -115,15 +115,26 @@ class _Eye:
 class Looks:
     """Looks at sources that have a value at any time, each feed at its interval."""
 
-    def __init__(self, feeds: Sequence[LookedAt], *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        feeds: Sequence[LookedAt],
+        *,
+        now: Callable[[], float] = time.time,
+        by_clock: bool = False,
+        until_all: Callable[[], float | None] = lambda: None,
+    ) -> None:
         """Prepare to look.
 
         Args:
             feeds: The feeds of one committee.
             now: Unix seconds.
+            by_clock: True if the time of a look is that of the clock, not that of the newest reading.
+            until_all: Returns the seconds until all feeds are looked at, whatever their intervals; None: never.
         """
         self._eyes = {feed.name: _Eye(feed) for feed in feeds}
         self._now = now
+        self._by_clock = by_clock
+        self._until_all = until_all
         self._tried: set[str] = set()
 
     @property
@@ -135,6 +146,11 @@ class Looks:
         """Wait for the time of the next look, and look. None: all sources have ended."""
         if not self._live:
             return None
+        seconds = self._until_all()
+        if seconds is not None:
+            latest = asyncio.get_running_loop().time() + seconds
+            for eye in self._live:
+                eye.next_at = min(eye.next_at, latest)
         await self._wait()
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -201,7 +217,7 @@ class Looks:
         return into
 
     def _look(self, sightings: Mapping[str, Sighting], into: Looking) -> Look | None:
-        """Return the look: the time of the newest reading, and all answers that are not too old then."""
+        """Return the look: its time, and all answers that are not too old then."""
         clock = int(self._now())
         times = {
             name: each.read_at if self._eyes[name].feed.is_recorded else min(clock, each.read_at)
@@ -209,7 +225,7 @@ class Looks:
         }
         if not times:
             return None
-        observed_at = max(times.values())
+        observed_at = clock if self._by_clock else max(times.values())
         young = {}
         for name, each in sightings.items():
             age = observed_at - each.read_at
