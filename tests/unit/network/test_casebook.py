@@ -183,15 +183,22 @@ def test_old_evidence_is_dropped(book: Casebook, store: Store, clock: Clock) -> 
     assert counts(store) == {ALPHA: {FaultKind.FOREIGN: 1}}
 
 
-async def test_it_is_written_by_itself_and_at_the_end(book: Casebook, store: Store) -> None:
+async def test_it_is_written_by_itself_and_at_the_end(store: Store, clock: Clock) -> None:
     told: list[FaultKind] = []
-    book._on_fault = lambda member, kind: told.append(kind)
+    written, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    class Telling(Casebook):
+        def flush(self) -> None:
+            super().flush()
+            loop.call_soon_threadsafe(written.set)
+
+    book = Telling(store, [ALPHA], clock=clock, on_fault=lambda member, kind: told.append(kind))
     task = asyncio.create_task(book.run())
     await asyncio.sleep(0)
     book.note(fault())
     async with asyncio.timeout(10):
-        while not cases(store):
-            await asyncio.sleep(0)
+        await written.wait()
+    assert len(cases(store)) == 1
     book.note(fault(turn=8))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
