@@ -81,7 +81,9 @@ async def test_a_link_s_connections_come_from_its_own_address(session: aiohttp.C
 
     async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         callers.append(writer.get_extra_info("peername")[0])
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
 
     server = await asyncio.start_server(note, "127.0.0.1", 0)
     async with MemberLink(server.sockets[0].getsockname()[1], address="127.0.0.77") as link:
