@@ -24,6 +24,7 @@ import aiohttp
 from oracle.app.checks import Check, Level, failures
 from oracle.app.detectors import configured_detector
 from oracle.app.hub_checks import hub_checks
+from oracle.app.network_checks import network_checks
 from oracle.app.srs import srs_status
 from oracle.chain.keys import keystore
 from oracle.chain.local import toolchain
@@ -67,19 +68,22 @@ def diagnose(config: Config | None) -> list[Check]:
             for each in srs_status(config)
         ]
 
+    only_signs = config is not None and config.network is not None and not config.network.is_transmitter
     found = examine(
         rpc_urls=() if config is None else config.chain.endpoints,
         chain_id=None if config is None else config.chain.chain_id,
         srs_in_use=srs_in_use,
+        proves=not only_signs,
     )
     if config is None:
         return found
     is_reached = not any(check.name == "chain" for check in failures(found))
     return [
         *found,
-        _configured_model(config),
-        *_keys_apart(config),
+        *(() if only_signs else (_configured_model(config),)),
+        *_keys_apart(config, only_signs=only_signs),
         *(asyncio.run(hub_checks(config, os.environ)) if is_reached else ()),
+        *asyncio.run(network_checks(config, os.environ)),
     ]
 
 
@@ -89,6 +93,7 @@ def examine(
     chain_id: int | None = None,
     build_dir: Path | None = None,
     srs_in_use: Callable[[], Sequence[SrsInUse]] = lambda: (),
+    proves: bool = True,
 ) -> list[Check]:
     """Look at programs, packages, files and chain.
 
@@ -97,22 +102,30 @@ def examine(
         chain_id: The chain that they should serve; None: any.
         build_dir: The folder for circuits and caches; None: the project's.
         srs_in_use: Returns the reference strings in use.
+        proves: False if this machine only signs: then it needs no programs but Python.
 
     Returns:
         The findings, in the order in which one sets an oracle up.
     """
+    return [
+        _python(),
+        *(_for_proofs(srs_in_use) if proves else ()),
+        *_build_dir(build_dir or toolchain.build_dir()),
+        *_chains(rpc_urls, chain_id),
+    ]
+
+
+def _for_proofs(srs_in_use: Callable[[], Sequence[SrsInUse]]) -> list[Check]:
+    """Look at what a machine needs that deploys, or makes proofs."""
     solcs = list(_solcs())
     needs_node = any(check.where.endswith("(npm)") or not check.ok for check in solcs)
     return [
-        _python(),
         _tool("node", toolchain.node, level="error" if needs_node else "warning"),
         *(_tool(name, finder) for name, finder in _FOUNDRY.items()),
         *solcs,
         _ezkl(),
         _model(),
         *_srs(srs_in_use),
-        *_build_dir(build_dir or toolchain.build_dir()),
-        *_chains(rpc_urls, chain_id),
     ]
 
 
@@ -300,8 +313,12 @@ def _ask(rpc_url: str, method: str) -> http.Answer:
 # --- keys ----------------------------------------------------------------------------------------------------
 
 
-def _keys_apart(config: Config) -> list[Check]:
-    """Check that whoever steals the paying key, which is used all the time, can't sign reports with it."""
+def _keys_apart(config: Config, *, only_signs: bool = False) -> list[Check]:
+    """Check that whoever steals the paying key, which is used all the time, can't sign reports with it.
+
+    Args:
+        only_signs: True if this machine pays for nothing.
+    """
     if config.chain.chain_id in LOCAL_CHAIN_IDS:
         return []
 
@@ -312,7 +329,7 @@ def _keys_apart(config: Config) -> list[Check]:
     try:
         same = [
             name
-            for name in ("submitter", "deployer")
+            for name in (() if only_signs else ("submitter", "deployer"))
             if address(keys.reporter) is not None and address(getattr(keys, name)) == address(keys.reporter)
         ]
         problems = [
@@ -328,4 +345,4 @@ def _keys_apart(config: Config) -> list[Check]:
         detail = f"the reporter's key is the {' and the '.join(same)}'s, too: whoever gets it can sign reports"
         remedy = "make another with `oracle key create`, give it some ether, and name it in [keys]"
         return [Check("keys", ok=False, level="warning", detail=detail, remedy=remedy)]
-    return [Check("keys", ok=True, detail="reporting and paying are apart")]
+    return [Check("keys", ok=True, detail="it only signs" if only_signs else "reporting and paying are apart")]

@@ -68,6 +68,10 @@ async def _hub(hub: Hub, deployment: Deployment, file: Path) -> Check:
 async def _guardian(config: Config, hub: Hub, rpc: Rpc, env: Mapping[str, str]) -> Check:
     """Check that somebody beside the admin can pause a feed at once."""
     admin = await hub.read("defaultAdmin")
+    if config.network is not None and config.deploy.guardian is None and "deployer" not in config.keys.model_fields_set:
+        detail = f"neither [deploy] guardian nor [keys] deployer is set; the admin is {admin}"
+        remedy = "name the guardian's address in [deploy]"
+        return Check("guardian", ok=False, level="info", detail=detail, remedy=remedy)
     try:
         guardian = config.deploy.guardian or await address_of(config.keys.deployer, rpc, env)
     except KeystoreError as error:

@@ -14,8 +14,9 @@ from oracle.chain.keys.remote import RemoteKey
 from oracle.chain.keys.signer import AnyKey
 from oracle.chain.rpc import Rpc
 from oracle.config import Config, KeyConfig
+from oracle.core.errors import KeystoreError
 
-__all__ = ["address_of", "open_key", "rotation_steps"]
+__all__ = ["address_of", "known_address", "open_key", "rotation_steps"]
 
 
 async def open_key(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> AnyKey:
@@ -57,6 +58,16 @@ async def address_of(key: KeyConfig, rpc: Rpc, env: Mapping[str, str]) -> str:
     if key.keystore is not None:
         return keystore.address_of(key.keystore)
     return str((await open_key(key, rpc, env)).address)
+
+
+def known_address(key: KeyConfig) -> str | None:
+    """Return the address of a key as far as the files tell it; None for a local chain's key, or if it is not here."""
+    if key.address is not None or key.keystore is None:
+        return key.address
+    try:
+        return keystore.address_of(key.keystore)
+    except KeystoreError:
+        return None
 
 
 async def rotation_steps(config: Config, old: str, new: str) -> list[str]:

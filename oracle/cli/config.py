@@ -22,12 +22,24 @@ def config_group() -> None:
 def config_check(config_path: Path, ask_chain: bool) -> None:
     """Read the configuration and say what is wrong with it."""
     from oracle.app.detectors import configured_detector
+    from oracle.app.network_checks import own_member
 
     config = load_config(config_path)
-    # What the file says of its model is true of a model that is there, and that can publish it.
-    configured_detector(config)
+    network = config.network
+    proves = network is None or network.is_transmitter
+    if proves:
+        # What the file says of its model is true of a model that is there, and that can publish it.
+        configured_detector(config)
+    own = own_member(config)
     click.echo(f"{config_path}: {len(config.feeds)} feed(s), no errors")
-    click.echo(f"model: {config.prover.named_model}, {config.prover.privacy}")
+    if proves:
+        click.echo(f"model: {config.prover.named_model}, {config.prover.privacy}")
+    if network is not None:
+        quorum = config.committee(network.committee).quorum
+        click.echo(
+            f"network: {'' if own is None else f'{own.name}, one of '}{len(network.members)} members, quorum {quorum}; "
+            f"{network.faulty} may be silent or lie; turns of {network.turn_s} s; {' and '.join(network.roles)}"
+        )
     if ask_chain:
         import asyncio
 

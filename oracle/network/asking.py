@@ -1,0 +1,109 @@
+"""Ask members what they say about themselves, and how far their clocks are from this one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from oracle.config import MemberConfig
+from oracle.core import http
+from oracle.core.errors import ConfigError, DataError
+from oracle.network.messages import MAX_BODY, NETWORK_PATH, NetworkStatus
+
+__all__ = ["AskedMember", "ask_members", "trusted"]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedMember:
+    """The answer of a member, or why there is none.
+
+    Attributes:
+        member: The member that was asked.
+        status: What it says about itself; None: see `problem`.
+        problem: Why there is no status; empty if there is one.
+        is_silent: True if nothing answers at its URL, False if something else does.
+        asked_at: When it was asked, by the own clock.
+        answered_at: When its answer was there.
+    """
+
+    member: MemberConfig
+    status: NetworkStatus | None = None
+    problem: str = ""
+    is_silent: bool = False
+    asked_at: float = 0.0
+    answered_at: float = 0.0
+
+    @property
+    def ahead(self) -> tuple[float, float]:
+        """How many seconds its clock is ahead of the own one, at least and at most: it was read on the way."""
+        now = 0.0 if self.status is None else self.status.time
+        return now - self.answered_at, now - self.asked_at
+
+
+def trusted(ca_file: Path | None) -> ssl.SSLContext | None:
+    """Return what members' https URLs are checked with; None: the system's authorities.
+
+    Raises:
+        ConfigError: The file can't be read, or has no certificate.
+    """
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise ConfigError(f"[network] ca_file {ca_file}: is not a PEM file of certificates") from None
+    except OSError as error:
+        raise ConfigError(f"[network] ca_file {ca_file}: can't be read: {error.strerror or error}") from None
+
+
+async def ask_members(
+    members: Sequence[MemberConfig],
+    *,
+    timeout_s: float,
+    authorities: ssl.SSLContext | None = None,
+    clock: Callable[[], float] = time.time,
+) -> list[AskedMember]:
+    """Ask members, all at once, what they say about themselves.
+
+    Args:
+        timeout_s: Seconds that each may take.
+        authorities: See `trusted`.
+        clock: Unix seconds.
+    """
+    async with http.open_session() as session:
+        return list(await asyncio.gather(*(_ask(session, each, timeout_s, authorities, clock) for each in members)))
+
+
+async def _ask(
+    session: aiohttp.ClientSession,
+    member: MemberConfig,
+    timeout_s: float,
+    authorities: ssl.SSLContext | None,
+    clock: Callable[[], float],
+) -> AskedMember:
+    asked_at = clock()
+    url = f"{member.url}{NETWORK_PATH}"
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            session.get(url, ssl=authorities or True, allow_redirects=False) as response,
+        ):
+            body = await http.read_body(response, MAX_BODY)
+            status = response.status
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return AskedMember(member, problem=f"does not answer: {http.reason(error)}", is_silent=True)
+    except http.BodyTooLarge:
+        return AskedMember(member, problem="answers with a body that is too large for a member")
+    answered_at = clock()
+    if status != 200:
+        return AskedMember(member, problem=f"answers with HTTP {status}, which no member does")
+    try:
+        return AskedMember(member, NetworkStatus.parse(body), asked_at=asked_at, answered_at=max(asked_at, answered_at))
+    except DataError as error:
+        return AskedMember(member, problem=f"answers, but not as a member does: {error}")
