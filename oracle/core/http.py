@@ -63,16 +63,21 @@ class _Resolver(aiohttp.ThreadedResolver):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
 
 
-def open_session(*, keep_alive: bool = False, decompress: bool = True) -> aiohttp.ClientSession:
+def open_session(*, keep_alive: bool = False, decompress: bool = True, idle_s: float = 15.0) -> aiohttp.ClientSession:
     """Return a session for requests without a timeout: the caller limits the whole of a request.
 
     Args:
         keep_alive: Use a connection for several requests. Otherwise, a connection that the other side has closed
             meanwhile is never taken for a good one.
         decompress: Unpack compressed answers.
+        idle_s: Seconds for which a connection without a request is kept, if any is.
     """
+    if keep_alive:
+        connector = aiohttp.TCPConnector(keepalive_timeout=idle_s, resolver=_Resolver())
+    else:
+        connector = aiohttp.TCPConnector(force_close=True, resolver=_Resolver())
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=not keep_alive, resolver=_Resolver()),
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
         auto_decompress=decompress,
