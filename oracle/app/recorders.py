@@ -188,7 +188,7 @@ class ReportRecorder(ReportListener):
             metrics.observe(Distribution.LATENCY_SECONDS, feed, self._clock() - began)
 
     def pulled(self, feed: str, state: FeedState) -> None:
-        """Record that somebody has brought one of a feed's kept reports."""
+        """See `ReportListener`."""
         log.info("pulled", feed=feed, round=state.round_id, observed_at=state.last_report_at)
         self._metrics.count(Counter.UPDATES_PULLED, feed)
 

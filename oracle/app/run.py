@@ -22,8 +22,9 @@ from oracle.app.recorders import (
 )
 from oracle.app.running import RunningOracle, open_oracle
 from oracle.app.sources import make_sources
+from oracle.app.updates import UpdateFinder, updates_served
 from oracle.chain.tx.fees import fees_now
-from oracle.config import Config, FeedConfig, PushConfig, ReadingsConfig
+from oracle.config import Config, FeedConfig, PushConfig, ReadingsConfig, UpdatesConfig
 from oracle.core.backoff import Backoff
 from oracle.core.errors import ConfigError, OracleError, Retryable
 from oracle.core.metrics import Metrics
@@ -77,6 +78,7 @@ async def run_daemon(
         stack.push_async_callback(observers.close)
         push_certificate = _certificate(config.push, "push")
         readings_certificate = _certificate(config.readings, "readings")
+        updates_certificate = _certificate(config.updates, "updates")
         if config.web.address is not None:
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, board))
             log.info("serving", host=config.web.address[0], port=port)
@@ -93,7 +95,8 @@ async def run_daemon(
                 on_shadow=ShadowRecorder(metrics),
             )
 
-        certificates = [each for each in (push_certificate, readings_certificate) if each is not None]
+        served = (push_certificate, readings_certificate, updates_certificate)
+        certificates = [each for each in served if each is not None]
         parts = await _opened(stack, parts_of)
         feed_ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
         observers.begin(feed_ids)
@@ -117,6 +120,8 @@ async def run_daemon(
             )
             readings_port = await stack.enter_async_context(readings)
             log.info("serving readings", host=config.readings.address[0], readings_port=readings_port)
+        finder = UpdateFinder(parts.shelf.kept, parts.hub, parts.deployment.chain_id)
+        await stack.enter_async_context(updates_served(config, parts.deployment, finder, metrics, updates_certificate))
         monitor = Monitor(
             _MonitoredChain(parts),
             feed_ids,
@@ -172,6 +177,7 @@ async def _committees(config: Config, parts: RunningOracle, observers: Observers
             {feed.name: ids[feed.name] for feed in feeds},
             (Rows if by_row else Looks)([_looked_at(feed, observers) for feed in feeds]),
             observers.policy,
+            shelf=parts.shelf if any(feed.mode == "pull" for feed in feeds) else None,
             keep=partial(_keep, parts),
         )
         for (_, by_row), feeds in sorted(groups.items())
@@ -198,7 +204,7 @@ def _counts_looks(feed: FeedConfig) -> bool:
     return any(getattr(each, "speed", None) == "max" for each in feed.sources)
 
 
-def _certificate(of: PushConfig | ReadingsConfig, section: str) -> Certificate | None:
+def _certificate(of: PushConfig | ReadingsConfig | UpdatesConfig, section: str) -> Certificate | None:
     if of.tls_certificate is None or of.tls_key is None:
         return None
     return Certificate(of.tls_certificate, of.tls_key, section)

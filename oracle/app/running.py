@@ -38,6 +38,7 @@ from oracle.feeds.journal.readings import ReadingsArchive
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.shadows import ShadowListener, Shadows
+from oracle.feeds.shelf import Shelf
 from oracle.feeds.signing import LocalSigners
 from oracle.feeds.waiting import BatchPolicy
 from oracle.proving.interface import OnEvent
@@ -66,6 +67,7 @@ class RunningOracle:
         payer: Address of the account that pays for reports.
         shadows: Makes shadow reports; None: no account pays for them.
         readings: Has the documents behind the reporter's answers.
+        shelf: Has the reports that are kept for whoever brings them.
     """
 
     config: Config
@@ -80,6 +82,7 @@ class RunningOracle:
     payer: str
     shadows: Shadows | None
     readings: ReadingsArchive
+    shelf: Shelf
 
 
 @contextlib.asynccontextmanager
@@ -154,7 +157,8 @@ async def open_oracle(
                 listener=on_shadow,
             )
             stack.push_async_callback(shadows.close)
-        reporting = Reporting(hub, signers, models, submitter, journal, listener, shadows)
+        shelf = Shelf(journal, submitter.pack, (listener or ReportListener()).pulled)
+        reporting = Reporting(hub, signers, models, submitter, journal, listener, shadows, shelf=shelf)
         desk = Desk(reporting, journal, models, provers, batching, feeds, listener)
         stack.push_async_callback(desk.stop, 0.0)
         yield RunningOracle(
@@ -170,6 +174,7 @@ async def open_oracle(
             str(payer.address),
             shadows,
             readings,
+            shelf,
         )
 
 

@@ -232,6 +232,9 @@ class ReportListener:
     def took(self, step: ReportStep, seconds: float) -> None:
         """A report has spent so long on a step."""
 
+    def pulled(self, feed: str, state: FeedState) -> None:
+        """Somebody has brought one of a feed's kept reports; the state has it."""
+
 
 class Permission:
     """Says when this node may report. This base class permits it always: one operator reports when a report is due.

@@ -311,6 +311,27 @@ class Hub:
         found = [await self.round(feed_id, round_id) for round_id in range(first, last + 1)]
         return [each for each in found if each is not None]
 
+    async def would_write(self, calldata: bytes) -> bool:
+        """Return whether a call of `submitIfNewer` would write something in the next block. Nothing is sent.
+
+        Args:
+            calldata: The call, as `encode_submission` makes it.
+
+        Raises:
+            ContractRejected: It would revert; the message is the decoded reason.
+            ChainUnavailable: No answer.
+        """
+        interface = hub_interface()
+
+        def doubt(answer: bytes) -> str:
+            return "" if len(answer) == 32 else f"{self.address} answers something else to submitIfNewer"
+
+        with self._standing():
+            found = await self.rpc.call(
+                self.address, calldata, block="pending", decode=interface.decode_error, doubt=doubt
+            )
+        return bool(interface.decode_output("submitIfNewer", found))
+
     async def logs(self, first: int, last: int) -> list[RoundEvent]:
         """Return the event of every report in blocks `first` to `last`, both included, oldest first."""
         interface = hub_interface()

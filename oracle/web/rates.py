@@ -1,0 +1,41 @@
+"""The rates at which clients may ask, whom nobody knows yet."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from aiolimiter import AsyncLimiter
+
+__all__ = ["Rates"]
+
+_CLIENTS = 1_024
+"""The most clients that are remembered. Those that asked longest ago are forgotten first."""
+
+
+class Rates:
+    """Counts requests, of each client and of all together."""
+
+    def __init__(self, each: float, seconds: float, together: float | None = None) -> None:
+        """Begin with no request.
+
+        Args:
+            each: How many requests a client may make in so many seconds.
+            seconds: These seconds.
+            together: How many all clients may make in this time; None: any number.
+        """
+        self._rate = each, seconds
+        self._together = None if together is None else AsyncLimiter(together, seconds)
+        self._each: OrderedDict[str, AsyncLimiter] = OrderedDict()
+
+    async def allow(self, client: str) -> bool:
+        """Count a request, unless it is one too many. Return whether it was counted."""
+        mine = self._each.setdefault(client, AsyncLimiter(*self._rate))
+        self._each.move_to_end(client)
+        while len(self._each) > _CLIENTS:
+            self._each.popitem(last=False)
+        limits = [mine] if self._together is None else [mine, self._together]
+        if not all(each.has_capacity() for each in limits):
+            return False
+        for each in limits:
+            await each.acquire()  # at once: there is capacity
+        return True
