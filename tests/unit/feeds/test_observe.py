@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -71,7 +72,27 @@ def observer(sources: Sequence[Told], listener: LookListener | None = None) -> O
 
 async def test_an_answer_is_the_median_in_answer_units() -> None:
     sources = [Told(name, Decimal(value)) for name, value in (("a", "100.10"), ("b", "100.20"), ("c", "100.30"))]
-    assert await observer(sources)() == Sighting("eth", FEED_ID, 10_020, 1_000, 3)
+    found = await observer(sources)()
+    assert replace(found, readings=None) == Sighting("eth", FEED_ID, 10_020, 1_000, 3)
+
+
+async def test_a_sighting_has_what_each_source_said() -> None:
+    sources = [
+        Told("a", Decimal("100.100")),
+        Told("b", Decimal(120)),
+        Told("c", SourceUnavailable("c is down: key=s3cret")),
+        Told("d", Decimal("100.3")),
+    ]
+    found = (await observer(sources)()).readings
+    assert found is not None
+    assert (found.answer, found.rule.feed_id, found.rule.max_spread) == (10_010, FEED_ID, "10000")
+    told = [(each.name, each.origin, each.outcome.value, each.value) for each in found.sources]
+    assert told == [
+        ("a", "recording a", "agrees", "100.100"),
+        ("b", "recording b", "outlier", "120"),
+        ("c", "recording c", "unavailable", None),
+        ("d", "recording d", "agrees", "100.3"),
+    ]
 
 
 def test_the_rules_by_which_a_value_is_due_are_the_configuration_s(tmp_path: Path) -> None:
