@@ -42,12 +42,16 @@ async def read_history(rpc: Rpc, hub: str, first: int, last: int) -> AsyncIterat
 
 async def _transaction(rpc: Rpc, hub: str, log: Log, events: Sequence[RoundEvent]) -> RoundTransaction:
     block = await rpc.block(log.block_number)
-    calls = await _submit_calls(rpc, hub, log.tx_hash)
+    calls = await calls_that_reported(rpc, hub, log.tx_hash)
     return RoundTransaction(to_hex(log.tx_hash), log.block_number, block.timestamp, tuple(events), tuple(calls))
 
 
-async def _submit_calls(rpc: Rpc, hub: str, tx_hash: bytes) -> list[bytes]:
-    """Return the calldata of each call that reported in a transaction; its trace shows nested ones."""
+async def calls_that_reported(rpc: Rpc, hub: str, tx_hash: bytes) -> list[bytes]:
+    """Return the calldata of each call that reported in a transaction; its trace shows nested ones.
+
+    Raises:
+        ChainUnavailable: The endpoint does not answer, lacks the transaction, or can't trace a nested call.
+    """
     transaction = await rpc.transaction(tx_hash)
     if transaction is None:
         raise ChainUnavailable(f"{rpc.name} does not have transaction {to_hex(tx_hash)}: use an archive node")
