@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from oracle.chain.keys.typed import readings_hash
+from oracle.core.errors import JournalError
 from oracle.core.formats import to_hex
+from oracle.feeds.journal.readings import keep_documents, keep_signed
 from oracle.feeds.journal.schema import network
 from oracle.feeds.journal.store import Store
 from oracle.network.messages import AnswerMessage, report_hash
+from oracle.sources.readings import ReadingsDocument
 
 __all__ = ["Asked", "HeardMessage", "Ledger", "OtherwiseSigned", "SignedObservation"]
 
@@ -149,7 +153,7 @@ class Ledger:
         message: AnswerMessage,
         requester: str,
         feed_ids: Collection[bytes],
-        also: Callable[[sa.Connection], None] | None = None,
+        documents: Collection[ReadingsDocument] = (),
     ) -> None:
         """Write down what this node's reporter has signed. Only after that may it leave.
 
@@ -157,7 +161,7 @@ class Ledger:
             message: What it signed.
             requester: Whoever asked for it.
             feed_ids: The feeds of the report that this node knows. Of others it never says anything.
-            also: Writes more in the same transaction: all of it is on disk, or nothing.
+            documents: What is behind its answers, but for those that were signed in this turn before.
 
         Raises:
             OtherwiseSigned: Something else was signed for one of the feeds; nothing is written, and nothing may leave.
@@ -167,8 +171,10 @@ class Ledger:
             self._write_observations(connection, message, feed_ids)
             connection.execute(network.signed_reports.insert().values(**self._report_row(message, requester)))
             self._write_heard(connection, [HeardMessage(message, told=False, at=self._clock())])
-            if also is not None:
-                also(connection)
+            at = self._clock()
+            if keep_documents(connection, documents, at) != [each.hash for each in documents]:
+                raise JournalError(f"{self._store.name}: there are other readings behind an answer than those signed")
+            keep_signed(connection, readings_hash(message.readings), message.readings, at)
 
     def adopt(self, message: AnswerMessage, feed_ids: Collection[bytes]) -> bool:
         """Write down a message of this node's own key that the ledger has lost. Return False if it is there.

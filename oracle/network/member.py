@@ -17,11 +17,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import sqlalchemy as sa
 import structlog
 
 from oracle.core.encoding import NO_ANSWER
@@ -36,7 +35,7 @@ from oracle.network.rules import RequestFault, SignerRules
 from oracle.network.sightings import Sightings
 from oracle.sources.readings import ReadingsDocument
 
-__all__ = ["KeepReadings", "Member", "SigningKey"]
+__all__ = ["Member", "SigningKey"]
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +44,6 @@ LONGEST_S = 20.0
 
 REMEMBERED = 64
 """The latest answer messages that are given again without asking the disk."""
-
-KeepReadings = Callable[[sa.Connection, AnswerMessage, Mapping[bytes, ReadingsDocument]], None]
-"""Keeps the documents behind a message, by feed, in the transaction that makes the message known. Of feeds that were
-signed in the same turn before, there is none: it was kept then."""
 
 
 class SigningKey(Protocol):
@@ -69,7 +64,7 @@ class _Answers:
 
     answers: list[int]
     readings: list[bytes]
-    documents: dict[bytes, ReadingsDocument]
+    documents: list[ReadingsDocument]
 
 
 class Member:
@@ -86,7 +81,6 @@ class Member:
         *,
         clock: Callable[[], float],
         signed: Callable[[AnswerMessage], None] = lambda message: None,
-        keep: KeepReadings = lambda connection, message, documents: None,
         allow: Callable[[str], Awaitable[bool]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -101,7 +95,6 @@ class Member:
             evidence: Takes note of requests that nobody may make.
             clock: Unix seconds.
             signed: Told of each new answer message, when it is on disk: tells the members.
-            keep: Keeps the documents behind a message.
             allow: Returns whether a member may ask for something new now, by its address; None: always.
             monotonic: A clock in seconds that is never set.
         """
@@ -113,7 +106,6 @@ class Member:
         self._evidence = evidence
         self._clock = clock
         self._signed = signed
-        self._keep = keep
         self._allow = allow
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
@@ -257,16 +249,11 @@ class Member:
         await asyncio.shield(writing)
         return message
 
-    async def _write(self, message: AnswerMessage, requester: str, documents: Mapping[bytes, ReadingsDocument]) -> None:
+    async def _write(self, message: AnswerMessage, requester: str, documents: Sequence[ReadingsDocument]) -> None:
         """Write a message down; then it may leave."""
 
         def write() -> None:
-            self._ledger.sign(
-                message,
-                requester,
-                self._known(message.report),
-                lambda connection: self._keep(connection, message, documents),
-            )
+            self._ledger.sign(message, requester, self._known(message.report), documents)
 
         try:
             await asyncio.to_thread(write)
@@ -284,7 +271,7 @@ class Member:
 
     def _choose(self, report: Report, there: Mapping[bytes, SignedObservation], now: float) -> _Answers:
         """Return what to sign for each feed: what was signed in this turn, or else what the sources say now."""
-        chosen = _Answers([], [], {})
+        chosen = _Answers([], [], [])
         for feed_id in report.feed_ids:
             answer, readings = NO_ANSWER, NO_READINGS
             found = there.get(feed_id)
@@ -295,7 +282,8 @@ class Member:
                 answer = sighting.answer
                 if sighting.readings is not None:
                     document = sighting.readings.document(self.address, report.observed_at)
-                    chosen.documents[feed_id], readings = document, document.hash
+                    chosen.documents.append(document)
+                    readings = document.hash
             chosen.answers.append(answer)
             chosen.readings.append(readings)
         return chosen

@@ -35,11 +35,15 @@ class Limits:
         connections: How many may be open; further ones are closed immediately.
         head_s: Seconds for a TLS handshake, and again for the head of the first request.
         request_s: Seconds from the beginning of one request to the beginning of the next, the answer included.
+        idle_s: Seconds for which a connection is kept after an answer; None: as long as `head_s`.
+        per_address: How many may be open from one address, so that one client can't have them all; None: any number.
     """
 
     connections: int = 64
     head_s: float = 10.0
     request_s: float = 30.0
+    idle_s: float | None = None
+    per_address: int | None = None
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +72,7 @@ async def listening(
         application,
         access_log=None,
         handle_signals=False,
-        keepalive_timeout=door.limits.head_s,
+        keepalive_timeout=door.limits.head_s if door.limits.idle_s is None else door.limits.idle_s,
         lingering_time=min(2.0, door.limits.head_s),
     )
     await runner.setup()
@@ -113,7 +117,7 @@ class _Door:
         self.limits = limits
         self._certificate = certificate
         self._section = section
-        self._entering: set[asyncio.Task[None]] = set()
+        self._entering: dict[asyncio.Task[None], str] = {}
         self._until: dict[asyncio.BaseProtocol, float] = {}
         self._refused = 0
         self._told_at = float("-inf")
@@ -123,19 +127,29 @@ class _Door:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(bound)
+                connection, address = await loop.sock_accept(bound)
             except OSError as error:
                 # No descriptors are left for now, or the client has gone already.
                 log.warning("can't take a connection", listener=self._section, reason=error.strerror or str(error))
                 await asyncio.sleep(_NO_DESCRIPTORS_S)
                 continue
-            if len(self._entering) + len(server.connections) >= self.limits.connections:
+            if not self._has_room(address[0], server):
                 connection.close()
                 self._refuse()
                 continue
             entering = asyncio.create_task(self._enter(connection, server))
-            self._entering.add(entering)
-            entering.add_done_callback(self._entering.discard)
+            self._entering[entering] = address[0]
+            entering.add_done_callback(self._entering.pop)
+
+    def _has_room(self, address: str, server: web.Server) -> bool:
+        """Return whether one more connection may be open, from this address."""
+        if len(self._entering) + len(server.connections) >= self.limits.connections:
+            return False
+        if self.limits.per_address is None:
+            return True
+        names = [each.transport.get_extra_info("peername") for each in server.connections if each.transport]
+        same = [name for name in names if name and name[0] == address]
+        return len(same) + list(self._entering.values()).count(address) < self.limits.per_address
 
     async def close(self) -> None:
         """End the connections that are still entering."""

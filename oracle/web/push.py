@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -11,13 +10,11 @@ from aiohttp import web
 
 from oracle.sources.push.authentication import PushRefused, RefusalReason
 from oracle.sources.push.source import PushSource
+from oracle.web.bodies import BODY_DEADLINE_S, BodyLarge, RefusalLog, read_request
 from oracle.web.listener import Limits, listening
 from oracle.web.tls import Certificate
 
 log = structlog.get_logger(__name__)
-
-BODY_DEADLINE_S = 5.0
-LOGGED_EACH_S = 60.0
 
 _STATUS = {
     RefusalReason.MALFORMED: 400,
@@ -53,7 +50,7 @@ def serve_pushes(
 
 
 def _application(find: Callable[[str, str], PushSource | None], max_body: int) -> web.Application:
-    refusals = _Refusals()
+    refusals = RefusalLog("push refused")
 
     async def push(request: web.Request) -> web.Response:
         feed, name = request.match_info["feed"], request.match_info["source"]
@@ -61,12 +58,12 @@ def _application(find: Callable[[str, str], PushSource | None], max_body: int) -
         if source is None:
             return _refused(404, "there is no such source")
         try:
-            body = await _body(request, max_body)
+            body = await read_request(request, max_body)
             reading = await source.take(request.headers, body)
         except PushRefused as refused:
-            refusals.count(feed, name, refused.why)
+            refusals.count(feed=feed, source=name, why=refused.why.value)
             return _refused(_STATUS[refused.why], refused.reason)
-        except _TooLarge:
+        except BodyLarge:
             return _refused(413, f"the body is larger than {max_body} bytes")
         except TimeoutError:
             return _refused(408, f"the body did not arrive within {BODY_DEADLINE_S:g} s")
@@ -78,39 +75,6 @@ def _application(find: Callable[[str, str], PushSource | None], max_body: int) -
     return application
 
 
-class _TooLarge(Exception):
-    """The body is larger than allowed."""
-
-
-async def _body(request: web.Request, limit: int) -> bytes:
-    """Return the body. There is a limit and a deadline, because the sender has not shown yet who it is."""
-    if (request.content_length or 0) > limit:
-        raise _TooLarge
-    body = bytearray()
-    async with asyncio.timeout(BODY_DEADLINE_S):
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > limit:
-                raise _TooLarge
-    return bytes(body)
-
-
 def _refused(status: int, reason: str) -> web.Response:
     headers = {"Retry-After": "60"} if status == 429 else {}
     return web.json_response({"error": reason}, status=status, headers=headers)
-
-
-class _Refusals:
-    """A log of refused pushes, each kind once in a while, so that a sender of many can't fill the disk."""
-
-    def __init__(self) -> None:
-        self._counted: dict[tuple[str, str, RefusalReason], int] = {}
-        self._logged: dict[tuple[str, str, RefusalReason], float] = {}
-
-    def count(self, feed: str, source: str, why: RefusalReason) -> None:
-        key = (feed, source, why)
-        self._counted[key] = self._counted.get(key, 0) + 1
-        now = asyncio.get_running_loop().time()
-        if now - self._logged.get(key, -LOGGED_EACH_S) >= LOGGED_EACH_S:
-            self._logged[key] = now
-            log.warning("push refused", feed=feed, source=source, why=why.value, times=self._counted.pop(key))

@@ -113,7 +113,7 @@ async def test_an_endless_body_is_cut_off(client: aiohttp.ClientSession) -> None
 
 
 async def test_a_body_that_does_not_come_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oracle.web.push.BODY_DEADLINE_S", 0.05)
+    monkeypatch.setattr("oracle.web.bodies.BODY_DEADLINE_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /push/eth/desk HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
     await writer.drain()

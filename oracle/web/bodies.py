@@ -1,0 +1,74 @@
+"""Bodies of requests whose sender nobody knows yet, and the log of those that are refused: both bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from oracle.web.listener import LOGGED_EACH_S
+
+__all__ = ["BODY_DEADLINE_S", "BodyLarge", "RefusalLog", "read_request"]
+
+log = structlog.get_logger(__name__)
+
+BODY_DEADLINE_S = 5.0
+"""Seconds within which a body has to arrive."""
+
+_KINDS = 1_024
+"""The most kinds of refusals that are told apart; the oldest gives way."""
+
+
+class BodyLarge(Exception):
+    """The body is larger than allowed."""
+
+
+async def read_request(request: web.Request, limit: int, deadline_s: float | None = None) -> bytes:
+    """Return the body of a request. There is a limit and a deadline, as its sender has not shown yet who it is.
+
+    Args:
+        request: The request.
+        limit: The most bytes.
+        deadline_s: Seconds within which it has to arrive; None: `BODY_DEADLINE_S`.
+
+    Raises:
+        BodyLarge: It has more bytes.
+        TimeoutError: It did not arrive in time.
+    """
+    if (request.content_length or 0) > limit:
+        raise BodyLarge
+    body = bytearray()
+    async with asyncio.timeout(BODY_DEADLINE_S if deadline_s is None else deadline_s):
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                raise BodyLarge
+    return bytes(body)
+
+
+class RefusalLog:
+    """A log of refusals, each kind once in a while, so that a sender of many can't fill the disk."""
+
+    def __init__(self, event: str) -> None:
+        """Begin with none.
+
+        Args:
+            event: What is logged.
+        """
+        self._event = event
+        self._kinds: OrderedDict[tuple[tuple[str, Any], ...], tuple[int, float]] = OrderedDict()
+
+    def count(self, **kind: Any) -> None:
+        """Count a refusal of a kind, and log how many there were since the last time, if that is long ago."""
+        key = tuple(kind.items())
+        times, told_at = self._kinds.pop(key, (0, float("-inf")))
+        now = asyncio.get_running_loop().time()
+        if now - told_at >= LOGGED_EACH_S:
+            log.warning(self._event, **kind, times=times + 1)
+            times, told_at = -1, now
+        self._kinds[key] = (times + 1, told_at)
+        while len(self._kinds) > _KINDS:
+            self._kinds.popitem(last=False)
