@@ -10,13 +10,12 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
 
 from oracle.core import http
-from oracle.core.errors import ConfigError, DataError
+from oracle.core.errors import DataError
 from oracle.network.messages import (
     ANSWER_PATH,
     MAX_BODY,
@@ -61,7 +60,7 @@ class MemberClient:
         url: str,
         *,
         timeout_s: float,
-        tls: ssl.SSLContext | None = None,
+        authorities: ssl.SSLContext | None = None,
     ) -> None:
         """Prepare to ask.
 
@@ -71,14 +70,14 @@ class MemberClient:
             reporter: Its reporter's address, checksummed.
             url: Its base URL.
             timeout_s: Seconds that a request may take, if nothing else is said.
-            tls: The authorities that are trusted for https; None: the system's.
+            authorities: Those that are trusted for https; None: the system's.
         """
         self.name = name
         self.reporter = reporter
         self.url = url.rstrip("/")
         self._session = session
         self._timeout_s = timeout_s
-        self._tls: ssl.SSLContext | bool = True if tls is None else tls
+        self._authorities: ssl.SSLContext | bool = True if authorities is None else authorities
         self._proxy = None if http.is_loopback(url) else http.proxy_for(url)
 
     def __repr__(self) -> str:
@@ -139,7 +138,7 @@ class MemberClient:
             data=body,
             headers=headers,
             proxy=self._proxy,
-            ssl=self._tls,
+            ssl=self._authorities,
             allow_redirects=False,
         ) as response:
             return http.Answer(response.status, await http.read_body(response, max_body))
@@ -147,23 +146,19 @@ class MemberClient:
 
 @contextlib.asynccontextmanager
 async def open_members(
-    members: Iterable[tuple[str, str, str]], *, timeout_s: float, ca_file: Path | None = None
+    members: Iterable[tuple[str, str, str]], *, timeout_s: float, authorities: ssl.SSLContext | None = None
 ) -> AsyncIterator[dict[str, MemberClient]]:
     """Open the ways to members, by the addresses of their reporters, while the context is open.
 
     Args:
         members: For each its name, its reporter's address and its URL.
         timeout_s: Seconds that a request may take, if nothing else is said.
-        ca_file: PEM file of the authorities that are trusted for https; None: the system's.
-
-    Raises:
-        ConfigError: The file can't be used.
+        authorities: Those that are trusted for https, see `oracle.network.asking.trusted`; None: the system's.
     """
-    tls = None if ca_file is None else _trusting(ca_file)
     session = http.open_session(keep_alive=True, decompress=False, idle_s=IDLE_S)
     async with session:
         yield {
-            reporter: MemberClient(session, name, reporter, url, timeout_s=timeout_s, tls=tls)
+            reporter: MemberClient(session, name, reporter, url, timeout_s=timeout_s, authorities=authorities)
             for name, reporter, url in members
         }
 
@@ -173,13 +168,3 @@ def _parsed(parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
         return parse(body)
     except DataError as error:
         raise MemberInvalid(str(error)) from None
-
-
-def _trusting(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=str(ca_file))
-    except FileNotFoundError:
-        raise ConfigError(f"[network] ca_file: {ca_file}: no such file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "is no PEM file with certificates"
-        raise ConfigError(f"[network] ca_file: {ca_file}: {reason}") from None
