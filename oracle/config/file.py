@@ -182,7 +182,8 @@ class Config(Section):
         is_private = self.prover.privacy.visibility == "private"
         transmits = self.network is None or self.network.is_transmitter
         yield from updates_problems(self.updates, self.feeds, transmits=transmits, is_private=is_private)
-        others = (self.web.listen, self.push.listen, self.readings.listen, self.network and self.network.listen)
+        members = None if self.network is None else self.network.listen
+        others = (self.web.listen, self.push.listen, self.readings.listen, members)
         if self.updates.listen is not None and shares_address(self.updates.listen, others):
             yield ("updates", "listen"), f"{self.updates.listen} is listened on by another table: choose another port"
 

@@ -200,7 +200,7 @@ class _Window:
         return web.json_response(update.document(), headers={**self._headers, "ETag": f'"{tag}"'})
 
     def _error(self, status: int, reason: str, headers: Mapping[str, str]) -> web.Response:
-        return web.json_response({"error": reason}, status=status, headers=self._unkept() | headers)
+        return web.json_response({"error": reason}, status=status, headers={**self._unkept(), **headers})
 
     def _unkept(self) -> dict[str, str]:
         """Return the headers of an answer that may be another one immediately."""

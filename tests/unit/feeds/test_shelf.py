@@ -171,7 +171,8 @@ def test_of_a_private_model_there_is_one_verdict_an_interval_whatever_happens(
     looks: list[tuple[int, int, str]],
 ) -> None:
     """For every walk, and whoever brings which report: kept verdicts are an interval apart, each verdict told once."""
-    now, chain, shelf = 1_000, state("a"), None
+    now, chain = 1_000, state("a")
+    shelf: KeptReport | None = None
     verdicts = [1_000]
     for later, answer, event in looks:
         now += later
