@@ -72,24 +72,69 @@ from oracle.cli.options import FOLDER, json_option
     "--rpc-url", default="http://127.0.0.1:8545", show_default=True, help="An endpoint of the chain to report to."
 )
 @click.option("--chain-id", type=click.IntRange(min=1), help="The chain's id (default: the endpoint is asked).")
+@click.option(
+    "--network",
+    "count",
+    type=click.IntRange(2, 31),
+    metavar="N",
+    help="Make a folder for each of N members of a network of reporters.",
+)
+@click.option("--quorum", type=click.IntRange(min=1), help="How many members have to have an answer; odd.")
+@click.option("--faulty", type=click.IntRange(min=0), help="How many members may be silent or lie (default: a third).")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The host of members that have no --url.")
+@click.option("--url", "urls", multiple=True, metavar="NAME=URL", help="A member's name and base URL; may be repeated.")
+@click.option(
+    "--reporter",
+    "reporters",
+    multiple=True,
+    metavar="NAME=ADDRESS",
+    help="The address of a member that has its key already (default: keys are made); may be repeated.",
+)
+@click.option("--turn", "turn_s", type=click.IntRange(2, 86_400), metavar="SECONDS", help="The length of a turn.")
 @json_option
 def init_command(
-    as_json: bool, data: tuple[str, ...], peers: tuple[str, ...], false_holds: float, **options: Any
+    as_json: bool,
+    data: tuple[str, ...],
+    peers: tuple[str, ...],
+    false_holds: float,
+    count: int | None,
+    quorum: int | None,
+    faulty: int | None,
+    host: str,
+    urls: tuple[str, ...],
+    reporters: tuple[str, ...],
+    turn_s: int | None,
+    **options: Any,
 ) -> None:
     """Make a working FOLDER: a configuration, and a first model of your own from whatever history there is.
 
-    Without a history, the packaged model is taken. Asks nothing, overwrites nothing, and may be run again.
+    Without a history, the packaged model is taken. With --network there is a folder in it for each member, with a key
+    of its own. Asks nothing, overwrites nothing, and may be run again.
     """
     import asyncio
 
     from oracle.app.beginning import InitOptions, begin
-    from oracle.app.beginning.options import named_file, named_peers
+    from oracle.app.beginning.options import NetworkOptions, named_file, named_member, named_peers
     from oracle.cli.render.init import print_begun
 
+    network = None
+    if count is not None:
+        network = NetworkOptions(
+            count,
+            quorum,
+            faulty,
+            host,
+            tuple(named_member("--url", each) for each in urls),
+            tuple(named_member("--reporter", each) for each in reporters),
+            turn_s,
+        )
+    elif quorum or faulty or urls or reporters or turn_s:
+        raise click.UsageError("--quorum, --faulty, --url, --reporter and --turn are for a network: add --network N")
     given = InitOptions(
         data=tuple(map(named_file, data)),
         peers=tuple(map(named_peers, peers)),
         false_holds_per_10k=Decimal(str(false_holds)),
+        network=network,
         **options,
     )
     found = asyncio.run(begin(given, progress=lambda step: click.echo(step, err=True)))

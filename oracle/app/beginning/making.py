@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from oracle.app.beginning import texts
+from oracle.app.beginning.files import NewFiles
 from oracle.app.beginning.histories import LearntHistory, histories
-from oracle.app.beginning.options import InitOptions
+from oracle.app.beginning.members import PlannedMember, PlannedNetwork, make_keys, planned
+from oracle.app.beginning.options import InitOptions, NetworkOptions
 from oracle.app.beginning.quality import SeriesQuality, qualities
 from oracle.app.beginning.texts import LearntTerms
 from oracle.app.training import train_configured
 from oracle.chain.rpc import LOCAL_CHAIN_IDS, Rpc
-from oracle.config import load, load_training
-from oracle.config.explain import tell
+from oracle.config import Config, load, load_training
 from oracle.core.errors import ConfigError, OracleError
 from oracle.core.privacy import ModelPrivacy
 from oracle.detectors.training.run import write
 
-__all__ = ["Begun", "begin"]
+__all__ = ["Begun", "BegunMember", "begin"]
 
 MODELS = "models"
 LOCAL_CHAIN_ID = 31337
@@ -35,6 +35,27 @@ _ASKING_S = 5.0
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BegunMember:
+    """A member of a new network.
+
+    Attributes:
+        name: Its name.
+        folder: Its folder.
+        reporter: The address of its key.
+        url: The base URL at which the others ask it.
+        key_is_made: True if its key was made here; False if its operator has it.
+        shares_machine: True if it runs on one machine with others.
+    """
+
+    name: str
+    folder: str
+    reporter: str
+    url: str
+    key_is_made: bool
+    shares_machine: bool
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,7 @@ class Begun:
         quality: How the model does on each series.
         warnings: What a person should look at.
         stranger: What a stranger can know of the model.
+        members: The members of the network, the one that deploys first; none: there is one operator.
     """
 
     folder: Path
@@ -66,6 +88,7 @@ class Begun:
     quality: Sequence[SeriesQuality]
     warnings: Sequence[str]
     stranger: Sequence[str]
+    members: Sequence[BegunMember] = ()
 
 
 async def begin(
@@ -89,45 +112,118 @@ async def begin(
     """
     environment = os.environ if env is None else env
     chain_id = options.chain_id if options.chain_id is not None else await _chain_id(options.rpc_url, environment)
-    found = histories(options, environment)
-    with _Folder(options.folder) as files:
+    local = chain_id in LOCAL_CHAIN_IDS
+    members = [] if options.network is None else planned(options.network)
+    # The first member of a network learns, and the others get copies.
+    first = options if not members else replace(options, folder=options.folder / members[0].name)
+    found = histories(first, environment)
+    with NewFiles(options.folder) as files:
+        inside = files.inside(members[0].name) if members else files
         card: Mapping[str, Any] | None = None
         if found:
-            card = _trained(options, found, files, environment, progress)
-        terms = {} if card is None else _terms(card, found)
-        model = None if card is None else f"{MODELS}/{options.name}.json"
-        for name, text in ({} if card is None else texts.replays(found, _replayed(card))).items():
-            if chain_id in LOCAL_CHAIN_IDS:
-                files.add(Path("replay") / f"{name}.csv", text)
-        if chain_id in LOCAL_CHAIN_IDS:
+            card = _trained(first, found, inside, environment, progress)
+        learnt = _Learnt(found, {} if card is None else _terms(card, found), {})
+        if card is not None:
+            learnt = replace(learnt, replays=texts.replays(found, _replayed(card)) if local else {})
+        if local:
             files.add(Path("anvil.toml"), texts.local_chain(options, chain_id))
-        files.add(Path("oracle.toml"), texts.configuration(options, chain_id, found, terms, model))
-        config = load(options.folder / "oracle.toml", environment)
+        if options.network is None:
+            config = _node(options, chain_id, learnt, files, environment, None)
+        else:
+            networks = _networks(options.network, members, files, progress, local=local)
+            for network in networks[1:]:
+                for name in _model_files(options) if found else ():
+                    files.inside(network.own.name).copy(first.folder / name, name)
+            configs = [
+                _node(options, chain_id, learnt, files.inside(each.own.name), environment, each) for each in networks
+            ]
+            config = configs[0]
+    model = None if card is None else first.folder / MODELS / f"{options.name}.json"
     return Begun(
         folder=options.folder,
         written=files.written,
         kept=files.kept,
         chain_id=chain_id,
-        is_local=chain_id in LOCAL_CHAIN_IDS,
-        model=None if model is None else options.folder / model,
+        is_local=local,
+        model=model,
         privacy=config.prover.privacy,
         peers={each.name: each.peers for each in found},
         quality=[] if card is None else qualities(card),
         warnings=[] if card is None else card["warnings"],
         stranger=config.prover.privacy.stranger,
+        members=[
+            BegunMember(
+                each.name,
+                str(options.folder / each.name),
+                network.reporters[each.name],
+                each.url,
+                key_is_made=not each.reporter,
+                shares_machine=each.shares,
+            )
+            for network in networks[:1]
+            for each in members
+        ]
+        if options.network is not None
+        else [],
     )
 
 
+@dataclass(frozen=True)
+class _Learnt:
+    """What the histories give: the series, their terms, and the recordings to replay, by name."""
+
+    found: Sequence[LearntHistory]
+    terms: Mapping[str, LearntTerms]
+    replays: Mapping[str, str]
+
+
+def _networks(
+    options: NetworkOptions, members: Sequence[PlannedMember], files: NewFiles, progress: Progress, *, local: bool
+) -> list[PlannedNetwork]:
+    """Make the members' keys, and return the network as each of them sees it."""
+    # On a local chain, accounts that everybody has pay.
+    names: dict[str, Sequence[str]] = {
+        each.name: ("reporter",) if local else ("reporter", "submitter") for each in members
+    }
+    if not local:
+        names[members[0].name] = ("reporter", "submitter", "admin")
+    if making := [each.name for each in members if not each.reporter]:
+        progress(f"keys: of {', '.join(making)}")
+    reporters = make_keys(files, members, names)
+    quorum, faulty = options.terms
+    return [PlannedNetwork(members, each, reporters, quorum, faulty, options.turn_s) for each in members]
+
+
+def _node(
+    options: InitOptions,
+    chain_id: int,
+    learnt: _Learnt,
+    files: NewFiles,
+    env: Mapping[str, str],
+    network: PlannedNetwork | None,
+) -> Config:
+    """Write the files of one node, and read its configuration."""
+    model = f"{MODELS}/{options.name}.json" if learnt.found else None
+    for name, text in learnt.replays.items():
+        files.add(Path("replay") / f"{name}.csv", text)
+    text = texts.configuration(options, chain_id, learnt.found, learnt.terms, model, network)
+    files.add(Path("oracle.toml"), text)
+    return load(files.path / "oracle.toml", env)
+
+
+def _model_files(options: InitOptions) -> list[Path]:
+    return [Path(MODELS) / f"{options.name}{end}" for end in (".json", ".card.json", ".card.md", ".onnx")]
+
+
 def _trained(
-    options: InitOptions, found: Sequence[LearntHistory], files: _Folder, env: Mapping[str, str], progress: Progress
+    options: InitOptions, found: Sequence[LearntHistory], files: NewFiles, env: Mapping[str, str], progress: Progress
 ) -> Mapping[str, Any]:
     """Write the training file, train, write the model, and return its card; if all is there already, read the card."""
     for each in found:
         if each.copy:
             files.add(Path("data") / f"{each.name}.csv", each.copy)
     text = texts.training(options, found)
-    models = options.folder / MODELS
-    there = [models / f"{options.name}{end}" for end in (".json", ".card.json", ".card.md", ".onnx")]
+    there = [options.folder / name for name in _model_files(options)]
     if not (options.folder / "train.toml").exists():
         # Else it would be found after minutes of training.
         files.refuse([options.folder / "oracle.toml", *there])
@@ -173,75 +269,3 @@ async def _chain_id(url: str, env: Mapping[str, str]) -> int:
         if urlsplit(whole).hostname in _LOCAL_HOSTS:
             return LOCAL_CHAIN_ID
         raise ConfigError(f"--rpc-url: {error}; correct it, or give the chain's id with --chain-id") from None
-
-
-@dataclass
-class _Folder:
-    """The files of a new folder. As a context manager, it removes what it has written if something fails.
-
-    Attributes:
-        path: The folder.
-        written: The files that were written.
-        kept: The files that were there already, with the same content.
-    """
-
-    path: Path
-    written: list[Path] = field(default_factory=list)
-    kept: list[Path] = field(default_factory=list)
-    _made: list[Path] = field(default_factory=list)
-
-    def __enter__(self) -> _Folder:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            return
-        for path in self.written:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-    def add(self, name: Path, text: str) -> bool:
-        """Write a file, unless it is there with the same content. Return True if it is.
-
-        Raises:
-            ConfigError: It is there with other content, or can't be written.
-        """
-        path = self.path / name
-        try:
-            if path.exists():
-                if path.read_text(encoding="utf-8") == text:
-                    self.kept.append(path)
-                    return True
-                self.refuse([path])
-            self._make(path.parent)
-            self.written.append(path)
-            path.write_text(text, encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: can't be written: {error}") from None
-        return False
-
-    def refuse(self, paths: Sequence[Path]) -> None:
-        """Refuse to go on if any of these files is there.
-
-        Raises:
-            ConfigError: One is.
-        """
-        there = [f"{path}: is there already, with other content" for path in paths if path.exists()]
-        if there:
-            raise ConfigError(f"{tell(there)}. `oracle init` overwrites nothing: name another folder, or remove it")
-
-    @contextlib.contextmanager
-    def making(self, paths: Sequence[Path]) -> Any:
-        """Take note of files that the caller writes."""
-        self._make(paths[0].parent)
-        self.written.extend(paths)
-        yield
-
-    def _make(self, folder: Path) -> None:
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        for each in reversed(missing):
-            each.mkdir()
-            self._made.append(each)

@@ -20,6 +20,38 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True)
+class NetworkOptions:
+    """The options of a network.
+
+    Attributes:
+        count: How many members it has.
+        quorum: How many have to have an answer; None: as many as `faulty` demands.
+        faulty: How many may be silent or lie; None: as many as `count` and `quorum` allow.
+        host: The host of members without a URL: each gets a port of its own.
+        urls: The base URLs of members, by name.
+        reporters: The addresses of members that have a key already, by name.
+        turn_s: Seconds of a turn; None: a minute, or the shortest heartbeat if that is less.
+    """
+
+    count: int
+    quorum: int | None = None
+    faulty: int | None = None
+    host: str = "127.0.0.1"
+    urls: tuple[tuple[str, str], ...] = ()
+    reporters: tuple[tuple[str, str], ...] = ()
+    turn_s: int | None = None
+
+    @property
+    def terms(self) -> tuple[int, int]:
+        """The quorum, and how many members may be faulty."""
+        faulty, quorum = self.faulty, self.quorum
+        if faulty is None:
+            most = (self.count - 1) // 3
+            faulty = most if quorum is None else max(0, min(most, (quorum - 1) // 2, self.count - quorum))
+        return 2 * faulty + 1 if quorum is None else quorum, faulty
+
+
+@dataclass(frozen=True)
 class InitOptions:
     """The options of `oracle init`; see `oracle init --help`.
 
@@ -39,6 +71,7 @@ class InitOptions:
         false_holds_per_10k: How many of 10,000 reports without a fault the model may hold.
         rpc_url: An endpoint of the chain.
         chain_id: The chain's id; None: the endpoint is asked.
+        network: The network, of which each member gets a folder of its own; None: the folder is that of one operator.
     """
 
     folder: Path
@@ -56,6 +89,7 @@ class InitOptions:
     false_holds_per_10k: Decimal = Decimal(5)
     rpc_url: str = LOCAL_RPC
     chain_id: int | None = None
+    network: NetworkOptions | None = None
 
 
 def named_file(text: str) -> tuple[str, Path]:
@@ -72,6 +106,19 @@ def named_file(text: str) -> tuple[str, Path]:
     if not found:
         raise ConfigError(f"--data {text}: the file's name is no name of a feed; write it as NAME={text}")
     return found, path
+
+
+def named_member(option: str, text: str) -> tuple[str, str]:
+    """Return the member's name and the value that an option means: NAME=VALUE.
+
+    Raises:
+        ConfigError: It has another form.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        example = "alpha=https://alpha.example:9470" if option == "--url" else "alpha=0x…"
+        raise ConfigError(f"{option} {text}: write it as NAME=VALUE, for instance {option} {example}")
+    return name, value
 
 
 def named_peers(text: str) -> tuple[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from oracle.app.beginning.histories import LearntHistory
+from oracle.app.beginning.members import PlannedNetwork, clock_bound
 from oracle.app.beginning.options import MAX_GAP, InitOptions
 from oracle.chain.rpc import LOCAL_CHAIN_IDS
 from oracle.core.encoding import decimal_from_answer
@@ -31,6 +32,10 @@ reporter = { keystore = "keystore/reporter.json", password_file = "keystore/pass
 submitter = { keystore = "keystore/submitter.json", password_file = "keystore/password" } # pays for transactions
 deployer = { keystore = "keystore/admin.json", password_file = "keystore/password" }      # owns the hub
 """
+
+EXAMPLE_HEARTBEAT = 3_600
+
+_SPREAD = "max_spread = 3_000 # so far, in thousandths of sigma, may two members of a round be apart\n"
 
 _EXAMPLE_FEED = """
 [[feeds]]
@@ -114,6 +119,7 @@ def configuration(
     found: Sequence[LearntHistory],
     terms: Mapping[str, LearntTerms],
     model: str | None,
+    network: PlannedNetwork | None = None,
 ) -> str:
     """Return the configuration.
 
@@ -123,6 +129,7 @@ def configuration(
         found: The series that the feeds come from; none: an example feed is written.
         terms: What training has found, by series.
         model: The model's file; None: the packaged one.
+        network: The network, as the member whose file it is sees it; None: there is one operator.
     """
     local = chain_id in LOCAL_CHAIN_IDS
     named = (
@@ -143,12 +150,12 @@ def configuration(
 [chain]
 rpc_url = {_value(options.rpc_url)}{" # `oracle chain up` in another terminal" if local else ""}
 chain_id = {chain_id}
-deployment = "deployment.json" # written by `oracle deploy`
+deployment = "deployment.json" # {_deployment(network)}
 {"" if local else "confirmations = 3" + chr(10)}
-{_LOCAL_KEYS if local else _LIVE_KEYS}
+{_keys(network, local=local)}
 [prover]
 {named}{string}
-artifacts = "artifacts" # circuits and keys, which `oracle deploy` builds
+artifacts = {_artifacts(network)}
 
 [journal]
 path = "journal.sqlite"
@@ -157,12 +164,101 @@ path = "journal.sqlite"
 {delay}
 
 [web]
-listen = "127.0.0.1:9464" # /readyz, /metrics
+listen = {_value("127.0.0.1:9464" if network is None else network.own.web)} # /readyz, /metrics
 """
+    if network is not None:
+        head += _network(network, min(_heartbeats(terms, local=local), default=EXAMPLE_HEARTBEAT))
+    spread = "" if network is None else _SPREAD
     if not found:
-        return head + _EXAMPLE_FEED
+        return head + _EXAMPLE_FEED.replace("max_repeats", f"{spread}max_repeats", 1)
     titles = {each.name: each.title for each in found}
-    return head + "".join(_feed(options, each, terms[each.name], titles, local=local) for each in found)
+    return head + "".join(_feed(options, each, terms[each.name], titles, spread, local=local) for each in found)
+
+
+def _deployment(network: PlannedNetwork | None) -> str:
+    if network is None:
+        return "written by `oracle deploy`"
+    first = network.members[0]
+    if network.own is first:
+        return "written by `oracle deploy`; give the other members a copy"
+    return f"a copy of the one that {first.name} has written with `oracle deploy`"
+
+
+def _artifacts(network: PlannedNetwork | None) -> str:
+    if network is None or network.own is network.members[0]:
+        folder = "artifacts" if network is None or not network.is_on_one_machine else "../artifacts"
+        return f'"{folder}" # circuits and keys, which `oracle deploy` builds'
+    if network.is_on_one_machine:
+        return f'"../artifacts" # circuits and keys, which `oracle deploy` of {network.members[0].name} builds'
+    return f'"artifacts" # a copy of those of {network.members[0].name}, with the circuits and keys'
+
+
+def _keys(network: PlannedNetwork | None, *, local: bool) -> str:
+    if network is None:
+        return _LOCAL_KEYS if local else _LIVE_KEYS
+    lines = ["[keys]"]
+    if network.own.reporter:
+        lines.append("# Put the key there that you have made with `oracle key create`, and its password.")
+    lines.append(_key("reporter", "signs reports"))
+    if local:
+        account = network.members.index(network.own) + 1
+        lines.append(
+            f"submitter = {{ anvil_account = {account} }} # pays for transactions: an account that everybody has"
+        )
+    else:
+        lines.append(_key("submitter", "pays for transactions: send it some ether"))
+    if network.own is network.members[0]:
+        if local:
+            lines.append("deployer = { anvil_account = 0 }  # owns the hub")
+        else:
+            lines.append(_key("admin", "owns the hub: send it some ether", "deployer"))
+    return "\n".join((*lines, ""))
+
+
+def _key(file: str, what: str, name: str = "") -> str:
+    place = f'{{ keystore = "keystore/{file}.json", password_file = "keystore/password" }}'
+    return f"{name or file} = {place} # {what}"
+
+
+def _network(network: PlannedNetwork, heartbeat: int) -> str:
+    """Return the committee and the network.
+
+    Args:
+        heartbeat: The shortest heartbeat of a feed, in seconds.
+    """
+    turn_s = network.turn_s or min(60, heartbeat)
+    others = "".join(
+        f"""
+[[network.members]]
+name = {_value(each.name)}
+reporter = {_value(network.reporters[each.name])}
+url = {_value(each.url)}
+"""
+        for each in network.members
+    )
+    return f"""
+[[committees]]
+name = "default" # its reporters are the members
+quorum = {network.quorum} # so many members have to have an answer
+
+[network]
+listen = {_value(network.own.listen)} # where the other members ask this one
+roles = ["reporter", "transmitter"] # "reporter" alone needs no prover, no model and no ether: then it takes no turns
+# These three are equal in the files of all members, and so are the members with reporter, transmits, since and until.
+turn_s = {turn_s} # in its turn a member collects, proves and sends; a feed gets at most one report in a turn
+clock_bound_s = {clock_bound(turn_s):g} # the clocks of two members differ by less: run NTP
+faulty = {network.faulty} # so many members may be silent or lie
+{others}"""
+
+
+def _heartbeats(terms: Mapping[str, LearntTerms], *, local: bool) -> list[int]:
+    return [_heartbeat(each, local=local)[0] for each in terms.values()]
+
+
+def _heartbeat(terms: LearntTerms, *, local: bool) -> tuple[int, int]:
+    """Return a feed's heartbeat, and how many times as fast as the history it is."""
+    speed = max(1, terms.heartbeat // REPLAYED_HEARTBEAT)
+    return (max(1, terms.heartbeat // speed), speed) if local else (terms.heartbeat, 1)
 
 
 def local_chain(options: InitOptions, chain_id: int) -> str:
@@ -171,17 +267,30 @@ def local_chain(options: InitOptions, chain_id: int) -> str:
 port = {urlsplit(options.rpc_url).port or 8545}
 chain_id = {chain_id}
 state_file = "chain.json" # written when it stops, and loaded when it starts again
-"""
+{"" if (accounts := _accounts(options)) <= 10 else f"accounts = {accounts}" + chr(10)}"""
+
+
+def _accounts(options: InitOptions) -> int:
+    """Return how many accounts of the local chain are used."""
+    return 3 if options.network is None else 1 + options.network.count
 
 
 def _feed(
-    options: InitOptions, of: LearntHistory, terms: LearntTerms, titles: Mapping[str, str], *, local: bool
+    options: InitOptions,
+    of: LearntHistory,
+    terms: LearntTerms,
+    titles: Mapping[str, str],
+    spread: str,
+    *,
+    local: bool,
 ) -> str:
     unit = "in ppm" if options.kind == "relative" else "in answer units"
     deviation = "deviation_ppm" if options.kind == "relative" else "deviation"
     repeats = usual_repeats(of.reports.times, of.reports.answers)
-    speed = max(1, terms.heartbeat // REPLAYED_HEARTBEAT)
-    heartbeat = max(1, terms.heartbeat // speed) if local else terms.heartbeat
+    told = "repetitions that the history calls usual: a source that repeats itself more often is stuck"
+    stuck = f"max_repeats = {repeats} # {told}\n"
+    heartbeat, speed = _heartbeat(terms, local=local)
+    times = "now" if options.network is None else "clock"
     peers = (
         f"peers = {_value([titles[name] for name in of.peers])} # signed with it, and seen by the model\n"
         if of.peers
@@ -198,8 +307,7 @@ sigma = {terms.sigma} # one standard deviation of a move over one heartbeat, {un
     if not local:
         return f"""{lines}heartbeat = {heartbeat} # seconds within which a report is due, as in the history
 {deviation} = {2 * terms.sigma} # a move of two sigmas is reported at once
-max_repeats = {repeats} # repetitions that the history calls usual: a source that repeats itself more often is stuck
-{peers}min_sources = 1 # put your sources here, two at least: config.example.toml shows each kind
+{spread}{stuck}{peers}min_sources = 1 # put your sources here, two at least: config.example.toml shows each kind
 
 [[feeds.sources]]
 type = "http"
@@ -211,8 +319,7 @@ path = "$.price"
 max_age = {6 * heartbeat}
 max_skew = {3 * heartbeat}
 confirm_delay = {3 * heartbeat}
-max_repeats = {repeats} # repetitions that the history calls usual: a source that repeats itself more often is stuck
-{peers}poll_interval = {max(1, heartbeat // 5)}
+{spread}{stuck}{peers}poll_interval = {max(1, heartbeat // 5)}
 min_sources = 1
 
 # The end of the history, which the model was not fitted to, {speed} times as fast. Live sources: config.example.toml
@@ -220,7 +327,7 @@ min_sources = 1
 type = "replay"
 file = {_value(f"replay/{of.name}.csv")}
 speed = {speed}
-timestamps = "now"
+timestamps = "{times}"
 """
 
 

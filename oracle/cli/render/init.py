@@ -32,6 +32,12 @@ def print_begun(found: Begun, *, as_json: bool) -> None:
     say("")
     name = "the packaged one" if found.model is None else str(found.model)
     say(f"model: {name}, {found.privacy}")
+    for member in found.members:
+        key = "" if member.key_is_made else ", a key that its operator has"
+        say(f"member {member.name}: {member.url}, reporter {member.reporter}{key}")
+    if not found.is_local and any(each.key_is_made for each in found.members):
+        say("warning: whoever has this folder has the keys that were made here, and can sign for their members.")
+        say("  In earnest, each operator makes its own with `oracle key create`, and you give its address: --reporter")
     for series, peers in found.peers.items():
         beside = f"beside {', '.join(peers)}" if peers else "by itself"
         say(f"{series} is judged {beside}")
@@ -65,6 +71,8 @@ def _table(found: Begun) -> Table:
 
 
 def _next(found: Begun) -> list[str]:
+    if found.members:
+        return _next_of_network(found)
     steps = [f"cd {found.folder}"]
     if found.is_local:
         steps.append("oracle chain up     # in another terminal")
@@ -72,3 +80,26 @@ def _next(found: Begun) -> list[str]:
         steps.append("put your sources into oracle.toml, and make the keys that it names")
         steps.append("oracle srs fetch")
     return [*steps, "oracle doctor", "oracle deploy", "oracle run"]
+
+
+def _next_of_network(found: Begun) -> list[str]:
+    first, *others = (each.name for each in found.members)
+    steps = [f"cd {found.folder}"]
+    if found.is_local:
+        steps.append("oracle chain up     # in another terminal")
+    else:
+        steps.append("put each member's sources into its oracle.toml, and send its submitter some ether")
+        steps.append(f"put the keys in place that members have already; {first}'s admin needs ether, too")
+        steps.append("oracle srs fetch")
+    steps.append(f"oracle deploy --config {first}/oracle.toml")
+    copied = [f"{first}/deployment.json"]
+    if not all(each.shares_machine for each in found.members):
+        copied.append(f"{first}/artifacts")
+    steps += [f"cp -r {' '.join(copied)} {each}/" for each in others]
+    if len(copied) > 1:
+        steps.append("bring each member its folder, and keep none of its keys")
+    steps.append(
+        f"oracle run --config {first}/oracle.toml     # and those of the others, each in a terminal of its own"
+    )
+    steps.append(f"oracle doctor --config {first}/oracle.toml")
+    return steps
