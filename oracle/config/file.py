@@ -13,7 +13,7 @@ from oracle.config.deploy import DeployConfig
 from oracle.config.feeds import FeedConfig
 from oracle.config.journal import JournalConfig
 from oracle.config.keys import KeysConfig
-from oracle.config.network import NetworkConfig, committee_problems, network_feed_problems, shares_address
+from oracle.config.network import NetworkConfig, committee_problems, network_feed_problems
 from oracle.config.prover import ProverConfig
 from oracle.config.push import PushConfig
 from oracle.config.readings import ReadingsConfig
@@ -90,6 +90,7 @@ class Config(Section):
             *self._peer_problems(),
             *self._push_problems(),
             *self._network_problems(),
+            *self._listen_problems(),
             *self._updates_problems(),
         ]
         if problems:
@@ -142,8 +143,18 @@ class Config(Section):
             if feed.committee == network.committee:
                 for where, problem in network_feed_problems(network, feed):
                     yield ("feeds", index, *where), problem
-        if shares_address(network.listen, (self.web.listen, self.push.listen)):
-            yield ("network", "listen"), f"{network.listen} is listened on by [web] or [push]: choose another port"
+
+    def _listen_problems(self) -> Iterator[Problem]:
+        """Find tables that would listen on one port. Port 0 is any free one."""
+        taken: list[tuple[str, tuple[str, int]]] = []
+        for table in ("web", "push", "readings", "network", "updates"):
+            address = getattr(getattr(self, table), "address", None)
+            if address is None or not address[1]:
+                continue
+            for other, (host, port) in taken:
+                if port == address[1] and (host == address[0] or {host, address[0]} & {"0.0.0.0", "::"}):
+                    yield (table, "listen"), f"[{other}] listens on port {port}, too: choose another one"
+            taken.append((table, address))
 
     def _is_networked(self, committee: CommitteeConfig) -> bool:
         return self.network is not None and self.network.committee == committee.name
@@ -182,10 +193,6 @@ class Config(Section):
         is_private = self.prover.privacy.visibility == "private"
         transmits = self.network is None or self.network.is_transmitter
         yield from updates_problems(self.updates, self.feeds, transmits=transmits, is_private=is_private)
-        members = None if self.network is None else self.network.listen
-        others = (self.web.listen, self.push.listen, self.readings.listen, members)
-        if self.updates.listen is not None and shares_address(self.updates.listen, others):
-            yield ("updates", "listen"), f"{self.updates.listen} is listened on by another table: choose another port"
 
     def feed(self, name: str) -> FeedConfig:
         """Return the feed of this name.

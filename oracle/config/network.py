@@ -11,11 +11,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from oracle.config.committees import DEFAULT_COMMITTEE, CommitteeConfig, Name
 from oracle.config.feeds import FeedConfig
-from oracle.config.listen import ListenAddress, host_and_port
+from oracle.config.listen import ListenAddress
 from oracle.core.report import MAX_REPORTERS
 from oracle.core.settings import Address, ConfigPath, Seconds, Section, WholeSeconds, check_url, wrong, wrong_each
 
-__all__ = ["MemberConfig", "NetworkConfig", "committee_problems", "network_feed_problems", "shares_address", "too_few"]
+__all__ = ["MemberConfig", "NetworkConfig", "committee_problems", "network_feed_problems", "too_few"]
 
 Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 """The path of a key within the table, and what is wrong."""
@@ -298,9 +298,3 @@ def network_feed_problems(network: NetworkConfig, feed: FeedConfig) -> Iterator[
                 "has to be \"clock\", with a number as 'speed': members replay a recording at different moments, and "
                 "each would be at another row",
             )
-
-
-def shares_address(listen: str, others: Sequence[str | None]) -> bool:
-    """Return True if an address to listen on is one of some others. Port 0 is any free one, so it is never the same."""
-    own = host_and_port(listen)
-    return own is not None and own[1] != 0 and own in map(host_and_port, others)

@@ -17,12 +17,14 @@ from oracle.config import (
     Config,
     FeedConfig,
     HttpSourceConfig,
+    MemberConfig,
+    NetworkConfig,
     PackagedSourceConfig,
     load,
 )
 from oracle.core.errors import ConfigError
 from oracle.core.types import Kind
-from tests.unit.config.texts import MINIMAL, Load
+from tests.unit.config.texts import MINIMAL, Load, address
 
 
 def test_a_minimal_configuration_has_sound_defaults(read: Load, tmp_path: Path) -> None:
@@ -62,10 +64,36 @@ def test_the_example_names_every_key_of_its_tables(project_root: Path) -> None:
         missing = [name for name in annotation.model_fields if f"{name} =" not in text]
         assert missing == [], section
     told = text.split("# Who signs.", 1)[1]
-    for table in (CommitteeConfig, FeedConfig, AdapterConfig):
-        missing = [name for name in table.model_fields if f"{name} = " not in told and f"[[feeds.{name}]]" not in told]
+    for table in (CommitteeConfig, NetworkConfig, MemberConfig, FeedConfig, AdapterConfig):
+        tables = ("feeds", "network")
+        missing = [
+            name
+            for name in table.model_fields
+            if f"{name} = " not in told and not any(f"[[{outer}.{name}]]" in told for outer in tables)
+        ]
         # What an absolute feed has instead is told at the end, in words.
         assert {name for name in missing if f"`{name}`" not in told} == set(), table.__name__
+
+
+def test_the_example_of_a_network_is_one(read: Load, project_root: Path) -> None:
+    """Each line of it is right by itself, but for the addresses, of which there are too few."""
+    text = (project_root / "config.example.toml").read_text(encoding="utf-8")
+    lines = text.split("# [network]\n", 1)[1].split("\n\n", 1)[0].splitlines()
+    table = "\n".join(["[network]", *(line.removeprefix("# ").removeprefix("#") for line in lines)])
+    own, member = table.split("[[network.members]]", 1)
+    own = own.replace('["0x…"]', "[]").replace("faulty = 1 ", "faulty = 0 ")
+    members = "".join(
+        "\n[[network.members]]"
+        + member.replace('"0x…"', f'"{address(number)}"').replace("alpha", f"m{number}").replace("until", "#")
+        for number in range(1, 4)
+    )
+    network = read(MINIMAL.replace("[[feeds]]", f"{own}{members}\n[[feeds]]", 1)).network
+    assert network is not None and len(network.members) == 3
+    defaults = {"turn_s", "clock_bound_s", "grace_ms", "request_timeout_s", "max_connections", "roles", "committee"}
+    fewer = NetworkConfig.model_validate(
+        {"listen": "0.0.0.0:9470", "faulty": 0, "members": network.members}, context={}
+    )
+    assert all(getattr(network, name) == getattr(fewer, name) for name in defaults), "it names the defaults"
 
 
 def test_values_are_exact_decimals(read: Load) -> None:

@@ -143,8 +143,8 @@ def test_a_setting_that_can_t_be_is_told(read: Load, own: str, told: str) -> Non
         ("heartbeat = 3600", "heartbeat = 30", "feeds[0].heartbeat: is 30, but a feed gets one report in a turn of 60"),
         (
             "[journal]",
-            '[web]\nlisten = "0.0.0.0:9470"\n[journal]',
-            "network.listen: 0.0.0.0:9470 is listened on by [web] or [push]",
+            '[web]\nlisten = "127.0.0.1:9470"\n[journal]',
+            "network.listen: [web] listens on port 9470, too: choose another one",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_the_interval_is_a_minute_or_as_long_as_it_can_be(read: Load, terms: str
             (SERVED, SERVED + 'callers = [{ name = "a", token_file = "a" }, { name = "a", token_file = "b" }]\n'),
             r"updates\.callers\[1\]\.name: callers\[0\] has the same name 'a'",
         ),
-        ((SERVED, SERVED + '[web]\nlisten = "127.0.0.1:9466"\n'), r"updates\.listen: 127.0.0.1:9466 is listened on"),
+        ((SERVED, SERVED + '[web]\nlisten = "127.0.0.1:9466"\n'), r"updates\.listen: \[web\] listens on port 9466"),
     ],
 )
 def test_what_does_not_fit_is_told(read: Load, change: tuple[str, str], told: str) -> None:
@@ -99,7 +99,7 @@ def test_a_member_that_does_not_prove_serves_nothing(read: Load) -> None:
     assert read(text.replace("[journal]", OWN + "[journal]")).feeds[0].mode == "pull"
     with pytest.raises(ConfigError, match="nobody could"):
         read(networked().replace(*PULL))
-    with pytest.raises(ConfigError, match=r"updates\.listen: 0.0.0.0:9470 is listened on"):
+    with pytest.raises(ConfigError, match=r"updates\.listen: \[network\] listens on port 9470"):
         read(networked().replace(*PULL), ("[journal]", '[updates]\nlisten = "0.0.0.0:9470"\n[journal]'))
 
 
