@@ -9,6 +9,7 @@ from typing import Any
 from oracle.chain.hub import RoundAccepted, RoundEvent, Submission
 from oracle.core.encoding import Feature
 from oracle.core.gate import HoldPolicy
+from oracle.core.report import SignedReport
 from oracle.core.types import HoldReason, Kind, Outcome
 
 
@@ -28,6 +29,7 @@ class AuditedFeed:
     feed_id: bytes
     description: str
     kind: Kind
+    decimals: int
     sigma: int
     heartbeat: int
     max_age: int
@@ -46,6 +48,7 @@ class AuditedFeed:
             feed_id=values["feedId"],
             description=config["description"],
             kind=Kind(config["kind"]),
+            decimals=config["decimals"],
             sigma=config["sigma"],
             heartbeat=config["heartbeat"],
             max_age=config["maxAge"],
@@ -138,6 +141,21 @@ class AuditedSubmission:
     block_time: int
     submission: Submission
     outcomes: tuple[ReportOutcome, ...]
+
+
+@dataclass(frozen=True)
+class AuditedReport:
+    """A report whose signatures hold, with the transaction that brought it.
+
+    Attributes:
+        block_time: Unix seconds.
+        reporters: Who signed, checksummed, in the order of the signatures.
+    """
+
+    tx_hash: str
+    block_time: int
+    signed: SignedReport
+    reporters: tuple[str, ...]
 
 
 @dataclass(frozen=True)

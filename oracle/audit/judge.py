@@ -62,8 +62,13 @@ class Judgement:
     verdict: gate.Verdict
 
 
-def check_signatures(audited: AuditedSubmission, committee: AuditedCommittee | None, recover: Recover) -> None:
+def check_signatures(
+    audited: AuditedSubmission, committee: AuditedCommittee | None, recover: Recover
+) -> tuple[str, ...]:
     """Check that distinct reporters of the committee signed the report: step 1.
+
+    Returns:
+        Who signed, in the order of the signatures.
 
     Raises:
         Unproven: The hub should have refused the report.
@@ -82,6 +87,7 @@ def check_signatures(audited: AuditedSubmission, committee: AuditedCommittee | N
         raise Unproven("a reporter signed twice")
     if strangers := sorted(set(signers) - committee.reporters):
         raise Unproven(f"{strangers[0]} was not a reporter")
+    return tuple(signers)
 
 
 def derive_answer(

@@ -10,6 +10,7 @@ from oracle.audit.history import (
     AuditedCommittee,
     AuditedFeed,
     AuditedModel,
+    AuditedReport,
     AuditedSubmission,
     ReportOutcome,
     RoundTransaction,
@@ -37,13 +38,15 @@ class Auditor:
 
     Args:
         recover: Returns the address that signed a report; raises ValueError if nobody did.
+        reports: Takes each report whose signatures hold; None: nobody wants them.
 
     Attributes:
         findings: One for each feed that a report judged, in their order.
     """
 
-    def __init__(self, recover: Recover) -> None:
+    def __init__(self, recover: Recover, reports: list[AuditedReport] | None = None) -> None:
         self._recover = recover
+        self._reports = reports
         self._committees: dict[int, AuditedCommittee] = {}
         self._feeds: dict[bytes, AuditedFeed] = {}
         self._models: dict[int, AuditedModel] = {}
@@ -129,6 +132,11 @@ class Auditor:
             in_outcome = self._take_over(audited, position, scores, window, outcome)
             self._find(audited, position, outcome, in_proof or in_outcome)
 
+    @property
+    def feeds(self) -> Mapping[bytes, AuditedFeed]:
+        """The feeds that were added, by their ids."""
+        return self._feeds
+
     def expected_states(self) -> Mapping[bytes, FeedState]:
         """Return each feed as it must be now."""
         return dict(self._states)
@@ -144,8 +152,11 @@ class Auditor:
         if model is None:
             raise Unproven(f"model {audited.submission.model_number} was never added")
         committee = self._committees.get(report.committee)
-        check_signatures(audited, committee, self._recover)
+        reporters = check_signatures(audited, committee, self._recover)
         assert committee is not None  # or its signatures would not be taken
+        if self._reports is not None:
+            signed = audited.submission.signed
+            self._reports.append(AuditedReport(audited.tx_hash, audited.block_time, signed, reporters))
         answers: dict[bytes, tuple[AuditedFeed, DerivedAnswer]] = {}
         for position, feed_id in enumerate(report.feed_ids):
             feed = self._feeds.get(feed_id)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.audit.circuits import DeployedCircuits
 from oracle.audit.fetch import read_history
-from oracle.audit.history import AdminEvent, AuditedFeed
+from oracle.audit.history import AdminEvent, AuditedFeed, AuditedReport
 from oracle.audit.judge import state_differences
+from oracle.audit.readings import FetchReadings, ReadingsPlace, audit_readings
 from oracle.audit.replay import Auditor
 from oracle.audit.report import AuditReport, ReportDraft
 from oracle.chain.deploy import code_problems
@@ -17,14 +20,36 @@ from oracle.chain.rpc import Rpc
 from oracle.core.errors import DeploymentError
 from oracle.core.formats import to_hex
 
+SECONDS_A_DAY = 86_400
 
-async def audit_hub(rpc: Rpc, hub: str, folder: Path, from_block: int = 0) -> AuditReport:
+
+@dataclass(frozen=True)
+class WantedReadings:
+    """The readings that an audit looks at.
+
+    Attributes:
+        places: Where each reporter serves them, by its checksummed address.
+        fetch: Fetches what is served.
+        elsewhere: Where all other reporters serve them; None: that is not known.
+        days: Reports that are older, by the chain's time, are not looked at: readings are not kept for ever.
+    """
+
+    places: Mapping[str, ReadingsPlace]
+    fetch: FetchReadings
+    elsewhere: ReadingsPlace | None
+    days: float
+
+
+async def audit_hub(
+    rpc: Rpc, hub: str, folder: Path, from_block: int = 0, readings: WantedReadings | None = None
+) -> AuditReport:
     """Audit a hub: its code, its verifiers, and every report that it ever took.
 
     Args:
         hub: Checksummed address.
         folder: Folder with the models' artifacts; files that only a prover needs may be missing from them.
         from_block: A block that is not after the hub's deployment.
+        readings: The readings to look at; None: none.
 
     Raises:
         DeploymentError: There is no hub at the address.
@@ -38,7 +63,8 @@ async def audit_hub(rpc: Rpc, hub: str, folder: Path, from_block: int = 0) -> Au
             raise DeploymentError(f"there is no contract at {hub} on chain {chain_id}")
         draft.problems += await code_problems(rpc, hub)
         # 2. Every report is what the hub must have made of it.
-        auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed))
+        reports: list[AuditedReport] | None = None if readings is None else []
+        auditor = Auditor(lambda *signed: signer.recover(chain_id, hub, *signed), reports)
         first, last = from_block, await rpc.block_number()
         # The first pass may take long, and the hub goes on meanwhile. The second one reads what came in that time.
         for _ in range(2):
@@ -51,6 +77,20 @@ async def audit_hub(rpc: Rpc, hub: str, folder: Path, from_block: int = 0) -> Au
         # 3. The hub's state is what its history leads to.
         await _compare_state(Hub(rpc, hub), auditor, draft, read)
         circuits.report_unreadable()
+        # 4. Each answer follows from readings whose hash was signed with it.
+        if readings is not None and reports is not None:
+            since = (await rpc.block(read)).timestamp - readings.days * SECONDS_A_DAY
+            young = [each for each in reports if each.block_time >= since]
+            if len(young) < len(reports):
+                left = len(reports) - len(young)
+                draft.notes.append(
+                    f"the readings of {left} reports of more than {readings.days:g} days ago were not looked at"
+                )
+
+            def place(reporter: str) -> ReadingsPlace | None:
+                return readings.places.get(reporter, readings.elsewhere)
+
+            draft.readings = await audit_readings(young, auditor.feeds, place, readings.fetch)
         return draft.finish(hub, chain_id, auditor.findings)
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from oracle.audit import AuditReport
+from oracle.audit.report import ReadingsReport
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
 
 
 def print_audit(report: AuditReport, *, as_json: bool) -> None:
-    """Print for each round whether it was verified, then the notes and problems."""
+    """Print for each round whether it was verified, the readings if they were looked at, then notes and problems."""
     if as_json:
-        document = asdict(report)
-        document |= {"verified": report.verified, "failed": report.failed, "ok": report.ok}
-        print_json(document)
+        print_json(_document(report))
         return
     console = Console()
     table = new_table("feed", "round", "outcome", "answer", "observed at", "verified")
@@ -26,6 +26,8 @@ def print_audit(report: AuditReport, *, as_json: bool) -> None:
         cells = (finding.round_id, finding.outcome.value, finding.answer, finding.observed_at)
         table.add_row(escape(_visible(finding.feed)), *(str(cell) for cell in cells), mark)
     console.print(table)
+    if report.readings is not None:
+        _print_readings(console, report.readings)
     for note in report.notes:
         console.print(f"note: {_visible(note)}", markup=False, highlight=False)
     for problem in report.problems:
@@ -35,6 +37,36 @@ def print_audit(report: AuditReport, *, as_json: bool) -> None:
         f"{len(report.problems)} other problems: hub {report.hub} on chain {report.chain_id}",
         highlight=False,
     )
+
+
+def _print_readings(console: Console, readings: ReadingsReport) -> None:
+    table = new_table(
+        "reporter", "name", "signatures", "with their readings", "answers", "sources each", "oldest reading"
+    )
+    for each in readings.reporters:
+        mark = "green" if each.verified == each.signatures else "red"
+        sources = f"{each.sources_mean:g}, at least {each.sources_least}" if each.answers else ""
+        oldest = f"{each.oldest_s} s" if each.answers else ""
+        cells = (str(each.signatures), f"[{mark}]{each.verified}[/]", str(each.answers), sources, oldest)
+        table.add_row(each.reporter, escape(_visible(each.name)), *cells)
+    console.print(table)
+    for finding in readings.findings:
+        who = f"{finding.reporter} ({finding.name})" if finding.name else finding.reporter
+        where = f"{finding.feed} of {finding.observed_at}" if finding.feed else f"its report of {finding.observed_at}"
+        told = f"{who}: readings {finding.fault.value}, {where}, {finding.tx_hash}: {finding.problem}"
+        console.print(f"[red]readings:[/] {escape(_visible(told))}", highlight=False)
+    signatures, verified = (
+        sum(getattr(each, name) for each in readings.reporters) for name in ("signatures", "verified")
+    )
+    console.print(f"{verified} of {signatures} signatures have the readings behind their answers", highlight=False)
+
+
+def _document(report: AuditReport) -> dict[str, Any]:
+    document = asdict(report)
+    document |= {"verified": report.verified, "failed": report.failed, "ok": report.ok}
+    if report.readings is not None:
+        document["readings"]["ok"] = report.readings.ok
+    return document
 
 
 def _visible(text: str) -> str:
