@@ -25,8 +25,8 @@ ALICE, BOB, CAROL, STRANGER = "alice", "bob", "carol", "stranger"
 ANSWER = 10**10
 
 FEED = AuditedFeed(
-    FEED_ID, "eth / USD", Kind.RELATIVE, 8, 10_000, 3_600, 600, 30, 2_000, HoldPolicy(2, 60, 500), committee=1, peers=(),
-    model_number=1,
+    FEED_ID, "eth / USD", Kind.RELATIVE, 8, 10_000, 3_600, 600, 30, 2_000, HoldPolicy(2, 60, 500), committee=1,
+    peers=(), model_number=1,
 )  # fmt: skip
 PEER = replace(FEED, feed_id=PEER_ID, description="btc / USD")
 
