@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NoReturn
 
 from oracle.core.documents import canonical_json, nesting
@@ -168,7 +169,7 @@ class FeedReadings:
         return ReadingsDocument(self, reporter.lower(), observed_at, made)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReadingsDocument:
     """The readings behind an answer that a reporter signs.
 
@@ -194,7 +195,7 @@ class ReadingsDocument:
         """The answer, in answer units."""
         return self.readings.answer
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         """The Keccak-256 hash of the document's bytes, which is signed."""
         return keccak(self.encode())

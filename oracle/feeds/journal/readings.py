@@ -21,6 +21,8 @@ __all__ = ["ReadingsArchive", "keep_documents", "keep_signed"]
 _DROPPED_AT_ONCE = 500
 _SECONDS_A_DAY = 86_400
 
+_KEY = ("reporter", "feed_id", "observed_at", "answer")
+
 _documents = schema.network.readings
 _signed = schema.network.signed_readings
 
@@ -36,23 +38,33 @@ def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocume
     Returns:
         For each document the hash to sign: its own, or that of the document that the answer has already.
     """
-    hashes = []
-    for each in documents:
-        found = document_of(connection, each.reporter, each.feed_id, each.observed_at, each.answer)
-        hashes.append(found or each.hash)
-        if found is None:
-            connection.execute(
-                _documents.insert().values(
-                    hash=hashes[-1],
-                    reporter=each.reporter,
-                    feed_id=each.feed_id,
-                    observed_at=each.observed_at,
-                    answer=str(each.answer),
-                    document=each.encode(),
-                    at=at,
-                )
-            )
+    listed = list(documents)
+    known = _hashes(connection, listed)
+    hashes, rows = [], []
+    for each in listed:
+        key = each.reporter, each.feed_id, each.observed_at, str(each.answer)
+        if key not in known:
+            known[key] = each.hash
+            rows.append(dict(zip(_KEY, key, strict=True)) | {"hash": each.hash, "document": each.encode(), "at": at})
+        hashes.append(known[key])
+    if rows:
+        connection.execute(_documents.insert(), rows)
     return hashes
+
+
+def _hashes(
+    connection: sa.Connection, documents: Sequence[ReadingsDocument]
+) -> dict[tuple[str, bytes, int, str], bytes]:
+    """Return the hashes of documents that are there already, with one question for all of one time."""
+    columns, found = _documents.c, {}
+    for reporter, observed_at in {(each.reporter, each.observed_at) for each in documents}:
+        feeds = [each.feed_id for each in documents if (each.reporter, each.observed_at) == (reporter, observed_at)]
+        query = sa.select(columns.feed_id, columns.answer, columns.hash).where(
+            columns.reporter == reporter, columns.observed_at == observed_at, columns.feed_id.in_(feeds)
+        )
+        for row in connection.execute(query):
+            found[reporter, bytes(row.feed_id), observed_at, row.answer] = bytes(row.hash)
+    return found
 
 
 def document_of(
