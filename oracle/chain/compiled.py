@@ -20,6 +20,7 @@ SOURCES: Mapping[str, str] = {
     "ZkAggregator": "contracts/src/ZkAggregator.sol",
     "ZkAggregatorFactory": "contracts/src/ZkAggregatorFactory.sol",
     "ZkFeedRegistry": "contracts/src/ZkFeedRegistry.sol",
+    "Erc7412Updates": "contracts/src/Erc7412Updates.sol",
     "ModelCard": "contracts/src/ModelCard.sol",
     "ClaimRegistry": "contracts/src/ClaimRegistry.sol",
     "Models": "contracts/src/libraries/Models.sol",
