@@ -1,6 +1,7 @@
 """The command line: the only place that prints, and where a user's mistake becomes one line and an exit code.
 
-Exit codes: 0 done; 1 something that a person has to look at; 2 bad input; 75 try again later; 130 interrupted.
+Exit codes: 0 done; 1 something that a person has to look at; 2 bad input; 3 evidence that others can't verify; 75 try
+again later; 130 interrupted.
 
 Each command, or group of commands, has a module here. What it prints, beyond a line or two, is in a module of
 `oracle.cli.render`. A new command needs both, and its name in the list below.
@@ -30,6 +31,7 @@ from oracle.cli.init import init_command
 from oracle.cli.journal import journal_group
 from oracle.cli.key import key_group
 from oracle.cli.model import model_group
+from oracle.cli.network import network_group
 from oracle.cli.run import run_command
 from oracle.cli.srs import srs_group
 from oracle.cli.status import status_command
@@ -66,6 +68,7 @@ for _command in (
     journal_group,
     key_group,
     model_group,
+    network_group,
     run_command,
     srs_group,
     status_command,

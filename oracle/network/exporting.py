@@ -57,7 +57,7 @@ class EvidenceFile:
         committee: The committee's number on the hub.
         turns: The network's turns.
         terms: The fingerprint of its terms, 32 bytes.
-        exported_by: The reporter of the node that wrote the file, as it says.
+        exported_by: The reporter of the node that wrote the file, as it says; empty: it does not.
         exported_at: When, unix seconds.
         cases: The cases.
     """
@@ -97,13 +97,13 @@ class Checked:
     reason: str
 
 
-def export(cases: Iterable[Case], terms: Mapping[str, Any], reporter: str, at: float) -> dict[str, Any]:
+def export(cases: Iterable[Case], terms: Mapping[str, Any], reporter: str | None, at: float) -> dict[str, Any]:
     """Return a file's content.
 
     Args:
         cases: The cases.
         terms: The terms of the network: see `oracle.network.terms.terms_of`.
-        reporter: The reporter of this node.
+        reporter: The reporter of this node; None: not known.
         at: The time, unix seconds.
     """
     listed = [
@@ -208,7 +208,7 @@ def _file(found: Any) -> EvidenceFile:
         committee=int(terms["committee"]),
         turns=turns_from(terms),
         terms=fingerprint_of(terms),
-        exported_by=checksum_address(found["exportedBy"]),
+        exported_by="" if found["exportedBy"] is None else checksum_address(found["exportedBy"]),
         exported_at=float(found["exportedAt"]),
         cases=tuple(_case(each) for each in cases),
     )

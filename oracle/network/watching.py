@@ -54,7 +54,9 @@ MOST_BLOCKS = 20_000
 class WatchedHub(Protocol):
     """The part of the hub that is watched."""
 
-    rpc: Rpc
+    @property
+    def rpc(self) -> Rpc:
+        """The chain."""
 
     @property
     def address(self) -> str:
