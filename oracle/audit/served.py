@@ -78,7 +78,7 @@ class ReadingsClient:
             if status not in (429, 503):
                 break
             if tried < _TRIES - 1:
-                await asyncio.sleep(pause)
+                await _pause(pause)
         if status == 404:
             raise ReadingsProblem(ReadingsFault.MISSING, "its server does not have what it signed")
         if status != 200:
@@ -100,6 +100,10 @@ class ReadingsClient:
                 response.close()  # nobody reads why
                 return response.status, seconds, b""
             return 200, seconds, await http.read_body(response, most)
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 
 def _useless(why: str) -> ReadingsProblem:
