@@ -41,7 +41,7 @@ class AskedMember:
 
     @property
     def ahead(self) -> tuple[float, float]:
-        """How many seconds its clock is ahead of the own one, at least and at most: it was read on the way."""
+        """Seconds by which its clock is ahead of the own one, at least and at most: it was read on the way."""
         now = 0.0 if self.status is None else self.status.time
         return now - self.answered_at, now - self.asked_at
 
