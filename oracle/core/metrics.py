@@ -38,6 +38,7 @@ class Counter(StrEnum):
     UPDATES_PULLED = "oracle_updates_pulled_total"
     SHADOWS = "oracle_shadow_reports_total"
     SHADOWS_DROPPED = "oracle_shadow_dropped_total"
+    MEMBER_FAULTS = "oracle_member_faults_total"
 
 
 class Distribution(StrEnum):
@@ -89,6 +90,14 @@ class Gauge(StrEnum):
     PROOFS_WAITING = "oracle_proofs_waiting"
     SHADOWS_COMPARED = "oracle_shadow_compared"
     SHADOWS_DEMANDED = "oracle_shadow_demanded"
+    MEMBER_ANSWERED = "oracle_member_answered_share"
+    MEMBER_DELAY_SECONDS = "oracle_member_delay_seconds"
+    MEMBER_DISTANCE = "oracle_member_distance_sigma"
+    MEMBER_BIAS = "oracle_member_bias_sigma"
+    MEMBER_LAST_SEEN = "oracle_member_last_seen_timestamp_seconds"
+    TRANSMITTER_BROUGHT = "oracle_transmitter_brought_share"
+    TRANSMITTER_SKEW = "oracle_transmitter_rank_skew"
+    TRANSMITTER_LEFT_OUT = "oracle_transmitter_left_out"
 
 
 HELP: dict[Enum, str] = {
@@ -112,6 +121,7 @@ HELP: dict[Enum, str] = {
     Counter.DISAGREEMENTS: "Times that RPC endpoints gave different answers where they have to agree.",
     Counter.SHADOWS: "Shadow reports of a proposed model that the hub has taken.",
     Counter.SHADOWS_DROPPED: "Shadow reports that were begun and given up.",
+    Counter.MEMBER_FAULTS: "Faults of a member of the network that this node has seen, by kind.",
     Distribution.PROVE_SECONDS: "Seconds of a proof, witness and verification included.",
     Distribution.BATCH: "Observations of a proof.",
     Distribution.LATENCY_SECONDS: "Seconds from an observation to its confirmation.",
@@ -140,6 +150,14 @@ HELP: dict[Enum, str] = {
     Gauge.PROOFS_WAITING: "Proofs that wait for a worker.",
     Gauge.SHADOWS_COMPARED: "Reports that both the active and the proposed model have judged.",
     Gauge.SHADOWS_DEMANDED: "Reports that both have to have judged; 0: no proposal demands any.",
+    Gauge.MEMBER_ANSWERED: "Share of the latest turns' reports that the member has answered.",
+    Gauge.MEMBER_DELAY_SECONDS: "Seconds that all but the slowest twentieth of its answers took.",
+    Gauge.MEMBER_DISTANCE: "Mean distance of its answers from the median of all, in standard deviations.",
+    Gauge.MEMBER_BIAS: "The same with its sign: above 0 if its answers are higher.",
+    Gauge.MEMBER_LAST_SEEN: "When the member was heard last, unix seconds.",
+    Gauge.TRANSMITTER_BROUGHT: "Share of the turns that it used of which a report came onto the chain.",
+    Gauge.TRANSMITTER_SKEW: "-1 to 1: above 0 if the answers that it brought were higher than all that were heard.",
+    Gauge.TRANSMITTER_LEFT_OUT: "Times that it left out a member whose answers were heard in time.",
 }
 
 _BUCKETS: dict[Distribution, tuple[float, ...]] = {
@@ -153,8 +171,21 @@ _BUCKETS: dict[Distribution, tuple[float, ...]] = {
 }
 
 
-_LABELS: dict[Enum, str] = {Distribution.STEP_SECONDS: "step", Gauge.IN_REACH: "committee"}
-"""The label of a metric that is not told by feed. The name of that thing is given in place of the feed's."""
+_MEMBER = ("member",)
+_LABELS: dict[Enum, tuple[str, ...]] = {
+    Distribution.STEP_SECONDS: ("step",),
+    Gauge.IN_REACH: ("committee",),
+    Counter.MEMBER_FAULTS: ("member", "kind"),
+    Gauge.MEMBER_ANSWERED: _MEMBER,
+    Gauge.MEMBER_DELAY_SECONDS: _MEMBER,
+    Gauge.MEMBER_DISTANCE: _MEMBER,
+    Gauge.MEMBER_BIAS: _MEMBER,
+    Gauge.MEMBER_LAST_SEEN: _MEMBER,
+    Gauge.TRANSMITTER_BROUGHT: _MEMBER,
+    Gauge.TRANSMITTER_SKEW: _MEMBER,
+    Gauge.TRANSMITTER_LEFT_OUT: _MEMBER,
+}
+"""The labels of a metric that is not told by feed. The first thing's name is given in place of the feed's."""
 
 
 class Metrics:
@@ -164,7 +195,7 @@ class Metrics:
         self.registry = prometheus.CollectorRegistry()
 
         def made(kind: Any, name: Enum, **more: Any) -> Any:
-            return kind(name.value, HELP[name], [_LABELS.get(name, "feed")], registry=self.registry, **more)
+            return kind(name.value, HELP[name], _LABELS.get(name, ("feed",)), registry=self.registry, **more)
 
         self._counters = {each: made(prometheus.Counter, each) for each in Counter}
         self._values = {each: made(prometheus.Histogram, each, buckets=_BUCKETS[each]) for each in Distribution}
@@ -175,12 +206,28 @@ class Metrics:
         for feed in feeds:
             self.set(Gauge.IS_ENDED, 0, feed)
         for counter in Counter:
-            for feed in ("",) if counter in OF_ALL else feeds:
-                self.count(counter, feed, 0)
+            if counter not in _LABELS:
+                for feed in ("",) if counter in OF_ALL else feeds:
+                    self.count(counter, feed, 0)
+
+    def begin_network(self, members: Sequence[str], faults: Sequence[str]) -> None:
+        """Show the counters of a network's members at 0, as `begin` does for feeds.
+
+        Args:
+            members: The members' names.
+            faults: The kinds of faults.
+        """
+        for member in members:
+            for kind in faults:
+                self.count_fault(member, kind, 0)
 
     def count(self, counter: Counter, feed: str, by: int = 1) -> None:
         """Add to a counter. Counters never go down."""
         self._counters[counter].labels(feed).inc(by)
+
+    def count_fault(self, member: str, kind: str, by: int = 1) -> None:
+        """Add to the faults of a member of the network."""
+        self._counters[Counter.MEMBER_FAULTS].labels(member, kind).inc(by)
 
     def observe(self, distribution: Distribution, feed: str, value: float) -> None:
         """Add a value to a distribution."""
@@ -202,7 +249,8 @@ class Metrics:
 
     def shown(self, gauge: Gauge, feed: str = "") -> float | None:
         """Return what a gauge shows; None if it was never set."""
-        found: float | None = self.registry.get_sample_value(gauge.value, {_LABELS.get(gauge, "feed"): feed})
+        label = _LABELS.get(gauge, ("feed",))[0]
+        found: float | None = self.registry.get_sample_value(gauge.value, {label: feed})
         return found
 
     def exposition(self) -> bytes:

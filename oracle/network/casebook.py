@@ -47,6 +47,9 @@ _REMEMBERED = 4_096
 
 _MAX_SUMMARY = 1_000
 
+_AT_ONCE = 500
+"""The most rows of a table that are dropped in one transaction."""
+
 OnFault = Callable[[str, FaultKind], None]
 
 
@@ -74,7 +77,11 @@ class Case:
 
 
 class Casebook:
-    """Keeps evidence. `note` only takes note; `run`, or `flush`, writes it."""
+    """Keeps evidence. `note` only takes note; `run`, or `flush`, writes it.
+
+    Attributes:
+        on_fault: Told of each fault of a member, duplicates included: it is counted.
+    """
 
     def __init__(
         self,
@@ -90,12 +97,12 @@ class Casebook:
             store: The journal's database.
             members: The reporters' addresses. Of anybody else nothing is kept.
             clock: Unix seconds.
-            on_fault: Told of each fault of a member, duplicates included: it is counted.
+            on_fault: See the attribute.
         """
         self._store = store
         self._members = {each.lower() for each in members}
         self._clock = clock
-        self._on_fault = on_fault
+        self.on_fault = on_fault
         self._lock = threading.Lock()
         self._waiting: list[_Noted] = []
         self._counts: dict[tuple[str, str, int], int] = {}
@@ -153,11 +160,25 @@ class Casebook:
         for each in kept:
             log.warning("fault of a member", fault=each.kind, member=each.member, turn=each.turn, summary=each.summary)
 
-    def forget(self, before: float) -> None:
-        """Drop the evidence of faults that were noted before a time. Raises as `flush`."""
+    def forget(self, before: float) -> bool:
+        """Drop evidence that was noted before a time, and what transmitters brought before it, some of it at once.
+
+        Returns:
+            True if there may be more: call it again.
+
+        Raises:
+            JournalError, JournalUnavailable: It can't be written.
+        """
+        is_more = False
         with self._store.transaction() as connection:
-            connection.execute(network.evidence.delete().where(network.evidence.c.at < before))
+            for table in (network.evidence, network.brought):
+                query = sa.select(table.c.id).where(table.c.at < before).order_by(table.c.id).limit(_AT_ONCE)
+                old = connection.scalars(query).all()
+                if old:
+                    connection.execute(table.delete().where(table.c.id.in_(old)))
+                is_more = is_more or len(old) == _AT_ONCE
             connection.execute(network.faults.delete().where(network.faults.c.day < int(before // DAY_S)))
+        return is_more
 
     def _note(self, fault: MemberFault) -> None:
         if fault.member.lower() not in self._members:
@@ -173,7 +194,7 @@ class Casebook:
                 self._known[noted.digest] = None
                 if len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
-        self._on_fault(noted.member, fault.kind)
+        self.on_fault(noted.member, fault.kind)
         if self._loop is not None and self._wake is not None:
             with suppress(RuntimeError):  # the loop is closed: the last flush has been, or comes
                 self._loop.call_soon_threadsafe(self._wake.set)

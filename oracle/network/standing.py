@@ -104,6 +104,13 @@ class TransmitterStanding:
     left_out: Mapping[str, int]
     accounts: Mapping[str, int]
 
+    @property
+    def skew(self) -> float | None:
+        """How far `rank` is from `even`: -1 to 1, 0 if the answers that it brought are spread as all are."""
+        if self.rank is None or self.even is None:
+            return None
+        return (self.rank - self.even) / (self.even - 1) if self.even > 1 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Standings:

@@ -162,6 +162,8 @@ class Watcher:
                 await self.look()
             except OracleError as error:
                 log.warning("the chain is not watched now, will try again", error=str(error))
+            except Exception:  # what anybody may write onto the chain must not end a node
+                log.exception("the chain is not watched now, because of a mistake in the program; will try again")
             now, turns = self._clock(), self._turns
             await asyncio.sleep(min(MOST_PAUSE_S, max(0.1, turns.end(turns.at(now)) + turns.clock_bound - now)))
 

@@ -1,4 +1,7 @@
-"""The board keeps what each source said when it was last read. `/sources` shows it, and `oracle status` asks for it."""
+"""The board keeps what each source said when it was last read, and how the members of a network stand.
+
+`/sources` shows the first, and `oracle status` asks for it. `/network` shows the second.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,13 @@ class SourceStatus:
 
 @dataclass
 class Board:
-    """The latest answers of the sources of each feed."""
+    """The latest answers of the sources of each feed.
 
+    Attributes:
+        network: The state of the network as this node sees it, for JSON; None: there is none.
+    """
+
+    network: Mapping[str, Any] | None = None
     _feeds: dict[str, tuple[int, tuple[SourceStatus, ...]]] = field(default_factory=dict)
 
     def update(self, feed: str, at: int, said: Sequence[SourceStatus]) -> None:

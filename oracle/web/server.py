@@ -1,4 +1,4 @@
-"""The server of `/metrics`, `/healthz`, `/readyz` and `/sources`.
+"""The server of `/metrics`, `/healthz`, `/readyz`, `/sources` and `/network`.
 
 It runs on the daemon's own event loop, so that a daemon that hangs does not answer. It changes nothing and shows
 nothing secret; even so, bind it to an address that only your monitoring can reach.
@@ -40,9 +40,15 @@ def _application(health: Health, metrics: Metrics, board: Board) -> web.Applicat
     async def sources(request: web.Request) -> web.Response:
         return web.json_response(board.document())
 
+    async def network(request: web.Request) -> web.Response:
+        if board.network is None:
+            return web.json_response({"error": "there is no network here, or nothing of it is known yet"}, status=404)
+        return web.json_response(board.network)
+
     application = web.Application(client_max_size=1_024)
     application.router.add_get("/metrics", show)
     application.router.add_get("/sources", sources)
+    application.router.add_get("/network", network)
     application.router.add_get("/healthz", _answering(health.alive))
     application.router.add_get("/readyz", _answering(health.ready))
     return application

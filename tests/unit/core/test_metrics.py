@@ -43,6 +43,17 @@ def test_gauges_show_their_last_value() -> None:
     assert (metrics.shown(Gauge.ROUND, "a"), metrics.shown(Gauge.BALANCE_WEI)) == (4, 1e18)
 
 
+def test_faults_are_counted_by_member_and_kind() -> None:
+    metrics = Metrics()
+    metrics.begin_network(["alpha", "bravo"], ["silence", "flood"])
+    metrics.count_fault("bravo", "flood")
+    metrics.set(Gauge.MEMBER_BIAS, -0.5, "bravo")
+    shown = metrics.exposition()
+    assert b'oracle_member_faults_total{kind="flood",member="bravo"} 1.0' in shown
+    assert b'oracle_member_faults_total{kind="silence",member="alpha"} 0.0' in shown
+    assert metrics.shown(Gauge.MEMBER_BIAS, "bravo") == -0.5
+
+
 def test_two_oracles_of_one_process_count_apart() -> None:
     one, other = Metrics(), Metrics()
     one.count(Counter.HELD, "a")
@@ -62,12 +73,13 @@ def test_alerts_name_metrics_that_are_shown_before_anything_happens(project_root
     """An alert sees an increase only if the counter existed before. Gauges come with the first look at the chain."""
     metrics = Metrics()
     metrics.begin(["a"])
+    metrics.begin_network(["alpha"], ["silence"])
     text = (project_root / "packaging/alerts.yml").read_text()
     named = set(re.findall(r"\boracle_\w+", "\n".join(re.findall(r"expr: (.*)", text))))
     counters = {name for name in named if name.endswith("_total")}
     shown = metrics.exposition().decode()
     assert len(counters) >= 4 and len(named - counters) >= 6
-    assert all(re.search(rf"^{name}{{feed=\".*\"}} 0.0$", shown, re.MULTILINE) for name in counters)
+    assert all(re.search(rf"^{name}{{(feed|kind)=\".*\"}} 0.0$", shown, re.MULTILINE) for name in counters)
     assert named - counters <= {each.value for each in Gauge}
     table = re.findall(r"^\| (`[A-Z].*?) \|", (project_root / "docs/operations.md").read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(re.findall(r"- alert: (\w+)", text))
