@@ -34,6 +34,27 @@ async def served(answer: Answer, pem: Path | None = None) -> AsyncIterator[str]:
         yield f"http{'' if pem is None else 's'}://localhost:{port}/base/"
 
 
+@contextlib.asynccontextmanager
+async def raw(say: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+    """Serve bytes that need not be HTTP, and end each connection with the context."""
+    connections: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await say(writer)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for each in connections:
+            each.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
 async def problem(answer: Answer, *, timeout_s: float = 5.0, most: int = 1_000) -> ReadingsProblem:
     async with served(answer) as url, ReadingsClient(timeout_s=timeout_s) as client:
         with pytest.raises(ReadingsProblem) as caught:
@@ -116,32 +137,28 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_stays_small() -> None:
 
 @pytest.mark.parametrize("head", [True, False])
 async def test_a_server_that_sends_a_byte_now_and_then_is_given_up(head: bool) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
         text = b"HTTP/1.1 200 OK\r\n" + (b"X: y\r\n" * 1_000 if head else b"Content-Length: 900\r\n\r\n" + b" " * 900)
-        with contextlib.suppress(ConnectionError):
-            for each in text:
-                writer.write(bytes([each]))
-                await writer.drain()
-                await asyncio.sleep(0.01)
-        writer.close()
+        for each in text:
+            writer.write(bytes([each]))
+            await writer.drain()
+            await asyncio.sleep(0.01)
 
-    server = await asyncio.start_server(drip, "127.0.0.1", 0)
-    async with server, ReadingsClient(timeout_s=0.3) as client:
+    async with raw(drip) as url, ReadingsClient(timeout_s=0.3) as client:
         began = time.monotonic()
         with pytest.raises(ReadingsProblem, match=r"has not answered within 0\.3 s"):
-            await client.fetch(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", WANTED, 1_000)
+            await client.fetch(url, WANTED, 1_000)
         assert time.monotonic() - began < 3
 
 
 async def test_a_server_that_is_not_there_or_speaks_something_else_is_named() -> None:
-    async def rubbish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def rubbish(writer: asyncio.StreamWriter) -> None:
         writer.write(b"\0\1\2 rubbish\r\n\r\n")
-        writer.close()
+        await writer.drain()
+        await asyncio.Event().wait()
 
-    server = await asyncio.start_server(rubbish, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with ReadingsClient() as client:
-        async with server:
+        async with raw(rubbish) as url:
             with pytest.raises(ReadingsProblem, match="can't be reached: the answer is not HTTP"):
                 await client.fetch(url, WANTED, 1_000)
         with pytest.raises(ReadingsProblem, match="can't be reached: Connection refused"):
