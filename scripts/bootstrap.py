@@ -1,4 +1,4 @@
-"""Create the development environment: Python packages in `.venv`, EVM tools in `node_modules`.
+"""Create the development environment: Python packages in `.venv`, EVM tools and a client library in `node_modules`.
 
 It needs nothing but a Python interpreter. Each part is done once, and again only when one of its pins changes; a run
 that has nothing to do takes milliseconds. The file keeps to syntax that old interpreters parse, so that they give a
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MIN_PYTHON = (3, 11)
 MIN_NODE = 20
+NPM_PROJECTS = (".", "examples/pull")
+"""Folders with a package.json and a lock file. An example for others has its own, so that it can be copied."""
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -320,26 +323,33 @@ class Bootstrap:
 
     # --- npm packages ---------------------------------------------------------------------------------------
 
-    def _npm_stamp(self) -> tuple[Path, str]:
-        pins = [self.root / "package.json", self.root / "package-lock.json"]
-        return self.root / "node_modules" / ".stamp", digest(pins, platform.machine())
+    def _npm_stamp(self, project: str = ".") -> tuple[Path, str]:
+        folder = self.root / project
+        pins = [folder / "package.json", folder / "package-lock.json"]
+        return folder / "node_modules" / ".stamp", digest(pins, platform.machine())
+
+    def _old_npm_projects(self) -> list[str]:
+        """Return the projects whose packages are not those of their lock file."""
+        there = [each for each in NPM_PROJECTS if (self.root / each / "package-lock.json").is_file()]
+        return [each for each in there if self.force or not is_stamped(*self._npm_stamp(each))]
 
     def npm_is_current(self) -> bool:
         """Return True if `node_modules` holds the locked packages and there is a Node.js to run them with."""
         has_node = shutil.which("node") is not None or self.wheel_node() is not None
-        return has_node and is_stamped(*self._npm_stamp())
+        return has_node and not self._old_npm_projects()
 
     def npm_packages(self) -> bool:
-        """Install anvil, forge, cast, solc and the Solidity libraries. Return True if something was done."""
+        """Install anvil, forge, cast, solc, the Solidity libraries and viem. Return True if something was done."""
         if not self.force and self.npm_is_current():
             return False
         with self.step("npm packages"):
             # Scripts stay off: the binaries are in the platform packages, and no package may run code here.
             options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             remedy = "Check the network connection and npm's registry settings, then run `make setup` again."
-            run([*self.npm(), *options], remedy, self.root, quiet=not self.verbose)
-            stamp, value = self._npm_stamp()
-            stamp.write_text(value + "\n", encoding="ascii")
+            for project in self._old_npm_projects():
+                run([*self.npm(), *options], remedy, self.root / project, quiet=not self.verbose)
+                stamp, value = self._npm_stamp(project)
+                stamp.write_text(value + "\n", encoding="ascii")
         return True
 
     def npm(self) -> list[str]:

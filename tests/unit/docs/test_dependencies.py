@@ -40,6 +40,12 @@ def test_npm_packages(project_root: Path) -> None:
     assert listed(section((project_root / "docs" / "dependencies.md").read_text(), "From npm"), 0) == wanted
 
 
+def test_npm_packages_of_an_example(project_root: Path) -> None:
+    wanted = set(json.loads((project_root / "examples" / "pull" / "package.json").read_text())["dependencies"])
+    page = (project_root / "docs" / "dependencies.md").read_text()
+    assert listed(section(page, "For the example of a consumer"), 0) == wanted
+
+
 def test_npm_packages_of_a_baseline(project_root: Path) -> None:
     pins = project_root / "contracts" / "bench" / "groth16" / "package.json"
     wanted = set(json.loads(pins.read_text())["devDependencies"])

@@ -12,20 +12,30 @@ import pytest
 from scripts import bootstrap
 from scripts.bootstrap import Bootstrap, SetupError
 
-PINS = ("pyproject.toml", "requirements.lock", "requirements-uv.lock", "package.json", "package-lock.json")
+PINS = (
+    "pyproject.toml",
+    "requirements.lock",
+    "requirements-uv.lock",
+    "package.json",
+    "package-lock.json",
+    "examples/pull/package.json",
+    "examples/pull/package-lock.json",
+)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a project in which every step is done, without any package in it."""
+    for folder in bootstrap.NPM_PROJECTS:
+        (tmp_path / folder / "node_modules").mkdir(parents=True)
     for name in PINS:
         (tmp_path / name).write_text(f"{name} 1\n")
     setup = Bootstrap(tmp_path)
     setup.python.parent.mkdir(parents=True)
     setup.python.touch()
     (tmp_path / ".venv" / "pyvenv.cfg").write_text("version = 3.11.7\n")
-    (tmp_path / "node_modules").mkdir()
-    for stamp, value in (setup._python_stamp(), setup._project_stamp(), setup._npm_stamp()):
+    npm = [setup._npm_stamp(folder) for folder in bootstrap.NPM_PROJECTS]
+    for stamp, value in (setup._python_stamp(), setup._project_stamp(), *npm):
         stamp.write_text(value + "\n")
     return tmp_path
 
@@ -52,6 +62,7 @@ def test_a_finished_setup_does_nothing(checkout: Path, monkeypatch: pytest.Monke
         ("pyproject.toml", {"project"}),
         ("package-lock.json", {"npm"}),
         ("package.json", {"npm"}),
+        ("examples/pull/package-lock.json", {"npm"}),
     ],
 )
 def test_a_changed_pin_repeats_its_own_step(
@@ -68,6 +79,18 @@ def test_a_changed_pin_repeats_its_own_step(
     }
     assert {name for name, is_current in current.items() if not is_current} == again
     assert not setup.is_current()
+
+
+def test_only_the_npm_project_whose_pins_changed_is_installed_again(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Path] = []
+    monkeypatch.setattr(bootstrap, "run", lambda command, remedy, cwd, **_: ran.append(cwd))
+    monkeypatch.setattr(Bootstrap, "npm", lambda _: ["npm"])
+    (checkout / "examples/pull/package.json").write_text("another pin\n")
+    assert Bootstrap(checkout).npm_packages()
+    assert ran == [checkout / "examples/pull"]
+    assert not Bootstrap(checkout).npm_packages()
 
 
 def test_force_repeats_everything(checkout: Path) -> None:
@@ -193,4 +216,5 @@ def test_lock_files_name_no_index(project_root: Path) -> None:
         assert "://" not in text, lock
         assert "--index" not in text, lock
         assert "--hash=sha256:" in text, lock
-    assert '"resolved"' not in (project_root / "package-lock.json").read_text()
+    for folder in bootstrap.NPM_PROJECTS:
+        assert '"resolved"' not in (project_root / folder / "package-lock.json").read_text(), folder
