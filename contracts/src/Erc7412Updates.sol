@@ -9,11 +9,12 @@ import {IZkOracle} from "./interfaces/IZkOracle.sol";
 /// @dev It calls one contract, with two functions. What it is given reaches the hub only as the typed argument of
 /// `submitIfNewer`: no byte of it decides whom or what this contract calls, and bytes that belong to no argument get
 /// lost. There is no state that a call back could meet in between.
+// slither-disable-next-line locked-ether -- money is refused
 contract Erc7412Updates is IErc7412Updates {
-    IZkOracle private immutable _HUB;
+    IZkOracle private immutable _hub;
 
     constructor(IZkOracle hub_) {
-        _HUB = hub_;
+        _hub = hub_;
     }
 
     /// @inheritdoc IErc7412
@@ -23,17 +24,17 @@ contract Erc7412Updates is IErc7412Updates {
         bytes4 selector = bytes4(signedOffchainData);
         if (signedOffchainData.length < 4 || selector != IZkOracle.submitIfNewer.selector) revert NotAnUpdate();
         // slither-disable-next-line unused-return -- an update that the chain has is as good as one that is new
-        _HUB.submitIfNewer(abi.decode(signedOffchainData[4:], (IZkOracle.Submission)));
+        _hub.submitIfNewer(abi.decode(signedOffchainData[4:], (IZkOracle.Submission)));
     }
 
     /// @inheritdoc IErc7412Updates
     function latest(bytes32 feedId, uint256 age) external view override returns (int128 answer, uint32 observedAt) {
-        try _HUB.getPriceNoOlderThan(feedId, age) returns (int128 answer_, uint32 observedAt_) {
+        try _hub.getPriceNoOlderThan(feedId, age) returns (int128 answer_, uint32 observedAt_) {
             return (answer_, observedAt_);
         } catch (bytes memory reason) {
             // forge-lint: disable-next-item(unsafe-typecast) -- the first four bytes are meant
             if (bytes4(reason) == IZkOracle.PriceTooOld.selector) {
-                revert OracleDataRequired(address(this), abi.encode(_HUB, feedId, age), 0);
+                revert OracleDataRequired(address(this), abi.encode(_hub, feedId, age), 0);
             }
             assembly ("memory-safe") {
                 revert(add(reason, 32), mload(reason))
@@ -48,6 +49,6 @@ contract Erc7412Updates is IErc7412Updates {
 
     /// @inheritdoc IErc7412Updates
     function hub() external view override returns (IZkOracle hub_) {
-        return _HUB;
+        return _hub;
     }
 }
