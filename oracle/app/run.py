@@ -1,10 +1,14 @@
-"""`oracle run`: the daemon, which observes and reports the configured feeds until it is stopped."""
+"""`oracle run`: the daemon, which observes and reports the configured feeds until it is stopped.
+
+In a network it signs for others, too. The parts that a node needs depend on its role: see `oracle.app.roles`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -12,30 +16,21 @@ from functools import partial
 import structlog
 
 from oracle.app.deploy import committees_out_of_reach
-from oracle.app.recorders import (
-    ChainRecorder,
-    FeedRecorder,
-    LookRecorder,
-    ReportRecorder,
-    ShadowRecorder,
-    SuspensionRecorder,
-)
-from oracle.app.running import RunningOracle, open_oracle
+from oracle.app.looks import feeds_by_committee
+from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, SuspensionRecorder
+from oracle.app.roles import DaemonSetup, NodeRole
+from oracle.app.seams import NodeSeams
 from oracle.app.sources import make_sources
-from oracle.app.updates import UpdateFinder, updates_served
 from oracle.chain.tx.fees import fees_now
-from oracle.config import Config, FeedConfig, PushConfig, ReadingsConfig, UpdatesConfig
+from oracle.config import Config, FeedConfig
 from oracle.core.backoff import Backoff
 from oracle.core.errors import ConfigError, OracleError, Retryable
 from oracle.core.metrics import Metrics
 from oracle.core.types import FeedState, Round
-from oracle.feeds import daemon
 from oracle.feeds.desk import BACKOFF_FIRST_S, BACKOFF_LAST_S
-from oracle.feeds.looking import LookedAt, Looks, Rows
 from oracle.feeds.observe import Observers
 from oracle.feeds.reporting import ATTEMPTS
 from oracle.sources.interface import Source
-from oracle.sources.readings import FeedReadings
 from oracle.web.board import Board
 from oracle.web.health import Health
 from oracle.web.listener import Limits
@@ -57,7 +52,12 @@ COMPACTION_PAUSE_S = 1.0
 
 
 async def run_daemon(
-    config: Config, stop: asyncio.Event | None = None, reread: Callable[[], Config] | None = None
+    config: Config,
+    stop: asyncio.Event | None = None,
+    reread: Callable[[], Config] | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    seams: NodeSeams | None = None,
 ) -> None:
     """Run the configured feeds until they end or are asked to stop.
 
@@ -65,149 +65,131 @@ async def run_daemon(
         config: The configuration.
         stop: Set to stop the daemon, as SIGTERM and SIGINT do.
         reread: Reads the configuration again, at SIGHUP, for the feeds' sources; None: SIGHUP is not handled.
+        clock: Unix seconds.
+        seams: What the parts for a network are passed through.
 
     Raises:
-        Fatal: Every feed has ended because of a fatal error; the first of them.
+        Fatal: Every feed has ended because of a fatal error, the first of them; or this node can't take part in its
+            network any more.
     """
     metrics, board, health = Metrics(), Board(), _health(config)
     metrics.begin([feed.name for feed in config.feeds])
-    recorder = ReportRecorder(metrics)
     async with contextlib.AsyncExitStack() as stack:
         # Sources first: a recording with a mistake in it stops everything before anything is started.
         observers = Observers(config, partial(_sources, metrics), LookRecorder(metrics, board))
         stack.push_async_callback(observers.close)
-        push_certificate = _certificate(config.push, "push")
-        readings_certificate = _certificate(config.readings, "readings")
-        updates_certificate = _certificate(config.updates, "updates")
+        certificates = _certificates(config)
         if config.web.address is not None:
             port = await stack.enter_async_context(serve(config.web.address, health, metrics, board))
             log.info("serving", host=config.web.address[0], port=port)
-        chain, feeds = ChainRecorder(metrics), FeedRecorder(health, metrics)
-
-        def parts_of() -> AbstractAsyncContextManager[RunningOracle]:
-            return open_oracle(
-                config,
-                listener=recorder,
-                feeds=feeds,
-                on_proof=recorder.on_proof,
-                on_chain=chain,
-                on_standby=partial(_standby, health),
-                on_shadow=ShadowRecorder(metrics),
-            )
-
-        served = (push_certificate, readings_certificate, updates_certificate)
-        certificates = [each for each in served if each is not None]
-        parts = await _opened(stack, parts_of)
-        feed_ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
-        observers.begin(feed_ids)
-        committees = await _committees(config, parts, observers)
-        if config.push.address is not None:
-            pushes = serve_pushes(
-                config.push.address,
-                observers.push_source,
-                config.push.max_body,
-                certificate=push_certificate,
-                limits=Limits(config.push.max_connections),
-            )
-            push_port = await stack.enter_async_context(pushes)
-            log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=config.push.has_tls)
+        setup = DaemonSetup(
+            config,
+            metrics,
+            FeedRecorder(health, metrics),
+            ChainRecorder(metrics),
+            partial(_standby, health),
+            certificates,
+            seams or NodeSeams(),
+            clock,
+        )
+        role = await _opened(stack, partial(_role, setup))
+        node = role.node
+        observers.begin(node.feed_ids)
+        committees = await feeds_by_committee(node, observers, role.network, role.shelf)
+        await _serve_pushes(stack, config, observers, certificates.get("push"))
         if config.readings.address is not None:
             readings = serve_readings(
                 config.readings.address,
-                parts.readings.find,
-                certificate=readings_certificate,
+                node.readings.find,
+                certificate=certificates.get("readings"),
                 limits=Limits(config.readings.max_connections),
             )
             readings_port = await stack.enter_async_context(readings)
             log.info("serving readings", host=config.readings.address[0], readings_port=readings_port)
-        finder = UpdateFinder(parts.shelf.kept, parts.hub, parts.deployment.chain_id)
-        await stack.enter_async_context(updates_served(config, parts.deployment, finder, metrics, updates_certificate))
         monitor = Monitor(
-            _MonitoredChain(parts),
-            feed_ids,
-            lambda feed: parts.journal.counts(feed)["open"],
+            _MonitoredChain(role),
+            node.feed_ids,
+            lambda feed: node.journal.counts(feed)["open"],
             metrics,
             health,
             min_reports=config.web.min_reports,
             interval=config.web.interval,
+            clock=clock,
         )
         looking = asyncio.create_task(monitor.run(), name="monitor")
-        compacting = asyncio.create_task(_compact(parts, config.journal.keep_days, config.readings.days))
-        shadowing = [] if parts.shadows is None else [asyncio.create_task(parts.shadows.run(config.web.interval))]
+        compacting = asyncio.create_task(_compact(role, config.journal.keep_days, config.readings.days))
+        reload = None if reread is None else partial(_reload, observers, certificates.values(), reread)
         try:
-            await daemon.run(
-                committees,
-                parts.desk,
-                parts.hub.feed_states,
-                parts.journal.has,
-                stop,
-                listener=feeds,
-                reload=None if reread is None else partial(_reload, observers, certificates, reread),
-            )
+            await _run(role, role.run(committees, stop or asyncio.Event(), reload))
         finally:
-            for task in (looking, compacting, *shadowing):
+            for task in (looking, compacting):
                 task.cancel()
-            log.info("this run", **recorder.summary())
+
+
+def _role(setup: DaemonSetup) -> AbstractAsyncContextManager[NodeRole]:
+    """Open the parts of the configured role. What the other one needs is not even imported."""
+    network = setup.config.network
+    if network is not None and not network.is_transmitter:
+        from oracle.app.answering import open_answering
+
+        return open_answering(setup)
+    from oracle.app.transmitting import open_transmitting
+
+    return open_transmitting(setup)
+
+
+async def _run(role: NodeRole, feeds: Awaitable[None]) -> None:
+    """Run the feeds to their end, or until the node can't take part in its network any more."""
+    if role.network is None:
+        await feeds
+        return
+    running = asyncio.ensure_future(feeds)
+    failing = asyncio.ensure_future(role.network.until_failed())
+    try:
+        await asyncio.wait({running, failing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        failing.cancel()
+        if not running.done():
+            running.cancel()
+        await asyncio.gather(running, failing, return_exceptions=True)
+    for task in (running, failing):
+        if not task.cancelled():
+            task.result()
+
+
+async def _serve_pushes(
+    stack: contextlib.AsyncExitStack, config: Config, observers: Observers, certificate: Certificate | None
+) -> None:
+    """Take pushes, if the configuration says where."""
+    if config.push.address is None:
+        return
+    pushes = serve_pushes(
+        config.push.address,
+        observers.push_source,
+        config.push.max_body,
+        certificate=certificate,
+        limits=Limits(config.push.max_connections),
+    )
+    push_port = await stack.enter_async_context(pushes)
+    log.info("taking pushes", host=config.push.address[0], push_port=push_port, tls=config.push.has_tls)
 
 
 def _sources(metrics: Metrics, feed: FeedConfig) -> list[Source]:
     return make_sources(feed, SuspensionRecorder(feed.name, metrics))
 
 
-async def _committees(config: Config, parts: RunningOracle, observers: Observers) -> list[daemon.CommitteeFeeds]:
-    """Return the configured feeds by committee. Those of recordings that count looks are looked at by themselves.
-
-    Raises:
-        ConfigError: A feed's peer is not configured here.
-    """
-    ids = {name: feed.feed_id for name, feed in parts.deployment.feeds.items()}
-    configured = {ids[feed.name] for feed in config.feeds}
-    groups: dict[tuple[int, bool], list[FeedConfig]] = {}
-    for feed in config.feeds:
-        terms = await parts.hub.feed_config(ids[feed.name])
-        missing = [name for name, feed_id in ids.items() if feed_id in terms.peers and feed_id not in configured]
-        if missing or not configured.issuperset(terms.peers):
-            raise ConfigError(
-                f"feed {feed.name} is signed with its peers, but {', '.join(missing) or 'one of them'} is not among "
-                "[[feeds]]: configure it with sources, so that it has an answer"
-            )
-        groups.setdefault((terms.committee, _counts_looks(feed)), []).append(feed)
-    return [
-        daemon.CommitteeFeeds(
-            {feed.name: ids[feed.name] for feed in feeds},
-            (Rows if by_row else Looks)([_looked_at(feed, observers) for feed in feeds]),
-            observers.policy,
-            shelf=parts.shelf if any(feed.mode == "pull" for feed in feeds) else None,
-            keep=partial(_keep, parts),
-        )
-        for (_, by_row), feeds in sorted(groups.items())
-    ]
-
-
-def _looked_at(feed: FeedConfig, observers: Observers) -> LookedAt:
-    return LookedAt(
-        feed.name,
-        partial(observers.observe, feed.name),
-        feed.poll_interval,
-        feed.max_age,
-        is_recorded=any(getattr(each, "timestamps", None) == "recorded" for each in feed.sources),
-    )
-
-
-def _keep(parts: RunningOracle, observed_at: int, readings: Sequence[FeedReadings]) -> None:
-    """Keep the readings behind answers that the reporter is about to sign."""
-    parts.readings.keep([each.document(parts.reporter, observed_at) for each in readings])
-
-
-def _counts_looks(feed: FeedConfig) -> bool:
-    """Return whether a source gives its next row at each look: then no look may be wasted."""
-    return any(getattr(each, "speed", None) == "max" for each in feed.sources)
-
-
-def _certificate(of: PushConfig | ReadingsConfig | UpdatesConfig, section: str) -> Certificate | None:
-    if of.tls_certificate is None or of.tls_key is None:
-        return None
-    return Certificate(of.tls_certificate, of.tls_key, section)
+def _certificates(config: Config) -> dict[str, Certificate]:
+    """Return the certificates of all servers that have one, by the section that names them."""
+    found = {}
+    for name, section in (
+        ("push", config.push),
+        ("readings", config.readings),
+        ("updates", config.updates),
+        ("network", config.network),
+    ):
+        if section is not None and section.tls_certificate is not None and section.tls_key is not None:
+            found[name] = Certificate(section.tls_certificate, section.tls_key, name)
+    return found
 
 
 def _health(config: Config) -> Health:
@@ -232,8 +214,8 @@ def _standby(health: Health, leader: str | None) -> None:
 
 
 async def _opened(
-    stack: contextlib.AsyncExitStack, make: Callable[[], AbstractAsyncContextManager[RunningOracle]]
-) -> RunningOracle:
+    stack: contextlib.AsyncExitStack, make: Callable[[], AbstractAsyncContextManager[NodeRole]]
+) -> NodeRole:
     """Open the parts, however long the chain takes to answer: when a machine starts, its node may come up later."""
     backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S)
     while True:
@@ -245,7 +227,7 @@ async def _opened(
         await asyncio.sleep(pause)
 
 
-async def _reload(observers: Observers, certificates: Sequence[Certificate], reread: Callable[[], Config]) -> None:
+async def _reload(observers: Observers, certificates: Collection[Certificate], reread: Callable[[], Config]) -> None:
     """Read sources and certificates again. What is wrong with them is logged, and the old ones stay."""
     try:
         log.info("sources reloaded", feeds=observers.replace(reread()))
@@ -259,19 +241,22 @@ async def _reload(observers: Observers, certificates: Sequence[Certificate], rer
             log.error("certificate not reloaded", reason=str(error))
 
 
-async def _compact(parts: RunningOracle, keep_days: int | None, readings_days: int) -> None:
+async def _compact(role: NodeRole, keep_days: int | None, readings_days: int) -> None:
     """Drop at intervals what need not be kept: a little at a time, because no stage is recorded meanwhile."""
+    node = role.node
     while True:
         dropped = 0
         try:
             if keep_days is not None:
-                done = await asyncio.to_thread(parts.journal.compact, keep_days)
+                done = await asyncio.to_thread(node.journal.compact, keep_days)
                 dropped = done.rows
                 if done.rows:
                     log.info("journal compacted", observations=done.observations, rows=done.rows)
-            if old := await asyncio.to_thread(parts.readings.prune, readings_days):
+            if old := await asyncio.to_thread(node.readings.prune, readings_days):
                 log.info("old readings dropped", rows=old)
                 dropped += old
+            if role.network is not None:
+                dropped += await role.network.forget(readings_days)
         except OracleError as error:
             log.warning("journal not compacted", reason=str(error))
             dropped = 0
@@ -282,25 +267,28 @@ async def _compact(parts: RunningOracle, keep_days: int | None, readings_days: i
 class _MonitoredChain:
     """The monitor's view of the chain."""
 
-    parts: RunningOracle
+    role: NodeRole
 
     async def head(self) -> tuple[int, int]:
-        block = await self.parts.rpc.block()
+        block = await self.role.node.rpc.block()
         return block.number, block.timestamp
 
-    async def balance(self) -> int:
-        return await self.parts.rpc.balance(self.parts.payer)
+    async def balance(self) -> int | None:
+        payer = self.role.payer
+        return None if payer is None else await self.role.node.rpc.balance(payer)
 
     async def gas_price(self) -> int:
-        return (await fees_now(self.parts.rpc)).max_fee
+        return (await fees_now(self.role.node.rpc)).max_fee
 
     async def feed_state(self, feed_id: bytes) -> FeedState:
-        return await self.parts.hub.feed_state(feed_id)
+        return await self.role.node.hub.feed_state(feed_id)
 
     async def round(self, feed_id: bytes, round_id: int) -> Round | None:
-        return await self.parts.hub.round(feed_id, round_id)
+        return await self.role.node.hub.round(feed_id, round_id)
 
     async def out_of_reach(self) -> Mapping[str, str]:
-        return await committees_out_of_reach(
-            self.parts.config, self.parts.deployment, self.parts.hub, self.parts.reporter
-        )
+        node, network = self.role.node, self.role.network
+        found = await committees_out_of_reach(node.config, node.deployment, node.hub, node.reporter)
+        if network is None or not network.problem:
+            return found
+        return {**found, network.config.committee: network.problem}

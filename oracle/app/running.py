@@ -1,27 +1,28 @@
-"""A running oracle: all parts that take observations to the chain, opened in order and closed in reverse.
+"""A running oracle that proves and sends: all its parts, opened in order and closed in reverse.
 
-The daemon, the demonstration and the tests open their parts here, so they run the same oracle.
+The daemon, the demonstration and the tests open their parts here, so they run the same oracle. A node that only answers
+for a network needs `oracle.app.node` and `oracle.app.network` alone.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from oracle.app.circuits import deployed_circuits
-from oracle.app.deploy import find_hub, require_quorum
 from oracle.app.detectors import detector_of
 from oracle.app.keys import open_key
+from oracle.app.network import NetworkNode, open_network
+from oracle.app.node import Node, open_node
 from oracle.app.provers import DetectorWithProvers, log_proving, make_prover
-from oracle.chain.connect import connect
-from oracle.chain.deploy import Deployment, load_deployment
+from oracle.app.seams import NodeSeams
+from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub
-from oracle.chain.keys.signer import ReporterKey
+from oracle.chain.keys.signer import AnyKey
 from oracle.chain.listener import ChainListener
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.heads import Heads
@@ -29,12 +30,12 @@ from oracle.chain.tx.fees import GWEI, FeePolicy, fees_now
 from oracle.chain.tx.policy import SendPolicy
 from oracle.chain.tx.sender import Sender
 from oracle.chain.tx.submit import Submitter
-from oracle.config import ChainConfig, Config, JournalConfig
-from oracle.core.errors import ConfigError, JournalUnavailable
+from oracle.config import ChainConfig, Config
+from oracle.core.errors import ConfigError
+from oracle.core.types import SignedTransaction
 from oracle.feeds.desk import Desk, FeedListener
-from oracle.feeds.interface import ReportListener
-from oracle.feeds.journal import Journal, open_journal
-from oracle.feeds.journal.readings import ReadingsArchive
+from oracle.feeds.interface import ReportListener, ReportListeners, Signers
+from oracle.feeds.journal import Journal
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
 from oracle.feeds.shadows import ShadowListener, Shadows
@@ -42,11 +43,9 @@ from oracle.feeds.shelf import Shelf
 from oracle.feeds.signing import LocalSigners
 from oracle.feeds.waiting import BatchPolicy
 from oracle.proving.interface import OnEvent
+from oracle.web.tls import Certificate
 
 __all__ = ["RunningOracle", "open_oracle", "send_policy"]
-
-STANDBY_S = 0.5
-"""Seconds between two tries of a standby to lead."""
 
 SIGNED_READ = 256
 """The latest transactions that are read from the journal before a nonce is chosen: more than can be unmined at once."""
@@ -60,29 +59,54 @@ class RunningOracle:
     """The parts of one running oracle.
 
     Attributes:
+        node: What every running oracle has.
         reporting: Takes one report from a stage to its end.
         desk: Where reports wait for a prover, and go their ways side by side.
         models: Detectors with their provers, by the numbers that the hub gave the models.
-        reporter: Address of the key that signs reports.
         payer: Address of the account that pays for reports.
         shadows: Makes shadow reports; None: no account pays for them.
-        readings: Has the documents behind the reporter's answers.
         shelf: Has the reports that are kept for whoever brings them.
+        network: The node's part in its network; None: it is alone.
     """
 
-    config: Config
-    deployment: Deployment
-    rpc: Rpc
-    hub: Hub
-    journal: Journal
+    node: Node
     reporting: Reporting
     desk: Desk
     models: Mapping[int, DetectorWithProvers]
-    reporter: str
     payer: str
     shadows: Shadows | None
-    readings: ReadingsArchive
     shelf: Shelf
+    network: NetworkNode | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.node.config
+
+    @property
+    def deployment(self) -> Deployment:
+        """The contracts' addresses."""
+        return self.node.deployment
+
+    @property
+    def rpc(self) -> Rpc:
+        """The chain."""
+        return self.node.rpc
+
+    @property
+    def hub(self) -> Hub:
+        """The hub."""
+        return self.node.hub
+
+    @property
+    def journal(self) -> Journal:
+        """The journal."""
+        return self.node.journal
+
+    @property
+    def reporter(self) -> str:
+        """Address of the key that signs reports."""
+        return self.node.reporter
 
 
 @contextlib.asynccontextmanager
@@ -96,6 +120,8 @@ async def open_oracle(
     on_chain: ChainListener | None = None,
     on_standby: Callable[[str | None], None] = lambda leader: None,
     on_shadow: ShadowListener | None = None,
+    certificate: Certificate | None = None,
+    seams: NodeSeams | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[RunningOracle]:
     """Open everything that takes observations to the chain, and close it in reverse.
@@ -109,6 +135,8 @@ async def open_oracle(
         on_chain: Notified of transactions and endpoints.
         on_standby: Called with the daemon that leads; with None once this one leads.
         on_shadow: Notified of shadow reports.
+        certificate: That of the server for the members of a network.
+        seams: What the parts for a network are passed through.
         clock: Unix seconds.
 
     Raises:
@@ -117,88 +145,94 @@ async def open_oracle(
         DeploymentError: The hub is not on the chain, or does not have a feed; or this process can't meet the quorum of
             a committee.
     """
-    environment = os.environ if env is None else env
+    environment, seams = os.environ if env is None else env, seams or NodeSeams()
+    opening = open_node(config, environment, on_chain=on_chain, on_standby=on_standby, clock=clock)
     async with contextlib.AsyncExitStack() as stack:
-        deployment = load_deployment(config.chain.deployment)
-        rpc = await stack.enter_async_context(connect(config.chain, on_chain))
-        hub = await find_hub(config, deployment, rpc)
-        journal = stack.enter_context(await _lead(config.journal, environment, on_standby))
-        reporter = await open_key(config.keys.reporter, rpc, environment)
-        payer = await open_key(config.keys.submitter, rpc, environment)
-        models = _models(config, deployment, stack, on_proof)
+        node = await stack.enter_async_context(opening)
+        network = None
+        if config.network is not None:
+            # Before the provers: the others need this node's answers while they start.
+            network = await stack.enter_async_context(open_network(node, seams, certificate))
+        payer = await open_key(config.keys.submitter, node.rpc, environment)
+        models = _models(config, node.deployment, stack, on_proof)
         heads = Heads(config.chain.ws_url)
         stack.push_async_callback(heads.close)
-        policy, signed = send_policy(config.chain), partial(journal.signed, SIGNED_READ)
-        sender = Sender(rpc, payer, policy=policy, known=signed, heads=heads, listener=on_chain)
-        submitter = Submitter(hub, sender, deadline_s=config.chain.tx_deadline_s, clock=clock)
-        await require_quorum(config, deployment, hub, str(reporter.address))
-        readings = ReadingsArchive(journal.store, clock)
-        signers = LocalSigners([ReporterKey(reporter, deployment.chain_id, deployment.hub)], readings)
+        sending = _Sending(node, send_policy(config.chain), partial(node.journal.signed, SIGNED_READ), heads)
+        submitter = sending.submitter(payer, on_chain, None if network is None else network.guard.pace.mined)
         batching, provers, shadows = _batching(config, clock), Provers(config.prover.workers), None
         if config.keys.shadow is not None:
-            purse = await open_key(config.keys.shadow, rpc, environment)
+            purse = await open_key(config.keys.shadow, node.rpc, environment)
             if str(purse.address) == str(payer.address):
                 raise ConfigError(
                     f"[keys] shadow is the submitter's account, {payer.address}: a shadow that is stuck there would "
                     "hold up reports; make another with `oracle key create`"
                 )
-            leading = replace(policy, fees=replace(policy.fees, leads=True))
-            shadow_sender = Sender(rpc, purse, policy=leading, known=signed, heads=heads)
             shadows = Shadows(
-                hub,
-                {name: feed.feed_id for name, feed in deployment.feeds.items()},
+                node.hub,
+                node.feed_ids,
                 models,
-                Submitter(hub, shadow_sender, deadline_s=config.chain.tx_deadline_s, clock=clock, shadow=True),
-                journal,
+                sending.shadow_submitter(purse),
+                node.journal,
                 provers,
-                can_pay=partial(_can_pay, rpc, str(purse.address)),
+                can_pay=partial(_can_pay, node.rpc, str(purse.address)),
                 slack=batching.slack,
                 wait_s=config.prover.shadow_wait_ms / 1_000,
                 listener=on_shadow,
             )
             stack.push_async_callback(shadows.close)
-        shelf = Shelf(journal, submitter.pack, (listener or ReportListener()).pulled)
-        reporting = Reporting(hub, signers, models, submitter, journal, listener, shadows, shelf=shelf)
-        desk = Desk(reporting, journal, models, provers, batching, feeds, listener)
-        stack.push_async_callback(desk.stop, 0.0)
-        yield RunningOracle(
-            config,
-            deployment,
-            rpc,
-            hub,
-            journal,
-            reporting,
-            desk,
+        pace = None if network is None else network.guard.pace
+        listeners = ReportListeners([each for each in (listener, seams.listener, pace) if each is not None])
+        shelf = Shelf(node.journal, submitter.pack, listeners.pulled)
+        signers: Signers = LocalSigners([node.key], node.readings) if network is None else network.signers
+        permission = None if network is None else network.guard
+        reporting = Reporting(
+            node.hub,
+            signers,
             models,
-            str(reporter.address),
-            str(payer.address),
+            seams.sender(submitter),
+            node.journal,
+            listeners,
             shadows,
-            readings,
-            shelf,
+            shelf=shelf,
+            permission=permission,
+        )
+        desk = Desk(reporting, node.journal, models, provers, batching, feeds, listeners, permission)
+        stack.push_async_callback(desk.stop, 0.0)
+        yield RunningOracle(node, reporting, desk, models, str(payer.address), shadows, shelf, network)
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """What the senders of a node share."""
+
+    node: Node
+    policy: SendPolicy
+    known: Callable[[], Sequence[SignedTransaction]]
+    heads: Heads
+
+    def submitter(
+        self, payer: AnyKey, listener: ChainListener | None, on_mined: Callable[[float], None] | None
+    ) -> Submitter:
+        sender = Sender(
+            self.node.rpc,
+            payer,
+            policy=self.policy,
+            known=self.known,
+            heads=self.heads,
+            listener=listener,
+            on_mined=on_mined or (lambda seconds: None),
+        )
+        return self._submitter(sender, shadow=False)
+
+    def shadow_submitter(self, purse: AnyKey) -> Submitter:
+        leading = replace(self.policy, fees=replace(self.policy.fees, leads=True))
+        return self._submitter(
+            Sender(self.node.rpc, purse, policy=leading, known=self.known, heads=self.heads), shadow=True
         )
 
-
-async def _lead(config: JournalConfig, env: Mapping[str, str], on_standby: Callable[[str | None], None]) -> Journal:
-    """Open the journal, and wait until this daemon is the one that writes to it."""
-    journal = await asyncio.to_thread(open_journal, config, env, standby=config.standby)
-    told: str | None = None
-    try:
-        while not journal.is_leader:
-            try:
-                if await asyncio.to_thread(journal.try_lead):
-                    break
-                leader = (await asyncio.to_thread(journal.leader)).holder or "another daemon"
-            except JournalUnavailable:
-                leader = "nobody: the database does not answer"
-            if leader != told:
-                on_standby(leader)
-                told = leader
-            await asyncio.sleep(STANDBY_S)
-    except BaseException:
-        journal.close()
-        raise
-    on_standby(None)
-    return journal
+    def _submitter(self, sender: Sender, *, shadow: bool) -> Submitter:
+        deadline_s = self.node.config.chain.tx_deadline_s
+        return Submitter(self.node.hub, sender, deadline_s=deadline_s, clock=self.node.clock, shadow=shadow)
 
 
 def _models(

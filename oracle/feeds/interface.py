@@ -22,6 +22,7 @@ __all__ = [
     "Permission",
     "ProvingModel",
     "ReportListener",
+    "ReportListeners",
     "ReportStep",
     "Shadowing",
     "Signers",
@@ -234,6 +235,39 @@ class ReportListener:
 
     def pulled(self, feed: str, state: FeedState) -> None:
         """Somebody has brought one of a feed's kept reports; the state has it."""
+
+
+class ReportListeners(ReportListener):
+    """Several listeners, told one after the other."""
+
+    def __init__(self, listeners: Sequence[ReportListener]) -> None:
+        """Tell these."""
+        self._listeners = tuple(listeners)
+
+    def decided(self, decided: Decided) -> None:
+        """See `ReportListener`."""
+        for each in self._listeners:
+            each.decided(decided)
+
+    def reached(self, stage: Scored | Proven | Submitted | Confirmed) -> None:
+        """See `ReportListener`."""
+        for each in self._listeners:
+            each.reached(stage)
+
+    def ended(self, observed: Observed, outcome: Outcome, reason: str, confirmed: Confirmed | None) -> None:
+        """See `ReportListener`."""
+        for each in self._listeners:
+            each.ended(observed, outcome, reason, confirmed)
+
+    def took(self, step: ReportStep, seconds: float) -> None:
+        """See `ReportListener`."""
+        for each in self._listeners:
+            each.took(step, seconds)
+
+    def pulled(self, feed: str, state: FeedState) -> None:
+        """See `ReportListener`."""
+        for each in self._listeners:
+            each.pulled(feed, state)
 
 
 class Permission:

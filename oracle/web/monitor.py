@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from oracle.core.concurrency import together
 from oracle.core.errors import AnswerNotBelieved, OracleError
 from oracle.core.metrics import Distribution, Gauge, Metrics
 from oracle.core.types import FeedState, Round, Status
@@ -28,8 +27,8 @@ class MonitoredChain(Protocol):
         """Return number and time (unix seconds) of the latest block."""
         ...
 
-    async def balance(self) -> int:
-        """Return how many wei the payer has."""
+    async def balance(self) -> int | None:
+        """Return how many wei the payer has; None: nothing is sent, so nobody pays."""
         ...
 
     async def gas_price(self) -> int:
@@ -111,9 +110,12 @@ class Monitor:
         self._metrics.set(Gauge.HEAD_BLOCK, number)
         self._health.answered(max(0.0, self._clock() - at), left)
 
-    async def _payer(self) -> int:
-        """Return how many submissions the payer can pay for."""
-        balance, price = await together(self._chain.balance(), self._chain.gas_price())
+    async def _payer(self) -> int | None:
+        """Return how many submissions the payer can pay for; None: there is no payer."""
+        balance = await self._chain.balance()
+        if balance is None:
+            return None
+        price = await self._chain.gas_price()
         count, total = self._metrics.measured(Distribution.GAS)
         cost = max(1, price) * (int(total / count) if count else TYPICAL_GAS)
         left = balance // cost

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from oracle.core.errors import DataError
 from oracle.network.client import IDLE_S
@@ -82,6 +82,7 @@ def serve_members(
     routes: Iterable[web.RouteDef] = (),
     certificate: Certificate | None = None,
     limits: Limits | None = None,
+    middlewares: Iterable[Middleware] = (),
     rate: tuple[float, float] = ADDRESS_RATE,
 ) -> AbstractAsyncContextManager[int]:
     """Serve members while the context is open; the context's value is the port.
@@ -94,13 +95,14 @@ def serve_members(
         routes: Further routes.
         certificate: None: plain HTTP.
         limits: See `member_limits`; None: those of the default number of connections.
+        middlewares: Requests pass through them, once they are admitted.
         rate: How many requests an address may make, in so many seconds.
 
     Raises:
         ConfigError: The address can't be bound.
     """
     counter = _Counter(member, heard, status, Rates(*rate))
-    application = web.Application(client_max_size=MAX_BODY, middlewares=[counter.admit])
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[counter.admit, *middlewares])
     application.router.add_post(REPORT_PATH, counter.report)
     application.router.add_post(ANSWER_PATH, counter.answer)
     application.router.add_get(NETWORK_PATH, counter.network)

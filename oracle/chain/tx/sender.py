@@ -59,6 +59,7 @@ class Sender:
         known: See `oracle.chain.tx.nonces.Nonces`.
         heads: Tells of new blocks.
         listener: Notified of replacements.
+        on_mined: Told how many seconds a transaction was waited for until it was in a block.
         clock: Monotonic seconds.
     """
 
@@ -73,6 +74,7 @@ class Sender:
         known: Callable[[], Iterable[SignedTransaction]] | None = None,
         heads: Heads | None = None,
         listener: ChainListener | None = None,
+        on_mined: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rpc = rpc
@@ -84,6 +86,7 @@ class Sender:
             policy = replace(policy, confirmations=confirmations)
         self._policy = policy
         self._heads = heads or Heads()
+        self._on_mined = on_mined
         self._clock = clock
         self._nonces = Nonces(rpc, self.address, known)
         self._needed: dict[Hashable, int] = {}
@@ -229,6 +232,7 @@ class Sender:
         pauses = Backoff(self._policy.poll_s / 16, self._policy.poll_s)
         taken = 0
         look_at_nonce = 0.0
+        is_mined = False
         record.watchers += 1
         if record.first_watched is None:
             record.first_watched = self._clock()
@@ -238,6 +242,9 @@ class Sender:
                 heads = self._heads.count
                 receipt = await self._receipt(record)
                 if receipt is not None:
+                    if not is_mined:
+                        is_mined = True
+                        self._on_mined(self._clock() - (until - deadline_s))
                     if await self._is_final(receipt):
                         record.first_watched = None
                         return receipt

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from structlog.testing import capture_logs
 
-from oracle.app.recorders import LookRecorder, ReportRecorder
+from oracle.app.recorders import LookRecorder
+from oracle.app.report_recorders import ReportRecorder
 from oracle.core.errors import SourceSuspended, SourceUnavailable
 from oracle.core.gate import empty_feed
 from oracle.core.metrics import Counter, Distribution, Gauge, Metrics

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle.app.recorders import ShadowRecorder
+from oracle.app.report_recorders import ShadowRecorder
 from oracle.chain.hub import RoundAccepted, RoundEvent, Submission, SubmitCall, decode_submission, encode_submission
 from oracle.core.errors import (
     ChainUnavailable,
