@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 LONGEST_S = 20.0
 """Seconds that an answer may take here, whatever deadline is asked for."""
 
+LEAST_S = 1.0
+"""Seconds that it may take at least: the requester's clock may be behind this one."""
+
 REMEMBERED = 64
 """The latest answer messages that are given again without asking the disk."""
 
@@ -149,7 +152,7 @@ class Member:
         if self._problem:
             raise Refused(RefusalCode.ANOTHER_INSTANCE, self._problem)
         request = signed.request
-        seconds = min(LONGEST_S, request.deadline + self._rules.turns.clock_bound - now)
+        seconds = min(LONGEST_S, max(LEAST_S, request.deadline + self._rules.turns.clock_bound - now))
         try:
             async with asyncio.timeout(seconds):
                 return await self._answer(signed, requester)
