@@ -21,6 +21,7 @@ from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, Susp
 from oracle.app.roles import DaemonSetup, NodeRole
 from oracle.app.seams import NodeSeams
 from oracle.app.sources import make_sources
+from oracle.app.watching import watch_network
 from oracle.chain.tx.fees import fees_now
 from oracle.config import Config, FeedConfig
 from oracle.core.backoff import Backoff
@@ -118,11 +119,14 @@ async def run_daemon(
         )
         looking = asyncio.create_task(monitor.run(), name="monitor")
         compacting = asyncio.create_task(_compact(role, config.journal.keep_days, config.readings.days))
+        watching = []
+        if role.network is not None:
+            watching.append(asyncio.create_task(watch_network(node, role.network, metrics, board), name="watching"))
         reload = None if reread is None else partial(_reload, observers, certificates.values(), reread)
         try:
             await _run(role, role.run(committees, stop or asyncio.Event(), reload))
         finally:
-            for task in (looking, compacting):
+            for task in (looking, compacting, *watching):
                 task.cancel()
 
 

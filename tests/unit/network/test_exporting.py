@@ -86,7 +86,7 @@ def test_the_file_says_whose_network_it_is_about(document: dict[str, Any], tmp_p
     found = read_evidence(path)
     assert (found.chain_id, found.hub, found.committee) == (CHAIN_ID, HUB, 1)
     assert (found.terms, found.turns.seconds) == (fingerprint_of(TERMS), TURN_S)
-    assert (found.exported_by, found.feed_ids) == (BRAVO, {FEEDS[0]})
+    assert (found.exported_by, found.feed_ids) == (BRAVO, frozenset({FEEDS[0]}))
 
 
 @pytest.mark.parametrize(
