@@ -15,7 +15,7 @@ FORGE = FOUNDRY_SOLC="$$($(BIN)/python -m oracle.chain.local.solc path contracts
 MEASURED := build/forge/snapshots
 MEASURE = rm -rf $(MEASURED); FORGE_SNAPSHOT_CHECK=false FORGE_SNAPSHOT_EMIT=true FOUNDRY_SNAPSHOTS=$(MEASURED) $(FORGE) test
 
-.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak test-deep coverage snapshots check slither fmt bench detector-report lock clean distclean
+.PHONY: help setup demo test test-python test-contracts test-durations test-ray chaos soak network test-deep coverage snapshots check slither fmt bench detector-report lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: setup ## try every fault of docs/reliability.md on a real daemon and a re
 
 soak: setup ## run 10,000 rounds of 8 feeds with kills and faults; writes build/soak.json (ARGS="--rounds 1000 --seed 2")
 	$(BIN)/python -m scripts.soak $(ARGS)
+
+network: setup ## measure a network of reporters; writes build/network.json (ARGS="--soak 2000": the long run, with kills and faults)
+	$(BIN)/python -m scripts.network $(ARGS)
 
 test-deep: setup coverage test-ray chaos ## run ten times the fuzzing and invariant calls, Ray, all faults, a short soak, coverage
 	FOUNDRY_FUZZ_RUNS=2560 FOUNDRY_INVARIANT_RUNS=2560 $(FORGE) test

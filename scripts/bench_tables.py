@@ -347,7 +347,15 @@ TABLES: dict[str, Callable[[Report], str]] = {
 }
 
 
-def fill(text: str, report: Report, name: str = "the document", only: Sequence[str] = ()) -> str:
+def fill(
+    text: str,
+    report: Report,
+    name: str = "the document",
+    only: Sequence[str] = (),
+    *,
+    tables: Mapping[str, Callable[[Report], str]] = TABLES,
+    marker: str = "bench",
+) -> str:
     """Return the document with its tables written anew.
 
     Args:
@@ -355,25 +363,27 @@ def fill(text: str, report: Report, name: str = "the document", only: Sequence[s
         report: The figures.
         name: The document's name, for messages.
         only: Write these tables; none: all.
+        tables: The tables by name.
+        marker: The word before a table's name in the document.
 
     Raises:
         TablesError: A marker is missing, unknown or has no end, or the report lacks what a table shows.
     """
-    opened = re.findall(r"^<!-- bench:(\w+) -->$", text, re.MULTILINE)
+    opened = re.findall(rf"^<!-- {marker}:(\w+) -->$", text, re.MULTILINE)
     if not opened:
-        raise TablesError(f"{name} has no line <!-- bench:NAME -->; NAME is one of {', '.join(TABLES)}")
+        raise TablesError(f"{name} has no line <!-- {marker}:NAME -->; NAME is one of {', '.join(tables)}")
     for table in opened:
         if only and table not in only:
             continue
-        if table not in TABLES:
-            raise TablesError(f"{name}: there is no table {table!r}, only {', '.join(TABLES)}")
-        start, end = f"<!-- bench:{table} -->\n", f"<!-- /bench:{table} -->"
+        if table not in tables:
+            raise TablesError(f"{name}: there is no table {table!r}, only {', '.join(tables)}")
+        start, end = f"<!-- {marker}:{table} -->\n", f"<!-- /{marker}:{table} -->"
         before, _, rest = text.partition(start)
         _, closed, after = rest.partition(end)
         if not closed:
             raise TablesError(f"{name}: {start.strip()} has no {end}")
         try:
-            written = TABLES[table](report)
+            written = tables[table](report)
         except KeyError as error:
             raise TablesError(f"the report lacks {error}, which the table {table!r} shows: run all cases") from error
         text = f"{before}{start}{written}\n{end}{after}"

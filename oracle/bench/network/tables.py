@@ -1,0 +1,186 @@
+"""The tables about networks, in Markdown, from the report `build/network.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from oracle.bench.network.rounds import EXPECTED_BEYOND_S, EXPECTED_TIMES
+
+__all__ = ["TABLES"]
+
+Report = Mapping[str, Any]
+
+
+def collusion(report: Report) -> str:
+    """Return the table of how far liars move the answer, expected and observed."""
+    part = report["collusion"]
+    columns = {"n, q": "---", "liars": "--:"} | dict.fromkeys(
+        (
+            "nobody lies",
+            "a liar transmits",
+            "honest turn, all answer",
+            "honest turn, a quorum answers",
+            "mean of all turns",
+            "outside the honest range",
+        ),
+        "--:",
+    )
+    rows = []
+    for of in (*part["sizes"], *part["too_many"]):
+        cells = [_moved(of, name) for name in ("liars_transmit", "all_answer", "quorum_answers", "all_turns")]
+        outside = "never" if of["outside"] == 0 else f"in {of['outside'] / of['games']:.0%} of turns"
+        size = f"{of['members']}, {of['quorum']}"
+        rows.append([size, str(of["liars"]), f"{of['nobody_lies'] + 0.0:.2f}", *cells, outside])
+    said = (
+        f"Each cell: what is expected; what was observed when they push up, and down: means of {part['rounds']:,} "
+        f"rounds. The feed's spread is {part['spread']:g} standard deviations. Seed {part['seed']}, "
+        f"`{part['measured']['command']}`."
+    )
+    return f"{_rows(columns, rows)}\n\n{said}"
+
+
+def _moved(of: Mapping[str, Any], name: str) -> str:
+    expected = "–" if of["expected"] is None else f"{of['expected'][name]:.2f}"
+    return f"{expected}; {of['up'][name]:.2f}, {of['down'][name]:.2f}"
+
+
+def rounds(report: Report) -> str:
+    """Return the table of rounds with delays on the links."""
+    columns = {"n, q": "---", "feeds": "--:", "members as": "---"} | dict.fromkeys(
+        (
+            "reports",
+            "due → confirmed, p50, p95",
+            "collecting, p50, p95",
+            "share of it",
+            "slowest needed round trip",
+            "within what is expected",
+            "asked, told",
+            "kB a round",
+            "CPU of a reporter",
+            "its memory",
+        ),
+        "--:",
+    )
+    rows = []
+    for of in report["rounds"]["cases"]:
+        due, collecting, needed = (of[name] for name in ("due_to_confirmed_s", "collecting_s", "needed_round_trip_s"))
+        rows.append(
+            [
+                f"{of['members']}, {of['quorum']}",
+                str(of["feeds"]),
+                of["placement"],
+                str(due["count"]),
+                _pair(due),
+                _pair(collecting),
+                f"{collecting['mean'] / due['mean']:.0%}" if due["count"] else "–",
+                f"{needed['mean']:.2f} s" if needed["count"] else "–",
+                f"{of['collecting_within_expected']} of {collecting['count']}",
+                f"{of['messages_per_round'].get('/v1/report', 0):g}, {of['messages_per_round'].get('/v1/answer', 0):g}",
+                f"{of['bytes_per_round'] / 1_000:,.0f}",
+                f"{of['reporter_cpu_ms_per_round']:g} ms" if "reporter_cpu_ms_per_round" in of else "–",
+                f"{of['reporter_rss_mb']:.0f} MB" if "reporter_rss_mb" in of else "–",
+            ]
+        )
+    beyond = f"{EXPECTED_BEYOND_S * 1_000:g} ms"
+    expected = f"Expected of collecting: {EXPECTED_TIMES:g} × the slowest needed round trip + {beyond}."
+    return f"{_rows(columns, rows)}\n\n{expected} {measured(report, 'rounds')}"
+
+
+def loopback(report: Report) -> str:
+    """Return the table of a network beside one operator, in one run."""
+    part = report["loopback"]
+    network, operator = part["network"], part["operator"]
+    steps = dict.fromkeys((*operator["steps_s"], *network["steps_s"]))
+    rows = [
+        ["due → confirmed, p50", *(f"{of['due_to_confirmed_s']['p50']:.3f} s" for of in (network, operator))],
+        ["due → confirmed, p95", *(f"{of['due_to_confirmed_s']['p95']:.3f} s" for of in (network, operator))],
+        ["reports", *(str(of["due_to_confirmed_s"]["count"]) for of in (network, operator))],
+        *(
+            [
+                f"{step}, mean",
+                *(
+                    f"{of['steps_s'][step] * 1_000:.0f} ms" if step in of["steps_s"] else "–"
+                    for of in (network, operator)
+                ),
+            ]
+            for step in steps
+        ),
+        [f"p95, network over operator (at most {part['expected']:g} expected)", f"**{part['ratio']:.2f}**", ""],
+    ]
+    columns = {"": "---", "(4, 3) on loopback": "--:", "one operator": "--:"}
+    return f"{_rows(columns, rows)}\n\n{measured(report, 'loopback')}"
+
+
+def gas(report: Report) -> str:
+    """Return the table of gas by size of the network."""
+    columns = {"n, q": "---", "feeds": "--:"} | dict.fromkeys(
+        ("gas per feed, one signature", "with a quorum", "with all members'", "gas of the report with all"), "--:"
+    )
+    rows = [
+        [
+            f"{of['members']}, {of['quorum']}",
+            str(of["feeds"]),
+            f"{of['one_signature'] / of['feeds']:,.0f}",
+            f"{of['per_feed_with_quorum']:,}",
+            f"{of['per_feed_with_all']:,}",
+            f"{of['with_all']:,}",
+        ]
+        for of in report["gas"]["cases"]
+    ]
+    return f"{_rows(columns, rows)}\n\n{measured(report, 'gas', 'the gas is right')}"
+
+
+def soak(report: Report) -> str:
+    """Return the table of a long run of a network."""
+    of = report["soak"]
+    kinds = ", ".join(f"{count} × {kind}" for kind, count in sorted(of["faults"].items()))
+    evidence = ", ".join(f"{count} × {kind}" for kind, count in sorted(of["evidence"].items())) or "none"
+    ends = ", ".join(f"{count} {end}" for end, count in sorted(of["outcomes"].items()) if end != "accepted")
+    rows = [
+        ["rounds delivered", f"{of['rounds']:,} over {of['feeds']} feeds, in {of['reports']:,} reports"],
+        ["turns, of which had a report", f"{of['turns']:,}, {of['turns_with_report']:,}"],
+        ["other outcomes at honest members", ends or "none"],
+        ["faults of one member, in turn", kinds],
+        ["kills (SIGKILL) of the others", str(of["kills"])],
+        ["observations lost", str(of["lost"])],
+        ["rounds twice", str(of["double"])],
+        ["answers outside the honest range", str(of["outside"])],
+        ["evidence kept by honest members", evidence],
+        ["time", f"{of['seconds']:,.0f} s, turns of {of['turn_s']} s"],
+        ["due → confirmed, p50, p95", _pair(of["due_to_confirmed_s"])],
+        ["memory of a member", f"{of['memory_first_mb']:.0f} → {of['memory_last_mb']:.0f} MB"],
+    ]
+    return f"{_rows({'': '---', ' ': '---'}, rows)}\n\n{measured(report, 'soak', 'the counts are right')}"
+
+
+def measured(report: Report, part: str, holds: str = "the counts hold") -> str:
+    """Return the machine of a part, and the command that measures it again."""
+    of = report[part]["measured"]
+    about, versions = of["machine"], of["versions"]
+    busy = about["load_before"] > 0.5
+    return (
+        f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, Python {versions['python']}; "
+        f"commit {versions.get('commit', 'unknown')}, {of['at'][:10]}, `{of['command']}`, "
+        f"{of['seconds'] / 60:.1f} minutes. "
+        + (
+            f"Other work was running (load {about['load_before']} at the start): {holds}, but the seconds are too long."
+            if busy
+            else "Nothing else was running."
+        )
+    )
+
+
+def _pair(of: Mapping[str, Any]) -> str:
+    return f"{of['p50']:.2f}, {of['p95']:.2f} s" if of["count"] else "–"
+
+
+def _rows(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(each.strip() for each in columns) + " |", "|" + "|".join(columns.values()) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+TABLES: Mapping[str, Callable[[Report], str]] = {
+    each.__name__: each for each in (collusion, rounds, loopback, gas, soak)
+}
+"""The tables by the names of their markers."""
