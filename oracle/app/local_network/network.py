@@ -21,7 +21,8 @@ from oracle.app.local_network import nursery, process
 from oracle.app.local_network.layout import Layout, MemberPlace, listening_ports, places, write_members
 from oracle.app.local_network.links import MemberLink
 from oracle.app.local_network.nursery import LOG, ChildDaemon
-from oracle.app.local_network.prices import Prices, PriceServer, Quirks
+from oracle.app.local_network.prices import Prices, PriceServer, Quirks, SourceTrouble
+from oracle.app.local_network.ways import Way, write_plan
 from oracle.chain.deploy import Deployment
 from oracle.chain.hub import Hub, RoundEvent
 from oracle.chain.local.anvil import Anvil, load_anvil_config
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
+_INSIDE = 0.9
+"""The share of the spread that `Way.INSIDE_SPREAD` uses: the honest answers differ, too."""
+
 _LAST_LINES = 12
 
 
@@ -245,6 +249,7 @@ class LocalNetwork:
         *,
         clock_offset: float = 0.0,
         pause_at: str | None = None,
+        faulty: bool = False,
         environment: Mapping[str, str] | None = None,
         ready: bool = True,
     ) -> NetworkMember:
@@ -254,6 +259,7 @@ class LocalNetwork:
             index: Its number.
             clock_offset: Seconds by which its clock is ahead.
             pause_at: The stage at which it stops itself; see `oracle.app.local_network.process.PAUSES`.
+            faulty: It may be told to misbehave, by `misbehave`.
             environment: Variables to add to its environment.
             ready: Wait until it answers.
         """
@@ -261,16 +267,23 @@ class LocalNetwork:
         arguments = ["oracle.toml", "--clock-offset", str(clock_offset)]
         if pause_at is not None:
             arguments += ["--pause-at", pause_at]
+        if faulty:
+            arguments.append("--faulty")
         await asyncio.to_thread(member.begin, arguments, environment or {})
         if ready:
             await self.until_ready(index)
         return member
 
-    async def start_all(self, indices: Sequence[int] | None = None) -> None:
-        """Start members side by side, all if none are named, and wait until all of them answer."""
+    async def start_all(self, indices: Sequence[int] | None = None, *, faulty: Sequence[int] = ()) -> None:
+        """Start members side by side, and wait until all of them answer.
+
+        Args:
+            indices: Their numbers; None: all.
+            faulty: The numbers of those that may be told to misbehave.
+        """
         chosen = range(self.layout.members) if indices is None else indices
         for index in chosen:
-            await self.start(index, ready=False)
+            await self.start(index, faulty=index in faulty, ready=False)
         for index in chosen:
             await self.until_ready(index)
 
@@ -306,6 +319,32 @@ class LocalNetwork:
     def _end_all(self) -> None:
         for member in self.members:
             member.kill()
+
+    def misbehave(self, index: int, plan: Mapping[int, Way], otherwise: Way | None = None) -> None:
+        """Let a member be faulty from now on. If it runs, it was started as one that may be faulty.
+
+        Args:
+            index: Its number.
+            plan: A way for each turn in which it is faulty.
+            otherwise: The way in all other turns; None: it is honest in them.
+        """
+        member = self.members[index]
+        write_plan(member.place.folder, plan, otherwise)
+        factors = {
+            feed.name: {
+                Way.TIMES_TEN: 10.0,
+                Way.TENTH: 0.1,
+                Way.INSIDE_SPREAD: 1 + _INSIDE * feed.max_spread / 1_000 * feed.sigma / 1e6,
+            }
+            for feed in self.layout.feeds
+        }
+
+        def lie(feed: str, now: float) -> SourceTrouble:
+            # What a source says is signed a little later.
+            way = plan.get(self.turn(now + 2 * self.layout.poll_interval), otherwise)
+            return SourceTrouble() if way is None else SourceTrouble(factor=factors[feed].get(way, 1.0))
+
+        self.prices.lies[member.name] = lie
 
     # --- links ------------------------------------------------------------------------------------------------
 

@@ -101,6 +101,7 @@ class PriceServer:
         quirks: How far sources may differ.
         clock: Unix seconds.
         troubles: The troubles of members' sources, by the member's name; change them at any time.
+        lies: The same as functions of the feed and the time, for members that lie at times; they come first.
         asked: How often each member has asked its sources.
     """
 
@@ -109,6 +110,7 @@ class PriceServer:
     quirks: Quirks = Quirks()
     clock: Callable[[], float] = time.time
     troubles: dict[str, SourceTrouble] = field(default_factory=dict)
+    lies: dict[str, Callable[[str, float], SourceTrouble]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     _port: int = 0
     _sources: dict[tuple[str, str, int], _PriceSource] = field(default_factory=dict)
@@ -134,7 +136,7 @@ class PriceServer:
 
     def value(self, member: str, feed: str, number: int, now: float) -> float:
         """Return what a source says at a time, its trouble included."""
-        source, trouble = self._source(member, feed, number), self.troubles.get(member, SourceTrouble())
+        source, trouble = self._source(member, feed, number), self._trouble(member, feed, now)
         moment = now if trouble.stuck_at is None else trouble.stuck_at
         # The noise holds for a second, as the time of an answer does.
         noise = random.Random(f"{self.seed} {member} {feed} {number} {int(moment)}").gauss(0, source.noise_ppm)
@@ -145,11 +147,16 @@ class PriceServer:
         self.asked[member] += 1
         source = self._source(member, feed, int(number))
         await asyncio.sleep(source.delay_s)
-        if self.troubles.get(member, SourceTrouble()).offline:
-            return web.json_response({"error": "out of order"}, status=503)
         now = self.clock()
+        if self._trouble(member, feed, now).offline:
+            return web.json_response({"error": "out of order"}, status=503)
         price = self.value(member, feed, int(number), now)
         return web.json_response({"price": round(price, 8), "time": int(now)})
+
+    def _trouble(self, member: str, feed: str, now: float) -> SourceTrouble:
+        if member in self.lies:
+            return self.lies[member](feed, now)
+        return self.troubles.get(member, SourceTrouble())
 
     def _source(self, member: str, feed: str, number: int) -> _PriceSource:
         key = member, feed, number

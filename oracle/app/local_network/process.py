@@ -2,8 +2,8 @@
 
     python -m oracle.app.local_network.process oracle.toml --clock-offset -30 --pause-at proven
 
-A member with a fault does what `oracle.app.local_network.faulty` says; it reads the fault's name from a file beside its
-configuration, so that the fault can change while it runs. `oracle run` can do none of this.
+With --faulty it is a member as `oracle.app.local_network.faulty` makes it, which reads from a file beside its
+configuration in which way it is faulty, so that this can change while it runs. `oracle run` can do none of this.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from oracle.app.local_network.faulty import FaultyNode
+from oracle.app.local_network.ways import PLAN, FaultPlan
 from oracle.app.run import run_daemon
-from oracle.config import load
-from oracle.core.errors import OracleError
+from oracle.app.seams import NodeSeams
+from oracle.chain.deploy import load_deployment
+from oracle.chain.keys.keystore import load as load_key
+from oracle.chain.keys.keystore import password_from_file
+from oracle.config import Config, load
+from oracle.core.errors import ConfigError, OracleError
 from oracle.core.logs import configure
 from oracle.core.stages import Confirmed, Decided, Proven, Scored, Submitted
 from oracle.feeds.interface import ReportListener
@@ -62,17 +69,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--clock-offset", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--pause-at", choices=PAUSES)
+    parser.add_argument("--faulty", action="store_true", help=f"follow the plan in {PLAN}, beside the configuration")
     given = parser.parse_args(arguments)
     configure("info")
-
-    def clock() -> float:
-        return time.time() + float(given.clock_offset)
-
     try:
-        asyncio.run(run_daemon(load(given.config, os.environ)))
+        asyncio.run(_run(given.config, given.clock_offset, given.pause_at, is_faulty=given.faulty))
     except OracleError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+
+
+async def _run(path: Path, clock_offset: float, pause_at: str | None, *, is_faulty: bool) -> None:
+    config = load(path, os.environ)
+
+    def clock() -> float:
+        return time.time() + clock_offset
+
+    seams = NodeSeams()
+    if is_faulty:
+        faulty = await asyncio.to_thread(_faulty, config, path, clock)
+        seams, clock = faulty.seams(load_deployment(config.chain.deployment)), faulty.now
+    if pause_at is not None:
+        seams = replace(seams, listener=Pausing(pause_at))
+    await run_daemon(config, clock=clock, seams=seams)
+
+
+def _faulty(config: Config, path: Path, clock: Callable[[], float]) -> FaultyNode:
+    key = config.keys.reporter
+    if config.network is None or key.keystore is None or key.password_file is None:
+        raise ConfigError(f"{path}: is not the configuration of a local network's member")
+    account = load_key(key.keystore, password_from_file(key.password_file))
+    return FaultyNode(FaultPlan(path.resolve().parent), config.network, account, clock)
 
 
 if __name__ == "__main__":
