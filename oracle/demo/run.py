@@ -9,8 +9,6 @@ import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 
@@ -28,21 +26,8 @@ from oracle.demo.board import LiveBoard
 from oracle.demo.model import SINCE, UNTIL, DemoModel, train
 from oracle.demo.options import BLOCK_DELAY, DECIMALS, HEARTBEAT, DemoOptions, configuration
 from oracle.demo.plot import plot
-from oracle.demo.summary import disagreements, summarise
+from oracle.demo.summary import Performance, disagreements, summarise
 from oracle.detectors.interface import Disclosure
-
-
-@dataclass(frozen=True)
-class Performance:
-    """A demonstration that has been played.
-
-    Attributes:
-        summary: The content of summary.json.
-        ok: The chain agrees with the journal, and every report was verified again.
-    """
-
-    summary: dict[str, Any]
-    ok: bool
 
 
 async def run(options: DemoOptions, console: Console) -> Performance:

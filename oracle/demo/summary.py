@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from oracle.audit import AuditReport
@@ -12,6 +13,20 @@ from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
 from oracle.demo.acts import Act, follows_a_fault, marked_ticks
 from oracle.feeds.journal import Entry
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A demonstration that has been played.
+
+    Attributes:
+        summary: The content of summary.json.
+        ok: Nothing went wrong: every report was verified again; the chain agrees with the journal, or no faulty member
+            of a network has done harm.
+    """
+
+    summary: dict[str, Any]
+    ok: bool
 
 
 def outcome_of(event: RoundEvent) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from oracle.app.local_network.ways import WAYS, Way
 from oracle.cli.render.json_output import print_json
 from oracle.demo.rehearsal import INDICES, Rehearsal
 
@@ -39,6 +40,37 @@ def print_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
     for problem in [*summary["disagreements"], *audited["problems"]]:
         console.print(f"[red]{problem}[/]")
     console.print(f"{out / 'summary.json'}, {out / 'demo.png'}")
+
+
+def print_network_demo(console: Console, summary: Mapping[str, Any], out: Path) -> None:
+    """Print the summary of a network's demonstration, and where it is."""
+    network, audited = summary["network"], summary["audit"]
+    latency = network["due_to_confirmed_s"]
+    console.print("\n[bold]Read back from the chain and from the honest members' journals[/]")
+    console.print(
+        f"{network['rounds']} rounds in {network['turns']} turns, {network['late']} of a feed were missed; "
+        f"{network['reporters']} reporters, {network['quorum']} have to answer",
+        highlight=False,
+    )
+    by = ", ".join(f"{name} {count}" for name, count in network["by_transmitter"].items())
+    console.print(f"reports by transmitter: {by}; {network['messages_per_round']:g} messages each", highlight=False)
+    if network["faults"]:
+        table = Table(box=None, header_style="bold")
+        for column in ("a member", "turns", "harmed"):
+            table.add_column(column, justify="left" if column == "a member" else "right")
+        for way, counted in network["faults"].items():
+            harmed = counted["harmed"]
+            does = WAYS[Way(way)].does
+            table.add_row(does, str(counted["injected"]), f"[red]{harmed}[/]" if harmed else "0")
+        console.print(table)
+    if network["evidence"]:
+        noted = ", ".join(f"{kind} {count}" for kind, count in network["evidence"].items())
+        console.print(f"evidence that the honest members keep: {noted}", highlight=False, soft_wrap=True)
+    for text in [*network["harm"], *audited["problems"]]:
+        console.print(f"[red]{text}[/]")
+    console.print(f"due to confirmed: p50 {latency['p50']} s, p95 {latency['p95']} s")
+    console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed")
+    console.print(f"{out / 'summary.json'}")
 
 
 def print_rehearsal(console: Console, found: Rehearsal, *, as_json: bool) -> None:

@@ -1,0 +1,189 @@
+"""The course of a network's demonstration: deploy, start the members, let some be faulty, read back, audit, write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from rich.console import Console
+
+from oracle.app.audit import audit
+from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember, Quirks
+from oracle.app.local_network.ways import Way, planned
+from oracle.app.progress import finished_steps
+from oracle.chain.hub import RoundEvent
+from oracle.chain.local import toolchain
+from oracle.demo.network.board import TurnBoard
+from oracle.demo.network.market import Market, market
+from oracle.demo.network.options import TURN_S, NetworkDemoOptions
+from oracle.demo.network.summary import NetworkPlayed, summarise_network
+from oracle.demo.summary import Performance
+from oracle.network.casebook import read_cases
+from oracle.network.ledger import Ledger
+
+__all__ = ["run_network"]
+
+_LOOK_S = 0.2
+_AHEAD = 2
+"""Turns from the first round to the first turn that is played."""
+
+
+async def run_network(options: NetworkDemoOptions, console: Console) -> Performance:
+    """Play, read back, audit, and write the summary.
+
+    Args:
+        options: What to play; `out` is emptied first.
+        console: Shows what happens.
+
+    Raises:
+        DataError: The start is not a date, or the series have too few days around it.
+        Fatal: The members make no round.
+    """
+    played_market = market(options, time.time())
+    shutil.rmtree(options.out, ignore_errors=True)
+    options.out.mkdir(parents=True)
+    artifacts = toolchain.build_dir() / "artifacts"
+    network = LocalNetwork(
+        _layout(options, played_market),
+        options.out / "members",
+        artifacts,
+        prices=played_market.price,
+        quirks=Quirks(),
+        seed=options.seed,
+        progress=finished_steps(lambda line: console.print(f"  {line}", highlight=False)),
+    )
+    async with network:
+        names = ", ".join(member.name for member in network.members)
+        console.print(f"{options.reporters} members, each a process: {names}; {options.quorum} have to answer")
+        await network.start_all(faulty=options.faulty_members())
+        await network.until_rounds(1)
+        first = network.turn() + _AHEAD
+        turns = range(first, first + options.turns)
+        plans = _plans(options, network, turns)
+        feeds = {deployed.feed_id: name for name, deployed in network.deployment.feeds.items()}
+        holders = {turn: network.members[network.holder(turn)].name for turn in turns}
+        honest = [member for member in network.members if member.name not in plans]
+        with TurnBoard(console, feeds, turns, holders, plans) as board:
+            events, messages = await _watch(network, turns, {member.place.index for member in honest}, board)
+        await asyncio.gather(*(network.stop(member.place.index) for member in network.members))
+        played = NetworkPlayed(
+            turns=turns,
+            turn_s=TURN_S,
+            feeds=list(feeds),
+            events=events,
+            honest=_signed(network, honest, turns, list(feeds)),
+            plans=plans,
+            honest_transmitters=[member.place.address for member in honest],
+            transmitters={member.place.address: member.name for member in network.members},
+            latencies=_latencies(network.members, turns),
+            messages=messages,
+            evidence=_evidence(honest),
+        )
+        report = await audit(network.deployment.hub, network.chain.rpc_url, artifacts, network.deployment.block)
+    found = summarise_network(played, options.reporters, options.quorum)
+    summary = {
+        "network": found,
+        "audit": {"verified": report.verified, "failed": report.failed, "problems": list(report.problems)},
+        "seed": options.seed,
+    }
+    (options.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    return Performance(summary, report.ok and not found["harm"])
+
+
+def _layout(options: NetworkDemoOptions, played: Market) -> Layout:
+    return Layout(
+        members=options.reporters,
+        quorum=options.quorum,
+        faulty=options.faulty,
+        turn_s=TURN_S,
+        feeds=tuple(FeedLayout(name, sigma) for name, sigma in played.sigmas.items()),
+        # One proof for both feeds.
+        prover=f'visibility = "public"\nbatch_sizes = [{len(played.sigmas)}]',
+    )
+
+
+def _plans(options: NetworkDemoOptions, network: LocalNetwork, turns: Sequence[int]) -> Mapping[str, Mapping[int, Way]]:
+    """Give the faulty members their plans, and return them by the members' names."""
+    plans = {}
+    for index in options.faulty_members():
+        member = network.members[index]
+        plan = planned(turns, [network.holder(turn) == index for turn in turns], options.ways(index))
+        network.misbehave(index, plan)
+        plans[member.name] = plan
+    return plans
+
+
+async def _watch(
+    network: LocalNetwork, turns: Sequence[int], honest: Collection[int], board: TurnBoard
+) -> tuple[list[RoundEvent], int]:
+    """Show the turns until a turn after the last one, and return their rounds and the number of messages."""
+    await network.until_turn(turns[0])
+    before = _messages(network, honest)
+    found: list[RoundEvent] = []
+    block = network.deployment.block
+    end = (turns[-1] + 2) * TURN_S
+    messages = 0
+    while (now := time.time()) < end:
+        head = await network.rpc.block_number()
+        fresh = await network.hub.logs(block, head) if head >= block else []
+        block = max(block, head + 1)
+        found += [event for event in fresh if event.observed_at // TURN_S in turns]
+        board.take(fresh, time.time())
+        board.show(now)
+        if now < (turns[-1] + 1) * TURN_S:
+            messages = _messages(network, honest) - before
+        await asyncio.sleep(_LOOK_S)
+    board.show(end)
+    return found, messages
+
+
+def _messages(network: LocalNetwork, honest: Collection[int]) -> int:
+    """Return how many messages honest members have begun to exchange so far: each request has an answer."""
+    return 2 * sum(sum(link.requests.values()) for (one, _), link in network.links.items() if one in honest)
+
+
+def _signed(
+    network: LocalNetwork, members: Sequence[NetworkMember], turns: Sequence[int], feeds: Sequence[bytes]
+) -> dict[tuple[bytes, int], list[int]]:
+    """Return the answers that members have signed, by feed and turn."""
+    found: dict[tuple[bytes, int], list[int]] = {}
+    of = network.deployment
+    for member in members:
+        with member.journal() as journal:
+            ledger = Ledger(
+                journal.store,
+                chain_id=of.chain_id,
+                hub=of.hub,
+                committee=of.committees["default"].number,
+                clock=time.time,
+            )
+            for turn in turns:
+                for feed_id, signed in ledger.observations(turn, feeds).items():
+                    found.setdefault((feed_id, turn), []).append(signed.answer)
+    return found
+
+
+def _latencies(members: Sequence[NetworkMember], turns: Sequence[int]) -> list[float]:
+    """Return the seconds from due to confirmed of all reports as of these turns that reached the chain."""
+    found = []
+    for member in members:
+        with member.journal() as journal:
+            found += [
+                entry.latency
+                for entry in journal.confirmed()
+                if entry.latency is not None and entry.observed_at // TURN_S in turns
+            ]
+    return found
+
+
+def _evidence(members: Sequence[NetworkMember]) -> dict[str, int]:
+    """Return the number of faults that members have noted, by kind; one that several noted counts once."""
+    found = set()
+    for member in members:
+        with member.journal() as journal, journal.store.transaction(read=True) as connection:
+            found |= {(case.kind, case.member, case.turn) for case in read_cases(connection)}
+    kinds = [kind.value for kind, _, _ in found]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

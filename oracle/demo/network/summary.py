@@ -1,0 +1,120 @@
+"""The summary of a network's demonstration: from the chain's events, and from what the honest members have signed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from oracle.app.local_network.ways import Way
+from oracle.chain.hub import RoundEvent
+from oracle.core.statistics import percentile
+
+__all__ = ["HonestAnswers", "NetworkPlayed", "harmed_turns", "summarise_network"]
+
+HonestAnswers = Mapping[tuple[bytes, int], Sequence[int]]
+"""The answers that honest members have signed, by feed and turn."""
+
+
+@dataclass(frozen=True)
+class NetworkPlayed:
+    """A network's demonstration that has been played.
+
+    Attributes:
+        turns: The turns that were played, in order.
+        turn_s: Seconds of a turn.
+        feeds: The feeds' ids.
+        events: The rounds of the hub as of these turns, in order.
+        honest: What honest members have signed.
+        plans: The faulty members' plans: a way for each turn, by the member's name.
+        transmitters: The members' names by the addresses that pay.
+        honest_transmitters: Those of the addresses that are honest members'.
+        latencies: Seconds from due to confirmed.
+        messages: Messages that honest members have begun to exchange, answers included.
+        evidence: How many faults the honest members have noted, by kind.
+    """
+
+    turns: Sequence[int]
+    turn_s: int
+    feeds: Sequence[bytes]
+    events: Sequence[RoundEvent]
+    honest: HonestAnswers
+    plans: Mapping[str, Mapping[int, Way]]
+    transmitters: Mapping[str, str]
+    honest_transmitters: Collection[str] = ()
+    latencies: Sequence[float] = ()
+    messages: int = 0
+    evidence: Mapping[str, int] = field(default_factory=dict)
+
+    def turn_of(self, event: RoundEvent) -> int:
+        """Return the turn in which a round was observed."""
+        return event.observed_at // self.turn_s
+
+
+def harmed_turns(played: NetworkPlayed) -> Mapping[int, Sequence[str]]:
+    """Return the turns in which somebody was harmed, and how.
+
+    A turn is harmed if a round of it has an answer outside of the honest members' range, if a feed has two rounds of
+    it, or if a feed has neither a round of it nor one of the next turn: one that is silent may cost a turn, no more.
+    """
+    found: dict[int, list[str]] = defaultdict(list)
+    rounds: dict[bytes, Counter[int]] = {feed: Counter() for feed in played.feeds}
+    for event in played.events:
+        turn = played.turn_of(event)
+        rounds[event.feed_id][turn] += 1
+        honest = played.honest.get((event.feed_id, turn), ())
+        if not honest or not min(honest) <= event.answer <= max(honest):
+            found[turn].append(f"{event.answer} is outside of the honest answers {sorted(honest)}")
+    for feed, counted in rounds.items():
+        for turn, times in counted.items():
+            if times > 1:
+                found[turn].append(f"feed 0x{feed.hex()[:8]}… has {times} rounds")
+        for turn in played.turns[:-1]:
+            if not counted[turn] and not counted[turn + 1]:
+                found[turn].append(f"feed 0x{feed.hex()[:8]}… has no round, nor in the next turn")
+    return dict(found)
+
+
+def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dict[str, Any]:
+    """Return the key `network` of the summary.
+
+    Args:
+        played: What was played.
+        reporters: The number of members.
+        quorum: How many have to answer.
+    """
+    harmed = harmed_turns(played)
+    ways: dict[str, dict[str, int]] = {}
+    for plan in played.plans.values():
+        for turn in played.turns:
+            way = plan.get(turn)
+            if way is not None:
+                counted = ways.setdefault(way.value, {"injected": 0, "harmed": 0})
+                counted["injected"] += 1
+                counted["harmed"] += turn in harmed
+    reports = list({event.tx_hash: event for event in played.events}.values())
+    by_name = Counter(played.transmitters.get(event.submitter, event.submitter) for event in reports)
+    from_honest = sum(event.submitter in played.honest_transmitters for event in reports)
+    on_time = {(event.feed_id, played.turn_of(event)) for event in played.events}
+    return {
+        "reporters": reporters,
+        "quorum": quorum,
+        "turns": len(played.turns),
+        "rounds": len(played.events),
+        "late": sum((feed, turn) not in on_time for feed in played.feeds for turn in played.turns),
+        "by_transmitter": dict(sorted(by_name.items())),
+        "faults": dict(sorted(ways.items())),
+        "harm": [f"turn {turn}: {text}" for turn, texts in sorted(harmed.items()) for text in texts],
+        "due_to_confirmed_s": {
+            "p50": _figure(played.latencies, 50),
+            "p95": _figure(played.latencies, 95),
+        },
+        "messages_per_round": round(played.messages / max(1, from_honest), 1),
+        "evidence": dict(sorted(played.evidence.items())),
+    }
+
+
+def _figure(latencies: Iterable[float], rank: int) -> float | None:
+    found = list(latencies)
+    return round(percentile(found, rank), 3) if found else None
