@@ -36,7 +36,7 @@ MOST_WAITING = 4_096
 
 
 class _Turn:
-    """What was heard of one turn."""
+    """The messages of one turn."""
 
     def __init__(self) -> None:
         self.by_report: dict[bytes, dict[str, AnswerMessage]] = {}

@@ -63,7 +63,7 @@ class SigningKey(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """What is signed for each feed of a report, and the documents that are new."""
+    """The answers to sign for each feed of a report, and the documents that are new."""
 
     answers: list[int]
     readings: list[bytes]

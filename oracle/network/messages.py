@@ -10,19 +10,18 @@ brings it does not matter, and an answer message is worth as much from a strange
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from oracle.chain.keys.signer import recover, recover_request
 from oracle.chain.keys.typed import readings_hash, report_digest
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DataError
-from oracle.core.formats import checksum_address, from_hex, keccak, to_hex
-from oracle.core.report import MAX_FEEDS, Report, ReporterSignature
+from oracle.core.formats import keccak, to_hex
+from oracle.core.report import Report, ReporterSignature
+from oracle.network.fields import UINT32_MAX, MessageFields, hash_of, load_message, number_of
 
 __all__ = [
     "ANSWER_PATH",
@@ -43,11 +42,7 @@ REPORT_PATH, ANSWER_PATH, NETWORK_PATH = "/v1/report", "/v1/answer", "/v1/networ
 MAX_BODY = 64 << 10
 """The most bytes that a message may have; the largest valid one has about a third of it."""
 
-T = TypeVar("T")
-
 _MAX_DETAIL = 400
-_UINT32_MAX = 2**32 - 1
-_HEX = re.compile(r"0x[0-9a-f]+\Z")
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]{0,38})\Z")
 _WORD = re.compile(r"[a-z]{1,20}\Z")
 
@@ -124,7 +119,7 @@ class Refused(Exception):
         Raises:
             DataError: It is none.
         """
-        fields = _Fields("the refusal", _loaded("the refusal", body), ("error", "detail"))
+        fields = MessageFields("the refusal", load_message("the refusal", body, MAX_BODY), ("error", "detail"))
         name, detail = fields.text("error", 40), fields.text("detail", MAX_BODY)
         try:
             code = RefusalCode(name)
@@ -152,8 +147,8 @@ class Request:
 
     def __post_init__(self) -> None:
         for name, value in (("turn", self.turn), ("deadline", self.deadline)):
-            if not 0 <= value <= _UINT32_MAX:
-                raise DataError(f"the request's {name} is {value}, but has to be from 0 to {_UINT32_MAX}")
+            if not 0 <= value <= UINT32_MAX:
+                raise DataError(f"the request's {name} is {value}, but has to be from 0 to {UINT32_MAX}")
         if len(self.terms) != 32:
             raise DataError(f"the request's terms have {len(self.terms)} bytes, not 32")
 
@@ -208,7 +203,7 @@ class SignedRequest:
         Raises:
             DataError: It is none; the message names the key.
         """
-        outer = _Fields("the body", _loaded("the body", body), ("request", "signature"))
+        outer = MessageFields("the body", load_message("the body", body, MAX_BODY), ("request", "signature"))
         names = ("committee", "epoch", "turn", "observedAt", "deadline", "terms", "feedIds", "roundIds")
         fields = outer.inner("request", names)
         report = _report(fields)
@@ -303,7 +298,7 @@ class AnswerMessage:
         """
         what = "the answer message"
         names = ("reporter", "turn", "terms", "report", "answers", "readings", "signature")
-        fields = _Fields(what, _loaded(what, body), names)
+        fields = MessageFields(what, load_message(what, body, MAX_BODY), names)
         report = _report(fields.inner("report", ("committee", "epoch", "observedAt", "feedIds", "roundIds")))
         signature = fields.inner("signature", ("r", "vs"))
         return cls(
@@ -312,7 +307,7 @@ class AnswerMessage:
             terms=fields.data("terms", 32),
             report=report,
             answers=fields.each("answers", _answer, "a whole number as text, or null"),
-            readings=fields.each("readings", _hash, "0x and 64 hexadecimal digits"),
+            readings=fields.each("readings", hash_of, "0x and 64 hexadecimal digits"),
             r=signature.data("r", 32),
             vs=signature.data("vs", 32),
         )
@@ -320,7 +315,7 @@ class AnswerMessage:
 
 @dataclass(frozen=True, slots=True)
 class NetworkStatus:
-    """What a member says about itself: `oracle doctor` compares it with the own configuration.
+    """The facts that a member tells about itself: `oracle doctor` compares them with the own configuration.
 
     Attributes:
         reporter: Its reporter's address, checksummed.
@@ -370,9 +365,9 @@ class NetworkStatus:
         """
         what = "the network status"
         names = ("reporter", "chainId", "hub", "committee", "epoch", "terms", "turn", "time", "roles", "version")
-        fields = _Fields(what, _loaded(what, body), names)
+        fields = MessageFields(what, load_message(what, body, MAX_BODY), names)
         time = fields["time"]
-        if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= _UINT32_MAX:
+        if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= UINT32_MAX:
             raise fields.wrong("time", "is not a time in unix seconds")
         version = fields.text("version", 40)
         if not version.isascii() or not version.isprintable():
@@ -401,107 +396,14 @@ def report_hash(report: Report) -> bytes:
 # --- details -------------------------------------------------------------------------------------------------------
 
 
-def _loaded(what: str, body: bytes) -> Any:
-    if len(body) > MAX_BODY:
-        raise DataError(f"{what} has more than {MAX_BODY:,} bytes")
-    try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise DataError(f"{what} is not JSON, or has a key twice") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-class _Fields:
-    """An object of a message, whose keys are exactly those that are expected."""
-
-    def __init__(self, what: str, found: Any, names: Sequence[str]) -> None:
-        if not isinstance(found, Mapping):
-            raise DataError(f"{what} is not an object")
-        missing = [name for name in names if name not in found]
-        if missing or len(found) != len(names):
-            said = f"{missing[0]!r} is missing" if missing else f"has other keys than {', '.join(names)}"
-            raise DataError(f"{what}: {said}")
-        self._what = what
-        self._found = found
-
-    def __getitem__(self, name: str) -> Any:
-        return self._found[name]
-
-    def wrong(self, name: str, problem: str) -> DataError:
-        return DataError(f"{self._what}: {name!r} {problem}")
-
-    def inner(self, name: str, names: Sequence[str]) -> _Fields:
-        return _Fields(f"{self._what}: {name!r}", self[name], names)
-
-    def text(self, name: str, most: int) -> str:
-        found = self[name]
-        if not isinstance(found, str) or len(found) > most:
-            raise self.wrong(name, f"is not a text of at most {most} characters")
-        return found
-
-    def number(self, name: str, most: int = _UINT32_MAX) -> int:
-        found = _number(self[name], most)
-        if found is None:
-            raise self.wrong(name, f"is not a whole number from 0 to {most}")
-        return found
-
-    def data(self, name: str, size: int) -> bytes:
-        found = _data(self[name], size)
-        if found is None:
-            raise self.wrong(name, f"is not 0x and {2 * size} hexadecimal digits in lower case")
-        return found
-
-    def address(self, name: str) -> str:
-        try:
-            return checksum_address(self.text(name, 42))
-        except ValueError:
-            raise self.wrong(name, "is not an address: 0x and 40 hexadecimal digits") from None
-
-    def each(self, name: str, read: Callable[[Any], T | None], kind: str) -> tuple[T, ...]:
-        found = self[name]
-        if not isinstance(found, list) or len(found) > MAX_FEEDS:
-            raise self.wrong(name, f"is not a list of at most {MAX_FEEDS}")
-        values = []
-        for position, each in enumerate(found):
-            value = read(each)
-            if value is None:
-                raise self.wrong(name, f"has something else than {kind} at {position}")
-            values.append(value)
-        return tuple(values)
-
-
-def _report(fields: _Fields) -> Report:
+def _report(fields: MessageFields) -> Report:
     return Report(
         committee=fields.number("committee"),
         epoch=fields.number("epoch"),
         observed_at=fields.number("observedAt"),
-        feed_ids=fields.each("feedIds", _hash, "0x and 64 hexadecimal digits"),
-        round_ids=fields.each("roundIds", _number, "a whole number"),
+        feed_ids=fields.each("feedIds", hash_of, "0x and 64 hexadecimal digits"),
+        round_ids=fields.each("roundIds", number_of, "a whole number"),
     )
-
-
-def _number(found: Any, most: int = _UINT32_MAX) -> int | None:
-    whole = isinstance(found, int) and not isinstance(found, bool)
-    return found if whole and 0 <= found <= most else None
-
-
-def _data(found: Any, size: int) -> bytes | None:
-    plain = isinstance(found, str) and len(found) == 2 + 2 * size and _HEX.match(found)
-    return from_hex(found) if plain else None
-
-
-def _hash(found: Any) -> bytes | None:
-    return _data(found, 32)
 
 
 def _answer(found: Any) -> int | None:

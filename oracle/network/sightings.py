@@ -15,7 +15,7 @@ FRESH_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SightedFeed:
-    """How long sightings of a feed count.
+    """The terms on which sightings of a feed count.
 
     Attributes:
         name: The feed's name.

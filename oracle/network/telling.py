@@ -52,7 +52,7 @@ class Teller:
 
 
 class _Queue:
-    """What one member is still to be told."""
+    """The messages that one member is still to be told."""
 
     def __init__(self, client: MemberClient) -> None:
         self._client = client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 
 from oracle.chain.keys.signer import ReporterKey
@@ -112,9 +111,8 @@ class Evidence:
 def readings(feed_id: bytes, answer: int) -> FeedReadings:
     """Return what one source said."""
     rule = ReadingsRule(feed_id, "a feed", 0, Kind.RELATIVE, 1, None)
-    return FeedReadings(
-        rule, (SourceReading("one", "one", SourceOutcome.AGREES, str(Decimal(answer)), answer, 1),), answer
-    )
+    source = SourceReading("one", "one", SourceOutcome.AGREES, str(answer), answer, 1)
+    return FeedReadings(rule, (source,), answer)
 
 
 def asked(

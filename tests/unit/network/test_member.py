@@ -93,7 +93,7 @@ async def test_without_any_answer_nothing_is_signed_or_spent(node: Node) -> None
 async def test_a_reading_that_is_too_old_is_not_signed(node: Node) -> None:
     now = node.to_turn(NEXT)
     node.clock.tick(1)
-    for feed_id, (sighting, looked_at) in list(node.sightings._latest.items()):
+    for sighting, looked_at in list(node.sightings._latest.values()):
         node.sightings.note(replace(sighting, read_at=now - 61), looked_at + 1)
     with pytest.raises(Refused, match="its newest reading is 62 s old"):
         await node.member.answer(asked(report(now)))

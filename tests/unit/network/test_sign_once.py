@@ -96,7 +96,7 @@ async def play(folder: Path, events: list[tuple[object, ...]]) -> None:
             def die(*arguments: object) -> None:
                 raise SystemExit
 
-            real, node.ledger.sign = node.ledger.sign, die  # type: ignore[method-assign]
+            real, node.ledger.sign = node.ledger.sign, die  # type: ignore[method-assign, assignment]
             with contextlib.suppress(SystemExit, Refused):
                 await node.member.answer(request)
             node.ledger.sign = real  # type: ignore[method-assign]
