@@ -100,7 +100,8 @@ async function main(consumer) {
   /** Returns null if the order can be filled with this update; else the error with which the consumer refuses. */
   async function refusal(update) {
     try {
-      await chain.simulateContract({ ...of, functionName: "fill", args: [account.address, update] });
+      // The pending block has the time of the next one: the latest may be that of the order.
+      await chain.simulateContract({ ...of, functionName: "fill", args: [account.address, update], blockTag: "pending" });
       return null;
     } catch (error) {
       return revertOf(error);
@@ -112,6 +113,10 @@ async function main(consumer) {
   }
   let calldata = "0x";
   for (let refused; (refused = await refusal(calldata)) !== null; ) {
+    if (refused.errorName === "NotOfTheOrder" && BigInt(refused.args[0]) <= refused.args[1]) {
+      await pause(1, "no time has passed since the order");
+      continue;
+    }
     if (refused.errorName !== "OracleDataRequired") {
       throw new Failure(`the consumer refuses: ${refused.errorName}(${refused.args?.join(", ")})`);
     }
