@@ -30,6 +30,7 @@ SHARE = 0.95
 _STEPS = (ReportStep.SIGN, ReportStep.PROVE, ReportStep.SIMULATE)
 _FIRST_S = {ReportStep.SIGN: 0.5, ReportStep.PROVE: 0.5, ReportStep.SIMULATE: 0.2}
 _FIRST_MINED_S = 1.0
+"""Seconds that are expected before anything was measured."""
 
 
 def expected(measured: Iterable[float]) -> float:
@@ -42,9 +43,9 @@ class Pace(ReportListener):
     """Measures how long this node's reports take, step by step."""
 
     def __init__(self) -> None:
-        """Begin with guesses, which count like one report."""
-        self._steps = {step: deque([_FIRST_S[step]], MEASURED) for step in _STEPS}
-        self._mined = deque([_FIRST_MINED_S], MEASURED)
+        """Begin with guesses, until something is measured."""
+        self._steps: dict[ReportStep, deque[float]] = {step: deque([], MEASURED) for step in _STEPS}
+        self._mined: deque[float] = deque([], MEASURED)
 
     def took(self, step: ReportStep, seconds: float) -> None:
         """See `ReportListener`."""
@@ -55,9 +56,16 @@ class Pace(ReportListener):
         """A transaction was in a block so long after it was sent."""
         self._mined.append(seconds)
 
+    @property
+    def is_measured(self) -> bool:
+        """True if a report of this node came to its end."""
+        return bool(self._mined)
+
     def rest(self, step: ReportStep) -> float:
         """Return the seconds that a report is expected to need from a step on, until it is in a block."""
-        return sum(expected(self._steps[each]) for each in _STEPS[_STEPS.index(step) :]) + expected(self._mined)
+        steps = _STEPS[_STEPS.index(step) :]
+        mined = expected(self._mined or [_FIRST_MINED_S])
+        return sum(expected(self._steps[each] or [_FIRST_S[each]]) for each in steps) + mined
 
 
 class Guard(Permission):
@@ -126,12 +134,13 @@ class Guard(Permission):
         """Return the seconds that the rest of a report takes; never so many that nothing could be begun in a turn."""
         rest = self.pace.rest(step)
         most = self._turns.seconds - 2 * self._turns.clock_bound - 1
-        if rest > most and not self._warned:
-            log.warning(
-                "turns are short for what a report takes here: many will end unsent",
-                report_s=round(rest, 1),
-                turn_s=self._turns.seconds,
-                hint="faster proofs or longer turns: turn_s, equal for all members",
-            )
-        self._warned = rest > most
+        if step is ReportStep.SIGN and self.pace.is_measured:
+            if rest > most and not self._warned:
+                log.warning(
+                    "turns are short for what a report takes here: many will end unsent",
+                    report_s=round(rest, 1),
+                    turn_s=self._turns.seconds,
+                    hint="faster proofs or longer turns: turn_s, equal for all members",
+                )
+            self._warned = rest > most
         return min(rest, most)

@@ -184,7 +184,7 @@ def test_what_is_refused_says_whose_the_turn_is() -> None:
 def test_a_turn_is_never_all_guard_and_that_turns_are_short_is_said_once() -> None:
     clock = Clock(0.0)
     with structlog.testing.capture_logs() as said:
-        mine = guard(clock, prove=500)
+        mine = guard(clock, prove=500, mined=1)
         for moment, may in ((0.0, True), (3.0, True), (3.01, False)):
             clock.now = moment
             assert mine.may_decide(COMMITTEE, 0) is may
