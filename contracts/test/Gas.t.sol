@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IErc7412Updates} from "../src/interfaces/IErc7412Updates.sol";
 import {IZkOracle} from "../src/interfaces/IZkOracle.sol";
 import {OracleTest} from "./OracleTest.sol";
 import {YesVerifier} from "./mocks/YesVerifier.sol";
@@ -79,6 +80,26 @@ contract GasTest is OracleTest {
             _snapshotNext(scenario, 16, 16, string.concat("private-b16-q", reporters, "-references"));
             _snapshotNext(scenario, 1, 1, string.concat("private-b1-q", reporters, "-reference"));
         }
+    }
+
+    /// @dev A consumer that brings a report of one feed: to the hub itself, by the adapter for ERC-7412, and after
+    /// somebody else has brought it.
+    function test_pull() public {
+        Scenario memory scenario = _scenario("private", 1);
+        _rounds(scenario, 1, 0);
+        IErc7412Updates updates =
+            IErc7412Updates(deployCode("Erc7412Updates.sol:Erc7412Updates", abi.encode(address(hub))));
+        IZkOracle.Submission memory submission = _submission(scenario, 1, 0, CALM, 0);
+        bytes memory update = abi.encodeCall(IZkOracle.submitIfNewer, (submission));
+        uint256 before = vm.snapshotState();
+        hub.submitIfNewer(submission);
+        vm.snapshotGasLastCall("Submit", "private-b1-q1-pull");
+        assertTrue(vm.revertToState(before));
+        updates.fulfillOracleQuery(update);
+        vm.snapshotGasLastCall("Submit", "private-b1-q1-pull-by-erc7412");
+        assertEq(lens.feedState(hub, scenario.ids[0]).observedAt, _now());
+        updates.fulfillOracleQuery(update);
+        vm.snapshotGasLastCall("Submit", "private-b1-q1-pull-by-erc7412-lost");
     }
 
     /// @dev One more signature of a batch of 16 costs little for each feed: its answer, and no recovery of its own.
@@ -167,9 +188,18 @@ contract GasTest is OracleTest {
         return vm.lastCallGas().gasTotalUsed;
     }
 
+    function _send(Scenario memory scenario, uint256 due, uint256 references, int256 score, int128 level) internal {
+        IZkOracle.Submission memory submission = _submission(scenario, due, references, score, level);
+        vm.prank(RELAYER);
+        hub.submit(submission);
+    }
+
     /// @dev A report an hour later. The first `due` feeds are due, and the peers of as many of them are references.
     /// @param level The answer to report; 0: a small move from each feed's last one.
-    function _send(Scenario memory scenario, uint256 due, uint256 references, int256 score, int128 level) internal {
+    function _submission(Scenario memory scenario, uint256 due, uint256 references, int256 score, int128 level)
+        internal
+        returns (IZkOracle.Submission memory submission)
+    {
         skip(HEARTBEAT);
         uint256 count = due + references;
         (bytes32[] memory ids, int128[] memory answers) = (new bytes32[](count), new int128[](count));
@@ -205,10 +235,8 @@ contract GasTest is OracleTest {
                 draft.answers[j][i] = answers[i] + int128(int256((j * 7 + i) % scenario.reporters)) * 1_009;
             }
         }
-        IZkOracle.Submission memory submission = _signed(draft);
+        submission = _signed(draft);
         submission.proof = scenario.proof;
-        vm.prank(RELAYER);
-        hub.submit(submission);
     }
 
     function _answer(bytes32 id, uint256 index) internal view returns (int128) {
