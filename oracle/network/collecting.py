@@ -84,6 +84,7 @@ class _Collection:
     committee: SigningCommittee
     terms: Mapping[bytes, SpreadTerms]
     began: float
+    asked: tuple[str, ...] = ()
     own: AnswerMessage | None = None
     is_over: bool = False
     problems: dict[str, str] = field(default_factory=dict)
@@ -178,8 +179,9 @@ class NetworkSigners:
         with self._heard.watch(collection.report) as news:
             before = self._found(collection)
             reporters = {each.lower() for each in collection.committee.reporters}
-            asked = [each for each in self._members if each not in before and each.lower() in reporters]
-            tasks = [asyncio.create_task(self._ask(each, collection, seconds), name="ask") for each in asked]
+            collection.asked = tuple(each for each in self._members if each not in before and each.lower() in reporters)
+            asking = [self._ask(each, collection, seconds) for each in collection.asked]
+            tasks = [asyncio.create_task(each, name="ask") for each in asking]
             if self._own is not None:
                 tasks.append(asyncio.create_task(self._ask_own(collection), name="own answer"))
             self._late.update(tasks)
@@ -308,7 +310,10 @@ class NetworkSigners:
             seconds=round(asyncio.get_running_loop().time() - collection.began, 3),
         )
         if len(chosen.used) < quorum:
-            why = "; ".join(f"{self._name(each)} {problem}" for each, problem in collection.problems.items())
+            there = {each.reporter for each in chosen.used}
+            slow = [each for each in collection.asked if each not in there and each not in collection.problems]
+            problems = {**collection.problems, **dict.fromkeys(slow, "did not answer in time")}
+            why = "; ".join(f"{self._name(each)} {problem}" for each, problem in problems.items())
             raise SignerUnavailable(
                 f"turn {request.turn}: {len(chosen.used)} members have signed, {quorum} are needed"
                 + (f": {why}" if why else "")
