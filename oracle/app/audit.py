@@ -26,7 +26,7 @@ READINGS_DAYS = 90.0
 
 @dataclass(frozen=True)
 class ReadingsPlaces:
-    """Where reporters serve their readings.
+    """The places where reporters serve their readings.
 
     Attributes:
         places: By the reporters' checksummed addresses.

@@ -32,7 +32,7 @@ _MAX_NESTING = 5
 
 @dataclass(frozen=True)
 class ReadingsPlace:
-    """Where a reporter serves its readings.
+    """The place where a reporter serves its readings.
 
     Attributes:
         name: The reporter's name, for the report.

@@ -76,7 +76,7 @@ class ReadingsFinding:
 
 @dataclass(frozen=True)
 class ReporterReadings:
-    """What a reporter's readings say of it.
+    """The figures of one reporter, from its readings.
 
     Attributes:
         reporter: The reporter's address.

@@ -34,7 +34,7 @@ class ToldSourceConfig(Section):
 
     @property
     def public_origin(self) -> str:
-        """Where the values come from: printable ASCII, without anything secret."""
+        """The place that the values come from: printable ASCII, without anything secret."""
         if self.origin is not None:
             return self.origin
         found = "".join(each if " " <= each <= "~" else "?" for each in self._found_origin())

@@ -96,7 +96,7 @@ _ANSWERED = frozenset({SourceOutcome.AGREES, SourceOutcome.OUTLIER})
 
 @dataclass(frozen=True, slots=True)
 class SourceReading:
-    """What one source said.
+    """The reading of one source, or why there is none.
 
     Attributes:
         name: The source's name.
