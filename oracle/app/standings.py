@@ -24,9 +24,9 @@ from oracle.core.formats import from_hex
 from oracle.feeds.journal import open_journal
 from oracle.network.casebook import Case, read_cases
 from oracle.network.evidence import FaultKind
-from oracle.network.exporting import Checked, EvidenceFile, chain_facts, check, export, read_evidence
+from oracle.network.exporting import EvidenceFile, JudgedCase, chain_facts, check, export, read_evidence
 from oracle.network.overview import NetworkView, network_view
-from oracle.network.proofs import Finding
+from oracle.network.proofs import CaseFinding
 from oracle.network.standing import TURNS_SHOWN
 from oracle.network.terms import fingerprint, terms_of
 
@@ -45,7 +45,7 @@ class CheckedEvidence:
     """
 
     file: EvidenceFile
-    checked: Sequence[Checked]
+    checked: Sequence[JudgedCase]
     asked: str
     is_known: bool
 
@@ -53,7 +53,7 @@ class CheckedEvidence:
     def exit_code(self) -> int:
         """0 if all of it is proven, 1 if something is false, 3 if something can't be proven to others."""
         found = {each.finding for each in self.checked}
-        return 1 if Finding.FALSE in found else 3 if Finding.NOT_PROVABLE in found else 0
+        return 1 if CaseFinding.FALSE in found else 3 if CaseFinding.NOT_PROVABLE in found else 0
 
 
 def network_status(

@@ -20,11 +20,11 @@ from oracle.core.formats import checksum_address, from_hex
 from oracle.network.casebook import Case
 from oracle.network.evidence import FaultKind
 from oracle.network.messages import AnswerMessage, SignedRequest
-from oracle.network.proofs import ChainFacts, Claim, EpochFacts, Finding, Judgement, Scope, SpreadFacts, judge
+from oracle.network.proofs import CaseFinding, CaseJudgement, ChainFacts, Claim, EpochFacts, Scope, SpreadFacts, judge
 from oracle.network.terms import fingerprint_of, turns_from
 from oracle.network.turns import Turns
 
-__all__ = ["Checked", "EvidenceFile", "chain_facts", "check", "export", "read_evidence"]
+__all__ = ["EvidenceFile", "JudgedCase", "chain_facts", "check", "export", "read_evidence"]
 
 FORMAT = "oracle-network-evidence-1"
 
@@ -79,7 +79,7 @@ class EvidenceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class JudgedCase:
     """A case, and what it is worth to others.
 
     Attributes:
@@ -93,7 +93,7 @@ class Checked:
     turn: int
     at: float
     summary: str
-    finding: Finding
+    finding: CaseFinding
     reason: str
 
 
@@ -145,7 +145,7 @@ def read_evidence(path: Path) -> EvidenceFile:
         raise DataError(f"{path}: {error}") from None
 
 
-def check(found: EvidenceFile, *, trusted: bytes | None = None, facts: ChainFacts | None = None) -> list[Checked]:
+def check(found: EvidenceFile, *, trusted: bytes | None = None, facts: ChainFacts | None = None) -> list[JudgedCase]:
     """Judge each case of a file.
 
     Args:
@@ -156,9 +156,11 @@ def check(found: EvidenceFile, *, trusted: bytes | None = None, facts: ChainFact
     scope = Scope(found.chain_id, found.hub, found.committee, found.turns, found.terms, trusted, facts)
     checked = []
     for number, each in enumerate(found.cases, 1):
-        verdict = Judgement(Finding.FALSE, each.problem) if each.claim is None else judge(each.claim, scope)
+        verdict = CaseJudgement(CaseFinding.FALSE, each.problem) if each.claim is None else judge(each.claim, scope)
         checked.append(
-            Checked(number, each.kind, each.member, each.turn, each.at, each.summary, verdict.finding, verdict.reason)
+            JudgedCase(
+                number, each.kind, each.member, each.turn, each.at, each.summary, verdict.finding, verdict.reason
+            )
         )
     return checked
 

@@ -23,10 +23,10 @@ from oracle.network.evidence import FaultKind
 from oracle.network.messages import AnswerMessage, SignedRequest
 from oracle.network.turns import Turns
 
-__all__ = ["ChainFacts", "Claim", "EpochFacts", "Finding", "Judgement", "Scope", "SpreadFacts", "judge"]
+__all__ = ["CaseFinding", "CaseJudgement", "ChainFacts", "Claim", "EpochFacts", "Scope", "SpreadFacts", "judge"]
 
 
-class Finding(StrEnum):
+class CaseFinding(StrEnum):
     """What a piece of evidence is worth to others."""
 
     PROVEN = "proven"
@@ -109,14 +109,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class CaseJudgement:
     """What a claim is worth, and why."""
 
-    finding: Finding
+    finding: CaseFinding
     reason: str
 
 
-def judge(claim: Claim, scope: Scope) -> Judgement:
+def judge(claim: Claim, scope: Scope) -> CaseJudgement:
     """Return what a claim is worth to whoever trusts signatures and the chain only."""
     try:
         return _JUDGES[claim.kind](claim, scope)
@@ -127,7 +127,7 @@ def judge(claim: Claim, scope: Scope) -> Judgement:
 # --- each kind -----------------------------------------------------------------------------------------------------
 
 
-def _contradiction(claim: Claim, scope: Scope) -> Judgement:
+def _contradiction(claim: Claim, scope: Scope) -> CaseJudgement:
     if len(claim.answers) != 2 or claim.feed_id is None:
         return _false("a contradiction takes two answer messages, and names a feed")
     observations = []
@@ -159,7 +159,7 @@ def _contradiction(claim: Claim, scope: Scope) -> Judgement:
     return _proven(f"the key signed for two times of one turn of {scope.turns.seconds} s: {first_at} and {second_at}")
 
 
-def _beyond_spread(claim: Claim, scope: Scope) -> Judgement:
+def _beyond_spread(claim: Claim, scope: Scope) -> CaseJudgement:
     if len(claim.answers) < 2 or claim.feed_id is None:
         return _false("an answer is beyond the spread of others: it takes theirs, too, and names a feed")
     own, *others = claim.answers
@@ -201,7 +201,7 @@ def _beyond_spread(claim: Claim, scope: Scope) -> Judgement:
     )
 
 
-def _bad_request(claim: Claim, scope: Scope) -> Judgement:
+def _bad_request(claim: Claim, scope: Scope) -> CaseJudgement:
     if claim.request is None:
         return _false("the request is missing")
     if claim.request.requester(scope.chain_id, scope.hub) != claim.member:
@@ -218,7 +218,7 @@ def _bad_request(claim: Claim, scope: Scope) -> Judgement:
     return _unproven("the request is signed by the member, and in order by itself; when it came is this node's word")
 
 
-def _invalid_signature(claim: Claim, scope: Scope) -> Judgement:
+def _invalid_signature(claim: Claim, scope: Scope) -> CaseJudgement:
     if not claim.answers:
         return _false("the answer message is missing")
     if not _not_of_member(claim.answers[0], claim, scope):
@@ -226,7 +226,7 @@ def _invalid_signature(claim: Claim, scope: Scope) -> Judgement:
     return _unproven("the message is not signed by the member, so anybody could have made it")
 
 
-def _foreign(claim: Claim, scope: Scope) -> Judgement:
+def _foreign(claim: Claim, scope: Scope) -> CaseJudgement:
     if not claim.answers or claim.request is None:
         return _false("the answer message or the request is missing")
     message, request = claim.answers[0], claim.request
@@ -235,10 +235,10 @@ def _foreign(claim: Claim, scope: Scope) -> Judgement:
     return _unproven("what the message does not answer can be seen; that it came as the answer is this node's word")
 
 
-def _signed_facts(what: str) -> Callable[[Claim, Scope], Judgement]:
+def _signed_facts(what: str) -> Callable[[Claim, Scope], CaseJudgement]:
     """Return the judge of a kind that is only a node's word, whatever signed messages come with it."""
 
-    def judging(claim: Claim, scope: Scope) -> Judgement:
+    def judging(claim: Claim, scope: Scope) -> CaseJudgement:
         for message in claim.answers:
             if message.signer(scope.chain_id, scope.hub) != message.reporter:
                 return _false(f"a message is not signed by {message.reporter}, as it says")
@@ -247,7 +247,7 @@ def _signed_facts(what: str) -> Callable[[Claim, Scope], Judgement]:
     return judging
 
 
-def _withheld(claim: Claim, scope: Scope) -> Judgement:
+def _withheld(claim: Claim, scope: Scope) -> CaseJudgement:
     if claim.request is not None and claim.request.requester(scope.chain_id, scope.hub) != claim.member:
         return _false("the request is not signed by the member")
     return _WORD[FaultKind.WITHHELD](claim, scope)
@@ -267,7 +267,7 @@ _WORD = {
     FaultKind.READINGS: _signed_facts("what a member serves, or does not, is the word of the node that asked"),
 }
 
-_JUDGES: dict[FaultKind, Callable[[Claim, Scope], Judgement]] = {
+_JUDGES: dict[FaultKind, Callable[[Claim, Scope], CaseJudgement]] = {
     **_WORD,
     FaultKind.WITHHELD: _withheld,
     FaultKind.CONTRADICTION: _contradiction,
@@ -317,13 +317,13 @@ def _spread(terms: SpreadFacts, answers: Iterable[int]) -> int:
     return encoding.spread(terms.kind, terms.sigma, min(found), max(found))
 
 
-def _proven(reason: str) -> Judgement:
-    return Judgement(Finding.PROVEN, reason)
+def _proven(reason: str) -> CaseJudgement:
+    return CaseJudgement(CaseFinding.PROVEN, reason)
 
 
-def _unproven(reason: str) -> Judgement:
-    return Judgement(Finding.NOT_PROVABLE, reason)
+def _unproven(reason: str) -> CaseJudgement:
+    return CaseJudgement(CaseFinding.NOT_PROVABLE, reason)
 
 
-def _false(reason: str) -> Judgement:
-    return Judgement(Finding.FALSE, reason)
+def _false(reason: str) -> CaseJudgement:
+    return CaseJudgement(CaseFinding.FALSE, reason)

@@ -17,13 +17,13 @@ from oracle.config import Config
 from oracle.core.formats import to_hex
 from oracle.network.casebook import Case
 from oracle.network.overview import NetworkView
-from oracle.network.proofs import Finding
+from oracle.network.proofs import CaseFinding
 from oracle.network.standing import MemberStanding, TransmitterStanding
 
 _MARKS = {
-    Finding.PROVEN: "[green]proven[/]",
-    Finding.NOT_PROVABLE: "[yellow]not provable[/]",
-    Finding.FALSE: "[red]false[/]",
+    CaseFinding.PROVEN: "[green]proven[/]",
+    CaseFinding.NOT_PROVABLE: "[yellow]not provable[/]",
+    CaseFinding.FALSE: "[red]false[/]",
 }
 
 

@@ -16,8 +16,8 @@ from oracle.core.formats import to_hex
 from oracle.feeds.journal import Journal
 from oracle.network.casebook import Casebook, read_cases
 from oracle.network.evidence import FaultKind, MemberFault
-from oracle.network.exporting import FORMAT, Checked, check, export, read_evidence
-from oracle.network.proofs import Finding
+from oracle.network.exporting import FORMAT, JudgedCase, check, export, read_evidence
+from oracle.network.proofs import CaseFinding
 from oracle.network.terms import fingerprint_of
 from tests.unit.network.signed import CHAIN_ID, FEEDS, HUB, MEMBERS, TERMS, TURN_S, answer, report, request
 
@@ -58,8 +58,8 @@ def document(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def checked(tmp_path: Path) -> Callable[[Any], list[Checked]]:
-    def read(document: Any) -> list[Checked]:
+def checked(tmp_path: Path) -> Callable[[Any], list[JudgedCase]]:
+    def read(document: Any) -> list[JudgedCase]:
         path = tmp_path / "evidence.json"
         path.write_text(document if isinstance(document, str) else json.dumps(document))
         return check(read_evidence(path))
@@ -68,13 +68,13 @@ def checked(tmp_path: Path) -> Callable[[Any], list[Checked]]:
 
 
 def test_others_find_what_is_proven_and_what_is_not(
-    document: dict[str, Any], checked: Callable[[Any], list[Checked]]
+    document: dict[str, Any], checked: Callable[[Any], list[JudgedCase]]
 ) -> None:
     found = checked(document)
     assert [(each.number, each.kind, each.member, each.finding) for each in found] == [
-        (1, FaultKind.CONTRADICTION, ALPHA, Finding.PROVEN),
-        (2, FaultKind.SILENCE, BRAVO, Finding.NOT_PROVABLE),
-        (3, FaultKind.CONTRADICTION, BRAVO, Finding.FALSE),
+        (1, FaultKind.CONTRADICTION, ALPHA, CaseFinding.PROVEN),
+        (2, FaultKind.SILENCE, BRAVO, CaseFinding.NOT_PROVABLE),
+        (3, FaultKind.CONTRADICTION, BRAVO, CaseFinding.FALSE),
     ]
     assert "the word of the node that asked" in found[1].reason
     assert found[0].at == NOW + 9.0
@@ -104,19 +104,19 @@ def test_the_file_says_whose_network_it_is_about(document: dict[str, Any], tmp_p
     ],
 )
 def test_an_altered_case_is_false(
-    document: dict[str, Any], checked: Callable[[Any], list[Checked]], alter: Callable[[Any], None], said: str
+    document: dict[str, Any], checked: Callable[[Any], list[JudgedCase]], alter: Callable[[Any], None], said: str
 ) -> None:
     alter(document["cases"][0])
     found = checked(document)
-    assert found[0].finding is Finding.FALSE and said in found[0].reason
-    assert found[1].finding is Finding.NOT_PROVABLE  # the others are judged all the same
+    assert found[0].finding is CaseFinding.FALSE and said in found[0].reason
+    assert found[1].finding is CaseFinding.NOT_PROVABLE  # the others are judged all the same
 
 
 def test_another_hub_in_the_terms_makes_every_signature_strange(
-    document: dict[str, Any], checked: Callable[[Any], list[Checked]]
+    document: dict[str, Any], checked: Callable[[Any], list[JudgedCase]]
 ) -> None:
     document["terms"]["hub"] = ALPHA.lower()
-    assert checked(document)[0].finding is Finding.FALSE
+    assert checked(document)[0].finding is CaseFinding.FALSE
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_another_hub_in_the_terms_makes_every_signature_strange(
     ],
 )
 def test_what_is_no_file_of_evidence_is_refused_in_one_line(
-    checked: Callable[[Any], list[Checked]], content: str
+    checked: Callable[[Any], list[JudgedCase]], content: str
 ) -> None:
     with pytest.raises(DataError, match=r"evidence\.json") as caught:
         checked(content)
@@ -142,7 +142,7 @@ def test_what_is_no_file_of_evidence_is_refused_in_one_line(
 
 @pytest.mark.parametrize("key", ["kind", "member", "turn", "feed", "answers", "request", "at", "summary"])
 def test_a_case_without_a_key_is_refused(
-    document: dict[str, Any], checked: Callable[[Any], list[Checked]], key: str
+    document: dict[str, Any], checked: Callable[[Any], list[JudgedCase]], key: str
 ) -> None:
     del document["cases"][0][key]
     with pytest.raises(DataError, match=f"'{key}' is missing"):
@@ -150,7 +150,7 @@ def test_a_case_without_a_key_is_refused(
 
 
 def test_text_of_others_does_nothing_to_a_terminal(
-    document: dict[str, Any], checked: Callable[[Any], list[Checked]]
+    document: dict[str, Any], checked: Callable[[Any], list[JudgedCase]]
 ) -> None:
     document["cases"][1]["summary"] = "silent\x1b[2J\nproven: everything"
     assert checked(document)[1].summary == "silent [2J proven: everything"
@@ -206,7 +206,7 @@ def test_no_value_of_a_proof_can_be_altered(tmp_path_factory: Any, place: tuple[
         (found,) = check(read_evidence(path))
     except DataError:
         return
-    assert found.finding is not Finding.PROVEN
+    assert found.finding is not CaseFinding.PROVEN
 
 
 def test_the_case_that_is_altered_proves_something_as_it_is(tmp_path: Path) -> None:
@@ -214,4 +214,4 @@ def test_the_case_that_is_altered_proves_something_as_it_is(tmp_path: Path) -> N
     path.write_text(
         json.dumps({"format": FORMAT, "exportedBy": BRAVO, "exportedAt": 1.0, "terms": TERMS, "cases": [CASE]})
     )
-    assert [each.finding for each in check(read_evidence(path))] == [Finding.PROVEN]
+    assert [each.finding for each in check(read_evidence(path))] == [CaseFinding.PROVEN]

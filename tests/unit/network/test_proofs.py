@@ -20,7 +20,7 @@ from oracle.feeds.journal import Journal
 from oracle.network.evidence import FaultKind
 from oracle.network.ledger import Ledger, OtherwiseSigned
 from oracle.network.messages import AnswerMessage, SignedRequest
-from oracle.network.proofs import ChainFacts, Claim, EpochFacts, Finding, Judgement, Scope, SpreadFacts, judge
+from oracle.network.proofs import CaseFinding, CaseJudgement, ChainFacts, Claim, EpochFacts, Scope, SpreadFacts, judge
 from oracle.network.terms import fingerprint_of, terms_of, turns_from
 from tests.unit.network.signed import (
     CHAIN_ID,
@@ -49,7 +49,7 @@ FACTS = ChainFacts(
 SCOPE = Scope(CHAIN_ID, HUB, COMMITTEE, TURNS, fingerprint_of(TERMS))
 KNOWN = replace(SCOPE, trusted=SCOPE.terms, facts=FACTS)
 
-PROVEN, NOT_PROVABLE, FALSE = Finding.PROVEN, Finding.NOT_PROVABLE, Finding.FALSE
+PROVEN, NOT_PROVABLE, FALSE = CaseFinding.PROVEN, CaseFinding.NOT_PROVABLE, CaseFinding.FALSE
 
 
 def contradiction(*messages: AnswerMessage, member: str = ALPHA, feed_id: bytes = FEEDS[0]) -> Claim:
@@ -318,7 +318,7 @@ def test_nothing_that_an_honest_member_signs_contradicts_itself_under_any_terms(
         for feed_id in FEEDS:
             claim = contradiction(first, second, feed_id=feed_id)
             for each in (claim, replace(claim, request=asked)):
-                found: Judgement = judge(each, scope)
+                found: CaseJudgement = judge(each, scope)
                 assert found.finding is not PROVEN, found.reason
 
 
