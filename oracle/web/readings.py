@@ -95,7 +95,7 @@ def _refused(status: int, reason: str, headers: dict[str, str] | None = None) ->
 
 
 class _Rates:
-    """A limit on how often each client asks, and all of them together. The clients that asked longest ago are forgotten."""
+    """A limit on how often each client asks, and all of them together. Whoever asked longest ago is forgotten."""
 
     def __init__(self) -> None:
         self._all = AsyncLimiter(TOTAL_RATE, 1.0)
