@@ -150,7 +150,16 @@ def test_every_trust_assumption_names_a_test(project_root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "interface", ["IZkOracle", "IZkAggregator", "IZkFeedRegistry", "IModelCard", "IClaimRegistry", "ISplitVerifier"]
+    "interface",
+    [
+        "IZkOracle",
+        "IZkAggregator",
+        "IZkFeedRegistry",
+        "IErc7412Updates",
+        "IModelCard",
+        "IClaimRegistry",
+        "ISplitVerifier",
+    ],
 )
 def test_every_error_is_listed(project_root: Path, interface: str) -> None:
     """The errors are listed in the order of the interface."""
@@ -175,7 +184,7 @@ def test_documented_solidity_compiles(project_root: Path) -> None:
     ]
     assert len(pieces) >= 6
     names = "address feed, address hub, bytes32 feedId, address registry, address base, address quote"
-    names += ", address cards, bytes32 root"
+    names += ", address cards, bytes32 root, address updates"
     functions = "".join(
         f"function piece{index}({names}) external view {{\n{piece}}}\n" for index, piece in enumerate(pieces)
     )
