@@ -343,9 +343,9 @@ class Ledger:
 
     def _write_heard(self, connection: sa.Connection, heard: Sequence[HeardMessage]) -> None:
         table = network.heard
-        rows = {
-            (each.message.digest(self._chain_id, self._hub), each.message.reporter): each for each in reversed(heard)
-        }
+        rows: dict[tuple[bytes, str], HeardMessage] = {}
+        for each in heard:
+            rows.setdefault((each.message.digest(self._chain_id, self._hub), each.message.reporter), each)
         if not rows:
             return
         digests = [digest for digest, _ in rows]
@@ -363,7 +363,7 @@ class Ledger:
                 "told": each.told,
                 "at": each.at,
             }
-            for (digest, reporter), each in reversed(rows.items())
+            for (digest, reporter), each in rows.items()
             if (digest, reporter) not in there
         ]
         if new:
