@@ -16,7 +16,7 @@ from oracle.cli.options import FOLDER, json_option, public_model_option
 _OF_ONE = ("ticks", "public_model", "replay_only", "seeds", "workers")
 """Options of the demonstration of one oracle."""
 
-_OF_NETWORK = ("faulty", "rounds")
+_OF_NETWORK = ("faulty", "rounds", "turn")
 """Options of the demonstration of a network, which --reporters asks for."""
 
 
@@ -33,6 +33,7 @@ _OF_NETWORK = ("faulty", "rounds")
 @click.option("--reporters", type=int, help="Play a network of so many members, each a process of its own.")
 @click.option("--faulty", type=int, default=1, show_default=True, help="With --reporters: how many lie, or are silent.")
 @click.option("--rounds", type=int, help="With --reporters: turns to play (default: as many as show all faults).")
+@click.option("--turn", type=int, default=2, show_default=True, help="With --reporters: seconds of a turn.")
 @click.option(
     "--out",
     type=FOLDER,
@@ -93,7 +94,16 @@ def _play_one(as_json: bool, *, replay_only: bool, seeds: int, faulty: int, roun
 
 
 def _play_network(
-    as_json: bool, reporters: int, *, faulty: int, rounds: int | None, seed: int, start: str, out: Path, **_: Any
+    as_json: bool,
+    reporters: int,
+    *,
+    faulty: int,
+    rounds: int | None,
+    turn: int,
+    seed: int,
+    start: str,
+    out: Path,
+    **_: Any,
 ) -> None:
     import asyncio
 
@@ -104,7 +114,7 @@ def _play_network(
     from oracle.demo.network.options import NetworkDemoOptions
     from oracle.demo.network.run import run_network
 
-    given = NetworkDemoOptions(reporters, faulty, rounds, seed, start, out)
+    given = NetworkDemoOptions(reporters, faulty, rounds, turn, seed, start, out)
     console = Console(stderr=as_json)
     played = asyncio.run(run_network(given, console))
     if as_json:

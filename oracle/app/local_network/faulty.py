@@ -8,12 +8,13 @@ attacker, and nothing is more than what a member with its own key could do with 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
-from aiohttp import ClientError, web
+from aiohttp import ClientError, ClientSession, web
 from aiohttp.typedefs import Handler
 from eth_account.signers.local import LocalAccount
 
@@ -29,7 +30,7 @@ from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Confirmed, Proven, Submitted
 from oracle.feeds.interface import Signers, SigningCommittee, TransactionSender
 from oracle.network.client import MemberInvalid, MemberSilent, open_members
-from oracle.network.messages import REPORT_PATH, AnswerMessage, RefusalCode, Refused, SignedRequest
+from oracle.network.messages import REPORT_PATH, AnswerMessage, RefusalCode, Refused, Request, SignedRequest
 
 __all__ = ["LATE_CLOCK_S", "FaultyNode"]
 
@@ -152,36 +153,9 @@ class FaultyNode:
                 return await _endless(request, _BLOCK, _MOST_BLOCKS, 0.0)
             case Way.SLOW_LORIS:
                 return await _endless(request, b" ", int(_SILENT_S / _DRIP_S), _DRIP_S)
-            case Way.FLOODS:
-                self.in_background(self._flood())
             case _:
                 pass
         return await handler(request)
-
-    async def _flood(self) -> None:
-        """Send all members nonsense until the turn ends, or there was enough of it."""
-        session = http.open_session(keep_alive=True)
-
-        async def send(url: str, body: bytes) -> None:
-            try:
-                async with session.post(url + REPORT_PATH, data=body) as response:
-                    await http.read_body(response, 1 << 16)
-            except (ClientError, OSError, http.BodyTooLarge):
-                pass
-
-        async def pester(url: str, number: int) -> None:
-            chance = random.Random(number)
-            for _ in range(_FLOOD_EACH // _FLOOD_AT_ONCE):
-                await send(url, chance.randbytes(200))
-
-        async with session:
-            try:
-                async with asyncio.timeout(self.until_turn_ends()):
-                    await asyncio.gather(
-                        *(pester(url, number) for _, _, url in self.others for number in range(_FLOOD_AT_ONCE))
-                    )
-            except TimeoutError:
-                pass
 
 
 async def _endless(request: web.Request, block: bytes, times: int, pause_s: float) -> web.StreamResponse:
@@ -220,6 +194,8 @@ class _FaultyMember:
                 self._node.in_background(self._tell_one(lie, requester))
             case Way.REPLAYS:
                 self._node.in_background(self._replay(signed))
+            case Way.FLOODS:
+                self._node.in_background(self._flood(signed.request))
             case Way.OTHER_ROUND:
                 rounds = tuple(each + 1 if each else 0 for each in message.report.round_ids)
                 return await self._signed(replace(message, report=replace(message.report, round_ids=rounds)))
@@ -261,6 +237,29 @@ class _FaultyMember:
         async with open_members(self._node.others, timeout_s=1.0) as clients:
             for _ in range(_REPLAYED):
                 await asyncio.gather(*(_quietly(client.ask(signed)) for client in clients.values()))
+
+    async def _flood(self, request: Request) -> None:
+        """Send all members requests of its own out of turn, and noise, until the turn ends or there was enough."""
+        key = ReporterKey(self._node.account, self._chain_id, self._hub)
+        of = request.report, request.turn, request.deadline, request.terms
+        body = json.dumps(SignedRequest(request, await key.sign_request(*of)).to_json()).encode()
+        noise = random.Random(request.turn).randbytes(200)
+
+        async def pester(session: ClientSession, url: str) -> None:
+            for number in range(_FLOOD_EACH // _FLOOD_AT_ONCE):
+                try:
+                    async with session.post(url + REPORT_PATH, data=noise if number % 2 else body) as response:
+                        await http.read_body(response, 1 << 16)
+                except (ClientError, OSError, http.BodyTooLarge):
+                    pass
+
+        async with http.open_session(keep_alive=True) as session:
+            try:
+                async with asyncio.timeout(self._node.until_turn_ends()):
+                    urls = [url for _, _, url in self._node.others for _ in range(_FLOOD_AT_ONCE)]
+                    await asyncio.gather(*(pester(session, url) for url in urls))
+            except TimeoutError:
+                pass
 
 
 async def _quietly(asking: Awaitable[object]) -> None:

@@ -64,6 +64,7 @@ class Layout:
         feeds: The feeds.
         sources: How many sources each member has for each feed.
         poll_interval: Seconds between two looks at them.
+        change_delay: Seconds between a proposal to the hub and its activation.
         prover: Further lines of [prover].
         more: Further tables and keys for all configurations; they come last.
     """
@@ -79,6 +80,7 @@ class Layout:
     feeds: tuple[FeedLayout, ...] = (FeedLayout("one"),)
     sources: int = 3
     poll_interval: float = 0.4
+    change_delay: int = 0
     prover: str = 'visibility = "public"'
     more: str = ""
 
@@ -222,7 +224,7 @@ batch_window_ms = 20
 path = "journal.db"
 
 [deploy]
-change_delay = 0
+change_delay = {layout.change_delay}
 
 [web]
 listen = "127.0.0.1:0"

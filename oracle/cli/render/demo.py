@@ -69,7 +69,14 @@ def print_network_demo(console: Console, summary: Mapping[str, Any], out: Path) 
     for text in [*network["harm"], *audited["problems"]]:
         console.print(f"[red]{text}[/]")
     console.print(f"due to confirmed: p50 {latency['p50']} s, p95 {latency['p95']} s")
-    console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed")
+    console.print(f"audit: {audited['verified']} proofs verified again, {audited['failed']} failed", highlight=False)
+    readings = audited["readings"]
+    wrong = ", ".join(f"{name} {count}" for name, count in readings["wrong"].items())
+    console.print(
+        f"readings: behind {readings['verified']} of {readings['signatures']} signatures every answer follows"
+        f"{f'; what is wrong: {wrong}' if wrong else ''}",
+        highlight=False,
+    )
     console.print(f"{out / 'summary.json'}")
 
 

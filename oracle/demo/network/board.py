@@ -13,7 +13,6 @@ from rich.table import Table
 from oracle.app.local_network.ways import WAYS, Way
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core import encoding
-from oracle.demo.network.options import TURN_S
 
 __all__ = ["TurnBoard"]
 
@@ -29,6 +28,7 @@ class TurnBoard:
         console: Console,
         feeds: Mapping[bytes, str],
         turns: Sequence[int],
+        turn_s: int,
         holders: Mapping[int, str],
         plans: Mapping[str, Mapping[int, Way]],
     ) -> None:
@@ -38,12 +38,14 @@ class TurnBoard:
             console: Where the table is drawn.
             feeds: The feeds' names, by id.
             turns: The turns to show.
+            turn_s: Seconds of a turn.
             holders: The name of the member whose turn each is.
             plans: The faulty members' plans, by their names.
         """
         self._console = console
         self._feeds = feeds
         self._turns = turns
+        self._turn_s = turn_s
         self._holders = holders
         self._plans = plans
         self._events: dict[int, dict[bytes, tuple[RoundEvent, float]]] = defaultdict(dict)
@@ -67,7 +69,7 @@ class TurnBoard:
             now: Unix seconds.
         """
         for event in events:
-            self._events[event.observed_at // TURN_S].setdefault(event.feed_id, (event, now))
+            self._events[event.observed_at // self._turn_s].setdefault(event.feed_id, (event, now))
 
     def show(self, now: float) -> None:
         """Draw what is known.
@@ -75,10 +77,10 @@ class TurnBoard:
         Args:
             now: Unix seconds.
         """
-        begun = [turn for turn in self._turns if turn * TURN_S <= now]
+        begun = [turn for turn in self._turns if turn * self._turn_s <= now]
         if self._live is None:
             # A late report comes in the next turn.
-            for turn in [each for each in begun if (each + 2) * TURN_S <= now][self._told :]:
+            for turn in [each for each in begun if (each + 2) * self._turn_s <= now][self._told :]:
                 self._console.print("  ".join(self._row(turn, now)), highlight=False, soft_wrap=True)
                 self._told += 1
             return
@@ -102,13 +104,13 @@ class TurnBoard:
             self._holders[turn],
             *values,
             self._verdict(turn, [event for event, _ in found.values()], now),
-            f"{min(at for _, at in found.values()) - turn * TURN_S:.1f} s" if found else "",
+            f"{min(at for _, at in found.values()) - turn * self._turn_s:.1f} s" if found else "",
             f"[dim]{'; '.join(ways)}[/]" if ways else "",
         )
 
     def _verdict(self, turn: int, events: Sequence[RoundEvent], now: float) -> str:
         if not events:
-            return "[yellow]no round[/]" if (turn + 1) * TURN_S <= now else "…"
+            return "[yellow]no round[/]" if (turn + 1) * self._turn_s <= now else "…"
         if all(isinstance(event, RoundAccepted) for event in events):
             return "[green]written[/]"
         return "[yellow]HELD[/]"

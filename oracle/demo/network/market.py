@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from oracle.core.errors import DataError
-from oracle.demo.network.options import TURN_S, NetworkDemoOptions
+from oracle.demo.network.options import NetworkDemoOptions
 from oracle.sources.packaged.series import load_series
 
 __all__ = ["SERIES_PLAYED", "Market", "market"]
@@ -34,16 +34,18 @@ class Market:
     Attributes:
         days: The values of each series, oldest first.
         sigmas: The sigma of each series in ppm: of the years before.
+        turn_s: Seconds of a turn.
         first_turn: The turn of the first day.
     """
 
     days: Mapping[str, Sequence[float]]
     sigmas: Mapping[str, int]
+    turn_s: int
     first_turn: int
 
     def price(self, feed: str, now: float) -> float:
         """Return the true price of a feed at a time, unix seconds."""
-        day = math.floor((now + EARLY_S) / TURN_S) - self.first_turn
+        day = math.floor((now + EARLY_S) / self.turn_s) - self.first_turn
         values = self.days[feed]
         return values[max(0, min(day, len(values) - 1))]
 
@@ -72,4 +74,4 @@ def market(options: NetworkDemoOptions, now: float) -> Market:
         if len(before) < _DAYS_A_YEAR:
             raise DataError(f"{name} has {len(before)} recorded days before {start}, but a year is needed: begin later")
         sigmas[name] = round(1e6 * statistics.pstdev(math.log(after / first) for first, after in pairwise(before)))
-    return Market(days, sigmas, math.floor(now / TURN_S))
+    return Market(days, sigmas, options.turn_s, math.floor(now / options.turn_s))

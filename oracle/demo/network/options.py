@@ -11,13 +11,15 @@ from pathlib import Path
 from oracle.app.local_network.ways import WAYS, Way
 from oracle.core.errors import DataError
 
-__all__ = ["MAX_REPORTERS", "TURN_S", "NetworkDemoOptions"]
+__all__ = ["MAX_REPORTERS", "MIN_TURN_S", "NetworkDemoOptions"]
 
 MAX_REPORTERS = 13
 """Each is a process with a prover of its own, so one machine does not bear many more."""
 
-TURN_S = 2
-"""Seconds of a turn: as short as can be, for the demonstration is to be short."""
+MIN_TURN_S = 2
+"""The shortest turn that the product takes."""
+
+MAX_TURN_S = 60
 
 HONEST_ROUNDS = 12
 """The number of rounds if nobody is faulty, and nothing else is asked for."""
@@ -31,6 +33,7 @@ class NetworkDemoOptions:
         reporters: The number of members.
         faulty: How many of them are faulty.
         rounds: The number of turns that are played; None: as many as show each way to be faulty.
+        turn_s: Seconds of a turn. A machine that is slow, or busy, needs longer ones.
         seed: Decides noise, delays, who is faulty, and the order of the ways.
         start: The first recorded day, ISO.
         out: The folder of the summary and of the members' folders.
@@ -42,6 +45,7 @@ class NetworkDemoOptions:
     reporters: int = 4
     faulty: int = 1
     rounds: int | None = None
+    turn_s: int = MIN_TURN_S
     seed: int = 2008
     start: str = "2008-07-01"
     out: Path = Path("build/demo")
@@ -58,6 +62,9 @@ class NetworkDemoOptions:
             )
         if self.rounds is not None and self.rounds < 1:
             raise DataError(f"--rounds {self.rounds}: there has to be one at least")
+
+        if not MIN_TURN_S <= self.turn_s <= MAX_TURN_S:
+            raise DataError(f"--turn {self.turn_s}: a turn has {MIN_TURN_S} to {MAX_TURN_S} seconds here")
 
     @property
     def quorum(self) -> int:

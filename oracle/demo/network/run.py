@@ -10,16 +10,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 
-from oracle.app.audit import audit
+from oracle.app.audit import ReadingsPlaces, audit
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember, Quirks
 from oracle.app.local_network.ways import Way, planned
 from oracle.app.progress import finished_steps
+from oracle.audit.readings import ReadingsPlace
 from oracle.chain.hub import RoundEvent
 from oracle.chain.local import toolchain
 from oracle.demo.network.board import TurnBoard
 from oracle.demo.network.market import Market, market
-from oracle.demo.network.options import TURN_S, NetworkDemoOptions
-from oracle.demo.network.summary import NetworkPlayed, summarise_network
+from oracle.demo.network.options import NetworkDemoOptions
+from oracle.demo.network.summary import NetworkPlayed, audited, summarise_network
 from oracle.demo.summary import Performance
 from oracle.network.casebook import read_cases
 from oracle.network.ledger import Ledger
@@ -66,31 +67,31 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
         feeds = {deployed.feed_id: name for name, deployed in network.deployment.feeds.items()}
         holders = {turn: network.members[network.holder(turn)].name for turn in turns}
         honest = [member for member in network.members if member.name not in plans]
-        with TurnBoard(console, feeds, turns, holders, plans) as board:
+        with TurnBoard(console, feeds, turns, options.turn_s, holders, plans) as board:
             events, messages = await _watch(network, turns, {member.place.index for member in honest}, board)
+        of = network.deployment
+        # The members serve the readings behind what they have signed.
+        places = {each.place.address: ReadingsPlace(each.name, each.place.url) for each in network.members}
+        report = await audit(of.hub, network.chain.rpc_url, artifacts, of.block, ReadingsPlaces(places))
         await asyncio.gather(*(network.stop(member.place.index) for member in network.members))
         played = NetworkPlayed(
             turns=turns,
-            turn_s=TURN_S,
+            turn_s=options.turn_s,
             feeds=list(feeds),
             events=events,
             honest=_signed(network, honest, turns, list(feeds)),
             plans=plans,
             honest_transmitters=[member.place.address for member in honest],
             transmitters={member.place.address: member.name for member in network.members},
-            latencies=_latencies(network.members, turns),
+            latencies=_latencies(honest, turns, options.turn_s),
             messages=messages,
             evidence=_evidence(honest),
         )
-        report = await audit(network.deployment.hub, network.chain.rpc_url, artifacts, network.deployment.block)
     found = summarise_network(played, options.reporters, options.quorum)
-    summary = {
-        "network": found,
-        "audit": {"verified": report.verified, "failed": report.failed, "problems": list(report.problems)},
-        "seed": options.seed,
-    }
+    checked = audited(report, plans)
+    summary = {"network": found, "audit": checked, "seed": options.seed}
     (options.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    return Performance(summary, report.ok and not found["harm"])
+    return Performance(summary, checked["ok"] and not found["harm"])
 
 
 def _layout(options: NetworkDemoOptions, played: Market) -> Layout:
@@ -98,7 +99,7 @@ def _layout(options: NetworkDemoOptions, played: Market) -> Layout:
         members=options.reporters,
         quorum=options.quorum,
         faulty=options.faulty,
-        turn_s=TURN_S,
+        turn_s=options.turn_s,
         feeds=tuple(FeedLayout(name, sigma) for name, sigma in played.sigmas.items()),
         # One proof for both feeds.
         prover=f'visibility = "public"\nbatch_sizes = [{len(played.sigmas)}]',
@@ -124,16 +125,17 @@ async def _watch(
     before = _messages(network, honest)
     found: list[RoundEvent] = []
     block = network.deployment.block
-    end = (turns[-1] + 2) * TURN_S
+    turn_s = network.layout.turn_s
+    end = (turns[-1] + 2) * turn_s
     messages = 0
     while (now := time.time()) < end:
         head = await network.rpc.block_number()
         fresh = await network.hub.logs(block, head) if head >= block else []
         block = max(block, head + 1)
-        found += [event for event in fresh if event.observed_at // TURN_S in turns]
+        found += [event for event in fresh if event.observed_at // turn_s in turns]
         board.take(fresh, time.time())
         board.show(now)
-        if now < (turns[-1] + 1) * TURN_S:
+        if now < (turns[-1] + 1) * turn_s:
             messages = _messages(network, honest) - before
         await asyncio.sleep(_LOOK_S)
     board.show(end)
@@ -166,15 +168,15 @@ def _signed(
     return found
 
 
-def _latencies(members: Sequence[NetworkMember], turns: Sequence[int]) -> list[float]:
-    """Return the seconds from due to confirmed of all reports as of these turns that reached the chain."""
+def _latencies(members: Sequence[NetworkMember], turns: Sequence[int], turn_s: int) -> list[float]:
+    """Return the seconds from due to confirmed of all observations as of these turns that members have reported."""
     found = []
     for member in members:
         with member.journal() as journal:
             found += [
                 entry.latency
                 for entry in journal.confirmed()
-                if entry.latency is not None and entry.observed_at // TURN_S in turns
+                if entry.latency is not None and entry.observed_at // turn_s in turns
             ]
     return found
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oracle.app.local_network.ways import Way
+from oracle.audit import AuditReport
 from oracle.chain.hub import RoundEvent
 from oracle.core.statistics import percentile
 
-__all__ = ["HonestAnswers", "NetworkPlayed", "harmed_turns", "summarise_network"]
+__all__ = ["HonestAnswers", "NetworkPlayed", "audited", "harmed_turns", "summarise_network"]
 
 HonestAnswers = Mapping[tuple[bytes, int], Sequence[int]]
 """The answers that honest members have signed, by feed and turn."""
@@ -112,6 +113,29 @@ def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dic
         },
         "messages_per_round": round(played.messages / max(1, from_honest), 1),
         "evidence": dict(sorted(played.evidence.items())),
+    }
+
+
+def audited(report: AuditReport, faulty: Collection[str]) -> dict[str, Any]:
+    """Return the key `audit` of the summary.
+
+    Args:
+        report: The audit.
+        faulty: The names of the faulty members: of their readings, some may not be as they say.
+    """
+    findings = () if report.readings is None else report.readings.findings
+    named = Counter(finding.name for finding in findings)
+    signatures = () if report.readings is None else report.readings.reporters
+    return {
+        "ok": report.failed == 0 and not report.problems and set(named) <= set(faulty),
+        "verified": report.verified,
+        "failed": report.failed,
+        "problems": list(report.problems),
+        "readings": {
+            "signatures": sum(each.signatures for each in signatures),
+            "verified": sum(each.verified for each in signatures),
+            "wrong": dict(sorted(named.items())),
+        },
     }
 
 

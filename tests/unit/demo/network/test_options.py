@@ -9,7 +9,7 @@ import pytest
 from oracle.app.local_network.ways import Way, planned
 from oracle.core.errors import DataError
 from oracle.demo.network.market import EARLY_S, market
-from oracle.demo.network.options import TURN_S, NetworkDemoOptions
+from oracle.demo.network.options import NetworkDemoOptions
 from oracle.sources.packaged.series import load_series
 
 NOW = 1_700_000_000.0
@@ -23,6 +23,7 @@ NOW = 1_700_000_000.0
         ({"reporters": 99}, "1 to 13"),
         ({"faulty": -1}, "--faulty -1"),
         ({"rounds": 0}, "--rounds 0"),
+        ({"turn_s": 1}, "--turn 1: a turn has 2 to 60 seconds"),
     ],
 )
 def test_networks_that_can_not_be_are_refused(options: dict[str, Any], said: str) -> None:
@@ -52,12 +53,12 @@ def test_the_seed_decides_who_is_faulty_and_in_which_order() -> None:
 
 
 def test_each_turn_has_the_value_of_one_day_which_is_there_early() -> None:
-    found = market(NetworkDemoOptions(start="2008-07-01"), NOW)
-    days = [float(each.value) for each in load_series("sp500")[:]]
+    found = market(NetworkDemoOptions(start="2008-07-01", turn_s=3), NOW)
+    days = [float(each.value) for each in load_series("sp500")]
     start = days.index(found.days["sp500"][0])
     for turn in range(3):
-        begin = (found.first_turn + turn) * TURN_S
-        for moment in (begin - EARLY_S + 0.01, begin, begin + TURN_S - EARLY_S - 0.01):
+        begin = (found.first_turn + turn) * 3
+        for moment in (begin - EARLY_S + 0.01, begin, begin + 3 - EARLY_S - 0.01):
             assert found.price("sp500", moment) == days[start + turn]
     assert found.price("sp500", NOW - 1_000) == found.days["sp500"][0]
     assert found.price("sp500", NOW + 100_000) == found.days["sp500"][-1]
