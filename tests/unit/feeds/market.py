@@ -14,7 +14,7 @@ from oracle.core.encoding import Feature
 from oracle.core.stages import Confirmed, Decided, Observed, OpenStage, Proven, Scored, Stage, Submitted, name_of
 from oracle.core.types import Outcome
 from oracle.feeds.desk import Desk
-from oracle.feeds.interface import ReportListener, ReportStep
+from oracle.feeds.interface import Permission, ReportListener, ReportStep, Signers
 from oracle.feeds.journal import Journal
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import Reporting
@@ -107,7 +107,12 @@ class Market:
     Attributes:
         window_s: The batch window of the desk.
         provers: How many provers there are.
+        signers: Sign instead of the keys, from the next `begin` on.
+        permission: Says when it may report, from the next `begin` on.
     """
+
+    signers: Signers | None = None
+    permission: Permission | None = None
 
     def __init__(self, path: Path, *feeds: str, terms: Mapping[str, HubFeedConfig] | None = None) -> None:
         self.path = path
@@ -130,10 +135,25 @@ class Market:
     def begin(self) -> None:
         """Put the parts together, as a daemon that starts does."""
         self.reporting = Reporting(
-            self.hub, LocalSigners(self.keys), self.models, self.submitter, self.journal, self.heard
+            self.hub,
+            self.signers or LocalSigners(self.keys),
+            self.models,
+            self.submitter,
+            self.journal,
+            self.heard,
+            permission=self.permission,
         )
         policy = BatchPolicy(self.window_s, lambda observed: self.slack)
-        self.desk = Desk(self.reporting, self.journal, self.models, self.provers, policy, self.notes, self.heard)
+        self.desk = Desk(
+            self.reporting,
+            self.journal,
+            self.models,
+            self.provers,
+            policy,
+            self.notes,
+            self.heard,
+            self.permission,
+        )
 
     async def restart(self) -> None:
         """Restart after a crash: only the journal's file is left."""
