@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.markup import escape
 
 from oracle.app.checks import Check
 from oracle.cli.render.json_output import print_json
@@ -20,7 +21,8 @@ def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
     table = new_table("", "tool", "version", "where", "finding")
     for check in checks:
         mark = "[green]ok[/]" if check.ok else {"error": "[red]fails[/]"}.get(check.level, "[yellow]note[/]")
-        table.add_row(mark, check.name, check.version, check.where, check.detail)
+        # Names of the configuration's tables are in brackets, which would be taken for markup.
+        table.add_row(mark, *map(escape, (check.name, check.version, check.where, check.detail)))
     console = Console()
     console.print(table)
     for check in checks:
