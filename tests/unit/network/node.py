@@ -152,7 +152,7 @@ class Node:
         self.chain = FakeChain()
         self.evidence = Evidence()
         self.told: list[AnswerMessage] = []
-        self.echoed: list[tuple[str, AnswerMessage]] = []
+        self.warned: list[AnswerMessage] = []
         self.address = MEMBERS[1]
         self.turns: Turns = TURNS
         self.rules = SignerRules(
@@ -187,7 +187,7 @@ class Node:
             feeds=len(FEEDS),
             own=self.address,
             heard_own=self.member.heard_own,
-            echo=lambda reporter, message: self.echoed.append((reporter, message)),
+            tell=self.warned.append,
         )
         await self.heard.load()
 

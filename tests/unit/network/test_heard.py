@@ -92,7 +92,7 @@ async def test_two_observations_of_one_feed_and_turn_are_evidence(heard: Heard, 
     assert (fault.member, fault.turn) == (OTHER, TURN) and fault.feed_id in second.report.feed_ids
     assert fault.answers == (first.to_json(), second.to_json()), "what proves it to anybody"
     assert heard.contradicting(TURN) == {OTHER} and heard.contradicting(TURN - 1) == frozenset()
-    assert node.echoed == [(OTHER, first), (OTHER, second)], "it hears of it: another process may have its key"
+    assert node.warned == [first, second], "all hear of it: also the signer, whose key another process may have"
 
 
 async def test_the_first_of_two_answers_to_one_report_stays(heard: Heard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from structlog.testing import capture_logs
 
@@ -25,6 +26,9 @@ class FakeMember:
         self.goes.set()
         self.came = asyncio.Event()
         self.problem = ""
+
+    def has(self, message: AnswerMessage) -> bool:
+        return self.got[-1:] == [message]
 
     async def tell(self, message: AnswerMessage) -> None:
         self.came.set()
@@ -55,10 +59,10 @@ async def test_a_slow_member_delays_nobody_and_keeps_the_newest() -> None:
     await slow.came.wait()
     for each in messages[1:]:
         teller.tell(each)
-        await until(lambda each=each: quick.got[-1:] == [each])
+        await until(partial(quick.has, each))
     assert quick.got == messages and slow.got == []
     slow.goes.set()
-    await until(lambda: slow.got[-1:] == [messages[-1]])
+    await until(partial(slow.has, messages[-1]))
     assert slow.got == [messages[0], *messages[-MOST_WAITING:]]
     sending.cancel()
 
@@ -71,7 +75,7 @@ async def test_a_member_that_takes_nothing_is_told_of_once() -> None:
         sending = asyncio.create_task(teller.run())
         for number in (1, 2, 3):
             member.came.clear()
-            teller.echo(MEMBERS[1], message(number))
+            teller.tell(message(number))
             await member.came.wait()
             await asyncio.sleep(0)
         member.problem = ""
@@ -83,4 +87,3 @@ async def test_a_member_that_takes_nothing_is_told_of_once() -> None:
         "a member does not take what it is told",
         "a member takes what it is told again",
     ]
-    teller.echo(MEMBERS[3], message(5))  # nobody we know: nothing happens
