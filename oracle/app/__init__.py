@@ -2,7 +2,7 @@
 
 What an operator does:
 
-    deploy     deploy hub, verifiers, models and feeds, or find them on the chain
+    deploy     deploy hub, verifiers, models and feeds; `finding` finds them on the chain
     run        run the daemon
     status     say how the feeds, the payer and the journal are
     explain    say why a report was accepted or is held; `explanation` puts it into words
@@ -11,7 +11,7 @@ What an operator does:
     models     build, prove and verify a user's own models
     training   train a detector on what a feed has reported
     srs        list, fetch, generate, check and import reference strings
-    chain      run the local chain
+    chain      run the local chain; `local_network` a whole network of reporters on it, for demonstrations and tests
 
 What these are built from:
 
@@ -20,9 +20,13 @@ What these are built from:
     provers    start provers, and join a detector with its provers
     keys       open signing keys
     sources    make the sources of a feed
-    running    open all parts of a running oracle, in order
+    node       open what every running oracle has; `network` its part in a network of reporters
+    running    open all parts of an oracle that makes reports, in order
+    roles      the two roles of a node: `transmitting` makes reports, `answering` only answers with what it sees
+    looks      look at the sources of the configured feeds
+    seams      the places where tests and demonstrations bend a node's parts
     progress   show the steps of a deployment
-    recorders  tell log, metrics and web pages what happens
+    recorders  tell log, metrics and web pages what happens; `report_recorders` what becomes of reports
 
 A Python program calls the entry points through `oracle`, the SDK; `sdk` has its functions.
 """

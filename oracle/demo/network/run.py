@@ -28,8 +28,8 @@ from oracle.network.ledger import Ledger
 __all__ = ["run_network"]
 
 _LOOK_S = 0.2
-_AHEAD = 2
-"""Turns from the first round to the first turn that is played."""
+_AHEAD_S = 1.0
+"""Seconds from the plan to the first turn that is played, at least: sources lie a little before."""
 
 
 async def run_network(options: NetworkDemoOptions, console: Console) -> Performance:
@@ -61,7 +61,7 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
         console.print(f"{options.reporters} members, each a process: {names}; {options.quorum} have to answer")
         await network.start_all(faulty=options.faulty_members())
         await network.until_rounds(1)
-        first = network.turn() + _AHEAD
+        first = network.turn(time.time() + _AHEAD_S) + 1
         turns = range(first, first + options.turns)
         plans = _plans(options, network, turns)
         feeds = {deployed.feed_id: name for name, deployed in network.deployment.feeds.items()}

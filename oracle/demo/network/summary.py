@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oracle.app.local_network.ways import Way
-from oracle.audit import AuditReport
+from oracle.audit.report import AuditReport
 from oracle.chain.hub import RoundEvent
 from oracle.core.statistics import percentile
 
