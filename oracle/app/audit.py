@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oracle.audit import AuditReport, audit_hub
 from oracle.audit.readings import ReadingsPlace
-from oracle.audit.run import WantedReadings
+from oracle.audit.report import AuditReport
+from oracle.audit.run import WantedReadings, audit_hub
 from oracle.audit.served import ReadingsClient
 from oracle.chain.addresses import require_address
 from oracle.chain.rpc import Rpc

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oracle.app.checks import Check
-from oracle.app.deploy import find_hub
+from oracle.app.finding import find_hub
 from oracle.app.keys import address_of
 from oracle.app.reach import joins, reach_of
 from oracle.chain.connect import connect

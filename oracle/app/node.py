@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
-from oracle.app.deploy import find_hub, require_quorum
+from oracle.app.finding import find_hub, require_quorum
 from oracle.app.keys import open_key
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, load_deployment

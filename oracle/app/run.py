@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from oracle.app.deploy import committees_out_of_reach
+from oracle.app.finding import committees_out_of_reach
 from oracle.app.looks import feeds_by_committee
 from oracle.app.recorders import ChainRecorder, FeedRecorder, LookRecorder, SuspensionRecorder
 from oracle.app.roles import DaemonSetup, NodeRole

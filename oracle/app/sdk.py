@@ -25,7 +25,7 @@ from oracle.app.progress import finished_steps
 from oracle.app.run import run_daemon
 from oracle.app.status import OracleStatus
 from oracle.app.status import status as read_status
-from oracle.audit import AuditReport
+from oracle.audit.report import AuditReport
 from oracle.chain.addresses import require_address
 from oracle.chain.connect import connect
 from oracle.chain.deploy import Deployment, feed_id_of, load_deployment

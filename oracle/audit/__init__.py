@@ -7,10 +7,5 @@ a proposed model (`submitShadow`) make no rounds, so the audit skips them.
 
 `run` is the workflow. `fetch` reads the chain and `circuits` finds the artifacts; `calldata`, `replay` and `judge` are
 pure, except for the child process that verifies a proof. `history` and `report` have the types of what goes in and out.
+Who only reads calldata imports `calldata` alone: nothing else here is loaded for that.
 """
-
-from oracle.audit.replay import Auditor
-from oracle.audit.report import AuditReport, Finding
-from oracle.audit.run import audit_hub
-
-__all__ = ["AuditReport", "Auditor", "Finding", "audit_hub"]

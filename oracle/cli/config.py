@@ -43,6 +43,6 @@ def config_check(config_path: Path, ask_chain: bool) -> None:
     if ask_chain:
         import asyncio
 
-        from oracle.app.deploy import check_chain
+        from oracle.app.finding import check_chain
 
         click.echo(f"{asyncio.run(check_chain(config))}: has all of them")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.audit import AuditReport
+from oracle.audit.report import AuditReport
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.core.statistics import percentile
 from oracle.core.types import Outcome

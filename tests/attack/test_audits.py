@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oracle.app.audit import audit
-from oracle.audit import AuditReport
+from oracle.audit.report import AuditReport
 from oracle.chain.rpc import Rpc
 from oracle.chain.transport.answers import Log
 from tests.attack.calldata import encode

@@ -13,7 +13,7 @@ import pytest
 from eth_abi.abi import encode as abi_encode
 
 from oracle.app.audit import audit
-from oracle.audit import AuditReport
+from oracle.audit.report import AuditReport
 from oracle.chain.hub import RoundEvent, RoundHeld, SubmitCall, round_event
 from oracle.chain.local import toolchain
 from oracle.chain.local.anvil import Anvil

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from oracle.audit import AuditReport
-from oracle.audit.report import ReadingsReport
+from oracle.audit.report import AuditReport, ReadingsReport
 from oracle.cli.render.json_output import print_json
 from oracle.cli.render.tables import new_table
 

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from oracle.audit import AuditReport
-from oracle.audit.report import Finding
+from oracle.audit.report import AuditReport, Finding
 from oracle.cli.render.audit import print_audit
 from oracle.core.types import Outcome
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from oracle.audit import AuditReport
+from oracle.audit.report import AuditReport
 from oracle.chain.hub import RoundAccepted, RoundHeld
 from oracle.core.types import HoldReason, Outcome
 from oracle.demo.acts import Act
