@@ -170,7 +170,7 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
             feeds=len(feeds),
             own=node.reporter,
             heard_own=None if answering is None else answering.heard_own,
-            echo=teller.echo,
+            tell=teller.tell,
         )
         parts.append(heard)
         await heard.load()

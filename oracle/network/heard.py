@@ -59,7 +59,7 @@ class Heard:
         feeds: int,
         own: str = "",
         heard_own: Callable[[AnswerMessage], Awaitable[None]] | None = None,
-        echo: Callable[[str, AnswerMessage], None] = lambda reporter, message: None,
+        tell: Callable[[AnswerMessage], None] = lambda message: None,
     ) -> None:
         """Begin with what the ledger has of the latest turns, once `load` is called.
 
@@ -71,7 +71,8 @@ class Heard:
             feeds: The number of feeds of the network, which bounds the messages that a member may have in a turn.
             own: The address of this node's reporter key, checksummed.
             heard_own: Called with a message of that key that somebody else has sent.
-            echo: Tells a member a message of its own key: if it did not sign that, somebody else did.
+            tell: Tells all members messages that contradict each other: so none of them takes a transmitter that leaves
+                their signer out for one that chooses, and the signer learns if somebody else has its key.
         """
         self._rules = rules
         self._ledger = ledger
@@ -80,7 +81,7 @@ class Heard:
         self._most = 16 + 4 * feeds
         self._own = own
         self._heard_own = heard_own
-        self._echo = echo
+        self._tell = tell
         self._turns: dict[int, _Turn] = {}
         self._watched: dict[bytes, set[asyncio.Event]] = {}
         self._waiting: list[HeardMessage] = []
@@ -287,9 +288,8 @@ class Heard:
         self._evidence.note(fault)
         if reporter not in turn.contradicting:
             turn.contradicting.add(reporter)
-            # If it is not its own doing, another process has its key, and it should know.
-            self._echo(reporter, before)
-            self._echo(reporter, after)
+            self._tell(before)
+            self._tell(after)
 
     def _queue(self, heard: HeardMessage) -> None:
         if len(self._waiting) < MOST_WAITING:

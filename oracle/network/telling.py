@@ -41,11 +41,6 @@ class Teller:
         for queue in self._queues.values():
             queue.put(message)
 
-    def echo(self, reporter: str, message: AnswerMessage) -> None:
-        """Tell one member a message. Returns at once."""
-        if (queue := self._queues.get(reporter)) is not None:
-            queue.put(message)
-
     async def run(self) -> None:
         """Send until cancelled."""
         await together(*(each.run() for each in self._queues.values()))

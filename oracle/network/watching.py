@@ -234,7 +234,8 @@ class Watcher:
             report = brought.signed.report
             terms = {feed_id: await self._hub.feed_config(feed_id) for feed_id in report.feed_ids}
             heard = await asyncio.to_thread(self._heard, report)
-            omitted = _left_out(heard, brought, terms)
+            doubtful = await asyncio.to_thread(self._contradicting, turn)
+            omitted = [each for each in _left_out(heard, brought, terms) if each.message.reporter not in doubtful]
             details |= {"reporters": list(brought.reporters), "heard": sorted(heard), **_ranks(heard, brought)}
             details["left_out"] = [each.message.reporter for each in omitted]
         await asyncio.to_thread(self._write, brought, transmitter, turn, details)
@@ -259,6 +260,17 @@ class Watcher:
                 answers = self._by_report[turn].setdefault(report_hash(each.message.report), {})
                 answers.setdefault(each.message.reporter, each)
         return self._by_report[turn].get(report_hash(report), {})
+
+    def _contradicting(self, turn: int) -> set[str]:
+        """Return the members that signed two observations of one feed in a turn: they may be left out."""
+        said: dict[tuple[str, bytes], tuple[int, int]] = {}
+        found = set()
+        for message in (each.message for each in self._ledger.heard(turn, turn)):
+            for feed_id, answer in zip(message.report.feed_ids, message.answers, strict=True):
+                observation = message.report.observed_at, answer
+                if said.setdefault((message.reporter, feed_id), observation) != observation:
+                    found.add(message.reporter)
+        return found
 
     def _known(self, hashes: Collection[bytes]) -> set[bytes]:
         table = network.brought
