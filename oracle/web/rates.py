@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 
 from aiolimiter import AsyncLimiter
 
-__all__ = ["Rates"]
+__all__ = ["Rates", "client_at"]
 
 _CLIENTS = 1_024
 """The most clients that are remembered. Those that asked longest ago are forgotten first."""
+
+
+_IPV6_PREFIX = 64
+"""The bits of an IPv6 address that stand for one client: whoever has an address has all others of such a network."""
+
+
+def client_at(address: str | None) -> str:
+    """Return the client that a connection's address stands for."""
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return address or ""
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, _IPV6_PREFIX), strict=False))
 
 
 class Rates:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import structlog
 from aiohttp import web
-from aiolimiter import AsyncLimiter
 
 from oracle.core.errors import OracleError
 from oracle.core.formats import from_hex
 from oracle.web.listener import Limits, listening
+from oracle.web.rates import Rates, client_at
 from oracle.web.tls import Certificate
 
 __all__ = ["readings_routes", "serve_readings"]
@@ -30,7 +29,6 @@ CLIENT_RATE = 50
 TOTAL_RATE = 200
 """Requests a second of all clients."""
 
-_CLIENTS = 1_024
 _AT_ONCE = 4
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}\Z")
 
@@ -45,11 +43,11 @@ def readings_routes(find: Callable[[bytes], bytes | None]) -> list[web.RouteDef]
     Args:
         find: Returns what is served for a hash, as JSON; None if it is not known. It is called in a thread.
     """
-    rates = _Rates()
+    rates = Rates(CLIENT_RATE, 1.0, TOTAL_RATE)
     reading = asyncio.Semaphore(_AT_ONCE)
 
     async def readings(request: web.Request) -> web.Response:
-        if not await rates.allow(request.remote or ""):
+        if not await rates.allow(client_at(request.remote)):
             return _refused(429, "too many requests; ask again later", {"Retry-After": "1"})
         wanted = request.match_info["hash"]
         if not _HASH.match(wanted):
@@ -92,23 +90,3 @@ def serve_readings(
 
 def _refused(status: int, reason: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"error": reason}, status=status, headers=_NOT_KEPT | (headers or {}))
-
-
-class _Rates:
-    """A limit on how often each client asks, and all of them together. Whoever asked longest ago is forgotten."""
-
-    def __init__(self) -> None:
-        self._all = AsyncLimiter(TOTAL_RATE, 1.0)
-        self._each: OrderedDict[str, AsyncLimiter] = OrderedDict()
-
-    async def allow(self, client: str) -> bool:
-        """Count a request, unless it is one too many."""
-        mine = self._each.setdefault(client, AsyncLimiter(CLIENT_RATE, 1.0))
-        self._each.move_to_end(client)
-        while len(self._each) > _CLIENTS:
-            self._each.popitem(last=False)
-        if not (mine.has_capacity() and self._all.has_capacity()):
-            return False
-        await mine.acquire()  # at once: there is capacity
-        await self._all.acquire()
-        return True

@@ -28,7 +28,7 @@ from aiohttp import web
 from oracle.core.formats import to_hex
 from oracle.core.stages import KeptReport
 from oracle.web.listener import LOGGED_EACH_S, Limits, listening
-from oracle.web.rates import Rates
+from oracle.web.rates import Rates, client_at
 from oracle.web.tls import Certificate
 
 __all__ = ["NothingNewer", "NothingNow", "ServedUpdate", "UpdateEvents", "serve_updates"]
@@ -146,7 +146,7 @@ class _Callers:
     async def admit(self, request: web.Request) -> None:
         """Raises: _Refused."""
         caller = self._caller(request)
-        if not await self._rates.allow(caller or f"address {request.remote}"):
+        if not await self._rates.allow(caller or f"address {client_at(request.remote)}"):
             raise _Refused(429, "too many requests; ask again later", self._retry)
         if self.are_known and caller is None:
             raise _Refused(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})

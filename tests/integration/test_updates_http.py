@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 
 from oracle.core.stages import KeptReport
 from oracle.web.listener import Limits
-from oracle.web.rates import Rates
 from oracle.web.updates import NothingNewer, NothingNow, ServedUpdate, UpdateEvents, serve_updates
 
 FEED_ID = b"\1" * 32
@@ -166,17 +165,6 @@ async def test_an_address_that_asks_too_often_is_refused_and_the_log_is_not_fill
     assert len(window.asked) == 10
     told = [line for line in logs if line["event"] == "requests for updates refused"]
     assert len(told) == 1 and "s3cret" not in str(logs)
-
-
-async def test_a_crowd_of_addresses_is_not_remembered_for_ever() -> None:
-    counted = Rates(1, 60.0)
-    for number in range(3_000):
-        assert await counted.allow(f"address {number}")
-    assert len(counted._each) == 1_024
-    assert not await counted.allow("address 2999")
-    both = Rates(10, 60.0, together=15)
-    said = [await both.allow(f"address {number % 2}") for number in range(40)]
-    assert sum(said) == 15
 
 
 async def test_connections_are_bounded(window: Window) -> None:
