@@ -11,7 +11,7 @@ brings it does not matter, and an answer message is worth as much from a strange
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -240,6 +240,9 @@ class AnswerMessage:
     readings: tuple[bytes, ...]
     r: bytes
     vs: bytes
+    # A message is compared, indexed and written by its digest, and an answer that was asked for is checked twice.
+    _digests: dict[tuple[int, str], bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _signers: dict[tuple[int, str], str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         feeds = len(self.report.feed_ids)
@@ -261,14 +264,19 @@ class AnswerMessage:
         Raises:
             DataError: It is no signature.
         """
-        try:
-            return recover(chain_id, hub, self.report, self.signature)
-        except ValueError as error:
-            raise DataError(f"the answer message's signature: {error}") from None
+        if (chain_id, hub) not in self._signers:
+            try:
+                self._signers[chain_id, hub] = recover(chain_id, hub, self.report, self.signature)
+            except ValueError as error:
+                raise DataError(f"the answer message's signature: {error}") from None
+        return self._signers[chain_id, hub]
 
     def digest(self, chain_id: int, hub: str) -> bytes:
         """Return the 32 bytes that are signed."""
-        return report_digest(chain_id, hub, self.report, self.answers, readings_hash(self.readings))
+        if (chain_id, hub) not in self._digests:
+            readings = readings_hash(self.readings)
+            self._digests[chain_id, hub] = report_digest(chain_id, hub, self.report, self.answers, readings)
+        return self._digests[chain_id, hub]
 
     def to_json(self) -> dict[str, Any]:
         """Return the message as it is sent."""
