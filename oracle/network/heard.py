@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 KEPT_TURNS = 3
 """The turns before the present one of which messages are still taken, and kept in memory."""
 
-WRITTEN_EACH_S = 0.2
-"""Seconds between two writings: what comes meanwhile is written together."""
+WRITTEN_EACH_S = 1.0
+"""Seconds after which what was heard is written, together: the report that is under way needs the disk first."""
 
 MOST_WAITING = 4_096
 """The most messages that wait to be written; further ones are in memory only."""
@@ -183,13 +183,13 @@ class Heard:
         try:
             while True:
                 await self._wake.wait()
+                await asyncio.sleep(WRITTEN_EACH_S)
                 self._wake.clear()
                 try:
                     await self.flush()
                 except OracleError as error:
                     log.warning("what was heard is not written, will try again", error=str(error))
                     self._wake.set()
-                await asyncio.sleep(WRITTEN_EACH_S)
         finally:
             with contextlib.suppress(OracleError):
                 self._ledger.note(self._waiting, self._asked)
