@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from oracle.config import Config
 from oracle.core.errors import ConfigError
 from oracle.core.formats import checksum_address, is_address
 from oracle.core.settings import check_url
+from oracle.network.asking import trusted
 
 __all__ = ["READINGS_DAYS", "ReadingsPlaces", "audit", "readings_places"]
 
@@ -99,7 +99,7 @@ async def audit(
         address = require_address(hub, "HUB")
         if readings is None:
             return await audit_hub(rpc, address, artifacts, from_block)
-        async with ReadingsClient(_trusted(readings.ca_file)) as client:
+        async with ReadingsClient(trusted(readings.ca_file)) as client:
             wanted = WantedReadings(readings.places, client.fetch, readings.elsewhere, readings.days)
             return await audit_hub(rpc, address, artifacts, from_block, wanted)
 
@@ -109,12 +109,3 @@ def _url(text: str) -> str:
         return check_url(text)
     except ValueError as error:
         raise ConfigError(f"--from: the URL {error}") from None
-
-
-def _trusted(ca_file: Path | None) -> ssl.SSLContext | None:
-    if ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"[network] ca_file {ca_file}: can't be used: {error.strerror or error}") from None

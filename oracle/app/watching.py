@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 
 import structlog
 
 from oracle.app.network import NetworkNode
 from oracle.app.node import Node
+from oracle.audit.served import ReadingsClient
+from oracle.core.concurrency import together
 from oracle.core.errors import OracleError
 from oracle.core.metrics import Gauge, Metrics
 from oracle.feeds.journal import open_journal
+from oracle.network.asking import trusted
 from oracle.network.evidence import FaultKind
 from oracle.network.overview import NetworkView, network_view
+from oracle.network.reading_checks import ReadingChecks
 from oracle.network.terms import turns_of
 from oracle.network.watching import Watcher
 from oracle.web.board import Board
@@ -65,7 +70,19 @@ async def watch_network(node: Node, network: NetworkNode, metrics: Metrics, boar
         clock=node.clock,
         after=show,
     )
-    await watcher.run()
+    async with AsyncExitStack() as stack:
+        authorities, timeout_s = trusted(network.config.ca_file), network.config.request_timeout_s
+        client = await stack.enter_async_context(ReadingsClient(authorities, timeout_s=timeout_s))
+        checks = ReadingChecks(
+            network.ledger,
+            {each.reporter: each.url for each in network.config.believed if each.reporter != node.reporter},
+            node.hub.feed_config,
+            client.fetch,
+            network.casebook,
+            turns=turns_of(network.config),
+            clock=node.clock,
+        )
+        await together(watcher.run(), checks.run())
 
 
 def _measure(view: NetworkView, metrics: Metrics) -> None:

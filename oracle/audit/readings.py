@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias
 
 from oracle.audit.history import AuditedFeed, AuditedReport
 from oracle.audit.report import ReadingsFault, ReadingsFinding, ReadingsReport, ReporterReadings
@@ -20,9 +20,18 @@ from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DataError
 from oracle.core.formats import keccak, to_hex
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
+from oracle.core.types import Kind
 from oracle.sources.readings import MAX_DOCUMENT, ReadingsDocument, SourceOutcome, parse
 
-__all__ = ["FetchReadings", "ReadingsFault", "ReadingsPlace", "ReadingsProblem", "audit_readings", "check_served"]
+__all__ = [
+    "FetchReadings",
+    "ReadingsPlace",
+    "ReadingsProblem",
+    "ReadingsTerms",
+    "audit_readings",
+    "check_served",
+    "served_at_most",
+]
 
 _AT_ONCE = 8
 _EACH_AT_ONCE = 2
@@ -47,18 +56,34 @@ FetchReadings: TypeAlias = Callable[[str, bytes, int], Awaitable[bytes]]
 """Fetches the readings of a hash from a base URL, with so many bytes at most; raises `ReadingsProblem`."""
 
 
+class ReadingsTerms(Protocol):
+    """The terms of a feed that its readings have to fit."""
+
+    @property
+    def description(self) -> str:
+        """Its name on the hub."""
+
+    @property
+    def kind(self) -> Kind:
+        """The measure of its moves."""
+
+    @property
+    def decimals(self) -> int:
+        """Decimal places of an answer."""
+
+
 class ReadingsProblem(Exception):
     """The readings do not stand behind a signature.
 
     Attributes:
         fault: The way in which they are wrong.
-        feed: The feed's description; empty if all feeds are concerned.
+        position: The feed's position in the report; None if all feeds are concerned.
     """
 
-    def __init__(self, fault: ReadingsFault, problem: str, feed: str = "") -> None:
+    def __init__(self, fault: ReadingsFault, problem: str, position: int | None = None) -> None:
         super().__init__(problem)
         self.fault = fault
-        self.feed = feed
+        self.position = position
 
 
 def served_at_most(feeds: int) -> int:
@@ -67,7 +92,7 @@ def served_at_most(feeds: int) -> int:
 
 
 def check_served(
-    body: bytes, reporter: str, report: Report, signature: ReporterSignature, feeds: Mapping[bytes, AuditedFeed]
+    body: bytes, reporter: str, report: Report, signature: ReporterSignature, feeds: Mapping[bytes, ReadingsTerms]
 ) -> tuple[list[ReadingsDocument], list[ReadingsProblem]]:
     """Check what a reporter serves for one of its signatures, and derive every answer again.
 
@@ -89,15 +114,13 @@ def check_served(
     if readings_hash(NO_READINGS if each is None else keccak(each) for each in encoded) != signature.readings:
         raise ReadingsProblem(ReadingsFault.DIFFERENT, "what is served is not what was signed")
     documents, problems = [], []
-    for feed_id, answer, data in zip(report.feed_ids, signature.answers, encoded, strict=True):
-        feed = feeds.get(feed_id)
-        name = to_hex(feed_id) if feed is None else feed.description
+    for position, (feed_id, answer, data) in enumerate(zip(report.feed_ids, signature.answers, encoded, strict=True)):
         try:
             if (document := _one(data, answer)) is not None:
-                _check_subject(document, reporter, report, feed_id, answer, feed)
+                _check_subject(document, reporter, report, feed_id, answer, feeds.get(feed_id))
                 documents.append(document)
         except ReadingsProblem as problem:
-            problems.append(ReadingsProblem(problem.fault, str(problem), name))
+            problems.append(ReadingsProblem(problem.fault, str(problem), position))
     return documents, problems
 
 
@@ -172,7 +195,7 @@ class _Desk:
                 name=self.name,
                 tx_hash=report.tx_hash,
                 observed_at=signed.observed_at,
-                feed=problem.feed,
+                feed=_description(problem, signed, feeds),
                 fault=problem.fault,
                 problem=str(problem),
             )
@@ -208,6 +231,13 @@ class _Desk:
             raise
         self.failures = 0
         return body
+
+
+def _description(problem: ReadingsProblem, report: Report, feeds: Mapping[bytes, AuditedFeed]) -> str:
+    if problem.position is None:
+        return ""
+    feed_id = report.feed_ids[problem.position]
+    return feeds[feed_id].description if feed_id in feeds else to_hex(feed_id)
 
 
 def _served(body: bytes, feeds: int) -> list[object]:
@@ -250,7 +280,7 @@ def _check_subject(
     report: Report,
     feed_id: bytes,
     answer: int,
-    feed: AuditedFeed | None,
+    feed: ReadingsTerms | None,
 ) -> None:
     """Check that a document is about what was signed. Raises ReadingsProblem."""
     rule = document.readings.rule
