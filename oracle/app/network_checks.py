@@ -75,8 +75,10 @@ async def network_checks(
 async def _own(config: Config, env: Mapping[str, str]) -> tuple[str | None, list[Check]]:
     """Return the address of this node's key, None if it is not here; and the findings about it."""
     try:
-        async with connect(config.chain) as rpc:
-            own = await address_of(config.keys.reporter, rpc, env)
+        own = known_address(config.keys.reporter)  # most keys tell it without a chain, which may not answer
+        if own is None:
+            async with connect(config.chain) as rpc:
+                own = await address_of(config.keys.reporter, rpc, env)
     except KeystoreError as error:
         return None, [Check("network", ok=False, detail=str(error), remedy="see docs/operations.md, Keys")]
     except OracleError:

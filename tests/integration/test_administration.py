@@ -261,3 +261,35 @@ def test_what_a_multisig_has_to_sign_is_printed_and_nothing_is_sent(workspace: W
     assert name == "proposeModel"
     assert [*arguments.values()] == [bytes.fromhex(shown["feed_id"].removeprefix("0x")), 3, 50, 0]
     assert workspace.chain.rpc("eth_blockNumber") == block
+
+
+def test_a_network_replaces_its_reporters_together(workspace: Workspace) -> None:
+    """A quorum of several can be proposed where the members are named, who sign with each other."""
+    own = address(workspace)
+    members = (own, *(f"0x{number:02x}" + "77" * 19 for number in range(1, 4)))
+    tables = "".join(
+        f'[[network.members]]\nname = "m{number}"\nreporter = "{each}"\nurl = "http://127.0.0.1:{9471 + number}"\n'
+        for number, each in enumerate(members)
+    )
+    network = f'[[committees]]\nname = "default"\nquorum = 3\n[network]\nlisten = "127.0.0.1:0"\nfaulty = 1\n{tables}'
+    source = '{ type = "http", url = "http://127.0.0.1:1", path = "$.p" }'
+    workspace.configure(feed("one", source, heartbeat=60), more=network, prover="batch_sizes = [1]")
+    not_yet = workspace.run("config", "check", "--chain")
+    assert not_yet.returncode != 0 and "with [network] faulty = 1 it has to be at least 3" in not_yet.stderr
+    few = workspace.run("committee", "propose-reporters", *members[:3], "--quorum", "3")
+    assert few.returncode == 2 and "they are 3: while 1 of them are silent" in few.stderr
+    committee_command(workspace, "propose-reporters", *members, "--quorum", "3")
+    active = committee_command(workspace, "activate-reporters")["committee"]
+    assert (len(active["reporters"]), active["quorum"]) == (4, 3)
+    there = workspace.run("config", "check", "--chain")
+    assert there.returncode == 0, there.stderr
+    status = json.loads(workspace.run("status", "--json").stdout)
+    assert status["committees"][0]["problem"] == ""
+    checks = {each["name"]: each for each in json.loads(workspace.run("doctor", "--json").stdout)}
+    assert checks["network committee"]["detail"] == "its 4 reporters are the members; quorum 3"
+    assert checks["member m2"]["detail"].startswith("does not answer: ")
+
+
+def address(workspace: Workspace) -> str:
+    """Return the address of the key that reports."""
+    return str(committee_command(workspace, "show")["committee"]["reporters"][0])

@@ -7,7 +7,6 @@ Only ports, the chain and the pace are not those of the page.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shlex
 import subprocess
@@ -17,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from oracle.app import doctor
-from oracle.app.checks import Check
 from oracle.chain.deploy import load_deployment
 from oracle.chain.hub import Hub
 from oracle.chain.keys import keystore
@@ -118,10 +116,6 @@ class Organisations:
         path = self.folder / "log"
         return path.read_text()[-8_000:] if path.exists() else ""
 
-    def checks(self, name: str) -> dict[str, Check]:
-        done = run_command(self.folder, ["doctor", "--config", f"{name}/oracle.toml", "--json"], {})
-        return {each["name"]: Check(**each) for each in json.loads(done.stdout)}
-
 
 @pytest.fixture
 def organisations(
@@ -151,9 +145,8 @@ def on_one_machine(them: Organisations) -> None:
     deployed = them.follow()
     assert "network: delta, one of 4 members, quorum 3; 1 may be silent or lie" in deployed
     them.follow()
-    eventually(lambda: len(them.rounds()) >= 2, f"two rounds\n{them.log()}")
-    first = them.rounds()[-1]
-    assert first.count >= 3
+    eventually(lambda: bool(them.rounds()), f"a round\n{them.log()}")
+    assert them.rounds()[-1].count >= 3
 
     looked = them.follow()
     assert re.search(r"ok +member delta +[\d.]+ +http://127\.0\.0\.1:\d+ +reporter and transmitter", looked), looked
@@ -165,11 +158,8 @@ def on_one_machine(them: Organisations) -> None:
     broken = them.follow()
     assert them.daemons["delta"].wait(30) == -9
     assert "member delta" in broken and "does not answer: Connection refused" in broken
-    checks = them.checks("beta")
-    silent = checks["member delta"]
-    assert (silent.ok, silent.level) == (False, "warning")
     seen = len(them.rounds())
-    eventually(lambda: len(them.rounds()) >= seen + 2, f"rounds without delta\n{them.log()}")
+    eventually(lambda: len(them.rounds()) > seen, f"a round without delta\n{them.log()}")
     assert them.rounds()[-1].count == 3
     for name in NAMES[:3]:
         them.daemons[name].terminate()

@@ -173,3 +173,8 @@ def test_an_ezkl_that_crashes_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> N
     check = doctor._ezkl()
     assert not check.ok
     assert check.detail == "can't be imported: code -4"
+
+
+def test_a_machine_that_only_signs_needs_no_programs(tmp_path: Path) -> None:
+    names = list(by_name(examine(build_dir=tmp_path, proves=False)))
+    assert names == ["python", "build folder", "disk space", "chain"]

@@ -14,16 +14,16 @@ import structlog
 from eth_account import Account
 
 from oracle.app import doctor
-from oracle.app.keys import open_key
+from oracle.app.keys import known_address, open_key
 from oracle.chain.hub import Committee
 from oracle.chain.keys import keystore, rotation
 from oracle.chain.keys.signer import LocalKey, ReporterKey
-from oracle.config import Config, load
+from oracle.config import Config, KeyConfig, load
 from oracle.core.errors import DataError, KeystoreError
 from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Decided, Observed, Scored
 from oracle.feeds.journal import Journal
-from tests.unit.config.texts import MINIMAL
+from tests.unit.config.texts import MINIMAL, address, networked
 
 SECRET = "0x" + "ab" * 31 + "01"
 PASSWORD = "correct-horse-battery"
@@ -203,3 +203,24 @@ def test_a_prompt_without_a_terminal_says_what_to_give_instead(place: Path) -> N
     said = "error: there is no input to answer the prompt: name a file, such as --password-file"
     assert done.stderr.splitlines()[-1] == said
     assert "Traceback" not in done.stderr and not (place / "new.json").exists()
+
+
+def test_a_member_that_only_signs_pays_with_no_key(tmp_path: Path) -> None:
+    text = networked(own='roles = ["reporter"]').replace("chain_id = 31337", "chain_id = 1")
+    key = f'{{ remote = "https://signer.example", address = "{address(1)}" }}'
+    (tmp_path / "oracle.toml").write_text(text.replace("{ anvil_account = 1 }", key))
+    config = load(tmp_path / "oracle.toml", {})
+    [check] = doctor._keys_apart(config, only_signs=True)
+    assert check.ok and check.detail == "it only signs"
+    [check] = doctor._keys_apart(config)
+    assert check.level == "warning"
+
+
+def test_an_address_is_known_from_files_if_they_tell_it(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    made = keystore.create(path, "password", iterations=2)
+    password = tmp_path / "password"
+    assert known_address(KeyConfig(keystore=path, password_file=password)) == made
+    assert known_address(KeyConfig(keystore=tmp_path / "none.json", password_file=password)) is None
+    assert known_address(KeyConfig(remote="https://signer.example", address=address(1))) == address(1)
+    assert known_address(KeyConfig(anvil_account=1)) is None
