@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from oracle.app.local_network import MemberLink, PriceServer, Quirks, SourceTrouble
 from oracle.app.local_network.layout import listening_ports
+from oracle.app.local_network.process import main
 
 
 @pytest.fixture
@@ -125,3 +127,18 @@ def test_ports_are_distinct_and_none_that_a_connection_may_get() -> None:
     found = listening_ports(8)
     assert len(set(found)) == 8
     assert all(1_024 < port < 32_768 for port in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, "no such configuration file"), ("", "chain: "), ("[chain", "is not valid TOML")]
+)
+def test_a_member_without_a_configuration_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str
+) -> None:
+    path = tmp_path / "oracle.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        main([str(path), "--faulty", "--clock-offset", "-30"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

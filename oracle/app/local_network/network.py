@@ -193,6 +193,7 @@ class LocalNetwork:
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        nursery.prepare()
         async with contextlib.AsyncExitStack() as stack:
             # One account for each member, and one that deploys.
             config = load_anvil_config(port=0, accounts=self.layout.members + 1)

@@ -12,10 +12,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-__all__ = ["LOG", "ChildDaemon", "start"]
+__all__ = ["LOG", "ChildDaemon", "prepare", "start"]
 
 IMPORTED = (
     "aiohttp.connector",
@@ -42,6 +43,12 @@ LOG = "log"
 """The name of the file in the folder that has the output of all processes started there."""
 
 
+def prepare() -> None:
+    """Begin to import, in the process that all are forked from, what they need. Returns at once."""
+    forkserver.set_forkserver_preload(["__main__", __name__, *IMPORTED])
+    forkserver.ensure_running()
+
+
 def start(
     main: Callable[[], None], folder: Path, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> ChildDaemon:
@@ -53,8 +60,8 @@ def start(
         arguments: Its arguments.
         environment: Variables to add to its environment.
     """
+    prepare()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", __name__, *IMPORTED])
     process = context.Process(target=_run, args=(main, folder, dict(environment or {}), tuple(arguments)))
     process.start()
     return ChildDaemon(process)

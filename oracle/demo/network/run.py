@@ -6,12 +6,14 @@ import asyncio
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 
 from oracle.app.audit import ReadingsPlaces, audit
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember, Quirks
+from oracle.app.local_network.judging import evidence_of, signed_answers
 from oracle.app.local_network.ways import Way, planned
 from oracle.app.progress import finished_steps
 from oracle.audit.readings import ReadingsPlace
@@ -22,8 +24,6 @@ from oracle.demo.network.market import Market, market
 from oracle.demo.network.options import NetworkDemoOptions
 from oracle.demo.network.summary import NetworkPlayed, audited, summarise_network
 from oracle.demo.summary import Performance
-from oracle.network.casebook import read_cases
-from oracle.network.ledger import Ledger
 
 __all__ = ["run_network"]
 
@@ -79,7 +79,7 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
             turn_s=options.turn_s,
             feeds=list(feeds),
             events=events,
-            honest=_signed(network, honest, turns, list(feeds)),
+            honest=signed_answers(network, honest, turns),
             plans=plans,
             honest_transmitters=[member.place.address for member in honest],
             transmitters={member.place.address: member.name for member in network.members},
@@ -147,27 +147,6 @@ def _messages(network: LocalNetwork, honest: Collection[int]) -> int:
     return 2 * sum(sum(link.requests.values()) for (one, _), link in network.links.items() if one in honest)
 
 
-def _signed(
-    network: LocalNetwork, members: Sequence[NetworkMember], turns: Sequence[int], feeds: Sequence[bytes]
-) -> dict[tuple[bytes, int], list[int]]:
-    """Return the answers that members have signed, by feed and turn."""
-    found: dict[tuple[bytes, int], list[int]] = {}
-    of = network.deployment
-    for member in members:
-        with member.journal() as journal:
-            ledger = Ledger(
-                journal.store,
-                chain_id=of.chain_id,
-                hub=of.hub,
-                committee=of.committees["default"].number,
-                clock=time.time,
-            )
-            for turn in turns:
-                for feed_id, signed in ledger.observations(turn, feeds).items():
-                    found.setdefault((feed_id, turn), []).append(signed.answer)
-    return found
-
-
 def _latencies(members: Sequence[NetworkMember], turns: Sequence[int], turn_s: int) -> list[float]:
     """Return the seconds from due to confirmed of all observations as of these turns that members have reported."""
     found = []
@@ -183,9 +162,5 @@ def _latencies(members: Sequence[NetworkMember], turns: Sequence[int], turn_s: i
 
 def _evidence(members: Sequence[NetworkMember]) -> dict[str, int]:
     """Return the number of faults that members have noted, by kind; one that several noted counts once."""
-    found = set()
-    for member in members:
-        with member.journal() as journal, journal.store.transaction(read=True) as connection:
-            found |= {(case.kind, case.member, case.turn) for case in read_cases(connection)}
-    kinds = [kind.value for kind, _, _ in found]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+    found = {(case.kind, case.member, case.turn) for member in members for case in evidence_of(member)}
+    return dict(Counter(kind.value for kind, _, _ in found))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from oracle.app.local_network.judging import HonestAnswers, harmed_turns
 from oracle.app.local_network.ways import Way
 from oracle.audit.report import AuditReport
 from oracle.chain.hub import RoundEvent
 from oracle.core.statistics import percentile
 
-__all__ = ["HonestAnswers", "NetworkPlayed", "audited", "harmed_turns", "summarise_network"]
-
-HonestAnswers = Mapping[tuple[bytes, int], Sequence[int]]
-"""The answers that honest members have signed, by feed and turn."""
+__all__ = ["NetworkPlayed", "audited", "summarise_network"]
 
 
 @dataclass(frozen=True)
@@ -53,30 +51,6 @@ class NetworkPlayed:
         return event.observed_at // self.turn_s
 
 
-def harmed_turns(played: NetworkPlayed) -> Mapping[int, Sequence[str]]:
-    """Return the turns in which somebody was harmed, and how.
-
-    A turn is harmed if a round of it has an answer outside of the honest members' range, if a feed has two rounds of
-    it, or if a feed has neither a round of it nor one of the next turn: one that is silent may cost a turn, no more.
-    """
-    found: dict[int, list[str]] = defaultdict(list)
-    rounds: dict[bytes, Counter[int]] = {feed: Counter() for feed in played.feeds}
-    for event in played.events:
-        turn = played.turn_of(event)
-        rounds[event.feed_id][turn] += 1
-        honest = played.honest.get((event.feed_id, turn), ())
-        if not honest or not min(honest) <= event.answer <= max(honest):
-            found[turn].append(f"{event.answer} is outside of the honest answers {sorted(honest)}")
-    for feed, counted in rounds.items():
-        for turn, times in counted.items():
-            if times > 1:
-                found[turn].append(f"feed 0x{feed.hex()[:8]}… has {times} rounds")
-        for turn in played.turns[:-1]:
-            if not counted[turn] and not counted[turn + 1]:
-                found[turn].append(f"feed 0x{feed.hex()[:8]}… has no round, nor in the next turn")
-    return dict(found)
-
-
 def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dict[str, Any]:
     """Return the key `network` of the summary.
 
@@ -85,7 +59,7 @@ def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dic
         reporters: The number of members.
         quorum: How many have to answer.
     """
-    harmed = harmed_turns(played)
+    harmed = harmed_turns(played.events, played.honest, played.feeds, played.turns, played.turn_s)
     ways: dict[str, dict[str, int]] = {}
     for plan in played.plans.values():
         for turn in played.turns:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from oracle.app.local_network import judging
 from oracle.app.local_network.ways import Way
 from oracle.chain.hub import RoundAccepted, RoundEvent
-from oracle.demo.network.summary import NetworkPlayed, harmed_turns, summarise_network
+from oracle.demo.network.summary import NetworkPlayed, summarise_network
 
 FEED = bytes([7]) * 32
 TURN_S = 2
@@ -44,6 +45,10 @@ def played(events: Sequence[RoundEvent], **changes: Any) -> NetworkPlayed:
     return NetworkPlayed(**(values | changes))
 
 
+def harmed_turns(of: NetworkPlayed) -> Mapping[int, Sequence[str]]:
+    return judging.harmed_turns(of.events, of.honest, of.feeds, of.turns, of.turn_s)
+
+
 def test_a_round_in_each_turn_within_the_honest_answers_harms_nobody() -> None:
     found = played([round_of(turn, answer) for turn, answer in ((10, 99), (11, 101), (12, 100), (13, 100))])
     assert harmed_turns(found) == {}
@@ -75,6 +80,8 @@ def test_one_turn_may_be_lost_two_may_not() -> None:
     assert summarise_network(one, 4, 3)["late"] == 1
     two = played([round_of(10), round_of(13)])
     assert list(harmed_turns(two)) == [11]
+    with_two_silent = judging.harmed_turns(two.events, two.honest, two.feeds, two.turns, TURN_S, lost=2)
+    assert with_two_silent == {}
 
 
 def test_two_rounds_of_one_turn_are_harm() -> None:

@@ -1,0 +1,63 @@
+"""Tests of the network that other tests are made of: members that end, come back, misbehave, and have other clocks."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from oracle.app.local_network import LocalNetwork
+from oracle.app.local_network.judging import evidence_of, harmed_turns, signed_answers
+from oracle.app.local_network.ways import Way
+from oracle.network.evidence import FaultKind
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+
+async def test_each_turn_s_holder_brings_a_round_that_all_have_signed(network: LocalNetwork) -> None:
+    rounds = await network.until_rounds(3)
+    for event in rounds:
+        holder = network.members[network.holder(event.observed_at // network.layout.turn_s)]
+        assert event.submitter == holder.place.address
+    turns = [event.observed_at // network.layout.turn_s for event in rounds]
+    honest = signed_answers(network, network.members, turns)
+    feeds = [network.deployment.feeds["one"].feed_id]
+    assert harmed_turns(rounds, honest, feeds, turns, network.layout.turn_s) == {}
+    assert all(len(answers) >= network.layout.quorum for answers in honest.values())
+
+
+async def test_a_member_that_is_killed_comes_back_at_its_place(network: LocalNetwork) -> None:
+    member, before = network.members[0], network.members[0].pid
+    await network.kill(0)
+    assert not member.runs and await network.shows(0) is None
+    rounds = await network.until_rounds(2)
+    assert member.place.address not in [event.submitter for event in rounds]
+    await network.start(0)
+    shown = await network.shows(0)
+    assert shown is not None and shown["reporter"] == member.place.address
+    assert member.pid != before
+    assert await network.stop(0) == 0
+
+
+async def test_a_clock_that_is_off_shows(network: LocalNetwork) -> None:
+    await network.stop(3)
+    await network.start(3, clock_offset=-30.0)
+    shown = await network.shows(3)
+    assert shown is not None and shown["time"] == pytest.approx(time.time() - 30.0, abs=2.0)
+    await network.stop(3)
+
+
+async def test_a_member_misbehaves_as_long_as_it_is_told_to(network: LocalNetwork) -> None:
+    network.misbehave(3, {}, Way.GARBAGE)
+    others = [network.members[index] for index in range(3)]
+
+    async def noted() -> bool:
+        cases = [case for member in others for case in evidence_of(member)]
+        accused = {case.member for case in cases if case.kind is FaultKind.SILENCE}
+        return network.members[3].place.address in accused
+
+    await network.eventually(noted, "evidence of the garbage")
+    network.misbehave(3, {})
+    rounds = await network.until_rounds(2)
+    answers = signed_answers(network, [network.members[3]], [rounds[-1].observed_at // network.layout.turn_s])
+    assert answers
