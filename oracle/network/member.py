@@ -115,6 +115,7 @@ class Member:
         self._writing: set[asyncio.Task[None]] = set()
         self._given: OrderedDict[bytes, AnswerMessage] = OrderedDict()
         self._counted: tuple[int, int] = (-1, 0)
+        self._terms: dict[str, bytes] = {}
         self._started_at = clock()
         self._drift = clock() - monotonic()
         self._problem = ""
@@ -149,6 +150,7 @@ class Member:
         except RequestFault as fault:
             self._note(fault.requester, signed, fault.detail)
             raise
+        self._compare(requester, signed.request.terms)
         if self._problem:
             raise Refused(RefusalCode.ANOTHER_INSTANCE, self._problem)
         request = signed.request
@@ -336,6 +338,19 @@ class Member:
     def _why_none(self, report: Report, now: float) -> str:
         reasons = dict.fromkeys(self._sightings.problem(feed_id, now) for feed_id in report.feed_ids)
         return "; ".join(each for each in reasons if each)[:400] or "its sources have given no answer"
+
+    def _compare(self, requester: str, terms: bytes) -> None:
+        """Say, once, that a member has other terms than this node; then again when they are the same, or others."""
+        if self._terms.get(requester, self._rules.terms) != terms:
+            if terms == self._rules.terms:
+                log.info("a member has our terms now", member=requester)
+            else:
+                log.warning(
+                    "a member has other terms of the network in its configuration",
+                    member=requester,
+                    hint="oracle doctor shows whose",
+                )
+        self._terms[requester] = terms
 
     def _note(
         self, requester: str, signed: SignedRequest, detail: str, kind: FaultKind = FaultKind.BAD_REQUEST

@@ -187,8 +187,14 @@ async def test_an_ignored_member_gets_no_answer(tmp_path: Path) -> None:
 
 async def test_other_terms_are_said_but_are_nobody_s_fault(node: Node) -> None:
     now = node.to_turn(NEXT)
-    found = await node.member.answer(asked(report(now), terms=b"\7" * 32))
-    assert found.answers == (100, 200), "in a rolling change, files differ for a while"
+    with capture_logs() as logs:
+        for terms in (b"\7" * 32, b"\7" * 32, FINGERPRINT, FINGERPRINT):
+            found = await node.member.answer(asked(report(now), terms=terms))
+            assert found.answers == (100, 200), "in a rolling change, files differ for a while"
+    assert [each["event"] for each in logs] == [
+        "a member has other terms of the network in its configuration",
+        "a member has our terms now",
+    ]
     with pytest.raises(Refused, match="terms differ"):
         await node.member.answer(asked(report(now), MEMBERS[2], terms=b"\7" * 32))
     assert node.evidence.faults == []
