@@ -44,6 +44,9 @@ log = structlog.get_logger(__name__)
 SETTLED_BLOCKS = 16
 """The latest blocks are read again: a reorganisation may have changed them."""
 
+WRITTEN_S = 1.5
+"""Seconds after which what was heard is on the disk: it is looked at then."""
+
 MOST_PAUSE_S = 60.0
 """Seconds between two looks, where turns are longer."""
 
@@ -151,7 +154,7 @@ class Watcher:
         self._own = own
         self._clock = clock
         self._after = after
-        self._by_report: dict[int, dict[bytes, dict[str, HeardMessage]]] = {}
+        self._heard_in: dict[int, Sequence[HeardMessage]] = {}
         self._next_block: int | None = None
         self._next_turn = turns.at(clock()) + 1
 
@@ -164,8 +167,8 @@ class Watcher:
                 log.warning("the chain is not watched now, will try again", error=str(error))
             except Exception:  # what anybody may write onto the chain must not end a node
                 log.exception("the chain is not watched now, because of a mistake in the program; will try again")
-            now, turns = self._clock(), self._turns
-            await asyncio.sleep(min(MOST_PAUSE_S, max(0.1, turns.end(turns.at(now)) + turns.clock_bound - now)))
+            now, turns = self._clock() - self._turns.clock_bound - WRITTEN_S, self._turns
+            await asyncio.sleep(min(MOST_PAUSE_S, max(0.1, turns.end(turns.at(now)) - now)))
 
     async def look(self) -> None:
         """Read what came onto the chain since the last look, and judge the turns that are long over.
@@ -180,7 +183,7 @@ class Watcher:
             if event.feed_id in self._feed_ids:
                 transactions.setdefault(event.tx_hash, []).append(event)
         known = await asyncio.to_thread(self._known, transactions)
-        self._by_report = {}  # more may have been heard since the last look
+        self._heard_in = {}  # more may have been heard since the last look
         for tx_hash, events in transactions.items():
             if tx_hash not in known:
                 await self._take(await self._read(tx_hash, events))
@@ -251,23 +254,29 @@ class Watcher:
                 )
             )
 
+    def _messages(self, turn: int) -> Sequence[HeardMessage]:
+        """Return what was heard of a turn. The latest one is remembered: its reports come one after the other."""
+        if turn not in self._heard_in:
+            self._heard_in = {turn: self._ledger.heard(turn, turn)}
+        return self._heard_in[turn]
+
     def _heard(self, report: Report) -> Mapping[str, HeardMessage]:
         """Return the answers to a report that were heard, by reporter."""
-        turn = self._turns.at(report.observed_at)
-        if turn not in self._by_report:
-            self._by_report = {turn: {}}
-            for each in self._ledger.heard(turn, turn):
-                answers = self._by_report[turn].setdefault(report_hash(each.message.report), {})
-                answers.setdefault(each.message.reporter, each)
-        return self._by_report[turn].get(report_hash(report), {})
+        found: dict[str, HeardMessage] = {}
+        for each in self._messages(self._turns.at(report.observed_at)):
+            if each.message.report == report:
+                found.setdefault(each.message.reporter, each)
+        return found
 
     def _contradicting(self, turn: int) -> set[str]:
         """Return the members that signed two observations of one feed in a turn: they may be left out."""
         said: dict[tuple[str, bytes], tuple[int, int]] = {}
         found = set()
-        for message in (each.message for each in self._ledger.heard(turn, turn)):
+        for message in (each.message for each in self._messages(turn)):
             for feed_id, answer in zip(message.report.feed_ids, message.answers, strict=True):
                 observation = message.report.observed_at, answer
+                if answer == NO_ANSWER:  # of a feed that it does not know, it says so as often as it is asked
+                    continue
                 if said.setdefault((message.reporter, feed_id), observation) != observation:
                     found.add(message.reporter)
         return found
