@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import sqlalchemy as sa
 
 from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, nursery
 from oracle.bench.memory import megabytes
@@ -26,6 +27,7 @@ from oracle.core.errors import Fatal
 from oracle.core.statistics import percentile
 from oracle.core.types import Outcome
 from oracle.feeds.journal import Entry
+from oracle.feeds.journal.schema import network as tables
 
 __all__ = [
     "DELAYS_MS",
@@ -221,6 +223,21 @@ class Running:
             if self.network.layout.transmits(member.place.index)
         }
 
+    def asked(self, since: float, until: float) -> dict[int, dict[int, list[float]]]:
+        """Return the seconds of the members' answers, by transmitter and report, the fastest first."""
+        found: dict[int, dict[int, list[float]]] = {}
+        of = tables.asked.c
+        query = sa.select(of.observed_at, of.seconds).where(
+            of.outcome.in_(("answered", "late")), of.at >= since, of.at < until
+        )
+        for member in self.network.members:
+            if self.network.layout.transmits(member.place.index):
+                reports = found.setdefault(member.place.index, {})
+                with member.journal() as journal, journal.store.transaction(read=True) as connection:
+                    for row in connection.execute(query.order_by(of.seconds)):
+                        reports.setdefault(row.observed_at, []).append(row.seconds)
+        return found
+
     def _log(self) -> str:
         folders = sorted(self.network.members[0].place.folder.parent.glob(f"*/{nursery.LOG}"))
         return "\n".join(f"--- {each.parent.name}\n{each.read_text(errors='replace')[-1_000:]}" for each in folders)
@@ -270,6 +287,7 @@ async def measure_rounds(
                 "seconds": round(until - since, 1),
                 **reports_of(running.entries(since, until)),
                 **_collecting(case, delays, running.steps(since, until)),
+                **_quorums(case, delays, running.asked(since, until)),
                 **_sent(before, after, count),
                 **_reporter(case, hosts, until - since, count),
             }
@@ -357,7 +375,7 @@ def _collecting(
         for each in of
         if each.step == host.COLLECT
     ]
-    within = sum(seconds <= EXPECTED_TIMES * trip + EXPECTED_BEYOND_S for seconds, trip in collected)
+    within = sum(_is_expected(seconds, trip) for seconds, trip in collected)
     return {
         "collecting_s": spread_of(seconds for seconds, _ in collected),
         "needed_round_trip_s": spread_of(trip for _, trip in collected),
@@ -365,6 +383,25 @@ def _collecting(
         "collecting_beyond_needed_s": spread_of(seconds - trip for seconds, trip in collected),
         "steps_s": means_of(each for of in steps.values() for each in of),
     }
+
+
+def _quorums(
+    case: RoundsCase, delays: Mapping[tuple[int, int], float], asked: Mapping[int, Mapping[int, Sequence[float]]]
+) -> dict[str, Any]:
+    """Return how long it took until a quorum had answered: collecting without the wait for the rest."""
+    needed = case.size.quorum - 2  # the transmitter is one of the quorum
+    found = [
+        (of[needed], case.slowest_needed(delays, member))
+        for member, reports in asked.items()
+        for of in reports.values()
+        if len(of) > needed
+    ]
+    within = sum(_is_expected(seconds, trip) for seconds, trip in found)
+    return {"until_quorum_s": spread_of(seconds for seconds, _ in found), "until_quorum_within_expected": within}
+
+
+def _is_expected(seconds: float, trip: float) -> bool:
+    return seconds <= EXPECTED_TIMES * trip + EXPECTED_BEYOND_S
 
 
 def _traffic(network: LocalNetwork) -> dict[str, int]:

@@ -33,7 +33,7 @@ from oracle.core.types import Outcome
 from oracle.feeds.journal import Entry
 from oracle.feeds.journal.schema import network as tables
 
-__all__ = ["Checked", "Signed", "check", "soak"]
+__all__ = ["Accounts", "Signed", "check", "soak"]
 
 FEEDS = 8
 """Feeds of the network: a report has all of them."""
@@ -76,7 +76,7 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Accounts:
     """The comparison of chain, journals and ledgers.
 
     Attributes:
@@ -96,7 +96,7 @@ def check(
     entries: Mapping[int, Sequence[Entry]],
     ledgers: Mapping[int, Sequence[Signed]],
     turn_s: int,
-) -> Checked:
+) -> Accounts:
     """Compare the chain's events with the journals and the ledgers of honest members.
 
     Args:
@@ -125,7 +125,7 @@ def check(
     for event in accepted:
         honest = answers.get((event.feed_id, event.observed_at), [])
         outside += not honest or not min(honest) <= event.answer <= max(honest)
-    return Checked(lost, twice, outside)
+    return Accounts(lost, twice, outside)
 
 
 async def soak(rounds: int, seed: int, folder: Path, artifacts: Path, echo: Callable[[str], None]) -> dict[str, Any]:

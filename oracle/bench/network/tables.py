@@ -51,10 +51,12 @@ def rounds(report: Report) -> str:
         (
             "reports",
             "due → confirmed, p50, p95",
-            "collecting, p50, p95",
-            "share of it",
             "slowest needed round trip",
-            "within what is expected",
+            "a quorum has answered, p50, p95",
+            "as expected",
+            "collecting, p50, p95",
+            "as expected ",
+            "share of due → confirmed",
             "asked, told",
             "kB a round",
             "CPU of a reporter",
@@ -72,10 +74,12 @@ def rounds(report: Report) -> str:
                 of["placement"],
                 str(due["count"]),
                 _pair(due),
-                _pair(collecting),
-                f"{collecting['mean'] / due['mean']:.0%}" if due["count"] else "–",
                 f"{needed['mean']:.2f} s" if needed["count"] else "–",
+                _pair(of["until_quorum_s"]),
+                f"{of['until_quorum_within_expected']} of {of['until_quorum_s']['count']}",
+                _pair(collecting),
                 f"{of['collecting_within_expected']} of {collecting['count']}",
+                f"{collecting['mean'] / due['mean']:.0%}" if due["count"] else "–",
                 f"{of['messages_per_round'].get('/v1/report', 0):g}, {of['messages_per_round'].get('/v1/answer', 0):g}",
                 f"{of['bytes_per_round'] / 1_000:,.0f}",
                 f"{of['reporter_cpu_ms_per_round']:g} ms" if "reporter_cpu_ms_per_round" in of else "–",
@@ -83,7 +87,7 @@ def rounds(report: Report) -> str:
             ]
         )
     beyond = f"{EXPECTED_BEYOND_S * 1_000:g} ms"
-    expected = f"Expected of collecting: {EXPECTED_TIMES:g} × the slowest needed round trip + {beyond}."
+    expected = f"Expected: at most {EXPECTED_TIMES:g} × the slowest needed round trip + {beyond}."
     return f"{_rows(columns, rows)}\n\n{expected} {measured(report, 'rounds')}"
 
 

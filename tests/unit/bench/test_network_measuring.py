@@ -12,7 +12,7 @@ from oracle.bench.network import host, run, sampling, soak, tables
 from oracle.bench.network.loopback import operator_text
 from oracle.bench.network.rounds import TRANSMITTERS, RoundsCase, reports_of, spread_of
 from oracle.bench.network.sizes import SIZES
-from oracle.bench.network.soak import Checked, Signed, check
+from oracle.bench.network.soak import Accounts, Signed, check
 from oracle.chain.hub import RoundAccepted
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import Fatal
@@ -30,7 +30,7 @@ LEDGERS = {0: [Signed(FEED, 500, 1_000, 104)], 1: [Signed(FEED, 500, 1_000, 106)
 
 
 def test_what_agrees_is_neither_lost_nor_twice_nor_outside() -> None:
-    assert check([ACCEPTED], {0: [ENTRY], 1: []}, LEDGERS, turn_s=2) == Checked(0, 0, 0)
+    assert check([ACCEPTED], {0: [ENTRY], 1: []}, LEDGERS, turn_s=2) == Accounts(0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,7 @@ def test_the_tables_say_what_was_measured() -> None:
     case = {
         "members": 4, "quorum": 3, "feeds": 8, "placement": "processes", "due_to_confirmed_s": times,
         "collecting_s": times | {"mean": 0.25}, "needed_round_trip_s": times, "collecting_within_expected": 3,
+        "until_quorum_s": times, "until_quorum_within_expected": 4,
         "messages_per_round": {"/v1/report": 3.0, "/v1/answer": 9.0}, "bytes_per_round": 12_345,
         "reporter_cpu_ms_per_round": 7.5, "reporter_rss_mb": 60.0,
     }  # fmt: skip
@@ -165,7 +166,10 @@ def test_the_tables_say_what_was_measured() -> None:
         "loopback": {"network": of, "operator": of, "ratio": 1.0, "expected": 1.3, "measured": measured},
     }
     found = tables.TABLES["rounds"](report)
-    assert "| 4, 3 | 8 | processes | 4 | 0.40, 0.80 s | 0.40, 0.80 s | 50% | 0.50 s | 3 of 4 | 3, 9 | 12 |" in found
+    cells = (
+        "4 | 0.40, 0.80 s | 0.50 s | 0.40, 0.80 s | 4 of 4 | 0.40, 0.80 s | 3 of 4 | 50% | 3, 9 | 12 | 7.5 ms | 60 MB"
+    )
+    assert f"| 4, 3 | 8 | processes | {cells} |" in found
     assert "Nothing else was running." in found
     beside = tables.TABLES["loopback"](report)
     assert "| prove, mean | 50 ms | 50 ms |" in beside and "**1.00**" in beside
