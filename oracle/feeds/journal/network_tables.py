@@ -145,14 +145,15 @@ class NetworkTables:
             metadata,
             # Keccak-256 of the document, 32 bytes.
             sa.Column("hash", sa.LargeBinary, primary_key=True),
-            sa.Column("reporter", sa.Text, nullable=False),
+            # The reporter's address, 20 bytes.
+            sa.Column("reporter", sa.LargeBinary, nullable=False),
             sa.Column("feed_id", sa.LargeBinary, nullable=False),
             sa.Column("observed_at", integer, nullable=False),
             sa.Column("answer", sa.Text, nullable=False),
             sa.Column("document", sa.LargeBinary, nullable=False),
             sa.Column("at", double, nullable=False, index=True),
             # One document for each answer: what is signed again, in another composition, has the same one.
-            sa.UniqueConstraint("reporter", "feed_id", "observed_at", "answer"),
+            sa.UniqueConstraint("observed_at", "reporter", "feed_id", "answer"),
         )
         self.signed_readings = sa.Table(
             "signed_readings",

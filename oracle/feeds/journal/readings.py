@@ -7,10 +7,12 @@ its observations are signed again in another composition, with the documents tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from oracle.core.formats import from_hex
 from oracle.core.report import NO_READINGS
 from oracle.feeds.journal import schema
 from oracle.feeds.journal.store import Store
@@ -27,7 +29,7 @@ _documents = schema.network.readings
 _signed = schema.network.signed_readings
 
 
-def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocument], at: float) -> list[bytes]:
+def keep_documents(connection: sa.Connection, documents: Sequence[ReadingsDocument], at: float) -> list[bytes]:
     """Write documents down, but for answers that have one already, in a transaction of the caller.
 
     Args:
@@ -38,48 +40,30 @@ def keep_documents(connection: sa.Connection, documents: Iterable[ReadingsDocume
     Returns:
         For each document the hash to sign: its own, or that of the document that the answer has already.
     """
-    listed = list(documents)
-    known = _hashes(connection, listed)
-    hashes, rows = [], []
-    for each in listed:
-        key = each.reporter, each.feed_id, each.observed_at, str(each.answer)
-        if key not in known:
-            known[key] = each.hash
-            rows.append(dict(zip(_KEY, key, strict=True)) | {"hash": each.hash, "document": each.encode(), "at": at})
-        hashes.append(known[key])
-    if rows:
-        connection.execute(_documents.insert(), rows)
-    return hashes
-
-
-def _hashes(
-    connection: sa.Connection, documents: Sequence[ReadingsDocument]
-) -> dict[tuple[str, bytes, int, str], bytes]:
-    """Return the hashes of documents that are there already, with one question for all of one time."""
-    columns, found = _documents.c, {}
+    known: dict[_Answer, bytes] = {}
     for reporter, observed_at in {(each.reporter, each.observed_at) for each in documents}:
-        feeds = [each.feed_id for each in documents if (each.reporter, each.observed_at) == (reporter, observed_at)]
-        query = sa.select(columns.feed_id, columns.answer, columns.hash).where(
-            columns.reporter == reporter, columns.observed_at == observed_at, columns.feed_id.in_(feeds)
-        )
-        for row in connection.execute(query):
-            found[reporter, bytes(row.feed_id), observed_at, row.answer] = bytes(row.hash)
-    return found
-
-
-def document_of(
-    connection: sa.Connection, reporter: str, feed_id: bytes, observed_at: int, answer: int
-) -> bytes | None:
-    """Return the hash of the document behind an answer; None if there is none."""
-    columns = _documents.c
-    query = sa.select(columns.hash).where(
-        columns.reporter == reporter.lower(),
-        columns.feed_id == feed_id,
-        columns.observed_at == observed_at,
-        columns.answer == str(answer),
-    )
-    found = connection.scalar(query)
-    return None if found is None else bytes(found)
+        known |= _known(connection, reporter, observed_at)
+    hashes, new = [], []
+    for each in documents:
+        answer = _Answer(each.reporter, each.observed_at, each.feed_id, each.answer)
+        found = known.get(answer)
+        if found is None:
+            found = known[answer] = each.hash
+            new.append(
+                {
+                    "hash": found,
+                    "reporter": from_hex(each.reporter),
+                    "feed_id": each.feed_id,
+                    "observed_at": each.observed_at,
+                    "answer": str(each.answer),
+                    "document": each.encode(),
+                    "at": at,
+                }
+            )
+        hashes.append(found)
+    if new:
+        connection.execute(_documents.insert(), new)
+    return hashes
 
 
 def keep_signed(connection: sa.Connection, signed: bytes, hashes: Sequence[bytes], at: float) -> None:
@@ -130,8 +114,9 @@ class ReadingsArchive:
             answers: Id and answer of each feed.
         """
         with self._store.transaction(read=True) as connection:
-            return [document_of(connection, reporter, feed_id, observed_at, answer) or NO_READINGS
-                    for feed_id, answer in answers]  # fmt: skip
+            known = _known(connection, reporter, observed_at)
+        at = (reporter.lower(), observed_at)
+        return [known.get(_Answer(*at, feed_id, answer), NO_READINGS) for feed_id, answer in answers]
 
     def sign(self, signed: bytes, hashes: Sequence[bytes]) -> None:
         """Write down which documents a signature stands for, before it leaves. See `keep_signed`.
@@ -172,3 +157,24 @@ class ReadingsArchive:
                 old = sa.select(key).where(table.c.at < before).limit(_DROPPED_AT_ONCE)
                 dropped += connection.execute(table.delete().where(key.in_(old.scalar_subquery()))).rowcount
         return dropped
+
+
+class _Answer(NamedTuple):
+    """One reporter's answer for one feed at one time."""
+
+    reporter: str
+    observed_at: int
+    feed_id: bytes
+    answer: int
+
+
+def _known(connection: sa.Connection, reporter: str, observed_at: int) -> dict[_Answer, bytes]:
+    """Return the hashes of the documents behind all answers of a reporter at one time."""
+    columns = _documents.c
+    query = sa.select(columns.feed_id, columns.answer, columns.hash).where(
+        columns.observed_at == observed_at, columns.reporter == from_hex(reporter)
+    )
+    at = (reporter.lower(), observed_at)
+    return {
+        _Answer(*at, bytes(row.feed_id), int(row.answer)): bytes(row.hash) for row in connection.execute(query).all()
+    }
