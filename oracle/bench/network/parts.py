@@ -42,6 +42,7 @@ TURN_S = 600
 _BEGIN = 2_000_000 * TURN_S
 
 SOURCES = 3
+_PRICE = 10_000_000_000
 _PLENTY = 1e6
 """Seconds, or requests: there are no limits here, as all members have one address."""
 
@@ -101,6 +102,7 @@ class LooseMember:
 
     Attributes:
         address: Its reporter's address.
+        offset: How far its answers are from the price, in answer units.
         journal: Its database.
         ledger: What it signed.
         heard: What it heard.
@@ -112,15 +114,15 @@ class LooseMember:
     def __init__(self, account: LocalAccount, rules: SignerRules, hub: LooseHub, folder: Path, clock: SetClock) -> None:
         """Put its parts together, with answers of its own to all feeds of the hub."""
         self.address = str(account.address)
+        self.offset = int(self.address[2:8], 16) % 1_000_000
         self.key = ReporterKey(account, CHAIN_ID, HUB)
         self.journal = Journal(folder / f"{self.address}.db")
         self.ledger = Ledger(self.journal.store, chain_id=CHAIN_ID, hub=HUB, committee=COMMITTEE, clock=clock)
         self.view = ChainView(hub, COMMITTEE, list(hub.states))
         self.teller: Teller | None = None
         sightings = Sightings({each: SightedFeed(f"0x{each.hex()[:8]}", _PLENTY, _PLENTY) for each in hub.states})
-        offset = sum(account.address.encode()) % 100
         for each in hub.states:
-            sightings.note(_sighting(each, 10_000_000_000 + offset, int(clock())), clock())
+            sightings.note(_sighting(each, _PRICE + self.offset, int(clock())), clock())
         self.heard = Heard(rules, self.ledger, NoEvidence(), clock=clock, feeds=len(hub.states), own=self.address)
         self.member = Member(
             rules,
