@@ -1,0 +1,108 @@
+"""Evidence convinces a stranger, who has the file and the chain only; and a member that is ignored is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.app.local_network import LocalNetwork
+from oracle.app.local_network.ways import Way
+from oracle.network.evidence import FaultKind
+from tests.integration.workspace import Done, run_command
+from tests.network.looking_back import cases_of, outcomes_of, signers, transmitter
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+ALPHA, LIAR = 0, 3
+
+
+async def oracle(folder: Path, *arguments: str) -> Done:
+    """Run a command in a thread: the network goes on."""
+    return await asyncio.to_thread(run_command, folder, arguments, {})
+
+
+async def test_a_stranger_finds_a_contradiction_proven(network: LocalNetwork, tmp_path: Path) -> None:
+    liar = network.members[LIAR]
+    network.misbehave(LIAR, {}, Way.TWO_ANSWERS)
+
+    async def caught() -> bool:
+        return any(each.kind is FaultKind.CONTRADICTION for each in cases_of(network.members[ALPHA]))
+
+    await network.eventually(caught, "alpha has evidence of two answers")
+    network.misbehave(LIAR, {})
+    file = tmp_path / "evidence.json"
+    alpha = network.members[ALPHA].place
+    done = await oracle(
+        alpha.folder, "network", "evidence", "--member", liar.name, "--kind", "contradiction", "--export", str(file)
+    )
+    assert done.returncode == 0 and "contradiction" in done.stdout, done.stderr
+
+    # A stranger has no configuration, only the file, and an endpoint of the chain.
+    nowhere = tmp_path / "stranger"
+    nowhere.mkdir()
+    done = await oracle(nowhere, "network", "evidence", "check", str(file), "--rpc", network.chain.rpc_url, "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["hub"] == network.deployment.hub, done.stderr
+    assert {(each["member"], each["finding"]) for each in found["cases"]} == {(liar.place.address, "proven")}
+    assert found["asked"].startswith("http://") and not found["terms_known"]
+
+    # Whoever alters one answer, or blames somebody else, has a file that is false.
+    for alter in (_another_answer, _somebody_else):
+        document = json.loads(file.read_text())
+        alter(document["cases"][0], alpha.address)
+        altered = tmp_path / "altered.json"
+        altered.write_text(json.dumps(document))
+        done = await oracle(nowhere, "network", "evidence", "check", str(altered), "--rpc", network.chain.rpc_url)
+        assert done.returncode == 1 and "false" in done.stdout, done.stdout
+    # Another chain's endpoint has nothing to say about it.
+    document["terms"]["chainId"] = 1
+    altered.write_text(json.dumps(document))
+    done = await oracle(nowhere, "network", "evidence", "check", str(altered), "--rpc", network.chain.rpc_url)
+    assert done.returncode != 0 and "is about chain 1" in done.stderr
+
+
+def _another_answer(case: dict[str, Any], address: str) -> None:
+    case["answers"][0]["answers"] = ["1"]
+
+
+def _somebody_else(case: dict[str, Any], address: str) -> None:
+    case["member"] = address
+
+
+async def test_an_ignored_member_is_neither_asked_nor_believed_nor_answered(network: LocalNetwork) -> None:
+    alpha, other = network.members[ALPHA], network.members[LIAR]
+    text = alpha.place.config.read_text()
+    await network.stop(ALPHA)
+    alpha.place.config.write_text(text.replace("grace_ms", f'ignore = ["{other.place.address}"]\ngrace_ms', 1))
+    await network.start(ALPHA)
+    asked = network.links[ALPHA, LIAR].requests["/v1/report"]
+    begin = network.turn() + 1
+    try:
+
+        async def brought() -> set[int]:
+            events = [each for each in await network.rounds() if network.turn(each.observed_at) >= begin]
+            found = {transmitter(network, each) for each in events}
+            return found if {ALPHA, LIAR} <= found else set()
+
+        await network.eventually(brought, "rounds of both")
+        events = [each for each in await network.rounds() if network.turn(each.observed_at) >= begin]
+        # Alpha does not ask it, and uses nothing that it tells.
+        assert network.links[ALPHA, LIAR].requests["/v1/report"] == asked
+        for event in events:
+            who = await signers(network, event)
+            if transmitter(network, event) == ALPHA:
+                assert LIAR not in who
+            if transmitter(network, event) == LIAR:
+                assert ALPHA not in who
+        turns = {network.turn(each.observed_at) for each in events}
+        assert set(outcomes_of(other, alpha, turns)) == {"refused:ignored"}
+        status = json.loads((await oracle(alpha.place.folder, "network", "status", "--json")).stdout)
+        assert [each["name"] for each in status["members"] if each["ignored"]] == [other.name]
+    finally:
+        await network.stop(ALPHA)
+        alpha.place.config.write_text(text)
+        await network.start(ALPHA, faulty=True)
