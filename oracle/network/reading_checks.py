@@ -94,8 +94,8 @@ class ReadingChecks:
             most = served_at_most(len(report.feed_ids))
             body = await self._fetch(self._urls[message.reporter], signature.readings, most)
             problems = check_served(body, message.reporter, report, signature, terms)[1]
-        except ReadingsProblem as problem:
-            problems = [problem]
+        except ReadingsProblem as unfit:
+            problems = [unfit]
         for problem in problems:
             self._note(message, signature.readings, problem)
 

@@ -1,4 +1,4 @@
-"""What a local network did, as the chain and the members' journals have it."""
+"""The deeds of a local network, as the chain and the members' journals have them."""
 
 from __future__ import annotations
 

@@ -155,5 +155,5 @@ def test_halves_go_on_together_once_they_are_healed(parted: Parted) -> None:
 
 
 def test_a_partition_makes_nobody_a_liar(parted: Parted) -> None:
-    """What was sent before the cut arrives late, after the healing; that is no fault of its sender."""
+    """A message that was sent before the cut arrives late, after the healing; that is no fault of its sender."""
     assert parted.accused == []

@@ -7,7 +7,7 @@ its observations are signed again in another composition, with the documents tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ _documents = schema.network.readings
 _signed = schema.network.signed_readings
 
 
-def keep_documents(connection: sa.Connection, documents: Sequence[ReadingsDocument], at: float) -> list[bytes]:
+def keep_documents(connection: sa.Connection, documents: Collection[ReadingsDocument], at: float) -> list[bytes]:
     """Write documents down, but for answers that have one already, in a transaction of the caller.
 
     Args:
@@ -40,12 +40,12 @@ def keep_documents(connection: sa.Connection, documents: Sequence[ReadingsDocume
     Returns:
         For each document the hash to sign: its own, or that of the document that the answer has already.
     """
-    known: dict[_Answer, bytes] = {}
+    known: dict[_AnsweredFor, bytes] = {}
     for reporter, observed_at in {(each.reporter, each.observed_at) for each in documents}:
         known |= _known(connection, reporter, observed_at)
     hashes, new = [], []
     for each in documents:
-        answer = _Answer(each.reporter, each.observed_at, each.feed_id, each.answer)
+        answer = _AnsweredFor(each.reporter, each.observed_at, each.feed_id, each.answer)
         found = known.get(answer)
         if found is None:
             found = known[answer] = each.hash
@@ -116,7 +116,7 @@ class ReadingsArchive:
         with self._store.transaction(read=True) as connection:
             known = _known(connection, reporter, observed_at)
         at = (reporter.lower(), observed_at)
-        return [known.get(_Answer(*at, feed_id, answer), NO_READINGS) for feed_id, answer in answers]
+        return [known.get(_AnsweredFor(*at, feed_id, answer), NO_READINGS) for feed_id, answer in answers]
 
     def sign(self, signed: bytes, hashes: Sequence[bytes]) -> None:
         """Write down which documents a signature stands for, before it leaves. See `keep_signed`.
@@ -159,7 +159,7 @@ class ReadingsArchive:
         return dropped
 
 
-class _Answer(NamedTuple):
+class _AnsweredFor(NamedTuple):
     """One reporter's answer for one feed at one time."""
 
     reporter: str
@@ -168,7 +168,7 @@ class _Answer(NamedTuple):
     answer: int
 
 
-def _known(connection: sa.Connection, reporter: str, observed_at: int) -> dict[_Answer, bytes]:
+def _known(connection: sa.Connection, reporter: str, observed_at: int) -> dict[_AnsweredFor, bytes]:
     """Return the hashes of the documents behind all answers of a reporter at one time."""
     columns = _documents.c
     query = sa.select(columns.feed_id, columns.answer, columns.hash).where(
@@ -176,5 +176,6 @@ def _known(connection: sa.Connection, reporter: str, observed_at: int) -> dict[_
     )
     at = (reporter.lower(), observed_at)
     return {
-        _Answer(*at, bytes(row.feed_id), int(row.answer)): bytes(row.hash) for row in connection.execute(query).all()
+        _AnsweredFor(*at, bytes(row.feed_id), int(row.answer)): bytes(row.hash)
+        for row in connection.execute(query).all()
     }

@@ -55,7 +55,7 @@ class Noted:
 
 
 class Network:
-    """What a node has heard, and what the members serve."""
+    """A node with the messages that it has heard, and members who serve readings."""
 
     def __init__(self, journal: Journal) -> None:
         self.ledger = Ledger(journal.store, chain_id=CHAIN_ID, hub=HUB, committee=COMMITTEE, clock=lambda: NOW)
