@@ -98,7 +98,8 @@ def find_evidence(
         ConfigError: There is no network in the configuration, or no such member.
         JournalError: There is no journal.
     """
-    reporter = None if member is None else _reporter(_network(config), member)
+    network = _network(config)
+    reporter = None if member is None else _reporter(network, member)
     with _reading(config, env) as connection:
         return read_cases(connection, member=reporter, kind=kind, since=since)
 

@@ -278,9 +278,15 @@ class _Noted:
             member=checksum_address(fault.member),
             turn=fault.turn,
             at=at,
-            summary=fault.summary[:_MAX_SUMMARY],
+            summary=_line(fault.summary),
             document=json.dumps(document, separators=(",", ":")),
         )
+
+
+def _line(text: str) -> str:
+    """Return text that a member may have had a hand in as one line that does nothing to a terminal."""
+    plain = "".join(each if each.isprintable() else " " for each in text[:_MAX_SUMMARY])
+    return plain.encode("utf-8", "backslashreplace").decode()
 
 
 def _keep(connection: sa.Connection, noted: _Noted) -> bool:
