@@ -30,7 +30,7 @@ from tests.integration.workspace import eventually, run_command
 
 SECTION = "From nothing to a feed"
 NAMES = ("alpha", "beta", "gamma", "delta")
-TURN_S = 3
+TURN_S = 5
 
 
 class Organisations:
@@ -87,7 +87,7 @@ class Organisations:
         (self.folder / name / "oracle.pid").write_text(f"{self.daemons[name].pid}\n")
 
     def adapt(self) -> None:
-        """Let the members listen on ports of this test's own, and report once a turn: a day takes three seconds."""
+        """Let the members listen on ports of this test's own, and report once a turn: a day takes five seconds."""
         changes = {f"127.0.0.1:{port}": f"127.0.0.1:{own}" for port, own in self.ports.items()}
         changes |= {"heartbeat = 10": f"heartbeat = {TURN_S}", "speed = 8640": f"speed = {86_400 // TURN_S}"}
         for name in NAMES:

@@ -170,7 +170,7 @@ async def begin(
 
 @dataclass(frozen=True)
 class _Learnt:
-    """What the histories give: the series, their terms, and the recordings to replay, by name."""
+    """The yield of the histories: the series, their terms, and the recordings to replay, by name."""
 
     found: Sequence[LearntHistory]
     terms: Mapping[str, LearntTerms]
