@@ -25,12 +25,15 @@ from oracle.network.client import MemberInvalid, MemberSilent
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
 from oracle.network.heard import Heard
 from oracle.network.ledger import Asked
-from oracle.network.messages import AnswerMessage, RefusalCode, Refused, Request, SignedRequest
+from oracle.network.messages import AnswerMessage, RefusalCode, Refused, ReportRequest, SignedRequest
 from oracle.network.rules import SignerRules
 
 __all__ = ["AsksMember", "NetworkSigners", "OwnAnswers", "RequestKey"]
 
 log = structlog.get_logger(__name__)
+
+LEAST_GRACE_S = 0.05
+"""Seconds for which the others are waited for at least, however fast the quorum was, unless it is configured."""
 
 SENT_AT_LEAST_S = 0.05
 """Seconds that have to be left of a turn for a question to make sense."""
@@ -108,7 +111,7 @@ class NetworkSigners:
         *,
         clock: Callable[[], float],
         timeout_s: float,
-        grace_s: float,
+        grace_s: float | None,
         own: OwnAnswers | None = None,
     ) -> None:
         """Prepare to collect.
@@ -122,7 +125,8 @@ class NetworkSigners:
             terms: Returns the terms of a feed, by its id.
             clock: Unix seconds.
             timeout_s: Seconds for which a member is waited for.
-            grace_s: Seconds for which the others are waited for, once there is a quorum.
+            grace_s: Seconds for which the others are waited for, once there is a quorum; None: half of what the quorum
+                took, and `LEAST_GRACE_S` at least.
             own: This node's signer; None: it gives no answers of its own.
         """
         self._rules = rules
@@ -154,7 +158,7 @@ class NetworkSigners:
             raise SignerUnavailable(f"turn {turn} is over: nobody is asked any more")
         deadline = math.ceil(now + seconds)
         signature = await self._key.sign_request(report, turn, deadline, self._rules.terms)
-        signed = SignedRequest(Request(report, turn, deadline, self._rules.terms), signature)
+        signed = SignedRequest(ReportRequest(report, turn, deadline, self._rules.terms), signature)
         terms = {feed_id: await self._terms(feed_id) for feed_id in report.feed_ids}
         collection = _Collection(signed, committee, terms, asyncio.get_running_loop().time())
         try:
@@ -192,7 +196,7 @@ class NetworkSigners:
                 chosen = self._choose(collection)
                 pending = [task for task in tasks if not task.done()]
                 if not in_grace and self._is_enough(collection, chosen):
-                    until, in_grace = min(until, loop.time() + self._grace_s), True
+                    until, in_grace = min(until, loop.time() + self._grace(collection)), True
                 left = until - loop.time()
                 if not pending or left <= 0:
                     break
@@ -205,6 +209,12 @@ class NetworkSigners:
             if task.done() and not task.cancelled():
                 task.result()  # raises what is a mistake of ours
         return chosen
+
+    def _grace(self, collection: _Collection) -> float:
+        """Return the seconds for which the others are waited for now, as there is a quorum."""
+        if self._grace_s is not None:
+            return self._grace_s
+        return max(LEAST_GRACE_S, (asyncio.get_running_loop().time() - collection.began) / 2)
 
     async def _ask(self, reporter: str, collection: _Collection, seconds: float) -> None:
         """Ask a member. Its answer is heard, or what is wrong is noted."""

@@ -32,7 +32,7 @@ __all__ = [
     "NetworkStatus",
     "RefusalCode",
     "Refused",
-    "Request",
+    "ReportRequest",
     "SignedRequest",
     "report_hash",
 ]
@@ -130,7 +130,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReportRequest:
     """The question that the holder of a turn asks the members.
 
     Attributes:
@@ -162,7 +162,7 @@ class SignedRequest:
         signature: r, s and v, 65 bytes: see `oracle.chain.keys.signer.ReporterKey.sign_request`.
     """
 
-    request: Request
+    request: ReportRequest
     signature: bytes
 
     def requester(self, chain_id: int, hub: str) -> str:
@@ -208,7 +208,7 @@ class SignedRequest:
         fields = outer.inner("request", names)
         report = _report(fields)
         turn, deadline, terms = fields.number("turn"), fields.number("deadline"), fields.data("terms", 32)
-        return cls(Request(report, turn, deadline, terms), outer.data("signature", 65))
+        return cls(ReportRequest(report, turn, deadline, terms), outer.data("signature", 65))
 
 
 @dataclass(frozen=True, slots=True)

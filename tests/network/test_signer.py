@@ -27,7 +27,7 @@ from oracle.core.report import Report
 from oracle.network.client import open_members
 from oracle.network.evidence import FaultKind
 from oracle.network.ledger import Ledger
-from oracle.network.messages import AnswerMessage, Refused, Request, SignedRequest
+from oracle.network.messages import AnswerMessage, Refused, ReportRequest, SignedRequest
 from oracle.network.terms import fingerprint
 from tests import circuits
 from tests.network.looking_back import cases_of, signed_answers, transmitter
@@ -162,7 +162,7 @@ async def ask(network: LocalNetwork, turn: int, seconds: int) -> str:
     observed_at = turn * TURN_S + seconds
     report = Report(1, 1, observed_at, tuple(ids), tuple(each.round_id + 1 for each in states))
     terms = fingerprint(deployed.chain_id, deployed.hub, 1, holder.config.network)
-    request = Request(report, turn, int(time.time()) + 5, terms)
+    request = ReportRequest(report, turn, int(time.time()) + 5, terms)
     message = typed_request(deployed.chain_id, deployed.hub, report, turn, request.deadline, terms).message
     signed = Account.from_key(network.chain.accounts[holder.place.index].key).sign_message(message)
     signature = signed.r.to_bytes(32) + signed.s.to_bytes(32) + bytes([signed.v])

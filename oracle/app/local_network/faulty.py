@@ -30,7 +30,7 @@ from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Confirmed, Proven, Submitted
 from oracle.feeds.interface import Signers, SigningCommittee, TransactionSender
 from oracle.network.client import MemberInvalid, MemberSilent, open_members
-from oracle.network.messages import REPORT_PATH, AnswerMessage, RefusalCode, Refused, Request, SignedRequest
+from oracle.network.messages import REPORT_PATH, AnswerMessage, RefusalCode, Refused, ReportRequest, SignedRequest
 
 __all__ = ["LATE_CLOCK_S", "FaultyNode"]
 
@@ -119,7 +119,7 @@ class FaultyNode:
     @property
     def quorum_grace_s(self) -> float:
         """Seconds for which a transmitter waits for the rest."""
-        return self._network.grace_ms / 1_000
+        return (self._network.grace_ms or 0) / 1_000
 
     def in_background(self, work: Awaitable[None]) -> None:
         """Do something meanwhile."""
@@ -238,7 +238,7 @@ class _FaultyMember:
             for _ in range(_REPLAYED):
                 await asyncio.gather(*(_quietly(client.ask(signed)) for client in clients.values()))
 
-    async def _flood(self, request: Request) -> None:
+    async def _flood(self, request: ReportRequest) -> None:
         """Send all members requests of its own out of turn, and noise, until the turn ends or there was enough."""
         key = ReporterKey(self._node.account, self._chain_id, self._hub)
         of = request.report, request.turn, request.deadline, request.terms

@@ -18,7 +18,7 @@ from oracle.network.evidence import MemberFault
 from oracle.network.heard import Heard
 from oracle.network.ledger import Ledger
 from oracle.network.member import Member
-from oracle.network.messages import AnswerMessage, RefusalCode, Refused, Request, SignedRequest
+from oracle.network.messages import AnswerMessage, RefusalCode, Refused, ReportRequest, SignedRequest
 from oracle.network.rules import SignerRules
 from oracle.network.sightings import SightedFeed, Sightings
 from oracle.network.terms import fingerprint_of
@@ -127,7 +127,7 @@ def asked(
     signer: str | None = None,
 ) -> SignedRequest:
     """Return a request for answers, signed by a member."""
-    request = Request(
+    request = ReportRequest(
         report,
         report.observed_at // TURN_S if turn is None else turn,
         report.observed_at + 5 if deadline is None else deadline,

@@ -13,7 +13,7 @@ from oracle.chain.keys.signer import LocalReporter, ReporterKey
 from oracle.config.network import NetworkConfig
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.report import NO_READINGS, Report
-from oracle.network.messages import AnswerMessage, Request, SignedRequest
+from oracle.network.messages import AnswerMessage, ReportRequest, SignedRequest
 from oracle.network.terms import fingerprint_of, terms_of, turns_of
 
 CHAIN_ID, HUB, COMMITTEE = 31_337, "0x5FbDB2315678afecb367f032d93F642f64180aa3", 1
@@ -77,7 +77,7 @@ def answer(
 
 def request(member: str, to: Report, turn: int | None = None, terms: bytes | None = None) -> SignedRequest:
     """Return a member's request for answers, signed by it."""
-    asked = Request(
+    asked = ReportRequest(
         to, to.observed_at // TURN_S if turn is None else turn, to.observed_at + 9, terms or fingerprint_of(TERMS)
     )
     key = ReporterKey(KEYS[member], CHAIN_ID, HUB)
