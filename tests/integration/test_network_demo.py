@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from oracle.app.local_network.ways import Way
+from oracle.app.local_network.ways import WAYS, Way
 from oracle.cli import main
+from oracle.cli.render.demo import print_network_demo
 from tests.integration.workspace import run_command
 
 
@@ -41,6 +44,10 @@ def test_a_short_network_is_played_read_back_and_audited(
     assert audit["verified"] >= network["rounds"]
     assert audit["readings"]["verified"] == audit["readings"]["signatures"] >= 3 * network["rounds"] / 2
     assert "4 members, each a process: alpha, beta, gamma, delta; 3 have to answer" in log
+    shown = io.StringIO()
+    print_network_demo(Console(file=shown, width=200, color_system=None), summary, out)
+    assert "4 reporters, 3 have to answer" in shown.getvalue()
+    assert all(WAYS[Way(way)].does in shown.getvalue() for way in network["faults"])
     for name in ("alpha", "beta", "gamma", "delta"):
         assert (out / "members" / name / "journal.db").exists()
 

@@ -53,7 +53,8 @@ def print_network_demo(console: Console, summary: Mapping[str, Any], out: Path) 
         highlight=False,
     )
     by = ", ".join(f"{name} {count}" for name, count in network["by_transmitter"].items())
-    console.print(f"reports by transmitter: {by}; {network['messages_per_round']:g} messages each", highlight=False)
+    told = f"reports by transmitter: {by}; {network['messages_per_round']:g} messages each"
+    console.print(told, highlight=False, soft_wrap=True)
     if network["faults"]:
         table = Table(box=None, header_style="bold")
         for column in ("a member", "turns", "harmed"):
@@ -63,9 +64,10 @@ def print_network_demo(console: Console, summary: Mapping[str, Any], out: Path) 
             does = WAYS[Way(way)].does
             table.add_row(does, str(counted["injected"]), f"[red]{harmed}[/]" if harmed else "0")
         console.print(table)
-    if network["evidence"]:
-        noted = ", ".join(f"{kind} {count}" for kind, count in network["evidence"].items())
-        console.print(f"evidence that the honest members keep: {noted}", highlight=False, soft_wrap=True)
+    for key, whom in (("evidence", "faulty"), ("evidence_against_honest", "honest")):
+        if network[key]:
+            noted = ", ".join(f"{kind} {count}" for kind, count in network[key].items())
+            console.print(f"evidence of honest members against {whom} ones: {noted}", highlight=False, soft_wrap=True)
     for text in [*network["harm"], *audited["problems"]]:
         console.print(f"[red]{text}[/]")
     console.print(f"due to confirmed: p50 {latency['p50']} s, p95 {latency['p95']} s")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
@@ -58,7 +57,8 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
     )
     async with network:
         names = ", ".join(member.name for member in network.members)
-        console.print(f"{options.reporters} members, each a process: {names}; {options.quorum} have to answer")
+        told = f"{options.reporters} members, each a process: {names}; {options.quorum} have to answer"
+        console.print(told, highlight=False, soft_wrap=True)
         await network.start_all(faulty=options.faulty_members())
         await network.until_rounds(1)
         first = network.turn(time.time() + _AHEAD_S) + 1
@@ -160,7 +160,10 @@ def _latencies(members: Sequence[NetworkMember], turns: Sequence[int], turn_s: i
     return found
 
 
-def _evidence(members: Sequence[NetworkMember]) -> dict[str, int]:
-    """Return the number of faults that members have noted, by kind; one that several noted counts once."""
-    found = {(case.kind, case.member, case.turn) for member in members for case in evidence_of(member)}
-    return dict(Counter(kind.value for kind, _, _ in found))
+def _evidence(honest: Sequence[NetworkMember]) -> Mapping[str, Sequence[str]]:
+    """Return the kinds of the faults that honest members have noted, by whom they accuse; each once for a turn."""
+    found = {(case.member, case.kind.value, case.turn) for member in honest for case in evidence_of(member)}
+    kinds: dict[str, list[str]] = {}
+    for address, kind, _ in sorted(found):
+        kinds.setdefault(address, []).append(kind)
+    return kinds

@@ -31,7 +31,7 @@ class NetworkPlayed:
         honest_transmitters: Those of the addresses that are honest members'.
         latencies: Seconds from due to confirmed.
         messages: Messages that honest members have begun to exchange, answers included.
-        evidence: How many faults the honest members have noted, by kind.
+        evidence: The kinds of faults that honest members have noted, by the address of whom they accuse.
     """
 
     turns: Sequence[int]
@@ -44,7 +44,7 @@ class NetworkPlayed:
     honest_transmitters: Collection[str] = ()
     latencies: Sequence[float] = ()
     messages: int = 0
-    evidence: Mapping[str, int] = field(default_factory=dict)
+    evidence: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def turn_of(self, event: RoundEvent) -> int:
         """Return the turn in which a round was observed."""
@@ -59,7 +59,9 @@ def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dic
         reporters: The number of members.
         quorum: How many have to answer.
     """
-    harmed = harmed_turns(played.events, played.honest, played.feeds, played.turns, played.turn_s)
+    # As many turns in a row as there are faulty members may be lost: each may hold one.
+    lost = max(1, len(played.plans))
+    harmed = harmed_turns(played.events, played.honest, played.feeds, played.turns, played.turn_s, lost=lost)
     ways: dict[str, dict[str, int]] = {}
     for plan in played.plans.values():
         for turn in played.turns:
@@ -70,7 +72,8 @@ def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dic
                 counted["harmed"] += turn in harmed
     reports = list({event.tx_hash: event for event in played.events}.values())
     by_name = Counter(played.transmitters.get(event.submitter, event.submitter) for event in reports)
-    from_honest = sum(event.submitter in played.honest_transmitters for event in reports)
+    honest = played.honest_transmitters
+    from_honest = sum(event.submitter in honest for event in reports)
     on_time = {(event.feed_id, played.turn_of(event)) for event in played.events}
     return {
         "reporters": reporters,
@@ -86,7 +89,10 @@ def summarise_network(played: NetworkPlayed, reporters: int, quorum: int) -> dic
             "p95": _figure(played.latencies, 95),
         },
         "messages_per_round": round(played.messages / max(1, from_honest), 1),
-        "evidence": dict(sorted(played.evidence.items())),
+        "evidence": _counted(
+            kind for member, kinds in played.evidence.items() if member not in honest for kind in kinds
+        ),
+        "evidence_against_honest": _counted(kind for member in honest for kind in played.evidence.get(member, ())),
     }
 
 
@@ -111,6 +117,10 @@ def audited(report: AuditReport, faulty: Collection[str]) -> dict[str, Any]:
             "wrong": dict(sorted(named.items())),
         },
     }
+
+
+def _counted(kinds: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(kinds).items()))
 
 
 def _figure(latencies: Iterable[float], rank: int) -> float | None:

@@ -112,3 +112,10 @@ def test_without_rounds_there_are_no_times() -> None:
     network = summarise_network(played([]), 4, 3)
     assert network["due_to_confirmed_s"] == {"p50": None, "p95": None}
     assert network["late"] == 4 and network["faults"]["silent"]["harmed"] > 0
+
+
+def test_evidence_against_honest_members_is_counted_apart() -> None:
+    evidence = {"0xB": ["silence", "silence", "flood"], "0xA": ["silence"]}
+    network = summarise_network(played([], evidence=evidence, honest_transmitters=["0xA"]), 4, 3)
+    assert network["evidence"] == {"flood": 1, "silence": 2}
+    assert network["evidence_against_honest"] == {"silence": 1}
