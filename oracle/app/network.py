@@ -21,7 +21,7 @@ from oracle.network.casebook import Casebook
 from oracle.network.chain_view import ChainView
 from oracle.network.client import open_members
 from oracle.network.collecting import NetworkSigners
-from oracle.network.guard import Guard
+from oracle.network.guard import TurnGuard
 from oracle.network.heard import Heard
 from oracle.network.ledger import Ledger
 from oracle.network.member import Member
@@ -65,7 +65,7 @@ class NetworkNode:
 
     config: NetworkConfig
     committee: int
-    guard: Guard
+    guard: TurnGuard
     sightings: Sightings
     signers: Signers
     member: Member | None
@@ -184,7 +184,7 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
             node.hub.feed_config,
             clock=clock,
             timeout_s=network.request_timeout_s,
-            grace_s=network.grace_ms / 1_000,
+            grace_s=None if network.grace_ms is None else network.grace_ms / 1_000,
             own=answering,
         )
         stack.push_async_callback(collecting.close)
@@ -218,7 +218,7 @@ async def open_network(node: Node, seams: NodeSeams, certificate: Certificate | 
         yield NetworkNode(
             network,
             number,
-            Guard(number, node.reporter, turns, clock=clock),
+            TurnGuard(number, node.reporter, turns, clock=clock),
             sightings,
             seams.signers(collecting),
             member,

@@ -102,7 +102,8 @@ class NetworkConfig(Section):
         turn_s: Seconds of a turn. A feed gets at most one report in a turn.
         clock_bound_s: Seconds by which two members' clocks differ at most.
         faulty: How many members may be silent or lie at once.
-        grace_ms: How long a transmitter waits for further answers when it has a quorum, in milliseconds.
+        grace_ms: How long a transmitter waits for further answers when it has a quorum, in milliseconds. None: half as
+            long as the quorum took, and 50 at least.
         request_timeout_s: Seconds that a member may take for an answer. Default: 5, or half a turn if that is less.
         ignore: Addresses of members that this node neither asks nor believes.
         tls_certificate: PEM file of the certificate for `listen`, with its chain. It is read again at SIGHUP.
@@ -122,7 +123,7 @@ class NetworkConfig(Section):
     turn_s: Annotated[WholeSeconds, Field(ge=2, le=86_400)] = 60
     clock_bound_s: Annotated[Seconds, Field(le=3_600)] = 2.0
     faulty: Annotated[int, Field(ge=0, le=MAX_REPORTERS)]
-    grace_ms: Annotated[int, Field(ge=0, le=60_000)] = 200
+    grace_ms: Annotated[int, Field(ge=0, le=60_000)] | None = None
     request_timeout_s: Seconds = Field(default_factory=lambda read: min(5.0, read.get("turn_s", 60) / 2))
     ignore: tuple[Address, ...] = ()
     tls_certificate: ConfigPath | None = None
@@ -197,7 +198,7 @@ class NetworkConfig(Section):
                 f"is {self.turn_s}, but has to be more than twice clock_bound_s ({self.clock_bound_s:g}) and a second: "
                 "a shorter turn is over before anything can be sent in it",
             )
-        if self.request_timeout_s + self.grace_ms / 1_000 >= self.turn_s:
+        if self.request_timeout_s + (self.grace_ms or 0) / 1_000 >= self.turn_s:
             yield (
                 ("request_timeout_s",),
                 f"is {self.request_timeout_s:g}, with 'grace_ms' that is not less than a turn of {self.turn_s} seconds",

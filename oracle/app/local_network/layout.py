@@ -59,7 +59,7 @@ class Layout:
         transmitters: How many of them prove and send, the first ones; None: all.
         turn_s: The length of a turn.
         clock_bound_s: By how much two clocks may differ at most.
-        grace_ms: How long a transmitter waits for the rest once it has a quorum.
+        grace_ms: How long a transmitter waits for the rest once it has a quorum; None: the default.
         request_timeout_s: How long a member may take to answer.
         feeds: The feeds.
         sources: How many sources each member has for each feed.
@@ -75,7 +75,7 @@ class Layout:
     transmitters: int | None = None
     turn_s: int = 3
     clock_bound_s: float = 0.2
-    grace_ms: int = 100
+    grace_ms: int | None = 100
     request_timeout_s: float = 1.0
     feeds: tuple[FeedLayout, ...] = (FeedLayout("one"),)
     sources: int = 3
@@ -241,7 +241,7 @@ roles = {json.dumps(roles)}
 turn_s = {layout.turn_s}
 clock_bound_s = {layout.clock_bound_s}
 faulty = {layout.faulty}
-grace_ms = {layout.grace_ms}
+{"" if layout.grace_ms is None else f"grace_ms = {layout.grace_ms}"}
 request_timeout_s = {layout.request_timeout_s}
 """
     ]

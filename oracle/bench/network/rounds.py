@@ -65,13 +65,13 @@ class RoundsCase:
         size: Its numbers.
         feeds: The feeds of each report.
         delays_ms: Delays of which each link gets one; none: loopback.
-        grace_ms: How long a transmitter waits for the rest at most, once it has a quorum.
+        grace_ms: How long a transmitter waits for the rest, once it has a quorum; None: the default.
     """
 
     size: NetworkSize
     feeds: int
     delays_ms: tuple[int, ...] = DELAYS_MS
-    grace_ms: int = 200
+    grace_ms: int | None = None
 
     @property
     def placement(self) -> str:

@@ -33,7 +33,7 @@ def test_a_network_has_sound_defaults(read: Load) -> None:
     assert (network.committee, network.listen, network.address) == ("default", "0.0.0.0:9470", ("0.0.0.0", 9470))
     assert network.is_reporter and network.is_transmitter
     assert (network.turn_s, network.clock_bound_s, network.faulty) == (60, 2.0, 1)
-    assert (network.grace_ms, network.request_timeout_s, network.max_connections) == (200, 5.0, 128)
+    assert (network.grace_ms, network.request_timeout_s, network.max_connections) == (None, 5.0, 128)
     assert [each.name for each in network.members] == ["m1", "m2", "m3", "m4"]
     assert all(each.transmits and each.since_s is None and each.until_s is None for each in network.members)
     assert network.member(address(2)) == network.members[1]

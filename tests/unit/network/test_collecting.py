@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from oracle.core.errors import ContractRejected, SignerUnavailable
 from oracle.core.report import Report, SignedReport
 from oracle.core.types import Kind
 from oracle.network.client import MemberInvalid, MemberSilent
-from oracle.network.collecting import NetworkSigners
+from oracle.network.collecting import LEAST_GRACE_S, NetworkSigners
 from oracle.network.heard import Heard
 from oracle.network.ledger import Asked, HeardMessage
 from oracle.network.messages import AnswerMessage, RefusalCode, Refused, SignedRequest
@@ -144,7 +145,7 @@ class Collecting:
 
     @property
     def outcomes(self) -> Mapping[str, str]:
-        """How each member that was asked has answered."""
+        """The way in which each member that was asked has answered."""
         return {each.reporter: each.outcome for each in self.heard._asked}
 
 
@@ -357,3 +358,12 @@ async def test_closing_waits_for_nobody(holder: Collecting) -> None:
     await holder.collect()
     await holder.signers.close()
     assert not holder.signers._late
+
+
+async def test_without_a_setting_the_grace_follows_from_what_the_quorum_took() -> None:
+    holder = Collecting(grace_s=None)
+    began = asyncio.get_running_loop().time()
+    collection = SimpleNamespace(began=began)
+    assert holder.signers._grace(collection) == LEAST_GRACE_S  # type: ignore[arg-type]
+    collection.began = began - 2.0
+    assert holder.signers._grace(collection) == pytest.approx(1.0, abs=0.2)  # type: ignore[arg-type]
