@@ -109,6 +109,11 @@ class ChainView:
         # The reading goes on if this caller is cancelled: others wait for it.
         await asyncio.shield(self._reading)
 
+    def forget(self) -> None:
+        """Forget what was read: this machine may have been set back to an earlier state, with this in its memory."""
+        self._committee, self._states, self._first = None, {}, {}
+        self._problem = "it was not read since the clock was set"
+
     async def run(self) -> None:
         """Read the chain again and again, until cancelled."""
         try:

@@ -365,6 +365,7 @@ class Member:
         if abs(drift - self._drift) > max(1.0, self._rules.turns.clock_bound):
             log.warning("the clock was set: nothing new of this turn is signed", seconds=round(drift - self._drift, 1))
             self._started_at = now
+            self._view.forget()
         self._drift = drift
         return now
 

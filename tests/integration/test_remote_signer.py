@@ -12,7 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from oracle.chain.keys.remote import RemoteKey
-from oracle.chain.keys.signer import LocalKey, ReporterKey, recover
+from oracle.chain.keys.signer import LocalKey, ReporterKey, recover, recover_request
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import OracleError, SignerRefused, SignerUnavailable
 from oracle.core.report import Report
@@ -59,6 +59,16 @@ async def test_the_service_is_shown_what_it_signs(key: RemoteKey, signer: Web3Si
         "answers": [str(-(2**100)), str(-(2**127)), str(2**127 - 1)],
         "readings": ["0x" + each * 32 for each in ("01", "00", "ff")],
     }
+
+
+async def test_requests_to_members_are_signed_as_by_the_key_itself(key: RemoteKey, signer: Web3Signer) -> None:
+    asked = REPORT, 28_333_333, 1_700_000_005, b"\x07" * 32
+    there = ReporterKey(key, 31337, HUB)
+    signature = await there.sign_request(*asked)
+    assert signature == await ReporterKey(Account.from_key(KEY), 31337, HUB).sign_request(*asked)
+    assert recover_request(31337, HUB, *asked, signature) == there.address
+    (document,) = signer.documents
+    assert document["primaryType"] == "ReportRequest" and document["message"]["turn"] == 28_333_333
 
 
 @pytest.mark.attack

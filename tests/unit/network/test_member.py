@@ -370,6 +370,16 @@ async def test_a_step_of_the_clock_counts_as_a_start(node: Node, seconds: float)
     assert (await node.member.answer(asked(report(int(node.clock())), holder))).answers == (100, 200)
 
 
+async def test_a_machine_that_is_set_back_asks_the_chain_again_what_was_reported(node: Node) -> None:
+    node.to_turn(NEXT)
+    node.clock.step(3_600.0)
+    await node.refusal(asked(report(int(node.clock()))))
+    now = mine(int(node.clock()) // TURN_S + 1) * TURN_S + 20
+    node.chain.states[FEEDS[0]] = state(FEEDS[0], 6, now)
+    assert node.to_turn(now // TURN_S) == now
+    assert await node.refusal(asked(report(now, rounds=(0, 7)))) is RefusalCode.NOT_NEWER, "it may be its own"
+
+
 async def test_a_clock_that_was_ahead_is_waited_for(node: Node) -> None:
     node.to_turn(NEXT)
     node.clock.step(3_600.0)
