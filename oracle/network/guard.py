@@ -17,7 +17,7 @@ from oracle.core.stages import Decided
 from oracle.feeds.interface import Permission, ReportListener, ReportStep
 from oracle.network.turns import Turns
 
-__all__ = ["Guard", "Pace", "expected"]
+__all__ = ["Pace", "TurnGuard", "expected"]
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +44,8 @@ class Pace(ReportListener):
 
     def __init__(self) -> None:
         """Begin with guesses, until something is measured."""
-        self._steps: dict[ReportStep, deque[float]] = {step: deque([], MEASURED) for step in _STEPS}
-        self._mined: deque[float] = deque([], MEASURED)
+        self._steps: dict[ReportStep, deque[float]] = {step: deque(maxlen=MEASURED) for step in _STEPS}
+        self._mined: deque[float] = deque(maxlen=MEASURED)
 
     def took(self, step: ReportStep, seconds: float) -> None:
         """See `ReportListener`."""
@@ -68,7 +68,7 @@ class Pace(ReportListener):
         return sum(expected(self._steps[each] or [_FIRST_S[each]]) for each in steps) + mined
 
 
-class Guard(Permission):
+class TurnGuard(Permission):
     """Permits reports of a network's committee in this node's turns, and of other committees always."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Guard(Permission):
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Guard the turns of one member.
+        """TurnGuard the turns of one member.
 
         Args:
             committee: The network's committee, as the hub numbers it.

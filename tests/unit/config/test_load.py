@@ -89,7 +89,7 @@ def test_the_example_of_a_network_is_one(read: Load, project_root: Path) -> None
     )
     network = read(MINIMAL.replace("[[feeds]]", f"{own}{members}\n[[feeds]]", 1)).network
     assert network is not None and len(network.members) == 3
-    defaults = {"turn_s", "clock_bound_s", "grace_ms", "request_timeout_s", "max_connections", "roles", "committee"}
+    defaults = {"turn_s", "clock_bound_s", "request_timeout_s", "max_connections", "roles", "committee"}
     fewer = NetworkConfig.model_validate(
         {"listen": "0.0.0.0:9470", "faulty": 0, "members": network.members}, context={}
     )
