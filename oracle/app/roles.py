@@ -61,7 +61,7 @@ class NodeRole(Protocol):
 
     @property
     def shelf(self) -> Shelf | None:
-        """What is kept for whoever brings it; None: nothing is."""
+        """The shelf of reports that are kept for whoever brings them; None: nothing is kept."""
 
     @property
     def payer(self) -> str | None:

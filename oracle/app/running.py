@@ -203,7 +203,7 @@ async def open_oracle(
 
 @dataclass(frozen=True)
 class _Sending:
-    """What the senders of a node share."""
+    """The things that the senders of a node share."""
 
     node: Node
     policy: SendPolicy

@@ -45,7 +45,7 @@ class TransmittingNode:
 
     @property
     def shelf(self) -> Shelf:
-        """What is kept for whoever brings it."""
+        """The shelf of reports that are kept for whoever brings them."""
         return self.parts.shelf
 
     @property

@@ -79,7 +79,7 @@ class TurnGuard(Permission):
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """TurnGuard the turns of one member.
+        """Guard the turns of one member.
 
         Args:
             committee: The network's committee, as the hub numbers it.

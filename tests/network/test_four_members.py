@@ -27,7 +27,7 @@ TRANSMIT = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of it.
+    """Everything that came of it.
 
     Attributes:
         quiet: Who brought each round, and who signed it, while all was well.

@@ -22,6 +22,7 @@ EXTRAS = {
 
 MAY_IMPORT_LATE = {
     "oracle/cli/": "`oracle --help` answers at once",
+    "oracle/app/run.py": "a node that only answers loads neither provers nor circuits",
     "oracle/chain/local/solc.py": "py-solc-x is slow to import and creates a folder; npm's solc does without it",
     "oracle/chain/transport/endpoint.py": "web3 is slow to import, and changes the recursion limit",
     "oracle/claims/attestation.py": "eth_account is slow to import, and most programs only read attestations",

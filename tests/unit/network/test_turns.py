@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oracle.core.stages import Decided, Observed
 from oracle.feeds.interface import Permission, ReportStep
-from oracle.network.guard import MEASURED, Guard, Pace, expected
+from oracle.network.guard import MEASURED, Pace, TurnGuard, expected
 from oracle.network.turns import Transmitter, Turns
 
 COMMITTEE = 7
@@ -52,7 +52,7 @@ def networks(draw: st.DrawFn) -> tuple[Turns, list[float]]:
     return Turns(seconds, bound, transmitters), errors
 
 
-def guards(turns: Turns, errors: list[float], clock: Clock, mined: float = 1.0) -> list[Guard]:
+def guards(turns: Turns, errors: list[float], clock: Clock, mined: float = 1.0) -> list[TurnGuard]:
     """Return the guards of all members, each with a clock that is wrong by its error."""
 
     def wrong_by(error: float) -> Clock:
@@ -66,7 +66,7 @@ def guards(turns: Turns, errors: list[float], clock: Clock, mined: float = 1.0) 
     for address, error in zip(ADDRESSES, errors, strict=False):
         pace = Pace()
         pace.mined(mined)
-        made.append(Guard(COMMITTEE, address, turns, pace, wrong_by(error)))
+        made.append(TurnGuard(COMMITTEE, address, turns, pace, wrong_by(error)))
     return made
 
 
@@ -142,7 +142,7 @@ def test_another_members_clock_may_be_in_the_next_turn_already() -> None:
 # --- the guard -------------------------------------------------------------------------------------------------------
 
 
-def guard(clock: Clock, address: str = ADDRESSES[1], **steps: float) -> Guard:
+def guard(clock: Clock, address: str = ADDRESSES[1], **steps: float) -> TurnGuard:
     """Return the guard of the member that holds turn 0 of two, with what the steps of its reports took."""
     pace = Pace()
     for name, seconds in steps.items():
@@ -150,7 +150,7 @@ def guard(clock: Clock, address: str = ADDRESSES[1], **steps: float) -> Guard:
             pace.mined(seconds)
         else:
             pace.took(ReportStep(name), seconds)
-    return Guard(COMMITTEE, address, of(2), pace, clock)
+    return TurnGuard(COMMITTEE, address, of(2), pace, clock)
 
 
 @pytest.mark.parametrize(
