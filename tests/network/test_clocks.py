@@ -74,7 +74,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 async def play(folder: Path) -> Played:
     layout = Layout(turn_s=TURN_S, feeds=(FeedLayout("one"),))
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=30) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=30) as network:
         for index in (*RIGHT, EARLY):
             await network.start(index, ready=False)
         await network.start(LATE, clock_offset=-OFF_S)

@@ -70,7 +70,7 @@ def parted(tmp_path_factory: pytest.TempPathFactory) -> Parted:
 
 async def play(folder: Path) -> Parted:
     layout = Layout(turn_s=TURN_S, feeds=(FeedLayout("one"),))
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=31) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=31) as network:
         await network.start_all()
         await network.until_rounds(1)
         network.split(MANY, [ALONE])

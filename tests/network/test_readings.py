@@ -49,13 +49,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 async def play(folder: Path) -> Played:
     layout = Layout(turn_s=TURN_S, feeds=(FeedLayout("one"), FeedLayout("two")))
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=9) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=9) as network:
         await network.start_all()
         await network.until_rounds(4)
 
         async def audited() -> AuditReport:
             places = readings_places([], network.members[0].config)
-            return await audit(network.deployment.hub, network.chain.rpc_url, circuits.folder(), readings=places)
+            return await audit(network.deployment.hub, network.chain.rpc_url, circuits.artifacts(), readings=places)
 
         honest = await audited()
         execute(network.members[LOSES], LOST)

@@ -23,8 +23,6 @@ __all__ = ["ReadingsArchive", "keep_documents", "keep_signed"]
 _DROPPED_AT_ONCE = 500
 _SECONDS_A_DAY = 86_400
 
-_KEY = ("reporter", "feed_id", "observed_at", "answer")
-
 _documents = schema.network.readings
 _signed = schema.network.signed_readings
 
