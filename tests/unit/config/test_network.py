@@ -100,7 +100,10 @@ def test_members_who_could_not_report_are_told(read: Load, count: int, quorum: i
     [
         ("turn_s = 5", "network.turn_s: is 5, but has to be more than twice clock_bound_s (2) and a second"),
         ("turn_s = 1", "network.turn_s: must be greater than or equal to 2"),
-        ("turn_s = 6\ngrace_ms = 200\nrequest_timeout_s = 5.9", "network.request_timeout_s: is 5.9, with 'grace_ms' that is not less"),
+        (
+            "turn_s = 6\ngrace_ms = 200\nrequest_timeout_s = 5.9",
+            "network.request_timeout_s: is 5.9, with 'grace_ms' that is not less",
+        ),
         ("roles = []", "network.roles: "),
         ('roles = ["reporter", "reporter"]', "network.roles: names a role twice"),
         ('roles = ["leader"]', "network.roles[0]: must be 'reporter' or 'transmitter'"),
