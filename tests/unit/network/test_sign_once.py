@@ -15,6 +15,9 @@ from oracle.network.messages import AnswerMessage, Refused
 from tests.unit.network.node import FIRST_TURN, Node, asked
 from tests.unit.network.signed import FEEDS, MEMBERS, TURN_S, report
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""A folder whose files need no disk: what is played here ends processes, not the machine."""
+
 ASKS = st.tuples(
     st.just("ask"),
     st.integers(-1, 1),  # of a turn before, of this one, or of the next
@@ -117,7 +120,7 @@ async def play(folder: Path, events: list[tuple[object, ...]]) -> None:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, min_size=4, max_size=30))
 def test_one_observation_for_each_feed_and_turn(events: list[tuple[object, ...]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         asyncio.run(play(Path(folder), events))
 
 
@@ -136,7 +139,7 @@ def test_the_game_signs() -> None:
                    ("wait", 61.0)]  # fmt: skip
     History.left = left  # type: ignore[method-assign]
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             asyncio.run(play(Path(folder), events))
     finally:
         History.left = real  # type: ignore[method-assign]
