@@ -68,7 +68,9 @@ def _refuse_mixed(context: click.Context, *, of_network: bool) -> None:
         raise click.UsageError(f"{names} {kind} the demonstration of one oracle: add --reporters 4")
 
 
-def _play_one(as_json: bool, *, replay_only: bool, seeds: int, faulty: int, rounds: int | None, **options: Any) -> None:
+def _play_one(
+    as_json: bool, *, replay_only: bool, seeds: int, faulty: int, rounds: int | None, turn: int, **options: Any
+) -> None:
     import asyncio
 
     from rich.console import Console
