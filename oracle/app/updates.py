@@ -1,4 +1,4 @@
-"""Reports as they are served to whoever pulls: each is tried against the chain's present state before it leaves.
+"""Reports as they are served to whoever pulls: each is tried against the chain's present state before it leaves."""
 
 from __future__ import annotations
 

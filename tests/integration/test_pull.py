@@ -38,7 +38,7 @@ SCALE = 10**8
 
 @dataclass
 class Price:
-    """What the feed's source says; None: it is down."""
+    """The price of a source; None: it is down."""
 
     value: float | None = 100.0
 
@@ -74,7 +74,7 @@ class Pulled:
 
     @property
     def url(self) -> str:
-        """Where the latest daemon serves updates."""
+        """The address at which the latest daemon serves updates."""
         port = re.findall(r'"updates_port": (\d+)', self.workspace.log())[-1]
         return f"http://127.0.0.1:{port}"
 

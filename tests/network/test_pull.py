@@ -30,7 +30,7 @@ FEED = FeedLayout("one", changes={"mode": "pull", "pull_interval": 1, "heartbeat
 
 @dataclass(frozen=True)
 class Played:
-    """What was played.
+    """The course of it, from the chain and the members' journals.
 
     Attributes:
         waiting: The rounds on the chain when several members had a report for the second one.
