@@ -80,7 +80,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 async def play(folder: Path) -> Played:
     layout = Layout(turn_s=TURN_S, feeds=(FeedLayout("one"), FeedLayout("two")))
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=2) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=2) as network:
         await network.start_all(faulty=[LIAR])
         await network.until_rounds(2)
         for seconds in (0.3, 0.9, 1.5):
