@@ -141,8 +141,17 @@ def own_checks(config: Config, own: str) -> list[Check]:
         f"{member.name}, one of {count} members; quorum {quorum}, {network.faulty} may be silent or lie; turns of "
         f"{network.turn_s} s"
     )
-    loose = [feed.name for feed in config.feeds if not feed.max_spread]
     found = [Check("network", ok=True, detail=detail)]
+    spare = len(network.believed) - quorum
+    if network.ignore and spare < network.faulty:
+        ignored = ", ".join(each.name for each in network.members if each.reporter in network.ignore)
+        told = (
+            f"without {ignored} ([network] ignore), {spare} of the others may be silent in this node's turns, not "
+            f"{network.faulty}"
+        )
+        remedy = "call the operator, or have the committee changed: ignoring a member is no state to stay in"
+        found.append(Check("network ignore", ok=False, level="warning", detail=told, remedy=remedy))
+    loose = [feed.name for feed in config.feeds if not feed.max_spread]
     if loose and count > 1:
         told = f"{', '.join(loose)}: answers may be any distance apart, so no member's can be left out as too far off"
         remedy = "set max_spread before the feed is deployed, in thousandths of sigma: 3_000 is three sigmas"

@@ -11,6 +11,7 @@ import pytest
 
 from oracle.app.local_network import LocalNetwork
 from oracle.app.local_network.ways import Way
+from oracle.core import http
 from oracle.network.evidence import FaultKind
 from tests.integration.workspace import Done, run_command
 from tests.network.looking_back import cases_of, outcomes_of, signers, transmitter
@@ -41,6 +42,17 @@ async def test_a_stranger_finds_a_contradiction_proven(network: LocalNetwork, tm
     )
     assert done.returncode == 0 and "contradiction" in done.stdout, done.stderr
 
+    # The operator's page and metrics say the same, when the turn is over.
+    async def shown() -> bool:
+        page = json.loads(await _web(alpha.folder, "/network"))
+        assert page["turn"]["holder"] in network.layout.names
+        return {each["name"] for each in page["members"] if each["faults"].get("contradiction")} == {liar.name}
+
+    await network.eventually(shown, "the page shows who contradicted itself")
+    metrics = await _web(alpha.folder, "/metrics")
+    assert f'oracle_member_faults_total{{kind="contradiction",member="{liar.name}"}} 0.0' not in metrics
+    assert f'oracle_member_answered_share{{member="{liar.name}"}}' in metrics
+
     # A stranger has no configuration, only the file, and an endpoint of the chain.
     nowhere = tmp_path / "stranger"
     nowhere.mkdir()
@@ -63,6 +75,14 @@ async def test_a_stranger_finds_a_contradiction_proven(network: LocalNetwork, tm
     altered.write_text(json.dumps(document))
     done = await oracle(nowhere, "network", "evidence", "check", str(altered), "--rpc", network.chain.rpc_url)
     assert done.returncode != 0 and "is about chain 1" in done.stderr
+
+
+async def _web(folder: Path, path: str) -> str:
+    """Return a page of the [web] server that the latest process of this folder has opened."""
+    lines = [json.loads(line) for line in (folder / "log").read_text().splitlines() if '"event": "serving"' in line]
+    answer = await http.ask("GET", f"http://127.0.0.1:{lines[-1]['port']}{path}", timeout_s=10, max_body=1 << 24)
+    assert answer.status == 200
+    return answer.body.decode()
 
 
 def _another_answer(case: dict[str, Any], address: str) -> None:

@@ -256,3 +256,10 @@ def test_the_files_alone_may_tell_which_member_this_node_is(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=r"is no reporter of \[\[network\.members\]\]"):
         own_member(with_key(9))
     assert own_member(configured(tmp_path, networked())) is None, "a local chain's key is not in a file"
+
+
+def test_whoever_ignores_a_member_is_told_how_few_others_may_be_silent(tmp_path: Path) -> None:
+    spread = networked(own=f'ignore = ["{address(4)}"]').replace("[[feeds]]", "[[feeds]]\nmax_spread = 3_000")
+    found = own_checks(configured(tmp_path, spread), address(1))
+    assert [(each.name, each.ok, each.level) for each in found][1:] == [("network ignore", False, "warning")]
+    assert "without m4 ([network] ignore), 0 of the others may be silent in this node's turns, not 1" in found[1].detail
