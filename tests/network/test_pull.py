@@ -66,7 +66,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 async def play(folder: Path) -> Played:
     layout = Layout(turn_s=TURN_S, feeds=(FEED,), more='[updates]\nlisten = "127.0.0.1:0"\n')
     async with (
-        LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=39) as network,
+        LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=39) as network,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
     ):
         await network.start_all()
