@@ -16,6 +16,8 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from oracle.core.errors import Fatal
+
 __all__ = ["LOG", "ChildDaemon", "prepare", "start"]
 
 IMPORTED = (
@@ -59,11 +61,17 @@ def start(
         folder: Its working directory.
         arguments: Its arguments.
         environment: Variables to add to its environment.
+
+    Raises:
+        Fatal: The process that all are forked from can't import what they need.
     """
     prepare()
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=_run, args=(main, folder, dict(environment or {}), tuple(arguments)))
-    process.start()
+    try:
+        process.start()
+    except (EOFError, ConnectionError) as error:
+        raise Fatal("no process can be forked: the one that imports for all has ended; it has said why") from error
     return ChildDaemon(process)
 
 
