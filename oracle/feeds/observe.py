@@ -206,7 +206,7 @@ class Observers:
         Raises:
             ConfigError: Another setting differs, or a source is wrong; then nothing is taken over.
         """
-        for part in ("chain", "keys", "prover", "journal", "web", "push", "readings", "updates"):
+        for part in ("chain", "keys", "prover", "journal", "network", "web", "push", "readings", "updates"):
             if getattr(config, part) != getattr(self._config, part):
                 raise ConfigError(f"[{part}] differs, which needs a restart")
         if [feed.name for feed in config.feeds] != [feed.name for feed in self._config.feeds]:

@@ -53,7 +53,7 @@ def deaths(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Death]:
 
 async def play(folder: Path) -> Mapping[str, Death]:
     layout = Layout(turn_s=TURN_S, transmitters=2, feeds=(FeedLayout("one"),))
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=3) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=3) as network:
         await network.start_all(range(1, layout.members))
         found = {stage: await die(network, stage) for stage in STAGES}
         await network.start(DIES)

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
-from oracle.app.local_network import FeedLayout, Layout, LocalNetwork
+from oracle.app.local_network import FeedLayout, Layout, LocalNetwork, NetworkMember
 from oracle.chain.hub import RoundEvent
 from tests import circuits
 from tests.network.looking_back import assert_rounds_follow_each_other_once, signers, transmitter
@@ -37,6 +38,7 @@ class Seen:
         children: The numbers of processes that belong to a transmitter, and to who only answers.
         memory: The bytes that a transmitter's own process has, and who only answers.
         events: The events in the log of who only answers.
+        ready: Whether who only answers calls itself ready, and its checks.
     """
 
     quiet: Sequence[tuple[int, set[int]]]
@@ -46,6 +48,7 @@ class Seen:
     children: tuple[int, int]
     memory: tuple[int, int]
     events: Counter[str]
+    ready: tuple[int, Mapping[str, bool]]
 
 
 def price(feed: str, now: float) -> float:
@@ -59,7 +62,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 async def play(folder: Path) -> Seen:
     layout = Layout(turn_s=TURN_S, transmitters=len(TRANSMIT), feeds=(FeedLayout("one"), FeedLayout("two")))
-    async with LocalNetwork(layout, folder, circuits.folder(), prices=price, seed=7) as network:
+    async with LocalNetwork(layout, folder, circuits.artifacts(), prices=price, seed=7) as network:
         await network.start_all()
         await network.until_rounds(1)
         quiet = [
@@ -69,6 +72,7 @@ async def play(folder: Path) -> Seen:
         processes = [psutil.Process(network.members[index].pid) for index in (TRANSMIT[0], ANSWERS_ONLY)]
         children = (len(processes[0].children(recursive=True)), len(processes[1].children(recursive=True)))
         memory = (processes[0].memory_info().rss, processes[1].memory_info().rss)
+        ready = await readiness(network.members[ANSWERS_ONLY])
         first, stopped, exits = network.turn() + 1, {}, []
         for index in range(layout.members):
             began = network.turn()
@@ -85,7 +89,15 @@ async def play(folder: Path) -> Seen:
             exits.append(await network.stop(index))
         assert_rounds_follow_each_other_once(network, events)
         told = Counter(str(each.get("event")) for each in network.members[ANSWERS_ONLY].events())
-        return Seen(quiet, _by_turn(events, range(first, last)), stopped, exits, children, memory, told)
+        return Seen(quiet, _by_turn(events, range(first, last)), stopped, exits, children, memory, told, ready)
+
+
+async def readiness(member: NetworkMember) -> tuple[int, Mapping[str, bool]]:
+    """Return the status of a member's `/readyz`, and the result of each check by its name."""
+    port = member.events("serving")[-1]["port"]
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
+        document = await response.json()
+        return response.status, {each["name"]: each["ok"] for each in document["checks"]}
 
 
 def _by_turn(events: Sequence[RoundEvent], turns: range) -> Mapping[int, int]:
@@ -111,6 +123,13 @@ def test_who_only_answers_proves_and_sends_nothing_and_has_no_provers(seen: Seen
 def test_who_only_answers_has_room_in_a_small_machine(seen: Seen) -> None:
     assert seen.memory[1] < 256 << 20
     assert seen.memory[1] <= seen.memory[0] * 1.1
+
+
+def test_who_only_answers_is_ready_if_its_sources_and_the_chain_answer_and_it_is_a_member(seen: Seen) -> None:
+    status, checks = seen.ready
+    assert status == 200 and all(checks.values())
+    assert {"chain", "committee default", "feed one", "feed two", "reports of one", "reports of two"} <= set(checks)
+    assert "balance" not in checks, "nobody pays here"
 
 
 def test_members_are_restarted_one_after_the_other_without_a_missed_round_of_others(seen: Seen) -> None:

@@ -50,7 +50,7 @@ async def play(folder: Path, database: str) -> TakenOver:
     def price(feed: str, now: float) -> float:
         return 100.0 + 2.0 * math.sin(now / 5.0)
 
-    async with LocalNetwork(layout, folder / "members", circuits.folder(), prices=price, seed=5) as network:
+    async with LocalNetwork(layout, folder / "members", circuits.artifacts(), prices=price, seed=5) as network:
         member = network.members[TWICE]
         config = member.place.config
         text = config.read_text(encoding="utf-8")
