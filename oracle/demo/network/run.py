@@ -85,7 +85,7 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
             transmitters={member.place.address: member.name for member in network.members},
             latencies=_latencies(honest, turns, options.turn_s),
             messages=messages,
-            evidence=_evidence(honest),
+            evidence=_evidence(honest, turns),
         )
     found = summarise_network(played, options.reporters, options.quorum)
     checked = audited(report, plans)
@@ -160,9 +160,14 @@ def _latencies(members: Sequence[NetworkMember], turns: Sequence[int], turn_s: i
     return found
 
 
-def _evidence(honest: Sequence[NetworkMember]) -> Mapping[str, Sequence[str]]:
-    """Return the kinds of the faults that honest members have noted, by whom they accuse; each once for a turn."""
-    found = {(case.member, case.kind.value, case.turn) for member in honest for case in evidence_of(member)}
+def _evidence(honest: Sequence[NetworkMember], turns: Sequence[int]) -> Mapping[str, Sequence[str]]:
+    """Return the kinds of these turns' faults that honest members have noted, by whom they accuse; each once a turn."""
+    found = {
+        (case.member, case.kind.value, case.turn)
+        for member in honest
+        for case in evidence_of(member)
+        if case.turn in turns
+    }
     kinds: dict[str, list[str]] = {}
     for address, kind, _ in sorted(found):
         kinds.setdefault(address, []).append(kind)
