@@ -31,6 +31,8 @@ from oracle.chain.keys.keystore import import_key
 from oracle.config import load
 from oracle.core.formats import keccak, to_hex
 from oracle.network.evidence import FaultKind
+from oracle.network.exporting import chain_facts
+from oracle.network.proofs import ChainFacts
 from oracle.network.turns import Transmitter, Turns
 from tests import circuits
 from tests.integration.test_operations import boxes
@@ -202,6 +204,7 @@ class Played:
         activations: When changes were activated.
         since: From when on the new ones take turns.
         epochs: The committee after each activation.
+        facts: What the chain says about all epochs to whoever judges evidence.
         logs: What each member logged.
         accused: The kinds of faults that any member keeps, and of whom.
         told: What the commands said at the end.
@@ -217,6 +220,7 @@ class Played:
     activations: list[float]
     since: float
     epochs: list[Committee]
+    facts: ChainFacts
     logs: Mapping[str, str]
     accused: Counter[tuple[str, FaultKind]]
     told: Mapping[str, str]
@@ -269,6 +273,7 @@ async def play(folder: Path, document: str) -> Played:
             activations=operators.activations,
             since=operators.entries[ETA].since or 0.0,
             epochs=epochs,
+            facts=await chain_facts(network.hub, 1, [each.feed_id for each in network.deployment.feeds.values()]),
             logs={each.name: each.log() for each in network.members},
             accused=accused,
             told=told,
@@ -359,6 +364,15 @@ def test_the_hub_has_made_each_change(played: Played) -> None:
         (4, 6, 3),
         (5, 6, 5),
     ]
+
+
+def test_whoever_judges_evidence_knows_who_was_a_reporter_when(played: Played) -> None:
+    now = {each.epoch: (frozenset(each.reporters), each.quorum) for each in played.epochs}
+    found = {epoch: (each.reporters, each.quorum) for epoch, each in played.facts.epochs.items()}
+    assert set(found) == {1, *now} and {epoch: found[epoch] for epoch in now} == now
+    assert len(found[1][0]) == LAYOUT.members
+    (terms,) = played.facts.feeds.values()
+    assert (terms.sigma, terms.max_spread) == (LAYOUT.feeds[0].sigma, LAYOUT.feeds[0].max_spread)
 
 
 def test_who_came_signs_and_transmits_and_who_went_does_not(played: Played) -> None:
