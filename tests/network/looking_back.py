@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from oracle.app.local_network import LocalNetwork, NetworkMember
+from oracle.app.local_network.judging import evidence_of
 from oracle.audit.calldata import read_submission
 from oracle.chain.hub import RoundAccepted, RoundEvent
 from oracle.chain.keys.signer import recover
 from oracle.feeds.journal.schema import network as tables
-from oracle.network.casebook import Case, read_cases
+from oracle.network.casebook import Case
 from oracle.network.ledger import Ledger
 
 __all__ = [
@@ -49,8 +50,7 @@ def signed_answers(network: LocalNetwork, member: NetworkMember, turn: int) -> d
 
 def cases_of(member: NetworkMember) -> list[Case]:
     """Return the evidence that a member keeps."""
-    with member.journal() as journal, journal.store.transaction(read=True) as connection:
-        return list(read_cases(connection))
+    return evidence_of(member)
 
 
 def outcomes_of(member: NetworkMember, asked: NetworkMember, turns: Collection[int]) -> Counter[str]:
