@@ -31,6 +31,7 @@ from oracle.core.types import Kind
 from oracle.feeds.interface import FeedTerms, SigningCommittee
 from oracle.feeds.journal.schema import network
 from oracle.feeds.journal.store import Store
+from oracle.network.collecting import LEAST_GRACE_S
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
 from oracle.network.ledger import HeardMessage, Ledger
 from oracle.network.messages import AnswerMessage, report_hash
@@ -184,14 +185,14 @@ class Watcher:
                 transactions.setdefault(event.tx_hash, []).append(event)
         known = await asyncio.to_thread(self._known, transactions)
         self._heard_in = {}  # more may have been heard since the last look
+        quorum = (await self._hub.committee(self._committee)).quorum
         for tx_hash, events in transactions.items():
             if tx_hash not in known:
-                await self._take(await self._read(tx_hash, events))
+                await self._take(await self._read(tx_hash, events), quorum)
         self._next_block = max(first, last + 1 - SETTLED_BLOCKS)
         # A report that was sent at the end of a turn may be mined in the next one, so that has to be over, too.
         over = self._turns.at(self._clock() - self._turns.clock_bound) - 2
         if self._next_turn <= over:
-            quorum = (await self._hub.committee(self._committee)).quorum
             await asyncio.to_thread(self._find_withheld, range(max(self._next_turn, over - 1_000), over + 1), quorum)
             self._next_turn = over + 1
         await asyncio.to_thread(self._after, self._turns.at(self._clock()) - 1)
@@ -227,7 +228,7 @@ class Watcher:
             for each in signed.signatures
         ]
 
-    async def _take(self, brought: BroughtReport) -> None:
+    async def _take(self, brought: BroughtReport, quorum: int) -> None:
         """Note a report that came onto the chain, and whom it lacks."""
         turn = self._turns.at(brought.observed_at)
         transmitter = self._turns.holder(turn) or brought.account
@@ -238,7 +239,9 @@ class Watcher:
             terms = {feed_id: await self._hub.feed_config(feed_id) for feed_id in report.feed_ids}
             heard = await asyncio.to_thread(self._heard, report)
             doubtful = await asyncio.to_thread(self._contradicting, turn)
-            omitted = [each for each in _left_out(heard, brought, terms) if each.message.reporter not in doubtful]
+            doubtful.add(self._own)  # its own answer is here at once, and says nothing of when others had it
+            others = {reporter: each for reporter, each in heard.items() if reporter not in doubtful}
+            omitted = _left_out(others, brought, terms, quorum)
             details |= {"reporters": list(brought.reporters), "heard": sorted(heard), **_ranks(heard, brought)}
             details["left_out"] = [each.message.reporter for each in omitted]
         await asyncio.to_thread(self._write, brought, transmitter, turn, details)
@@ -350,17 +353,29 @@ class Watcher:
 
 
 def _left_out(
-    heard: Mapping[str, HeardMessage], brought: BroughtReport, terms: Mapping[bytes, WatchedTerms]
+    heard: Mapping[str, HeardMessage], brought: BroughtReport, terms: Mapping[bytes, WatchedTerms], quorum: int
 ) -> list[HeardMessage]:
-    """Return the answers that could have been brought, too: heard no later here than the last that was."""
+    """Return the answers that could have been brought, too: heard here while the transmitter has to wait.
+
+    It has to wait for a quorum, and a moment longer. Who is slow on the way to it, and not on the way to here, seems to
+    be left out, as well: that is why this proves nothing.
+
+    Args:
+        heard: The answers to the report that were heard here, by reporter, without this node's own.
+        brought: The report.
+        terms: The feeds' terms, by their ids.
+        quorum: How many have to answer.
+    """
     assert brought.signed is not None
-    used = [heard[each].at for each in brought.reporters if each in heard]
+    used = sorted(heard[each].at for each in brought.reporters if each in heard)
+    # This node's own answer may be one of the quorum's, so one less need have come here.
+    complete = used[: max(1, quorum - (len(brought.reporters) - len(used)))]
     return [
         each
         for reporter, each in heard.items()
         if reporter not in brought.reporters
-        and used
-        and each.at <= max(used)
+        and complete
+        and each.at <= complete[-1] + LEAST_GRACE_S
         and any(each.message.answers[position] != NO_ANSWER for position in brought.signed.report.due)
         and not _beyond_spread(each.message, brought.signed, terms)
     ]

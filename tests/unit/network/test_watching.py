@@ -25,7 +25,7 @@ from oracle.network.ledger import HeardMessage, Ledger
 from oracle.network.messages import AnswerMessage
 from oracle.network.standing import FeedMeasure, read_standings
 from oracle.network.watching import Watcher
-from tests.unit.network.signed import CHAIN_ID, COMMITTEE, FEEDS, HUB, MEMBERS, TURN_S, TURNS, answer, report
+from tests.unit.network.signed import CHAIN_ID, COMMITTEE, FEEDS, HUB, MEMBERS, STRANGER, TURN_S, TURNS, answer, report
 
 # Turns go round in the order of MEMBERS, and this turn is the first one's.
 TURN = 28_333_332
@@ -185,6 +185,7 @@ async def test_whoever_leaves_out_the_lowest_in_time_brings_a_higher_rank_and_is
 
 
 async def test_who_was_heard_last_was_perhaps_too_late(world: World) -> None:
+    world.watcher = world.watching(own=MEMBERS[1])
     messages = world.hear_all(of_turn(TURN), 1_000_200, 1_000_000, 1_000_100, 1_000_300)
     world.hub.bring(*messages[:3])
     await world.watcher.look()
@@ -198,6 +199,46 @@ async def test_whoever_is_beyond_the_spread_or_has_no_answer_is_rightly_left_out
     world.hub.bring(messages[0], messages[2], messages[3])
     await world.watcher.look()
     assert len(world.brought()) == 2 and world.faults == []
+
+
+async def test_whoever_comes_within_the_moment_that_a_transmitter_waits_is_in_time(world: World) -> None:
+    to = of_turn(TURN)
+    answers = [answer(member, to, [1_000_000 + place]) for place, member in enumerate(MEMBERS)]
+    for late, message in zip((0.0, 0.14, 0.1, 0.0), answers, strict=True):
+        world.hear(message, to.observed_at + late)
+    world.hub.bring(answers[0], answers[2], answers[3])
+    await world.watcher.look()
+    assert world.brought()[0][2]["left_out"] == [MEMBERS[1]]
+
+
+async def test_a_nodes_own_answer_says_nothing_of_when_others_had_it(world: World) -> None:
+    world.watcher = world.watching(own=MEMBERS[1])
+    messages = world.hear_all(of_turn(TURN), 1_000_200, 1_000_000, 1_000_100, 1_000_300)
+    world.hub.bring(messages[0], messages[2], messages[3])
+    await world.watcher.look()
+    assert world.brought()[0][2]["left_out"] == [] and world.faults == []
+    assert world.brought()[0][2]["rank"] == 3.0  # the ranks know it all the same
+
+
+async def test_a_member_that_says_two_things_may_be_left_out(world: World) -> None:
+    to = of_turn(TURN)
+    messages = world.hear_all(to, 1_000_200, 1_000_000, 1_000_100, 1_000_300)
+    world.hear(answer(MEMBERS[1], to, [1_000_050]), to.observed_at + 0.11)
+    world.hub.bring(messages[0], messages[2], messages[3])
+    await world.watcher.look()
+    assert world.brought()[0][2]["left_out"] == []
+
+
+async def test_with_more_than_a_quorum_the_quorums_time_counts(world: World) -> None:
+    to = of_turn(TURN)
+    answers = [answer(member, to, [1_000_000 + place]) for place, member in enumerate((*MEMBERS, STRANGER))]
+    for message, at in zip(answers, (0.0, 0.1, 0.2, 0.0, 0.19), strict=True):
+        world.hear(message, to.observed_at + at)
+    # With this node's own answer, the quorum of three was complete after 0.1 s: the fifth may have missed the grace,
+    # although the third was later here.
+    world.hub.bring(*answers[:4])
+    await world.watcher.look()
+    assert world.brought()[0][2]["left_out"] == []
 
 
 async def test_this_nodes_own_choice_is_no_fault(world: World) -> None:
