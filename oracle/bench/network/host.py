@@ -22,6 +22,7 @@ from pathlib import Path
 from oracle.app.run import run_daemon
 from oracle.app.seams import NodeSeams
 from oracle.config import load
+from oracle.core.concurrency import together
 from oracle.core.errors import OracleError
 from oracle.core.logs import configure
 from oracle.core.report import Report, SignedReport
@@ -115,9 +116,8 @@ async def _run(paths: Sequence[Path]) -> None:
     # All share the event, because only the last one's signal handlers stay.
     stop = asyncio.Event()
     configs = [load(path, os.environ) for path in paths]
-    async with asyncio.TaskGroup() as group:
-        for path, config in zip(paths, configs, strict=True):
-            group.create_task(run_daemon(config, stop, seams=seams(path.parent)))
+    of = zip(paths, configs, strict=True)
+    await together(*(run_daemon(config, stop, seams=seams(path.parent)) for path, config in of))
 
 
 if __name__ == "__main__":

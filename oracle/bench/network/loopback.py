@@ -13,7 +13,7 @@ from typing import Any
 from oracle.app.deploy import deploy
 from oracle.app.local_network import LocalNetwork, nursery
 from oracle.bench.network import host
-from oracle.bench.network.rounds import RoundsCase, Running, calm, means_of, reports_of
+from oracle.bench.network.rounds import RoundsCase, Running, calm, means_of, replay, reports_of
 from oracle.bench.network.sizes import SIZES
 from oracle.chain.hub import Hub
 from oracle.config import load
@@ -53,6 +53,8 @@ async def measure_loopback(
     entries: dict[str, list[Entry]] = {"network": [], _OPERATOR: []}
     steps: dict[str, list[host.StepTime]] = {"network": [], _OPERATOR: []}
     async with LocalNetwork(layout, folder, artifacts, prices=calm, seed=seed) as network:
+        for member in network.members:
+            await asyncio.to_thread(replay, member.place.config, seed)
         operator = folder / _OPERATOR
         await asyncio.to_thread(_write_operator, network.members[0].place.folder, operator, layout.turn_s)
         deployment = await deploy(load(operator / "oracle.toml", {}), lambda step: None)
@@ -101,7 +103,7 @@ def operator_text(text: str, heartbeat: int) -> str:
 
 def _write_operator(member: Path, folder: Path, heartbeat: int) -> None:
     folder.mkdir()
-    for name in ("key.json", "password"):
+    for name in ("key.json", "password", "prices.csv"):
         (folder / name).write_bytes((member / name).read_bytes())
         (folder / name).chmod(0o600)
     text = operator_text((member / "oracle.toml").read_text(encoding="utf-8"), heartbeat)

@@ -1,13 +1,14 @@
 """Rounds of a network with delays on its links: real members, HTTP, signatures, ledgers, proofs and submissions.
 
 Members run as processes of their own, or several in one process, as asyncio tasks. Between any two lies a TCP proxy
-that delays. The proxies, the price sources and the chain run in processes that are not counted.
+that delays. Each member replays prices of its own. The proxies and the chain run in processes that are not counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import statistics
 import time
 from collections import Counter
@@ -36,6 +37,7 @@ __all__ = [
     "calm",
     "means_of",
     "measure_rounds",
+    "replay",
     "reports_of",
     "spread_of",
 ]
@@ -52,7 +54,12 @@ AS_PROCESSES = 7
 TRANSMITTERS = 3
 """Members that take turns. The others are plain reporters: without a prover, ezkl or gas."""
 
+READINGS_PATH = "/v1/readings"
+"""Below it members look at each other's readings, now and then."""
+
 _IDLE_S = 4.0
+_NOISE = 0.0001
+_REPLAYED_S = 300
 _LOOK_S = 0.2
 _STALLED_S = 120.0
 
@@ -96,8 +103,7 @@ class RoundsCase:
             request_timeout_s=min(2.0, self.turn_s / 2),
             feeds=tuple(FeedLayout(f"feed-{at}") for at in range(self.feeds)),
             sources=1,
-            # The sources share the machine, and looks are not what is measured.
-            poll_interval=max(0.4, self.size.members * self.feeds / 200),
+            poll_interval=0.5,
             prover=f'visibility = "public"\nbatch_sizes = {sorted({1, self.feeds})}',
         )
 
@@ -261,6 +267,8 @@ async def measure_rounds(
     async with LocalNetwork(case.layout(), folder, artifacts, prices=calm, seed=seed) as network:
         for pair, link in network.links.items():
             link.delay_s = delays[pair]
+        for member in network.members:
+            await asyncio.to_thread(replay, member.place.config, seed)
         running = Running(network, case)
         try:
             plain, transmitting = _split(case)
@@ -328,6 +336,17 @@ def spread_of(values: Iterable[float]) -> dict[str, Any]:
 def calm(feed: str, now: float) -> float:
     """Return a price that does not move: only the sources' noise differs."""
     return 100.0
+
+
+def replay(config: Path, seed: int) -> None:
+    """Let a member replay prices of its own, by the clock: sources over HTTP would cost more than the network."""
+    chance = random.Random(f"{seed} {config.parent.name}")
+    times = range(1_700_000_000, 1_700_000_000 + _REPLAYED_S)
+    rows = [f"{second},{100 * (1 + chance.gauss(0, _NOISE)):.8f}" for second in times]
+    (config.parent / "prices.csv").write_text("\n".join(["time,value", *rows, ""]), encoding="utf-8")
+    source = '{ type = "replay", file = "prices.csv", timestamps = "clock" }'
+    text = re.sub(r"^sources = \[.*?^\]", f"sources = [{source}]", config.read_text(), flags=re.DOTALL | re.MULTILINE)
+    config.write_text(text, encoding="utf-8")
 
 
 def means_of(steps: Iterable[host.StepTime]) -> dict[str, float]:
@@ -415,6 +434,8 @@ def _traffic(network: LocalNetwork) -> dict[str, int]:
 def _sent(before: Mapping[str, int], after: Mapping[str, int], rounds: int) -> dict[str, Any]:
     sent = {path: round((after[path] - before.get(path, 0)) / rounds, 1) for path in after}
     size = sent.pop("bytes")
+    readings = sum(sent.pop(path) for path in list(sent) if path.startswith(READINGS_PATH))
+    sent[READINGS_PATH] = round(readings, 1)
     return {"messages_per_round": sent, "bytes_per_round": round(size)}
 
 

@@ -16,6 +16,7 @@ from oracle.bench.machine import machine, versions
 from oracle.bench.network.collusion import collusion
 from oracle.bench.network.gas import measure_gas
 from oracle.bench.network.loopback import measure_loopback
+from oracle.bench.network.reporter import measure_reporter
 from oracle.bench.network.rounds import RoundsCase, measure_rounds
 from oracle.bench.network.scale import measure_scale
 from oracle.bench.network.sizes import SIZES, NetworkSize
@@ -128,6 +129,14 @@ async def _loopback(options: MeasureOptions) -> dict[str, Any]:
         return await measure_loopback(2 * options.rounds, options.seed, folder, _artifacts(), options.echo)
 
 
+async def _reporter(options: MeasureOptions) -> dict[str, Any]:
+    cases = []
+    for feeds in options.feeds:
+        with _folder() as folder:
+            cases.append(await measure_reporter(feeds, options.seed, folder, _artifacts(), options.echo))
+    return {"cases": cases}
+
+
 async def _scale(options: MeasureOptions) -> dict[str, Any]:
     with _folder() as folder:
         return await measure_scale(folder, options.echo)
@@ -154,6 +163,7 @@ PARTS: Mapping[str, Callable[[MeasureOptions], Awaitable[dict[str, Any]]]] = {
     "collusion": _collusion,
     "gas": _gas,
     "loopback": _loopback,
+    "reporter": _reporter,
     "rounds": _rounds,
     "scale": _scale,
     "soak": _soak,

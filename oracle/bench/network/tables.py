@@ -116,6 +116,61 @@ def loopback(report: Report) -> str:
     return f"{_rows(columns, rows)}\n\n{measured(report, 'loopback')}"
 
 
+def reporter(report: Report) -> str:
+    """Return the table of what a plain reporter takes."""
+    columns = {"feeds": "--:"} | dict.fromkeys(
+        ("start until it answers", "memory", "CPU of a round", "CPU of looking at its sources"), "--:"
+    )
+    rows = [
+        [
+            str(of["feeds"]),
+            f"{of['start_s']:.2f} s",
+            f"{of['rss_mb']:.0f} MB",
+            f"{of['cpu_ms_per_round']:g} ms",
+            f"{of['looking_cpu_share']:.1%} of a core",
+        ]
+        for of in report["reporter"]["cases"]
+    ]
+    return f"{_rows(columns, rows)}\n\n{measured(report, 'reporter')}"
+
+
+def scale(report: Report) -> str:
+    """Return the table of very large networks, and where their time goes."""
+    columns = {"n, q": "---", "feeds": "--:"} | dict.fromkeys(
+        (
+            "reports of a turn",
+            "messages",
+            "an answer",
+            "sent and received by a member",
+            "rows and commits of a member",
+            "CPU of a member",
+            "share of a core, in turns of a minute",
+        ),
+        "--:",
+    )
+    cases = report["scale"]["cases"]
+    rows = [
+        [
+            f"{of['members']}, {of['quorum']}",
+            f"{of['feeds']:,}",
+            str(of["reports"]),
+            f"{of['messages']:,}",
+            f"{of['answer_bytes']:,} B",
+            f"{of['mb_per_member']:.1f} MB",
+            f"{of['rows_per_member']:,}, {of['commits_per_member']:.0f}",
+            f"{of['cpu_s_per_member']:.2f} s",
+            f"{of['share_of_a_core']:.1%}",
+        ]
+        for of in cases
+    ]
+    places = list(dict.fromkeys(place for of in cases for place in of["where"]))
+    where = [
+        [f"{of['members']}, {of['feeds']:,}", *(f"{of['where'].get(each, 0):.0%}" for each in places)] for of in cases
+    ]
+    goes = _rows({"n, feeds": "---"} | dict.fromkeys(places, "--:"), where)
+    return f"{_rows(columns, rows)}\n\nWhere a member's time goes:\n\n{goes}\n\n{measured(report, 'scale')}"
+
+
 def gas(report: Report) -> str:
     """Return the table of gas by size of the network."""
     columns = {"n, q": "---", "feeds": "--:"} | dict.fromkeys(
@@ -185,6 +240,6 @@ def _rows(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> str:
 
 
 TABLES: Mapping[str, Callable[[Report], str]] = {
-    each.__name__: each for each in (collusion, rounds, loopback, gas, soak)
+    each.__name__: each for each in (collusion, rounds, loopback, reporter, gas, scale, soak)
 }
 """The tables by the names of their markers."""
