@@ -238,7 +238,8 @@ class Desk:
                     await self._stopping.wait()
                     return
             try:
-                stages = [each for each in self._journal.unfinished() if set(each.keys) & set(stage.keys)]
+                found = [_of(each, stage) for each in self._journal.unfinished()]
+                stages = [each for each in found if each is not None]
                 self._forget(stage)
                 self._go_on(stages)
                 return
@@ -319,6 +320,14 @@ class Desk:
         self._news.set()
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _of(found: OpenStage, mine: OpenStage) -> OpenStage | None:
+    """Return what the journal has of a report's observations; None if these are others.
+
+    A decision can leave in several parts, which the journal does not know. The others go on by themselves.
+    """
+    return found if set(found.keys) <= set(mine.keys) else found.decided.only(mine.keys)
 
 
 def _backoff() -> Backoff:

@@ -15,12 +15,16 @@ from oracle.core.errors import (
     JournalError,
     JournalUnavailable,
     ProverCrashed,
+    SignerUnavailable,
     TransactionPending,
 )
+from oracle.core.report import Report, SignedReport
 from oracle.core.stages import Decided, Proven, Scored, Stage, Submitted
 from oracle.feeds import desk as module
+from oracle.feeds.interface import SigningCommittee
 from oracle.feeds.provers import Provers
 from oracle.feeds.reporting import OVERTAKEN
+from oracle.feeds.signing import LocalSigners
 from tests.unit.feeds.market import NORMAL, Market, settled, until
 
 SOON = 0.001
@@ -255,6 +259,30 @@ async def test_what_is_not_proven_after_a_failure_is_overtaken_by_what_is_newer(
     gate.go(2)
     await market.until_idle()
     assert market.ends == {"a@1000": "superseded", "a@1001": "accepted"}
+    await market.stop()
+
+
+async def test_feeds_that_left_in_parts_are_tried_again_in_the_same_parts(market: Market) -> None:
+    """The journal has one decision of them. Each part goes on with its own feeds, and ends nothing of the others."""
+    market.model.circuits = {1: 1.0}
+    market.provers = Provers(3)
+    failures = [SignerUnavailable("too few")] * 6
+
+    class Signers(LocalSigners):
+        async def collect(
+            self, report: Report, answers: Mapping[bytes, int], committee: SigningCommittee
+        ) -> SignedReport:
+            if failures:
+                raise failures.pop()
+            return await super().collect(report, answers, committee)
+
+    market.signers = Signers(market.keys)
+    market.begin()
+    market.start()
+    market.offer()
+    await market.until_idle()
+    assert set(market.ends.values()) == {"accepted"} and market.desk.ended == {}
+    assert sorted(market.carried) == ["a", "b", "c"]
     await market.stop()
 
 
