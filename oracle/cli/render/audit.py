@@ -39,15 +39,14 @@ def print_audit(report: AuditReport, *, as_json: bool) -> None:
 
 
 def _print_readings(console: Console, readings: ReadingsReport) -> None:
-    table = new_table(
-        "reporter", "name", "signatures", "with their readings", "answers", "sources each", "oldest reading"
-    )
+    table = new_table("reporter", "verified", "answers", "sources", "oldest")
     for each in readings.reporters:
         mark = "green" if each.verified == each.signatures else "red"
-        sources = f"{each.sources_mean:g}, at least {each.sources_least}" if each.answers else ""
+        sources = f"{each.sources_mean:g} (≥ {each.sources_least})" if each.answers else ""
         oldest = f"{each.oldest_s} s" if each.answers else ""
-        cells = (str(each.signatures), f"[{mark}]{each.verified}[/]", str(each.answers), sources, oldest)
-        table.add_row(each.reporter, escape(_visible(each.name)), *cells)
+        who = escape(_visible(each.name or each.reporter))
+        verified = f"[{mark}]{each.verified} of {each.signatures}[/]"
+        table.add_row(who, verified, str(each.answers), sources, oldest)
     console.print(table)
     for finding in readings.findings:
         who = f"{finding.reporter} ({finding.name})" if finding.name else finding.reporter

@@ -6,7 +6,14 @@ import json
 
 import pytest
 
-from oracle.audit.report import AuditReport, Finding
+from oracle.audit.report import (
+    AuditReport,
+    Finding,
+    ReadingsFault,
+    ReadingsFinding,
+    ReadingsReport,
+    ReporterReadings,
+)
 from oracle.cli.render.audit import print_audit
 from oracle.core.types import Outcome
 
@@ -24,3 +31,20 @@ def test_what_a_hub_names_its_feeds_is_printed_as_text(capsys: pytest.CaptureFix
     assert "0 of 1 reports verified, 1 failed, 1 other problems" in " ".join(said.split())
     print_audit(report, as_json=True)
     assert json.loads(capsys.readouterr().out)["findings"][0]["feed"] == text
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "[red]", "a\nb"])
+def test_what_a_reporter_s_readings_say_is_printed_as_text(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    figures = ReporterReadings("0xReporter", text, 3, 2, 5, 1, 2.5, 40)
+    found = ReadingsFinding("0xReporter", text, "0xtx", 7, text, ReadingsFault.NOT_DERIVABLE, f"{text} says {text}")
+    report = AuditReport("0xHub", 1, (), (), (), ReadingsReport((figures,), (found,)))
+    assert not report.ok
+    print_audit(report, as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "\x1b" not in said
+    assert "readings not derivable" in said and "2 of 3 signatures have the readings behind their answers" in said
+    assert "2 of 3" in said and "2.5 (≥ 1)" in said and "40 s" in said
+    print_audit(report, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["ok"], document["readings"]["ok"]) == (False, False)
+    assert document["readings"]["findings"][0]["fault"] == "not derivable"

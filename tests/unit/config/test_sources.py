@@ -123,3 +123,45 @@ def test_mistakes_of_a_packaged_source(read: Load, fragment: str, what: str) -> 
     http = MINIMAL[MINIMAL.index('type = "http"') :]
     with pytest.raises(ConfigError, match=rf"feeds\[0\]\.sources\[0\].*{what}"):
         read(MINIMAL, (http, f'type = "packaged"\n{fragment}'))
+
+
+def test_readings_are_kept_for_90_days_and_served_where_it_is_said(read: Load, tmp_path: Path) -> None:
+    table = read().readings
+    assert (table.days, table.address, table.tls_certificate) == (90, None, None)
+    more = '[readings]\ndays = 7\nlisten = "0.0.0.0:9472"\ntls_certificate = "c.pem"\ntls_key = "k.pem"\n'
+    table = read(MINIMAL.replace("[[feeds]]", f"{more}[[feeds]]", 1)).readings
+    assert (table.days, table.address) == (7, ("0.0.0.0", 9472))
+    assert (table.tls_certificate, table.tls_key) == (tmp_path / "c.pem", tmp_path / "k.pem")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("days = 0", "readings.days: must be greater than or equal to 1"),
+        ('tls_key = "k.pem"', "readings: 'tls_certificate' and 'tls_key' go together"),
+        ('listen = "here"', "readings.listen: 'here' is not an address to listen on"),
+    ],
+)
+def test_readings_that_can_not_be_served_are_refused(read: Load, line: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL.replace("[[feeds]]", f"[readings]\n{line}\n[[feeds]]", 1))
+    assert says in str(caught.value)
+
+
+def test_a_feed_has_no_more_sources_than_a_readings_document_holds(read: Load) -> None:
+    more = "".join(
+        f'[[feeds.sources]]\ntype = "http"\nname = "s{at}"\nurl = "http://a.example"\npath = "$.a"\n'
+        for at in range(64)
+    )
+    with pytest.raises(ConfigError, match="has 65 entries, but at most 64 are allowed"):
+        read(MINIMAL + more)
+
+
+@pytest.mark.parametrize("name", ["a\\nb", "\\u001b[2J", "\\u0085"])
+def test_a_name_that_can_not_be_shown_is_refused(read: Load, name: str) -> None:
+    for key in ("description", "name"):
+        where = '[[feeds.sources]]\ntype = "http"\n' if key == "name" else 'description = "ETH / USD"'
+        new = f'{where}name = "{name}"\n' if key == "name" else f'description = "{name}"'
+        assert where in MINIMAL
+        with pytest.raises(ConfigError, match="can't be shown"):
+            read(MINIMAL.replace(where, new, 1))
