@@ -18,6 +18,7 @@ from oracle.network.asking import trusted
 from oracle.network.evidence import FaultKind
 from oracle.network.overview import NetworkView, network_view
 from oracle.network.reading_checks import ReadingChecks
+from oracle.network.standing import TurnFigures
 from oracle.network.terms import turns_of
 from oracle.network.watching import Watcher
 from oracle.web.board import Board
@@ -42,14 +43,18 @@ async def watch_network(node: Node, network: NetworkNode, metrics: Metrics, boar
     config, deployment = node.config, node.deployment
     feeds = [feed for feed in config.feeds if feed.committee == network.config.committee]
 
+    known: dict[int, TurnFigures] = {}
+
     def show(turn: int) -> None:
         """Compute the standings again, with a connection of its own: nobody who signs waits for it."""
+        if config.web.address is None:
+            return  # nobody could see them
         try:
             with (
                 open_journal(config.journal, node.env, read_only=True) as journal,
                 journal.store.transaction(read=True) as connection,
             ):
-                view = network_view(config, deployment, connection, node.clock())
+                view = network_view(config, deployment, connection, node.clock(), known=known)
         except OracleError as error:
             log.warning("standings not computed", reason=str(error))
             return

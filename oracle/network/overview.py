@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,14 @@ from oracle.chain.deploy import Deployment
 from oracle.config import Config
 from oracle.core.errors import ConfigError
 from oracle.core.formats import to_hex
-from oracle.network.standing import TURNS_SHOWN, FeedMeasure, MemberStanding, TransmitterStanding, read_standings
+from oracle.network.standing import (
+    TURNS_SHOWN,
+    FeedMeasure,
+    MemberStanding,
+    TransmitterStanding,
+    TurnFigures,
+    read_standings,
+)
 from oracle.network.terms import fingerprint, turns_of
 from oracle.network.turns import Turns
 
@@ -93,7 +100,12 @@ def turn_view(turns: Turns, names: Mapping[str, str], now: float) -> TurnView:
 
 
 def network_view(
-    config: Config, deployment: Deployment, connection: sa.Connection, now: float, shown: int = TURNS_SHOWN
+    config: Config,
+    deployment: Deployment,
+    connection: sa.Connection,
+    now: float,
+    shown: int = TURNS_SHOWN,
+    known: MutableMapping[int, TurnFigures] | None = None,
 ) -> NetworkView:
     """Return the state of the configured network.
 
@@ -103,6 +115,7 @@ def network_view(
         connection: A connection to the journal's database in a transaction.
         now: Unix seconds.
         shown: The number of latest turns that the figures are about, the present one included.
+        known: See `read_standings`.
 
     Raises:
         ConfigError: There is no network in the configuration, or the deployment lacks its committee.
@@ -129,6 +142,7 @@ def network_view(
         measures=measures,
         first_turn=max(0, last - shown + 1),
         last_turn=last,
+        known=known,
     )
     return NetworkView(
         deployment.chain_id,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,10 +24,22 @@ from oracle.network.casebook import count_faults
 from oracle.network.evidence import FaultKind
 from oracle.network.turns import Turns
 
-__all__ = ["TURNS_SHOWN", "FeedMeasure", "MemberStanding", "TransmitterStanding", "mean_ranks", "read_standings"]
+__all__ = [
+    "TURNS_SHOWN",
+    "FeedMeasure",
+    "MemberStanding",
+    "Standings",
+    "TransmitterStanding",
+    "TurnFigures",
+    "mean_ranks",
+    "read_standings",
+]
 
 TURNS_SHOWN = 100
 """The latest turns that figures are about, unless another number is asked for."""
+
+_UNSETTLED_TURNS = 4
+"""The latest turns of which more may still be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +143,23 @@ class Standings:
     transmitters: tuple[TransmitterStanding, ...]
 
 
+@dataclass(slots=True)
+class TurnFigures:
+    """What was heard in one turn.
+
+    Attributes:
+        reports: How many reports any answer was heard to.
+        delays: By reporter, how many seconds after a report's time each of its answers came.
+        distances: By reporter, the distances of its answers from the medians.
+        last: By reporter, when it was heard last, unix seconds.
+    """
+
+    reports: int = 0
+    delays: dict[str, list[float]] = field(default_factory=dict)
+    distances: dict[str, list[int]] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+
+
 def mean_ranks(all_answers: Mapping[str, int], brought: Collection[str]) -> tuple[float, float] | None:
     """Return the mean rank of the brought answers to one feed, and that of all; None: none was brought.
 
@@ -156,6 +187,7 @@ def read_standings(
     measures: Mapping[bytes, FeedMeasure],
     first_turn: int,
     last_turn: int,
+    known: MutableMapping[int, TurnFigures] | None = None,
 ) -> Standings:
     """Return the standings over some turns.
 
@@ -167,16 +199,13 @@ def read_standings(
         measures: The measures of the feeds, by their ids. Others are not measured.
         first_turn: The first turn.
         last_turn: The last turn.
+        known: The figures of turns that were read before: they are not read again, and new ones are put there.
     """
-    heard = _Heard(measures)
-    table = network.heard
-    query = sa.select(table.c.report, table.c.reporter, table.c.turn, table.c.message, table.c.at)
-    for row in connection.execute(query.where(table.c.turn.between(first_turn, last_turn)).order_by(table.c.id)):
-        heard.add(bytes(row.report), row.reporter, row.turn, row.at, json.loads(row.message))
-    distances = heard.distances()
+    figures = _figures(connection, measures, first_turn, last_turn, {} if known is None else known)
     asked, seconds = _asked(connection, first_turn, last_turn)
     faults = count_faults(connection)
     brought = _brought(connection, first_turn, last_turn)
+    heard = {turn for turn, each in figures.items() if each.reports}
     return Standings(
         first_turn,
         last_turn,
@@ -184,18 +213,16 @@ def read_standings(
             _member(
                 reporter,
                 name,
-                heard,
-                distances.get(reporter, []),
+                list(figures.values()),
                 asked.get(reporter, {}),
-                # Whoever asks nobody only knows when an answer came after the time that it is about.
-                (seconds if asked else heard.delays).get(reporter, []),
+                seconds.get(reporter, []) if asked else None,
                 faults.get(reporter, {}),
                 is_ignored=reporter in ignored,
             )
             for reporter, name in names.items()
         ),
         tuple(
-            _transmitter(reporter, names, turns, heard.turns, brought.get(reporter, []), first_turn, last_turn)
+            _transmitter(reporter, names, turns, heard, brought.get(reporter, []), first_turn, last_turn)
             for reporter in _transmitters(turns, first_turn, last_turn)
         ),
     )
@@ -204,73 +231,89 @@ def read_standings(
 # --- details -------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Heard:
-    """What was heard in some turns."""
+def _figures(
+    connection: sa.Connection,
+    measures: Mapping[bytes, FeedMeasure],
+    first_turn: int,
+    last_turn: int,
+    known: MutableMapping[int, TurnFigures],
+) -> Mapping[int, TurnFigures]:
+    """Return the figures of each turn. Only turns that are not known, or may still change, are read."""
+    for turn in [each for each in known if not first_turn <= each <= last_turn - _UNSETTLED_TURNS]:
+        del known[turn]
+    wanted = [turn for turn in range(first_turn, last_turn + 1) if turn not in known]
+    named = {f"0x{feed_id.hex()}": measure for feed_id, measure in measures.items()}
+    table = network.heard
+    query = sa.select(table.c.report, table.c.reporter, table.c.turn, table.c.message, table.c.at)
+    query = query.where(table.c.turn.between(wanted[0], last_turn)).order_by(table.c.turn, table.c.id)
+    known.update({turn: TurnFigures() for turn in wanted})
+    for turn, rows in groupby(connection.execute(query), key=lambda row: int(row.turn)):
+        if turn in wanted:
+            known[turn] = _of_turn(rows, named)
+    return known
 
-    measures: Mapping[bytes, FeedMeasure]
-    reports: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))
-    answers: dict[tuple[bytes, str], dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    delays: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    last: dict[str, float] = field(default_factory=dict)
-    turns: set[int] = field(default_factory=set)
 
-    def add(self, report: bytes, reporter: str, turn: int, at: float, message: Mapping[str, object]) -> None:
-        """Take a message as it is on disk: it was verified before."""
-        if reporter in self.reports[report]:
-            return
-        self.reports[report].add(reporter)
-        self.turns.add(turn)
-        self.last[reporter] = max(at, self.last.get(reporter, 0.0))
-        body = message["report"]
-        assert isinstance(body, dict)
-        self.delays[reporter].append(max(0.0, at - body["observedAt"]))
-        answers = message["answers"]
-        assert isinstance(answers, list)
-        for feed, answer in zip(body["feedIds"], answers, strict=True):
+def _of_turn(rows: Iterable[Any], measures: Mapping[str, FeedMeasure]) -> TurnFigures:
+    """Return the figures of what was heard in one turn. Messages were verified before they were written."""
+    found = TurnFigures()
+    reports: dict[bytes, set[str]] = defaultdict(set)
+    answers: dict[tuple[bytes, str], dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        report, reporter = bytes(row.report), row.reporter
+        if reporter in reports[report]:
+            continue
+        reports[report].add(reporter)
+        message = json.loads(row.message)
+        found.delays.setdefault(reporter, []).append(max(0.0, row.at - message["report"]["observedAt"]))
+        found.last[reporter] = max(row.at, found.last.get(reporter, 0.0))
+        for feed, answer in zip(message["report"]["feedIds"], message["answers"], strict=True):
             if answer is not None:
-                self.answers[report, feed][reporter] = int(answer)
-
-    def distances(self) -> dict[str, list[int]]:
-        """Return the distances of each member's answers from the median of all, where three or more have answered."""
-        found: dict[str, list[int]] = defaultdict(list)
-        measures = {f"0x{feed_id.hex()}": measure for feed_id, measure in self.measures.items()}
-        for (_, feed), answers in self.answers.items():
-            if len(answers) < 3 or feed not in measures:
-                continue
-            median = sorted(answers.values())[len(answers) // 2]
-            for reporter, answer in answers.items():
-                distance = measures[feed].distance(answer, median)
-                if distance is not None:
-                    found[reporter].append(distance)
-        return found
+                answers[report, feed][reporter] = int(answer)
+    found.reports = len(reports)
+    for (_, feed), given in answers.items():
+        # Of two answers, neither is the odd one.
+        if len(given) < 3 or feed not in measures:
+            continue
+        median = sorted(given.values())[len(given) // 2]
+        for reporter, answer in given.items():
+            distance = measures[feed].distance(answer, median)
+            if distance is not None:
+                found.distances.setdefault(reporter, []).append(distance)
+    return found
 
 
 def _member(
     reporter: str,
     name: str,
-    heard: _Heard,
-    distances: Sequence[int],
+    figures: Sequence[TurnFigures],
     asked: Mapping[str, int],
-    seconds: Sequence[float],
+    seconds: Sequence[float] | None,
     faults: Mapping[FaultKind, int],
     *,
     is_ignored: bool,
 ) -> MemberStanding:
-    ordered = sorted(seconds)
+    """Return one member's standing.
+
+    Args:
+        seconds: How long its answers to this node took; None: this node asks nobody, and only knows when an answer
+            came after the time that it is about.
+    """
+    distances = [distance for each in figures for distance in each.distances.get(reporter, ())]
+    came = [delay for each in figures for delay in each.delays.get(reporter, ())]
+    took = came if seconds is None else seconds
     return MemberStanding(
         name=name,
         reporter=reporter,
         ignored=is_ignored,
-        reports=len(heard.reports),
-        answered=sum(reporter in each for each in heard.reports.values()),
+        reports=sum(each.reports for each in figures),
+        answered=len(came),
         asked=asked,
-        delay_p50_s=percentile(ordered, 50) if ordered else None,
-        delay_p95_s=percentile(ordered, 95) if ordered else None,
+        delay_p50_s=percentile(took, 50) if took else None,
+        delay_p95_s=percentile(took, 95) if took else None,
         distance=_mean([abs(each) for each in distances]),
         bias=_mean(distances),
         largest=max(map(abs, distances), default=None),
-        last_seen=heard.last.get(reporter),
+        last_seen=max((each.last[reporter] for each in figures if reporter in each.last), default=None),
         faults=faults,
     )
 

@@ -319,14 +319,18 @@ class Watcher:
         with self._store.transaction(read=True) as connection:
             query = sa.select(table.c.turn).where(table.c.turn.between(turns.start, turns.stop - 1))
             brought = set(connection.scalars(query))
-        by_report: dict[tuple[int, bytes], list[AnswerMessage]] = {}
-        for each in self._ledger.heard(turns.start, turns.stop - 1):
-            by_report.setdefault((each.message.turn, report_hash(each.message.report)), []).append(each.message)
-        for (turn, _), messages in by_report.items():
+        for turn in turns:
             holder = self._turns.holder(turn)
-            if turn in brought or holder in (None, self._own) or not self._could_be_sent(messages, quorum):
+            if turn not in brought and holder is not None and holder != self._own:
+                self._look_for_withheld(turn, holder, quorum)
+
+    def _look_for_withheld(self, turn: int, holder: str, quorum: int) -> None:
+        by_report: dict[bytes, list[AnswerMessage]] = {}
+        for each in self._ledger.heard(turn, turn):
+            by_report.setdefault(report_hash(each.message.report), []).append(each.message)
+        for messages in by_report.values():
+            if not self._could_be_sent(messages, quorum):
                 continue
-            assert holder is not None
             report = messages[0].report
             self._evidence.note(
                 MemberFault(

@@ -23,7 +23,7 @@ from oracle.feeds.journal.store import Store
 from oracle.network.evidence import FaultKind, MemberFault
 from oracle.network.ledger import HeardMessage, Ledger
 from oracle.network.messages import AnswerMessage
-from oracle.network.standing import FeedMeasure, read_standings
+from oracle.network.standing import FeedMeasure, Standings, TurnFigures, read_standings
 from oracle.network.watching import Watcher
 from tests.unit.network.signed import CHAIN_ID, COMMITTEE, FEEDS, HUB, MEMBERS, STRANGER, TURN_S, TURNS, answer, report
 
@@ -352,6 +352,34 @@ async def test_feeds_of_other_committees_are_not_watched(world: World) -> None:
 # --- standings -----------------------------------------------------------------------------------------------------
 
 
+def standings(world: World, last_turn: int, known: dict[int, TurnFigures] | None = None) -> Standings:
+    with world.store.transaction(read=True) as connection:
+        return read_standings(
+            connection,
+            names=NAMES,
+            ignored={MEMBERS[2]},
+            turns=TURNS,
+            measures={FEEDS[0]: FeedMeasure(Kind.RELATIVE, 1_000)},
+            first_turn=last_turn - 9,
+            last_turn=last_turn,
+            known=known,
+        )
+
+
+async def test_turns_that_were_read_before_are_not_read_again_but_count(world: World) -> None:
+    known: dict[int, TurnFigures] = {}
+    for last in range(TURN, TURN + 25):
+        if last % 3:
+            world.hear_all(of_turn(last), 1_000_200, 1_000_000, 1_000_100, 1_000_300)
+        if last == TURN + 14:  # somebody is heard late, and still counts
+            world.hear(answer(MEMBERS[1], of_turn(last - 2), [1_000_000]), last * TURN_S)
+        assert standings(world, last, known) == standings(world, last)
+        assert set(known) == set(range(last - 9, last + 1))
+    with world.store.transaction() as connection:
+        connection.execute(tables.heard.delete().where(tables.heard.c.turn < TURN + 18))
+    assert standings(world, TURN + 24, known).members[0].answered > standings(world, TURN + 24).members[0].answered
+
+
 async def test_the_standings_say_who_answers_how_far_off_and_whom_transmitters_leave_out(world: World) -> None:
     for round_ in range(3):
         turn = TURN + 4 * round_
@@ -359,16 +387,7 @@ async def test_the_standings_say_who_answers_how_far_off_and_whom_transmitters_l
         world.hub.bring(messages[0], messages[2], messages[3])
     world.hear_all(of_turn(TURN + 1), 1_000_000, 1_000_000, 1_000_000)
     await world.watcher.look()
-    with world.store.transaction(read=True) as connection:
-        found = read_standings(
-            connection,
-            names=NAMES,
-            ignored={MEMBERS[2]},
-            turns=TURNS,
-            measures={FEEDS[0]: FeedMeasure(Kind.RELATIVE, 1_000)},
-            first_turn=TURN,
-            last_turn=TURN + 9,
-        )
+    found = standings(world, TURN + 9)
     alpha, bravo, charlie, delta = found.members
     assert (alpha.reports, alpha.answered, delta.answered) == (4, 4, 3)
     assert (charlie.ignored, delta.ignored) == (True, False)
