@@ -30,7 +30,7 @@ TRIED_S = 1.0
 
 
 _Trial: TypeAlias = int | NothingNewer | NothingNow
-"""How a trial ended: the time until which the report is good, or why it is not served."""
+"""The end of a trial: the time until which the report is good, or why it is not served."""
 
 
 class UpdateHub(Protocol):

@@ -1,4 +1,4 @@
-"""What a node of a network shows of its members: metrics, the page /network, and evidence from the chain."""
+"""A node of a network shows its members: metrics, the page /network, and evidence from the chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What evidence proves to whoever has it: judged from its signed messages, and from what the chain says.
+"""Evidence proves something to whoever has it: judged from its signed messages, and from what the chain says.
 
 Nothing in a file of evidence is believed but signatures. Which reporters a committee had, its quorum and the feeds'
 bounds are the chain's to say. How long turns are, and whose they are, is what members configured; a fingerprint of it
@@ -27,7 +27,7 @@ __all__ = ["CaseFinding", "CaseJudgement", "ChainFacts", "Claim", "EpochFacts", 
 
 
 class CaseFinding(StrEnum):
-    """What a piece of evidence is worth to others."""
+    """The worth of a piece of evidence to others."""
 
     PROVEN = "proven"
     NOT_PROVABLE = "not provable"
@@ -53,7 +53,7 @@ class SpreadFacts:
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """What the chain says about a committee and the feeds that evidence is about.
+    """The chain's view of a committee and of the feeds that evidence is about.
 
     Attributes:
         epochs: The committee in each epoch.
@@ -110,7 +110,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class CaseJudgement:
-    """What a claim is worth, and why."""
+    """The worth of a claim, and the reason."""
 
     finding: CaseFinding
     reason: str

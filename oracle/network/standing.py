@@ -120,7 +120,7 @@ class TransmitterStanding:
 
     @property
     def skew(self) -> float | None:
-        """How far `rank` is from `even`: -1 to 1, 0 if the answers that it brought are spread as all are."""
+        """The distance of `rank` from `even`: -1 to 1, 0 if the answers that it brought are spread as all are."""
         if self.rank is None or self.even is None:
             return None
         return (self.rank - self.even) / (self.even - 1) if self.even > 1 else 0.0
@@ -145,7 +145,7 @@ class Standings:
 
 @dataclass(slots=True)
 class TurnFigures:
-    """What was heard in one turn.
+    """The messages that were heard in one turn.
 
     Attributes:
         reports: How many reports any answer was heard to.

@@ -51,12 +51,12 @@ OUTCOMES: Mapping[Way, frozenset[str]] = {
     Way.SLOW: frozenset({"late", "silent"}),
     Way.SOME_MEMBERS: frozenset({"refused:unavailable"}),
 }
-"""How a member that was asked is noted to have answered, where there is no evidence."""
+"""The note on how a member has answered, where there is no evidence."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """What was played, as the chain and the honest members' journals have it."""
+    """The turns that were played, as the chain and the honest members' journals have it."""
 
     plan: Mapping[int, Way]
     events: Sequence[RoundEvent]

@@ -13,7 +13,7 @@ from oracle.core.errors import DataError
 from oracle.demo.network.options import NetworkDemoOptions
 from oracle.sources.packaged.series import load_series
 
-__all__ = ["SERIES_PLAYED", "Market", "market"]
+__all__ = ["SERIES_PLAYED", "RecordedMarket", "market"]
 
 SERIES_PLAYED = ("sp500", "nasdaq")
 
@@ -28,7 +28,7 @@ _DAYS_A_YEAR = 252
 
 
 @dataclass(frozen=True)
-class Market:
+class RecordedMarket:
     """The days of some series.
 
     Attributes:
@@ -50,7 +50,7 @@ class Market:
         return values[max(0, min(day, len(values) - 1))]
 
 
-def market(options: NetworkDemoOptions, now: float) -> Market:
+def market(options: NetworkDemoOptions, now: float) -> RecordedMarket:
     """Return the market of a demonstration that begins now.
 
     Raises:
@@ -74,4 +74,4 @@ def market(options: NetworkDemoOptions, now: float) -> Market:
         if len(before) < _DAYS_A_YEAR:
             raise DataError(f"{name} has {len(before)} recorded days before {start}, but a year is needed: begin later")
         sigmas[name] = round(1e6 * statistics.pstdev(math.log(after / first) for first, after in pairwise(before)))
-    return Market(days, sigmas, options.turn_s, math.floor(now / options.turn_s))
+    return RecordedMarket(days, sigmas, options.turn_s, math.floor(now / options.turn_s))

@@ -19,7 +19,7 @@ from oracle.audit.readings import ReadingsPlace
 from oracle.chain.hub import RoundEvent
 from oracle.chain.local import toolchain
 from oracle.demo.network.board import TurnBoard
-from oracle.demo.network.market import Market, market
+from oracle.demo.network.market import RecordedMarket, market
 from oracle.demo.network.options import NetworkDemoOptions
 from oracle.demo.network.summary import NetworkPlayed, audited, summarise_network
 from oracle.demo.summary import Performance
@@ -94,7 +94,7 @@ async def run_network(options: NetworkDemoOptions, console: Console) -> Performa
     return Performance(summary, checked["ok"] and not found["harm"])
 
 
-def _layout(options: NetworkDemoOptions, played: Market) -> Layout:
+def _layout(options: NetworkDemoOptions, played: RecordedMarket) -> Layout:
     return Layout(
         members=options.reporters,
         quorum=options.quorum,

@@ -1,4 +1,4 @@
-"""What `oracle network` reads and prints, and what it says to whoever asks for something that is not there."""
+"""Tests of what `oracle network` reads and prints, and says to whoever asks for something that is not there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
 from oracle.app import standings
 from oracle.app.standings import check_evidence, export_evidence, find_evidence, network_status
+from oracle.cli.network import evidence_group
 from oracle.cli.render.network import print_checked, print_evidence, print_network
 from oracle.config import Config
 from oracle.core.errors import ConfigError, DataError, JournalError
@@ -160,3 +162,10 @@ def test_evidence_about_another_hub_needs_an_endpoint_of_its_own(
     monkeypatch.setattr(standings, "load_deployment", lambda path: Deployed(hub=MEMBERS[0]))
     with pytest.raises(DataError, match=rf"is about the hub {HUB} on chain 31337, but .* name an endpoint .* --rpc"):
         asyncio.run(check_evidence(file, config))
+
+
+def test_the_command_knows_all_kinds_of_faults() -> None:
+    """They are listed there so that `oracle --help` need not import what defines them."""
+    (option,) = [each for each in evidence_group.params if each.name == "kind"]
+    assert isinstance(option.type, click.Choice)
+    assert set(option.type.choices) == {str(each) for each in FaultKind}
