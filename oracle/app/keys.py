@@ -75,4 +75,5 @@ async def rotation_steps(config: Config, old: str, new: str) -> list[str]:
     deployment = load_deployment(config.chain.deployment)
     async with connect(config.chain) as rpc:
         committees = {name: each.number for name, each in deployment.committees.items()}
-        return await rotation.steps(Hub(rpc, deployment.hub), committees, old, new)
+        members = () if config.network is None else [each.reporter for each in config.network.members]
+        return await rotation.steps(Hub(rpc, deployment.hub), committees, old, new, members)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from oracle.chain.hub import CHANGE_WINDOW, Committee
@@ -19,13 +19,16 @@ class CommitteeReader(Protocol):
     async def committee(self, number: int) -> Committee: ...
 
 
-async def steps(hub: CommitteeReader, committees: Mapping[str, int], old: str, new: str) -> list[str]:
+async def steps(
+    hub: CommitteeReader, committees: Mapping[str, int], old: str, new: str, members: Collection[str] = ()
+) -> list[str]:
     """List the steps that are left, a line each: for the admin by committee, then for the daemon's operator.
 
     Args:
         committees: Numbers by name.
         old: Address of the key that reports now.
         new: Address of the key that will report in its place.
+        members: The addresses of those who sign together in a network; none: the process signs alone.
 
     Raises:
         DataError: Neither key is a reporter of any of the committees.
@@ -57,13 +60,33 @@ async def steps(hub: CommitteeReader, committees: Mapping[str, int], old: str, n
     if not concerned:
         known = ", ".join(committees) or "any committee"
         raise DataError(f"{old} is not a reporter of {known} on the hub {hub.address}")
-    if waiting:
+    if members:
+        lines += _in_network(old, new, members, is_waiting=bool(waiting))
+    elif waiting:
         lines.append(
             f"keep {old} in [keys] reporter until then: the hub refuses the other's signatures before, and this one's "
             "after. Stop the daemon, activate, name the new key, start it again"
         )
     else:
         lines.append("name the new key in [keys] reporter, restart the daemon; the old one can go once rounds come")
+    return lines
+
+
+def _in_network(old: str, new: str, members: Collection[str], *, is_waiting: bool) -> list[str]:
+    """List what the members do about it: the new key gets a node of its own, so that no turn is lost."""
+    lines = []
+    if new not in members:
+        lines.append(
+            f"name {new} in [[network.members]], in the files of all members, with a name and a URL of its own and "
+            f"'since'; write the same moment as 'until' of {old}; then restart one member after another"
+        )
+    if is_waiting:
+        lines.append(
+            "once it is proposed, run a second node with the new key, with a journal and a port of its own; stop the "
+            "old one when the new key is active"
+        )
+    else:
+        lines.append(f"stop the node of {old}, and take its entry out of [[network.members]] with the next restart")
     return lines
 
 

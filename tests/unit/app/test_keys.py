@@ -159,6 +159,19 @@ async def test_rotation_says_what_the_admin_has_to_do() -> None:
         await rotation.steps(FakeHub((third,)), committees, old, new)
 
 
+async def test_in_a_network_both_keys_have_a_node_until_the_new_one_is_active() -> None:
+    old, new, third = (Account.from_key(bytes([number]) * 32).address for number in (1, 2, 3))
+    committees = {"default": 1}
+    begun = "\n".join(await rotation.steps(FakeHub((third, old)), committees, old, new, (third, old)))
+    assert f"name {new} in [[network.members]]" in begun and f"'until' of {old}" in begun
+    assert "run a second node with the new key" in begun and "Stop the daemon" not in begun
+    listed = (third, old, new)
+    proposed = "\n".join(await rotation.steps(FakeHub((third, old), (third, new)), committees, old, new, listed))
+    assert "in the files of all members" not in proposed and "run a second node" in proposed
+    done = "\n".join(await rotation.steps(FakeHub((third, new)), committees, old, new, listed))
+    assert f"stop the node of {old}" in done and "run a second node" not in done
+
+
 async def test_no_secret_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It appears neither in the objects that hold it, nor in their errors, nor in what they write."""
     structlog.configure()
