@@ -100,7 +100,7 @@ class RoundsCase:
             turn_s=self.turn_s,
             clock_bound_s=0.2,
             grace_ms=self.grace_ms,
-            request_timeout_s=min(2.0, self.turn_s / 2),
+            request_timeout_s=min(5.0, self.turn_s / 2),
             feeds=tuple(FeedLayout(f"feed-{at}") for at in range(self.feeds)),
             sources=1,
             poll_interval=0.5,

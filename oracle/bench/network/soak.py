@@ -52,7 +52,7 @@ KILLS = 24
 DISTURBED = 0.9
 """The share of the rounds during which there are faults and kills."""
 
-STALLED_S = 90.0
+STALLED_S = 300.0
 _LOOK_S = 0.25
 _SETTLE_S = 8 * TURN_S
 _PRICE_STEP = 0.0004
