@@ -31,11 +31,18 @@ class Look:
         observed_at: The time of all answers, unix seconds.
         sightings: What the sources of each feed say; a feed whose sources failed is missing.
         fresh: The feeds that were read at this look. Others keep their answer, for a recording that has none now.
+        by_clock: True if the time is this machine's clock, as in a network. Then it says that the sources said so at
+            that time, however old their newest readings were.
     """
 
     observed_at: int
     sightings: Mapping[str, Sighting]
     fresh: frozenset[str]
+    by_clock: bool = False
+
+    def said_at(self, feed: str) -> int:
+        """Return when a feed's sources gave its answer: a report has to say something newer than the last one."""
+        return self.observed_at if self.by_clock else self.sightings[feed].read_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +91,16 @@ def decide(
         state = states.get(sighting.feed_id)
         if state is None or policy is None or state.paused or sighting.read_at < reported.get(feed, 0):
             continue
-        due = _due(state, sighting, look.observed_at, policy)
+        due = _due(state, look, feed, policy)
         is_offered = bool(policy.pull_interval) and state.held is None and due in (None, Due.DEVIATION)
         if is_offered:
-            due = _due_to_offer(state, kept.get(feed), sighting, look.observed_at, policy)
+            due = _due_to_offer(state, kept.get(feed), look, feed, policy)
         if due is None:
             continue
         newest = waiting.get(feed) or under_way.get(feed)
         if feed in offering and not is_offered:
             newest = None  # it will not be sent
-        again = due if newest is None else _due_again(newest, sighting, look.observed_at, policy, is_offered)
+        again = due if newest is None else _due_again(newest, look, feed, policy, is_offered)
         if again is not None:
             reasons[feed] = again
             offered |= {feed} if is_offered else set()
@@ -108,42 +115,39 @@ def decide(
     return Decision(reports, {each.feed: reasons[each.feed] for each in taken}, left_out)
 
 
-def _due(state: FeedState, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
-    due = decide_one(state, sighting.answer, observed_at, policy)
-    # The same reading again says nothing new, however long ago the last report was.
-    is_old = sighting.read_at <= state.last_report_at
-    return None if due in (Due.HEARTBEAT, Due.HELD) and is_old else due
+def _due(state: FeedState, look: Look, feed: str, policy: DuePolicy) -> Due | None:
+    due = decide_one(state, look.sightings[feed].answer, look.observed_at, policy)
+    # The same reading again says nothing new, however long ago the last report was; nor does it confirm a held answer.
+    said_at = look.said_at(feed) if due is Due.HEARTBEAT else look.sightings[feed].read_at
+    return None if due in (Due.HEARTBEAT, Due.HELD) and said_at <= state.last_report_at else due
 
 
-def _due_to_offer(
-    state: FeedState, kept: KeptReport | None, sighting: Sighting, observed_at: int, policy: DuePolicy
-) -> Due | None:
+def _due_to_offer(state: FeedState, kept: KeptReport | None, look: Look, feed: str, policy: DuePolicy) -> Due | None:
     """Decide whether another report is due to be kept, after the one that is kept, or what the chain has."""
-    if observed_at <= state.last_report_at:
+    if look.observed_at <= state.last_report_at:
         return None
     if policy.is_spaced:
         since = max(state.last_report_at, 0 if kept is None else kept.observed_at)
-        return _due_after(state.answer, since, sighting, observed_at, policy)
+        return _due_after(state.answer, since, look, feed, policy)
     if kept is not None and kept.is_ahead_of(state):
-        return _due_after(kept.answer, kept.observed_at, sighting, observed_at, policy)
-    return _due_after(state.answer, state.observed_at, sighting, observed_at, policy)
+        return _due_after(kept.answer, kept.observed_at, look, feed, policy)
+    return _due_after(state.answer, state.observed_at, look, feed, policy)
 
 
-def _due_after(answer: int, since: int, sighting: Sighting, observed_at: int, policy: DuePolicy) -> Due | None:
+def _due_after(answer: int, since: int, look: Look, feed: str, policy: DuePolicy) -> Due | None:
+    observed_at, sighting = look.observed_at, look.sightings[feed]
     due = is_due(answer, since, sighting.answer, observed_at, replace(policy, heartbeat=policy.pull_interval))
     if due is Due.DEVIATION and not policy.is_spaced:
         return due
-    is_time = observed_at - since >= policy.pull_interval and sighting.read_at > since
+    is_time = observed_at - since >= policy.pull_interval and look.said_at(feed) > since
     return Due.INTERVAL if is_time else None
 
 
-def _due_again(
-    newest: Observed, sighting: Sighting, observed_at: int, policy: DuePolicy, is_offered: bool
-) -> Due | None:
+def _due_again(newest: Observed, look: Look, feed: str, policy: DuePolicy, is_offered: bool) -> Due | None:
     if is_offered:
-        return _due_after(newest.answer, newest.observed_at, sighting, observed_at, policy)
-    due = is_due(newest.answer, newest.observed_at, sighting.answer, observed_at, policy)
-    return None if due is Due.HEARTBEAT and sighting.read_at <= newest.observed_at else due
+        return _due_after(newest.answer, newest.observed_at, look, feed, policy)
+    due = is_due(newest.answer, newest.observed_at, look.sightings[feed].answer, look.observed_at, policy)
+    return None if due is Due.HEARTBEAT and look.said_at(feed) <= newest.observed_at else due
 
 
 def _without_peers(look: Look, states: Mapping[bytes, FeedState], feeds: Collection[str]) -> dict[str, str]:

@@ -233,7 +233,7 @@ class Looks:
                 young[name] = each
             else:
                 into.failed[name] = SourceUnavailable(f"{name}: the newest reading is {age} s old, which is too old")
-        return Look(observed_at, young, frozenset(young))
+        return Look(observed_at, young, frozenset(young), self._by_clock)
 
 
 class Rows:

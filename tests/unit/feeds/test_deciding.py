@@ -50,6 +50,18 @@ def due(found: Decision) -> list[str]:
     return ["".join(decided.feeds) for _, decided in found.reports]
 
 
+def test_in_a_network_a_heartbeat_needs_no_newer_reading_but_a_confirmation_does() -> None:
+    """Its time says that the sources said so then; members refuse readings that are too old."""
+    old = look(1_100, {"a": 100_000}, read_at={"a": 999})
+    assert due(decision(old, state("a"))) == []
+    assert due(decision(replace(old, by_clock=True), state("a"))) == ["a"]
+    held = HeldAnswer(HoldReason.ANOMALOUS, 150_000, 150_000, 1_005, 1_005, 1_005, 0, 1, 2_000, 1, 1_005, 1_005, 1_000)
+    feed = state("a", held=held, status=Status.HELD, last_report_at=1_005)
+    again = look(1_050, {"a": 150_100}, read_at={"a": 1_005})
+    assert due(decision(replace(again, by_clock=True), feed)) == []
+    assert due(decision(replace(old, by_clock=True), state("a", last_report_at=1_100))) == []
+
+
 def test_feeds_that_are_due_make_one_report_of_one_time_with_the_others_answers() -> None:
     found = decision(look(1_030, {"a": 102_000, "b": 100_500, "c": 90_000}), *map(state, "abc"))
     [(model, decided)] = found.reports
