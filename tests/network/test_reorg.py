@@ -33,7 +33,7 @@ LIES = (FaultKind.CONTRADICTION, FaultKind.INVALID_SIGNATURE, FaultKind.FOREIGN,
 
 @dataclass(frozen=True)
 class Reorganised:
-    """What became of it.
+    """The course of it, from the chain and the members' journals.
 
     Attributes:
         kept: The round that was taken back while the nodes kept its transaction, and what has its place.
@@ -142,7 +142,7 @@ async def taken_back(network: LocalNetwork, then: Callable[[], object]) -> tuple
         found = [each for each in await network.rounds() if each.round_id == lost.round_id]
         return found[0] if found else None
 
-    made = await network.eventually(there, f"round {lost.round_id} again")
+    made: RoundEvent = await network.eventually(there, f"round {lost.round_id} again")
     await network.until_rounds(1)
     return lost, made
 
