@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from oracle.bench.network.run import FEEDS, PARTS, MeasureOptions, measure
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=given.seed,
             echo=lambda line: print(line, file=sys.stderr, flush=True),
         )
-        report = asyncio.run(measure(parts, options, out, _command(arguments)))
+        report = asyncio.run(measure(parts, options, out, partial(_command, given)))
     except (OracleError, TablesError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -63,7 +64,7 @@ def write_tables(report: Path, docs: Path) -> None:
     """
     found = json.loads(report.read_text(encoding="utf-8"))
     measured = [name for name in TABLES if name in found]
-    for name in DOCUMENTS:
+    for name in DOCUMENTS if measured else ():
         path = docs / name
         text = fill(path.read_text(encoding="utf-8"), found, name, measured, tables=TABLES, marker=MARKER)
         path.write_text(text, encoding="utf-8")
@@ -83,10 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(arguments: Sequence[str] | None) -> str:
-    """Return the command as `make` takes it."""
-    words = " ".join(sys.argv[1:] if arguments is None else arguments)
-    return f'make network ARGS="{words}"' if words else "make network"
+def _command(given: argparse.Namespace, part: str) -> str:
+    """Return the command that measures a part again, as `make` takes it."""
+    words = [f"--soak {given.soak or MeasureOptions.soak}" if part == SOAK else f"--only {part}"]
+    for name in ("members", "feeds", "rounds", "seed"):
+        value, usual = getattr(given, name), _parser().get_default(name)
+        if value != usual:
+            words.append(f"--{name} " + (" ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    return f'make network ARGS="{" ".join(words)}"'
 
 
 if __name__ == "__main__":

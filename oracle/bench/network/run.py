@@ -55,14 +55,16 @@ class MeasureOptions:
         return max(6, self.rounds * 8 // max(8, size.members))
 
 
-async def measure(parts: Sequence[str], options: MeasureOptions, out: Path, command: str) -> dict[str, Any]:
+async def measure(
+    parts: Sequence[str], options: MeasureOptions, out: Path, command: Callable[[str], str]
+) -> dict[str, Any]:
     """Measure some parts of the report, and write each to the file once it is there.
 
     Args:
         parts: Names of `PARTS`.
         options: See there.
         out: The report's file. Its other parts stay as they are.
-        command: The command that measures these parts, for the report.
+        command: Returns the command that measures a part again, for the report.
 
     Raises:
         Fatal: The file is something else than such a report, or a part can't be measured.
@@ -77,7 +79,7 @@ async def measure(parts: Sequence[str], options: MeasureOptions, out: Path, comm
                 "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                 "machine": about,
                 "versions": versions(),
-                "command": command,
+                "command": command(part),
                 "seconds": round(time.monotonic() - began, 1),
             }
         }

@@ -119,11 +119,11 @@ async def test_parts_that_are_not_measured_stay_in_the_report(tmp_path: Path) ->
     out = tmp_path / "network.json"
     options = run.MeasureOptions(echo=lambda line: None)
     out.write_text('{"gas": {"cases": []}}')
-    report = await run.measure(["collusion"], options, out, "make network")
-    assert report["gas"] == {"cases": []} and report["collusion"]["measured"]["command"] == "make network"
+    report = await run.measure(["collusion"], options, out, "make network {}".format)
+    assert report["gas"] == {"cases": []} and report["collusion"]["measured"]["command"] == "make network collusion"
     out.write_text("nonsense")
     with pytest.raises(Fatal, match="is no report"):
-        await run.measure(["collusion"], options, out, "make network")
+        await run.measure(["collusion"], options, out, "make network {}".format)
 
 
 def test_a_large_network_is_measured_for_fewer_rounds() -> None:
