@@ -117,9 +117,10 @@ lock: setup ## write the lock files again from pyproject.toml, requirements-*.in
 	$(UV_COMPILE) -c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		requirements-report.in -o requirements-report.lock
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
+	cd examples/pull && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
 
 clean: ## remove everything that was built
 	rm -rf build out cache broadcast .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean ## remove the environment too
-	rm -rf .venv .venv-slither node_modules
+	rm -rf .venv .venv-slither node_modules examples/pull/node_modules
