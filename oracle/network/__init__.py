@@ -24,4 +24,6 @@
     standing        figures about members
     overview        the state of a network as one node sees it
     asking          what members say about themselves, for the doctor
+
+Read `turns`, `member` and `collecting` first.
 """

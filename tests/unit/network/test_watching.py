@@ -1,4 +1,4 @@
-"""Tests of what transmitters bring, whom they leave out, and what they withhold: as each node sees it from the chain."""
+"""Tests of what transmitters bring, leave out and withhold, as each node sees it from the chain."""
 
 from __future__ import annotations
 

@@ -208,9 +208,7 @@ def _vectors(project_root: Path) -> dict[str, Any]:
 
 
 names = st.text(
-    st.characters(
-        exclude_categories=("Cs",), exclude_characters=[chr(code) for code in (*range(32), *range(127, 160))]
-    ),
+    st.characters(exclude_categories=["Cs"], exclude_characters=[chr(code) for code in (*range(32), *range(127, 160))]),
     min_size=1,
     max_size=60,
 )
