@@ -30,6 +30,7 @@ __all__ = [
     "ReadingsTerms",
     "audit_readings",
     "check_served",
+    "document_at",
     "served_at_most",
 ]
 
@@ -122,6 +123,21 @@ def check_served(
         except ReadingsProblem as problem:
             problems.append(ReadingsProblem(problem.fault, str(problem), position))
     return documents, problems
+
+
+def document_at(body: bytes, feeds: int, position: int) -> bytes | None:
+    """Return the document of one feed in what a reporter serves, in the form that was hashed; None: it has none.
+
+    Args:
+        body: What it serves.
+        feeds: How many feeds the report has.
+        position: The feed's position in it.
+
+    Raises:
+        ReadingsProblem: It serves no readings of so many feeds.
+    """
+    found = _served(body, feeds)[position]
+    return None if found is None else canonical_json(found)
 
 
 async def audit_readings(

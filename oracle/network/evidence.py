@@ -39,7 +39,7 @@ class FaultKind(StrEnum):
     FLOOD = "flood"
     """More requests or messages than the limit. Only this node's word."""
     READINGS = "readings"
-    """A readings document is missing, or is not what was signed. Answers: the one whose readings it is."""
+    """Readings are missing, or the answer does not follow from them. Answers: theirs; `document` in the details."""
 
 
 @dataclass(frozen=True, slots=True)

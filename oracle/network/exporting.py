@@ -227,6 +227,7 @@ def _case(found: Mapping[str, Any]) -> _Exported:
             None if found["feed"] is None else _feed_id(found["feed"]),
             tuple(AnswerMessage.parse(_body(each)) for each in _few(found["answers"])),
             None if found["request"] is None else SignedRequest.parse(_body(found["request"])),
+            _document(found["details"]),
         )
     except (DataError, ValueError) as error:
         problem = f"a message is malformed: {error}"
@@ -241,6 +242,14 @@ def _few(found: Any) -> Sequence[Any]:
 
 def _body(found: Any) -> bytes:
     return json.dumps(found).encode()
+
+
+def _document(details: Any) -> bytes:
+    """Return the readings document of a case; empty: it has none."""
+    found = details.get("document", "") if isinstance(details, dict) else None
+    if not isinstance(found, str) or not found.isascii():
+        raise DataError("'details' has something else than a document as 'document'")
+    return found.encode("ascii")
 
 
 def _feed_id(found: Any) -> bytes:

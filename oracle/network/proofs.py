@@ -10,18 +10,22 @@ the node that saw it. So it is never called proven.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from oracle.core import encoding
+from oracle.core.documents import nesting
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DataError
-from oracle.core.report import Report
+from oracle.core.formats import keccak
+from oracle.core.report import NO_READINGS, Report
 from oracle.core.types import Kind
 from oracle.network.evidence import FaultKind
 from oracle.network.messages import AnswerMessage, SignedRequest
 from oracle.network.turns import Turns
+from oracle.sources.readings import MAX_DOCUMENT, VERSION, parse
 
 __all__ = ["CaseFinding", "CaseJudgement", "ChainFacts", "Claim", "EpochFacts", "Scope", "SpreadFacts", "judge"]
 
@@ -98,6 +102,7 @@ class Claim:
         feed_id: The feed; None: none in particular.
         answers: The answer messages, in the order that the kind demands.
         request: The request that belongs to it.
+        document: The readings document that is to be behind an answer; empty: there is none.
     """
 
     kind: FaultKind
@@ -106,6 +111,7 @@ class Claim:
     feed_id: bytes | None = None
     answers: tuple[AnswerMessage, ...] = ()
     request: SignedRequest | None = None
+    document: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +241,38 @@ def _foreign(claim: Claim, scope: Scope) -> CaseJudgement:
     return _unproven("what the message does not answer can be seen; that it came as the answer is this node's word")
 
 
+def _readings(claim: Claim, scope: Scope) -> CaseJudgement:
+    if len(claim.answers) != 1:
+        return _false("readings are those behind one answer message")
+    message = claim.answers[0]
+    problem = _not_of_member(message, claim, scope) or _no_reporter(claim.member, message.report, scope)
+    if problem:
+        return _false(problem)
+    if claim.feed_id is None:
+        return _unproven("what a member serves, or does not, is the word of the node that asked")
+    position = message.report.position(claim.feed_id)
+    if position is None:
+        return _false("the message does not list the feed")
+    answer, signed = message.answers[position], message.readings[position]
+    if signed == NO_READINGS:
+        has_answer = answer != NO_ANSWER
+        return _proven("the key signed an answer without readings") if has_answer else _false("there is no answer")
+    if not claim.document:
+        return _unproven("the document that the key signed is not in the file")
+    if keccak(claim.document) != signed:
+        return _false("the document is not the one that the key signed")
+    if (version := _version(claim.document)) not in (None, VERSION):
+        return _unproven(f"the document is of version {version}, which this release does not judge")
+    try:
+        document = parse(claim.document)
+    except DataError as error:
+        return _proven(f"the document that the key signed: {error}")
+    said = (document.reporter, document.feed_id, document.observed_at, document.answer)
+    if said != (claim.member.lower(), claim.feed_id, message.report.observed_at, answer):
+        return _proven("the document that the key signed is of another reporter, feed, time or answer")
+    return _false("the answer follows from the document that the key signed")
+
+
 def _signed_facts(what: str) -> Callable[[Claim, Scope], CaseJudgement]:
     """Return the judge of a kind that is only a node's word, whatever signed messages come with it."""
 
@@ -264,7 +302,6 @@ _WORD = {
     FaultKind.WITHHELD: _signed_facts(
         "anybody can see that no round of this turn is there; that the member could have sent one is this node's word"
     ),
-    FaultKind.READINGS: _signed_facts("what a member serves, or does not, is the word of the node that asked"),
 }
 
 _JUDGES: dict[FaultKind, Callable[[Claim, Scope], CaseJudgement]] = {
@@ -275,6 +312,7 @@ _JUDGES: dict[FaultKind, Callable[[Claim, Scope], CaseJudgement]] = {
     FaultKind.BAD_REQUEST: _bad_request,
     FaultKind.INVALID_SIGNATURE: _invalid_signature,
     FaultKind.FOREIGN: _foreign,
+    FaultKind.READINGS: _readings,
 }
 
 
@@ -310,6 +348,18 @@ def _agreed(claim: Claim, scope: Scope) -> bool:
     if claim.request is None or claim.request.request.terms != scope.terms:
         return False
     return claim.request.requester(scope.chain_id, scope.hub) == claim.member
+
+
+def _version(document: bytes) -> int | None:
+    """Return the version that a readings document says it has; None if it says none."""
+    try:
+        found = (
+            json.loads(document) if len(document) <= MAX_DOCUMENT and nesting(document.decode("ascii")) < 9 else None
+        )
+    except (ValueError, RecursionError):
+        return None
+    version = found.get("version") if isinstance(found, dict) else None
+    return version if isinstance(version, int) else None
 
 
 def _spread(terms: SpreadFacts, answers: Iterable[int]) -> int:

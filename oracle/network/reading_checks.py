@@ -11,7 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from oracle.audit.readings import FetchReadings, ReadingsProblem, ReadingsTerms, check_served, served_at_most
+from oracle.audit.readings import (
+    FetchReadings,
+    ReadingsProblem,
+    ReadingsTerms,
+    check_served,
+    document_at,
+    served_at_most,
+)
 from oracle.audit.report import ReadingsFault
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import OracleError
@@ -90,6 +97,7 @@ class ReadingChecks:
         message = self._choose(others)
         report, signature = message.report, message.signature
         terms = {feed_id: await self._terms(feed_id) for feed_id in report.feed_ids}
+        body = b""
         try:
             most = served_at_most(len(report.feed_ids))
             body = await self._fetch(self._urls[message.reporter], signature.readings, most)
@@ -97,16 +105,22 @@ class ReadingChecks:
         except ReadingsProblem as unfit:
             problems = [unfit]
         for problem in problems:
-            self._note(message, signature.readings, problem)
+            self._note(message, signature.readings, problem, body)
 
     def _is_checked(self, message: AnswerMessage) -> bool:
         return message.reporter in self._urls and any(answer != NO_ANSWER for answer in message.answers)
 
-    def _note(self, message: AnswerMessage, signed: bytes, problem: ReadingsProblem) -> None:
+    def _note(self, message: AnswerMessage, signed: bytes, problem: ReadingsProblem, body: bytes) -> None:
         if problem.fault is ReadingsFault.UNREACHABLE:
             log.info("a member's readings can't be fetched", member=message.reporter, reason=str(problem))
             return
-        feed_id = message.report.feed_ids[problem.position] if problem.position is not None else None
+        details = {"fault": problem.fault.value, "problem": str(problem), "readings": to_hex(signed)}
+        feed_id = None
+        if problem.position is not None:
+            feed_id = message.report.feed_ids[problem.position]
+            # Its hash is in the signature: whoever has it can see that the answer does not follow from it.
+            document = document_at(body, len(message.report.feed_ids), problem.position)
+            details["document"] = "" if document is None else document.decode("ascii")
         self._evidence.note(
             MemberFault(
                 FaultKind.READINGS,
@@ -115,6 +129,6 @@ class ReadingChecks:
                 f"its readings are {problem.fault.value}: {problem}",
                 feed_id,
                 answers=(message.to_json(),),
-                details={"fault": problem.fault.value, "problem": str(problem), "readings": to_hex(signed)},
+                details=details,
             )
         )

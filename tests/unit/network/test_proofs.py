@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.config.network import NetworkConfig
+from oracle.core.formats import keccak
+from oracle.core.report import NO_READINGS
 from oracle.core.types import Kind
 from oracle.feeds.journal import Journal
 from oracle.network.evidence import FaultKind
@@ -22,6 +24,7 @@ from oracle.network.ledger import Ledger, OtherwiseSigned
 from oracle.network.messages import AnswerMessage, SignedRequest
 from oracle.network.proofs import CaseFinding, CaseJudgement, ChainFacts, Claim, EpochFacts, Scope, SpreadFacts, judge
 from oracle.network.terms import fingerprint_of, terms_of, turns_from
+from oracle.sources.readings import VERSION, FeedReadings, ReadingsRule, SourceOutcome, SourceReading
 from tests.unit.network.signed import (
     CHAIN_ID,
     COMMITTEE,
@@ -235,12 +238,87 @@ def test_a_request_in_order_proves_nothing_whatever_terms_the_accuser_writes() -
     assert judge(bad_request(asked, BRAVO if mine != BRAVO else ALPHA), SCOPE).finding is FALSE
 
 
+# --- readings --------------------------------------------------------------------------------------------------------
+
+NAMED = keccak(b"ETH / USD")
+
+
+def document(
+    value: int, *, says: int | None = None, of: str = ALPHA, at: int = NOW + 5, feed: str = "ETH / USD"
+) -> bytes:
+    """Return a readings document of one source that said a value."""
+    rule = ReadingsRule(keccak(feed.encode()), feed, 0, Kind.RELATIVE, 1, None)
+    source = SourceReading("one", "one", SourceOutcome.AGREES, str(value), value, NOW)
+    return FeedReadings(rule, (source,), value if says is None else says).document(of, at, bytes(16)).encode()
+
+
+def behind(data: bytes, answer_: int | None = 100, *, kept: bytes | None = None) -> Claim:
+    """Return the claim that a document is not what an answer needs behind it."""
+    message = answer(ALPHA, report(NOW + 5, [NAMED]), [answer_], [keccak(data) if data else NO_READINGS])
+    return Claim(FaultKind.READINGS, ALPHA, NOW // TURN_S, NAMED, (message,), document=data if kept is None else kept)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        document(100, says=101),
+        document(101),
+        document(100, of=BRAVO),
+        document(100, at=NOW + 6),
+        document(100, feed="BTC / USD"),
+        document(100).replace(b'"kind"', b'"kin_"'),
+        document(100) + b" ",
+        b"nonsense",
+        b"[" * 1_000,
+    ],
+    ids=[
+        "does not follow",
+        "another answer",
+        "another's",
+        "another time",
+        "another feed",
+        "a key",
+        "a blank",
+        "no JSON",
+        "deep",
+    ],
+)
+def test_a_document_that_does_not_stand_behind_the_signed_answer_is_proven(data: bytes) -> None:
+    assert judge(behind(data), SCOPE).finding is PROVEN
+
+
+def test_an_answer_that_was_signed_without_readings_is_proven() -> None:
+    assert judge(behind(b""), SCOPE).finding is PROVEN
+    assert judge(behind(b"", None), SCOPE).finding is FALSE
+
+
+def test_a_document_that_the_accuser_made_up_proves_nothing() -> None:
+    good, bad = document(100), document(100, says=101)
+    assert judge(behind(good), SCOPE).finding is FALSE
+    assert judge(behind(good, kept=bad), SCOPE).finding is FALSE
+    assert judge(behind(good, kept=b""), SCOPE).finding is NOT_PROVABLE
+    assert judge(replace(behind(bad), member=BRAVO), SCOPE).finding is FALSE
+    assert judge(replace(behind(bad), feed_id=FEEDS[0]), SCOPE).finding is FALSE
+    assert judge(replace(behind(bad), feed_id=None), SCOPE).finding is NOT_PROVABLE
+
+
+def test_a_document_of_another_release_is_not_judged() -> None:
+    other = document(100).replace(f'"version":{VERSION}'.encode(), f'"version":{VERSION + 1}'.encode())
+    assert other != document(100)
+    assert judge(behind(other), SCOPE).finding is NOT_PROVABLE
+
+
 # --- what is only a node's word ------------------------------------------------------------------------------------
 
 
 def test_what_leaves_no_signature_is_never_proven() -> None:
     message = answer(ALPHA, report(NOW + 5), [100, 200])
-    for kind in set(FaultKind) - {FaultKind.CONTRADICTION, FaultKind.BEYOND_SPREAD, FaultKind.BAD_REQUEST}:
+    for kind in set(FaultKind) - {
+        FaultKind.CONTRADICTION,
+        FaultKind.BEYOND_SPREAD,
+        FaultKind.BAD_REQUEST,
+        FaultKind.READINGS,
+    }:
         asked = request(BRAVO, report(NOW + 9))
         found = judge(Claim(kind, ALPHA, NOW // TURN_S, FEEDS[0], (message,), asked), KNOWN)
         assert found.finding is not PROVEN, kind
