@@ -1,6 +1,6 @@
 """A node whose only role is that of a reporter: it looks at sources, and answers those whose turn it is.
 
-It has no prover, no circuits, no account that pays, and starts in about a second.
+It has no prover, no circuits and no account that pays, and starts in a second or two.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ async def play(folder: Path) -> Seen:
         await network.until_rounds(1)
         quiet = [
             (transmitter(network, event), await signers(network, event))
-            for event in await network.until_rounds(2 * len(layout.feeds) * len(TRANSMIT))
+            for event in await network.until_rounds(len(layout.feeds) * (len(TRANSMIT) + 1))
         ]
         processes = [psutil.Process(network.members[index].pid) for index in (TRANSMIT[0], ANSWERS_ONLY)]
         children = (len(processes[0].children(recursive=True)), len(processes[1].children(recursive=True)))
