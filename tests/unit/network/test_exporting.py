@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.core.errors import DataError
-from oracle.core.formats import to_hex
+from oracle.core.formats import keccak, to_hex
+from oracle.core.types import Kind
 from oracle.feeds.journal import Journal
 from oracle.network.casebook import Casebook, read_cases
 from oracle.network.evidence import FaultKind, MemberFault
 from oracle.network.exporting import FORMAT, JudgedCase, check, export, read_evidence
 from oracle.network.proofs import CaseFinding
 from oracle.network.terms import fingerprint_of
+from oracle.sources.readings import FeedReadings, ReadingsRule, SourceOutcome, SourceReading
 from tests.unit.network.signed import CHAIN_ID, FEEDS, HUB, MEMBERS, TERMS, TURN_S, answer, report, request
 
 ALPHA, BRAVO = MEMBERS[:2]
@@ -215,3 +217,27 @@ def test_the_case_that_is_altered_proves_something_as_it_is(tmp_path: Path) -> N
         json.dumps({"format": FORMAT, "exportedBy": BRAVO, "exportedAt": 1.0, "terms": TERMS, "cases": [CASE]})
     )
     assert [each.finding for each in check(read_evidence(path))] == [CaseFinding.PROVEN]
+
+
+def test_a_signed_document_goes_with_its_answer(tmp_path: Path) -> None:
+    """A document of which the answer does not follow proves that; one with any other byte proves nothing."""
+    name = "ETH / USD"
+    feed_id = keccak(name.encode())
+    source = SourceReading("one", "one", SourceOutcome.AGREES, "100", 100, NOW)
+    read = FeedReadings(ReadingsRule(feed_id, name, 0, Kind.RELATIVE, 1, None), (source,), 101)
+    document = read.document(ALPHA, NOW + 5).encode()
+    message = answer(ALPHA, report(NOW + 5, [feed_id]), [101], [keccak(document)])
+    case = CASE | {"kind": "readings", "feed": to_hex(feed_id), "answers": [message.to_json()]}
+    for details, finding in (
+        ({"document": document.decode()}, CaseFinding.PROVEN),
+        ({"document": document.decode() + " "}, CaseFinding.FALSE),
+        ({"document": ""}, CaseFinding.NOT_PROVABLE),
+        ({}, CaseFinding.NOT_PROVABLE),
+        ({"document": 7}, CaseFinding.FALSE),
+        ({"document": "\u00e9"}, CaseFinding.FALSE),
+        ([], CaseFinding.FALSE),
+    ):
+        path = tmp_path / "readings.json"
+        content = {"format": FORMAT, "exportedBy": None, "exportedAt": 1.0, "terms": TERMS}
+        path.write_text(json.dumps(content | {"cases": [case | {"details": details}]}))
+        assert [each.finding for each in check(read_evidence(path))] == [finding], details

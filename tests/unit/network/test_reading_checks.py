@@ -146,6 +146,9 @@ async def test_each_feed_that_is_wrong_is_noted_by_itself(network: Network) -> N
     await network.checks.look()
     assert [each.feed_id for each in network.evidence.faults] == IDS
     assert all("the document's reporter is" in each.summary for each in network.evidence.faults)
+    # The documents go with it: their hashes are signed, so anybody can see it.
+    for each, made in zip(network.evidence.faults, wrong, strict=True):
+        assert each.details["document"].encode() == made.encode()
 
 
 async def test_an_answer_without_readings_is_noted(network: Network) -> None:
