@@ -18,7 +18,7 @@ from oracle.core.formats import to_hex
 from oracle.core.report import Report
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
 from oracle.network.ledger import Asked, HeardMessage, Ledger
-from oracle.network.messages import AnswerMessage, RefusalCode, Refused, report_hash
+from oracle.network.messages import AnswerMessage, RefusalCode, Refused, contradict, report_hash
 from oracle.network.rules import SignerRules
 
 __all__ = ["Heard"]
@@ -161,11 +161,6 @@ class Heard:
             if not self._watched[key]:
                 del self._watched[key]
 
-    def observation(self, reporter: str, feed_id: bytes, turn: int) -> AnswerMessage | None:
-        """Return the first message that was heard of a member about a feed in a turn; None if there is none."""
-        found = self._turns.get(turn)
-        return None if found is None else found.observed.get((reporter, feed_id))
-
     def messages(self, turn: int) -> list[AnswerMessage]:
         """Return all messages of a turn that are still in memory."""
         found = self._turns.get(turn)
@@ -258,9 +253,9 @@ class Heard:
         turn = self._turns.setdefault(message.turn, _Turn())
         turn.counts[message.reporter] += 1
         turn.digests.add((message.reporter, message.digest(self._rules.chain_id, self._rules.hub)))
-        for feed_id, answer in zip(message.report.feed_ids, message.answers, strict=True):
+        for feed_id in message.report.feed_ids:
             before = turn.observed.setdefault((message.reporter, feed_id), message)
-            if before is not message and _observation(before, feed_id) != (message.report.observed_at, answer):
+            if contradict(before, message, feed_id):
                 self._contradicted(turn, before, message, feed_id)
         key = report_hash(message.report)
         # The first of two answers to one report stays: what comes later does not change what was used.
@@ -273,7 +268,7 @@ class Heard:
 
     def _contradicted(self, turn: _Turn, before: AnswerMessage, after: AnswerMessage, feed_id: bytes) -> None:
         reporter = after.reporter
-        first, second = _observation(before, feed_id), _observation(after, feed_id)
+        first, second = before.observation(feed_id), after.observation(feed_id)
         summary = (
             f"signed two observations of feed {to_hex(feed_id)}: {first[1]} of {first[0]}, {second[1]} of {second[0]}"
         )
@@ -295,9 +290,3 @@ class Heard:
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append(heard)
             self._wake.set()
-
-
-def _observation(message: AnswerMessage, feed_id: bytes) -> tuple[int, int]:
-    position = message.report.position(feed_id)
-    assert position is not None
-    return message.report.observed_at, message.answers[position]

@@ -34,6 +34,7 @@ __all__ = [
     "Refused",
     "ReportRequest",
     "SignedRequest",
+    "contradict",
     "report_hash",
 ]
 
@@ -256,6 +257,12 @@ class AnswerMessage:
         """The signature, as a signed report and the calldata have it."""
         return ReporterSignature(self.answers, readings_hash(self.readings), self.r, self.vs)
 
+    def observation(self, feed_id: bytes) -> tuple[int, int]:
+        """Return the time and the answer that it has for one of its feeds."""
+        position = self.report.position(feed_id)
+        assert position is not None
+        return self.report.observed_at, self.answers[position]
+
     def signer(self, chain_id: int, hub: str) -> str:
         """Return the checksummed address that signed it, for this hub.
 
@@ -392,6 +399,16 @@ class NetworkStatus:
             roles=fields.each("roles", _word, "a word"),
             version=version,
         )
+
+
+def contradict(one: AnswerMessage, other: AnswerMessage, feed_id: bytes) -> bool:
+    """Return whether two messages of one member and turn have two observations of a feed.
+
+    Two times without an answer are no contradiction: of a feed that a member does not know, it says so as often as it
+    is asked.
+    """
+    first, second = one.observation(feed_id), other.observation(feed_id)
+    return first != second and not first[1] == second[1] == NO_ANSWER
 
 
 def report_hash(report: Report) -> bytes:

@@ -34,7 +34,7 @@ from oracle.feeds.journal.store import Store
 from oracle.network.collecting import LEAST_GRACE_S
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
 from oracle.network.ledger import HeardMessage, Ledger
-from oracle.network.messages import AnswerMessage, report_hash
+from oracle.network.messages import AnswerMessage, contradict, report_hash
 from oracle.network.standing import mean_ranks
 from oracle.network.turns import Turns
 
@@ -273,16 +273,13 @@ class Watcher:
 
     def _contradicting(self, turn: int) -> set[str]:
         """Return the members that signed two observations of one feed in a turn: they may be left out."""
-        said: dict[tuple[str, bytes], tuple[int, int]] = {}
-        found = set()
-        for message in (each.message for each in self._messages(turn)):
-            for feed_id, answer in zip(message.report.feed_ids, message.answers, strict=True):
-                observation = message.report.observed_at, answer
-                if answer == NO_ANSWER:  # of a feed that it does not know, it says so as often as it is asked
-                    continue
-                if said.setdefault((message.reporter, feed_id), observation) != observation:
-                    found.add(message.reporter)
-        return found
+        first: dict[tuple[str, bytes], AnswerMessage] = {}
+        return {
+            message.reporter
+            for message in (each.message for each in self._messages(turn))
+            for feed_id in message.report.feed_ids
+            if contradict(first.setdefault((message.reporter, feed_id), message), message, feed_id)
+        }
 
     def _known(self, hashes: Collection[bytes]) -> set[bytes]:
         table = network.brought

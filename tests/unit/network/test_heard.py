@@ -41,7 +41,6 @@ async def test_answers_to_one_report_are_found_together(heard: Heard) -> None:
     assert heard.of(report(NOW)) == {each.reporter: each for each in first}
     assert heard.of(report(NOW + 1)) == {} and heard.of(report(NOW, epoch=2)) == {}
     assert len(heard.messages(TURN)) == len(first) + 1 and heard.messages(TURN - 1) == []
-    assert heard.observation(OTHER, FEEDS[0], TURN) == first[1] and heard.observation(OTHER, FEEDS[0], TURN - 1) is None
 
 
 async def test_whoever_waits_for_answers_is_woken(heard: Heard) -> None:
@@ -112,6 +111,16 @@ async def test_the_same_observation_in_another_composition_is_no_contradiction(h
     await heard.take(answer(MEMBERS[3], report(NOW), (5, 6)), told=True)
     await heard.take(answer(OTHER, report(NOW - TURN_S), (5, 6)), told=True)
     assert node.evidence.faults == []
+
+
+async def test_whoever_is_asked_at_two_times_for_a_feed_that_it_does_not_know_contradicts_nothing(
+    heard: Heard, node: Node
+) -> None:
+    """A holder that asks so must not make an honest member look like a liar."""
+    unknown = FEEDS[3]
+    await heard.take(answer(OTHER, report(NOW, (FEEDS[0], unknown)), (1, None)), told=True)
+    await heard.take(answer(OTHER, report(NOW + 5, (FEEDS[1], unknown)), (2, None)), told=True)
+    assert node.evidence.faults == [] and heard.contradicting(TURN) == frozenset()
 
 
 async def test_nobody_can_fill_memory_or_disk(heard: Heard, node: Node) -> None:
