@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from oracle.core.report import Report
 from oracle.core.types import Kind
 from oracle.network.messages import AnswerMessage
 
-__all__ = ["Beyond", "Chosen", "SpreadTerms", "choose", "short_of"]
+__all__ = ["Beyond", "Chosen", "SpreadTerms", "choose", "short_of", "spread_of"]
 
 
 class SpreadTerms(Protocol):
@@ -103,13 +103,18 @@ def short_of(report: Report, messages: Sequence[AnswerMessage], quorum: int) -> 
     )
 
 
+def spread_of(terms: SpreadTerms, answers: Iterable[int]) -> int:
+    """Return how far answers to a feed are apart, in thousandths of its sigma; 0 if there are none."""
+    found = [each for each in answers if each != NO_ANSWER]
+    return encoding.spread(terms.kind, terms.sigma, min(found), max(found)) if found else 0
+
+
 def _answers(messages: Sequence[AnswerMessage], position: int) -> list[int]:
     return sorted(each.answers[position] for each in messages if each.answers[position] != NO_ANSWER)
 
 
 def _spread(messages: Sequence[AnswerMessage], position: int, limit: SpreadTerms) -> int:
-    answers = _answers(messages, position)
-    return encoding.spread(limit.kind, limit.sigma, answers[0], answers[-1]) if answers else 0
+    return spread_of(limit, (each.answers[position] for each in messages))
 
 
 def _furthest(messages: Sequence[AnswerMessage], position: int) -> AnswerMessage:

@@ -11,17 +11,17 @@ the node that saw it. So it is never called proven.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from oracle.core import encoding
 from oracle.core.documents import nesting
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DataError
 from oracle.core.formats import keccak
 from oracle.core.report import NO_READINGS, Report
 from oracle.core.types import Kind
+from oracle.network.choosing import spread_of
 from oracle.network.evidence import FaultKind
 from oracle.network.messages import AnswerMessage, SignedRequest
 from oracle.network.turns import Turns
@@ -196,7 +196,7 @@ def _beyond_spread(claim: Claim, scope: Scope) -> CaseJudgement:
         return _false("one of the messages has no answer for the feed")
     if len(answers) < quorum:
         return _false(f"{len(answers)} others are no quorum, which is {quorum}")
-    among, all_ = (_spread(terms, found) for found in (answers, [answer, *answers]))
+    among, all_ = spread_of(terms, answers), spread_of(terms, [answer, *answers])
     if among > terms.max_spread:
         return _false("the others are not within the spread among themselves")
     if all_ <= terms.max_spread:
@@ -360,11 +360,6 @@ def _version(document: bytes) -> int | None:
         return None
     version = found.get("version") if isinstance(found, dict) else None
     return version if isinstance(version, int) else None
-
-
-def _spread(terms: SpreadFacts, answers: Iterable[int]) -> int:
-    found = list(answers)
-    return encoding.spread(terms.kind, terms.sigma, min(found), max(found))
 
 
 def _proven(reason: str) -> CaseJudgement:

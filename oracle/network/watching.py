@@ -23,14 +23,13 @@ from oracle.audit.fetch import calls_that_reported
 from oracle.chain.hub import RoundEvent, Submission
 from oracle.chain.keys.signer import recover
 from oracle.chain.rpc import Rpc
-from oracle.core import encoding
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import OracleError
 from oracle.core.report import Report, SignedReport
-from oracle.core.types import Kind
-from oracle.feeds.interface import FeedTerms, SigningCommittee
+from oracle.feeds.interface import SigningCommittee
 from oracle.feeds.journal.schema import network
 from oracle.feeds.journal.store import Store
+from oracle.network.choosing import SpreadTerms, spread_of
 from oracle.network.collecting import LEAST_GRACE_S
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
 from oracle.network.ledger import HeardMessage, Ledger
@@ -74,17 +73,9 @@ class WatchedHub(Protocol):
         """Return a committee as it is now."""
         ...
 
-    async def feed_config(self, feed_id: bytes) -> WatchedTerms:
+    async def feed_config(self, feed_id: bytes) -> SpreadTerms:
         """Return the feed's terms."""
         ...
-
-
-class WatchedTerms(FeedTerms, Protocol):
-    """The terms of a feed that answers are measured by."""
-
-    @property
-    def max_spread(self) -> int:
-        """The largest distance between two answers of a report, in thousandths of sigma; 0: unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +345,7 @@ class Watcher:
 
 
 def _left_out(
-    heard: Mapping[str, HeardMessage], brought: BroughtReport, terms: Mapping[bytes, WatchedTerms], quorum: int
+    heard: Mapping[str, HeardMessage], brought: BroughtReport, terms: Mapping[bytes, SpreadTerms], quorum: int
 ) -> list[HeardMessage]:
     """Return the answers that could have been brought, too: heard here while the transmitter has to wait.
 
@@ -382,15 +373,13 @@ def _left_out(
     ]
 
 
-def _beyond_spread(message: AnswerMessage, signed: SignedReport, terms: Mapping[bytes, WatchedTerms]) -> bool:
+def _beyond_spread(message: AnswerMessage, signed: SignedReport, terms: Mapping[bytes, SpreadTerms]) -> bool:
     """Return whether the hub would refuse the report with this member's answers in it, too."""
     for position, feed_id in enumerate(signed.report.feed_ids):
         bound, answer = terms[feed_id], message.answers[position]
-        answers = signed.answers(position)
-        if not bound.max_spread or answer == NO_ANSWER or not answers:
+        if not bound.max_spread or answer == NO_ANSWER:
             continue
-        lowest, highest = min(answer, *answers), max(answer, *answers)
-        if encoding.spread(Kind(bound.kind), bound.sigma, lowest, highest) > bound.max_spread:
+        if spread_of(bound, [answer, *signed.answers(position)]) > bound.max_spread:
             return True
     return False
 
