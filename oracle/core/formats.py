@@ -1,4 +1,4 @@
-"""Hashes, hexadecimal text and addresses, in one place.
+"""Hashes, hexadecimal text, addresses and text of others, in one place.
 
 `eth_utils` does the work. Each function imports it when it is called, because the import takes 0.3 seconds and loads
 pydantic: `oracle --help` and modules that only might need an address must not wait for it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["checksum_address", "from_hex", "is_address", "keccak", "to_hex"]
+__all__ = ["checksum_address", "from_hex", "is_address", "keccak", "one_line", "to_hex"]
 
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
 
@@ -64,3 +64,9 @@ def checksum_address(text: str) -> str:
     if is_checksum_formatted_address(text) and text != checksummed:
         raise ValueError(f"{text!r} fails its checksum: a character is mistyped; copy it again from its source")
     return checksummed
+
+
+def one_line(text: str, most: int) -> str:
+    """Return text of others, cut to so many characters, as one line that does nothing to a terminal."""
+    plain = "".join(each if each.isprintable() else " " for each in text[:most])
+    return plain.encode("utf-8", "backslashreplace").decode()

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import structlog
 
 from oracle.core.errors import OracleError
-from oracle.core.formats import checksum_address, keccak, to_hex
+from oracle.core.formats import checksum_address, keccak, one_line, to_hex
 from oracle.feeds.journal.schema import network
 from oracle.feeds.journal.store import Store
 from oracle.network.evidence import FaultKind, MemberFault
@@ -278,15 +278,9 @@ class _Noted:
             member=checksum_address(fault.member),
             turn=fault.turn,
             at=at,
-            summary=_line(fault.summary),
+            summary=one_line(fault.summary, _MAX_SUMMARY),
             document=json.dumps(document, separators=(",", ":")),
         )
-
-
-def _line(text: str) -> str:
-    """Return text that a member may have had a hand in as one line that does nothing to a terminal."""
-    plain = "".join(each if each.isprintable() else " " for each in text[:_MAX_SUMMARY])
-    return plain.encode("utf-8", "backslashreplace").decode()
 
 
 def _keep(connection: sa.Connection, noted: _Noted) -> bool:

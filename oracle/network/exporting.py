@@ -16,7 +16,7 @@ from oracle.chain.hub import Hub, hub_interface
 from oracle.chain.hub.events import decoded
 from oracle.core.documents import nesting
 from oracle.core.errors import DataError
-from oracle.core.formats import checksum_address, from_hex
+from oracle.core.formats import checksum_address, from_hex, one_line
 from oracle.network.casebook import Case
 from oracle.network.evidence import FaultKind
 from oracle.network.messages import AnswerMessage, SignedRequest
@@ -32,6 +32,7 @@ _MAX_BYTES = 64 << 20
 _MAX_NESTING = 16
 _MAX_CASES = 10_000
 _MAX_MESSAGES = 32
+_MAX_SUMMARY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,9 @@ def _case(found: Mapping[str, Any]) -> _Exported:
         )
     except (DataError, ValueError) as error:
         problem = f"a message is malformed: {error}"
-    return _Exported(kind, member, turn, float(found["at"]), _line(found["summary"]), claim, problem)
+    return _Exported(
+        kind, member, turn, float(found["at"]), one_line(str(found["summary"]), _MAX_SUMMARY), claim, problem
+    )
 
 
 def _few(found: Any) -> Sequence[Any]:
@@ -257,11 +260,6 @@ def _feed_id(found: Any) -> bytes:
     if len(feed_id) != 32:
         raise DataError("'feed' is not 0x and 64 hexadecimal digits")
     return feed_id
-
-
-def _line(found: Any) -> str:
-    """Return text of others as one line that does nothing to a terminal."""
-    return "".join(each if each.isprintable() else " " for each in str(found)[:1_000])
 
 
 def _said(error: Exception) -> str:

@@ -19,7 +19,7 @@ from oracle.chain.keys.signer import recover, recover_request
 from oracle.chain.keys.typed import readings_hash, report_digest
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import DataError
-from oracle.core.formats import keccak, to_hex
+from oracle.core.formats import keccak, one_line, to_hex
 from oracle.core.report import Report, ReporterSignature
 from oracle.network.fields import UINT32_MAX, MessageFields, hash_of, load_message, number_of
 
@@ -44,6 +44,7 @@ MAX_BODY = 64 << 10
 """The most bytes that a message may have; the largest valid one has about a third of it."""
 
 _MAX_DETAIL = 400
+_REPORT_KEYS = ("committee", "epoch", "observedAt", "feedIds", "roundIds")
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]{0,38})\Z")
 _WORD = re.compile(r"[a-z]{1,20}\Z")
 
@@ -126,8 +127,7 @@ class Refused(Exception):
             code = RefusalCode(name)
         except ValueError:
             raise fields.wrong("error", "is none of the known codes") from None
-        plain = "".join(each if each.isprintable() else " " for each in detail[:_MAX_DETAIL])
-        return cls(code, plain.encode("utf-8", "backslashreplace").decode())
+        return cls(code, one_line(detail, _MAX_DETAIL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +184,9 @@ class SignedRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of `POST /v1/report`."""
-        request, report = self.request, self.request.report
-        fields = {
-            "committee": report.committee,
-            "epoch": report.epoch,
-            "turn": request.turn,
-            "observedAt": report.observed_at,
-            "deadline": request.deadline,
-            "terms": to_hex(request.terms),
-            "feedIds": [to_hex(each) for each in report.feed_ids],
-            "roundIds": list(report.round_ids),
-        }
-        return {"request": fields, "signature": to_hex(self.signature)}
+        request = self.request
+        own = {"turn": request.turn, "deadline": request.deadline, "terms": to_hex(request.terms)}
+        return {"request": _report_json(request.report) | own, "signature": to_hex(self.signature)}
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
@@ -205,8 +196,7 @@ class SignedRequest:
             DataError: It is none; the message names the key.
         """
         outer = MessageFields("the body", load_message("the body", body, MAX_BODY), ("request", "signature"))
-        names = ("committee", "epoch", "turn", "observedAt", "deadline", "terms", "feedIds", "roundIds")
-        fields = outer.inner("request", names)
+        fields = outer.inner("request", (*_REPORT_KEYS, "turn", "deadline", "terms"))
         report = _report(fields)
         turn, deadline, terms = fields.number("turn"), fields.number("deadline"), fields.data("terms", 32)
         return cls(ReportRequest(report, turn, deadline, terms), outer.data("signature", 65))
@@ -287,18 +277,11 @@ class AnswerMessage:
 
     def to_json(self) -> dict[str, Any]:
         """Return the message as it is sent."""
-        report = self.report
         return {
             "reporter": self.reporter,
             "turn": self.turn,
             "terms": to_hex(self.terms),
-            "report": {
-                "committee": report.committee,
-                "epoch": report.epoch,
-                "observedAt": report.observed_at,
-                "feedIds": [to_hex(each) for each in report.feed_ids],
-                "roundIds": list(report.round_ids),
-            },
+            "report": _report_json(self.report),
             "answers": [None if each == NO_ANSWER else str(each) for each in self.answers],
             "readings": [to_hex(each) for each in self.readings],
             "signature": {"r": to_hex(self.r), "vs": to_hex(self.vs)},
@@ -314,7 +297,7 @@ class AnswerMessage:
         what = "the answer message"
         names = ("reporter", "turn", "terms", "report", "answers", "readings", "signature")
         fields = MessageFields(what, load_message(what, body, MAX_BODY), names)
-        report = _report(fields.inner("report", ("committee", "epoch", "observedAt", "feedIds", "roundIds")))
+        report = _report(fields.inner("report", _REPORT_KEYS))
         signature = fields.inner("signature", ("r", "vs"))
         return cls(
             reporter=fields.address("reporter"),
@@ -419,6 +402,16 @@ def report_hash(report: Report) -> bytes:
 
 
 # --- details -------------------------------------------------------------------------------------------------------
+
+
+def _report_json(report: Report) -> dict[str, Any]:
+    return {
+        "committee": report.committee,
+        "epoch": report.epoch,
+        "observedAt": report.observed_at,
+        "feedIds": [to_hex(each) for each in report.feed_ids],
+        "roundIds": list(report.round_ids),
+    }
 
 
 def _report(fields: MessageFields) -> Report:

@@ -5,12 +5,12 @@ As a document the terms go with exported evidence: whoever judges it has nothing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from math import inf
 from typing import Any
 
 from oracle.config.network import NetworkConfig
+from oracle.core.documents import canonical_json
 from oracle.core.errors import DataError
 from oracle.core.formats import is_address, keccak
 from oracle.network.turns import Transmitter, Turns
@@ -51,7 +51,7 @@ def terms_of(chain_id: int, hub: str, committee: int, network: NetworkConfig) ->
 
 def fingerprint_of(terms: Mapping[str, Any]) -> bytes:
     """Return the hash of terms, 32 bytes."""
-    return keccak(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
+    return keccak(canonical_json(terms))
 
 
 def fingerprint(chain_id: int, hub: str, committee: int, network: NetworkConfig) -> bytes:
