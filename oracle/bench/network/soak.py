@@ -155,13 +155,17 @@ async def soak(rounds: int, seed: int, folder: Path, artifacts: Path, echo: Call
         events = await network.rounds()
         entries: dict[int, list[Entry]] = {}
         ledgers: dict[int, list[Signed]] = {}
-        evidence = Counter[str]()
+        evidence, of_killed = Counter[str](), Counter[str]()
+        faulty = network.members[FAULTY].place.address.lower()
         for member in (each for each in network.members if each.place.index != FAULTY):
             with member.journal() as journal:
                 entries[member.place.index] = journal.rows()
                 with journal.store.transaction(read=True) as connection:
                     ledgers[member.place.index] = _signed(connection)
-                    evidence.update(connection.scalars(sa.select(tables.evidence.c.kind)))
+                    for kind, accused in connection.execute(
+                        sa.select(tables.evidence.c.kind, tables.evidence.c.member)
+                    ):
+                        (evidence if accused.lower() == faulty else of_killed)[kind] += 1
     found = check(events, entries, ledgers, TURN_S)
     accepted = [each for each in events if isinstance(each, RoundAccepted)]
     every = reports_of(entries)
@@ -181,6 +185,7 @@ async def soak(rounds: int, seed: int, folder: Path, artifacts: Path, echo: Call
         "kills": run.kills,
         "faults": dict(run.faults),
         "evidence": dict(evidence),
+        "evidence_of_killed": dict(of_killed),
         "lost": found.lost,
         "double": found.double,
         "outside": found.outside,

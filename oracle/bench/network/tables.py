@@ -193,8 +193,7 @@ def gas(report: Report) -> str:
 def soak(report: Report) -> str:
     """Return the table of a long run of a network."""
     of = report["soak"]
-    kinds = ", ".join(f"{count} × {kind}" for kind, count in sorted(of["faults"].items()))
-    evidence = ", ".join(f"{count} × {kind}" for kind, count in sorted(of["evidence"].items())) or "none"
+    kinds, evidence, of_killed = (_counted(of.get(name, {})) for name in ("faults", "evidence", "evidence_of_killed"))
     ends = ", ".join(f"{count} {end}" for end, count in sorted(of["outcomes"].items()) if end != "accepted")
     rows = [
         ["rounds delivered", f"{of['rounds']:,} over {of['feeds']} feeds, in {of['reports']:,} reports"],
@@ -205,7 +204,8 @@ def soak(report: Report) -> str:
         ["observations lost", str(of["lost"])],
         ["rounds twice", str(of["double"])],
         ["answers outside the honest range", str(of["outside"])],
-        ["evidence kept by honest members", evidence],
+        ["evidence that honest members have of the faulty one", evidence],
+        ["evidence that they have of each other: whoever is killed in its turn brings nothing", of_killed],
         ["time", f"{of['seconds']:,.0f} s, turns of {of['turn_s']} s"],
         ["due → confirmed, p50, p95", _pair(of["due_to_confirmed_s"])],
         ["memory of a member", f"{of['memory_first_mb']:.0f} → {of['memory_last_mb']:.0f} MB"],
@@ -228,6 +228,10 @@ def measured(report: Report, part: str, holds: str = "the counts hold") -> str:
             else "Nothing else was running."
         )
     )
+
+
+def _counted(of: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} × {kind.replace('_', ' ')}" for kind, count in sorted(of.items())) or "none"
 
 
 def _pair(of: Mapping[str, Any]) -> str:
