@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
 
 import structlog
@@ -17,7 +16,7 @@ from oracle.core.errors import DataError, OracleError
 from oracle.core.formats import to_hex
 from oracle.core.report import Report
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
-from oracle.network.ledger import Asked, HeardMessage, Ledger
+from oracle.network.ledger import Asked, HeardMessage, Ledger, TurnShare, stored
 from oracle.network.messages import AnswerMessage, RefusalCode, Refused, contradict, report_hash
 from oracle.network.rules import SignerRules
 
@@ -42,7 +41,7 @@ class _Turn:
         self.by_report: dict[bytes, dict[str, AnswerMessage]] = {}
         self.observed: dict[tuple[str, bytes], AnswerMessage] = {}
         self.digests: set[tuple[str, bytes]] = set()
-        self.counts: Counter[str] = Counter()
+        self.shares: dict[str, TurnShare] = {}
         self.contradicting: set[str] = set()
 
 
@@ -78,7 +77,7 @@ class Heard:
         self._ledger = ledger
         self._evidence = evidence
         self._clock = clock
-        self._most = 16 + 4 * feeds
+        self._most = TurnShare.most(feeds)
         self._own = own
         self._heard_own = heard_own
         self._tell = tell
@@ -120,7 +119,7 @@ class Heard:
             if self._heard_own is not None:
                 await self._look_at_own(message)
             return False
-        if turn.counts[message.reporter] >= self._most:
+        if not turn.shares.get(message.reporter, TurnShare()).has_room(self._most):
             self._flooded(message)
         self._index(message)
         self._queue(HeardMessage(message, told, self._clock()))
@@ -242,7 +241,7 @@ class Heard:
             log.warning("a message of our own key can't be compared with the ledger", error=str(error))
 
     def _flooded(self, message: AnswerMessage) -> None:
-        detail = f"more than {self._most} different messages in turn {message.turn}"
+        detail = f"more different messages in turn {message.turn} than anybody needs"
         self._evidence.note(
             MemberFault(FaultKind.FLOOD, message.reporter, message.turn, detail, answers=(message.to_json(),))
         )
@@ -251,7 +250,7 @@ class Heard:
     def _index(self, message: AnswerMessage) -> None:
         """Keep a message in memory, and compare it with what its signer said before."""
         turn = self._turns.setdefault(message.turn, _Turn())
-        turn.counts[message.reporter] += 1
+        turn.shares[message.reporter] = turn.shares.get(message.reporter, TurnShare()) + stored(message)
         turn.digests.add((message.reporter, message.digest(self._rules.chain_id, self._rules.hub)))
         for feed_id in message.report.feed_ids:
             before = turn.observed.setdefault((message.reporter, feed_id), message)

@@ -22,13 +22,43 @@ from oracle.feeds.journal.store import Store
 from oracle.network.messages import AnswerMessage, report_hash
 from oracle.sources.readings import ReadingsDocument
 
-__all__ = ["Asked", "HeardMessage", "Ledger", "OtherwiseSigned", "SignedObservation"]
+__all__ = ["Asked", "HeardMessage", "Ledger", "OtherwiseSigned", "SignedObservation", "TurnShare", "stored"]
 
 AT_ONCE = 500
 """The most rows of a table that are deleted in one transaction."""
 
 SIGNED_REPORTS_S = 86_400.0
 """Seconds for which whole reports are kept to be given again; after a turn, nobody asks for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnShare:
+    """The messages of one member and turn, signed or heard, or the most of them that are kept.
+
+    Attributes:
+        messages: How many.
+        length: The bytes that they have together.
+    """
+
+    messages: int = 0
+    length: int = 0
+
+    @classmethod
+    def most(cls, feeds: int) -> TurnShare:
+        """Return the most that a member may have where so many feeds are known.
+
+        A report of all feeds can be parted until each is alone, for several rounds. And it can list feeds that are not
+        known here, but not too often: nobody needs that, and whoever asks could fill the disk of all.
+        """
+        return cls(16 + 4 * feeds, (48 + 3 * feeds) << 10)
+
+    def __add__(self, text: str) -> TurnShare:
+        """Return the share with one more message, as it is stored."""
+        return TurnShare(self.messages + 1, self.length + len(text))
+
+    def has_room(self, most: TurnShare) -> bool:
+        """Return whether it is below the most."""
+        return self.messages < most.messages and self.length < most.length
 
 
 class OtherwiseSigned(Exception):
@@ -141,12 +171,15 @@ class Ledger:
         with self._store.transaction(read=True) as connection:
             return self._observations(connection, turn, feed_ids)
 
-    def count(self, turn: int) -> int:
-        """Return how many reports were signed in a turn."""
+    def share(self, turn: int) -> TurnShare:
+        """Return how much was signed in a turn."""
         table = network.signed_reports
-        query = sa.select(sa.func.count()).where(table.c.committee == self._committee, table.c.turn == turn)
+        query = sa.select(sa.func.count(), sa.func.sum(sa.func.length(table.c.message))).where(
+            table.c.committee == self._committee, table.c.turn == turn
+        )
         with self._store.transaction(read=True) as connection:
-            return int(connection.scalar(query) or 0)
+            messages, length = connection.execute(query).one()
+        return TurnShare(int(messages), int(length or 0))
 
     def sign(
         self,
@@ -337,7 +370,7 @@ class Ledger:
             "turn": message.turn,
             "report": report_hash(message.report),
             "requester": requester,
-            "message": _text(message),
+            "message": stored(message),
             "at": self._clock(),
         }
 
@@ -359,7 +392,7 @@ class Ledger:
                 "turn": each.message.turn,
                 "report": report_hash(each.message.report),
                 "observed_at": each.message.report.observed_at,
-                "message": _text(each.message),
+                "message": stored(each.message),
                 "told": each.told,
                 "at": each.at,
             }
@@ -370,5 +403,6 @@ class Ledger:
             connection.execute(table.insert(), new)
 
 
-def _text(message: AnswerMessage) -> str:
+def stored(message: AnswerMessage) -> str:
+    """Return a message as it is stored."""
     return json.dumps(message.to_json(), separators=(",", ":"))

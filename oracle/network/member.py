@@ -29,8 +29,15 @@ from oracle.core.formats import to_hex
 from oracle.core.report import NO_READINGS, Report, ReporterSignature
 from oracle.network.chain_view import ChainView
 from oracle.network.evidence import EvidenceSink, FaultKind, MemberFault
-from oracle.network.ledger import Ledger, OtherwiseSigned, SignedObservation
-from oracle.network.messages import AnswerMessage, RefusalCode, Refused, SignedRequest, report_hash
+from oracle.network.ledger import Ledger, OtherwiseSigned, SignedObservation, TurnShare, stored
+from oracle.network.messages import (
+    AnswerMessage,
+    RefusalCode,
+    Refused,
+    ReportRequest,
+    SignedRequest,
+    report_hash,
+)
 from oracle.network.rules import RequestFault, SignerRules
 from oracle.network.sightings import Sightings
 from oracle.sources.readings import ReadingsDocument
@@ -114,8 +121,9 @@ class Member:
         self._lock = asyncio.Lock()
         self._writing: set[asyncio.Task[None]] = set()
         self._given: OrderedDict[bytes, AnswerMessage] = OrderedDict()
-        self._counted: tuple[int, int] = (-1, 0)
-        self._terms: dict[str, bytes] = {}
+        self._allowed: OrderedDict[bytes, None] = OrderedDict()
+        self._counted: tuple[int, TurnShare] = (-1, TurnShare())
+        self._terms: dict[str, tuple[bytes, int]] = {}
         self._started_at = clock()
         self._drift = clock() - monotonic()
         self._problem = ""
@@ -124,11 +132,6 @@ class Member:
     def address(self) -> str:
         """The reporter's address, checksummed."""
         return self._key.address
-
-    @property
-    def started_at(self) -> float:
-        """When this node started, or its clock was set, unix seconds: nothing new of that turn is signed."""
-        return self._started_at
 
     @property
     def problem(self) -> str:
@@ -150,7 +153,7 @@ class Member:
         except RequestFault as fault:
             self._note(fault.requester, signed, fault.detail)
             raise
-        self._compare(requester, signed.request.terms)
+        self._compare(requester, signed.request)
         if self._problem:
             raise Refused(RefusalCode.ANOTHER_INSTANCE, self._problem)
         request = signed.request
@@ -178,6 +181,7 @@ class Member:
         """
         if await asyncio.to_thread(self._ledger.is_signed, message):
             return
+        self._now()  # this machine may have been set back: then this node has just started
         bound = self._rules.turns.clock_bound
         if message.report.observed_at <= self._started_at + bound:
             try:
@@ -207,7 +211,7 @@ class Member:
         found = await self._given_before(report)
         if found is not None:
             return found
-        if self._allow is not None and not await self._allow(requester):
+        if not await self._may_ask(requester, report):
             detail = "too many different requests: wait a little"
             self._note(requester, signed, detail, FaultKind.FLOOD)
             raise Refused(RefusalCode.TOO_MANY, detail)
@@ -265,7 +269,7 @@ class Member:
         except OtherwiseSigned as error:
             code = RefusalCode.NOT_NEWER if error.is_older else RefusalCode.SIGNED_ALREADY
             raise Refused(code, str(error)) from None
-        self._counted = (message.turn, self._counted[1] + 1)
+        self._counted = (message.turn, self._counted[1] + stored(message))
         self._remember(message)
         self._signed(message)
 
@@ -312,11 +316,25 @@ class Member:
     async def _require_few(self, turn: int) -> None:
         """Require that not too many different reports of one turn are signed: each takes its place on the disk."""
         if self._counted[0] != turn:
-            self._counted = (turn, await asyncio.to_thread(self._ledger.count, turn))
-        # A report of all feeds can be parted until each is alone, for several rounds.
-        most = 16 + 4 * len(self._sightings.feeds)
-        if self._counted[1] >= most:
-            raise Refused(RefusalCode.TOO_MANY, f"{most} reports of turn {turn} are signed already")
+            self._counted = (turn, await asyncio.to_thread(self._ledger.share, turn))
+        if not self._counted[1].has_room(TurnShare.most(len(self._sightings.feeds))):
+            detail = f"{self._counted[1].messages} reports of turn {turn} are signed already, which is enough"
+            raise Refused(RefusalCode.TOO_MANY, detail)
+
+    async def _may_ask(self, requester: str, report: Report) -> bool:
+        """Return whether a member may ask for a report that was not signed. Each is counted once.
+
+        Whoever was asked can send the question on, as often as the server lets it: that is not the requester's doing.
+        """
+        key = report_hash(report)
+        if self._allow is None or key in self._allowed:
+            return True
+        if not await self._allow(requester):
+            return False
+        self._allowed[key] = None
+        while len(self._allowed) > REMEMBERED:
+            self._allowed.popitem(last=False)
+        return True
 
     async def _given_before(self, report: Report) -> AnswerMessage | None:
         key = report_hash(report)
@@ -339,18 +357,21 @@ class Member:
         reasons = dict.fromkeys(self._sightings.problem(feed_id, now) for feed_id in report.feed_ids)
         return "; ".join(each for each in reasons if each)[:400] or "its sources have given no answer"
 
-    def _compare(self, requester: str, terms: bytes) -> None:
-        """Say, once, that a member has other terms than this node; then again when they are the same, or others."""
-        if self._terms.get(requester, self._rules.terms) != terms:
-            if terms == self._rules.terms:
-                log.info("a member has our terms now", member=requester)
-            else:
-                log.warning(
-                    "a member has other terms of the network in its configuration",
-                    member=requester,
-                    hint="oracle doctor shows whose",
-                )
-        self._terms[requester] = terms
+    def _compare(self, requester: str, request: ReportRequest) -> None:
+        """Say, once a turn at most, that a member has other terms than this node; or that they are the same again."""
+        terms = request.terms
+        said, turn = self._terms.get(requester, (self._rules.terms, -1))
+        if said == terms or turn == request.turn:
+            return
+        if terms == self._rules.terms:
+            log.info("a member has our terms now", member=requester)
+        else:
+            log.warning(
+                "a member has other terms of the network in its configuration",
+                member=requester,
+                hint="oracle doctor shows whose",
+            )
+        self._terms[requester] = terms, request.turn
 
     def _note(
         self, requester: str, signed: SignedRequest, detail: str, kind: FaultKind = FaultKind.BAD_REQUEST

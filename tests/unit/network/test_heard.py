@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
 
 from oracle.core.errors import JournalUnavailable
+from oracle.core.report import MAX_FEEDS
 from oracle.network.heard import KEPT_TURNS, Heard
 from oracle.network.ledger import Asked
 from oracle.network.messages import AnswerMessage, RefusalCode, Refused
@@ -134,6 +136,16 @@ async def test_nobody_can_fill_memory_or_disk(heard: Heard, node: Node) -> None:
     assert codes == [RefusalCode.TOO_MANY] * 19 and len(heard.messages(TURN)) == most
     assert {each.kind.value for each in node.evidence.faults} == {"flood"}
     assert await heard.take(answer(MEMBERS[3], report(NOW), (1, 2)), told=True), "another member has its own share"
+
+
+async def test_long_messages_have_no_more_room_than_short_ones(heard: Heard, node: Node) -> None:
+    taken = 0
+    for first in range(16 + 4 * len(FEEDS)):
+        unknown = [bytes([1 + first]) + bytes(30) + bytes([each]) for each in range(MAX_FEEDS)]
+        with contextlib.suppress(Refused):
+            taken += await heard.take(answer(OTHER, report(NOW, unknown), [5] * MAX_FEEDS), told=True)
+    assert 1 < taken < 8
+    assert {each.kind.value for each in node.evidence.faults} == {"flood"}
 
 
 async def test_old_turns_leave_the_memory(heard: Heard, node: Node) -> None:

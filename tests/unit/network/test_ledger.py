@@ -61,7 +61,7 @@ def test_what_is_signed_is_found_again(ledger: Ledger, journal: Journal) -> None
         FEEDS[0]: SignedObservation(NOW, 1, first.readings[0]),
         FEEDS[1]: SignedObservation(NOW, -(2**127), first.readings[1]),
     }
-    assert ledger.observations(TURN + 1, FEEDS) == {} and ledger.count(TURN) == 1
+    assert ledger.observations(TURN + 1, FEEDS) == {} and ledger.share(TURN).messages == 1
     assert [each.message for each in ledger.heard(TURN)] == [first]
 
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from oracle.chain.keys.signer import recover
 from oracle.core.encoding import NO_ANSWER
 from oracle.core.errors import ChainUnavailable, JournalUnavailable, SignerUnavailable
-from oracle.core.report import NO_READINGS, Report, ReporterSignature
+from oracle.core.report import MAX_FEEDS, NO_READINGS, Report, ReporterSignature
 from oracle.feeds.journal.schema import network
 from oracle.network.messages import AnswerMessage, RefusalCode, Refused
 from tests.unit.network.node import FINGERPRINT, FIRST_TURN, START, Node, asked, mine, state
@@ -186,9 +186,9 @@ async def test_an_ignored_member_gets_no_answer(tmp_path: Path) -> None:
 
 
 async def test_other_terms_are_said_but_are_nobody_s_fault(node: Node) -> None:
-    now = node.to_turn(NEXT)
     with capture_logs() as logs:
-        for terms in (b"\7" * 32, b"\7" * 32, FINGERPRINT, FINGERPRINT):
+        for turn, terms in ((NEXT, b"\7" * 32), (NEXT, b"\7" * 32), (AFTER, FINGERPRINT), (AFTER, FINGERPRINT)):
+            now = node.to_turn(turn)
             found = await node.member.answer(asked(report(now), terms=terms))
             assert found.answers == (100, 200), "in a rolling change, files differ for a while"
     assert [each["event"] for each in logs] == [
@@ -198,6 +198,14 @@ async def test_other_terms_are_said_but_are_nobody_s_fault(node: Node) -> None:
     with pytest.raises(Refused, match="terms differ"):
         await node.member.answer(asked(report(now), MEMBERS[2], terms=b"\7" * 32))
     assert node.evidence.faults == []
+
+
+async def test_a_holder_can_not_fill_the_log_with_terms(node: Node) -> None:
+    now = node.to_turn(NEXT)
+    with capture_logs() as logs:
+        for each in range(20):
+            await node.member.answer(asked(report(now), terms=bytes([each % 2]) * 32))
+    assert len(logs) == 1
 
 
 # --- the chain ---
@@ -428,6 +436,16 @@ async def test_what_contradicts_the_ledger_is_another_process_also_after_a_start
     assert node.member.problem
 
 
+async def test_a_machine_that_is_set_back_is_no_other_process(node: Node) -> None:
+    """What it signed before it was set back may come from others before the next request does."""
+    now = node.to_turn(NEXT)
+    lost = answer(node.address, report(now), (1, 2))
+    node.clock.step(30)
+    assert not await node.heard.take(lost, told=True)
+    assert not node.member.problem
+    assert await node.refusal(asked(report(now))) is not RefusalCode.ANOTHER_INSTANCE
+
+
 async def test_own_messages_that_come_back_are_known(node: Node) -> None:
     now = node.to_turn(NEXT)
     found = await node.member.answer(asked(report(now)))
@@ -526,6 +544,38 @@ async def test_a_member_that_asks_too_often_is_told_and_noted(node: Node) -> Non
     assert await node.member.answer(asked(report(now))) == first, "the same again costs nothing: others may replay it"
     assert await node.refusal(asked(report(now, FEEDS[:1]))) is RefusalCode.TOO_MANY
     assert node.evidence.kinds == [("flood", MEMBERS[0])]
+
+
+async def test_a_holder_can_not_fill_the_disk_with_feeds_that_nobody_knows(node: Node) -> None:
+    """Each message may be long, so messages are not only counted."""
+    now, codes = node.to_turn(NEXT), []
+    for first in range(16 + 4 * len(FEEDS)):
+        unknown = [bytes([1 + first]) + bytes(30) + bytes([each]) for each in range(MAX_FEEDS - 1)]
+        try:
+            await node.member.answer(asked(report(now, [FEEDS[0], *unknown])))
+        except Refused as refused:
+            codes.append(refused.code)
+    assert set(codes) == {RefusalCode.TOO_MANY}
+    assert node.journal is not None
+    with node.journal.store.transaction(read=True) as connection:
+        table = network.signed_reports
+        length = connection.scalar(sa.select(sa.func.sum(sa.func.length(table.c.message))))
+    assert length is not None and length < 100_000
+
+
+async def test_a_request_that_others_play_again_is_not_counted_against_its_holder(node: Node) -> None:
+    counted: list[str] = []
+
+    async def allow(member: str) -> bool:
+        counted.append(member)
+        return len(counted) <= 2
+
+    node.member._allow = allow
+    now = node.to_turn(NEXT)
+    for _ in range(20):
+        assert await node.refusal(asked(report(now, rounds=(9, 9)))) is RefusalCode.WRONG_ROUND
+    assert (await node.member.answer(asked(report(now)))).answers == (100, 200)
+    assert node.evidence.faults == [], "anybody who was asked has the request, and may send it on"
 
 
 async def test_documents_are_kept_with_what_is_signed(node: Node) -> None:
