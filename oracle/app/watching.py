@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 
 import structlog
 
@@ -58,9 +57,10 @@ async def watch_network(node: Node, network: NetworkNode, metrics: Metrics, boar
         except OracleError as error:
             log.warning("standings not computed", reason=str(error))
             return
-        board.network = asdict(view)
+        board.network = view.document()
         _measure(view, metrics)
 
+    feed_ids = [each.feed_id for each in deployment.feeds.values() if each.committee == network.config.committee]
     watcher = Watcher(
         node.hub,
         node.journal.store,
@@ -68,7 +68,7 @@ async def watch_network(node: Node, network: NetworkNode, metrics: Metrics, boar
         network.casebook,
         chain_id=deployment.chain_id,
         committee=network.committee,
-        feed_ids=[each.feed_id for each in deployment.feeds.values() if each.committee == network.config.committee],
+        feed_ids=feed_ids,
         pulled=[deployment.feeds[feed.name].feed_id for feed in feeds if feed.mode == "pull"],
         turns=turns_of(network.config),
         own=node.reporter,
@@ -84,6 +84,7 @@ async def watch_network(node: Node, network: NetworkNode, metrics: Metrics, boar
             node.hub.feed_config,
             client.fetch,
             network.casebook,
+            feed_ids=feed_ids,
             turns=turns_of(network.config),
             clock=node.clock,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -46,6 +46,7 @@ class ReadingChecks:
         fetch: FetchReadings,
         evidence: EvidenceSink,
         *,
+        feed_ids: Collection[bytes],
         turns: Turns,
         clock: Callable[[], float],
         choose: Callable[[Sequence[AnswerMessage]], AnswerMessage] = _CHANCE.choice,
@@ -58,15 +59,17 @@ class ReadingChecks:
             terms: Returns the terms of a feed.
             fetch: Fetches what a member serves.
             evidence: Is told of readings that do not stand behind a signature.
+            feed_ids: The feeds that are deployed, as far as is known here. A report can list any.
             turns: The network's turns.
             clock: Unix seconds.
-            choose: Chooses one of some messages. Nobody can know which.
+            choose: Chooses a message of each member, and then one of these. Nobody can know which.
         """
         self._ledger = ledger
         self._urls = urls
         self._terms = terms
         self._fetch = fetch
         self._evidence = evidence
+        self._feed_ids = frozenset(feed_ids)
         self._turns = turns
         self._clock = clock
         self._choose = choose
@@ -91,12 +94,16 @@ class ReadingChecks:
         """
         last = self._turns.at(self._clock()) - 1
         heard = await asyncio.to_thread(self._ledger.heard, last, last)
-        others = [each.message for each in heard if self._is_checked(each.message)]
+        others: dict[str, list[AnswerMessage]] = {}
+        for each in heard:
+            if self._is_checked(each.message):
+                others.setdefault(each.message.reporter, []).append(each.message)
         if not others:
             return
-        message = self._choose(others)
+        # Whoever signs much must not keep the others from being looked at.
+        message = self._choose([self._choose(messages) for messages in others.values()])
         report, signature = message.report, message.signature
-        terms = {feed_id: await self._terms(feed_id) for feed_id in report.feed_ids}
+        terms = {feed_id: await self._terms(feed_id) for feed_id in report.feed_ids if feed_id in self._feed_ids}
         body = b""
         try:
             most = served_at_most(len(report.feed_ids))

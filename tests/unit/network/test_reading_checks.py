@@ -68,6 +68,7 @@ class Network:
             self.terms,
             self.fetch,
             self.evidence,
+            feed_ids=IDS,
             turns=TURNS,
             clock=lambda: NOW,
             choose=lambda messages: messages[0],
@@ -165,6 +166,27 @@ async def test_a_server_that_can_not_be_reached_is_no_fault_of_its_readings(netw
         await network.checks.look()
     assert network.evidence.faults == []
     assert [(each["event"], each["member"]) for each in logs] == [("a member's readings can't be fetched", OTHER)]
+
+
+async def test_whoever_signs_much_is_not_looked_at_instead_of_others(network: Network) -> None:
+    """Neither with feeds that do not exist, which can't be judged, nor with many messages."""
+    for position in range(5):
+        unknown = (bytes(31) + bytes([1 + position]),)
+        network.hears(answer(OTHER, report(AT, unknown), [5]))
+    for rounds in ((8, 8), (9, 9)):
+        network.hears(answer(OTHER, report(AT, IDS, rounds), [1, 2]))
+    message = network.hears(says(GOOD, THIRD))
+    network.checks._choose = lambda messages: messages[len(messages) // 2]
+    network.served = body(GOOD)
+    await network.checks.look()
+    assert network.asked == [("http://third", message.signature.readings)]
+
+
+async def test_a_feed_that_does_not_exist_does_not_end_the_look(network: Network) -> None:
+    network.hears(answer(OTHER, report(AT, (bytes(31) + b"\x01",)), [5]))
+    network.served = ReadingsProblem(ReadingsFault.MISSING, "it is not there")
+    await network.checks.look()
+    assert [each.kind for each in network.evidence.faults] == [FaultKind.READINGS]
 
 
 async def test_a_chain_that_is_gone_ends_no_node(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
