@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from oracle.config import MemberConfig
-from oracle.core import http
-from oracle.core.errors import ConfigError, DataError
-from oracle.network.messages import MAX_BODY, NETWORK_PATH, NetworkStatus
+from oracle.core.errors import ConfigError
+from oracle.network.client import MemberClient, MemberInvalid, MemberSilent, open_members
+from oracle.network.messages import NetworkStatus, Refused
 
 __all__ = ["AskedMember", "ask_members", "trusted"]
 
@@ -76,34 +74,19 @@ async def ask_members(
         authorities: See `trusted`.
         clock: Unix seconds.
     """
-    async with http.open_session() as session:
-        return list(await asyncio.gather(*(_ask(session, each, timeout_s, authorities, clock) for each in members)))
+    ways = [(each.name, each.reporter, each.url) for each in members]
+    async with open_members(ways, timeout_s=timeout_s, authorities=authorities) as clients:
+        return list(await asyncio.gather(*(_ask(clients[each.reporter], each, clock) for each in members)))
 
 
-async def _ask(
-    session: aiohttp.ClientSession,
-    member: MemberConfig,
-    timeout_s: float,
-    authorities: ssl.SSLContext | None,
-    clock: Callable[[], float],
-) -> AskedMember:
+async def _ask(client: MemberClient, member: MemberConfig, clock: Callable[[], float]) -> AskedMember:
     asked_at = clock()
-    url = f"{member.url}{NETWORK_PATH}"
     try:
-        async with (
-            asyncio.timeout(timeout_s),
-            session.get(url, ssl=authorities or True, allow_redirects=False) as response,
-        ):
-            body = await http.read_body(response, MAX_BODY)
-            status = response.status
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return AskedMember(member, problem=f"does not answer: {http.reason(error)}", is_silent=True)
-    except http.BodyTooLarge:
-        return AskedMember(member, problem="answers with a body that is too large for a member")
-    answered_at = clock()
-    if status != 200:
-        return AskedMember(member, problem=f"answers with HTTP {status}, which no member does")
-    try:
-        return AskedMember(member, NetworkStatus.parse(body), asked_at=asked_at, answered_at=max(asked_at, answered_at))
-    except DataError as error:
+        status = await client.status()
+    except MemberSilent as error:
+        return AskedMember(member, problem=f"does not answer: {error}", is_silent=True)
+    except MemberInvalid as error:
         return AskedMember(member, problem=f"answers, but not as a member does: {error}")
+    except Refused as error:
+        return AskedMember(member, problem=f"does not say who it is: {error}")
+    return AskedMember(member, status, asked_at=asked_at, answered_at=max(asked_at, clock()))

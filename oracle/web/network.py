@@ -6,7 +6,6 @@ connections, also of one address; the time and the size of a request; and how ma
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
@@ -29,7 +28,7 @@ from oracle.network.messages import (
 )
 from oracle.web.bodies import BODY_DEADLINE_S, BodyLarge, RefusalLog, read_request
 from oracle.web.listener import Limits, listening
-from oracle.web.rates import Rates
+from oracle.web.rates import Rates, client_at
 from oracle.web.tls import Certificate
 
 __all__ = ["ADDRESS_RATE", "MEMBER_RATE", "AnswersRequests", "HearsAnswers", "member_limits", "serve_members"]
@@ -101,16 +100,16 @@ def serve_members(
     Raises:
         ConfigError: The address can't be bound.
     """
-    counter = _Counter(member, heard, status, Rates(*rate))
-    application = web.Application(client_max_size=MAX_BODY, middlewares=[counter.admit, *middlewares])
-    application.router.add_post(REPORT_PATH, counter.report)
-    application.router.add_post(ANSWER_PATH, counter.answer)
-    application.router.add_get(NETWORK_PATH, counter.network)
+    handlers = _MemberHandlers(member, heard, status, Rates(*rate))
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[handlers.admit, *middlewares])
+    application.router.add_post(REPORT_PATH, handlers.report)
+    application.router.add_post(ANSWER_PATH, handlers.answer)
+    application.router.add_get(NETWORK_PATH, handlers.network)
     application.router.add_routes(routes)
     return listening(application, listen, "network", certificate=certificate, limits=limits or member_limits(128))
 
 
-class _Counter:
+class _MemberHandlers:
     """Takes requests in, and gives answers out."""
 
     def __init__(
@@ -129,13 +128,14 @@ class _Counter:
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count a request of an address, and say what was refused."""
+        client = client_at(request.remote)
         try:
-            if not await self._rates.allow(_network_of(request.remote)):
+            if not await self._rates.allow(client):
                 raise Refused(RefusalCode.TOO_MANY, "too many requests from your address; ask again later")
             return await handler(request)
         except Refused as refused:
             status = refused.code.status
-            self._refusals.count(path=request.path, remote=_network_of(request.remote), why=refused.code.value)
+            self._refusals.count(path=request.path, remote=client, why=refused.code.value)
             retry = {"Retry-After": _RETRY[status]} if status in _RETRY else {}
             return web.json_response(refused.to_json(), status=status, headers=_HEADERS | retry)
 
@@ -166,14 +166,3 @@ async def _read(request: web.Request, parse: Callable[[bytes], Message]) -> Mess
     except TimeoutError:
         detail = f"the body did not arrive within {BODY_DEADLINE_S:g} s"
         raise Refused(RefusalCode.TOO_SLOW, detail) from None
-
-
-def _network_of(remote: str | None) -> str:
-    """Return what is counted as one address: with IPv6, everybody has as many of a network as they like."""
-    try:
-        address = ipaddress.ip_address(remote or "")
-    except ValueError:
-        return remote or ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)

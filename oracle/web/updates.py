@@ -14,7 +14,6 @@ model each verdict tells something. Then only callers with a token may ask, and 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import math
@@ -22,18 +21,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
 from oracle.core.formats import to_hex
 from oracle.core.stages import KeptReport
-from oracle.web.listener import LOGGED_EACH_S, Limits, listening
+from oracle.web.bodies import RefusalLog
+from oracle.web.listener import Limits, listening
 from oracle.web.rates import Rates, client_at
 from oracle.web.tls import Certificate
 
 __all__ = ["NothingNewer", "NothingNow", "ServedUpdate", "UpdateEvents", "serve_updates"]
-
-log = structlog.get_logger(__name__)
 
 MINUTE = 60.0
 RETRY_S = 2
@@ -173,8 +170,7 @@ class _Window:
         self._callers = callers
         self._events = events
         self._headers = _PRIVATE if callers.are_known else _PUBLIC
-        self._refused = 0
-        self._told_at = float("-inf")
+        self._refusals = RefusalLog("requests for updates refused")
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Return the feed's report, or why there is none."""
@@ -184,7 +180,8 @@ class _Window:
             if feed is None:
                 raise _Refused(404, f"no such feed is pulled; these are: {', '.join(sorted(self._names)[:64])}")
         except _Refused as refused:
-            self._count_refusal(refused.status)
+            self._events.refused()
+            self._refusals.count(status=refused.status)
             return self._error(refused.status, refused.reason, refused.headers)
         try:
             update = await self._find(feed)
@@ -205,15 +202,6 @@ class _Window:
     def _unkept(self) -> dict[str, str]:
         """Return the headers of an answer that may be another one immediately."""
         return {**self._headers, "Cache-Control": "no-store"}
-
-    def _count_refusal(self, status: int) -> None:
-        """Count and log, but not each time: a sender of many can't fill the disk."""
-        self._events.refused()
-        self._refused += 1
-        now = asyncio.get_running_loop().time()
-        if now - self._told_at >= LOGGED_EACH_S:
-            log.warning("requests for updates refused", times=self._refused, last_status=status)
-            self._told_at, self._refused = now, 0
 
 
 def _digest(text: bytes) -> bytes:

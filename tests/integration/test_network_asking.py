@@ -17,11 +17,13 @@ from aiohttp import web
 from oracle.config import MemberConfig
 from oracle.core.errors import ConfigError
 from oracle.network.asking import AskedMember, ask_members, trusted
-from oracle.network.messages import NetworkStatus
+from oracle.network.messages import NetworkStatus, RefusalCode, Refused
 from tests.integration.servers import certificate, self_signed
 
 KEY = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 STATUS = NetworkStatus(KEY, 1, KEY, 1, 1, b"\1" * 32, 7, 1_000.25, ("reporter",), "1.0")
+
+ELSE = "answers, but not as a member does: "
 
 Handler = Callable[[web.Request], Any]
 
@@ -61,12 +63,22 @@ async def test_a_member_says_who_it_is_and_what_time_it_is() -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda: web.Response(status=404), "answers with HTTP 404, which no member does"),
-        (lambda: web.Response(status=302, headers={"Location": "/v1/network"}), "answers with HTTP 302"),
-        (lambda: web.Response(text="<html>"), "answers, but not as a member does: "),
-        (lambda: web.json_response({"reporter": 1}), "answers, but not as a member does: "),
-        (lambda: web.json_response(STATUS.to_json() | {"time": "now"}), "answers, but not as a member does: "),
-        (lambda: web.Response(body=b"x" * (65 << 10)), "answers with a body that is too large for a member"),
+        (lambda: web.Response(status=404), ELSE + "it answers 404, and does not say why"),
+        (
+            lambda: web.Response(status=302, headers={"Location": "/v1/network"}),
+            ELSE + "it answers 302",
+        ),
+        (
+            lambda: web.json_response(Refused(RefusalCode.TOO_MANY, "later").to_json(), status=429),
+            "does not say who it",
+        ),
+        (lambda: web.Response(text="<html>"), ELSE),
+        (lambda: web.json_response({"reporter": 1}), ELSE),
+        (lambda: web.json_response(STATUS.to_json() | {"time": "now"}), ELSE),
+        (
+            lambda: web.Response(body=b"x" * (65 << 10)),
+            ELSE + "its answer has more than 65,536 bytes",
+        ),
     ],
 )
 async def test_something_else_answers(answer: Callable[[], web.Response], says: str) -> None:

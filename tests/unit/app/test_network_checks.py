@@ -97,8 +97,8 @@ def test_this_node_need_not_run(world: World) -> None:
 
 
 def test_a_url_that_answers_something_else(world: World) -> None:
-    world.asked[1] = AskedMember(world.network.members[1], problem="answers with HTTP 404, which no member does")
-    assert world.problem("member m2") == "answers with HTTP 404, which no member does"
+    world.asked[1] = AskedMember(world.network.members[1], problem="answers, but not as a member does: it answers 404")
+    assert world.problem("member m2") == "answers, but not as a member does: it answers 404"
 
 
 @pytest.mark.parametrize(
