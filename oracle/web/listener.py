@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from oracle.core.errors import ConfigError
+from oracle.web.rates import client_at
 from oracle.web.tls import Certificate
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,8 @@ class Limits:
         head_s: Seconds for a TLS handshake, and again for the head of the first request.
         request_s: Seconds from the beginning of one request to the beginning of the next, the answer included.
         idle_s: Seconds for which a connection is kept after an answer; None: as long as `head_s`.
-        per_address: How many may be open from one address, so that one client can't have them all; None: any number.
+        per_address: How many may be open from one address, or one IPv6 network, so that one client can't have them all;
+            None: any number.
     """
 
     connections: int = 64
@@ -148,8 +150,8 @@ class _Door:
         if self.limits.per_address is None:
             return True
         names = [each.transport.get_extra_info("peername") for each in server.connections if each.transport]
-        same = [name for name in names if name and name[0] == address]
-        return len(same) + list(self._entering.values()).count(address) < self.limits.per_address
+        clients = [client_at(each) for each in (*(name[0] for name in names if name), *self._entering.values())]
+        return clients.count(client_at(address)) < self.limits.per_address
 
     async def close(self) -> None:
         """End the connections that are still entering."""
