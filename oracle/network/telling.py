@@ -1,4 +1,4 @@
-"""Telling all members what was signed: at once, once, and without waiting for anybody.
+"""Telling all members what was signed: a moment later, once, and without waiting for anybody.
 
 Each member has a queue and a sender of its own, so one that is slow, or gone, delays nobody else. What does not get
 through is lost: whoever misses an answer knows a little less, and nothing depends on it.
@@ -20,6 +20,9 @@ __all__ = ["Teller"]
 
 log = structlog.get_logger(__name__)
 
+TOLD_AFTER_S = 0.1
+"""Seconds for which a message waits: whoever asked gets its answer first, and machines and lines are free for that."""
+
 MOST_WAITING = 64
 """The most messages that wait for one member; the oldest gives way."""
 
@@ -27,14 +30,15 @@ MOST_WAITING = 64
 class Teller:
     """Tells members messages."""
 
-    def __init__(self, members: Mapping[str, MemberClient]) -> None:
+    def __init__(self, members: Mapping[str, MemberClient], after_s: float = TOLD_AFTER_S) -> None:
         """Prepare to tell.
 
         Args:
             members: The members, by the addresses of their reporters. If this node is among them, it tells itself: at
                 its public URL, another process with the same key may answer, which has to hear of it.
+            after_s: Seconds for which a message waits before it is told.
         """
-        self._queues = {reporter: _Queue(client) for reporter, client in members.items()}
+        self._queues = {reporter: _Queue(client, after_s) for reporter, client in members.items()}
 
     def tell(self, message: AnswerMessage) -> None:
         """Tell all members a message. Returns at once."""
@@ -49,8 +53,9 @@ class Teller:
 class _Queue:
     """The messages that one member is still to be told."""
 
-    def __init__(self, client: MemberClient) -> None:
+    def __init__(self, client: MemberClient, after_s: float) -> None:
         self._client = client
+        self._after_s = after_s
         self._waiting: deque[AnswerMessage] = deque(maxlen=MOST_WAITING)
         self._wake = asyncio.Event()
         self._told = ""
@@ -62,6 +67,7 @@ class _Queue:
     async def run(self) -> None:
         while True:
             await self._wake.wait()
+            await asyncio.sleep(self._after_s)
             self._wake.clear()
             while self._waiting:
                 await self._send(self._waiting.popleft())

@@ -52,7 +52,7 @@ async def test_a_slow_member_delays_nobody_and_keeps_the_newest() -> None:
     members = {each: FakeMember(each) for each in MEMBERS}
     slow, quick = members[MEMBERS[1]], members[MEMBERS[2]]
     slow.goes.clear()
-    teller = Teller(members)  # type: ignore[arg-type]
+    teller = Teller(members, 0.0)  # type: ignore[arg-type]
     sending = asyncio.create_task(teller.run())
     messages = [message(number) for number in range(1, MOST_WAITING + 11)]
     teller.tell(messages[0])
@@ -70,7 +70,7 @@ async def test_a_slow_member_delays_nobody_and_keeps_the_newest() -> None:
 async def test_a_member_that_takes_nothing_is_told_of_once() -> None:
     member = FakeMember("bravo")
     member.problem = "no connection"
-    teller = Teller({MEMBERS[1]: member})  # type: ignore[dict-item]
+    teller = Teller({MEMBERS[1]: member}, 0.0)  # type: ignore[dict-item]
     with capture_logs() as logs:
         sending = asyncio.create_task(teller.run())
         for number in (1, 2, 3):
